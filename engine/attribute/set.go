@@ -1,0 +1,131 @@
+package attribute
+
+import (
+	"iter"
+	"slices"
+	"strings"
+)
+
+// Set is the attributes of one identity or account: name and value, each name once. The zero Set is empty and ready
+// to use. Names are ordered by length first and by bytes second, the order of keys in a PostgreSQL jsonb document.
+type Set struct {
+	entries []entry
+}
+
+type entry struct {
+	name  string
+	value Value
+}
+
+func compareNames(a, b string) int {
+	if len(a) != len(b) {
+		return len(a) - len(b)
+	}
+	return strings.Compare(a, b)
+}
+
+func (s *Set) search(name string) (int, bool) {
+	return slices.BinarySearchFunc(s.entries, name, func(e entry, name string) int { return compareNames(e.name, name) })
+}
+
+// SetOf returns the set with the values of m.
+func SetOf(m map[string]Value) Set {
+	s := Set{entries: make([]entry, 0, len(m))}
+	for name, value := range m {
+		s.entries = append(s.entries, entry{name, value})
+	}
+	slices.SortFunc(s.entries, func(a, b entry) int { return compareNames(a.name, b.name) })
+	return s
+}
+
+// Len returns the number of attributes.
+func (s *Set) Len() int { return len(s.entries) }
+
+// Get returns the value of the attribute name, [Null] when the set has none.
+func (s *Set) Get(name string) Value {
+	if i, found := s.search(name); found {
+		return s.entries[i].value
+	}
+	return Null
+}
+
+// Has reports whether the set has the attribute name, be it null.
+func (s *Set) Has(name string) bool {
+	_, found := s.search(name)
+	return found
+}
+
+// Put sets the attribute name to value.
+func (s *Set) Put(name string, value Value) {
+	i, found := s.search(name)
+	if found {
+		s.entries[i].value = value
+		return
+	}
+	s.entries = slices.Insert(s.entries, i, entry{name, value})
+}
+
+// Delete removes the attribute name.
+func (s *Set) Delete(name string) {
+	if i, found := s.search(name); found {
+		s.entries = slices.Delete(s.entries, i, i+1)
+	}
+}
+
+// Reset empties the set and keeps its memory for the next use.
+func (s *Set) Reset() {
+	clear(s.entries)
+	s.entries = s.entries[:0]
+}
+
+// Clone returns a copy that shares no memory that either could change.
+func (s *Set) Clone() Set { return Set{entries: slices.Clone(s.entries)} }
+
+// Equal reports whether s and t have the same names with equal values.
+func (s *Set) Equal(t *Set) bool {
+	return slices.EqualFunc(s.entries, t.entries, func(a, b entry) bool { return a.name == b.name && a.value.Equal(b.value) })
+}
+
+// All yields the attributes in the order of the set.
+func (s *Set) All() iter.Seq2[string, Value] {
+	return func(yield func(string, Value) bool) {
+		for _, e := range s.entries {
+			if !yield(e.name, e.value) {
+				return
+			}
+		}
+	}
+}
+
+// AppendJSON appends the set as a JSON object to dst and returns the extended slice.
+func (s *Set) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	for i, e := range s.entries {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, e.name)
+		dst = append(dst, ':')
+		dst = e.value.AppendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+// MarshalJSON implements [encoding/json.Marshaler].
+func (s Set) MarshalJSON() ([]byte, error) { return s.AppendJSON(nil), nil }
+
+// UnmarshalJSON implements [encoding/json.Unmarshaler].
+func (s *Set) UnmarshalJSON(document []byte) error { return s.Decode(document) }
+
+// Decode replaces the set by the attributes of a JSON object. A document in the order of the set, as jsonb documents
+// are, is decoded in one pass with one copy of its text; the set keeps no reference to document. Of a name that
+// occurs twice the last value counts.
+func (s *Set) Decode(document []byte) error {
+	s.Reset()
+	d := decoder{text: string(document)}
+	if err := d.object(s); err != nil {
+		s.Reset()
+		return err
+	}
+	return nil
+}
