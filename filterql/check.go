@@ -1,0 +1,261 @@
+package filterql
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Filter is a filter that was checked against a schema. It is not changed after it was made, and may be used by many
+// goroutines.
+type Filter struct {
+	expr Expr
+	root node
+}
+
+// Expr returns the tree that the filter was made of.
+func (f *Filter) Expr() Expr { return f.expr }
+
+// String returns the canonical text of the filter.
+func (f *Filter) String() string { return Print(f.expr) }
+
+// node is an expression whose fields and values are known.
+type node interface {
+	// appendSQL writes the condition, or with negated its negation, so that it can stand inside a conjunction.
+	appendSQL(w *writer, negated bool)
+	eval(get func(field string) any) bool
+}
+
+type (
+	allNode struct{ terms []node }
+	anyNode struct{ terms []node }
+	notNode struct{ x node }
+
+	presenceNode struct {
+		field *Field
+		null  bool // asks for null
+	}
+	containsAllNode struct {
+		field  *Field
+		values []string // folded
+	}
+	stringNode struct {
+		field  *Field
+		op     Op
+		values []string // folded
+	}
+	idNode struct {
+		field     *Field
+		op        Op
+		arguments []any // what the column is compared with; those of texts that no ID has are left out
+	}
+	numberNode struct {
+		field  *Field
+		op     Op
+		values []number
+	}
+	booleanNode struct {
+		field  *Field
+		op     Op
+		values []bool
+	}
+	timeNode struct {
+		field  *Field
+		op     Op
+		values []period
+	}
+)
+
+// ParseFilter parses a filter and checks it against a schema. An error is an [*Error].
+func ParseFilter(text string, s *Schema) (*Filter, error) {
+	e, err := Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	return Check(e, s)
+}
+
+// Check holds an expression against a schema: its fields must be known, its operators allowed on them, and its values
+// of their types. An error is an [*Error] with the text from which e was parsed; an expression that was put together
+// by hand is printed and parsed for it, so the limits and the rules of the syntax hold for it as well.
+func Check(e Expr, s *Schema) (*Filter, error) {
+	if !parsed(e) {
+		again, err := Parse(Print(e))
+		if err != nil {
+			return nil, err
+		}
+		e = again
+	}
+	root, err := (checker{s}).check(e)
+	if err != nil {
+		return nil, err
+	}
+	return &Filter{e, root}, nil
+}
+
+// parsed reports whether Parse made the whole expression, so that it keeps the syntax and knows its text.
+func parsed(e Expr) bool {
+	switch e := e.(type) {
+	case *And:
+		return len(e.Terms) > 0 && allParsed(e.Terms)
+	case *Or:
+		return len(e.Terms) > 0 && allParsed(e.Terms)
+	case *Not:
+		return parsed(e.X)
+	case *Comparison:
+		return e.source != ""
+	default:
+		return false
+	}
+}
+
+func allParsed(terms []Expr) bool {
+	for _, term := range terms {
+		if !parsed(term) {
+			return false
+		}
+	}
+	return true
+}
+
+type checker struct{ schema *Schema }
+
+func (c checker) check(e Expr) (node, *Error) {
+	switch e := e.(type) {
+	case *And:
+		terms, err := c.terms(e.Terms)
+		return &allNode{terms}, err
+	case *Or:
+		terms, err := c.terms(e.Terms)
+		return &anyNode{terms}, err
+	case *Not:
+		x, err := c.check(e.X)
+		if inner, ok := x.(*notNode); ok {
+			return inner.x, err
+		}
+		return &notNode{x}, err
+	default:
+		return c.comparison(e.(*Comparison))
+	}
+}
+
+func (c checker) terms(terms []Expr) ([]node, *Error) {
+	nodes := make([]node, len(terms))
+	for i, term := range terms {
+		n, err := c.check(term)
+		if err != nil {
+			return nil, err
+		}
+		nodes[i] = n
+	}
+	return nodes, nil
+}
+
+func (c checker) comparison(e *Comparison) (node, *Error) {
+	f := c.schema.field(e.Field.Text)
+	if f == nil {
+		names := c.schema.names(func(f *Field) bool { return f.Ops != 0 })
+		return nil, unknownField(e.source, e.Field.Pos, e.Field.End, names)
+	}
+	if !f.Ops.Has(e.Op) {
+		return nil, badOpFor(f, e)
+	}
+	switch {
+	case e.Op == Pr, e.Op == IsNull:
+		return &presenceNode{f, e.Op == IsNull}, nil
+	case e.Op == Ca:
+		return &containsAllNode{f, foldValues(f, e.Values)}, nil
+	}
+	switch f.Type {
+	case ID:
+		return &idNode{f, e.Op, idArguments(f, e.Values)}, nil
+	case Number:
+		values, err := typed(f, e, parseNumber)
+		return &numberNode{f, e.Op, values}, err
+	case Boolean:
+		values, err := typed(f, e, parseBoolean)
+		return &booleanNode{f, e.Op, values}, err
+	case Time:
+		values, err := typed(f, e, parsePeriod)
+		return &timeNode{f, e.Op, values}, err
+	default:
+		return &stringNode{f, e.Op, foldValues(f, e.Values)}, nil
+	}
+}
+
+func foldValues(f *Field, values []Value) []string {
+	folded := make([]string, len(values))
+	for i, v := range values {
+		folded[i] = f.fold(v.Text)
+	}
+	return folded
+}
+
+// idArguments returns what the column is compared with, without texts that no ID can have.
+func idArguments(f *Field, values []Value) []any {
+	arguments := make([]any, 0, len(values))
+	for _, v := range values {
+		if f.Convert == nil {
+			arguments = append(arguments, v.Text)
+		} else if argument, ok := f.Convert(v.Text); ok {
+			arguments = append(arguments, argument)
+		}
+	}
+	return arguments
+}
+
+// typed returns the values of a comparison in the type of their field.
+func typed[T any](f *Field, e *Comparison, parse func(string) (T, bool)) ([]T, *Error) {
+	values := make([]T, len(e.Values))
+	for i, v := range e.Values {
+		value, ok := parse(v.Text)
+		if !ok {
+			return nil, badValueFor(f, e, v)
+		}
+		values[i] = value
+	}
+	return values, nil
+}
+
+func parseBoolean(text string) (value, ok bool) {
+	return text == "true", text == "true" || text == "false"
+}
+
+// fieldsHintMax is how many fields a hint names.
+const fieldsHintMax = 20
+
+// unknownField says which fields there are.
+func unknownField(text string, pos, end int, names []string) *Error {
+	name := text[pos:end]
+	hint := "there are no such fields"
+	switch {
+	case len(names) > fieldsHintMax:
+		hint = fmt.Sprintf("fields are %s and %d more", strings.Join(names[:fieldsHintMax], ", "), len(names)-fieldsHintMax)
+	case len(names) > 0:
+		hint = "fields are " + strings.Join(names, ", ")
+	}
+	return fault(Illegal, text, pos, end, "unknown field %s", quoted(name)).hint("%s", hints(didYouMean(name, names), hint))
+}
+
+func badOpFor(f *Field, e *Comparison) *Error {
+	err := fault(Illegal, e.source, e.OpPos, e.OpPos+len(e.Op.String()), "%q is not allowed on %q", e.Op, f.Name)
+	if f.Ops == 0 {
+		return err.hint("the field can be sorted by, not filtered")
+	}
+	return err.hint("allowed are %s", f.Ops)
+}
+
+func badValueFor(f *Field, e *Comparison, v Value) *Error {
+	err := fault(Illegal, e.source, v.Pos, v.End, "%s is no %s, which %q is", quoted(v.Text), f.Type, f.Name)
+	switch {
+	case v.Text == "null" && f.Ops.Has(IsNull):
+		return err.hint("write %s isnull", f.Name)
+	case f.Type == Boolean:
+		return err.hint("write true or false")
+	case f.Type == Number && isNumber(v.Text):
+		return err.hint("its size must be between 1e-307 and 1e308")
+	case f.Type == Number:
+		return err.hint("write a number, such as 7 or -1.5")
+	default:
+		return err.hint("write a date-time with its zone, such as 2018-12-18T23:05:55Z, a date such as 2018-12-18, or a year")
+	}
+}

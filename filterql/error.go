@@ -1,0 +1,204 @@
+package filterql
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// ErrorKind says what is wrong with a text, for callers that answer each with a code of its own.
+type ErrorKind uint8
+
+// The kinds of errors.
+const (
+	Syntax  ErrorKind = iota // the text does not parse
+	Illegal                  // it parses, but names an unknown field, or an operator or a value that the field does not allow
+	Limit                    // it is more than a limit allows
+)
+
+// String returns the kind's name.
+func (k ErrorKind) String() string {
+	switch k {
+	case Syntax:
+		return "syntax"
+	case Illegal:
+		return "illegal value"
+	case Limit:
+		return "limit"
+	default:
+		return "unknown"
+	}
+}
+
+// Error is a mistake in a filter, in sorters, in a page parameter or in a cursor. It repeats what was written, so it is
+// for the one who wrote it, and not for a log.
+type Error struct {
+	Text     string // the whole text that was given
+	Pos, End int    // byte offsets of the mistake in Text; they are equal where something is missing
+	Msg      string // what was found, and what is wrong with it
+	Hint     string // what would be right; may be empty
+	Kind     ErrorKind
+}
+
+// Error returns one line: the position, counted in characters from 1, the message, and the hint.
+func (e *Error) Error() string {
+	line := fmt.Sprintf("position %d: %s", utf8.RuneCountInString(e.Text[:e.offset(e.Pos)])+1, e.Msg)
+	if e.Hint != "" {
+		line += "; " + e.Hint
+	}
+	return line
+}
+
+// offset keeps an offset inside the text, for an Error that was put together by hand.
+func (e *Error) offset(offset int) int { return max(0, min(offset, len(e.Text))) }
+
+// The widest excerpt that [Error.Render] shows, in columns, and how much of it is before the mistake.
+const (
+	renderColumns = 100
+	renderBefore  = 60
+)
+
+// Render returns the error for a terminal: what is wrong, the line with carets under the mistake, and the hint. Of a
+// long line it shows the part around the mistake. Characters that cannot be seen are shown as U+FFFD.
+func (e *Error) Render() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s\n", e.place(), e.Msg)
+	excerpt, padding, carets := e.excerpt()
+	fmt.Fprintf(&b, "  %s\n  %s%s", excerpt, padding, carets)
+	if e.Hint != "" {
+		fmt.Fprintf(&b, "\nhint: %s", e.Hint)
+	}
+	return b.String()
+}
+
+// place names the position, with the line where there are several.
+func (e *Error) place() string {
+	before := e.Text[:e.offset(e.Pos)]
+	if !strings.Contains(e.Text, "\n") {
+		return fmt.Sprintf("position %d", utf8.RuneCountInString(before)+1)
+	}
+	line := before[strings.LastIndexByte(before, '\n')+1:]
+	return fmt.Sprintf("line %d, position %d", strings.Count(before, "\n")+1, utf8.RuneCountInString(line)+1)
+}
+
+// excerpt returns the part of the text around the mistake, and what stands under it: blanks, and then carets.
+func (e *Error) excerpt() (excerpt, padding, carets string) {
+	pos := e.offset(e.Pos)
+	end := max(pos, e.offset(e.End))
+	start := strings.LastIndexByte(e.Text[:pos], '\n') + 1
+	stop := len(e.Text)
+	if i := strings.IndexByte(e.Text[pos:], '\n'); i >= 0 {
+		stop = pos + i
+	}
+	end = min(end, stop)
+
+	var before, after strings.Builder
+	from := lastColumns(e.Text[start:pos], renderBefore) + start
+	if from > start {
+		before.WriteRune('…')
+		padding = " "
+	}
+	for _, r := range e.Text[from:pos] {
+		r, width := visible(r)
+		before.WriteRune(r)
+		if r == '\t' {
+			padding += "\t"
+		} else {
+			padding += strings.Repeat(" ", width)
+		}
+	}
+	columns, marked := 0, 0
+	for i, r := range e.Text[pos:stop] {
+		r, width := visible(r)
+		if columns+width > renderColumns-renderBefore {
+			after.WriteRune('…')
+			break
+		}
+		after.WriteRune(r)
+		columns += width
+		if pos+i < end {
+			marked += width
+		}
+	}
+	return before.String() + after.String(), padding, strings.Repeat("^", max(1, marked))
+}
+
+// lastColumns returns where the part of s begins that takes the last n columns.
+func lastColumns(s string, n int) int {
+	i := len(s)
+	for i > 0 {
+		r, size := utf8.DecodeLastRuneInString(s[:i])
+		_, width := visible(r)
+		if n -= width; n < 0 {
+			break
+		}
+		i -= size
+	}
+	return i
+}
+
+// visible returns the character to show for r and how many columns it takes.
+func visible(r rune) (rune, int) {
+	switch {
+	case r == '\t':
+		return r, 1
+	case !unicode.IsPrint(r):
+		return utf8.RuneError, 1
+	case unicode.In(r, unicode.Mn, unicode.Me):
+		return r, 0
+	case wide(r):
+		return r, 2
+	default:
+		return r, 1
+	}
+}
+
+// wide reports whether terminals give r two columns: the blocks of East Asian wide characters and of emoji.
+func wide(r rune) bool {
+	switch {
+	case r < 0x1100:
+		return false
+	case r <= 0x115F, // Hangul Jamo
+		r >= 0x2E80 && r <= 0xA4CF && r != 0x303F, // CJK, Kana, Yi
+		r >= 0xA960 && r <= 0xA97F,                // Hangul Jamo Extended-A
+		r >= 0xAC00 && r <= 0xD7A3,                // Hangul syllables
+		r >= 0xF900 && r <= 0xFAFF,                // CJK compatibility ideographs
+		r >= 0xFE30 && r <= 0xFE6F,                // CJK compatibility forms
+		r >= 0xFF00 && r <= 0xFF60,                // fullwidth forms
+		r >= 0xFFE0 && r <= 0xFFE6,                // fullwidth signs
+		r >= 0x1F300 && r <= 0x1F64F,              // emoji
+		r >= 0x1F680 && r <= 0x1F6FF,              // transport and map symbols
+		r >= 0x1F900 && r <= 0x1F9FF,              // supplemental symbols
+		r >= 0x20000 && r <= 0x3FFFD:              // CJK extensions
+		return true
+	}
+	return false
+}
+
+// quotedMax is how many characters of what was found a message repeats.
+const quotedMax = 40
+
+// quoted returns s in double quotes for a message, shortened and on one line.
+func quoted(s string) string {
+	n := 0
+	for i := range s {
+		if n == quotedMax {
+			return strconv.Quote(s[:i] + "…")
+		}
+		n++
+	}
+	return strconv.Quote(s)
+}
+
+// fault returns an error at a place of a text.
+func fault(kind ErrorKind, text string, pos, end int, format string, arguments ...any) *Error {
+	return &Error{Text: text, Pos: pos, End: end, Msg: fmt.Sprintf(format, arguments...), Kind: kind}
+}
+
+// hint says what would be right.
+func (e *Error) hint(format string, arguments ...any) *Error {
+	e.Hint = fmt.Sprintf(format, arguments...)
+	return e
+}

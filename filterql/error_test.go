@@ -1,0 +1,114 @@
+package filterql_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/muster-engine/muster/filterql"
+)
+
+// people is the schema of the tests that need but one.
+func people(t testing.TB) *filterql.Schema {
+	t.Helper()
+	schema, err := filterql.NewSchema(
+		filterql.Field{Name: "id", Type: filterql.ID, Ops: filterql.OpsOf(filterql.Eq, filterql.In), Column: "p.id", NotNull: true},
+		filterql.Field{Name: "firstname", Type: filterql.String, Ops: filterql.OpsOf(filterql.Eq, filterql.Sw),
+			Column: "p.firstname_key", Fold: filterql.Fold, Sortable: true},
+		filterql.Field{Name: "email", Type: filterql.String, Ops: filterql.AllOps(filterql.Field{}), Column: "p.email_key",
+			Fold: filterql.Fold, NotNull: true, Sortable: true},
+		filterql.Field{Name: "age", Type: filterql.Number, Ops: filterql.AllOps(filterql.Field{Type: filterql.Number}), Column: "p.age"},
+		filterql.Field{Name: "correlated", Type: filterql.Boolean, Ops: filterql.OpsOf(filterql.Eq), Column: "p.correlated"},
+		filterql.Field{Name: "created", Type: filterql.Time, Ops: filterql.AllOps(filterql.Field{Type: filterql.Time}),
+			Column: "p.created", Sortable: true},
+		filterql.Field{Name: "groups", Type: filterql.String, Multi: true, Ops: filterql.AllOps(filterql.Field{Multi: true}),
+			Column: "p.groups", Fold: filterql.Fold},
+		filterql.Field{Name: "rank", Type: filterql.Number, Column: "p.rank", Sortable: true},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
+// TestErrors compares whole rendered errors. testdata/errors.txtar has a section for each; its name begins with what
+// reads the text (filter, field or sorters), and its first line is the text, quoted as in Go.
+func TestErrors(t *testing.T) {
+	const golden = "testdata/errors.txtar"
+	data, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema := people(t)
+	read := map[string]func(string) error{
+		"filter":  func(text string) error { _, err := filterql.Parse(text); return err },
+		"field":   func(text string) error { _, err := filterql.ParseFilter(text, schema); return err },
+		"sorters": func(text string) error { _, err := filterql.ParseOrdering(text, schema, "id"); return err },
+	}
+	var written bytes.Buffer
+	names := map[string]bool{}
+	for i, section := range strings.Split("\n"+string(data), "\n-- ") {
+		if i == 0 {
+			fmt.Fprint(&written, strings.TrimPrefix(section, "\n"))
+			continue
+		}
+		name, rest, _ := strings.Cut(section, " --\n")
+		quotedText, want, _ := strings.Cut(rest, "\n")
+		t.Run(name, func(t *testing.T) {
+			if names[name] {
+				t.Fatal("the name is used twice")
+			}
+			names[name] = true
+			text, err := strconv.Unquote(quotedText)
+			if err != nil {
+				t.Fatalf("%s: %v", quotedText, err)
+			}
+			reader, _, _ := strings.Cut(name, ":")
+			err = read[reader](text)
+			var e *filterql.Error
+			if !errors.As(err, &e) {
+				t.Fatalf("%s: got %v, want an error", text, err)
+			}
+			got := fmt.Sprintf("%s\n%s\n", e.Kind, e.Render())
+			fmt.Fprintf(&written, "\n-- %s --\n%s\n%s", name, quotedText, got)
+			if *update {
+				return
+			}
+			if diff := cmp.Diff(strings.TrimRight(want, "\n"), strings.TrimRight(got, "\n")); diff != "" {
+				t.Error(diff)
+			}
+			if strings.ContainsAny(e.Error(), "\n\t") {
+				t.Errorf("%q is not one line", e.Error())
+			}
+		})
+	}
+	if *update && !t.Failed() {
+		if err := os.WriteFile(golden, written.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestErrorIsOneLine(t *testing.T) {
+	_, err := filterql.Parse("näme\n rt \"x\"")
+	want := `position 7: unknown operator "rt"; operators are eq, ne, gt, ge, lt, le, co, sw, in, ca, isnull`
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// An Error that was put together by hand may point anywhere.
+func TestRenderOutsideOfTheText(t *testing.T) {
+	for _, e := range []filterql.Error{{Pos: -1, End: 99}, {Text: "ab", Pos: 7, End: 3}, {Text: "ab", Pos: 1, End: 0}} {
+		e.Msg = "wrong"
+		if !strings.Contains(e.Render(), "^") || !strings.HasPrefix(e.Error(), "position ") {
+			t.Errorf("%+v: %s", e, e.Render())
+		}
+	}
+}

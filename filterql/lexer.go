@@ -1,0 +1,219 @@
+package filterql
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+type tokenKind uint8
+
+const (
+	endToken tokenKind = iota
+	wordToken
+	stringToken
+	leftToken  // (
+	rightToken // )
+	commaToken
+)
+
+// token is a part of the text. A string's token includes its quotes.
+type token struct {
+	kind     tokenKind
+	escaped  bool // a string with escapes in it
+	pos, end int
+}
+
+// lexer splits a text into tokens without copying it.
+type lexer struct {
+	text string
+	next int // where the next token is looked for
+}
+
+// The bytes by which the next token is told.
+const (
+	blankByte = iota + 1
+	punctuationByte
+	quoteByte
+	controlByte
+	nonASCIIByte
+)
+
+// classes holds the class of each byte; 0 is a byte of a word.
+var classes = func() (classes [256]uint8) {
+	for b := range classes {
+		switch {
+		case b == ' ', b == '\t', b == '\n', b == '\r':
+			classes[b] = blankByte
+		case b == '(', b == ')', b == ',':
+			classes[b] = punctuationByte
+		case b == '"', b == '\'':
+			classes[b] = quoteByte
+		case b < ' ', b == 0x7F:
+			classes[b] = controlByte
+		case b >= utf8.RuneSelf:
+			classes[b] = nonASCIIByte
+		}
+	}
+	return classes
+}()
+
+// scan returns the next token.
+func (l *lexer) scan() (token, *Error) {
+	i := l.next
+	for i < len(l.text) && classes[l.text[i]] == blankByte {
+		i++
+	}
+	if i == len(l.text) {
+		l.next = i
+		return token{kind: endToken, pos: i, end: i}, nil
+	}
+	switch b := l.text[i]; classes[b] {
+	case punctuationByte:
+		l.next = i + 1
+		kind := commaToken
+		switch b {
+		case '(':
+			kind = leftToken
+		case ')':
+			kind = rightToken
+		}
+		return token{kind: kind, pos: i, end: i + 1}, nil
+	case quoteByte:
+		return l.scanString(i)
+	default:
+		return l.scanWord(i)
+	}
+}
+
+// scanString reads a string.
+//
+//	string = '"' { char | '\"' | '\\' } '"' | "'" { char | "\'" | '\"' | '\\' } "'" ;
+func (l *lexer) scanString(start int) (token, *Error) {
+	quote := l.text[start]
+	t := token{kind: stringToken, pos: start}
+	for i := start + 1; i < len(l.text); i++ {
+		switch l.text[i] {
+		case quote:
+			t.end, l.next = i+1, i+1
+			return t, nil
+		case '\\':
+			t.escaped = true
+			i++
+			if i == len(l.text) {
+				break
+			}
+			if b := l.text[i]; b != '\\' && b != '"' && b != quote {
+				_, size := utf8.DecodeRuneInString(l.text[i:])
+				return t, l.fail(i-1, i+size, fmt.Sprintf("unknown escape %s in a string", quoted(l.text[i-1:i+size])),
+					`write \\ for a backslash and \" for a double quote`)
+			}
+		}
+	}
+	hint := fmt.Sprintf("close it with %c", quote)
+	if start > 0 && classes[l.text[start-1]] == 0 {
+		hint = `put a value that has a quote in it into double quotes, such as "O'Neill"`
+	}
+	return t, l.fail(start, len(l.text), "the string has no closing quote", hint)
+}
+
+// stringText returns what a string's token says.
+func (l *lexer) stringText(t token) string {
+	text := l.text[t.pos+1 : t.end-1]
+	if !t.escaped {
+		return text
+	}
+	var b strings.Builder
+	b.Grow(len(text))
+	for i := 0; i < len(text); i++ {
+		if text[i] == '\\' {
+			i++
+		}
+		b.WriteByte(text[i])
+	}
+	return b.String()
+}
+
+// scanWord reads a field name, an operator, a keyword, a number, a date-time or a bare word: what is between blanks,
+// quotes, commas and parentheses.
+func (l *lexer) scanWord(start int) (token, *Error) {
+	i := start
+	for i < len(l.text) {
+		class := classes[l.text[i]]
+		if class == 0 {
+			i++
+			continue
+		}
+		if class < controlByte {
+			break
+		}
+		r, size := utf8.DecodeRuneInString(l.text[i:])
+		if msg, hint := strayRune(r); msg != "" {
+			return token{}, l.fail(i, i+size, msg, hint)
+		}
+		i += size
+	}
+	l.next = i
+	return token{kind: wordToken, pos: start, end: i}, nil
+}
+
+// strayRune says what is wrong with a character that comes into a text by copying and cannot be part of a word.
+func strayRune(r rune) (msg, hint string) {
+	switch {
+	case strings.ContainsRune("“”„‟«»", r):
+		return fmt.Sprintf("typographic quote %c", r), `use the straight quote "`
+	case strings.ContainsRune("‘’‚‛", r):
+		return fmt.Sprintf("typographic quote %c", r), `use the straight quote ", also around a value with an apostrophe in it`
+	case unicode.IsSpace(r):
+		return fmt.Sprintf("white space U+%04X outside of a string", r), "use a plain blank"
+	case !unicode.IsPrint(r):
+		return fmt.Sprintf("invisible character U+%04X outside of a string", r), "remove it, or put the value into quotes"
+	}
+	return "", ""
+}
+
+func (l *lexer) fail(pos, end int, msg, hint string) *Error {
+	return &Error{Text: l.text, Pos: pos, End: end, Msg: msg, Hint: hint, Kind: Syntax}
+}
+
+// checkText refuses what no filter and no sorters may be: too long, not UTF-8, or with a NUL in it, which PostgreSQL
+// does not keep in a text.
+func checkText(what, text string) *Error {
+	if len(text) > TextMax {
+		cut := TextMax
+		for !utf8.RuneStart(text[cut]) {
+			cut--
+		}
+		return &Error{
+			Text: text, Pos: cut, End: len(text), Kind: Limit,
+			Msg: fmt.Sprintf("the %s has %d bytes, %d are allowed", what, len(text), TextMax), Hint: "ask for less at once",
+		}
+	}
+	if i := strings.IndexByte(text, 0); i >= 0 {
+		return &Error{Text: text, Pos: i, End: i + 1, Msg: "NUL character", Hint: "remove it", Kind: Syntax}
+	}
+	if !utf8.ValidString(text) {
+		i := 0
+		for {
+			r, size := utf8.DecodeRuneInString(text[i:])
+			if r == utf8.RuneError && size == 1 {
+				return &Error{
+					Text: text, Pos: i, End: i + 1, Kind: Syntax,
+					Msg: fmt.Sprintf("byte 0x%02X, which is not UTF-8", text[i]), Hint: "encode the text as UTF-8",
+				}
+			}
+			i += size
+		}
+	}
+	return nil
+}
+
+// skipPrefix returns where a text begins behind "filters=" or "sorters=", which examples of the API repeat.
+func skipPrefix(text, prefix string) int {
+	trimmed := strings.TrimLeft(text, " \t\r\n")
+	if strings.HasPrefix(trimmed, prefix) {
+		return len(text) - len(trimmed) + len(prefix)
+	}
+	return 0
+}

@@ -1,0 +1,12 @@
+package filterql_test
+
+import (
+	"flag"
+	"testing"
+
+	"github.com/muster-engine/muster/store/storetest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestMain(m *testing.M) { storetest.Main(m) }

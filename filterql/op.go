@@ -1,0 +1,72 @@
+package filterql
+
+import "strings"
+
+// Op is an operator of a comparison.
+type Op uint8
+
+// The operators.
+const (
+	Eq     Op = iota // equal
+	Ne               // not equal: exactly not eq, and so true for null
+	Gt               // greater
+	Ge               // greater or equal
+	Lt               // less
+	Le               // less or equal
+	Co               // contains a text
+	Sw               // starts with a text
+	In               // one of a list
+	Ca               // contains all of a list
+	IsNull           // null; stands behind the field
+	Pr               // present; stands before the field
+	opCount
+)
+
+var opTexts = [opCount]string{"eq", "ne", "gt", "ge", "lt", "le", "co", "sw", "in", "ca", "isnull", "pr"}
+
+// String returns the operator as it is written.
+func (o Op) String() string {
+	if o < opCount {
+		return opTexts[o]
+	}
+	return "?"
+}
+
+// takesList reports whether a list stands behind the operator.
+func (o Op) takesList() bool { return o == In || o == Ca }
+
+// opOf returns the operator that a word is.
+func opOf(word string) (Op, bool) {
+	for i := range opTexts {
+		if opTexts[i] == word {
+			return Op(i), true
+		}
+	}
+	return 0, false
+}
+
+// OpSet is a set of operators. The zero OpSet is empty.
+type OpSet uint16
+
+// OpsOf returns the set of the operators given.
+func OpsOf(ops ...Op) OpSet {
+	var s OpSet
+	for _, o := range ops {
+		s |= 1 << o
+	}
+	return s
+}
+
+// Has reports whether the set has o.
+func (s OpSet) Has(o Op) bool { return s&(1<<o) != 0 }
+
+// String returns the operators as they are written, separated by commas.
+func (s OpSet) String() string {
+	var texts []string
+	for o := range opCount {
+		if s.Has(o) {
+			texts = append(texts, o.String())
+		}
+	}
+	return strings.Join(texts, ", ")
+}

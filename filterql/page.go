@@ -1,0 +1,62 @@
+package filterql
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// The bounds of a page, from the V3 standard collection parameters.
+const (
+	LimitDefault = 250
+	LimitMax     = 250
+)
+
+// Page says which part of a collection is asked for.
+type Page struct {
+	Limit  int  // the most results, 0 to LimitMax
+	Offset int  // results to leave out first
+	Count  bool // whether all results are to be counted
+}
+
+// PageError is a page parameter that is not what it may be.
+type PageError struct {
+	Parameter string // limit, offset or count
+	Msg       string // what was found, and what is allowed
+}
+
+func (e *PageError) Error() string { return e.Parameter + ": " + e.Msg }
+
+// ParsePage reads the parameters limit, offset and count as they come in a query. An empty text stands for the
+// default, which is 250, 0 and false. An error is a [*PageError].
+func ParsePage(limit, offset, count string) (Page, error) {
+	page := Page{Limit: LimitDefault}
+	var ok bool
+	if limit != "" {
+		if page.Limit, ok = parseWhole(limit); !ok || page.Limit > LimitMax {
+			return Page{}, badPage("limit", limit, fmt.Sprintf("a whole number from 0 to %d", LimitMax))
+		}
+	}
+	if offset != "" {
+		if page.Offset, ok = parseWhole(offset); !ok {
+			return Page{}, badPage("offset", offset, "a whole number of 0 or more")
+		}
+	}
+	switch count {
+	case "", "false":
+	case "true":
+		page.Count = true
+	default:
+		return Page{}, badPage("count", count, "true or false")
+	}
+	return page, nil
+}
+
+// parseWhole reads digits and nothing else.
+func parseWhole(text string) (int, bool) {
+	n, err := strconv.ParseUint(text, 10, strconv.IntSize-1)
+	return int(n), err == nil
+}
+
+func badPage(parameter, text, allowed string) *PageError {
+	return &PageError{parameter, fmt.Sprintf("%s is given where %s is allowed", quoted(text), allowed)}
+}
