@@ -1,0 +1,133 @@
+package migrations
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/pressly/goose/v3"
+)
+
+// Errors of [Check]. The text of the error that wraps them names the schema, both versions and the command that helps.
+var (
+	ErrTooOld = errors.New("schema too old")
+	ErrTooNew = errors.New("schema too new")
+)
+
+// Steps returns every step this library knows, oldest first.
+func Steps() []Migration {
+	names, err := fs.Glob(files, "*.sql")
+	if err != nil {
+		panic(err) // the pattern is constant
+	}
+	steps := []Migration{{Version: jobStep, Name: jobStepName}}
+	for _, name := range names {
+		number, _, _ := strings.Cut(name, "_")
+		version, err := strconv.ParseInt(number, 10, 64)
+		if err != nil {
+			panic("migrations: " + name + " has no version in its name")
+		}
+		steps = append(steps, Migration{Version: version, Name: strings.TrimSuffix(name, ".sql")})
+	}
+	slices.SortFunc(steps, func(a, b Migration) int { return int(a.Version - b.Version) })
+	return steps
+}
+
+// Latest returns the newest version, the one that this library works with.
+func Latest() int64 {
+	steps := Steps()
+	return steps[len(steps)-1].Version
+}
+
+func stepName(source *goose.Source) string {
+	if source.Version == jobStep {
+		return jobStepName
+	}
+	return strings.TrimSuffix(path.Base(source.Path), ".sql")
+}
+
+// Version returns the version that the schema is at, 0 when it has not been migrated.
+func Version(ctx context.Context, pool *pgxpool.Pool, config Config) (int64, error) {
+	applied, err := appliedSteps(ctx, pool, config.WithDefaults())
+	if err != nil {
+		return 0, err
+	}
+	var version int64
+	for step := range applied {
+		version = max(version, step)
+	}
+	return version, nil
+}
+
+// appliedSteps returns when each step was applied. It works in a schema that does not exist, and with reading rights.
+func appliedSteps(ctx context.Context, pool *pgxpool.Pool, config Config) (map[int64]time.Time, error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	var exists bool
+	table := config.Schema + "." + versionTableName
+	if err := pool.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, table).Scan(&exists); err != nil {
+		return nil, fmt.Errorf("look for the version of schema %q: %w", config.Schema, err)
+	}
+	if !exists {
+		return nil, nil
+	}
+	// goose writes timestamps of the session's time zone into a column without one.
+	rows, err := pool.Query(ctx, `SELECT version_id, tstamp::timestamptz FROM `+table+` WHERE is_applied AND version_id > 0`)
+	if err != nil {
+		return nil, fmt.Errorf("read the version of schema %q: %w", config.Schema, err)
+	}
+	applied := map[int64]time.Time{}
+	var version int64
+	var at time.Time
+	_, err = pgx.ForEachRow(rows, []any{&version, &at}, func() error {
+		applied[version] = at
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the version of schema %q: %w", config.Schema, err)
+	}
+	return applied, nil
+}
+
+// Check reports whether the schema is at the version that this library works with. The error wraps [ErrTooOld] or
+// [ErrTooNew] and says what to do.
+func Check(ctx context.Context, pool *pgxpool.Pool, config Config) error {
+	config = config.WithDefaults()
+	version, err := Version(ctx, pool, config)
+	switch {
+	case err != nil:
+		return err
+	case version < Latest():
+		return fmt.Errorf("%w: schema %q is at version %d, this version of Muster needs %d: run %s",
+			ErrTooOld, config.Schema, version, Latest(), command(config, "up"))
+	case version > Latest():
+		return tooNew(config, version)
+	}
+	return nil
+}
+
+func tooNew(config Config, version int64) error {
+	return fmt.Errorf("%w: schema %q is at version %d, this version of Muster knows none after %d: "+
+		"upgrade Muster, or run %s with the newer one",
+		ErrTooNew, config.Schema, version, Latest(), command(config, fmt.Sprintf("to %d", Latest())))
+}
+
+func command(config Config, step string) string {
+	text := "muster migrate " + step
+	if config.Schema != SchemaDefault {
+		text += " --schema " + config.Schema
+	}
+	if config.JobSchema != config.Schema+JobSchemaSuffix {
+		text += " --job-schema " + config.JobSchema
+	}
+	return "`" + text + "`"
+}

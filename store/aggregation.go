@@ -1,0 +1,335 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// StagedAccount is an account as an aggregation read it.
+type StagedAccount struct {
+	// Line is where the source's data has it.
+	Line           int64
+	NativeIdentity string
+	Name           string
+	// Attributes is a JSON object without NUL characters.
+	Attributes []byte
+	// Fingerprint changes when anything of the account does.
+	Fingerprint ID
+	// CorrelationKeys are the keys by which the account finds its identity, the most telling first.
+	CorrelationKeys []string
+}
+
+// StageRows yields the accounts of an aggregation one by one: ok is false after the last.
+type StageRows func() (account *StagedAccount, ok bool, err error)
+
+// Stage keeps the accounts that an aggregation reads beside those that are known, in a table that only the
+// transaction sees and that goes with it. It returns how many rows it took.
+func (s *Store) Stage(ctx context.Context, tx pgx.Tx, next StageRows) (int64, error) {
+	const create = `
+		CREATE TEMPORARY TABLE aggregation_stage (
+		    line             bigint                NOT NULL,
+		    native_identity  text COLLATE "C"      NOT NULL,
+		    name             text COLLATE "C"      NOT NULL,
+		    name_key         text COLLATE "C"      NOT NULL,
+		    attributes       jsonb                 NOT NULL,
+		    fingerprint      uuid                  NOT NULL,
+		    correlation_keys text[] COLLATE "C"    NOT NULL,
+		    account_id       uuid                  NOT NULL,
+		    identity_id      uuid                  NOT NULL
+		) ON COMMIT DROP`
+	if _, err := tx.Exec(ctx, create); err != nil {
+		return 0, mapError(err)
+	}
+	columns := []string{
+		"line", "native_identity", "name", "name_key", "attributes", "fingerprint", "correlation_keys", "account_id", "identity_id",
+	}
+	rows := &stageSource{next: next, values: make([]any, len(columns))}
+	count, err := tx.CopyFrom(ctx, pgx.Identifier{"pg_temp", "aggregation_stage"}, columns, rows)
+	if err != nil {
+		return 0, mapError(err)
+	}
+	_, err = tx.Exec(ctx, `ANALYZE pg_temp.aggregation_stage`)
+	return count, mapError(err)
+}
+
+type stageSource struct {
+	next    StageRows
+	account *StagedAccount
+	values  []any
+	err     error
+}
+
+func (r *stageSource) Next() bool {
+	if r.err != nil {
+		return false
+	}
+	account, ok, err := r.next()
+	r.account, r.err = account, err
+	return ok && err == nil
+}
+
+func (r *stageSource) Values() ([]any, error) {
+	a := r.account
+	// The identifiers are made here for all rows, though only new accounts come to use them: PostgreSQL makes none of
+	// version 7 before its version 18.
+	v := r.values[:0]
+	v = append(v, a.Line, a.NativeIdentity, a.Name, Fold(a.Name), a.Attributes, a.Fingerprint, a.CorrelationKeys, NewID(), NewID())
+	return v, nil
+}
+
+func (r *stageSource) Err() error { return r.err }
+
+// Duplicate is a row whose native identity an earlier row has already.
+type Duplicate struct {
+	NativeIdentity string
+	Line           int64
+	First          int64 // the line of the row that is kept
+}
+
+// DropDuplicates removes from the stage every row but the first of a native identity and returns those it removed, in
+// the order of their lines.
+func (s *Store) DropDuplicates(ctx context.Context, tx pgx.Tx) ([]Duplicate, error) {
+	const statement = `
+		WITH several AS (
+		    SELECT native_identity, min(line) AS first
+		    FROM pg_temp.aggregation_stage
+		    GROUP BY native_identity
+		    HAVING count(*) > 1
+		), dropped AS (
+		    DELETE FROM pg_temp.aggregation_stage g
+		    USING several
+		    WHERE g.native_identity = several.native_identity AND g.line > several.first
+		    RETURNING g.native_identity, g.line, several.first
+		)
+		SELECT native_identity, line, first FROM dropped ORDER BY line`
+	return collect(ctx, tx, statement, pgx.RowToStructByPos[Duplicate])
+}
+
+// LockSource keeps other aggregations of a source waiting until the transaction ends. It returns [ErrNotFound] for a
+// source that is not there.
+func (s *Store) LockSource(ctx context.Context, tx pgx.Tx, source ID) error {
+	var id ID
+	err := tx.QueryRow(ctx, s.sql(`SELECT id FROM muster.sources WHERE id = $1 FOR NO KEY UPDATE`), source).Scan(&id)
+	return mapError(err)
+}
+
+// CountVanished returns how many accounts a source has, and how many of them are not in the stage. The accounts whose
+// native identities are given count as staged.
+func (s *Store) CountVanished(ctx context.Context, tx pgx.Tx, source ID, spared []string) (accounts, vanished int, err error) {
+	const statement = `
+		SELECT count(*), count(*) FILTER (WHERE g.native_identity IS NULL AND a.native_identity <> ALL ($2))
+		FROM muster.accounts a
+		LEFT JOIN pg_temp.aggregation_stage g ON g.native_identity = a.native_identity
+		WHERE a.source_id = $1`
+	err = tx.QueryRow(ctx, s.sql(statement), source, nonNil(spared)).Scan(&accounts, &vanished)
+	return accounts, vanished, mapError(err)
+}
+
+// nonNil makes a nil list an empty one: an array parameter that is NULL compares with nothing.
+func nonNil[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+// DeleteVanished removes the accounts of a source that are not in the stage and asks for the refresh of the identities
+// that had them. It returns how many accounts it removed.
+func (s *Store) DeleteVanished(ctx context.Context, tx pgx.Tx, source ID, spared []string, now time.Time) (int, error) {
+	const statement = `
+		WITH vanished AS MATERIALIZED (
+		    SELECT a.id
+		    FROM muster.accounts a
+		    WHERE a.source_id = $1
+		      AND a.native_identity <> ALL ($2)
+		      AND NOT EXISTS (SELECT FROM pg_temp.aggregation_stage g WHERE g.native_identity = a.native_identity)
+		    ORDER BY a.id
+		    FOR UPDATE
+		), removed AS (
+		    DELETE FROM muster.accounts a USING vanished WHERE a.id = vanished.id RETURNING a.identity_id
+		), requests AS (
+		    INSERT INTO muster.refresh_requests (identity_id, reason, requested_at)
+		    SELECT DISTINCT identity_id, 'account removed', $3::timestamptz FROM removed WHERE identity_id IS NOT NULL
+		)
+		SELECT count(*) FROM removed`
+	var count int
+	err := tx.QueryRow(ctx, s.sql(statement), source, nonNil(spared), now).Scan(&count)
+	return count, mapError(err)
+}
+
+// matchHead and matchTail stand around the name of a table with the columns id and correlation_keys. Of each row's keys
+// the first that finds any identity counts; matches says how many it found.
+const (
+	matchHead = `
+		    SELECT DISTINCT ON (k.id) k.id, k.identity_id, k.matches
+		    FROM (SELECT c.id, k.rank, min(ik.identity_id::text)::uuid AS identity_id, count(*) AS matches
+		          FROM `
+	matchTail = ` c
+		          CROSS JOIN LATERAL unnest(c.correlation_keys) WITH ORDINALITY k (key, rank)
+		          JOIN muster.identity_keys ik ON ik.key = k.key
+		          GROUP BY c.id, k.rank) k
+		    ORDER BY k.id, k.rank`
+)
+
+// AccountChanges says what the stage changed among the known accounts of a source.
+type AccountChanges struct {
+	Changed int
+	Moved   int // of the changed, those that now belong to another identity
+}
+
+// UpdateChanged brings the accounts of a source up to the stage where they differ, moves those whose changed keys find
+// another identity, and asks for the refresh of the identities concerned. An account that no longer finds an identity
+// stays where it is.
+func (s *Store) UpdateChanged(ctx context.Context, tx pgx.Tx, source ID, now time.Time) (AccountChanges, error) {
+	const statement = `
+		WITH changed AS MATERIALIZED (
+		    SELECT a.id, a.identity_id, a.manually_correlated, a.correlation_keys <> g.correlation_keys AS rekeyed,
+		           g.name, g.attributes, g.fingerprint, g.correlation_keys
+		    FROM muster.accounts a
+		    JOIN pg_temp.aggregation_stage g ON g.native_identity = a.native_identity
+		    WHERE a.source_id = $1 AND a.fingerprint <> g.fingerprint
+		    ORDER BY a.id
+		    FOR UPDATE OF a
+		), movable AS (
+		    SELECT id, correlation_keys FROM changed WHERE rekeyed AND identity_id IS NOT NULL AND NOT manually_correlated
+		), found AS (` + matchHead + `movable` + matchTail + `
+		), updated AS (
+		    UPDATE muster.accounts a
+		    SET name = c.name, attributes = c.attributes, fingerprint = c.fingerprint,
+		        correlation_keys = c.correlation_keys, modified = $2,
+		        identity_id = coalesce((SELECT f.identity_id FROM found f WHERE f.id = c.id AND f.matches = 1), c.identity_id)
+		    FROM changed c
+		    WHERE a.id = c.id
+		    RETURNING a.identity_id AS now_of, c.identity_id AS was_of
+		), requests AS (
+		    INSERT INTO muster.refresh_requests (identity_id, reason, requested_at)
+		    SELECT identity_id, 'account changed', $2::timestamptz
+		    FROM (SELECT now_of AS identity_id FROM updated UNION SELECT was_of FROM updated) concerned
+		    WHERE identity_id IS NOT NULL
+		)
+		SELECT count(*), count(*) FILTER (WHERE now_of <> was_of) FROM updated`
+	var changes AccountChanges
+	err := tx.QueryRow(ctx, s.sql(statement), source, now).Scan(&changes.Changed, &changes.Moved)
+	return changes, mapError(err)
+}
+
+// NewAccounts says what became of the accounts that the stage has and the source had not.
+type NewAccounts struct {
+	Accounts   int
+	Correlated int // found their identity
+	Identities int // became an identity
+	Ambiguous  int // several identities fit, so that none was taken
+}
+
+// InsertNew adds the accounts of the stage that the source does not have yet. Each is correlated to the one identity
+// that the first telling of its keys finds. On an authoritative source (profile is not zero) one that finds none
+// becomes an identity of that profile; elsewhere it stays uncorrelated, as one does that finds several. The identities
+// concerned are asked to be refreshed.
+func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, now time.Time) (NewAccounts, error) {
+	const statement = `
+		WITH fresh AS MATERIALIZED (
+		    SELECT g.account_id AS id, g.identity_id, g.native_identity, g.name, g.name_key, g.attributes, g.fingerprint,
+		           g.correlation_keys
+		    FROM pg_temp.aggregation_stage g
+		    LEFT JOIN muster.accounts a ON a.source_id = $1 AND a.native_identity = g.native_identity
+		    WHERE a.id IS NULL
+		), matched AS MATERIALIZED (` + matchHead + `fresh` + matchTail + `
+		), placed AS MATERIALIZED (
+		    SELECT f.*, m.matches,
+		           CASE WHEN m.matches = 1 THEN m.identity_id
+		                WHEN m.matches IS NULL AND $2::uuid IS NOT NULL THEN f.identity_id
+		           END AS owner_id
+		    FROM fresh f
+		    LEFT JOIN matched m ON m.id = f.id
+		), identities AS (
+		    INSERT INTO muster.identities
+		           (id, name, name_key, alias, alias_key, correlated, profile_id, attributes, created, modified)
+		    SELECT identity_id, name, name_key, name, name_key, true, $2, '{}', $3, $3
+		    FROM placed
+		    WHERE owner_id = identity_id
+		    RETURNING id
+		), accounts AS (
+		    INSERT INTO muster.accounts
+		           (id, source_id, native_identity, name, identity_id, correlation_keys, attributes, fingerprint, created, modified)
+		    SELECT id, $1, native_identity, name, owner_id, correlation_keys, attributes, fingerprint, $3, $3
+		    FROM placed
+		), requests AS (
+		    INSERT INTO muster.refresh_requests (identity_id, reason, requested_at)
+		    SELECT DISTINCT owner_id, 'account added', $3::timestamptz FROM placed WHERE owner_id IS NOT NULL
+		), events AS (
+		    INSERT INTO muster.identity_events (identity_id, type, detail, at)
+		    SELECT identity_id, 'IDENTITY_CREATED',
+		           jsonb_build_object('accountId', replace(id::text, '-', ''), 'sourceId', replace($1::uuid::text, '-', '')), $3
+		    FROM placed
+		    WHERE owner_id = identity_id
+		)
+		SELECT count(*), count(*) FILTER (WHERE owner_id <> identity_id), count(*) FILTER (WHERE owner_id = identity_id),
+		       count(*) FILTER (WHERE matches > 1)
+		FROM placed`
+	var n NewAccounts
+	err := tx.QueryRow(ctx, s.sql(statement), source, profile, now).Scan(&n.Accounts, &n.Correlated, &n.Identities, &n.Ambiguous)
+	return n, mapError(err)
+}
+
+// correlationLock is the advisory lock that orders aggregations and refreshes: whichever of the two commits last sees
+// the other's accounts or identities, so that no pair that belongs together is missed.
+func (s *Store) correlationLock(ctx context.Context, tx pgx.Tx, function string) error {
+	// The first key is arbitrary but fixed; the second tells tenants apart.
+	_, err := tx.Exec(ctx, `SELECT `+function+`(1836413811, hashtext($1))`, s.schema)
+	return mapError(err)
+}
+
+// ShareCorrelation is taken at the start of a transaction that changes identities. Any number may hold it at once.
+func (s *Store) ShareCorrelation(ctx context.Context, tx pgx.Tx) error {
+	return s.correlationLock(ctx, tx, "pg_advisory_xact_lock_shared")
+}
+
+// CorrelateSource gives the uncorrelated accounts of a source to the identities that their keys find, and asks for
+// their refresh. It is the last thing that a transaction which added accounts does: it waits for the transactions
+// that change identities now. It returns how many accounts it correlated.
+func (s *Store) CorrelateSource(ctx context.Context, tx pgx.Tx, source ID, now time.Time) (int, error) {
+	if err := s.correlationLock(ctx, tx, "pg_advisory_xact_lock"); err != nil {
+		return 0, err
+	}
+	const candidates = `SELECT id FROM muster.accounts WHERE source_id = $1 AND identity_id IS NULL AND correlation_keys <> '{}'`
+	return s.correlate(ctx, tx, candidates, "", source, now)
+}
+
+// CorrelateKeys gives the uncorrelated accounts that have one of the keys to the identities that their keys find, and
+// asks for their refresh. It returns how many accounts it correlated.
+func (s *Store) CorrelateKeys(ctx context.Context, tx pgx.Tx, keys []string, now time.Time) (int, error) {
+	if len(keys) == 0 {
+		return 0, nil
+	}
+	const candidates = `SELECT id FROM muster.accounts WHERE identity_id IS NULL AND correlation_keys && $1::text[]`
+	// An account that an aggregation holds is left to that aggregation, which correlates again before it commits.
+	return s.correlate(ctx, tx, candidates, "SKIP LOCKED", keys, now)
+}
+
+func (s *Store) correlate(ctx context.Context, tx pgx.Tx, candidates, wait string, argument any, now time.Time) (int, error) {
+	statement := fmt.Sprintf(`
+		WITH candidates AS MATERIALIZED (
+		    SELECT a.id, a.correlation_keys
+		    FROM muster.accounts a
+		    WHERE a.id IN (%s)
+		    ORDER BY a.id
+		    FOR UPDATE %s
+		), matched AS (`+matchHead+`candidates`+matchTail+`
+		), correlated AS (
+		    UPDATE muster.accounts a
+		    SET identity_id = m.identity_id, modified = $2
+		    FROM matched m
+		    WHERE a.id = m.id AND m.matches = 1
+		    RETURNING a.identity_id
+		), requests AS (
+		    INSERT INTO muster.refresh_requests (identity_id, reason, requested_at)
+		    SELECT DISTINCT identity_id, 'account correlated', $2::timestamptz FROM correlated
+		)
+		SELECT count(*) FROM correlated`, candidates, wait)
+	var count int
+	err := tx.QueryRow(ctx, s.dynamic(statement), argument, now).Scan(&count)
+	return count, mapError(err)
+}

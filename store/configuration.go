@@ -1,0 +1,177 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// ConfigurationVersion returns the version of the tenant's configuration and keeps it from changing until the
+// transaction ends. Readers do not wait for each other.
+func (s *Store) ConfigurationVersion(ctx context.Context, tx pgx.Tx) (int64, error) {
+	const statement = `SELECT version FROM muster.configuration FOR SHARE`
+	var version int64
+	err := tx.QueryRow(ctx, s.sql(statement)).Scan(&version)
+	return version, mapError(err)
+}
+
+// LockConfiguration lets the transaction, and no other, change the configuration, waits for the runs that work with
+// it, and returns its version.
+func (s *Store) LockConfiguration(ctx context.Context, tx pgx.Tx) (int64, error) {
+	const statement = `SELECT version FROM muster.configuration FOR UPDATE`
+	var version int64
+	err := tx.QueryRow(ctx, s.sql(statement)).Scan(&version)
+	return version, mapError(err)
+}
+
+// AdvanceConfiguration gives the configuration its next version, one that no other configuration ever had: not even
+// one that was rolled back.
+func (s *Store) AdvanceConfiguration(ctx context.Context, tx pgx.Tx) (int64, error) {
+	const statement = `UPDATE muster.configuration SET version = nextval('muster.configuration_version') RETURNING version`
+	var version int64
+	err := tx.QueryRow(ctx, s.sql(statement)).Scan(&version)
+	return version, mapError(err)
+}
+
+// Configuration is everything that is configured, at one version.
+type Configuration struct {
+	Version            int64
+	IdentityAttributes []IdentityAttribute // by name
+	LifecycleStates    []LifecycleState    // by profile and technical name
+	Profiles           []Profile           // by priority, then age
+	Sources            []Object            // by name
+	Transforms         []Object            // by name
+}
+
+// Object is a configured object: its name, and its document in the published shape.
+type Object struct {
+	ID       ID
+	Name     string
+	Document []byte
+	Created  time.Time
+	Modified time.Time
+}
+
+// Profile is an identity profile.
+type Profile struct {
+	Object
+	Priority              int64
+	AuthoritativeSourceID ID
+}
+
+// IdentityAttribute is the definition of an identity attribute.
+type IdentityAttribute struct {
+	Name       string
+	Searchable bool
+	Document   []byte
+	Created    time.Time
+	Modified   time.Time
+}
+
+// LifecycleState is a state of one profile's identities.
+type LifecycleState struct {
+	ID            ID
+	ProfileID     ID
+	TechnicalName string
+	Document      []byte
+	Created       time.Time
+	Modified      time.Time
+}
+
+// LoadConfiguration reads the whole configuration. Called in a transaction that holds one of the locks above, it is
+// consistent.
+func (s *Store) LoadConfiguration(ctx context.Context, q Querier) (Configuration, error) {
+	var c Configuration
+	if err := q.QueryRow(ctx, s.sql(`SELECT version FROM muster.configuration`)).Scan(&c.Version); err != nil {
+		return c, mapError(err)
+	}
+	var err error
+	const attributes = `
+		SELECT name, searchable, document, created, modified
+		FROM muster.identity_attributes
+		ORDER BY name`
+	if c.IdentityAttributes, err = collect(ctx, q, s.sql(attributes), pgx.RowToStructByPos[IdentityAttribute]); err != nil {
+		return c, err
+	}
+	const sources = `SELECT id, name, document, created, modified FROM muster.sources ORDER BY name`
+	if c.Sources, err = collect(ctx, q, s.sql(sources), pgx.RowToStructByPos[Object]); err != nil {
+		return c, err
+	}
+	const transforms = `SELECT id, name, document, created, modified FROM muster.transforms ORDER BY name`
+	if c.Transforms, err = collect(ctx, q, s.sql(transforms), pgx.RowToStructByPos[Object]); err != nil {
+		return c, err
+	}
+	const profiles = `
+		SELECT id, name, document, created, modified, priority, authoritative_source_id
+		FROM muster.identity_profiles
+		ORDER BY priority, created, id`
+	if c.Profiles, err = collect(ctx, q, s.sql(profiles), pgx.RowToStructByPos[Profile]); err != nil {
+		return c, err
+	}
+	const states = `
+		SELECT id, profile_id, technical_name, document, created, modified
+		FROM muster.lifecycle_states
+		ORDER BY profile_id, technical_name`
+	c.LifecycleStates, err = collect(ctx, q, s.sql(states), pgx.RowToStructByPos[LifecycleState])
+	return c, err
+}
+
+// PutIdentityAttribute writes a definition, whether it is new or not.
+func (s *Store) PutIdentityAttribute(ctx context.Context, tx pgx.Tx, a IdentityAttribute) error {
+	const statement = `
+		INSERT INTO muster.identity_attributes (name, searchable, document, created, modified)
+		VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT ON CONSTRAINT identity_attributes_pkey
+		DO UPDATE SET searchable = excluded.searchable, document = excluded.document, modified = excluded.modified`
+	_, err := tx.Exec(ctx, s.sql(statement), a.Name, a.Searchable, a.Document, a.Created, a.Modified)
+	return mapError(err)
+}
+
+// PutTransform writes a saved transform, whether it is new or not.
+func (s *Store) PutTransform(ctx context.Context, tx pgx.Tx, o Object) error {
+	const statement = `
+		INSERT INTO muster.transforms (id, name, name_key, document, created, modified)
+		VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT ON CONSTRAINT transforms_pkey
+		DO UPDATE SET name = excluded.name, name_key = excluded.name_key, document = excluded.document, modified = excluded.modified`
+	_, err := tx.Exec(ctx, s.sql(statement), o.ID, o.Name, Fold(o.Name), o.Document, o.Created, o.Modified)
+	return mapError(err)
+}
+
+// PutSource writes a source, whether it is new or not.
+func (s *Store) PutSource(ctx context.Context, tx pgx.Tx, o Object) error {
+	const statement = `
+		INSERT INTO muster.sources (id, name, name_key, document, created, modified)
+		VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT ON CONSTRAINT sources_pkey
+		DO UPDATE SET name = excluded.name, name_key = excluded.name_key, document = excluded.document, modified = excluded.modified`
+	_, err := tx.Exec(ctx, s.sql(statement), o.ID, o.Name, Fold(o.Name), o.Document, o.Created, o.Modified)
+	return mapError(err)
+}
+
+// PutProfile writes an identity profile, whether it is new or not.
+func (s *Store) PutProfile(ctx context.Context, tx pgx.Tx, p Profile) error {
+	const statement = `
+		INSERT INTO muster.identity_profiles
+		       (id, name, name_key, priority, authoritative_source_id, document, created, modified)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT ON CONSTRAINT identity_profiles_pkey
+		DO UPDATE SET name = excluded.name, name_key = excluded.name_key, priority = excluded.priority,
+		       authoritative_source_id = excluded.authoritative_source_id, document = excluded.document,
+		       modified = excluded.modified`
+	_, err := tx.Exec(ctx, s.sql(statement),
+		p.ID, p.Name, Fold(p.Name), p.Priority, p.AuthoritativeSourceID, p.Document, p.Created, p.Modified)
+	return mapError(err)
+}
+
+// PutLifecycleState writes a lifecycle state, whether it is new or not.
+func (s *Store) PutLifecycleState(ctx context.Context, tx pgx.Tx, l LifecycleState) error {
+	const statement = `
+		INSERT INTO muster.lifecycle_states (id, profile_id, technical_name, document, created, modified)
+		VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT ON CONSTRAINT lifecycle_states_pkey
+		DO UPDATE SET technical_name = excluded.technical_name, document = excluded.document, modified = excluded.modified`
+	_, err := tx.Exec(ctx, s.sql(statement), l.ID, l.ProfileID, l.TechnicalName, l.Document, l.Created, l.Modified)
+	return mapError(err)
+}

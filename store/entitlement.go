@@ -1,0 +1,50 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Entitlement is a value of an account attribute that stands for access: a group, a permission.
+type Entitlement struct {
+	ID        ID
+	SourceID  ID
+	Attribute string
+	Value     string
+	Name      string
+	Created   time.Time
+	Modified  time.Time
+}
+
+// EntitlementValue is one value of one entitlement attribute.
+type EntitlementValue struct{ Attribute, Value string }
+
+// AddEntitlements makes the values known that a source has not shown before and returns how many those were. A new
+// entitlement is named by its value until something better is known.
+func (s *Store) AddEntitlements(ctx context.Context, tx pgx.Tx, source ID, values []EntitlementValue, now time.Time) (int, error) {
+	const statement = `
+		INSERT INTO muster.entitlements (id, source_id, attribute, value, name, created, modified)
+		SELECT v.id, $1, v.attribute, v.value, v.value, $5, $5
+		FROM unnest($2::uuid[], $3::text[], $4::text[]) v (id, attribute, value)
+		ON CONFLICT ON CONSTRAINT entitlements_value_unique DO NOTHING`
+	ids := make([]ID, len(values))
+	attributes := make([]string, len(values))
+	texts := make([]string, len(values))
+	for i, v := range values {
+		ids[i], attributes[i], texts[i] = NewID(), v.Attribute, v.Value
+	}
+	tag, err := tx.Exec(ctx, s.sql(statement), source, ids, attributes, texts, now)
+	return int(tag.RowsAffected()), mapError(err)
+}
+
+// Entitlements returns the entitlements of a source, by attribute and value.
+func (s *Store) Entitlements(ctx context.Context, q Querier, source ID) ([]Entitlement, error) {
+	const statement = `
+		SELECT id, source_id, attribute, value, name, created, modified
+		FROM muster.entitlements
+		WHERE source_id = $1
+		ORDER BY attribute, value`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Entitlement], source)
+}

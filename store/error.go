@@ -1,0 +1,117 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// ErrNotFound says that a row is not there.
+var ErrNotFound = errors.New("not found")
+
+// ConflictError says that what was to be written contradicts what is there. Constraint is the name of the rule.
+type ConflictError struct {
+	Constraint string
+	Err        error
+}
+
+func (e *ConflictError) Error() string {
+	if text, known := constraintTexts[e.Constraint]; known {
+		return text
+	}
+	if strings.HasSuffix(e.Constraint, "_pkey") {
+		return "a row with this key is there already"
+	}
+	return fmt.Sprintf("contradicts the rule %s", e.Constraint)
+}
+
+// Unwrap returns the database's error.
+func (e *ConflictError) Unwrap() error { return e.Err }
+
+// UnavailableError says that the database could not be asked; the same call may work later.
+type UnavailableError struct{ Err error }
+
+func (e *UnavailableError) Error() string { return "the database is not available: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// RetryableError says that the transaction lost against another one and can be run again from its start.
+type RetryableError struct{ Err error }
+
+func (e *RetryableError) Error() string {
+	return "the transaction lost against another one: " + e.Err.Error()
+}
+
+// Unwrap returns the database's error.
+func (e *RetryableError) Unwrap() error { return e.Err }
+
+// constraintTexts says in words what each constraint demands. The database's own message is not passed on: its detail
+// repeats the values.
+var constraintTexts = map[string]string{
+	"sources_name_unique":                    "another source has this name",
+	"transforms_name_unique":                 "another transform has this name",
+	"identity_profiles_name_unique":          "another identity profile has this name",
+	"identity_profiles_source_unique":        "another identity profile has this authoritative source",
+	"identity_profiles_source_fkey":          "the authoritative source does not exist, or is still in use",
+	"lifecycle_states_technical_name_unique": "another lifecycle state of the profile has this technical name",
+	"roles_name_unique":                      "another role has this name",
+	"entitlements_source_fkey":               "the source does not exist",
+	"accounts_source_fkey":                   "the source does not exist, or still has accounts",
+	"accounts_native_identity_unique":        "another account of the source has this native identity",
+	"accounts_identity_fkey":                 "the identity does not exist",
+	"identities_profile_fkey":                "the identity profile does not exist, or still has identities",
+	"identities_manager_fkey":                "the manager does not exist",
+	"identities_not_own_manager":             "nobody is their own manager",
+	"identities_email_key":                   "an e-mail address and its folded form come together",
+	"identities_cloud_status":                "the identity status is not one of those published",
+	"identities_processing_state":            "the processing state is not one of those published",
+	"identities_identity_state":              "the identity state is not one of those published",
+	"identity_keys_identity_fkey":            "the identity does not exist",
+	"refresh_state_identity_fkey":            "the identity does not exist",
+	"configuration_singleton":                "there is one configuration",
+	"entitlements_value_unique":              "another entitlement of the source has this attribute and value",
+	"lifecycle_states_profile_fkey":          "the identity profile does not exist",
+	"role_assignments_unique":                "the identity has this role from this source of assignment already",
+	"role_assignments_identity_fkey":         "the identity does not exist",
+	"role_assignments_role_fkey":             "the role does not exist",
+	"role_assignments_dates":                 "the remove date must be after the start date",
+	"owned_objects_owner_fkey":               "the owner does not exist, or still owns objects",
+}
+
+// mapError gives the database's errors a meaning, by their SQLSTATE and the constraint's name. It never passes on the
+// detail of an error, which repeats values.
+func mapError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, pgx.ErrNoRows) {
+		return ErrNotFound
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) {
+		var netErr net.Error
+		var connectErr *pgconn.ConnectError
+		if errors.As(err, &netErr) || errors.As(err, &connectErr) || pgconn.SafeToRetry(err) {
+			return &UnavailableError{err}
+		}
+		return err
+	}
+	switch {
+	case pgErr.Code == "40001" || pgErr.Code == "40P01":
+		return &RetryableError{pgErr}
+	case pgErr.ConstraintName != "" && strings.HasPrefix(pgErr.Code, "23"):
+		return &ConflictError{pgErr.ConstraintName, pgErr}
+	case strings.HasPrefix(pgErr.Code, "08"), strings.HasPrefix(pgErr.Code, "57P"), pgErr.Code == "53300":
+		return &UnavailableError{pgErr}
+	}
+	return err
+}

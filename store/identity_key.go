@@ -1,0 +1,106 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// IdentityKey is one value by which an identity is found.
+type IdentityKey struct {
+	IdentityID ID
+	Key        string
+}
+
+// KeyIgnoringCase returns the key of an attribute's value where case does not count.
+func KeyIgnoringCase(attribute, value string) string { return attribute + "=" + Fold(value) }
+
+// KeyExact returns the key of an attribute's value where case counts. No attribute's name has either separator.
+func KeyExact(attribute, value string) string { return attribute + ":" + value }
+
+// IdentityKeys returns the keys of identities, by identity and key.
+func (s *Store) IdentityKeys(ctx context.Context, q Querier, identities []ID) ([]IdentityKey, error) {
+	const statement = `
+		SELECT identity_id, key
+		FROM muster.identity_keys
+		WHERE identity_id = ANY ($1)
+		ORDER BY identity_id, key`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[IdentityKey], identities)
+}
+
+// ChangeIdentityKeys removes and adds keys.
+func (s *Store) ChangeIdentityKeys(ctx context.Context, tx pgx.Tx, removed, added []IdentityKey) error {
+	const remove = `
+		DELETE FROM muster.identity_keys k
+		USING unnest($1::uuid[], $2::text[]) v (identity_id, key)
+		WHERE k.key = v.key AND k.identity_id = v.identity_id`
+	const add = `
+		INSERT INTO muster.identity_keys (identity_id, key)
+		SELECT v.identity_id, v.key FROM unnest($1::uuid[], $2::text[]) v (identity_id, key)
+		ON CONFLICT ON CONSTRAINT identity_keys_pkey DO NOTHING`
+	for _, step := range []struct {
+		statement string
+		keys      []IdentityKey
+	}{{remove, removed}, {add, added}} {
+		if len(step.keys) == 0 {
+			continue
+		}
+		ids, keys := make([]ID, len(step.keys)), make([]string, len(step.keys))
+		for i, k := range step.keys {
+			ids[i], keys[i] = k.IdentityID, k.Key
+		}
+		if _, err := tx.Exec(ctx, s.sql(step.statement), ids, keys); err != nil {
+			return mapError(err)
+		}
+	}
+	return nil
+}
+
+// KeyMatch says which identity a key finds, when it is one alone.
+type KeyMatch struct {
+	Key        string
+	IdentityID ID
+	Matches    int
+}
+
+// FindByKeys returns what each of the keys finds; keys that find nothing are left out.
+func (s *Store) FindByKeys(ctx context.Context, q Querier, keys []string) ([]KeyMatch, error) {
+	const statement = `
+		SELECT key, min(identity_id::text)::uuid, count(*)
+		FROM muster.identity_keys
+		WHERE key = ANY ($1)
+		GROUP BY key
+		ORDER BY key`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[KeyMatch], keys)
+}
+
+// RequestManagedRefresh asks for the refresh of the identities, other than those given, whose manager is looked for
+// under one of the keys.
+func (s *Store) RequestManagedRefresh(ctx context.Context, tx pgx.Tx, keys []string, except []ID, now time.Time) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	const statement = `
+		INSERT INTO muster.refresh_requests (identity_id, reason, requested_at)
+		SELECT id, 'manager changed', $3 FROM muster.identities WHERE manager_key = ANY ($1) AND id <> ALL ($2)`
+	_, err := tx.Exec(ctx, s.sql(statement), keys, except, now)
+	return mapError(err)
+}
+
+// KeyedIdentity is what the keys of an identity are made of.
+type KeyedIdentity struct {
+	ID         ID
+	Attributes []byte
+}
+
+// IdentityPage returns a page of all identities, by ID, after a given one.
+func (s *Store) IdentityPage(ctx context.Context, q Querier, after ID, limit int) ([]KeyedIdentity, error) {
+	const statement = `
+		SELECT id, attributes
+		FROM muster.identities
+		WHERE $1::uuid IS NULL OR id > $1
+		ORDER BY id
+		LIMIT $2`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[KeyedIdentity], after, limit)
+}

@@ -1,0 +1,150 @@
+package store
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/muster-engine/muster/filterql"
+)
+
+// AttributeField describes an identity attribute to the filter language.
+type AttributeField struct {
+	Name  string
+	Multi bool
+}
+
+// IdentitySchema returns the fields by which identities are filtered and sorted: the list that the Identities API
+// publishes, and with anyField every other property and attribute of an identity under the full language. The
+// attributes named are multi-valued where they say so; every other one is a text.
+func IdentitySchema(anyField bool, attributes ...AttributeField) *filterql.Schema {
+	if anyField {
+		return anySchema(attributes)
+	}
+	return publishedSchema
+}
+
+var publishedSchema = mustSchema(publishedFields())
+
+func mustSchema(fields []filterql.Field) *filterql.Schema {
+	schema, err := filterql.NewSchema(fields...)
+	if err != nil {
+		panic(err) // the fields are constants
+	}
+	return schema
+}
+
+// publishedFields is the whitelist of the list operation, with the operators it allows on each field.
+func publishedFields() []filterql.Field {
+	equal, prefix := filterql.OpsOf(filterql.Eq), filterql.OpsOf(filterql.Eq, filterql.Sw)
+	return []filterql.Field{
+		{Name: "id", Type: filterql.ID, Ops: filterql.OpsOf(filterql.Eq, filterql.In), Column: "i.id", NotNull: true, Convert: convertID},
+		{Name: "name", Type: filterql.String, Ops: prefix, Column: "i.name_key", NotNull: true, Sortable: true, Fold: Fold},
+		{Name: "alias", Type: filterql.String, Ops: prefix, Column: "i.alias_key", NotNull: true, Sortable: true, Fold: Fold},
+		{Name: "firstname", Type: filterql.String, Ops: prefix, Column: "i.firstname_key", Fold: Fold},
+		{Name: "lastname", Type: filterql.String, Ops: prefix, Column: "i.lastname_key", Fold: Fold},
+		{Name: "email", Type: filterql.String, Ops: prefix, Column: "i.email_key", Fold: Fold},
+		{
+			Name: "cloudStatus", Type: filterql.String, Ops: equal, Column: "i.cloud_status", NotNull: true, Sortable: true,
+			Fold: strings.ToUpper, Values: CloudStatuses,
+		},
+		{
+			Name: "processingState", Type: filterql.String, Ops: equal, Column: "i.processing_state",
+			Fold: strings.ToUpper, Values: ProcessingStates,
+		},
+		{Name: "correlated", Type: filterql.Boolean, Ops: equal, Column: "i.correlated", NotNull: true},
+		{Name: "protected", Type: filterql.Boolean, Ops: equal, Column: "i.protected", NotNull: true},
+	}
+}
+
+func convertID(text string) (any, bool) {
+	id, err := ParseID(text)
+	return id, err == nil
+}
+
+// isManagerSQL finds out when asked: an identity is a manager while another one names it.
+const isManagerSQL = `EXISTS (SELECT FROM muster.identities e WHERE e.manager_id = i.id)`
+
+func anySchema(attributes []AttributeField) *filterql.Schema {
+	fields := publishedFields()
+	for i := range fields {
+		fields[i].Sortable = true
+	}
+	text := func(name, column string) filterql.Field {
+		return filterql.Field{Name: name, Type: filterql.String, Column: column, Sortable: true, Fold: Fold}
+	}
+	identifier := func(name, column string) filterql.Field {
+		return filterql.Field{Name: name, Type: filterql.ID, Column: column, Sortable: true, Convert: convertID}
+	}
+	instant := func(name, column string) filterql.Field {
+		return filterql.Field{Name: name, Type: filterql.Time, Column: column, Sortable: true}
+	}
+	upper := func(name, column string, values []string) filterql.Field {
+		field := text(name, column)
+		field.Fold, field.Values = strings.ToUpper, values
+		return field
+	}
+	fields = append(fields,
+		text("displayName", "i.name_key"),
+		text("emailAddress", "i.email_key"),
+		upper("identityStatus", "i.cloud_status", CloudStatuses),
+		upper("identityState", "i.identity_state", IdentityStates),
+		text("lifecycleState", foldSQL("i.lifecycle_state")),
+		text("lifecycleState.stateName", foldSQL("i.lifecycle_state")),
+		filterql.Field{Name: "lifecycleState.manuallyUpdated", Type: filterql.Boolean, Column: "i.lifecycle_manual", NotNull: true},
+		filterql.Field{Name: "isManager", Type: filterql.Boolean, Column: isManagerSQL, NotNull: true},
+		identifier("manager.id", "i.manager_id"),
+		identifier("managerRef.id", "i.manager_id"),
+		text("manager.name", "m.name_key"),
+		text("managerRef.name", "m.name_key"),
+		identifier("identityProfile.id", "i.profile_id"),
+		text("identityProfile.name", "p.name_key"),
+		instant("created", "i.created"),
+		instant("modified", "i.modified"),
+		instant("lastRefresh", "r.last_refresh"),
+	)
+	multi := map[string]bool{}
+	for _, attribute := range attributes {
+		multi[attribute.Name] = attribute.Multi
+	}
+	for i := range fields {
+		fields[i].Ops = filterql.AllOps(fields[i])
+	}
+	promoted := map[string]bool{"firstname": true, "lastname": true, "email": true, "displayName": true}
+	return mustSchema(fields).WithResolver(func(name string) (filterql.Field, bool) {
+		attribute := strings.TrimPrefix(name, "attributes.")
+		if promoted[attribute] {
+			for _, field := range fields {
+				if field.Name == attribute {
+					field.Name = name
+					return field, true
+				}
+			}
+		}
+		return attributeField(name, attribute, multi[attribute])
+	})
+}
+
+// attributeName is what an identity attribute may be called: the technical names of the published attributes, one of
+// which has hyphens.
+var attributeName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,127}$`)
+
+// ValidAttributeName reports whether name can be the name of an identity attribute: 1 to 128 letters, digits,
+// underscores and hyphens, of which the first is a letter or an underscore.
+func ValidAttributeName(name string) bool { return attributeName.MatchString(name) }
+
+// attributeField reads an attribute out of the document. The name is part of the SQL text, which is why it is held
+// against the pattern.
+func attributeField(name, attribute string, multi bool) (filterql.Field, bool) {
+	if !ValidAttributeName(attribute) {
+		return filterql.Field{}, false
+	}
+	field := filterql.Field{Name: name, Type: filterql.String, Multi: multi, Fold: Fold, Sortable: !multi}
+	if multi {
+		field.Column = `(SELECT array_agg(` + foldSQL("e.value") + `) FROM jsonb_array_elements_text(
+			CASE jsonb_typeof(i.attributes -> '` + attribute + `') WHEN 'array' THEN i.attributes -> '` + attribute + `' END) e)`
+	} else {
+		field.Column = foldSQL(`i.attributes ->> '` + attribute + `'`)
+	}
+	field.Ops = filterql.AllOps(field)
+	return field, true
+}

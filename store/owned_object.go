@@ -1,0 +1,62 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// OwnedObject is an object of a host's own kind that an identity owns. Kind and ObjectID identify it.
+type OwnedObject struct {
+	Kind     string
+	ObjectID string
+	Name     string
+	OwnerID  ID
+	Created  time.Time
+	Modified time.Time
+}
+
+// PutOwnedObject registers an object or changes its name and owner. An owner that does not exist is a [ConflictError].
+func (s *Store) PutOwnedObject(ctx context.Context, tx pgx.Tx, o OwnedObject) error {
+	const statement = `
+		INSERT INTO muster.owned_objects (kind, object_id, name, owner_id, created, modified)
+		VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT ON CONSTRAINT owned_objects_pkey
+		DO UPDATE SET name = excluded.name, owner_id = excluded.owner_id, modified = excluded.modified`
+	_, err := tx.Exec(ctx, s.sql(statement), o.Kind, o.ObjectID, o.Name, o.OwnerID, o.Created, o.Modified)
+	return mapError(err)
+}
+
+// OwnedObjects returns what an identity owns, by kind and identifier.
+func (s *Store) OwnedObjects(ctx context.Context, q Querier, owner ID) ([]OwnedObject, error) {
+	const statement = `
+		SELECT kind, object_id, name, owner_id, created, modified
+		FROM muster.owned_objects
+		WHERE owner_id = $1
+		ORDER BY kind, object_id`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[OwnedObject], owner)
+}
+
+// ReassignOwnedObjects gives all that one identity owns to another and returns how much that was.
+func (s *Store) ReassignOwnedObjects(ctx context.Context, tx pgx.Tx, from, to ID, now time.Time) (int, error) {
+	const statement = `UPDATE muster.owned_objects SET owner_id = $2, modified = $3 WHERE owner_id = $1`
+	tag, err := tx.Exec(ctx, s.sql(statement), from, to, now)
+	return int(tag.RowsAffected()), mapError(err)
+}
+
+// DeleteOwnedObject forgets an object. It returns [ErrNotFound] when there is none.
+func (s *Store) DeleteOwnedObject(ctx context.Context, tx pgx.Tx, kind, objectID string) error {
+	const statement = `DELETE FROM muster.owned_objects WHERE kind = $1 AND object_id = $2`
+	tag, err := tx.Exec(ctx, s.sql(statement), kind, objectID)
+	return oneRow(tag, err)
+}
+
+// oneRow turns the outcome of a statement that must have found its row into an error.
+func oneRow(tag pgconn.CommandTag, err error) error {
+	if err == nil && tag.RowsAffected() == 0 {
+		return ErrNotFound
+	}
+	return mapError(err)
+}

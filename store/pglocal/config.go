@@ -1,0 +1,95 @@
+package pglocal
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+)
+
+// The time limits when a [Config] leaves them out.
+const (
+	StartTimeoutDefault = time.Minute
+	StopTimeoutDefault  = time.Minute
+)
+
+// Config says which server to run and where. The zero Config runs the newest installed one on a temporary folder.
+type Config struct {
+	// BinDir is the folder with the server programs postgres and initdb. Defaults to the one that [Find] finds, or for
+	// a DataDir that exists, to an installed one of the version that made it.
+	BinDir string
+
+	// DataDir is the folder that keeps the data, and belongs to the server; its parents must exist or be creatable.
+	// Defaults to a temporary folder that Stop removes, whose data does not survive a crash of the machine.
+	DataDir string
+
+	// Logger gets a line when the server starts and stops, at level Debug. What the server itself has to say is in the
+	// file server.log of the folder. Defaults to none.
+	Logger *slog.Logger
+
+	// Settings are configuration parameters of the server, by name, as they would stand in postgresql.conf. Those that
+	// make the server private cannot be set. Defaults to the server's own, but for a few that suit a small machine.
+	Settings map[string]string
+
+	// StartTimeout is how long the server may take to answer, from the making of the folder or the recovery from a
+	// crash on. Defaults to one minute.
+	StartTimeout time.Duration
+
+	// StopTimeout is how long the server may take to end its work before it is cut short. Defaults to one minute.
+	StopTimeout time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.StartTimeout == 0 {
+		c.StartTimeout = StartTimeoutDefault
+	}
+	if c.StopTimeout == 0 {
+		c.StopTimeout = StopTimeoutDefault
+	}
+	return c
+}
+
+// reserved are the settings that make the server private and findable.
+var reserved = []string{
+	"data_directory", "external_pid_file", "hba_file", "listen_addresses", "port", "unix_socket_directories",
+}
+
+func (c Config) validate() error {
+	for _, name := range slices.Sorted(maps.Keys(c.Settings)) {
+		if slices.Contains(reserved, name) {
+			return fmt.Errorf("Settings: %q belongs to the package: a private server listens on its own socket alone", name)
+		}
+	}
+	if c.StartTimeout < 0 {
+		return fmt.Errorf("StartTimeout must be above 0, it is %s", c.StartTimeout)
+	}
+	if c.StopTimeout < 0 {
+		return fmt.Errorf("StopTimeout must be above 0, it is %s", c.StopTimeout)
+	}
+	return nil
+}
+
+// settings returns the parameters of the command line.
+func (c Config) settings(socketDir string) []string {
+	settings := map[string]string{"max_connections": "200"}
+	if c.DataDir == "" {
+		// Nobody reads the data after a crash.
+		maps.Copy(settings, map[string]string{
+			"fsync": "off", "full_page_writes": "off", "max_wal_senders": "0", "synchronous_commit": "off",
+			"wal_level": "minimal",
+		})
+	}
+	maps.Copy(settings, c.Settings)
+	settings["listen_addresses"] = ""
+	settings["port"] = port
+	settings["unix_socket_directories"] = `"` + socketDir + `"`
+	var arguments []string
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		arguments = append(arguments, "-c", name+"="+settings[name])
+	}
+	return arguments
+}

@@ -1,0 +1,222 @@
+package pglocal
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ErrInUse is wrapped by the error of a data folder that a living process works on.
+var ErrInUse = errors.New("the data folder is in use")
+
+// What a data folder consists of.
+const (
+	clusterName = "data" // what initdb makes
+	initPattern = "initdb-*"
+	lockName    = "lock"
+	logName     = "server.log"
+	oldLogName  = "server.log.old"
+)
+
+// folder is a data folder that this process has locked.
+type folder struct {
+	path    string
+	account *account
+	lock    *os.File
+}
+
+// openFolder creates the folder if need be and locks it.
+func openFolder(ctx context.Context, path string, account *account) (*folder, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, err
+	}
+	f := &folder{path: path, account: account}
+	if err := f.demandOurs(); err != nil {
+		return nil, err
+	}
+	if err := account.own(path); err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o700); err != nil {
+		return nil, err
+	}
+	if err := account.reach(ctx, path); err != nil {
+		return nil, fmt.Errorf("data folder %s: %w", path, err)
+	}
+	if err := f.acquire(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// demandOurs refuses a folder with anything else in it, because the folder changes its owner and its permissions.
+func (f *folder) demandOurs() error {
+	entries, err := os.ReadDir(f.path)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		half, err := filepath.Match(initPattern, entry.Name())
+		if err != nil {
+			return err
+		}
+		if !half && !slices.Contains([]string{clusterName, lockName, logName, oldLogName}, entry.Name()) {
+			return fmt.Errorf("the folder %s holds %q, which is not of a private PostgreSQL: choose a folder that is empty or new",
+				f.path, entry.Name())
+		}
+	}
+	return nil
+}
+
+func (f *folder) acquire() error {
+	path := filepath.Join(f.path, lockName)
+	file, err := lock(path)
+	if errors.Is(err, errLocked) {
+		// Who has it is a courtesy: it may not have been written yet.
+		holder, _ := os.ReadFile(path)
+		return errors.Join(fmt.Errorf("%w: %s is held by process %s: stop that one, or choose another folder",
+			ErrInUse, f.path, bytes.TrimSpace(holder)), file.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("lock the data folder: %w", err)
+	}
+	f.lock = file
+	if err := file.Truncate(0); err != nil {
+		return errors.Join(err, f.release())
+	}
+	if _, err := fmt.Fprintln(file, os.Getpid()); err != nil {
+		return errors.Join(err, f.release())
+	}
+	return nil
+}
+
+// release unlocks the folder.
+func (f *folder) release() error { return f.lock.Close() }
+
+func (f *folder) cluster() string { return filepath.Join(f.path, clusterName) }
+
+func (f *folder) log() string { return filepath.Join(f.path, logName) }
+
+// majorOf returns the major version that made the data, 0 when there is none yet.
+func majorOf(dataDir string) (int, error) {
+	text, err := os.ReadFile(filepath.Join(dataDir, clusterName, "PG_VERSION"))
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	major, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return 0, fmt.Errorf("%s/%s/PG_VERSION holds %q, which is no version that Muster works with", dataDir, clusterName, text)
+	}
+	return major, nil
+}
+
+// choose returns the installed programs that fit the data in dataDir.
+func choose(binDir, dataDir string) (Binaries, error) {
+	installed, err := findAll(binDir)
+	if err != nil {
+		return Binaries{}, err
+	}
+	if dataDir == "" {
+		return installed[0], nil
+	}
+	made, err := majorOf(dataDir)
+	if err != nil {
+		return Binaries{}, err
+	}
+	if made == 0 {
+		return installed[0], nil
+	}
+	for _, b := range installed {
+		if b.Major == made {
+			return b, nil
+		}
+	}
+	return Binaries{}, fmt.Errorf("the data folder %s was made by PostgreSQL %d, and %s has PostgreSQL %d: "+
+		"install PostgreSQL %d, or move the data with pg_upgrade, or choose another folder",
+		dataDir, made, installed[0].Dir, installed[0].Major, made)
+}
+
+// initialize makes the data with initdb, beside its place, so that what is in its place is complete.
+func (f *folder) initialize(ctx context.Context, b Binaries, durable bool) error {
+	halves, err := filepath.Glob(filepath.Join(f.path, initPattern))
+	if err != nil {
+		return err
+	}
+	for _, half := range halves {
+		if err := os.RemoveAll(half); err != nil {
+			return fmt.Errorf("remove what an interrupted start left: %w", err)
+		}
+	}
+	if _, err := os.Stat(f.cluster()); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	// A name that is not used twice: an initdb whose parent was killed may still be at work on the last one.
+	made, err := os.MkdirTemp(f.path, initPattern)
+	if err != nil {
+		return err
+	}
+	if err := f.account.own(made); err != nil {
+		return err
+	}
+	// Names are compared by byte, the same on every system, and characters are classified in every script.
+	ctype := "C.UTF-8"
+	if runtime.GOOS == "darwin" {
+		ctype = "en_US.UTF-8"
+	}
+	arguments := []string{
+		"--pgdata=" + made, "--auth-local=trust", "--auth-host=reject", "--encoding=UTF8", "--locale=C",
+		"--lc-ctype=" + ctype, "--no-instructions", "--username=" + superuser,
+	}
+	if !durable {
+		arguments = append(arguments, "--no-sync")
+	}
+	cmd := f.account.command(ctx, b.Initdb, arguments...)
+	// Its own child may hold the output open after it was killed.
+	cmd.WaitDelay = time.Second
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, tail(out))
+	}
+	return os.Rename(made, f.cluster())
+}
+
+// rotateLog puts the log of the last run aside: it may tell why that crashed.
+func (f *folder) rotateLog() error {
+	return ignore(os.Rename(f.log(), filepath.Join(f.path, oldLogName)), os.ErrNotExist)
+}
+
+// logTail returns the last lines of the server's log.
+func (f *folder) logTail() []byte {
+	log, err := os.ReadFile(f.log())
+	if err != nil {
+		return []byte(err.Error())
+	}
+	return tail(log)
+}
+
+// tail returns the last lines of a log.
+func tail(log []byte) []byte {
+	const lines = 20
+	log = bytes.TrimSpace(log)
+	for i, seen := len(log)-1, 0; i >= 0; i-- {
+		if log[i] == '\n' {
+			if seen++; seen == lines {
+				return log[i+1:]
+			}
+		}
+	}
+	return log
+}

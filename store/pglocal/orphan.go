@@ -1,0 +1,106 @@
+package pglocal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// silenceTimeout is how long a process that the folder's last server left its number to may live without an answer.
+const silenceTimeout = 5 * time.Second
+
+// pidFile is where a running server notes its process and its socket. It is never removed here: the server itself
+// tells by it whether processes of a crashed one still work on the data.
+func (f *folder) pidFile() string { return filepath.Join(f.cluster(), "postmaster.pid") }
+
+// lastServer returns the process and the socket's folder that the last server noted, a pid of 0 when it ended properly.
+func (f *folder) lastServer() (pid int, socketDir string, err error) {
+	text, err := os.ReadFile(f.pidFile())
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, "", nil
+	}
+	if err != nil {
+		return 0, "", err
+	}
+	lines := strings.Split(string(text), "\n")
+	if len(lines) < 5 {
+		return 0, "", nil // it crashed before it could write more
+	}
+	pid, err = strconv.Atoi(lines[0])
+	if err != nil {
+		return 0, "", fmt.Errorf("%s: the first line is no process: %w", f.pidFile(), err)
+	}
+	return pid, lines[4], nil
+}
+
+// endOrphan stops a server that has lost its program and its guardian, and waits for one that is about to end. Nobody
+// else uses it: this process has the folder's lock.
+func (f *folder) endOrphan(ctx context.Context) error {
+	asked := false
+	heard := time.Now()
+	for {
+		pid, socketDir, err := f.lastServer()
+		if err != nil {
+			return err
+		}
+		// After a restart of the machine the number may be that of any process, which the server will find out.
+		if pid <= 0 || !alive(pid) || time.Since(heard) > silenceTimeout {
+			return nil
+		}
+		switch err := f.recognize(ctx, socketDir); {
+		case err == nil && !asked:
+			if err := interrupt(pid); err != nil {
+				return fmt.Errorf("stop the server that a crashed program left, process %d: %w", pid, err)
+			}
+			asked, heard = true, time.Now()
+		case err == nil || startingOrStopping(err):
+			heard = time.Now()
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w by a server that a crashed program left, process %d, which does not end",
+				ErrInUse, pid)
+		case <-time.After(pollInterval):
+		}
+	}
+}
+
+// recognize reports nil when the server behind the socket is one that works on this folder.
+func (f *folder) recognize(ctx context.Context, socketDir string) error {
+	conn, err := pgx.Connect(ctx, connString(socketDir, superuser))
+	if err != nil {
+		return err
+	}
+	var path string
+	err = conn.QueryRow(ctx, "SHOW data_directory").Scan(&path)
+	if err := errors.Join(err, conn.Close(ctx)); err != nil {
+		return err
+	}
+	theirs, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	ours, err := os.Stat(f.cluster())
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(theirs, ours) {
+		return fmt.Errorf("the server in %s works on %s", socketDir, path)
+	}
+	return nil
+}
+
+// startingOrStopping reports whether the server behind a socket refused because it is on its way up or down.
+func startingOrStopping(err error) bool {
+	const cannotConnectNow = "57P03"
+	var refusal *pgconn.PgError
+	return errors.As(err, &refusal) && refusal.Code == cannotConnectNow
+}

@@ -1,0 +1,330 @@
+package pglocal
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	// superuser is who connects. The socket's folder decides who gets that far.
+	superuser = "postgres"
+	// port is part of the socket's name and nothing else.
+	port = "5432"
+	// socketPathMax is what the smallest of the systems, macOS, allows for the path of a socket, in bytes.
+	socketPathMax = 103
+)
+
+// How the end of a server and its remains is waited for.
+const (
+	pollInterval   = 20 * time.Millisecond
+	quitTimeout    = 10 * time.Second
+	remainsTimeout = 10 * time.Second
+)
+
+// Server is a running PostgreSQL server. It is safe for concurrent use. Whoever started it stops it; it stops with the
+// process in any case.
+type Server struct {
+	config   Config
+	account  *account
+	binaries Binaries
+	folder   *folder
+	// runDir is the temporary folder with the socket, and with the data where no folder was named.
+	runDir string
+
+	postmaster *exec.Cmd
+	// life is the pipe that the guardian reads: it ends when this process does.
+	life    *os.File
+	exited  chan struct{} // closed when the server has ended, after exitErr is set
+	exitErr error
+	crashed atomic.Bool
+
+	stopOnce sync.Once
+	stopErr  error
+}
+
+// Start starts a server and returns when it answers. ctx limits the start alone. The error wraps [ErrNotFound] where
+// PostgreSQL is not installed and [ErrInUse] where another process works on the data folder; an error of the server
+// holds the last lines of its log.
+func Start(ctx context.Context, config Config) (*Server, error) {
+	if !supported {
+		return nil, fmt.Errorf("a private PostgreSQL on %s: %w: name a database instead", runtime.GOOS, errors.ErrUnsupported)
+	}
+	if err := config.validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{config: config.withDefaults()}
+	ctx, cancel := context.WithTimeoutCause(ctx, s.config.StartTimeout,
+		fmt.Errorf("StartTimeout of %s is over", s.config.StartTimeout))
+	defer cancel()
+	if err := s.start(ctx); err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		}
+		return nil, errors.Join(err, s.release())
+	}
+	s.config.Logger.DebugContext(ctx, "PostgreSQL started",
+		"bin", s.binaries.Dir, "folder", s.folder.path, "pid", s.postmaster.Process.Pid)
+	return s, nil
+}
+
+func (s *Server) start(ctx context.Context) (err error) {
+	dataDir := s.config.DataDir
+	if dataDir != "" {
+		if dataDir, err = filepath.Abs(dataDir); err != nil {
+			return err
+		}
+	}
+	if s.account, err = serverAccount(dataDir); err != nil {
+		return err
+	}
+	if s.binaries, err = choose(s.config.BinDir, dataDir); err != nil {
+		return err
+	}
+	if err := s.account.reach(ctx, s.binaries.Dir); err != nil {
+		return fmt.Errorf("server programs in %s: %w", s.binaries.Dir, err)
+	}
+	if s.runDir, err = makeRunDir(ctx, s.account); err != nil {
+		return err
+	}
+	if dataDir == "" {
+		dataDir = s.runDir
+	}
+	if s.folder, err = openFolder(ctx, dataDir, s.account); err != nil {
+		return err
+	}
+	if err := s.folder.endOrphan(ctx); err != nil {
+		return err
+	}
+	if err := s.folder.initialize(ctx, s.binaries, s.config.DataDir != ""); err != nil {
+		return err
+	}
+	return s.launchPatiently(ctx)
+}
+
+// makeRunDir makes the folder of the socket, in the first place where its path is short enough and the account can go.
+func makeRunDir(ctx context.Context, account *account) (string, error) {
+	var faults []error
+	for _, parent := range []string{os.TempDir(), "/tmp"} {
+		dir, err := os.MkdirTemp(parent, "muster-")
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		err = account.own(dir)
+		if err == nil {
+			err = account.reach(ctx, dir)
+		}
+		if path := filepath.Join(dir, ".s.PGSQL."+port); err == nil && len(path) > socketPathMax {
+			err = fmt.Errorf("the socket's path %s is longer than %d bytes", path, socketPathMax)
+		}
+		if err == nil {
+			return dir, nil
+		}
+		faults = append(faults, err, os.Remove(dir))
+	}
+	return "", fmt.Errorf("make a folder for the server's socket: %w", errors.Join(faults...))
+}
+
+// launchPatiently launches the server. Where the last one crashed, processes of it that have not noticed yet can be in
+// the way for a moment.
+func (s *Server) launchPatiently(ctx context.Context) error {
+	if err := s.folder.rotateLog(); err != nil {
+		return err
+	}
+	_, err := os.Stat(s.folder.pidFile())
+	crashed := err == nil
+	deadline := time.Now().Add(remainsTimeout)
+	for {
+		err := s.launch(ctx)
+		if err == nil || !crashed || ctx.Err() != nil || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(pollInterval)
+	}
+}
+
+//go:embed guardian.sh
+var guardian string
+
+// launch starts the server's process and its guardian, and waits until the server answers.
+func (s *Server) launch(ctx context.Context) error {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	signal := "INT" // as Stop does
+	if s.config.DataDir == "" {
+		signal = "QUIT"
+	}
+	arguments := []string{
+		"-c", guardian, "guardian", signal, s.runDir, s.folder.log(), s.binaries.Postgres, "-D", s.folder.cluster(),
+	}
+	// The server outlives ctx, which is the start's.
+	cmd := s.account.command(context.WithoutCancel(ctx), "/bin/sh", append(arguments, s.config.settings(s.runDir)...)...)
+	cmd.ExtraFiles = []*os.File{read}
+	err = cmd.Start()
+	if err := errors.Join(err, read.Close()); err != nil {
+		return errors.Join(err, write.Close())
+	}
+	s.postmaster, s.life, s.exited = cmd, write, make(chan struct{})
+	go func() {
+		s.exitErr = cmd.Wait()
+		close(s.exited)
+	}()
+	if err := s.awaitAnswer(ctx); err != nil {
+		return errors.Join(err, s.end(ctx))
+	}
+	return nil
+}
+
+// awaitAnswer returns when the server answers, has ended, or ctx has.
+func (s *Server) awaitAnswer(ctx context.Context) error {
+	for {
+		err := s.greet(ctx)
+		if err == nil || errors.Is(err, errNoICU) {
+			return err
+		}
+		select {
+		case <-s.exited:
+			return fmt.Errorf("the server ended while it started: %w\n%s", s.ended(), s.folder.logTail())
+		case <-ctx.Done():
+			return fmt.Errorf("the server did not answer: %w\n%s", err, s.folder.logTail())
+		case <-time.After(pollInterval):
+		}
+	}
+}
+
+var errNoICU = errors.New("this PostgreSQL was built without ICU, which text of all scripts is compared by: " +
+	"install one that has it, as those of the distributions have")
+
+// greet asks the server for what nothing works without.
+func (s *Server) greet(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, s.ConnString(superuser))
+	if err != nil {
+		return err
+	}
+	var icu bool
+	const question = `SELECT EXISTS (SELECT FROM pg_catalog.pg_collation WHERE collname = 'und-x-icu')`
+	err = conn.QueryRow(ctx, question).Scan(&icu)
+	if err == nil && !icu {
+		err = errNoICU
+	}
+	return errors.Join(err, conn.Close(ctx))
+}
+
+// ended says how the server ended, after it has.
+func (s *Server) ended() error {
+	if s.exitErr == nil {
+		return errors.New("exit status 0")
+	}
+	return s.exitErr
+}
+
+// ConnString returns the URL of a database of the server, for its superuser. The database postgres always exists. The
+// URL works while the server runs, for this account and root alone, and holds no secret.
+func (s *Server) ConnString(database string) string { return connString(s.runDir, database) }
+
+func connString(socketDir, database string) string {
+	query := url.Values{"host": {socketDir}, "port": {port}, "sslmode": {"disable"}}
+	return (&url.URL{Scheme: "postgres", User: url.User(superuser), Host: "", Path: "/" + database,
+		RawQuery: query.Encode()}).String()
+}
+
+// Stop ends the server's connections and the server, keeps the data of a named folder and removes a temporary one. It
+// waits until the server has ended. When ctx ends or StopTimeout passes first, the server is cut short, the error says
+// so, and the data recovers at the next start. A server that has ended by itself is an error as well. Stopping again
+// returns the same.
+func (s *Server) Stop(ctx context.Context) error {
+	s.stopOnce.Do(func() { s.stopErr = s.stop(ctx) })
+	return s.stopErr
+}
+
+func (s *Server) stop(ctx context.Context) error {
+	var err error
+	select {
+	case <-s.exited:
+		if !s.crashed.Load() {
+			err = fmt.Errorf("the server had ended by itself: %w\n%s", s.ended(), s.folder.logTail())
+		}
+	default:
+	}
+	s.config.Logger.DebugContext(ctx, "PostgreSQL stops", "folder", s.folder.path, "pid", s.postmaster.Process.Pid)
+	return errors.Join(err, s.end(ctx), s.release())
+}
+
+// Crash kills the server's main process as kill -9 does, so that tests can see what recovers. The Server must still be
+// stopped, which then is no error.
+func (s *Server) Crash() error {
+	s.crashed.Store(true)
+	err := s.postmaster.Process.Kill()
+	<-s.exited
+	return ignore(err, os.ErrProcessDone)
+}
+
+// end stops the server's process and calls its guardian off.
+func (s *Server) end(ctx context.Context) error {
+	steps := []struct {
+		signal syscall.Signal
+		limit  time.Duration
+	}{{syscall.SIGINT, s.config.StopTimeout}, {syscall.SIGQUIT, quitTimeout}, {syscall.SIGKILL, quitTimeout}}
+	if s.config.DataDir == "" {
+		steps = steps[1:] // nobody needs the checkpoint of an orderly end
+	}
+	var cut error
+	for i, step := range steps {
+		if i > 0 {
+			ctx = context.WithoutCancel(ctx)
+			cut = fmt.Errorf("the server did not end within the time given and was cut short by signal %q", step.signal)
+		}
+		if err := s.postmaster.Process.Signal(step.signal); ignore(err, os.ErrProcessDone) != nil {
+			return fmt.Errorf("stop the server: %w", err)
+		}
+		select {
+		case <-s.exited:
+			return errors.Join(cut, s.callOff())
+		case <-ctx.Done():
+		case <-time.After(step.limit):
+		}
+	}
+	// The guardian stays on duty.
+	return fmt.Errorf("the server, process %d, does not end", s.postmaster.Process.Pid)
+}
+
+// callOff ends the guardian, which must not signal a process that has come to the server's number since.
+func (s *Server) callOff() error {
+	_, err := s.life.Write([]byte("\n"))
+	return errors.Join(ignore(err, syscall.EPIPE), s.life.Close())
+}
+
+// release removes the temporary folder and unlocks the data folder.
+func (s *Server) release() error {
+	var err error
+	if s.runDir != "" {
+		err = os.RemoveAll(s.runDir)
+	}
+	if s.folder != nil {
+		err = errors.Join(err, s.folder.release())
+	}
+	return err
+}
+
+// ignore returns err unless it is what was to be expected.
+func ignore(err, expected error) error {
+	if errors.Is(err, expected) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,115 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Role is a role: its document is in the published shape.
+type Role struct {
+	ID       ID
+	Name     string
+	Enabled  bool
+	Document []byte
+	Created  time.Time
+	Modified time.Time
+}
+
+// PutRole writes a role, whether it is new or not.
+func (s *Store) PutRole(ctx context.Context, tx pgx.Tx, r Role) error {
+	const statement = `
+		INSERT INTO muster.roles (id, name, name_key, enabled, document, created, modified)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT ON CONSTRAINT roles_pkey
+		DO UPDATE SET name = excluded.name, name_key = excluded.name_key, enabled = excluded.enabled,
+		       document = excluded.document, modified = excluded.modified`
+	_, err := tx.Exec(ctx, s.sql(statement), r.ID, r.Name, Fold(r.Name), r.Enabled, r.Document, r.Created, r.Modified)
+	return mapError(err)
+}
+
+// Roles returns all roles by name.
+func (s *Store) Roles(ctx context.Context, q Querier) ([]Role, error) {
+	const statement = `SELECT id, name, enabled, document, created, modified FROM muster.roles ORDER BY name_key`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Role])
+}
+
+// DeleteRole removes a role and its assignments. It returns [ErrNotFound] when there is none.
+func (s *Store) DeleteRole(ctx context.Context, tx pgx.Tx, id ID) error {
+	tag, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.roles WHERE id = $1`), id)
+	return oneRow(tag, err)
+}
+
+// RoleAssignment says that an identity has a role, and why. Nil dates are open: active at once, without end.
+type RoleAssignment struct {
+	ID         ID
+	IdentityID ID
+	RoleID     ID
+	RoleName   string // read only
+	Source     string // ACCESS_REQUEST, ROLE_MEMBERSHIP, or what a host calls it
+	AssignerID ID
+	Comments   *string
+	Document   []byte // what else the published shape shows: dimensions, context, account targets
+	AddedDate  time.Time
+	StartDate  *time.Time
+	RemoveDate *time.Time
+}
+
+const assignmentColumns = `
+	a.id, a.identity_id, a.role_id, r.name, a.assignment_source, a.assigner_id, a.comments, a.document,
+	a.added_date, a.start_date, a.remove_date`
+
+// AddRoleAssignment writes a new assignment. An identity has a role once from each source of assignment; a second one
+// is a [ConflictError].
+func (s *Store) AddRoleAssignment(ctx context.Context, tx pgx.Tx, a RoleAssignment) error {
+	const statement = `
+		INSERT INTO muster.role_assignments
+		       (id, identity_id, role_id, assignment_source, assigner_id, comments, document, added_date, start_date, remove_date)
+		VALUES ($1, $2, $3, $4, $5, $6, coalesce($7::jsonb, '{}'), $8, $9, $10)`
+	_, err := tx.Exec(ctx, s.sql(statement), a.ID, a.IdentityID, a.RoleID, a.Source, a.AssignerID, a.Comments, a.Document,
+		a.AddedDate, a.StartDate, a.RemoveDate)
+	return mapError(err)
+}
+
+// RoleAssignmentFilter narrows the assignments of an identity. Zero fields do not; of those given, all must hold.
+type RoleAssignmentFilter struct {
+	RoleID   ID
+	RoleName string // ignoring case
+}
+
+// RoleAssignments returns the assignments of an identity, the earliest first.
+func (s *Store) RoleAssignments(ctx context.Context, q Querier, identity ID, filter RoleAssignmentFilter) ([]RoleAssignment, error) {
+	const statement = `
+		SELECT ` + assignmentColumns + `
+		FROM muster.role_assignments a
+		JOIN muster.roles r ON r.id = a.role_id
+		WHERE a.identity_id = $1
+		  AND ($2::uuid IS NULL OR a.role_id = $2)
+		  AND ($3 = '' OR r.name_key = $3)
+		ORDER BY a.added_date, a.id`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[RoleAssignment],
+		identity, filter.RoleID, Fold(filter.RoleName))
+}
+
+// RoleAssignment returns one assignment of an identity, or [ErrNotFound].
+func (s *Store) RoleAssignment(ctx context.Context, q Querier, identity, assignment ID) (RoleAssignment, error) {
+	const statement = `
+		SELECT ` + assignmentColumns + `
+		FROM muster.role_assignments a
+		JOIN muster.roles r ON r.id = a.role_id
+		WHERE a.identity_id = $1 AND a.id = $2`
+	rows, err := q.Query(ctx, s.sql(statement), identity, assignment)
+	if err != nil {
+		return RoleAssignment{}, mapError(err)
+	}
+	found, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[RoleAssignment])
+	return found, mapError(err)
+}
+
+// DeleteRoleAssignment removes one assignment of an identity. It returns [ErrNotFound] when there is none.
+func (s *Store) DeleteRoleAssignment(ctx context.Context, tx pgx.Tx, identity, assignment ID) error {
+	const statement = `DELETE FROM muster.role_assignments WHERE identity_id = $1 AND id = $2`
+	tag, err := tx.Exec(ctx, s.sql(statement), identity, assignment)
+	return oneRow(tag, err)
+}

@@ -1,0 +1,65 @@
+package store
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/muster-engine/muster/migrations"
+)
+
+// Querier is what a [Store] runs statements on: a *pgxpool.Pool, a *pgxpool.Conn, a *pgx.Conn or a pgx.Tx.
+type Querier interface {
+	Exec(ctx context.Context, sql string, arguments ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, arguments ...any) pgx.Row
+	CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error)
+}
+
+// Store runs the statements of one tenant. Make it with [New].
+type Store struct {
+	schema string
+	// statements holds each statement with the tenant's schema in it, so that it is put there once.
+	statements sync.Map
+}
+
+// New returns the store of the tenant whose data is in schema.
+func New(schema string) (*Store, error) {
+	config := migrations.Config{Schema: schema}.WithDefaults()
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	return &Store{schema: config.Schema}, nil
+}
+
+// Schema returns the name of the tenant's schema.
+func (s *Store) Schema() string { return s.schema }
+
+// sql returns statement, which names tables as muster.table, for the tenant's schema. The statement must be a
+// constant or one of few: each is kept.
+func (s *Store) sql(statement string) string {
+	if s.schema == migrations.SchemaDefault {
+		return statement
+	}
+	if text, found := s.statements.Load(statement); found {
+		return text.(string)
+	}
+	text := strings.ReplaceAll(statement, migrations.SchemaDefault+".", s.schema+".")
+	s.statements.Store(statement, text)
+	return text
+}
+
+func (s *Store) table(name string) pgx.Identifier { return pgx.Identifier{s.schema, name} }
+
+// collect runs a query and scans its rows with scan.
+func collect[T any](ctx context.Context, q Querier, sql string, scan func(pgx.CollectableRow) (T, error), arguments ...any) ([]T, error) {
+	rows, err := q.Query(ctx, sql, arguments...)
+	if err != nil {
+		return nil, mapError(err)
+	}
+	list, err := pgx.CollectRows(rows, scan)
+	return list, mapError(err)
+}

@@ -1,0 +1,148 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/peterldowns/pgtestdb"
+	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/modules/postgres"
+
+	"github.com/muster-engine/muster/store/pglocal"
+)
+
+// The variables of the environment that choose the server.
+const (
+	databaseURLVariable = "MUSTER_TEST_DATABASE_URL"
+	containersVariable  = "MUSTER_TEST_CONTAINERS"
+	imageVariable       = "MUSTER_TEST_POSTGRES_IMAGE"
+)
+
+const imageDefault = "postgres:17-alpine"
+
+// The time limits of a server. A container's includes pulling its image.
+const (
+	startTimeout = 5 * time.Minute
+	stopTimeout  = time.Minute
+)
+
+// server is the PostgreSQL that the tests of one package share.
+type server struct {
+	config pgtestdb.Config
+	stop   func(context.Context) error
+}
+
+// shared is the server of this process, which the first test that needs it starts.
+var shared struct {
+	sync.Mutex
+	started bool
+	server  *server
+	err     error
+}
+
+func sharedServer() (*server, error) {
+	shared.Lock()
+	defer shared.Unlock()
+	if !shared.started {
+		// Not the context of the test that happens to be the first: the server outlives it.
+		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+		defer cancel()
+		shared.started = true
+		shared.server, shared.err = startServer(ctx)
+	}
+	return shared.server, shared.err
+}
+
+func stopSharedServer() error {
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.server == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	return shared.server.stop(ctx)
+}
+
+func startServer(ctx context.Context) (*server, error) {
+	if text := os.Getenv(databaseURLVariable); text != "" {
+		config, err := configOf(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", databaseURLVariable, err)
+		}
+		return &server{config: config, stop: func(context.Context) error { return nil }}, nil
+	}
+	switch value := os.Getenv(containersVariable); value {
+	case "", "0":
+		return startLocal(ctx)
+	case "1":
+		return startContainer(ctx)
+	default:
+		return nil, fmt.Errorf("%s is %q where 1 or 0 is allowed", containersVariable, value)
+	}
+}
+
+func startLocal(ctx context.Context) (*server, error) {
+	local, err := pglocal.Start(ctx, pglocal.Config{})
+	if err != nil {
+		return nil, fmt.Errorf("start a PostgreSQL for the tests: %w\n(%s=1 uses a container, %s=URL a running server)",
+			err, containersVariable, databaseURLVariable)
+	}
+	config, err := configOf(local.ConnString("postgres"))
+	if err != nil {
+		return nil, errors.Join(err, local.Stop(ctx))
+	}
+	return &server{config: config, stop: local.Stop}, nil
+}
+
+func startContainer(ctx context.Context) (*server, error) {
+	image := os.Getenv(imageVariable)
+	if image == "" {
+		image = imageDefault
+	}
+	container, err := postgres.Run(ctx, image,
+		postgres.WithDatabase("postgres"), postgres.WithUsername("postgres"), postgres.WithPassword("postgres"),
+		postgres.BasicWaitStrategies(), testcontainers.WithCmdArgs("-c", "max_connections=200"))
+	stop := func(ctx context.Context) error {
+		return testcontainers.TerminateContainer(container, testcontainers.StopContext(ctx))
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("run %s in a container: %w", image, err), stop(ctx))
+	}
+	text, err := container.ConnectionString(ctx, "sslmode=disable")
+	if err != nil {
+		return nil, errors.Join(err, stop(ctx))
+	}
+	config, err := configOf(text)
+	if err != nil {
+		return nil, errors.Join(err, stop(ctx))
+	}
+	return &server{config: config, stop: stop}, nil
+}
+
+// configOf takes the URL of a server apart. Its text may hold a password, so no error repeats it.
+func configOf(text string) (pgtestdb.Config, error) {
+	u, err := url.Parse(text)
+	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
+		return pgtestdb.Config{}, errors.New("it is no URL of the form postgres://user:password@host:port/database?option=value")
+	}
+	config := pgtestdb.Config{
+		DriverName: "pgx", Host: u.Hostname(), Port: u.Port(), Database: "postgres", Options: u.RawQuery,
+		User: url.PathEscape(u.User.Username()),
+	}
+	if password, ok := u.User.Password(); ok {
+		config.Password = url.PathEscape(password)
+	}
+	if config.Port == "" && config.Host != "" {
+		config.Port = "5432"
+	}
+	if len(u.Path) > 1 {
+		config.Database = u.Path[1:]
+	}
+	return config, nil
+}
