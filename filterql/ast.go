@@ -63,13 +63,28 @@ const (
 	TimeValue                     // 2018-12-18T23:05:55Z or 2018-12-18
 )
 
-func (e *And) Pos() int        { return firstPos(e.Terms) }
-func (e *And) End() int        { return lastEnd(e.Terms) }
-func (e *Or) Pos() int         { return firstPos(e.Terms) }
-func (e *Or) End() int         { return lastEnd(e.Terms) }
-func (e *Not) Pos() int        { return e.pos }
-func (e *Not) End() int        { return e.X.End() }
+// Pos implements [Expr].
+func (e *And) Pos() int { return firstPos(e.Terms) }
+
+// End implements [Expr].
+func (e *And) End() int { return lastEnd(e.Terms) }
+
+// Pos implements [Expr].
+func (e *Or) Pos() int { return firstPos(e.Terms) }
+
+// End implements [Expr].
+func (e *Or) End() int { return lastEnd(e.Terms) }
+
+// Pos implements [Expr].
+func (e *Not) Pos() int { return e.pos }
+
+// End implements [Expr].
+func (e *Not) End() int { return e.X.End() }
+
+// Pos implements [Expr].
 func (e *Comparison) Pos() int { return e.pos }
+
+// End implements [Expr].
 func (e *Comparison) End() int { return e.end }
 
 func (*And) expr()        {}

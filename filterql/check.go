@@ -75,8 +75,9 @@ func ParseFilter(text string, s *Schema) (*Filter, error) {
 }
 
 // Check holds an expression against a schema: its fields must be known, its operators allowed on them, and its values
-// of their types. An error is an [*Error] with the text from which e was parsed; an expression that was put together
-// by hand is printed and parsed for it, so the limits and the rules of the syntax hold for it as well.
+// of their types. An error is an [*Error] with the text from which the place of the mistake was parsed. An expression
+// with comparisons that were made by hand is printed and parsed first, so the limits and the rules of the syntax hold
+// for it as well; parsed expressions may be joined by hand without limit.
 func Check(e Expr, s *Schema) (*Filter, error) {
 	if !parsed(e) {
 		again, err := Parse(Print(e))
@@ -92,7 +93,7 @@ func Check(e Expr, s *Schema) (*Filter, error) {
 	return &Filter{e, root}, nil
 }
 
-// parsed reports whether Parse made the whole expression, so that it keeps the syntax and knows its text.
+// parsed reports whether Parse made all comparisons of an expression: then they keep the syntax and know their text.
 func parsed(e Expr) bool {
 	switch e := e.(type) {
 	case *And:
@@ -229,11 +230,13 @@ func unknownField(text string, pos, end int, names []string) *Error {
 	hint := "there are no such fields"
 	switch {
 	case len(names) > fieldsHintMax:
-		hint = fmt.Sprintf("fields are %s and %d more", strings.Join(names[:fieldsHintMax], ", "), len(names)-fieldsHintMax)
+		shown, more := names[:fieldsHintMax], len(names)-fieldsHintMax
+		hint = fmt.Sprintf("fields are %s and %d more", strings.Join(shown, ", "), more)
 	case len(names) > 0:
 		hint = "fields are " + strings.Join(names, ", ")
 	}
-	return fault(Illegal, text, pos, end, "unknown field %s", quoted(name)).hint("%s", hints(didYouMean(name, names), hint))
+	return fault(Illegal, text, pos, end, "unknown field %s", quoted(name)).
+		hint("%s", hints(didYouMean(name, names), hint))
 }
 
 func badOpFor(f *Field, e *Comparison) *Error {
@@ -245,17 +248,19 @@ func badOpFor(f *Field, e *Comparison) *Error {
 }
 
 func badValueFor(f *Field, e *Comparison, v Value) *Error {
+	if f.Type == Number && isNumber(v.Text) {
+		return fault(Illegal, e.source, v.Pos, v.End, "the number %s is out of range", quoted(v.Text)).
+			hint("its size must be between 1e-307 and 1e308")
+	}
 	err := fault(Illegal, e.source, v.Pos, v.End, "%s is no %s, which %q is", quoted(v.Text), f.Type, f.Name)
 	switch {
 	case v.Text == "null" && f.Ops.Has(IsNull):
 		return err.hint("write %s isnull", f.Name)
 	case f.Type == Boolean:
 		return err.hint("write true or false")
-	case f.Type == Number && isNumber(v.Text):
-		return err.hint("its size must be between 1e-307 and 1e308")
 	case f.Type == Number:
 		return err.hint("write a number, such as 7 or -1.5")
 	default:
-		return err.hint("write a date-time with its zone, such as 2018-12-18T23:05:55Z, a date such as 2018-12-18, or a year")
+		return err.hint("write a date-time with its zone, such as 2018-12-18T23:05:55Z, or a date or a year")
 	}
 }

@@ -7,10 +7,10 @@
 //			Name: "name", Type: filterql.String, Ops: filterql.OpsOf(filterql.Eq, filterql.Sw), Sortable: true,
 //			Column: "u.name_key", NotNull: true, Fold: filterql.Fold, // name_key holds Fold(name), COLLATE "C"
 //		},
-//		filterql.Field{Name: "created", Type: filterql.Time, Ops: filterql.OpsOf(filterql.Gt, filterql.Le), Column: "u.created"},
+//		filterql.Field{Name: "created", Type: filterql.Time, Ops: filterql.OpsOf(filterql.Gt), Column: "u.created"},
 //		filterql.Field{Name: "id", Type: filterql.ID, Column: "u.id", NotNull: true},
 //	)
-//	filter, err := filterql.ParseFilter(`name sw "Jo" and not created le 2024`, schema)
+//	filter, err := filterql.ParseFilter(`name sw "Jo" and created gt 2024`, schema)
 //	order, err := filterql.ParseOrdering("-name", schema, "id")
 //	page, err := filterql.ParsePage("50", "", "true")
 //

@@ -14,7 +14,7 @@ type ErrorKind uint8
 // The kinds of errors.
 const (
 	Syntax  ErrorKind = iota // the text does not parse
-	Illegal                  // it parses, but names an unknown field, or an operator or a value that the field does not allow
+	Illegal                  // it parses, but the field, or the operator or the value on it, is not allowed
 	Limit                    // it is more than a limit allows
 )
 
@@ -91,6 +91,9 @@ func (e *Error) excerpt() (excerpt, padding, carets string) {
 	stop := len(e.Text)
 	if i := strings.IndexByte(e.Text[pos:], '\n'); i >= 0 {
 		stop = pos + i
+	}
+	if stop > pos && e.Text[stop-1] == '\r' {
+		stop--
 	}
 	end = min(end, stop)
 

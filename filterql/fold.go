@@ -46,9 +46,6 @@ func foldRune(b *strings.Builder, r rune) {
 		b.WriteString(folded)
 		return
 	}
-	r = unicode.ToLower(unicode.ToUpper(r))
-	if r == 'ς' {
-		r = 'σ'
-	}
-	b.WriteRune(r)
+	// Upper case has but one sigma, so the final one needs no treatment here.
+	b.WriteRune(unicode.ToLower(unicode.ToUpper(r)))
 }

@@ -1,7 +1,7 @@
 package filterql
 
 import (
-	"database/sql/driver"
+	"encoding"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -70,13 +70,9 @@ func (o *Ordering) Cursor(values []any) (string, error) {
 	}
 	s := sealed{Order: o.String(), Values: make([]*string, len(values))}
 	for i, value := range values {
-		f := &o.orders[i].Field
-		text, err := f.cursorText(value)
+		text, err := o.orders[i].Field.cursorText(value)
 		if err != nil {
-			return "", fmt.Errorf("cursor: field %s: %w", f.Name, err)
-		}
-		if text == nil && f.NotNull {
-			return "", fmt.Errorf("cursor: field %s: it is null, which it must not be", f.Name)
+			return "", fmt.Errorf("cursor: field %s: %w", o.orders[i].Field.Name, err)
 		}
 		s.Values[i] = text
 	}
@@ -87,49 +83,65 @@ func (o *Ordering) Cursor(values []any) (string, error) {
 	}
 	text := base64.RawURLEncoding.EncodeToString(encoded)
 	if len(text) > CursorMax {
-		return "", fmt.Errorf("cursor: the values are too long to be sorted by: it has %d bytes, %d are allowed", len(text), CursorMax)
+		return "", fmt.Errorf("cursor: the values are too long: %d bytes, %d are allowed", len(text), CursorMax)
 	}
 	return text, nil
 }
 
 // cursorText returns a scanned value as a text, nil for null.
 func (f *Field) cursorText(value any) (*string, error) {
-	if valuer, ok := value.(driver.Valuer); ok {
-		plain, err := valuer.Value()
-		if err != nil {
-			return nil, err
-		}
-		value = plain
+	text, null, err := scannedText(value)
+	if err != nil {
+		return nil, err
 	}
-	var text string
-	switch v := value.(type) {
-	case nil:
+	if null {
+		if f.NotNull {
+			return nil, errors.New("it is null, which it must not be")
+		}
 		return nil, nil
-	case string:
-		text = v
-	case []byte:
-		text = string(v)
-	case [16]byte: // as pgx scans a uuid
-		text = fmt.Sprintf("%x-%x-%x-%x-%x", v[:4], v[4:6], v[6:8], v[8:10], v[10:])
-	case bool:
-		text = strconv.FormatBool(v)
-	case time.Time:
-		text = v.UTC().Format(time.RFC3339Nano)
-	case float32:
-		text = strconv.FormatFloat(float64(v), 'g', -1, 64)
-	case float64:
-		text = strconv.FormatFloat(v, 'g', -1, 64)
-	case int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64:
-		text = fmt.Sprint(v)
-	case fmt.Stringer:
-		text = v.String()
-	default:
-		return nil, fmt.Errorf("a %T cannot be sorted by", value)
 	}
 	if _, ok := f.bound(text); !ok {
 		return nil, fmt.Errorf("a %T is no %s", value, f.Type)
 	}
 	return &text, nil
+}
+
+// scannedText returns a value as a text.
+func scannedText(value any) (text string, null bool, err error) {
+	switch v := value.(type) {
+	case nil:
+		return "", true, nil
+	case string:
+		return v, false, nil
+	case [16]byte: // as pgx scans a uuid
+		return fmt.Sprintf("%x-%x-%x-%x-%x", v[:4], v[4:6], v[6:8], v[8:10], v[10:]), false, nil
+	case bool:
+		return strconv.FormatBool(v), false, nil
+	case time.Time:
+		return v.UTC().Format(time.RFC3339Nano), false, nil
+	case float32:
+		return strconv.FormatFloat(float64(v), 'g', -1, 64), false, nil
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64), false, nil
+	case json.Marshaler, encoding.TextMarshaler, json.Number, int, int16, int32, int64:
+		return marshaledText(v)
+	default:
+		return "", false, fmt.Errorf("a %T cannot be sorted by", value)
+	}
+}
+
+// marshaledText returns a value, such as a driver's numeric, as the text that it has in JSON.
+func marshaledText(value any) (text string, null bool, err error) {
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return "", false, err
+	}
+	text = string(encoded)
+	if encoded[0] == '"' {
+		err = json.Unmarshal(encoded, &text)
+		return text, false, err
+	}
+	return text, text == "null", nil
 }
 
 // bound returns the value that a text stands for.
@@ -163,8 +175,10 @@ func numberBound(text string) (bound, bool) {
 		text = "Infinity"
 	case math.IsInf(value, -1):
 		text = "-Infinity"
-	case !isNumber(text):
+	case !isNumber(text), value == 0 && !isZero(text):
 		return bound{}, false
+	case value == 0:
+		text = "0"
 	}
 	return bound{argument: text, cast: "::numeric"}, true
 }
@@ -172,7 +186,8 @@ func numberBound(text string) (bound, bool) {
 // ParseCursor reads the text of a cursor. One of another order, or one that was changed on the way, is an [*Error].
 func (o *Ordering) ParseCursor(text string) (*Cursor, error) {
 	if len(text) > CursorMax {
-		return nil, fault(Limit, text, CursorMax, len(text), "the cursor has %d bytes, %d are allowed", len(text), CursorMax)
+		return nil, fault(Limit, text, CursorMax, len(text), "the cursor has %d bytes, %d are allowed",
+			len(text), CursorMax)
 	}
 	broken := fault(Syntax, text, 0, len(text), "the text is no cursor, or was changed").
 		hint("give the cursor as it came with the page before")
@@ -185,8 +200,9 @@ func (o *Ordering) ParseCursor(text string) (*Cursor, error) {
 		return nil, broken
 	}
 	if s.Order != o.String() {
-		return nil, fault(Illegal, text, 0, len(text), "the cursor belongs to the order %s, and not to %s", quoted(s.Order),
-			quoted(o.String())).hint("give the sorters of the page that it came with, or begin without a cursor")
+		return nil, fault(Illegal, text, 0, len(text), "the cursor belongs to the order %s, and not to %s",
+			quoted(s.Order), quoted(o.String())).
+			hint("give the sorters of the page that it came with, or begin without a cursor")
 	}
 	if len(s.Values) != len(o.orders) {
 		return nil, broken

@@ -105,9 +105,9 @@ func (l *lexer) scanString(start int) (token, *Error) {
 				break
 			}
 			if b := l.text[i]; b != '\\' && b != '"' && b != quote {
-				_, size := utf8.DecodeRuneInString(l.text[i:])
-				return t, l.fail(i-1, i+size, fmt.Sprintf("unknown escape %s in a string", quoted(l.text[i-1:i+size])),
-					`write \\ for a backslash and \" for a double quote`)
+				r, size := utf8.DecodeRuneInString(l.text[i:])
+				return t, fault(Syntax, l.text, i-1, i+size, "unknown escape %s in a string", escapeName(r)).
+					hint(`write \\ for a backslash and \" for a double quote`)
 			}
 		}
 	}
@@ -115,7 +115,14 @@ func (l *lexer) scanString(start int) (token, *Error) {
 	if start > 0 && classes[l.text[start-1]] == 0 {
 		hint = `put a value that has a quote in it into double quotes, such as "O'Neill"`
 	}
-	return t, l.fail(start, len(l.text), "the string has no closing quote", hint)
+	return t, fault(Syntax, l.text, start, len(l.text), "the string has no closing quote").hint("%s", hint)
+}
+
+func escapeName(r rune) string {
+	if unicode.IsPrint(r) {
+		return `\` + string(r)
+	}
+	return fmt.Sprintf(`\ and U+%04X`, r)
 }
 
 // stringText returns what a string's token says.
@@ -150,7 +157,7 @@ func (l *lexer) scanWord(start int) (token, *Error) {
 		}
 		r, size := utf8.DecodeRuneInString(l.text[i:])
 		if msg, hint := strayRune(r); msg != "" {
-			return token{}, l.fail(i, i+size, msg, hint)
+			return token{}, fault(Syntax, l.text, i, i+size, "%s", msg).hint("%s", hint)
 		}
 		i += size
 	}
@@ -164,17 +171,13 @@ func strayRune(r rune) (msg, hint string) {
 	case strings.ContainsRune("“”„‟«»", r):
 		return fmt.Sprintf("typographic quote %c", r), `use the straight quote "`
 	case strings.ContainsRune("‘’‚‛", r):
-		return fmt.Sprintf("typographic quote %c", r), `use the straight quote ", also around a value with an apostrophe in it`
+		return fmt.Sprintf("typographic quote %c", r), `use the straight quote ", even around an apostrophe`
 	case unicode.IsSpace(r):
 		return fmt.Sprintf("white space U+%04X outside of a string", r), "use a plain blank"
 	case !unicode.IsPrint(r):
-		return fmt.Sprintf("invisible character U+%04X outside of a string", r), "remove it, or put the value into quotes"
+		return fmt.Sprintf("invisible character U+%04X outside of a string", r), "remove it, or use quotes"
 	}
 	return "", ""
-}
-
-func (l *lexer) fail(pos, end int, msg, hint string) *Error {
-	return &Error{Text: l.text, Pos: pos, End: end, Msg: msg, Hint: hint, Kind: Syntax}
 }
 
 // checkText refuses what no filter and no sorters may be: too long, not UTF-8, or with a NUL in it, which PostgreSQL
@@ -185,28 +188,17 @@ func checkText(what, text string) *Error {
 		for !utf8.RuneStart(text[cut]) {
 			cut--
 		}
-		return &Error{
-			Text: text, Pos: cut, End: len(text), Kind: Limit,
-			Msg: fmt.Sprintf("the %s has %d bytes, %d are allowed", what, len(text), TextMax), Hint: "ask for less at once",
-		}
+		return fault(Limit, text, cut, len(text), "the %s has %d bytes, %d are allowed", what, len(text), TextMax).
+			hint("ask for less at once")
 	}
 	if i := strings.IndexByte(text, 0); i >= 0 {
-		return &Error{Text: text, Pos: i, End: i + 1, Msg: "NUL character", Hint: "remove it", Kind: Syntax}
+		return fault(Syntax, text, i, i+1, "NUL character").hint("remove it")
 	}
-	if !utf8.ValidString(text) {
-		i := 0
-		for {
-			r, size := utf8.DecodeRuneInString(text[i:])
-			if r == utf8.RuneError && size == 1 {
-				return &Error{
-					Text: text, Pos: i, End: i + 1, Kind: Syntax,
-					Msg: fmt.Sprintf("byte 0x%02X, which is not UTF-8", text[i]), Hint: "encode the text as UTF-8",
-				}
-			}
-			i += size
-		}
+	if utf8.ValidString(text) {
+		return nil
 	}
-	return nil
+	i := strings.IndexByte(strings.ToValidUTF8(text, "\x00"), 0) // there is no other NUL
+	return fault(Syntax, text, i, i+1, "byte 0x%02X, which is not UTF-8", text[i]).hint("encode the text as UTF-8")
 }
 
 // skipPrefix returns where a text begins behind "filters=" or "sorters=", which examples of the API repeat.

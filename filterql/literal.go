@@ -61,10 +61,10 @@ func isNumber(text string) bool {
 }
 
 // period is what a date-time literal stands for: the instants from start up to end, which does not belong to it. An
-// instant has a zero end.
+// instant ends where it starts.
 type period struct{ start, end time.Time }
 
-func (p period) isInstant() bool { return p.end.IsZero() }
+func (p period) isInstant() bool { return p.end.Equal(p.start) }
 
 // parsePeriod reads an RFC 3339 date-time, a date or a year; dates and years are those of UTC. PostgreSQL keeps
 // microseconds, so what is finer is cut off.
@@ -80,7 +80,8 @@ func parsePeriod(text string) (period, bool) {
 		}
 	default:
 		if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
-			return period{start: at.UTC().Truncate(time.Microsecond)}, true
+			at = at.UTC().Truncate(time.Microsecond)
+			return period{at, at}, true
 		}
 	}
 	return period{}, false
@@ -101,9 +102,12 @@ func parseNumber(text string) (number, bool) {
 	if !isNumber(text) {
 		return number{}, false
 	}
+	if isZero(text) {
+		text = "0" // its exponent may be more than PostgreSQL reads
+	}
 	n := number{text: text}
 	var err error
-	if n.float, err = strconv.ParseFloat(text, 64); err != nil || math.Abs(n.float) < floatMin && !isZero(text) {
+	if n.float, err = strconv.ParseFloat(text, 64); err != nil || math.Abs(n.float) < floatMin && text != "0" {
 		return number{}, false
 	}
 	if n.integer, err = strconv.ParseInt(text, 10, 64); err == nil {

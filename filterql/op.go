@@ -37,12 +37,14 @@ func (o Op) takesList() bool { return o == In || o == Ca }
 
 // opOf returns the operator that a word is.
 func opOf(word string) (Op, bool) {
-	for i := range opTexts {
-		if opTexts[i] == word {
-			return Op(i), true
+	if len(word) == 2 { // all but isnull; a loop over pairs of bytes is quicker than a map
+		for i := range opTexts {
+			if text := opTexts[i]; text[0] == word[0] && text[1] == word[1] && len(text) == 2 {
+				return Op(i), true
+			}
 		}
 	}
-	return 0, false
+	return IsNull, word == opTexts[IsNull]
 }
 
 // OpSet is a set of operators. The zero OpSet is empty.

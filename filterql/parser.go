@@ -1,10 +1,5 @@
 package filterql
 
-import (
-	"fmt"
-	"strings"
-)
-
 // The limits of a filter. Exceeding one is an [*Error] of the kind [Limit].
 const (
 	TextMax        = 4096 // bytes of a filter, and of sorters
@@ -44,7 +39,7 @@ func (p *parser) parse() (Expr, *Error) {
 		return nil, err
 	}
 	if p.token.kind == endToken {
-		return nil, p.fail(p.token.pos, p.token.end, "the filter is empty", `write a condition, such as name eq "x"`)
+		return nil, p.here("the filter is empty").hint(`write a condition, such as name eq "x"`)
 	}
 	e, err := p.or()
 	if err != nil {
@@ -199,7 +194,7 @@ func (p *parser) group() (Expr, *Error) {
 	case rightToken:
 		return e, p.advance()
 	case endToken:
-		return nil, p.fail(open.pos, open.end, "the parenthesis is not closed", `close it with ")"`)
+		return nil, fault(Syntax, p.text, open.pos, open.end, "the parenthesis is not closed").hint(`close it with ")"`)
 	default:
 		return nil, p.unexpected()
 	}
@@ -208,11 +203,8 @@ func (p *parser) group() (Expr, *Error) {
 // descend reads a token that begins another level.
 func (p *parser) descend() *Error {
 	if p.depth++; p.depth > DepthMax {
-		return &Error{
-			Text: p.text, Pos: p.token.pos, End: p.token.end, Kind: Limit,
-			Msg:  fmt.Sprintf("parentheses and nots are %d deep here, %d levels are allowed", p.depth, DepthMax),
-			Hint: "remove parentheses that are not needed",
-		}
+		return p.exceeded("parentheses and nots are %d deep here, %d levels are allowed", p.depth, DepthMax).
+			hint("remove parentheses that are not needed")
 	}
 	return p.advance()
 }
@@ -225,11 +217,8 @@ func (p *parser) descend() *Error {
 //	           | field ( "in" | "ca" ) list ;
 func (p *parser) comparison() (Expr, *Error) {
 	if p.comparisons++; p.comparisons > ComparisonsMax {
-		return nil, &Error{
-			Text: p.text, Pos: p.token.pos, End: p.token.end, Kind: Limit,
-			Msg:  fmt.Sprintf("this is comparison %d, %d are allowed", p.comparisons, ComparisonsMax),
-			Hint: `compare one field with many values by "in"`,
-		}
+		return nil, p.exceeded("this is comparison %d, %d are allowed", p.comparisons, ComparisonsMax).
+			hint(`compare one field with many values by "in"`)
 	}
 	c := p.nodes.comparisons.one()
 	c.source, c.pos = p.text, p.token.pos
@@ -283,7 +272,7 @@ func (p *parser) field(name *Name) *Error {
 	}
 	text := p.word()
 	if i := badNameByte(text); i >= 0 {
-		return p.badName(text, i)
+		return badName(p.text, p.token.pos, text, i)
 	}
 	name.Text, name.Pos, name.End = text, p.token.pos, p.token.end
 	return p.advance()
@@ -372,10 +361,8 @@ func (p *parser) list(c *Comparison) *Error {
 			return err
 		}
 		if len(scratch) == ListMax {
-			return &Error{
-				Text: p.text, Pos: p.token.pos, End: p.token.end, Kind: Limit,
-				Msg: fmt.Sprintf("this is value %d of the list, %d are allowed", ListMax+1, ListMax), Hint: "ask in portions",
-			}
+			return p.exceeded("this is value %d of the list, %d are allowed", ListMax+1, ListMax).
+				hint("ask in portions")
 		}
 		var v Value
 		if err := p.value(&v); err != nil {
@@ -390,196 +377,13 @@ func (p *parser) list(c *Comparison) *Error {
 	switch p.token.kind {
 	case rightToken:
 	case endToken:
-		return p.fail(open.pos, open.end, "the list is not closed", `close it with ")"`)
+		return fault(Syntax, p.text, open.pos, open.end, "the list is not closed").hint(`close it with ")"`)
 	default:
-		return p.fail(p.token.pos, p.token.end, fmt.Sprintf(`%s in a list where "," or ")" is expected`, p.found()),
-			"put a value of several words into quotes")
+		return p.here(`%s in a list where "," or ")" is expected`, p.found()).
+			hint("put a value of several words into quotes")
 	}
 	c.Values = p.nodes.values.many(len(scratch))
 	copy(c.Values, scratch)
 	c.end = p.token.end
 	return p.advance()
-}
-
-// nodes hands out the nodes of a tree from a few pieces of memory. What small filters need comes in one.
-type nodes struct {
-	comparisons slab[Comparison]
-	values      slab[Value]
-	terms       slab[Expr]
-	ands        slab[And]
-	ors         slab[Or]
-	stack       []Expr  // the terms of chains that are not complete
-	list        []Value // the values of the list that is being read
-}
-
-func (n *nodes) init() {
-	first := new(struct {
-		comparisons [4]Comparison
-		values      [4]Value
-		terms       [6]Expr
-		stack       [6]Expr
-		ands        [1]And
-		ors         [1]Or
-	})
-	n.comparisons.free = first.comparisons[:]
-	n.values.free = first.values[:]
-	n.terms.free = first.terms[:]
-	n.ands.free = first.ands[:]
-	n.ors.free = first.ors[:]
-	n.stack = first.stack[:0]
-}
-
-// popTerms moves the terms from base on off the stack.
-func (n *nodes) popTerms(base int) []Expr {
-	terms := n.terms.many(len(n.stack) - base)
-	copy(terms, n.stack[base:])
-	clear(n.stack[base:])
-	n.stack = n.stack[:base]
-	return terms
-}
-
-// slabSize is how many elements a slab grows by.
-const slabSize = 16
-
-// slab hands out elements of slices.
-type slab[T any] struct{ free []T }
-
-func (s *slab[T]) one() *T {
-	if len(s.free) == 0 {
-		s.free = make([]T, slabSize)
-	}
-	e := &s.free[0]
-	s.free = s.free[1:]
-	return e
-}
-
-func (s *slab[T]) many(n int) []T {
-	if len(s.free) < n {
-		s.free = make([]T, max(n, slabSize))
-	}
-	e := s.free[:n:n]
-	s.free = s.free[n:]
-	return e
-}
-
-// The errors of the parser: what was found, and what would be right.
-
-// found describes the token that is next.
-func (p *parser) found() string {
-	switch p.token.kind {
-	case endToken:
-		return "the end"
-	case stringToken:
-		return "the string " + quoted(p.stringText(p.token))
-	default:
-		return quoted(p.word())
-	}
-}
-
-func (p *parser) unexpected() *Error {
-	t := p.token
-	switch t.kind {
-	case commaToken:
-		return p.fail(t.pos, t.end, `"," between conditions`, `join conditions by "and" or "or"`)
-	case rightToken:
-		return p.fail(t.pos, t.end, `")" without "("`, "remove it, or open the parenthesis before")
-	case wordToken:
-		word := p.word()
-		switch lower := strings.ToLower(word); {
-		case word != lower && isKeyword(lower):
-			return p.fail(t.pos, t.end, fmt.Sprintf("unknown keyword %q", word), fmt.Sprintf("keywords are lower case: %q", lower))
-		case word == "&&", word == "&":
-			return p.fail(t.pos, t.end, fmt.Sprintf("unknown keyword %q", word), `write "and"`)
-		case word == "||", word == "|":
-			return p.fail(t.pos, t.end, fmt.Sprintf("unknown keyword %q", word), `write "or"`)
-		}
-		return p.fail(t.pos, t.end, p.found()+` where "and", "or" or the end is expected`,
-			`join conditions by "and" or "or", and put a value of several words into quotes`)
-	}
-	return p.fail(t.pos, t.end, p.found()+` where "and", "or" or the end is expected`, `join conditions by "and" or "or"`)
-}
-
-func (p *parser) noCondition() *Error {
-	t := p.token
-	if t.kind == stringToken {
-		return p.fail(t.pos, t.end, p.found()+" where a field name is expected", "write field names without quotes")
-	}
-	return p.fail(t.pos, t.end, p.found()+" where a condition is expected", `write a condition, such as name eq "x"`)
-}
-
-func (p *parser) noField() *Error {
-	t := p.token
-	hint := ""
-	switch {
-	case t.kind == stringToken:
-		hint = "write field names without quotes"
-	case t.kind == wordToken:
-		hint = fmt.Sprintf("%q is a keyword and no field name", p.word())
-	}
-	return p.fail(t.pos, t.end, p.found()+" where a field name is expected", hint)
-}
-
-func (p *parser) badName(name string, i int) *Error {
-	const hint = "a field name has letters, digits, underscores and hyphens, and dots between its parts"
-	pos := p.token.pos
-	if i == len(name) {
-		return p.fail(pos+i-1, pos+i, fmt.Sprintf("the field name %s ends with a dot", quoted(name)), hint)
-	}
-	r := []rune(name[i:])[0]
-	return p.fail(pos+i, pos+i+len(string(r)), fmt.Sprintf("%s in the field name %s", quoted(string(r)), quoted(name)), hint)
-}
-
-// operatorsHint lists the operators that stand behind a field.
-const operatorsHint = "operators are eq, ne, gt, ge, lt, le, co, sw, in, ca, isnull"
-
-func (p *parser) noOperator(field string) *Error {
-	return p.fail(p.token.pos, p.token.end, fmt.Sprintf("%s where an operator is expected behind %s", p.found(), quoted(field)),
-		operatorsHint)
-}
-
-// otherSpellings are operators of other languages.
-var otherSpellings = map[string]string{
-	"=": "eq", "==": "eq", "is": "eq", "equals": "eq", "!=": "ne", "<>": "ne", ">": "gt", ">=": "ge", "gte": "ge", "<": "lt",
-	"<=": "le", "lte": "le", "contains": "co", "like": "co", "startswith": "sw", "starts": "sw", "null": "isnull",
-}
-
-func (p *parser) badOperator(field string) *Error {
-	word := p.word()
-	lower := strings.ToLower(word)
-	hint := operatorsHint
-	op, isOp := opOf(lower)
-	switch {
-	case word == "pr":
-		hint = fmt.Sprintf(`"pr" stands before the field: pr %s`, field)
-		return p.fail(p.token.pos, p.token.end, `"pr" behind a field`, hint)
-	case isOp:
-		hint = fmt.Sprintf("operators are lower case: %q", op)
-	case isKeyword(lower):
-		return p.fail(p.token.pos, p.token.end, fmt.Sprintf("the keyword %q where an operator is expected behind %s", word, quoted(field)),
-			operatorsHint)
-	case lower == "ew":
-		hint = `there is no "ends with"; ` + operatorsHint
-	case otherSpellings[lower] != "":
-		hint = hints(fmt.Sprintf("did you mean %q?", otherSpellings[lower]), operatorsHint)
-	default:
-		hint = hints(didYouMean(word, opTexts[:Pr]), operatorsHint)
-	}
-	return p.fail(p.token.pos, p.token.end, "unknown operator "+quoted(word), hint)
-}
-
-func (p *parser) noValue() *Error {
-	t := p.token
-	hint := `write a value, such as "x", 7, true or 2018-12-18T23:05:55Z`
-	switch {
-	case t.kind == wordToken:
-		hint = fmt.Sprintf("%q is a keyword: put it into quotes if it is the value", p.word())
-	case t.kind == leftToken:
-		hint = `lists are for "in" and "ca"`
-	}
-	return p.fail(t.pos, t.end, p.found()+" where a value is expected", hint)
-}
-
-func (p *parser) noList(op Op) *Error {
-	return p.fail(p.token.pos, p.token.end, fmt.Sprintf("%s where a list is expected behind %q", p.found(), op),
-		fmt.Sprintf(`put the values into parentheses: %s ("a","b")`, op))
 }

@@ -42,7 +42,8 @@ func TestCanonicalForm(t *testing.T) {
 		{"prefix", `filters=a eq 1`, `a eq 1`},
 		{"precedence", `not a eq 1 or b eq 2 and c eq 3`, `not a eq 1 or b eq 2 and c eq 3`},
 		{"needless parentheses", `((not (a eq 1))) or ((b eq 2) and (c eq 3))`, `not a eq 1 or b eq 2 and c eq 3`},
-		{"needed parentheses", `not (a eq 1 or b eq 2) and (c eq 3 or d eq 4)`, `not (a eq 1 or b eq 2) and (c eq 3 or d eq 4)`},
+		{"needed parentheses", `not (a eq 1 or b eq 2) and (c eq 3 or d eq 4)`,
+			`not (a eq 1 or b eq 2) and (c eq 3 or d eq 4)`},
 		{"chains are flat", `(a eq 1 and b eq 2) and (c eq 3 and d eq 4)`, `a eq 1 and b eq 2 and c eq 3 and d eq 4`},
 		{"disjunctions are flat", `a eq 1 or (b eq 2 or c eq 3)`, `a eq 1 or b eq 2 or c eq 3`},
 		{"double negation", `not not a eq 1`, `not not a eq 1`},
@@ -143,7 +144,8 @@ func TestPrintByHand(t *testing.T) {
 		e    filterql.Expr
 		want string
 	}{
-		{"a conjunction in a conjunction", &filterql.And{Terms: []filterql.Expr{a, &filterql.And{Terms: []filterql.Expr{b, c}}}},
+		{"a conjunction in a conjunction",
+			&filterql.And{Terms: []filterql.Expr{a, &filterql.And{Terms: []filterql.Expr{b, c}}}},
 			`a eq "many" and b eq "many" and c eq "many"`},
 		{"one term", &filterql.Or{Terms: []filterql.Expr{a}}, `a eq "many"`},
 		{"nothing", &filterql.And{}, ``},

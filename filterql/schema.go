@@ -89,7 +89,7 @@ func AllOps(f Field) OpSet {
 func (f *Field) validate() error {
 	switch {
 	case !isField(f.Name):
-		return errors.New("the name must be letters, digits, underscores and hyphens, with dots between, and no keyword")
+		return errors.New("the name must be letters, digits, underscores and hyphens, dots between, and no keyword")
 	case f.Column == "":
 		return errors.New("the column is missing")
 	case f.Type > ID:

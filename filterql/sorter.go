@@ -74,7 +74,8 @@ func parseSorter(text string, pos, end int) (Sorter, *Error) {
 	pos += len(text[pos:end]) - len(strings.TrimLeft(text[pos:end], blanks))
 	end = pos + len(strings.TrimRight(text[pos:end], blanks))
 	if pos == end {
-		return Sorter{}, fault(Syntax, text, pos, end, "a sorter is missing").hint("write field names with one comma between them")
+		return Sorter{}, fault(Syntax, text, pos, end, "a sorter is missing").
+			hint("write field names with one comma between them")
 	}
 	s := Sorter{source: text}
 	if text[pos] == '-' {
@@ -91,28 +92,24 @@ func parseSorter(text string, pos, end int) (Sorter, *Error) {
 // badSorter says what is wrong with a name at its byte i.
 func badSorter(text string, name Name, i int) *Error {
 	if name.Text == "" {
-		return fault(Syntax, text, name.Pos-1, name.End, `"-" without a field name`).hint("write it directly before the name: -name")
+		return fault(Syntax, text, name.Pos-1, name.End, `"-" without a field name`).
+			hint("write it directly before the name: -name")
 	}
-	if i == len(name.Text) {
-		return fault(Syntax, text, name.End-1, name.End, "the field name %s ends with a dot", quoted(name.Text)).
-			hint("write the name of a field")
-	}
+	err := badName(text, name.Pos, name.Text, i)
 	word, direction, _ := strings.Cut(name.Text, " ")
-	direction = strings.TrimSpace(direction)
-	hint := "a field name has letters, digits, underscores and hyphens, and dots between its parts"
-	switch lower := strings.ToLower(direction); {
-	case lower == "desc", lower == "descending":
-		hint = fmt.Sprintf("write -%s for descending", word)
-	case lower == "asc", lower == "ascending":
-		hint = fmt.Sprintf("write %s for ascending", word)
+	direction = strings.ToLower(strings.TrimSpace(direction))
+	switch {
+	case direction == "desc", direction == "descending":
+		return err.hint("write -%s for descending", word)
+	case direction == "asc", direction == "ascending":
+		return err.hint("write %s for ascending", word)
 	case name.Text[0] == '+':
-		hint = "ascending needs no sign"
+		return err.hint("ascending needs no sign")
 	case direction != "" && isField(word):
-		hint = "write field names with a comma between them"
+		return err.hint("write field names with a comma between them")
+	default:
+		return err
 	}
-	r := []rune(name.Text[i:])[0]
-	return fault(Syntax, text, name.Pos+i, name.Pos+i+len(string(r)), "%s in the field name %s", quoted(string(r)), quoted(name.Text)).
-		hint("%s", hint)
 }
 
 // Ordering is an order of rows in which no two are equal. It is not changed after it was made, and may be used by many
@@ -136,7 +133,7 @@ func ParseOrdering(text string, s *Schema, tieBreak string) (*Ordering, error) {
 
 // Check holds sorters against a schema: each field must be known and sortable, and be named once. Behind them comes the
 // field tieBreak, of which no two rows have the same value and none null, in the direction of the last sorter, so that
-// one index serves both. Sorters behind it order nothing and are left out. An error is an [*Error].
+// one index serves both. Sorters behind it order nothing and are left out. An error of the sorters is an [*Error].
 func (s Sorters) Check(schema *Schema, tieBreak string) (*Ordering, error) {
 	last := schema.field(tieBreak)
 	if last == nil {

@@ -19,8 +19,8 @@ type condition struct{ root node }
 func (c condition) ToSql() (string, []any, error) {
 	w := &writer{arguments: make([]any, 0, 8)}
 	w.text.Grow(192)
-	if any, ok := c.root.(*anyNode); ok {
-		w.group(any)
+	if disjunction, ok := c.root.(*anyNode); ok {
+		w.group(disjunction)
 	} else {
 		c.root.appendSQL(w, false)
 	}

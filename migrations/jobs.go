@@ -41,8 +41,10 @@ func jobMigration(pool *pgxpool.Pool, config Config) *goose.Migration {
 	return goose.NewGoMigration(jobStep, &goose.GoFunc{RunDB: up}, &goose.GoFunc{RunDB: down})
 }
 
-func migrateJobs(ctx context.Context, pool *pgxpool.Pool, config Config, direction rivermigrate.Direction, version int) error {
-	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Logger: discard, Schema: config.JobSchema})
+func migrateJobs(ctx context.Context, pool *pgxpool.Pool, config Config, direction rivermigrate.Direction,
+	version int) error {
+	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Logger: discard,
+		Schema: config.JobSchema})
 	if err != nil {
 		return fmt.Errorf("job tables: %w", err)
 	}

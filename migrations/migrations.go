@@ -222,7 +222,8 @@ func checkServer(ctx context.Context, pool *pgxpool.Pool) error {
 		return fmt.Errorf("PostgreSQL %s is too old: version %d or later is needed", text, MinServerVersion/10000)
 	}
 	if encoding != "UTF8" {
-		return fmt.Errorf("the database's encoding is %s: it must be UTF8 (CREATE DATABASE ... ENCODING 'UTF8')", encoding)
+		return fmt.Errorf("the database's encoding is %s: it must be UTF8 (CREATE DATABASE ... ENCODING 'UTF8')",
+			encoding)
 	}
 	return nil
 }

@@ -81,7 +81,8 @@ func appliedSteps(ctx context.Context, pool *pgxpool.Pool, config Config) (map[i
 		return nil, nil
 	}
 	// goose writes timestamps of the session's time zone into a column without one.
-	rows, err := pool.Query(ctx, `SELECT version_id, tstamp::timestamptz FROM `+table+` WHERE is_applied AND version_id > 0`)
+	rows, err := pool.Query(ctx,
+		`SELECT version_id, tstamp::timestamptz FROM `+table+` WHERE is_applied AND version_id > 0`)
 	if err != nil {
 		return nil, fmt.Errorf("read the version of schema %q: %w", config.Schema, err)
 	}

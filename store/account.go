@@ -21,7 +21,8 @@ type Account struct {
 }
 
 const accountColumns = `
-	a.id, a.source_id, a.native_identity, a.name, a.identity_id, a.manually_correlated, a.attributes, a.created, a.modified`
+	a.id, a.source_id, a.native_identity, a.name, a.identity_id, a.manually_correlated, a.attributes, a.created,
+	    a.modified`
 
 // AccountsOf returns the accounts of identities, by identity, then by ID.
 func (s *Store) AccountsOf(ctx context.Context, q Querier, identities []ID) ([]Account, error) {
@@ -53,14 +54,17 @@ func (s *Store) CountAccounts(ctx context.Context, q Querier) ([]AccountCounts, 
 
 // CorrelationInput is what the keys of an account are made of.
 type CorrelationInput struct {
-	AccountID  ID
-	Attributes []byte
+	AccountID      ID
+	NativeIdentity string
+	Name           string
+	Attributes     []byte
 }
 
 // UncorrelatedAccounts returns a page of the uncorrelated accounts of a source, by ID, after a given one.
-func (s *Store) UncorrelatedAccounts(ctx context.Context, q Querier, source, after ID, limit int) ([]CorrelationInput, error) {
+func (s *Store) UncorrelatedAccounts(ctx context.Context, q Querier, source, after ID, limit int) ([]CorrelationInput,
+	error) {
 	const statement = `
-		SELECT id, attributes
+		SELECT id, native_identity, name, attributes
 		FROM muster.accounts
 		WHERE source_id = $1 AND identity_id IS NULL AND ($2::uuid IS NULL OR id > $2)
 		ORDER BY id

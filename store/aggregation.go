@@ -44,7 +44,8 @@ func (s *Store) Stage(ctx context.Context, tx pgx.Tx, next StageRows) (int64, er
 		return 0, mapError(err)
 	}
 	columns := []string{
-		"line", "native_identity", "name", "name_key", "attributes", "fingerprint", "correlation_keys", "account_id", "identity_id",
+		"line", "native_identity", "name", "name_key", "attributes", "fingerprint", "correlation_keys", "account_id",
+		"identity_id",
 	}
 	rows := &stageSource{next: next, values: make([]any, len(columns))}
 	count, err := tx.CopyFrom(ctx, pgx.Identifier{"pg_temp", "aggregation_stage"}, columns, rows)
@@ -76,7 +77,8 @@ func (r *stageSource) Values() ([]any, error) {
 	// The identifiers are made here for all rows, though only new accounts come to use them: PostgreSQL makes none of
 	// version 7 before its version 18.
 	v := r.values[:0]
-	v = append(v, a.Line, a.NativeIdentity, a.Name, Fold(a.Name), a.Attributes, a.Fingerprint, a.CorrelationKeys, NewID(), NewID())
+	v = append(v, a.Line, a.NativeIdentity, a.Name, Fold(a.Name), a.Attributes, a.Fingerprint, a.CorrelationKeys,
+		NewID(), NewID())
 	return v, nil
 }
 
@@ -118,7 +120,8 @@ func (s *Store) LockSource(ctx context.Context, tx pgx.Tx, source ID) error {
 
 // CountVanished returns how many accounts a source has, and how many of them are not in the stage. The accounts whose
 // native identities are given count as staged.
-func (s *Store) CountVanished(ctx context.Context, tx pgx.Tx, source ID, spared []string) (accounts, vanished int, err error) {
+func (s *Store) CountVanished(ctx context.Context, tx pgx.Tx, source ID, spared []string) (accounts, vanished int,
+	err error) {
 	const statement = `
 		SELECT count(*), count(*) FILTER (WHERE g.native_identity IS NULL AND a.native_identity <> ALL ($2))
 		FROM muster.accounts a
@@ -194,13 +197,15 @@ func (s *Store) UpdateChanged(ctx context.Context, tx pgx.Tx, source ID, now tim
 		    ORDER BY a.id
 		    FOR UPDATE OF a
 		), movable AS (
-		    SELECT id, correlation_keys FROM changed WHERE rekeyed AND identity_id IS NOT NULL AND NOT manually_correlated
+		    SELECT id, correlation_keys FROM changed WHERE rekeyed AND identity_id IS NOT NULL AND NOT
+		    manually_correlated
 		), found AS (` + matchHead + `movable` + matchTail + `
 		), updated AS (
 		    UPDATE muster.accounts a
 		    SET name = c.name, attributes = c.attributes, fingerprint = c.fingerprint,
 		        correlation_keys = c.correlation_keys, modified = $2,
-		        identity_id = coalesce((SELECT f.identity_id FROM found f WHERE f.id = c.id AND f.matches = 1), c.identity_id)
+		        identity_id = coalesce((SELECT f.identity_id FROM found f WHERE f.id = c.id AND f.matches = 1),
+		        c.identity_id)
 		    FROM changed c
 		    WHERE a.id = c.id
 		    RETURNING a.identity_id AS now_of, c.identity_id AS was_of
@@ -231,7 +236,8 @@ type NewAccounts struct {
 func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, now time.Time) (NewAccounts, error) {
 	const statement = `
 		WITH fresh AS MATERIALIZED (
-		    SELECT g.account_id AS id, g.identity_id, g.native_identity, g.name, g.name_key, g.attributes, g.fingerprint,
+		    SELECT g.account_id AS id, g.identity_id, g.native_identity, g.name, g.name_key, g.attributes,
+		    g.fingerprint,
 		           g.correlation_keys
 		    FROM pg_temp.aggregation_stage g
 		    LEFT JOIN muster.accounts a ON a.source_id = $1 AND a.native_identity = g.native_identity
@@ -251,9 +257,15 @@ func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, no
 		    FROM placed
 		    WHERE owner_id = identity_id
 		    RETURNING id
+		), origins AS (
+		    INSERT INTO muster.identity_keys (key, identity_id)
+		    SELECT '@' || replace($1::uuid::text, '-', '') || '=' || native_identity, identity_id
+		    FROM placed
+		    WHERE owner_id = identity_id
 		), accounts AS (
 		    INSERT INTO muster.accounts
-		           (id, source_id, native_identity, name, identity_id, correlation_keys, attributes, fingerprint, created, modified)
+		           (id, source_id, native_identity, name, identity_id, correlation_keys, attributes, fingerprint,
+		           created, modified)
 		    SELECT id, $1, native_identity, name, owner_id, correlation_keys, attributes, fingerprint, $3, $3
 		    FROM placed
 		), requests AS (
@@ -262,16 +274,62 @@ func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, no
 		), events AS (
 		    INSERT INTO muster.identity_events (identity_id, type, detail, at)
 		    SELECT identity_id, 'IDENTITY_CREATED',
-		           jsonb_build_object('accountId', replace(id::text, '-', ''), 'sourceId', replace($1::uuid::text, '-', '')), $3
+		           jsonb_build_object('accountId', replace(id::text, '-', ''), 'sourceId', replace($1::uuid::text,
+		           '-', '')), $3
 		    FROM placed
 		    WHERE owner_id = identity_id
 		)
-		SELECT count(*), count(*) FILTER (WHERE owner_id <> identity_id), count(*) FILTER (WHERE owner_id = identity_id),
+		SELECT count(*), count(*) FILTER (WHERE owner_id <> identity_id),
+		    count(*) FILTER (WHERE owner_id = identity_id),
 		       count(*) FILTER (WHERE matches > 1)
 		FROM placed`
 	var n NewAccounts
-	err := tx.QueryRow(ctx, s.sql(statement), source, profile, now).Scan(&n.Accounts, &n.Correlated, &n.Identities, &n.Ambiguous)
+	err := tx.QueryRow(ctx, s.sql(statement), source, profile, now).Scan(&n.Accounts, &n.Correlated, &n.Identities,
+		&n.Ambiguous)
 	return n, mapError(err)
+}
+
+// AdoptUncorrelated makes identities of a profile of the accounts given, which are uncorrelated: of those whose keys
+// find
+// nobody. It returns how many.
+func (s *Store) AdoptUncorrelated(ctx context.Context, tx pgx.Tx, source, profile ID, accounts []CorrelationInput,
+	now time.Time) (int, error) {
+	const statement = `
+		WITH orphans AS MATERIALIZED (
+		    SELECT a.id, a.native_identity, a.name, v.name_key, v.identity_id
+		    FROM unnest($3::uuid[], $4::text[], $5::uuid[]) v (account_id, name_key, identity_id)
+		    JOIN muster.accounts a ON a.id = v.account_id AND a.identity_id IS NULL
+		    WHERE NOT EXISTS (SELECT FROM muster.identity_keys ik WHERE ik.key = ANY (a.correlation_keys))
+		    ORDER BY a.id
+		    FOR UPDATE OF a
+		), identities AS (
+		    INSERT INTO muster.identities
+		           (id, name, name_key, alias, alias_key, correlated, profile_id, attributes, created, modified)
+		    SELECT identity_id, name, name_key, name, name_key, true, $2, '{}', $6, $6
+		    FROM orphans
+		), origins AS (
+		    INSERT INTO muster.identity_keys (key, identity_id)
+		    SELECT '@' || replace($1::uuid::text, '-', '') || '=' || native_identity, identity_id FROM orphans
+		), adopted AS (
+		    UPDATE muster.accounts a SET identity_id = o.identity_id, modified = $6 FROM orphans o WHERE a.id = o.id
+		), requests AS (
+		    INSERT INTO muster.refresh_requests (identity_id, reason, requested_at)
+		    SELECT identity_id, 'account added', $6::timestamptz FROM orphans
+		), events AS (
+		    INSERT INTO muster.identity_events (identity_id, type, detail, at)
+		    SELECT identity_id, 'IDENTITY_CREATED',
+		           jsonb_build_object('accountId', replace(id::text, '-', ''), 'sourceId', replace($1::uuid::text,
+		           '-', '')), $6
+		    FROM orphans
+		)
+		SELECT count(*) FROM orphans`
+	ids, identities, keys := make([]ID, len(accounts)), make([]ID, len(accounts)), make([]string, len(accounts))
+	for i, a := range accounts {
+		ids[i], identities[i], keys[i] = a.AccountID, NewID(), Fold(a.Name)
+	}
+	var count int
+	err := tx.QueryRow(ctx, s.sql(statement), source, profile, ids, keys, identities, now).Scan(&count)
+	return count, mapError(err)
 }
 
 // correlationLock is the advisory lock that orders aggregations and refreshes: whichever of the two commits last sees
@@ -294,7 +352,9 @@ func (s *Store) CorrelateSource(ctx context.Context, tx pgx.Tx, source ID, now t
 	if err := s.correlationLock(ctx, tx, "pg_advisory_xact_lock"); err != nil {
 		return 0, err
 	}
-	const candidates = `SELECT id FROM muster.accounts WHERE source_id = $1 AND identity_id IS NULL AND correlation_keys <> '{}'`
+	const candidates = `
+		        SELECT id FROM muster.accounts
+		        WHERE source_id = $1 AND identity_id IS NULL AND correlation_keys <> '{}'`
 	return s.correlate(ctx, tx, candidates, "", source, now)
 }
 
@@ -309,7 +369,8 @@ func (s *Store) CorrelateKeys(ctx context.Context, tx pgx.Tx, keys []string, now
 	return s.correlate(ctx, tx, candidates, "SKIP LOCKED", keys, now)
 }
 
-func (s *Store) correlate(ctx context.Context, tx pgx.Tx, candidates, wait string, argument any, now time.Time) (int, error) {
+func (s *Store) correlate(ctx context.Context, tx pgx.Tx, candidates, wait string, argument any, now time.Time) (int,
+	error) {
 	statement := fmt.Sprintf(`
 		WITH candidates AS MATERIALIZED (
 		    SELECT a.id, a.correlation_keys

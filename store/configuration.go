@@ -28,7 +28,10 @@ func (s *Store) LockConfiguration(ctx context.Context, tx pgx.Tx) (int64, error)
 // AdvanceConfiguration gives the configuration its next version, one that no other configuration ever had: not even
 // one that was rolled back.
 func (s *Store) AdvanceConfiguration(ctx context.Context, tx pgx.Tx) (int64, error) {
-	const statement = `UPDATE muster.configuration SET version = nextval('muster.configuration_version') RETURNING version`
+	const statement = `
+		UPDATE muster.configuration
+		SET version = nextval('muster.configuration_version')
+		RETURNING version`
 	var version int64
 	err := tx.QueryRow(ctx, s.sql(statement)).Scan(&version)
 	return version, mapError(err)
@@ -91,7 +94,8 @@ func (s *Store) LoadConfiguration(ctx context.Context, q Querier) (Configuration
 		SELECT name, searchable, document, created, modified
 		FROM muster.identity_attributes
 		ORDER BY name`
-	if c.IdentityAttributes, err = collect(ctx, q, s.sql(attributes), pgx.RowToStructByPos[IdentityAttribute]); err != nil {
+	if c.IdentityAttributes, err = collect(ctx, q, s.sql(attributes),
+		pgx.RowToStructByPos[IdentityAttribute]); err != nil {
 		return c, err
 	}
 	const sources = `SELECT id, name, document, created, modified FROM muster.sources ORDER BY name`
@@ -134,7 +138,8 @@ func (s *Store) PutTransform(ctx context.Context, tx pgx.Tx, o Object) error {
 		INSERT INTO muster.transforms (id, name, name_key, document, created, modified)
 		VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT ON CONSTRAINT transforms_pkey
-		DO UPDATE SET name = excluded.name, name_key = excluded.name_key, document = excluded.document, modified = excluded.modified`
+		DO UPDATE SET name = excluded.name, name_key = excluded.name_key, document = excluded.document,
+		    modified = excluded.modified`
 	_, err := tx.Exec(ctx, s.sql(statement), o.ID, o.Name, Fold(o.Name), o.Document, o.Created, o.Modified)
 	return mapError(err)
 }
@@ -145,7 +150,8 @@ func (s *Store) PutSource(ctx context.Context, tx pgx.Tx, o Object) error {
 		INSERT INTO muster.sources (id, name, name_key, document, created, modified)
 		VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT ON CONSTRAINT sources_pkey
-		DO UPDATE SET name = excluded.name, name_key = excluded.name_key, document = excluded.document, modified = excluded.modified`
+		DO UPDATE SET name = excluded.name, name_key = excluded.name_key, document = excluded.document,
+		    modified = excluded.modified`
 	_, err := tx.Exec(ctx, s.sql(statement), o.ID, o.Name, Fold(o.Name), o.Document, o.Created, o.Modified)
 	return mapError(err)
 }
@@ -171,7 +177,8 @@ func (s *Store) PutLifecycleState(ctx context.Context, tx pgx.Tx, l LifecycleSta
 		INSERT INTO muster.lifecycle_states (id, profile_id, technical_name, document, created, modified)
 		VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT ON CONSTRAINT lifecycle_states_pkey
-		DO UPDATE SET technical_name = excluded.technical_name, document = excluded.document, modified = excluded.modified`
+		DO UPDATE SET technical_name = excluded.technical_name, document = excluded.document,
+		    modified = excluded.modified`
 	_, err := tx.Exec(ctx, s.sql(statement), l.ID, l.ProfileID, l.TechnicalName, l.Document, l.Created, l.Modified)
 	return mapError(err)
 }

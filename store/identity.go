@@ -15,7 +15,8 @@ import (
 // The published values of an identity's states.
 var (
 	CloudStatuses = []string{
-		"UNREGISTERED", "REGISTERED", "PENDING", "WARNING", "DISABLED", "ACTIVE", "DEACTIVATED", "TERMINATED", "ERROR", "LOCKED",
+		"UNREGISTERED", "REGISTERED", "PENDING", "WARNING", "DISABLED", "ACTIVE", "DEACTIVATED", "TERMINATED",
+		"ERROR", "LOCKED",
 	}
 	ProcessingStates = []string{"ERROR", "OK"}
 	IdentityStates   = []string{"ACTIVE", "INACTIVE_SHORT_TERM", "INACTIVE_LONG_TERM"}

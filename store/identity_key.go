@@ -19,12 +19,18 @@ func KeyIgnoringCase(attribute, value string) string { return attribute + "=" + 
 // KeyExact returns the key of an attribute's value where case counts. No attribute's name has either separator.
 func KeyExact(attribute, value string) string { return attribute + ":" + value }
 
-// IdentityKeys returns the keys of identities, by identity and key.
+// KeyOrigin returns the key of the account that an identity was made of. It stays with the identity when the account
+// goes, so that the account finds it when it comes back. No attribute's name begins as it does.
+func KeyOrigin(source ID, nativeIdentity string) string {
+	return "@" + source.String() + "=" + nativeIdentity
+}
+
+// IdentityKeys returns the keys of identities that are made of their attributes, by identity and key.
 func (s *Store) IdentityKeys(ctx context.Context, q Querier, identities []ID) ([]IdentityKey, error) {
 	const statement = `
 		SELECT identity_id, key
 		FROM muster.identity_keys
-		WHERE identity_id = ANY ($1)
+		WHERE identity_id = ANY ($1) AND left(key, 1) <> '@'
 		ORDER BY identity_id, key`
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[IdentityKey], identities)
 }

@@ -37,15 +37,19 @@ func mustSchema(fields []filterql.Field) *filterql.Schema {
 func publishedFields() []filterql.Field {
 	equal, prefix := filterql.OpsOf(filterql.Eq), filterql.OpsOf(filterql.Eq, filterql.Sw)
 	return []filterql.Field{
-		{Name: "id", Type: filterql.ID, Ops: filterql.OpsOf(filterql.Eq, filterql.In), Column: "i.id", NotNull: true, Convert: convertID},
-		{Name: "name", Type: filterql.String, Ops: prefix, Column: "i.name_key", NotNull: true, Sortable: true, Fold: Fold},
-		{Name: "alias", Type: filterql.String, Ops: prefix, Column: "i.alias_key", NotNull: true, Sortable: true, Fold: Fold},
+		{Name: "id", Type: filterql.ID, Ops: filterql.OpsOf(filterql.Eq, filterql.In), Column: "i.id", NotNull: true,
+			Convert: convertID},
+		{Name: "name", Type: filterql.String, Ops: prefix, Column: "i.name_key", NotNull: true, Sortable: true,
+			Fold: Fold},
+		{Name: "alias", Type: filterql.String, Ops: prefix, Column: "i.alias_key", NotNull: true, Sortable: true,
+			Fold: Fold},
 		{Name: "firstname", Type: filterql.String, Ops: prefix, Column: "i.firstname_key", Fold: Fold},
 		{Name: "lastname", Type: filterql.String, Ops: prefix, Column: "i.lastname_key", Fold: Fold},
 		{Name: "email", Type: filterql.String, Ops: prefix, Column: "i.email_key", Fold: Fold},
 		{
-			Name: "cloudStatus", Type: filterql.String, Ops: equal, Column: "i.cloud_status", NotNull: true, Sortable: true,
-			Fold: strings.ToUpper, Values: CloudStatuses,
+			Name: "cloudStatus", Type: filterql.String, Ops: equal, Column: "i.cloud_status", NotNull: true,
+			Sortable: true,
+			Fold:     strings.ToUpper, Values: CloudStatuses,
 		},
 		{
 			Name: "processingState", Type: filterql.String, Ops: equal, Column: "i.processing_state",
@@ -90,7 +94,8 @@ func anySchema(attributes []AttributeField) *filterql.Schema {
 		upper("identityState", "i.identity_state", IdentityStates),
 		text("lifecycleState", foldSQL("i.lifecycle_state")),
 		text("lifecycleState.stateName", foldSQL("i.lifecycle_state")),
-		filterql.Field{Name: "lifecycleState.manuallyUpdated", Type: filterql.Boolean, Column: "i.lifecycle_manual", NotNull: true},
+		filterql.Field{Name: "lifecycleState.manuallyUpdated", Type: filterql.Boolean, Column: "i.lifecycle_manual",
+			NotNull: true},
 		filterql.Field{Name: "isManager", Type: filterql.Boolean, Column: isManagerSQL, NotNull: true},
 		identifier("manager.id", "i.manager_id"),
 		identifier("managerRef.id", "i.manager_id"),
@@ -140,8 +145,9 @@ func attributeField(name, attribute string, multi bool) (filterql.Field, bool) {
 	}
 	field := filterql.Field{Name: name, Type: filterql.String, Multi: multi, Fold: Fold, Sortable: !multi}
 	if multi {
+		value := `i.attributes -> '` + attribute + `'`
 		field.Column = `(SELECT array_agg(` + foldSQL("e.value") + `) FROM jsonb_array_elements_text(
-			CASE jsonb_typeof(i.attributes -> '` + attribute + `') WHEN 'array' THEN i.attributes -> '` + attribute + `' END) e)`
+			CASE jsonb_typeof(` + value + `) WHEN 'array' THEN ` + value + ` END) e)`
 	} else {
 		field.Column = foldSQL(`i.attributes ->> '` + attribute + `'`)
 	}

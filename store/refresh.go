@@ -37,7 +37,8 @@ func (s *Store) RequestRefresh(ctx context.Context, tx pgx.Tx, identities []ID, 
 }
 
 // RequestProfileRefresh asks for the refresh of all identities of a profile and returns how many those are.
-func (s *Store) RequestProfileRefresh(ctx context.Context, tx pgx.Tx, profile ID, reason string, now time.Time) (int, error) {
+func (s *Store) RequestProfileRefresh(ctx context.Context, tx pgx.Tx, profile ID, reason string, now time.Time) (int,
+	error) {
 	const statement = `
 		INSERT INTO muster.refresh_requests (identity_id, reason, requested_at)
 		SELECT id, $2, $3 FROM muster.identities WHERE profile_id = $1`
@@ -47,7 +48,8 @@ func (s *Store) RequestProfileRefresh(ctx context.Context, tx pgx.Tx, profile ID
 
 // RequestSourceRefresh asks for the refresh of all identities with an account on a source and returns how many those
 // are.
-func (s *Store) RequestSourceRefresh(ctx context.Context, tx pgx.Tx, source ID, reason string, now time.Time) (int, error) {
+func (s *Store) RequestSourceRefresh(ctx context.Context, tx pgx.Tx, source ID, reason string, now time.Time) (int,
+	error) {
 	const statement = `
 		INSERT INTO muster.refresh_requests (identity_id, reason, requested_at)
 		SELECT DISTINCT identity_id, $2, $3::timestamptz
@@ -128,7 +130,8 @@ func (s *Store) UpdateIdentities(ctx context.Context, tx pgx.Tx, states []Identi
 	ids, profiles, managers := make([]ID, n), make([]ID, n), make([]ID, n)
 	names, nameKeys, aliases, aliasKeys := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	emails, emailKeys, first, last := make([]*string, n), make([]*string, n), make([]*string, n), make([]*string, n)
-	processing, faults, lifecycle, activity := make([]*string, n), make([]*string, n), make([]*string, n), make([]*string, n)
+	processing, faults, lifecycle, activity := make([]*string, n), make([]*string, n), make([]*string, n),
+		make([]*string, n)
 	correlated, manual := make([]bool, n), make([]bool, n)
 	managerKeys, documents := make([]*string, n), make([]string, n)
 	for k := range states {

@@ -65,9 +65,11 @@ const assignmentColumns = `
 func (s *Store) AddRoleAssignment(ctx context.Context, tx pgx.Tx, a RoleAssignment) error {
 	const statement = `
 		INSERT INTO muster.role_assignments
-		       (id, identity_id, role_id, assignment_source, assigner_id, comments, document, added_date, start_date, remove_date)
+		       (id, identity_id, role_id, assignment_source, assigner_id, comments, document, added_date, start_date,
+		       remove_date)
 		VALUES ($1, $2, $3, $4, $5, $6, coalesce($7::jsonb, '{}'), $8, $9, $10)`
-	_, err := tx.Exec(ctx, s.sql(statement), a.ID, a.IdentityID, a.RoleID, a.Source, a.AssignerID, a.Comments, a.Document,
+	_, err := tx.Exec(ctx, s.sql(statement), a.ID, a.IdentityID, a.RoleID, a.Source, a.AssignerID, a.Comments,
+		a.Document,
 		a.AddedDate, a.StartDate, a.RemoveDate)
 	return mapError(err)
 }
@@ -79,7 +81,8 @@ type RoleAssignmentFilter struct {
 }
 
 // RoleAssignments returns the assignments of an identity, the earliest first.
-func (s *Store) RoleAssignments(ctx context.Context, q Querier, identity ID, filter RoleAssignmentFilter) ([]RoleAssignment, error) {
+func (s *Store) RoleAssignments(ctx context.Context, q Querier, identity ID,
+	filter RoleAssignmentFilter) ([]RoleAssignment, error) {
 	const statement = `
 		SELECT ` + assignmentColumns + `
 		FROM muster.role_assignments a

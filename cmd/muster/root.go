@@ -5,8 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"github.com/spf13/cobra"
+
+	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/filterql"
+	"github.com/muster-engine/muster/migrations"
 )
 
 // Exit codes. A shell tells apart what failed from what was asked for wrongly.
@@ -21,6 +26,11 @@ type app struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
+
+	databaseURL string
+	dataDir     string
+	schemas     migrations.Config
+	verbose     bool
 }
 
 // usageError marks bad input: it exits with [exitUsage].
@@ -29,7 +39,11 @@ type usageError struct{ err error }
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
-// errPrinted marks a failure whose text is on stderr already.
+func usage(format string, arguments ...any) error {
+	return usageError{fmt.Errorf(format, arguments...)}
+}
+
+// printedError is a failure whose text is on stderr already.
 type printedError struct{ code int }
 
 func (e printedError) Error() string { return fmt.Sprintf("exit %d", e.code) }
@@ -42,30 +56,97 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	return a.exitCode(root.ExecuteContext(ctx))
+}
+
+// exitCode prints what went wrong and returns how to exit.
+func (a *app) exitCode(err error) int {
 	var printed printedError
-	var usage usageError
+	var bad usageError
+	var filter *filterql.Error
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &printed):
 		return printed.code
-	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "muster: %v\n", err)
+	case errors.As(err, &filter):
+		fmt.Fprintln(a.stderr, filter.Render())
+		return exitUsage
+	case errors.As(err, &bad), engine.KindOf(err) == engine.Invalid:
+		fmt.Fprintf(a.stderr, "muster: %v\n", err)
 		return exitUsage
 	default:
-		fmt.Fprintf(stderr, "muster: %v\n", err)
+		fmt.Fprintf(a.stderr, "muster: %v\n", err)
 		return exitFailed
 	}
 }
 
 func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "muster",
-		Short:         "An identity engine on PostgreSQL",
+		Use:   "muster",
+		Short: "An identity engine on PostgreSQL",
+		Long: `Muster keeps identities, their accounts on sources, and what they have and own, in PostgreSQL.
+
+Without --database-url or DATABASE_URL it runs a private PostgreSQL of its own, from the binaries that are installed,
+and keeps the data in --data. "muster demo" shows it at work.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		// An unknown command is bad input like an unknown flag.
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("unknown command %q: see muster --help", args[0])
+			}
+			return cmd.Help()
+		},
+		Args: cobra.ArbitraryArgs,
 	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.databaseURL, "database-url", "",
+		"PostgreSQL to work on (default: $DATABASE_URL, or a private one)")
+	flags.StringVar(&a.dataDir, "data", "", "folder of the private PostgreSQL (default: the user's data folder)")
+	flags.StringVar(&a.schemas.Schema, "schema", migrations.SchemaDefault, "PostgreSQL schema of the data")
+	flags.StringVar(&a.schemas.JobSchema, "job-schema", "",
+		"PostgreSQL schema of the jobs (default: that of the data and \"_jobs\")")
+	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say on stderr what is being done")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(
+		a.aggregateCommand(),
+		a.applyCommand(),
+		a.demoCommand(),
+		a.filterCommand(),
+		a.identitiesCommand(),
+		a.migrateCommand(),
+		a.processCommand(),
+	)
 	return root
+}
+
+// exactArgs demands n arguments, which names tells.
+func exactArgs(n int, names string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usage("%s takes %s, %d arguments are given", cmd.CommandPath(), names, len(args))
+		}
+		return nil
+	}
+}
+
+// group makes a command that only holds others: an unknown one among them is bad input.
+func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
+	cmd.AddCommand(commands...)
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usage("unknown command %q for %q: see %s --help", args[0], cmd.CommandPath(), cmd.CommandPath())
+		}
+		return cmd.Help()
+	}
+	return cmd
+}
+
+func (a *app) logger() *slog.Logger {
+	if !a.verbose {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(a.stderr, nil))
 }

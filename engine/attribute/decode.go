@@ -97,13 +97,13 @@ func (d *decoder) value() (Value, error) {
 	if d.at >= len(d.text) {
 		return Null, d.fault("a value")
 	}
-	switch c := d.text[d.at]; {
-	case c == '"':
+	switch d.text[d.at] {
+	case '"':
 		s, err := d.str()
 		return Value{kind: KindString, text: s}, err
-	case c == '[':
+	case '[':
 		return d.array()
-	case c == '{':
+	case '{':
 		return Null, d.fault("a text, a number, a boolean or a list, not an object")
 	default:
 		return d.literal()

@@ -25,7 +25,10 @@ func compareNames(a, b string) int {
 }
 
 func (s *Set) search(name string) (int, bool) {
-	return slices.BinarySearchFunc(s.entries, name, func(e entry, name string) int { return compareNames(e.name, name) })
+	return slices.BinarySearchFunc(s.entries, name, func(e entry, name string) int {
+		return compareNames(e.name,
+			name)
+	})
 }
 
 // SetOf returns the set with the values of m.
@@ -83,7 +86,10 @@ func (s *Set) Clone() Set { return Set{entries: slices.Clone(s.entries)} }
 
 // Equal reports whether s and t have the same names with equal values.
 func (s *Set) Equal(t *Set) bool {
-	return slices.EqualFunc(s.entries, t.entries, func(a, b entry) bool { return a.name == b.name && a.value.Equal(b.value) })
+	return slices.EqualFunc(s.entries, t.entries, func(a, b entry) bool {
+		return a.name == b.name &&
+			a.value.Equal(b.value)
+	})
 }
 
 // All yields the attributes in the order of the set.

@@ -49,8 +49,11 @@ func serverAccount(dataDir string) (*account, error) {
 		return nil, fmt.Errorf("PostgreSQL does not run as root, and this machine has no user named %s",
 			strings.Join(serverAccounts, " or "))
 	}
+	if dataDir == "" {
+		return accounts[0], nil
+	}
 	owner, err := ownerOf(filepath.Join(dataDir, clusterName))
-	if dataDir == "" || errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, os.ErrNotExist) {
 		return accounts[0], nil
 	}
 	if err != nil {
@@ -58,8 +61,8 @@ func serverAccount(dataDir string) (*account, error) {
 	}
 	i := slices.IndexFunc(accounts, func(a *account) bool { return a.uid == owner })
 	if i < 0 {
-		return nil, fmt.Errorf("the data folder %s belongs to the user with uid %d: run as that user, or choose another folder",
-			dataDir, owner)
+		return nil, fmt.Errorf("the data folder %s belongs to the user with uid %d: "+
+			"run as that user, or choose another folder", dataDir, owner)
 	}
 	return accounts[i], nil
 }

@@ -18,6 +18,9 @@ import (
 // looked for and says how to install them.
 var ErrNotFound = errors.New("PostgreSQL's server programs were not found")
 
+// MajorMin is the oldest major version of PostgreSQL that Muster works with. Older ones are not found.
+const MajorMin = 15
+
 // Binaries are the server programs of one installed PostgreSQL.
 type Binaries struct {
 	// Dir is the folder they are in.
@@ -147,8 +150,14 @@ func open(folder string) (Binaries, error) {
 	}
 	match := versionLine.FindSubmatch(out)
 	if match == nil {
-		return Binaries{}, fmt.Errorf("%s --version says %q, which names no version", b.Postgres, strings.TrimSpace(string(out)))
+		return Binaries{}, fmt.Errorf("%s --version says %q, which names no version",
+			b.Postgres, strings.TrimSpace(string(out)))
 	}
-	b.Major, err = strconv.Atoi(string(match[1]))
-	return b, err
+	if b.Major, err = strconv.Atoi(string(match[1])); err != nil {
+		return Binaries{}, fmt.Errorf("%s --version says %q: %w", b.Postgres, match[0], err)
+	}
+	if b.Major < MajorMin {
+		return Binaries{}, fmt.Errorf("%s is of PostgreSQL %d, at least %d is needed", b.Postgres, b.Major, MajorMin)
+	}
+	return b, nil
 }

@@ -45,12 +45,14 @@ func TestFindInFolder(t *testing.T) {
 
 func TestFindInFolderFails(t *testing.T) {
 	t.Parallel()
+	old := install(t, "postgres (PostgreSQL) 14.20")
 	strange := install(t, "MariaDB")
 	lonely := install(t, "postgres (PostgreSQL) 99.1")
 	if err := os.Remove(filepath.Join(lonely, "initdb")); err != nil {
 		t.Fatal(err)
 	}
 	for dir, want := range map[string]string{
+		old:               "is of PostgreSQL 14, at least 15 is needed",
 		strange:           `--version says "MariaDB", which names no version`,
 		lonely:            "no postgres with initdb beside it in " + lonely,
 		"/nowhere/at/all": "no postgres with initdb beside it in /nowhere/at/all",

@@ -61,7 +61,7 @@ var reserved = []string{
 func (c Config) validate() error {
 	for _, name := range slices.Sorted(maps.Keys(c.Settings)) {
 		if slices.Contains(reserved, name) {
-			return fmt.Errorf("Settings: %q belongs to the package: a private server listens on its own socket alone", name)
+			return fmt.Errorf("Settings: %q is not to be set: a private server listens on its own socket alone", name)
 		}
 	}
 	if c.StartTimeout < 0 {

@@ -3,10 +3,11 @@ package pglocal_test
 import (
 	"os"
 	"os/exec"
-	"strconv"
-	"strings"
+	"path/filepath"
 	"syscall"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/muster-engine/muster/store/pglocal"
 	"github.com/muster-engine/muster/store/storetest"
@@ -41,56 +42,49 @@ func TestRecoversFromProgramCrash(t *testing.T) {
 func TestTakesOverFromOrphan(t *testing.T) {
 	t.Parallel()
 	dataDir := storetest.DataDir(t)
-	program, url := startProgram(t, dataDir)
-	do(t, url, "CREATE TABLE t AS SELECT 42 AS n")
-	pid, dir := postmaster(t, url), socketDir(t, url)
-	killGuardian(t, dir)
-	t.Cleanup(func() { // what the guardian does otherwise
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	kill(t, program)
-	if err := syscall.Kill(pid, 0); err != nil {
-		t.Fatalf("the server without a guardian: %v, it was to live on", err)
-	}
-
 	server := start(t, pglocal.Config{DataDir: dataDir})
+	do(t, server.ConnString("postgres"), "CREATE TABLE t AS SELECT 42 AS n")
+	stop(t, server)
+	orphan := startOrphan(t, dataDir)
+
+	server = start(t, pglocal.Config{DataDir: dataDir})
 	if n := ask(t, server.ConnString("postgres"), "SELECT n::text FROM t"); n != "42" {
 		t.Errorf("n is %s after the takeover", n)
 	}
-	await(t, "the orphan is gone", gone(pid))
+	if err := orphan.Wait(); err != nil {
+		t.Errorf("the orphan was not stopped in an orderly way: %v", err)
+	}
 }
 
-// killGuardian kills the shell that watches over the server with this socket.
-func killGuardian(t *testing.T, socketDir string) {
+// startOrphan runs a server on a data folder as if its program and its guardian had been killed.
+func startOrphan(t *testing.T, dataDir string) *exec.Cmd {
 	t.Helper()
-	out, err := exec.Command("ps", "-A", "-o", "pid=,args=").Output()
+	binaries, err := pglocal.Find("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var killed int
-	for line := range strings.Lines(string(out)) {
-		id, command, _ := strings.Cut(strings.TrimSpace(line), " ")
-		// The script comes before the folder in the arguments, over several lines.
-		if !strings.Contains(command, "/bin/sh -c") {
-			continue
-		}
-		pid, err := strconv.Atoi(id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		arguments, err := exec.Command("ps", "-ww", "-o", "args=", "-p", id).Output()
-		if err != nil || !strings.Contains(string(arguments), socketDir) {
-			continue // another test's, perhaps gone by now
-		}
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			t.Fatal(err)
-		}
-		await(t, "the guardian is gone", gone(pid))
-		killed++
+	cluster, socketDir := filepath.Join(dataDir, "data"), storetest.DataDir(t)
+	info, err := os.Stat(cluster)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if killed != 1 {
-		t.Fatalf("%d guardians of %s were killed, there is one", killed, socketDir)
+	owner := info.Sys().(*syscall.Stat_t)
+	if err := os.Chown(socketDir, int(owner.Uid), int(owner.Gid)); err != nil {
+		t.Fatal(err)
 	}
+	orphan := exec.Command(binaries.Postgres, "-D", cluster, "-k", socketDir, "-c", "listen_addresses=")
+	orphan.Dir = "/"
+	if os.Geteuid() == 0 {
+		orphan.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: owner.Uid, Gid: owner.Gid}}
+	}
+	if err := orphan.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = orphan.Process.Kill() }) // it has ended where all went well
+	url := "postgres://postgres@/postgres?host=" + socketDir
+	await(t, "the orphan answers", func() bool {
+		conn, err := pgx.Connect(t.Context(), url)
+		return err == nil && conn.Close(t.Context()) == nil
+	})
+	return orphan
 }

@@ -72,8 +72,8 @@ func (f *folder) demandOurs() error {
 			return err
 		}
 		if !half && !slices.Contains([]string{clusterName, lockName, logName, oldLogName}, entry.Name()) {
-			return fmt.Errorf("the folder %s holds %q, which is not of a private PostgreSQL: choose a folder that is empty or new",
-				f.path, entry.Name())
+			return fmt.Errorf("the folder %s holds %q, which is not of a private PostgreSQL: "+
+				"choose a folder that is empty or new", f.path, entry.Name())
 		}
 	}
 	return nil
@@ -119,7 +119,8 @@ func majorOf(dataDir string) (int, error) {
 	}
 	major, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	if err != nil {
-		return 0, fmt.Errorf("%s/%s/PG_VERSION holds %q, which is no version that Muster works with", dataDir, clusterName, text)
+		return 0, fmt.Errorf("%s/%s/PG_VERSION holds %q, which is no version that Muster works with",
+			dataDir, clusterName, text)
 	}
 	return major, nil
 }
@@ -190,7 +191,19 @@ func (f *folder) initialize(ctx context.Context, b Binaries, durable bool) error
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, tail(out))
 	}
-	return os.Rename(made, f.cluster())
+	if err := os.Rename(made, f.cluster()); err != nil || !durable {
+		return err
+	}
+	return flush(f.path)
+}
+
+// flush makes the names in a folder durable, as the server does with what is in its files.
+func flush(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }
 
 // rotateLog puts the log of the last run aside: it may tell why that crashed.

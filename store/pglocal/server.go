@@ -60,7 +60,8 @@ type Server struct {
 // holds the last lines of its log.
 func Start(ctx context.Context, config Config) (*Server, error) {
 	if !supported {
-		return nil, fmt.Errorf("a private PostgreSQL on %s: %w: name a database instead", runtime.GOOS, errors.ErrUnsupported)
+		return nil, fmt.Errorf("a private PostgreSQL on %s: %w: name a database instead",
+			runtime.GOOS, errors.ErrUnsupported)
 	}
 	if err := config.validate(); err != nil {
 		return nil, err
@@ -173,7 +174,8 @@ func (s *Server) launch(ctx context.Context) error {
 		"-c", guardian, "guardian", signal, s.runDir, s.folder.log(), s.binaries.Postgres, "-D", s.folder.cluster(),
 	}
 	// The server outlives ctx, which is the start's.
-	cmd := s.account.command(context.WithoutCancel(ctx), "/bin/sh", append(arguments, s.config.settings(s.runDir)...)...)
+	arguments = append(arguments, s.config.settings(s.runDir)...)
+	cmd := s.account.command(context.WithoutCancel(ctx), "/bin/sh", arguments...)
 	cmd.ExtraFiles = []*os.File{read}
 	err = cmd.Start()
 	if err := errors.Join(err, read.Close()); err != nil {
@@ -185,7 +187,7 @@ func (s *Server) launch(ctx context.Context) error {
 		close(s.exited)
 	}()
 	if err := s.awaitAnswer(ctx); err != nil {
-		return errors.Join(err, s.end(ctx))
+		return errors.Join(err, s.end(context.WithoutCancel(ctx)))
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 // do for root: the account that then runs the server cannot enter it.
 func DataDir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "muster-data-")
+	dir, err := os.MkdirTemp("", "muster-data-") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}

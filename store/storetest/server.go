@@ -129,14 +129,15 @@ func startContainer(ctx context.Context) (*server, error) {
 func configOf(text string) (pgtestdb.Config, error) {
 	u, err := url.Parse(text)
 	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
-		return pgtestdb.Config{}, errors.New("it is no URL of the form postgres://user:password@host:port/database?option=value")
+		return pgtestdb.Config{}, errors.New(
+			"it is no URL like postgres://user:password@host:port/database?option=value")
 	}
 	config := pgtestdb.Config{
 		DriverName: "pgx", Host: u.Hostname(), Port: u.Port(), Database: "postgres", Options: u.RawQuery,
-		User: url.PathEscape(u.User.Username()),
+		User: url.User(u.User.Username()).String(),
 	}
 	if password, ok := u.User.Password(); ok {
-		config.Password = url.PathEscape(password)
+		config.Password = url.User(password).String()
 	}
 	if config.Port == "" && config.Host != "" {
 		config.Port = "5432"

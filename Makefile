@@ -1,0 +1,89 @@
+# Everything here works on a fresh machine with Go and make: the PostgreSQL that the demo and the tests run is installed
+# where it is missing.
+
+BENCHTIME ?= 1x
+FUZZTIME  ?= 20s
+PACKAGES  ?= ./...
+
+# The published API's own documents, which are no part of this project. Tests check against them where they are.
+export MUSTER_CONTRACT_DIR := $(abspath $(or $(MUSTER_CONTRACT_DIR),$(wildcard ../shared/contract)))
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: postgres ## Show the engine at work on a sample company
+	@go run ./cmd/muster demo
+
+.PHONY: test
+test: postgres ## Run the tests
+	@go test $(PACKAGES)
+
+.PHONY: check
+check: fmt-check vet cross lint tidy-check test race $(if $(MUSTER_CONTRACT_DIR),contract) ## Run what CI runs, without containers, fuzzing and benchmarks
+
+.PHONY: build
+build: ## Build bin/muster
+	@go build -trimpath -o bin/muster ./cmd/muster
+
+.PHONY: postgres
+postgres: ## Install PostgreSQL where it is missing
+	@go run ./store/pglocal/internal/locate >/dev/null 2>&1 || .ci/postgres
+
+.PHONY: fmt
+fmt: ## Format the code
+	@gofmt -w .
+
+.PHONY: fmt-check
+fmt-check: ## Fail where the code is not formatted
+	@files=$$(gofmt -l .) && test -z "$$files" || { printf 'not formatted, run make fmt:\n%s\n' "$$files"; exit 1; }
+
+.PHONY: vet
+vet: ## Run go vet
+	@go vet ./...
+
+.PHONY: cross
+cross: ## Fail where the code does not build for another system
+	@GOOS=darwin go vet ./...
+	@GOOS=windows go build ./...
+
+.PHONY: lint
+lint: ## Run golangci-lint, of the pinned version
+	@.ci/lint
+
+.PHONY: tidy
+tidy: ## Tidy go.mod
+	@go mod tidy
+
+.PHONY: tidy-check
+tidy-check: ## Fail where go.mod is not tidy
+	@go mod tidy -diff
+
+.PHONY: race
+race: postgres ## Run the tests under the race detector, which needs a C compiler
+	@command -v "$$(go env CC)" >/dev/null || { echo "the race detector needs $$(go env CC), a C compiler"; exit 1; }
+	@CGO_ENABLED=1 go test -race $(PACKAGES)
+
+.PHONY: test-containers
+test-containers: ## Run the tests against PostgreSQL in containers
+	@.ci/containers $(PACKAGES)
+
+.PHONY: fuzz
+fuzz: postgres ## Fuzz each target for FUZZTIME (20s)
+	@.ci/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: postgres ## Run each benchmark for BENCHTIME (1x: one iteration)
+	@go test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem $(PACKAGES)
+
+.PHONY: contract
+contract: postgres ## Run the tests against the published API's own documents, which must be there
+	@test -n "$(MUSTER_CONTRACT_DIR)" || { echo "MUSTER_CONTRACT_DIR is not set, and ../shared/contract is not there"; exit 1; }
+	@.ci/contract
+
+.PHONY: clean
+clean: ## Remove what was built
+	@rm -rf bin

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muster-engine/muster/engine"
+)
+
+func (a *app) aggregateCommand() *cobra.Command {
+	var file, delimiter, maxDeletions, output string
+	var delta, noProcess bool
+	cmd := &cobra.Command{
+		Use:   "aggregate SOURCE --file ACCOUNTS.csv",
+		Short: "Read the accounts of a source from delimited text",
+		Long: `Aggregate reads the accounts of a source, named by its name or ID, correlates them to identities, creates
+the identities of an authoritative source, and processes everybody concerned. Text is UTF-8 with a header row; it may
+be of any size. A row that cannot be read is reported with its line and left out. Accounts that are not in the text are
+removed, unless it is a delta; more than --max-deletions refuse the whole aggregation, and nothing is changed.`,
+		Args: exactArgs(1, "one SOURCE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			options := engine.AggregateOptions{Delimiter: delimiter, Delta: delta}
+			if file == "" {
+				return usage("nothing to read: name the accounts with --file, - for standard input")
+			}
+			if maxDeletions != "" {
+				limit, err := engine.ParseDeletionLimit(maxDeletions)
+				if err != nil {
+					return usage("--max-deletions: %w", err)
+				}
+				options.MaxDeletions = &limit
+			}
+			if output != "text" && output != "json" {
+				return usage("--output: %q is unknown: text or json is expected", output)
+			}
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				result, err := a.aggregate(cmd, eng, args[0], file, options)
+				if err != nil {
+					return err
+				}
+				if output == "text" {
+					a.printAggregation(result)
+				}
+				processed := engine.ProcessResult{}
+				if !noProcess {
+					if processed, err = a.processPending(cmd.Context(), eng); err != nil {
+						return err
+					}
+				}
+				if output == "json" {
+					return a.printJSON(map[string]any{"aggregation": result, "processing": processed})
+				}
+				a.printProcessed(processed)
+				return nil
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&file, "file", "", "text with the accounts, - for standard input")
+	flags.StringVar(&delimiter, "delimiter", "", "character between the columns, or \"tab\" (default: the source's)")
+	flags.BoolVar(&delta, "delta", false, "the text holds only some of the accounts: remove none")
+	flags.StringVar(&maxDeletions, "max-deletions", "",
+		"accounts that may be removed, as 25 or as 10% (default: the source's deleteThreshold)")
+	flags.BoolVar(&noProcess, "no-process", false, "leave the identities concerned marked, and do not process them")
+	flags.StringVarP(&output, "output", "o", "text", "text or json")
+	return cmd
+}
+
+func (a *app) aggregate(cmd *cobra.Command, eng *engine.Engine, source, file string,
+	options engine.AggregateOptions) (engine.AggregateResult, error) {
+	r, err := a.openInput(file)
+	if err != nil {
+		return engine.AggregateResult{}, err
+	}
+	defer r.Close()
+	size := int64(-1)
+	if f, isFile := r.(*os.File); isFile {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			size = info.Size()
+		}
+	}
+	bar := a.progressBar("aggregating "+source, size)
+	defer bar.finish()
+	return eng.Aggregate(cmd.Context(), source, bar.reader(r), options)
+}
+
+// reader shows on the bar how much of r has been read. Where nothing is shown it is r itself, which can be read again.
+func (p progress) reader(r io.Reader) io.Reader {
+	if p.bar == nil {
+		return r
+	}
+	if seeker, seekable := r.(io.ReadSeeker); seekable {
+		return &countedFile{seeker, p}
+	}
+	return io.TeeReader(r, p.bar)
+}
+
+// countedFile shows where in a file the reading is.
+type countedFile struct {
+	io.ReadSeeker
+	progress progress
+}
+
+func (c *countedFile) Read(p []byte) (int, error) {
+	n, err := c.ReadSeeker.Read(p)
+	_ = c.progress.bar.Add(n)
+	return n, err
+}
+
+func (a *app) printAggregation(r engine.AggregateResult) {
+	for _, fault := range r.RowErrors {
+		fmt.Fprintf(a.stderr, "line %d: %s\n", fault.Line, fault.Msg)
+	}
+	if more := r.Faulty - len(r.RowErrors); more > 0 {
+		fmt.Fprintf(a.stderr, "and %d more rows that could not be read\n", more)
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintf(a.stderr, "note: %s\n", note)
+	}
+	fmt.Fprintf(a.stdout, "%s: %d rows", r.Source, r.Rows)
+	if r.Faulty > 0 {
+		fmt.Fprintf(a.stdout, " and %d faulty", r.Faulty)
+	}
+	fmt.Fprintf(a.stdout, "; accounts: %d added, %d changed, %d unchanged, %d removed; %d correlated, %d identities "+
+		"created\n",
+		r.Added, r.Changed, r.Unchanged, r.Removed, r.Correlated+r.Moved, r.Identities)
+	if r.Ambiguous > 0 {
+		fmt.Fprintf(a.stdout, "%d accounts stay uncorrelated because several identities fit them\n", r.Ambiguous)
+	}
+}

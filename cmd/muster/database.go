@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/migrations"
+	"github.com/muster-engine/muster/store/pglocal"
+)
+
+// database is the PostgreSQL that a command works on.
+type database struct {
+	pool *pgxpool.Pool
+	// server is the private server, nil where the user named another one.
+	server *pglocal.Server
+}
+
+// stopTimeout is how long a private server may take to stop.
+const stopTimeout = time.Minute
+
+// close ends the connections and stops the private server. Stopping must not be cut short by an interrupt that ended
+// the command, so it has a time of its own.
+func (d *database) close(ctx context.Context) error {
+	d.pool.Close()
+	if d.server == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	return d.server.Stop(ctx)
+}
+
+// connect connects to the database that the flags and the environment name, or starts the private one. dataDir is
+// where that keeps its data; empty for a folder that goes when it stops.
+func (a *app) connect(ctx context.Context, dataDir string) (*database, error) {
+	if err := a.schemas.Validate(); err != nil {
+		return nil, usageError{err}
+	}
+	url := a.databaseURL
+	if url == "" {
+		url = os.Getenv("DATABASE_URL")
+	}
+	d := &database{}
+	if url == "" {
+		server, err := pglocal.Start(ctx, pglocal.Config{DataDir: dataDir, Logger: a.logger()})
+		if err != nil {
+			return nil, fmt.Errorf("start the private PostgreSQL: %w", err)
+		}
+		d.server, url = server, server.ConnString("postgres")
+	}
+	config, err := pgxpool.ParseConfig(url)
+	if err == nil {
+		config.MinConns = 0
+		d.pool, err = pgxpool.NewWithConfig(ctx, config)
+	}
+	if err == nil {
+		err = d.pool.Ping(ctx)
+	}
+	if err != nil {
+		// The text of the error has no password: pgx takes it out.
+		return nil, errors.Join(fmt.Errorf("connect to the database: %w", err), d.abandon(ctx))
+	}
+	return d, nil
+}
+
+// abandon closes what a failed connect opened.
+func (d *database) abandon(ctx context.Context) error {
+	if d.pool == nil {
+		if d.server == nil {
+			return nil
+		}
+		return d.server.Stop(context.WithoutCancel(ctx))
+	}
+	return d.close(ctx)
+}
+
+// withDatabase runs work on the database.
+func (a *app) withDatabase(ctx context.Context, work func(d *database) error) (err error) {
+	dir, err := a.dataFolder()
+	if err != nil {
+		return err
+	}
+	d, err := a.connect(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.close(ctx)) }()
+	return work(d)
+}
+
+// withEngine runs work on an engine. A private database is migrated on the way; one that the user named is left as it
+// is, and the engine says what to do when its version does not fit.
+func (a *app) withEngine(ctx context.Context, work func(eng *engine.Engine) error) error {
+	return a.withDatabase(ctx, func(d *database) error {
+		eng, err := a.engine(ctx, d)
+		if err != nil {
+			return err
+		}
+		return work(eng)
+	})
+}
+
+func (a *app) engine(ctx context.Context, d *database) (*engine.Engine, error) {
+	if d.server != nil {
+		if _, err := migrations.Up(ctx, d.pool, a.schemas); err != nil {
+			return nil, err
+		}
+	}
+	return engine.New(ctx, d.pool, engine.Config{
+		JobSchema: a.schemas.JobSchema, Logger: a.logger(), Schema: a.schemas.Schema,
+	})
+}
+
+// dataFolder returns the folder of the private PostgreSQL.
+func (a *app) dataFolder() (string, error) {
+	if a.dataDir != "" {
+		return filepath.Abs(a.dataDir)
+	}
+	home, err := os.UserHomeDir()
+	if os.Getuid() == 0 {
+		// The server does not run as root, and another user cannot enter root's home.
+		return "/var/lib/muster", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("find the user's data folder: %w; name one with --data", err)
+	}
+	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
+		return filepath.Join(dir, "muster"), nil
+	}
+	if runtime.GOOS == "darwin" {
+		return filepath.Join(home, "Library", "Application Support", "muster"), nil
+	}
+	return filepath.Join(home, ".local", "share", "muster"), nil
+}

@@ -1,0 +1,250 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muster-engine/muster/cmd/muster/company"
+	"github.com/muster-engine/muster/engine"
+)
+
+// The size of the demo's company.
+const (
+	peopleDefault = 5000
+	peopleMax     = 5_000_000
+)
+
+func (a *app) demoCommand() *cobra.Command {
+	people := peopleDefault
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Show the engine at work on a sample company",
+		Long: `Demo starts a private PostgreSQL, applies the configuration of a sample company, aggregates its HR system,
+its directory and its code host, processes the identities, and shows what became of it. The company is the same every
+time. With --data DIR the database stays, and the demo prints how to query it further.`,
+		Args: exactArgs(0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if people < 1 || people > peopleMax {
+				return usage("--people: %d is given where 1 to %d is allowed", people, peopleMax)
+			}
+			return a.demo(cmd.Context(), people)
+		},
+	}
+	cmd.Flags().IntVar(&people, "people", people, "how many people the company has")
+	return cmd
+}
+
+// demonstration is one run of the demo.
+type demonstration struct {
+	*app
+	ctx     context.Context
+	eng     *engine.Engine
+	company *company.Company
+}
+
+func (a *app) demo(ctx context.Context, people int) (err error) {
+	// Without --data the database goes when the demo ends.
+	dir := ""
+	if a.dataDir != "" {
+		if dir, err = a.dataFolder(); err != nil {
+			return err
+		}
+	}
+	started := time.Now()
+	db, err := a.connect(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.close(ctx)) }()
+	var version string
+	if err := db.pool.QueryRow(ctx, "SHOW server_version").Scan(&version); err != nil {
+		return err
+	}
+	eng, err := a.engine(ctx, db)
+	if err != nil {
+		return err
+	}
+	d := &demonstration{app: a, ctx: ctx, eng: eng, company: company.New(people, 1)}
+	if err := d.demandOwnDatabase(); err != nil {
+		return err
+	}
+	kind := "the named database"
+	if db.server != nil {
+		kind = "a private server, started and migrated in " + seconds(started)
+	}
+	d.heading("PostgreSQL %s: %s", version, kind)
+	for _, step := range []func() error{d.apply, d.aggregate, d.summary, d.queries, d.statement} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	switch {
+	case db.server == nil:
+	case dir == "":
+		fmt.Fprint(a.stdout, "\nThe database goes now. To keep it and query it further: muster demo --data DIR\n")
+	default:
+		fmt.Fprintf(a.stdout, "\nThe database stays in %s. Query it further:\n"+
+			"  muster identities list --data %s --filters 'department eq \"Engineering\" and location sw \"B\"' "+
+			"--sorters name\n",
+			dir, quoteShell(dir))
+	}
+	return nil
+}
+
+// demandOwnDatabase refuses to mix the sample company with anything else.
+func (d *demonstration) demandOwnDatabase() error {
+	statistics, err := d.eng.Statistics(d.ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range statistics.Sources {
+		if !slices.Contains(d.company.Sources(), s.Name) {
+			return fmt.Errorf("the database has a source %q that is not of the sample company: "+
+				"name another one with --data or --schema", s.Name)
+		}
+	}
+	return nil
+}
+
+func (d *demonstration) heading(format string, arguments ...any) {
+	fmt.Fprintf(d.stdout, "\n"+format+"\n", arguments...)
+}
+
+func seconds(since time.Time) string { return fmt.Sprintf("%.1f s", time.Since(since).Seconds()) }
+
+// quoteShell quotes a word for a shell unless it is plain.
+func quoteShell(word string) string {
+	special := strings.ContainsFunc(word, func(r rune) bool {
+		alphanumeric := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		return !alphanumeric && !strings.ContainsRune("/._-+:@%", r)
+	})
+	if !special {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+func (d *demonstration) apply() error {
+	documents, err := engine.ReadDocuments("company.yaml", strings.NewReader(string(d.company.Config())))
+	if err != nil {
+		return err
+	}
+	result, err := d.eng.Apply(d.ctx, documents)
+	if err != nil {
+		return err
+	}
+	counts := map[engine.ObjectType]int{}
+	for _, o := range result.Objects {
+		counts[o.Type]++
+	}
+	d.heading("Configuration: %d sources, %d identity profile, %d identity attributes",
+		counts[engine.TypeSource], counts[engine.TypeIdentityProfile], counts[engine.TypeIdentityAttribute])
+	return nil
+}
+
+// aggregate reads the sources as they would come from files, one after the other, and processes after each.
+func (d *demonstration) aggregate() error {
+	d.heading("Aggregation")
+	for _, source := range d.company.Sources() {
+		started := time.Now()
+		r, w := io.Pipe()
+		go func() { w.CloseWithError(d.company.WriteCSV(source, w)) }()
+		result, err := d.eng.Aggregate(d.ctx, source, r, engine.AggregateOptions{})
+		r.CloseWithError(io.ErrClosedPipe) // so that a writer which is not at its end does not wait for ever
+		if err != nil {
+			return err
+		}
+		read := seconds(started)
+		started = time.Now()
+		processed, err := d.processPending(d.ctx, d.eng)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(d.stdout, "  %-20s %6d accounts in %s: %d correlated, %d identities created, %d left "+
+			"uncorrelated; %d identities processed in %s\n",
+			source, result.Rows, read, result.Correlated, result.Identities,
+			result.Added-result.Correlated-result.Identities,
+			processed.Identities, seconds(started))
+		for _, fault := range result.RowErrors {
+			return fmt.Errorf("the sample company has a faulty row: source %s, line %d: %s", source, fault.Line,
+				fault.Msg)
+		}
+	}
+	return nil
+}
+
+func (d *demonstration) summary() error {
+	statistics, err := d.eng.Statistics(d.ctx)
+	if err != nil {
+		return err
+	}
+	d.heading("What there is now")
+	fmt.Fprintf(d.stdout, "  %d identities, %d of them correlated, %d managers, %d with a manager, %d in error\n",
+		statistics.Identities, statistics.Correlated, statistics.Managers, statistics.Managed, statistics.Errors)
+	for _, s := range statistics.Sources {
+		fmt.Fprintf(d.stdout, "  %-20s %6d accounts, %d uncorrelated\n", s.Name, s.Accounts, s.Uncorrelated)
+	}
+	return nil
+}
+
+// demoQueries are the filters that the demo shows: each is of another kind.
+var demoQueries = []struct{ about, filters, sorters, columns string }{
+	{
+		"names in any script and letter case, by a prefix",
+		`lastname sw "straß" or lastname sw "Ό" or firstname sw "ИВ"`, "name",
+		"name,alias,emailAddress,attributes.department,managerRef.name",
+	},
+	{
+		"any attribute, with the whole language",
+		`department eq "engineering" and not (location in ("London","Berlin")) and pr codeHostUser`,
+		"-startDate,name", "name,attributes.jobTitle,attributes.location,attributes.startDate,attributes.codeHostUser",
+	},
+	{
+		"who reports to nobody", `manager.id isnull`, "name", "name,alias,attributes.jobTitle,isManager",
+	},
+}
+
+func (d *demonstration) queries() error {
+	for _, q := range demoQueries {
+		limit := 5
+		page, err := d.eng.ListIdentities(d.ctx, engine.ListParams{
+			Filters: q.filters, Sorters: q.sorters, Limit: &limit, Count: true, AnyField: true,
+		})
+		if err != nil {
+			return err
+		}
+		d.heading("Filter: %s\n  %s   sorted by %s   %d found", q.about, q.filters, q.sorters, *page.Total)
+		var table strings.Builder
+		if err := writeTable(&table, strings.Split(q.columns, ","), page.Identities); err != nil {
+			return err
+		}
+		for line := range strings.Lines(table.String()) {
+			fmt.Fprint(d.stdout, "    "+line)
+		}
+	}
+	return nil
+}
+
+// statement shows what the first of the filters is in SQL.
+func (d *demonstration) statement() error {
+	text, arguments, err := d.eng.ListStatement(d.ctx, engine.ListParams{Filters: demoQueries[0].filters,
+		Sorters: demoQueries[0].sorters})
+	if err != nil {
+		return err
+	}
+	d.heading("The SQL of the first filter: values are arguments, and a prefix is a range of an index")
+	for line := range strings.Lines(text) {
+		fmt.Fprintf(d.stdout, "    %s\n", strings.TrimSpace(line))
+	}
+	for i, argument := range arguments {
+		fmt.Fprintf(d.stdout, "    $%d = %q\n", i+1, argument)
+	}
+	return nil
+}

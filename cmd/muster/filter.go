@@ -1,0 +1,233 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	sq "github.com/Masterminds/squirrel"
+	"github.com/spf13/cobra"
+
+	"github.com/muster-engine/muster/filterql"
+	"github.com/muster-engine/muster/store"
+)
+
+func (a *app) filterCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "filter",
+		Short: "Look into the filter language",
+		Long: `Filter shows how a filter or sorters are read, without a database.
+The language is that of the V3 standard collection parameters: see docs/filters.md.`,
+	}
+	return group(cmd, a.filterExplainCommand(), a.filterParseCommand(), a.filterSortersCommand())
+}
+
+func (a *app) filterParseCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "parse EXPRESSION",
+		Short: "Print a filter in its canonical form",
+		Long: `Parse prints the canonical form of a filter, or shows on stderr where it is wrong and exits with 2:
+  muster filter parse 'name sw "Jo" and (not correlated eq true)'
+With --file it reads one filter a line, and prints for each OK or ERR, a tab, and the canonical form or the error.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if file != "" {
+				return exactArgs(0, "no argument beside --file")(cmd, args)
+			}
+			return exactArgs(1, "one EXPRESSION")(cmd, args)
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			if file != "" {
+				return a.parseFile(file)
+			}
+			e, err := filterql.Parse(args[0])
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(a.stdout, filterql.Print(e))
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&file, "file", "", "file with one filter a line, or - for standard input")
+	return cmd
+}
+
+func (a *app) parseFile(name string) error {
+	in := a.stdin
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return usageError{err}
+		}
+		defer file.Close() // only read
+		in = file
+	}
+	out := bufio.NewWriter(a.stdout)
+	if err := parseLines(bufio.NewReader(in), out); err != nil {
+		return errors.Join(err, out.Flush())
+	}
+	return out.Flush()
+}
+
+// parseLines writes one line for each line that it reads.
+func parseLines(in *bufio.Reader, out *bufio.Writer) error {
+	for {
+		line, length, err := readLine(in)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read filters: %w", err)
+		}
+		result := parseLine(line, length)
+		if _, err := fmt.Fprintln(out, result); err != nil {
+			return fmt.Errorf("write results: %w", err)
+		}
+	}
+}
+
+func parseLine(line string, length int) string {
+	if length > len(line) {
+		return fmt.Sprintf("ERR\tthe filter has %d bytes, %d are allowed", length, filterql.TextMax)
+	}
+	e, err := filterql.Parse(line)
+	if err != nil {
+		return "ERR\t" + err.Error()
+	}
+	return "OK\t" + filterql.Print(e)
+}
+
+// readLine returns the next line without its end, and its length. Of a line that is no filter any more it returns the
+// beginning, so that no line is too long for the memory.
+func readLine(in *bufio.Reader) (line string, length int, err error) {
+	var b strings.Builder
+	for {
+		part, more, err := in.ReadLine()
+		if err != nil {
+			// ReadLine returns an error with nothing else. At the end, what was read before is a line.
+			if err == io.EOF && length > 0 {
+				return b.String(), length, nil
+			}
+			return "", 0, err
+		}
+		length += len(part)
+		if b.Len() <= filterql.TextMax {
+			b.Write(part)
+		}
+		if !more {
+			return b.String(), length, nil
+		}
+	}
+}
+
+func (a *app) filterSortersCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "sorters TEXT",
+		Short: "Print sorters in their canonical form",
+		Args:  exactArgs(1, "one TEXT"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			sorters, err := filterql.ParseSorters(args[0])
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(a.stdout, sorters)
+			return err
+		},
+	}
+}
+
+func (a *app) filterExplainCommand() *cobra.Command {
+	var anyField bool
+	cmd := &cobra.Command{
+		Use:   "explain EXPRESSION",
+		Short: "Show what a filter of identities becomes: its tree, the SQL and the arguments",
+		Args:  exactArgs(1, "one EXPRESSION"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			schema := store.IdentitySchema(anyField)
+			filter, err := filterql.ParseFilter(args[0], schema)
+			if err != nil {
+				return err
+			}
+			text, err := explain(filter, schema)
+			if err != nil {
+				return err
+			}
+			_, err = io.WriteString(a.stdout, text)
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&anyField, "any-field", false, "allow every property and attribute, with every operator")
+	return cmd
+}
+
+func explain(filter *filterql.Filter, schema *filterql.Schema) (string, error) {
+	condition, arguments, err := filter.Where().ToSql()
+	if err != nil {
+		return "", err
+	}
+	if condition, err = sq.Dollar.ReplacePlaceholders(condition); err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	b.WriteString("Tree\n")
+	explainTree(&b, filter.Expr(), schema, 1)
+	fmt.Fprintf(&b, "SQL\n  %s\n", condition)
+	if len(arguments) > 0 {
+		b.WriteString("Arguments\n")
+	}
+	for i, argument := range arguments {
+		fmt.Fprintf(&b, "  $%d  %s\n", i+1, explainArgument(argument))
+	}
+	return b.String(), nil
+}
+
+func explainTree(b *strings.Builder, e filterql.Expr, schema *filterql.Schema, depth int) {
+	b.WriteString(strings.Repeat("  ", depth))
+	switch e := e.(type) {
+	case *filterql.And:
+		b.WriteString("and\n")
+		explainTerms(b, e.Terms, schema, depth+1)
+	case *filterql.Or:
+		b.WriteString("or\n")
+		explainTerms(b, e.Terms, schema, depth+1)
+	case *filterql.Not:
+		b.WriteString("not\n")
+		explainTree(b, e.X, schema, depth+1)
+	case *filterql.Comparison:
+		field, _ := schema.Field(e.Field.Text) // the filter was checked
+		fmt.Fprintf(b, "%s   (%s)\n", filterql.Print(e), describeType(field))
+	}
+}
+
+func explainTerms(b *strings.Builder, terms []filterql.Expr, schema *filterql.Schema, depth int) {
+	for _, term := range terms {
+		explainTree(b, term, schema, depth)
+	}
+}
+
+func describeType(f filterql.Field) string {
+	text := f.Type.String()
+	if f.Multi {
+		text = "list of " + text + "s"
+	}
+	if f.Fold != nil {
+		text += ", case ignored"
+	}
+	return text
+}
+
+// explainArgument shows an argument with its Go type.
+func explainArgument(argument any) string {
+	switch v := argument.(type) {
+	case string, []string:
+		return fmt.Sprintf("%T %q", v, v)
+	case time.Time:
+		return fmt.Sprintf("%T %s", v, v.Format(time.RFC3339Nano))
+	default:
+		return fmt.Sprintf("%T %v", v, v)
+	}
+}

@@ -1,0 +1,268 @@
+package main
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/rivo/uniseg"
+	"github.com/spf13/cobra"
+
+	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/filterql"
+)
+
+func (a *app) identitiesCommand() *cobra.Command {
+	return group(&cobra.Command{Use: "identities", Aliases: []string{"identity"}, Short: "Show identities"},
+		a.identitiesListCommand(), a.identitiesGetCommand())
+}
+
+// The columns of a table and of CSV, where none are asked for.
+const columnsDefault = "id,name,alias,emailAddress,identityStatus,lifecycleState.stateName,managerRef.name"
+
+func (a *app) identitiesListCommand() *cobra.Command {
+	var params engine.ListParams
+	var output, columns, defaultFilter string
+	var published bool
+	limit := filterql.LimitDefault
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List identities",
+		Long: `List shows the identities that a filter selects, in the syntax of the V3 standard collection parameters,
+such as
+  muster identities list --filters 'lastname sw "Wh" and not department eq "Sales"' --sorters name,-created
+Any property and attribute of an identity can be named; with --published only those that the Identities API publishes.
+Behind a full page the cursor of the next one is shown, which --after takes.`,
+		Args: exactArgs(0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			write, err := identityWriter(output, columns)
+			if err != nil {
+				return err
+			}
+			params.Limit, params.AnyField, params.DefaultFilter = &limit, !published,
+				engine.DefaultFilter(defaultFilter)
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				page, err := eng.ListIdentities(cmd.Context(), params)
+				if err != nil {
+					return err
+				}
+				if err := write(a.stdout, page.Identities); err != nil {
+					return err
+				}
+				// What goes with the list must not disturb whoever reads it.
+				if page.Total != nil {
+					fmt.Fprintf(a.stderr, "total: %d\n", *page.Total)
+				}
+				if page.Next != "" {
+					fmt.Fprintf(a.stderr, "next page: --after %s\n", page.Next)
+				}
+				return nil
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&params.Filters, "filters", "", `filter, such as 'email sw "joe"'`)
+	flags.StringVar(&params.Sorters, "sorters", "", "fields to sort by, - before one for descending")
+	flags.IntVar(&limit, "limit", limit, "most identities to show, 0 to 250")
+	flags.IntVar(&params.Offset, "offset", 0, "identities to leave out first")
+	flags.StringVar(&params.After, "after", "", "cursor of the page to show")
+	flags.BoolVar(&params.Count, "count", false, "count all results, on stderr")
+	flags.StringVar(&defaultFilter, "default-filter", string(engine.CorrelatedOnly), "CORRELATED_ONLY or NONE")
+	flags.BoolVar(&published, "published", false,
+		"allow only the fields and operators that the Identities API publishes")
+	flags.StringVarP(&output, "output", "o", "table", "table, json or csv")
+	flags.StringVar(&columns, "columns", columnsDefault,
+		"members to show in a table or CSV, such as name,attributes.department")
+	return cmd
+}
+
+func (a *app) identitiesGetCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use: "get ID|ALIAS", Short: "Show one identity", Args: exactArgs(1, "one ID or ALIAS"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			write, err := identityWriter(output, columnsDefault)
+			if err != nil {
+				return err
+			}
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				identity, err := eng.FindIdentity(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				if output == "json" {
+					return a.printJSON(identity)
+				}
+				return write(a.stdout, []engine.Identity{identity})
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "json", "json, table or csv")
+	return cmd
+}
+
+func (a *app) printJSON(value any) error {
+	encoder := json.NewEncoder(a.stdout)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
+}
+
+// identityWriter returns what writes identities in a form.
+func identityWriter(output, columns string) (func(io.Writer, []engine.Identity) error, error) {
+	names := strings.Split(columns, ",")
+	for i := range names {
+		names[i] = strings.TrimSpace(names[i])
+	}
+	switch output {
+	case "json":
+		return func(w io.Writer, identities []engine.Identity) error {
+			encoder := json.NewEncoder(w)
+			encoder.SetEscapeHTML(false)
+			encoder.SetIndent("", "  ")
+			return encoder.Encode(identities)
+		}, nil
+	case "csv":
+		return func(w io.Writer, identities []engine.Identity) error { return writeCSV(w, names, identities) }, nil
+	case "table":
+		return func(w io.Writer, identities []engine.Identity) error { return writeTable(w, names, identities) }, nil
+	}
+	return nil, usage("--output: %q is unknown: table, json or csv is expected", output)
+}
+
+func writeCSV(w io.Writer, names []string, identities []engine.Identity) error {
+	out := csv.NewWriter(w)
+	if err := out.Write(names); err != nil {
+		return err
+	}
+	for i := range identities {
+		values, err := members(&identities[i], names)
+		if err != nil {
+			return err
+		}
+		if err := out.Write(values); err != nil {
+			return err
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+func writeTable(w io.Writer, names []string, identities []engine.Identity) error {
+	rows := [][]string{make([]string, len(names))}
+	for i, name := range names {
+		rows[0][i] = heading(name)
+	}
+	for i := range identities {
+		values, err := members(&identities[i], names)
+		if err != nil {
+			return err
+		}
+		for k := range values {
+			values[k] = oneLine(values[k])
+		}
+		rows = append(rows, values)
+	}
+	return writeAligned(w, rows)
+}
+
+// heading returns what stands above a column: the last part of its name, and of managerRef.name the first.
+func heading(name string) string {
+	if manager, nested := strings.CutSuffix(name, "Ref.name"); nested {
+		return strings.ToUpper(manager)
+	}
+	return strings.ToUpper(name[strings.LastIndexByte(name, '.')+1:])
+}
+
+// writeAligned writes rows in columns as wide as a terminal shows them: names in some scripts take two places for a
+// character, or one for several.
+func writeAligned(w io.Writer, rows [][]string) error {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, value := range row {
+			widths[i] = max(widths[i], uniseg.StringWidth(value))
+		}
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		for i, value := range row {
+			b.WriteString(value)
+			if i < len(row)-1 {
+				b.WriteString(strings.Repeat(" ", widths[i]-uniseg.StringWidth(value)+2))
+			}
+		}
+		b.WriteByte('\n')
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// oneLine keeps a value from breaking a table: control characters, which could also steer a terminal, become blanks.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// members returns the values of an identity's members, named by paths such as managerRef.name.
+func members(identity *engine.Identity, names []string) ([]string, error) {
+	text, err := json.Marshal(identity)
+	if err != nil {
+		return nil, err
+	}
+	decoder := json.NewDecoder(strings.NewReader(string(text)))
+	decoder.UseNumber()
+	var root map[string]any
+	if err := decoder.Decode(&root); err != nil {
+		return nil, err
+	}
+	values := make([]string, len(names))
+	for i, name := range names {
+		values[i] = memberText(root, name)
+	}
+	return values, nil
+}
+
+func memberText(root map[string]any, path string) string {
+	object := root
+	for {
+		name, rest, nested := strings.Cut(path, ".")
+		value, found := object[name]
+		if !nested {
+			if attributes, ok := root["attributes"].(map[string]any); !found && ok {
+				value = attributes[name] // an attribute may be named alone
+			}
+			return valueText(value)
+		}
+		next, isObject := value.(map[string]any)
+		if !isObject {
+			return ""
+		}
+		object, path = next, rest
+	}
+}
+
+func valueText(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return ""
+	case []any:
+		texts := make([]string, len(v))
+		for i := range v {
+			texts[i] = valueText(v[i])
+		}
+		return strings.Join(texts, ";")
+	case map[string]any:
+		text, err := json.Marshal(v)
+		if err != nil {
+			return ""
+		}
+		return string(text)
+	}
+	return fmt.Sprint(value)
+}

@@ -1,0 +1,362 @@
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine"
+)
+
+func TestAggregateCreatesIdentities(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.apply(companyConfig)
+	result := f.aggregate("hr", hrRows, engine.AggregateOptions{}) // a source's name ignores case
+	want := engine.AggregateResult{Source: "HR", Rows: 5, Added: 5, Identities: 5}
+	if diff := cmp.Diff(want, result, cmpopts.EquateEmpty()); diff != "" {
+		t.Error(diff)
+	}
+	f.process()
+	ayse := f.find("3")
+	if ayse.Name != "Ünal, Ayşe" || ayse.ManagerRef == nil || ayse.ManagerRef.Name != "Ann Boss" || !ayse.IsManager {
+		t.Errorf("%+v, manager %+v", ayse, ayse.ManagerRef)
+	}
+	if boss := f.find("1"); boss.ManagerRef != nil || !boss.IsManager || boss.LifecycleState != nil {
+		t.Errorf("%+v", boss)
+	}
+	if self := f.find("4"); self.ManagerRef != nil || self.IsManager {
+		t.Errorf("somebody is their own manager: %+v", self.ManagerRef)
+	}
+	bob := f.find("2")
+	if bob.LifecycleState == nil || bob.LifecycleState.StateName != "leave" || bob.Attributes.Get("identityState").Text() != "INACTIVE_LONG_TERM" {
+		t.Errorf("%+v %v", bob.LifecycleState, bob.Attributes.Get("identityState"))
+	}
+	if n := f.count(`SELECT count(*) FROM muster.refresh_requests`); n != 0 {
+		t.Errorf("%d marks are left", n)
+	}
+}
+
+// The second time nothing is different: no account and no identity is written.
+func TestAggregateUnchanged(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	before := f.count(`SELECT sum(xmin::text::bigint) FROM (SELECT xmin FROM muster.accounts UNION ALL SELECT xmin FROM muster.identities) x`)
+	result := f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	if result.Unchanged != 5 || result.Added+result.Changed+result.Removed+result.Identities != 0 {
+		t.Errorf("%+v", result)
+	}
+	if processed := f.process(); processed.Identities != 0 {
+		t.Errorf("%d identities were processed for nothing", processed.Identities)
+	}
+	after := f.count(`SELECT sum(xmin::text::bigint) FROM (SELECT xmin FROM muster.accounts UNION ALL SELECT xmin FROM muster.identities) x`)
+	if before != after {
+		t.Error("rows were written for nothing")
+	}
+}
+
+func TestAggregateChangedAndVanished(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	text := strings.Replace(hrRows, "Sales,3,41", "Legal,1,41", 1)
+	text = strings.Replace(text, "4,Cy Self,Cy,Self,cy@example.com,Legal,4,20,unknown\n", "", 1)
+	all := engine.DeletionLimit{Percent: 100, IsPercent: true}
+	result := f.aggregate("HR", text, engine.AggregateOptions{MaxDeletions: &all})
+	if result.Changed != 1 || result.Removed != 1 || result.Unchanged != 3 {
+		t.Errorf("%+v", result)
+	}
+	if processed := f.process(); processed.Identities != 2 || processed.Changed != 2 {
+		t.Errorf("%+v", processed)
+	}
+	bob := f.find("2")
+	if bob.Attributes.Get("department").Text() != "Legal" || bob.ManagerRef.Name != "Ann Boss" {
+		t.Errorf("%+v", bob)
+	}
+	// Who has no authoritative account is hidden, and keeps what was known.
+	if names := f.names(engine.ListParams{Filters: `name eq "cy self"`}); names != "" {
+		t.Errorf("listed: %s", names)
+	}
+	if names := f.names(engine.ListParams{Filters: `name eq "cy self"`, DefaultFilter: engine.NoDefault}); names != "Cy Self" {
+		t.Errorf("listed: %s", names)
+	}
+	if cy := f.find("4"); cy.Attributes.Get("department").Text() != "Legal" {
+		t.Errorf("%+v", cy)
+	}
+	// Who comes back is who they were.
+	id := f.find("4").ID
+	if result := f.aggregate("HR", hrRows, engine.AggregateOptions{}); result.Added != 1 || result.Correlated != 1 || result.Identities != 0 {
+		t.Errorf("%+v", result)
+	}
+	f.process()
+	if cy := f.find("4"); cy.ID != id || f.names(engine.ListParams{Filters: `name eq "cy self"`}) != "Cy Self" {
+		t.Errorf("%+v", cy)
+	}
+}
+
+func TestAggregateDeltaRemovesNothing(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	result := f.aggregate("HR", hrHeader+"9,New One,New,One,new@example.com,Sales,1,30,\n", engine.AggregateOptions{Delta: true})
+	if result.Added != 1 || result.Removed != 0 {
+		t.Errorf("%+v", result)
+	}
+	if n := f.count(`SELECT count(*) FROM muster.accounts`); n != 6 {
+		t.Errorf("%d accounts", n)
+	}
+}
+
+// More deletions than allowed refuse all of it, the added and changed accounts too.
+func TestAggregateDeletionLimit(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	text := hrHeader + "1,Ann Changed,Ann,Boss,ann@example.com,Board,,60,\n9,New,N,N,n@example.com,Sales,,30,\n"
+	for _, options := range []engine.AggregateOptions{
+		{}, // 10 % unless the source says otherwise
+		{MaxDeletions: &engine.DeletionLimit{Count: 3}},
+		{MaxDeletions: &engine.DeletionLimit{Percent: 79, IsPercent: true}},
+	} {
+		_, err := f.Aggregate(t.Context(), "HR", strings.NewReader(text), options)
+		var limit *engine.DeletionLimitError
+		if !errors.As(err, &limit) || limit.Vanished != 4 || limit.Accounts != 5 {
+			t.Errorf("%+v: %v", options, err)
+		}
+		demandKind(t, err, engine.Conflict, "nothing was changed")
+	}
+	if n := f.count(`SELECT count(*) FROM muster.accounts WHERE name IN ('Ann Changed', 'New')`); n != 0 {
+		t.Error("a refused aggregation left something behind")
+	}
+	if n := f.count(`SELECT count(*) FROM muster.refresh_requests`); n != 0 {
+		t.Error("a refused aggregation left marks behind")
+	}
+	for _, limit := range []engine.DeletionLimit{{Count: 4}, {Percent: 80, IsPercent: true}} {
+		tx, err := f.pool.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := f.AggregateTx(t.Context(), tx, "HR", strings.NewReader(text), engine.AggregateOptions{MaxDeletions: &limit})
+		if err != nil || result.Removed != 4 || result.Added != 1 {
+			t.Errorf("%v: %+v, %v", limit, result, err)
+		}
+		if err := tx.Rollback(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := f.count(`SELECT count(*) FROM muster.accounts`); n != 5 {
+		t.Errorf("%d accounts: the caller's transaction was not all of it", n)
+	}
+}
+
+func TestAggregateFaultyRows(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.apply(companyConfig)
+	text := hrHeader + "1,A,A,A,a@example.com,Sales,,x,\n" + // no number
+		"2,B\n" + // too few values
+		"3,C,C,C,c@example.com,Sales,,1,\n" +
+		",D,D,D,d@example.com,Sales,,1,\n" + // no native identity
+		"3,E,E,E,e@example.com,Sales,,1,\n" + // a second time
+		"4,F\xff,F,F,f@example.com,Sales,,1,\n" + // not UTF-8
+		"5,\"G\nG\",G,G,g@example.com,Sales,,1,\n"
+	result := f.aggregate("HR", text, engine.AggregateOptions{})
+	want := []engine.RowError{
+		{2, `column "age": the value is no whole number`},
+		{3, "it has 2 values where there are 9 columns"},
+		{5, `column "id", which holds the native identity, is empty`},
+		{7, `the value of column "name" is not UTF-8 text`},
+		{6, "its account is the same as that of line 4"},
+	}
+	if diff := cmp.Diff(want, result.RowErrors); diff != "" {
+		t.Error(diff)
+	}
+	if result.Rows != 2 || result.Added != 2 || result.Faulty != 5 {
+		t.Errorf("%+v", result)
+	}
+	f.process()
+	if g := f.find("5"); g.Name != "G\nG" {
+		t.Errorf("%q", g.Name)
+	}
+}
+
+// A row that cannot be read does not make its account vanish: neither the one whose native identity it shows, nor,
+// where it shows none, any.
+func TestAggregateFaultyRowsSpareAccounts(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	all := engine.AggregateOptions{MaxDeletions: &engine.DeletionLimit{Percent: 100, IsPercent: true}}
+	known := hrHeader + "1,Ann Boss,Ann,Boss,ann@example.com,Board,,old,\n"
+	result := f.aggregate("HR", known, all)
+	if result.Removed != 4 || f.count(`SELECT count(*) FROM muster.accounts WHERE native_identity = '1'`) != 1 {
+		t.Errorf("%+v", result)
+	}
+	result = f.aggregate("HR", hrHeader+"1\n", all)
+	if result.Removed != 0 || len(result.Notes) != 1 || !strings.Contains(result.Notes[0], "1 accounts are not in the data, but were kept") {
+		t.Errorf("%+v", result)
+	}
+}
+
+func TestAggregateCorrelation(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	text := "sam,mail,emp,groups,active\n" +
+		"ann,,1,G1;G2,true\n" + // by the number
+		"bob,BOB@EXAMPLE.COM,,G2; G3 ;,false\n" + // by the mail, in another case
+		"ayse,bob@example.com,3,,\n" + // the number comes first
+		"svc,,,,\n" +
+		"dee,dee@example.com,77,,\n" // the number finds nobody, the mail does
+	result := f.aggregate("Directory", text, engine.AggregateOptions{})
+	if result.Added != 5 || result.Correlated != 4 || result.Identities != 0 || result.Entitlements != 3 {
+		t.Errorf("%+v", result)
+	}
+	f.process()
+	for alias, login := range map[string]string{"1": "ann", "2": "bob", "3": "ayse", "4": "", "5": "dee"} {
+		if got := f.find(alias).Attributes.Get("login").Text(); got != login {
+			t.Errorf("%s has the login %q, want %q", alias, got, login)
+		}
+	}
+	if got := f.find("2").Attributes.Get("groups").Strings(); cmp.Diff([]string{"G2", "G3"}, got) != "" {
+		t.Errorf("groups %q", got)
+	}
+	// An account that changes its number moves to the one it names now, and one that names nobody stays.
+	text = strings.Replace(text, "ann,,1,", "ann,,4,", 1)
+	text = strings.Replace(text, "ayse,bob@example.com,3,", "ayse,nobody@example.com,99,", 1)
+	result = f.aggregate("Directory", text, engine.AggregateOptions{})
+	if result.Changed != 2 || result.Moved != 1 {
+		t.Errorf("%+v", result)
+	}
+	f.process()
+	for alias, login := range map[string]string{"1": "", "3": "ayse", "4": "ann"} {
+		if got := f.find(alias).Attributes.Get("login").Text(); got != login {
+			t.Errorf("%s has the login %q, want %q", alias, got, login)
+		}
+	}
+}
+
+// An account that several identities fit is nobody's: it is not given to one of them at random.
+func TestAggregateAmbiguousCorrelation(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.apply(companyConfig)
+	f.aggregate("HR", hrHeader+"1,A,A,A,same@example.com,,,,\n2,B,B,B,SAME@example.com,,,,\n", engine.AggregateOptions{})
+	f.process()
+	result := f.aggregate("Directory", "sam,mail,emp,groups,active\nx,same@example.com,,,\n", engine.AggregateOptions{})
+	if result.Ambiguous != 1 || result.Correlated != 0 {
+		t.Errorf("%+v", result)
+	}
+}
+
+// An account that came before its identity finds it when the identity appears.
+func TestLateCorrelation(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.apply(companyConfig)
+	if result := f.aggregate("Directory", "sam,mail,emp,groups,active\nann,,1,,\n", engine.AggregateOptions{}); result.Correlated != 0 {
+		t.Fatalf("%+v", result)
+	}
+	f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	if processed := f.process(); processed.Correlated != 1 {
+		t.Errorf("%+v", processed)
+	}
+	if login := f.find("1").Attributes.Get("login").Text(); login != "ann" {
+		t.Errorf("login %q", login)
+	}
+}
+
+func TestAggregateManagerAppears(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.apply(companyConfig)
+	f.aggregate("HR", hrHeader+"2,B,B,B,b@example.com,,1,,\n", engine.AggregateOptions{Delta: true})
+	f.process()
+	if b := f.find("2"); b.ManagerRef != nil {
+		t.Errorf("%+v", b.ManagerRef)
+	}
+	f.aggregate("HR", hrHeader+"1,A,A,A,a@example.com,,,,\n", engine.AggregateOptions{Delta: true})
+	f.process()
+	if b := f.find("2"); b.ManagerRef == nil || b.ManagerRef.Name != "A" {
+		t.Errorf("%+v", b.ManagerRef)
+	}
+}
+
+func TestAggregateText(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.apply(companyConfig)
+	f.apply("sources: [{name: Plain, connector: x, connectorAttributes: {hasHeader: \"false\", columnNames: [k, v], delimiter: tab}}]")
+	result := f.aggregate("Plain", "\uFEFFa\t1\nb\t2\n", engine.AggregateOptions{})
+	if result.Added != 2 || len(result.Notes) != 1 {
+		t.Errorf("%+v", result)
+	}
+	for text, want := range map[string]string{
+		"x;y\n1;2\n": `the data has no column "id", which holds the native identity: its columns are ["x" "y"]`,
+		"":           "the text is empty",
+	} {
+		_, err := f.Aggregate(t.Context(), "HR", strings.NewReader(text), engine.AggregateOptions{Delimiter: "semicolon"})
+		demandKind(t, err, engine.Invalid, want)
+	}
+	_, err := f.Aggregate(t.Context(), "HR", strings.NewReader(hrRows), engine.AggregateOptions{Delimiter: "ab"})
+	demandKind(t, err, engine.Invalid, `"ab" is no delimiter`)
+	_, err = f.Aggregate(t.Context(), "Payroll", strings.NewReader(hrRows), engine.AggregateOptions{})
+	demandKind(t, err, engine.NotFound, `the sources are "Directory", "HR", "Plain"`)
+}
+
+// Values survive byte for byte, whatever they are made of.
+func TestAggregateKeepsText(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.apply("sources: [{name: S, connector: x, schemas: [{name: account, identityAttribute: k, attributes: [{name: k}, {name: v}]}]}]")
+	texts := []string{" blank ", "\\ \\u0000 \\n", "\"quoted\"", "\u202eright to left", "👩‍🚀𝕏", "e\u0301 \u00e9", strings.Repeat("x", 1<<20), "\x01\x1f\x7f", "a\tb\nc"}
+	var rows strings.Builder
+	rows.WriteString("k,v\n")
+	for i, text := range texts {
+		fmt.Fprintf(&rows, "%d,\"%s\"\n", i, strings.ReplaceAll(text, `"`, `""`))
+	}
+	if result := f.aggregate("S", rows.String(), engine.AggregateOptions{}); result.Added != len(texts) {
+		t.Fatalf("%+v", result)
+	}
+	got, err := f.pool.Query(t.Context(), `SELECT attributes ->> 'v' FROM muster.accounts ORDER BY native_identity`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := pgx.CollectRows(got, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(texts, list); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestParseDeletionLimit(t *testing.T) {
+	for text, want := range map[string]string{"25": "25", "10%": "10%", " 5 % ": "5%", "0": "0", "-1": "", "101%": "", "x": "", "": ""} {
+		limit, err := engine.ParseDeletionLimit(text)
+		if (err == nil) != (want != "") || err == nil && limit.String() != want {
+			t.Errorf("%q: %v, %v", text, limit, err)
+		}
+	}
+}
+
+// Accounts that were there before their source had a profile become identities when it has one.
+func TestSourceBecomesAuthoritative(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	sources, _, _ := strings.Cut(companyConfig, "identityProfiles:")
+	f.apply(sources)
+	if result := f.aggregate("HR", hrRows, engine.AggregateOptions{}); result.Added != 5 || result.Identities != 0 {
+		t.Fatalf("%+v", result)
+	}
+	if result := f.apply(companyConfig); result.Marked != 5 {
+		t.Errorf("%+v", result)
+	}
+	f.process()
+	if names := f.names(engine.ListParams{Sorters: "name"}); names != "Ann Boss|Bob Two|Cy Self|Dee Strauß|Ünal, Ayşe" {
+		t.Errorf("identities: %s", names)
+	}
+	if result := f.aggregate("HR", hrRows, engine.AggregateOptions{}); result.Identities != 0 || result.Added != 0 {
+		t.Errorf("%+v", result)
+	}
+}

@@ -1,0 +1,188 @@
+package delimited
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// The limits of a text.
+const (
+	RecordSizeMax = 16 << 20 // bytes of one row
+	ColumnsMax    = 1600     // as many as a PostgreSQL table can have
+)
+
+// Options say how a text is written. The zero Options are a comma and a header row.
+type Options struct {
+	// Delimiter stands between the columns. Defaults to a comma.
+	Delimiter rune
+	// Columns names the columns of a text without a header row. With none the first row is the header.
+	Columns []string
+}
+
+// Row is one row of the text. Values has as many elements as there are columns and is valid until the next row is
+// read.
+type Row struct {
+	Line   int
+	Values []string
+}
+
+// RowError says why a row cannot be read. Row.Values holds what could be read of it, if anything; reading can go on.
+type RowError struct {
+	Line int
+	Msg  string
+	Row  Row
+}
+
+func (e *RowError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Msg) }
+
+// Reader reads rows. It is for one goroutine.
+type Reader struct {
+	csv     *csv.Reader
+	budget  *budgetReader
+	columns []string
+	line    int // where the last row that was read begins
+}
+
+// NewReader reads the header of a text and returns a reader of its rows.
+func NewReader(r io.Reader, options Options) (*Reader, error) {
+	budget := &budgetReader{r: r, left: RecordSizeMax}
+	buffered := bufio.NewReaderSize(budget, 64<<10)
+	if err := skipByteOrderMark(buffered); err != nil {
+		return nil, err
+	}
+	reader := &Reader{csv: csv.NewReader(buffered), budget: budget, columns: options.Columns}
+	reader.csv.ReuseRecord = true
+	if options.Delimiter != 0 {
+		reader.csv.Comma = options.Delimiter
+	}
+	if len(reader.columns) > 0 {
+		reader.csv.FieldsPerRecord = len(reader.columns)
+		return reader, nil
+	}
+	return reader, reader.readHeader()
+}
+
+// skipByteOrderMark takes the mark of UTF-8 away and refuses those of other encodings.
+func skipByteOrderMark(r *bufio.Reader) error {
+	start, err := r.Peek(3)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	switch {
+	case bytes.HasPrefix(start, []byte("\xEF\xBB\xBF")):
+		_, err := r.Discard(3)
+		return err
+	case bytes.HasPrefix(start, []byte("\xFF\xFE")), bytes.HasPrefix(start, []byte("\xFE\xFF")):
+		return errors.New("the text is in UTF-16: save it as UTF-8")
+	}
+	return nil
+}
+
+func (r *Reader) readHeader() error {
+	header, err := r.csv.Read()
+	if errors.Is(err, io.EOF) {
+		return errors.New("the text is empty: a header row that names the columns is expected")
+	}
+	if err != nil {
+		return fmt.Errorf("the header row: %w", plain(err))
+	}
+	if len(header) > ColumnsMax {
+		return fmt.Errorf("the header row names %d columns: %d are the most", len(header), ColumnsMax)
+	}
+	seen := map[string]int{}
+	for i, name := range header {
+		name = strings.TrimSpace(name)
+		switch first, twice := seen[name]; {
+		case name == "":
+			return fmt.Errorf("the header row leaves column %d without a name", i+1)
+		case !utf8.ValidString(name) || strings.ContainsRune(name, 0):
+			return fmt.Errorf("the name of column %d is not UTF-8 text", i+1)
+		case twice:
+			return fmt.Errorf("the header row names the columns %d and %d alike: %q", first, i+1, name)
+		}
+		seen[name] = i + 1
+		r.columns = append(r.columns, strings.Clone(name))
+	}
+	return nil
+}
+
+// Columns returns the names of the columns. The caller must not change them.
+func (r *Reader) Columns() []string { return r.columns }
+
+// Next returns the next row, [io.EOF] after the last, a [*RowError] for a row that cannot be read, and any other error
+// when the text cannot be read on.
+func (r *Reader) Next() (Row, error) {
+	r.budget.left = RecordSizeMax
+	values, err := r.csv.Read()
+	var parse *csv.ParseError
+	switch {
+	case err == nil:
+		r.line, _ = r.csv.FieldPos(0)
+		row := Row{Line: r.line, Values: values}
+		return row, checkText(row, r.columns)
+	case errors.Is(err, csv.ErrFieldCount):
+		line, _ := r.csv.FieldPos(0)
+		return Row{}, &RowError{Line: line, Msg: fmt.Sprintf("it has %d values where there are %d columns",
+			len(values), len(r.columns))}
+	case errors.As(err, &parse):
+		return Row{}, &RowError{Line: parse.StartLine, Msg: plain(err).Error()}
+	case errors.Is(err, errRecordTooLong):
+		return Row{}, fmt.Errorf("after line %d: a row is longer than %d MiB, or a quote is not closed", r.line,
+			RecordSizeMax>>20)
+	}
+	return Row{}, err
+}
+
+// checkText refuses what a PostgreSQL text cannot hold.
+func checkText(row Row, columns []string) error {
+	for i, value := range row.Values {
+		switch {
+		case !utf8.ValidString(value):
+			return &RowError{Line: row.Line, Msg: fmt.Sprintf("the value of column %q is not UTF-8 text", columns[i]),
+				Row: row}
+		case strings.IndexByte(value, 0) >= 0:
+			return &RowError{Line: row.Line, Msg: fmt.Sprintf("the value of column %q has a NUL character in it",
+				columns[i]), Row: row}
+		}
+	}
+	return nil
+}
+
+// plain says in words what encoding/csv finds wrong.
+func plain(err error) error {
+	switch {
+	case errors.Is(err, csv.ErrQuote):
+		return errors.New("a quoted value is not closed, or goes on behind its closing quote " +
+			`(a quote inside one is written "")`)
+	case errors.Is(err, csv.ErrBareQuote):
+		return errors.New(`a quote stands inside a value that is not quoted`)
+	}
+	return err
+}
+
+var errRecordTooLong = errors.New("row too long")
+
+// budgetReader bounds what may be read before the next row begins, so that an unclosed quote does not draw the whole
+// text into memory.
+type budgetReader struct {
+	r    io.Reader
+	left int
+}
+
+func (b *budgetReader) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errRecordTooLong
+	}
+	if len(p) > b.left {
+		p = p[:b.left]
+	}
+	n, err := b.r.Read(p)
+	b.left -= n
+	return n, err
+}

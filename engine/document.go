@@ -1,0 +1,342 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// The limits of a configuration text.
+const (
+	ConfigurationSizeMax  = 16 << 20 // bytes
+	configurationDepthMax = 200
+	configurationNodesMax = 1_000_000
+)
+
+// ObjectType is the type of a configured object, as the published references spell it.
+type ObjectType string
+
+// The types of objects that can be applied.
+const (
+	TypeIdentityAttribute ObjectType = "IDENTITY_ATTRIBUTE"
+	TypeIdentityProfile   ObjectType = "IDENTITY_PROFILE"
+	TypeLifecycleState    ObjectType = "LIFECYCLE_STATE"
+	TypeSource            ObjectType = "SOURCE"
+	TypeTransform         ObjectType = "TRANSFORM"
+)
+
+type group struct {
+	member string
+	kind   ObjectType
+}
+
+// groups are the members of a configuration text that hold lists of objects. Their order is the order of application:
+// what is referred to comes first.
+var groups = []group{
+	{"identityAttributes", TypeIdentityAttribute},
+	{"transforms", TypeTransform},
+	{"sources", TypeSource},
+	{"identityProfiles", TypeIdentityProfile},
+	{"lifecycleStates", TypeLifecycleState},
+}
+
+func knownTypes() string {
+	var types []string
+	for _, group := range groups {
+		types = append(types, string(group.kind))
+	}
+	return strings.Join(types, ", ")
+}
+
+func knownMembers() string {
+	var members []string
+	for _, group := range groups {
+		members = append(members, group.member)
+	}
+	return strings.Join(members, ", ")
+}
+
+// Document is one object of a configuration, in its published shape.
+type Document struct {
+	Type ObjectType
+	// Object is the object as JSON.
+	Object json.RawMessage
+	// Place says where the object stands, for errors: "config.yaml:12: sources[0]".
+	Place string
+}
+
+// ReadDocuments reads the objects of a configuration text, YAML or JSON. name stands for the text in errors.
+//
+// An object is given in its published shape: in a list under the plural of its type (sources, identityProfiles,
+// transforms, identityAttributes, lifecycleStates), in an export's envelope {"self": {"type": ...}, "object": {...}},
+// or alone where its members tell its type. A text may hold several YAML documents, a list of objects, and an export
+// with its objects under "objects".
+func ReadDocuments(name string, r io.Reader) ([]Document, error) {
+	const op = "read the configuration"
+	text, err := io.ReadAll(io.LimitReader(r, ConfigurationSizeMax+1))
+	if err != nil {
+		return nil, &Error{Kind: Invalid, Op: op, Subject: name, Err: err}
+	}
+	if len(text) > ConfigurationSizeMax {
+		return nil, invalid(op, name, "the text is longer than %d MiB: split it", ConfigurationSizeMax>>20)
+	}
+	text = bytes.TrimPrefix(text, []byte("\uFEFF"))
+	reader := documentReader{name: name}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	for {
+		var root yaml.Node
+		err := decoder.Decode(&root)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, invalid(op, name, "%s", strings.TrimPrefix(err.Error(), "yaml: "))
+		}
+		if err := reader.read(&root); err != nil {
+			return nil, &Error{Kind: Invalid, Op: op, Err: err}
+		}
+	}
+	if len(reader.documents) == 0 {
+		return nil, invalid(op, name, "there is no object in it: lists of objects are expected under %s",
+			knownMembers())
+	}
+	return reader.documents, nil
+}
+
+type documentReader struct {
+	name      string
+	documents []Document
+	nodes     int
+}
+
+func (r *documentReader) fault(node *yaml.Node, path, format string, arguments ...any) error {
+	place := fmt.Sprintf("%s:%d: ", r.name, node.Line)
+	if path != "" {
+		place += path + ": "
+	}
+	return errors.New(place + fmt.Sprintf(format, arguments...))
+}
+
+// read takes one YAML document: a list of objects, one object, or members with lists of objects.
+func (r *documentReader) read(root *yaml.Node) error {
+	node := root
+	if node.Kind == yaml.DocumentNode {
+		node = node.Content[0]
+	}
+	switch {
+	case node.Kind == yaml.ScalarNode && node.Tag == "!!null":
+		return nil
+	case node.Kind == yaml.SequenceNode:
+		return r.readList(node, "", "")
+	case node.Kind != yaml.MappingNode:
+		return r.fault(node, "", "a mapping or a list of objects is expected")
+	case member(node, "objects") != nil:
+		return r.readList(member(node, "objects"), "objects", "")
+	case isObject(node):
+		return r.readObject(node, "", "")
+	}
+	for i := 0; i < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		at := slices.IndexFunc(groups, func(g group) bool { return g.member == key.Value })
+		if at < 0 {
+			return r.fault(key, "", "unknown member %q: lists of objects are expected under %s", key.Value,
+				knownMembers())
+		}
+		if value.Kind == yaml.ScalarNode && value.Tag == "!!null" {
+			continue
+		}
+		if err := r.readList(value, groups[at].member, groups[at].kind); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *documentReader) readList(node *yaml.Node, path string, kind ObjectType) error {
+	if node.Kind != yaml.SequenceNode {
+		return r.fault(node, path, "a list of objects is expected")
+	}
+	for i, element := range node.Content {
+		if err := r.readObject(element, path+"["+strconv.Itoa(i)+"]", kind); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readObject takes one object, out of its envelope if it has one. kind is empty where the place does not tell it.
+func (r *documentReader) readObject(node *yaml.Node, path string, kind ObjectType) error {
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	if node.Kind != yaml.MappingNode {
+		return r.fault(node, path, "an object is expected")
+	}
+	object := node
+	self, inner := member(node, "self"), member(node, "object")
+	if self != nil && inner != nil {
+		object = inner
+		named := member(self, "type")
+		if named == nil && kind == "" {
+			return r.fault(node, path, "self.type is missing: one of %s", knownTypes())
+		}
+		if named != nil {
+			kind = ObjectType(named.Value)
+		}
+		if object.Kind != yaml.MappingNode {
+			return r.fault(object, path, "an object is expected under \"object\"")
+		}
+	}
+	if kind == "" {
+		kind = typeByMembers(object)
+	}
+	known := slices.ContainsFunc(groups, func(g group) bool { return g.kind == kind })
+	switch {
+	case kind == "":
+		return r.fault(node, path, "the object's type cannot be told: put it into a list under %s, or into an "+
+			"envelope "+
+			"{self: {type: ...}, object: ...}", knownMembers())
+	case !known:
+		return r.fault(node, path, "objects of type %q cannot be applied: those of %s can", kind, knownTypes())
+	}
+	text, err := r.appendJSON(nil, object, path, 0)
+	if err != nil {
+		return err
+	}
+	place := fmt.Sprintf("%s:%d", r.name, node.Line)
+	if path != "" {
+		place += ": " + path
+	}
+	r.documents = append(r.documents, Document{Type: kind, Object: text, Place: place})
+	return nil
+}
+
+// member returns the value of a mapping's member, nil when it has none.
+func member(node *yaml.Node, name string) *yaml.Node {
+	if node.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i < len(node.Content); i += 2 {
+		if node.Content[i].Value == name {
+			value := node.Content[i+1]
+			if value.Kind == yaml.AliasNode {
+				return value.Alias
+			}
+			return value
+		}
+	}
+	return nil
+}
+
+func isObject(node *yaml.Node) bool {
+	return typeByMembers(node) != "" || member(node, "self") != nil && member(node, "object") != nil
+}
+
+// typeByMembers tells an object's type by members that only its published shape has together.
+func typeByMembers(node *yaml.Node) ObjectType {
+	has := func(names ...string) bool {
+		return !slices.ContainsFunc(names, func(name string) bool { return member(node, name) == nil })
+	}
+	switch {
+	case has("name", "authoritativeSource"):
+		return TypeIdentityProfile
+	case has("name", "technicalName"):
+		return TypeLifecycleState
+	case has("name", "connector"), has("name", "schemas"), has("name", "connectorAttributes"):
+		return TypeSource
+	case has("name", "type", "attributes"):
+		return TypeTransform
+	case has("name", "searchable"), has("name", "standard"):
+		return TypeIdentityAttribute
+	}
+	return ""
+}
+
+// appendJSON writes a node as JSON. It keeps what a text says: a date stays the text it is, and a number its digits.
+func (r *documentReader) appendJSON(dst []byte, node *yaml.Node, path string, depth int) ([]byte, error) {
+	if r.nodes++; r.nodes > configurationNodesMax || depth > configurationDepthMax {
+		return nil, r.fault(node, path, "the configuration is nested deeper than %d levels or has more than %d nodes",
+			configurationDepthMax, configurationNodesMax)
+	}
+	var err error
+	switch node.Kind {
+	case yaml.AliasNode:
+		return r.appendJSON(dst, node.Alias, path, depth+1)
+	case yaml.MappingNode:
+		dst = append(dst, '{')
+		seen := map[string]bool{}
+		for i := 0; i < len(node.Content); i += 2 {
+			key := node.Content[i]
+			if key.Kind != yaml.ScalarNode || key.Tag == "!!merge" {
+				return nil, r.fault(key, path, "a member's name must be a plain text")
+			}
+			if seen[key.Value] {
+				return nil, r.fault(key, path, "the member %q is given twice", key.Value)
+			}
+			seen[key.Value] = true
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendJSONText(dst, key.Value)
+			dst = append(dst, ':')
+			if dst, err = r.appendJSON(dst, node.Content[i+1], path+"."+key.Value, depth+1); err != nil {
+				return nil, err
+			}
+		}
+		return append(dst, '}'), nil
+	case yaml.SequenceNode:
+		dst = append(dst, '[')
+		for i, element := range node.Content {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			if dst, err = r.appendJSON(dst, element, path+"["+strconv.Itoa(i)+"]", depth+1); err != nil {
+				return nil, err
+			}
+		}
+		return append(dst, ']'), nil
+	default:
+		return r.appendScalar(dst, node, path)
+	}
+}
+
+func (r *documentReader) appendScalar(dst []byte, node *yaml.Node, path string) ([]byte, error) {
+	switch node.ShortTag() {
+	case "!!null":
+		return append(dst, "null"...), nil
+	case "!!bool", "!!int", "!!float":
+		if json.Valid([]byte(node.Value)) {
+			return append(dst, node.Value...), nil
+		}
+		var value any
+		if err := node.Decode(&value); err != nil {
+			return nil, r.fault(node, path, "%q: %v", node.Value, err)
+		}
+		text, err := json.Marshal(value)
+		if err != nil {
+			return nil, r.fault(node, path, "%q cannot be written as JSON", node.Value)
+		}
+		return append(dst, text...), nil
+	case "!!binary":
+		return nil, r.fault(node, path, "binary values are not supported")
+	}
+	if strings.ContainsRune(node.Value, 0) {
+		return nil, r.fault(node, path, "a text must not contain the NUL character")
+	}
+	return appendJSONText(dst, node.Value), nil
+}
+
+func appendJSONText(dst []byte, s string) []byte {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // a string always can
+	}
+	return append(dst, text...)
+}

@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/muster-engine/muster/migrations"
+	"github.com/muster-engine/muster/store"
+)
+
+// The limits that a [Config] can set, and their defaults.
+const (
+	BatchSizeDefault = 1000
+	BatchSizeMax     = 10_000
+)
+
+// attemptsMax is how often a transaction that lost against another one is run before its error is returned.
+const attemptsMax = 8
+
+// Config is how an engine works. The zero Config is ready to use.
+type Config struct {
+	// BatchSize is how many identities are calculated in one transaction. Defaults to [BatchSizeDefault]; at most
+	// [BatchSizeMax].
+	BatchSize int
+
+	// JobSchema is the PostgreSQL schema of the job queue. Defaults to the name of Schema followed by "_jobs".
+	JobSchema string
+
+	// Logger receives what the engine has to say. No personal data and no secrets are logged. Defaults to none.
+	Logger *slog.Logger
+
+	// Now is the clock. Defaults to [time.Now].
+	Now func() time.Time
+
+	// Schema is the PostgreSQL schema of the tenant's data. Defaults to "muster".
+	Schema string
+}
+
+// WithDefaults returns c with the defaults filled in.
+func (c Config) WithDefaults() Config {
+	schemas := migrations.Config{Schema: c.Schema, JobSchema: c.JobSchema}.WithDefaults()
+	c.Schema, c.JobSchema = schemas.Schema, schemas.JobSchema
+	if c.BatchSize == 0 {
+		c.BatchSize = BatchSizeDefault
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	if c.BatchSize < 1 || c.BatchSize > BatchSizeMax {
+		return fmt.Errorf("BatchSize must be between 1 and %d, it is %d", BatchSizeMax, c.BatchSize)
+	}
+	return migrations.Config{Schema: c.Schema, JobSchema: c.JobSchema}.Validate()
+}
+
+// Engine is an identity engine over one tenant's schema. It is safe for concurrent use, by one process or by many on
+// the same database. Make it with [New].
+type Engine struct {
+	config Config
+	pool   *pgxpool.Pool
+	store  *store.Store
+	// cached is the configuration that was compiled last. It is replaced, never changed.
+	cached atomic.Pointer[configuration]
+}
+
+// New returns an engine on pool, which the caller goes on owning: the engine never closes it. It fails when the
+// tenant's schema is not at the version that this library works with; the error names the command that helps.
+func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Engine, error) {
+	const op = "start the engine"
+	config = config.WithDefaults()
+	if err := config.validate(); err != nil {
+		return nil, &Error{Kind: Invalid, Op: op, Err: err}
+	}
+	if err := migrations.Check(ctx, pool, migrations.Config{Schema: config.Schema,
+		JobSchema: config.JobSchema}); err != nil {
+		return nil, wrap(op, "", err)
+	}
+	s, err := store.New(config.Schema)
+	if err != nil {
+		return nil, &Error{Kind: Invalid, Op: op, Err: err}
+	}
+	return &Engine{config: config, pool: pool, store: s}, nil
+}
+
+// now is the time of a transaction, at the precision that PostgreSQL keeps.
+func (e *Engine) now() time.Time { return e.config.Now().UTC().Truncate(time.Microsecond) }
+
+// inTx runs work in a transaction of its own, again when it lost against another transaction. The waits between are
+// random, so that two that met do not meet again.
+func (e *Engine) inTx(ctx context.Context, work func(tx pgx.Tx) error) error {
+	for attempt := 1; ; attempt++ {
+		err := pgx.BeginFunc(ctx, e.pool, work)
+		var lost *store.RetryableError
+		if err == nil || !errors.As(err, &lost) || attempt == attemptsMax {
+			return err
+		}
+		e.config.Logger.InfoContext(ctx, "a transaction is run again", "attempt", attempt)
+		wait := time.Duration(rand.Int64N(int64(10*time.Millisecond) << attempt))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}

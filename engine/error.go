@@ -1,0 +1,118 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/muster-engine/muster/filterql"
+	"github.com/muster-engine/muster/migrations"
+	"github.com/muster-engine/muster/store"
+)
+
+// Kind says what sort of failure an [Error] is, so that a caller can branch on it.
+type Kind uint8
+
+// The kinds of failures.
+const (
+	Internal    Kind = iota // a fault of Muster or of its surroundings
+	Invalid                 // the input is wrong; Err says what and where
+	NotFound                // the subject does not exist
+	Conflict                // the input contradicts what is there
+	RateLimited             // too early; RetryAfter says how long to wait
+	Forbidden               // the caller may not
+	Unavailable             // the database cannot be asked now
+)
+
+// String returns the kind in words.
+func (k Kind) String() string {
+	switch k {
+	case Invalid:
+		return "invalid"
+	case NotFound:
+		return "not found"
+	case Conflict:
+		return "conflict"
+	case RateLimited:
+		return "rate limited"
+	case Forbidden:
+		return "forbidden"
+	case Unavailable:
+		return "unavailable"
+	default:
+		return "internal"
+	}
+}
+
+// Error is what every method of [Engine] fails with, but for the cancellation of its context.
+type Error struct {
+	Kind Kind
+	// Op is the operation that failed, such as "apply".
+	Op string
+	// Subject is what it failed on: an ID, a name, a place in a document. It may be empty.
+	Subject string
+	// Err says what is wrong and what would be right.
+	Err error
+	// RetryAfter is how long to wait, for RateLimited.
+	RetryAfter time.Duration
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Op)
+	if e.Subject != "" {
+		b.WriteString(" " + e.Subject)
+	}
+	b.WriteString(": ")
+	if e.Err != nil {
+		b.WriteString(e.Err.Error())
+	} else {
+		b.WriteString(e.Kind.String())
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// KindOf returns the kind of the [Error] that err is or wraps, and Internal for any other error.
+func KindOf(err error) Kind {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return Internal
+}
+
+func invalid(op, subject, format string, arguments ...any) error {
+	return &Error{Kind: Invalid, Op: op, Subject: subject, Err: fmt.Errorf(format, arguments...)}
+}
+
+// wrap makes err an [Error] of the kind that its cause has, unless it is one or its context ended.
+func wrap(op, subject string, err error) error {
+	var known *Error
+	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err,
+		context.DeadlineExceeded) {
+		return err
+	}
+	kind := Internal
+	var conflict *store.ConflictError
+	var unavailable *store.UnavailableError
+	var retryable *store.RetryableError
+	var filter *filterql.Error
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		kind = NotFound
+	case errors.As(err, &conflict):
+		kind = Conflict
+	case errors.As(err, &unavailable), errors.As(err, &retryable):
+		kind = Unavailable
+	case errors.As(err, &filter):
+		kind = Invalid
+	case errors.Is(err, migrations.ErrTooOld), errors.Is(err, migrations.ErrTooNew):
+		kind = Conflict
+	}
+	return &Error{Kind: kind, Op: op, Subject: subject, Err: err}
+}

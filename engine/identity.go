@@ -1,0 +1,123 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/store"
+)
+
+// Identity is an identity in the shape of the Identities API.
+type Identity struct {
+	ID              string             `json:"id"`
+	Name            string             `json:"name"`
+	Created         time.Time          `json:"created"`
+	Modified        time.Time          `json:"modified"`
+	Alias           string             `json:"alias"`
+	EmailAddress    *string            `json:"emailAddress"`
+	ProcessingState *string            `json:"processingState"`
+	IdentityStatus  string             `json:"identityStatus"`
+	ManagerRef      *IdentityReference `json:"managerRef"`
+	IsManager       bool               `json:"isManager"`
+	LastRefresh     *time.Time         `json:"lastRefresh"`
+	Attributes      attribute.Set      `json:"attributes"`
+	LifecycleState  *LifecycleStateRef `json:"lifecycleState"`
+}
+
+// IdentityReference names another identity.
+type IdentityReference struct {
+	Type string `json:"type"`
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// LifecycleStateRef names the lifecycle state of an identity.
+type LifecycleStateRef struct {
+	StateName       string `json:"stateName"`
+	ManuallyUpdated bool   `json:"manuallyUpdated"`
+}
+
+// identityOf gives a row its published shape. The states that the engine keeps as columns are attributes there too.
+func identityOf(row *store.Identity) (Identity, error) {
+	i := Identity{
+		ID: row.ID.String(), Name: row.Name, Created: row.Created.UTC(), Modified: row.Modified.UTC(), Alias: row.Alias,
+		EmailAddress: row.Email, ProcessingState: row.ProcessingState, IdentityStatus: row.CloudStatus,
+		IsManager: row.IsManager,
+	}
+	if row.LastRefresh != nil {
+		last := row.LastRefresh.UTC()
+		i.LastRefresh = &last
+	}
+	if !row.ManagerID.IsZero() {
+		i.ManagerRef = &IdentityReference{Type: "IDENTITY", ID: row.ManagerID.String(), Name: deref(row.ManagerName)}
+	}
+	if row.LifecycleState != nil {
+		i.LifecycleState = &LifecycleStateRef{StateName: *row.LifecycleState, ManuallyUpdated: row.LifecycleManual}
+	}
+	if err := i.Attributes.Decode(row.Attributes); err != nil {
+		return i, fmt.Errorf("identity %s: %w", row.ID, err)
+	}
+	i.Attributes.Put("cloudStatus", attribute.String(row.CloudStatus))
+	i.Attributes.Put("internalCloudStatus", attribute.String(row.CloudStatus))
+	if row.IdentityState != nil {
+		i.Attributes.Put("identityState", attribute.String(*row.IdentityState))
+	}
+	if !row.SourceID.IsZero() {
+		i.Attributes.Put("cloudAuthoritativeSource", attribute.String(row.SourceID.String()))
+	}
+	return i, nil
+}
+
+// GetIdentity returns the identity with an ID, in either spelling. A text that is no ID is not found.
+func (e *Engine) GetIdentity(ctx context.Context, id string) (Identity, error) {
+	const op = "get identity"
+	parsed, err := store.ParseID(id)
+	if err != nil {
+		return Identity{}, &Error{Kind: NotFound, Op: op, Subject: id, Err: store.ErrNotFound}
+	}
+	row, err := e.store.IdentityByID(ctx, e.pool, parsed)
+	if err != nil {
+		return Identity{}, wrap(op, id, err)
+	}
+	identity, err := identityOf(&row)
+	return identity, wrap(op, id, err)
+}
+
+// aliasMatchesMax is how many identities of one alias are named before it is called ambiguous.
+const aliasMatchesMax = 5
+
+// FindIdentity returns the identity with an ID, or else the only one with an alias, ignoring case. An alias that
+// several identities have is a Conflict which names them.
+func (e *Engine) FindIdentity(ctx context.Context, idOrAlias string) (Identity, error) {
+	const op = "get identity"
+	identity, err := e.GetIdentity(ctx, idOrAlias)
+	if err == nil || KindOf(err) != NotFound {
+		return identity, err
+	}
+	rows, err := e.store.IdentitiesByAlias(ctx, e.pool, idOrAlias, aliasMatchesMax)
+	switch {
+	case err != nil:
+		return Identity{}, wrap(op, idOrAlias, err)
+	case len(rows) == 0:
+		return Identity{}, &Error{
+			Kind: NotFound, Op: op, Subject: idOrAlias,
+			Err: errors.New("there is no identity with this ID or alias"),
+		}
+	case len(rows) > 1:
+		ids := make([]string, len(rows))
+		for i := range rows {
+			ids[i] = rows[i].ID.String()
+		}
+		return Identity{}, &Error{
+			Kind: Conflict, Op: op, Subject: idOrAlias,
+			Err: fmt.Errorf("several identities have this alias: ask for one of them by its ID, %s", strings.Join(ids,
+				", ")),
+		}
+	}
+	identity, err = identityOf(&rows[0])
+	return identity, wrap(op, idOrAlias, err)
+}

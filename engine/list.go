@@ -1,0 +1,159 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/muster-engine/muster/filterql"
+	"github.com/muster-engine/muster/store"
+)
+
+// DefaultFilter is what the list operation adds to the filter it is given.
+type DefaultFilter string
+
+// The default filters.
+const (
+	CorrelatedOnly DefaultFilter = "CORRELATED_ONLY" // identities with an account on an authoritative source
+	NoDefault      DefaultFilter = "NONE"
+)
+
+// ListParams say which identities to list. The zero ListParams are the first 250 correlated ones by ID.
+type ListParams struct {
+	// After is the cursor of a page, from [IdentityPage.Next]: the list goes on behind it, whatever has changed before
+	// it in the meantime. It goes with the sorters that it came from, and not with an offset.
+	After string
+	// AnyField lets the filter and the sorters name any property and attribute of an identity, with every operator,
+	// and not only those that the Identities API publishes.
+	AnyField bool
+	// Count asks for the number of all results.
+	Count bool
+	// DefaultFilter defaults to [CorrelatedOnly].
+	DefaultFilter DefaultFilter
+	// Filters is a filter in the V3 syntax; empty for none.
+	Filters string
+	// Limit is the most results to return, 0 to [filterql.LimitMax]. Nil is [filterql.LimitDefault].
+	Limit *int
+	// Offset is how many results to leave out first.
+	Offset int
+	// Sorters is a list of sorters in the V3 syntax; empty for the order of the IDs.
+	Sorters string
+}
+
+// IdentityPage is a page of a list.
+type IdentityPage struct {
+	Identities []Identity
+	// Total is the number of all results, where it was asked for.
+	Total *int
+	// Next is the cursor of the page behind this one; empty when this one is not full.
+	Next string
+}
+
+// ListIdentities returns a page of the identities that params select. What params have wrong is an Invalid error, in
+// the filter and the sorters a [*filterql.Error].
+func (e *Engine) ListIdentities(ctx context.Context, params ListParams) (IdentityPage, error) {
+	const op = "list identities"
+	query, err := e.identityQuery(ctx, params)
+	if err != nil {
+		return IdentityPage{}, wrap(op, "", err)
+	}
+	page := IdentityPage{Identities: []Identity{}}
+	if params.Count {
+		total, err := e.store.CountIdentities(ctx, e.pool, query)
+		if err != nil {
+			return IdentityPage{}, wrap(op, "", err)
+		}
+		page.Total = &total
+	}
+	if query.Limit == 0 {
+		return page, nil
+	}
+	rows, keys, err := e.store.ListIdentities(ctx, e.pool, query)
+	if err != nil {
+		return IdentityPage{}, wrap(op, "", err)
+	}
+	for i := range rows {
+		identity, err := identityOf(&rows[i])
+		if err != nil {
+			return IdentityPage{}, wrap(op, "", err)
+		}
+		page.Identities = append(page.Identities, identity)
+	}
+	if len(rows) == query.Limit {
+		page.Next, err = query.Order.Cursor(keys[len(keys)-1])
+	}
+	return page, wrap(op, "", err)
+}
+
+// identityQuery checks params and makes a query of them.
+func (e *Engine) identityQuery(ctx context.Context, params ListParams) (store.IdentityQuery, error) {
+	query := store.IdentityQuery{Limit: filterql.LimitDefault, Offset: params.Offset}
+	if params.Limit != nil {
+		query.Limit = *params.Limit
+	}
+	switch {
+	case query.Limit < 0 || query.Limit > filterql.LimitMax:
+		return query, invalid("list identities", "limit", "%d is given where 0 to %d is allowed", query.Limit,
+			filterql.LimitMax)
+	case query.Offset < 0:
+		return query, invalid("list identities", "offset", "%d is given where 0 or more is allowed", query.Offset)
+	case params.After != "" && params.Offset > 0:
+		return query, invalid("list identities", "after", "a cursor and an offset exclude each other")
+	}
+	switch params.DefaultFilter {
+	case "", CorrelatedOnly:
+		query.CorrelatedOnly = true
+	case NoDefault:
+	default:
+		return query, invalid("list identities", "defaultFilter", "%q is given where %s or %s is allowed",
+			params.DefaultFilter, CorrelatedOnly, NoDefault)
+	}
+	schema, err := e.identitySchema(ctx, params.AnyField)
+	if err != nil {
+		return query, err
+	}
+	if strings.TrimSpace(params.Filters) != "" {
+		if query.Filter, err = filterql.ParseFilter(params.Filters, schema); err != nil {
+			return query, err
+		}
+	}
+	if query.Order, err = filterql.ParseOrdering(params.Sorters, schema, "id"); err != nil {
+		return query, err
+	}
+	if params.After != "" {
+		if query.After, err = query.Order.ParseCursor(params.After); err != nil {
+			return query, invalid("list identities", "after", "%w", err)
+		}
+	}
+	return query, nil
+}
+
+// identitySchema returns the fields of a list: with anyField the defined attributes take part with their kind.
+func (e *Engine) identitySchema(ctx context.Context, anyField bool) (*filterql.Schema, error) {
+	if !anyField {
+		return store.IdentitySchema(false), nil
+	}
+	c, err := e.currentConfiguration(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var attributes []store.AttributeField
+	for name, a := range c.attributes {
+		attributes = append(attributes, store.AttributeField{Name: name, Multi: a.Multi})
+	}
+	return store.IdentitySchema(true, attributes...), nil
+}
+
+// ListStatement returns the SQL that [Engine.ListIdentities] would run for a page, with its arguments, shortened to
+// the columns id and name: for those who want to see what a filter becomes.
+func (e *Engine) ListStatement(ctx context.Context, params ListParams) (string, []any, error) {
+	query, err := e.identityQuery(ctx, params)
+	if err != nil {
+		return "", nil, wrap("explain the list", "", err)
+	}
+	text, arguments, err := e.store.ListStatement(query)
+	if err != nil {
+		return "", nil, wrap("explain the list", "", fmt.Errorf("compile: %w", err))
+	}
+	return text, arguments, nil
+}

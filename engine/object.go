@@ -1,0 +1,285 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Reference names another object, by ID, by name or by both.
+type Reference struct {
+	Type string `json:"type,omitempty"`
+	ID   string `json:"id,omitempty"`
+	Name string `json:"name,omitempty"`
+}
+
+// Source is a source of accounts, in the published shape. Members that are not listed are kept but not read.
+type Source struct {
+	ID                       string              `json:"id"`
+	Name                     string              `json:"name"`
+	Authoritative            bool                `json:"authoritative"`
+	Connector                string              `json:"connector"`
+	ConnectorAttributes      ConnectorAttributes `json:"connectorAttributes"`
+	DeleteThreshold          *int                `json:"deleteThreshold"` // percent of the accounts
+	Schemas                  []Schema            `json:"schemas"`
+	AccountCorrelationConfig *CorrelationConfig  `json:"accountCorrelationConfig"`
+	ManagerCorrelation       *ManagerCorrelation `json:"managerCorrelationMapping"`
+}
+
+// DeleteThresholdDefault is the share of a source's accounts, in percent, that a full aggregation may remove.
+const DeleteThresholdDefault = 10
+
+// ConnectorAttributes says how a source's data is written.
+type ConnectorAttributes struct {
+	// Delimiter stands between the columns: one character, "tab", or "\t". Defaults to a comma.
+	Delimiter string `json:"delimiter"`
+	// HasHeader says whether the first row names the columns. Defaults to true.
+	HasHeader *Flag `json:"hasHeader"`
+	// ColumnNames names the columns where no header row does.
+	ColumnNames []string `json:"columnNames"`
+	// MultiValueSeparator stands between the values of a multi-valued attribute. Defaults to a semicolon.
+	MultiValueSeparator string `json:"multiValueSeparator"`
+}
+
+// Flag is a boolean that may be written as a text, as exports do.
+type Flag bool
+
+// UnmarshalJSON reads true, false, "true" and "false".
+func (f *Flag) UnmarshalJSON(text []byte) error {
+	switch strings.ToLower(string(bytes.Trim(text, `"`))) {
+	case "true":
+		*f = true
+	case "false", "null", "":
+		*f = false
+	default:
+		return fmt.Errorf("%s is no boolean: true or false is", text)
+	}
+	return nil
+}
+
+// Schema describes the accounts, or another kind of object, of a source.
+type Schema struct {
+	Name              string            `json:"name"`
+	IdentityAttribute string            `json:"identityAttribute"` // holds the native identity
+	DisplayAttribute  string            `json:"displayAttribute"`  // holds the account's name
+	Attributes        []SchemaAttribute `json:"attributes"`
+}
+
+// SchemaAttribute describes one attribute of a schema.
+type SchemaAttribute struct {
+	Name          string `json:"name"`
+	Type          string `json:"type"` // STRING, LONG, INT, BOOLEAN or DATE
+	IsMulti       bool   `json:"isMulti"`
+	IsEntitlement bool   `json:"isEntitlement"`
+}
+
+// CorrelationConfig says how an account of a source finds its identity: the assignments are tried in order.
+type CorrelationConfig struct {
+	ID          string                `json:"id"`
+	Name        string                `json:"name"`
+	Assignments []AttributeAssignment `json:"attributeAssignments"`
+}
+
+// AttributeAssignment compares an account attribute with an identity attribute.
+type AttributeAssignment struct {
+	Property  string `json:"property"` // the identity attribute
+	Value     string `json:"value"`    // the account attribute
+	Operation string `json:"operation"`
+	// IgnoreCase says whether case counts. It does not unless this is given as false: so the product does it.
+	IgnoreCase *bool `json:"ignoreCase"`
+}
+
+// ManagerCorrelation says how the manager of an identity is found: the value of the account attribute is looked for
+// in the identity attribute.
+type ManagerCorrelation struct {
+	AccountAttributeName  string `json:"accountAttributeName"`
+	IdentityAttributeName string `json:"identityAttributeName"`
+}
+
+// IdentityProfile makes identities of the accounts of a source, in the published shape.
+type IdentityProfile struct {
+	ID                  string    `json:"id"`
+	Name                string    `json:"name"`
+	Priority            *int64    `json:"priority"` // a smaller number comes first
+	AuthoritativeSource Reference `json:"authoritativeSource"`
+	AttributeConfig     struct {
+		Enabled    *bool              `json:"enabled"` // defaults to true
+		Transforms []AttributeMapping `json:"attributeTransforms"`
+	} `json:"identityAttributeConfig"`
+	LifecycleStates []json.RawMessage `json:"lifecycleStates"`
+}
+
+// AttributeMapping says what an identity attribute is calculated from.
+type AttributeMapping struct {
+	IdentityAttributeName string          `json:"identityAttributeName"`
+	TransformDefinition   json.RawMessage `json:"transformDefinition"`
+}
+
+// LifecycleState is a stage of the identities of a profile, in the published shape.
+type LifecycleState struct {
+	ID              string    `json:"id"`
+	Name            string    `json:"name"`
+	TechnicalName   string    `json:"technicalName"`
+	IdentityState   *string   `json:"identityState"`
+	IdentityProfile Reference `json:"identityProfile"` // where the state does not stand in its profile
+}
+
+// IdentityAttribute defines an identity attribute, in the published shape.
+type IdentityAttribute struct {
+	Name       string `json:"name"`
+	Multi      bool   `json:"multi"`
+	Searchable bool   `json:"searchable"`
+}
+
+// decodeObject reads an object in its published shape into shape.
+func decodeObject(object []byte, shape any) error {
+	err := json.Unmarshal(object, shape)
+	var mismatch *json.UnmarshalTypeError
+	if errors.As(err, &mismatch) {
+		return fmt.Errorf("%s: a %s is given where %s is expected", mismatch.Field, mismatch.Value,
+			article(mismatch.Type.Kind().String()))
+	}
+	return err
+}
+
+func article(kind string) string {
+	switch kind {
+	case "slice":
+		return "a list"
+	case "struct", "map":
+		return "an object"
+	case "bool":
+		return "true or false"
+	case "int", "int64":
+		return "a whole number"
+	}
+	return "a " + kind
+}
+
+// accountSchema returns the schema of the source's accounts, nil when the source has none.
+func (s *Source) accountSchema() *Schema {
+	for i := range s.Schemas {
+		if s.Schemas[i].Name == "account" || len(s.Schemas) == 1 && s.Schemas[i].Name == "" {
+			return &s.Schemas[i]
+		}
+	}
+	return nil
+}
+
+// validate reports the first thing that is wrong with the source's own content.
+func (s *Source) validate() error {
+	if err := validateName(s.Name); err != nil {
+		return err
+	}
+	if s.DeleteThreshold != nil && (*s.DeleteThreshold < 0 || *s.DeleteThreshold > 100) {
+		return fmt.Errorf("deleteThreshold: %d is given where a percentage from 0 to 100 is expected",
+			*s.DeleteThreshold)
+	}
+	if _, err := s.ConnectorAttributes.delimiter(); err != nil {
+		return fmt.Errorf("connectorAttributes.delimiter: %w", err)
+	}
+	if schema := s.accountSchema(); schema != nil {
+		if err := schema.validate(); err != nil {
+			return fmt.Errorf("schemas[%s].%w", strconv.Quote(schema.Name), err)
+		}
+	}
+	if c := s.AccountCorrelationConfig; c != nil {
+		for i, a := range c.Assignments {
+			if err := a.validate(); err != nil {
+				return fmt.Errorf("accountCorrelationConfig.attributeAssignments[%d].%w", i, err)
+			}
+		}
+	}
+	if m := s.ManagerCorrelation; m != nil && *m != (ManagerCorrelation{}) {
+		switch {
+		case m.AccountAttributeName == "":
+			return errors.New("managerCorrelationMapping.accountAttributeName is missing")
+		case !validAttributeName(m.IdentityAttributeName):
+			return fmt.Errorf("managerCorrelationMapping.identityAttributeName: %q is no name of an identity attribute",
+				m.IdentityAttributeName)
+		}
+	}
+	return nil
+}
+
+func (s *Schema) validate() error {
+	seen := map[string]bool{}
+	for i, a := range s.Attributes {
+		switch {
+		case a.Name == "":
+			return fmt.Errorf("attributes[%d].name is missing", i)
+		case seen[a.Name]:
+			return fmt.Errorf("attributes[%d]: the attribute %q is given twice", i, a.Name)
+		}
+		seen[a.Name] = true
+		switch strings.ToUpper(a.Type) {
+		case "", "STRING", "LONG", "INT", "BOOLEAN", "DATE":
+		default:
+			return fmt.Errorf("attributes[%d].type: %q is unknown: STRING, LONG, INT, BOOLEAN and DATE are known", i,
+				a.Type)
+		}
+	}
+	for _, reference := range []struct{ member, name string }{
+		{"identityAttribute", s.IdentityAttribute}, {"displayAttribute", s.DisplayAttribute},
+	} {
+		if reference.name != "" && len(seen) > 0 && !seen[reference.name] {
+			return fmt.Errorf("%s: the schema has no attribute %q", reference.member, reference.name)
+		}
+	}
+	return nil
+}
+
+func (a *AttributeAssignment) validate() error {
+	switch {
+	case !validAttributeName(a.Property):
+		return fmt.Errorf("property: %q is no name of an identity attribute", a.Property)
+	case a.Value == "":
+		return errors.New("value is missing: the name of the account attribute")
+	case a.Operation != "" && a.Operation != "EQ":
+		return fmt.Errorf("operation: %q is unknown: EQ is the only one", a.Operation)
+	}
+	return nil
+}
+
+// delimiter returns the character between two columns.
+func (c *ConnectorAttributes) delimiter() (rune, error) { return ParseDelimiter(c.Delimiter) }
+
+// ParseDelimiter reads the character that stands between the columns of a text: a character, or "tab". The empty text
+// is a comma.
+func ParseDelimiter(text string) (rune, error) {
+	switch strings.ToLower(text) {
+	case "":
+		return ',', nil
+	case "tab", `\t`:
+		return '\t', nil
+	case "comma":
+		return ',', nil
+	case "semicolon":
+		return ';', nil
+	case "pipe":
+		return '|', nil
+	}
+	runes := []rune(text)
+	if len(runes) != 1 || runes[0] == '"' || runes[0] == '\r' || runes[0] == '\n' || runes[0] == '\uFFFD' ||
+		runes[0] == 0 {
+		return 0, fmt.Errorf("%q is no delimiter: one character other than a quote or a line break, or \"tab\", is",
+			text)
+	}
+	return runes[0], nil
+}
+
+// NameLengthMax is how many characters the name of a configured object may have.
+const NameLengthMax = 128
+
+func validateName(name string) error {
+	switch {
+	case strings.TrimSpace(name) == "":
+		return errors.New("name is missing")
+	case len([]rune(name)) > NameLengthMax:
+		return fmt.Errorf("name: it is longer than %d characters", NameLengthMax)
+	}
+	return nil
+}

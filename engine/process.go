@@ -1,0 +1,366 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/refresh"
+	"github.com/muster-engine/muster/engine/transform"
+	"github.com/muster-engine/muster/store"
+)
+
+// The types of events in an identity's history.
+const (
+	EventCreated           = "IDENTITY_CREATED"
+	EventAttributesChanged = "IDENTITY_ATTRIBUTES_CHANGED"
+)
+
+// ProcessOptions say how processing reports. The zero ProcessOptions are silent.
+type ProcessOptions struct {
+	// Progress, if set, is called after each batch with the identities done and those that still wait.
+	Progress func(done, waiting int)
+}
+
+// ProcessResult says what processing did.
+type ProcessResult struct {
+	Identities int `json:"identities"` // calculated; one that was calculated twice counts twice
+	Changed    int `json:"changed"`    // of which something was written
+	Errors     int `json:"errors"`     // whose calculation failed; they have processingState ERROR
+	Correlated int `json:"correlated"` // accounts that found an identity which this run made findable
+}
+
+func (r *ProcessResult) add(other ProcessResult) {
+	r.Identities += other.Identities
+	r.Changed += other.Changed
+	r.Errors += other.Errors
+	r.Correlated += other.Correlated
+}
+
+// ProcessPending calculates the identities that are marked for a refresh, in batches of one transaction each, until
+// none is marked any more: also not by the batches themselves, whose changes may concern other identities. Any number
+// of callers may work at the same time. When the context ends, what was committed stays and the rest stays marked.
+func (e *Engine) ProcessPending(ctx context.Context, options ProcessOptions) (ProcessResult, error) {
+	var total ProcessResult
+	for {
+		pending, err := e.store.PendingIdentities(ctx, e.pool, e.config.BatchSize)
+		if err != nil || len(pending) == 0 {
+			return total, wrap("process", "", err)
+		}
+		var batch ProcessResult
+		err = e.inTx(ctx, func(tx pgx.Tx) (err error) {
+			batch, err = e.processBatch(ctx, tx, pending)
+			return err
+		})
+		if err != nil {
+			return total, wrap("process", "", err)
+		}
+		total.add(batch)
+		if options.Progress == nil {
+			continue
+		}
+		waiting, err := e.store.CountPending(ctx, e.pool)
+		if err != nil {
+			return total, wrap("process", "", err)
+		}
+		options.Progress(total.Identities, waiting)
+	}
+}
+
+// batch is the work of one transaction on some identities.
+type batch struct {
+	e      *Engine
+	tx     pgx.Tx
+	config *configuration
+	now    time.Time
+	ids    []store.ID
+	// changes are parallel to ids.
+	snapshots []refresh.Snapshot
+	changes   []refresh.Change
+	// removed and added are the keys that the identities lose and gain.
+	removed, added []store.IdentityKey
+	result         ProcessResult
+}
+
+// processBatch calculates those of the identities that are marked. Locks come in the order that holds everywhere: the
+// configuration, the identities by ID, the rest. The marks are taken off after the lock and before the snapshot, so
+// that one which is committed later stays.
+func (e *Engine) processBatch(ctx context.Context, tx pgx.Tx, pending []store.ID) (ProcessResult, error) {
+	version, err := e.store.ConfigurationVersion(ctx, tx)
+	if err != nil {
+		return ProcessResult{}, err
+	}
+	b := &batch{e: e, tx: tx, now: e.now()}
+	if b.config, err = e.configurationAt(ctx, tx, version); err != nil {
+		return ProcessResult{}, err
+	}
+	if err := e.store.ShareCorrelation(ctx, tx); err != nil {
+		return ProcessResult{}, err
+	}
+	locked, err := e.store.LockIdentities(ctx, tx, pending)
+	if err != nil {
+		return ProcessResult{}, err
+	}
+	marked, err := e.store.TakeRefreshRequests(ctx, tx, pending)
+	if err != nil {
+		return ProcessResult{}, err
+	}
+	// Another worker may have calculated some of them in the meantime, and some may be gone.
+	b.ids = slices.DeleteFunc(locked, func(id store.ID) bool {
+		_, found := slices.BinarySearchFunc(marked, id, func(a, b store.ID) int { return bytes.Compare(a[:], b[:]) })
+		return !found
+	})
+	if len(b.ids) == 0 {
+		return ProcessResult{}, nil
+	}
+	if err := b.snapshot(ctx); err != nil {
+		return ProcessResult{}, err
+	}
+	b.compute()
+	if err := b.changeKeys(ctx); err != nil {
+		return ProcessResult{}, err
+	}
+	if err := b.findManagers(ctx); err != nil {
+		return ProcessResult{}, err
+	}
+	return b.result, b.apply(ctx)
+}
+
+// snapshot reads the identities and their accounts.
+func (b *batch) snapshot(ctx context.Context) error {
+	states, err := b.e.store.IdentityStates(ctx, b.tx, b.ids)
+	if err != nil {
+		return err
+	}
+	accounts, err := b.e.store.AccountsOf(ctx, b.tx, b.ids)
+	if err != nil {
+		return err
+	}
+	b.snapshots = make([]refresh.Snapshot, len(states))
+	for i := range states {
+		s := &b.snapshots[i]
+		s.Random = rand.Reader
+		if err := decodeState(&states[i], &s.Identity); err != nil {
+			return err
+		}
+		for len(accounts) > 0 && accounts[0].IdentityID == states[i].ID {
+			account, err := b.config.account(&accounts[0])
+			if err != nil {
+				return err
+			}
+			s.Accounts = append(s.Accounts, account)
+			accounts = accounts[1:]
+		}
+		slices.SortStableFunc(s.Accounts, func(a, b refresh.Account) int { return a.Created.Compare(b.Created) })
+	}
+	return nil
+}
+
+func decodeState(row *store.IdentityState, s *refresh.State) error {
+	*s = refresh.State{
+		ID: refresh.ID(row.ID), Name: row.Name, Alias: row.Alias, Email: deref(row.Email),
+		ProcessingState: deref(row.ProcessingState), ProcessingError: deref(row.ProcessingError),
+		Correlated: row.Correlated, ProfileID: refresh.ID(row.ProfileID),
+		LifecycleState: deref(row.LifecycleState), LifecycleManual: row.LifecycleManual,
+		IdentityState: deref(row.IdentityState), ManagerID: refresh.ID(row.ManagerID),
+		ManagerKey: deref(row.ManagerKey),
+	}
+	if err := s.Attributes.Decode(row.Attributes); err != nil {
+		return fmt.Errorf("identity %s: %w", row.ID, err)
+	}
+	return nil
+}
+
+func encodeState(s *refresh.State) store.IdentityState {
+	first, last := s.Attributes.Get("firstname"), s.Attributes.Get("lastname")
+	return store.IdentityState{
+		ID: s.ID, Name: s.Name, Alias: s.Alias, Email: pointer(s.Email),
+		FirstName: textPointer(first), LastName: textPointer(last),
+		ProcessingState: pointer(s.ProcessingState), ProcessingError: pointer(s.ProcessingError),
+		Correlated: s.Correlated, ProfileID: s.ProfileID,
+		LifecycleState: pointer(s.LifecycleState), LifecycleManual: s.LifecycleManual,
+		IdentityState: pointer(s.IdentityState), ManagerID: s.ManagerID, ManagerKey: pointer(s.ManagerKey),
+		Attributes: s.Attributes.AppendJSON(nil),
+	}
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// pointer returns nil, which is null, for the empty text.
+func pointer(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func textPointer(v attribute.Value) *string {
+	if v.IsNull() {
+		return nil
+	}
+	text := v.Text()
+	return &text
+}
+
+// account returns an account as a calculation sees it.
+func (c *configuration) account(row *store.Account) (refresh.Account, error) {
+	attributes := &attribute.Set{}
+	if err := attributes.Decode(row.Attributes); err != nil {
+		return refresh.Account{}, fmt.Errorf("account %s: %w", row.ID, err)
+	}
+	account := refresh.Account{SourceID: refresh.ID(row.SourceID), Account: transform.Account{
+		SourceID: row.SourceID.String(), ID: row.ID.String(), NativeIdentity: row.NativeIdentity, Name: row.Name,
+		Created: row.Created, Attributes: attributes,
+	}}
+	if source := c.sources[row.SourceID]; source != nil {
+		account.SourceName = source.Name
+	}
+	return account, nil
+}
+
+// compute calculates every identity of the batch.
+func (b *batch) compute() {
+	b.changes = make([]refresh.Change, len(b.snapshots))
+	for i := range b.snapshots {
+		b.changes[i] = refresh.Compute(&b.snapshots[i], &b.config.refresh, b.now)
+		if b.changes[i].Err != nil {
+			b.result.Errors++
+		}
+	}
+	b.result.Identities = len(b.changes)
+}
+
+// changeKeys writes the keys by which the changed identities are found.
+func (b *batch) changeKeys(ctx context.Context) error {
+	var concerned []store.ID
+	for i := range b.changes {
+		if len(b.changes[i].Attributes) > 0 {
+			concerned = append(concerned, b.changes[i].After.ID)
+		}
+	}
+	if len(concerned) == 0 {
+		return nil
+	}
+	rows, err := b.e.store.IdentityKeys(ctx, b.tx, concerned)
+	if err != nil {
+		return err
+	}
+	held := map[store.ID][]string{}
+	for _, row := range rows {
+		held[row.IdentityID] = append(held[row.IdentityID], row.Key)
+	}
+	for i := range b.changes {
+		if len(b.changes[i].Attributes) == 0 {
+			continue
+		}
+		id := store.ID(b.changes[i].After.ID)
+		keys := b.config.identityKeys(&b.changes[i].After.Attributes)
+		b.removed = appendMissing(b.removed, id, held[id], keys)
+		b.added = appendMissing(b.added, id, keys, held[id])
+	}
+	return b.e.store.ChangeIdentityKeys(ctx, b.tx, b.removed, b.added)
+}
+
+// findManagers looks the managers up, the keys of the batch itself being in place.
+func (b *batch) findManagers(ctx context.Context) error {
+	var keys []string
+	for i := range b.changes {
+		if key := b.changes[i].After.ManagerKey; key != "" {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	matches, err := b.e.store.FindByKeys(ctx, b.tx, slices.Compact(keys))
+	if err != nil {
+		return err
+	}
+	managers := map[string]store.ID{}
+	for _, match := range matches {
+		if match.Matches == 1 {
+			managers[match.Key] = match.IdentityID
+		}
+	}
+	for i := range b.changes {
+		b.changes[i].SetManager(refresh.ID(managers[b.changes[i].After.ManagerKey]))
+	}
+	return nil
+}
+
+// apply writes what differs, and what follows from it for others.
+func (b *batch) apply(ctx context.Context) error {
+	var states []store.IdentityState
+	var events []store.Event
+	for i := range b.changes {
+		c := &b.changes[i]
+		if !c.Differs() {
+			continue
+		}
+		states = append(states, encodeState(c.After))
+		if len(c.Attributes) == 0 {
+			continue
+		}
+		detail, err := json.Marshal(attributeChanges(c.Attributes))
+		if err != nil {
+			return err
+		}
+		events = append(events, store.Event{IdentityID: c.After.ID, Type: EventAttributesChanged, Detail: detail})
+	}
+	s := b.e.store
+	b.result.Changed = len(states)
+	if len(states) > 0 {
+		if err := s.UpdateIdentities(ctx, b.tx, states, b.now); err != nil {
+			return err
+		}
+	}
+	if err := s.AddEvents(ctx, b.tx, events, b.now); err != nil {
+		return err
+	}
+	if err := s.NoteRefresh(ctx, b.tx, b.ids, b.now); err != nil {
+		return err
+	}
+	gained, touched := make([]string, len(b.added)), make([]string, 0, len(b.added)+len(b.removed))
+	for i, key := range b.added {
+		gained[i] = key.Key
+	}
+	touched = append(touched, gained...)
+	for _, key := range b.removed {
+		touched = append(touched, key.Key)
+	}
+	if err := s.RequestManagedRefresh(ctx, b.tx, touched, b.ids, b.now); err != nil {
+		return err
+	}
+	correlated, err := s.CorrelateKeys(ctx, b.tx, gained, b.now)
+	b.result.Correlated = correlated
+	return err
+}
+
+// changesDetail is the detail of an event of changed attributes, in the shape that the product's events have.
+type changesDetail struct {
+	Changes []changeDetail `json:"changes"`
+}
+
+type changeDetail struct {
+	Attribute string          `json:"attribute"`
+	OldValue  attribute.Value `json:"oldValue"`
+	NewValue  attribute.Value `json:"newValue"`
+}
+
+func attributeChanges(changes []refresh.AttributeChange) changesDetail {
+	detail := changesDetail{Changes: make([]changeDetail, len(changes))}
+	for i, c := range changes {
+		detail.Changes[i] = changeDetail{c.Name, c.From, c.To}
+	}
+	return detail
+}

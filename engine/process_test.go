@@ -1,0 +1,107 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/muster-engine/muster/engine"
+)
+
+func TestProcessHistory(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	f.aggregate("HR", strings.Replace(hrRows, "Board,,60", "Owners,,60", 1), engine.AggregateOptions{})
+	f.process()
+	var detail string
+	err := f.pool.QueryRow(t.Context(), `
+		SELECT detail FROM muster.identity_events e JOIN muster.identities i ON i.id = e.identity_id
+		WHERE i.name = 'Ann Boss' ORDER BY e.id DESC LIMIT 1`).Scan(&detail)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"changes": [{"newValue": "Owners", "oldValue": "Board", "attribute": "department"}]}`; detail != want {
+		t.Errorf("history has %s", detail)
+	}
+}
+
+func TestProcessStopsWithItsContext(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.apply(companyConfig)
+	f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	ctx, cancel := context.WithCancel(t.Context())
+	result, err := f.ProcessPending(ctx, engine.ProcessOptions{Progress: func(int, int) { cancel() }})
+	if !errors.Is(err, context.Canceled) || result.Identities != 3 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	if processed := f.process(); processed.Identities < 2 {
+		t.Errorf("the rest was lost: %+v", processed)
+	}
+}
+
+// Sources are aggregated and identities processed all at once, by several engines. Every account finds its identity,
+// every identity its manager, and nothing is left marked: whoever commits last sees the others.
+func TestConcurrentAggregationAndProcessing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.apply(companyConfig)
+	const people, parts = 240, 4
+	var group sync.WaitGroup
+	work := func(name string, do func(eng *engine.Engine) error) {
+		eng, err := engine.New(t.Context(), f.pool, engine.Config{BatchSize: 7})
+		if err != nil {
+			t.Fatal(err)
+		}
+		group.Go(func() {
+			if err := do(eng); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+	part := func(source string, k int) string {
+		var b strings.Builder
+		if source == "HR" {
+			b.WriteString(hrHeader)
+		} else {
+			b.WriteString("sam,mail,emp,groups,active\n")
+		}
+		for i := k; i < people; i += parts {
+			if source == "HR" {
+				fmt.Fprintf(&b, "%d,Person %d,P,%d,p%d@example.com,Sales,%d,30,active\n", i, i, i, i, (i+people/2)%people)
+			} else {
+				fmt.Fprintf(&b, "login%d,P%d@EXAMPLE.com,,,true\n", i, i)
+			}
+		}
+		return b.String()
+	}
+	for k := range parts {
+		for _, source := range []string{"HR", "Directory"} {
+			work("aggregate "+source, func(eng *engine.Engine) error {
+				_, err := eng.Aggregate(t.Context(), source, strings.NewReader(part(source, k)), engine.AggregateOptions{Delta: true})
+				if err != nil {
+					return err
+				}
+				_, err = eng.ProcessPending(t.Context(), engine.ProcessOptions{})
+				return err
+			})
+		}
+	}
+	group.Wait()
+	f.process()
+	for query, want := range map[string]int{
+		`SELECT count(*) FROM muster.identities`:                                                                     people,
+		`SELECT count(*) FROM muster.accounts WHERE identity_id IS NULL`:                                             0,
+		`SELECT count(*) FROM muster.identities WHERE manager_id IS NULL`:                                            0,
+		`SELECT count(*) FROM muster.refresh_requests`:                                                               0,
+		`SELECT count(DISTINCT attributes ->> 'login') FROM muster.identities`:                                       people,
+		`SELECT count(*) FROM muster.identities WHERE 'login' || (attributes ->> 'uid') <> (attributes ->> 'login')`: 0,
+	} {
+		if got := f.count(query); got != want {
+			t.Errorf("%s: %d, want %d", query, got, want)
+		}
+	}
+}

@@ -1,0 +1,209 @@
+package refresh
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/transform"
+)
+
+var (
+	now       = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
+	hr, leave = ID{1}, ID{2} // sources
+)
+
+// mapping compiles a mapping of an attribute from a source's account.
+func mapping(t testing.TB, name, source, from string) Mapping {
+	t.Helper()
+	definition := fmt.Sprintf(`{"type":"accountAttribute","attributes":{"sourceName":%q,"attributeName":%q}}`, source, from)
+	compiled, err := transform.Compile([]byte(definition), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Mapping{name, compiled}
+}
+
+func account(source ID, name, native string, attributes map[string]string) Account {
+	set := attribute.Set{}
+	for key, value := range attributes {
+		set.Put(key, attribute.String(value))
+	}
+	return Account{SourceID: source, Account: transform.Account{
+		SourceName: name, NativeIdentity: native, Name: native, Created: now, Attributes: &set,
+	}}
+}
+
+// employees is a profile over the source HR.
+func employees(t testing.TB) Profile {
+	return Profile{
+		ID: ID{10}, Name: "Employees", SourceID: hr, Enabled: true,
+		Mappings: []Mapping{
+			mapping(t, "uid", "HR", "id"), mapping(t, "displayName", "HR", "name"), mapping(t, "email", "HR", "mail"),
+			mapping(t, "cloudLifecycleState", "HR", "state"),
+		},
+		States:           map[string]string{"active": "ACTIVE", "leave": "INACTIVE_LONG_TERM", "plain": ""},
+		ManagerAttribute: "mgr",
+		ManagerKey:       func(value string) string { return "number=" + strings.ToLower(value) },
+	}
+}
+
+func describe(s *State) string {
+	return fmt.Sprintf("name=%s alias=%s email=%s processing=%s correlated=%v profile=%x lifecycle=%s/%v identityState=%s manager=%s %s",
+		s.Name, s.Alias, s.Email, s.ProcessingState, s.Correlated, s.ProfileID[0], s.LifecycleState, s.LifecycleManual, s.IdentityState,
+		s.ManagerKey, s.Attributes.AppendJSON(nil))
+}
+
+func TestCompute(t *testing.T) {
+	contractors := Profile{
+		ID: ID{20}, Name: "Contractors", SourceID: leave, Enabled: true, Mappings: []Mapping{mapping(t, "uid", "Register", "key")},
+	}
+	disabled := employees(t)
+	disabled.Enabled = false
+	full := map[string]string{"id": "7", "name": "Ann B", "mail": "ann@example.com", "state": "leave", "mgr": "X1"}
+	for _, test := range []struct {
+		name     string
+		profiles []Profile
+		identity State
+		accounts []Account
+		want     string
+	}{
+		{
+			"a new identity", []Profile{employees(t)}, State{Name: "7", Alias: "7"}, []Account{account(hr, "HR", "7", full)},
+			`name=Ann B alias=7 email=ann@example.com processing= correlated=true profile=a lifecycle=leave/false identityState=INACTIVE_LONG_TERM ` +
+				`manager=number=x1 {"uid":"7","email":"ann@example.com","displayName":"Ann B","cloudLifecycleState":"leave"}`,
+		},
+		{
+			"no values: the account's name serves", []Profile{employees(t)}, State{}, []Account{account(hr, "HR", "n7", nil)},
+			`name=n7 alias=n7 email= processing= correlated=true profile=a lifecycle=/false identityState=ACTIVE manager= {}`,
+		},
+		{
+			"a state that the profile does not have", []Profile{employees(t)}, State{}, []Account{account(hr, "HR", "7", map[string]string{"state": "Leave"})},
+			`name=7 alias=7 email= processing= correlated=true profile=a lifecycle=/false identityState=ACTIVE manager= {"cloudLifecycleState":"Leave"}`,
+		},
+		{
+			"a state without an identity state", []Profile{employees(t)}, State{}, []Account{account(hr, "HR", "7", map[string]string{"state": "plain"})},
+			`name=7 alias=7 email= processing= correlated=true profile=a lifecycle=plain/false identityState=ACTIVE manager= {"cloudLifecycleState":"plain"}`,
+		},
+		{
+			"a state set by hand stays", []Profile{employees(t)}, State{LifecycleState: "leave", LifecycleManual: true},
+			[]Account{account(hr, "HR", "7", map[string]string{"state": "active"})},
+			`name=7 alias=7 email= processing= correlated=true profile=a lifecycle=leave/true identityState=INACTIVE_LONG_TERM manager= {"cloudLifecycleState":"active"}`,
+		},
+		{
+			"the profile that comes first decides", []Profile{employees(t), contractors}, State{},
+			[]Account{account(leave, "Register", "c", map[string]string{"key": "c"}), account(hr, "HR", "7", full)},
+			`name=Ann B alias=7 email=ann@example.com processing= correlated=true profile=a lifecycle=leave/false identityState=INACTIVE_LONG_TERM ` +
+				`manager=number=x1 {"uid":"7","email":"ann@example.com","displayName":"Ann B","cloudLifecycleState":"leave"}`,
+		},
+		{
+			"the profile that is left decides, and what it does not map falls away", []Profile{employees(t), contractors},
+			State{Name: "Ann B", ProfileID: ID{10}, Attributes: attribute.SetOf(map[string]attribute.Value{"email": attribute.String("x")})},
+			[]Account{account(leave, "Register", "c", map[string]string{"key": "c"})},
+			`name=c alias=c email= processing= correlated=true profile=14 lifecycle=/false identityState=ACTIVE manager= {"uid":"c"}`,
+		},
+		{
+			"nothing authoritative is left: values stay, correlation does not", []Profile{employees(t)},
+			State{Name: "Ann B", Alias: "7", Correlated: true, ProfileID: ID{10}, Attributes: attribute.SetOf(map[string]attribute.Value{"uid": attribute.String("7")})},
+			[]Account{account(leave, "Register", "c", nil)},
+			`name=Ann B alias=7 email= processing= correlated=false profile=a lifecycle=/false identityState= manager= {"uid":"7"}`,
+		},
+		{
+			"a profile that is not enabled keeps the values", []Profile{disabled},
+			State{Name: "Old", Alias: "o", Attributes: attribute.SetOf(map[string]attribute.Value{"displayName": attribute.String("Old")})},
+			[]Account{account(hr, "HR", "7", full)},
+			`name=Old alias=7 email= processing= correlated=true profile=a lifecycle=/false identityState=ACTIVE manager=number=x1 {"displayName":"Old"}`,
+		},
+		{
+			"an error that is over", []Profile{employees(t)}, State{ProcessingState: StateError, ProcessingError: "x"}, []Account{account(hr, "HR", "7", nil)},
+			`name=7 alias=7 email= processing=OK correlated=true profile=a lifecycle=/false identityState=ACTIVE manager= {}`,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			change := Compute(&Snapshot{Identity: test.identity, Accounts: test.accounts}, &Configuration{Profiles: test.profiles}, now)
+			if change.Err != nil {
+				t.Fatal(change.Err)
+			}
+			if diff := cmp.Diff(test.want, describe(change.After)); diff != "" {
+				t.Error(diff)
+			}
+			again := Compute(&Snapshot{Identity: *change.After, Accounts: test.accounts}, &Configuration{Profiles: test.profiles}, now)
+			if again.Differs() {
+				t.Errorf("a second calculation changes %s to %s", describe(again.Before), describe(again.After))
+			}
+		})
+	}
+}
+
+type failing struct{}
+
+func (failing) Evaluate(*transform.Input) (attribute.Value, error) {
+	return attribute.Null, errors.New("no grade")
+}
+
+// A mapping that fails leaves everything as it was but for the processing state, and says which one it was.
+func TestComputeError(t *testing.T) {
+	profile := employees(t)
+	profile.Mappings = append(profile.Mappings, Mapping{"grade", failing{}})
+	before := State{Name: "Old", Alias: "old", ManagerID: ID{9}, ManagerKey: "number=9"}
+	s := &Snapshot{Identity: before, Accounts: []Account{account(hr, "HR", "7", map[string]string{"id": "7", "name": "New"})}}
+	change := Compute(s, &Configuration{Profiles: []Profile{profile}}, now)
+	if change.Err == nil || !strings.Contains(change.After.ProcessingError, `attribute grade of profile "Employees"`) {
+		t.Fatalf("%v %q", change.Err, change.After.ProcessingError)
+	}
+	if change.After.Name != "Old" || change.After.ProcessingState != StateError || len(change.Attributes) != 0 || !change.Differs() ||
+		change.After.ManagerKey != "number=9" {
+		t.Errorf("%s", describe(change.After))
+	}
+}
+
+func TestChangeAttributes(t *testing.T) {
+	s := &Snapshot{
+		Identity: State{Attributes: attribute.SetOf(map[string]attribute.Value{
+			"uid": attribute.String("6"), "email": attribute.String("a@example.com"), "gone": attribute.String("x"),
+		})},
+		Accounts: []Account{account(hr, "HR", "7", map[string]string{"id": "7", "mail": "a@example.com", "name": "Ann"})},
+	}
+	change := Compute(s, &Configuration{Profiles: []Profile{employees(t)}}, now)
+	var got []string
+	for _, a := range change.Attributes {
+		got = append(got, fmt.Sprintf("%s: %s -> %s", a.Name, a.From.Text(), a.To.Text()))
+	}
+	if diff := cmp.Diff([]string{"displayName:  -> Ann", "gone: x -> ", "uid: 6 -> 7"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSetManager(t *testing.T) {
+	change := Compute(&Snapshot{Identity: State{ID: ID{5}}}, &Configuration{}, now)
+	change.SetManager(ID{6})
+	if change.After.ManagerID != (ID{6}) || !change.Differs() {
+		t.Error("the manager is not set")
+	}
+	change.SetManager(ID{5})
+	if change.After.ManagerID != (ID{}) || change.Differs() {
+		t.Error("somebody is their own manager")
+	}
+}
+
+// Calculating what a calculation gave changes nothing, whatever the accounts hold.
+func TestComputeIsStable(t *testing.T) {
+	configuration := &Configuration{Profiles: []Profile{employees(t)}}
+	rapid.Check(t, func(t *rapid.T) {
+		attributes := rapid.MapOf(rapid.SampledFrom([]string{"id", "name", "mail", "state", "mgr"}), rapid.String()).Draw(t, "attributes")
+		s := &Snapshot{Accounts: []Account{account(hr, "HR", "native", attributes)}}
+		first := Compute(s, configuration, now)
+		if first.Err != nil {
+			t.Fatal(first.Err)
+		}
+		if again := Compute(&Snapshot{Identity: *first.After, Accounts: s.Accounts}, configuration, now); again.Differs() {
+			t.Fatalf("%s became %s", describe(again.Before), describe(again.After))
+		}
+	})
+}
