@@ -22,6 +22,13 @@ import (
 // RowErrorsMax is how many faulty rows an aggregation reports one by one; it counts them all.
 const RowErrorsMax = 100
 
+// NativeIdentityLengthMax and EntitlementLengthMax are how many bytes a native identity and the value of an entitlement
+// may have: both are found by an index.
+const (
+	NativeIdentityLengthMax = store.KeyLengthMax
+	EntitlementLengthMax    = store.KeyLengthMax
+)
+
 // DeletionLimit is how many accounts a full aggregation may remove: so many, or so many percent of those there are.
 type DeletionLimit struct {
 	Count   int
@@ -138,8 +145,7 @@ func (e *Engine) Aggregate(ctx context.Context, source string, r io.Reader,
 	return result, wrap("aggregate", source, pgx.BeginFunc(ctx, e.pool, attempt))
 }
 
-// AggregateTx is [Engine.Aggregate] in the caller's transaction, which it keeps a table in until that ends: one
-// aggregation to a transaction.
+// AggregateTx is [Engine.Aggregate] in the caller's transaction, in which it keeps a temporary table until that ends.
 func (e *Engine) AggregateTx(ctx context.Context, tx pgx.Tx, source string, r io.Reader,
 	options AggregateOptions) (AggregateResult, error) {
 	result, err := e.aggregate(ctx, tx, source, r, options)
@@ -505,9 +511,13 @@ func storable(s string) bool { return strings.ToValidUTF8(s, "") == s && strings
 // read makes the account of a row. It reports whether it could.
 func (r *reading) read(row delimited.Row) bool {
 	native := row.Values[r.identityAt]
-	if native == "" {
-		r.fault(row.Line, fmt.Sprintf("column %q, which holds the native identity, is empty",
-			r.rows.Columns()[r.identityAt]))
+	if native == "" || len(native) > NativeIdentityLengthMax {
+		fault := "is empty"
+		if native != "" {
+			fault = fmt.Sprintf("is longer than %d bytes", NativeIdentityLengthMax)
+		}
+		column := r.rows.Columns()[r.identityAt]
+		r.fault(row.Line, fmt.Sprintf("column %q, which holds the native identity, %s", column, fault))
 		r.unknown++
 		return false
 	}
@@ -544,17 +554,22 @@ func (r *reading) value(c *column, text string) (attribute.Value, error) {
 	if c.multi {
 		var list []string
 		for _, element := range strings.Split(text, r.separator) {
-			if element = strings.TrimSpace(element); element != "" {
-				list = append(list, element)
-				r.noteEntitlement(c, element)
+			if element = strings.TrimSpace(element); element == "" {
+				continue
 			}
+			if err := r.noteEntitlement(c, element); err != nil {
+				return attribute.Null, err
+			}
+			list = append(list, element)
 		}
 		if list == nil {
 			return attribute.Null, nil
 		}
 		return attribute.List(list), nil
 	}
-	r.noteEntitlement(c, text)
+	if err := r.noteEntitlement(c, text); err != nil {
+		return attribute.Null, err
+	}
 	switch c.typ {
 	case "BOOLEAN":
 		switch strings.ToLower(strings.TrimSpace(text)) {
@@ -574,15 +589,19 @@ func (r *reading) value(c *column, text string) (attribute.Value, error) {
 	return attribute.String(text), nil
 }
 
-func (r *reading) noteEntitlement(c *column, value string) {
+func (r *reading) noteEntitlement(c *column, value string) error {
 	if !c.entitlement {
-		return
+		return nil
+	}
+	if len(value) > EntitlementLengthMax {
+		return fmt.Errorf("an entitlement is longer than %d bytes", EntitlementLengthMax)
 	}
 	key := store.EntitlementValue{Attribute: c.name, Value: value}
 	if _, known := r.entitlements[key]; !known {
 		key.Value = strings.Clone(value) // the row's memory is used again
 		r.entitlements[key] = struct{}{}
 	}
+	return nil
 }
 
 // fingerprint digests everything of an account that is stored, so that one comparison tells whether it changed.

@@ -331,6 +331,63 @@ func TestAggregateKeepsText(t *testing.T) {
 	}
 }
 
+// Values of any length are kept; those that an index finds somebody by are compared by their first part.
+func TestAggregateLongValues(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.apply(companyConfig)
+	// Random letters, because an index could compress others, and letters that fold to several.
+	long := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			b.WriteRune([]rune("ΐß𝔘Ж山")[(i*i*7+i*13+i/3)%5])
+		}
+		return b.String()
+	}
+	name := long(100_000)
+	text := hrHeader + fmt.Sprintf("1,%s,%s,%s,%s@example.com,%s,,,\n%s,x,,,,,,,\n", name, name, name, name, name, strings.Repeat("n", 2001))
+	result := f.aggregate("HR", text, engine.AggregateOptions{})
+	if result.Added != 1 || result.Faulty != 1 || !strings.Contains(result.RowErrors[0].Msg, "is longer than 2000 bytes") {
+		t.Errorf("%+v", result)
+	}
+	if processed := f.process(); processed.Changed != 1 || processed.Errors != 0 {
+		t.Errorf("%+v", processed)
+	}
+	if got := f.find("1"); got.Name != name || got.Attributes.Get("department").Text() != name {
+		t.Error("a long value is not what it was")
+	}
+	if names := f.names(engine.ListParams{Filters: fmt.Sprintf("name sw %q", long(20))}); names != name {
+		t.Error("a long name is not found")
+	}
+	result = f.aggregate("Directory", "sam,mail,emp,groups,active\nx,"+name+"@example.com,,"+strings.Repeat("g", 2001)+",\ny,"+name+"@EXAMPLE.com,,,\n",
+		engine.AggregateOptions{})
+	if result.Correlated != 1 || result.Faulty != 1 || !strings.Contains(result.RowErrors[0].Msg, "an entitlement is longer") {
+		t.Errorf("%d %+v", result.Correlated, result.RowErrors)
+	}
+}
+
+// A host may aggregate several sources in one transaction.
+func TestAggregateTxTwice(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.apply(companyConfig)
+	err := pgx.BeginFunc(t.Context(), f.pool, func(tx pgx.Tx) error {
+		for source, text := range map[string]string{"HR": hrRows, "Directory": "sam,mail,emp,groups,active\na,,1,,\n"} {
+			if _, err := f.AggregateTx(t.Context(), tx, source, strings.NewReader(text), engine.AggregateOptions{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.process()
+	if login := f.find("1").Attributes.Get("login").Text(); login != "a" {
+		t.Errorf("login %q", login)
+	}
+}
+
 func TestParseDeletionLimit(t *testing.T) {
 	for text, want := range map[string]string{"25": "25", "10%": "10%", " 5 % ": "5%", "0": "0", "-1": "", "101%": "", "x": "", "": ""} {
 		limit, err := engine.ParseDeletionLimit(text)

@@ -40,6 +40,10 @@ func (s *Store) Stage(ctx context.Context, tx pgx.Tx, next StageRows) (int64, er
 		    account_id       uuid                  NOT NULL,
 		    identity_id      uuid                  NOT NULL
 		) ON COMMIT DROP`
+	// The one of an aggregation before it in the transaction.
+	if _, err := tx.Exec(ctx, `DROP TABLE IF EXISTS pg_temp.aggregation_stage`); err != nil {
+		return 0, mapError(err)
+	}
 	if _, err := tx.Exec(ctx, create); err != nil {
 		return 0, mapError(err)
 	}
@@ -77,7 +81,7 @@ func (r *stageSource) Values() ([]any, error) {
 	// The identifiers are made here for all rows, though only new accounts come to use them: PostgreSQL makes none of
 	// version 7 before its version 18.
 	v := r.values[:0]
-	v = append(v, a.Line, a.NativeIdentity, a.Name, Fold(a.Name), a.Attributes, a.Fingerprint, a.CorrelationKeys,
+	v = append(v, a.Line, a.NativeIdentity, a.Name, FoldKey(a.Name), a.Attributes, a.Fingerprint, a.CorrelationKeys,
 		NewID(), NewID())
 	return v, nil
 }
@@ -325,7 +329,7 @@ func (s *Store) AdoptUncorrelated(ctx context.Context, tx pgx.Tx, source, profil
 		SELECT count(*) FROM orphans`
 	ids, identities, keys := make([]ID, len(accounts)), make([]ID, len(accounts)), make([]string, len(accounts))
 	for i, a := range accounts {
-		ids[i], identities[i], keys[i] = a.AccountID, NewID(), Fold(a.Name)
+		ids[i], identities[i], keys[i] = a.AccountID, NewID(), FoldKey(a.Name)
 	}
 	var count int
 	err := tx.QueryRow(ctx, s.sql(statement), source, profile, ids, keys, identities, now).Scan(&count)

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"unicode/utf8"
+
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/muster-engine/muster/filterql"
@@ -15,11 +17,30 @@ func foldSQL(x string) string {
 	return `normalize(replace(lower(upper(normalize(` + x + `) COLLATE "und-x-icu")), 'ς', 'σ') COLLATE "C")`
 }
 
-// foldPointer folds a text that may be absent.
+// KeyLengthMax is how many bytes of a text are compared where it is found by an index: an entry of a B-tree has no room
+// for more than about 2,700.
+const KeyLengthMax = 2000
+
+// FoldKey is [Fold], cut to [KeyLengthMax] bytes: the form of the columns whose name ends in _key.
+func FoldKey(s string) string { return clip(Fold(s)) }
+
+// clip cuts a text between two characters.
+func clip(s string) string {
+	if len(s) <= KeyLengthMax {
+		return s
+	}
+	end := KeyLengthMax
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end]
+}
+
+// foldPointer makes the key of a text that may be absent.
 func foldPointer(s *string) *string {
 	if s == nil {
 		return nil
 	}
-	folded := Fold(*s)
+	folded := FoldKey(*s)
 	return &folded
 }

@@ -89,7 +89,7 @@ func (s *Store) IdentityByID(ctx context.Context, q Querier, id ID) (Identity, e
 func (s *Store) IdentitiesByAlias(ctx context.Context, q Querier, alias string, limit int) ([]Identity, error) {
 	const statement = `SELECT ` + identityColumns + ` FROM ` + identityTables + `
 		WHERE i.alias_key = $1 ORDER BY i.id LIMIT $2`
-	return collect(ctx, q, s.sql(statement), scanIdentity, Fold(alias), limit)
+	return collect(ctx, q, s.sql(statement), scanIdentity, FoldKey(alias), limit)
 }
 
 // IdentityQuery says which identities to list, in which order.

@@ -14,10 +14,10 @@ type IdentityKey struct {
 }
 
 // KeyIgnoringCase returns the key of an attribute's value where case does not count.
-func KeyIgnoringCase(attribute, value string) string { return attribute + "=" + Fold(value) }
+func KeyIgnoringCase(attribute, value string) string { return attribute + "=" + FoldKey(value) }
 
 // KeyExact returns the key of an attribute's value where case counts. No attribute's name has either separator.
-func KeyExact(attribute, value string) string { return attribute + ":" + value }
+func KeyExact(attribute, value string) string { return attribute + ":" + clip(value) }
 
 // KeyOrigin returns the key of the account that an identity was made of. It stays with the identity when the account
 // goes, so that the account finds it when it comes back. No attribute's name begins as it does.

@@ -36,20 +36,24 @@ func mustSchema(fields []filterql.Field) *filterql.Schema {
 // publishedFields is the whitelist of the list operation, with the operators it allows on each field.
 func publishedFields() []filterql.Field {
 	equal, prefix := filterql.OpsOf(filterql.Eq), filterql.OpsOf(filterql.Eq, filterql.Sw)
+	key := func(name, column string, notNull bool) filterql.Field {
+		return filterql.Field{
+			Name: name, Type: filterql.String, Ops: prefix, Column: column, NotNull: notNull, Sortable: notNull, Fold: FoldKey,
+		}
+	}
 	return []filterql.Field{
-		{Name: "id", Type: filterql.ID, Ops: filterql.OpsOf(filterql.Eq, filterql.In), Column: "i.id", NotNull: true,
-			Convert: convertID},
-		{Name: "name", Type: filterql.String, Ops: prefix, Column: "i.name_key", NotNull: true, Sortable: true,
-			Fold: Fold},
-		{Name: "alias", Type: filterql.String, Ops: prefix, Column: "i.alias_key", NotNull: true, Sortable: true,
-			Fold: Fold},
-		{Name: "firstname", Type: filterql.String, Ops: prefix, Column: "i.firstname_key", Fold: Fold},
-		{Name: "lastname", Type: filterql.String, Ops: prefix, Column: "i.lastname_key", Fold: Fold},
-		{Name: "email", Type: filterql.String, Ops: prefix, Column: "i.email_key", Fold: Fold},
 		{
-			Name: "cloudStatus", Type: filterql.String, Ops: equal, Column: "i.cloud_status", NotNull: true,
-			Sortable: true,
-			Fold:     strings.ToUpper, Values: CloudStatuses,
+			Name: "id", Type: filterql.ID, Ops: filterql.OpsOf(filterql.Eq, filterql.In), Column: "i.id", NotNull: true,
+			Convert: convertID,
+		},
+		key("name", "i.name_key", true),
+		key("alias", "i.alias_key", true),
+		key("firstname", "i.firstname_key", false),
+		key("lastname", "i.lastname_key", false),
+		key("email", "i.email_key", false),
+		{
+			Name: "cloudStatus", Type: filterql.String, Ops: equal, Column: "i.cloud_status", NotNull: true, Sortable: true,
+			Fold: strings.ToUpper, Values: CloudStatuses,
 		},
 		{
 			Name: "processingState", Type: filterql.String, Ops: equal, Column: "i.processing_state",
@@ -74,7 +78,11 @@ func anySchema(attributes []AttributeField) *filterql.Schema {
 		fields[i].Sortable = true
 	}
 	text := func(name, column string) filterql.Field {
-		return filterql.Field{Name: name, Type: filterql.String, Column: column, Sortable: true, Fold: Fold}
+		fold := Fold
+		if strings.HasSuffix(column, "_key") {
+			fold = FoldKey
+		}
+		return filterql.Field{Name: name, Type: filterql.String, Column: column, Sortable: true, Fold: fold}
 	}
 	identifier := func(name, column string) filterql.Field {
 		return filterql.Field{Name: name, Type: filterql.ID, Column: column, Sortable: true, Convert: convertID}

@@ -137,7 +137,7 @@ func (s *Store) UpdateIdentities(ctx context.Context, tx pgx.Tx, states []Identi
 	for k := range states {
 		i := &states[k]
 		ids[k], profiles[k], managers[k] = i.ID, i.ProfileID, i.ManagerID
-		names[k], nameKeys[k], aliases[k], aliasKeys[k] = i.Name, Fold(i.Name), i.Alias, Fold(i.Alias)
+		names[k], nameKeys[k], aliases[k], aliasKeys[k] = i.Name, FoldKey(i.Name), i.Alias, FoldKey(i.Alias)
 		emails[k], emailKeys[k] = i.Email, foldPointer(i.Email)
 		first[k], last[k] = foldPointer(i.FirstName), foldPointer(i.LastName)
 		processing[k], faults[k] = i.ProcessingState, i.ProcessingError
