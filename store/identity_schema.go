@@ -38,7 +38,8 @@ func publishedFields() []filterql.Field {
 	equal, prefix := filterql.OpsOf(filterql.Eq), filterql.OpsOf(filterql.Eq, filterql.Sw)
 	key := func(name, column string, notNull bool) filterql.Field {
 		return filterql.Field{
-			Name: name, Type: filterql.String, Ops: prefix, Column: column, NotNull: notNull, Sortable: notNull, Fold: FoldKey,
+			Name: name, Type: filterql.String, Ops: prefix, Column: column, NotNull: notNull, Sortable: notNull,
+			Fold: FoldKey,
 		}
 	}
 	return []filterql.Field{
@@ -52,8 +53,8 @@ func publishedFields() []filterql.Field {
 		key("lastname", "i.lastname_key", false),
 		key("email", "i.email_key", false),
 		{
-			Name: "cloudStatus", Type: filterql.String, Ops: equal, Column: "i.cloud_status", NotNull: true, Sortable: true,
-			Fold: strings.ToUpper, Values: CloudStatuses,
+			Name: "cloudStatus", Type: filterql.String, Ops: equal, Column: "i.cloud_status", NotNull: true,
+			Sortable: true, Fold: strings.ToUpper, Values: CloudStatuses,
 		},
 		{
 			Name: "processingState", Type: filterql.String, Ops: equal, Column: "i.processing_state",

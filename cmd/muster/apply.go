@@ -19,8 +19,8 @@ func (a *app) applyCommand() *cobra.Command {
 		Short: "Bring the configuration up to YAML or JSON documents",
 		Long: `Apply creates and updates sources, identity profiles, transforms, lifecycle states and identity
 attributes. Objects are written in the published shapes: in lists (sources:, identityProfiles:, transforms:,
-lifecycleStates:, identityAttributes:), in the envelope of an export ({"self": ..., "object": ...}), or alone. Everything is applied or
-nothing. The identities it concerns are processed.`,
+lifecycleStates:, identityAttributes:), in the envelope of an export ({"self": ..., "object": ...}), or alone.
+Everything is applied or nothing. The identities it concerns are processed.`,
 		Args: exactArgs(0, "its documents with -f"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			documents, err := a.readDocuments(files)

@@ -26,9 +26,9 @@ func (a *app) demoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Show the engine at work on a sample company",
-		Long: `Demo starts a private PostgreSQL, applies the configuration of a sample company, aggregates its HR system,
-its directory and its code host, processes the identities, and shows what became of it. The company is the same every
-time. With --data DIR the database stays, and the demo prints how to query it further.`,
+		Long: `Demo starts a private PostgreSQL, applies the configuration of a sample company, aggregates its HR
+system, its directory and its code host, processes the identities, and shows what became of it. The company is the
+same every time. With --data DIR the database stays, and the demo prints how to query it further.`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if people < 1 || people > peopleMax {

@@ -77,7 +77,7 @@ func (a *app) parseFile(name string) error {
 func parseLines(in *bufio.Reader, out *bufio.Writer) error {
 	for {
 		line, length, err := readLine(in)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

@@ -78,7 +78,10 @@ func Compile(definition []byte, _ Library) (*Transform, error) {
 	case "":
 		return nil, &CompileError{Path: "type", Msg: "it is missing"}
 	default:
-		return nil, &CompileError{Path: "type", Msg: fmt.Sprintf("the operation %q is not supported by this version: accountAttribute is", shape.Type)}
+		return nil, &CompileError{
+			Path: "type",
+			Msg:  fmt.Sprintf("the operation %q is not supported by this version: accountAttribute is", shape.Type),
+		}
 	}
 	a := &accountAttribute{sort: "created"}
 	for _, member := range []struct {
@@ -96,7 +99,8 @@ func Compile(definition []byte, _ Library) (*Transform, error) {
 			return nil, &CompileError{Path: "attributes." + member.name, Msg: "a text is expected"}
 		}
 	}
-	for name, target := range map[string]*bool{"accountSortDescending": &a.descending, "accountReturnFirstLink": &a.firstLink} {
+	flags := map[string]*bool{"accountSortDescending": &a.descending, "accountReturnFirstLink": &a.firstLink}
+	for name, target := range flags {
 		switch value := shape.Attributes[name].(type) {
 		case nil:
 		case bool:
