@@ -168,10 +168,15 @@ func writeTable(w io.Writer, names []string, identities []engine.Identity) error
 	return writeAligned(w, rows)
 }
 
-// heading returns what stands above a column: the last part of its name, and of managerRef.name the first.
+// headings are what stands above columns whose names are long.
+var headings = map[string]string{
+	"emailAddress": "EMAIL", "identityStatus": "STATUS", "lifecycleState.stateName": "LIFECYCLE", "managerRef.name": "MANAGER",
+}
+
+// heading returns what stands above a column: by default the last part of its name.
 func heading(name string) string {
-	if manager, nested := strings.CutSuffix(name, "Ref.name"); nested {
-		return strings.ToUpper(manager)
+	if short, known := headings[name]; known {
+		return short
 	}
 	return strings.ToUpper(name[strings.LastIndexByte(name, '.')+1:])
 }
