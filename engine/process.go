@@ -124,7 +124,15 @@ func (e *Engine) processBatch(ctx context.Context, tx pgx.Tx, pending []store.ID
 		return ProcessResult{}, err
 	}
 	b.compute()
-	if err := b.changeKeys(ctx); err != nil {
+	if err := b.compareKeys(ctx); err != nil {
+		return ProcessResult{}, err
+	}
+	if b.findsAnew() {
+		if err := e.store.LockKeys(ctx, tx); err != nil {
+			return ProcessResult{}, err
+		}
+	}
+	if err := e.store.ChangeIdentityKeys(ctx, tx, b.removed, b.added); err != nil {
 		return ProcessResult{}, err
 	}
 	if err := b.findManagers(ctx); err != nil {
@@ -242,8 +250,15 @@ func (b *batch) compute() {
 	b.result.Identities = len(b.changes)
 }
 
-// changeKeys writes the keys by which the changed identities are found.
-func (b *batch) changeKeys(ctx context.Context) error {
+// findsAnew reports whether the batch changes by what identities are found, or by what they look for their managers.
+func (b *batch) findsAnew() bool {
+	return len(b.removed)+len(b.added) > 0 || slices.ContainsFunc(b.changes, func(c refresh.Change) bool {
+		return c.Before.ManagerKey != c.After.ManagerKey
+	})
+}
+
+// compareKeys finds the keys that the changed identities gain and lose.
+func (b *batch) compareKeys(ctx context.Context) error {
 	var concerned []store.ID
 	for i := range b.changes {
 		if len(b.changes[i].Attributes) > 0 {
@@ -270,7 +285,7 @@ func (b *batch) changeKeys(ctx context.Context) error {
 		b.removed = appendMissing(b.removed, id, held[id], keys)
 		b.added = appendMissing(b.added, id, keys, held[id])
 	}
-	return b.e.store.ChangeIdentityKeys(ctx, b.tx, b.removed, b.added)
+	return nil
 }
 
 // findManagers looks the managers up, the keys of the batch itself being in place.

@@ -336,24 +336,30 @@ func (s *Store) AdoptUncorrelated(ctx context.Context, tx pgx.Tx, source, profil
 	return count, mapError(err)
 }
 
-// correlationLock is the advisory lock that orders aggregations and refreshes: whichever of the two commits last sees
-// the other's accounts or identities, so that no pair that belongs together is missed.
-func (s *Store) correlationLock(ctx context.Context, tx pgx.Tx, function string) error {
-	// The first key is arbitrary but fixed; the second tells tenants apart.
-	_, err := tx.Exec(ctx, `SELECT `+function+`(1836413811, hashtext($1))`, s.schema)
+// The advisory locks of a tenant. Their numbers are arbitrary but fixed.
+const (
+	// correlationLock orders aggregations and refreshes: whichever of the two commits last sees the other's accounts or
+	// identities, so that no pair that belongs together is missed.
+	correlationLock = 1836413811
+	// keyLock orders the refreshes that change by what identities are found, or by what they look for their managers.
+	keyLock = 1836413812
+)
+
+func (s *Store) advisoryLock(ctx context.Context, tx pgx.Tx, function string, lock int32) error {
+	_, err := tx.Exec(ctx, `SELECT `+function+`($1, hashtext($2))`, lock, s.schema)
 	return mapError(err)
 }
 
 // ShareCorrelation is taken at the start of a transaction that changes identities. Any number may hold it at once.
 func (s *Store) ShareCorrelation(ctx context.Context, tx pgx.Tx) error {
-	return s.correlationLock(ctx, tx, "pg_advisory_xact_lock_shared")
+	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock_shared", correlationLock)
 }
 
 // CorrelateSource gives the uncorrelated accounts of a source to the identities that their keys find, and asks for
 // their refresh. It is the last thing that a transaction which added accounts does: it waits for the transactions
 // that change identities now. It returns how many accounts it correlated.
 func (s *Store) CorrelateSource(ctx context.Context, tx pgx.Tx, source ID, now time.Time) (int, error) {
-	if err := s.correlationLock(ctx, tx, "pg_advisory_xact_lock"); err != nil {
+	if err := s.advisoryLock(ctx, tx, "pg_advisory_xact_lock", correlationLock); err != nil {
 		return 0, err
 	}
 	const candidates = `
