@@ -120,10 +120,13 @@ func To(ctx context.Context, pool *pgxpool.Pool, config Config, version int64) (
 		if err != nil {
 			return nil, err
 		}
-		if version < current {
+		switch {
+		case version < current:
 			return p.DownTo(ctx, version)
+		case version > current:
+			return p.UpTo(ctx, version)
 		}
-		return p.UpTo(ctx, version)
+		return nil, nil
 	})
 }
 

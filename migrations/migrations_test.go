@@ -95,7 +95,7 @@ func check(t *testing.T, pool *pgxpool.Pool) error {
 
 func TestTo(t *testing.T) {
 	pool := storetest.Empty(t)
-	for _, version := range []int64{2, 4, 1, 3, 0} {
+	for _, version := range []int64{0, 2, 4, 4, 1, 3, 0, 0} {
 		if _, err := migrations.To(t.Context(), pool, tenant, version); err != nil {
 			t.Fatal(err)
 		}

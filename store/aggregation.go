@@ -117,8 +117,12 @@ func (s *Store) DropDuplicates(ctx context.Context, tx pgx.Tx) ([]Duplicate, err
 // LockSource keeps other aggregations of a source waiting until the transaction ends. It returns [ErrNotFound] for a
 // source that is not there.
 func (s *Store) LockSource(ctx context.Context, tx pgx.Tx, source ID) error {
+	// The source's row is not locked: every new account's foreign key would look at that lock.
+	if err := s.advisoryLock(ctx, tx, "pg_advisory_xact_lock", sourceLock, s.schema+source.String()); err != nil {
+		return err
+	}
 	var id ID
-	err := tx.QueryRow(ctx, s.sql(`SELECT id FROM muster.sources WHERE id = $1 FOR NO KEY UPDATE`), source).Scan(&id)
+	err := tx.QueryRow(ctx, s.sql(`SELECT id FROM muster.sources WHERE id = $1`), source).Scan(&id)
 	return mapError(err)
 }
 
@@ -343,23 +347,27 @@ const (
 	correlationLock = 1836413811
 	// keyLock orders the refreshes that change by what identities are found, or by what they look for their managers.
 	keyLock = 1836413812
+	// sourceLock keeps two aggregations of a source apart.
+	sourceLock = 1836413813
 )
 
-func (s *Store) advisoryLock(ctx context.Context, tx pgx.Tx, function string, lock int32) error {
-	_, err := tx.Exec(ctx, `SELECT `+function+`($1, hashtext($2))`, lock, s.schema)
+// advisoryLock takes a lock on what subject names, until the transaction ends. Two subjects may share a lock by chance,
+// and then wait for each other.
+func (s *Store) advisoryLock(ctx context.Context, tx pgx.Tx, function string, lock int32, subject string) error {
+	_, err := tx.Exec(ctx, `SELECT `+function+`($1, hashtext($2))`, lock, subject)
 	return mapError(err)
 }
 
 // ShareCorrelation is taken at the start of a transaction that changes identities. Any number may hold it at once.
 func (s *Store) ShareCorrelation(ctx context.Context, tx pgx.Tx) error {
-	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock_shared", correlationLock)
+	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock_shared", correlationLock, s.schema)
 }
 
 // CorrelateSource gives the uncorrelated accounts of a source to the identities that their keys find, and asks for
 // their refresh. It is the last thing that a transaction which added accounts does: it waits for the transactions
 // that change identities now. It returns how many accounts it correlated.
 func (s *Store) CorrelateSource(ctx context.Context, tx pgx.Tx, source ID, now time.Time) (int, error) {
-	if err := s.advisoryLock(ctx, tx, "pg_advisory_xact_lock", correlationLock); err != nil {
+	if err := s.advisoryLock(ctx, tx, "pg_advisory_xact_lock", correlationLock, s.schema); err != nil {
 		return 0, err
 	}
 	const candidates = `

@@ -170,7 +170,8 @@ func writeTable(w io.Writer, names []string, identities []engine.Identity) error
 
 // headings are what stands above columns whose names are long.
 var headings = map[string]string{
-	"emailAddress": "EMAIL", "identityStatus": "STATUS", "lifecycleState.stateName": "LIFECYCLE", "managerRef.name": "MANAGER",
+	"emailAddress": "EMAIL", "identityStatus": "STATUS", "lifecycleState.stateName": "LIFECYCLE",
+	"managerRef.name": "MANAGER",
 }
 
 // heading returns what stands above a column: by default the last part of its name.
