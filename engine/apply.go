@@ -479,6 +479,7 @@ func (a *application) finish(documents []Document) (ApplyResult, error) {
 		return a.result, &Error{Kind: Invalid, Op: "apply", Subject: placesOf(documents), Err: err}
 	}
 	a.result.Version = version
+	a.result.Notes = append(a.result.Notes, after.unmapped()...)
 	if err := a.rekeyIdentities(after); err != nil {
 		return a.result, err
 	}

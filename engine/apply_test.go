@@ -64,6 +64,26 @@ func TestApplyExport(t *testing.T) {
 	}
 }
 
+// A correlation that can find nobody is pointed out.
+func TestApplyNotesUnmapped(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	if result := f.apply(companyConfig); len(result.Notes) != 0 {
+		t.Errorf("notes: %q", result.Notes)
+	}
+	result := f.apply(strings.Replace(companyConfig, "identityAttributeName: identificationNumber, transform",
+		"identityAttributeName: badge, transform", 1))
+	want := []string{
+		`source "Directory": accountCorrelationConfig looks for identities by "identificationNumber", which no identity ` +
+			`profile maps: it finds nobody`,
+		`source "HR": managerCorrelationMapping looks for identities by "identificationNumber", which no identity ` +
+			`profile maps: it finds nobody`,
+	}
+	if diff := cmp.Diff(want, result.Notes); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // A changed profile marks its identities, and only a change does.
 func TestApplyMarks(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -251,6 +252,36 @@ func (c *configuration) identityKeys(attributes *attribute.Set) []string {
 		}
 	}
 	return keys
+}
+
+// unmapped says which correlations look for identities in an attribute that no profile gives a value.
+func (c *configuration) unmapped() []string {
+	if len(c.profiles) == 0 {
+		return nil
+	}
+	mapped := map[string]bool{}
+	for _, p := range c.profiles {
+		for _, m := range p.AttributeConfig.Transforms {
+			mapped[m.IdentityAttributeName] = true
+		}
+	}
+	var notes []string
+	note := func(source, member, attribute string) {
+		if attribute != "" && !mapped[attribute] {
+			notes = append(notes, fmt.Sprintf("source %q: %s looks for identities by %q, which no identity profile maps: "+
+				"it finds nobody", source, member, attribute))
+		}
+	}
+	for _, source := range c.sources {
+		for _, a := range source.assignments() {
+			note(source.Name, "accountCorrelationConfig", a.Property)
+		}
+		if m := source.ManagerCorrelation; m != nil {
+			note(source.Name, "managerCorrelationMapping", m.IdentityAttributeName)
+		}
+	}
+	slices.Sort(notes)
+	return notes
 }
 
 // sourceByName returns the source that an ID or a name, ignoring case, stands for; nil when none does.
