@@ -268,8 +268,8 @@ func (c *configuration) unmapped() []string {
 	var notes []string
 	note := func(source, member, attribute string) {
 		if attribute != "" && !mapped[attribute] {
-			notes = append(notes, fmt.Sprintf("source %q: %s looks for identities by %q, which no identity profile maps: "+
-				"it finds nobody", source, member, attribute))
+			notes = append(notes, fmt.Sprintf("source %q: %s looks for identities by %q, which no identity profile "+
+				"maps: it finds nobody", source, member, attribute))
 		}
 	}
 	for _, source := range c.sources {
