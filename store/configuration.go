@@ -134,24 +134,22 @@ func (s *Store) PutIdentityAttribute(ctx context.Context, tx pgx.Tx, a IdentityA
 
 // PutTransform writes a saved transform, whether it is new or not.
 func (s *Store) PutTransform(ctx context.Context, tx pgx.Tx, o Object) error {
-	const statement = `
-		INSERT INTO muster.transforms (id, name, name_key, document, created, modified)
-		VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT ON CONSTRAINT transforms_pkey
-		DO UPDATE SET name = excluded.name, name_key = excluded.name_key, document = excluded.document,
-		    modified = excluded.modified`
-	_, err := tx.Exec(ctx, s.sql(statement), o.ID, o.Name, Fold(o.Name), o.Document, o.Created, o.Modified)
-	return mapError(err)
+	return s.putObject(ctx, tx, "transforms", o)
 }
 
 // PutSource writes a source, whether it is new or not.
 func (s *Store) PutSource(ctx context.Context, tx pgx.Tx, o Object) error {
-	const statement = `
-		INSERT INTO muster.sources (id, name, name_key, document, created, modified)
+	return s.putObject(ctx, tx, "sources", o)
+}
+
+// putObject writes an object into the table of its kind, which has no columns but those of every object.
+func (s *Store) putObject(ctx context.Context, tx pgx.Tx, table string, o Object) error {
+	statement := `
+		INSERT INTO muster.` + table + ` (id, name, name_key, document, created, modified)
 		VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT ON CONSTRAINT sources_pkey
+		ON CONFLICT ON CONSTRAINT ` + table + `_pkey
 		DO UPDATE SET name = excluded.name, name_key = excluded.name_key, document = excluded.document,
-		    modified = excluded.modified`
+		       modified = excluded.modified`
 	_, err := tx.Exec(ctx, s.sql(statement), o.ID, o.Name, Fold(o.Name), o.Document, o.Created, o.Modified)
 	return mapError(err)
 }
