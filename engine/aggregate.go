@@ -122,7 +122,8 @@ type AggregateResult struct {
 // counts. The identities concerned are marked for a refresh. All of it is one transaction; text of any size is read
 // with bounded memory.
 func (e *Engine) Aggregate(ctx context.Context, source string, r io.Reader,
-	options AggregateOptions) (AggregateResult, error) {
+	options AggregateOptions,
+) (AggregateResult, error) {
 	var result AggregateResult
 	attempt := func(tx pgx.Tx) (err error) {
 		result, err = e.aggregate(ctx, tx, source, r, options)
@@ -147,13 +148,15 @@ func (e *Engine) Aggregate(ctx context.Context, source string, r io.Reader,
 
 // AggregateTx is [Engine.Aggregate] in the caller's transaction, in which it keeps a temporary table until that ends.
 func (e *Engine) AggregateTx(ctx context.Context, tx pgx.Tx, source string, r io.Reader,
-	options AggregateOptions) (AggregateResult, error) {
+	options AggregateOptions,
+) (AggregateResult, error) {
 	result, err := e.aggregate(ctx, tx, source, r, options)
 	return result, wrap("aggregate", source, err)
 }
 
 func (e *Engine) aggregate(ctx context.Context, tx pgx.Tx, name string, r io.Reader,
-	options AggregateOptions) (AggregateResult, error) {
+	options AggregateOptions,
+) (AggregateResult, error) {
 	c, source, err := e.sourceFor(ctx, tx, name)
 	if err != nil {
 		return AggregateResult{}, err

@@ -42,7 +42,8 @@ func jobMigration(pool *pgxpool.Pool, config Config) *goose.Migration {
 }
 
 func migrateJobs(ctx context.Context, pool *pgxpool.Pool, config Config, direction rivermigrate.Direction,
-	version int) error {
+	version int,
+) error {
 	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Logger: discard,
 		Schema: config.JobSchema})
 	if err != nil {

@@ -62,7 +62,8 @@ type CorrelationInput struct {
 
 // UncorrelatedAccounts returns a page of the uncorrelated accounts of a source, by ID, after a given one.
 func (s *Store) UncorrelatedAccounts(ctx context.Context, q Querier, source, after ID, limit int) ([]CorrelationInput,
-	error) {
+	error,
+) {
 	const statement = `
 		SELECT id, native_identity, name, attributes
 		FROM muster.accounts

@@ -129,7 +129,8 @@ func (s *Store) LockSource(ctx context.Context, tx pgx.Tx, source ID) error {
 // CountVanished returns how many accounts a source has, and how many of them are not in the stage. The accounts whose
 // native identities are given count as staged.
 func (s *Store) CountVanished(ctx context.Context, tx pgx.Tx, source ID, spared []string) (accounts, vanished int,
-	err error) {
+	err error,
+) {
 	const statement = `
 		SELECT count(*), count(*) FILTER (WHERE g.native_identity IS NULL AND a.native_identity <> ALL ($2))
 		FROM muster.accounts a
@@ -245,8 +246,7 @@ func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, no
 	const statement = `
 		WITH fresh AS MATERIALIZED (
 		    SELECT g.account_id AS id, g.identity_id, g.native_identity, g.name, g.name_key, g.attributes,
-		    g.fingerprint,
-		           g.correlation_keys
+		           g.fingerprint, g.correlation_keys
 		    FROM pg_temp.aggregation_stage g
 		    LEFT JOIN muster.accounts a ON a.source_id = $1 AND a.native_identity = g.native_identity
 		    WHERE a.id IS NULL
@@ -282,14 +282,13 @@ func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, no
 		), events AS (
 		    INSERT INTO muster.identity_events (identity_id, type, detail, at)
 		    SELECT identity_id, 'IDENTITY_CREATED',
-		           jsonb_build_object('accountId', replace(id::text, '-', ''), 'sourceId', replace($1::uuid::text,
-		           '-', '')), $3
+		           jsonb_build_object('accountId', replace(id::text, '-', ''),
+		                              'sourceId', replace($1::uuid::text, '-', '')), $3
 		    FROM placed
 		    WHERE owner_id = identity_id
 		)
 		SELECT count(*), count(*) FILTER (WHERE owner_id <> identity_id),
-		    count(*) FILTER (WHERE owner_id = identity_id),
-		       count(*) FILTER (WHERE matches > 1)
+		       count(*) FILTER (WHERE owner_id = identity_id), count(*) FILTER (WHERE matches > 1)
 		FROM placed`
 	var n NewAccounts
 	err := tx.QueryRow(ctx, s.sql(statement), source, profile, now).Scan(&n.Accounts, &n.Correlated, &n.Identities,
@@ -301,7 +300,8 @@ func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, no
 // find
 // nobody. It returns how many.
 func (s *Store) AdoptUncorrelated(ctx context.Context, tx pgx.Tx, source, profile ID, accounts []CorrelationInput,
-	now time.Time) (int, error) {
+	now time.Time,
+) (int, error) {
 	const statement = `
 		WITH orphans AS MATERIALIZED (
 		    SELECT a.id, a.native_identity, a.name, v.name_key, v.identity_id
@@ -326,8 +326,8 @@ func (s *Store) AdoptUncorrelated(ctx context.Context, tx pgx.Tx, source, profil
 		), events AS (
 		    INSERT INTO muster.identity_events (identity_id, type, detail, at)
 		    SELECT identity_id, 'IDENTITY_CREATED',
-		           jsonb_build_object('accountId', replace(id::text, '-', ''), 'sourceId', replace($1::uuid::text,
-		           '-', '')), $6
+		           jsonb_build_object('accountId', replace(id::text, '-', ''),
+		                              'sourceId', replace($1::uuid::text, '-', '')), $6
 		    FROM orphans
 		)
 		SELECT count(*) FROM orphans`
@@ -388,7 +388,8 @@ func (s *Store) CorrelateKeys(ctx context.Context, tx pgx.Tx, keys []string, now
 }
 
 func (s *Store) correlate(ctx context.Context, tx pgx.Tx, candidates, wait string, argument any, now time.Time) (int,
-	error) {
+	error,
+) {
 	statement := fmt.Sprintf(`
 		WITH candidates AS MATERIALIZED (
 		    SELECT a.id, a.correlation_keys

@@ -24,7 +24,8 @@ type EntitlementValue struct{ Attribute, Value string }
 // AddEntitlements makes the values known that a source has not shown before and returns how many those were. A new
 // entitlement is named by its value until something better is known.
 func (s *Store) AddEntitlements(ctx context.Context, tx pgx.Tx, source ID, values []EntitlementValue,
-	now time.Time) (int, error) {
+	now time.Time,
+) (int, error) {
 	const statement = `
 		INSERT INTO muster.entitlements (id, source_id, attribute, value, name, created, modified)
 		SELECT v.id, $1, v.attribute, v.value, v.value, $5, $5

@@ -38,7 +38,8 @@ func (s *Store) RequestRefresh(ctx context.Context, tx pgx.Tx, identities []ID, 
 
 // RequestProfileRefresh asks for the refresh of all identities of a profile and returns how many those are.
 func (s *Store) RequestProfileRefresh(ctx context.Context, tx pgx.Tx, profile ID, reason string, now time.Time) (int,
-	error) {
+	error,
+) {
 	const statement = `
 		INSERT INTO muster.refresh_requests (identity_id, reason, requested_at)
 		SELECT id, $2, $3 FROM muster.identities WHERE profile_id = $1`
@@ -49,7 +50,8 @@ func (s *Store) RequestProfileRefresh(ctx context.Context, tx pgx.Tx, profile ID
 // RequestSourceRefresh asks for the refresh of all identities with an account on a source and returns how many those
 // are.
 func (s *Store) RequestSourceRefresh(ctx context.Context, tx pgx.Tx, source ID, reason string, now time.Time) (int,
-	error) {
+	error,
+) {
 	const statement = `
 		INSERT INTO muster.refresh_requests (identity_id, reason, requested_at)
 		SELECT DISTINCT identity_id, $2, $3::timestamptz

@@ -82,7 +82,8 @@ type RoleAssignmentFilter struct {
 
 // RoleAssignments returns the assignments of an identity, the earliest first.
 func (s *Store) RoleAssignments(ctx context.Context, q Querier, identity ID,
-	filter RoleAssignmentFilter) ([]RoleAssignment, error) {
+	filter RoleAssignmentFilter,
+) ([]RoleAssignment, error) {
 	const statement = `
 		SELECT ` + assignmentColumns + `
 		FROM muster.role_assignments a

@@ -54,7 +54,8 @@ func (s *Store) sql(statement string) string {
 
 // collect runs a query and scans its rows with scan.
 func collect[T any](ctx context.Context, q Querier, sql string, scan func(pgx.CollectableRow) (T, error),
-	arguments ...any) ([]T, error) {
+	arguments ...any,
+) ([]T, error) {
 	rows, err := q.Query(ctx, sql, arguments...)
 	if err != nil {
 		return nil, mapError(err)

@@ -70,7 +70,8 @@ removed, unless it is a delta; more than --max-deletions refuse the whole aggreg
 }
 
 func (a *app) aggregate(cmd *cobra.Command, eng *engine.Engine, source, file string,
-	options engine.AggregateOptions) (engine.AggregateResult, error) {
+	options engine.AggregateOptions,
+) (engine.AggregateResult, error) {
 	r, err := a.openInput(file)
 	if err != nil {
 		return engine.AggregateResult{}, err

@@ -14,9 +14,11 @@ import (
 	"github.com/muster-engine/muster/migrations"
 )
 
+// migrationStep moves the tables and returns the steps it took.
+type migrationStep func(context.Context, *pgxpool.Pool, migrations.Config) ([]migrations.Migration, error)
+
 func (a *app) migrateCommand() *cobra.Command {
-	move := func(use, short string, step func(context.Context, *pgxpool.Pool,
-		migrations.Config) ([]migrations.Migration, error)) *cobra.Command {
+	move := func(use, short string, step migrationStep) *cobra.Command {
 		return &cobra.Command{
 			Use: use, Short: short, Args: exactArgs(0, "no argument"),
 			RunE: func(cmd *cobra.Command, _ []string) error { return a.migrate(cmd.Context(), step) },
@@ -53,16 +55,15 @@ func (a *app) migrateToCommand() *cobra.Command {
 			if err != nil || version < 0 || version > migrations.Latest() {
 				return usage("there is no version %q: versions go from 0 to %d", args[0], migrations.Latest())
 			}
-			return a.migrate(cmd.Context(), func(ctx context.Context, pool *pgxpool.Pool,
-				c migrations.Config) ([]migrations.Migration, error) {
+			to := func(ctx context.Context, pool *pgxpool.Pool, c migrations.Config) ([]migrations.Migration, error) {
 				return migrations.To(ctx, pool, c, version)
-			})
+			}
+			return a.migrate(cmd.Context(), to)
 		},
 	}
 }
 
-func (a *app) migrate(ctx context.Context, step func(context.Context, *pgxpool.Pool,
-	migrations.Config) ([]migrations.Migration, error)) error {
+func (a *app) migrate(ctx context.Context, step migrationStep) error {
 	return a.withDatabase(ctx, func(d *database) error {
 		steps, err := step(ctx, d.pool, a.schemas)
 		for _, m := range steps {
