@@ -114,6 +114,9 @@ type documentReader struct {
 	name      string
 	documents []Document
 	nodes     int
+	// path leads to the node that is written as JSON, part by part: joining it for every node would cost more than all
+	// else.
+	path []string
 }
 
 func (r *documentReader) fault(node *yaml.Node, path, format string, arguments ...any) error {
@@ -206,7 +209,8 @@ func (r *documentReader) readObject(node *yaml.Node, path string, kind ObjectTyp
 	case !known:
 		return r.fault(node, path, "objects of type %q cannot be applied: those of %s can", kind, knownTypes())
 	}
-	text, err := r.appendJSON(nil, object, path, 0)
+	r.path = append(r.path[:0], path)
+	text, err := r.appendJSON(nil, object)
 	if err != nil {
 		return err
 	}
@@ -260,25 +264,26 @@ func typeByMembers(node *yaml.Node) ObjectType {
 }
 
 // appendJSON writes a node as JSON. It keeps what a text says: a date stays the text it is, and a number its digits.
-func (r *documentReader) appendJSON(dst []byte, node *yaml.Node, path string, depth int) ([]byte, error) {
-	if r.nodes++; r.nodes > configurationNodesMax || depth > configurationDepthMax {
-		return nil, r.fault(node, path, "the configuration is nested deeper than %d levels or has more than %d nodes",
+func (r *documentReader) appendJSON(dst []byte, node *yaml.Node) ([]byte, error) {
+	if r.nodes++; r.nodes > configurationNodesMax || len(r.path) > configurationDepthMax {
+		r.path = r.path[:1] // the whole of it is too long to be of use
+		return nil, r.faultHere(node, "the configuration is nested deeper than %d levels or has more than %d nodes",
 			configurationDepthMax, configurationNodesMax)
 	}
 	var err error
 	switch node.Kind {
 	case yaml.AliasNode:
-		return r.appendJSON(dst, node.Alias, path, depth+1)
+		return r.appendInner(dst, node.Alias, "")
 	case yaml.MappingNode:
 		dst = append(dst, '{')
 		seen := map[string]bool{}
 		for i := 0; i < len(node.Content); i += 2 {
 			key := node.Content[i]
 			if key.Kind != yaml.ScalarNode || key.Tag == "!!merge" {
-				return nil, r.fault(key, path, "a member's name must be a plain text")
+				return nil, r.faultHere(key, "a member's name must be a plain text")
 			}
 			if seen[key.Value] {
-				return nil, r.fault(key, path, "the member %q is given twice", key.Value)
+				return nil, r.faultHere(key, "the member %q is given twice", key.Value)
 			}
 			seen[key.Value] = true
 			if i > 0 {
@@ -286,7 +291,7 @@ func (r *documentReader) appendJSON(dst []byte, node *yaml.Node, path string, de
 			}
 			dst = appendJSONText(dst, key.Value)
 			dst = append(dst, ':')
-			if dst, err = r.appendJSON(dst, node.Content[i+1], path+"."+key.Value, depth+1); err != nil {
+			if dst, err = r.appendInner(dst, node.Content[i+1], "."+key.Value); err != nil {
 				return nil, err
 			}
 		}
@@ -297,17 +302,32 @@ func (r *documentReader) appendJSON(dst []byte, node *yaml.Node, path string, de
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			if dst, err = r.appendJSON(dst, element, path+"["+strconv.Itoa(i)+"]", depth+1); err != nil {
+			if dst, err = r.appendInner(dst, element, "["+strconv.Itoa(i)+"]"); err != nil {
 				return nil, err
 			}
 		}
 		return append(dst, ']'), nil
 	default:
-		return r.appendScalar(dst, node, path)
+		return r.appendScalar(dst, node)
 	}
 }
 
-func (r *documentReader) appendScalar(dst []byte, node *yaml.Node, path string) ([]byte, error) {
+// appendInner writes a node one step deeper.
+func (r *documentReader) appendInner(dst []byte, node *yaml.Node, step string) ([]byte, error) {
+	r.path = append(r.path, step)
+	dst, err := r.appendJSON(dst, node)
+	if err == nil {
+		r.path = r.path[:len(r.path)-1]
+	}
+	return dst, err
+}
+
+// faultHere is fault at the path that is being written.
+func (r *documentReader) faultHere(node *yaml.Node, format string, arguments ...any) error {
+	return r.fault(node, strings.TrimPrefix(strings.Join(r.path, ""), "."), format, arguments...)
+}
+
+func (r *documentReader) appendScalar(dst []byte, node *yaml.Node) ([]byte, error) {
 	switch node.ShortTag() {
 	case "!!null":
 		return append(dst, "null"...), nil
@@ -317,18 +337,18 @@ func (r *documentReader) appendScalar(dst []byte, node *yaml.Node, path string) 
 		}
 		var value any
 		if err := node.Decode(&value); err != nil {
-			return nil, r.fault(node, path, "%q: %v", node.Value, err)
+			return nil, r.faultHere(node, "%q: %v", node.Value, err)
 		}
 		text, err := json.Marshal(value)
 		if err != nil {
-			return nil, r.fault(node, path, "%q cannot be written as JSON", node.Value)
+			return nil, r.faultHere(node, "%q cannot be written as JSON", node.Value)
 		}
 		return append(dst, text...), nil
 	case "!!binary":
-		return nil, r.fault(node, path, "binary values are not supported")
+		return nil, r.faultHere(node, "binary values are not supported")
 	}
 	if strings.ContainsRune(node.Value, 0) {
-		return nil, r.fault(node, path, "a text must not contain the NUL character")
+		return nil, r.faultHere(node, "a text must not contain the NUL character")
 	}
 	return appendJSONText(dst, node.Value), nil
 }

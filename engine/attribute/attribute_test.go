@@ -47,6 +47,7 @@ func TestSetDecodeFault(t *testing.T) {
 		`{"a":"b\q"}`:      "proper escapes",
 		"{\"a\":\"b\nc\"}": "no control character",
 		`{a:1}`:            "want a text",
+		"{\"a\":\"\xff\"}": "not UTF-8",
 	} {
 		var set Set
 		err := set.Decode([]byte(document))

@@ -2,9 +2,11 @@ package attribute
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // decoder reads the JSON that attributes are kept in: an object whose values are null, strings, booleans, numbers or
@@ -13,6 +15,14 @@ import (
 type decoder struct {
 	text string
 	at   int
+}
+
+// newDecoder returns a decoder of a document. What is not UTF-8 is no JSON.
+func newDecoder(document []byte) (decoder, error) {
+	if !utf8.Valid(document) {
+		return decoder{}, errors.New("attributes: the document is not UTF-8 text")
+	}
+	return decoder{text: string(document)}, nil
 }
 
 func (d *decoder) fault(want string) error {

@@ -128,7 +128,10 @@ func (s *Set) UnmarshalJSON(document []byte) error { return s.Decode(document) }
 // occurs twice the last value counts.
 func (s *Set) Decode(document []byte) error {
 	s.Reset()
-	d := decoder{text: string(document)}
+	d, err := newDecoder(document)
+	if err != nil {
+		return err
+	}
 	if err := d.object(s); err != nil {
 		s.Reset()
 		return err

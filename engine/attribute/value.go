@@ -167,7 +167,10 @@ func (v Value) MarshalJSON() ([]byte, error) { return v.AppendJSON(nil), nil }
 // UnmarshalJSON implements [json.Unmarshaler]. Objects, and lists whose elements are lists or objects, are errors;
 // numbers and booleans in a list become their text, nulls in a list are left out.
 func (v *Value) UnmarshalJSON(document []byte) error {
-	d := decoder{text: string(document)}
+	d, err := newDecoder(document)
+	if err != nil {
+		return err
+	}
 	value, err := d.value()
 	if err != nil {
 		return err
