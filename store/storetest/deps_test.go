@@ -113,11 +113,14 @@ func TestFilterLanguageImportsOnlySquirrel(t *testing.T) {
 	}
 	for _, imported := range list[i].Imports {
 		host, _, _ := strings.Cut(imported, "/")
-		if strings.Contains(host, ".") && imported != "github.com/Masterminds/squirrel" {
+		if strings.Contains(host, ".") && imported != "github.com/Masterminds/squirrel" && imported != words {
 			t.Errorf("filterql imports %s", imported)
 		}
 	}
 }
+
+// words is what any layer may use to say what was meant.
+const words = module + "/internal/suggest"
 
 // Imports point one way.
 func TestLayers(t *testing.T) {
@@ -128,7 +131,7 @@ func TestLayers(t *testing.T) {
 		module + "/migrations":     {},
 		module + "/store":          {module + "/filterql", module + "/migrations"},
 		attribute:                  {},
-		criteria:                   {attribute},
+		criteria:                   {attribute, module + "/filterql"},
 		transform:                  {attribute},
 		module + "/engine/refresh": {attribute, criteria, transform},
 	}
@@ -138,7 +141,7 @@ func TestLayers(t *testing.T) {
 			continue
 		}
 		for _, imported := range p.Imports {
-			if within(imported, module) && !within(imported, layer...) && !within(imported, p.ImportPath) {
+			if within(imported, module) && imported != words && !within(imported, layer...) && !within(imported, p.ImportPath) {
 				t.Errorf("%s imports %s, it may import %v", p.ImportPath, imported, layer)
 			}
 		}

@@ -1,0 +1,134 @@
+package javaregex
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/dlclark/regexp2"
+)
+
+const (
+	// PatternMax is the largest number of bytes that a pattern may have.
+	PatternMax = 4096
+	// Timeout is how long one search may take. The clock that it is read from ticks every 100 ms.
+	Timeout = 250 * time.Millisecond
+)
+
+// The errors of a search.
+var (
+	ErrTimeout = fmt.Errorf("the regular expression takes more than %v on this text: write it without nested repetitions",
+		Timeout)
+	ErrTooLong = errors.New("the result is too long")
+)
+
+// Regexp is a compiled pattern.
+type Regexp struct {
+	pattern string
+	// literal is what the pattern stands for when it has no operator.
+	literal   string
+	isLiteral bool
+	re        *regexp2.Regexp
+	groups    int
+	names     map[string]int
+}
+
+// Compile reads a pattern. The error says which character is wrong.
+func Compile(pattern string) (*Regexp, error) {
+	if len(pattern) > PatternMax {
+		return nil, fmt.Errorf("the pattern has %d bytes, %d are allowed", len(pattern), PatternMax)
+	}
+	if !utf8.ValidString(pattern) {
+		return nil, errors.New("the pattern is not UTF-8")
+	}
+	if pattern != "" && !strings.ContainsAny(pattern, `\^$.|?*+()[]{}`) {
+		return &Regexp{pattern: pattern, literal: pattern, isLiteral: true}, nil
+	}
+	t := translator{pattern: pattern, names: map[string]int{}}
+	if err := t.translate(); err != nil {
+		return nil, err
+	}
+	re, err := regexp2.Compile(t.out.String(), regexp2.None)
+	if err != nil {
+		// Its text quotes the translated pattern, which nobody wrote.
+		_, reason, _ := strings.Cut(err.Error(), ": ")
+		return nil, fmt.Errorf("the pattern is malformed: %s", strings.SplitN(reason, " in `", 2)[0])
+	}
+	re.MatchTimeout = Timeout
+	return &Regexp{pattern: pattern, re: re, groups: t.groups, names: t.names}, nil
+}
+
+// String returns the pattern.
+func (r *Regexp) String() string { return r.pattern }
+
+// Matches reports whether the whole text matches.
+func (r *Regexp) Matches(text string) (bool, error) {
+	if r.isLiteral {
+		return text == r.literal, nil
+	}
+	runes := []rune(text)
+	// The first alternative that matches need not be the one that reaches the end, so the pattern is anchored.
+	anchored, err := regexp2.Compile(`\A(?:`+r.re.String()+`)\z`, regexp2.None)
+	if err != nil {
+		return false, fmt.Errorf("the pattern is malformed: %w", err)
+	}
+	anchored.MatchTimeout = Timeout
+	ok, err := anchored.MatchRunes(runes)
+	return ok, searchError(err)
+}
+
+// Split splits text around the matches, as String.split does: empty texts at the end fall away, and so does one at the
+// start that a match of no characters makes. It gives at most max parts, the rest being dropped.
+func (r *Regexp) Split(text string, max int) ([]string, error) {
+	var parts []string
+	if r.isLiteral {
+		parts = strings.Split(text, r.literal)
+	} else {
+		runes := []rune(text)
+		start := 0
+		err := r.each(runes, func(m *regexp2.Match) error {
+			if m.Index+m.Length == 0 {
+				return nil
+			}
+			parts = append(parts, string(runes[start:m.Index]))
+			start = m.Index + m.Length
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if parts == nil {
+			return []string{text}, nil
+		}
+		parts = append(parts, string(runes[start:]))
+	}
+	if len(parts) == 1 {
+		return parts, nil
+	}
+	for len(parts) > 0 && parts[len(parts)-1] == "" {
+		parts = parts[:len(parts)-1]
+	}
+	return parts[:min(len(parts), max)], nil
+}
+
+// each calls found with every match.
+func (r *Regexp) each(runes []rune, found func(*regexp2.Match) error) error {
+	m, err := r.re.FindRunesMatch(runes)
+	for err == nil && m != nil {
+		if err := found(m); err != nil {
+			return err
+		}
+		m, err = r.re.FindNextMatch(m)
+	}
+	return searchError(err)
+}
+
+// searchError replaces the error of regexp2, which quotes the text: that is personal data.
+func searchError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return ErrTimeout
+}

@@ -1,0 +1,290 @@
+package velocity
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/language"
+
+	"github.com/muster-engine/muster/engine/transform/javaregex"
+)
+
+// call calls a method of a value, or reads its property.
+func call(value any, name string, arguments []any, isCall bool, max int) (any, error) {
+	var (
+		result any
+		known  bool
+		err    error
+	)
+	switch v := value.(type) {
+	case Object:
+		result, known, err = v.Call(name, arguments, isCall)
+	case string:
+		result, known, err = textMethod(v, name, arguments, isCall, max)
+	case []any:
+		result, known, err = listMethod(v, name, arguments)
+	case bool, int64, float64:
+		result, known, err = scalarMethod(v, name, arguments)
+	}
+	if !known && err == nil {
+		what := "property"
+		if isCall {
+			what = "method"
+		}
+		err = fmt.Errorf("%s has no %s %s", kind(value), what, name)
+		if _, ok := value.(string); ok && !isCall {
+			err = fmt.Errorf("%w: write ${name}.%s for the text after a variable", err, name)
+		}
+	}
+	return result, err
+}
+
+func scalarMethod(value any, name string, arguments []any) (any, bool, error) {
+	switch name {
+	case "toString", "intValue", "longValue", "booleanValue":
+		if name == "toString" {
+			return Text(value), true, count(name, arguments, 0, 0)
+		}
+		return value, true, count(name, arguments, 0, 0)
+	case "equals":
+		if err := count(name, arguments, 1, 1); err != nil {
+			return nil, true, err
+		}
+		return equal(value, arguments[0]), true, nil
+	}
+	return nil, false, nil
+}
+
+func listMethod(items []any, name string, arguments []any) (any, bool, error) {
+	switch name {
+	case "size", "length":
+		return int64(len(items)), true, count(name, arguments, 0, 0)
+	case "isEmpty", "empty":
+		return len(items) == 0, true, count(name, arguments, 0, 0)
+	case "toString":
+		return Text(items), true, count(name, arguments, 0, 0)
+	case "get":
+		if err := count(name, arguments, 1, 1); err != nil {
+			return nil, true, err
+		}
+		item, err := element(items, arguments[0])
+		return item, true, err
+	case "contains", "indexOf":
+		if err := count(name, arguments, 1, 1); err != nil {
+			return nil, true, err
+		}
+		at := int64(-1)
+		for i, item := range items {
+			if equal(item, arguments[0]) {
+				at = int64(i)
+				break
+			}
+		}
+		if name == "contains" {
+			return at >= 0, true, nil
+		}
+		return at, true, nil
+	}
+	return nil, false, nil
+}
+
+// count checks the number of arguments.
+func count(name string, arguments []any, least, most int) error {
+	if n := len(arguments); n < least || n > most {
+		wanted := fmt.Sprint(least)
+		if most > least {
+			wanted = fmt.Sprintf("%d to %d", least, most)
+		}
+		return fmt.Errorf("%s takes %s arguments, %d are given", name, wanted, n)
+	}
+	return nil
+}
+
+// textMethods are the methods of java.lang.String that templates call, with the arguments they take: t for text, n for
+// a number, ? before those that may be left out.
+var textMethods = map[string]string{
+	"length": "", "isEmpty": "", "isBlank": "", "toLowerCase": "", "toUpperCase": "", "trim": "", "strip": "",
+	"toString": "", "intern": "", "capitalize": "", "substring": "n?n", "charAt": "n", "indexOf": "t?n", "lastIndexOf": "t",
+	"contains": "t", "startsWith": "t", "endsWith": "t", "equals": "t", "equalsIgnoreCase": "t", "compareTo": "t",
+	"compareToIgnoreCase": "t", "concat": "t", "replace": "tt", "replaceAll": "tt", "replaceFirst": "tt", "matches": "t",
+	"split": "t?n", "repeat": "n",
+}
+
+func textMethod(s, name string, arguments []any, isCall bool, max int) (any, bool, error) {
+	signature, known := textMethods[name]
+	if !known || !isCall && signature != "" {
+		return nil, false, nil
+	}
+	texts, numbers, err := read(name, signature, arguments)
+	if err != nil {
+		return nil, true, err
+	}
+	switch signature {
+	case "":
+		return plainMethod(s, name), true, nil
+	case "t":
+		result, err := compareMethod(s, name, texts[0], max)
+		return result, true, err
+	case "tt":
+		result, err := replaceMethod(s, name, texts[0], texts[1], max)
+		return result, true, err
+	}
+	result, err := positionMethod(s, name, texts, numbers, max)
+	return result, true, err
+}
+
+// read takes the arguments apart by the signature.
+func read(name, signature string, arguments []any) (texts []string, numbers []int64, err error) {
+	required, _, _ := strings.Cut(signature, "?")
+	all := strings.Replace(signature, "?", "", 1)
+	if err := count(name, arguments, len(required), len(all)); err != nil {
+		return nil, nil, err
+	}
+	for i, argument := range arguments {
+		if argument == nil {
+			return nil, nil, fmt.Errorf("argument %d of %s is null", i+1, name)
+		}
+		if all[i] == 't' {
+			texts = append(texts, Text(argument))
+			continue
+		}
+		n, ok := integer(argument)
+		if !ok {
+			return nil, nil, fmt.Errorf("argument %d of %s is a number, not %s", i+1, name, kind(argument))
+		}
+		numbers = append(numbers, n)
+	}
+	return texts, numbers, nil
+}
+
+func plainMethod(s, name string) any {
+	switch name {
+	case "length":
+		return int64(utf8.RuneCountInString(s))
+	case "isEmpty":
+		return s == ""
+	case "isBlank":
+		return strings.TrimSpace(s) == ""
+	case "toLowerCase":
+		return cases.Lower(language.Und).String(s)
+	case "toUpperCase":
+		return cases.Upper(language.Und).String(s)
+	case "trim":
+		return strings.TrimFunc(s, func(r rune) bool { return r <= ' ' })
+	case "strip":
+		return strings.TrimSpace(s)
+	case "capitalize":
+		r, size := utf8.DecodeRuneInString(s)
+		if size == 0 {
+			return s
+		}
+		return string(unicode.ToTitle(r)) + s[size:]
+	default:
+		return s
+	}
+}
+
+func compareMethod(s, name, other string, max int) (any, error) {
+	switch name {
+	case "lastIndexOf":
+		return runeIndex(s, strings.LastIndex(s, other)), nil
+	case "contains":
+		return strings.Contains(s, other), nil
+	case "startsWith":
+		return strings.HasPrefix(s, other), nil
+	case "endsWith":
+		return strings.HasSuffix(s, other), nil
+	case "equals":
+		return s == other, nil
+	case "equalsIgnoreCase":
+		return strings.EqualFold(s, other), nil
+	case "compareTo":
+		return int64(strings.Compare(s, other)), nil
+	case "compareToIgnoreCase":
+		return int64(strings.Compare(strings.ToLower(s), strings.ToLower(other))), nil
+	case "matches":
+		re, err := javaregex.Compile(other)
+		if err != nil {
+			return nil, err
+		}
+		return re.Matches(s)
+	default: // concat
+		return join(s, other, max)
+	}
+}
+
+func replaceMethod(s, name, old, replacement string, max int) (any, error) {
+	if name == "replace" {
+		if len(s)+strings.Count(s, old)*(len(replacement)-len(old)) > max {
+			return nil, ErrTooLong
+		}
+		return strings.ReplaceAll(s, old, replacement), nil
+	}
+	re, err := javaregex.Compile(old)
+	if err != nil {
+		return nil, err
+	}
+	r, err := re.Replacement(replacement)
+	if err != nil {
+		return nil, err
+	}
+	if name == "replaceFirst" {
+		return r.ReplaceFirst(s, max)
+	}
+	return r.ReplaceAll(s, max)
+}
+
+func positionMethod(s, name string, texts []string, numbers []int64, max int) (any, error) {
+	switch name {
+	case "substring":
+		to := int64(utf8.RuneCountInString(s))
+		if len(numbers) == 2 {
+			to = numbers[1]
+		}
+		return substring(s, numbers[0], to)
+	case "charAt":
+		return substring(s, numbers[0], numbers[0]+1)
+	case "repeat":
+		if numbers[0] < 0 || numbers[0] > int64(max) || len(s)*int(numbers[0]) > max {
+			return nil, ErrTooLong
+		}
+		return strings.Repeat(s, int(numbers[0])), nil
+	case "indexOf":
+		return indexFrom(s, texts[0], numbers), nil
+	default: // split
+		re, err := javaregex.Compile(texts[0])
+		if err != nil {
+			return nil, err
+		}
+		parts, err := re.Split(s, StepsMax)
+		items := make([]any, len(parts))
+		for i, part := range parts {
+			items[i] = part
+		}
+		return items, err
+	}
+}
+
+func indexFrom(s, wanted string, from []int64) int64 {
+	skipped := int64(0)
+	if len(from) > 0 && from[0] > 0 {
+		runes := []rune(s)
+		skipped = min(from[0], int64(len(runes)))
+		s = string(runes[skipped:])
+	}
+	if at := runeIndex(s, strings.Index(s, wanted)); at >= 0 {
+		return at + skipped
+	}
+	return -1
+}
+
+// runeIndex turns an index of bytes into one of code points.
+func runeIndex(s string, at int) int64 {
+	if at < 0 {
+		return -1
+	}
+	return int64(utf8.RuneCountInString(s[:at]))
+}

@@ -1,0 +1,506 @@
+package velocity
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	// TextMax is the largest number of bytes that a template may have.
+	TextMax = 64 << 10
+	// DepthMax is how deep directives, expressions and calls may be nested.
+	DepthMax = 50
+)
+
+// Template is a parsed template.
+type Template struct {
+	source string
+	nodes  []node
+	names  []string
+}
+
+// Error says where a template is wrong.
+type Error struct {
+	Pos int // the character, from 1
+	Msg string
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("at character %d of the template: %s", e.Pos, e.Msg)
+}
+
+// Parse reads a template. The error is an [*Error].
+func Parse(source string) (*Template, error) {
+	if len(source) > TextMax {
+		return nil, &Error{1, fmt.Sprintf("it has %d bytes, %d are allowed", len(source), TextMax)}
+	}
+	p := parser{source: source}
+	nodes, end, err := p.block()
+	if err == nil && end != "" {
+		err = p.fail("#%s belongs to no #if or #foreach", end)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Template{source: source, nodes: nodes, names: p.names}, nil
+}
+
+// Names returns the names of the variables that the template reads, each once, those it sets itself too. The result
+// must not be changed.
+func (t *Template) Names() []string { return t.names }
+
+// Literal returns the text of a template in which nothing varies.
+func (t *Template) Literal() (string, bool) {
+	switch len(t.nodes) {
+	case 0:
+		return "", true
+	case 1:
+		s, ok := t.nodes[0].(text)
+		return string(s), ok
+	default:
+		return "", false
+	}
+}
+
+// String returns the template as it was written.
+func (t *Template) String() string { return t.source }
+
+type parser struct {
+	source string
+	at     int
+	depth  int
+	loops  int
+	names  []string
+	alone  []int // where the directives begin that have a line for themselves
+}
+
+func (p *parser) fail(format string, arguments ...any) error {
+	position := utf8.RuneCountInString(p.source[:min(p.at, len(p.source))]) + 1
+	return &Error{position, fmt.Sprintf(format, arguments...)}
+}
+
+func (p *parser) rest() string { return p.source[p.at:] }
+
+func (p *parser) enter() error {
+	if p.depth++; p.depth > DepthMax {
+		return p.fail("it is nested deeper than %d", DepthMax)
+	}
+	return nil
+}
+
+func (p *parser) leave() { p.depth-- }
+
+// block reads nodes up to the directive that ends them, whose name it returns: else, elseif or end. It stands behind
+// that name then.
+func (p *parser) block() (nodes []node, end string, err error) {
+	if err := p.enter(); err != nil {
+		return nil, "", err
+	}
+	defer p.leave()
+	for p.at < len(p.source) {
+		switch p.source[p.at] {
+		case '$':
+			nodes, err = p.appendReference(nodes)
+		case '#':
+			start := p.at
+			var found node
+			found, end, err = p.directive()
+			nodes = p.indent(nodes, start)
+			if end != "" && err == nil {
+				return nodes, end, nil
+			}
+			if found != nil {
+				nodes = appendNode(nodes, found)
+			}
+		case '\\':
+			nodes = p.backslash(nodes)
+		default:
+			size := strings.IndexAny(p.rest(), `$#\`)
+			if size < 0 {
+				size = len(p.rest())
+			}
+			nodes = appendNode(nodes, text(p.rest()[:size]))
+			p.at += size
+		}
+		if err != nil {
+			return nil, "", err
+		}
+	}
+	return nodes, "", nil
+}
+
+// appendNode appends a node; texts that follow each other become one.
+func appendNode(nodes []node, n node) []node {
+	if added, ok := n.(text); ok && len(nodes) > 0 {
+		if last, ok := nodes[len(nodes)-1].(text); ok {
+			nodes[len(nodes)-1] = last + added
+			return nodes
+		}
+	}
+	return append(nodes, n)
+}
+
+// backslash reads \$ and \#, which stand for the characters.
+func (p *parser) backslash(nodes []node) []node {
+	rest := p.rest()
+	if len(rest) > 1 && (rest[1] == '$' || rest[1] == '#') {
+		p.at += 2
+		return appendNode(nodes, text(rest[1:2]))
+	}
+	p.at++
+	return appendNode(nodes, text(`\`))
+}
+
+// appendReference reads a reference, or a dollar sign that begins none.
+func (p *parser) appendReference(nodes []node) ([]node, error) {
+	ref, err := p.reference()
+	if err != nil {
+		return nil, err
+	}
+	if ref == nil {
+		p.at++
+		return appendNode(nodes, text("$")), nil
+	}
+	return append(nodes, ref), nil
+}
+
+// reference reads a reference. It returns nil and stays where it is when there is none.
+func (p *parser) reference() (*reference, error) {
+	start := p.at
+	ref := &reference{}
+	p.at++
+	if strings.HasPrefix(p.rest(), "!") {
+		ref.quiet = true
+		p.at++
+	}
+	braces := strings.HasPrefix(p.rest(), "{")
+	if braces {
+		p.at++
+	}
+	ref.name = p.name(braces)
+	if ref.name == "" {
+		p.at = start
+		return nil, nil
+	}
+	if err := p.accessors(ref); err != nil {
+		return nil, err
+	}
+	if braces {
+		if !strings.HasPrefix(p.rest(), "}") {
+			return nil, p.fail("${%s is not closed by a brace", ref.name)
+		}
+		p.at++
+	}
+	ref.source = p.source[start:p.at]
+	p.note(ref.name)
+	return ref, nil
+}
+
+func (p *parser) note(name string) {
+	for _, known := range p.names {
+		if known == name {
+			return
+		}
+	}
+	p.names = append(p.names, name)
+}
+
+// name reads a name. A hyphen belongs to it only between braces.
+func (p *parser) name(hyphen bool) string {
+	start := p.at
+	for p.at < len(p.source) {
+		c := p.source[p.at]
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_'
+		more := c >= '0' && c <= '9' || hyphen && c == '-'
+		if !letter && (!more || p.at == start) {
+			break
+		}
+		p.at++
+	}
+	return p.source[start:p.at]
+}
+
+func (p *parser) accessors(ref *reference) error {
+	for {
+		switch rest := p.rest(); {
+		case strings.HasPrefix(rest, "."):
+			before := p.at
+			p.at++
+			name := p.name(false)
+			if name == "" { // the full stop ends a sentence
+				p.at = before
+				return nil
+			}
+			a := accessor{name: name}
+			if strings.HasPrefix(p.rest(), "(") {
+				a.call = true
+				p.at++
+				var err error
+				if a.arguments, err = p.expressions(")"); err != nil {
+					return err
+				}
+			}
+			ref.accessors = append(ref.accessors, a)
+		case strings.HasPrefix(rest, "["):
+			p.at++
+			if err := p.enter(); err != nil {
+				return err
+			}
+			index, err := p.expression()
+			p.leave()
+			if err != nil {
+				return err
+			}
+			if err := p.expect("]"); err != nil {
+				return err
+			}
+			ref.accessors = append(ref.accessors, accessor{index: index})
+		default:
+			return nil
+		}
+	}
+}
+
+// expressions reads expressions separated by commas, up to the closing character.
+func (p *parser) expressions(closing string) ([]expression, error) {
+	if err := p.enter(); err != nil {
+		return nil, err
+	}
+	defer p.leave()
+	var all []expression
+	p.blanks()
+	if strings.HasPrefix(p.rest(), closing) {
+		p.at++
+		return nil, nil
+	}
+	for {
+		x, err := p.expression()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, x)
+		p.blanks()
+		if strings.HasPrefix(p.rest(), ",") {
+			p.at++
+			continue
+		}
+		return all, p.expect(closing)
+	}
+}
+
+func (p *parser) blanks() {
+	for p.at < len(p.source) && strings.IndexByte(" \t\r\n", p.source[p.at]) >= 0 {
+		p.at++
+	}
+}
+
+func (p *parser) expect(token string) error {
+	p.blanks()
+	if !strings.HasPrefix(p.rest(), token) {
+		return p.fail("%s is expected", token)
+	}
+	p.at += len(token)
+	return nil
+}
+
+// operators are the binary operators, the loosest first; a word stands for the operator after it.
+var operators = [][]struct{ spelling, operator string }{
+	{{"||", "||"}, {"or", "||"}},
+	{{"&&", "&&"}, {"and", "&&"}},
+	{{"==", "=="}, {"!=", "!="}, {"eq", "=="}, {"ne", "!="}},
+	{{"<=", "<="}, {">=", ">="}, {"<", "<"}, {">", ">"}, {"le", "<="}, {"ge", ">="}, {"lt", "<"}, {"gt", ">"}},
+	{{"+", "+"}, {"-", "-"}},
+	{{"*", "*"}, {"/", "/"}, {"%", "%"}},
+}
+
+func (p *parser) expression() (expression, error) { return p.operation(0) }
+
+func (p *parser) operation(level int) (expression, error) {
+	if level == len(operators) {
+		return p.unary()
+	}
+	left, err := p.operation(level + 1)
+	for err == nil {
+		operator := p.operator(level)
+		if operator == "" {
+			return left, nil
+		}
+		var right expression
+		right, err = p.operation(level + 1)
+		left = &binary{operator, left, right}
+	}
+	return nil, err
+}
+
+func (p *parser) operator(level int) string {
+	p.blanks()
+	rest := p.rest()
+	for _, o := range operators[level] {
+		if !strings.HasPrefix(rest, o.spelling) {
+			continue
+		}
+		word := o.spelling[0] >= 'a'
+		if word && len(rest) > len(o.spelling) && isNamePart(rest[len(o.spelling)]) {
+			continue
+		}
+		p.at += len(o.spelling)
+		return o.operator
+	}
+	return ""
+}
+
+func isNamePart(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
+}
+
+func (p *parser) unary() (expression, error) {
+	if err := p.enter(); err != nil {
+		return nil, err
+	}
+	defer p.leave()
+	p.blanks()
+	rest := p.rest()
+	if strings.HasPrefix(rest, "!") || p.word("not") {
+		if rest[0] == '!' {
+			p.at++
+		}
+		x, err := p.unary()
+		return &not{x}, err
+	}
+	if strings.HasPrefix(rest, "-") {
+		p.at++
+		x, err := p.unary()
+		return &negative{x}, err
+	}
+	return p.primary()
+}
+
+// word reads a word if it is there.
+func (p *parser) word(word string) bool {
+	rest := p.rest()
+	if !strings.HasPrefix(rest, word) || len(rest) > len(word) && isNamePart(rest[len(word)]) {
+		return false
+	}
+	p.at += len(word)
+	return true
+}
+
+func (p *parser) primary() (expression, error) {
+	rest := p.rest()
+	switch {
+	case rest == "":
+		return nil, p.fail("an expression is expected, the template ends")
+	case rest[0] == '(':
+		p.at++
+		x, err := p.expression()
+		if err != nil {
+			return nil, err
+		}
+		return x, p.expect(")")
+	case rest[0] == '$':
+		ref, err := p.reference()
+		if err == nil && ref == nil {
+			err = p.fail("$ is followed by a name")
+		}
+		return ref, err
+	case rest[0] == '\'' || rest[0] == '"':
+		return p.quoted(rest[0])
+	case rest[0] == '[':
+		return p.list()
+	case rest[0] >= '0' && rest[0] <= '9':
+		return p.number()
+	case p.word("true"):
+		return literal{true}, nil
+	case p.word("false"):
+		return literal{false}, nil
+	case p.word("null"):
+		return literal{nil}, nil
+	default:
+		c, _ := utf8.DecodeRuneInString(rest)
+		return nil, p.fail("%q begins no expression: texts stand between quotes", string(c))
+	}
+}
+
+func (p *parser) number() (expression, error) {
+	start := p.at
+	digits := func() {
+		for p.at < len(p.source) && p.source[p.at] >= '0' && p.source[p.at] <= '9' {
+			p.at++
+		}
+	}
+	digits()
+	rest := p.rest()
+	if len(rest) > 1 && rest[0] == '.' && rest[1] >= '0' && rest[1] <= '9' {
+		p.at++
+		digits()
+		f, err := strconv.ParseFloat(p.source[start:p.at], 64)
+		if err != nil {
+			return nil, p.fail("the number is too large")
+		}
+		return literal{f}, nil
+	}
+	n, err := strconv.ParseInt(p.source[start:p.at], 10, 64)
+	if err != nil {
+		return nil, p.fail("the number is too large")
+	}
+	return literal{n}, nil
+}
+
+// quoted reads a text. Between double quotes it is a template. A quote in it is doubled.
+func (p *parser) quoted(quote byte) (expression, error) {
+	start := p.at
+	p.at++
+	var b strings.Builder
+	for {
+		if p.at == len(p.source) {
+			p.at = start
+			return nil, p.fail("the text is not closed by %c", quote)
+		}
+		c := p.source[p.at]
+		p.at++
+		if c == quote {
+			if !strings.HasPrefix(p.rest(), string(quote)) {
+				break
+			}
+			p.at++
+		}
+		b.WriteByte(c)
+	}
+	if quote == '\'' || !strings.ContainsAny(b.String(), "$#") {
+		return literal{b.String()}, nil
+	}
+	inner := parser{source: b.String(), depth: p.depth, loops: p.loops}
+	nodes, end, err := inner.block()
+	if err == nil && end != "" {
+		err = inner.fail("#%s belongs to no #if or #foreach", end)
+	}
+	if err != nil {
+		p.at = start
+		return nil, p.fail("in the quoted text: %v", err)
+	}
+	for _, name := range inner.names {
+		p.note(name)
+	}
+	return &quoted{nodes}, nil
+}
+
+// list reads [a, b] or [1..3].
+func (p *parser) list() (expression, error) {
+	p.at++
+	before := *p
+	first, err := p.expression()
+	p.blanks()
+	if err == nil && strings.HasPrefix(p.rest(), "..") {
+		p.at += len("..")
+		to, err := p.expression()
+		if err != nil {
+			return nil, err
+		}
+		return &span{first, to}, p.expect("]")
+	}
+	*p = before
+	items, err := p.expressions("]")
+	return &list{items}, err
+}

@@ -1,0 +1,543 @@
+package velocity
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// StepsMax is how many steps one rendering may take: nodes that are rendered and expressions that are evaluated.
+const StepsMax = 100_000
+
+// The errors of a rendering that grows without end.
+var (
+	ErrTooLong      = errors.New("the text of the template is too long")
+	ErrTooManySteps = fmt.Errorf("the template takes more than %d steps", StepsMax)
+)
+
+// Variables gives the value of a variable; ok is false for one that does not exist.
+type Variables interface {
+	Variable(name string) (value any, ok bool, err error)
+}
+
+// Object is a value with methods. A property is a call without arguments.
+type Object interface {
+	// Call calls a method, or reads a property when call is false. ok is false when there is none of that name.
+	Call(name string, arguments []any, call bool) (value any, ok bool, err error)
+	// String is what the object looks like in a text, and its kind in errors is Kind.
+	String() string
+	Kind() string
+}
+
+type renderer struct {
+	variables Variables
+	locals    map[string]any
+	out       *strings.Builder
+	max       int
+	steps     int
+	broken    bool
+}
+
+// Render renders the template to at most max bytes.
+func (t *Template) Render(variables Variables, max int) (string, error) {
+	var out strings.Builder
+	r := renderer{variables: variables, out: &out, max: max}
+	if err := r.nodes(t.nodes); err != nil {
+		return "", err
+	}
+	return out.String(), nil
+}
+
+// Reference returns the value of a template that is nothing but one reference: it may be null, and keeps its type.
+// ok is false for any other template.
+func (t *Template) Reference(variables Variables) (value any, ok bool, err error) {
+	if len(t.nodes) != 1 {
+		return nil, false, nil
+	}
+	ref, ok := t.nodes[0].(*reference)
+	if !ok {
+		return nil, false, nil
+	}
+	r := renderer{variables: variables}
+	value, err = ref.value(&r)
+	return value, true, err
+}
+
+func (r *renderer) step() error {
+	if r.steps++; r.steps > StepsMax {
+		return ErrTooManySteps
+	}
+	return nil
+}
+
+// textSteps is what a method of a text counts for: it reads all of the text, and a regular expression may read it often.
+func textSteps(s, method string) int {
+	switch method {
+	case "matches", "replaceAll", "replaceFirst", "split":
+		return 1000 + len(s)/100
+	default:
+		return len(s) / 100
+	}
+}
+
+func (r *renderer) nodes(nodes []node) error {
+	for _, n := range nodes {
+		if err := r.step(); err != nil {
+			return err
+		}
+		if err := n.render(r); err != nil {
+			return err
+		}
+		if r.broken {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (r *renderer) write(s string) error {
+	if r.out.Len()+len(s) > r.max {
+		return ErrTooLong
+	}
+	r.out.WriteString(s)
+	return nil
+}
+
+func (r *renderer) set(name string, value any) {
+	if r.locals == nil {
+		r.locals = map[string]any{}
+	}
+	r.locals[name] = value
+}
+
+func (t text) render(r *renderer) error { return r.write(string(t)) }
+
+func (ref *reference) render(r *renderer) error {
+	value, err := ref.value(r)
+	switch {
+	case err != nil:
+		return err
+	case value != nil:
+		return r.write(Text(value))
+	case ref.quiet:
+		return nil
+	default:
+		return r.write(ref.source)
+	}
+}
+
+func (c *condition) render(r *renderer) error {
+	for _, b := range c.branches {
+		if b.when != nil {
+			value, err := b.when.value(r)
+			if err != nil {
+				return err
+			}
+			if !isTrue(value) {
+				continue
+			}
+		}
+		return r.nodes(b.body)
+	}
+	return nil
+}
+
+func (l *loop) render(r *renderer) error {
+	over, err := l.over.value(r)
+	if err != nil {
+		return err
+	}
+	items, ok := over.([]any)
+	if !ok && over != nil {
+		return fmt.Errorf("#foreach goes over a list, not over %s", kind(over))
+	}
+	outer, outerCount := r.locals["foreach"], r.locals["velocityCount"]
+	for i, item := range items {
+		if err := r.step(); err != nil {
+			return err
+		}
+		r.set(l.name, item)
+		r.set("foreach", position{i, len(items)})
+		r.set("velocityCount", int64(i+1))
+		if err := r.nodes(l.body); err != nil {
+			return err
+		}
+		if r.broken {
+			r.broken = false
+			break
+		}
+	}
+	if len(items) > 0 {
+		delete(r.locals, l.name)
+		r.set("foreach", outer)
+		r.set("velocityCount", outerCount)
+	}
+	return nil
+}
+
+func (a *assignment) render(r *renderer) error {
+	value, err := a.value.value(r)
+	if err != nil {
+		return err
+	}
+	if value != nil { // Velocity leaves a variable as it is when null is assigned.
+		r.set(a.name, value)
+	}
+	return nil
+}
+
+func (breakLoop) render(r *renderer) error {
+	r.broken = true
+	return nil
+}
+
+func (ref *reference) value(r *renderer) (any, error) {
+	value, ok := r.locals[ref.name]
+	if !ok {
+		var err error
+		if value, ok, err = r.variables.Variable(ref.name); err != nil {
+			return nil, err
+		}
+	}
+	for i := range ref.accessors {
+		if value == nil {
+			return nil, nil
+		}
+		var err error
+		if value, err = r.access(value, &ref.accessors[i]); err != nil {
+			return nil, fmt.Errorf("%s: %w", ref.source, err)
+		}
+	}
+	return value, nil
+}
+
+func (r *renderer) access(value any, a *accessor) (any, error) {
+	if err := r.step(); err != nil {
+		return nil, err
+	}
+	if a.index != nil {
+		index, err := a.index.value(r)
+		if err != nil {
+			return nil, err
+		}
+		return element(value, index)
+	}
+	arguments := make([]any, len(a.arguments))
+	for i, x := range a.arguments {
+		var err error
+		if arguments[i], err = x.value(r); err != nil {
+			return nil, err
+		}
+	}
+	if s, ok := value.(string); ok {
+		r.steps += textSteps(s, a.name)
+	}
+	return call(value, a.name, arguments, a.call, r.max)
+}
+
+func (l literal) value(*renderer) (any, error) { return l.v, nil }
+
+func (q *quoted) value(r *renderer) (any, error) {
+	var out strings.Builder
+	before := r.out
+	r.out = &out
+	err := r.nodes(q.body)
+	r.out = before
+	return out.String(), err
+}
+
+func (l *list) value(r *renderer) (any, error) {
+	items := make([]any, len(l.items))
+	for i, x := range l.items {
+		var err error
+		if items[i], err = x.value(r); err != nil {
+			return nil, err
+		}
+	}
+	return items, nil
+}
+
+func (s *span) value(r *renderer) (any, error) {
+	var ends [2]int64
+	for i, x := range []expression{s.from, s.to} {
+		value, err := x.value(r)
+		if err != nil {
+			return nil, err
+		}
+		n, ok := integer(value)
+		if !ok {
+			return nil, errors.New("the ends of a range are whole numbers, as in [1..3]")
+		}
+		ends[i] = n
+	}
+	from, to := ends[0], ends[1]
+	if from > math.MaxInt32 || from < math.MinInt32 || to > math.MaxInt32 || to < math.MinInt32 ||
+		max(from-to, to-from) >= StepsMax {
+		return nil, ErrTooManySteps
+	}
+	step := int64(1)
+	if to < from {
+		step = -1
+	}
+	var items []any
+	for n := from; ; n += step {
+		items = append(items, n)
+		if n == to {
+			return items, nil
+		}
+	}
+}
+
+func (n *not) value(r *renderer) (any, error) {
+	x, err := n.x.value(r)
+	return !isTrue(x), err
+}
+
+func (n *negative) value(r *renderer) (any, error) {
+	x, err := n.x.value(r)
+	if err != nil {
+		return nil, err
+	}
+	return arithmetic("-", int64(0), x)
+}
+
+func (b *binary) value(r *renderer) (any, error) {
+	if err := r.step(); err != nil {
+		return nil, err
+	}
+	left, err := b.left.value(r)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case b.operator == "&&" && !isTrue(left):
+		return false, nil
+	case b.operator == "||" && isTrue(left):
+		return true, nil
+	}
+	right, err := b.right.value(r)
+	if err != nil {
+		return nil, err
+	}
+	switch b.operator {
+	case "&&", "||":
+		return isTrue(right), nil
+	case "==":
+		return equal(left, right), nil
+	case "!=":
+		return !equal(left, right), nil
+	case "<", "<=", ">", ">=":
+		return compare(b.operator, left, right)
+	case "+":
+		_, leftText := left.(string)
+		_, rightText := right.(string)
+		if leftText || rightText {
+			return join(left, right, r.max)
+		}
+	}
+	return arithmetic(b.operator, left, right)
+}
+
+func join(left, right any, max int) (any, error) {
+	s := Text(left) + Text(right)
+	if len(s) > max {
+		return nil, ErrTooLong
+	}
+	return s, nil
+}
+
+// isTrue is the truth of 1.7: null and false are false.
+func isTrue(value any) bool {
+	b, isBool := value.(bool)
+	return value != nil && (!isBool || b)
+}
+
+// equal compares numbers by value, and values of different types by what they look like.
+func equal(left, right any) bool {
+	if left == nil || right == nil {
+		return left == nil && right == nil
+	}
+	if a, ok := number(left); ok {
+		if b, ok := number(right); ok {
+			return a == b
+		}
+	}
+	return Text(left) == Text(right)
+}
+
+func compare(operator string, left, right any) (any, error) {
+	a, aok := number(left)
+	b, bok := number(right)
+	if !aok || !bok {
+		return nil, fmt.Errorf("%s compares numbers, not %s and %s", operator, kind(left), kind(right))
+	}
+	switch operator {
+	case "<":
+		return a < b, nil
+	case "<=":
+		return a <= b, nil
+	case ">":
+		return a > b, nil
+	default:
+		return a >= b, nil
+	}
+}
+
+func arithmetic(operator string, left, right any) (any, error) {
+	a, aok := integer(left)
+	b, bok := integer(right)
+	if aok && bok {
+		if operator == "/" || operator == "%" {
+			if b == 0 {
+				return nil, errors.New("division by zero")
+			}
+			if operator == "/" {
+				return a / b, nil
+			}
+			return a % b, nil
+		}
+		return map[string]int64{"+": a + b, "-": a - b, "*": a * b}[operator], nil
+	}
+	x, xok := number(left)
+	y, yok := number(right)
+	if !xok || !yok {
+		return nil, fmt.Errorf("%s calculates with numbers, not with %s and %s", operator, kind(left), kind(right))
+	}
+	switch operator {
+	case "+":
+		return x + y, nil
+	case "-":
+		return x - y, nil
+	case "*":
+		return x * y, nil
+	case "/":
+		return x / y, nil
+	default:
+		return math.Mod(x, y), nil
+	}
+}
+
+// integer returns a whole number, also one that is written as text.
+func integer(value any) (int64, bool) {
+	switch v := value.(type) {
+	case int64:
+		return v, true
+	case string:
+		n, err := strconv.ParseInt(v, 10, 64)
+		return n, err == nil
+	}
+	return 0, false
+}
+
+func number(value any) (float64, bool) {
+	switch v := value.(type) {
+	case int64:
+		return float64(v), true
+	case float64:
+		return v, true
+	case string:
+		f, err := strconv.ParseFloat(v, 64)
+		return f, err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
+	}
+	return 0, false
+}
+
+// Text returns what a value looks like in a text. Null gives an empty one, a list its elements between brackets.
+func Text(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case bool:
+		return strconv.FormatBool(v)
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case []any:
+		parts := make([]string, len(v))
+		for i, item := range v {
+			parts[i] = Text(item)
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case fmt.Stringer:
+		return v.String()
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+// kind names the type of a value in errors; never the value, which may be personal.
+func kind(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return "null"
+	case string:
+		return "a text"
+	case bool:
+		return "a truth value"
+	case int64, float64:
+		return "a number"
+	case []any:
+		return "a list"
+	case Object:
+		return v.Kind()
+	default:
+		return "a value"
+	}
+}
+
+// position is $foreach.
+type position struct{ index, length int }
+
+func (p position) String() string { return strconv.Itoa(p.index) }
+func (p position) Kind() string   { return "$foreach" }
+
+func (p position) Call(name string, _ []any, _ bool) (any, bool, error) {
+	switch name {
+	case "index", "getIndex":
+		return int64(p.index), true, nil
+	case "count", "getCount":
+		return int64(p.index + 1), true, nil
+	case "hasNext":
+		return p.index+1 < p.length, true, nil
+	case "first", "isFirst":
+		return p.index == 0, true, nil
+	case "last", "isLast":
+		return p.index+1 == p.length, true, nil
+	}
+	return nil, false, nil
+}
+
+// element returns an element of a list, counted from the end when the index is negative, or the value of a property.
+func element(value, index any) (any, error) {
+	n, isNumber := index.(int64)
+	if items, ok := value.([]any); ok && isNumber {
+		if n < 0 {
+			n += int64(len(items))
+		}
+		if n < 0 || n >= int64(len(items)) {
+			return nil, fmt.Errorf("the list has no element [%d]: it has %d", n, len(items))
+		}
+		return items[n], nil
+	}
+	if s, ok := value.(string); ok && isNumber {
+		return substring(s, n, n+1)
+	}
+	if name, ok := index.(string); ok {
+		return call(value, name, nil, false, 0)
+	}
+	return nil, fmt.Errorf("%s has no element %s", kind(value), kind(index))
+}
+
+func substring(s string, from, to int64) (any, error) {
+	length := int64(utf8.RuneCountInString(s))
+	if from < 0 || to > length || from > to {
+		return nil, fmt.Errorf("the text has no characters from %d to %d: it has %d", from, to, length)
+	}
+	return string([]rune(s)[from:to]), nil
+}

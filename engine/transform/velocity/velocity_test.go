@@ -1,0 +1,245 @@
+package velocity
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+// person is an object of the tests.
+type person struct{ name string }
+
+func (p person) String() string { return "person" }
+func (p person) Kind() string   { return "a person" }
+
+func (p person) Call(name string, arguments []any, _ bool) (any, bool, error) {
+	switch name {
+	case "name", "getName":
+		return p.name, true, nil
+	case "nothing", "getNothing":
+		return nil, true, nil
+	case "getAttribute":
+		if len(arguments) == 1 && arguments[0] == "dept" {
+			return "Sales", true, nil
+		}
+		return nil, true, nil
+	case "getBoss":
+		return person{"Bo"}, true, nil
+	}
+	return nil, false, nil
+}
+
+type variables map[string]any
+
+func (v variables) Variable(name string) (any, bool, error) {
+	value, ok := v[name]
+	return value, ok, nil
+}
+
+var context = variables{
+	"first": "Ann", "last": "Bäker", "empty": "", "none": nil, "yes": true, "no": false, "n": int64(7), "text7": "7",
+	"list": []any{"a", "b", "c"}, "p": person{"Ann B"}, "user-id": "u1",
+}
+
+func TestRender(t *testing.T) {
+	for _, test := range []struct{ template, want string }{
+		{"", ""},
+		{"plain text", "plain text"},
+		{"$first $last", "Ann Bäker"},
+		{"$first.$last", "Ann.Bäker"},
+		{"$first-$last", "Ann-Bäker"},
+		{"${first}x${last}.", "AnnxBäker."},
+		{"Hello $first.", "Hello Ann."},
+		{"${user-id}", "u1"},
+		{"$unknown ${unknown} $!unknown$!{unknown}.", "$unknown ${unknown} ."},
+		{"$none|$!none|$p.nothing|$!p.nothing", "$none||$p.nothing|"},
+		{"5$ a $5 $$first $", "5$ a $5 $Ann $"},
+		{`\$first \# \x \\`, `$first # \x \\`},
+		{"a # b #c #", "a # b #c #"},
+		{"a## comment\nb#* c *#d", "ab" + "d"},
+		{"#[[$first #if]]#", "$first #if"},
+		{"$p.name $p.getName() $p.getBoss().name $p.getAttribute('dept')", "Ann B Ann B Bo Sales"},
+		{"$list[1] $list.get(0) $list.size() $list[-1] $list", "b a 3 c [a, b, c]"},
+		{"$first.toLowerCase() ${last.toUpperCase()}", "ann BÄKER"},
+		{"$last.substring(1) $last.substring(0,2) $last.length() $last.indexOf('k') $last.charAt(1)", "äker Bä 5 2 ä"},
+		{"$first.replace('n','m') $first.replaceAll('n+$','') $first.replaceFirst('n','N') $first.contains('nn')", "Amm A ANn true"},
+		{"$first.equals('Ann') $first.equalsIgnoreCase('ANN') $first.startsWith('A') $first.endsWith('x') $first.isEmpty()", "true true true false false"},
+		{"$first.split('n')[0] $first.concat('e').trim() $first.compareTo('Ann') $first.matches('[A-Z].*')", "A Anne 0 true"},
+		{"$first.capitalize() $first.repeat(2) $last.lastIndexOf('r') $first.indexOf('n', 2) $first.indexOf('z', 9)", "Ann AnnAnn 4 2 -1"},
+
+		{"#if($yes)a#end", "a"},
+		{"#if($no)a#{else}b#end", "b"},
+		{"#if($no)a#elseb#end", "b"},
+		{"#if($none)a#elseif($empty)b#else c#end", "b"},
+		{"#if($first == 'Ann' && $n > 5)a#elseif(true)b#end", "a"},
+		{"#if($first=='Bo'||!$yes)a#{elseif}($n le 7 and not $no)b#{end}", "b"},
+		{"#if($none == $null && $first != $null)a#end", "a"},
+		{"#if($n == $text7)a#end#if($n != 7.0)b#end#if($text7 >= 7)c#end", "ac"},
+		{"#if(($no || $yes) && ($n % 2) == 1)odd#end", "odd"},
+		{"#if($first.length() == 3 && $list.contains('b'))a#end", "a"},
+		{"#if($no)#if($yes)a#end#{else}#if($yes)b#end#end", "b"},
+		{"#iffy #x", "#iffy #x"},
+
+		{"#set($x = 'a')$x", "a"},
+		{"#set($x = \"$first-$x\")$x", "Ann-$x"},
+		{"#set( $x = $n + 1 * 2 )$x #set($x = $x - 10)$x #set($x = -$x)$x", "9 -1 1"},
+		{"#set($x = 'a' + 1 + $first)$x #set($y = 7 / 2)$y #set($y = 7.0 / 2)$y", "a1Ann 3 3.5"},
+		{"#set($x = 'it''s')$x #set($y = \"say \"\"$first\"\"\")$y", "it's say \"Ann\""},
+		{"#set($first = $none)$first", "Ann"},
+		{"#set($l = ['a', $first, 3])$l.size() $l[1]", "3 Ann"},
+
+		{"#foreach($x in $list)$x#if($foreach.hasNext),#end#end", "a,b,c"},
+		{"#foreach($x in $list)$foreach.index$foreach.count$velocityCount$x #end|$x", "011a 122b 233c |$x"},
+		{"#foreach($x in [1..3])$x#end#foreach($x in [2..0])$x#end#foreach($x in [])z#end", "123210"},
+		{"#foreach($x in $list)#if($x == 'b')#break#end$x#end!", "a!"},
+		{"#foreach($x in $list)#foreach($y in [1..2])$x$y$foreach.index#end$foreach.index;#end", "a10a210;b10b211;c10c212;"},
+		{"#foreach($x in $none)a#end", ""},
+
+		{"#if($yes)\n  a\n#else\n  b\n#end\nc", "  a\nc"},
+		{"#set($x = 1)\n$x", "1"},
+		{"  #foreach($x in [1..2])\n$x\n  #end\n.", "1\n2\n."},
+	} {
+		template, err := Parse(test.template)
+		if err != nil {
+			t.Errorf("%q: %v", test.template, err)
+			continue
+		}
+		if got, err := template.Render(context, 1000); err != nil || got != test.want {
+			t.Errorf("%q gives %q %v, want %q", test.template, got, err, test.want)
+		}
+	}
+}
+
+func TestParseFaults(t *testing.T) {
+	for template, want := range map[string]string{
+		"#if($x)a":                               "at character 1 of the template: #if is not closed by #end",
+		"#end":                                   "#end belongs to no #if or #foreach",
+		"ä#else":                                 "at character 7 of the template: #else belongs to no",
+		"#if($x)a#else b#else c#end":             "#else stands after #else",
+		"#foreach($x in $y)a":                    "#foreach is not closed by #end",
+		"#foreach($x $y)a#end":                   "in is expected",
+		"#foreach(x in $y)a#end":                 "a variable is expected, as in $x",
+		"#if()a#end":                             `")" begins no expression`,
+		"#if(abc == 1)a#end":                     `"a" begins no expression: texts stand between quotes`,
+		"#if($a == 'x)a#end":                     "the text is not closed by '",
+		"#set($x = )":                            "begins no expression",
+		"#set($x.y = 1)":                         "a variable is expected",
+		"${x":                                    "${x is not closed by a brace",
+		"$x.foo(1":                               ") is expected",
+		"#break":                                 "#break stands in no #foreach",
+		"#* a":                                   "the comment is not closed",
+		"#if(99999999999999999999)a#end":         "the number is too large",
+		"#set($x = \"#if($y)\")":                 "in the quoted text: ",
+		strings.Repeat("#if(true)", 60):          "it is nested deeper than 50",
+		"#if(" + strings.Repeat("(", 1000) + ")": "it is nested deeper than 50",
+		"#if(" + strings.Repeat("!", 1000) + "true)a#end": "it is nested deeper than 50",
+		strings.Repeat("a", TextMax+1):                    "65536 are allowed",
+	} {
+		_, err := Parse(template)
+		var fault *Error
+		if !errors.As(err, &fault) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.40q: %v, want %q", template, err, want)
+		}
+	}
+}
+
+func TestRenderFaults(t *testing.T) {
+	for template, want := range map[string]string{
+		"$p.getAge()":                       "$p.getAge(): a person has no method getAge",
+		"$first.com":                        "write ${name}.com for the text after a variable",
+		"$first.shout()":                    "a text has no method shout",
+		"$first.substring(9)":               "the text has no characters from 9 to 3: it has 3",
+		"$first.substring()":                "substring takes 1 to 2 arguments, 0 are given",
+		"$first.substring('x')":             "argument 1 of substring is a number, not a text",
+		"$first.equals($none)":              "argument 1 of equals is null",
+		"$list[5]":                          "the list has no element [5]: it has 3",
+		"#if($first > 1)a#end":              "> compares numbers, not a text and a number",
+		"#set($x = $p * 2)":                 "* calculates with numbers, not with a person and a number",
+		"#set($x = 1 / 0)":                  "division by zero",
+		"#foreach($x in 'a')b#end":          "#foreach goes over a list, not over a text",
+		"#foreach($x in [1..9999999])b#end": "more than 100000 steps",
+		"#foreach($x in [1..1000])#foreach($y in [1..1000])#end#end": "more than 100000 steps",
+		"#foreach($x in [1..1000])$first#end":                        "the text of the template is too long",
+		"#set($x='ab')#foreach($y in [1..30])#set($x=$x+$x)#end":     "the text of the template is too long",
+		"$first.repeat(99999)":                                       "the text of the template is too long",
+		"$first.matches('(')":                                        "a group is not closed",
+	} {
+		parsed, err := Parse(template)
+		if err != nil {
+			t.Errorf("%q: %v", template, err)
+			continue
+		}
+		if _, err := parsed.Render(context, 1000); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", template, err, want)
+		}
+	}
+}
+
+func TestReference(t *testing.T) {
+	for template, want := range map[string]any{
+		"$first": "Ann", "${n}": int64(7), "$none": nil, "$p.nothing": nil, "$list[0]": "a", "$nobody": nil, "$!none": nil,
+	} {
+		parsed, err := Parse(template)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok, err := parsed.Reference(context); err != nil || !ok || got != want {
+			t.Errorf("%q: %v %v %v, want %v", template, got, ok, err, want)
+		}
+	}
+	for _, template := range []string{"", "a", "$a$b", "$a "} {
+		parsed, err := Parse(template)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok, err := parsed.Reference(context); ok || err != nil {
+			t.Errorf("%q is a reference: %v", template, err)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	parsed, err := Parse(`$a #if($b == "$c$a")#set($d = $e.x($f))#foreach($g in $h)$g#end#end`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(parsed.Names(), ""); got != "abcdefgh" && len(got) != 8 {
+		t.Errorf("%s", got)
+	}
+	if text, ok := parsed.Literal(); ok {
+		t.Errorf("%q is no literal", text)
+	}
+	if parsed, err = Parse("it's 5$"); err != nil {
+		t.Fatal(err)
+	}
+	if text, ok := parsed.Literal(); !ok || text != "it's 5$" {
+		t.Errorf("%q %v", text, ok)
+	}
+}
+
+func FuzzRender(f *testing.F) {
+	f.Add("#foreach($x in [1..3])$x.toString()#if($foreach.hasNext),#end#end")
+	f.Add(`#set($y = "${first}-$!{none}")#if($y != 'a' && !$no || $n / 2 > 1.5)$y.substring(1,2)#{else}$p.getBoss().name#end`)
+	f.Fuzz(func(t *testing.T, source string) {
+		template, err := Parse(source)
+		if err != nil {
+			return
+		}
+		if text, err := template.Render(context, 1000); err == nil && len(text) > 1000 {
+			t.Errorf("%d bytes", len(text))
+		}
+	})
+}
+
+func BenchmarkRender(b *testing.B) {
+	template, err := Parse("#if($first == 'Ann' && $n > 5)${first.toLowerCase()}.$last#{else}none#end")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := template.Render(context, 1000); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
