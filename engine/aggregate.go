@@ -202,7 +202,7 @@ func (e *Engine) sourceFor(ctx context.Context, tx pgx.Tx, name string) (*config
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := compile(rows)
+	c, err := compile(rows, e.config.Rules)
 	if err != nil {
 		return nil, nil, err
 	}

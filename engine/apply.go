@@ -75,7 +75,8 @@ type application struct {
 	before *configuration
 	result ApplyResult
 	// profiles are the profiles whose identities are to be calculated again.
-	profiles map[store.ID]bool
+	profiles   map[store.ID]bool
+	transforms []string // the names of the saved transforms that changed
 }
 
 func (e *Engine) apply(ctx context.Context, tx pgx.Tx, documents []Document) (ApplyResult, error) {
@@ -86,7 +87,7 @@ func (e *Engine) apply(ctx context.Context, tx pgx.Tx, documents []Document) (Ap
 	if err != nil {
 		return ApplyResult{}, err
 	}
-	before, err := compile(rows)
+	before, err := compile(rows, e.config.Rules)
 	if err != nil {
 		return ApplyResult{}, err
 	}
@@ -242,10 +243,7 @@ func (a *application) putTransform(d Document) error {
 	} else {
 		a.rows.Transforms = append(a.rows.Transforms, row)
 	}
-	// A transform may be referred to by any mapping, directly or through another transform.
-	for _, p := range a.rows.Profiles {
-		a.profiles[p.ID] = true
-	}
+	a.transforms = append(a.transforms, row.Name)
 	return a.e.store.PutTransform(a.ctx, a.tx, row)
 }
 
@@ -474,7 +472,7 @@ func (a *application) finish(documents []Document) (ApplyResult, error) {
 	if err != nil {
 		return a.result, err
 	}
-	after, err := compile(rows)
+	after, err := compile(rows, a.e.config.Rules)
 	if err != nil {
 		return a.result, &Error{Kind: Invalid, Op: "apply", Subject: placesOf(documents), Err: err}
 	}
@@ -482,6 +480,11 @@ func (a *application) finish(documents []Document) (ApplyResult, error) {
 	a.result.Notes = append(a.result.Notes, after.unmapped()...)
 	if err := a.rekeyIdentities(after); err != nil {
 		return a.result, err
+	}
+	for _, p := range after.profiles {
+		if p.refersTo(a.transforms) {
+			a.profiles[p.id] = true
+		}
 	}
 	for profile := range a.profiles {
 		marked, err := a.e.store.RequestProfileRefresh(a.ctx, a.tx, profile, "configuration changed", a.now)

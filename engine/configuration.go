@@ -22,8 +22,11 @@ type configuration struct {
 	sources    map[store.ID]*configuredSource
 	profiles   []configuredProfile // the highest priority first
 	transforms map[string]json.RawMessage
-	keyed      map[string]keying // the attributes by which identities are found
+	rules      map[string]transform.Rule // the host's
+	keyed      map[string]keying         // the attributes by which identities are found
 	refresh    refresh.Configuration
+	// others says that a mapping looks other identities up.
+	others bool
 }
 
 type configuredSource struct {
@@ -37,6 +40,13 @@ type configuredProfile struct {
 	id       store.ID
 	sourceID store.ID
 	states   map[string]string // identity state by technical name
+	// transforms are the saved transforms that its mappings refer to, directly or not; several may be there twice.
+	transforms []string
+}
+
+// refersTo reports whether a mapping refers to one of the saved transforms.
+func (p *configuredProfile) refersTo(transforms []string) bool {
+	return slices.ContainsFunc(transforms, func(name string) bool { return slices.Contains(p.transforms, name) })
 }
 
 // keying says in which forms an attribute's values are kept to find identities by.
@@ -48,6 +58,12 @@ func (c *configuration) Transform(name string) ([]byte, bool) {
 	return definition, found
 }
 
+// Rule implements [transform.Library].
+func (c *configuration) Rule(name string) (transform.Rule, bool) {
+	rule, found := c.rules[name]
+	return rule, found
+}
+
 // configurationAt returns the configuration of a version that the transaction holds, from the cache if it is there.
 func (e *Engine) configurationAt(ctx context.Context, tx pgx.Tx, version int64) (*configuration, error) {
 	if cached := e.cached.Load(); cached != nil && cached.version == version {
@@ -57,7 +73,7 @@ func (e *Engine) configurationAt(ctx context.Context, tx pgx.Tx, version int64) 
 	if err != nil {
 		return nil, err
 	}
-	compiled, err := compile(rows)
+	compiled, err := compile(rows, e.config.Rules)
 	if err != nil {
 		return nil, err
 	}
@@ -81,12 +97,13 @@ func (e *Engine) currentConfiguration(ctx context.Context) (*configuration, erro
 
 // compile makes a configuration of its rows. Rows that were applied compile; an error here says that they were
 // written by something else.
-func compile(rows store.Configuration) (*configuration, error) {
+func compile(rows store.Configuration, rules map[string]transform.Rule) (*configuration, error) {
 	c := &configuration{
 		version:    rows.Version,
 		attributes: map[string]IdentityAttribute{},
 		sources:    map[store.ID]*configuredSource{},
 		transforms: map[string]json.RawMessage{},
+		rules:      rules,
 		keyed:      map[string]keying{},
 	}
 	for _, row := range rows.IdentityAttributes {
@@ -132,6 +149,11 @@ func compile(rows store.Configuration) (*configuration, error) {
 		c.profiles = append(c.profiles, profile)
 	}
 	c.compileKeys()
+	for _, row := range rows.Transforms {
+		if _, err := transform.Compile(row.Document, c); err != nil {
+			return nil, fmt.Errorf("transform %q: %w", row.Name, err)
+		}
+	}
 	return c, c.compileRefresh()
 }
 
@@ -167,7 +189,8 @@ func (c *configuration) compileKeys() {
 }
 
 func (c *configuration) compileRefresh() error {
-	for _, p := range c.profiles {
+	for i := range c.profiles {
+		p := &c.profiles[i]
 		profile := refresh.Profile{
 			ID: refresh.ID(p.id), Name: p.Name, SourceID: refresh.ID(p.sourceID),
 			Enabled: p.AttributeConfig.Enabled == nil || *p.AttributeConfig.Enabled,
@@ -184,6 +207,9 @@ func (c *configuration) compileRefresh() error {
 			if err != nil {
 				return fmt.Errorf("identity profile %q: attribute %s: %w", p.Name, m.IdentityAttributeName, err)
 			}
+			dependencies := compiled.Dependencies()
+			c.others = c.others || dependencies.Others
+			p.transforms = append(p.transforms, dependencies.Transforms...)
 			profile.Mappings = append(profile.Mappings, refresh.Mapping{Attribute: m.IdentityAttributeName,
 				Transform: compiled})
 		}

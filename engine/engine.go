@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/muster-engine/muster/engine/transform"
 	"github.com/muster-engine/muster/migrations"
 	"github.com/muster-engine/muster/store"
 )
@@ -39,6 +40,9 @@ type Config struct {
 
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
+
+	// Rules are the host's own calculations, which transforms of the type rule name. The map must not be changed.
+	Rules map[string]transform.Rule
 
 	// Schema is the PostgreSQL schema of the tenant's data. Defaults to "muster".
 	Schema string

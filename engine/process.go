@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -123,7 +124,9 @@ func (e *Engine) processBatch(ctx context.Context, tx pgx.Tx, pending []store.ID
 	if err := b.snapshot(ctx); err != nil {
 		return ProcessResult{}, err
 	}
-	b.compute()
+	if err := b.compute(); err != nil {
+		return ProcessResult{}, err
+	}
 	if err := b.compareKeys(ctx); err != nil {
 		return ProcessResult{}, err
 	}
@@ -157,6 +160,9 @@ func (b *batch) snapshot(ctx context.Context) error {
 		s.Random = rand.Reader
 		if err := decodeState(&states[i], &s.Identity); err != nil {
 			return err
+		}
+		if b.config.others {
+			s.Directory = &directory{ctx: ctx, b: b, state: &s.Identity}
 		}
 		for len(accounts) > 0 && accounts[0].IdentityID == states[i].ID {
 			account, err := b.config.account(&accounts[0])
@@ -238,16 +244,21 @@ func (c *configuration) account(row *store.Account) (refresh.Account, error) {
 	return account, nil
 }
 
-// compute calculates every identity of the batch.
-func (b *batch) compute() {
+// compute calculates every identity of the batch. The error is one of the database: those of an identity are in its
+// change.
+func (b *batch) compute() error {
 	b.changes = make([]refresh.Change, len(b.snapshots))
 	for i := range b.snapshots {
 		b.changes[i] = refresh.Compute(&b.snapshots[i], &b.config.refresh, b.now)
-		if b.changes[i].Err != nil {
+		if err := b.changes[i].Err; err != nil {
+			if failed := (*lookupError)(nil); errors.As(err, &failed) {
+				return failed
+			}
 			b.result.Errors++
 		}
 	}
 	b.result.Identities = len(b.changes)
+	return nil
 }
 
 // findsAnew reports whether the batch changes by what identities are found, or by what they look for their managers.

@@ -105,3 +105,36 @@ func TestConcurrentAggregationAndProcessing(t *testing.T) {
 		}
 	}
 }
+
+// One identity whose mapping fails is in error, with the reason; the others are done. When the mapping is mended the
+// error ends.
+func TestProcessError(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	lookup := func(table string) string {
+		return strings.Replace(companyConfig, "{type: accountAttribute, attributes: {sourceName: HR, attributeName: dept}}",
+			"{type: lookup, attributes: {table: {"+table+"}, input: {type: accountAttribute, attributes: {sourceName: HR, attributeName: dept}}}}", 1)
+	}
+	f.apply(lookup("Sales: S, Board: B"))
+	f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	if processed := f.process(); processed.Errors != 1 {
+		t.Errorf("%+v", processed)
+	}
+	cy := f.names(engine.ListParams{Filters: `processingState eq "ERROR"`})
+	if cy != "Cy Self" {
+		t.Errorf("in error: %s", cy)
+	}
+	if n := f.count(`SELECT count(*) FROM muster.identities WHERE processing_error LIKE '%department%'`); n != 1 {
+		t.Error("the error does not say what failed")
+	}
+	if got := f.find("3").Attributes.Get("department").Text(); got != "S" {
+		t.Errorf("department %q", got)
+	}
+	f.apply(lookup("Sales: S, Board: B, Legal: L"))
+	if processed := f.process(); processed.Errors != 0 {
+		t.Errorf("%+v", processed)
+	}
+	if n := f.count(`SELECT count(*) FROM muster.identities WHERE processing_state = 'OK' AND processing_error IS NULL AND name = 'Cy Self'`); n != 1 {
+		t.Error("the error did not end")
+	}
+}

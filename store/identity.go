@@ -102,6 +102,14 @@ type IdentityQuery struct {
 	Offset         int
 }
 
+// IsManager reports whether an identity is the manager of another.
+func (s *Store) IsManager(ctx context.Context, q Querier, id ID) (bool, error) {
+	const statement = `SELECT EXISTS (SELECT FROM muster.identities WHERE manager_id = $1)`
+	var is bool
+	err := q.QueryRow(ctx, s.sql(statement), id).Scan(&is)
+	return is, mapError(err)
+}
+
 // ListIdentities returns a page of identities, and beside each row the values that a cursor to it is made of.
 func (s *Store) ListIdentities(ctx context.Context, q Querier, query IdentityQuery) ([]Identity, [][]any, error) {
 	statement := sq.Select(identityColumns).From(strings.TrimSpace(identityTables)).PlaceholderFormat(sq.Dollar)

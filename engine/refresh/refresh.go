@@ -1,6 +1,7 @@
 package refresh
 
 import (
+	"encoding/hex"
 	"fmt"
 	"io"
 	"slices"
@@ -82,6 +83,8 @@ type Snapshot struct {
 	Accounts []Account
 	// Random is the source of the transforms that make random values.
 	Random io.Reader
+	// Directory finds other identities for the transforms that ask for them; nil when none can be found.
+	Directory transform.Directory
 }
 
 // AttributeChange is an attribute that gets another value.
@@ -176,7 +179,13 @@ func (p *Profile) evaluate(s *Snapshot, now time.Time) (attribute.Set, error) {
 	for i := range s.Accounts {
 		accounts[i] = s.Accounts[i].Account
 	}
-	input := transform.Input{Identity: &s.Identity.Attributes, Accounts: accounts, Now: now, Random: s.Random}
+	input := transform.Input{
+		Identity: transform.Identity{
+			ID: hex.EncodeToString(s.Identity.ID[:]), Name: s.Identity.Name, Alias: s.Identity.Alias,
+			Attributes: &s.Identity.Attributes,
+		},
+		Accounts: accounts, Now: now, Random: s.Random, Directory: s.Directory,
+	}
 	var attributes attribute.Set
 	for _, m := range p.Mappings {
 		input.Attribute, input.OldValue = m.Attribute, s.Identity.Attributes.Get(m.Attribute)

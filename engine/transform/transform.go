@@ -1,163 +1,121 @@
 package transform
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/muster-engine/muster/engine/attribute"
 )
 
-// Library is what a transform may refer to.
-type Library interface {
-	// Transform returns the definition of a saved transform.
-	Transform(name string) (definition []byte, ok bool)
+// The limits of definitions and evaluations.
+const (
+	// DefinitionMax is the size of a definition in bytes: what the published API accepts.
+	DefinitionMax = 400 << 10
+	// DepthMax is how deep transforms may be nested in one definition.
+	DepthMax = 100
+	// StepsMax is how many operations one evaluation may take.
+	StepsMax = 10_000
+	// ValueMax is the size of a value in bytes, also of one in between.
+	ValueMax = 256 << 10
+	// evaluationDepthMax is how deep evaluations may be nested through references and variables.
+	evaluationDepthMax = 1000
+)
+
+// Transform is a compiled transform. It is never changed: many goroutines may use one at once.
+type Transform struct {
+	name         string
+	root         *node
+	dependencies Dependencies
+	periodic     bool
+	random       bool
 }
 
-// Account is an account of the identity that a value is calculated for.
-type Account struct {
-	SourceID       string
-	SourceName     string
-	ID             string
-	NativeIdentity string
-	Name           string
-	Created        time.Time
-	Attributes     *attribute.Set
+// Dependencies are what the value of a transform depends on, each list sorted and without repetitions. What a template
+// reads by a computed name is not in them; Identity is true then.
+type Dependencies struct {
+	Accounts   []AccountAttribute
+	Attributes []string // identity attributes
+	Transforms []string // saved transforms that are referred to
+	Rules      []string
+	// Identity says that it may depend on anything of the identity and its accounts.
+	Identity bool
+	// Others says that it depends on other identities, the manager among them.
+	Others bool
 }
 
-// Input is what a value is calculated from.
-type Input struct {
-	Identity  *attribute.Set
-	Accounts  []Account
-	Now       time.Time
-	Random    io.Reader
-	Attribute string          // the identity attribute that is calculated
-	OldValue  attribute.Value // what it was
-}
+// AccountAttribute is an attribute of the accounts on a source, which is given by its ID, its name, or both.
+type AccountAttribute struct{ SourceID, SourceName, Attribute string }
 
-// CompileError says what is wrong with a definition, and where.
-type CompileError struct {
-	Path string
-	Msg  string
-}
+// Name returns the name of a saved transform, empty for one without.
+func (t *Transform) Name() string { return t.name }
 
-func (e *CompileError) Error() string {
-	if e.Path == "" {
-		return e.Msg
-	}
-	return e.Path + ": " + e.Msg
-}
+// TimeDependent reports whether the value depends on the present time: on "now". [Transform.EvaluateUntil] says when
+// it may become another.
+func (t *Transform) TimeDependent() bool { return t.root.time }
 
-// Transform is a compiled transform.
-type Transform struct{ root *accountAttribute }
+// Random reports whether two evaluations may differ by chance.
+func (t *Transform) Random() bool { return t.random }
 
-// accountAttribute takes a value from an account on a source.
-type accountAttribute struct {
-	sourceID, sourceName string
-	name                 string
-	sort                 string
-	descending           bool
-	firstLink            bool
-}
+// RequiresPeriodicRefresh reports whether the definition, or one that it refers to, asks for scheduled evaluation.
+func (t *Transform) RequiresPeriodicRefresh() bool { return t.periodic }
 
-// Compile checks a definition and makes a transform of it. The error is a [*CompileError].
-func Compile(definition []byte, _ Library) (*Transform, error) {
-	var shape struct {
-		Type       string         `json:"type"`
-		Attributes map[string]any `json:"attributes"`
-	}
-	if err := json.Unmarshal(definition, &shape); err != nil {
-		return nil, &CompileError{Msg: "a transform is an object with type and attributes: " + err.Error()}
-	}
-	switch shape.Type {
-	case "accountAttribute":
-	case "":
-		return nil, &CompileError{Path: "type", Msg: "it is missing"}
-	default:
-		return nil, &CompileError{
-			Path: "type",
-			Msg:  fmt.Sprintf("the operation %q is not supported by this version: accountAttribute is", shape.Type),
-		}
-	}
-	a := &accountAttribute{sort: "created"}
-	for _, member := range []struct {
-		name   string
-		target *string
-	}{
-		{"applicationName", &a.sourceName}, {"sourceName", &a.sourceName}, {"applicationId", &a.sourceID},
-		{"sourceId", &a.sourceID}, {"attributeName", &a.name}, {"accountSortAttribute", &a.sort},
-	} {
-		switch value := shape.Attributes[member.name].(type) {
-		case nil:
-		case string:
-			*member.target = value
-		default:
-			return nil, &CompileError{Path: "attributes." + member.name, Msg: "a text is expected"}
-		}
-	}
-	flags := map[string]*bool{"accountSortDescending": &a.descending, "accountReturnFirstLink": &a.firstLink}
-	for name, target := range flags {
-		switch value := shape.Attributes[name].(type) {
-		case nil:
-		case bool:
-			*target = value
-		default:
-			return nil, &CompileError{Path: "attributes." + name, Msg: "true or false is expected"}
-		}
-	}
-	for _, name := range []string{"accountFilter", "accountPropertyFilter"} {
-		if shape.Attributes[name] != nil {
-			return nil, &CompileError{Path: "attributes." + name, Msg: "it is not supported by this version"}
-		}
-	}
-	switch {
-	case a.name == "":
-		return nil, &CompileError{Path: "attributes.attributeName", Msg: "it is missing"}
-	case a.sourceID == "" && a.sourceName == "":
-		return nil, &CompileError{Path: "attributes.sourceName", Msg: "it is missing"}
-	}
-	return &Transform{a}, nil
-}
+// Dependencies returns what the value depends on. The lists must not be changed.
+func (t *Transform) Dependencies() Dependencies { return t.dependencies }
 
-// Evaluate calculates the value: of the accounts on the source, in their order, the first value that is not null; or
-// the first account's value whatever it is, where accountReturnFirstLink is set.
+// Evaluate calculates the value. The error is an [*EvalError].
 func (t *Transform) Evaluate(in *Input) (attribute.Value, error) {
-	if in == nil {
-		return attribute.Null, errors.New("there is no input")
-	}
-	a := t.root
-	for _, account := range a.accounts(in.Accounts) {
-		if value := account.Attributes.Get(a.name); a.firstLink || !value.IsNull() {
-			return value, nil
-		}
-	}
-	return attribute.Null, nil
+	e := evaluation{in: in}
+	return t.root.eval(&e, in.Value)
 }
 
-// accounts returns the accounts on the source, sorted.
-func (a *accountAttribute) accounts(all []Account) []*Account {
-	var accounts []*Account
-	for i := range all {
-		byID := a.sourceID != "" && strings.EqualFold(all[i].SourceID, a.sourceID)
-		if byID || a.sourceName != "" && all[i].SourceName == a.sourceName {
-			accounts = append(accounts, &all[i])
-		}
+// EvaluateUntil calculates the value and tells from when on it may be another one though nothing but the time has
+// changed. The zero time says never, and in.Now that it shows the present time and is another one at any time. A
+// dateCompare is due when the order of its dates turns, to the second; that supposes that the dates it compares move
+// one way with the time, as now+7d does.
+func (t *Transform) EvaluateUntil(in *Input) (value attribute.Value, due time.Time, err error) {
+	e := evaluation{in: in, wantDue: t.root.time}
+	value, err = t.root.eval(&e, in.Value)
+	return value, e.due, err
+}
+
+// Step is one operation of an evaluation, in the order in which they began.
+type Step struct {
+	Depth     int    // how deep it is nested in the steps before it
+	Transform string // the saved transform it belongs to, empty for the one that was evaluated
+	Path      string // the place in that transform
+	Operation string
+	// Variable is the variable of a template that is calculated by it, empty for none.
+	Variable string
+	Input    attribute.Value
+	Value    attribute.Value
+	Err      error
+}
+
+// Trace calculates the value like [Transform.Evaluate] and tells how. The steps hold the values of the identity.
+func (t *Transform) Trace(in *Input) (attribute.Value, []Step, error) {
+	var steps []Step
+	e := evaluation{in: in, steps: &steps}
+	value, err := t.root.eval(&e, in.Value)
+	return value, steps, err
+}
+
+// collector gathers the dependencies while transforms are compiled.
+type collector struct {
+	Dependencies
+	periodic, random bool
+	time             int // how many uses of the time there were
+}
+
+func (c *collector) finish() Dependencies {
+	d := c.Dependencies
+	slices.SortFunc(d.Accounts, func(a, b AccountAttribute) int {
+		return slices.Compare([]string{a.SourceName, a.SourceID, a.Attribute}, []string{b.SourceName, b.SourceID,
+			b.Attribute})
+	})
+	d.Accounts = slices.Compact(d.Accounts)
+	for _, list := range []*[]string{&d.Attributes, &d.Transforms, &d.Rules} {
+		slices.Sort(*list)
+		*list = slices.Compact(*list)
 	}
-	if len(accounts) > 1 {
-		slices.SortStableFunc(accounts, func(x, y *Account) int {
-			order := x.Created.Compare(y.Created)
-			if a.sort != "created" {
-				order = strings.Compare(x.Attributes.Get(a.sort).Text(), y.Attributes.Get(a.sort).Text())
-			}
-			if a.descending {
-				return -order
-			}
-			return order
-		})
-	}
-	return accounts
+	return d
 }

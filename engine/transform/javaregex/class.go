@@ -30,7 +30,8 @@ var properties = map[string]string{
 	"javaDigit": `\p{Nd}`, "javaLetterOrDigit": `\p{L}\p{Nd}`, "javaAlphabetic": `\p{L}\p{Nl}`,
 	"IsAlphabetic": `\p{L}\p{Nl}`, "IsLetter": `\p{L}`, "IsDigit": `\p{Nd}`, "IsUppercase": `\p{Lu}`,
 	"IsLowercase": `\p{Ll}`, "IsTitlecase": `\p{Lt}`, "IsPunctuation": `\p{P}`, "IsControl": `\p{Cc}`,
-	"IsWhite_Space": `\s`, "IsHex_Digit": `0-9a-fA-F`, "IsIdeographic": `\p{Han}`, "L1": `\u0000-\u00FF`, "LC": `\p{Lu}\p{Ll}\p{Lt}`, "LD": `\p{L}\p{Nd}`, "all": "\u0000-\U0010FFFF",
+	"IsWhite_Space": `\s`, "IsHex_Digit": `0-9a-fA-F`, "IsIdeographic": `\p{Han}`, "L1": `\u0000-\u00FF`,
+	"LC": `\p{Lu}\p{Ll}\p{Lt}`, "LD": `\p{L}\p{Nd}`, "all": "\u0000-\U0010FFFF",
 }
 
 // blocks are the blocks of Unicode that names are cleaned by, without blanks, hyphens and underscores in lower case.
@@ -273,8 +274,9 @@ func (t *translator) property() (set, error) {
 	}
 	text := property(name)
 	if text == "" {
-		return set{}, t.fail(`\p{%s} is no class that is known: those of one letter such as L, of two such as Lu, Alpha and `+
-			`the like, scripts such as IsLatin and blocks such as InGreek are`, name)
+		return set{}, t.fail(
+			`\p{%s} is no class that is known: those of one letter such as L, of two such as Lu, Alpha and `+
+				`the like, scripts such as IsLatin and blocks such as InGreek are`, name)
 	}
 	t.at += 2 + size
 	return set{text, negated}, nil
@@ -315,7 +317,8 @@ func property(name string) string {
 // hexadecimal reads \xhh, \x{h...} or \uhhhh.
 func (t *translator) hexadecimal(c byte) (rune, error) {
 	rest := t.pattern[t.at+2:]
-	digits, size := "", 0
+	var digits string
+	var size int
 	if c == 'x' && strings.HasPrefix(rest, "{") {
 		inner, _, closed := strings.Cut(rest[1:], "}")
 		if !closed {

@@ -19,7 +19,8 @@ const (
 
 // The errors of a search.
 var (
-	ErrTimeout = fmt.Errorf("the regular expression takes more than %v on this text: write it without nested repetitions",
+	ErrTimeout = fmt.Errorf(
+		"the regular expression takes more than %v on this text: write it without nested repetitions",
 		Timeout)
 	ErrTooLong = errors.New("the result is too long")
 )
@@ -80,8 +81,8 @@ func (r *Regexp) Matches(text string) (bool, error) {
 }
 
 // Split splits text around the matches, as String.split does: empty texts at the end fall away, and so does one at the
-// start that a match of no characters makes. It gives at most max parts, the rest being dropped.
-func (r *Regexp) Split(text string, max int) ([]string, error) {
+// start that a match of no characters makes. It gives at most limit parts, the rest being dropped.
+func (r *Regexp) Split(text string, limit int) ([]string, error) {
 	var parts []string
 	if r.isLiteral {
 		parts = strings.Split(text, r.literal)
@@ -110,7 +111,7 @@ func (r *Regexp) Split(text string, max int) ([]string, error) {
 	for len(parts) > 0 && parts[len(parts)-1] == "" {
 		parts = parts[:len(parts)-1]
 	}
-	return parts[:min(len(parts), max)], nil
+	return parts[:min(len(parts), limit)], nil
 }
 
 // each calls found with every match.

@@ -91,15 +91,19 @@ func (r *Regexp) group(text string) (group, size int, err error) {
 	return group, size, nil
 }
 
-// ReplaceAll replaces every match in text. A result of more than max bytes is [ErrTooLong].
-func (p *Replacement) ReplaceAll(text string, max int) (string, error) { return p.replace(text, max, false) }
+// ReplaceAll replaces every match in text. A result of more than limit bytes is [ErrTooLong].
+func (p *Replacement) ReplaceAll(text string, limit int) (string, error) {
+	return p.replace(text, limit, false)
+}
 
-// ReplaceFirst replaces the first match in text. A result of more than max bytes is [ErrTooLong].
-func (p *Replacement) ReplaceFirst(text string, max int) (string, error) { return p.replace(text, max, true) }
+// ReplaceFirst replaces the first match in text. A result of more than limit bytes is [ErrTooLong].
+func (p *Replacement) ReplaceFirst(text string, limit int) (string, error) {
+	return p.replace(text, limit, true)
+}
 
-func (p *Replacement) replace(text string, max int, first bool) (string, error) {
+func (p *Replacement) replace(text string, limit int, first bool) (string, error) {
 	if p.regexp.isLiteral {
-		return p.replaceLiteral(text, max, first)
+		return p.replaceLiteral(text, limit, first)
 	}
 	runes := []rune(text)
 	var b strings.Builder
@@ -115,7 +119,7 @@ func (p *Replacement) replace(text string, max int, first bool) (string, error) 
 				b.WriteString(group.String())
 			}
 		}
-		if b.Len() > max {
+		if b.Len() > limit {
 			return ErrTooLong
 		}
 		if first {
@@ -130,14 +134,14 @@ func (p *Replacement) replace(text string, max int, first bool) (string, error) 
 		return text, nil
 	}
 	b.WriteString(string(runes[start:]))
-	if b.Len() > max {
+	if b.Len() > limit {
 		return "", ErrTooLong
 	}
 	return b.String(), nil
 }
 
 // replaceLiteral is ReplaceAll for a pattern without operators, whose only group is the whole match.
-func (p *Replacement) replaceLiteral(text string, max int, first bool) (string, error) {
+func (p *Replacement) replaceLiteral(text string, limit int, first bool) (string, error) {
 	n := strings.Count(text, p.regexp.literal)
 	if first {
 		n = min(n, 1)
@@ -153,7 +157,7 @@ func (p *Replacement) replaceLiteral(text string, max int, first bool) (string, 
 			replacement += p.regexp.literal
 		}
 	}
-	if len(text)+n*(len(replacement)-len(p.regexp.literal)) > max {
+	if len(text)+n*(len(replacement)-len(p.regexp.literal)) > limit {
 		return "", ErrTooLong
 	}
 	return strings.Replace(text, p.regexp.literal, replacement, n), nil

@@ -108,30 +108,28 @@ func (p *parser) indent(nodes []node, start int) []node {
 func (p *parser) condition(start int) (node, error) {
 	c := &condition{}
 	when, err := p.parenthesised(start)
-	for {
-		if err != nil {
-			return nil, err
-		}
-		body, end, err := p.block()
-		if err != nil {
-			return nil, err
+	for err == nil {
+		var body []node
+		var end string
+		if body, end, err = p.block(); err != nil {
+			break
 		}
 		c.branches = append(c.branches, branch{when, body})
-		last := c.branches[len(c.branches)-1].when == nil
+		isElse := when == nil
+		when = nil
 		switch {
 		case end == "":
 			p.at = start
 			return nil, p.fail("#if is not closed by #end")
 		case end == "end":
 			return c, nil
-		case last:
+		case isElse:
 			return nil, p.fail("#%s stands after #else", end)
-		}
-		when = nil
-		if end == "elseif" {
+		case end == "elseif":
 			when, err = p.parenthesised(strings.LastIndexByte(p.source[:p.at], '#'))
 		}
 	}
+	return nil, err
 }
 
 // parenthesised reads the condition of a directive that begins at start.

@@ -13,7 +13,7 @@ import (
 )
 
 // call calls a method of a value, or reads its property.
-func call(value any, name string, arguments []any, isCall bool, max int) (any, error) {
+func call(value any, name string, arguments []any, isCall bool, limit int) (any, error) {
 	var (
 		result any
 		known  bool
@@ -23,7 +23,7 @@ func call(value any, name string, arguments []any, isCall bool, max int) (any, e
 	case Object:
 		result, known, err = v.Call(name, arguments, isCall)
 	case string:
-		result, known, err = textMethod(v, name, arguments, isCall, max)
+		result, known, err = textMethod(v, name, arguments, isCall, limit)
 	case []any:
 		result, known, err = listMethod(v, name, arguments)
 	case bool, int64, float64:
@@ -107,13 +107,15 @@ func count(name string, arguments []any, least, most int) error {
 // a number, ? before those that may be left out.
 var textMethods = map[string]string{
 	"length": "", "isEmpty": "", "isBlank": "", "toLowerCase": "", "toUpperCase": "", "trim": "", "strip": "",
-	"toString": "", "intern": "", "capitalize": "", "substring": "n?n", "charAt": "n", "indexOf": "t?n", "lastIndexOf": "t",
-	"contains": "t", "startsWith": "t", "endsWith": "t", "equals": "t", "equalsIgnoreCase": "t", "compareTo": "t",
-	"compareToIgnoreCase": "t", "concat": "t", "replace": "tt", "replaceAll": "tt", "replaceFirst": "tt", "matches": "t",
-	"split": "t?n", "repeat": "n",
+	"toString": "", "intern": "", "capitalize": "", "substring": "n?n", "charAt": "n", "indexOf": "t?n",
+	"lastIndexOf": "t",
+	"contains":    "t", "startsWith": "t", "endsWith": "t", "equals": "t", "equalsIgnoreCase": "t", "compareTo": "t",
+	"compareToIgnoreCase": "t", "concat": "t", "replace": "tt", "replaceAll": "tt", "replaceFirst": "tt",
+	"matches": "t",
+	"split":   "t?n", "repeat": "n",
 }
 
-func textMethod(s, name string, arguments []any, isCall bool, max int) (any, bool, error) {
+func textMethod(s, name string, arguments []any, isCall bool, limit int) (any, bool, error) {
 	signature, known := textMethods[name]
 	if !known || !isCall && signature != "" {
 		return nil, false, nil
@@ -126,13 +128,13 @@ func textMethod(s, name string, arguments []any, isCall bool, max int) (any, boo
 	case "":
 		return plainMethod(s, name), true, nil
 	case "t":
-		result, err := compareMethod(s, name, texts[0], max)
+		result, err := compareMethod(s, name, texts[0], limit)
 		return result, true, err
 	case "tt":
-		result, err := replaceMethod(s, name, texts[0], texts[1], max)
+		result, err := replaceMethod(s, name, texts[0], texts[1], limit)
 		return result, true, err
 	}
-	result, err := positionMethod(s, name, texts, numbers, max)
+	result, err := positionMethod(s, name, texts, numbers, limit)
 	return result, true, err
 }
 
@@ -187,7 +189,7 @@ func plainMethod(s, name string) any {
 	}
 }
 
-func compareMethod(s, name, other string, max int) (any, error) {
+func compareMethod(s, name, other string, limit int) (any, error) {
 	switch name {
 	case "lastIndexOf":
 		return runeIndex(s, strings.LastIndex(s, other)), nil
@@ -212,13 +214,13 @@ func compareMethod(s, name, other string, max int) (any, error) {
 		}
 		return re.Matches(s)
 	default: // concat
-		return join(s, other, max)
+		return join(s, other, limit)
 	}
 }
 
-func replaceMethod(s, name, old, replacement string, max int) (any, error) {
+func replaceMethod(s, name, old, replacement string, limit int) (any, error) {
 	if name == "replace" {
-		if len(s)+strings.Count(s, old)*(len(replacement)-len(old)) > max {
+		if len(s)+strings.Count(s, old)*(len(replacement)-len(old)) > limit {
 			return nil, ErrTooLong
 		}
 		return strings.ReplaceAll(s, old, replacement), nil
@@ -232,12 +234,12 @@ func replaceMethod(s, name, old, replacement string, max int) (any, error) {
 		return nil, err
 	}
 	if name == "replaceFirst" {
-		return r.ReplaceFirst(s, max)
+		return r.ReplaceFirst(s, limit)
 	}
-	return r.ReplaceAll(s, max)
+	return r.ReplaceAll(s, limit)
 }
 
-func positionMethod(s, name string, texts []string, numbers []int64, max int) (any, error) {
+func positionMethod(s, name string, texts []string, numbers []int64, limit int) (any, error) {
 	switch name {
 	case "substring":
 		to := int64(utf8.RuneCountInString(s))
@@ -248,7 +250,7 @@ func positionMethod(s, name string, texts []string, numbers []int64, max int) (a
 	case "charAt":
 		return substring(s, numbers[0], numbers[0]+1)
 	case "repeat":
-		if numbers[0] < 0 || numbers[0] > int64(max) || len(s)*int(numbers[0]) > max {
+		if numbers[0] < 0 || numbers[0] > int64(limit) || len(s)*int(numbers[0]) > limit {
 			return nil, ErrTooLong
 		}
 		return strings.Repeat(s, int(numbers[0])), nil

@@ -36,15 +36,15 @@ type renderer struct {
 	variables Variables
 	locals    map[string]any
 	out       *strings.Builder
-	max       int
+	limit     int
 	steps     int
 	broken    bool
 }
 
-// Render renders the template to at most max bytes.
-func (t *Template) Render(variables Variables, max int) (string, error) {
+// Render renders the template to at most limit bytes.
+func (t *Template) Render(variables Variables, limit int) (string, error) {
 	var out strings.Builder
-	r := renderer{variables: variables, out: &out, max: max}
+	r := renderer{variables: variables, out: &out, limit: limit}
 	if err := r.nodes(t.nodes); err != nil {
 		return "", err
 	}
@@ -73,7 +73,8 @@ func (r *renderer) step() error {
 	return nil
 }
 
-// textSteps is what a method of a text counts for: it reads all of the text, and a regular expression may read it often.
+// textSteps is what a method of a text counts for: it reads all of the text, and a regular expression may read it
+// often.
 func textSteps(s, method string) int {
 	switch method {
 	case "matches", "replaceAll", "replaceFirst", "split":
@@ -99,7 +100,7 @@ func (r *renderer) nodes(nodes []node) error {
 }
 
 func (r *renderer) write(s string) error {
-	if r.out.Len()+len(s) > r.max {
+	if r.out.Len()+len(s) > r.limit {
 		return ErrTooLong
 	}
 	r.out.WriteString(s)
@@ -195,10 +196,10 @@ func (breakLoop) render(r *renderer) error {
 }
 
 func (ref *reference) value(r *renderer) (any, error) {
-	value, ok := r.locals[ref.name]
-	if !ok {
+	value, own := r.locals[ref.name]
+	if !own {
 		var err error
-		if value, ok, err = r.variables.Variable(ref.name); err != nil {
+		if value, _, err = r.variables.Variable(ref.name); err != nil {
 			return nil, err
 		}
 	}
@@ -235,7 +236,7 @@ func (r *renderer) access(value any, a *accessor) (any, error) {
 	if s, ok := value.(string); ok {
 		r.steps += textSteps(s, a.name)
 	}
-	return call(value, a.name, arguments, a.call, r.max)
+	return call(value, a.name, arguments, a.call, r.limit)
 }
 
 func (l literal) value(*renderer) (any, error) { return l.v, nil }
@@ -335,15 +336,15 @@ func (b *binary) value(r *renderer) (any, error) {
 		_, leftText := left.(string)
 		_, rightText := right.(string)
 		if leftText || rightText {
-			return join(left, right, r.max)
+			return join(left, right, r.limit)
 		}
 	}
 	return arithmetic(b.operator, left, right)
 }
 
-func join(left, right any, max int) (any, error) {
+func join(left, right any, limit int) (any, error) {
 	s := Text(left) + Text(right)
-	if len(s) > max {
+	if len(s) > limit {
 		return nil, ErrTooLong
 	}
 	return s, nil

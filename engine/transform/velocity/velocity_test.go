@@ -119,6 +119,7 @@ func TestParseFaults(t *testing.T) {
 		"#foreach($x in $y)a":                    "#foreach is not closed by #end",
 		"#foreach($x $y)a#end":                   "in is expected",
 		"#foreach(x in $y)a#end":                 "a variable is expected, as in $x",
+		"#if(true)a#elseif(b)c#end":              `"b" begins no expression`,
 		"#if()a#end":                             `")" begins no expression`,
 		"#if(abc == 1)a#end":                     `"a" begins no expression: texts stand between quotes`,
 		"#if($a == 'x)a#end":                     "the text is not closed by '",

@@ -1,0 +1,384 @@
+package transform
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/transform/velocity"
+	"github.com/muster-engine/muster/internal/suggest"
+)
+
+// Compile checks a definition, the JSON of a transform in the published shape, and makes a transform of it. References
+// and rules are looked up in the library; with a nil library they stay open and fail when they are evaluated. The error
+// is a [*CompileError] with all faults.
+func Compile(definition []byte, library Library) (*Transform, error) {
+	c := compiler{library: library, saved: map[string]*node{}}
+	root, name, err := c.transform(definition, "")
+	if err != nil {
+		return nil, err
+	}
+	return c.finish(root, name)
+}
+
+type compiler struct {
+	library Library
+	collector
+	faults []Fault
+	// saved are the transforms that were referred to, compiled once; nil while one is being compiled.
+	saved map[string]*node
+	chain []string // the saved transforms that are being compiled
+	depth int
+	// limits of the account attribute that a name is generated for
+	nameMax, checksMax int
+}
+
+func (c *compiler) finish(root *node, name string) (*Transform, error) {
+	if len(c.faults) > 0 {
+		return nil, &CompileError{Faults: c.faults}
+	}
+	return &Transform{
+		name: name, root: root, dependencies: c.collector.finish(), periodic: c.periodic, random: c.random,
+	}, nil
+}
+
+// transform compiles a definition as a whole.
+func (c *compiler) transform(source []byte, owner string) (root *node, name string, err error) {
+	tree, err := decode(source)
+	if err != nil {
+		return nil, "", err
+	}
+	if tree.kind != isObject {
+		return nil, "", faultAt("", "a transform is an object with type and attributes, this is %v", tree.kind)
+	}
+	if n := tree.get("name"); n != nil && n.kind == isString {
+		name = n.text
+	}
+	if owner == "" {
+		owner = name
+	}
+	return c.node(tree, owner, ""), name, nil
+}
+
+// fault notes what is wrong.
+func (c *compiler) fault(path, format string, arguments ...any) {
+	if n := len(c.chain); n > 0 {
+		path = strings.TrimSuffix(fmt.Sprintf("transform %q: %s", c.chain[n-1], path), ": ")
+	}
+	c.faults = append(c.faults, Fault{path, fmt.Sprintf(format, arguments...)})
+}
+
+// node compiles an object that is a transform. It returns a node even when there are faults.
+func (c *compiler) node(tree *document, owner, path string) *node {
+	n := &node{owner: owner, path: path}
+	c.depth++
+	defer func() { c.depth-- }()
+	if c.depth > DepthMax {
+		c.fault(path, "transforms are nested deeper than %d", DepthMax)
+		return n
+	}
+	kind := tree.get("type")
+	switch {
+	case kind == nil:
+		c.fault(join(path, "type"), "it is missing: a transform names its operation")
+		return n
+	case kind.kind != isString:
+		c.fault(join(path, "type"), "it is %v, the name of an operation is expected", kind.kind)
+		return n
+	}
+	constructor, known := operations[kind.text]
+	if !known {
+		c.fault(join(path, "type"), "unknown operation %q%s", kind.text, didYouMean(kind.text, operationNames))
+		return n
+	}
+	n.kind = kind.text
+	d := &definition{compiler: c, node: n, path: join(path, "attributes"), used: map[string]bool{}}
+	switch attributes := tree.get("attributes"); {
+	case attributes == nil || attributes.kind == isNull:
+	case attributes.kind == isObject:
+		d.attributes = attributes
+	default:
+		c.fault(d.path, "it is %v, an object is expected", attributes.kind)
+		return n
+	}
+	for _, holder := range []*document{tree, d.attributes} {
+		if holder != nil {
+			d.periodic(holder)
+		}
+	}
+	before := c.time
+	n.input = d.operand("input")
+	n.operation = constructor(d)
+	d.declare()
+	n.time = c.time > before
+	return n
+}
+
+func didYouMean(word string, candidates []string) string {
+	if nearest := suggest.Nearest(word, candidates); nearest != "" {
+		return fmt.Sprintf("; did you mean %q?", nearest)
+	}
+	return ""
+}
+
+// definition is what a constructor reads: the attributes of one transform.
+type definition struct {
+	*compiler
+	node       *node
+	path       string
+	attributes *document
+	used       map[string]bool
+}
+
+func (d *definition) at(name string) string { return join(d.path, name) }
+
+// get returns an attribute, nil when it is not there.
+func (d *definition) get(name string) *document {
+	d.used[name] = true
+	if d.attributes == nil {
+		return nil
+	}
+	return d.attributes.get(name)
+}
+
+func (d *definition) periodic(holder *document) {
+	d.used["requiresPeriodicRefresh"] = true
+	switch flag := holder.get("requiresPeriodicRefresh"); {
+	case flag == nil || flag.kind == isNull:
+	case flag.kind == isBool || flag.kind == isString && (flag.text == "true" || flag.text == "false"):
+		d.collector.periodic = d.collector.periodic || flag.text == "true"
+	default:
+		d.fault(d.at("requiresPeriodicRefresh"), "true or false is expected")
+	}
+}
+
+// operand reads a value that may be left out.
+func (d *definition) operand(name string) operand {
+	value := d.get(name)
+	if value == nil {
+		return operand{}
+	}
+	return d.operandOf(value, d.at(name))
+}
+
+// required reads a value that must be there; null is one.
+func (d *definition) required(name string) operand {
+	o := d.operand(name)
+	if !o.given() {
+		d.missing(name)
+	}
+	return o
+}
+
+// missing notes that an attribute is not there, and which one may be meant for it.
+func (d *definition) missing(name string) {
+	var near string
+	if d.attributes != nil {
+		var names []string
+		for _, m := range d.attributes.members {
+			if !d.used[m.name] {
+				names = append(names, m.name)
+			}
+		}
+		if nearest := suggest.Nearest(name, names); nearest != "" {
+			near = fmt.Sprintf("; is %q meant for it?", nearest)
+		}
+	}
+	d.fault(d.at(name), "it is missing: %s needs it%s", d.node.kind, near)
+}
+
+// operandOf compiles a value.
+func (d *definition) operandOf(value *document, path string) operand {
+	switch value.kind {
+	case isString:
+		return d.template(value.text, path)
+	case isObject:
+		return operand{kind: isNode, node: d.compiler.node(value, d.node.owner, path)}
+	case isArray:
+		items := make([]string, 0, len(value.items))
+		for i, item := range value.items {
+			if item.kind == isObject || item.kind == isArray {
+				d.fault(fmt.Sprintf("%s[%d]", path, i), "it is %v, a text is expected", item.kind)
+			}
+			items = append(items, item.text)
+		}
+		return literalOf(attribute.List(items))
+	default:
+		return literalOf(value.value())
+	}
+}
+
+// template compiles a text, which may have references in it.
+func (d *definition) template(text, path string) operand {
+	if !strings.ContainsAny(text, `$#`) {
+		return textOf(text)
+	}
+	t, err := velocity.Parse(text)
+	if err != nil {
+		d.fault(path, "%v", err)
+		return textOf(text)
+	}
+	if literal, ok := t.Literal(); ok {
+		return textOf(literal)
+	}
+	if slices.Contains(t.Names(), "identity") {
+		d.Identity = true
+		// What else may come of an identity in a template is its manager.
+		d.Others = d.Others || strings.Contains(text, "anager")
+	}
+	return operand{kind: isTemplate, template: t}
+}
+
+// values reads a list of values that must be there.
+func (d *definition) values(name string) []operand {
+	value := d.get(name)
+	if value == nil {
+		d.missing(name)
+		return nil
+	}
+	if value.kind != isArray {
+		d.fault(d.at(name), "it is %v, an array of values is expected", value.kind)
+		return nil
+	}
+	operands := make([]operand, len(value.items))
+	for i, item := range value.items {
+		operands[i] = d.operandOf(item, fmt.Sprintf("%s[%d]", d.at(name), i))
+	}
+	return operands
+}
+
+// literal reads a text that is needed when a transform is compiled, so that nothing may vary in it.
+func (d *definition) literal(name, otherwise string) string {
+	value := d.get(name)
+	switch {
+	case value == nil || value.kind == isNull:
+		return otherwise
+	case value.kind == isObject || value.kind == isArray:
+		d.fault(d.at(name), "it is %v, a text is expected", value.kind)
+		return otherwise
+	default:
+		return value.text
+	}
+}
+
+// requiredLiteral is literal for an attribute that must be there and not be empty.
+func (d *definition) requiredLiteral(name string) string {
+	if value := d.get(name); value == nil || value.kind == isNull {
+		d.missing(name)
+		return ""
+	}
+	text := d.literal(name, "")
+	if text == "" && len(d.faults) == 0 {
+		d.fault(d.at(name), "it is empty")
+	}
+	return text
+}
+
+// flag reads true or false, which may be written as texts.
+func (d *definition) flag(name string) bool {
+	switch text := d.literal(name, "false"); strings.ToLower(text) {
+	case "true":
+		return true
+	case "false", "":
+		return false
+	default:
+		d.fault(d.at(name), "true or false is expected")
+		return false
+	}
+}
+
+// count reads a whole number that may be written as text, within limits.
+func (d *definition) count(name string, otherwise, least, most int) int {
+	text := strings.TrimSpace(d.literal(name, strconv.Itoa(otherwise)))
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least || n > most {
+		d.fault(d.at(name), "a whole number from %d to %d is expected", least, most)
+		return otherwise
+	}
+	return n
+}
+
+// number is an operand that must be a whole number where it is written out.
+func (d *definition) number(name string) operand {
+	o := d.operand(name)
+	if o.kind == isLiteral && !o.literal.IsNull() {
+		if _, err := strconv.Atoi(strings.TrimSpace(o.literal.Text())); err != nil {
+			d.fault(d.at(name), "a whole number is expected")
+		}
+	}
+	return o
+}
+
+// declare makes variables of the attributes that the operation does not know itself.
+func (d *definition) declare() {
+	if d.attributes == nil {
+		return
+	}
+	var s scope
+	for _, m := range d.attributes.members {
+		if d.used[m.name] {
+			continue
+		}
+		if m.value.kind == isObject && m.value.get("type") == nil {
+			continue // not a transform, so nothing that templates could use
+		}
+		s.names = append(s.names, m.name)
+		s.operands = append(s.operands, d.operandOf(m.value, d.at(m.name)))
+	}
+	if len(s.names) > 0 {
+		d.node.variables = &s
+	}
+}
+
+// usesTime notes that the value depends on the present time.
+func (d *definition) usesTime() { d.time++ }
+
+// refer compiles the saved transform of a name. It returns nil when that stays open.
+func (d *definition) refer(name, path string) *node {
+	c := d.compiler
+	c.Transforms = append(c.Transforms, name)
+	if known, ok := c.saved[name]; ok {
+		if known == nil && slices.Contains(c.chain, name) {
+			c.fault(path, "the transforms refer to each other in a circle: %s", circle(c.chain, name))
+		}
+		if known != nil && known.time {
+			d.usesTime()
+		}
+		return known
+	}
+	if c.library == nil {
+		return nil
+	}
+	source, ok := c.library.Transform(name)
+	if !ok {
+		c.fault(path, "there is no transform named %q", name)
+		return nil
+	}
+	if len(c.chain) == DepthMax {
+		c.fault(path, "transforms refer to each other more than %d deep", DepthMax)
+		return nil
+	}
+	c.saved[name] = nil
+	c.chain = append(c.chain, name)
+	depth := c.depth
+	c.depth = 0
+	root, _, err := c.transform(source, name)
+	c.depth = depth
+	var broken *CompileError
+	if errors.As(err, &broken) {
+		for _, fault := range broken.Faults {
+			c.fault(fault.Path, "%s", fault.Msg)
+		}
+	}
+	c.chain = c.chain[:len(c.chain)-1]
+	c.saved[name] = root
+	return root
+}
+
+func circle(chain []string, name string) string {
+	start := slices.Index(chain, name)
+	return strings.Join(append(slices.Clone(chain[start:]), name), " → ")
+}

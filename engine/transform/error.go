@@ -1,0 +1,69 @@
+package transform
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Fault says what is wrong with a definition, and where.
+type Fault struct {
+	// Path is the place in the document, as in attributes.values[1].type; empty for the document as a whole. A place in
+	// a saved transform that is referred to follows its name: transform "Get Name": attributes.input.
+	Path string
+	Msg  string
+}
+
+// String returns the path and the message.
+func (f Fault) String() string {
+	if f.Path == "" {
+		return f.Msg
+	}
+	return f.Path + ": " + f.Msg
+}
+
+// CompileError has everything that is wrong with a definition, in the order of the document; at least one fault.
+type CompileError struct{ Faults []Fault }
+
+func (e *CompileError) Error() string {
+	lines := make([]string, len(e.Faults))
+	for i, fault := range e.Faults {
+		lines[i] = fault.String()
+	}
+	return strings.Join(lines, "; ")
+}
+
+func faultAt(path, format string, arguments ...any) error {
+	return &CompileError{Faults: []Fault{{path, fmt.Sprintf(format, arguments...)}}}
+}
+
+// EvalError says why a transform has no value. It never quotes a value: they are personal, some are secret.
+type EvalError struct {
+	Transform string // the name, of a saved transform that is referred to its own; may be empty
+	Path      string // the place in that transform
+	Operation string
+	Err       error
+}
+
+func (e *EvalError) Error() string {
+	var b strings.Builder
+	if e.Transform != "" {
+		fmt.Fprintf(&b, "transform %q: ", e.Transform)
+	}
+	if e.Path != "" {
+		b.WriteString(e.Path + ": ")
+	}
+	fmt.Fprintf(&b, "%s: %v", e.Operation, e.Err)
+	return b.String()
+}
+
+// Unwrap returns the reason.
+func (e *EvalError) Unwrap() error { return e.Err }
+
+// The limits of an evaluation.
+var (
+	ErrTooManySteps = fmt.Errorf("it takes more than %d operations", StepsMax)
+	ErrTooLong      = fmt.Errorf("the value is longer than %d bytes", ValueMax)
+)
+
+var errNoInput = errors.New("there is no input")

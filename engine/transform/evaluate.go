@@ -1,0 +1,129 @@
+package transform
+
+import (
+	"errors"
+	"time"
+
+	"github.com/muster-engine/muster/engine/attribute"
+)
+
+// operation is what a type of transform does with its input.
+type operation interface {
+	apply(e *evaluation, input attribute.Value) (attribute.Value, error)
+}
+
+// node is a compiled transform within a definition.
+type node struct {
+	operation operation
+	kind      string
+	owner     string // the saved transform that it is in
+	path      string
+	input     operand
+	variables *scope
+	time      bool // it depends on the present time
+}
+
+// evaluation is the state of one evaluation.
+type evaluation struct {
+	in    *Input
+	frame *frame
+	count int
+	depth int
+	steps *[]Step
+	// wantDue says that due is to be found; probe that the time is only tried out.
+	wantDue  bool
+	probe    bool
+	due      time.Time
+	variable string
+}
+
+// eval evaluates a node. The input is the implicit one.
+func (n *node) eval(e *evaluation, input attribute.Value) (attribute.Value, error) {
+	e.count++
+	e.depth++
+	defer func() { e.depth-- }()
+	if e.count > StepsMax || e.depth > evaluationDepthMax {
+		return attribute.Null, n.fail(ErrTooManySteps)
+	}
+	if e.steps != nil {
+		return n.traced(e, input)
+	}
+	return n.evaluate(e, input)
+}
+
+func (n *node) evaluate(e *evaluation, input attribute.Value) (attribute.Value, error) {
+	if n.variables != nil {
+		outer := e.frame
+		e.frame = n.variables.frame(outer, input)
+		defer func() { e.frame = outer }()
+	}
+	if n.input.given() {
+		var err error
+		if input, err = n.input.eval(e, input); err != nil {
+			return attribute.Null, n.fail(err)
+		}
+	}
+	value, err := n.operation.apply(e, input)
+	if err != nil {
+		return attribute.Null, n.fail(err)
+	}
+	if size(value) > ValueMax {
+		return attribute.Null, n.fail(ErrTooLong)
+	}
+	return value, nil
+}
+
+// traced evaluates a node and notes the step.
+func (n *node) traced(e *evaluation, input attribute.Value) (attribute.Value, error) {
+	at := len(*e.steps)
+	*e.steps = append(*e.steps, Step{
+		Depth: e.depth - 1, Transform: n.owner, Path: n.path, Operation: n.kind, Variable: e.variable, Input: input,
+	})
+	e.variable = ""
+	value, err := n.evaluate(e, input)
+	(*e.steps)[at].Value, (*e.steps)[at].Err = value, err
+	return value, err
+}
+
+// fail says where an error arose. Errors that know it already stay as they are.
+func (n *node) fail(err error) error {
+	var known *EvalError
+	if errors.As(err, &known) {
+		return err
+	}
+	return &EvalError{Transform: n.owner, Path: n.path, Operation: n.kind, Err: err}
+}
+
+// now returns the present time.
+func (e *evaluation) now() time.Time {
+	if e.wantDue && !e.probe {
+		e.due = e.in.Now
+	}
+	return e.in.Now
+}
+
+// noteDue takes a time at which the value may become another one.
+func (e *evaluation) noteDue(t time.Time) {
+	if !t.IsZero() && (e.due.IsZero() || t.Before(e.due)) {
+		e.due = t
+	}
+}
+
+func (e *evaluation) location() *time.Location {
+	if e.in.Location == nil {
+		return time.UTC
+	}
+	return e.in.Location
+}
+
+// size returns how many bytes a value has.
+func size(v attribute.Value) int {
+	if v.Kind() != attribute.KindList {
+		return len(v.Text())
+	}
+	n := 0
+	for _, s := range v.Strings() {
+		n += len(s) + 1
+	}
+	return n
+}

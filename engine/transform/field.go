@@ -1,0 +1,72 @@
+package transform
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Field is an attribute of an account policy: how an account attribute gets its value when an account is created.
+type Field struct {
+	Name      string
+	Type      string // as the policy says; string where it says nothing
+	Required  bool
+	Multi     bool
+	Transform *Transform // nil where the policy has none
+}
+
+// CompileField checks a field of an account policy, in the published shape, and compiles its transform with the limits
+// that the field sets for generated names: cloudMaxSize and cloudMaxUniqueChecks. The error is a [*CompileError].
+func CompileField(definition []byte, library Library) (*Field, error) {
+	tree, err := decode(definition)
+	if err != nil {
+		return nil, err
+	}
+	if tree.kind != isObject {
+		return nil, faultAt("", "a field is an object with name and transform, this is %v", tree.kind)
+	}
+	c := compiler{library: library, saved: map[string]*node{}}
+	f := &Field{Type: "string"}
+	if name := tree.get("name"); name != nil && name.kind == isString && name.text != "" {
+		f.Name = name.text
+	} else {
+		c.fault("name", "the name of an account attribute is expected")
+	}
+	if kind := tree.get("type"); kind != nil && kind.kind == isString {
+		f.Type = kind.text
+	}
+	f.Required = isTrue(tree.get("isRequired"))
+	f.Multi = isTrue(tree.get("isMultiValued"))
+	if limits := tree.get("attributes"); limits != nil && limits.kind == isObject {
+		f.Required = f.Required || isTrue(limits.get("cloudRequired"))
+		c.nameMax = c.limit(limits.get("cloudMaxSize"), "attributes.cloudMaxSize", padMax)
+		c.checksMax = c.limit(limits.get("cloudMaxUniqueChecks"), "attributes.cloudMaxUniqueChecks", checksMax)
+	}
+	switch body := tree.get("transform"); {
+	case body == nil || body.kind == isNull:
+	case body.kind == isObject:
+		root := c.node(body, "", "transform")
+		f.Transform, err = c.finish(root, "")
+	default:
+		c.fault("transform", "it is %v, a transform is expected", body.kind)
+	}
+	if len(c.faults) > 0 {
+		return nil, &CompileError{Faults: c.faults}
+	}
+	return f, err
+}
+
+func isTrue(d *document) bool {
+	return d != nil && (d.kind == isBool || d.kind == isString) && strings.EqualFold(d.text, "true")
+}
+
+// limit reads a limit, which may be written as text.
+func (c *compiler) limit(d *document, path string, most int) int {
+	if d == nil || d.kind == isNull {
+		return 0
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(d.text))
+	if err != nil || n < 1 || n > most {
+		c.fault(path, "a whole number from 1 to %d is expected", most)
+	}
+	return n
+}

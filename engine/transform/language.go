@@ -1,0 +1,143 @@
+package transform
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/biter777/countries"
+	"golang.org/x/text/language"
+	"golang.org/x/text/language/display"
+
+	"github.com/muster-engine/muster/engine/attribute"
+)
+
+// languageTag writes the tag of a language, found by its English name, with a script or a region in parentheses, or by
+// its ISO 639-2 code. Others are null. The tags are those of the published table: written with underscores, with the
+// older codes for Hebrew and Indonesian, and with a script only where it is Cyrillic.
+type languageTag struct{}
+
+func newLanguage(*definition) operation { return languageTag{} }
+
+func (languageTag) apply(_ *evaluation, input attribute.Value) (attribute.Value, error) {
+	return textOrNull(findLanguage(input.Text())), nil
+}
+
+// textLanguageMax is longer than any name of a language.
+const textLanguageMax = 200
+
+func findLanguage(text string) string {
+	text = strings.TrimSpace(text)
+	if len(text) > textLanguageMax {
+		return ""
+	}
+	if len(text) == 3 {
+		return languageByCode(strings.ToLower(text))
+	}
+	parts := strings.Split(text, "(")
+	tag := languageNames()[fold(parts[0])]
+	if tag == "" {
+		return ""
+	}
+	script := ""
+	for _, part := range parts[1:] {
+		inner, rest, closed := strings.Cut(part, ")")
+		if !closed || strings.TrimSpace(rest) != "" {
+			return ""
+		}
+		switch name := fold(inner); {
+		case name == "latin":
+		case name == "cyrillic":
+			script = "_#Cyrl"
+		case variants[tag+"/"+name] != "":
+			tag = variants[tag+"/"+name]
+		default:
+			region := findRegion(name, inner)
+			if region == "" || strings.Contains(tag, "_") {
+				return ""
+			}
+			tag += "_" + region
+		}
+	}
+	if odd := oddTags[tag]; odd != "" {
+		tag = odd
+	}
+	return tag + script
+}
+
+// variants are words in parentheses that decide the language itself.
+var variants = map[string]string{
+	"no/bokmal": "nb", "no/bokm?l": "nb", "no/nynorsk": "nn", "zh/s": "zh_CN", "zh/t": "zh_TW",
+	"zh/simplified":  "zh_CN",
+	"zh/traditional": "zh_TW",
+}
+
+// oddTags are tags that the published table writes in a way of its own.
+var oddTags = map[string]string{"ps_AF": "ps_AR", "sr_CS": "sr_SP"}
+
+// regionAliases are names of regions beside those that countries have.
+var regionAliases = map[string]string{
+	"caribbean": "CB", "serbiaandmontenegro": "CS", "formeryugoslavrepublicofmacedonia": "MK", "uae": "AE",
+	"macau":                    "MO",
+	"republicofthephilippines": "PH", "principalityofmonaco": "MC", "islamicrepublicofpakistan": "PK",
+}
+
+func findRegion(folded, name string) string {
+	if alias := regionAliases[folded]; alias != "" {
+		return alias
+	}
+	if code := findCountry(name); code != countries.Unknown {
+		return code.Alpha2()
+	}
+	return ""
+}
+
+// olderCodes are the codes that Java and the published table still use.
+var olderCodes = map[string]string{"he": "iw", "id": "in", "yi": "ji"}
+
+func languageByCode(code string) string {
+	base, err := language.ParseBase(code)
+	if err != nil || base.String() == code && base.ISO3() != code {
+		return ""
+	}
+	if older := olderCodes[base.String()]; older != "" {
+		return older
+	}
+	return base.String()
+}
+
+// languageAliases are English names of languages beside those of the Unicode repository.
+var languageAliases = map[string]string{
+	"azeri": "az", "divehi": "dv", "farsi": "fa", "fyromacedonian": "mk", "northernsotho": "ns", "sami": "se",
+	"norwegian": "no", "norwegianbokmal": "nb", "norwegiannynorsk": "nn", "kirghiz": "ky", "chineses": "zh",
+	"oriya": "or", "tagalog": "tl",
+}
+
+// languageNames are the names of the languages that have a code of two letters, and of a few others, folded.
+var languageNames = sync.OnceValue(func() map[string]string {
+	names := map[string]string{}
+	english := display.English.Languages()
+	add := func(code string) {
+		base, err := language.ParseBase(code)
+		if err != nil || base.String() != code {
+			return
+		}
+		if name := english.Name(base); name != "" {
+			names[fold(name)] = code
+			if older := olderCodes[code]; older != "" {
+				names[fold(name)] = older
+			}
+		}
+	}
+	for a := 'a'; a <= 'z'; a++ {
+		for b := 'a'; b <= 'z'; b++ {
+			add(string(a) + string(b))
+		}
+	}
+	for _, code := range []string{"kok", "syr", "fil", "haw", "chr", "gsw", "yue"} {
+		add(code)
+	}
+	for name, code := range languageAliases {
+		names[name] = code
+	}
+	return names
+})

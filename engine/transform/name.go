@@ -1,0 +1,76 @@
+package transform
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// particles are the words of a name that are written in small letters.
+var particles = map[string]bool{"von": true, "del": true, "of": true, "de": true, "la": true, "y": true}
+
+// generation is a Roman numeral such as follows a name. Those with letters above X are rather names: Li, Di, Mc.
+var generation = regexp.MustCompile(`^(?:X{0,3}(?:IX|IV|V?I{0,3}))$`)
+
+// normalizeNames writes a name as names are written: words begin with a capital, also after hyphens and apostrophes,
+// the letter after Mc and Mac is one, particles are small and the numeral of a generation is in capitals.
+func normalizeNames(s string) (string, error) {
+	var b strings.Builder
+	b.Grow(len(s))
+	small := false // the next word follows Mac- or Mc-
+	for i := 0; i < len(s); {
+		length := strings.IndexFunc(s[i:], isNoWord)
+		if length < 0 {
+			length = len(s) - i
+		}
+		if length == 0 {
+			r, size := utf8.DecodeRuneInString(s[i:])
+			if r != '-' {
+				small = false
+			}
+			b.WriteString(s[i : i+size])
+			i += size
+			continue
+		}
+		word := strings.ToLower(s[i : i+length])
+		before, after := i == 0, s[i+length:]
+		if small {
+			b.WriteString(word)
+		} else {
+			b.WriteString(writeWord(word, !before && unicode.IsSpace(rune(s[i-1])), after))
+		}
+		small = !small && strings.HasPrefix(after, "-") && (word == "mac" || word == "mc")
+		i += length
+	}
+	return b.String(), nil
+}
+
+func isNoWord(r rune) bool {
+	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) && r != '_'
+}
+
+// writeWord writes one word, which is in small letters.
+func writeWord(word string, afterBlank bool, rest string) string {
+	if particles[word] {
+		return word
+	}
+	// A numeral stands behind a name, at its end or before a blank.
+	if afterBlank && (rest == "" || strings.HasPrefix(rest, " ")) && generation.MatchString(strings.ToUpper(word)) {
+		return strings.ToUpper(word)
+	}
+	for _, prefix := range []string{"mc", "mac"} {
+		if rest, ok := strings.CutPrefix(word, prefix); ok && rest != "" {
+			return capitalize(prefix) + capitalize(rest)
+		}
+	}
+	return capitalize(word)
+}
+
+func capitalize(s string) string {
+	r, size := utf8.DecodeRuneInString(s)
+	if size == 0 {
+		return s
+	}
+	return string(unicode.ToTitle(r)) + s[size:]
+}

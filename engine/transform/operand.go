@@ -1,0 +1,213 @@
+package transform
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/transform/velocity"
+)
+
+// operand is a value in a definition: one that is written there, a template, or a nested transform. The zero operand is
+// one that is not there.
+type operand struct {
+	kind     operandKind
+	literal  attribute.Value
+	template *velocity.Template
+	node     *node
+}
+
+type operandKind uint8
+
+const (
+	missing operandKind = iota
+	isLiteral
+	isTemplate
+	isNode
+)
+
+func literalOf(v attribute.Value) operand { return operand{kind: isLiteral, literal: v} }
+
+func textOf(s string) operand { return literalOf(attribute.String(s)) }
+
+// given reports whether the operand is there.
+func (o *operand) given() bool { return o.kind != missing }
+
+// eval returns the value. A template that is a single reference may be null, and so may be a nested transform.
+func (o *operand) eval(e *evaluation, input attribute.Value) (attribute.Value, error) {
+	switch o.kind {
+	case isNode:
+		return o.node.eval(e, input)
+	case isTemplate:
+		return e.render(o.template, input)
+	default:
+		return o.literal, nil
+	}
+}
+
+// text returns the value as text; ok is false when it is null.
+func (o *operand) text(e *evaluation, input attribute.Value) (text string, ok bool, err error) {
+	value, err := o.eval(e, input)
+	return value.Text(), err == nil && !value.IsNull(), err
+}
+
+// number returns the value as a whole number; ok is false when it is null or not there.
+func (o *operand) number(e *evaluation, input attribute.Value, name string) (n int, ok bool, err error) {
+	value, err := o.eval(e, input)
+	if err != nil || value.IsNull() {
+		return 0, false, err
+	}
+	n, err = strconv.Atoi(strings.TrimSpace(value.Text()))
+	if err != nil {
+		return 0, false, fmt.Errorf("%s is not a whole number", name)
+	}
+	return n, true, nil
+}
+
+// templateVariables gives templates their variables: those of the definition, what is known of the identity, and those
+// that the host added.
+type templateVariables struct {
+	e     *evaluation
+	input attribute.Value
+}
+
+func (e *evaluation) render(t *velocity.Template, input attribute.Value) (attribute.Value, error) {
+	variables := templateVariables{e, input}
+	value, ok, err := t.Reference(variables)
+	if err != nil {
+		return attribute.Null, err
+	}
+	if ok {
+		return fromTemplate(value), nil
+	}
+	text, err := t.Render(variables, ValueMax)
+	return attribute.String(text), err
+}
+
+// Variable implements [velocity.Variables].
+func (v templateVariables) Variable(name string) (any, bool, error) {
+	value, ok, err := v.e.frame.variable(v.e, name)
+	if err != nil || ok {
+		return toTemplate(value), ok, err
+	}
+	switch name {
+	case "identity":
+		return identityObject{v.e, &v.e.in.Identity, true}, true, nil
+	case "input":
+		return toTemplate(v.input), true, nil
+	case "oldValue":
+		return toTemplate(v.e.in.OldValue), true, nil
+	case "attributeDefinition", "field":
+		return fieldObject{v.e.in.Attribute}, true, nil
+	}
+	value, ok = v.e.in.Variables[name]
+	return toTemplate(value), ok, nil
+}
+
+// toTemplate returns a value as templates know values.
+func toTemplate(v attribute.Value) any {
+	switch v.Kind() {
+	case attribute.KindNull:
+		return nil
+	case attribute.KindBool:
+		return v.Text() == "true"
+	case attribute.KindNumber:
+		if n, err := strconv.ParseInt(v.Text(), 10, 64); err == nil {
+			return n
+		}
+		return v.Text() // keeps the digits it came with
+	case attribute.KindList:
+		items := make([]any, v.Len())
+		for i, s := range v.Strings() {
+			items[i] = s
+		}
+		return items
+	default:
+		return v.Text()
+	}
+}
+
+// fromTemplate returns what a template's reference stands for. Lists of texts stay lists; all else becomes text.
+func fromTemplate(value any) attribute.Value {
+	switch v := value.(type) {
+	case nil:
+		return attribute.Null
+	case []any:
+		items := make([]string, len(v))
+		for i, item := range v {
+			items[i] = velocity.Text(item)
+		}
+		return attribute.List(items)
+	default:
+		return attribute.String(velocity.Text(v))
+	}
+}
+
+// scope are the variables that a definition declares.
+type scope struct {
+	names    []string
+	operands []operand
+}
+
+// frame holds the values of a scope's variables in one evaluation. They are calculated when they are first read.
+type frame struct {
+	scope  *scope
+	outer  *frame
+	input  attribute.Value
+	values []attribute.Value
+	state  []variableState
+}
+
+type variableState uint8
+
+const (
+	unknown variableState = iota
+	running
+	done
+)
+
+func (s *scope) frame(outer *frame, input attribute.Value) *frame {
+	return &frame{
+		scope: s, outer: outer, input: input,
+		values: make([]attribute.Value, len(s.names)), state: make([]variableState, len(s.names)),
+	}
+}
+
+var errCircular = errors.New("a variable is calculated from itself")
+
+// variable returns the value of a variable, in this frame or one around it.
+func (f *frame) variable(e *evaluation, name string) (attribute.Value, bool, error) {
+	for ; f != nil; f = f.outer {
+		for i, declared := range f.scope.names {
+			if declared != name {
+				continue
+			}
+			value, err := f.value(e, i)
+			return value, true, err
+		}
+	}
+	return attribute.Null, false, nil
+}
+
+func (f *frame) value(e *evaluation, i int) (attribute.Value, error) {
+	switch f.state[i] {
+	case running:
+		return attribute.Null, errCircular
+	case done:
+		return f.values[i], nil
+	}
+	f.state[i] = running
+	inner := e.frame
+	e.frame = f
+	e.variable = f.scope.names[i]
+	value, err := f.scope.operands[i].eval(e, f.input)
+	e.frame, e.variable = inner, ""
+	if err != nil {
+		f.state[i] = unknown
+		return attribute.Null, err
+	}
+	f.values[i], f.state[i] = value, done
+	return value, nil
+}

@@ -1,0 +1,160 @@
+package transform
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/transform/velocity"
+)
+
+// uniqueCounter is the variable that the last pattern counts with.
+const uniqueCounter = "uniqueCounter"
+
+// checksMax is how often the last pattern may count, and how often it does when nothing is said.
+const checksMax = 50
+
+// usernameGenerator finds a name that is free: the first of its patterns that gives one, the last one with a counter.
+type usernameGenerator struct {
+	patterns    []*velocity.Template
+	sourceCheck bool
+	size        int // the longest name in code points, 0 for any
+	checks      int
+}
+
+func newUsernameGenerator(d *definition) operation {
+	g := &usernameGenerator{sourceCheck: d.flag("sourceCheck"), size: d.nameMax, checks: d.checksMax}
+	if g.checks == 0 {
+		g.checks = checksMax
+	}
+	g.size = d.count("cloudMaxSize", g.size, 0, padMax)
+	g.checks = d.count("cloudMaxUniqueChecks", g.checks, 1, checksMax)
+	d.used["cloudRequired"] = true
+	patterns := d.get("patterns")
+	switch {
+	case patterns == nil:
+		d.missing("patterns")
+		return g
+	case patterns.kind != isArray || len(patterns.items) == 0:
+		d.fault(d.at("patterns"), "an array of patterns is expected, such as $fi$ln${uniqueCounter}")
+		return g
+	}
+	// Whether a name is free changes with the accounts of everybody.
+	d.Identity = true
+	for i, item := range patterns.items {
+		g.addPattern(d, item, i, i == len(patterns.items)-1)
+	}
+	return g
+}
+
+func (g *usernameGenerator) addPattern(d *definition, item *document, i int, last bool) {
+	path := fmt.Sprintf("%s[%d]", d.at("patterns"), i)
+	if item.kind != isString || item.text == "" {
+		d.fault(path, "a pattern is expected, such as $fi$ln${uniqueCounter}")
+		return
+	}
+	template, err := velocity.Parse(item.text)
+	if err != nil {
+		d.fault(path, "%v", err)
+		return
+	}
+	if !last && slices.Contains(template.Names(), uniqueCounter) {
+		d.fault(path, "only the last pattern may count with ${%s}", uniqueCounter)
+	}
+	g.patterns = append(g.patterns, template)
+}
+
+func (g *usernameGenerator) apply(e *evaluation, input attribute.Value) (attribute.Value, error) {
+	tried := 0
+	for _, pattern := range g.patterns {
+		complete, err := g.complete(e, pattern, input)
+		if err != nil {
+			return attribute.Null, err
+		}
+		if !complete {
+			continue
+		}
+		most := 0
+		if slices.Contains(pattern.Names(), uniqueCounter) {
+			most = g.checks
+		}
+		for n := range most + 1 {
+			name, err := g.name(e, pattern, input, n)
+			if err != nil {
+				return attribute.Null, err
+			}
+			tried++
+			taken := name == ""
+			if !taken && e.in.Taken != nil {
+				if taken, err = e.in.Taken(name, g.sourceCheck); err != nil {
+					return attribute.Null, err
+				}
+			}
+			if !taken {
+				return attribute.String(name), nil
+			}
+		}
+	}
+	if tried == 0 {
+		return attribute.Null, fmt.Errorf("no pattern can be used: each has a variable that is null")
+	}
+	return attribute.Null, fmt.Errorf("no name is free: %d were tried", tried)
+}
+
+// complete reports whether the variables of a pattern all have a value. A pattern with one that is null would put the
+// variable's name into somebody's account name.
+func (g *usernameGenerator) complete(e *evaluation, pattern *velocity.Template, input attribute.Value) (bool, error) {
+	variables := counting{templateVariables{e, input}}
+	for _, name := range pattern.Names() {
+		value, ok, err := variables.Variable(name)
+		if err != nil {
+			return false, err
+		}
+		if ok && value == nil {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// counterMark stands for the counter while a pattern is rendered: a character of the private use area.
+const counterMark = "\uE000"
+
+// name renders a pattern with a count, empty for 0. A name that is too long is cut before its count, so that the names
+// that are tried stay different.
+func (g *usernameGenerator) name(e *evaluation, pattern *velocity.Template, input attribute.Value, n int) (string,
+	error) {
+	text, err := pattern.Render(counting{templateVariables{e, input}}, ValueMax)
+	if err != nil {
+		return "", err
+	}
+	count := ""
+	if n > 0 {
+		count = strconv.Itoa(n)
+	}
+	before, after, _ := strings.Cut(text, counterMark)
+	after = strings.ReplaceAll(after, counterMark, count)
+	name := before + count + after
+	excess := utf8.RuneCountInString(name) - g.size
+	if g.size == 0 || excess <= 0 {
+		return name, nil
+	}
+	if runes := []rune(before); excess < len(runes) {
+		return string(runes[:len(runes)-excess]) + count + after, nil
+	}
+	return string([]rune(name)[:g.size]), nil
+}
+
+// counting adds the counter to the variables of a template.
+type counting struct{ templateVariables }
+
+// Variable implements [velocity.Variables].
+func (c counting) Variable(name string) (any, bool, error) {
+	if name == uniqueCounter {
+		return counterMark, true, nil
+	}
+	return c.templateVariables.Variable(name)
+}
