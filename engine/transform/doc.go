@@ -1,9 +1,10 @@
 // Package transform calculates values: the transform operations of identity profiles and account policies, compiled
 // once and evaluated many times. It is pure: the time and the random source are handed in.
 //
-// 	t, err := transform.Compile([]byte(`{"type": "lower", "attributes": {
-// 	    "input": {"type": "accountAttribute", "attributes": {"sourceName": "HR", "attributeName": "surname"}}}}`), library)
-// 	value, err := t.Evaluate(&transform.Input{Identity: identity, Accounts: accounts, Now: now})
+//	definition := []byte(`{"type": "lower", "attributes": {
+//	    "input": {"type": "accountAttribute", "attributes": {"sourceName": "HR", "attributeName": "surname"}}}}`)
+//	t, err := transform.Compile(definition, library)
+//	value, err := t.Evaluate(&transform.Input{Identity: identity, Accounts: accounts, Now: now})
 //
 // [Compile] checks everything that can be checked without values, and reports all faults with their places in the
 // document. What it returns is never changed and may be evaluated by many goroutines at once, without locks.
