@@ -117,6 +117,7 @@ and keeps the data in --data. "muster demo" shows it at work.`,
 		a.identitiesCommand(),
 		a.migrateCommand(),
 		a.processCommand(),
+		a.transformCommand(),
 	)
 	return root
 }

@@ -86,7 +86,7 @@ func Run(file io.Reader, s Settings, report func(Result)) error {
 			return fmt.Errorf("line %d: it has no transform", number)
 		}
 		if len(line.Cases) == 0 {
-			_, err := line.compile(nil)
+			_, err := Compile(line.Transform, nil)
 			report(Result{line, -1, err})
 		}
 		for i := range line.Cases {
@@ -99,15 +99,19 @@ func Run(file io.Reader, s Settings, report func(Result)) error {
 	return lines.Err()
 }
 
-// compile compiles the transform, also one in a field or in a mapping.
-func (l *Line) compile(library transform.Library) (*transform.Transform, error) {
+// Compile compiles a transform, also one in a field of an account policy or in a mapping of an identity profile.
+func Compile(document []byte, library transform.Library) (*transform.Transform, error) {
 	var around struct {
 		Transform  json.RawMessage `json:"transform"`
 		Definition json.RawMessage `json:"transformDefinition"`
 	}
-	// What is no object fails in Compile, which says so better.
-	if err := json.Unmarshal(l.Transform, &around); err == nil && around.Transform != nil {
-		field, err := transform.CompileField(l.Transform, library)
+	// What is no object fails below, which says so better.
+	if err := json.Unmarshal(document, &around); err != nil {
+		return transform.Compile(document, library)
+	}
+	switch {
+	case around.Transform != nil:
+		field, err := transform.CompileField(document, library)
 		if err != nil {
 			return nil, err
 		}
@@ -115,10 +119,18 @@ func (l *Line) compile(library transform.Library) (*transform.Transform, error) 
 			return nil, errors.New("the field has no transform")
 		}
 		return field.Transform, nil
-	} else if err == nil && around.Definition != nil {
-		return transform.Compile(around.Definition, library)
+	case around.Definition != nil:
+		compiled, err := transform.Compile(around.Definition, library)
+		var broken *transform.CompileError
+		if errors.As(err, &broken) {
+			for i := range broken.Faults {
+				fault := &broken.Faults[i]
+				fault.Path = strings.TrimSuffix("transformDefinition."+fault.Path, ".")
+			}
+		}
+		return compiled, err
 	}
-	return transform.Compile(l.Transform, library)
+	return transform.Compile(document, library)
 }
 
 // library has the saved transforms of a case: each gives its value.
@@ -141,7 +153,7 @@ func (l *Line) run(c *Case, s Settings) error {
 	if c.References != nil {
 		lib = library(c.References)
 	}
-	compiled, err := l.compile(lib)
+	compiled, err := Compile(l.Transform, lib)
 	if err != nil {
 		return err
 	}
@@ -236,8 +248,7 @@ func Accounts(bySource map[string]json.RawMessage) ([]transform.Account, error) 
 		}
 	}
 	slices.SortStableFunc(accounts, func(a, b transform.Account) int {
-		return strings.Compare(a.SourceName,
-			b.SourceName)
+		return strings.Compare(a.SourceName, b.SourceName)
 	})
 	return accounts, nil
 }

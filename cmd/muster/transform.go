@@ -1,0 +1,430 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/transform"
+	"github.com/muster-engine/muster/internal/transformcases"
+)
+
+func (a *app) transformCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "transform",
+		Short: "Check and try transforms",
+		Long: `Transform checks transforms, and calculates values with them, without a database. The operations are described in
+docs/transforms.md. A transform may be written alone, or as it stands in a mapping of an identity profile
+(transformDefinition) or in a field of an account policy (transform).`,
+	}
+	return group(cmd, a.transformCheckCommand(), a.transformEvalCommand(), a.transformTestCommand())
+}
+
+// evaluation are the flags of "muster transform eval".
+type evaluation struct {
+	transform, library        string
+	input, identity, accounts string
+	now, zone                 string
+	taken                     []string
+	trace                     bool
+}
+
+func (a *app) transformEvalCommand() *cobra.Command {
+	var flags evaluation
+	cmd := &cobra.Command{
+		Use:   "eval --transform FILE",
+		Short: "Calculate a value",
+		Long: `Eval prints the value of a transform as JSON:
+  echo '{"type": "upper"}' | muster transform eval --transform - --input ann
+An identity is an object of its attributes, accounts are an object of their attributes by source, or a list of such
+objects for a source that has several, the oldest first:
+  muster transform eval --transform t.json --identity '{"uid": "ann"}' --accounts '{"HR": {"grade": "7"}}'
+Both may be read from files: --identity @ann.json. A transform that fails exits with 2.`,
+		Args: exactArgs(0, "its transform with --transform"),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.evaluate(flags, cmd.Flags().Changed("input")) },
+	}
+	f := cmd.Flags()
+	f.StringVarP(&flags.transform, "transform", "t", "", "file with the transform, - for standard input")
+	f.StringVar(&flags.library, "library", "", "YAML or JSON file with the saved transforms that it refers to")
+	f.StringVarP(&flags.input, "input", "i", "", "input of the transform (default: null)")
+	f.StringVar(&flags.identity, "identity", "", "attributes of the identity, as JSON or @FILE")
+	f.StringVar(&flags.accounts, "accounts", "", "accounts by source, as JSON or @FILE")
+	f.StringVar(&flags.now, "now", "", "time that it is evaluated at, in RFC 3339 (default: the present one)")
+	f.StringVar(&flags.zone, "zone", "UTC", "time zone of the tenant, an IANA name")
+	f.StringSliceVar(&flags.taken, "taken", nil, "names that usernameGenerator finds in use")
+	f.BoolVar(&flags.trace, "trace", false, "show on stderr how the value came about")
+	return cmd
+}
+
+func (a *app) evaluate(flags evaluation, hasInput bool) error {
+	if flags.transform == "" {
+		return usage("nothing to evaluate: name a transform with --transform FILE, - for standard input")
+	}
+	document, err := a.readFile(flags.transform)
+	if err != nil {
+		return err
+	}
+	var library transform.Library
+	if flags.library != "" {
+		if library, err = a.readLibrary(flags.library); err != nil {
+			return err
+		}
+	}
+	compiled, err := transformcases.Compile(document, library)
+	if err != nil {
+		return a.printFaults(flags.transform, "", err)
+	}
+	in, err := flags.inputOf(a)
+	if err != nil {
+		return err
+	}
+	if hasInput {
+		in.Value = attribute.String(flags.input)
+	}
+	var value attribute.Value
+	if flags.trace {
+		var steps []transform.Step
+		value, steps, err = compiled.Trace(in)
+		if err := a.printSteps(steps); err != nil {
+			return err
+		}
+	} else {
+		value, err = compiled.Evaluate(in)
+	}
+	if err != nil {
+		return usageError{err}
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s\n", value.AppendJSON(nil))
+	return err
+}
+
+// inputOf makes what a transform is evaluated with, but for its own input.
+func (e *evaluation) inputOf(a *app) (*transform.Input, error) {
+	now, err := parseNow(e.now)
+	if err != nil {
+		return nil, err
+	}
+	location, err := time.LoadLocation(e.zone)
+	if err != nil {
+		return nil, usage("--zone: %w", err)
+	}
+	in := &transform.Input{
+		Now: now, Location: location, Random: rand.Reader,
+		Taken: func(name string, _ bool) (bool, error) { return slices.Contains(e.taken, name), nil },
+	}
+	if in.Identity, err = e.identityOf(a); err != nil {
+		return nil, err
+	}
+	text, err := a.argument("--accounts", e.accounts)
+	if err != nil {
+		return nil, err
+	}
+	var bySource map[string]json.RawMessage
+	if err := json.Unmarshal(text, &bySource); err != nil {
+		return nil, usage("--accounts: an object of accounts by source is expected: %w", err)
+	}
+	if in.Accounts, err = transformcases.Accounts(bySource); err != nil {
+		return nil, usage("--accounts: %w", err)
+	}
+	return in, nil
+}
+
+// identityOf reads an identity: an object of its attributes, or what the API returns for one.
+func (e *evaluation) identityOf(a *app) (transform.Identity, error) {
+	text, err := a.argument("--identity", e.identity)
+	if err != nil {
+		return transform.Identity{}, err
+	}
+	var whole struct {
+		ID, Name, Alias string
+		Attributes      *attribute.Set
+	}
+	if err := json.Unmarshal(text, &whole); err == nil && whole.Attributes != nil {
+		return transform.Identity{
+			ID: whole.ID, Name: whole.Name, Alias: whole.Alias, Attributes: whole.Attributes,
+		}, nil
+	}
+	var set attribute.Set
+	if err := json.Unmarshal(text, &set); err != nil {
+		return transform.Identity{}, usage("--identity: an object of attributes is expected: %w", err)
+	}
+	return transform.Identity{
+		ID: set.Get("id").Text(), Name: set.Get("displayName").Text(), Alias: set.Get("uid").Text(), Attributes: &set,
+	}, nil
+}
+
+// argument returns JSON that is given as it is, or as a file after "@".
+func (a *app) argument(flag, text string) ([]byte, error) {
+	if text == "" {
+		return []byte("{}"), nil
+	}
+	name, isFile := strings.CutPrefix(text, "@")
+	if !isFile {
+		return []byte(text), nil
+	}
+	content, err := a.readFile(name)
+	if err != nil {
+		return nil, usage("%s: %w", flag, err)
+	}
+	return content, nil
+}
+
+func parseNow(text string) (time.Time, error) {
+	if text == "" {
+		return time.Now(), nil
+	}
+	now, err := transformcases.ParseTime(text)
+	if err != nil {
+		return now, usage("--now: %w", err)
+	}
+	return now, nil
+}
+
+// readFile reads a file that holds transforms or what they work on, or standard input for "-".
+func (a *app) readFile(name string) ([]byte, error) {
+	r, err := a.openInput(name)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close() // only read
+	content, err := io.ReadAll(io.LimitReader(r, engine.ConfigurationSizeMax+1))
+	if err != nil {
+		return nil, usageError{err}
+	}
+	if len(content) > engine.ConfigurationSizeMax {
+		return nil, usage("%s is longer than %d MiB", name, engine.ConfigurationSizeMax>>20)
+	}
+	return content, nil
+}
+
+// printSteps shows how a value came about, each operation before those that it needs.
+func (a *app) printSteps(steps []transform.Step) error {
+	w := tabwriter.NewWriter(a.stderr, 0, 0, 2, ' ', 0)
+	for _, s := range steps {
+		result := string(s.Value.AppendJSON(nil))
+		if s.Err != nil {
+			result = "failed: " + s.Err.Error()
+		}
+		place := s.Path
+		if s.Transform != "" {
+			place = strings.TrimSpace(fmt.Sprintf("%q %s", s.Transform, s.Path))
+		}
+		operation := strings.Repeat("  ", s.Depth) + s.Operation
+		if s.Variable != "" {
+			operation += " $" + s.Variable
+		}
+		fmt.Fprintf(w, "%s\t%s → %s\t%s\n", operation, s.Input.AppendJSON(nil), result, place)
+	}
+	return w.Flush()
+}
+
+// savedTransforms are the saved transforms of files. The rules are a host's: here no rule is known, and each passes.
+type savedTransforms struct {
+	definitions map[string][]byte
+	// open says that transforms that are not there may be elsewhere.
+	open bool
+}
+
+// Transform implements [transform.Library].
+func (s savedTransforms) Transform(name string) ([]byte, bool) {
+	definition, found := s.definitions[name]
+	if !found && s.open {
+		return []byte(`{"type": "static", "attributes": {"value": ""}}`), true
+	}
+	return definition, found
+}
+
+// Rule implements [transform.Library].
+func (savedTransforms) Rule(name string) (transform.Rule, bool) {
+	return func(*transform.RuleInput) (attribute.Value, error) {
+		return attribute.Null, fmt.Errorf("the rule %q is known to the host that registers it only", name)
+	}, true
+}
+
+func (s savedTransforms) add(definition []byte) {
+	var saved struct{ Name string }
+	// What is no transform is found out when it is compiled.
+	if json.Unmarshal(definition, &saved) == nil && saved.Name != "" {
+		s.definitions[saved.Name] = definition
+	}
+}
+
+func (a *app) readLibrary(file string) (savedTransforms, error) {
+	s := savedTransforms{definitions: map[string][]byte{}}
+	transforms, err := a.readTransforms(file)
+	for _, definition := range transforms {
+		s.add(definition)
+	}
+	return s, err
+}
+
+// readTransforms reads the transforms of a file: of a YAML file those of a configuration, of another one a transform or
+// a list of them.
+func (a *app) readTransforms(file string) ([]json.RawMessage, error) {
+	switch filepath.Ext(file) {
+	case ".yaml", ".yml":
+		documents, err := a.readDocument(file)
+		var transforms []json.RawMessage
+		for _, d := range documents {
+			if d.Type == engine.TypeTransform {
+				transforms = append(transforms, d.Object)
+			}
+		}
+		return transforms, err
+	}
+	content, err := a.readFile(file)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.HasPrefix(bytes.TrimSpace(content), []byte("[")) {
+		return []json.RawMessage{content}, nil
+	}
+	var list []json.RawMessage
+	if err := json.Unmarshal(content, &list); err != nil {
+		return nil, usage("%s: a transform or a list of them is expected: %w", file, err)
+	}
+	return list, nil
+}
+
+func (a *app) transformCheckCommand() *cobra.Command {
+	var library string
+	cmd := &cobra.Command{
+		Use:   "check FILE...",
+		Short: "Say what is wrong with transforms, and where",
+		Long: `Check reads transforms: of a JSON file one or a list of them, of a YAML file those of a configuration. It prints
+every fault with its place and exits with 2 when there is one.
+References among the files are followed. With --library, whatever they refer to must be there or in the files.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage("%s takes one or more FILEs, - for standard input", cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, files []string) error { return a.checkTransforms(files, library) },
+	}
+	cmd.Flags().StringVar(&library, "library", "", "YAML or JSON file with the saved transforms that they refer to")
+	return cmd
+}
+
+func (a *app) checkTransforms(files []string, libraryFile string) error {
+	saved := savedTransforms{definitions: map[string][]byte{}, open: true}
+	if libraryFile != "" {
+		var err error
+		if saved, err = a.readLibrary(libraryFile); err != nil {
+			return err
+		}
+	}
+	transforms := make([][]json.RawMessage, len(files))
+	for i, file := range files {
+		var err error
+		if transforms[i], err = a.readTransforms(file); err != nil {
+			return err
+		}
+		for _, definition := range transforms[i] {
+			saved.add(definition)
+		}
+	}
+	var failed error
+	for i, file := range files {
+		var broken error
+		for n, definition := range transforms[i] {
+			place := ""
+			if len(transforms[i]) > 1 {
+				place = fmt.Sprintf("[%d]", n)
+			}
+			if _, err := transformcases.Compile(definition, saved); err != nil {
+				broken = a.printFaults(file, place, err)
+			}
+		}
+		switch {
+		case broken != nil:
+			failed = broken
+		case len(transforms[i]) == 1:
+			fmt.Fprintf(a.stdout, "%s: ok\n", file)
+		default:
+			fmt.Fprintf(a.stdout, "%s: ok, %d transforms\n", file, len(transforms[i]))
+		}
+	}
+	return failed
+}
+
+// printFaults prints what is wrong with a transform, a line each, and returns the error to exit with.
+func (a *app) printFaults(file, place string, err error) error {
+	var broken *transform.CompileError
+	if !errors.As(err, &broken) {
+		broken = &transform.CompileError{Faults: []transform.Fault{{Msg: err.Error()}}}
+	}
+	for _, fault := range broken.Faults {
+		if place != "" {
+			fault.Path = strings.TrimSuffix(place+"."+fault.Path, ".")
+		}
+		fmt.Fprintf(a.stderr, "%s: %s\n", file, fault)
+	}
+	return printedError{exitUsage}
+}
+
+func (a *app) transformTestCommand() *cobra.Command {
+	var now string
+	cmd := &cobra.Command{
+		Use:   "test FILE.jsonl",
+		Short: "Run cases: transforms with inputs and the values that they should give",
+		Long: `Test runs the cases of a file, which has a JSON object a line, and prints which fail and why:
+  {"transform": {"type": "lower"}, "cases": [{"input": "ABC", "output": "abc"}]}
+A case may give input, identity, accounts, now, zone and the values of saved transforms as references, and wants output,
+or sample_output of the same length and kinds of characters, or the candidates_in_order of a name. A transform without
+cases is only compiled. It exits with 1 when a case fails.`,
+		Args: exactArgs(1, "one FILE"),
+		RunE: func(_ *cobra.Command, args []string) error { return a.testTransforms(args[0], now) },
+	}
+	cmd.Flags().StringVar(&now, "now", "", "time of the cases that give none, in RFC 3339 (default: the present one)")
+	return cmd
+}
+
+func (a *app) testTransforms(name, now string) error {
+	settings := transformcases.Settings{Random: rand.Reader}
+	var err error
+	if settings.Now, err = parseNow(now); err != nil {
+		return err
+	}
+	file, err := a.openInput(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close() // only read
+	passed, failed := 0, 0
+	err = transformcases.Run(file, settings, func(r transformcases.Result) {
+		if r.Err == nil {
+			passed++
+			return
+		}
+		failed++
+		place := fmt.Sprintf("%s:%d", name, r.Line.Number)
+		if r.Case >= 0 {
+			place += fmt.Sprintf(": case %d", r.Case+1)
+		}
+		fmt.Fprintf(a.stdout, "%s: %v\n", place, r.Err)
+		if r.Line.Note != "" {
+			fmt.Fprintf(a.stdout, "  its note: %s\n", r.Line.Note)
+		}
+	})
+	if err != nil {
+		return usage("%s: %w", name, err)
+	}
+	fmt.Fprintf(a.stdout, "%d passed, %d failed\n", passed, failed)
+	if failed > 0 {
+		return printedError{exitFailed}
+	}
+	return nil
+}
