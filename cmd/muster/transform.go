@@ -25,8 +25,8 @@ func (a *app) transformCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "transform",
 		Short: "Check and try transforms",
-		Long: `Transform checks transforms, and calculates values with them, without a database. The operations are described in
-docs/transforms.md. A transform may be written alone, or as it stands in a mapping of an identity profile
+		Long: `Transform checks transforms, and calculates values with them, without a database. The operations are
+described in docs/transforms.md. A transform may be written alone, or as it stands in a mapping of an identity profile
 (transformDefinition) or in a field of an account policy (transform).`,
 	}
 	return group(cmd, a.transformCheckCommand(), a.transformEvalCommand(), a.transformTestCommand())
@@ -303,8 +303,8 @@ func (a *app) transformCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check FILE...",
 		Short: "Say what is wrong with transforms, and where",
-		Long: `Check reads transforms: of a JSON file one or a list of them, of a YAML file those of a configuration. It prints
-every fault with its place and exits with 2 when there is one.
+		Long: `Check reads transforms: of a JSON file one or a list of them, of a YAML file those of a configuration. It
+prints every fault with its place and exits with 2 when there is one.
 References among the files are followed. With --library, whatever they refer to must be there or in the files.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {

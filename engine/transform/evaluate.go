@@ -2,6 +2,7 @@ package transform
 
 import (
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/muster-engine/muster/engine/attribute"
@@ -37,33 +38,53 @@ type evaluation struct {
 	variable string
 }
 
+// evaluations are kept because a profile evaluates a transform for each of its attributes.
+var evaluations = sync.Pool{New: func() any { return new(evaluation) }}
+
+func newEvaluation(in *Input) *evaluation {
+	e := evaluations.Get().(*evaluation)
+	e.in = in
+	return e
+}
+
+// release gives an evaluation back, without anything of the identity.
+func (e *evaluation) release() {
+	*e = evaluation{}
+	evaluations.Put(e)
+}
+
 // eval evaluates a node. The input is the implicit one.
 func (n *node) eval(e *evaluation, input attribute.Value) (attribute.Value, error) {
 	e.count++
 	e.depth++
-	defer func() { e.depth-- }()
-	if e.count > StepsMax || e.depth > evaluationDepthMax {
-		return attribute.Null, n.fail(ErrTooManySteps)
+	var value attribute.Value
+	var err error
+	switch {
+	case e.count > StepsMax || e.depth > evaluationDepthMax:
+		err = n.fail(ErrTooManySteps)
+	case e.steps != nil:
+		value, err = n.traced(e, input)
+	default:
+		value, err = n.evaluate(e, input)
 	}
-	if e.steps != nil {
-		return n.traced(e, input)
-	}
-	return n.evaluate(e, input)
+	e.depth--
+	return value, err
 }
 
 func (n *node) evaluate(e *evaluation, input attribute.Value) (attribute.Value, error) {
+	outer := e.frame
 	if n.variables != nil {
-		outer := e.frame
 		e.frame = n.variables.frame(outer, input)
-		defer func() { e.frame = outer }()
 	}
+	var err error
 	if n.input.given() {
-		var err error
-		if input, err = n.input.eval(e, input); err != nil {
-			return attribute.Null, n.fail(err)
-		}
+		input, err = n.input.eval(e, input)
 	}
-	value, err := n.operation.apply(e, input)
+	var value attribute.Value
+	if err == nil {
+		value, err = n.operation.apply(e, input)
+	}
+	e.frame = outer
 	if err != nil {
 		return attribute.Null, n.fail(err)
 	}

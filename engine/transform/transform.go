@@ -64,8 +64,10 @@ func (t *Transform) Dependencies() Dependencies { return t.dependencies }
 
 // Evaluate calculates the value. The error is an [*EvalError].
 func (t *Transform) Evaluate(in *Input) (attribute.Value, error) {
-	e := evaluation{in: in}
-	return t.root.eval(&e, in.Value)
+	e := newEvaluation(in)
+	value, err := t.root.eval(e, in.Value)
+	e.release()
+	return value, err
 }
 
 // EvaluateUntil calculates the value and tells from when on it may be another one though nothing but the time has
@@ -73,9 +75,12 @@ func (t *Transform) Evaluate(in *Input) (attribute.Value, error) {
 // dateCompare is due when the order of its dates turns, to the second; that supposes that the dates it compares move
 // one way with the time, as now+7d does.
 func (t *Transform) EvaluateUntil(in *Input) (value attribute.Value, due time.Time, err error) {
-	e := evaluation{in: in, wantDue: t.root.time}
-	value, err = t.root.eval(&e, in.Value)
-	return value, e.due, err
+	e := newEvaluation(in)
+	e.wantDue = t.root.time
+	value, err = t.root.eval(e, in.Value)
+	due = e.due
+	e.release()
+	return value, due, err
 }
 
 // Step is one operation of an evaluation, in the order in which they began.
