@@ -24,11 +24,22 @@ func compareNames(a, b string) int {
 	return strings.Compare(a, b)
 }
 
+// search is a binary search, written out because nothing else is done as often.
 func (s *Set) search(name string) (int, bool) {
-	return slices.BinarySearchFunc(s.entries, name, func(e entry, name string) int {
-		return compareNames(e.name,
-			name)
-	})
+	low, high := 0, len(s.entries)
+	for low < high {
+		middle := int(uint(low+high) >> 1)
+		at := s.entries[middle].name
+		switch {
+		case len(at) < len(name) || len(at) == len(name) && at < name:
+			low = middle + 1
+		case at == name:
+			return middle, true
+		default:
+			high = middle
+		}
+	}
+	return low, false
 }
 
 // SetOf returns the set with the values of m.
