@@ -1,0 +1,251 @@
+package criteria
+
+import (
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/filterql"
+)
+
+// The limits of a criterion.
+const (
+	// LevelsMax is how many levels a criterion may have, the comparisons among them: the published rule.
+	LevelsMax = 3
+	// LeavesMax is how many comparisons a criterion may have.
+	LeavesMax = 1000
+	// ValueMax is how many bytes the value of a comparison may have.
+	ValueMax = 2000
+)
+
+// ID identifies a source.
+type ID = [16]byte
+
+// Operation is what a node of a criterion does.
+type Operation string
+
+// The operations, as published.
+const (
+	Equals            Operation = "EQUALS"
+	NotEquals         Operation = "NOT_EQUALS"
+	Contains          Operation = "CONTAINS"
+	DoesNotContain    Operation = "DOES_NOT_CONTAIN"
+	StartsWith        Operation = "STARTS_WITH"
+	EndsWith          Operation = "ENDS_WITH"
+	GreaterThan       Operation = "GREATER_THAN"
+	LessThan          Operation = "LESS_THAN"
+	GreaterThanEquals Operation = "GREATER_THAN_EQUALS"
+	LessThanEquals    Operation = "LESS_THAN_EQUALS"
+	And               Operation = "AND"
+	Or                Operation = "OR"
+)
+
+var operations = []Operation{Equals, NotEquals, Contains, DoesNotContain, StartsWith, EndsWith, GreaterThan, LessThan,
+	GreaterThanEquals, LessThanEquals, And, Or}
+
+// Positive returns the operation whose complement o is, and whether it is one.
+func (o Operation) Positive() (positive Operation, negated bool) {
+	switch o {
+	case NotEquals:
+		return Equals, true
+	case DoesNotContain:
+		return Contains, true
+	}
+	return o, false
+}
+
+// IsGroup reports whether the operation combines others.
+func (o Operation) IsGroup() bool { return o == And || o == Or }
+
+// KeyType says where the values of a comparison come from.
+type KeyType string
+
+// The types of keys, as published. ENTITLEMENT is an account's attribute that stands for access: both are read alike.
+const (
+	Identity    KeyType = "IDENTITY"
+	AccountKey  KeyType = "ACCOUNT"
+	Entitlement KeyType = "ENTITLEMENT"
+)
+
+// Key names the values that a comparison is about: an attribute of the identity, or of its accounts on a source.
+type Key struct {
+	Type      KeyType
+	SourceID  ID // of an account
+	Attribute string
+}
+
+// reads returns the key by which values are read: entitlements are attributes of accounts.
+func (k Key) reads() Key {
+	if k.Type == Entitlement {
+		k.Type = AccountKey
+	}
+	return k
+}
+
+// Criterion is a node of a membership criterion: a comparison, or a group of others. It is not changed after it was
+// parsed.
+type Criterion struct {
+	Operation Operation
+	Key       Key    // of a comparison
+	Value     string // of a comparison, as it is written
+	Children  []*Criterion
+
+	folded string
+	number decimal // of an order over numbers
+}
+
+// Folded returns the value in the form in which texts are compared.
+func (c *Criterion) Folded() string { return c.folded }
+
+// Number returns the value of a comparison in the order of numbers; ok is false for the others.
+func (c *Criterion) Number() (number string, ok bool) {
+	return strings.TrimSpace(c.Value), c.number.valid && isOrder(c.Operation)
+}
+
+func isOrder(o Operation) bool {
+	return o == GreaterThan || o == LessThan || o == GreaterThanEquals || o == LessThanEquals
+}
+
+// newComparison makes a leaf.
+func newComparison(o Operation, key Key, value string) *Criterion {
+	c := &Criterion{Operation: o, Key: key, Value: value, folded: fold(value)}
+	if isOrder(o) {
+		c.number = parseDecimal(value)
+	}
+	return c
+}
+
+// fold is the form in which texts are compared, that of the tables and their indexes.
+func fold(s string) string { return norm.NFC.String(filterql.Fold(norm.NFC.String(s))) }
+
+// Facts are what criteria are held against.
+type Facts struct {
+	Identity *attribute.Set // nil for none
+	Accounts []Account
+}
+
+// Account is an account of the identity.
+type Account struct {
+	SourceID   ID
+	Attributes *attribute.Set
+}
+
+// each calls visit with the values of a key until visit returns false.
+func (f *Facts) each(key Key, visit func(value string) bool) {
+	if key.Type == Identity {
+		if f.Identity != nil {
+			eachOf(f.Identity.Get(key.Attribute), visit)
+		}
+		return
+	}
+	for i := range f.Accounts {
+		if f.Accounts[i].SourceID == key.SourceID && !eachOf(f.Accounts[i].Attributes.Get(key.Attribute), visit) {
+			return
+		}
+	}
+}
+
+func eachOf(v attribute.Value, visit func(string) bool) bool {
+	switch v.Kind() {
+	case attribute.KindNull:
+		return true
+	case attribute.KindList:
+		for _, text := range v.Strings() {
+			if !visit(text) {
+				return false
+			}
+		}
+		return true
+	default:
+		return visit(v.Text())
+	}
+}
+
+// Match reports whether the criterion holds.
+func (c *Criterion) Match(f *Facts) bool {
+	switch c.Operation {
+	case And:
+		for _, child := range c.Children {
+			if !child.Match(f) {
+				return false
+			}
+		}
+		return true
+	case Or:
+		for _, child := range c.Children {
+			if child.Match(f) {
+				return true
+			}
+		}
+		return false
+	}
+	found := false
+	f.each(c.Key, func(value string) bool {
+		found = c.satisfied(value, fold(value))
+		return !found
+	})
+	_, negated := c.Operation.Positive()
+	return found != negated
+}
+
+// satisfied reports whether one value satisfies the comparison, or the one that it negates.
+func (c *Criterion) satisfied(value, folded string) bool {
+	switch c.Operation {
+	case Equals, NotEquals:
+		return folded == c.folded
+	case Contains, DoesNotContain:
+		return strings.Contains(folded, c.folded)
+	case StartsWith:
+		return strings.HasPrefix(folded, c.folded)
+	case EndsWith:
+		return strings.HasSuffix(folded, c.folded)
+	}
+	var order int
+	if c.number.valid {
+		number := parseDecimal(value)
+		if !number.valid {
+			return false
+		}
+		order = number.compare(c.number)
+	} else {
+		order = strings.Compare(folded, c.folded)
+	}
+	return ordered(c.Operation, order)
+}
+
+// ordered reports whether an operation holds of a value that compares so with the criterion's.
+func ordered(o Operation, order int) bool {
+	switch o {
+	case GreaterThan:
+		return order > 0
+	case LessThan:
+		return order < 0
+	case GreaterThanEquals:
+		return order >= 0
+	default:
+		return order <= 0
+	}
+}
+
+// Keys returns the keys that the criterion reads, each once, in the order in which they first stand in it.
+func (c *Criterion) Keys() []Key {
+	var keys []Key
+	seen := map[Key]bool{}
+	c.leaves(func(leaf *Criterion) {
+		if !seen[leaf.Key] {
+			seen[leaf.Key] = true
+			keys = append(keys, leaf.Key)
+		}
+	})
+	return keys
+}
+
+func (c *Criterion) leaves(visit func(*Criterion)) {
+	if !c.Operation.IsGroup() {
+		visit(c)
+	}
+	for _, child := range c.Children {
+		child.leaves(visit)
+	}
+}

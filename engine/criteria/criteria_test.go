@@ -1,0 +1,240 @@
+package criteria
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/muster-engine/muster/engine/attribute"
+)
+
+var directory, codeHost = ID{1}, ID{2}
+
+func sources(text string) (ID, bool) {
+	switch text {
+	case "directory":
+		return directory, true
+	case "codehost":
+		return codeHost, true
+	}
+	return ID{}, false
+}
+
+func parse(t testing.TB, text string) *Criterion {
+	t.Helper()
+	c, err := Parse([]byte(text), sources)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func set(pairs ...any) *attribute.Set {
+	s := &attribute.Set{}
+	for i := 0; i < len(pairs); i += 2 {
+		switch value := pairs[i+1].(type) {
+		case string:
+			s.Put(pairs[i].(string), attribute.String(value))
+		case []string:
+			s.Put(pairs[i].(string), attribute.List(value))
+		case bool:
+			s.Put(pairs[i].(string), attribute.Bool(value))
+		case int:
+			s.Put(pairs[i].(string), attribute.Int(int64(value)))
+		}
+	}
+	return s
+}
+
+func ann() *Facts {
+	return &Facts{
+		Identity: set("department", "Engineering", "city", "Zürich", "level", "10", "hired", "2024-02-01", "active", true,
+			"badge", 7, "tags", []string{"Red", "Blue"}, "empty", ""),
+		Accounts: []Account{
+			{directory, set("memberOf", []string{"CN=Staff", "CN=VPN"}, "ou", "West")},
+			{directory, set("ou", "East")},
+			{codeHost, set("role", "owner")},
+		},
+	}
+}
+
+func TestMatch(t *testing.T) {
+	tests := []struct {
+		key, operation, value string
+		want                  bool
+	}{
+		{"department", "EQUALS", "engineering", true},
+		{"department", "EQUALS", "engineer", false},
+		{"department", "NOT_EQUALS", "ENGINEERING", false},
+		{"department", "NOT_EQUALS", "sales", true},
+		{"none", "EQUALS", "x", false},
+		{"none", "NOT_EQUALS", "x", true},
+		{"none", "DOES_NOT_CONTAIN", "x", true},
+		{"none", "LESS_THAN", "x", false},
+		{"empty", "NOT_EQUALS", "x", true},
+		{"city", "EQUALS", "zu\u0308rich", true}, // the letter and its mark apart
+		{"city", "STARTS_WITH", "ZÜ", true},
+		{"city", "STARTS_WITH", "rich", false},
+		{"city", "ENDS_WITH", "RICH", true},
+		{"city", "ENDS_WITH", "zü", false},
+		{"city", "CONTAINS", "Ric", true},
+		{"city", "CONTAINS", "x", false},
+		{"city", "DOES_NOT_CONTAIN", "Ric", false},
+		{"tags", "EQUALS", "blue", true},
+		{"tags", "NOT_EQUALS", "blue", false},
+		{"tags", "NOT_EQUALS", "green", true},
+		{"tags", "CONTAINS", "ed", true},
+		{"active", "EQUALS", "TRUE", true},
+		{"badge", "EQUALS", "7", true},
+		{"level", "GREATER_THAN", "9", true}, // as numbers, not as texts
+		{"level", "GREATER_THAN", "10", false},
+		{"level", "GREATER_THAN_EQUALS", "10.0", true},
+		{"level", "LESS_THAN", "-3", false},
+		{"level", "LESS_THAN_EQUALS", "+10", true},
+		{"department", "GREATER_THAN", "5", false}, // no number
+		{"hired", "LESS_THAN", "2025-01-01", true},
+		{"hired", "GREATER_THAN", "2024-01-31", true},
+		{"hired", "LESS_THAN_EQUALS", "2024-02-01", true},
+		{"directory.memberOf", "EQUALS", "cn=vpn", true},
+		{"directory.ou", "EQUALS", "east", true},
+		{"directory.ou", "NOT_EQUALS", "east", false},
+		{"codehost.role", "EQUALS", "owner", true},
+		{"codehost.memberOf", "EQUALS", "cn=vpn", false},
+		{"codehost.memberOf", "NOT_EQUALS", "cn=vpn", true},
+	}
+	for _, test := range tests {
+		t.Run(test.key+" "+test.operation+" "+test.value, func(t *testing.T) {
+			c := parse(t, leaf(test.key, test.operation, test.value))
+			if got := c.Match(ann()); got != test.want {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+			found := NewIndex([]*Criterion{nil, c}).Match(ann(), nil)
+			if got := len(found) == 1 && found[0] == 1; got != test.want {
+				t.Errorf("the index finds %v, want %v", found, test.want)
+			}
+		})
+	}
+}
+
+func leaf(key, operation, value string) string {
+	source, property, ofAccount := strings.Cut(key, ".")
+	if !ofAccount {
+		return fmt.Sprintf(`{"operation":%q,"key":{"type":"IDENTITY","property":"attribute.%s"},"stringValue":%q}`,
+			operation, key, value)
+	}
+	kind := "ACCOUNT"
+	if property == "memberOf" {
+		kind = "ENTITLEMENT"
+	}
+	return fmt.Sprintf(`{"operation":%q,"key":{"type":%q,"property":"attribute.%s","sourceId":%q},"stringValue":%q}`,
+		operation, kind, property, source, value)
+}
+
+func group(operation string, children ...string) string {
+	return fmt.Sprintf(`{"operation":%q,"children":[%s]}`, operation, strings.Join(children, ","))
+}
+
+func TestGroups(t *testing.T) {
+	yes, no := leaf("department", "EQUALS", "Engineering"), leaf("department", "EQUALS", "Sales")
+	for _, test := range []struct {
+		text string
+		want bool
+	}{
+		{group("AND", yes), true},
+		{group("OR", no), false},
+		{group("AND", yes, group("OR", no, yes)), true},
+		{group("AND", yes, group("OR", no, no)), false},
+		{group("OR", no, group("AND", yes, yes)), true},
+		{group("OR", no, group("AND", yes, no)), false},
+	} {
+		c := parse(t, test.text)
+		if got := c.Match(ann()); got != test.want {
+			t.Errorf("%s: got %v, want %v", test.text, got, test.want)
+		}
+		if e := c.Explain(ann()); e.Holds != test.want {
+			t.Errorf("%s: the explanation says %v, want %v", test.text, e.Holds, test.want)
+		}
+	}
+}
+
+func TestParseFaults(t *testing.T) {
+	yes := leaf("a", "EQUALS", "b")
+	for _, test := range []struct {
+		name, text string
+		want       []string
+	}{
+		{"no JSON", `{`, []string{"it is not valid JSON: unexpected end of JSON input"}},
+		{"a list", `[]`, []string{"it is a JSON array, an object with operation is expected"}},
+		{"null", `null`, []string{"it is null, an object with operation is expected"}},
+		{"no operation", `{}`, []string{"operation: it is missing: one of EQUALS, NOT_EQUALS, CONTAINS, DOES_NOT_CONTAIN, STARTS_WITH, " +
+			"ENDS_WITH, GREATER_THAN, LESS_THAN, GREATER_THAN_EQUALS, LESS_THAN_EQUALS, AND, OR is expected"}},
+		{"a misspelt operation", `{"operation":"EQUAL"}`, []string{`operation: unknown operation "EQUAL"; did you mean "EQUALS"?`}},
+		{"every fault", group("AND", `{"operation":"EQUALS","key":{"type":"ACOUNT"},"stringValue":5}`, leaf("nowhere.x", "EQUALS", "y")), []string{
+			`children[0].key.type: unknown type "ACOUNT"; did you mean "ACCOUNT"?`,
+			`children[0].key.property: it is missing: attribute. and the attribute's name are expected`,
+			`children[0].stringValue: it is a JSON number, a string is expected`,
+			`children[1].key.sourceId: there is no source "nowhere"`,
+		}},
+		{"no value", `{"operation":"EQUALS","key":{"type":"IDENTITY","property":"attribute.a"}}`,
+			[]string{"stringValue: EQUALS needs a value to compare with"}},
+		{"no key", `{"operation":"EQUALS","stringValue":"x"}`, []string{"key: it is missing: type and property say what is compared"}},
+		{"no source", `{"operation":"EQUALS","key":{"type":"ACCOUNT","property":"attribute.a"},"stringValue":"x"}`,
+			[]string{"key.sourceId: it is missing: a key of the type ACCOUNT needs the source"}},
+		{"a comparison with children", strings.Replace(yes, `"key"`, `"children":[{}],"key"`, 1),
+			[]string{"children: EQUALS compares a value and has no children"}},
+		{"a group without children", group("OR"), []string{"children: OR needs children"}},
+		{"a group with a value", strings.Replace(group("OR", yes), `"children"`, `"stringValue":"x","children"`, 1),
+			[]string{"stringValue: OR has no value of its own"}},
+		{"the same group in itself", group("OR", group("OR", yes)),
+			[]string{"children[0].operation: OR stands directly in OR: AND and OR must alternate"}},
+		{"four levels", group("OR", group("AND", group("OR", yes))), []string{
+			"children[0].children[0]: OR is on level 3, where only comparisons may be: a criterion has at most 3 levels"}},
+		{"too long a value", leaf("a", "EQUALS", strings.Repeat("x", ValueMax+1)), []string{"stringValue: it has 2001 bytes, 2000 are allowed"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := Parse([]byte(test.text), sources)
+			var faults *Error
+			if !errors.As(err, &faults) {
+				t.Fatalf("got %v, want faults", err)
+			}
+			var got []string
+			for _, f := range faults.Faults {
+				got = append(got, f.String())
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// What the published examples have and this package does not need is no fault.
+func TestParseTolerates(t *testing.T) {
+	for _, text := range []string{
+		`{"operation":"OR","stringValue":null,"key":null,"children":[` + leaf("department", "EQUALS", "engineering") + `]}`,
+		`{"operation":"EQUALS","key":{"type":"IDENTITY","property":"department","sourceId":null},"stringValue":"engineering","children":null}`,
+		`{"operation":"AND","stringValue":"","other":1,"children":[` + leaf("department", "EQUALS", "engineering") + `]}`,
+	} {
+		if !parse(t, text).Match(ann()) {
+			t.Errorf("%s does not hold", text)
+		}
+	}
+}
+
+func TestExplain(t *testing.T) {
+	c := parse(t, group("AND", leaf("department", "EQUALS", "Sales"),
+		group("OR", leaf("directory.memberOf", "STARTS_WITH", "cn="), leaf("none", "EQUALS", "x"))))
+	e := c.Explain(ann())
+	want := `no   AND
+no     department EQUALS "Sales"   is "Engineering"
+yes    OR
+yes      Directory.memberOf STARTS_WITH "cn="   is "CN=Staff", "CN=VPN"
+no       none EQUALS "x"   is nothing
+`
+	if diff := cmp.Diff(want, e.Render(func(ID) string { return "Directory" })); diff != "" {
+		t.Error(diff)
+	}
+}

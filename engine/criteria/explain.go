@@ -1,0 +1,86 @@
+package criteria
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Explanation says why a criterion holds or does not: of a comparison with the values that it saw.
+type Explanation struct {
+	Operation Operation     `json:"operation"`
+	Key       *Key          `json:"-"`
+	Attribute string        `json:"attribute,omitempty"`
+	Value     string        `json:"value,omitempty"`
+	Holds     bool          `json:"holds"`
+	Values    []string      `json:"values,omitempty"`
+	Children  []Explanation `json:"children,omitempty"`
+}
+
+// Explain says why the criterion holds or does not, comparison by comparison.
+func (c *Criterion) Explain(f *Facts) Explanation {
+	e := Explanation{Operation: c.Operation}
+	if !c.Operation.IsGroup() {
+		key := c.Key
+		e.Key, e.Attribute, e.Value, e.Holds = &key, key.Attribute, c.Value, c.Match(f)
+		f.each(c.Key, func(value string) bool {
+			e.Values = append(e.Values, value)
+			return true
+		})
+		return e
+	}
+	e.Holds = c.Operation == And
+	for _, child := range c.Children {
+		part := child.Explain(f)
+		e.Children = append(e.Children, part)
+		if c.Operation == And {
+			e.Holds = e.Holds && part.Holds
+		} else {
+			e.Holds = e.Holds || part.Holds
+		}
+	}
+	return e
+}
+
+// valuesShown is how many values of a comparison a text shows.
+const valuesShown = 5
+
+// Render writes the explanation as indented lines. Source names a source; it may be nil.
+func (e *Explanation) Render(source func(ID) string) string {
+	var b strings.Builder
+	e.render(&b, source, 0)
+	return b.String()
+}
+
+func (e *Explanation) render(b *strings.Builder, source func(ID) string, depth int) {
+	mark := "no "
+	if e.Holds {
+		mark = "yes"
+	}
+	fmt.Fprintf(b, "%s  %s", mark, strings.Repeat("  ", depth))
+	if e.Operation.IsGroup() {
+		fmt.Fprintf(b, "%s\n", e.Operation)
+		for i := range e.Children {
+			e.Children[i].render(b, source, depth+1)
+		}
+		return
+	}
+	name := e.Attribute
+	if e.Key.Type != Identity && source != nil {
+		name = source(e.Key.SourceID) + "." + name
+	}
+	fmt.Fprintf(b, "%s %s %q   is ", name, e.Operation, e.Value)
+	shown := slices.Clone(e.Values[:min(len(e.Values), valuesShown)])
+	for i := range shown {
+		shown[i] = fmt.Sprintf("%q", shown[i])
+	}
+	switch {
+	case len(e.Values) == 0:
+		b.WriteString("nothing")
+	case len(e.Values) > valuesShown:
+		fmt.Fprintf(b, "%s and %d more", strings.Join(shown, ", "), len(e.Values)-valuesShown)
+	default:
+		b.WriteString(strings.Join(shown, ", "))
+	}
+	b.WriteByte('\n')
+}
