@@ -83,16 +83,6 @@ func TestIndexAgreesWithLoop(t *testing.T) {
 	})
 }
 
-func TestMatchAllocatesNothing(t *testing.T) {
-	index, people := company(t, 1000)
-	dst := make([]int, 0, 100)
-	f := &people[0]
-	index.Match(f, dst)
-	if n := testing.AllocsPerRun(200, func() { index.Match(f, dst) }); n >= 1 {
-		t.Errorf("a match makes %v allocations", n)
-	}
-}
-
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(group("AND", leaf("a", "EQUALS", "b"), group("OR", leaf("directory.memberOf", "GREATER_THAN", "5")))))
 	f.Add([]byte(`{"operation":"OR","children":[null]}`))
