@@ -76,7 +76,8 @@ type application struct {
 	result ApplyResult
 	// profiles are the profiles whose identities are to be calculated again.
 	profiles   map[store.ID]bool
-	transforms []string // the names of the saved transforms that changed
+	transforms []string   // the names of the saved transforms that changed
+	roles      []store.ID // that changed
 }
 
 func (e *Engine) apply(ctx context.Context, tx pgx.Tx, documents []Document) (ApplyResult, error) {
@@ -140,6 +141,8 @@ func (a *application) put(d Document) error {
 		return a.putProfile(d)
 	case TypeLifecycleState:
 		return a.putLifecycleState(d.Object, store.ID{})
+	case TypeRole:
+		return a.putRole(d)
 	}
 	return wrong("objects of type %q cannot be applied: those of %s can", d.Type, knownTypes())
 }
@@ -492,6 +495,9 @@ func (a *application) finish(documents []Document) (ApplyResult, error) {
 			return a.result, err
 		}
 		a.result.Marked += marked
+	}
+	if err := a.markMembers(after); err != nil {
+		return a.result, err
 	}
 	for _, source := range after.sources {
 		if err := a.recorrelate(source); err != nil {

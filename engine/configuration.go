@@ -21,6 +21,7 @@ type configuration struct {
 	attributes map[string]IdentityAttribute // those that are defined, by name
 	sources    map[store.ID]*configuredSource
 	profiles   []configuredProfile // the highest priority first
+	roles      map[store.ID]*configuredRole
 	transforms map[string]json.RawMessage
 	rules      map[string]transform.Rule // the host's
 	keyed      map[string]keying         // the attributes by which identities are found
@@ -102,6 +103,7 @@ func compile(rows store.Configuration, rules map[string]transform.Rule) (*config
 		version:    rows.Version,
 		attributes: map[string]IdentityAttribute{},
 		sources:    map[store.ID]*configuredSource{},
+		roles:      map[store.ID]*configuredRole{},
 		transforms: map[string]json.RawMessage{},
 		rules:      rules,
 		keyed:      map[string]keying{},
@@ -153,6 +155,9 @@ func compile(rows store.Configuration, rules map[string]transform.Rule) (*config
 		if _, err := transform.Compile(row.Document, c); err != nil {
 			return nil, fmt.Errorf("transform %q: %w", row.Name, err)
 		}
+	}
+	if err := c.compileRoles(rows.Roles); err != nil {
+		return nil, err
 	}
 	return c, c.compileRefresh()
 }

@@ -28,6 +28,7 @@ const (
 	TypeIdentityAttribute ObjectType = "IDENTITY_ATTRIBUTE"
 	TypeIdentityProfile   ObjectType = "IDENTITY_PROFILE"
 	TypeLifecycleState    ObjectType = "LIFECYCLE_STATE"
+	TypeRole              ObjectType = "ROLE"
 	TypeSource            ObjectType = "SOURCE"
 	TypeTransform         ObjectType = "TRANSFORM"
 )
@@ -45,6 +46,7 @@ var groups = []group{
 	{"sources", TypeSource},
 	{"identityProfiles", TypeIdentityProfile},
 	{"lifecycleStates", TypeLifecycleState},
+	{"roles", TypeRole},
 }
 
 func knownTypes() string {
@@ -75,8 +77,8 @@ type Document struct {
 // ReadDocuments reads the objects of a configuration text, YAML or JSON. name stands for the text in errors.
 //
 // An object is given in its published shape: in a list under the plural of its type (sources, identityProfiles,
-// transforms, identityAttributes, lifecycleStates), in an export's envelope {"self": {"type": ...}, "object": {...}},
-// or alone where its members tell its type. A text may hold several YAML documents, a list of objects, and an export
+// transforms, identityAttributes, lifecycleStates, roles), in an export's envelope {"self": {"type": ...},
+// "object": {...}}, or alone where its members tell its type. A text may hold several YAML documents, a list of objects, and an export
 // with its objects under "objects".
 func ReadDocuments(name string, r io.Reader) ([]Document, error) {
 	const op = "read the configuration"

@@ -22,6 +22,7 @@ import (
 const (
 	EventCreated           = "IDENTITY_CREATED"
 	EventAttributesChanged = "IDENTITY_ATTRIBUTES_CHANGED"
+	EventRolesChanged      = "IDENTITY_ROLES_CHANGED"
 )
 
 // ProcessOptions say how processing reports. The zero ProcessOptions are silent.
@@ -36,6 +37,9 @@ type ProcessResult struct {
 	Changed    int `json:"changed"`    // of which something was written
 	Errors     int `json:"errors"`     // whose calculation failed; they have processingState ERROR
 	Correlated int `json:"correlated"` // accounts that found an identity which this run made findable
+	// RolesGained and RolesLost count the role assignments that were written and removed.
+	RolesGained int `json:"rolesGained"`
+	RolesLost   int `json:"rolesLost"`
 }
 
 func (r *ProcessResult) add(other ProcessResult) {
@@ -43,6 +47,8 @@ func (r *ProcessResult) add(other ProcessResult) {
 	r.Changed += other.Changed
 	r.Errors += other.Errors
 	r.Correlated += other.Correlated
+	r.RolesGained += other.RolesGained
+	r.RolesLost += other.RolesLost
 }
 
 // ProcessPending calculates the identities that are marked for a refresh, in batches of one transaction each, until
@@ -154,6 +160,10 @@ func (b *batch) snapshot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	held, err := b.e.store.AssignmentsOf(ctx, b.tx, b.ids)
+	if err != nil {
+		return err
+	}
 	b.snapshots = make([]refresh.Snapshot, len(states))
 	for i := range states {
 		s := &b.snapshots[i]
@@ -173,8 +183,22 @@ func (b *batch) snapshot(ctx context.Context) error {
 			accounts = accounts[1:]
 		}
 		slices.SortStableFunc(s.Accounts, func(a, b refresh.Account) int { return a.Created.Compare(b.Created) })
+		for len(held) > 0 && held[0].IdentityID == states[i].ID {
+			s.Assignments = append(s.Assignments, assignment(&held[0]))
+			held = held[1:]
+		}
 	}
 	return nil
+}
+
+// assignment returns an assignment as a calculation sees it.
+func assignment(row *store.HeldRole) refresh.Assignment {
+	a := refresh.Assignment{ID: refresh.ID(row.ID), RoleID: refresh.ID(row.RoleID),
+		Membership: row.Source == store.AssignedByMembership}
+	if row.RemoveDate != nil {
+		a.RemoveDate = *row.RemoveDate
+	}
+	return a
 }
 
 func decodeState(row *store.IdentityState, s *refresh.State) error {
@@ -330,21 +354,27 @@ func (b *batch) apply(ctx context.Context) error {
 	var events []store.Event
 	for i := range b.changes {
 		c := &b.changes[i]
-		if !c.Differs() {
-			continue
+		if c.Differs() {
+			b.result.Changed++
 		}
-		states = append(states, encodeState(c.After))
-		if len(c.Attributes) == 0 {
-			continue
+		if c.StateDiffers() {
+			states = append(states, encodeState(c.After))
 		}
-		detail, err := json.Marshal(attributeChanges(c.Attributes))
+		var err error
+		if len(c.Attributes) > 0 {
+			events, err = appendEvent(events, c.After.ID, EventAttributesChanged, attributeChanges(c.Attributes))
+		}
+		if err == nil && len(c.Gained)+len(c.Lost) > 0 {
+			events, err = appendEvent(events, c.After.ID, EventRolesChanged, b.config.roleChanges(c))
+		}
 		if err != nil {
 			return err
 		}
-		events = append(events, store.Event{IdentityID: c.After.ID, Type: EventAttributesChanged, Detail: detail})
 	}
 	s := b.e.store
-	b.result.Changed = len(states)
+	if err := b.applyRoles(ctx); err != nil {
+		return err
+	}
 	if len(states) > 0 {
 		if err := s.UpdateIdentities(ctx, b.tx, states, b.now); err != nil {
 			return err
@@ -370,6 +400,62 @@ func (b *batch) apply(ctx context.Context) error {
 	correlated, err := s.CorrelateKeys(ctx, b.tx, gained, b.now)
 	b.result.Correlated = correlated
 	return err
+}
+
+func appendEvent(events []store.Event, identity refresh.ID, kind string, detail any) ([]store.Event, error) {
+	text, err := json.Marshal(detail)
+	return append(events, store.Event{IdentityID: store.ID(identity), Type: kind, Detail: text}), err
+}
+
+// applyRoles writes the memberships that are gained and lost.
+func (b *batch) applyRoles(ctx context.Context) error {
+	var identities, roles, lost []store.ID
+	for i := range b.changes {
+		for _, role := range b.changes[i].Gained {
+			identities = append(identities, store.ID(b.changes[i].After.ID))
+			roles = append(roles, store.ID(role.ID))
+		}
+		for _, loss := range b.changes[i].Lost {
+			lost = append(lost, store.ID(loss.ID))
+		}
+	}
+	b.result.RolesGained, b.result.RolesLost = len(roles), len(lost)
+	if err := b.e.store.DeleteAssignments(ctx, b.tx, lost); err != nil {
+		return err
+	}
+	return b.e.store.AddMemberships(ctx, b.tx, identities, roles, b.now)
+}
+
+// rolesDetail is the detail of an event of changed roles.
+type rolesDetail struct {
+	Gained []roleDetail `json:"gained"`
+	Lost   []roleDetail `json:"lost"`
+}
+
+type roleDetail struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+}
+
+// roleChanges says which roles are gained and lost, and why.
+func (c *configuration) roleChanges(change *refresh.Change) rolesDetail {
+	detail := rolesDetail{Gained: []roleDetail{}, Lost: []roleDetail{}}
+	for _, role := range change.Gained {
+		detail.Gained = append(detail.Gained, roleDetail{store.ID(role.ID).String(), role.Name, "the membership holds"})
+	}
+	for _, loss := range change.Lost {
+		reason := "the membership does not hold any more"
+		if loss.Expired {
+			reason = "the remove date has come"
+		}
+		d := roleDetail{ID: store.ID(loss.RoleID).String(), Reason: reason}
+		if role := c.roles[store.ID(loss.RoleID)]; role != nil {
+			d.Name = role.Name
+		}
+		detail.Lost = append(detail.Lost, d)
+	}
+	return detail
 }
 
 // changesDetail is the detail of an event of changed attributes, in the shape that the product's events have.

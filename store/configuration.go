@@ -43,6 +43,7 @@ type Configuration struct {
 	IdentityAttributes []IdentityAttribute // by name
 	LifecycleStates    []LifecycleState    // by profile and technical name
 	Profiles           []Profile           // by priority, then age
+	Roles              []Role              // by name
 	Sources            []Object            // by name
 	Transforms         []Object            // by name
 }
@@ -117,7 +118,10 @@ func (s *Store) LoadConfiguration(ctx context.Context, q Querier) (Configuration
 		SELECT id, profile_id, technical_name, document, created, modified
 		FROM muster.lifecycle_states
 		ORDER BY profile_id, technical_name`
-	c.LifecycleStates, err = collect(ctx, q, s.sql(states), pgx.RowToStructByPos[LifecycleState])
+	if c.LifecycleStates, err = collect(ctx, q, s.sql(states), pgx.RowToStructByPos[LifecycleState]); err != nil {
+		return c, err
+	}
+	c.Roles, err = s.Roles(ctx, q)
 	return c, err
 }
 

@@ -117,3 +117,48 @@ func (s *Store) DeleteRoleAssignment(ctx context.Context, tx pgx.Tx, identity, a
 	tag, err := tx.Exec(ctx, s.sql(statement), identity, assignment)
 	return oneRow(tag, err)
 }
+
+// AssignmentsOf returns what decides about the assignments of identities, by identity and role.
+func (s *Store) AssignmentsOf(ctx context.Context, q Querier, identities []ID) ([]HeldRole, error) {
+	const statement = `
+		SELECT id, identity_id, role_id, assignment_source, remove_date
+		FROM muster.role_assignments
+		WHERE identity_id = ANY ($1)
+		ORDER BY identity_id, role_id, assignment_source`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[HeldRole], identities)
+}
+
+// HeldRole is an assignment as processing sees it.
+type HeldRole struct {
+	ID         ID
+	IdentityID ID
+	RoleID     ID
+	Source     string
+	RemoveDate *time.Time
+}
+
+// AddMemberships assigns roles by their membership. The assignments must not be there.
+func (s *Store) AddMemberships(ctx context.Context, tx pgx.Tx, identities, roles []ID, now time.Time) error {
+	if len(identities) == 0 {
+		return nil
+	}
+	const statement = `
+		INSERT INTO muster.role_assignments (id, identity_id, role_id, assignment_source, added_date)
+		SELECT v.id, v.identity_id, v.role_id, $4, $5
+		FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) v (id, identity_id, role_id)`
+	ids := make([]ID, len(identities))
+	for i := range ids {
+		ids[i] = NewID()
+	}
+	_, err := tx.Exec(ctx, s.sql(statement), ids, identities, roles, AssignedByMembership, now)
+	return mapError(err)
+}
+
+// DeleteAssignments removes assignments.
+func (s *Store) DeleteAssignments(ctx context.Context, tx pgx.Tx, ids []ID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.role_assignments WHERE id = ANY ($1)`), ids)
+	return mapError(err)
+}

@@ -98,9 +98,12 @@ type Criterion struct {
 // Folded returns the value in the form in which texts are compared.
 func (c *Criterion) Folded() string { return c.folded }
 
-// Number returns the value of a comparison in the order of numbers; ok is false for the others.
-func (c *Criterion) Number() (number string, ok bool) {
-	return strings.TrimSpace(c.Value), c.number.valid && isOrder(c.Operation)
+// Number returns the value of a comparison in the order of numbers, "" for the other comparisons.
+func (c *Criterion) Number() string {
+	if !c.number.valid {
+		return ""
+	}
+	return strings.TrimSpace(c.Value)
 }
 
 func isOrder(o Operation) bool {

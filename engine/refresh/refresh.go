@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/criteria"
 	"github.com/muster-engine/muster/engine/transform"
 )
 
@@ -24,6 +25,17 @@ const (
 // Configuration is what identities are calculated by. It is not changed after it was made, and shared.
 type Configuration struct {
 	Profiles []Profile // the one of the highest priority first
+	Roles    []Role    // the enabled ones
+	// Index finds the roles whose criterion holds, by their position in Roles. Nil when no role has one.
+	Index *criteria.Index
+	// Listed are the roles, by their position in Roles, that list an identity as a member.
+	Listed map[ID][]int
+}
+
+// Role is a role that identities become members of by themselves.
+type Role struct {
+	ID   ID
+	Name string
 }
 
 // Profile makes identities of the accounts of its source.
@@ -77,10 +89,21 @@ type Account struct {
 	transform.Account
 }
 
+// Assignment is a role that the identity has.
+type Assignment struct {
+	ID     ID
+	RoleID ID
+	// Membership says that the role's membership assigned it, and that therefore it takes it away.
+	Membership bool
+	RemoveDate time.Time // zero for none
+}
+
 // Snapshot is an identity and its accounts as they are, the earliest account first.
 type Snapshot struct {
 	Identity State
 	Accounts []Account
+	// Assignments are the roles of the identity.
+	Assignments []Assignment
 	// Random is the source of the transforms that make random values.
 	Random io.Reader
 	// Directory finds other identities for the transforms that ask for them; nil when none can be found.
@@ -93,16 +116,29 @@ type AttributeChange struct {
 	From, To attribute.Value
 }
 
-// Change is what a calculation found: the identity as it is, as it should be, and the attributes in which the two
-// differ. Err is why the calculation failed, and then only the processing state differs.
+// RoleLoss is an assignment that falls away.
+type RoleLoss struct {
+	Assignment
+	// Expired says that its remove date has come; otherwise the membership does not hold any more.
+	Expired bool
+}
+
+// Change is what a calculation found: the identity as it is, as it should be, the attributes in which the two differ,
+// and the roles that are gained and lost. Err is why the calculation failed, and then only the processing state
+// differs.
 type Change struct {
 	Before, After *State
 	Attributes    []AttributeChange
+	Gained        []Role
+	Lost          []RoleLoss
 	Err           error
 }
 
 // Differs reports whether anything is to be written.
-func (c *Change) Differs() bool {
+func (c *Change) Differs() bool { return c.StateDiffers() || len(c.Gained)+len(c.Lost) > 0 }
+
+// StateDiffers reports whether the identity itself is to be written.
+func (c *Change) StateDiffers() bool {
 	b, a := c.Before, c.After
 	return len(c.Attributes) > 0 || b.Name != a.Name || b.Alias != a.Alias || b.Email != a.Email ||
 		b.ProcessingState != a.ProcessingState || b.ProcessingError != a.ProcessingError ||
@@ -129,6 +165,7 @@ func Compute(s *Snapshot, c *Configuration, now time.Time) Change {
 	after.Correlated = profile != nil
 	if profile == nil {
 		after.clearError()
+		change.decideRoles(s, c, now)
 		return change
 	}
 	after.ProfileID = profile.ID
@@ -147,6 +184,7 @@ func Compute(s *Snapshot, c *Configuration, now time.Time) Change {
 	after.promote(account)
 	after.setLifecycle(profile)
 	after.clearError()
+	change.decideRoles(s, c, now)
 	return change
 }
 

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/criteria"
 	"github.com/muster-engine/muster/engine/transform"
 )
 
@@ -206,4 +207,59 @@ func TestComputeIsStable(t *testing.T) {
 			t.Fatalf("%s became %s", describe(again.Before), describe(again.After))
 		}
 	})
+}
+
+func TestComputeRoles(t *testing.T) {
+	parse := func(text string) *criteria.Criterion {
+		c, err := criteria.Parse([]byte(text), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	ann := ID{7}
+	configuration := &Configuration{
+		Profiles: []Profile{employees(t)},
+		Roles:    []Role{{ID{1}, "by uid"}, {ID{2}, "by list"}, {ID{3}, "never"}},
+		Index: criteria.NewIndex([]*criteria.Criterion{
+			parse(`{"operation":"EQUALS","key":{"type":"IDENTITY","property":"attribute.uid"},"stringValue":"A"}`), nil,
+			parse(`{"operation":"EQUALS","key":{"type":"IDENTITY","property":"attribute.uid"},"stringValue":"B"}`),
+		}),
+		Listed: map[ID][]int{ann: {1}},
+	}
+	for _, test := range []struct {
+		name string
+		held []Assignment
+		want string
+	}{
+		{"new", nil, "+by uid +by list"},
+		{"held", []Assignment{{ID{1}, ID{1}, true, time.Time{}}, {ID{2}, ID{2}, true, time.Time{}}}, ""},
+		{"a request is independent", []Assignment{{ID{1}, ID{1}, false, time.Time{}}, {ID{2}, ID{3}, false, time.Time{}}}, "+by uid +by list"},
+		{"does not hold any more", []Assignment{{ID{1}, ID{3}, true, time.Time{}}}, "+by uid +by list -3"},
+		{"of a role that is gone or not enabled", []Assignment{{ID{1}, ID{9}, true, time.Time{}}}, "+by uid +by list -9"},
+		{"the remove date has come", []Assignment{{ID{1}, ID{3}, false, now}}, "+by uid +by list -3 expired"},
+		{"the remove date is to come", []Assignment{{ID{1}, ID{3}, false, now.Add(1)}}, "+by uid +by list"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := Snapshot{Identity: State{ID: ann}, Accounts: []Account{account(hr, "HR", "a", map[string]string{"id": "a"})},
+				Assignments: test.held}
+			change := Compute(&s, configuration, now)
+			if change.Err != nil {
+				t.Fatal(change.Err)
+			}
+			var got []string
+			for _, role := range change.Gained {
+				got = append(got, "+"+role.Name)
+			}
+			for _, loss := range change.Lost {
+				got = append(got, fmt.Sprintf("-%d", loss.RoleID[0]))
+				if loss.Expired {
+					got = append(got, "expired")
+				}
+			}
+			if diff := cmp.Diff(test.want, strings.Join(got, " ")); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
 }

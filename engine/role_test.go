@@ -1,0 +1,96 @@
+package engine_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/muster-engine/muster/engine"
+)
+
+// members returns the aliases of a role's members, in order.
+func (f *fixture) members(role string) string {
+	f.t.Helper()
+	var names string
+	err := f.pool.QueryRow(f.t.Context(), `
+		SELECT coalesce(string_agg(i.alias, ' ' ORDER BY i.alias), '')
+		FROM muster.role_assignments a JOIN muster.roles r ON r.id = a.role_id JOIN muster.identities i ON i.id = a.identity_id
+		WHERE r.name = $1`, role).Scan(&names)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return names
+}
+
+const salesRole = `
+roles:
+  - name: Sales
+    enabled: %v
+    membership:
+      type: STANDARD
+      criteria: {operation: EQUALS, key: {type: IDENTITY, property: attribute.department}, stringValue: %s}
+`
+
+func TestRoleMembers(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	change := func(text string, marked int, members string) {
+		t.Helper()
+		if result := f.apply(text); result.Marked != marked {
+			t.Errorf("%d identities are marked, want %d", result.Marked, marked)
+		}
+		f.process()
+		if got := f.members("Sales"); got != members {
+			t.Errorf("the members are %q, want %q", got, members)
+		}
+	}
+	// Number 2 is in Sales, but long-term inactive: only its own changes concern it.
+	change(fmt.Sprintf(salesRole, true, "SALES"), 2, "3 5")
+	change(fmt.Sprintf(salesRole, true, "sales"), 0, "3 5")
+	change(fmt.Sprintf(salesRole, true, "Legal"), 3, "4")
+	change(fmt.Sprintf(salesRole, false, "Legal"), 1, "")
+	id := f.find("1").ID
+	list := "roles: [{name: Sales, enabled: true, membership: {type: IDENTITY_LIST, identities: [{type: IDENTITY, id: %s}]}}]"
+	change(fmt.Sprintf(list, id), 1, "1")
+
+	f.apply(fmt.Sprintf(salesRole, true, "Sales"))
+	f.aggregate("HR", strings.Replace(hrRows, "Legal", "Sales", 1), engine.AggregateOptions{})
+	if result := f.process(); result.RolesGained != 3 || result.RolesLost != 1 {
+		t.Errorf("%+v", result)
+	}
+	if got := f.members("Sales"); got != "3 4 5" {
+		t.Errorf("the members are %q", got)
+	}
+	var detail string
+	err := f.pool.QueryRow(t.Context(), `SELECT detail -> 'lost' -> 0 ->> 'name' || ': ' || (detail -> 'lost' -> 0 ->> 'reason')
+		FROM muster.identity_events WHERE type = $1 AND identity_id = (SELECT id FROM muster.identities WHERE alias = '1')
+		ORDER BY id DESC LIMIT 1`, engine.EventRolesChanged).Scan(&detail)
+	if err != nil || detail != "Sales: the membership does not hold any more" {
+		t.Errorf("%q, %v", detail, err)
+	}
+}
+
+func TestRoleFaults(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	for text, want := range map[string]string{
+		`{name: R, membership: {type: STANDARD, criteria: {operation: EQUAL}}}`:   `did you mean "EQUALS"`,
+		`{name: R, membership: {type: LIST}}`:                                     `membership.type: "LIST" is unknown`,
+		`{name: R, membership: {criteria: {operation: EQUALS}}}`:                  `membership.type is missing`,
+		`{name: R, membership: {type: IDENTITY_LIST, identities: [{name: Ann}]}}`: `membership.identities[0].id`,
+		`{name: "", membership: null}`:                                            `name`,
+		`{name: R, membership: {type: STANDARD, criteria: {operation: EQUALS, key: {type: ACCOUNT, ` +
+			`property: attribute.a, sourceId: Nowhere}, stringValue: x}}}`: `Nowhere`,
+	} {
+		documents, err := engine.ReadDocuments("c.yaml", strings.NewReader("roles: ["+text+"]"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = f.Apply(t.Context(), documents)
+		demandKind(t, err, engine.Invalid, want)
+	}
+	notes := f.apply(fmt.Sprintf(salesRole, false, "Sales")).Notes
+	if len(notes) != 1 || !strings.Contains(notes[0], "not enabled") {
+		t.Errorf("the notes are %q", notes)
+	}
+}

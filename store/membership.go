@@ -1,0 +1,209 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	sq "github.com/Masterminds/squirrel"
+	"github.com/jackc/pgx/v5"
+)
+
+// The sources of role assignments that the engine knows.
+const (
+	AssignedByMembership = "ROLE_MEMBERSHIP"
+	AssignedByRequest    = "ACCESS_REQUEST"
+)
+
+// Membership is a membership criterion as SQL takes one: a comparison, or a group of others. The operations are those
+// of the published criteria; they mean what package criteria says.
+type Membership struct {
+	Operation string
+	SourceID  ID // zero for an attribute of the identity, else of its accounts on the source
+	Attribute string
+	Keyed     bool   // the attribute is one by which identities are found
+	Value     string // folded
+	Number    string // set for an order of numbers
+	Children  []Membership
+}
+
+// decimalSQL is what numbers look like, to the server as to package criteria.
+const decimalSQL = `'^[ \t]*[+-]?[0-9]{1,100}(\.[0-9]{1,100})?[ \t]*$'`
+
+// where returns the condition on the identity i.
+func (m *Membership) where() (sq.Sqlizer, error) {
+	switch m.Operation {
+	case "AND", "OR":
+		if len(m.Children) == 0 {
+			return nil, fmt.Errorf("%s has no children", m.Operation)
+		}
+		parts := make([]sq.Sqlizer, len(m.Children))
+		for i := range m.Children {
+			part, err := m.Children[i].where()
+			if err != nil {
+				return nil, err
+			}
+			parts[i] = part
+		}
+		if m.Operation == "AND" {
+			return sq.And(parts), nil
+		}
+		return sq.Or(parts), nil
+	case "NOT_EQUALS":
+		return m.not("EQUALS")
+	case "DOES_NOT_CONTAIN":
+		return m.not("CONTAINS")
+	}
+	if m.Keyed && m.SourceID.IsZero() && len(m.Value) < KeyLengthMax/2 {
+		if byKey := m.byKey(); byKey != nil {
+			return byKey, nil
+		}
+	}
+	condition, arguments, err := m.comparison()
+	if err != nil {
+		return nil, err
+	}
+	// A value that is no list is taken as a list of one. One that is absent gives null, which satisfies nothing.
+	const values = `jsonb_array_elements_text(CASE jsonb_typeof(o.attributes -> ?::text)
+		WHEN 'array' THEN o.attributes -> ?::text ELSE jsonb_build_array(o.attributes -> ?::text) END) e (value)`
+	arguments = append([]any{m.Attribute, m.Attribute, m.Attribute}, arguments...)
+	if m.SourceID.IsZero() {
+		return sq.Expr(`EXISTS (SELECT FROM (SELECT i.attributes) o, `+values+` WHERE `+condition+`)`,
+			arguments...), nil
+	}
+	arguments = append(arguments, m.SourceID)
+	return sq.Expr(`i.id IN (SELECT o.identity_id FROM muster.accounts o, `+values+
+		` WHERE `+condition+` AND o.source_id = ? AND o.identity_id IS NOT NULL)`, arguments...), nil
+}
+
+func (m *Membership) not(positive string) (sq.Sqlizer, error) {
+	inner := *m
+	inner.Operation = positive
+	condition, err := inner.where()
+	if err != nil {
+		return nil, err
+	}
+	return sq.Expr(`NOT (?)`, condition), nil
+}
+
+// byKey returns the condition over the index of the keys, nil where that does not help.
+func (m *Membership) byKey() sq.Sqlizer {
+	key := m.Attribute + "=" + m.Value
+	switch m.Operation {
+	case "EQUALS":
+		return sq.Expr(`i.id IN (SELECT k.identity_id FROM muster.identity_keys k WHERE k.key = ?)`, key)
+	case "STARTS_WITH":
+		if above, ok := successor(key); ok {
+			return sq.Expr(`i.id IN (SELECT k.identity_id FROM muster.identity_keys k WHERE k.key >= ? AND k.key < ?)`,
+				key, above)
+		}
+	}
+	return nil
+}
+
+// successor returns the least text that is greater than all that begin with a prefix.
+func successor(prefix string) (string, bool) {
+	last, size := utf8.DecodeLastRuneInString(prefix)
+	switch last {
+	case utf8.RuneError, utf8.MaxRune:
+		return "", false
+	case 0xD7FF:
+		last = 0xE000 // the surrogates between are no characters
+	default:
+		last++
+	}
+	return prefix[:len(prefix)-size] + string(last), true
+}
+
+// comparison returns the condition on one value, e.value.
+func (m *Membership) comparison() (string, []any, error) {
+	folded := foldSQL("e.value")
+	switch m.Operation {
+	case "EQUALS":
+		return folded + ` = ?`, []any{m.Value}, nil
+	case "CONTAINS":
+		return `strpos(` + folded + `, ?) > 0`, []any{m.Value}, nil
+	case "STARTS_WITH":
+		return `starts_with(` + folded + `, ?)`, []any{m.Value}, nil
+	case "ENDS_WITH":
+		return `right(` + folded + `, char_length(?)) = ?`, []any{m.Value, m.Value}, nil
+	}
+	operator, known := map[string]string{
+		"GREATER_THAN": ">", "LESS_THAN": "<", "GREATER_THAN_EQUALS": ">=", "LESS_THAN_EQUALS": "<=",
+	}[m.Operation]
+	if !known {
+		return "", nil, fmt.Errorf("the operation %q is unknown", m.Operation)
+	}
+	if m.Number == "" {
+		return folded + ` ` + operator + ` ?`, []any{m.Value}, nil
+	}
+	number := `CASE WHEN e.value ~ ` + strings.ReplaceAll(decimalSQL, "?", "??") + ` THEN e.value::numeric END`
+	return `(` + number + `) ` + operator + ` ?::text::numeric`, []any{m.Number}, nil
+}
+
+// IdentitiesWithMembership returns the identities for which a criterion holds, by ID.
+func (s *Store) IdentitiesWithMembership(ctx context.Context, q Querier, m *Membership) ([]ID, error) {
+	condition, err := m.where()
+	if err != nil {
+		return nil, err
+	}
+	text, arguments, err := sq.Select("i.id").From("muster.identities i").Where(condition).OrderBy("i.id").
+		PlaceholderFormat(sq.Dollar).ToSql()
+	if err != nil {
+		return nil, err
+	}
+	return collect(ctx, q, s.dynamic(text), pgx.RowTo[ID], arguments...)
+}
+
+// RoleMembers is who is a member of a role: those for whom the criterion holds, or those who are listed. Neither is
+// nobody.
+type RoleMembers struct {
+	Criterion  *Membership
+	Identities []ID
+}
+
+// RequestRoleRefresh asks for the refresh of the identities that must gain or lose a role by its membership, but for
+// those that are long-term inactive, and returns how many those are. Identities that are right already are not asked
+// for.
+func (s *Store) RequestRoleRefresh(ctx context.Context, tx pgx.Tx, role ID, members RoleMembers, reason string,
+	now time.Time,
+) (int, error) {
+	var condition sq.Sqlizer
+	var err error
+	switch {
+	case members.Criterion != nil && members.Identities != nil:
+		return 0, errors.New("a role has a criterion or a list of members")
+	case members.Criterion != nil:
+		if condition, err = members.Criterion.where(); err != nil {
+			return 0, err
+		}
+	case len(members.Identities) > 0:
+		condition = sq.Expr(`i.id = ANY (?::uuid[])`, members.Identities)
+	default:
+		condition = sq.Expr(`false`)
+	}
+	const assigned = `EXISTS (SELECT FROM muster.role_assignments a WHERE a.role_id = ? AND a.identity_id = i.id
+		AND a.assignment_source = '` + AssignedByMembership + `')`
+	gaining := sq.Select("i.id").From("muster.identities i").Where(condition).
+		Where(sq.Expr(`NOT `+assigned, role)).Where(notLongTermInactive)
+	losing := sq.Select("i.id").From("muster.role_assignments b").Join("muster.identities i ON i.id = b.identity_id").
+		Where(sq.Expr(`b.role_id = ? AND b.assignment_source = '`+AssignedByMembership+`'`, role)).
+		Where(sq.Expr(`NOT (?)`, condition)).Where(notLongTermInactive)
+	text, arguments, err := sq.Expr(`
+		INSERT INTO muster.refresh_requests (identity_id, reason, requested_at)
+		SELECT id, ?, ?::timestamptz FROM (? UNION ?) concerned`, reason, now, gaining, losing).ToSql()
+	if err != nil {
+		return 0, err
+	}
+	if text, err = sq.Dollar.ReplacePlaceholders(text); err != nil {
+		return 0, err
+	}
+	tag, err := tx.Exec(ctx, s.dynamic(text), arguments...)
+	return int(tag.RowsAffected()), mapError(err)
+}
+
+// notLongTermInactive leaves out whom only aggregation and processing by hand concern.
+const notLongTermInactive = `i.identity_state IS DISTINCT FROM 'INACTIVE_LONG_TERM'`
