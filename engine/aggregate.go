@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -112,7 +111,9 @@ type AggregateResult struct {
 	Entitlements int        `json:"entitlements"`
 	Faulty       int        `json:"faulty"` // rows left out
 	RowErrors    []RowError `json:"rowErrors"`
-	Notes        []string   `json:"notes"`
+	// Task is the task that processes the identities concerned, "" when there are none.
+	Task  string   `json:"task,omitempty"`
+	Notes []string `json:"notes"`
 }
 
 // Aggregate reads the accounts of a source, named by ID or by name, from delimited text. New accounts are correlated
@@ -226,15 +227,15 @@ func (e *Engine) merge(ctx context.Context, tx pgx.Tx, source *configuredSource,
 	options AggregateOptions,
 	result *AggregateResult,
 ) error {
-	now := e.now()
-	if err := e.removeVanished(ctx, tx, source, reading, options, result, now); err != nil {
+	cause := store.Cause{Task: store.NewID(), At: e.now()}
+	if err := e.removeVanished(ctx, tx, source, reading, options, result, cause); err != nil {
 		return err
 	}
-	changes, err := e.store.UpdateChanged(ctx, tx, source.id, now)
+	changes, err := e.store.UpdateChanged(ctx, tx, source.id, cause)
 	if err != nil {
 		return err
 	}
-	fresh, err := e.store.InsertNew(ctx, tx, source.id, source.profile, now)
+	fresh, err := e.store.InsertNew(ctx, tx, source.id, source.profile, cause)
 	if err != nil {
 		return err
 	}
@@ -242,15 +243,15 @@ func (e *Engine) merge(ctx context.Context, tx pgx.Tx, source *configuredSource,
 		values := slices.SortedFunc(maps.Keys(reading.entitlements), func(a, b store.EntitlementValue) int {
 			return strings.Compare(a.Attribute+"\x00"+a.Value, b.Attribute+"\x00"+b.Value)
 		})
-		if result.Entitlements, err = e.store.AddEntitlements(ctx, tx, source.id, values, now); err != nil {
+		if result.Entitlements, err = e.store.AddEntitlements(ctx, tx, source.id, values, cause.At); err != nil {
 			return err
 		}
 	}
-	late, err := e.store.CorrelateSource(ctx, tx, source.id, now)
+	late, err := e.store.CorrelateSource(ctx, tx, source.id, cause)
 	if err != nil {
 		return err
 	}
-	adopted, err := e.adopt(ctx, tx, source, now)
+	adopted, err := e.adopt(ctx, tx, source, cause)
 	if err != nil {
 		return err
 	}
@@ -258,12 +259,18 @@ func (e *Engine) merge(ctx context.Context, tx pgx.Tx, source *configuredSource,
 	result.Added, result.Identities, result.Ambiguous = fresh.Accounts, fresh.Identities+adopted, fresh.Ambiguous
 	result.Correlated = fresh.Correlated + late
 	result.Unchanged = result.Rows - result.Changed - result.Added
-	return nil
+	description := fmt.Sprintf("Process after the aggregation of %q", source.Name)
+	result.Task, _, err = e.launchMarked(ctx, tx, cause, description, func() (int64, error) {
+		return e.store.CountCorrelated(ctx, tx, source.id)
+	})
+	return err
 }
 
 // adopt makes identities of the uncorrelated accounts of an authoritative source that find nobody: those that were
 // there before the source had a profile.
-func (e *Engine) adopt(ctx context.Context, tx pgx.Tx, source *configuredSource, now time.Time) (int, error) {
+func (e *Engine) adopt(ctx context.Context, tx pgx.Tx, source *configuredSource, cause store.Cause) (
+	int, error,
+) {
 	if source.profile.IsZero() {
 		return 0, nil
 	}
@@ -273,7 +280,7 @@ func (e *Engine) adopt(ctx context.Context, tx pgx.Tx, source *configuredSource,
 		if err != nil || len(page) == 0 {
 			return total, err
 		}
-		adopted, err := e.store.AdoptUncorrelated(ctx, tx, source.id, source.profile, page, now)
+		adopted, err := e.store.AdoptUncorrelated(ctx, tx, source.id, source.profile, page, cause)
 		if err != nil {
 			return total, err
 		}
@@ -284,7 +291,7 @@ func (e *Engine) adopt(ctx context.Context, tx pgx.Tx, source *configuredSource,
 
 // removeVanished removes the accounts that the data does not have, if it is complete and the limit allows it.
 func (e *Engine) removeVanished(ctx context.Context, tx pgx.Tx, source *configuredSource, reading *reading,
-	options AggregateOptions, result *AggregateResult, now time.Time,
+	options AggregateOptions, result *AggregateResult, cause store.Cause,
 ) error {
 	if options.Delta {
 		return nil
@@ -311,7 +318,7 @@ func (e *Engine) removeVanished(ctx context.Context, tx pgx.Tx, source *configur
 			Err: &DeletionLimitError{Vanished: vanished, Accounts: accounts, Limit: limit},
 		}
 	}
-	result.Removed, err = e.store.DeleteVanished(ctx, tx, source.id, reading.spared, now)
+	result.Removed, err = e.store.DeleteVanished(ctx, tx, source.id, reading.spared, cause)
 	return err
 }
 

@@ -18,9 +18,12 @@ func TestAggregateCreatesIdentities(t *testing.T) {
 	f := newFixture(t)
 	f.apply(companyConfig)
 	result := f.aggregate("hr", hrRows, engine.AggregateOptions{}) // a source's name ignores case
-	want := engine.AggregateResult{Source: "HR", Rows: 5, Added: 5, Identities: 5}
+	want := engine.AggregateResult{Source: "HR", Rows: 5, Added: 5, Identities: 5, Task: result.Task}
 	if diff := cmp.Diff(want, result, cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
+	}
+	if task, err := f.Task(t.Context(), result.Task); err != nil || task.Remaining != 5 {
+		t.Errorf("the task is %+v, %v", task, err)
 	}
 	f.process()
 	ayse := f.find("3")

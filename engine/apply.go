@@ -9,7 +9,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -38,8 +37,9 @@ type AppliedObject struct {
 // ApplyResult says what applying did.
 type ApplyResult struct {
 	Objects []AppliedObject `json:"objects"`
-	// Marked is how many identities wait for a refresh because of it.
-	Marked int `json:"marked"`
+	// Marked is how many identities wait for a refresh because of it, by the task of this ID.
+	Marked int    `json:"marked"`
+	Task   string `json:"task,omitempty"`
 	// Notes say what was applied as it is given, but may not be what was meant.
 	Notes []string `json:"notes"`
 	// Version is the version of the configuration after it.
@@ -70,7 +70,7 @@ type application struct {
 	e      *Engine
 	ctx    context.Context
 	tx     pgx.Tx
-	now    time.Time
+	cause  store.Cause
 	rows   store.Configuration
 	before *configuration
 	result ApplyResult
@@ -92,7 +92,8 @@ func (e *Engine) apply(ctx context.Context, tx pgx.Tx, documents []Document) (Ap
 	if err != nil {
 		return ApplyResult{}, err
 	}
-	a := &application{e: e, ctx: ctx, tx: tx, now: e.now(), rows: rows, before: before, profiles: map[store.ID]bool{}}
+	a := &application{e: e, ctx: ctx, tx: tx, rows: rows,
+		cause: store.Cause{Task: store.NewID(), At: e.now()}, before: before, profiles: map[store.ID]bool{}}
 	a.result.Version, a.result.Notes = rows.Version, []string{}
 	for _, group := range groups {
 		for _, document := range documents {
@@ -169,7 +170,7 @@ func (a *application) putIdentityAttribute(d Document) error {
 
 func (a *application) defineAttribute(shape IdentityAttribute, document []byte) error {
 	row := store.IdentityAttribute{
-		Name: shape.Name, Searchable: shape.Searchable, Document: document, Created: a.now, Modified: a.now,
+		Name: shape.Name, Searchable: shape.Searchable, Document: document, Created: a.cause.At, Modified: a.cause.At,
 	}
 	at := slices.IndexFunc(a.rows.IdentityAttributes,
 		func(r store.IdentityAttribute) bool { return r.Name == shape.Name })
@@ -192,7 +193,7 @@ func (a *application) defineAttribute(shape IdentityAttribute, document []byte) 
 // place finds the row that a document is about, by ID, then by name, and says what is to be done: the row to write,
 // where it stands (-1 for a new one), and the action.
 func (a *application) place(rows []store.Object, id, name string, document []byte) (store.Object, int, Action, error) {
-	row := store.Object{Name: name, Document: document, Created: a.now, Modified: a.now}
+	row := store.Object{Name: name, Document: document, Created: a.cause.At, Modified: a.cause.At}
 	if id != "" {
 		parsed, err := store.ParseID(id)
 		if err != nil {
@@ -421,7 +422,7 @@ func (a *application) putLifecycleState(document json.RawMessage, profile store.
 	}
 	row := store.LifecycleState{
 		ID: store.NewID(), ProfileID: profile, TechnicalName: shape.TechnicalName, Document: document,
-		Created: a.now, Modified: a.now,
+		Created: a.cause.At, Modified: a.cause.At,
 	}
 	if id, err := store.ParseID(shape.ID); err == nil {
 		row.ID = id
@@ -490,11 +491,10 @@ func (a *application) finish(documents []Document) (ApplyResult, error) {
 		}
 	}
 	for profile := range a.profiles {
-		marked, err := a.e.store.RequestProfileRefresh(a.ctx, a.tx, profile, "configuration changed", a.now)
-		if err != nil {
+		if _, err := a.e.store.RequestProfileRefresh(a.ctx, a.tx, profile, "configuration changed",
+			a.cause); err != nil {
 			return a.result, err
 		}
-		a.result.Marked += marked
 	}
 	if err := a.markMembers(after); err != nil {
 		return a.result, err
@@ -504,7 +504,9 @@ func (a *application) finish(documents []Document) (ApplyResult, error) {
 			return a.result, err
 		}
 	}
-	return a.result, nil
+	a.result.Task, a.result.Marked, err = a.e.launchMarked(a.ctx, a.tx, a.cause, "Process after a change of "+
+		"the configuration", nil)
+	return a.result, err
 }
 
 // placesOf names the texts that documents came from.
@@ -594,12 +596,14 @@ func (a *application) recorrelate(source *configuredSource) error {
 		}
 		last = page[len(page)-1].AccountID
 	}
-	correlated, err := s.CorrelateSource(a.ctx, a.tx, source.id, a.now)
+	_, err := s.CorrelateSource(a.ctx, a.tx, source.id, a.cause)
 	if err != nil {
 		return err
 	}
-	adopted, err := a.e.adopt(a.ctx, a.tx, source, a.now)
-	a.result.Marked += correlated + adopted
+	if err != nil {
+		return err
+	}
+	_, err = a.e.adopt(a.ctx, a.tx, source, a.cause)
 	return err
 }
 

@@ -216,7 +216,7 @@ func (c *configuration) compileRefresh() error {
 			c.others = c.others || dependencies.Others
 			p.transforms = append(p.transforms, dependencies.Transforms...)
 			profile.Mappings = append(profile.Mappings, refresh.Mapping{Attribute: m.IdentityAttributeName,
-				Transform: compiled})
+				Transform: compiled, Periodic: compiled.RequiresPeriodicRefresh()})
 		}
 		if source := c.sources[p.sourceID]; source != nil && source.ManagerCorrelation != nil {
 			m := *source.ManagerCorrelation

@@ -78,8 +78,8 @@ type Document struct {
 //
 // An object is given in its published shape: in a list under the plural of its type (sources, identityProfiles,
 // transforms, identityAttributes, lifecycleStates, roles), in an export's envelope {"self": {"type": ...},
-// "object": {...}}, or alone where its members tell its type. A text may hold several YAML documents, a list of objects, and an export
-// with its objects under "objects".
+// "object": {...}}, or alone where its members tell its type. A text may hold several YAML documents, a list of
+// objects, and an export with its objects under "objects".
 func ReadDocuments(name string, r io.Reader) ([]Document, error) {
 	const op = "read the configuration"
 	text, err := io.ReadAll(io.LimitReader(r, ConfigurationSizeMax+1))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
 
 	"github.com/muster-engine/muster/engine/transform"
 	"github.com/muster-engine/muster/migrations"
@@ -21,6 +22,8 @@ import (
 const (
 	BatchSizeDefault = 1000
 	BatchSizeMax     = 10_000
+	WorkersDefault   = 2
+	WorkersMax       = 64
 )
 
 // attemptsMax is how often a transaction that lost against another one is run before its error is returned.
@@ -32,8 +35,18 @@ type Config struct {
 	// [BatchSizeMax].
 	BatchSize int
 
+	// Guard limits what a run may take away before somebody confirms it.
+	Guard Guard
+
 	// JobSchema is the PostgreSQL schema of the job queue. Defaults to the name of Schema followed by "_jobs".
 	JobSchema string
+
+	// Launcher is who launches tasks where nobody else is named. Defaults to "muster".
+	Launcher string
+
+	// Location is the tenant's time zone, in which scheduled processing runs at 08:00 and 20:00. All engines of a
+	// tenant must have the same. Defaults to UTC.
+	Location *time.Location
 
 	// Logger receives what the engine has to say. No personal data and no secrets are logged. Defaults to none.
 	Logger *slog.Logger
@@ -46,6 +59,10 @@ type Config struct {
 
 	// Schema is the PostgreSQL schema of the tenant's data. Defaults to "muster".
 	Schema string
+
+	// Workers is how many batches of a large task are calculated at the same time, each with a connection of the pool.
+	// Defaults to [WorkersDefault]; at most [WorkersMax].
+	Workers int
 }
 
 // WithDefaults returns c with the defaults filled in.
@@ -55,6 +72,16 @@ func (c Config) WithDefaults() Config {
 	if c.BatchSize == 0 {
 		c.BatchSize = BatchSizeDefault
 	}
+	if c.Workers == 0 {
+		c.Workers = WorkersDefault
+	}
+	if c.Launcher == "" {
+		c.Launcher = "muster"
+	}
+	if c.Location == nil {
+		c.Location = time.UTC
+	}
+	c.Guard = c.Guard.withDefaults()
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -68,6 +95,12 @@ func (c Config) validate() error {
 	if c.BatchSize < 1 || c.BatchSize > BatchSizeMax {
 		return fmt.Errorf("BatchSize must be between 1 and %d, it is %d", BatchSizeMax, c.BatchSize)
 	}
+	if c.Workers < 1 || c.Workers > WorkersMax {
+		return fmt.Errorf("Workers must be between 1 and %d, it is %d", WorkersMax, c.Workers)
+	}
+	if err := c.Guard.validate(); err != nil {
+		return err
+	}
 	return migrations.Config{Schema: c.Schema, JobSchema: c.JobSchema}.Validate()
 }
 
@@ -78,7 +111,9 @@ type Engine struct {
 	pool   *pgxpool.Pool
 	store  *store.Store
 	// cached is the configuration that was compiled last. It is replaced, never changed.
-	cached atomic.Pointer[configuration]
+	cached   atomic.Pointer[configuration]
+	jobs     *river.Client[pgx.Tx]
+	stopping atomic.Bool
 }
 
 // New returns an engine on pool, which the caller goes on owning: the engine never closes it. It fails when the
@@ -97,7 +132,11 @@ func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Engine, error
 	if err != nil {
 		return nil, &Error{Kind: Invalid, Op: op, Err: err}
 	}
-	return &Engine{config: config, pool: pool, store: s}, nil
+	e := &Engine{config: config, pool: pool, store: s}
+	if e.jobs, err = newJobs(e); err != nil {
+		return nil, wrap(op, "", err)
+	}
+	return e, nil
 }
 
 // now is the time of a transaction, at the precision that PostgreSQL keeps.

@@ -25,7 +25,7 @@ type fixture struct {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	pool := storetest.Pool(t)
-	eng, err := engine.New(t.Context(), pool, engine.Config{BatchSize: 3}) // small, so that work crosses batches
+	eng, err := engine.New(t.Context(), pool, engine.Config{BatchSize: 3, Workers: 1}) // small, so that work crosses batches
 	if err != nil {
 		t.Fatal(err)
 	}

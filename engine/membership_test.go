@@ -180,7 +180,7 @@ func membershipBatch(t *testing.T, eng *Engine, tx pgx.Tx) *batch {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &batch{e: eng, tx: tx, now: eng.now()}
+	b := &batch{e: eng, tx: tx, cause: store.Cause{At: eng.now()}}
 	if b.config, err = eng.configurationAt(t.Context(), tx, version); err != nil {
 		t.Fatal(err)
 	}

@@ -3,18 +3,14 @@ package engine
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/muster-engine/muster/engine/attribute"
-	"github.com/muster-engine/muster/engine/refresh"
-	"github.com/muster-engine/muster/engine/transform"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -23,11 +19,16 @@ const (
 	EventCreated           = "IDENTITY_CREATED"
 	EventAttributesChanged = "IDENTITY_ATTRIBUTES_CHANGED"
 	EventRolesChanged      = "IDENTITY_ROLES_CHANGED"
+	EventStateChanged      = "IDENTITY_STATE_CHANGED"
 )
+
+// ProcessIdentitiesMax is how many identities one call of [Engine.ProcessIdentities] takes: the published limit.
+const ProcessIdentitiesMax = 250
 
 // ProcessOptions say how processing reports. The zero ProcessOptions are silent.
 type ProcessOptions struct {
-	// Progress, if set, is called after each batch with the identities done and those that still wait.
+	// Progress, if set, is called after each batch with the identities done and those that still wait. Calls do not
+	// overlap.
 	Progress func(done, waiting int)
 }
 
@@ -36,443 +37,582 @@ type ProcessResult struct {
 	Identities int `json:"identities"` // calculated; one that was calculated twice counts twice
 	Changed    int `json:"changed"`    // of which something was written
 	Errors     int `json:"errors"`     // whose calculation failed; they have processingState ERROR
+	Warnings   int `json:"warnings"`   // with a warning: the messages of the task say what it is
 	Correlated int `json:"correlated"` // accounts that found an identity which this run made findable
 	// RolesGained and RolesLost count the role assignments that were written and removed.
 	RolesGained int `json:"rolesGained"`
 	RolesLost   int `json:"rolesLost"`
+	// Held are the tasks that wait for [Engine.ConfirmTask], because they would change more than the guard allows.
+	Held []string `json:"held,omitempty"`
 }
 
-func (r *ProcessResult) add(other ProcessResult) {
-	r.Identities += other.Identities
-	r.Changed += other.Changed
-	r.Errors += other.Errors
-	r.Correlated += other.Correlated
-	r.RolesGained += other.RolesGained
-	r.RolesLost += other.RolesLost
+func (r *ProcessResult) add(c store.TaskCounts) {
+	r.Identities += int(c.Identities)
+	r.Changed += int(c.Changed)
+	r.Errors += int(c.Errors)
+	r.Warnings += int(c.Warnings)
+	r.Correlated += int(c.Correlated)
+	r.RolesGained += int(c.RolesGained)
+	r.RolesLost += int(c.RolesLost)
 }
 
-// ProcessPending calculates the identities that are marked for a refresh, in batches of one transaction each, until
-// none is marked any more: also not by the batches themselves, whose changes may concern other identities. Any number
-// of callers may work at the same time. When the context ends, what was committed stays and the rest stays marked.
+// ProcessIdentities launches a task that processes identities: at least one, at most [ProcessIdentitiesMax]. One that
+// is named twice counts once. When one of them does not exist, the error says which, and nothing is launched. A worker
+// carries the task out, of this engine after [Engine.Start] or of any other; see [Engine.Wait].
+func (e *Engine) ProcessIdentities(ctx context.Context, ids []string) (TaskStatus, error) {
+	var task TaskStatus
+	err := e.inTx(ctx, func(tx pgx.Tx) (err error) {
+		task, err = e.ProcessIdentitiesTx(ctx, tx, ids)
+		return err
+	})
+	return task, wrap("process identities", "", err)
+}
+
+// ProcessIdentitiesTx is [Engine.ProcessIdentities] in the caller's transaction: the task exists when that commits.
+func (e *Engine) ProcessIdentitiesTx(ctx context.Context, tx pgx.Tx, ids []string) (TaskStatus, error) {
+	const op = "process identities"
+	wanted, err := parseIDs(op, ids)
+	if err != nil {
+		return TaskStatus{}, err
+	}
+	found, err := e.store.ExistingIdentities(ctx, tx, wanted)
+	if err != nil {
+		return TaskStatus{}, wrap(op, "", err)
+	}
+	for _, id := range wanted {
+		if !slices.Contains(found, id) {
+			return TaskStatus{}, &Error{Kind: NotFound, Op: op, Subject: id.String(), Err: store.ErrNotFound}
+		}
+	}
+	cause := store.Cause{Task: store.NewID(), At: e.now()}
+	if err := e.store.RequestRefresh(ctx, tx, wanted, "processing requested", cause); err != nil {
+		return TaskStatus{}, wrap(op, "", err)
+	}
+	task := &store.Task{Description: fmt.Sprintf("Process %s", plural(len(wanted), "identity", "identities")),
+		Population: int64(len(wanted))}
+	if len(wanted) == 1 {
+		task.TargetType, task.TargetID = pointer("IDENTITY"), wanted[0]
+	}
+	return e.launch(ctx, tx, op, cause, task)
+}
+
+func parseIDs(op string, ids []string) ([]store.ID, error) {
+	if len(ids) == 0 {
+		return nil, invalid(op, "", "no identity is named: 1 to %d are allowed", ProcessIdentitiesMax)
+	}
+	if len(ids) > ProcessIdentitiesMax {
+		return nil, invalid(op, "", "%d identities are named: 1 to %d are allowed", len(ids), ProcessIdentitiesMax)
+	}
+	var parsed []store.ID
+	for _, text := range ids {
+		id, err := store.ParseID(text)
+		if err != nil {
+			return nil, &Error{Kind: NotFound, Op: op, Subject: text, Err: store.ErrNotFound}
+		}
+		if !slices.Contains(parsed, id) {
+			parsed = append(parsed, id)
+		}
+	}
+	return parsed, nil
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// ProcessProfile launches a task that processes all identities of an identity profile, named by ID or by name.
+func (e *Engine) ProcessProfile(ctx context.Context, profile string) (TaskStatus, error) {
+	const op = "process the identity profile"
+	return e.processParts(ctx, op, func(c *configuration) (*store.Task, store.ID, error) {
+		p := c.profileByName(profile)
+		if p == nil {
+			var names []string
+			for i := range c.profiles {
+				names = append(names, fmt.Sprintf("%q", c.profiles[i].Name))
+			}
+			return nil, store.ID{}, &Error{Kind: NotFound, Op: op, Subject: profile,
+				Err: fmt.Errorf("there is no such identity profile: those are %s", listOrNone(names))}
+		}
+		return &store.Task{Description: fmt.Sprintf("Process the identity profile %q", p.Name)}, p.id, nil
+	})
+}
+
+// ProcessAll launches a task that processes all identities, also those that are long-term inactive.
+func (e *Engine) ProcessAll(ctx context.Context) (TaskStatus, error) {
+	return e.processParts(ctx, "process everybody", func(*configuration) (*store.Task, store.ID, error) {
+		return &store.Task{Description: "Process all identities", Everybody: true}, store.ID{}, nil
+	})
+}
+
+// partsMax is into how many ranges a large run is divided: more than workers, so that none is idle at the end.
+const partsMax = 16
+
+func (e *Engine) processParts(ctx context.Context, op string,
+	plan func(*configuration) (*store.Task, store.ID, error),
+) (TaskStatus, error) {
+	var status TaskStatus
+	err := e.inTx(ctx, func(tx pgx.Tx) error {
+		version, err := e.store.ConfigurationVersion(ctx, tx)
+		if err != nil {
+			return err
+		}
+		c, err := e.configurationAt(ctx, tx, version)
+		if err != nil {
+			return err
+		}
+		task, profile, err := plan(c)
+		if err != nil {
+			return err
+		}
+		cause := store.Cause{Task: store.NewID(), At: e.now()}
+		status, err = e.launch(ctx, tx, op, cause, task)
+		if err != nil {
+			return err
+		}
+		// After the task, to which the parts belong.
+		population, err := e.store.AddTaskParts(ctx, tx, cause.Task, profile, partsMax)
+		if err != nil {
+			return err
+		}
+		return e.store.SetTaskPopulation(ctx, tx, cause.Task, population)
+	})
+	return status, wrap(op, "", err)
+}
+
+// profileByName returns the profile that an ID or a name, ignoring case, stands for; nil when none does.
+func (c *configuration) profileByName(text string) *configuredProfile {
+	id, err := store.ParseID(text)
+	folded := store.Fold(text)
+	for i := range c.profiles {
+		if err == nil && c.profiles[i].id == id || store.Fold(c.profiles[i].Name) == folded {
+			return &c.profiles[i]
+		}
+	}
+	return nil
+}
+
+// ProcessPending carries out every task that waits, with the workers of [Config], until none does: also those that
+// others have begun. It is for programs that have no workers running. Any number of callers may do it at the same
+// time, beside workers. Tasks that are held stay; the result names them. When the context ends, what was committed
+// stays and the rest waits on.
 func (e *Engine) ProcessPending(ctx context.Context, options ProcessOptions) (ProcessResult, error) {
 	var total ProcessResult
-	for {
-		pending, err := e.store.PendingIdentities(ctx, e.pool, e.config.BatchSize)
-		if err != nil || len(pending) == 0 {
-			return total, wrap("process", "", err)
-		}
-		var batch ProcessResult
-		err = e.inTx(ctx, func(tx pgx.Tx) (err error) {
-			batch, err = e.processBatch(ctx, tx, pending)
-			return err
-		})
-		if err != nil {
-			return total, wrap("process", "", err)
-		}
-		total.add(batch)
+	var mutex sync.Mutex
+	report := func(counts store.TaskCounts) error {
+		mutex.Lock()
+		defer mutex.Unlock()
+		total.add(counts)
 		if options.Progress == nil {
-			continue
+			return nil
 		}
 		waiting, err := e.store.CountPending(ctx, e.pool)
-		if err != nil {
+		if err == nil {
+			options.Progress(total.Identities, waiting)
+		}
+		return err
+	}
+	for {
+		open, err := e.store.OpenTasks(ctx, e.pool)
+		if err != nil || len(open) == 0 {
 			return total, wrap("process", "", err)
 		}
-		options.Progress(total.Identities, waiting)
-	}
-}
-
-// batch is the work of one transaction on some identities.
-type batch struct {
-	e      *Engine
-	tx     pgx.Tx
-	config *configuration
-	now    time.Time
-	ids    []store.ID
-	// changes are parallel to ids.
-	snapshots []refresh.Snapshot
-	changes   []refresh.Change
-	// removed and added are the keys that the identities lose and gain.
-	removed, added []store.IdentityKey
-	result         ProcessResult
-}
-
-// processBatch calculates those of the identities that are marked. Locks come in the order that holds everywhere: the
-// configuration, the identities by ID, the rest. The marks are taken off after the lock and before the snapshot, so
-// that one which is committed later stays.
-func (e *Engine) processBatch(ctx context.Context, tx pgx.Tx, pending []store.ID) (ProcessResult, error) {
-	version, err := e.store.ConfigurationVersion(ctx, tx)
-	if err != nil {
-		return ProcessResult{}, err
-	}
-	b := &batch{e: e, tx: tx, now: e.now()}
-	if b.config, err = e.configurationAt(ctx, tx, version); err != nil {
-		return ProcessResult{}, err
-	}
-	if err := e.store.ShareCorrelation(ctx, tx); err != nil {
-		return ProcessResult{}, err
-	}
-	locked, err := e.store.LockIdentities(ctx, tx, pending)
-	if err != nil {
-		return ProcessResult{}, err
-	}
-	marked, err := e.store.TakeRefreshRequests(ctx, tx, pending)
-	if err != nil {
-		return ProcessResult{}, err
-	}
-	// Another worker may have calculated some of them in the meantime, and some may be gone.
-	b.ids = slices.DeleteFunc(locked, func(id store.ID) bool {
-		_, found := slices.BinarySearchFunc(marked, id, func(a, b store.ID) int { return bytes.Compare(a[:], b[:]) })
-		return !found
-	})
-	if len(b.ids) == 0 {
-		return ProcessResult{}, nil
-	}
-	if err := b.snapshot(ctx); err != nil {
-		return ProcessResult{}, err
-	}
-	if err := b.compute(); err != nil {
-		return ProcessResult{}, err
-	}
-	if err := b.compareKeys(ctx); err != nil {
-		return ProcessResult{}, err
-	}
-	if b.findsAnew() {
-		if err := e.store.LockKeys(ctx, tx); err != nil {
-			return ProcessResult{}, err
+		for _, task := range open {
+			state, err := e.work(ctx, task, func() bool { return true }, report)
+			if err != nil {
+				return total, wrap("process", "", err)
+			}
+			if state == taskHeld {
+				total.Held = append(total.Held, task.String())
+			}
+			if err := e.dropJob(ctx, task); err != nil {
+				return total, wrap("process", "", err)
+			}
 		}
 	}
-	if err := e.store.ChangeIdentityKeys(ctx, tx, b.removed, b.added); err != nil {
-		return ProcessResult{}, err
-	}
-	if err := b.findManagers(ctx); err != nil {
-		return ProcessResult{}, err
-	}
-	return b.result, b.apply(ctx)
 }
 
-// snapshot reads the identities and their accounts.
-func (b *batch) snapshot(ctx context.Context) error {
-	states, err := b.e.store.IdentityStates(ctx, b.tx, b.ids)
+// ProcessTask carries out one task in the calling goroutine and returns its status, when it has ended or is held.
+func (e *Engine) ProcessTask(ctx context.Context, id string, options ProcessOptions) (TaskStatus, error) {
+	const op = "process the task"
+	task, err := e.findTask(ctx, op, id)
 	if err != nil {
-		return err
+		return TaskStatus{}, err
 	}
-	accounts, err := b.e.store.AccountsOf(ctx, b.tx, b.ids)
+	done, left := 0, int(task.Remaining)
+	var mutex sync.Mutex
+	_, err = e.work(ctx, task.ID, func() bool { return true }, func(counts store.TaskCounts) error {
+		mutex.Lock()
+		defer mutex.Unlock()
+		done += int(counts.Identities)
+		if options.Progress != nil {
+			options.Progress(done, max(left-done, 0))
+		}
+		return nil
+	})
+	if err == nil {
+		err = e.dropJob(ctx, task.ID)
+	}
 	if err != nil {
-		return err
+		return TaskStatus{}, wrap(op, id, err)
 	}
-	held, err := b.e.store.AssignmentsOf(ctx, b.tx, b.ids)
-	if err != nil {
-		return err
+	return e.Task(ctx, id)
+}
+
+// taskState is how far the work on a task has come.
+type taskState int
+
+const (
+	taskOpen taskState = iota
+	taskHeld
+	taskEnded
+)
+
+// idleWait is how long a worker waits for others that have the rest of a task.
+const idleWait = 10 * time.Millisecond
+
+// work carries out a task until it ends, is held, or more reports false, which it asks before each batch. A task that
+// is larger than a batch is worked on by several goroutines.
+func (e *Engine) work(ctx context.Context, task store.ID, more func() bool, report func(store.TaskCounts) error) (
+	taskState, error,
+) {
+	counts, state, err := e.workBatch(ctx, task, report)
+	if err != nil || state != taskOpen || int(counts.Identities) < e.config.BatchSize || e.config.Workers == 1 {
+		if err != nil || state != taskOpen {
+			return state, err
+		}
+		return e.workOn(ctx, task, more, report)
 	}
-	b.snapshots = make([]refresh.Snapshot, len(states))
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	states := make([]taskState, e.config.Workers)
+	var group sync.WaitGroup
 	for i := range states {
-		s := &b.snapshots[i]
-		s.Random = rand.Reader
-		if err := decodeState(&states[i], &s.Identity); err != nil {
+		group.Go(func() {
+			var err error
+			if states[i], err = e.workOn(ctx, task, more, report); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	group.Wait()
+	return slices.Max(states), context.Cause(ctx)
+}
+
+// workOn is the work of one goroutine.
+func (e *Engine) workOn(ctx context.Context, task store.ID, more func() bool, report func(store.TaskCounts) error) (
+	taskState, error,
+) {
+	for more() {
+		if _, state, err := e.workBatch(ctx, task, report); err != nil || state != taskOpen {
+			return state, err
+		}
+	}
+	return taskOpen, ctx.Err()
+}
+
+// workBatch carries out the next batch of a task, or ends the task when there is none.
+func (e *Engine) workBatch(ctx context.Context, task store.ID, report func(store.TaskCounts) error) (
+	store.TaskCounts, taskState, error,
+) {
+	counts, idle, err := e.step(ctx, task)
+	var guard *guardError
+	switch {
+	case errors.Is(err, errTaskStopped):
+		state, err := e.stateOf(ctx, task)
+		return counts, state, err
+	case errors.As(err, &guard):
+		err := e.inTx(ctx, func(tx pgx.Tx) error {
+			return e.store.HoldTask(ctx, tx, task, guard.Error(), e.now())
+		})
+		if err == nil {
+			e.config.Logger.WarnContext(ctx, "a task waits for a confirmation", "task", task.String())
+		}
+		return counts, taskHeld, err
+	case err != nil:
+		return counts, taskOpen, err
+	case !idle:
+		return counts, taskOpen, report(counts)
+	}
+	state, err := e.finish(ctx, task)
+	if err != nil || state != taskOpen {
+		return counts, state, err
+	}
+	select { // others have the rest
+	case <-ctx.Done():
+		return counts, taskOpen, ctx.Err()
+	case <-time.After(idleWait):
+		return counts, taskOpen, nil
+	}
+}
+
+func (e *Engine) stateOf(ctx context.Context, task store.ID) (taskState, error) {
+	t, err := e.store.FindTask(ctx, e.pool, task)
+	switch {
+	case errors.Is(err, store.ErrNotFound) || err == nil && t.Completed != nil:
+		return taskEnded, nil
+	case err == nil && t.Held != nil:
+		return taskHeld, nil
+	}
+	return taskOpen, err
+}
+
+// finish ends a task of which nothing is left.
+func (e *Engine) finish(ctx context.Context, id store.ID) (taskState, error) {
+	state := taskOpen
+	err := e.inTx(ctx, func(tx pgx.Tx) error {
+		task, err := e.store.LockTask(ctx, tx, id)
+		switch {
+		case errors.Is(err, store.ErrNotFound) || err == nil && task.Completed != nil:
+			state = taskEnded
+			return nil
+		case err != nil:
+			return err
+		case task.Held != nil:
+			state = taskHeld
+			return nil
+		}
+		// The lock keeps batches from committing, so that what they will add to the task is there or yet to come: in
+		// the second case their own requests are still seen.
+		left, err := e.store.TaskHasWork(ctx, tx, id)
+		if err != nil || left {
 			return err
 		}
-		if b.config.others {
-			s.Directory = &directory{ctx: ctx, b: b, state: &s.Identity}
+		state = taskEnded
+		status := statusSuccess
+		if task.Errors+task.Warnings > 0 {
+			status = statusWarning
 		}
-		for len(accounts) > 0 && accounts[0].IdentityID == states[i].ID {
-			account, err := b.config.account(&accounts[0])
-			if err != nil {
+		now := e.now()
+		if task.Everybody {
+			if err := e.store.RaiseWatermark(ctx, tx, task.Created); err != nil {
 				return err
 			}
-			s.Accounts = append(s.Accounts, account)
-			accounts = accounts[1:]
 		}
-		slices.SortStableFunc(s.Accounts, func(a, b refresh.Account) int { return a.Created.Compare(b.Created) })
-		for len(held) > 0 && held[0].IdentityID == states[i].ID {
-			s.Assignments = append(s.Assignments, assignment(&held[0]))
-			held = held[1:]
-		}
-	}
-	return nil
-}
-
-// assignment returns an assignment as a calculation sees it.
-func assignment(row *store.HeldRole) refresh.Assignment {
-	a := refresh.Assignment{ID: refresh.ID(row.ID), RoleID: refresh.ID(row.RoleID),
-		Membership: row.Source == store.AssignedByMembership}
-	if row.RemoveDate != nil {
-		a.RemoveDate = *row.RemoveDate
-	}
-	return a
-}
-
-func decodeState(row *store.IdentityState, s *refresh.State) error {
-	*s = refresh.State{
-		ID: refresh.ID(row.ID), Name: row.Name, Alias: row.Alias, Email: deref(row.Email),
-		ProcessingState: deref(row.ProcessingState), ProcessingError: deref(row.ProcessingError),
-		Correlated: row.Correlated, ProfileID: refresh.ID(row.ProfileID),
-		LifecycleState: deref(row.LifecycleState), LifecycleManual: row.LifecycleManual,
-		IdentityState: deref(row.IdentityState), ManagerID: refresh.ID(row.ManagerID),
-		ManagerKey: deref(row.ManagerKey),
-	}
-	if err := s.Attributes.Decode(row.Attributes); err != nil {
-		return fmt.Errorf("identity %s: %w", row.ID, err)
-	}
-	return nil
-}
-
-func encodeState(s *refresh.State) store.IdentityState {
-	first, last := s.Attributes.Get("firstname"), s.Attributes.Get("lastname")
-	return store.IdentityState{
-		ID: s.ID, Name: s.Name, Alias: s.Alias, Email: pointer(s.Email),
-		FirstName: textPointer(first), LastName: textPointer(last),
-		ProcessingState: pointer(s.ProcessingState), ProcessingError: pointer(s.ProcessingError),
-		Correlated: s.Correlated, ProfileID: s.ProfileID,
-		LifecycleState: pointer(s.LifecycleState), LifecycleManual: s.LifecycleManual,
-		IdentityState: pointer(s.IdentityState), ManagerID: s.ManagerID, ManagerKey: pointer(s.ManagerKey),
-		Attributes: s.Attributes.AppendJSON(nil),
-	}
-}
-
-func deref(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
-// pointer returns nil, which is null, for the empty text.
-func pointer(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
-func textPointer(v attribute.Value) *string {
-	if v.IsNull() {
-		return nil
-	}
-	text := v.Text()
-	return &text
-}
-
-// account returns an account as a calculation sees it.
-func (c *configuration) account(row *store.Account) (refresh.Account, error) {
-	attributes := &attribute.Set{}
-	if err := attributes.Decode(row.Attributes); err != nil {
-		return refresh.Account{}, fmt.Errorf("account %s: %w", row.ID, err)
-	}
-	account := refresh.Account{SourceID: refresh.ID(row.SourceID), Account: transform.Account{
-		SourceID: row.SourceID.String(), ID: row.ID.String(), NativeIdentity: row.NativeIdentity, Name: row.Name,
-		Created: row.Created, Attributes: attributes,
-	}}
-	if source := c.sources[row.SourceID]; source != nil {
-		account.SourceName = source.Name
-	}
-	return account, nil
-}
-
-// compute calculates every identity of the batch. The error is one of the database: those of an identity are in its
-// change.
-func (b *batch) compute() error {
-	b.changes = make([]refresh.Change, len(b.snapshots))
-	for i := range b.snapshots {
-		b.changes[i] = refresh.Compute(&b.snapshots[i], &b.config.refresh, b.now)
-		if err := b.changes[i].Err; err != nil {
-			if failed := (*lookupError)(nil); errors.As(err, &failed) {
-				return failed
-			}
-			b.result.Errors++
-		}
-	}
-	b.result.Identities = len(b.changes)
-	return nil
-}
-
-// findsAnew reports whether the batch changes by what identities are found, or by what they look for their managers.
-func (b *batch) findsAnew() bool {
-	return len(b.removed)+len(b.added) > 0 || slices.ContainsFunc(b.changes, func(c refresh.Change) bool {
-		return c.Before.ManagerKey != c.After.ManagerKey
+		return e.store.EndTask(ctx, tx, id, status, now)
 	})
+	return state, err
 }
 
-// compareKeys finds the keys that the changed identities gain and lose.
-func (b *batch) compareKeys(ctx context.Context) error {
-	var concerned []store.ID
-	for i := range b.changes {
-		if len(b.changes[i].Attributes) > 0 {
-			concerned = append(concerned, b.changes[i].After.ID)
-		}
-	}
-	if len(concerned) == 0 {
-		return nil
-	}
-	rows, err := b.e.store.IdentityKeys(ctx, b.tx, concerned)
-	if err != nil {
-		return err
-	}
-	held := map[store.ID][]string{}
-	for _, row := range rows {
-		held[row.IdentityID] = append(held[row.IdentityID], row.Key)
-	}
-	for i := range b.changes {
-		if len(b.changes[i].Attributes) == 0 {
-			continue
-		}
-		id := store.ID(b.changes[i].After.ID)
-		keys := b.config.identityKeys(&b.changes[i].After.Attributes)
-		b.removed = appendMissing(b.removed, id, held[id], keys)
-		b.added = appendMissing(b.added, id, keys, held[id])
-	}
-	return nil
-}
+// errTaskStopped says that a task has ended or is held, so that its batch must not be committed.
+var errTaskStopped = errors.New("the task has ended or is held")
 
-// findManagers looks the managers up, the keys of the batch itself being in place.
-func (b *batch) findManagers(ctx context.Context) error {
-	var keys []string
-	for i := range b.changes {
-		if key := b.changes[i].After.ManagerKey; key != "" {
-			keys = append(keys, key)
+// step carries out the next batch of a task in a transaction of its own. idle says that there is none which no other
+// worker has.
+func (e *Engine) step(ctx context.Context, task store.ID) (counts store.TaskCounts, idle bool, err error) {
+	var claimed []store.RefreshRequest
+	var part store.TaskPart
+	var page []store.ID
+	err = e.inTx(ctx, func(tx pgx.Tx) (err error) {
+		counts, idle, claimed, page = store.TaskCounts{}, false, nil, nil
+		if claimed, err = e.store.ClaimRefreshRequests(ctx, tx, task, e.config.BatchSize); err != nil {
+			return err
 		}
-	}
-	slices.Sort(keys)
-	matches, err := b.e.store.FindByKeys(ctx, b.tx, slices.Compact(keys))
-	if err != nil {
-		return err
-	}
-	managers := map[string]store.ID{}
-	for _, match := range matches {
-		if match.Matches == 1 {
-			managers[match.Key] = match.IdentityID
+		if len(claimed) > 0 {
+			counts, err = e.processRequests(ctx, tx, task, claimed)
+			return err
 		}
-	}
-	for i := range b.changes {
-		b.changes[i].SetManager(refresh.ID(managers[b.changes[i].After.ManagerKey]))
-	}
-	return nil
-}
-
-// apply writes what differs, and what follows from it for others.
-func (b *batch) apply(ctx context.Context) error {
-	var states []store.IdentityState
-	var events []store.Event
-	for i := range b.changes {
-		c := &b.changes[i]
-		if c.Differs() {
-			b.result.Changed++
-		}
-		if c.StateDiffers() {
-			states = append(states, encodeState(c.After))
-		}
-		var err error
-		if len(c.Attributes) > 0 {
-			events, err = appendEvent(events, c.After.ID, EventAttributesChanged, attributeChanges(c.Attributes))
-		}
-		if err == nil && len(c.Gained)+len(c.Lost) > 0 {
-			events, err = appendEvent(events, c.After.ID, EventRolesChanged, b.config.roleChanges(c))
+		part, err = e.store.ClaimTaskPart(ctx, tx, task)
+		if errors.Is(err, store.ErrNotFound) {
+			idle = true
+			return nil
 		}
 		if err != nil {
 			return err
 		}
-	}
-	s := b.e.store
-	if err := b.applyRoles(ctx); err != nil {
-		return err
-	}
-	if len(states) > 0 {
-		if err := s.UpdateIdentities(ctx, b.tx, states, b.now); err != nil {
+		if page, err = e.store.PartIdentities(ctx, tx, &part, e.config.BatchSize); err != nil {
 			return err
 		}
+		if err := e.advancePart(ctx, tx, task, part, page); err != nil {
+			return err
+		}
+		if len(page) == 0 {
+			return nil
+		}
+		counts, err = e.processBatch(ctx, tx, task, page, part.ProfileID.IsZero())
+		return err
+	})
+	switch {
+	case err == nil || !e.isolates(ctx, err):
+		return counts, idle, err
+	case len(claimed) > 0:
+		counts, err = e.processHalves(ctx, task, claimed, err)
+		return counts, false, err
+	case len(page) > 0: // as requests they can be told apart
+		err := e.inTx(ctx, func(tx pgx.Tx) error {
+			cause := store.Cause{Task: task, At: e.now()}
+			if err := e.advancePart(ctx, tx, task, part, page); err != nil {
+				return err
+			}
+			return e.store.RequestRefresh(ctx, tx, page, "part of a batch that failed", cause)
+		})
+		return store.TaskCounts{}, false, err
 	}
-	if err := s.AddEvents(ctx, b.tx, events, b.now); err != nil {
+	return counts, idle, err
+}
+
+func (e *Engine) advancePart(ctx context.Context, tx pgx.Tx, task store.ID, part store.TaskPart,
+	page []store.ID,
+) error {
+	var last store.ID
+	if len(page) == e.config.BatchSize {
+		last = page[len(page)-1]
+	}
+	return e.store.AdvanceTaskPart(ctx, tx, task, part.Part, last, len(page))
+}
+
+// isolates reports whether an error of a batch may come from one of its identities, so that the others are to be
+// calculated without it.
+func (e *Engine) isolates(ctx context.Context, err error) bool {
+	var guard *guardError
+	var unavailable *store.UnavailableError
+	var lost *store.RetryableError
+	return ctx.Err() == nil && !errors.Is(err, errTaskStopped) && !errors.As(err, &guard) &&
+		!errors.As(err, &unavailable) && !errors.As(err, &lost)
+}
+
+// processHalves calculates the identities of a batch that failed in two halves, and so on, until the one at fault
+// stands alone and gets the error.
+func (e *Engine) processHalves(ctx context.Context, task store.ID, requests []store.RefreshRequest, failure error) (
+	store.TaskCounts, error,
+) {
+	if len(requests) == 1 {
+		return e.fail(ctx, task, requests[0], failure)
+	}
+	var total store.TaskCounts
+	for _, half := range [][]store.RefreshRequest{requests[:len(requests)/2], requests[len(requests)/2:]} {
+		var counts store.TaskCounts
+		err := e.inTx(ctx, func(tx pgx.Tx) error {
+			locked, err := e.store.RelockRefreshRequests(ctx, tx, requestIDs(half))
+			if err != nil || len(locked) == 0 {
+				return err
+			}
+			counts, err = e.processRequests(ctx, tx, task, locked)
+			return err
+		})
+		if err != nil && e.isolates(ctx, err) {
+			counts, err = e.processHalves(ctx, task, half, err)
+		}
+		if err != nil {
+			return total, err
+		}
+		total = addCounts(total, counts)
+	}
+	return total, nil
+}
+
+func requestIDs(requests []store.RefreshRequest) []int64 {
+	ids := make([]int64, len(requests))
+	for i, r := range requests {
+		ids[i] = r.ID
+	}
+	return ids
+}
+
+func addCounts(a, b store.TaskCounts) store.TaskCounts {
+	return store.TaskCounts{
+		Identities: a.Identities + b.Identities, Changed: a.Changed + b.Changed, Errors: a.Errors + b.Errors,
+		Warnings: a.Warnings + b.Warnings, Correlated: a.Correlated + b.Correlated,
+		RolesGained: a.RolesGained + b.RolesGained, RolesLost: a.RolesLost + b.RolesLost,
+		RoleLosers: a.RoleLosers + b.RoleLosers, LifecycleChanged: a.LifecycleChanged + b.LifecycleChanged,
+		Deactivated: a.Deactivated + b.Deactivated,
+	}
+}
+
+// fail gives the one identity whose batch failed its error. It does not repeat the database's words, which may hold
+// values.
+func (e *Engine) fail(ctx context.Context, task store.ID, request store.RefreshRequest, failure error) (
+	store.TaskCounts, error,
+) {
+	counts := store.TaskCounts{Identities: 1, Changed: 1, Errors: 1}
+	reason := "the identity could not be written: " + store.Reason(failure)
+	err := e.inTx(ctx, func(tx pgx.Tx) error {
+		ids, err := e.store.LockIdentities(ctx, tx, []store.ID{request.IdentityID})
+		if err != nil {
+			return err
+		}
+		now := e.now()
+		if err := e.store.DropRefreshRequests(ctx, tx, []int64{request.ID}); err != nil || len(ids) == 0 {
+			return err
+		}
+		if err := e.store.FailIdentity(ctx, tx, request.IdentityID, reason, now); err != nil {
+			return err
+		}
+		due := e.nextSlot(now).UTC()
+		if err := e.store.NoteRefresh(ctx, tx, ids, []*time.Time{&due}, now); err != nil {
+			return err
+		}
+		message := store.TaskMessage{Type: "ERROR", Key: messageFailed, IdentityID: request.IdentityID, Text: reason}
+		return e.advance(ctx, tx, task, counts, []store.TaskMessage{message}, now)
+	})
+	return counts, err
+}
+
+// processRequests calculates the identities that requests name. The requests are locked.
+func (e *Engine) processRequests(ctx context.Context, tx pgx.Tx, task store.ID, requests []store.RefreshRequest) (
+	store.TaskCounts, error,
+) {
+	ids := make([]store.ID, len(requests))
+	for i, r := range requests {
+		ids[i] = r.IdentityID
+	}
+	slices.SortFunc(ids, func(a, b store.ID) int { return bytes.Compare(a[:], b[:]) })
+	counts, err := e.processBatch(ctx, tx, task, slices.Compact(ids), false)
+	if err != nil {
+		return counts, err
+	}
+	// Those of identities that are gone.
+	return counts, e.store.DropRefreshRequests(ctx, tx, requestIDs(requests))
+}
+
+// processBatch calculates identities. Locks come in the order that holds everywhere: the configuration, the identities
+// by ID, the rest, the task. Requests are taken after the lock of the identities and before the snapshot, so that one
+// which is committed later stays.
+func (e *Engine) processBatch(ctx context.Context, tx pgx.Tx, task store.ID, ids []store.ID, everybody bool) (
+	store.TaskCounts, error,
+) {
+	version, err := e.store.ConfigurationVersion(ctx, tx)
+	if err != nil {
+		return store.TaskCounts{}, err
+	}
+	b := &batch{e: e, tx: tx, cause: store.Cause{Task: task, At: e.now()}, everybody: everybody}
+	if b.config, err = e.configurationAt(ctx, tx, version); err != nil {
+		return store.TaskCounts{}, err
+	}
+	if err := e.store.ShareCorrelation(ctx, tx); err != nil {
+		return store.TaskCounts{}, err
+	}
+	if b.ids, err = e.store.LockIdentities(ctx, tx, ids); err != nil {
+		return store.TaskCounts{}, err
+	}
+	if err := e.store.TakeRefreshRequests(ctx, tx, b.ids); err != nil {
+		return store.TaskCounts{}, err
+	}
+	if len(b.ids) > 0 {
+		if err := b.calculate(ctx); err != nil {
+			return store.TaskCounts{}, err
+		}
+	}
+	return b.counts, e.advance(ctx, tx, task, b.counts, b.messages, b.cause.At)
+}
+
+// advance adds what a batch did to its task, and refuses when that is more than the guard allows.
+func (e *Engine) advance(ctx context.Context, tx pgx.Tx, task store.ID, counts store.TaskCounts,
+	messages []store.TaskMessage, now time.Time,
+) error {
+	guard, err := e.store.AdvanceTask(ctx, tx, task, counts, int64(len(messages)), now)
+	if errors.Is(err, store.ErrNotFound) {
+		return errTaskStopped
+	}
+	if err != nil {
 		return err
 	}
-	if err := s.NoteRefresh(ctx, b.tx, b.ids, b.now); err != nil {
+	if err := e.config.Guard.check(&guard, &counts); err != nil {
 		return err
 	}
-	gained, touched := make([]string, len(b.added)), make([]string, 0, len(b.added)+len(b.removed))
-	for i, key := range b.added {
-		gained[i] = key.Key
-	}
-	touched = append(touched, gained...)
-	for _, key := range b.removed {
-		touched = append(touched, key.Key)
-	}
-	if err := s.RequestManagedRefresh(ctx, b.tx, touched, b.ids, b.now); err != nil {
-		return err
-	}
-	correlated, err := s.CorrelateKeys(ctx, b.tx, gained, b.now)
-	b.result.Correlated = correlated
-	return err
-}
-
-func appendEvent(events []store.Event, identity refresh.ID, kind string, detail any) ([]store.Event, error) {
-	text, err := json.Marshal(detail)
-	return append(events, store.Event{IdentityID: store.ID(identity), Type: kind, Detail: text}), err
-}
-
-// applyRoles writes the memberships that are gained and lost.
-func (b *batch) applyRoles(ctx context.Context) error {
-	var identities, roles, lost []store.ID
-	for i := range b.changes {
-		for _, role := range b.changes[i].Gained {
-			identities = append(identities, store.ID(b.changes[i].After.ID))
-			roles = append(roles, store.ID(role.ID))
-		}
-		for _, loss := range b.changes[i].Lost {
-			lost = append(lost, store.ID(loss.ID))
-		}
-	}
-	b.result.RolesGained, b.result.RolesLost = len(roles), len(lost)
-	if err := b.e.store.DeleteAssignments(ctx, b.tx, lost); err != nil {
-		return err
-	}
-	return b.e.store.AddMemberships(ctx, b.tx, identities, roles, b.now)
-}
-
-// rolesDetail is the detail of an event of changed roles.
-type rolesDetail struct {
-	Gained []roleDetail `json:"gained"`
-	Lost   []roleDetail `json:"lost"`
-}
-
-type roleDetail struct {
-	ID     string `json:"id"`
-	Name   string `json:"name"`
-	Reason string `json:"reason"`
-}
-
-// roleChanges says which roles are gained and lost, and why.
-func (c *configuration) roleChanges(change *refresh.Change) rolesDetail {
-	detail := rolesDetail{Gained: []roleDetail{}, Lost: []roleDetail{}}
-	for _, role := range change.Gained {
-		detail.Gained = append(detail.Gained, roleDetail{store.ID(role.ID).String(), role.Name, "the membership holds"})
-	}
-	for _, loss := range change.Lost {
-		reason := "the membership does not hold any more"
-		if loss.Expired {
-			reason = "the remove date has come"
-		}
-		d := roleDetail{ID: store.ID(loss.RoleID).String(), Reason: reason}
-		if role := c.roles[store.ID(loss.RoleID)]; role != nil {
-			d.Name = role.Name
-		}
-		detail.Lost = append(detail.Lost, d)
-	}
-	return detail
-}
-
-// changesDetail is the detail of an event of changed attributes, in the shape that the product's events have.
-type changesDetail struct {
-	Changes []changeDetail `json:"changes"`
-}
-
-type changeDetail struct {
-	Attribute string          `json:"attribute"`
-	OldValue  attribute.Value `json:"oldValue"`
-	NewValue  attribute.Value `json:"newValue"`
-}
-
-func attributeChanges(changes []refresh.AttributeChange) changesDetail {
-	detail := changesDetail{Changes: make([]changeDetail, len(changes))}
-	for i, c := range changes {
-		detail.Changes[i] = changeDetail{c.Name, c.From, c.To}
-	}
-	return detail
+	kept := int(guard.Messages) - len(messages)
+	room := max(TaskMessagesMax-kept, 0)
+	return e.store.AddTaskMessages(ctx, tx, task, messages[:min(room, len(messages))], now)
 }

@@ -46,10 +46,19 @@ identityProfiles:
 	for i := range people {
 		fmt.Fprintf(&text, "%d,%d\n", i, i^1) // pairs that manage each other
 	}
-	if _, err := eng.Aggregate(t.Context(), "HR", strings.NewReader(text.String()), AggregateOptions{}); err != nil {
+	result, err := eng.Aggregate(t.Context(), "HR", strings.NewReader(text.String()), AggregateOptions{})
+	if err != nil {
 		t.Fatal(err)
 	}
-	pending, err := eng.store.PendingIdentities(t.Context(), pool, people)
+	task, err := store.ParseID(result.Task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := pool.Query(t.Context(), `SELECT identity_id FROM muster.refresh_requests ORDER BY id`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pending, err := pgx.CollectRows(rows, pgx.RowTo[store.ID])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +67,7 @@ identityProfiles:
 		for _, id := range pending[i : i+2] {
 			group.Go(func() {
 				err := eng.inTx(t.Context(), func(tx pgx.Tx) error {
-					_, err := eng.processBatch(t.Context(), tx, []store.ID{id})
+					_, err := eng.processBatch(t.Context(), tx, task, []store.ID{id}, false)
 					return err
 				})
 				if err != nil {

@@ -63,6 +63,12 @@ func (c *configuration) compileRole(id store.ID, role Role) (*configuredRole, er
 		if err != nil {
 			return nil, fmt.Errorf("membership.criteria: %w", err)
 		}
+		for _, key := range criterion.Keys() {
+			if key.Type == criteria.Identity && systemAttributes[key.Attribute] {
+				return nil, fmt.Errorf("membership.criteria: %q is written by the system, criteria cannot read it",
+					key.Attribute)
+			}
+		}
 		r.criterion = criterion
 	case "IDENTITY_LIST":
 		for i, reference := range m.Identities {
@@ -101,7 +107,8 @@ func (c *configuration) compileRoles(rows []store.Role) error {
 			}
 			compiled.Listed[refresh.ID(identity)] = append(compiled.Listed[refresh.ID(identity)], len(compiled.Roles))
 		}
-		compiled.Roles = append(compiled.Roles, refresh.Role{ID: refresh.ID(row.ID), Name: row.Name})
+		compiled.Roles = append(compiled.Roles, refresh.Role{ID: refresh.ID(row.ID), Name: row.Name,
+			Criterion: role.criterion})
 		list = append(list, role.criterion)
 	}
 	if slices.ContainsFunc(list, func(criterion *criteria.Criterion) bool { return criterion != nil }) {
@@ -151,11 +158,9 @@ func (a *application) putRole(d Document) error {
 func (a *application) markMembers(after *configuration) error {
 	for _, id := range a.roles {
 		members := after.members(after.roles[id])
-		marked, err := a.e.store.RequestRoleRefresh(a.ctx, a.tx, id, members, "role changed", a.now)
-		if err != nil {
+		if err := a.e.store.RequestRoleRefresh(a.ctx, a.tx, id, members, "role changed", a.cause); err != nil {
 			return err
 		}
-		a.result.Marked += marked
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -150,7 +149,9 @@ func nonNil[T any](list []T) []T {
 
 // DeleteVanished removes the accounts of a source that are not in the stage and asks for the refresh of the identities
 // that had them. It returns how many accounts it removed.
-func (s *Store) DeleteVanished(ctx context.Context, tx pgx.Tx, source ID, spared []string, now time.Time) (int, error) {
+func (s *Store) DeleteVanished(ctx context.Context, tx pgx.Tx, source ID, spared []string, cause Cause) (int,
+	error,
+) {
 	const statement = `
 		WITH vanished AS MATERIALIZED (
 		    SELECT a.id
@@ -163,12 +164,13 @@ func (s *Store) DeleteVanished(ctx context.Context, tx pgx.Tx, source ID, spared
 		), removed AS (
 		    DELETE FROM muster.accounts a USING vanished WHERE a.id = vanished.id RETURNING a.identity_id
 		), requests AS (
-		    INSERT INTO muster.refresh_requests (identity_id, reason, requested_at)
-		    SELECT DISTINCT identity_id, 'account removed', $3::timestamptz FROM removed WHERE identity_id IS NOT NULL
+		    INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
+		    SELECT DISTINCT identity_id, $4::uuid, 'account removed', $3::timestamptz
+		    FROM removed WHERE identity_id IS NOT NULL
 		)
 		SELECT count(*) FROM removed`
 	var count int
-	err := tx.QueryRow(ctx, s.sql(statement), source, nonNil(spared), now).Scan(&count)
+	err := tx.QueryRow(ctx, s.sql(statement), source, nonNil(spared), cause.At, cause.Task).Scan(&count)
 	return count, mapError(err)
 }
 
@@ -195,7 +197,7 @@ type AccountChanges struct {
 // UpdateChanged brings the accounts of a source up to the stage where they differ, moves those whose changed keys find
 // another identity, and asks for the refresh of the identities concerned. An account that no longer finds an identity
 // stays where it is.
-func (s *Store) UpdateChanged(ctx context.Context, tx pgx.Tx, source ID, now time.Time) (AccountChanges, error) {
+func (s *Store) UpdateChanged(ctx context.Context, tx pgx.Tx, source ID, cause Cause) (AccountChanges, error) {
 	const statement = `
 		WITH changed AS MATERIALIZED (
 		    SELECT a.id, a.identity_id, a.manually_correlated, a.correlation_keys <> g.correlation_keys AS rekeyed,
@@ -219,14 +221,15 @@ func (s *Store) UpdateChanged(ctx context.Context, tx pgx.Tx, source ID, now tim
 		    WHERE a.id = c.id
 		    RETURNING a.identity_id AS now_of, c.identity_id AS was_of
 		), requests AS (
-		    INSERT INTO muster.refresh_requests (identity_id, reason, requested_at)
-		    SELECT identity_id, 'account changed', $2::timestamptz
+		    INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
+		    SELECT identity_id, $3::uuid, 'account changed', $2::timestamptz
 		    FROM (SELECT now_of AS identity_id FROM updated UNION SELECT was_of FROM updated) concerned
 		    WHERE identity_id IS NOT NULL
 		)
 		SELECT count(*), count(*) FILTER (WHERE now_of <> was_of) FROM updated`
 	var changes AccountChanges
-	err := tx.QueryRow(ctx, s.sql(statement), source, now).Scan(&changes.Changed, &changes.Moved)
+	err := tx.QueryRow(ctx, s.sql(statement), source, cause.At, cause.Task).Scan(&changes.Changed,
+		&changes.Moved)
 	return changes, mapError(err)
 }
 
@@ -242,7 +245,7 @@ type NewAccounts struct {
 // that the first telling of its keys finds. On an authoritative source (profile is not zero) one that finds none
 // becomes an identity of that profile; elsewhere it stays uncorrelated, as one does that finds several. The identities
 // concerned are asked to be refreshed.
-func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, now time.Time) (NewAccounts, error) {
+func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, cause Cause) (NewAccounts, error) {
 	const statement = `
 		WITH fresh AS MATERIALIZED (
 		    SELECT g.account_id AS id, g.identity_id, g.native_identity, g.name, g.name_key, g.attributes,
@@ -277,8 +280,8 @@ func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, no
 		    SELECT id, $1, native_identity, name, owner_id, correlation_keys, attributes, fingerprint, $3, $3
 		    FROM placed
 		), requests AS (
-		    INSERT INTO muster.refresh_requests (identity_id, reason, requested_at)
-		    SELECT DISTINCT owner_id, 'account added', $3::timestamptz FROM placed WHERE owner_id IS NOT NULL
+		    INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
+		    SELECT DISTINCT owner_id, $4::uuid, 'account added', $3::timestamptz FROM placed WHERE owner_id IS NOT NULL
 		), events AS (
 		    INSERT INTO muster.identity_events (identity_id, type, detail, at)
 		    SELECT identity_id, 'IDENTITY_CREATED',
@@ -291,16 +294,15 @@ func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, no
 		       count(*) FILTER (WHERE owner_id = identity_id), count(*) FILTER (WHERE matches > 1)
 		FROM placed`
 	var n NewAccounts
-	err := tx.QueryRow(ctx, s.sql(statement), source, profile, now).Scan(&n.Accounts, &n.Correlated, &n.Identities,
-		&n.Ambiguous)
+	err := tx.QueryRow(ctx, s.sql(statement), source, profile, cause.At, cause.Task).Scan(&n.Accounts, &n.Correlated,
+		&n.Identities, &n.Ambiguous)
 	return n, mapError(err)
 }
 
 // AdoptUncorrelated makes identities of a profile of the accounts given, which are uncorrelated: of those whose keys
-// find
-// nobody. It returns how many.
+// find nobody. It returns how many.
 func (s *Store) AdoptUncorrelated(ctx context.Context, tx pgx.Tx, source, profile ID, accounts []CorrelationInput,
-	now time.Time,
+	cause Cause,
 ) (int, error) {
 	const statement = `
 		WITH orphans AS MATERIALIZED (
@@ -321,8 +323,8 @@ func (s *Store) AdoptUncorrelated(ctx context.Context, tx pgx.Tx, source, profil
 		), adopted AS (
 		    UPDATE muster.accounts a SET identity_id = o.identity_id, modified = $6 FROM orphans o WHERE a.id = o.id
 		), requests AS (
-		    INSERT INTO muster.refresh_requests (identity_id, reason, requested_at)
-		    SELECT identity_id, 'account added', $6::timestamptz FROM orphans
+		    INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
+		    SELECT identity_id, $7::uuid, 'account added', $6::timestamptz FROM orphans
 		), events AS (
 		    INSERT INTO muster.identity_events (identity_id, type, detail, at)
 		    SELECT identity_id, 'IDENTITY_CREATED',
@@ -336,7 +338,8 @@ func (s *Store) AdoptUncorrelated(ctx context.Context, tx pgx.Tx, source, profil
 		ids[i], identities[i], keys[i] = a.AccountID, NewID(), FoldKey(a.Name)
 	}
 	var count int
-	err := tx.QueryRow(ctx, s.sql(statement), source, profile, ids, keys, identities, now).Scan(&count)
+	err := tx.QueryRow(ctx, s.sql(statement), source, profile, ids, keys, identities, cause.At, cause.Task).Scan(
+		&count)
 	return count, mapError(err)
 }
 
@@ -366,28 +369,28 @@ func (s *Store) ShareCorrelation(ctx context.Context, tx pgx.Tx) error {
 // CorrelateSource gives the uncorrelated accounts of a source to the identities that their keys find, and asks for
 // their refresh. It is the last thing that a transaction which added accounts does: it waits for the transactions
 // that change identities now. It returns how many accounts it correlated.
-func (s *Store) CorrelateSource(ctx context.Context, tx pgx.Tx, source ID, now time.Time) (int, error) {
+func (s *Store) CorrelateSource(ctx context.Context, tx pgx.Tx, source ID, cause Cause) (int, error) {
 	if err := s.advisoryLock(ctx, tx, "pg_advisory_xact_lock", correlationLock, s.schema); err != nil {
 		return 0, err
 	}
 	const candidates = `
 		        SELECT id FROM muster.accounts
 		        WHERE source_id = $1 AND identity_id IS NULL AND correlation_keys <> '{}'`
-	return s.correlate(ctx, tx, candidates, "", source, now)
+	return s.correlate(ctx, tx, candidates, "", source, cause)
 }
 
 // CorrelateKeys gives the uncorrelated accounts that have one of the keys to the identities that their keys find, and
 // asks for their refresh. It returns how many accounts it correlated.
-func (s *Store) CorrelateKeys(ctx context.Context, tx pgx.Tx, keys []string, now time.Time) (int, error) {
+func (s *Store) CorrelateKeys(ctx context.Context, tx pgx.Tx, keys []string, cause Cause) (int, error) {
 	if len(keys) == 0 {
 		return 0, nil
 	}
 	const candidates = `SELECT id FROM muster.accounts WHERE identity_id IS NULL AND correlation_keys && $1::text[]`
 	// An account that an aggregation holds is left to that aggregation, which correlates again before it commits.
-	return s.correlate(ctx, tx, candidates, "SKIP LOCKED", keys, now)
+	return s.correlate(ctx, tx, candidates, "SKIP LOCKED", keys, cause)
 }
 
-func (s *Store) correlate(ctx context.Context, tx pgx.Tx, candidates, wait string, argument any, now time.Time) (int,
+func (s *Store) correlate(ctx context.Context, tx pgx.Tx, candidates, wait string, argument any, cause Cause) (int,
 	error,
 ) {
 	statement := fmt.Sprintf(`
@@ -405,11 +408,11 @@ func (s *Store) correlate(ctx context.Context, tx pgx.Tx, candidates, wait strin
 		    WHERE a.id = m.id AND m.matches = 1
 		    RETURNING a.identity_id
 		), requests AS (
-		    INSERT INTO muster.refresh_requests (identity_id, reason, requested_at)
-		    SELECT DISTINCT identity_id, 'account correlated', $2::timestamptz FROM correlated
+		    INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
+		    SELECT DISTINCT identity_id, $3::uuid, 'account correlated', $2::timestamptz FROM correlated
 		)
 		SELECT count(*) FROM correlated`, candidates, wait)
 	var count int
-	err := tx.QueryRow(ctx, s.dynamic(statement), argument, now).Scan(&count)
+	err := tx.QueryRow(ctx, s.dynamic(statement), argument, cause.At, cause.Task).Scan(&count)
 	return count, mapError(err)
 }

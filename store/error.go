@@ -74,6 +74,7 @@ var constraintTexts = map[string]string{
 	"identities_identity_state":              "the identity state is not one of those published",
 	"identity_keys_identity_fkey":            "the identity does not exist",
 	"refresh_state_identity_fkey":            "the identity does not exist",
+	"refresh_watermark_singleton":            "there is one watermark",
 	"configuration_singleton":                "there is one configuration",
 	"entitlements_value_unique":              "another entitlement of the source has this attribute and value",
 	"lifecycle_states_profile_fkey":          "the identity profile does not exist",
@@ -81,6 +82,11 @@ var constraintTexts = map[string]string{
 	"role_assignments_identity_fkey":         "the identity does not exist",
 	"role_assignments_role_fkey":             "the role does not exist",
 	"role_assignments_dates":                 "the remove date must be after the start date",
+	"tasks_completion_status":                "the completion status is not one of those published",
+	"tasks_completed":                        "a task that has ended has a completion status, and no other has",
+	"task_parts_task_fkey":                   "the task does not exist",
+	"task_messages_task_fkey":                "the task does not exist",
+	"task_messages_type":                     "the type of a message is INFO, WARN or ERROR",
 	"owned_objects_owner_fkey":               "the owner does not exist, or still owns objects",
 }
 
@@ -114,4 +120,17 @@ func mapError(err error) error {
 		return &UnavailableError{pgErr}
 	}
 	return err
+}
+
+// Reason says why the database refused something, in words that repeat no value.
+func Reason(err error) string {
+	var conflict *ConflictError
+	var pgErr *pgconn.PgError
+	switch {
+	case errors.As(err, &conflict):
+		return conflict.Error()
+	case errors.As(err, &pgErr):
+		return "the database refused it with SQLSTATE " + pgErr.Code
+	}
+	return err.Error()
 }

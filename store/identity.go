@@ -50,7 +50,7 @@ type Identity struct {
 const identityColumns = `
 	i.id, i.name, i.alias, i.email, i.cloud_status, i.processing_state, i.processing_error, i.correlated, i.protected,
 	i.profile_id, p.authoritative_source_id, i.lifecycle_state, i.lifecycle_manual, i.identity_state,
-	i.manager_id, m.name, ` + isManagerSQL + `, i.attributes, i.created, i.modified, r.last_refresh`
+	i.manager_id, m.name, ` + isManagerSQL + `, i.attributes, i.created, i.modified, ` + lastRefreshSQL
 
 // identityTables joins what the columns and the filter language's fields need. Every join is by a primary key, so the
 // planner leaves out those that a statement does not use.
@@ -59,6 +59,10 @@ const identityTables = `
 	LEFT JOIN muster.identity_profiles p ON p.id = i.profile_id
 	LEFT JOIN muster.identities m ON m.id = i.manager_id
 	LEFT JOIN muster.refresh_state r ON r.identity_id = i.id`
+
+// lastRefreshSQL is when an identity was refreshed last: by itself, or with everybody.
+const lastRefreshSQL = `greatest(r.last_refresh, CASE WHEN i.created <= (SELECT at FROM muster.refresh_watermark)
+	THEN (SELECT at FROM muster.refresh_watermark) END)`
 
 func scanIdentity(row pgx.CollectableRow) (Identity, error) {
 	var i Identity

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -89,14 +88,14 @@ func (s *Store) FindByKeys(ctx context.Context, q Querier, keys []string) ([]Key
 
 // RequestManagedRefresh asks for the refresh of the identities, other than those given, whose manager is looked for
 // under one of the keys.
-func (s *Store) RequestManagedRefresh(ctx context.Context, tx pgx.Tx, keys []string, except []ID, now time.Time) error {
+func (s *Store) RequestManagedRefresh(ctx context.Context, tx pgx.Tx, keys []string, except []ID, cause Cause) error {
 	if len(keys) == 0 {
 		return nil
 	}
 	const statement = `
-		INSERT INTO muster.refresh_requests (identity_id, reason, requested_at)
-		SELECT id, 'manager changed', $3 FROM muster.identities WHERE manager_key = ANY ($1) AND id <> ALL ($2)`
-	_, err := tx.Exec(ctx, s.sql(statement), keys, except, now)
+		INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
+		SELECT id, $4, 'manager changed', $3 FROM muster.identities WHERE manager_key = ANY ($1) AND id <> ALL ($2)`
+	_, err := tx.Exec(ctx, s.sql(statement), keys, except, cause.At, cause.Task)
 	return mapError(err)
 }
 

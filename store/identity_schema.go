@@ -114,7 +114,7 @@ func anySchema(attributes []AttributeField) *filterql.Schema {
 		text("identityProfile.name", "p.name_key"),
 		instant("created", "i.created"),
 		instant("modified", "i.modified"),
-		instant("lastRefresh", "r.last_refresh"),
+		instant("lastRefresh", lastRefreshSQL),
 	)
 	multi := map[string]bool{}
 	for _, attribute := range attributes {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	sq "github.com/Masterminds/squirrel"
@@ -166,19 +165,18 @@ type RoleMembers struct {
 }
 
 // RequestRoleRefresh asks for the refresh of the identities that must gain or lose a role by its membership, but for
-// those that are long-term inactive, and returns how many those are. Identities that are right already are not asked
-// for.
+// those that are long-term inactive. Identities that are right already are not asked for.
 func (s *Store) RequestRoleRefresh(ctx context.Context, tx pgx.Tx, role ID, members RoleMembers, reason string,
-	now time.Time,
-) (int, error) {
+	cause Cause,
+) error {
 	var condition sq.Sqlizer
 	var err error
 	switch {
 	case members.Criterion != nil && members.Identities != nil:
-		return 0, errors.New("a role has a criterion or a list of members")
+		return errors.New("a role has a criterion or a list of members")
 	case members.Criterion != nil:
 		if condition, err = members.Criterion.where(); err != nil {
-			return 0, err
+			return err
 		}
 	case len(members.Identities) > 0:
 		condition = sq.Expr(`i.id = ANY (?::uuid[])`, members.Identities)
@@ -193,16 +191,17 @@ func (s *Store) RequestRoleRefresh(ctx context.Context, tx pgx.Tx, role ID, memb
 		Where(sq.Expr(`b.role_id = ? AND b.assignment_source = '`+AssignedByMembership+`'`, role)).
 		Where(sq.Expr(`NOT (?)`, condition)).Where(notLongTermInactive)
 	text, arguments, err := sq.Expr(`
-		INSERT INTO muster.refresh_requests (identity_id, reason, requested_at)
-		SELECT id, ?, ?::timestamptz FROM (? UNION ?) concerned`, reason, now, gaining, losing).ToSql()
+		INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
+		SELECT id, ?, ?, ?::timestamptz FROM (? UNION ?) concerned`,
+		cause.Task, reason, cause.At, gaining, losing).ToSql()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if text, err = sq.Dollar.ReplacePlaceholders(text); err != nil {
-		return 0, err
+		return err
 	}
-	tag, err := tx.Exec(ctx, s.dynamic(text), arguments...)
-	return int(tag.RowsAffected()), mapError(err)
+	_, err = tx.Exec(ctx, s.dynamic(text), arguments...)
+	return mapError(err)
 }
 
 // notLongTermInactive leaves out whom only aggregation and processing by hand concern.

@@ -7,17 +7,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// PendingIdentities returns the identities that have waited longest for a refresh, at most limit, and those after them
-// in the queue that came with them.
-func (s *Store) PendingIdentities(ctx context.Context, q Querier, limit int) ([]ID, error) {
-	const statement = `
-		SELECT identity_id
-		FROM (SELECT id, identity_id FROM muster.refresh_requests ORDER BY id LIMIT $2) oldest
-		GROUP BY identity_id
-		ORDER BY min(id)
-		LIMIT $1`
-	// An identity may stand in the queue several times, so more rows are read than identities are wanted.
-	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID], limit, 4*limit)
+// Cause says of what is written for which task, and when.
+type Cause struct {
+	Task ID
+	At   time.Time
 }
 
 // CountPending returns how many identities wait for a refresh.
@@ -28,37 +21,30 @@ func (s *Store) CountPending(ctx context.Context, q Querier) (int, error) {
 }
 
 // RequestRefresh asks for the refresh of identities.
-func (s *Store) RequestRefresh(ctx context.Context, tx pgx.Tx, identities []ID, reason string, now time.Time) error {
+func (s *Store) RequestRefresh(ctx context.Context, tx pgx.Tx, identities []ID, reason string, cause Cause) error {
 	const statement = `
-		INSERT INTO muster.refresh_requests (identity_id, reason, requested_at)
-		SELECT id, $2, $3 FROM unnest($1::uuid[]) id`
-	_, err := tx.Exec(ctx, s.sql(statement), identities, reason, now)
+		INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
+		SELECT id, $2, $3, $4 FROM unnest($1::uuid[]) id`
+	_, err := tx.Exec(ctx, s.sql(statement), identities, cause.Task, reason, cause.At)
 	return mapError(err)
 }
 
 // RequestProfileRefresh asks for the refresh of all identities of a profile and returns how many those are.
-func (s *Store) RequestProfileRefresh(ctx context.Context, tx pgx.Tx, profile ID, reason string, now time.Time) (int,
+func (s *Store) RequestProfileRefresh(ctx context.Context, tx pgx.Tx, profile ID, reason string, cause Cause) (int,
 	error,
 ) {
 	const statement = `
-		INSERT INTO muster.refresh_requests (identity_id, reason, requested_at)
-		SELECT id, $2, $3 FROM muster.identities WHERE profile_id = $1`
-	tag, err := tx.Exec(ctx, s.sql(statement), profile, reason, now)
+		INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
+		SELECT id, $2, $3, $4 FROM muster.identities WHERE profile_id = $1`
+	tag, err := tx.Exec(ctx, s.sql(statement), profile, cause.Task, reason, cause.At)
 	return int(tag.RowsAffected()), mapError(err)
 }
 
-// RequestSourceRefresh asks for the refresh of all identities with an account on a source and returns how many those
-// are.
-func (s *Store) RequestSourceRefresh(ctx context.Context, tx pgx.Tx, source ID, reason string, now time.Time) (int,
-	error,
-) {
-	const statement = `
-		INSERT INTO muster.refresh_requests (identity_id, reason, requested_at)
-		SELECT DISTINCT identity_id, $2, $3::timestamptz
-		FROM muster.accounts
-		WHERE source_id = $1 AND identity_id IS NOT NULL`
-	tag, err := tx.Exec(ctx, s.sql(statement), source, reason, now)
-	return int(tag.RowsAffected()), mapError(err)
+// ExistingIdentities returns those of the identities that exist, and keeps them from being deleted until the
+// transaction ends.
+func (s *Store) ExistingIdentities(ctx context.Context, tx pgx.Tx, identities []ID) ([]ID, error) {
+	const statement = `SELECT id FROM muster.identities WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE`
+	return collect(ctx, tx, s.sql(statement), pgx.RowTo[ID], identities)
 }
 
 // LockIdentities locks identities, in the order of their IDs, and returns those that exist. A transaction takes its
@@ -68,15 +54,89 @@ func (s *Store) LockIdentities(ctx context.Context, tx pgx.Tx, identities []ID) 
 	return collect(ctx, tx, s.sql(statement), pgx.RowTo[ID], identities)
 }
 
-// TakeRefreshRequests removes the requests for identities and returns the identities that had any. It must come after
-// their lock and before their snapshot: a request that commits later stays, and the data it is about is read again.
-func (s *Store) TakeRefreshRequests(ctx context.Context, tx pgx.Tx, identities []ID) ([]ID, error) {
+// RefreshRequest is a request for the refresh of an identity.
+type RefreshRequest struct {
+	ID         int64
+	IdentityID ID
+}
+
+// ClaimRefreshRequests locks requests of a task, the oldest first, at most limit, and leaves out those that another
+// worker has locked.
+func (s *Store) ClaimRefreshRequests(ctx context.Context, tx pgx.Tx, task ID, limit int) ([]RefreshRequest, error) {
 	const statement = `
-		WITH taken AS (
-		    DELETE FROM muster.refresh_requests WHERE identity_id = ANY ($1) RETURNING identity_id
+		SELECT id, identity_id
+		FROM muster.refresh_requests
+		WHERE task_id = $1
+		ORDER BY id
+		LIMIT $2
+		FOR UPDATE SKIP LOCKED`
+	return collect(ctx, tx, s.sql(statement), pgx.RowToStructByPos[RefreshRequest], task, limit)
+}
+
+// RelockRefreshRequests is [Store.ClaimRefreshRequests] for requests that are known.
+func (s *Store) RelockRefreshRequests(ctx context.Context, tx pgx.Tx, requests []int64) ([]RefreshRequest, error) {
+	const statement = `
+		SELECT id, identity_id
+		FROM muster.refresh_requests
+		WHERE id = ANY ($1)
+		ORDER BY id
+		FOR UPDATE SKIP LOCKED`
+	return collect(ctx, tx, s.sql(statement), pgx.RowToStructByPos[RefreshRequest], requests)
+}
+
+// TakeRefreshRequests removes all requests for identities, of whatever task, but for those that another worker has
+// locked. It must come after the lock of the identities and before their snapshot: a request that commits later stays,
+// and the data it is about is read again.
+func (s *Store) TakeRefreshRequests(ctx context.Context, tx pgx.Tx, identities []ID) error {
+	const statement = `
+		DELETE FROM muster.refresh_requests
+		WHERE id IN (SELECT id FROM muster.refresh_requests WHERE identity_id = ANY ($1) FOR UPDATE SKIP LOCKED)`
+	_, err := tx.Exec(ctx, s.sql(statement), identities)
+	return mapError(err)
+}
+
+// DropRefreshRequests removes requests: those for identities that are gone.
+func (s *Store) DropRefreshRequests(ctx context.Context, tx pgx.Tx, requests []int64) error {
+	_, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.refresh_requests WHERE id = ANY ($1)`), requests)
+	return mapError(err)
+}
+
+// RequestDueRefresh asks for the refresh of the identities that are due, but for those that are long-term inactive, and
+// returns how many those are. They are not due any more then.
+func (s *Store) RequestDueRefresh(ctx context.Context, tx pgx.Tx, reason string, cause Cause) (int, error) {
+	const statement = `
+		WITH due AS (
+		    UPDATE muster.refresh_state r
+		    SET due = NULL
+		    FROM (SELECT d.identity_id
+		          FROM muster.refresh_state d
+		          JOIN muster.identities i ON i.id = d.identity_id
+		          WHERE d.due <= $3 AND ` + notLongTermInactive + `
+		          ORDER BY d.identity_id
+		          FOR NO KEY UPDATE OF d) found
+		    WHERE r.identity_id = found.identity_id
+		    RETURNING r.identity_id
 		)
-		SELECT DISTINCT identity_id FROM taken ORDER BY identity_id`
-	return collect(ctx, tx, s.sql(statement), pgx.RowTo[ID], identities)
+		INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
+		SELECT identity_id, $1, $2, $3 FROM due`
+	tag, err := tx.Exec(ctx, s.sql(statement), cause.Task, reason, cause.At)
+	return int(tag.RowsAffected()), mapError(err)
+}
+
+// ReleaseRefreshRequests removes the requests of a task that ended before it came to them. The identities are due at a
+// time instead, so that none of them is forgotten.
+func (s *Store) ReleaseRefreshRequests(ctx context.Context, tx pgx.Tx, task ID, due time.Time) (int, error) {
+	const statement = `
+		WITH gone AS (
+		    DELETE FROM muster.refresh_requests WHERE task_id = $1 RETURNING identity_id
+		)
+		INSERT INTO muster.refresh_state (identity_id, due)
+		SELECT i.id, $2 FROM (SELECT DISTINCT identity_id FROM gone) g JOIN muster.identities i ON i.id = g.identity_id
+		ORDER BY i.id
+		ON CONFLICT ON CONSTRAINT refresh_state_pkey
+		DO UPDATE SET due = least(muster.refresh_state.due, excluded.due)`
+	tag, err := tx.Exec(ctx, s.sql(statement), task, due)
+	return int(tag.RowsAffected()), mapError(err)
 }
 
 // IdentityState is what of an identity is calculated.
@@ -97,17 +157,19 @@ type IdentityState struct {
 	ManagerID       ID
 	ManagerKey      *string // the key by which the manager is looked for
 	Attributes      []byte
+	Due             *time.Time // from when on it is to be refreshed; read only
 }
 
 // IdentityStates returns the calculated state of identities, by ID.
 func (s *Store) IdentityStates(ctx context.Context, q Querier, identities []ID) ([]IdentityState, error) {
 	const statement = `
-		SELECT id, name, alias, email, attributes ->> 'firstname', attributes ->> 'lastname', processing_state,
-		       processing_error, correlated, profile_id, lifecycle_state, lifecycle_manual, identity_state, manager_id,
-		       manager_key, attributes
-		FROM muster.identities
-		WHERE id = ANY ($1)
-		ORDER BY id`
+		SELECT i.id, i.name, i.alias, i.email, i.attributes ->> 'firstname', i.attributes ->> 'lastname',
+		       i.processing_state, i.processing_error, i.correlated, i.profile_id, i.lifecycle_state,
+		       i.lifecycle_manual, i.identity_state, i.manager_id, i.manager_key, i.attributes, r.due
+		FROM muster.identities i
+		LEFT JOIN muster.refresh_state r ON r.identity_id = i.id
+		WHERE i.id = ANY ($1)
+		ORDER BY i.id`
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[IdentityState], identities)
 }
 
@@ -152,14 +214,48 @@ func (s *Store) UpdateIdentities(ctx context.Context, tx pgx.Tx, states []Identi
 	return mapError(err)
 }
 
-// NoteRefresh notes when identities were refreshed last.
-func (s *Store) NoteRefresh(ctx context.Context, tx pgx.Tx, identities []ID, now time.Time) error {
+// NoteRefresh notes when identities were refreshed last, and from when on a refresh may find something else though
+// nothing but the time has changed. due is parallel to identities; nil is never.
+func (s *Store) NoteRefresh(ctx context.Context, tx pgx.Tx, identities []ID, due []*time.Time, now time.Time) error {
 	const statement = `
-		INSERT INTO muster.refresh_state (identity_id, last_refresh)
-		SELECT id, $2 FROM unnest($1::uuid[]) id
-		ON CONFLICT ON CONSTRAINT refresh_state_pkey DO UPDATE SET last_refresh = excluded.last_refresh`
-	_, err := tx.Exec(ctx, s.sql(statement), identities, now)
+		INSERT INTO muster.refresh_state (identity_id, last_refresh, due)
+		SELECT id, $3, due FROM unnest($1::uuid[], $2::timestamptz[]) v (id, due)
+		ON CONFLICT ON CONSTRAINT refresh_state_pkey
+		DO UPDATE SET last_refresh = excluded.last_refresh, due = excluded.due`
+	_, err := tx.Exec(ctx, s.sql(statement), identities, due, now)
 	return mapError(err)
+}
+
+// RaiseWatermark notes that all identities which were created before a time were refreshed after it.
+func (s *Store) RaiseWatermark(ctx context.Context, tx pgx.Tx, at time.Time) error {
+	_, err := tx.Exec(ctx, s.sql(`UPDATE muster.refresh_watermark SET at = greatest(at, $1)`), at)
+	return mapError(err)
+}
+
+// FailIdentity notes that an identity could not be processed, and why.
+func (s *Store) FailIdentity(ctx context.Context, tx pgx.Tx, id ID, reason string, now time.Time) error {
+	const statement = `
+		UPDATE muster.identities SET processing_state = 'ERROR', processing_error = $2, modified = $3 WHERE id = $1`
+	_, err := tx.Exec(ctx, s.sql(statement), id, reason, now)
+	return mapError(err)
+}
+
+// managerLevelsMax is how far up a cycle of managers is looked for.
+const managerLevelsMax = 50
+
+// ManagerCycles returns those of the identities that are their own manager through others.
+func (s *Store) ManagerCycles(ctx context.Context, q Querier, identities []ID) ([]ID, error) {
+	const statement = `
+		WITH RECURSIVE above (start_id, id, level) AS (
+		    SELECT id, manager_id, 1 FROM muster.identities WHERE id = ANY ($1) AND manager_id IS NOT NULL
+		    UNION ALL
+		    SELECT a.start_id, i.manager_id, a.level + 1
+		    FROM above a
+		    JOIN muster.identities i ON i.id = a.id
+		    WHERE i.manager_id IS NOT NULL AND a.id <> a.start_id AND a.level < $2
+		)
+		SELECT DISTINCT start_id FROM above WHERE id = start_id ORDER BY start_id`
+	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID], identities, managerLevelsMax)
 }
 
 // Event is one entry of an identity's history.

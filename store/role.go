@@ -121,7 +121,7 @@ func (s *Store) DeleteRoleAssignment(ctx context.Context, tx pgx.Tx, identity, a
 // AssignmentsOf returns what decides about the assignments of identities, by identity and role.
 func (s *Store) AssignmentsOf(ctx context.Context, q Querier, identities []ID) ([]HeldRole, error) {
 	const statement = `
-		SELECT id, identity_id, role_id, assignment_source, remove_date
+		SELECT id, identity_id, role_id, assignment_source, start_date, remove_date
 		FROM muster.role_assignments
 		WHERE identity_id = ANY ($1)
 		ORDER BY identity_id, role_id, assignment_source`
@@ -134,6 +134,7 @@ type HeldRole struct {
 	IdentityID ID
 	RoleID     ID
 	Source     string
+	StartDate  *time.Time
 	RemoveDate *time.Time
 }
 

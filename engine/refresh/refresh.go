@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/muster-engine/muster/engine/attribute"
@@ -34,8 +35,9 @@ type Configuration struct {
 
 // Role is a role that identities become members of by themselves.
 type Role struct {
-	ID   ID
-	Name string
+	ID        ID
+	Name      string
+	Criterion *criteria.Criterion // nil for a role that lists its members
 }
 
 // Profile makes identities of the accounts of its source.
@@ -58,11 +60,14 @@ type Profile struct {
 type Mapping struct {
 	Attribute string
 	Transform Transform
+	// Periodic says that the attribute is calculated again at every scheduled time.
+	Periodic bool
 }
 
 // Transform calculates a value: a [*transform.Transform]. It is called by many goroutines at once.
 type Transform interface {
-	Evaluate(input *transform.Input) (attribute.Value, error)
+	EvaluateUntil(input *transform.Input) (value attribute.Value, due time.Time, err error)
+	Trace(input *transform.Input) (attribute.Value, []transform.Step, error)
 }
 
 // State is what of an identity is calculated.
@@ -95,6 +100,7 @@ type Assignment struct {
 	RoleID ID
 	// Membership says that the role's membership assigned it, and that therefore it takes it away.
 	Membership bool
+	StartDate  time.Time // zero for at once
 	RemoveDate time.Time // zero for none
 }
 
@@ -132,6 +138,29 @@ type Change struct {
 	Gained        []Role
 	Lost          []RoleLoss
 	Err           error
+	// Due is from when on a calculation may find something else though nothing but the time has changed; zero is never.
+	Due time.Time
+	// Periodic says that it may do so at any time, so that the next scheduled time is early enough.
+	Periodic bool
+	// Warnings say what is not an error, but may not be as it was meant. They hold no values.
+	Warnings []string
+}
+
+// due notes a time at which the identity is to be calculated again. Times that have passed are no reason to.
+func (c *Change) due(at, now time.Time) {
+	if at.After(now) && (c.Due.IsZero() || at.Before(c.Due)) {
+		c.Due = at
+	}
+}
+
+// Lifecycle reports whether an identity that had a lifecycle state gets another one, or none.
+func (c *Change) Lifecycle() bool {
+	return c.Before.LifecycleState != "" && c.Before.LifecycleState != c.After.LifecycleState
+}
+
+// Deactivated reports whether the identity ceases to be active.
+func (c *Change) Deactivated() bool {
+	return c.Before.IdentityState == Active && c.After.IdentityState != Active
 }
 
 // Differs reports whether anything is to be written.
@@ -171,15 +200,20 @@ func Compute(s *Snapshot, c *Configuration, now time.Time) Change {
 	after.ProfileID = profile.ID
 	after.ManagerKey = profile.managerKey(account)
 	if profile.Enabled {
-		attributes, err := profile.evaluate(s, now)
+		attributes, err := change.evaluate(profile, s, now)
 		if err != nil {
 			after = s.Identity
 			after.ProcessingState, after.ProcessingError = StateError, err.Error()
-			change.Err = err
+			change.Err, change.Periodic = err, true
 			return change
+		}
+		if after.LifecycleManual {
+			attributes.Put(lifecycleAttribute, textOrNull(after.LifecycleState))
 		}
 		after.Attributes = attributes
 		change.Attributes = difference(&s.Identity.Attributes, &after.Attributes)
+		change.checkRequired()
+		change.readNextProcessing(now)
 	}
 	after.promote(account)
 	after.setLifecycle(profile)
@@ -211,31 +245,81 @@ func (p *Profile) managerKey(account *Account) string {
 	return p.ManagerKey(value.Text())
 }
 
-// evaluate calculates the attributes that the profile maps. Attributes that it does not map fall away.
-func (p *Profile) evaluate(s *Snapshot, now time.Time) (attribute.Set, error) {
+// input returns what the profile's transforms are evaluated with, but for the attribute.
+func (s *Snapshot) input(now time.Time) transform.Input {
 	accounts := make([]transform.Account, len(s.Accounts))
 	for i := range s.Accounts {
 		accounts[i] = s.Accounts[i].Account
 	}
-	input := transform.Input{
+	return transform.Input{
 		Identity: transform.Identity{
 			ID: hex.EncodeToString(s.Identity.ID[:]), Name: s.Identity.Name, Alias: s.Identity.Alias,
 			Attributes: &s.Identity.Attributes,
 		},
 		Accounts: accounts, Now: now, Random: s.Random, Directory: s.Directory,
 	}
+}
+
+// evaluate calculates the attributes that the profile maps. Attributes that it does not map fall away.
+func (c *Change) evaluate(p *Profile, s *Snapshot, now time.Time) (attribute.Set, error) {
+	input := s.input(now)
 	var attributes attribute.Set
-	for _, m := range p.Mappings {
+	for i := range p.Mappings {
+		m := &p.Mappings[i]
 		input.Attribute, input.OldValue = m.Attribute, s.Identity.Attributes.Get(m.Attribute)
-		value, err := m.Transform.Evaluate(&input)
+		value, due, err := m.Transform.EvaluateUntil(&input)
 		if err != nil {
 			return attributes, fmt.Errorf("attribute %s of profile %q: %w", m.Attribute, p.Name, err)
 		}
 		if !value.IsNull() {
 			attributes.Put(m.Attribute, value)
 		}
+		if m.Periodic || due.Equal(now) {
+			c.Periodic = true
+		}
+		c.due(due, now)
 	}
 	return attributes, nil
+}
+
+// requiredAttributes are those without which an identity is incomplete, as published.
+var requiredAttributes = []string{"uid", "email", "firstname", "lastname"}
+
+// Missing returns the required attributes that an identity lacks.
+func Missing(attributes *attribute.Set) []string {
+	var missing []string
+	for _, name := range requiredAttributes {
+		if attributes.Get(name).Text() == "" {
+			missing = append(missing, name)
+		}
+	}
+	return missing
+}
+
+func (c *Change) checkRequired() {
+	if missing := Missing(&c.After.Attributes); len(missing) > 0 {
+		c.Warnings = append(c.Warnings, "the identity is incomplete: it has no "+strings.Join(missing, ", "))
+	}
+}
+
+// nextProcessingLayouts are the forms of ISO 8601 in which a point in time may be written: with Z or an offset.
+var nextProcessingLayouts = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04Z07:00",
+	"2006-01-02T15:04Z0700"}
+
+// readNextProcessing takes the point in time at which the identity itself asks to be calculated again.
+func (c *Change) readNextProcessing(now time.Time) {
+	text := c.After.Attributes.Get("nextProcessing").Text()
+	if text == "" {
+		return
+	}
+	for _, layout := range nextProcessingLayouts {
+		if at, err := time.Parse(layout, text); err == nil {
+			c.due(at, now)
+			return
+		}
+	}
+	c.Warnings = append(c.Warnings, "nextProcessing is no point in time: ISO 8601 with Z or an offset is expected, "+
+		"as 2026-03-01T08:00:00Z")
 }
 
 // promote takes the properties of an identity that are attributes of it. An identity always has a name and an alias:
@@ -261,7 +345,7 @@ func firstText(values ...attribute.Value) string {
 // set by hand.
 func (s *State) setLifecycle(profile *Profile) {
 	if !s.LifecycleManual {
-		s.LifecycleState = s.Attributes.Get("cloudLifecycleState").Text()
+		s.LifecycleState = s.Attributes.Get(lifecycleAttribute).Text()
 		if _, exists := profile.States[s.LifecycleState]; !exists {
 			s.LifecycleState = ""
 		}
@@ -277,6 +361,16 @@ func (s *State) clearError() {
 	if s.ProcessingState == StateError {
 		s.ProcessingState, s.ProcessingError = StateOK, ""
 	}
+}
+
+// lifecycleAttribute holds the technical name of the lifecycle state.
+const lifecycleAttribute = "cloudLifecycleState"
+
+func textOrNull(s string) attribute.Value {
+	if s == "" {
+		return attribute.Null
+	}
+	return attribute.String(s)
 }
 
 // difference returns the attributes in which two sets differ, by name.

@@ -28,7 +28,7 @@ func mapping(t testing.TB, name, source, from string) Mapping {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Mapping{name, compiled}
+	return Mapping{Attribute: name, Transform: compiled}
 }
 
 func account(source ID, name, native string, attributes map[string]string) Account {
@@ -95,7 +95,7 @@ func TestCompute(t *testing.T) {
 		{
 			"a state set by hand stays", []Profile{employees(t)}, State{LifecycleState: "leave", LifecycleManual: true},
 			[]Account{account(hr, "HR", "7", map[string]string{"state": "active"})},
-			`name=7 alias=7 email= processing= correlated=true profile=a lifecycle=leave/true identityState=INACTIVE_LONG_TERM manager= {"cloudLifecycleState":"active"}`,
+			`name=7 alias=7 email= processing= correlated=true profile=a lifecycle=leave/true identityState=INACTIVE_LONG_TERM manager= {"cloudLifecycleState":"leave"}`,
 		},
 		{
 			"the profile that comes first decides", []Profile{employees(t), contractors}, State{},
@@ -144,14 +144,18 @@ func TestCompute(t *testing.T) {
 
 type failing struct{}
 
-func (failing) Evaluate(*transform.Input) (attribute.Value, error) {
-	return attribute.Null, errors.New("no grade")
+func (failing) EvaluateUntil(*transform.Input) (attribute.Value, time.Time, error) {
+	return attribute.Null, time.Time{}, errors.New("no grade")
+}
+
+func (failing) Trace(*transform.Input) (attribute.Value, []transform.Step, error) {
+	return attribute.Null, nil, errors.New("no grade")
 }
 
 // A mapping that fails leaves everything as it was but for the processing state, and says which one it was.
 func TestComputeError(t *testing.T) {
 	profile := employees(t)
-	profile.Mappings = append(profile.Mappings, Mapping{"grade", failing{}})
+	profile.Mappings = append(profile.Mappings, Mapping{Attribute: "grade", Transform: failing{}})
 	before := State{Name: "Old", Alias: "old", ManagerID: ID{9}, ManagerKey: "number=9"}
 	s := &Snapshot{Identity: before, Accounts: []Account{account(hr, "HR", "7", map[string]string{"id": "7", "name": "New"})}}
 	change := Compute(s, &Configuration{Profiles: []Profile{profile}}, now)
@@ -220,7 +224,7 @@ func TestComputeRoles(t *testing.T) {
 	ann := ID{7}
 	configuration := &Configuration{
 		Profiles: []Profile{employees(t)},
-		Roles:    []Role{{ID{1}, "by uid"}, {ID{2}, "by list"}, {ID{3}, "never"}},
+		Roles:    []Role{{ID: ID{1}, Name: "by uid"}, {ID: ID{2}, Name: "by list"}, {ID: ID{3}, Name: "never"}},
 		Index: criteria.NewIndex([]*criteria.Criterion{
 			parse(`{"operation":"EQUALS","key":{"type":"IDENTITY","property":"attribute.uid"},"stringValue":"A"}`), nil,
 			parse(`{"operation":"EQUALS","key":{"type":"IDENTITY","property":"attribute.uid"},"stringValue":"B"}`),
@@ -233,12 +237,12 @@ func TestComputeRoles(t *testing.T) {
 		want string
 	}{
 		{"new", nil, "+by uid +by list"},
-		{"held", []Assignment{{ID{1}, ID{1}, true, time.Time{}}, {ID{2}, ID{2}, true, time.Time{}}}, ""},
-		{"a request is independent", []Assignment{{ID{1}, ID{1}, false, time.Time{}}, {ID{2}, ID{3}, false, time.Time{}}}, "+by uid +by list"},
-		{"does not hold any more", []Assignment{{ID{1}, ID{3}, true, time.Time{}}}, "+by uid +by list -3"},
-		{"of a role that is gone or not enabled", []Assignment{{ID{1}, ID{9}, true, time.Time{}}}, "+by uid +by list -9"},
-		{"the remove date has come", []Assignment{{ID{1}, ID{3}, false, now}}, "+by uid +by list -3 expired"},
-		{"the remove date is to come", []Assignment{{ID{1}, ID{3}, false, now.Add(1)}}, "+by uid +by list"},
+		{"held", []Assignment{{ID: ID{1}, RoleID: ID{1}, Membership: true}, {ID: ID{2}, RoleID: ID{2}, Membership: true}}, ""},
+		{"a request is independent", []Assignment{{ID: ID{1}, RoleID: ID{1}, Membership: false}, {ID: ID{2}, RoleID: ID{3}, Membership: false}}, "+by uid +by list"},
+		{"does not hold any more", []Assignment{{ID: ID{1}, RoleID: ID{3}, Membership: true}}, "+by uid +by list -3"},
+		{"of a role that is gone or not enabled", []Assignment{{ID: ID{1}, RoleID: ID{9}, Membership: true}}, "+by uid +by list -9"},
+		{"the remove date has come", []Assignment{{ID: ID{1}, RoleID: ID{3}, Membership: false, RemoveDate: now}}, "+by uid +by list -3 expired"},
+		{"the remove date is to come", []Assignment{{ID: ID{1}, RoleID: ID{3}, Membership: false, RemoveDate: now.Add(1)}}, "+by uid +by list"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := Snapshot{Identity: State{ID: ann}, Accounts: []Account{account(hr, "HR", "a", map[string]string{"id": "a"})},

@@ -11,11 +11,13 @@ import (
 func (c *Change) decideRoles(s *Snapshot, configuration *Configuration, now time.Time) {
 	member := configuration.members(c.After, s.Accounts)
 	for _, a := range s.Assignments {
+		c.due(a.StartDate, now)
+		c.due(a.RemoveDate, now)
 		switch {
 		case !a.RemoveDate.IsZero() && !a.RemoveDate.After(now):
-			c.Lost = append(c.Lost, RoleLoss{a, true})
+			c.Lost = append(c.Lost, RoleLoss{Assignment: a, Expired: true})
 		case a.Membership && !member[a.RoleID]:
-			c.Lost = append(c.Lost, RoleLoss{a, false})
+			c.Lost = append(c.Lost, RoleLoss{Assignment: a})
 		}
 		if a.Membership {
 			member[a.RoleID] = false // it is assigned already
@@ -37,12 +39,17 @@ func (c *Configuration) members(identity *State, accounts []Account) map[ID]bool
 	if c.Index == nil {
 		return member
 	}
-	facts := criteria.Facts{Identity: &identity.Attributes, Accounts: make([]criteria.Account, len(accounts))}
-	for i := range accounts {
-		facts.Accounts[i] = criteria.Account{SourceID: accounts[i].SourceID, Attributes: accounts[i].Attributes}
-	}
+	facts := factsOf(identity, accounts)
 	for _, i := range c.Index.Match(&facts, nil) {
 		member[c.Roles[i].ID] = true
 	}
 	return member
+}
+
+func factsOf(identity *State, accounts []Account) criteria.Facts {
+	facts := criteria.Facts{Identity: &identity.Attributes, Accounts: make([]criteria.Account, len(accounts))}
+	for i := range accounts {
+		facts.Accounts[i] = criteria.Account{SourceID: accounts[i].SourceID, Attributes: accounts[i].Attributes}
+	}
+	return facts
 }

@@ -1,0 +1,545 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/refresh"
+	"github.com/muster-engine/muster/engine/transform"
+	"github.com/muster-engine/muster/store"
+)
+
+// batch is the work of one transaction on some identities.
+type batch struct {
+	e      *Engine
+	tx     pgx.Tx
+	config *configuration
+	cause  store.Cause
+	ids    []store.ID
+	// everybody says that the batch is part of a run over all identities, whose watermark stands for lastRefresh.
+	everybody bool
+	// These are parallel to ids. due is when each was to be calculated again, nil for never.
+	snapshots []refresh.Snapshot
+	changes   []refresh.Change
+	due       []*time.Time
+	// removed and added are the keys that the identities lose and gain.
+	removed, added []store.IdentityKey
+	counts         store.TaskCounts
+	messages       []store.TaskMessage
+}
+
+// calculate does all that a batch does to its identities, which are locked, and whose requests are taken.
+func (b *batch) calculate(ctx context.Context) error {
+	if err := b.snapshot(ctx); err != nil {
+		return err
+	}
+	if err := b.compute(); err != nil {
+		return err
+	}
+	if err := b.compareKeys(ctx); err != nil {
+		return err
+	}
+	if b.findsAnew() {
+		if err := b.e.store.LockKeys(ctx, b.tx); err != nil {
+			return err
+		}
+	}
+	if err := b.e.store.ChangeIdentityKeys(ctx, b.tx, b.removed, b.added); err != nil {
+		return err
+	}
+	if err := b.findManagers(ctx, b.e.store.FindByKeys); err != nil {
+		return err
+	}
+	return b.apply(ctx)
+}
+
+// snapshot reads the identities and their accounts.
+func (b *batch) snapshot(ctx context.Context) error {
+	states, err := b.e.store.IdentityStates(ctx, b.tx, b.ids)
+	if err != nil {
+		return err
+	}
+	accounts, err := b.e.store.AccountsOf(ctx, b.tx, b.ids)
+	if err != nil {
+		return err
+	}
+	held, err := b.e.store.AssignmentsOf(ctx, b.tx, b.ids)
+	if err != nil {
+		return err
+	}
+	b.snapshots, b.due = make([]refresh.Snapshot, len(states)), make([]*time.Time, len(states))
+	for i := range states {
+		s := &b.snapshots[i]
+		s.Random, b.due[i] = rand.Reader, states[i].Due
+		if err := decodeState(&states[i], &s.Identity); err != nil {
+			return err
+		}
+		if b.config.others {
+			s.Directory = &directory{ctx: ctx, b: b, state: &s.Identity}
+		}
+		for len(accounts) > 0 && accounts[0].IdentityID == states[i].ID {
+			account, err := b.config.account(&accounts[0])
+			if err != nil {
+				return err
+			}
+			s.Accounts = append(s.Accounts, account)
+			accounts = accounts[1:]
+		}
+		slices.SortStableFunc(s.Accounts, func(a, b refresh.Account) int { return a.Created.Compare(b.Created) })
+		for len(held) > 0 && held[0].IdentityID == states[i].ID {
+			s.Assignments = append(s.Assignments, assignment(&held[0]))
+			held = held[1:]
+		}
+	}
+	return nil
+}
+
+// assignment returns an assignment as a calculation sees it.
+func assignment(row *store.HeldRole) refresh.Assignment {
+	a := refresh.Assignment{ID: refresh.ID(row.ID), RoleID: refresh.ID(row.RoleID),
+		Membership: row.Source == store.AssignedByMembership}
+	if row.StartDate != nil {
+		a.StartDate = *row.StartDate
+	}
+	if row.RemoveDate != nil {
+		a.RemoveDate = *row.RemoveDate
+	}
+	return a
+}
+
+func decodeState(row *store.IdentityState, s *refresh.State) error {
+	*s = refresh.State{
+		ID: refresh.ID(row.ID), Name: row.Name, Alias: row.Alias, Email: deref(row.Email),
+		ProcessingState: deref(row.ProcessingState), ProcessingError: deref(row.ProcessingError),
+		Correlated: row.Correlated, ProfileID: refresh.ID(row.ProfileID),
+		LifecycleState: deref(row.LifecycleState), LifecycleManual: row.LifecycleManual,
+		IdentityState: deref(row.IdentityState), ManagerID: refresh.ID(row.ManagerID),
+		ManagerKey: deref(row.ManagerKey),
+	}
+	if err := s.Attributes.Decode(row.Attributes); err != nil {
+		return fmt.Errorf("identity %s: %w", row.ID, err)
+	}
+	return nil
+}
+
+func encodeState(s *refresh.State) store.IdentityState {
+	first, last := s.Attributes.Get("firstname"), s.Attributes.Get("lastname")
+	return store.IdentityState{
+		ID: s.ID, Name: s.Name, Alias: s.Alias, Email: pointer(s.Email),
+		FirstName: textPointer(first), LastName: textPointer(last),
+		ProcessingState: pointer(s.ProcessingState), ProcessingError: pointer(s.ProcessingError),
+		Correlated: s.Correlated, ProfileID: s.ProfileID,
+		LifecycleState: pointer(s.LifecycleState), LifecycleManual: s.LifecycleManual,
+		IdentityState: pointer(s.IdentityState), ManagerID: s.ManagerID, ManagerKey: pointer(s.ManagerKey),
+		Attributes: s.Attributes.AppendJSON(nil),
+	}
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// pointer returns nil, which is null, for the empty text.
+func pointer(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func textPointer(v attribute.Value) *string {
+	if v.IsNull() {
+		return nil
+	}
+	text := v.Text()
+	return &text
+}
+
+// account returns an account as a calculation sees it.
+func (c *configuration) account(row *store.Account) (refresh.Account, error) {
+	attributes := &attribute.Set{}
+	if err := attributes.Decode(row.Attributes); err != nil {
+		return refresh.Account{}, fmt.Errorf("account %s: %w", row.ID, err)
+	}
+	account := refresh.Account{SourceID: refresh.ID(row.SourceID), Account: transform.Account{
+		SourceID: row.SourceID.String(), ID: row.ID.String(), NativeIdentity: row.NativeIdentity, Name: row.Name,
+		Created: row.Created, Attributes: attributes,
+	}}
+	if source := c.sources[row.SourceID]; source != nil {
+		account.SourceName = source.Name
+	}
+	return account, nil
+}
+
+// compute calculates every identity of the batch. The error is one of the database: those of an identity are in its
+// change.
+func (b *batch) compute() error {
+	b.changes = make([]refresh.Change, len(b.snapshots))
+	for i := range b.snapshots {
+		b.changes[i] = refresh.Compute(&b.snapshots[i], &b.config.refresh, b.cause.At)
+		if err := b.changes[i].Err; err != nil {
+			if failed := (*lookupError)(nil); errors.As(err, &failed) {
+				return failed
+			}
+		}
+	}
+	return nil
+}
+
+// findsAnew reports whether the batch changes by what identities are found, or by what they look for their managers.
+func (b *batch) findsAnew() bool {
+	return len(b.removed)+len(b.added) > 0 || slices.ContainsFunc(b.changes, func(c refresh.Change) bool {
+		return c.Before.ManagerKey != c.After.ManagerKey
+	})
+}
+
+// compareKeys finds the keys that the changed identities gain and lose.
+func (b *batch) compareKeys(ctx context.Context) error {
+	var concerned []store.ID
+	for i := range b.changes {
+		if len(b.changes[i].Attributes) > 0 {
+			concerned = append(concerned, b.changes[i].After.ID)
+		}
+	}
+	if len(concerned) == 0 {
+		return nil
+	}
+	rows, err := b.e.store.IdentityKeys(ctx, b.tx, concerned)
+	if err != nil {
+		return err
+	}
+	held := map[store.ID][]string{}
+	for _, row := range rows {
+		held[row.IdentityID] = append(held[row.IdentityID], row.Key)
+	}
+	for i := range b.changes {
+		if len(b.changes[i].Attributes) == 0 {
+			continue
+		}
+		id := store.ID(b.changes[i].After.ID)
+		keys := b.config.identityKeys(&b.changes[i].After.Attributes)
+		b.removed = appendMissing(b.removed, id, held[id], keys)
+		b.added = appendMissing(b.added, id, keys, held[id])
+	}
+	return nil
+}
+
+// findManagers looks the managers up with find, the keys of the batch itself being in place.
+func (b *batch) findManagers(ctx context.Context,
+	find func(context.Context, store.Querier, []string) ([]store.KeyMatch, error),
+) error {
+	var keys []string
+	for i := range b.changes {
+		if key := b.changes[i].After.ManagerKey; key != "" {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	matches, err := find(ctx, b.tx, slices.Compact(keys))
+	if err != nil {
+		return err
+	}
+	managers := map[string]store.ID{}
+	for _, match := range matches {
+		if match.Matches == 1 {
+			managers[match.Key] = match.IdentityID
+		}
+	}
+	for i := range b.changes {
+		b.changes[i].SetManager(refresh.ID(managers[b.changes[i].After.ManagerKey]))
+	}
+	return nil
+}
+
+// apply writes what differs, and what follows from it for others.
+func (b *batch) apply(ctx context.Context) error {
+	var states []store.IdentityState
+	var events []store.Event
+	var managed []store.ID
+	for i := range b.changes {
+		c := &b.changes[i]
+		b.count(c)
+		if c.StateDiffers() {
+			states = append(states, encodeState(c.After))
+		}
+		if c.After.ManagerID != c.Before.ManagerID && c.After.ManagerID != (refresh.ID{}) {
+			managed = append(managed, c.After.ID)
+		}
+		var err error
+		if len(c.Attributes) > 0 {
+			events, err = appendEvent(events, c.After.ID, EventAttributesChanged, attributeChanges(c.Attributes))
+		}
+		if err == nil && len(c.Gained)+len(c.Lost) > 0 {
+			events, err = appendEvent(events, c.After.ID, EventRolesChanged, b.config.roleChanges(c))
+		}
+		if err == nil && c.StateDiffers() {
+			events, err = b.appendStateEvent(events, c)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	s := b.e.store
+	if err := b.applyRoles(ctx); err != nil {
+		return err
+	}
+	if len(states) > 0 {
+		if err := s.UpdateIdentities(ctx, b.tx, states, b.cause.At); err != nil {
+			return err
+		}
+	}
+	if err := s.AddEvents(ctx, b.tx, events, b.cause.At); err != nil {
+		return err
+	}
+	if err := b.noteRefresh(ctx); err != nil {
+		return err
+	}
+	if err := b.reportCycles(ctx, managed); err != nil {
+		return err
+	}
+	b.report()
+	gained, touched := make([]string, len(b.added)), make([]string, 0, len(b.added)+len(b.removed))
+	for i, key := range b.added {
+		gained[i] = key.Key
+	}
+	touched = append(touched, gained...)
+	for _, key := range b.removed {
+		touched = append(touched, key.Key)
+	}
+	if err := s.RequestManagedRefresh(ctx, b.tx, touched, b.ids, b.cause); err != nil {
+		return err
+	}
+	correlated, err := s.CorrelateKeys(ctx, b.tx, gained, b.cause)
+	b.counts.Correlated += int64(correlated)
+	return err
+}
+
+// count adds a change to what the batch did.
+func (b *batch) count(c *refresh.Change) {
+	n := &b.counts
+	n.Identities++
+	if c.Differs() {
+		n.Changed++
+	}
+	if c.Err != nil {
+		n.Errors++
+	}
+	n.RolesGained += int64(len(c.Gained))
+	n.RolesLost += int64(len(c.Lost))
+	if slices.ContainsFunc(c.Lost, func(l refresh.RoleLoss) bool { return !l.Expired }) {
+		n.RoleLosers++
+	}
+	if c.Lifecycle() {
+		n.LifecycleChanged++
+	}
+	if c.Deactivated() {
+		n.Deactivated++
+	}
+}
+
+// noteRefresh notes that the identities were refreshed, and when they are due again.
+func (b *batch) noteRefresh(ctx context.Context) error {
+	ids, due := make([]store.ID, 0, len(b.ids)), make([]*time.Time, 0, len(b.ids))
+	for i := range b.changes {
+		next := b.e.dueOf(&b.changes[i], b.cause.At)
+		if b.everybody && !b.changes[i].Differs() && sameTime(next, b.due[i]) {
+			continue
+		}
+		ids, due = append(ids, b.ids[i]), append(due, next)
+	}
+	return b.e.store.NoteRefresh(ctx, b.tx, ids, due, b.cause.At)
+}
+
+// dueOf returns when an identity is to be calculated again, nil for never.
+func (e *Engine) dueOf(c *refresh.Change, now time.Time) *time.Time {
+	due := c.Due
+	if c.Periodic {
+		if slot := e.nextSlot(now); due.IsZero() || slot.Before(due) {
+			due = slot
+		}
+	}
+	if due.IsZero() {
+		return nil
+	}
+	due = due.UTC().Truncate(time.Microsecond)
+	return &due
+}
+
+func sameTime(a, b *time.Time) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Equal(*b)
+}
+
+// reportCycles warns of identities that are their own manager through others.
+func (b *batch) reportCycles(ctx context.Context, managed []store.ID) error {
+	if len(managed) == 0 {
+		return nil
+	}
+	cycles, err := b.e.store.ManagerCycles(ctx, b.tx, managed)
+	for i := range b.changes {
+		if slices.Contains(cycles, store.ID(b.changes[i].After.ID)) {
+			b.changes[i].Warnings = append(b.changes[i].Warnings,
+				"the managers form a cycle: the identity is its own manager through others")
+		}
+	}
+	return err
+}
+
+// The keys of task messages.
+const (
+	messageFailed  = "IDENTITY_PROCESSING_FAILED"
+	messageWarning = "IDENTITY_PROCESSING_WARNING"
+)
+
+// report collects what the task has to say of the identities.
+func (b *batch) report() {
+	for i := range b.changes {
+		c := &b.changes[i]
+		if c.Err != nil {
+			b.messages = append(b.messages, store.TaskMessage{Type: "ERROR", Key: messageFailed,
+				IdentityID: c.After.ID, Text: c.Err.Error()})
+		}
+		if len(c.Warnings) > 0 {
+			b.counts.Warnings++
+		}
+		for _, warning := range c.Warnings {
+			b.messages = append(b.messages, store.TaskMessage{Type: "WARN", Key: messageWarning,
+				IdentityID: c.After.ID, Text: warning})
+		}
+	}
+}
+
+func appendEvent(events []store.Event, identity refresh.ID, kind string, detail any) ([]store.Event, error) {
+	text, err := json.Marshal(detail)
+	return append(events, store.Event{IdentityID: store.ID(identity), Type: kind, Detail: text}), err
+}
+
+// applyRoles writes the memberships that are gained and lost.
+func (b *batch) applyRoles(ctx context.Context) error {
+	var identities, roles, lost []store.ID
+	for i := range b.changes {
+		for _, role := range b.changes[i].Gained {
+			identities = append(identities, store.ID(b.changes[i].After.ID))
+			roles = append(roles, store.ID(role.ID))
+		}
+		for _, loss := range b.changes[i].Lost {
+			lost = append(lost, store.ID(loss.ID))
+		}
+	}
+	if err := b.e.store.DeleteAssignments(ctx, b.tx, lost); err != nil {
+		return err
+	}
+	return b.e.store.AddMemberships(ctx, b.tx, identities, roles, b.cause.At)
+}
+
+// rolesDetail is the detail of an event of changed roles.
+type rolesDetail struct {
+	Gained []roleDetail `json:"gained"`
+	Lost   []roleDetail `json:"lost"`
+}
+
+type roleDetail struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+}
+
+// roleChanges says which roles are gained and lost, and why.
+func (c *configuration) roleChanges(change *refresh.Change) rolesDetail {
+	detail := rolesDetail{Gained: []roleDetail{}, Lost: []roleDetail{}}
+	for _, role := range change.Gained {
+		detail.Gained = append(detail.Gained, roleDetail{store.ID(role.ID).String(), role.Name, "the membership holds"})
+	}
+	for _, loss := range change.Lost {
+		reason := "the membership does not hold any more"
+		if loss.Expired {
+			reason = "the remove date has come"
+		}
+		d := roleDetail{ID: store.ID(loss.RoleID).String(), Reason: reason}
+		if role := c.roles[store.ID(loss.RoleID)]; role != nil {
+			d.Name = role.Name
+		}
+		detail.Lost = append(detail.Lost, d)
+	}
+	return detail
+}
+
+// changesDetail is the detail of an event of changed attributes, in the shape that the product's events have.
+type changesDetail struct {
+	Changes []changeDetail `json:"changes"`
+}
+
+type changeDetail struct {
+	Attribute string          `json:"attribute"`
+	OldValue  attribute.Value `json:"oldValue"`
+	NewValue  attribute.Value `json:"newValue"`
+}
+
+func attributeChanges(changes []refresh.AttributeChange) changesDetail {
+	detail := changesDetail{Changes: make([]changeDetail, len(changes))}
+	for i, c := range changes {
+		detail.Changes[i] = changeDetail{c.Name, c.From, c.To}
+	}
+	return detail
+}
+
+// stateDetail is the detail of an event of what is calculated of an identity beside its attributes. Null is none.
+type stateDetail struct {
+	LifecycleState  *stateChange `json:"lifecycleState,omitempty"`
+	IdentityState   *stateChange `json:"identityState,omitempty"`
+	Manager         *stateChange `json:"manager,omitempty"`
+	ProcessingState *stateChange `json:"processingState,omitempty"`
+	Correlated      *stateChange `json:"correlated,omitempty"`
+	Profile         *stateChange `json:"identityProfile,omitempty"`
+}
+
+type stateChange struct {
+	OldValue *string `json:"oldValue"`
+	NewValue *string `json:"newValue"`
+}
+
+// appendStateEvent appends an event of changed states, if one of those that it tells has changed. The first
+// calculation of an identity has its own event already: its creation.
+func (b *batch) appendStateEvent(events []store.Event, c *refresh.Change) ([]store.Event, error) {
+	from, to := c.Before, c.After
+	detail := stateDetail{
+		LifecycleState:  changedText(from.LifecycleState, to.LifecycleState),
+		IdentityState:   changedText(from.IdentityState, to.IdentityState),
+		Manager:         changedText(idText(from.ManagerID), idText(to.ManagerID)),
+		ProcessingState: changedText(from.ProcessingState, to.ProcessingState),
+		Correlated:      changedText(strconv.FormatBool(from.Correlated), strconv.FormatBool(to.Correlated)),
+		Profile:         changedText(idText(from.ProfileID), idText(to.ProfileID)),
+	}
+	if detail == (stateDetail{}) {
+		return events, nil
+	}
+	return appendEvent(events, to.ID, EventStateChanged, detail)
+}
+
+func changedText(from, to string) *stateChange {
+	if from == to {
+		return nil
+	}
+	return &stateChange{pointer(from), pointer(to)}
+}
+
+func idText(id refresh.ID) string {
+	if id == (refresh.ID{}) {
+		return ""
+	}
+	return store.ID(id).String()
+}

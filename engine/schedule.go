@@ -1,0 +1,204 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/store"
+)
+
+// slotHours are the hours of scheduled processing, in the tenant's time zone: the published times.
+var slotHours = []int{8, 20}
+
+// slotsAround returns the slots of the days around a time, the earliest first. A local time that a change of the clocks
+// skips or repeats stands for the one that [time.Date] takes.
+func (e *Engine) slotsAround(at time.Time) []time.Time {
+	local := at.In(e.config.Location)
+	var slots []time.Time
+	for day := -2; day <= 2; day++ {
+		for _, hour := range slotHours {
+			slots = append(slots, time.Date(local.Year(), local.Month(), local.Day()+day, hour, 0, 0, 0,
+				e.config.Location))
+		}
+	}
+	return slots
+}
+
+// nextSlot returns the first slot after a time.
+func (e *Engine) nextSlot(at time.Time) time.Time {
+	for _, slot := range e.slotsAround(at) {
+		if slot.After(at) {
+			return slot
+		}
+	}
+	panic("unreachable: two days hold a slot")
+}
+
+// lastSlot returns the last slot that is not after a time.
+func (e *Engine) lastSlot(at time.Time) time.Time {
+	var last time.Time
+	for _, slot := range e.slotsAround(at) {
+		if !slot.After(at) {
+			last = slot
+		}
+	}
+	return last
+}
+
+// ScheduleResult says what [Engine.RunSchedule] found to do.
+type ScheduleResult struct {
+	// Slot is the slot that was begun, zero when the last one was begun before.
+	Slot time.Time
+	// Tasks are the tasks that were launched.
+	Tasks []string
+}
+
+// stalledAfter is how long a task may do nothing before another job is made for it.
+const stalledAfter = time.Minute
+
+// RunSchedule does what is due by the clock: it begins the last slot, 08:00 or 20:00 in the tenant's time zone, unless
+// an engine has begun it, and launches the processing of the identities that are due, of those between the slots whose
+// dates have come, and again of tasks whose worker is gone. A started engine calls it every half minute; calling it
+// more often, or from many processes at once, does no harm. Of slots that were missed only the last one is made up for.
+func (e *Engine) RunSchedule(ctx context.Context) (ScheduleResult, error) {
+	const op = "run the schedule"
+	var result ScheduleResult
+	err := e.inTx(ctx, func(tx pgx.Tx) (err error) {
+		result, err = e.runSlot(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return result, wrap(op, "", err)
+	}
+	if result.Slot.IsZero() {
+		task, err := e.runDue(ctx)
+		if err != nil {
+			return result, wrap(op, "", err)
+		}
+		if task != "" {
+			result.Tasks = append(result.Tasks, task)
+		}
+	}
+	return result, wrap(op, "", e.tidy(ctx))
+}
+
+// runSlot begins the last slot, if nobody has.
+func (e *Engine) runSlot(ctx context.Context, tx pgx.Tx) (ScheduleResult, error) {
+	cause := store.Cause{Task: store.NewID(), At: e.now()}
+	slot := e.lastSlot(cause.At)
+	taken, err := e.store.TakeSlot(ctx, tx, slot.UTC(), cause.Task, cause.At)
+	if err != nil || !taken {
+		return ScheduleResult{}, err
+	}
+	due, err := e.store.RequestDueRefresh(ctx, tx, "scheduled", cause)
+	if err != nil {
+		return ScheduleResult{}, err
+	}
+	if err := e.store.NoteSlot(ctx, tx, slot.UTC(), int64(due)); err != nil {
+		return ScheduleResult{}, err
+	}
+	task := &store.Task{Launcher: "schedule", Population: int64(due),
+		Description: "Scheduled processing of " + slot.Format("2006-01-02 15:04 MST")}
+	if err := e.setPopulation(ctx, tx, task); err != nil {
+		return ScheduleResult{}, err
+	}
+	status, err := e.launch(ctx, tx, "run the schedule", cause, task)
+	return ScheduleResult{Slot: slot, Tasks: []string{status.ID}}, err
+}
+
+// setPopulation makes the guard's limit of a scheduled run a share of all identities: of those that happen to be due
+// together, most may well change.
+func (e *Engine) setPopulation(ctx context.Context, tx pgx.Tx, task *store.Task) (err error) {
+	if task.Population > int64(e.config.Guard.Minimum) {
+		task.Population, err = e.store.CountPopulation(ctx, tx)
+	}
+	return err
+}
+
+// runDue launches the processing of the identities whose time has come between two slots. It returns "" where there is
+// none.
+func (e *Engine) runDue(ctx context.Context) (string, error) {
+	due, err := e.store.HasDue(ctx, e.pool, e.now())
+	if err != nil || !due {
+		return "", err
+	}
+	var id string
+	err = e.inTx(ctx, func(tx pgx.Tx) error {
+		id = ""
+		cause := store.Cause{Task: store.NewID(), At: e.now()}
+		count, err := e.store.RequestDueRefresh(ctx, tx, "due", cause)
+		if err != nil || count == 0 {
+			return err
+		}
+		task := &store.Task{Launcher: "schedule", Population: int64(count),
+			Description: "Process the identities whose time has come"}
+		if err := e.setPopulation(ctx, tx, task); err != nil {
+			return err
+		}
+		status, err := e.launch(ctx, tx, "run the schedule", cause, task)
+		id = status.ID
+		return err
+	})
+	return id, err
+}
+
+// tidy gives tasks whose worker is gone a new job, lets go what ended tasks did not come to, and forgets old tasks.
+func (e *Engine) tidy(ctx context.Context) error {
+	err := e.inTx(ctx, func(tx pgx.Tx) error {
+		now := e.now()
+		stalled, err := e.store.StalledTasks(ctx, tx, e.config.JobSchema, now.Add(-stalledAfter))
+		if err != nil {
+			return err
+		}
+		for _, task := range stalled {
+			job, err := e.insertJob(ctx, tx, task, false)
+			if err != nil {
+				return err
+			}
+			if err := e.store.SetTaskJob(ctx, tx, task, job, now); err != nil {
+				return err
+			}
+		}
+		return e.store.DeleteTasks(ctx, tx, now.Add(-TaskRetention))
+	})
+	if err != nil {
+		return err
+	}
+	forsaken, err := e.store.ForsakenTasks(ctx, e.pool)
+	for _, task := range forsaken {
+		if err := e.release(ctx, task); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// Slot is a time of scheduled processing.
+type Slot struct {
+	Slot       time.Time  `json:"slot"`
+	Begun      *time.Time `json:"begun"` // null for one that is to come
+	TaskID     string     `json:"taskId,omitempty"`
+	Identities int64      `json:"identities"` // that were due
+}
+
+// Schedule says when processing runs, in the tenant's time zone.
+type Schedule struct {
+	TimeZone string `json:"timeZone"`
+	Next     []Slot `json:"next"` // the two slots that come
+	Last     []Slot `json:"last"` // those that were begun, the latest first
+}
+
+// Schedule returns the next slots and the last ones, at most limit.
+func (e *Engine) Schedule(ctx context.Context, limit int) (Schedule, error) {
+	s := Schedule{TimeZone: e.config.Location.String(), Last: []Slot{}}
+	next := e.nextSlot(e.now())
+	s.Next = []Slot{{Slot: next}, {Slot: e.nextSlot(next)}}
+	rows, err := e.store.Slots(ctx, e.pool, limit)
+	for _, row := range rows {
+		s.Last = append(s.Last, Slot{row.Slot.In(e.config.Location), utc(&row.Begun), row.TaskID.String(),
+			row.Identities})
+	}
+	return s, wrap("show the schedule", "", err)
+}

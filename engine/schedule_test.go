@@ -1,0 +1,283 @@
+package engine_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/muster-engine/muster/engine"
+)
+
+// clock is a clock that a test sets.
+type clock struct{ at atomic.Int64 }
+
+func (c *clock) set(at time.Time) { c.at.Store(at.UnixNano()) }
+func (c *clock) now() time.Time   { return time.Unix(0, c.at.Load()) }
+
+func location(t *testing.T, name string) *time.Location {
+	t.Helper()
+	l, err := time.LoadLocation(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// Eight engines look at the clock at once, every twenty minutes over the days around both changes of the clocks. Every
+// 08:00 and 20:00 of the local time is begun once, and nothing else is.
+func TestSlotsOverClockChanges(t *testing.T) {
+	t.Parallel()
+	for _, zone := range []struct {
+		name string
+		from []string // days before a change of the clocks
+	}{
+		{"Europe/Berlin", []string{"2026-03-28", "2026-10-24"}},
+		{"America/New_York", []string{"2026-03-07", "2026-10-31"}},
+		{"Australia/Lord_Howe", []string{"2026-04-04", "2026-10-03"}}, // half an hour
+	} {
+		t.Run(zone.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			local := location(t, zone.name)
+			var c clock
+			engines := make([]*engine.Engine, 8)
+			for i := range engines {
+				eng, err := engine.New(t.Context(), f.pool, engine.Config{Location: local, Now: c.now})
+				if err != nil {
+					t.Fatal(err)
+				}
+				engines[i] = eng
+			}
+			for _, day := range zone.from {
+				start, err := time.ParseInLocation("2006-01-02 15:04", day+" 07:30", local)
+				if err != nil {
+					t.Fatal(err)
+				}
+				offset := start.Format("-07:00")
+				var begun []string
+				for at := start; at.Before(start.Add(50 * time.Hour)); at = at.Add(20 * time.Minute) {
+					c.set(at)
+					var taken atomic.Int32
+					var group sync.WaitGroup
+					for _, eng := range engines {
+						group.Go(func() {
+							result, err := eng.RunSchedule(t.Context())
+							if err != nil {
+								t.Error(err)
+							}
+							if !result.Slot.IsZero() {
+								taken.Add(1)
+							}
+						})
+					}
+					group.Wait()
+					switch n := taken.Load(); {
+					case n > 1:
+						t.Errorf("%d engines begun the slot at %v", n, at)
+					case n == 1:
+						begun = append(begun, at.Format("02 15:04"))
+					}
+				}
+				first := start.Format("02")
+				var want []string
+				want = append(want, first+" 07:30") // the slot of the evening before is made up for
+				for i := range 3 {
+					d := start.AddDate(0, 0, i).Format("02")
+					want = append(want, d+" 08:10", d+" 20:10")
+				}
+				got := strings.Join(begun, ", ")
+				// Twenty minutes from 07:30 on meet the slots at ten minutes past, also when the clocks are changed by an hour; by
+				// half an hour they meet some of them at the hour.
+				for i, w := range want[:min(len(want), len(begun))] {
+					if begun[i][:5] != w[:5] {
+						t.Errorf("the slots of %s (%s) were begun at %s", day, offset, got)
+						break
+					}
+				}
+				if len(begun) < 5 || len(begun) > 6 {
+					t.Errorf("the slots of %s were begun at %s", day, got)
+				}
+			}
+			slots, err := engines[0].Schedule(t.Context(), 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, slot := range slots.Last {
+				if text := slot.Slot.Format("15:04:05"); text != "08:00:00" && text != "20:00:00" {
+					t.Errorf("a slot is at %s local time", slot.Slot)
+				}
+			}
+			if text := slots.Next[0].Slot.Format("15:04"); text != "08:00" && text != "20:00" {
+				t.Errorf("the next slot is at %s", text)
+			}
+		})
+	}
+}
+
+// After three days without any engine the last slot is made up for, once.
+func TestMissedSlotsAreMadeUpForOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	var c clock
+	c.set(time.Date(2026, 5, 1, 8, 0, 0, 0, time.UTC))
+	eng, err := engine.New(t.Context(), f.pool, engine.Config{Now: c.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func() string {
+		t.Helper()
+		result, err := eng.RunSchedule(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result.Slot.Format("02 15")
+	}
+	if got := run(); got != "01 08" {
+		t.Errorf("at the hour itself the slot is %s", got)
+	}
+	c.set(time.Date(2026, 5, 4, 19, 59, 59, 0, time.UTC))
+	if got := run() + run(); got != "04 08"+(time.Time{}).Format("02 15") {
+		t.Errorf("the slots are %s", got)
+	}
+}
+
+const timedConfig = `
+  - name: Register
+    connector: delimited-file
+    schemas: [{name: account, identityAttribute: id, attributes: [{name: id}, {name: until}, {name: next}]}]
+identityProfiles:
+  - name: Guests
+    authoritativeSource: {name: Register}
+    identityAttributeConfig:
+      enabled: true
+      attributeTransforms:
+        - {identityAttributeName: uid, transformDefinition: {type: accountAttribute, attributes: {sourceName: Register, attributeName: id}}}
+        - {identityAttributeName: nextProcessing, transformDefinition: {type: accountAttribute, attributes: {sourceName: Register, attributeName: next}}}
+        - identityAttributeName: cloudLifecycleState
+          transformDefinition:
+            type: dateCompare
+            attributes:
+              firstDate: {type: accountAttribute, attributes: {sourceName: Register, attributeName: until}}
+              secondDate: now
+              operator: GT
+              positiveCondition: active
+              negativeCondition: inactive
+    lifecycleStates: [{name: Gone, technicalName: gone, identityState: INACTIVE_LONG_TERM}]
+`
+
+// An identity changes its lifecycle state at the point in time at which its dates say so, not at the next slot.
+func TestDueInTime(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	var c clock
+	day := time.Date(2026, 5, 1, 9, 0, 0, 0, time.UTC)
+	c.set(day)
+	eng, err := engine.New(t.Context(), f.pool, engine.Config{Now: c.now, Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Engine = eng
+	f.apply("sources:" + timedConfig)
+	f.aggregate("Register", "id,until,next\nann,2026-05-01T12:30:00.000Z,\nbob,2027-01-01T00:00:00.000Z,2026-05-01T15:00:00+02:00\n"+
+		"cy,2027-01-01T00:00:00.000Z,tomorrow\n", engine.AggregateOptions{})
+	if result := f.process(); result.Warnings != 3 { // they all are incomplete
+		t.Errorf("%+v", result)
+	}
+	at := func(hour, minute int) engine.ScheduleResult {
+		t.Helper()
+		c.set(time.Date(2026, 5, 1, hour, minute, 0, 0, time.UTC))
+		result, err := eng.RunSchedule(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result
+	}
+	at(9, 0)
+	f.process()
+	if n := f.count(`SELECT count(*) FROM muster.task_messages WHERE text LIKE 'nextProcessing is no point%'`); n != 1 {
+		t.Errorf("%d messages say that a nextProcessing cannot be read", n)
+	}
+	for _, step := range []struct {
+		hour, minute, tasks int
+		state               string
+	}{{12, 29, 0, "active"}, {12, 31, 1, "inactive"}, {12, 59, 0, "inactive"}, {13, 1, 1, "inactive"}, {13, 2, 0, "inactive"}} {
+		result := at(step.hour, step.minute)
+		f.process()
+		if len(result.Tasks) != step.tasks || f.find("ann").LifecycleState.StateName != step.state {
+			t.Errorf("at %d:%d: %d tasks, the state is %s", step.hour, step.minute, len(result.Tasks), f.find("ann").LifecycleState.StateName)
+		}
+	}
+	if slot := at(20, 0); len(slot.Tasks) != 1 {
+		t.Errorf("%+v", slot)
+	}
+	f.process()
+	schedule, err := eng.Schedule(t.Context(), 1)
+	if err != nil || schedule.Last[0].Identities != 0 || schedule.Last[0].Slot.Hour() != 20 {
+		t.Errorf("%+v, %v", schedule, err)
+	}
+}
+
+// Who is long-term inactive is left out by the schedule, and is processed when named.
+func TestLongTermInactiveIsLeftOut(t *testing.T) {
+	t.Parallel()
+	f := company(t) // number 2 is on leave
+	id := f.find("2").ID
+	if _, err := f.pool.Exec(t.Context(), `UPDATE muster.refresh_state SET due = '2020-01-01'`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.RunSchedule(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if result := f.process(); result.Identities != 4 {
+		t.Errorf("%+v", result)
+	}
+	if _, err := f.ProcessIdentities(t.Context(), []string{id}); err != nil {
+		t.Fatal(err)
+	}
+	if result := f.process(); result.Identities != 1 {
+		t.Errorf("%+v", result)
+	}
+}
+
+// A worker that is gone leaves its task to others.
+func TestStalledTaskGetsAnotherJob(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	task, err := f.ProcessAll(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	jobs := func() int {
+		return f.count(`SELECT count(*) FROM muster_jobs.river_job WHERE kind = 'muster_run_task'`)
+	}
+	stall := func(state string) {
+		t.Helper()
+		for _, statement := range []string{
+			`UPDATE muster.tasks SET modified = now() - interval '10 minutes' WHERE completed IS NULL`,
+			fmt.Sprintf(`UPDATE muster_jobs.river_job SET state = '%s'`, state),
+		} {
+			if _, err := f.pool.Exec(t.Context(), statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := f.RunSchedule(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waiting := jobs()
+	stall("available")
+	before := jobs()
+	if before > waiting+1 { // that of the slot
+		t.Errorf("a task whose job waits for its turn has %d more", before-waiting-1)
+	}
+	stall("running")
+	if jobs() <= before {
+		t.Error("a task whose worker is gone has no new job")
+	}
+	if _, err := f.ProcessTask(t.Context(), task.ID, engine.ProcessOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}

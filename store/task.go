@@ -1,0 +1,397 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// TaskCounts say what a task did.
+type TaskCounts struct {
+	Identities  int64 // calculated
+	Changed     int64 // of which something was written
+	Errors      int64 // whose calculation failed
+	Warnings    int64 // with something that may not be as it was meant
+	Correlated  int64 // accounts
+	RolesGained int64 // assignments
+	RolesLost   int64 // assignments
+	// What the guard watches, in identities.
+	RoleLosers       int64 // that lost a role
+	LifecycleChanged int64 // whose lifecycle state was another before
+	Deactivated      int64 // that ceased to be active
+}
+
+// Task is one run of processing.
+type Task struct {
+	ID               ID
+	Kind             string
+	Description      string
+	Launcher         string
+	TargetType       *string
+	TargetID         ID
+	TargetName       *string
+	Created          time.Time
+	Modified         time.Time
+	Launched         *time.Time
+	Completed        *time.Time
+	CompletionStatus *string
+	Everybody        bool  // it is about all identities
+	Population       int64 // of how many identities the guard's limit is a share
+	Held             *time.Time
+	HeldReason       *string
+	Confirmed        *time.Time
+	TaskCounts
+	Messages  int64 // all of them; not all are kept
+	JobID     *int64
+	Remaining int64 // identities that are still to be calculated; read only
+}
+
+const taskColumns = `
+	t.id, t.kind, t.description, t.launcher, t.target_type, t.target_id, t.target_name, t.created, t.modified,
+	t.launched, t.completed, t.completion_status, t.everybody, t.population, t.held, t.held_reason, t.confirmed,
+	t.identities, t.changed, t.errors, t.warnings, t.correlated, t.roles_gained, t.roles_lost, t.role_losers,
+	t.lifecycle_changed, t.deactivated, t.messages, t.job_id,
+	CASE WHEN t.completed IS NULL THEN
+	    (SELECT count(DISTINCT r.identity_id) FROM muster.refresh_requests r WHERE r.task_id = t.id) +
+	    (SELECT coalesce(sum(greatest(p.size - p.done, 0)), 0)::bigint FROM muster.task_parts p WHERE p.task_id = t.id)
+	ELSE 0 END`
+
+// AddTask writes a new task.
+func (s *Store) AddTask(ctx context.Context, tx pgx.Tx, t *Task) error {
+	const statement = `
+		INSERT INTO muster.tasks (id, kind, description, launcher, target_type, target_id, target_name, created,
+		       modified, everybody, population, job_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11)`
+	_, err := tx.Exec(ctx, s.sql(statement), t.ID, t.Kind, t.Description, t.Launcher, t.TargetType, t.TargetID,
+		t.TargetName,
+		t.Created, t.Everybody, t.Population, t.JobID)
+	return mapError(err)
+}
+
+// SetTaskPopulation notes of how many identities the guard's limit is a share.
+func (s *Store) SetTaskPopulation(ctx context.Context, tx pgx.Tx, id ID, population int64) error {
+	_, err := tx.Exec(ctx, s.sql(`UPDATE muster.tasks SET population = $2 WHERE id = $1`), id, population)
+	return mapError(err)
+}
+
+// CountTaskRequests returns how many identities wait for a refresh by a task.
+func (s *Store) CountTaskRequests(ctx context.Context, q Querier, task ID) (int64, error) {
+	var count int64
+	const statement = `SELECT count(DISTINCT identity_id) FROM muster.refresh_requests WHERE task_id = $1`
+	err := q.QueryRow(ctx, s.sql(statement), task).Scan(&count)
+	return count, mapError(err)
+}
+
+// CountPopulation returns how many identities there are.
+func (s *Store) CountPopulation(ctx context.Context, q Querier) (int64, error) {
+	var count int64
+	err := q.QueryRow(ctx, s.sql(`SELECT count(*) FROM muster.identities`)).Scan(&count)
+	return count, mapError(err)
+}
+
+// CountCorrelated returns how many accounts of a source have an identity.
+func (s *Store) CountCorrelated(ctx context.Context, q Querier, source ID) (int64, error) {
+	const statement = `SELECT count(*) FROM muster.accounts WHERE source_id = $1 AND identity_id IS NOT NULL`
+	var count int64
+	err := q.QueryRow(ctx, s.sql(statement), source).Scan(&count)
+	return count, mapError(err)
+}
+
+// AddTaskParts divides the identities, or those of a profile, into at most count ranges of a task, and returns how many
+// identities there are.
+func (s *Store) AddTaskParts(ctx context.Context, tx pgx.Tx, task, profile ID, count int) (int64, error) {
+	const statement = `
+		WITH bounds AS (
+		    SELECT part, max(id::text)::uuid AS last_id, count(*) AS size
+		    FROM (SELECT id, ntile($3) OVER (ORDER BY id) AS part
+		          FROM muster.identities
+		          WHERE $2::uuid IS NULL OR profile_id = $2) numbered
+		    GROUP BY part
+		), parts AS (
+		    INSERT INTO muster.task_parts (task_id, part, after_id, last_id, profile_id, size)
+		    SELECT $1, part, lag(last_id) OVER (ORDER BY part),
+		           CASE WHEN lead(part) OVER (ORDER BY part) IS NOT NULL THEN last_id END, $2, size
+		    FROM bounds
+		    RETURNING size
+		)
+		SELECT coalesce(sum(size), 0)::bigint FROM parts`
+	var total int64
+	err := tx.QueryRow(ctx, s.sql(statement), task, profile, count).Scan(&total)
+	return total, mapError(err)
+}
+
+// TaskPart is a range of identities that one worker calculates.
+type TaskPart struct {
+	Part      int
+	AfterID   ID // exclusive; zero from the start
+	LastID    ID // inclusive; zero to the end
+	ProfileID ID // zero for all
+}
+
+// ClaimTaskPart locks a part of a task that no other worker has, and returns [ErrNotFound] when there is none.
+func (s *Store) ClaimTaskPart(ctx context.Context, tx pgx.Tx, task ID) (TaskPart, error) {
+	const statement = `
+		SELECT part, after_id, last_id, profile_id
+		FROM muster.task_parts
+		WHERE task_id = $1
+		ORDER BY part
+		LIMIT 1
+		FOR UPDATE SKIP LOCKED`
+	rows, err := tx.Query(ctx, s.sql(statement), task)
+	if err != nil {
+		return TaskPart{}, mapError(err)
+	}
+	part, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[TaskPart])
+	return part, mapError(err)
+}
+
+// PartIdentities returns the next identities of a part, by ID.
+func (s *Store) PartIdentities(ctx context.Context, tx pgx.Tx, part *TaskPart, limit int) ([]ID, error) {
+	const statement = `
+		SELECT id
+		FROM muster.identities
+		WHERE ($1::uuid IS NULL OR id > $1) AND ($2::uuid IS NULL OR id <= $2) AND ($3::uuid IS NULL OR profile_id = $3)
+		ORDER BY id
+		LIMIT $4`
+	return collect(ctx, tx, s.sql(statement), pgx.RowTo[ID], part.AfterID, part.LastID, part.ProfileID, limit)
+}
+
+// AdvanceTaskPart moves the cursor of a part. The zero ID ends the part.
+func (s *Store) AdvanceTaskPart(ctx context.Context, tx pgx.Tx, task ID, part int, after ID, done int) error {
+	if after.IsZero() {
+		_, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.task_parts WHERE task_id = $1 AND part = $2`), task, part)
+		return mapError(err)
+	}
+	const statement = `
+		UPDATE muster.task_parts SET after_id = $3, done = done + $4 WHERE task_id = $1 AND part = $2`
+	_, err := tx.Exec(ctx, s.sql(statement), task, part, after, done)
+	return mapError(err)
+}
+
+// AdvanceTask adds what a batch did to its task and returns the task after it, without what remains. It returns
+// [ErrNotFound] when the task is not open any more, or held. It keeps other batches of the task from committing, so it
+// is the last thing that a batch does.
+func (s *Store) AdvanceTask(ctx context.Context, tx pgx.Tx, task ID, c TaskCounts, messages int64, now time.Time) (
+	TaskGuard, error,
+) {
+	const statement = `
+		UPDATE muster.tasks
+		SET launched = coalesce(launched, $13), modified = greatest(modified, $13), identities = identities + $2,
+		    changed = changed + $3, errors = errors + $4, warnings = warnings + $5, correlated = correlated + $6,
+		    roles_gained = roles_gained + $7, roles_lost = roles_lost + $8, role_losers = role_losers + $9,
+		    lifecycle_changed = lifecycle_changed + $10, deactivated = deactivated + $11, messages = messages + $12
+		WHERE id = $1 AND completed IS NULL AND held IS NULL
+		RETURNING population, confirmed IS NOT NULL, role_losers, lifecycle_changed, deactivated, messages`
+	var g TaskGuard
+	err := tx.QueryRow(ctx, s.sql(statement), task, c.Identities, c.Changed, c.Errors, c.Warnings, c.Correlated,
+		c.RolesGained, c.RolesLost, c.RoleLosers, c.LifecycleChanged, c.Deactivated, messages, now).Scan(
+		&g.Population, &g.Confirmed, &g.RoleLosers, &g.LifecycleChanged, &g.Deactivated, &g.Messages)
+	return g, mapError(err)
+}
+
+// TaskGuard is what of a task its guard looks at.
+type TaskGuard struct {
+	Population       int64
+	Confirmed        bool
+	RoleLosers       int64
+	LifecycleChanged int64
+	Deactivated      int64
+	Messages         int64
+}
+
+// TaskMessage is something that a task has to say.
+type TaskMessage struct {
+	Type       string // INFO, WARN or ERROR
+	Key        string // what kind of message it is
+	IdentityID ID     // whom it is about; zero for nobody
+	Text       string
+}
+
+// AddTaskMessages adds to what a task has to say.
+func (s *Store) AddTaskMessages(ctx context.Context, tx pgx.Tx, task ID, messages []TaskMessage, now time.Time) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	const statement = `
+		INSERT INTO muster.task_messages (task_id, type, key, identity_id, text, at)
+		SELECT $1, v.type, v.key, v.identity_id, v.text, $6
+		FROM unnest($2::text[], $3::text[], $4::uuid[], $5::text[]) v (type, key, identity_id, text)`
+	types, keys, texts := make([]string, len(messages)), make([]string, len(messages)), make([]string, len(messages))
+	identities := make([]ID, len(messages))
+	for i, m := range messages {
+		types[i], keys[i], identities[i], texts[i] = m.Type, m.Key, m.IdentityID, m.Text
+	}
+	_, err := tx.Exec(ctx, s.sql(statement), task, types, keys, identities, texts, now)
+	return mapError(err)
+}
+
+// TaskMessages returns the messages of a task that were kept, the earliest first.
+func (s *Store) TaskMessages(ctx context.Context, q Querier, task ID) ([]TaskMessage, error) {
+	const statement = `SELECT type, key, identity_id, text FROM muster.task_messages WHERE task_id = $1 ORDER BY id`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[TaskMessage], task)
+}
+
+// FindTask returns a task, or [ErrNotFound].
+func (s *Store) FindTask(ctx context.Context, q Querier, id ID) (Task, error) {
+	tasks, err := collect(ctx, q, s.sql(`SELECT `+taskColumns+` FROM muster.tasks t WHERE t.id = $1`),
+		pgx.RowToStructByPos[Task], id)
+	if err == nil && len(tasks) == 0 {
+		return Task{}, ErrNotFound
+	}
+	if err != nil {
+		return Task{}, err
+	}
+	return tasks[0], nil
+}
+
+// Tasks returns the tasks created since a time, the latest first, or only those that have not ended.
+func (s *Store) Tasks(ctx context.Context, q Querier, since time.Time, pending bool, limit, offset int) ([]Task,
+	error,
+) {
+	const statement = `
+		SELECT ` + taskColumns + `
+		FROM muster.tasks t
+		WHERE t.created >= $1 AND (NOT $2 OR t.completed IS NULL)
+		ORDER BY t.created DESC, t.id DESC
+		LIMIT $3 OFFSET $4`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Task], since, pending, limit, offset)
+}
+
+// OpenTasks returns the tasks that have not ended and are not held, the oldest first.
+func (s *Store) OpenTasks(ctx context.Context, q Querier) ([]ID, error) {
+	const statement = `SELECT id FROM muster.tasks WHERE completed IS NULL AND held IS NULL ORDER BY created, id`
+	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID])
+}
+
+// LockTask locks a task and returns it, or [ErrNotFound].
+func (s *Store) LockTask(ctx context.Context, tx pgx.Tx, id ID) (Task, error) {
+	if _, err := tx.Exec(ctx, s.sql(`SELECT FROM muster.tasks WHERE id = $1 FOR UPDATE`), id); err != nil {
+		return Task{}, mapError(err)
+	}
+	return s.FindTask(ctx, tx, id)
+}
+
+// TaskHasWork reports whether something of a task is still to be calculated.
+func (s *Store) TaskHasWork(ctx context.Context, q Querier, id ID) (bool, error) {
+	const statement = `
+		SELECT EXISTS (SELECT FROM muster.refresh_requests WHERE task_id = $1)
+		    OR EXISTS (SELECT FROM muster.task_parts WHERE task_id = $1)`
+	var work bool
+	err := q.QueryRow(ctx, s.sql(statement), id).Scan(&work)
+	return work, mapError(err)
+}
+
+// EndTask ends a task that is open, with a completion status, and forgets the parts that it did not come to.
+func (s *Store) EndTask(ctx context.Context, tx pgx.Tx, id ID, status string, now time.Time) error {
+	const statement = `
+		UPDATE muster.tasks
+		SET completed = $3, completion_status = $2, launched = coalesce(launched, $3), modified = $3, held = NULL
+		WHERE id = $1 AND completed IS NULL`
+	tag, err := tx.Exec(ctx, s.sql(statement), id, status, now)
+	return oneRow(tag, err)
+}
+
+// DropTaskParts forgets the parts of a task that has ended.
+func (s *Store) DropTaskParts(ctx context.Context, tx pgx.Tx, id ID) error {
+	_, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.task_parts WHERE task_id = $1`), id)
+	return mapError(err)
+}
+
+// HoldTask lets an open task wait until it is confirmed.
+func (s *Store) HoldTask(ctx context.Context, tx pgx.Tx, id ID, reason string, now time.Time) error {
+	const statement = `
+		UPDATE muster.tasks
+		SET held = $3, held_reason = $2, modified = $3, launched = coalesce(launched, $3)
+		WHERE id = $1 AND completed IS NULL AND held IS NULL AND confirmed IS NULL`
+	_, err := tx.Exec(ctx, s.sql(statement), id, reason, now)
+	return mapError(err)
+}
+
+// ConfirmTask lets a task that is held go on. It returns [ErrNotFound] when the task is not held.
+func (s *Store) ConfirmTask(ctx context.Context, tx pgx.Tx, id ID, now time.Time) error {
+	const statement = `
+		UPDATE muster.tasks
+		SET held = NULL, confirmed = $2, modified = $2
+		WHERE id = $1 AND completed IS NULL AND held IS NOT NULL`
+	tag, err := tx.Exec(ctx, s.sql(statement), id, now)
+	return oneRow(tag, err)
+}
+
+// SetTaskJob notes the job that carries a task out.
+func (s *Store) SetTaskJob(ctx context.Context, tx pgx.Tx, id ID, job int64, now time.Time) error {
+	_, err := tx.Exec(ctx, s.sql(`UPDATE muster.tasks SET job_id = $2, modified = $3 WHERE id = $1`), id, job, now)
+	return mapError(err)
+}
+
+// StalledTasks returns the tasks that are open, not held, did nothing since a time and have no job that waits for its
+// turn: those whose worker is gone. It locks them.
+func (s *Store) StalledTasks(ctx context.Context, tx pgx.Tx, jobSchema string, since time.Time) ([]ID, error) {
+	statement := s.sql(`
+		SELECT t.id
+		FROM muster.tasks t
+		WHERE t.completed IS NULL AND t.held IS NULL AND t.modified < $1
+		  AND NOT EXISTS (SELECT FROM `) + jobSchema + `.river_job j
+		                  WHERE j.id = t.job_id AND j.state IN ('available', 'pending', 'retryable', 'scheduled'))
+		ORDER BY t.id
+		FOR UPDATE OF t SKIP LOCKED`
+	return collect(ctx, tx, statement, pgx.RowTo[ID], since)
+}
+
+// ForsakenTasks returns the tasks that ended while requests or parts of theirs were left.
+func (s *Store) ForsakenTasks(ctx context.Context, q Querier) ([]ID, error) {
+	const statement = `
+		SELECT t.id
+		FROM muster.tasks t
+		WHERE t.completion_status IN ('TERMINATED', 'ERROR')
+		  AND (EXISTS (SELECT FROM muster.refresh_requests r WHERE r.task_id = t.id)
+		       OR EXISTS (SELECT FROM muster.task_parts p WHERE p.task_id = t.id))`
+	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID])
+}
+
+// DeleteTasks forgets the tasks that ended before a time, with their messages.
+func (s *Store) DeleteTasks(ctx context.Context, tx pgx.Tx, before time.Time) error {
+	_, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.tasks WHERE completed < $1`), before)
+	return mapError(err)
+}
+
+// Slot is a time of scheduled processing that was begun.
+type Slot struct {
+	Slot       time.Time
+	Begun      time.Time
+	TaskID     ID
+	Identities int64 // that were due
+}
+
+// TakeSlot begins a slot, unless it was begun before: then it returns false.
+func (s *Store) TakeSlot(ctx context.Context, tx pgx.Tx, slot time.Time, task ID, now time.Time) (bool, error) {
+	const statement = `
+		INSERT INTO muster.schedule_slots (slot, begun, task_id, identities)
+		VALUES ($1, $2, $3, 0)
+		ON CONFLICT ON CONSTRAINT schedule_slots_pkey DO NOTHING`
+	tag, err := tx.Exec(ctx, s.sql(statement), slot, now, task)
+	return tag.RowsAffected() == 1, mapError(err)
+}
+
+// NoteSlot notes how many identities were due at a slot.
+func (s *Store) NoteSlot(ctx context.Context, tx pgx.Tx, slot time.Time, identities int64) error {
+	_, err := tx.Exec(ctx, s.sql(`UPDATE muster.schedule_slots SET identities = $2 WHERE slot = $1`), slot, identities)
+	return mapError(err)
+}
+
+// Slots returns the slots that were begun last, the latest first.
+func (s *Store) Slots(ctx context.Context, q Querier, limit int) ([]Slot, error) {
+	const statement = `
+		SELECT slot, begun, task_id, identities FROM muster.schedule_slots ORDER BY slot DESC LIMIT $1`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Slot], limit)
+}
+
+// HasDue reports whether an identity that is not long-term inactive is due.
+func (s *Store) HasDue(ctx context.Context, q Querier, now time.Time) (bool, error) {
+	const statement = `
+		SELECT EXISTS (SELECT FROM muster.refresh_state d JOIN muster.identities i ON i.id = d.identity_id
+		               WHERE d.due <= $1 AND ` + notLongTermInactive + `)`
+	var due bool
+	err := q.QueryRow(ctx, s.sql(statement), now).Scan(&due)
+	return due, mapError(err)
+}
