@@ -78,6 +78,18 @@ type application struct {
 	profiles   map[store.ID]bool
 	transforms []string   // the names of the saved transforms that changed
 	roles      []store.ID // that changed
+	document   string     // the place of the one that is looked at
+	writes     []pendingWrite
+}
+
+type pendingWrite struct {
+	document string
+	do       func() error
+}
+
+// write keeps a write until all documents are known to be right: a preview never comes to it.
+func (a *application) write(do func() error) {
+	a.writes = append(a.writes, pendingWrite{a.document, do})
 }
 
 func (e *Engine) apply(ctx context.Context, tx pgx.Tx, documents []Document) (ApplyResult, error) {
@@ -92,20 +104,40 @@ func (e *Engine) apply(ctx context.Context, tx pgx.Tx, documents []Document) (Ap
 	if err != nil {
 		return ApplyResult{}, err
 	}
-	a := &application{e: e, ctx: ctx, tx: tx, rows: rows,
-		cause: store.Cause{Task: store.NewID(), At: e.now()}, before: before, profiles: map[store.ID]bool{}}
+	a := newApplication(e, rows, before)
+	a.ctx, a.tx = ctx, tx
+	if err := a.putAll(documents); err != nil {
+		return ApplyResult{}, err
+	}
+	for _, write := range a.writes {
+		if err := write.do(); err != nil {
+			return ApplyResult{}, fault(write.document, err)
+		}
+	}
+	return a.finish(documents)
+}
+
+func newApplication(e *Engine, rows store.Configuration, before *configuration) *application {
+	a := &application{e: e, rows: rows, before: before, profiles: map[store.ID]bool{},
+		cause: store.Cause{Task: store.NewID(), At: e.now()}}
 	a.result.Version, a.result.Notes = rows.Version, []string{}
+	return a
+}
+
+// putAll brings the rows up to the documents, in the order in which objects refer to each other.
+func (a *application) putAll(documents []Document) error {
 	for _, group := range groups {
 		for _, document := range documents {
 			if document.Type != group.kind {
 				continue
 			}
+			a.document = document.Place
 			if err := a.put(document); err != nil {
-				return ApplyResult{}, fault(document.Place, err)
+				return fault(document.Place, err)
 			}
 		}
 	}
-	return a.finish(documents)
+	return nil
 }
 
 // fault says where in the documents an error belongs.
@@ -187,7 +219,8 @@ func (a *application) defineAttribute(shape IdentityAttribute, document []byte) 
 		a.rows.IdentityAttributes = append(a.rows.IdentityAttributes, row)
 	}
 	a.note(TypeIdentityAttribute, store.ID{}, shape.Name, action)
-	return a.e.store.PutIdentityAttribute(a.ctx, a.tx, row)
+	a.write(func() error { return a.e.store.PutIdentityAttribute(a.ctx, a.tx, row) })
+	return nil
 }
 
 // place finds the row that a document is about, by ID, then by name, and says what is to be done: the row to write,
@@ -248,7 +281,8 @@ func (a *application) putTransform(d Document) error {
 		a.rows.Transforms = append(a.rows.Transforms, row)
 	}
 	a.transforms = append(a.transforms, row.Name)
-	return a.e.store.PutTransform(a.ctx, a.tx, row)
+	a.write(func() error { return a.e.store.PutTransform(a.ctx, a.tx, row) })
+	return nil
 }
 
 func (a *application) putSource(d Document) error {
@@ -281,7 +315,8 @@ func (a *application) putSource(d Document) error {
 	for _, p := range a.rows.Profiles {
 		a.profiles[p.ID] = true
 	}
-	return a.e.store.PutSource(a.ctx, a.tx, row)
+	a.write(func() error { return a.e.store.PutSource(a.ctx, a.tx, row) })
+	return nil
 }
 
 func (a *application) putProfile(d Document) error {
@@ -330,9 +365,7 @@ func (a *application) putProfile(d Document) error {
 			a.rows.Profiles = append(a.rows.Profiles, row)
 		}
 		a.profiles[row.ID] = true
-		if err := a.e.store.PutProfile(a.ctx, a.tx, row); err != nil {
-			return err
-		}
+		a.write(func() error { return a.e.store.PutProfile(a.ctx, a.tx, row) })
 	}
 	for i, state := range shape.LifecycleStates {
 		if err := a.putLifecycleState(state, row.ID); err != nil {
@@ -446,7 +479,8 @@ func (a *application) putLifecycleState(document json.RawMessage, profile store.
 		return nil
 	}
 	a.profiles[profile] = true
-	return a.e.store.PutLifecycleState(a.ctx, a.tx, row)
+	a.write(func() error { return a.e.store.PutLifecycleState(a.ctx, a.tx, row) })
+	return nil
 }
 
 func (a *application) findProfile(r Reference) (store.ID, error) {

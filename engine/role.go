@@ -151,7 +151,8 @@ func (a *application) putRole(d Document) error {
 		a.result.Notes = append(a.result.Notes, fmt.Sprintf("role %q is not enabled: it has no members by itself "+
 			"until enabled is true", shape.Name))
 	}
-	return a.e.store.PutRole(a.ctx, a.tx, row)
+	a.write(func() error { return a.e.store.PutRole(a.ctx, a.tx, row) })
+	return nil
 }
 
 // markMembers marks the identities that gain or lose one of the roles that changed.

@@ -165,6 +165,19 @@ func (s *Store) CountIdentities(ctx context.Context, q Querier, query IdentityQu
 	return count, mapError(err)
 }
 
+// IdentityIDs returns the identities that a filter selects, by ID, after a given one. A nil filter selects all.
+func (s *Store) IdentityIDs(ctx context.Context, q Querier, filter *filterql.Filter, after ID, limit int) ([]ID,
+	error,
+) {
+	statement := sq.Select("i.id").From(strings.TrimSpace(identityTables)).PlaceholderFormat(sq.Dollar)
+	statement = s.where(statement, IdentityQuery{Filter: filter}).Where("(?::uuid IS NULL OR i.id > ?)", after, after)
+	text, arguments, err := statement.OrderBy("i.id").Limit(uint64(limit)).ToSql()
+	if err != nil {
+		return nil, err
+	}
+	return collect(ctx, q, s.dynamic(text), pgx.RowTo[ID], arguments...)
+}
+
 func (s *Store) where(statement sq.SelectBuilder, query IdentityQuery) sq.SelectBuilder {
 	if query.CorrelatedOnly {
 		statement = statement.Where("i.correlated")

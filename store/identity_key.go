@@ -86,6 +86,13 @@ func (s *Store) FindByKeys(ctx context.Context, q Querier, keys []string) ([]Key
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[KeyMatch], keys)
 }
 
+// KeyHolders returns every identity that each of the keys finds, by key.
+func (s *Store) KeyHolders(ctx context.Context, q Querier, keys []string) ([]IdentityKey, error) {
+	const statement = `
+		SELECT identity_id, key FROM muster.identity_keys WHERE key = ANY ($1) ORDER BY key, identity_id`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[IdentityKey], keys)
+}
+
 // RequestManagedRefresh asks for the refresh of the identities, other than those given, whose manager is looked for
 // under one of the keys.
 func (s *Store) RequestManagedRefresh(ctx context.Context, tx pgx.Tx, keys []string, except []ID, cause Cause) error {

@@ -257,26 +257,3 @@ func (s *Store) ManagerCycles(ctx context.Context, q Querier, identities []ID) (
 		SELECT DISTINCT start_id FROM above WHERE id = start_id ORDER BY start_id`
 	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID], identities, managerLevelsMax)
 }
-
-// Event is one entry of an identity's history.
-type Event struct {
-	IdentityID ID
-	Type       string
-	Detail     []byte // JSON
-}
-
-// AddEvents appends to the history.
-func (s *Store) AddEvents(ctx context.Context, tx pgx.Tx, events []Event, now time.Time) error {
-	if len(events) == 0 {
-		return nil
-	}
-	const statement = `
-		INSERT INTO muster.identity_events (identity_id, type, detail, at)
-		SELECT v.id, v.type, v.detail::jsonb, $4 FROM unnest($1::uuid[], $2::text[], $3::text[]) v (id, type, detail)`
-	ids, types, details := make([]ID, len(events)), make([]string, len(events)), make([]string, len(events))
-	for i, e := range events {
-		ids[i], types[i], details[i] = e.IdentityID, e.Type, string(e.Detail)
-	}
-	_, err := tx.Exec(ctx, s.sql(statement), ids, types, details, now)
-	return mapError(err)
-}

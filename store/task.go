@@ -147,14 +147,32 @@ func (s *Store) ClaimTaskPart(ctx context.Context, tx pgx.Tx, task ID) (TaskPart
 }
 
 // PartIdentities returns the next identities of a part, by ID.
-func (s *Store) PartIdentities(ctx context.Context, tx pgx.Tx, part *TaskPart, limit int) ([]ID, error) {
+func (s *Store) PartIdentities(ctx context.Context, q Querier, part *TaskPart, limit int) ([]ID, error) {
 	const statement = `
 		SELECT id
 		FROM muster.identities
 		WHERE ($1::uuid IS NULL OR id > $1) AND ($2::uuid IS NULL OR id <= $2) AND ($3::uuid IS NULL OR profile_id = $3)
 		ORDER BY id
 		LIMIT $4`
-	return collect(ctx, tx, s.sql(statement), pgx.RowTo[ID], part.AfterID, part.LastID, part.ProfileID, limit)
+	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID], part.AfterID, part.LastID, part.ProfileID, limit)
+}
+
+// TaskParts returns the parts of a task that are not done.
+func (s *Store) TaskParts(ctx context.Context, q Querier, task ID) ([]TaskPart, error) {
+	const statement = `
+		SELECT part, after_id, last_id, profile_id FROM muster.task_parts WHERE task_id = $1 ORDER BY part`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[TaskPart], task)
+}
+
+// TaskIdentities returns the identities that wait for a task by requests, by ID, after a given one.
+func (s *Store) TaskIdentities(ctx context.Context, q Querier, task, after ID, limit int) ([]ID, error) {
+	const statement = `
+		SELECT DISTINCT identity_id
+		FROM muster.refresh_requests
+		WHERE task_id = $1 AND ($2::uuid IS NULL OR identity_id > $2)
+		ORDER BY identity_id
+		LIMIT $3`
+	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID], task, after, limit)
 }
 
 // AdvanceTaskPart moves the cursor of a part. The zero ID ends the part.

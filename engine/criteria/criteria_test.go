@@ -234,7 +234,17 @@ yes    OR
 yes      Directory.memberOf STARTS_WITH "cn="   is "CN=Staff", "CN=VPN"
 no       none EQUALS "x"   is nothing
 `
-	if diff := cmp.Diff(want, e.Render(func(ID) string { return "Directory" })); diff != "" {
+	var name func(*Explanation)
+	name = func(e *Explanation) {
+		if e.Key != nil && e.Key.Type != Identity {
+			e.Source = "Directory"
+		}
+		for i := range e.Children {
+			name(&e.Children[i])
+		}
+	}
+	name(&e)
+	if diff := cmp.Diff(want, e.Render()); diff != "" {
 		t.Error(diff)
 	}
 }

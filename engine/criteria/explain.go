@@ -10,6 +10,7 @@ import (
 type Explanation struct {
 	Operation Operation     `json:"operation"`
 	Key       *Key          `json:"-"`
+	Source    string        `json:"source,omitempty"` // its name, for those who know it to set
 	Attribute string        `json:"attribute,omitempty"`
 	Value     string        `json:"value,omitempty"`
 	Holds     bool          `json:"holds"`
@@ -45,14 +46,14 @@ func (c *Criterion) Explain(f *Facts) Explanation {
 // valuesShown is how many values of a comparison a text shows.
 const valuesShown = 5
 
-// Render writes the explanation as indented lines. Source names a source; it may be nil.
-func (e *Explanation) Render(source func(ID) string) string {
+// Render writes the explanation as indented lines.
+func (e *Explanation) Render() string {
 	var b strings.Builder
-	e.render(&b, source, 0)
+	e.render(&b, 0)
 	return b.String()
 }
 
-func (e *Explanation) render(b *strings.Builder, source func(ID) string, depth int) {
+func (e *Explanation) render(b *strings.Builder, depth int) {
 	mark := "no "
 	if e.Holds {
 		mark = "yes"
@@ -61,13 +62,13 @@ func (e *Explanation) render(b *strings.Builder, source func(ID) string, depth i
 	if e.Operation.IsGroup() {
 		fmt.Fprintf(b, "%s\n", e.Operation)
 		for i := range e.Children {
-			e.Children[i].render(b, source, depth+1)
+			e.Children[i].render(b, depth+1)
 		}
 		return
 	}
 	name := e.Attribute
-	if e.Key.Type != Identity && source != nil {
-		name = source(e.Key.SourceID) + "." + name
+	if e.Source != "" {
+		name = e.Source + "." + name
 	}
 	fmt.Fprintf(b, "%s %s %q   is ", name, e.Operation, e.Value)
 	shown := slices.Clone(e.Values[:min(len(e.Values), valuesShown)])

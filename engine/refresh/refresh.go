@@ -190,7 +190,7 @@ func (c *Change) SetManager(manager ID) {
 func Compute(s *Snapshot, c *Configuration, now time.Time) Change {
 	after := s.Identity
 	change := Change{Before: &s.Identity, After: &after}
-	profile, account := choose(s, c)
+	profile, account := Choose(s, c)
 	after.Correlated = profile != nil
 	if profile == nil {
 		after.clearError()
@@ -222,8 +222,9 @@ func Compute(s *Snapshot, c *Configuration, now time.Time) Change {
 	return change
 }
 
-// choose returns the profile of the highest priority on whose source the identity has an account, and that account.
-func choose(s *Snapshot, c *Configuration) (*Profile, *Account) {
+// Choose returns the profile of the highest priority on whose source the identity has an account, and that account; nil
+// when there is none.
+func Choose(s *Snapshot, c *Configuration) (*Profile, *Account) {
 	for i := range c.Profiles {
 		for k := range s.Accounts {
 			if s.Accounts[k].SourceID == c.Profiles[i].SourceID {

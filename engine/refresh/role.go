@@ -39,14 +39,15 @@ func (c *Configuration) members(identity *State, accounts []Account) map[ID]bool
 	if c.Index == nil {
 		return member
 	}
-	facts := factsOf(identity, accounts)
+	facts := FactsOf(identity, accounts)
 	for _, i := range c.Index.Match(&facts, nil) {
 		member[c.Roles[i].ID] = true
 	}
 	return member
 }
 
-func factsOf(identity *State, accounts []Account) criteria.Facts {
+// FactsOf returns what membership criteria are held against.
+func FactsOf(identity *State, accounts []Account) criteria.Facts {
 	facts := criteria.Facts{Identity: &identity.Attributes, Accounts: make([]criteria.Account, len(accounts))}
 	for i := range accounts {
 		facts.Accounts[i] = criteria.Account{SourceID: accounts[i].SourceID, Attributes: accounts[i].Attributes}

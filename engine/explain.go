@@ -1,0 +1,373 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/criteria"
+	"github.com/muster-engine/muster/engine/refresh"
+	"github.com/muster-engine/muster/engine/transform"
+	"github.com/muster-engine/muster/store"
+)
+
+// ExplainParams say what to explain of an identity. Attribute and Role narrow it; empty for everything.
+type ExplainParams struct {
+	Identity  string // its ID, or its alias
+	Attribute string
+	Role      string // its ID, or its name
+}
+
+// Explanation tells where what an identity has comes from: what a calculation now gives, how, and what is kept. The
+// two differ where the identity waits to be processed.
+type Explanation struct {
+	ID         string               `json:"id"`
+	Name       string               `json:"name"`
+	Alias      string               `json:"alias"`
+	Profile    *ExplainedProfile    `json:"identityProfile"` // null for an identity that is not correlated
+	Attributes []ExplainedAttribute `json:"attributes,omitempty"`
+	Missing    []string             `json:"missing,omitempty"` // the required attributes that it lacks
+	Lifecycle  *ExplainedLifecycle  `json:"lifecycleState,omitempty"`
+	Manager    *ExplainedManager    `json:"manager,omitempty"`
+	Roles      []ExplainedRole      `json:"roles,omitempty"`
+	Due        *time.Time           `json:"due"` // when it is processed by the clock; null for never
+	Error      string               `json:"processingError,omitempty"`
+}
+
+// ExplainedProfile says by which profile the identity is calculated.
+type ExplainedProfile struct {
+	ID      string `json:"id"`
+	Name    string `json:"name"`
+	Source  string `json:"authoritativeSource"`
+	Account string `json:"account"` // native identity
+	Reason  string `json:"reason"`
+}
+
+// ExplainedAttribute says where a value comes from.
+type ExplainedAttribute struct {
+	Name   string          `json:"name"`
+	Value  attribute.Value `json:"value"`  // calculated now
+	Stored attribute.Value `json:"stored"` // as it is kept
+	Mapped bool            `json:"mapped"` // the profile maps it
+	Steps  []ExplainedStep `json:"steps,omitempty"`
+	Error  string          `json:"error,omitempty"`
+}
+
+// ExplainedStep is one operation that led to a value.
+type ExplainedStep struct {
+	Depth     int             `json:"depth"` // how deep it is nested in the steps before it
+	Operation string          `json:"operation"`
+	Transform string          `json:"transform,omitempty"` // the saved transform it belongs to
+	Path      string          `json:"path,omitempty"`      // its place in that transform
+	Variable  string          `json:"variable,omitempty"`
+	Value     attribute.Value `json:"value"`
+	Error     string          `json:"error,omitempty"`
+}
+
+// ExplainedLifecycle says where the lifecycle state comes from.
+type ExplainedLifecycle struct {
+	State         string `json:"state"` // "" for none
+	IdentityState string `json:"identityState"`
+	Reason        string `json:"reason"`
+}
+
+// ExplainedManager says how the manager is found.
+type ExplainedManager struct {
+	ID     string `json:"id"` // "" for none
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+}
+
+// ExplainedRole says why the identity has a role, or has not.
+type ExplainedRole struct {
+	ID        string                `json:"id"`
+	Name      string                `json:"name"`
+	Assigned  bool                  `json:"assigned"` // as it is kept
+	Member    bool                  `json:"member"`   // by its membership, now
+	Reason    string                `json:"reason"`
+	Criterion *criteria.Explanation `json:"criterion,omitempty"`
+}
+
+// Explain tells where each value of an identity comes from, and why it has a role or has not, comparison by comparison.
+// It only reads. An attribute or role that does not exist is not found.
+func (e *Engine) Explain(ctx context.Context, params ExplainParams) (Explanation, error) {
+	const op = "explain"
+	identity, err := e.FindIdentity(ctx, params.Identity)
+	if err != nil {
+		return Explanation{}, err
+	}
+	id, err := store.ParseID(identity.ID)
+	if err != nil {
+		return Explanation{}, wrap(op, params.Identity, err)
+	}
+	x := &explaining{e: e, ctx: ctx, params: params}
+	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err = pgx.BeginTxFunc(ctx, e.pool, options, func(tx pgx.Tx) error { return x.run(tx, id) })
+	return x.result, wrap(op, params.Identity, err)
+}
+
+// explaining is one call of Explain.
+type explaining struct {
+	e        *Engine
+	ctx      context.Context //nolint:containedctx // it lives as long as the call that the context belongs to
+	params   ExplainParams
+	config   *configuration
+	snapshot *refresh.Snapshot
+	change   *refresh.Change
+	result   Explanation
+}
+
+func (x *explaining) run(tx pgx.Tx, id store.ID) error {
+	rows, err := x.e.store.LoadConfiguration(x.ctx, tx)
+	if err != nil {
+		return err
+	}
+	if x.config, err = compile(rows, x.e.config.Rules); err != nil {
+		return err
+	}
+	b := &batch{e: x.e, tx: tx, config: x.config, cause: store.Cause{At: x.e.now()}, ids: []store.ID{id}}
+	if err := b.snapshot(x.ctx); err != nil {
+		return err
+	}
+	if len(b.snapshots) == 0 {
+		return store.ErrNotFound
+	}
+	if err := b.compute(); err != nil {
+		return err
+	}
+	if err := b.findManagers(x.ctx, x.e.store.FindByKeys); err != nil {
+		return err
+	}
+	x.snapshot, x.change = &b.snapshots[0], &b.changes[0]
+	s := &x.snapshot.Identity
+	x.result = Explanation{ID: id.String(), Name: s.Name, Alias: s.Alias, Error: s.ProcessingError, Due: utc(b.due[0])}
+	profile, account := refresh.Choose(x.snapshot, &x.config.refresh)
+	x.explainProfile(profile, account)
+	everything := x.params.Attribute == "" && x.params.Role == ""
+	if everything || x.params.Attribute != "" {
+		if err := x.explainAttributes(profile, b.cause.At); err != nil {
+			return err
+		}
+	}
+	if everything {
+		x.result.Missing = refresh.Missing(&x.change.After.Attributes)
+		x.explainLifecycle(profile)
+		if err := x.explainManager(tx, profile, account); err != nil {
+			return err
+		}
+	}
+	if everything || x.params.Role != "" {
+		return x.explainRoles()
+	}
+	return nil
+}
+
+func (x *explaining) explainProfile(profile *refresh.Profile, account *refresh.Account) {
+	if profile == nil {
+		return
+	}
+	reason := "it is the only profile on whose source the identity has an account"
+	for i := range x.config.refresh.Profiles {
+		other := &x.config.refresh.Profiles[i]
+		if other.ID != profile.ID && slices.ContainsFunc(x.snapshot.Accounts, func(a refresh.Account) bool {
+			return a.SourceID == other.SourceID
+		}) {
+			reason = "of the profiles on whose sources the identity has accounts it has the highest priority"
+		}
+	}
+	x.result.Profile = &ExplainedProfile{ID: store.ID(profile.ID).String(), Name: profile.Name,
+		Source: account.SourceName, Account: account.NativeIdentity, Reason: reason}
+}
+
+func (x *explaining) explainAttributes(profile *refresh.Profile, now time.Time) error {
+	stored := &x.snapshot.Identity.Attributes
+	seen := map[string]bool{}
+	if profile != nil && profile.Enabled {
+		for i := range profile.Mappings {
+			m := &profile.Mappings[i]
+			seen[m.Attribute] = true
+			if !x.wants(m.Attribute) {
+				continue
+			}
+			value, steps, err := m.Trace(x.snapshot, now)
+			a := ExplainedAttribute{Name: m.Attribute, Value: value, Stored: stored.Get(m.Attribute), Mapped: true,
+				Steps: explainSteps(steps)}
+			if err != nil {
+				a.Error = err.Error()
+			}
+			x.result.Attributes = append(x.result.Attributes, a)
+		}
+	}
+	for name, value := range stored.All() {
+		if !seen[name] && x.wants(name) {
+			x.result.Attributes = append(x.result.Attributes, ExplainedAttribute{Name: name, Stored: value,
+				Value: x.change.After.Attributes.Get(name)})
+		}
+	}
+	slices.SortFunc(x.result.Attributes, func(a, b ExplainedAttribute) int { return strings.Compare(a.Name, b.Name) })
+	if len(x.result.Attributes) == 0 && x.params.Attribute != "" {
+		return &Error{Kind: NotFound, Op: "explain", Subject: x.params.Attribute,
+			Err: errors.New("the identity's profile maps no such attribute, and it has none")}
+	}
+	return nil
+}
+
+func (x *explaining) wants(name string) bool {
+	return x.params.Attribute == "" || x.params.Attribute == name
+}
+
+func explainSteps(steps []transform.Step) []ExplainedStep {
+	explained := make([]ExplainedStep, len(steps))
+	for i, s := range steps {
+		explained[i] = ExplainedStep{Depth: s.Depth, Operation: s.Operation, Transform: s.Transform, Path: s.Path,
+			Variable: s.Variable, Value: s.Value}
+		if s.Err != nil {
+			explained[i].Error = s.Err.Error()
+		}
+	}
+	return explained
+}
+
+func (x *explaining) explainLifecycle(profile *refresh.Profile) {
+	after := x.change.After
+	l := &ExplainedLifecycle{State: after.LifecycleState, IdentityState: after.IdentityState}
+	value := after.Attributes.Get("cloudLifecycleState").Text()
+	switch {
+	case profile == nil:
+		l.Reason = "the identity is not correlated: it keeps the state that it had"
+	case after.LifecycleManual:
+		l.Reason = "it was set by hand"
+	case value == "":
+		l.Reason = "cloudLifecycleState has no value"
+	case after.LifecycleState == "":
+		l.Reason = fmt.Sprintf("cloudLifecycleState is %q, which is the technical name of no state of the profile",
+			value)
+		for name := range profile.States {
+			if store.Fold(name) == store.Fold(value) {
+				l.Reason = fmt.Sprintf("cloudLifecycleState is %q: the technical name %q differs in letter case",
+					value, name)
+			}
+		}
+	default:
+		l.Reason = "cloudLifecycleState equals its technical name"
+	}
+	x.result.Lifecycle = l
+}
+
+func (x *explaining) explainManager(tx pgx.Tx, profile *refresh.Profile, account *refresh.Account) error {
+	m := &ExplainedManager{}
+	x.result.Manager = m
+	switch {
+	case profile == nil:
+		m.Reason = "the identity is not correlated"
+		return nil
+	case profile.ManagerAttribute == "":
+		m.Reason = fmt.Sprintf("the source %q has no manager correlation", account.SourceName)
+		return nil
+	case x.change.After.ManagerKey == "":
+		m.Reason = fmt.Sprintf("the account's attribute %q has no value", profile.ManagerAttribute)
+		return nil
+	}
+	value := account.Attributes.Get(profile.ManagerAttribute).Text()
+	name := x.config.sources[store.ID(profile.SourceID)].ManagerCorrelation.IdentityAttributeName
+	found, err := x.e.store.FindByKeys(x.ctx, tx, []string{x.change.After.ManagerKey})
+	if err != nil {
+		return err
+	}
+	looked := fmt.Sprintf("the account's %s is %q, and identities with this %s", profile.ManagerAttribute, value, name)
+	switch {
+	case len(found) == 0:
+		m.Reason = looked + " are not there"
+	case found[0].Matches > 1:
+		m.Reason = fmt.Sprintf("%s are %d: none is taken", looked, found[0].Matches)
+	case x.change.After.ManagerID == (refresh.ID{}):
+		m.Reason = looked + " are only itself: nobody is their own manager"
+	default:
+		m.Reason = fmt.Sprintf("the account's %s is %q, which is the %s of one identity", profile.ManagerAttribute,
+			value, name)
+		states, err := x.e.store.IdentityStates(x.ctx, tx, []store.ID{found[0].IdentityID})
+		if err != nil || len(states) == 0 {
+			return err
+		}
+		m.ID, m.Name = found[0].IdentityID.String(), states[0].Name
+	}
+	return nil
+}
+
+func (x *explaining) explainRoles() error {
+	roles := make([]*configuredRole, 0, len(x.config.roles))
+	wanted, err := store.ParseID(x.params.Role)
+	folded := store.Fold(x.params.Role)
+	for _, role := range x.config.roles {
+		if folded == "" || err == nil && role.id == wanted || store.Fold(role.Name) == folded {
+			roles = append(roles, role)
+		}
+	}
+	if len(roles) == 0 && x.params.Role != "" {
+		return &Error{Kind: NotFound, Op: "explain", Subject: x.params.Role, Err: errors.New("there is no such role")}
+	}
+	slices.SortFunc(roles, func(a, b *configuredRole) int { return strings.Compare(a.Name, b.Name) })
+	facts := refresh.FactsOf(x.change.After, x.snapshot.Accounts)
+	for _, role := range roles {
+		x.result.Roles = append(x.result.Roles, x.explainRole(role, &facts))
+	}
+	return nil
+}
+
+// nameSources puts the names of the sources into an explanation.
+func (x *explaining) nameSources(e *criteria.Explanation) {
+	if e.Key != nil && e.Key.Type != criteria.Identity {
+		if source := x.config.sources[store.ID(e.Key.SourceID)]; source != nil {
+			e.Source = source.Name
+		}
+	}
+	for i := range e.Children {
+		x.nameSources(&e.Children[i])
+	}
+}
+
+func (x *explaining) explainRole(role *configuredRole, facts *criteria.Facts) ExplainedRole {
+	r := ExplainedRole{ID: role.id.String(), Name: role.Name}
+	var why []string
+	for _, a := range x.snapshot.Assignments {
+		if store.ID(a.RoleID) != role.id {
+			continue
+		}
+		r.Assigned = true
+		how := "it was assigned by request"
+		if a.Membership {
+			how = "its membership assigned it"
+		}
+		if !a.StartDate.IsZero() {
+			how += ", from " + a.StartDate.UTC().Format(time.RFC3339)
+		}
+		if !a.RemoveDate.IsZero() {
+			how += ", until " + a.RemoveDate.UTC().Format(time.RFC3339)
+		}
+		why = append(why, how)
+	}
+	switch {
+	case role.criterion != nil:
+		explanation := role.criterion.Explain(facts)
+		x.nameSources(&explanation)
+		r.Criterion, r.Member = &explanation, explanation.Holds && role.Enabled
+		why = append(why, "its criterion "+map[bool]string{true: "holds", false: "does not hold"}[explanation.Holds])
+	case role.identities != nil:
+		listed := slices.Contains(role.identities, store.ID(x.change.After.ID))
+		r.Member = role.Enabled && listed
+		why = append(why, "its list "+map[bool]string{true: "names", false: "does not name"}[listed]+" the identity")
+	default:
+		why = append(why, "it has no membership: it is assigned by request alone")
+	}
+	if !role.Enabled {
+		why = append(why, "it is not enabled, so that nobody is a member by itself")
+	}
+	r.Reason = strings.Join(why, "; ")
+	return r
+}

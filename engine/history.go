@@ -1,0 +1,98 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/muster-engine/muster/store"
+)
+
+// The most events that one call returns.
+const (
+	HistoryMax = 1000
+	EventsMax  = 10_000
+)
+
+// Event is something that happened to an identity.
+type Event struct {
+	// Cursor is the place behind the event, for [Engine.Events].
+	Cursor     string          `json:"cursor"`
+	ID         int64           `json:"id"`
+	IdentityID string          `json:"identityId"`
+	Type       string          `json:"type"` // one of the constants
+	At         time.Time       `json:"at"`
+	Detail     json.RawMessage `json:"detail"` // what changed, from what and to what
+}
+
+func eventOf(row *store.RecordedEvent) Event {
+	return Event{
+		Cursor: fmt.Sprintf("%d-%d", row.Transaction, row.EventCursor.ID), ID: row.EventCursor.ID,
+		IdentityID: row.IdentityID.String(), Type: row.Type, At: row.At.UTC(), Detail: row.Detail,
+	}
+}
+
+func parseCursor(text string) (store.EventCursor, error) {
+	var c store.EventCursor
+	if text == "" {
+		return c, nil
+	}
+	transaction, id, found := strings.Cut(text, "-")
+	var err error
+	if c.Transaction, err = strconv.ParseUint(transaction, 10, 63); err == nil && found {
+		c.ID, err = strconv.ParseInt(id, 10, 64)
+	}
+	if err != nil || !found {
+		return c, fmt.Errorf("%q is no cursor of an event", text)
+	}
+	return c, nil
+}
+
+// History returns what happened to an identity, the latest first: at most limit events, of those before the event with
+// the ID before if that is not 0. It outlives the identity: one that was deleted is asked for by its ID.
+func (e *Engine) History(ctx context.Context, id string, before int64, limit int) ([]Event, error) {
+	const op = "show the history"
+	if limit < 1 || limit > HistoryMax {
+		return nil, invalid(op, "limit", "%d is given where 1 to %d is allowed", limit, HistoryMax)
+	}
+	parsed, err := store.ParseID(id)
+	if err != nil {
+		identity, err := e.FindIdentity(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if parsed, err = store.ParseID(identity.ID); err != nil {
+			return nil, wrap(op, id, err)
+		}
+	}
+	rows, err := e.store.History(ctx, e.pool, parsed, before, limit)
+	events := make([]Event, len(rows))
+	for i := range rows {
+		events[i] = eventOf(&rows[i])
+	}
+	return events, wrap(op, id, err)
+}
+
+// Events returns the events behind a cursor, at most limit; the empty cursor is before the first. A reader that keeps
+// the cursor of the last event it has worked with gets every event at least once, those of one identity in the order in
+// which they happened, and none is passed by when transactions commit out of order: the events wait until every
+// transaction that began before theirs has ended. So a transaction that somebody forgot open holds them up.
+func (e *Engine) Events(ctx context.Context, after string, limit int) ([]Event, error) {
+	const op = "read the events"
+	if limit < 1 || limit > EventsMax {
+		return nil, invalid(op, "limit", "%d is given where 1 to %d is allowed", limit, EventsMax)
+	}
+	cursor, err := parseCursor(after)
+	if err != nil {
+		return nil, &Error{Kind: Invalid, Op: op, Subject: "after", Err: err}
+	}
+	rows, err := e.store.Events(ctx, e.pool, cursor, limit)
+	events := make([]Event, len(rows))
+	for i := range rows {
+		events[i] = eventOf(&rows[i])
+	}
+	return events, wrap(op, "", err)
+}

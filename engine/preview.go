@@ -1,0 +1,565 @@
+package engine
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/refresh"
+	"github.com/muster-engine/muster/filterql"
+	"github.com/muster-engine/muster/store"
+)
+
+// PreviewParams say what to preview, and for whom. The zero PreviewParams tell what processing everybody would change
+// now.
+type PreviewParams struct {
+	// Documents are a configuration that is not applied: what is not in them stays as it is.
+	Documents []Document
+	// IDs are the identities; empty for all that Filters select. At most [ProcessIdentitiesMax].
+	IDs []string
+	// Filters is a filter in the V3 syntax over any field; empty for everybody.
+	Filters string
+}
+
+// PreviewChange is what processing would change of one identity.
+type PreviewChange struct {
+	ID             string             `json:"id"`
+	Name           string             `json:"name"`
+	Alias          string             `json:"alias"`
+	Attributes     []PreviewAttribute `json:"attributes,omitempty"`
+	LifecycleState *PreviewText       `json:"lifecycleState,omitempty"`
+	IdentityState  *PreviewText       `json:"identityState,omitempty"`
+	Profile        *PreviewText       `json:"identityProfile,omitempty"` // names
+	Manager        *PreviewText       `json:"manager,omitempty"`         // IDs
+	Correlated     *bool              `json:"correlated,omitempty"`      // what it would be
+	RolesGained    []string           `json:"rolesGained,omitempty"`     // names
+	RolesLost      []string           `json:"rolesLost,omitempty"`       // names
+	// Error is why the identity could not be calculated; "" when it could.
+	Error string `json:"error,omitempty"`
+	// Recovers says that it is in error and would not be any more.
+	Recovers bool     `json:"recovers,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// PreviewAttribute is an attribute that would get another value.
+type PreviewAttribute struct {
+	Name string          `json:"name"`
+	From attribute.Value `json:"previousValue"`
+	To   attribute.Value `json:"value"`
+}
+
+// PreviewText is a text that would become another; "" is none.
+type PreviewText struct {
+	From string `json:"previousValue"`
+	To   string `json:"value"`
+}
+
+// PreviewTotals say what processing would change in all.
+type PreviewTotals struct {
+	Identities int `json:"identities"` // that were calculated
+	Changed    int `json:"changed"`    // of which something would change
+	Errors     int `json:"errors"`     // that could not be calculated
+	NewErrors  int `json:"newErrors"`  // of which that are not in error now
+	Recovered  int `json:"recovered"`  // that are in error now and would not be any more
+	Incomplete int `json:"warnings"`   // with a warning
+
+	Attributes []AttributeTotal `json:"attributes"` // the most changed first
+	Roles      []RoleTotal      `json:"roles"`      // the one with the most changes first
+	Lifecycle  []StateTotal     `json:"lifecycle"`  // the most frequent change first
+	Managers   int              `json:"managers"`   // identities that would have another manager, or none
+	Profiles   int              `json:"profiles"`   // identities that would have another profile, or none
+
+	// Held says why the guard would hold a run that does this; "" when it would not.
+	Held string `json:"held,omitempty"`
+	// Objects are what of the documents differs from the configuration. Notes are those that applying them would make.
+	Objects []AppliedObject `json:"objects"`
+	Notes   []string        `json:"notes"`
+}
+
+// AttributeTotal counts the changes of an attribute.
+type AttributeTotal struct {
+	Name    string `json:"name"`
+	Set     int    `json:"set"`     // had no value
+	Changed int    `json:"changed"` // get another value
+	Cleared int    `json:"cleared"` // lose their value
+}
+
+func (t *AttributeTotal) sum() int { return t.Set + t.Changed + t.Cleared }
+
+// RoleTotal counts the changes of a role's members.
+type RoleTotal struct {
+	Name   string `json:"name"`
+	Gained int    `json:"gained"`
+	Lost   int    `json:"lost"`
+}
+
+// StateTotal counts the changes from one lifecycle state to another; "" is none.
+type StateTotal struct {
+	From  string `json:"previousValue"`
+	To    string `json:"value"`
+	Count int    `json:"count"`
+}
+
+// Preview computes what processing would change under a configuration that is not applied, in a transaction that can
+// only read. It calls each with the changes of each identity that would change, by ID, and returns the totals; each
+// must not keep what it is given. An error of each ends the preview. Accounts keep the identities that they have: what
+// another correlation would find is not part of a preview. Values made by chance differ from those that processing
+// will make.
+func (e *Engine) Preview(ctx context.Context, params PreviewParams, each func(*PreviewChange) error) (PreviewTotals,
+	error,
+) {
+	const op = "preview"
+	var filter *filterql.Filter
+	if strings.TrimSpace(params.Filters) != "" {
+		schema, err := e.identitySchema(ctx, true)
+		if err != nil {
+			return PreviewTotals{}, wrap(op, "", err)
+		}
+		if filter, err = filterql.ParseFilter(params.Filters, schema); err != nil {
+			return PreviewTotals{}, wrap(op, "", err)
+		}
+	}
+	var ids []store.ID
+	if len(params.IDs) > 0 {
+		var err error
+		if ids, err = parseIDs(op, params.IDs); err != nil {
+			return PreviewTotals{}, err
+		}
+		slices.SortFunc(ids, compareIDs)
+	}
+	return e.preview(ctx, params.Documents, each, func(p *preview) (pager, error) {
+		if ids == nil {
+			return p.everybody(filter), nil
+		}
+		for _, id := range ids {
+			found, err := e.store.IdentityStates(ctx, p.tx, []store.ID{id})
+			if err == nil && len(found) == 0 {
+				err = &Error{Kind: NotFound, Op: op, Subject: id.String(), Err: store.ErrNotFound}
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		return once(ids), nil
+	})
+}
+
+// PreviewTask is [Engine.Preview] of what a task would go on to do: of one that is held, before it is confirmed.
+func (e *Engine) PreviewTask(ctx context.Context, id string, each func(*PreviewChange) error) (PreviewTotals, error) {
+	task, err := e.findTask(ctx, "preview the task", id)
+	if err != nil {
+		return PreviewTotals{}, err
+	}
+	return e.preview(ctx, nil, each, func(p *preview) (pager, error) {
+		parts, err := e.store.TaskParts(ctx, p.tx, task.ID)
+		if err != nil {
+			return nil, err
+		}
+		var last store.ID
+		requests := func(limit int) ([]store.ID, error) {
+			page, err := e.store.TaskIdentities(ctx, p.tx, task.ID, last, limit)
+			if len(page) > 0 {
+				last = page[len(page)-1]
+			}
+			return page, err
+		}
+		return func(limit int) ([]store.ID, error) {
+			if page, err := requests(limit); err != nil || len(page) > 0 {
+				return page, err
+			}
+			for len(parts) > 0 {
+				page, err := e.store.PartIdentities(ctx, p.tx, &parts[0], limit)
+				if err != nil || len(page) > 0 {
+					if len(page) > 0 {
+						parts[0].AfterID = page[len(page)-1]
+					}
+					return page, err
+				}
+				parts = parts[1:]
+			}
+			return nil, nil
+		}, nil
+	})
+}
+
+// pager returns the next identities, none at the end.
+type pager func(limit int) ([]store.ID, error)
+
+func once(ids []store.ID) pager {
+	return func(int) ([]store.ID, error) {
+		page := ids
+		ids = nil
+		return page, nil
+	}
+}
+
+func compareIDs(a, b store.ID) int { return bytes.Compare(a[:], b[:]) }
+
+// preview is one call of Preview.
+type preview struct {
+	e        *Engine
+	ctx      context.Context //nolint:containedctx // it lives as long as the call that the context belongs to
+	tx       pgx.Tx
+	cause    store.Cause
+	before   *configuration
+	proposed *configuration
+	// gained and lost are the identities that would be found, and would not be found any more, by a key under which
+	// managers are looked for.
+	gained, lost map[string][]store.ID
+	totals       PreviewTotals
+	attributes   map[string]*AttributeTotal
+	roles        map[store.ID]*RoleTotal
+	lifecycle    map[[2]string]int
+	counts       store.TaskCounts
+}
+
+func (e *Engine) preview(ctx context.Context, documents []Document, each func(*PreviewChange) error,
+	whom func(*preview) (pager, error),
+) (PreviewTotals, error) {
+	const op = "preview"
+	p := &preview{
+		e: e, ctx: ctx, cause: store.Cause{At: e.now()}, attributes: map[string]*AttributeTotal{},
+		roles: map[store.ID]*RoleTotal{}, lifecycle: map[[2]string]int{},
+	}
+	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err := pgx.BeginTxFunc(ctx, e.pool, options, func(tx pgx.Tx) error {
+		p.tx = tx
+		if err := p.propose(documents); err != nil {
+			return err
+		}
+		next, err := whom(p)
+		if err != nil {
+			return err
+		}
+		if err := p.findKeys(); err != nil {
+			return err
+		}
+		return p.run(next, func(b *batch) error { return p.show(b, each) })
+	})
+	if err != nil {
+		return p.totals, wrap(op, "", err)
+	}
+	p.sum()
+	return p.totals, nil
+}
+
+// propose makes the configuration that the documents would make.
+func (p *preview) propose(documents []Document) error {
+	rows, err := p.e.store.LoadConfiguration(p.ctx, p.tx)
+	if err != nil {
+		return err
+	}
+	if p.before, err = compile(rows, p.e.config.Rules); err != nil {
+		return err
+	}
+	a := newApplication(p.e, rows, p.before)
+	if err := a.putAll(documents); err != nil {
+		return err
+	}
+	slices.SortStableFunc(a.rows.Profiles, func(a, b store.Profile) int {
+		return cmp.Or(cmp.Compare(a.Priority, b.Priority), a.Created.Compare(b.Created), compareIDs(a.ID, b.ID))
+	})
+	if p.proposed, err = compile(a.rows, p.e.config.Rules); err != nil {
+		return &Error{Kind: Invalid, Op: "preview", Subject: placesOf(documents), Err: err}
+	}
+	p.totals.Objects, p.totals.Notes = []AppliedObject{}, append(a.result.Notes, p.proposed.unmapped()...)
+	for _, object := range a.result.Objects {
+		if object.Action != Unchanged {
+			p.totals.Objects = append(p.totals.Objects, object)
+		}
+	}
+	return nil
+}
+
+func (p *preview) everybody(filter *filterql.Filter) pager {
+	var last store.ID
+	return func(limit int) ([]store.ID, error) {
+		page, err := p.e.store.IdentityIDs(p.ctx, p.tx, filter, last, limit)
+		if len(page) > 0 {
+			last = page[len(page)-1]
+		}
+		return page, err
+	}
+}
+
+// run calculates identities under the proposed configuration.
+func (p *preview) run(next pager, visit func(*batch) error) error {
+	for {
+		page, err := next(p.e.config.BatchSize)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		b := &batch{e: p.e, tx: p.tx, config: p.proposed, cause: p.cause, ids: page}
+		if err := b.snapshot(p.ctx); err != nil {
+			return err
+		}
+		if err := b.compute(); err != nil {
+			return err
+		}
+		if err := visit(b); err != nil {
+			return err
+		}
+	}
+}
+
+// findKeys finds by what other keys identities would be found as managers. That takes a calculation of everybody, and
+// is left out where the attributes that managers are looked for in are calculated as before.
+func (p *preview) findKeys() error {
+	looked := p.managerAttributes()
+	if len(looked) == 0 {
+		return nil
+	}
+	p.gained, p.lost = map[string][]store.ID{}, map[string][]store.ID{}
+	return p.run(p.everybody(nil), func(b *batch) error {
+		for i := range b.changes {
+			c := &b.changes[i]
+			id := store.ID(c.After.ID)
+			was, is := p.before.identityKeys(&c.Before.Attributes), p.proposed.identityKeys(&c.After.Attributes)
+			for _, k := range appendMissing(nil, id, was, is) {
+				p.lost[k.Key] = append(p.lost[k.Key], id)
+			}
+			for _, k := range appendMissing(nil, id, is, was) {
+				p.gained[k.Key] = append(p.gained[k.Key], id)
+			}
+		}
+		return nil
+	})
+}
+
+// managerAttributes returns the attributes that managers are looked for in, of those that the proposed configuration
+// calculates otherwise.
+func (p *preview) managerAttributes() []string {
+	var names []string
+	for _, source := range p.proposed.sources {
+		m := source.ManagerCorrelation
+		if m != nil && m.IdentityAttributeName != "" && !p.sameMappings(m.IdentityAttributeName) {
+			names = append(names, m.IdentityAttributeName)
+		}
+	}
+	return names
+}
+
+func (p *preview) sameMappings(name string) bool {
+	if len(p.before.profiles) != len(p.proposed.profiles) || p.before.keyed[name] != p.proposed.keyed[name] {
+		return false
+	}
+	var changed []string
+	for transform, definition := range p.proposed.transforms {
+		if !sameJSON(definition, p.before.transforms[transform]) {
+			changed = append(changed, transform)
+		}
+	}
+	for i := range p.proposed.profiles {
+		before, after := &p.before.profiles[i], &p.proposed.profiles[i]
+		if before.id != after.id || after.refersTo(changed) ||
+			!sameJSON(before.mapping(name), after.mapping(name)) {
+			return false
+		}
+	}
+	return true
+}
+
+// mapping returns the definition of the mapping of an attribute, null for none.
+func (p *configuredProfile) mapping(name string) []byte {
+	for _, m := range p.AttributeConfig.Transforms {
+		if m.IdentityAttributeName == name {
+			return m.TransformDefinition
+		}
+	}
+	return []byte("null")
+}
+
+// find is [store.Store.FindByKeys] under the proposed configuration.
+func (p *preview) find(ctx context.Context, q store.Querier, keys []string) ([]store.KeyMatch, error) {
+	if p.gained == nil {
+		return p.e.store.FindByKeys(ctx, q, keys)
+	}
+	holders, err := p.e.store.KeyHolders(ctx, q, keys)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string][]store.ID{}
+	for _, h := range holders {
+		if !slices.Contains(p.lost[h.Key], h.IdentityID) {
+			found[h.Key] = append(found[h.Key], h.IdentityID)
+		}
+	}
+	var matches []store.KeyMatch
+	for _, key := range keys {
+		ids := append(found[key], p.gained[key]...)
+		if len(ids) > 0 {
+			matches = append(matches, store.KeyMatch{Key: key, IdentityID: ids[0], Matches: len(ids)})
+		}
+	}
+	return matches, nil
+}
+
+// show adds the changes of a batch to the totals and passes them on.
+func (p *preview) show(b *batch, each func(*PreviewChange) error) error {
+	if err := b.findManagers(p.ctx, p.find); err != nil {
+		return err
+	}
+	for i := range b.changes {
+		c := &b.changes[i]
+		b.count(c)
+		shown := p.change(c)
+		p.add(c)
+		if !c.Differs() {
+			continue
+		}
+		if err := each(&shown); err != nil {
+			return err
+		}
+	}
+	p.counts = addCounts(p.counts, b.counts)
+	return nil
+}
+
+// change gives a change the shape in which it is shown.
+func (p *preview) change(c *refresh.Change) PreviewChange {
+	from, to := c.Before, c.After
+	shown := PreviewChange{
+		ID: store.ID(to.ID).String(), Name: to.Name, Alias: to.Alias, Warnings: c.Warnings,
+		LifecycleState: previewText(from.LifecycleState, to.LifecycleState),
+		IdentityState:  previewText(from.IdentityState, to.IdentityState),
+		Manager:        previewText(idText(from.ManagerID), idText(to.ManagerID)),
+		Profile: previewText(p.before.profileName(store.ID(from.ProfileID)),
+			p.proposed.profileName(store.ID(to.ProfileID))),
+		Recovers: from.ProcessingState == refresh.StateError && to.ProcessingState != refresh.StateError,
+	}
+	if from.ProfileID == to.ProfileID {
+		shown.Profile = nil
+	}
+	if from.Correlated != to.Correlated {
+		shown.Correlated = &to.Correlated
+	}
+	for _, a := range c.Attributes {
+		shown.Attributes = append(shown.Attributes, PreviewAttribute{a.Name, a.From, a.To})
+	}
+	for _, role := range c.Gained {
+		shown.RolesGained = append(shown.RolesGained, role.Name)
+	}
+	for _, loss := range c.Lost {
+		shown.RolesLost = append(shown.RolesLost, p.roleName(store.ID(loss.RoleID)))
+	}
+	if c.Err != nil {
+		shown.Error = c.Err.Error()
+	}
+	return shown
+}
+
+func previewText(from, to string) *PreviewText {
+	if from == to {
+		return nil
+	}
+	return &PreviewText{from, to}
+}
+
+func (c *configuration) profileName(id store.ID) string {
+	for i := range c.profiles {
+		if c.profiles[i].id == id {
+			return c.profiles[i].Name
+		}
+	}
+	return ""
+}
+
+func (p *preview) roleName(id store.ID) string {
+	if role := p.proposed.roles[id]; role != nil {
+		return role.Name
+	}
+	return id.String()
+}
+
+// add adds a change to the totals.
+func (p *preview) add(c *refresh.Change) {
+	t := &p.totals
+	for i := range c.Attributes {
+		a := &c.Attributes[i]
+		total := p.attributes[a.Name]
+		if total == nil {
+			total = &AttributeTotal{Name: a.Name}
+			p.attributes[a.Name] = total
+		}
+		switch {
+		case a.From.IsNull():
+			total.Set++
+		case a.To.IsNull():
+			total.Cleared++
+		default:
+			total.Changed++
+		}
+	}
+	role := func(id store.ID) *RoleTotal {
+		if p.roles[id] == nil {
+			p.roles[id] = &RoleTotal{Name: p.roleName(id)}
+		}
+		return p.roles[id]
+	}
+	for i := range c.Gained {
+		role(store.ID(c.Gained[i].ID)).Gained++
+	}
+	for i := range c.Lost {
+		role(store.ID(c.Lost[i].RoleID)).Lost++
+	}
+	if c.Before.LifecycleState != c.After.LifecycleState {
+		p.lifecycle[[2]string{c.Before.LifecycleState, c.After.LifecycleState}]++
+	}
+	if c.Before.ManagerID != c.After.ManagerID {
+		t.Managers++
+	}
+	if c.Before.ProfileID != c.After.ProfileID || c.Before.Correlated != c.After.Correlated {
+		t.Profiles++
+	}
+	inError := c.Before.ProcessingState == refresh.StateError
+	switch {
+	case c.Err != nil && !inError:
+		t.NewErrors++
+	case c.Err == nil && inError:
+		t.Recovered++
+	}
+	if len(c.Warnings) > 0 {
+		t.Incomplete++
+	}
+}
+
+// sum brings the totals into order.
+func (p *preview) sum() {
+	t := &p.totals
+	t.Identities, t.Changed, t.Errors = int(p.counts.Identities), int(p.counts.Changed), int(p.counts.Errors)
+	t.Attributes, t.Roles, t.Lifecycle = []AttributeTotal{}, []RoleTotal{}, []StateTotal{}
+	for _, total := range p.attributes {
+		t.Attributes = append(t.Attributes, *total)
+	}
+	slices.SortFunc(t.Attributes, func(a, b AttributeTotal) int {
+		return cmp.Or(cmp.Compare(b.sum(), a.sum()), cmp.Compare(a.Name, b.Name))
+	})
+	for _, total := range p.roles {
+		t.Roles = append(t.Roles, *total)
+	}
+	slices.SortFunc(t.Roles, func(a, b RoleTotal) int {
+		return cmp.Or(cmp.Compare(b.Gained+b.Lost, a.Gained+a.Lost), cmp.Compare(a.Name, b.Name))
+	})
+	for states, count := range maps.All(p.lifecycle) {
+		t.Lifecycle = append(t.Lifecycle, StateTotal{states[0], states[1], count})
+	}
+	slices.SortFunc(t.Lifecycle, func(a, b StateTotal) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
+	})
+	sums := &store.TaskGuard{Population: p.counts.Identities, RoleLosers: p.counts.RoleLosers,
+		LifecycleChanged: p.counts.LifecycleChanged, Deactivated: p.counts.Deactivated}
+	guard := p.e.config.Guard
+	limit := guard.limit(sums.Population)
+	if err := guard.check(sums, &p.counts); err != nil {
+		t.Held = fmt.Sprintf("a run that does this would be held: of %d identities %d would lose a role, %d change "+
+			"their lifecycle state and %d cease to be active, and %d may", sums.Population, sums.RoleLosers,
+			sums.LifecycleChanged, sums.Deactivated, limit)
+	}
+}

@@ -1,0 +1,328 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/muster-engine/muster/engine"
+)
+
+func (f *fixture) documents(text string) []engine.Document {
+	f.t.Helper()
+	documents, err := engine.ReadDocuments("proposed.yaml", strings.NewReader(text))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return documents
+}
+
+// preview returns the changes as lines, without the IDs, and the totals.
+func (f *fixture) preview(params engine.PreviewParams) (string, engine.PreviewTotals) {
+	f.t.Helper()
+	var lines []string
+	totals, err := f.Preview(f.t.Context(), params, func(c *engine.PreviewChange) error {
+		line := c.Alias + ":"
+		for _, a := range c.Attributes {
+			line += fmt.Sprintf(" %s %s>%s", a.Name, a.From.Text(), a.To.Text())
+		}
+		if c.LifecycleState != nil {
+			line += fmt.Sprintf(" state %s>%s", c.LifecycleState.From, c.LifecycleState.To)
+		}
+		if c.Manager != nil {
+			line += " manager"
+		}
+		for _, name := range c.RolesGained {
+			line += " +" + name
+		}
+		for _, name := range c.RolesLost {
+			line += " -" + name
+		}
+		if c.Error != "" {
+			line += " error"
+		}
+		lines = append(lines, line)
+		return nil
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n"), totals
+}
+
+// What a preview shows is what applying and processing then does, and the preview itself writes nothing.
+func TestPreviewIsWhatProcessingDoes(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	f.apply(fmt.Sprintf(salesRole, true, "Sales"))
+	f.process()
+	proposed := strings.NewReplacer(
+		"attributeName: dept", "attributeName: last", // another value of department
+		"attributeName: state}", "attributeName: nothing}", // no lifecycle state
+		"identityAttributeName: identificationNumber}", "identityAttributeName: department}", // other managers
+	).Replace(companyConfig) + fmt.Sprintf(salesRole, true, "Boss")
+	before := f.dump()
+	changes, totals := f.preview(engine.PreviewParams{Documents: f.documents(proposed)})
+	if diff := cmp.Diff(before, f.dump()); diff != "" {
+		t.Fatal("the preview wrote: ", diff)
+	}
+	want := strings.Join([]string{
+		"1: department Board>Boss +Sales",
+		"2: cloudLifecycleState leave> department Sales>Two state leave> manager",
+		"3: cloudLifecycleState active> department Sales>Ünal state active> manager -Sales",
+		"4: cloudLifecycleState unknown> department Legal>Self",
+		"5: cloudLifecycleState inactive> department Sales>Strauß state inactive> manager -Sales",
+	}, "\n")
+	if diff := cmp.Diff(want, changes); diff != "" {
+		t.Error(diff)
+	}
+	if totals.Identities != 5 || totals.Changed != 5 || totals.Managers != 3 || totals.Held != "" ||
+		!slices.Equal(totals.Attributes, []engine.AttributeTotal{{Name: "department", Changed: 5}, {Name: "cloudLifecycleState", Cleared: 4}}) ||
+		!slices.Equal(totals.Roles, []engine.RoleTotal{{Name: "Sales", Gained: 1, Lost: 2}}) ||
+		!slices.Equal(totals.Lifecycle, []engine.StateTotal{{"active", "", 1}, {"inactive", "", 1}, {"leave", "", 1}}) {
+		t.Errorf("%+v", totals)
+	}
+	f.apply(proposed)
+	f.process()
+	if members := f.members("Sales"); members != "1" {
+		t.Errorf("the members are %q", members)
+	}
+	if again, totals := f.preview(engine.PreviewParams{}); again != "" || totals.Changed != 0 {
+		t.Errorf("after processing a preview shows %s", again)
+	}
+}
+
+// dump is what of the tenant a preview could change.
+func (f *fixture) dump() string {
+	f.t.Helper()
+	var text string
+	err := f.pool.QueryRow(f.t.Context(), `
+		SELECT concat_ws(E'\n', (SELECT string_agg(i::text, E'\n' ORDER BY id) FROM muster.identities i),
+		       (SELECT string_agg(a::text, E'\n' ORDER BY id) FROM muster.role_assignments a),
+		       (SELECT string_agg(c::text, E'\n') FROM muster.configuration c),
+		       (SELECT string_agg(k::text, E'\n' ORDER BY key, identity_id) FROM muster.identity_keys k),
+		       (SELECT count(*) FROM muster.identity_events), (SELECT count(*) FROM muster.refresh_requests),
+		       (SELECT count(*) FROM muster.tasks))`).Scan(&text)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return text
+}
+
+// Managers that are looked for by an attribute which would be calculated otherwise are found by its new value.
+func TestPreviewFindsManagersByNewValues(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	proposed := strings.Replace(companyConfig,
+		"identityAttributeName: identificationNumber, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: id}",
+		"identityAttributeName: identificationNumber, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: age}", 1)
+	if proposed == companyConfig {
+		t.Fatal("the mapping is not there")
+	}
+	changes, totals := f.preview(engine.PreviewParams{Documents: f.documents(proposed)})
+	if totals.Managers != 3 || !strings.Contains(changes, "identificationNumber 1>60") {
+		t.Errorf("%d managers: %s", totals.Managers, changes)
+	}
+	f.apply(proposed)
+	f.process()
+	if n := f.count(`SELECT count(*) FROM muster.identities WHERE manager_id IS NOT NULL`); n != 0 {
+		t.Errorf("%d have a manager", n)
+	}
+}
+
+func TestPreviewSelects(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	role := f.documents(fmt.Sprintf(salesRole, true, "Sales"))
+	changes, totals := f.preview(engine.PreviewParams{Documents: role, Filters: `age isnull and department eq "sales" and name sw "d"`})
+	if changes != "5: +Sales" || totals.Identities != 1 {
+		t.Errorf("%s %+v", changes, totals)
+	}
+	changes, totals = f.preview(engine.PreviewParams{Documents: role, IDs: []string{f.find("3").ID, f.find("1").ID}})
+	if changes != "3: +Sales" || totals.Identities != 2 {
+		t.Errorf("%s %+v", changes, totals)
+	}
+	_, err := f.Preview(t.Context(), engine.PreviewParams{IDs: []string{strings.Repeat("0a", 16)}}, nil)
+	demandKind(t, err, engine.NotFound, "")
+	_, err = f.Preview(t.Context(), engine.PreviewParams{Documents: f.documents("roles: [{name: R, membership: {type: X}}]")}, nil)
+	demandKind(t, err, engine.Invalid, `"X" is unknown`)
+	stop := fmt.Errorf("enough")
+	_, err = f.Preview(t.Context(), engine.PreviewParams{Documents: role}, func(*engine.PreviewChange) error { return stop })
+	if err == nil || !strings.Contains(err.Error(), "enough") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// What a task that is held would go on to do can be seen before it is confirmed.
+func TestPreviewOfAHeldTask(t *testing.T) {
+	t.Parallel()
+	f := many(t, 150, engine.Config{BatchSize: 10, Workers: 1})
+	f.apply(fmt.Sprintf(salesRole, true, "Sails"))
+	_, totals := f.preview(engine.PreviewParams{})
+	if !strings.Contains(totals.Held, "would lose a role") {
+		t.Errorf("%+v", totals)
+	}
+	held := f.process().Held
+	if len(held) != 1 {
+		t.Fatalf("%d tasks are held", len(held))
+	}
+	totals, err := f.PreviewTask(t.Context(), held[0], func(*engine.PreviewChange) error { return nil })
+	if err != nil || len(totals.Roles) != 1 || totals.Roles[0].Lost+f.count(`SELECT roles_lost::int FROM muster.tasks ORDER BY created DESC LIMIT 1`) != 152 {
+		t.Errorf("%+v, %v", totals, err)
+	}
+	if _, err := f.CancelTask(t.Context(), held[0]); err != nil {
+		t.Fatal(err)
+	}
+	all, err := f.ProcessAll(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	totals, err = f.PreviewTask(t.Context(), all.ID, func(*engine.PreviewChange) error { return nil })
+	if err != nil || totals.Identities != 155 {
+		t.Errorf("%+v, %v", totals, err)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	f.apply(fmt.Sprintf(salesRole, true, "Sales"))
+	f.process()
+	x, err := f.Explain(t.Context(), engine.ExplainParams{Identity: "2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x.Profile.Name != "Employees" || x.Profile.Account != "2" || x.Lifecycle.IdentityState != "INACTIVE_LONG_TERM" ||
+		x.Manager.Name != "Ünal, Ayşe" || !strings.Contains(x.Manager.Reason, `mgr is "3"`) || len(x.Missing) != 0 {
+		t.Errorf("%+v %+v %+v", x.Profile, x.Lifecycle, x.Manager)
+	}
+	if len(x.Roles) != 1 || x.Roles[0].Assigned || !x.Roles[0].Member || x.Roles[0].Criterion.Render() != `yes  department EQUALS "Sales"   is "Sales"`+"\n" {
+		t.Errorf("%+v", x.Roles)
+	}
+	if _, err := json.Marshal(x); err != nil {
+		t.Fatal(err)
+	}
+	x, err = f.Explain(t.Context(), engine.ExplainParams{Identity: "5", Attribute: "department"})
+	if err != nil || len(x.Attributes) != 1 || x.Roles != nil {
+		t.Fatalf("%+v, %v", x, err)
+	}
+	a := x.Attributes[0]
+	if a.Value.Text() != "Sales" || !a.Mapped || len(a.Steps) != 1 || a.Steps[0].Operation != "accountAttribute" {
+		t.Errorf("%+v", a)
+	}
+	x, err = f.Explain(t.Context(), engine.ExplainParams{Identity: "1", Role: "sales"})
+	if err != nil || len(x.Roles) != 1 || x.Roles[0].Member || x.Roles[0].Reason != "its criterion does not hold" {
+		t.Fatalf("%+v, %v", x, err)
+	}
+	for _, test := range []struct {
+		params engine.ExplainParams
+		text   string
+	}{
+		{engine.ExplainParams{Identity: "nobody"}, "nobody"},
+		{engine.ExplainParams{Identity: "1", Attribute: "shoeSize"}, "shoeSize"},
+		{engine.ExplainParams{Identity: "1", Role: "King"}, "no such role"},
+	} {
+		_, err := f.Explain(t.Context(), test.params)
+		demandKind(t, err, engine.NotFound, test.text)
+	}
+}
+
+func TestHistory(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	f.apply(fmt.Sprintf(salesRole, true, "Sales"))
+	f.process()
+	f.aggregate("HR", strings.Replace(hrRows, "Sales,3,25,inactive", "Legal,3,25,active", 1), engine.AggregateOptions{})
+	f.process()
+	events, err := f.History(t.Context(), "5", 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var types []string
+	for _, e := range events {
+		types = append(types, e.Type)
+	}
+	want := []string{
+		engine.EventStateChanged, engine.EventRolesChanged, engine.EventAttributesChanged, engine.EventRolesChanged,
+		engine.EventStateChanged, engine.EventAttributesChanged, engine.EventCreated,
+	}
+	slices.Sort(types[:3])
+	slices.Sort(want[:3])
+	slices.Sort(types[4:6])
+	slices.Sort(want[4:6])
+	if diff := cmp.Diff(want, types); diff != "" {
+		t.Error(diff)
+	}
+	older, err := f.History(t.Context(), events[0].IdentityID, events[3].ID, 2)
+	if err != nil || len(older) != 2 || older[0].ID != events[4].ID {
+		t.Errorf("%+v, %v", older, err)
+	}
+	_, err = f.History(t.Context(), "5", 0, 0)
+	demandKind(t, err, engine.Invalid, "1 to 1000")
+}
+
+// A reader of events misses none, whatever order the transactions commit in, and gets those of an identity in order.
+func TestEventsWaitForEarlierTransactions(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	read := func(after string) (cursor string, types []string) {
+		t.Helper()
+		for {
+			events, err := f.Events(t.Context(), after, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range events {
+				types = append(types, e.IdentityID)
+				after = e.Cursor
+			}
+			if len(events) == 0 {
+				return after, types
+			}
+		}
+	}
+	// The transactions of other tests, on the same server, hold the events up as well.
+	readAll := func(after string, count int) (cursor string) {
+		t.Helper()
+		cursor, events := read(after)
+		for start := time.Now(); len(events) < count && time.Since(start) < time.Minute; {
+			time.Sleep(10 * time.Millisecond)
+			var more []string
+			cursor, more = read(cursor)
+			events = append(events, more...)
+		}
+		if len(events) != count {
+			t.Errorf("%d of %d events were read", len(events), count)
+		}
+		return cursor
+	}
+	cursor := readAll("", f.count(`SELECT count(*) FROM muster.identity_events`))
+	early, err := f.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = early.Rollback(context.WithoutCancel(t.Context())) }()
+	const insert = `INSERT INTO muster.identity_events (identity_id, type, detail, at) VALUES (gen_random_uuid(), $1, '{}', now())`
+	if _, err := early.Exec(t.Context(), insert, "EARLY"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.pool.Exec(t.Context(), insert, "LATE"); err != nil {
+		t.Fatal(err)
+	}
+	if same, between := read(cursor); same != cursor || len(between) != 0 {
+		t.Errorf("%d events were read past a transaction that still runs", len(between))
+	}
+	if err := early.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	readAll(cursor, 2)
+	_, err = f.Events(t.Context(), "yesterday", 1)
+	demandKind(t, err, engine.Invalid, "no cursor")
+}
