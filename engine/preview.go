@@ -141,7 +141,7 @@ func (e *Engine) Preview(ctx context.Context, params PreviewParams, each func(*P
 		for _, id := range ids {
 			found, err := e.store.IdentityStates(ctx, p.tx, []store.ID{id})
 			if err == nil && len(found) == 0 {
-				err = &Error{Kind: NotFound, Op: op, Subject: id.String(), Err: store.ErrNotFound}
+				err = &Error{Kind: NotFound, Op: op, Subject: id.String(), Err: errNoIdentity}
 			}
 			if err != nil {
 				return nil, err

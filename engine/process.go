@@ -81,7 +81,7 @@ func (e *Engine) ProcessIdentitiesTx(ctx context.Context, tx pgx.Tx, ids []strin
 	}
 	for _, id := range wanted {
 		if !slices.Contains(found, id) {
-			return TaskStatus{}, &Error{Kind: NotFound, Op: op, Subject: id.String(), Err: store.ErrNotFound}
+			return TaskStatus{}, &Error{Kind: NotFound, Op: op, Subject: id.String(), Err: errNoIdentity}
 		}
 	}
 	cause := store.Cause{Task: store.NewID(), At: e.now()}
@@ -96,6 +96,8 @@ func (e *Engine) ProcessIdentitiesTx(ctx context.Context, tx pgx.Tx, ids []strin
 	return e.launch(ctx, tx, op, cause, task)
 }
 
+var errNoIdentity = errors.New("there is no identity with this ID")
+
 func parseIDs(op string, ids []string) ([]store.ID, error) {
 	if len(ids) == 0 {
 		return nil, invalid(op, "", "no identity is named: 1 to %d are allowed", ProcessIdentitiesMax)
@@ -107,7 +109,7 @@ func parseIDs(op string, ids []string) ([]store.ID, error) {
 	for _, text := range ids {
 		id, err := store.ParseID(text)
 		if err != nil {
-			return nil, &Error{Kind: NotFound, Op: op, Subject: text, Err: store.ErrNotFound}
+			return nil, &Error{Kind: NotFound, Op: op, Subject: text, Err: errNoIdentity}
 		}
 		if !slices.Contains(parsed, id) {
 			parsed = append(parsed, id)

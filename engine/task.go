@@ -247,10 +247,15 @@ func (e *Engine) dropJob(ctx context.Context, id store.ID) error {
 
 func (e *Engine) findTask(ctx context.Context, op, id string) (store.Task, error) {
 	parsed, err := store.ParseID(id)
-	if err != nil {
-		return store.Task{}, &Error{Kind: NotFound, Op: op, Subject: id, Err: store.ErrNotFound}
+	var task store.Task
+	if err == nil {
+		task, err = e.store.FindTask(ctx, e.pool, parsed)
+	} else {
+		err = store.ErrNotFound
 	}
-	task, err := e.store.FindTask(ctx, e.pool, parsed)
+	if errors.Is(err, store.ErrNotFound) {
+		return task, &Error{Kind: NotFound, Op: op, Subject: id, Err: errors.New("there is no task with this ID")}
+	}
 	return task, wrap(op, id, err)
 }
 

@@ -7,7 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"time"
+	_ "time/tzdata" // --time-zone works on systems without a time zone database
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -43,6 +46,9 @@ func (d *database) close(ctx context.Context) error {
 func (a *app) connect(ctx context.Context, dataDir string) (*database, error) {
 	if err := a.schemas.Validate(); err != nil {
 		return nil, usageError{err}
+	}
+	if _, err := a.engineConfig(); err != nil {
+		return nil, err
 	}
 	url := a.databaseURL
 	if url == "" {
@@ -114,9 +120,36 @@ func (a *app) engine(ctx context.Context, d *database) (*engine.Engine, error) {
 			return nil, err
 		}
 	}
-	return engine.New(ctx, d.pool, engine.Config{
-		JobSchema: a.schemas.JobSchema, Logger: a.logger(), Schema: a.schemas.Schema,
-	})
+	config, err := a.engineConfig()
+	if err != nil {
+		return nil, err
+	}
+	return engine.New(ctx, d.pool, config)
+}
+
+// engineConfig returns what the flags say of the engine.
+func (a *app) engineConfig() (engine.Config, error) {
+	config := engine.Config{JobSchema: a.schemas.JobSchema, Logger: a.logger(), Schema: a.schemas.Schema}
+	zone := a.timeZone
+	if zone == "" {
+		zone = os.Getenv("MUSTER_TIME_ZONE")
+	}
+	var err error
+	if config.Location, err = time.LoadLocation(zone); err != nil {
+		return config, usage("--time-zone: %q is unknown: a name such as Europe/Berlin is expected", zone)
+	}
+	if a.guard == "off" {
+		config.Guard.Off = true
+		return config, nil
+	}
+	percent, isPercent := strings.CutSuffix(a.guard, "%")
+	share, err := strconv.ParseFloat(percent, 64)
+	if err != nil || !isPercent || !(share > 0 && share <= 100) {
+		return config, usage("--guard: %q is given where a share such as 10%% (up to 100%%) or off is expected",
+			a.guard)
+	}
+	config.Guard.Share = share / 100
+	return config, nil
 }
 
 // dataFolder returns the folder of the private PostgreSQL.

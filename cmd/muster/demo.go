@@ -80,7 +80,8 @@ func (a *app) demo(ctx context.Context, people int) (err error) {
 		kind = "a private server, started and migrated in " + seconds(started)
 	}
 	d.heading("PostgreSQL %s: %s", version, kind)
-	for _, step := range []func() error{d.apply, d.aggregate, d.summary, d.queries, d.statement} {
+	for _, step := range []func() error{d.apply, d.aggregate, d.processAll, d.summary, d.explain, d.preview,
+		d.queries, d.statement} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -144,8 +145,10 @@ func (d *demonstration) apply() error {
 	for _, o := range result.Objects {
 		counts[o.Type]++
 	}
-	d.heading("Configuration: %d sources, %d identity profile, %d identity attributes",
-		counts[engine.TypeSource], counts[engine.TypeIdentityProfile], counts[engine.TypeIdentityAttribute])
+	d.heading("Configuration: %d sources, %d identity profile, %d lifecycle states, %d transforms, %d identity "+
+		"attributes, %d roles", counts[engine.TypeSource], counts[engine.TypeIdentityProfile],
+		counts[engine.TypeLifecycleState], counts[engine.TypeTransform], counts[engine.TypeIdentityAttribute],
+		counts[engine.TypeRole])
 	return nil
 }
 
@@ -178,6 +181,80 @@ func (d *demonstration) aggregate() error {
 		}
 	}
 	return nil
+}
+
+// processAll processes everybody once more, though nothing has changed, and shows the task.
+func (d *demonstration) processAll() error {
+	task, err := d.eng.ProcessAll(d.ctx)
+	if err == nil {
+		task, err = d.processTask(d.ctx, d.eng, task.ID)
+	}
+	if err != nil {
+		return err
+	}
+	d.heading("Processing everybody again: nothing has changed, so nothing is written")
+	return d.indented(func(a *app) error { return a.printTask(&task, outputTable) })
+}
+
+// explain shows where the values of somebody come from: of the last who joined engineering.
+func (d *demonstration) explain() error {
+	limit := 1
+	page, err := d.eng.ListIdentities(d.ctx, engine.ListParams{
+		Filters: `department eq "Engineering"`, Sorters: "-startDate,id", Limit: &limit, AnyField: true,
+	})
+	if err != nil || len(page.Identities) == 0 {
+		return err // a company of one has no engineering
+	}
+	alias := page.Identities[0].Alias
+	for _, params := range []engine.ExplainParams{
+		{Identity: alias, Attribute: "cloudLifecycleState"}, {Identity: alias, Role: "Engineering"},
+	} {
+		x, err := d.eng.Explain(d.ctx, params)
+		if err != nil {
+			return err
+		}
+		d.heading("Why: muster explain %s %s", alias, map[bool]string{true: "--role " + params.Role,
+			false: "--attribute " + params.Attribute}[params.Role != ""])
+		if err := d.indented(func(a *app) error { return printExplanation(a.stdout, &x) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// proposal is a change of the configuration that looks harmless and is not.
+const proposal = `
+roles:
+  - name: Engineering
+    enabled: true
+    membership:
+      type: STANDARD
+      criteria: {operation: CONTAINS, key: {type: IDENTITY, property: attribute.jobTitle}, stringValue: data engineer}
+`
+
+func (d *demonstration) preview() error {
+	documents, err := engine.ReadDocuments("proposal.yaml", strings.NewReader(proposal))
+	if err != nil {
+		return err
+	}
+	d.heading("What if the role Engineering went by job titles: muster preview -f proposal.yaml")
+	return d.indented(func(a *app) error {
+		return a.previewTable(d.ctx, d.eng, func(each func(*engine.PreviewChange) error) (engine.PreviewTotals, error) {
+			return d.eng.Preview(d.ctx, engine.PreviewParams{Documents: documents}, each)
+		}, 4)
+	})
+}
+
+// indented writes what show writes, further to the right.
+func (d *demonstration) indented(show func(*app) error) error {
+	var text strings.Builder
+	a := *d.app
+	a.stdout = &text
+	err := show(&a)
+	for line := range strings.Lines(text.String()) {
+		fmt.Fprint(d.stdout, "  "+line)
+	}
+	return err
 }
 
 func (d *demonstration) summary() error {

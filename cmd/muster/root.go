@@ -30,6 +30,8 @@ type app struct {
 	databaseURL string
 	dataDir     string
 	schemas     migrations.Config
+	timeZone    string
+	guard       string
 	verbose     bool
 }
 
@@ -107,17 +109,27 @@ and keeps the data in --data. "muster demo" shows it at work.`,
 	flags.StringVar(&a.schemas.Schema, "schema", migrations.SchemaDefault, "PostgreSQL schema of the data")
 	flags.StringVar(&a.schemas.JobSchema, "job-schema", "",
 		"PostgreSQL schema of the jobs (default: that of the data and \"_jobs\")")
+	flags.StringVar(&a.timeZone, "time-zone", "", "the tenant's time zone, such as Europe/Berlin "+
+		"(default: $MUSTER_TIME_ZONE, or UTC)")
+	flags.StringVar(&a.guard, "guard", "10%",
+		"share of a run's identities that may lose roles or change state before it is held, or off")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say on stderr what is being done")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		a.aggregateCommand(),
 		a.applyCommand(),
 		a.demoCommand(),
+		a.explainCommand(),
 		a.filterCommand(),
+		a.historyCommand(),
 		a.identitiesCommand(),
 		a.migrateCommand(),
+		a.previewCommand(),
 		a.processCommand(),
+		a.scheduleCommand(),
+		a.tasksCommand(),
 		a.transformCommand(),
+		a.workerCommand(),
 	)
 	return root
 }

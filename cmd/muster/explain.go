@@ -1,0 +1,223 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muster-engine/muster/engine"
+)
+
+func (a *app) explainCommand() *cobra.Command {
+	var params engine.ExplainParams
+	var output string
+	cmd := &cobra.Command{
+		Use:   "explain ID|ALIAS [--attribute NAME | --role ROLE]",
+		Short: "Tell where an identity's values come from, and why it has a role or has not",
+		Long: `Explain tells of each attribute by which operations its value came about, where the lifecycle state and
+the manager come from, and of each role why the identity has it or has not, comparison by comparison.`,
+		Args: exactArgs(1, "one ID or ALIAS"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+				return err
+			}
+			if params.Attribute != "" && params.Role != "" {
+				return usage("--attribute and --role exclude each other")
+			}
+			params.Identity = args[0]
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				x, err := eng.Explain(cmd.Context(), params)
+				if err != nil {
+					return err
+				}
+				if output == outputJSON {
+					return a.printJSON(x)
+				}
+				return printExplanation(a.stdout, &x)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&params.Attribute, "attribute", "", "only this identity attribute")
+	flags.StringVar(&params.Role, "role", "", "only this role, ID or name")
+	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
+	return cmd
+}
+
+func printExplanation(w io.Writer, x *engine.Explanation) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s (%s), %s\n", oneLine(x.Name), oneLine(x.Alias), x.ID)
+	line := func(what, format string, arguments ...any) {
+		fmt.Fprintf(&b, "  %-10s  %s\n", what, oneLine(fmt.Sprintf(format, arguments...)))
+	}
+	if x.Profile == nil {
+		line("profile", "none: the identity has no account on an authoritative source")
+	} else {
+		line("profile", "%s, by the account %q of %s: %s", x.Profile.Name, x.Profile.Account, x.Profile.Source,
+			x.Profile.Reason)
+	}
+	if x.Lifecycle != nil {
+		state := x.Lifecycle.State
+		if state == "" {
+			state = "none"
+		}
+		line("lifecycle", "%s (%s): %s", state, x.Lifecycle.IdentityState, x.Lifecycle.Reason)
+	}
+	if x.Manager != nil {
+		name := x.Manager.Name
+		if x.Manager.ID == "" {
+			name = "nobody"
+		}
+		line("manager", "%s: %s", name, x.Manager.Reason)
+	}
+	if len(x.Missing) > 0 {
+		line("incomplete", "it has no %s", strings.Join(x.Missing, ", "))
+	}
+	if x.Due != nil {
+		line("due", "%s", x.Due.Format("2006-01-02 15:04:05 MST"))
+	}
+	if x.Error != "" {
+		line("error", "%s", x.Error)
+	}
+	if len(x.Attributes) > 0 {
+		b.WriteString("\nAttributes\n")
+	}
+	for i := range x.Attributes {
+		writeExplainedAttribute(&b, &x.Attributes[i])
+	}
+	if len(x.Roles) > 0 {
+		b.WriteString("\nRoles\n")
+	}
+	for i := range x.Roles {
+		role := &x.Roles[i]
+		mark := map[bool]string{true: "has", false: "has not"}[role.Assigned]
+		fmt.Fprintf(&b, "  %-7s  %s: %s\n", mark, oneLine(role.Name), oneLine(role.Reason))
+		if role.Criterion == nil {
+			continue
+		}
+		for text := range strings.Lines(role.Criterion.Render()) {
+			fmt.Fprintf(&b, "             %s\n", oneLine(strings.TrimSuffix(text, "\n")))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func writeExplainedAttribute(b *strings.Builder, attribute *engine.ExplainedAttribute) {
+	fmt.Fprintf(b, "  %s = %s", attribute.Name, oneLine(string(attribute.Value.AppendJSON(nil))))
+	switch {
+	case !attribute.Mapped:
+		b.WriteString("   the profile does not map it")
+	case attribute.Error != "":
+		fmt.Fprintf(b, "   failed: %s", oneLine(attribute.Error))
+	}
+	if !attribute.Stored.Equal(attribute.Value) {
+		fmt.Fprintf(b, "   kept is %s, from before", oneLine(string(attribute.Stored.AppendJSON(nil))))
+	}
+	b.WriteByte('\n')
+	for _, step := range attribute.Steps {
+		result := string(step.Value.AppendJSON(nil))
+		if step.Error != "" {
+			result = "failed: " + step.Error
+		}
+		operation := step.Operation
+		if step.Transform != "" {
+			operation += fmt.Sprintf(" of %q", step.Transform)
+		}
+		if step.Variable != "" {
+			operation += " $" + step.Variable
+		}
+		fmt.Fprintf(b, "      %s%s: %s\n", strings.Repeat("  ", step.Depth), operation, oneLine(result))
+	}
+}
+
+func (a *app) historyCommand() *cobra.Command {
+	var output string
+	var before int64
+	limit := 50
+	cmd := &cobra.Command{
+		Use: "history ID|ALIAS", Short: "Show what happened to an identity", Args: exactArgs(1, "one ID or ALIAS"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+				return err
+			}
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				events, err := eng.History(cmd.Context(), args[0], before, limit)
+				if err != nil {
+					return err
+				}
+				if output == outputJSON {
+					return a.printJSON(events)
+				}
+				return printHistory(a.stdout, events)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.IntVar(&limit, "limit", limit, "most events to show, 1 to 1000")
+	flags.Int64Var(&before, "before", 0, "only events before the one with this ID")
+	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
+	return cmd
+}
+
+func printHistory(w io.Writer, events []engine.Event) error {
+	rows := [][]string{{"ID", "AT", "EVENT", "WHAT"}}
+	for i := range events {
+		e := &events[i]
+		for k, text := range historyLines(e) {
+			row := []string{"", "", "", oneLine(text)}
+			if k == 0 {
+				row = []string{fmt.Sprint(e.ID), e.At.Format("2006-01-02 15:04:05"), e.Type, oneLine(text)}
+			}
+			rows = append(rows, row)
+		}
+	}
+	return writeAligned(w, rows)
+}
+
+// historyLines tells in words what the engine's own events hold; what it does not know is shown as it is.
+func historyLines(e *engine.Event) []string {
+	var detail struct {
+		Changes []struct {
+			Attribute          string
+			OldValue, NewValue json.RawMessage
+		}
+		Gained, Lost []struct{ Name, Reason string }
+	}
+	var lines []string
+	// What does not fit leaves no lines, and is shown as it is.
+	_ = json.Unmarshal(e.Detail, &detail)
+	for _, c := range detail.Changes {
+		lines = append(lines, fmt.Sprintf("%s: %s → %s", c.Attribute, c.OldValue, c.NewValue))
+	}
+	for _, r := range detail.Gained {
+		lines = append(lines, fmt.Sprintf("+ %s: %s", r.Name, r.Reason))
+	}
+	for _, r := range detail.Lost {
+		lines = append(lines, fmt.Sprintf("- %s: %s", r.Name, r.Reason))
+	}
+	if e.Type == engine.EventStateChanged {
+		var states map[string]struct{ OldValue, NewValue *string }
+		_ = json.Unmarshal(e.Detail, &states)
+		for _, name := range []string{"identityProfile", "correlated", "lifecycleState", "identityState", "manager",
+			"processingState"} {
+			if change, there := states[name]; there {
+				lines = append(lines, name+": "+arrow(text(change.OldValue), text(change.NewValue)))
+			}
+		}
+	}
+	if len(lines) == 0 {
+		lines = []string{string(e.Detail)}
+	}
+	return lines
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+const salesRole = `
+roles:
+  - name: Sales
+    enabled: true
+    membership:
+      type: STANDARD
+      criteria: {operation: EQUALS, key: {type: IDENTITY, property: attribute.department}, stringValue: %s}
+`
+
+// staffed is a shell on a database with a role and its members.
+func staffed(t *testing.T, people int) *shell {
+	t.Helper()
+	s := newShell(t)
+	s.run(exitOK, "", "migrate", "up")
+	s.run(exitOK, "", "apply", "-f", s.file("staff.yaml", staffConfig+fmt.Sprintf(salesRole, "Sales")))
+	var rows strings.Builder
+	rows.WriteString("id,name,dept,mgr\n1,Ann,Board,\n")
+	for i := range people {
+		fmt.Fprintf(&rows, "%d,Person %d,Sales,1\n", i+2, i)
+	}
+	out, _ := s.run(exitOK, "", "aggregate", "HR", "--file", s.file("hr.csv", rows.String()))
+	demand(t, out, "roles gained")
+	return s
+}
+
+func TestProcessCommands(t *testing.T) {
+	t.Parallel()
+	s := staffed(t, 3)
+	out, _ := s.run(exitOK, "", "process", "--all", "--wait")
+	demand(t, out, "WARNING, 100 %: Completed", "4 calculated, 0 changed, 0 errors, 4 warnings",
+		"the identity is incomplete: it has no email, firstname, lastname")
+	out, _ = s.run(exitOK, "", "process", "1", "2", "-o", "json")
+	var task struct{ ID, Progress string }
+	if err := json.Unmarshal([]byte(out), &task); err != nil || task.Progress != "Waiting" {
+		t.Fatalf("%v in %s", err, out)
+	}
+	out, _ = s.run(exitOK, "", "tasks", "list", "--pending")
+	demand(t, out, task.ID, "WAITING", "Process 2 identities")
+	out, _ = s.run(exitOK, "", "process")
+	demand(t, out, "processed 2 identities: 0 changed")
+	out, _ = s.run(exitOK, "", "tasks", "show", task.ID)
+	demand(t, out, "2 calculated")
+	out, _ = s.run(exitOK, "", "tasks", "wait", task.ID, "-o", "json")
+	demand(t, out, `"completionStatus": "WARNING"`, `"identityCount": 2`)
+	out, _ = s.run(exitOK, "", "process", "--profile", "staff", "--wait")
+	demand(t, out, "4 calculated")
+	_, errOut := s.run(exitFailed, "", "tasks", "cancel", task.ID)
+	demand(t, errOut, "ended already")
+	out, _ = s.run(exitOK, "", "schedule", "run", "--time-zone", "Asia/Tokyo")
+	demand(t, out, "begun: ", "JST")
+	out, _ = s.run(exitOK, "", "schedule", "run", "--time-zone", "Asia/Tokyo")
+	demand(t, out, "nothing is due")
+	out, _ = s.run(exitOK, "", "schedule", "--time-zone", "Asia/Tokyo")
+	demand(t, out, "TIME (Asia/Tokyo)", "to come", "08:00 JST", "20:00 JST")
+}
+
+func TestPreviewExplainHistory(t *testing.T) {
+	t.Parallel()
+	s := staffed(t, 3)
+	proposal := s.file("proposal.yaml", fmt.Sprintf(salesRole, "Board"))
+	out, _ := s.run(exitOK, "", "preview", "-f", proposal)
+	demand(t, out, "Ann (1)                     role                  + Sales", "4 of 4 identities would change",
+		`updated role "Sales"`, "Sales: 1 gain it, 3 lose it", "nothing was written")
+	out, _ = s.run(exitOK, "", "preview", "-f", proposal, "--limit", "1")
+	demand(t, out, "and 3 identities more")
+	for _, args := range [][]string{{"-f", proposal, "--filters", `department eq "Board"`}, {"-f", proposal, "1"}, {}} {
+		out, _ = s.run(exitOK, "", append([]string{"preview", "-o", "json"}, args...)...)
+		var result struct {
+			Changes []struct{ Alias string }
+			Totals  struct{ Changed int }
+		}
+		if err := json.Unmarshal([]byte(out), &result); err != nil {
+			t.Fatalf("%v in %s", err, out)
+		}
+		if want := min(1, len(args)); result.Totals.Changed != want || len(result.Changes) != want {
+			t.Errorf("%q shows %s", args, out)
+		}
+	}
+	out, _ = s.run(exitOK, "", "explain", "2")
+	demand(t, out, "profile     Staff, by the account \"2\" of HR", "manager     Ann: the account's mgr is \"1\"",
+		`department = "Sales"`, "accountAttribute: \"Sales\"", "has      Sales: its membership assigned it; its criterion holds",
+		`yes  department EQUALS "Sales"   is "Sales"`, "incomplete  it has no email")
+	out, _ = s.run(exitOK, "", "explain", "1", "--role", "Sales")
+	demand(t, out, "has not  Sales: its criterion does not hold", `no   department EQUALS "Sales"   is "Board"`)
+	out, _ = s.run(exitOK, "", "explain", "1", "--attribute", "uid", "-o", "json")
+	demand(t, out, `"value": "1"`)
+	out, _ = s.run(exitOK, "", "history", "2")
+	demand(t, out, "IDENTITY_CREATED", `department: null → "Sales"`, "+ Sales: the membership holds", "identityState: none → ACTIVE")
+	out, _ = s.run(exitOK, "", "history", "2", "--limit", "1", "-o", "json")
+	demand(t, out, `"type": "IDENTITY_`)
+}
+
+func TestGuardFromTheCommandLine(t *testing.T) {
+	t.Parallel()
+	s := staffed(t, 60)
+	_, errOut := s.run(exitFailed, "", "apply", "-f", s.file("mistake.yaml", fmt.Sprintf(salesRole, "Sails")))
+	demand(t, errOut, "is held", "muster tasks confirm")
+	id := strings.Fields(errOut[strings.Index(errOut, "muster tasks confirm"):])[3]
+	out, _ := s.run(exitOK, "", "preview", "--task", id)
+	demand(t, out, "Sales: 60 lose it", "GUARD")
+	_, errOut = s.run(exitFailed, "", "tasks", "show", id)
+	demand(t, errOut, "more than 20 of 60 identities would lose a role")
+	out, _ = s.run(exitOK, "", "tasks", "confirm", id)
+	demand(t, out, "0 gained, 60 lost")
+	s.run(exitOK, "", "apply", "--guard", "off", "-f", s.file("right.yaml", fmt.Sprintf(salesRole, "Sales")))
+	s.run(exitOK, "", "apply", "--guard", "off", "-f", s.file("again.yaml", fmt.Sprintf(salesRole, "Sails")))
+}
+
+// A worker carries out what other commands launch, and ends at an interrupt.
+func TestWorkerCommand(t *testing.T) {
+	t.Parallel()
+	s := staffed(t, 3)
+	ctx, interrupt := context.WithTimeout(t.Context(), time.Minute)
+	defer interrupt()
+	ended := make(chan int)
+	go func() {
+		var out strings.Builder
+		ended <- run(ctx, []string{"worker", "--database-url", s.url}, strings.NewReader(""), &out, &out)
+	}()
+	out, _ := s.run(exitOK, "", "process", "--all", "-o", "json")
+	var task struct{ ID string }
+	if err := json.Unmarshal([]byte(out), &task); err != nil {
+		t.Fatal(err)
+	}
+	out, _ = s.run(exitOK, "", "tasks", "wait", task.ID)
+	demand(t, out, "Completed", "4 calculated")
+	interrupt()
+	if code := <-ended; code != exitOK {
+		t.Errorf("the worker exits with %d", code)
+	}
+}
+
+func TestBadProcessUsage(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	s.run(exitOK, "", "migrate", "up")
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"process", "1", "--all"}, "exclude each other"},
+		{[]string{"process", "--wait"}, "go with"},
+		{[]string{"process", "--all", "-o", "xml"}, "table or json is expected"},
+		{[]string{"tasks", "show"}, "takes one ID"},
+		{[]string{"tasks", "list", "--limit", "0", "--offset", "-1"}, "a limit of 1 to 250"},
+		{[]string{"schedule", "--limit", "-1"}, "--limit"},
+		{[]string{"schedule", "--time-zone", "Mars/Olympus"}, "Mars/Olympus"},
+		{[]string{"process", "--guard", "0%"}, "--guard"},
+		{[]string{"process", "--guard", "ten"}, "--guard"},
+		{[]string{"preview", "--task", "1", "--filters", "x"}, "--task excludes"},
+		{[]string{"preview", "1", "--filters", "x"}, "exclude each other"},
+		{[]string{"preview", "--filters", "name ="}, "name ="},
+		{[]string{"explain"}, "takes one ID or ALIAS"},
+		{[]string{"explain", "1", "--role", "a", "--attribute", "b"}, "exclude each other"},
+		{[]string{"history", "1", "--limit", "0"}, "1 to 1000"},
+	} {
+		_, errOut := s.run(exitUsage, "", test.args...)
+		demand(t, errOut, test.want)
+	}
+	for _, args := range [][]string{{"tasks", "show", "1"}, {"explain", "nobody"}, {"process", "nobody"}, {"process", "--profile", "none"}} {
+		_, errOut := s.run(exitFailed, "", args...)
+		demand(t, errOut, "there is no")
+	}
+}

@@ -1,0 +1,271 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muster-engine/muster/engine"
+)
+
+func (a *app) tasksCommand() *cobra.Command {
+	cmd := group(&cobra.Command{Use: "tasks", Aliases: []string{"task"}, Short: "Show, confirm and cancel tasks"},
+		a.tasksListCommand(),
+		a.taskCommand("show", "Show a task and its messages", func(ctx context.Context, eng *engine.Engine, id string) (
+			engine.TaskStatus, error,
+		) {
+			return eng.Task(ctx, id)
+		}),
+		a.taskCommand("wait", "Wait until a task has ended, or is held", func(ctx context.Context, eng *engine.Engine,
+			id string,
+		) (engine.TaskStatus, error) {
+			return a.follow(ctx, eng, id)
+		}),
+		a.taskCommand("confirm", "Let a task that is held go on, and carry it out", func(ctx context.Context,
+			eng *engine.Engine, id string,
+		) (engine.TaskStatus, error) {
+			if task, err := eng.ConfirmTask(ctx, id); err != nil {
+				return task, err
+			}
+			return a.processTask(ctx, eng, id)
+		}),
+		a.taskCommand("cancel", "End a task before its time", func(ctx context.Context, eng *engine.Engine, id string) (
+			engine.TaskStatus, error,
+		) {
+			return eng.CancelTask(ctx, id)
+		}),
+	)
+	return cmd
+}
+
+// taskCommand makes a command about one task.
+func (a *app) taskCommand(name, short string,
+	do func(context.Context, *engine.Engine, string) (engine.TaskStatus, error),
+) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use: name + " ID", Short: short, Args: exactArgs(1, "one ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+				return err
+			}
+			ctx := cmd.Context()
+			return a.withEngine(ctx, func(eng *engine.Engine) error {
+				task, err := do(ctx, eng, args[0])
+				if err != nil {
+					return err
+				}
+				if err := a.printTask(&task, output); err != nil {
+					return err
+				}
+				return taskExit(&task)
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", outputTable, "table or json")
+	return cmd
+}
+
+// follow shows how a task moves that others carry out.
+func (a *app) follow(ctx context.Context, eng *engine.Engine, id string) (engine.TaskStatus, error) {
+	bar := a.progressBar("processing", -1)
+	defer bar.finish()
+	return eng.Follow(ctx, id, func(task engine.TaskStatus) {
+		done := int(task.Attributes.IdentityCount)
+		bar.set(done, done+task.Remaining)
+	})
+}
+
+func (a *app) tasksListCommand() *cobra.Command {
+	var query engine.TaskQuery
+	var output string
+	cmd := &cobra.Command{
+		Use: "list", Short: "List the tasks, the latest first", Args: exactArgs(0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+				return err
+			}
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				tasks, err := eng.Tasks(cmd.Context(), query)
+				if err != nil {
+					return err
+				}
+				if output == outputJSON {
+					return a.printJSON(tasks)
+				}
+				rows := [][]string{{"ID", "CREATED", "STATUS", "%", "IDENTITIES", "CHANGED", "ERRORS", "TASK"}}
+				for i := range tasks {
+					rows = append(rows, taskRow(&tasks[i]))
+				}
+				return writeAligned(a.stdout, rows)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&query.Pending, "pending", false, "only those that have not ended")
+	flags.IntVar(&query.Limit, "limit", 20, "most tasks to show, 1 to 250")
+	flags.IntVar(&query.Offset, "offset", 0, "tasks to leave out first")
+	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
+	return cmd
+}
+
+func taskRow(t *engine.TaskStatus) []string {
+	n := &t.Attributes
+	return []string{
+		t.ID, t.Created.Local().Format("2006-01-02 15:04:05"), statusText(t), strconv.Itoa(t.PercentComplete),
+		strconv.FormatInt(n.IdentityCount, 10), strconv.FormatInt(n.ChangedCount, 10),
+		strconv.FormatInt(n.ErrorCount, 10), oneLine(t.Description),
+	}
+}
+
+func statusText(t *engine.TaskStatus) string {
+	switch {
+	case t.Ended():
+		return *t.CompletionStatus
+	case t.Held != "":
+		return "HELD"
+	case t.Launched != nil:
+		return "RUNNING"
+	}
+	return "WAITING"
+}
+
+// printTask shows a task.
+func (a *app) printTask(t *engine.TaskStatus, output string) error {
+	if output == outputJSON {
+		return a.printJSON(t)
+	}
+	n := &t.Attributes
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	line := func(name, format string, arguments ...any) {
+		fmt.Fprintf(w, "%s\t%s\n", name, oneLine(fmt.Sprintf(format, arguments...)))
+	}
+	line("task", "%s", t.ID)
+	line("", "%s, launched by %s", t.Description, t.Launcher)
+	line("status", "%s, %d %%: %s", statusText(t), t.PercentComplete, *t.Progress)
+	if t.Completed != nil && t.Launched != nil {
+		line("took", "%s", t.Completed.Sub(*t.Launched).Round(time.Millisecond))
+	}
+	line("identities", "%d calculated, %d changed, %d errors, %d warnings", n.IdentityCount, n.ChangedCount,
+		n.ErrorCount, n.WarningCount)
+	line("roles", "%d gained, %d lost", n.RolesGained, n.RolesLost)
+	line("states", "%d lifecycle states changed, %d identities ceased to be active", n.LifecycleChangedCount,
+		n.DeactivatedCount)
+	if n.CorrelatedCount > 0 {
+		line("accounts", "%d correlated", n.CorrelatedCount)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, m := range t.Messages {
+		who := ""
+		if len(m.Parameters) > 0 {
+			who = fmt.Sprintf(" %v", m.Parameters[0])
+		}
+		fmt.Fprintf(a.stdout, "%-5s%s: %s\n", m.Type, who, oneLine(m.LocalizedText.Message))
+	}
+	if left := int(n.MessageCount) - len(t.Messages); left > 0 && len(t.Messages) > 0 {
+		fmt.Fprintf(a.stdout, "and %d messages more\n", left)
+	}
+	if t.Held != "" {
+		a.printHeld(t.ID, t.Held)
+	}
+	return nil
+}
+
+func (a *app) scheduleCommand() *cobra.Command {
+	var output string
+	limit := 10
+	show := &cobra.Command{
+		Use: "schedule", Short: "Show when scheduled processing runs and ran", Args: exactArgs(0, "no argument"),
+		Long: `Schedule shows the next times of scheduled processing, 08:00 and 20:00 in --time-zone, and the last ones.
+"muster schedule run" does what is due now: for hosts without workers, from a timer of their own.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+				return err
+			}
+			if limit < 0 || limit > 1000 {
+				return usage("--limit: %d is given where 0 to 1000 is allowed", limit)
+			}
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				schedule, err := eng.Schedule(cmd.Context(), limit)
+				if err != nil {
+					return err
+				}
+				if output == outputJSON {
+					return a.printJSON(schedule)
+				}
+				return a.printSchedule(&schedule)
+			})
+		},
+	}
+	show.Flags().StringVarP(&output, "output", "o", outputTable, "table or json")
+	show.Flags().IntVar(&limit, "limit", limit, "most past times to show")
+	show.AddCommand(&cobra.Command{
+		Use: "run", Short: "Do what is due by the clock", Args: exactArgs(0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				result, err := eng.RunSchedule(cmd.Context())
+				if err != nil {
+					return err
+				}
+				if result.Slot.IsZero() && len(result.Tasks) == 0 {
+					fmt.Fprintln(a.stdout, "nothing is due")
+				}
+				if !result.Slot.IsZero() {
+					fmt.Fprintf(a.stdout, "begun: %s\n", result.Slot.Format(slotFormat))
+				}
+				return a.process(cmd.Context(), eng)
+			})
+		},
+	})
+	return show
+}
+
+const slotFormat = "2006-01-02 15:04 MST"
+
+func (a *app) printSchedule(s *engine.Schedule) error {
+	rows := [][]string{{"TIME (" + s.TimeZone + ")", "BEGUN", "IDENTITIES DUE", "TASK"}}
+	for i := len(s.Next) - 1; i >= 0; i-- {
+		rows = append(rows, []string{s.Next[i].Slot.Format(slotFormat), "to come", "", ""})
+	}
+	for _, slot := range s.Last {
+		begun := slot.Begun.In(slot.Slot.Location()).Format("15:04:05")
+		rows = append(rows, []string{slot.Slot.Format(slotFormat), begun,
+			strconv.FormatInt(slot.Identities, 10), slot.TaskID})
+	}
+	return writeAligned(a.stdout, rows)
+}
+
+func (a *app) workerCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "worker", Short: "Carry out tasks and the schedule until it is interrupted",
+		Args: exactArgs(0, "no argument"),
+		Long: `Worker carries out tasks as they come, and scheduled processing at 08:00 and 20:00 in --time-zone. On an
+interrupt it finishes the batches that run and ends. Any number of workers may run on one database. On the private
+PostgreSQL no other command can run beside it: name a server with --database-url for that.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			return a.withEngine(ctx, func(eng *engine.Engine) error {
+				running := context.WithoutCancel(ctx)
+				if err := eng.Start(running); err != nil {
+					return err
+				}
+				fmt.Fprintln(a.stderr, "working; interrupt to end")
+				<-ctx.Done()
+				stopping, cancel := context.WithTimeout(running, stopTimeout)
+				defer cancel()
+				err := eng.Stop(stopping)
+				if errors.Is(err, context.DeadlineExceeded) {
+					return fmt.Errorf("the batches that run took longer than %s and were ended: %w", stopTimeout, err)
+				}
+				return err
+			})
+		},
+	}
+}
