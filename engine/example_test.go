@@ -2,15 +2,18 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"os"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/migrations"
+	"github.com/muster-engine/muster/store/storetest"
 )
 
 // A host brings its own pool, applies a configuration, reads a source and asks.
@@ -78,4 +81,90 @@ func ExampleEngine_ApplyTx() {
 		})
 	}
 	_ = apply
+}
+
+// A host's own row and the processing of the identity that it is about commit together, or not at all. Here the host
+// changes its mind after both are written.
+func ExampleEngine_ProcessIdentitiesTx() {
+	ctx := context.Background()
+	pool, drop := storetest.ExamplePool() // a host has its own
+	defer drop()
+	eng, ann := smallCompany(ctx, pool)
+	if _, err := pool.Exec(ctx, `CREATE TABLE badges (identity_id uuid, number int)`); err != nil {
+		log.Fatal(err)
+	}
+
+	errWrongBadge := errors.New("badge 7 is another person's")
+	var task engine.TaskStatus
+	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) (err error) {
+		if _, err := tx.Exec(ctx, `INSERT INTO badges VALUES ($1, 7)`, ann); err != nil {
+			return err
+		}
+		if task, err = eng.ProcessIdentitiesTx(ctx, tx, []string{ann}); err != nil {
+			return err
+		}
+		return errWrongBadge
+	})
+	fmt.Println(err)
+
+	var badges int
+	if err := pool.QueryRow(ctx, `SELECT count(*) FROM badges`).Scan(&badges); err != nil {
+		log.Fatal(err)
+	}
+	_, err = eng.Task(ctx, task.ID)
+	fmt.Println(badges, "badges; the task is", engine.KindOf(err))
+	// Output:
+	// badge 7 is another person's
+	// 0 badges; the task is not found
+}
+
+// A host starts the engine's workers with itself and stops them with itself. Stop lets what has begun come to the end
+// of its batch.
+func ExampleEngine_Start() {
+	ctx := context.Background()
+	pool, drop := storetest.ExamplePool() // a host has its own
+	defer drop()
+	eng, ann := smallCompany(ctx, pool)
+
+	if err := eng.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+	task, err := eng.ProcessIdentities(ctx, []string{ann})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if task, err = eng.Wait(ctx, task.ID); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(task.Description+":", *task.CompletionStatus)
+	if err := eng.Stop(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output: Process 1 identity: SUCCESS
+}
+
+// smallCompany returns an engine with a few people, and the ID of one of them.
+func smallCompany(ctx context.Context, pool *pgxpool.Pool) (eng *engine.Engine, ann string) {
+	eng, err := engine.New(ctx, pool, engine.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	documents, err := engine.ReadDocuments("config.yaml", strings.NewReader(companyConfig))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := eng.Apply(ctx, documents); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := eng.Aggregate(ctx, "HR", strings.NewReader(hrRows), engine.AggregateOptions{}); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := eng.ProcessPending(ctx, engine.ProcessOptions{}); err != nil {
+		log.Fatal(err)
+	}
+	identity, err := eng.FindIdentity(ctx, "1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	return eng, identity.ID
 }

@@ -3,6 +3,8 @@ package storetest
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -40,14 +42,41 @@ func EmptyConnString(t testing.TB) string {
 	return create(t, pgtestdb.NoopMigrator{})
 }
 
-func create(t testing.TB, migrator pgtestdb.Migrator) string {
+// ExamplePool is [Pool] for an example, which has no testing.TB. The function that it returns closes the pool and drops
+// the database. What fails panics, and so fails the example.
+func ExamplePool() (pool *pgxpool.Pool, drop func()) {
+	var e example
+	pool, err := connect(context.Background(), create(&e, migrator{}))
+	if err != nil {
+		e.Fatalf("%v", err)
+	}
+	e.Cleanup(pool.Close)
+	return pool, e.end
+}
+
+// example is what of a test the making of a database needs.
+type example struct{ cleanups []func() }
+
+func (e *example) Cleanup(f func())                { e.cleanups = append(e.cleanups, f) }
+func (*example) Failed() bool                      { return false }
+func (*example) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+func (*example) Helper()                           {}
+func (*example) Logf(string, ...any)               {}
+
+func (e *example) end() {
+	for _, f := range slices.Backward(e.cleanups) {
+		f()
+	}
+}
+
+func create(t pgtestdb.TB, migrator pgtestdb.Migrator) string {
 	t.Helper()
 	if !stopping.Load() {
-		t.Fatal("the package's TestMain must call storetest.Main, which stops the server of the tests")
+		t.Fatalf("the package's TestMain must call storetest.Main, which stops the server of the tests")
 	}
 	server, err := sharedServer()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v", err)
 	}
 	return pgtestdb.Custom(t, server.config, migrator).URL()
 }
