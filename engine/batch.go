@@ -462,15 +462,13 @@ type roleDetail struct {
 func (c *configuration) roleChanges(change *refresh.Change) rolesDetail {
 	detail := rolesDetail{Gained: []roleDetail{}, Lost: []roleDetail{}}
 	for _, role := range change.Gained {
-		detail.Gained = append(detail.Gained, roleDetail{store.ID(role.ID).String(), role.Name, "the membership holds"})
+		id := store.ID(role.ID)
+		detail.Gained = append(detail.Gained, roleDetail{id.String(), role.Name, c.roles[id].whyGained()})
 	}
 	for _, loss := range change.Lost {
-		reason := "the membership does not hold any more"
-		if loss.Expired {
-			reason = "the remove date has come"
-		}
-		d := roleDetail{ID: store.ID(loss.RoleID).String(), Reason: reason}
-		if role := c.roles[store.ID(loss.RoleID)]; role != nil {
+		role := c.roles[store.ID(loss.RoleID)]
+		d := roleDetail{ID: store.ID(loss.RoleID).String(), Reason: role.whyLost(loss.Expired)}
+		if role != nil {
 			d.Name = role.Name
 		}
 		detail.Lost = append(detail.Lost, d)
@@ -491,8 +489,8 @@ type changeDetail struct {
 
 func attributeChanges(changes []refresh.AttributeChange) changesDetail {
 	detail := changesDetail{Changes: make([]changeDetail, len(changes))}
-	for i, c := range changes {
-		detail.Changes[i] = changeDetail{c.Name, c.From, c.To}
+	for i := range changes {
+		detail.Changes[i] = changeDetail{changes[i].Name, changes[i].From, changes[i].To}
 	}
 	return detail
 }

@@ -321,14 +321,12 @@ func (x *explaining) explainRoles() error {
 }
 
 // nameSources puts the names of the sources into an explanation.
-func (x *explaining) nameSources(e *criteria.Explanation) {
+func (c *configuration) nameSources(e *criteria.Explanation) {
 	if e.Key != nil && e.Key.Type != criteria.Identity {
-		if source := x.config.sources[store.ID(e.Key.SourceID)]; source != nil {
-			e.Source = source.Name
-		}
+		e.Source = c.sourceName(e.Key.SourceID)
 	}
 	for i := range e.Children {
-		x.nameSources(&e.Children[i])
+		c.nameSources(&e.Children[i])
 	}
 }
 
@@ -355,7 +353,7 @@ func (x *explaining) explainRole(role *configuredRole, facts *criteria.Facts) Ex
 	switch {
 	case role.criterion != nil:
 		explanation := role.criterion.Explain(facts)
-		x.nameSources(&explanation)
+		x.config.nameSources(&explanation)
 		r.Criterion, r.Member = &explanation, explanation.Holds && role.Enabled
 		why = append(why, "its criterion "+map[bool]string{true: "holds", false: "does not hold"}[explanation.Holds])
 	case role.identities != nil:

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/criteria"
 	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/filterql"
 	"github.com/muster-engine/muster/store"
@@ -26,6 +27,10 @@ type PreviewParams struct {
 	IDs []string
 	// Filters is a filter in the V3 syntax over any field; empty for everybody.
 	Filters string
+	// Task is the ID of a task: the preview is of what it would go on to do. It excludes Documents, IDs and Filters.
+	Task string
+	// Trace adds by which operations each value comes about, and why each criterion holds or not.
+	Trace bool
 }
 
 // PreviewChange is what processing would change of one identity.
@@ -39,8 +44,8 @@ type PreviewChange struct {
 	Profile        *PreviewText       `json:"identityProfile,omitempty"` // names
 	Manager        *PreviewText       `json:"manager,omitempty"`         // IDs
 	Correlated     *bool              `json:"correlated,omitempty"`      // what it would be
-	RolesGained    []string           `json:"rolesGained,omitempty"`     // names
-	RolesLost      []string           `json:"rolesLost,omitempty"`       // names
+	RolesGained    []PreviewRole      `json:"rolesGained,omitempty"`
+	RolesLost      []PreviewRole      `json:"rolesLost,omitempty"`
 	// Error is why the identity could not be calculated; "" when it could.
 	Error string `json:"error,omitempty"`
 	// Recovers says that it is in error and would not be any more.
@@ -53,6 +58,17 @@ type PreviewAttribute struct {
 	Name string          `json:"name"`
 	From attribute.Value `json:"previousValue"`
 	To   attribute.Value `json:"value"`
+	// Steps tell how the value comes about, if that was asked for.
+	Steps []ExplainedStep `json:"steps,omitempty"`
+}
+
+// PreviewRole is a role that would be gained or lost.
+type PreviewRole struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+	// Criterion tells why its criterion holds or not, comparison by comparison, if that was asked for.
+	Criterion *criteria.Explanation `json:"criterion,omitempty"`
 }
 
 // PreviewText is a text that would become another; "" is none.
@@ -116,6 +132,9 @@ func (e *Engine) Preview(ctx context.Context, params PreviewParams, each func(*P
 	error,
 ) {
 	const op = "preview"
+	if params.Task != "" {
+		return e.previewTask(ctx, &params, each)
+	}
 	var filter *filterql.Filter
 	if strings.TrimSpace(params.Filters) != "" {
 		schema, err := e.identitySchema(ctx, true)
@@ -134,7 +153,7 @@ func (e *Engine) Preview(ctx context.Context, params PreviewParams, each func(*P
 		}
 		slices.SortFunc(ids, compareIDs)
 	}
-	return e.preview(ctx, params.Documents, each, func(p *preview) (pager, error) {
+	return e.preview(ctx, &params, each, func(p *preview) (pager, error) {
 		if ids == nil {
 			return p.everybody(filter), nil
 		}
@@ -151,13 +170,19 @@ func (e *Engine) Preview(ctx context.Context, params PreviewParams, each func(*P
 	})
 }
 
-// PreviewTask is [Engine.Preview] of what a task would go on to do: of one that is held, before it is confirmed.
-func (e *Engine) PreviewTask(ctx context.Context, id string, each func(*PreviewChange) error) (PreviewTotals, error) {
-	task, err := e.findTask(ctx, "preview the task", id)
+// previewTask is a preview of what a task would go on to do: of one that is held, before it is confirmed.
+func (e *Engine) previewTask(ctx context.Context, params *PreviewParams, each func(*PreviewChange) error) (
+	PreviewTotals, error,
+) {
+	const op = "preview the task"
+	if len(params.Documents)+len(params.IDs) > 0 || params.Filters != "" {
+		return PreviewTotals{}, invalid(op, "", "a task is previewed by itself, without documents, IDs and filters")
+	}
+	task, err := e.findTask(ctx, op, params.Task)
 	if err != nil {
 		return PreviewTotals{}, err
 	}
-	return e.preview(ctx, nil, each, func(p *preview) (pager, error) {
+	return e.preview(ctx, params, each, func(p *preview) (pager, error) {
 		parts, err := e.store.TaskParts(ctx, p.tx, task.ID)
 		if err != nil {
 			return nil, err
@@ -218,20 +243,21 @@ type preview struct {
 	roles        map[store.ID]*RoleTotal
 	lifecycle    map[[2]string]int
 	counts       store.TaskCounts
+	trace        bool
 }
 
-func (e *Engine) preview(ctx context.Context, documents []Document, each func(*PreviewChange) error,
+func (e *Engine) preview(ctx context.Context, params *PreviewParams, each func(*PreviewChange) error,
 	whom func(*preview) (pager, error),
 ) (PreviewTotals, error) {
 	const op = "preview"
 	p := &preview{
 		e: e, ctx: ctx, cause: store.Cause{At: e.now()}, attributes: map[string]*AttributeTotal{},
-		roles: map[store.ID]*RoleTotal{}, lifecycle: map[[2]string]int{},
+		roles: map[store.ID]*RoleTotal{}, lifecycle: map[[2]string]int{}, trace: params.Trace,
 	}
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err := pgx.BeginTxFunc(ctx, e.pool, options, func(tx pgx.Tx) error {
 		p.tx = tx
-		if err := p.propose(documents); err != nil {
+		if err := p.propose(params.Documents); err != nil {
 			return err
 		}
 		next, err := whom(p)
@@ -409,7 +435,7 @@ func (p *preview) show(b *batch, each func(*PreviewChange) error) error {
 	for i := range b.changes {
 		c := &b.changes[i]
 		b.count(c)
-		shown := p.change(c)
+		shown := p.change(c, &b.snapshots[i])
 		p.add(c)
 		if !c.Differs() {
 			continue
@@ -423,7 +449,7 @@ func (p *preview) show(b *batch, each func(*PreviewChange) error) error {
 }
 
 // change gives a change the shape in which it is shown.
-func (p *preview) change(c *refresh.Change) PreviewChange {
+func (p *preview) change(c *refresh.Change, s *refresh.Snapshot) PreviewChange {
 	from, to := c.Before, c.After
 	shown := PreviewChange{
 		ID: store.ID(to.ID).String(), Name: to.Name, Alias: to.Alias, Warnings: c.Warnings,
@@ -440,17 +466,37 @@ func (p *preview) change(c *refresh.Change) PreviewChange {
 	if from.Correlated != to.Correlated {
 		shown.Correlated = &to.Correlated
 	}
-	for _, a := range c.Attributes {
-		shown.Attributes = append(shown.Attributes, PreviewAttribute{a.Name, a.From, a.To})
+	for i := range c.Attributes {
+		a := &c.Attributes[i]
+		attribute := PreviewAttribute{Name: a.Name, From: a.From, To: a.To}
+		if p.trace && a.Mapping != nil {
+			// A trace that fails ends with the step that failed.
+			_, steps, _ := a.Mapping.Trace(s, p.cause.At)
+			attribute.Steps = explainSteps(steps)
+		}
+		shown.Attributes = append(shown.Attributes, attribute)
 	}
-	for _, role := range c.Gained {
-		shown.RolesGained = append(shown.RolesGained, role.Name)
+	for i := range c.Gained {
+		id := store.ID(c.Gained[i].ID)
+		shown.RolesGained = append(shown.RolesGained, p.role(id, p.proposed.roles[id].whyGained(), c, s))
 	}
 	for _, loss := range c.Lost {
-		shown.RolesLost = append(shown.RolesLost, p.roleName(store.ID(loss.RoleID)))
+		id := store.ID(loss.RoleID)
+		shown.RolesLost = append(shown.RolesLost, p.role(id, p.proposed.roles[id].whyLost(loss.Expired), c, s))
 	}
 	if c.Err != nil {
 		shown.Error = c.Err.Error()
+	}
+	return shown
+}
+
+func (p *preview) role(id store.ID, reason string, c *refresh.Change, s *refresh.Snapshot) PreviewRole {
+	shown := PreviewRole{ID: id.String(), Name: p.roleName(id), Reason: reason}
+	if role := p.proposed.roles[id]; p.trace && role != nil && role.criterion != nil {
+		facts := refresh.FactsOf(c.After, s.Accounts)
+		explanation := role.criterion.Explain(&facts)
+		p.proposed.nameSources(&explanation)
+		shown.Criterion = &explanation
 	}
 	return shown
 }

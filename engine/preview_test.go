@@ -38,11 +38,11 @@ func (f *fixture) preview(params engine.PreviewParams) (string, engine.PreviewTo
 		if c.Manager != nil {
 			line += " manager"
 		}
-		for _, name := range c.RolesGained {
-			line += " +" + name
+		for _, role := range c.RolesGained {
+			line += " +" + role.Name
 		}
-		for _, name := range c.RolesLost {
-			line += " -" + name
+		for _, role := range c.RolesLost {
+			line += " -" + role.Name
 		}
 		if c.Error != "" {
 			line += " error"
@@ -97,6 +97,41 @@ func TestPreviewIsWhatProcessingDoes(t *testing.T) {
 	if again, totals := f.preview(engine.PreviewParams{}); again != "" || totals.Changed != 0 {
 		t.Errorf("after processing a preview shows %s", again)
 	}
+}
+
+// A traced preview tells how the new values come about under the proposed configuration.
+func TestPreviewTraces(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	f.apply(fmt.Sprintf(salesRole, true, "Sales"))
+	f.process()
+	proposed := strings.Replace(companyConfig, "attributeName: dept", "attributeName: last", 1)
+	params := engine.PreviewParams{IDs: []string{f.find("3").ID}, Documents: f.documents(proposed)}
+	for _, params.Trace = range []bool{false, true} {
+		shown := 0
+		_, err := f.Preview(t.Context(), params, func(c *engine.PreviewChange) error {
+			shown++
+			if len(c.Attributes) != 1 || len(c.RolesLost) != 1 || len(c.RolesGained) != 0 {
+				t.Fatalf("%+v", c)
+			}
+			steps, lost := c.Attributes[0].Steps, c.RolesLost[0]
+			if lost.Reason != `its criterion does not hold any more: department EQUALS "Sales"` {
+				t.Errorf("%+v", lost)
+			}
+			if (len(steps) > 0) != params.Trace || (lost.Criterion != nil) != params.Trace {
+				t.Errorf("the steps are %+v, the criterion %+v", steps, lost.Criterion)
+			}
+			if params.Trace && (steps[0].Value.Text() != "Ünal" || lost.Criterion.Values[0] != "Ünal" || lost.Criterion.Holds) {
+				t.Errorf("the steps are %+v, the criterion %+v", steps, lost.Criterion)
+			}
+			return nil
+		})
+		if err != nil || shown != 1 {
+			t.Errorf("%d identities, %v", shown, err)
+		}
+	}
+	_, err := f.Preview(t.Context(), engine.PreviewParams{Task: params.IDs[0], Filters: "id pr"}, nil)
+	demandKind(t, err, engine.Invalid, "by itself")
 }
 
 // dump is what of the tenant a preview could change.
@@ -173,7 +208,7 @@ func TestPreviewOfAHeldTask(t *testing.T) {
 	if len(held) != 1 {
 		t.Fatalf("%d tasks are held", len(held))
 	}
-	totals, err := f.PreviewTask(t.Context(), held[0], func(*engine.PreviewChange) error { return nil })
+	totals, err := f.Preview(t.Context(), engine.PreviewParams{Task: held[0]}, func(*engine.PreviewChange) error { return nil })
 	if err != nil || len(totals.Roles) != 1 || totals.Roles[0].Lost+f.count(`SELECT roles_lost::int FROM muster.tasks ORDER BY created DESC LIMIT 1`) != 152 {
 		t.Errorf("%+v, %v", totals, err)
 	}
@@ -184,7 +219,7 @@ func TestPreviewOfAHeldTask(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	totals, err = f.PreviewTask(t.Context(), all.ID, func(*engine.PreviewChange) error { return nil })
+	totals, err = f.Preview(t.Context(), engine.PreviewParams{Task: all.ID}, func(*engine.PreviewChange) error { return nil })
 	if err != nil || totals.Identities != 155 {
 		t.Errorf("%+v, %v", totals, err)
 	}

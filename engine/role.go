@@ -31,7 +31,36 @@ type configuredRole struct {
 	Role
 	id         store.ID
 	criterion  *criteria.Criterion
+	text       string // of the criterion
 	identities []store.ID
+}
+
+// criterionTextMax is how much of a criterion is repeated where a role is gained or lost, in characters.
+const criterionTextMax = 300
+
+// whyGained says why somebody who did not have the role is a member now.
+func (r *configuredRole) whyGained() string {
+	if r.criterion != nil {
+		return "its criterion holds: " + r.text
+	}
+	return "its list names the identity"
+}
+
+// whyLost says why somebody who was a member is not any more. The role may be gone: then r is nil.
+func (r *configuredRole) whyLost(expired bool) string {
+	switch {
+	case expired:
+		return "its remove date has come"
+	case r == nil:
+		return "it does not exist any more"
+	case !r.Enabled:
+		return "it is not enabled any more"
+	case r.criterion != nil:
+		return "its criterion does not hold any more: " + r.text
+	case r.identities != nil:
+		return "its list does not name the identity any more"
+	}
+	return "it has no membership any more"
 }
 
 // isNone reports whether a JSON member is absent or null.
@@ -69,7 +98,7 @@ func (c *configuration) compileRole(id store.ID, role Role) (*configuredRole, er
 					key.Attribute)
 			}
 		}
-		r.criterion = criterion
+		r.criterion, r.text = criterion, shorten(criterion.Text(c.sourceName), criterionTextMax)
 	case "IDENTITY_LIST":
 		for i, reference := range m.Identities {
 			member, err := store.ParseID(reference.ID)
@@ -82,6 +111,24 @@ func (c *configuration) compileRole(id store.ID, role Role) (*configuredRole, er
 		return nil, fmt.Errorf("membership.type: %q is unknown: STANDARD and IDENTITY_LIST are known", m.Type)
 	}
 	return r, nil
+}
+
+func (c *configuration) sourceName(id criteria.ID) string {
+	if source := c.sources[store.ID(id)]; source != nil {
+		return source.Name
+	}
+	return store.ID(id).String()
+}
+
+// shorten returns at most limit characters of a text.
+func shorten(s string, limit int) string {
+	for i := range s {
+		if limit == 0 {
+			return s[:i] + "…"
+		}
+		limit--
+	}
+	return s
 }
 
 // compileRoles compiles the roles, and the enabled ones into what calculates memberships.

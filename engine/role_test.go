@@ -65,7 +65,7 @@ func TestRoleMembers(t *testing.T) {
 	err := f.pool.QueryRow(t.Context(), `SELECT detail -> 'lost' -> 0 ->> 'name' || ': ' || (detail -> 'lost' -> 0 ->> 'reason')
 		FROM muster.identity_events WHERE type = $1 AND identity_id = (SELECT id FROM muster.identities WHERE alias = '1')
 		ORDER BY id DESC LIMIT 1`, engine.EventRolesChanged).Scan(&detail)
-	if err != nil || detail != "Sales: the membership does not hold any more" {
+	if err != nil || detail != `Sales: its criterion does not hold any more: department EQUALS "Sales"` {
 		t.Errorf("%q, %v", detail, err)
 	}
 }

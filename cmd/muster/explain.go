@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/criteria"
 )
 
 func (a *app) explainCommand() *cobra.Command {
@@ -95,12 +96,7 @@ func printExplanation(w io.Writer, x *engine.Explanation) error {
 		role := &x.Roles[i]
 		mark := map[bool]string{true: "has", false: "has not"}[role.Assigned]
 		fmt.Fprintf(&b, "  %-7s  %s: %s\n", mark, oneLine(role.Name), oneLine(role.Reason))
-		if role.Criterion == nil {
-			continue
-		}
-		for text := range strings.Lines(role.Criterion.Render()) {
-			fmt.Fprintf(&b, "             %s\n", oneLine(strings.TrimSuffix(text, "\n")))
-		}
+		writeCriterion(&b, role.Criterion)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -118,7 +114,22 @@ func writeExplainedAttribute(b *strings.Builder, attribute *engine.ExplainedAttr
 		fmt.Fprintf(b, "   kept is %s, from before", oneLine(string(attribute.Stored.AppendJSON(nil))))
 	}
 	b.WriteByte('\n')
-	for _, step := range attribute.Steps {
+	writeSteps(b, attribute.Steps)
+}
+
+// writeCriterion writes why a criterion holds or not, which may be nil.
+func writeCriterion(b *strings.Builder, criterion *criteria.Explanation) {
+	if criterion == nil {
+		return
+	}
+	for text := range strings.Lines(criterion.Render()) {
+		fmt.Fprintf(b, "             %s\n", oneLine(strings.TrimSuffix(text, "\n")))
+	}
+}
+
+// writeSteps writes how a value comes about.
+func writeSteps(b *strings.Builder, steps []engine.ExplainedStep) {
+	for _, step := range steps {
 		result := string(step.Value.AppendJSON(nil))
 		if step.Error != "" {
 			result = "failed: " + step.Error

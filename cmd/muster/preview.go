@@ -18,19 +18,20 @@ import (
 func (a *app) previewCommand() *cobra.Command {
 	var files []string
 	var params engine.PreviewParams
-	var output, task string
+	var output string
 	limit := 20
 	cmd := &cobra.Command{
 		Use:   "preview [-f FILE] [ID|ALIAS...] [--filters FILTER]",
 		Short: "Show what processing would change, under a configuration that is not applied",
 		Long: `Preview computes what applying the documents and processing would change, and writes nothing: for the
 identities named, for those that a filter selects, or for everybody. Without -f it shows what processing would change
-now; with --task, what a task that is held would go on to do.`,
+now; with --task, what a task that is held would go on to do. --trace tells how each value comes about, and why
+each role is gained or lost.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
 				return err
 			}
-			if task != "" && (len(files) > 0 || len(args) > 0 || params.Filters != "") {
+			if params.Task != "" && (len(files) > 0 || len(args) > 0 || params.Filters != "") {
 				return usage("--task excludes documents, identities and --filters")
 			}
 			if len(args) > 0 && params.Filters != "" {
@@ -50,9 +51,6 @@ now; with --task, what a task that is held would go on to do.`,
 					return err
 				}
 				run := func(each func(*engine.PreviewChange) error) (engine.PreviewTotals, error) {
-					if task != "" {
-						return eng.PreviewTask(ctx, task, each)
-					}
 					return eng.Preview(ctx, params, each)
 				}
 				if output == outputJSON {
@@ -65,7 +63,8 @@ now; with --task, what a task that is held would go on to do.`,
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&files, "file", "f", nil, "document to preview, - for standard input; may be repeated")
 	flags.StringVar(&params.Filters, "filters", "", `only the identities of a filter, such as 'department eq "Sales"'`)
-	flags.StringVar(&task, "task", "", "what a task would go on to do, by its ID")
+	flags.StringVar(&params.Task, "task", "", "what a task would go on to do, by its ID")
+	flags.BoolVar(&params.Trace, "trace", false, "tell how each value comes about, and why each role is gained or lost")
 	flags.IntVar(&limit, "limit", limit, "most identities to show in a table, 0 for all; the totals count all")
 	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
 	return cmd
@@ -176,6 +175,7 @@ func (a *app) printPreviewChange(c *engine.PreviewChange, managers *managerNames
 	}
 	for _, change := range c.Attributes {
 		line(change.Name, fmt.Sprintf("%s → %s", shownValue(change.From), shownValue(change.To)))
+		writeSteps(&b, change.Steps)
 	}
 	if c.LifecycleState != nil {
 		line("lifecycle state", arrow(c.LifecycleState.From, c.LifecycleState.To))
@@ -186,12 +186,14 @@ func (a *app) printPreviewChange(c *engine.PreviewChange, managers *managerNames
 	if c.Manager != nil {
 		line("manager", managers.name(c.Manager.From)+" → "+managers.name(c.Manager.To))
 	}
-	for _, role := range c.RolesGained {
-		line("role", "+ "+role)
+	roles := func(sign string, roles []engine.PreviewRole) {
+		for i := range roles {
+			line("role", sign+" "+roles[i].Name)
+			writeCriterion(&b, roles[i].Criterion)
+		}
 	}
-	for _, role := range c.RolesLost {
-		line("role", "- "+role)
-	}
+	roles("+", c.RolesGained)
+	roles("-", c.RolesLost)
 	for _, warning := range c.Warnings {
 		line("warning", warning)
 	}

@@ -74,6 +74,8 @@ func TestPreviewExplainHistory(t *testing.T) {
 		`updated role "Sales"`, "Sales: 1 gain it, 3 lose it", "nothing was written")
 	out, _ = s.run(exitOK, "", "preview", "-f", proposal, "--limit", "1")
 	demand(t, out, "and 3 identities more")
+	out, _ = s.run(exitOK, "", "preview", "-f", proposal, "1", "--trace")
+	demand(t, out, "+ Sales", `yes  department EQUALS "Board"   is "Board"`)
 	for _, args := range [][]string{{"-f", proposal, "--filters", `department eq "Board"`}, {"-f", proposal, "1"}, {}} {
 		out, _ = s.run(exitOK, "", append([]string{"preview", "-o", "json"}, args...)...)
 		var result struct {
@@ -96,7 +98,7 @@ func TestPreviewExplainHistory(t *testing.T) {
 	out, _ = s.run(exitOK, "", "explain", "1", "--attribute", "uid", "-o", "json")
 	demand(t, out, `"value": "1"`)
 	out, _ = s.run(exitOK, "", "history", "2")
-	demand(t, out, "IDENTITY_CREATED", `department: null → "Sales"`, "+ Sales: the membership holds", "identityState: none → ACTIVE")
+	demand(t, out, "IDENTITY_CREATED", `department: null → "Sales"`, `+ Sales: its criterion holds: department EQUALS "Sales"`, "identityState: none → ACTIVE")
 	out, _ = s.run(exitOK, "", "history", "2", "--limit", "1", "-o", "json")
 	demand(t, out, `"type": "IDENTITY_`)
 }

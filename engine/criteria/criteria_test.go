@@ -248,3 +248,12 @@ no       none EQUALS "x"   is nothing
 		t.Error(diff)
 	}
 }
+
+func TestText(t *testing.T) {
+	c := parse(t, group("AND", leaf("department", "EQUALS", "Sales"),
+		group("OR", leaf("directory.memberOf", "STARTS_WITH", "cn="), leaf("title", "NOT_EQUALS", `a "b"`))))
+	want := `department EQUALS "Sales" AND (Directory.memberOf STARTS_WITH "cn=" OR title NOT_EQUALS "a \"b\"")`
+	if got := c.Text(func(ID) string { return "Directory" }); got != want {
+		t.Errorf("got %s", got)
+	}
+}

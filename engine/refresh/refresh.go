@@ -116,10 +116,12 @@ type Snapshot struct {
 	Directory transform.Directory
 }
 
-// AttributeChange is an attribute that gets another value.
+// AttributeChange is an attribute that gets another value. Mapping is what calculated it, nil when the profile does not
+// map it any more; [Mapping.Trace] tells how.
 type AttributeChange struct {
 	Name     string
 	From, To attribute.Value
+	Mapping  *Mapping
 }
 
 // RoleLoss is an assignment that falls away.
@@ -212,6 +214,7 @@ func Compute(s *Snapshot, c *Configuration, now time.Time) Change {
 		}
 		after.Attributes = attributes
 		change.Attributes = difference(&s.Identity.Attributes, &after.Attributes)
+		profile.nameMappings(change.Attributes)
 		change.checkRequired()
 		change.readNextProcessing(now)
 	}
@@ -281,6 +284,17 @@ func (c *Change) evaluate(p *Profile, s *Snapshot, now time.Time) (attribute.Set
 		c.due(due, now)
 	}
 	return attributes, nil
+}
+
+// nameMappings notes by which mappings attributes are calculated. Most identities have no changes to note it of.
+func (p *Profile) nameMappings(changes []AttributeChange) {
+	for i := range changes {
+		for k := range p.Mappings {
+			if p.Mappings[k].Attribute == changes[i].Name {
+				changes[i].Mapping = &p.Mappings[k]
+			}
+		}
+	}
 }
 
 // requiredAttributes are those without which an identity is incomplete, as published.
@@ -382,12 +396,12 @@ func difference(from, to *attribute.Set) []AttributeChange {
 	var changes []AttributeChange
 	for name, value := range to.All() {
 		if old := from.Get(name); !old.Equal(value) {
-			changes = append(changes, AttributeChange{name, old, value})
+			changes = append(changes, AttributeChange{Name: name, From: old, To: value})
 		}
 	}
 	for name, value := range from.All() {
 		if !to.Has(name) && !value.IsNull() {
-			changes = append(changes, AttributeChange{name, value, attribute.Null})
+			changes = append(changes, AttributeChange{Name: name, From: value, To: attribute.Null})
 		}
 	}
 	slices.SortFunc(changes, func(a, b AttributeChange) int {
