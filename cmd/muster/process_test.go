@@ -45,7 +45,7 @@ func TestProcessCommands(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &task); err != nil || task.Progress != "Waiting" {
 		t.Fatalf("%v in %s", err, out)
 	}
-	out, _ = s.run(exitOK, "", "tasks", "list", "--pending")
+	out, _ = s.run(exitOK, "", "tasks", "--pending")
 	demand(t, out, task.ID, "WAITING", "Process 2 identities")
 	out, _ = s.run(exitOK, "", "process")
 	demand(t, out, "processed 2 identities: 0 changed")

@@ -14,8 +14,9 @@ import (
 )
 
 func (a *app) tasksCommand() *cobra.Command {
-	cmd := group(&cobra.Command{Use: "tasks", Aliases: []string{"task"}, Short: "Show, confirm and cancel tasks"},
-		a.tasksListCommand(),
+	list := a.tasksListCommand()
+	cmd := group(&cobra.Command{Use: "tasks", Aliases: []string{"task"}, Short: "List, show, confirm and cancel tasks"},
+		list,
 		a.taskCommand("show", "Show a task and its messages", func(ctx context.Context, eng *engine.Engine, id string) (
 			engine.TaskStatus, error,
 		) {
@@ -40,6 +41,15 @@ func (a *app) tasksCommand() *cobra.Command {
 			return eng.CancelTask(ctx, id)
 		}),
 	)
+	// Without a command it lists.
+	cmd.Flags().AddFlagSet(list.Flags())
+	unknown := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknown(cmd, args)
+		}
+		return list.RunE(cmd, args)
+	}
 	return cmd
 }
 
