@@ -634,9 +634,6 @@ func (a *application) recorrelate(source *configuredSource) error {
 	if err != nil {
 		return err
 	}
-	if err != nil {
-		return err
-	}
 	_, err = a.e.adopt(a.ctx, a.tx, source, a.cause)
 	return err
 }

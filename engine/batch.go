@@ -365,7 +365,10 @@ func (b *batch) noteRefresh(ctx context.Context) error {
 // dueOf returns when an identity is to be calculated again, nil for never.
 func (e *Engine) dueOf(c *refresh.Change, now time.Time) *time.Time {
 	due := c.Due
-	if c.Periodic {
+	switch {
+	case c.After.IdentityState == refresh.LongTermInactive:
+		due = c.RolesDue
+	case c.Periodic:
 		if slot := e.nextSlot(now); due.IsZero() || slot.Before(due) {
 			due = slot
 		}

@@ -40,9 +40,14 @@ type configuredProfile struct {
 	IdentityProfile
 	id       store.ID
 	sourceID store.ID
-	states   map[string]string // identity state by technical name
+	states   map[string]configuredState // by technical name; the built-in ones need not be there
 	// transforms are the saved transforms that its mappings refer to, directly or not; several may be there twice.
 	transforms []string
+}
+
+type configuredState struct {
+	LifecycleState
+	id store.ID
 }
 
 // refersTo reports whether a mapping refers to one of the saved transforms.
@@ -125,20 +130,16 @@ func compile(rows store.Configuration, rules map[string]transform.Rule) (*config
 		}
 		c.sources[row.ID] = source
 	}
-	states := map[store.ID]map[string]string{}
+	states := map[store.ID]map[string]configuredState{}
 	for _, row := range rows.LifecycleStates {
 		var l LifecycleState
 		if err := decodeObject(row.Document, &l); err != nil {
 			return nil, fmt.Errorf("lifecycle state %q: %w", row.TechnicalName, err)
 		}
 		if states[row.ProfileID] == nil {
-			states[row.ProfileID] = map[string]string{}
+			states[row.ProfileID] = map[string]configuredState{}
 		}
-		identityState := ""
-		if l.IdentityState != nil {
-			identityState = *l.IdentityState
-		}
-		states[row.ProfileID][row.TechnicalName] = identityState
+		states[row.ProfileID][row.TechnicalName] = configuredState{l, row.ID}
 	}
 	for _, row := range rows.Profiles {
 		profile := configuredProfile{id: row.ID, sourceID: row.AuthoritativeSourceID, states: states[row.ID]}
@@ -205,7 +206,7 @@ func (c *configuration) compileRefresh() error {
 			profile.States[name] = state
 		}
 		for name, state := range p.states {
-			profile.States[name] = state
+			profile.States[name] = deref(state.IdentityState)
 		}
 		for _, m := range p.AttributeConfig.Transforms {
 			compiled, err := transform.Compile(m.TransformDefinition, c)

@@ -24,8 +24,13 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
+	return newFixtureWith(t, engine.Config{BatchSize: 3, Workers: 1}) // small, so that work crosses batches
+}
+
+func newFixtureWith(t *testing.T, config engine.Config) *fixture {
+	t.Helper()
 	pool := storetest.Pool(t)
-	eng, err := engine.New(t.Context(), pool, engine.Config{BatchSize: 3, Workers: 1}) // small, so that work crosses batches
+	eng, err := engine.New(t.Context(), pool, config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -223,18 +223,27 @@ func TestDueInTime(t *testing.T) {
 // Who is long-term inactive is left out by the schedule, and is processed when named.
 func TestLongTermInactiveIsLeftOut(t *testing.T) {
 	t.Parallel()
-	f := company(t) // number 2 is on leave
-	id := f.find("2").ID
-	if _, err := f.pool.Exec(t.Context(), `UPDATE muster.refresh_state SET due = '2020-01-01'`); err != nil {
+	var c clock
+	day := time.Date(2026, 5, 1, 9, 0, 0, 0, time.UTC)
+	c.set(day)
+	f := newFixtureWith(t, engine.Config{Now: c.now, Workers: 1})
+	f.apply("sources:" + timedConfig)
+	f.aggregate("Register", "id,until,next\nann,2026-05-01T12:30:00.000Z,\nbob,2026-05-01T12:30:00.000Z,\n",
+		engine.AggregateOptions{})
+	f.process()
+	ann := f.find("ann").ID
+	if err := f.SetLifecycleState(t.Context(), ann, "gone"); err != nil {
 		t.Fatal(err)
 	}
+	f.process()
+	c.set(day.Add(24 * time.Hour))
 	if _, err := f.RunSchedule(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if result := f.process(); result.Identities != 4 {
+	if result := f.process(); result.Identities != 1 || f.find("bob").LifecycleState.StateName != "inactive" {
 		t.Errorf("%+v", result)
 	}
-	if _, err := f.ProcessIdentities(t.Context(), []string{id}); err != nil {
+	if _, err := f.ProcessIdentities(t.Context(), []string{ann}); err != nil {
 		t.Fatal(err)
 	}
 	if result := f.process(); result.Identities != 1 {

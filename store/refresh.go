@@ -101,19 +101,18 @@ func (s *Store) DropRefreshRequests(ctx context.Context, tx pgx.Tx, requests []i
 	return mapError(err)
 }
 
-// RequestDueRefresh asks for the refresh of the identities that are due, but for those that are long-term inactive, and
-// returns how many those are. They are not due any more then.
+// RequestDueRefresh asks for the refresh of the identities that are due and returns how many those are. They are not
+// due any more then.
 func (s *Store) RequestDueRefresh(ctx context.Context, tx pgx.Tx, reason string, cause Cause) (int, error) {
 	const statement = `
 		WITH due AS (
 		    UPDATE muster.refresh_state r
 		    SET due = NULL
-		    FROM (SELECT d.identity_id
-		          FROM muster.refresh_state d
-		          JOIN muster.identities i ON i.id = d.identity_id
-		          WHERE d.due <= $3 AND ` + notLongTermInactive + `
-		          ORDER BY d.identity_id
-		          FOR NO KEY UPDATE OF d) found
+		    FROM (SELECT identity_id
+		          FROM muster.refresh_state
+		          WHERE due <= $3
+		          ORDER BY identity_id
+		          FOR NO KEY UPDATE) found
 		    WHERE r.identity_id = found.identity_id
 		    RETURNING r.identity_id
 		)
@@ -211,6 +210,16 @@ func (s *Store) UpdateIdentities(ctx context.Context, tx pgx.Tx, states []Identi
 	}
 	_, err := tx.Exec(ctx, s.sql(statement), ids, names, nameKeys, aliases, aliasKeys, emails, emailKeys, first, last,
 		processing, faults, correlated, profiles, lifecycle, manual, activity, managers, managerKeys, documents, now)
+	return mapError(err)
+}
+
+// SetLifecycleState sets the lifecycle state of an identity, and whether that was done by hand.
+func (s *Store) SetLifecycleState(ctx context.Context, tx pgx.Tx, id ID, state *string, manual bool,
+	now time.Time,
+) error {
+	const statement = `
+		UPDATE muster.identities SET lifecycle_state = $2, lifecycle_manual = $3, modified = $4 WHERE id = $1`
+	_, err := tx.Exec(ctx, s.sql(statement), id, state, manual, now)
 	return mapError(err)
 }
 

@@ -49,16 +49,23 @@ type RoleAssignment struct {
 	RoleName   string // read only
 	Source     string // ACCESS_REQUEST, ROLE_MEMBERSHIP, or what a host calls it
 	AssignerID ID
-	Comments   *string
-	Document   []byte // what else the published shape shows: dimensions, context, account targets
-	AddedDate  time.Time
-	StartDate  *time.Time
-	RemoveDate *time.Time
+	// AssignerName is read only, nil when the assigner is gone or none.
+	AssignerName *string
+	Comments     *string
+	Document     []byte // what else the published shape shows: dimensions and context
+	AddedDate    time.Time
+	StartDate    *time.Time
+	RemoveDate   *time.Time
 }
 
 const assignmentColumns = `
-	a.id, a.identity_id, a.role_id, r.name, a.assignment_source, a.assigner_id, a.comments, a.document,
+	a.id, a.identity_id, a.role_id, r.name, a.assignment_source, a.assigner_id, g.name, a.comments, a.document,
 	a.added_date, a.start_date, a.remove_date`
+
+const assignmentTables = `
+	muster.role_assignments a
+	JOIN muster.roles r ON r.id = a.role_id
+	LEFT JOIN muster.identities g ON g.id = a.assigner_id`
 
 // AddRoleAssignment writes a new assignment. An identity has a role once from each source of assignment; a second one
 // is a [ConflictError].
@@ -74,6 +81,24 @@ func (s *Store) AddRoleAssignment(ctx context.Context, tx pgx.Tx, a RoleAssignme
 	return mapError(err)
 }
 
+// PutRoleAssignment writes an assignment. Where the identity has the role from the same source of assignment already,
+// that one gets the assigner, the comments and the dates. It returns the ID of the one that is there now, and whether
+// it is new.
+func (s *Store) PutRoleAssignment(ctx context.Context, tx pgx.Tx, a RoleAssignment) (id ID, fresh bool, err error) {
+	const statement = `
+		INSERT INTO muster.role_assignments AS old
+		       (id, identity_id, role_id, assignment_source, assigner_id, comments, document, added_date, start_date,
+		       remove_date)
+		VALUES ($1, $2, $3, $4, $5, $6, coalesce($7::jsonb, '{}'), $8, $9, $10)
+		ON CONFLICT ON CONSTRAINT role_assignments_unique
+		DO UPDATE SET assigner_id = excluded.assigner_id, comments = excluded.comments,
+		       start_date = excluded.start_date, remove_date = excluded.remove_date
+		RETURNING old.id, old.id = $1`
+	err = tx.QueryRow(ctx, s.sql(statement), a.ID, a.IdentityID, a.RoleID, a.Source, a.AssignerID, a.Comments,
+		a.Document, a.AddedDate, a.StartDate, a.RemoveDate).Scan(&id, &fresh)
+	return id, fresh, mapError(err)
+}
+
 // RoleAssignmentFilter narrows the assignments of an identity. Zero fields do not; of those given, all must hold.
 type RoleAssignmentFilter struct {
 	RoleID   ID
@@ -86,8 +111,7 @@ func (s *Store) RoleAssignments(ctx context.Context, q Querier, identity ID,
 ) ([]RoleAssignment, error) {
 	const statement = `
 		SELECT ` + assignmentColumns + `
-		FROM muster.role_assignments a
-		JOIN muster.roles r ON r.id = a.role_id
+		FROM ` + assignmentTables + `
 		WHERE a.identity_id = $1
 		  AND ($2::uuid IS NULL OR a.role_id = $2)
 		  AND ($3 = '' OR r.name_key = $3)
@@ -100,8 +124,7 @@ func (s *Store) RoleAssignments(ctx context.Context, q Querier, identity ID,
 func (s *Store) RoleAssignment(ctx context.Context, q Querier, identity, assignment ID) (RoleAssignment, error) {
 	const statement = `
 		SELECT ` + assignmentColumns + `
-		FROM muster.role_assignments a
-		JOIN muster.roles r ON r.id = a.role_id
+		FROM ` + assignmentTables + `
 		WHERE a.identity_id = $1 AND a.id = $2`
 	rows, err := q.Query(ctx, s.sql(statement), identity, assignment)
 	if err != nil {

@@ -404,11 +404,10 @@ func (s *Store) Slots(ctx context.Context, q Querier, limit int) ([]Slot, error)
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Slot], limit)
 }
 
-// HasDue reports whether an identity that is not long-term inactive is due.
+// HasDue reports whether an identity is due.
 func (s *Store) HasDue(ctx context.Context, q Querier, now time.Time) (bool, error) {
 	const statement = `
-		SELECT EXISTS (SELECT FROM muster.refresh_state d JOIN muster.identities i ON i.id = d.identity_id
-		               WHERE d.due <= $1 AND ` + notLongTermInactive + `)`
+		SELECT EXISTS (SELECT FROM muster.refresh_state WHERE due <= $1)`
 	var due bool
 	err := q.QueryRow(ctx, s.sql(statement), now).Scan(&due)
 	return due, mapError(err)

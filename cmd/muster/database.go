@@ -130,13 +130,9 @@ func (a *app) engine(ctx context.Context, d *database) (*engine.Engine, error) {
 // engineConfig returns what the flags say of the engine.
 func (a *app) engineConfig() (engine.Config, error) {
 	config := engine.Config{JobSchema: a.schemas.JobSchema, Logger: a.logger(), Schema: a.schemas.Schema}
-	zone := a.timeZone
-	if zone == "" {
-		zone = os.Getenv("MUSTER_TIME_ZONE")
-	}
 	var err error
-	if config.Location, err = time.LoadLocation(zone); err != nil {
-		return config, usage("--time-zone: %q is unknown: a name such as Europe/Berlin is expected", zone)
+	if config.Location, err = a.location(); err != nil {
+		return config, err
 	}
 	if a.guard == "off" {
 		config.Guard.Off = true
@@ -150,6 +146,19 @@ func (a *app) engineConfig() (engine.Config, error) {
 	}
 	config.Guard.Share = share / 100
 	return config, nil
+}
+
+// location returns the tenant's time zone.
+func (a *app) location() (*time.Location, error) {
+	zone := a.timeZone
+	if zone == "" {
+		zone = os.Getenv("MUSTER_TIME_ZONE")
+	}
+	location, err := time.LoadLocation(zone)
+	if err != nil {
+		return nil, usage("--time-zone: %q is unknown: a name such as Europe/Berlin is expected", zone)
+	}
+	return location, nil
 }
 
 // dataFolder returns the folder of the private PostgreSQL.

@@ -21,6 +21,8 @@ const (
 	StateOK    = "OK"
 	StateError = "ERROR"
 	Active     = "ACTIVE"
+	// LongTermInactive is the state in which the schedule leaves an identity out, but for the dates of its roles.
+	LongTermInactive = "INACTIVE_LONG_TERM"
 )
 
 // Configuration is what identities are calculated by. It is not changed after it was made, and shared.
@@ -142,6 +144,8 @@ type Change struct {
 	Err           error
 	// Due is from when on a calculation may find something else though nothing but the time has changed; zero is never.
 	Due time.Time
+	// RolesDue is the part of Due that comes from the dates of assignments.
+	RolesDue time.Time
 	// Periodic says that it may do so at any time, so that the next scheduled time is early enough.
 	Periodic bool
 	// Warnings say what is not an error, but may not be as it was meant. They hold no values.
@@ -149,10 +153,14 @@ type Change struct {
 }
 
 // due notes a time at which the identity is to be calculated again. Times that have passed are no reason to.
-func (c *Change) due(at, now time.Time) {
-	if at.After(now) && (c.Due.IsZero() || at.Before(c.Due)) {
-		c.Due = at
+func (c *Change) due(at, now time.Time) { c.Due = earlier(c.Due, at, now) }
+
+// earlier returns the earlier one of two times, of which the second counts only if it lies ahead.
+func earlier(due, at, now time.Time) time.Time {
+	if at.After(now) && (due.IsZero() || at.Before(due)) {
+		return at
 	}
+	return due
 }
 
 // Lifecycle reports whether an identity that had a lifecycle state gets another one, or none.
@@ -207,6 +215,7 @@ func Compute(s *Snapshot, c *Configuration, now time.Time) Change {
 			after = s.Identity
 			after.ProcessingState, after.ProcessingError = StateError, err.Error()
 			change.Err, change.Periodic = err, true
+			change.loseExpired(s, now)
 			return change
 		}
 		if after.LifecycleManual {

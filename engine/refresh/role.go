@@ -10,13 +10,9 @@ import (
 // assigned in another way falls away on its remove date alone.
 func (c *Change) decideRoles(s *Snapshot, configuration *Configuration, now time.Time) {
 	member := configuration.members(c.After, s.Accounts)
+	c.loseExpired(s, now)
 	for _, a := range s.Assignments {
-		c.due(a.StartDate, now)
-		c.due(a.RemoveDate, now)
-		switch {
-		case !a.RemoveDate.IsZero() && !a.RemoveDate.After(now):
-			c.Lost = append(c.Lost, RoleLoss{Assignment: a, Expired: true})
-		case a.Membership && !member[a.RoleID]:
+		if a.Membership && !member[a.RoleID] && !a.expired(now) {
 			c.Lost = append(c.Lost, RoleLoss{Assignment: a})
 		}
 		if a.Membership {
@@ -28,6 +24,23 @@ func (c *Change) decideRoles(s *Snapshot, configuration *Configuration, now time
 			c.Gained = append(c.Gained, role)
 		}
 	}
+}
+
+func (a *Assignment) expired(now time.Time) bool {
+	return !a.RemoveDate.IsZero() && !a.RemoveDate.After(now)
+}
+
+// loseExpired takes the assignments whose remove date has come, and notes the dates that are to come. They hold also
+// for an identity that cannot be calculated.
+func (c *Change) loseExpired(s *Snapshot, now time.Time) {
+	for i := range s.Assignments {
+		a := &s.Assignments[i]
+		c.RolesDue = earlier(earlier(c.RolesDue, a.StartDate, now), a.RemoveDate, now)
+		if a.expired(now) {
+			c.Lost = append(c.Lost, RoleLoss{Assignment: *a, Expired: true})
+		}
+	}
+	c.due(c.RolesDue, now)
 }
 
 // members returns the roles of which the identity is a member.

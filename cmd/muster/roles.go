@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/store"
+)
+
+func (a *app) rolesCommand() *cobra.Command {
+	return group(&cobra.Command{Use: "roles", Aliases: []string{"role"},
+		Short: "Show, assign and revoke the roles of an identity"},
+		a.rolesListCommand(), a.rolesAssignCommand(), a.rolesRevokeCommand())
+}
+
+func (a *app) rolesListCommand() *cobra.Command {
+	var query engine.RoleAssignmentQuery
+	var output string
+	cmd := &cobra.Command{
+		Use: "list ID|ALIAS", Short: "List the roles of an identity", Args: exactArgs(1, "one ID or ALIAS"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+				return err
+			}
+			return a.withIdentity(cmd.Context(), args[0], func(eng *engine.Engine, id string) error {
+				assignments, err := eng.RoleAssignments(cmd.Context(), id, query)
+				if err != nil {
+					return err
+				}
+				if output == outputJSON {
+					return a.printJSON(assignments)
+				}
+				rows := [][]string{{"ID", "ROLE", "SOURCE", "ADDED", "START", "REMOVE", "COMMENTS"}}
+				for i := range assignments {
+					as := &assignments[i]
+					comments := ""
+					if as.Comments != nil {
+						comments = oneLine(*as.Comments)
+					}
+					rows = append(rows, []string{as.ID, as.Role.Name, as.AssignmentSource, dateText(&as.AddedDate),
+						dateText(as.StartDate), dateText(as.RemoveDate), comments})
+				}
+				return writeAligned(a.stdout, rows)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&query.RoleName, "role", "", "only this role, by its name")
+	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
+	return cmd
+}
+
+func dateText(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.Local().Format("2006-01-02 15:04")
+}
+
+// withIdentity calls do with the ID of an identity that is named by ID or alias.
+func (a *app) withIdentity(ctx context.Context, name string, do func(*engine.Engine, string) error) error {
+	return a.withEngine(ctx, func(eng *engine.Engine) error {
+		ids, err := identityIDs(ctx, eng, []string{name})
+		if err != nil {
+			return err
+		}
+		return do(eng, ids[0])
+	})
+}
+
+func (a *app) rolesAssignCommand() *cobra.Command {
+	var params engine.AssignRoleParams
+	var start, remove string
+	cmd := &cobra.Command{
+		Use: "assign ID|ALIAS ROLE", Short: "Give an identity a role, and process it",
+		Long: `Assign gives an identity a role by request, beside what its membership gives. Assigning it again
+changes the comments and the dates.`,
+		Args: exactArgs(2, "an identity and a ROLE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			zone, err := a.location()
+			if err != nil {
+				return err
+			}
+			if params.StartDate, err = parseDate("--start", start, zone); err != nil {
+				return err
+			}
+			if params.RemoveDate, err = parseDate("--remove", remove, zone); err != nil {
+				return err
+			}
+			ctx := cmd.Context()
+			return a.withIdentity(ctx, args[0], func(eng *engine.Engine, id string) error {
+				params.Identity, params.Role = id, args[1]
+				if params.Assigner != "" {
+					assigner, err := identityIDs(ctx, eng, []string{params.Assigner})
+					if err != nil {
+						return err
+					}
+					params.Assigner = assigner[0]
+				}
+				assigned, err := eng.AssignRole(ctx, params)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(a.stdout, "assigned %s: %s\n", assigned.Role.Name, assigned.ID)
+				return a.process(ctx, eng)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&params.Source, "source", engine.AssignedByRequest, "where the assignment comes from")
+	flags.StringVar(&params.Assigner, "assigner", "", "the identity that assigns it, ID or alias")
+	flags.StringVar(&params.Comments, "comments", "", "why")
+	flags.StringVar(&start, "start", "", "when it takes effect, such as 2026-03-01 or 2026-03-01T08:00:00Z "+
+		"(default: at once)")
+	flags.StringVar(&remove, "remove", "", "when it ends (default: never)")
+	return cmd
+}
+
+// parseDate reads a point in time, or the beginning of a day in the tenant's time zone.
+func parseDate(flag, text string, zone *time.Location) (*time.Time, error) {
+	if text == "" {
+		return nil, nil
+	}
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return &at, nil
+	}
+	for _, layout := range []string{time.DateOnly, "2006-01-02T15:04", "2006-01-02 15:04"} {
+		if at, err := time.ParseInLocation(layout, text, zone); err == nil {
+			return &at, nil
+		}
+	}
+	return nil, usage("%s: %q is no point in time: 2026-03-01, 2026-03-01T08:00 (in the tenant's time zone) or "+
+		"2026-03-01T08:00:00Z is", flag, text)
+}
+
+func (a *app) rolesRevokeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "revoke ID|ALIAS ROLE|ASSIGNMENT", Short: "Take a role from an identity, and process it",
+		Long: `Revoke takes an assignment from an identity: by its ID, or all of a role that were requested. What a
+role's membership assigned stays as long as the membership holds.`,
+		Args: exactArgs(2, "an identity, and a ROLE or the ID of an ASSIGNMENT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			return a.withIdentity(ctx, args[0], func(eng *engine.Engine, id string) error {
+				assignments, err := assignmentIDs(ctx, eng, id, args[1])
+				if err != nil {
+					return err
+				}
+				for _, assignment := range assignments {
+					if err := eng.RevokeRole(ctx, id, assignment); err != nil {
+						return err
+					}
+					fmt.Fprintf(a.stdout, "revoked %s\n", assignment)
+				}
+				return a.process(ctx, eng)
+			})
+		},
+	}
+}
+
+// assignmentIDs returns the assignments of an identity that an ID, or the name of a role, stands for.
+func assignmentIDs(ctx context.Context, eng *engine.Engine, identity, text string) ([]string, error) {
+	held, err := eng.RoleAssignments(ctx, identity, engine.RoleAssignmentQuery{})
+	if err != nil {
+		return nil, err
+	}
+	id, _ := store.ParseID(text) // a name is none
+	var ids, members []string
+	for i := range held {
+		byName := strings.EqualFold(held[i].Role.Name, text)
+		switch {
+		case held[i].ID == id.String() || held[i].Role.ID == id.String() && !held[i].ByMembership() ||
+			byName && !held[i].ByMembership():
+			ids = append(ids, held[i].ID)
+		case byName:
+			members = append(members, held[i].ID)
+		}
+	}
+	if len(ids) == 0 {
+		ids = members // the error says why not
+	}
+	if len(ids) == 0 {
+		return nil, fmt.Errorf("the identity has no role %q, nor an assignment with this ID", text)
+	}
+	return ids, nil
+}
+
+func (a *app) lifecycleCommand() *cobra.Command {
+	var calculated bool
+	cmd := &cobra.Command{
+		Use: "lifecycle ID|ALIAS STATE", Short: "Set the lifecycle state of an identity by hand, and process it",
+		Long: `Lifecycle sets the lifecycle state of an identity by hand: the state holds whatever is calculated. With
+--calculated that ends.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 || len(args) > 2 || (len(args) == 2) == calculated {
+				return usage("an identity, and either a STATE or --calculated are expected")
+			}
+			ctx := cmd.Context()
+			return a.withIdentity(ctx, args[0], func(eng *engine.Engine, id string) error {
+				if err := eng.SetLifecycleState(ctx, id, strings.Join(args[1:], "")); err != nil {
+					return err
+				}
+				return a.process(ctx, eng)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&calculated, "calculated", false, "let what is calculated hold again")
+	return cmd
+}

@@ -1,0 +1,452 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/store"
+)
+
+// AssignedByRequest is the assignment source of a role that somebody asked for, where nothing else is said.
+const AssignedByRequest = "ACCESS_REQUEST"
+
+// The limits of an assignment, in characters.
+const (
+	CommentsLengthMax         = 4000
+	AssignmentSourceLengthMax = 128
+)
+
+// RoleAssignment is a role of an identity, in the published shape.
+type RoleAssignment struct {
+	ID                 string              `json:"id"`
+	Role               Reference           `json:"role"`
+	Comments           *string             `json:"comments"`
+	AssignmentSource   string              `json:"assignmentSource"` // ROLE_MEMBERSHIP, or what the assigner says
+	Assigner           *AssignerReference  `json:"assigner"`
+	AssignedDimensions []Reference         `json:"assignedDimensions"`
+	AssignmentContext  map[string]any      `json:"assignmentContext"`
+	AccountTargets     []RoleAccountTarget `json:"accountTargets"`
+	StartDate          *time.Time          `json:"startDate"`  // null: active at once
+	RemoveDate         *time.Time          `json:"removeDate"` // null: without end
+	AddedDate          time.Time           `json:"addedDate"`
+}
+
+// ByMembership reports whether the role's membership assigned it, and takes it away.
+func (a *RoleAssignment) ByMembership() bool { return a.AssignmentSource == store.AssignedByMembership }
+
+// AssignerReference names who assigned a role. Type is UNKNOWN for the engine itself and for identities that are gone.
+type AssignerReference struct {
+	Type string  `json:"type"` // IDENTITY or UNKNOWN
+	ID   string  `json:"id"`
+	Name *string `json:"name"`
+}
+
+// RoleAccountTarget says which account of a source got the access that an access profile of the role grants.
+type RoleAccountTarget struct {
+	Source      Reference   `json:"source"`
+	AccountInfo AccountInfo `json:"accountInfo"`
+	Role        *Reference  `json:"role"` // the access profile; null for entitlements of the role itself
+}
+
+// AccountInfo names an account.
+type AccountInfo struct {
+	NativeIdentity string `json:"nativeIdentity"`
+	DisplayName    string `json:"displayName"`
+	UUID           string `json:"uuid"` // the account's ID
+}
+
+func roleAssignment(row *store.RoleAssignment) RoleAssignment {
+	a := RoleAssignment{
+		ID: row.ID.String(), Role: Reference{Type: string(TypeRole), ID: row.RoleID.String(), Name: row.RoleName},
+		Comments: row.Comments, AssignmentSource: row.Source, AssignedDimensions: []Reference{},
+		Assigner: &AssignerReference{Type: "UNKNOWN"}, AccountTargets: []RoleAccountTarget{},
+		StartDate: utc(row.StartDate), RemoveDate: utc(row.RemoveDate), AddedDate: row.AddedDate.UTC(),
+	}
+	if !row.AssignerID.IsZero() {
+		a.Assigner.ID = row.AssignerID.String()
+		if row.AssignerName != nil {
+			a.Assigner.Type, a.Assigner.Name = "IDENTITY", row.AssignerName
+		}
+	}
+	return a
+}
+
+// AssignRoleParams say which role an identity is to have, and why.
+type AssignRoleParams struct {
+	Identity string // the ID
+	Role     string // the ID or the name
+	// Source says where the assignment comes from. Defaults to [AssignedByRequest]; ROLE_MEMBERSHIP is the engine's.
+	Source   string
+	Assigner string // the ID of the identity that assigned it; "" for none
+	Comments string
+	// StartDate is when the role takes effect, nil for at once; RemoveDate is when it ends, nil for never. Both hold to
+	// the minute while an engine works.
+	StartDate, RemoveDate *time.Time
+}
+
+// AssignRole gives an identity a role that its membership need not give it, and marks the identity for processing. An
+// identity has a role once from each source of assignment: assigning it again changes the comments and the dates, so
+// that a call may be repeated.
+func (e *Engine) AssignRole(ctx context.Context, params AssignRoleParams) (RoleAssignment, error) {
+	var assigned RoleAssignment
+	err := e.inTx(ctx, func(tx pgx.Tx) (err error) {
+		assigned, err = e.assignRole(ctx, tx, params)
+		return err
+	})
+	return assigned, wrap("assign the role", params.Identity, err)
+}
+
+// AssignRoleTx is [Engine.AssignRole] in the caller's transaction.
+func (e *Engine) AssignRoleTx(ctx context.Context, tx pgx.Tx, params AssignRoleParams) (RoleAssignment, error) {
+	assigned, err := e.assignRole(ctx, tx, params)
+	return assigned, wrap("assign the role", params.Identity, err)
+}
+
+func (p *AssignRoleParams) validate(now time.Time) error {
+	const op = "assign the role"
+	switch {
+	case p.Source == store.AssignedByMembership:
+		return invalid(op, "Source", "%s is what the engine gives to members: use another, as %s", p.Source,
+			AssignedByRequest)
+	case len([]rune(p.Source)) > AssignmentSourceLengthMax || !storable(p.Source):
+		return invalid(op, "Source", "at most %d characters without NUL are allowed", AssignmentSourceLengthMax)
+	case len([]rune(p.Comments)) > CommentsLengthMax || !storable(p.Comments):
+		return invalid(op, "Comments", "at most %d characters without NUL are allowed", CommentsLengthMax)
+	case p.RemoveDate != nil && !p.RemoveDate.After(now):
+		return invalid(op, "RemoveDate", "%s has passed: it must lie ahead", p.RemoveDate.Format(time.RFC3339))
+	case p.RemoveDate != nil && p.StartDate != nil && !p.RemoveDate.After(*p.StartDate):
+		return invalid(op, "RemoveDate", "%s is not after the start date %s", p.RemoveDate.Format(time.RFC3339),
+			p.StartDate.Format(time.RFC3339))
+	}
+	return nil
+}
+
+func (e *Engine) assignRole(ctx context.Context, tx pgx.Tx, p AssignRoleParams) (RoleAssignment, error) {
+	const op = "assign the role"
+	cause := store.Cause{Task: store.NewID(), At: e.now()}
+	if err := p.validate(cause.At); err != nil {
+		return RoleAssignment{}, err
+	}
+	if p.Source == "" {
+		p.Source = AssignedByRequest
+	}
+	c, identity, err := e.lockForWrite(ctx, tx, op, p.Identity)
+	if err != nil {
+		return RoleAssignment{}, err
+	}
+	role := c.roleByName(p.Role)
+	if role == nil {
+		return RoleAssignment{}, &Error{Kind: NotFound, Op: op, Subject: p.Role,
+			Err: errors.New("there is no role with this ID or name")}
+	}
+	row := store.RoleAssignment{ID: store.NewID(), IdentityID: identity, RoleID: role.id, Source: p.Source,
+		Comments: pointer(p.Comments), AddedDate: cause.At, StartDate: micro(p.StartDate),
+		RemoveDate: micro(p.RemoveDate)}
+	if p.Assigner != "" {
+		found, err := e.knownIdentity(ctx, tx, op, p.Assigner)
+		if err != nil {
+			return RoleAssignment{}, err
+		}
+		row.AssignerID = found
+	}
+	id, fresh, err := e.store.PutRoleAssignment(ctx, tx, row)
+	if err != nil {
+		return RoleAssignment{}, err
+	}
+	if fresh {
+		if err := e.noteRoles(ctx, tx, identity, rolesDetail{Lost: []roleDetail{}, Gained: []roleDetail{
+			{role.id.String(), role.Name, "it was assigned by " + p.Source}}}, cause.At); err != nil {
+			return RoleAssignment{}, err
+		}
+	}
+	if err := e.markOne(ctx, tx, identity, fmt.Sprintf("Process after the assignment of the role %q", role.Name),
+		cause); err != nil {
+		return RoleAssignment{}, err
+	}
+	written, err := e.store.RoleAssignment(ctx, tx, identity, id)
+	return roleAssignment(&written), err
+}
+
+// micro is a time at the precision that PostgreSQL keeps.
+func micro(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	cut := t.UTC().Truncate(time.Microsecond)
+	return &cut
+}
+
+func (e *Engine) noteRoles(ctx context.Context, tx pgx.Tx, identity store.ID, detail rolesDetail, at time.Time) error {
+	events, err := appendEvent(nil, [16]byte(identity), EventRolesChanged, detail)
+	if err != nil {
+		return err
+	}
+	return e.store.AddEvents(ctx, tx, events, at)
+}
+
+// lockForWrite takes the locks of a write to one identity, in the order that holds everywhere, and returns the
+// configuration that holds until the transaction ends.
+func (e *Engine) lockForWrite(ctx context.Context, tx pgx.Tx, op, id string) (*configuration, store.ID, error) {
+	parsed, err := store.ParseID(id)
+	if err != nil {
+		return nil, parsed, &Error{Kind: NotFound, Op: op, Subject: id, Err: errNoIdentity}
+	}
+	version, err := e.store.ConfigurationVersion(ctx, tx)
+	if err != nil {
+		return nil, parsed, err
+	}
+	c, err := e.configurationAt(ctx, tx, version)
+	if err != nil {
+		return nil, parsed, err
+	}
+	locked, err := e.store.LockIdentities(ctx, tx, []store.ID{parsed})
+	if err == nil && len(locked) == 0 {
+		err = &Error{Kind: NotFound, Op: op, Subject: id, Err: errNoIdentity}
+	}
+	return c, parsed, err
+}
+
+// knownIdentity returns the ID of an identity that exists, and goes on existing until the transaction ends.
+func (e *Engine) knownIdentity(ctx context.Context, tx pgx.Tx, op, id string) (store.ID, error) {
+	parsed, err := store.ParseID(id)
+	var found []store.ID
+	if err == nil {
+		if found, err = e.store.ExistingIdentities(ctx, tx, []store.ID{parsed}); err != nil {
+			return parsed, err
+		}
+	}
+	if len(found) == 0 {
+		return parsed, &Error{Kind: NotFound, Op: op, Subject: id, Err: errNoIdentity}
+	}
+	return parsed, nil
+}
+
+// markOne asks for the processing of one identity, by a task of its own.
+func (e *Engine) markOne(ctx context.Context, tx pgx.Tx, identity store.ID, description string,
+	cause store.Cause,
+) error {
+	if err := e.store.RequestRefresh(ctx, tx, []store.ID{identity}, strings.ToLower(description[:1])+description[1:],
+		cause); err != nil {
+		return err
+	}
+	_, err := e.launch(ctx, tx, "launch", cause, &store.Task{Description: description, Population: 1,
+		TargetType: pointer("IDENTITY"), TargetID: identity})
+	return err
+}
+
+func (c *configuration) roleByName(text string) *configuredRole {
+	if id, err := store.ParseID(text); err == nil && c.roles[id] != nil {
+		return c.roles[id]
+	}
+	folded := store.Fold(text)
+	for _, role := range c.roles {
+		if store.Fold(role.Name) == folded {
+			return role
+		}
+	}
+	return nil
+}
+
+// RoleAssignmentQuery narrows the roles of an identity. Where both are given, both must hold.
+type RoleAssignmentQuery struct {
+	RoleID   string
+	RoleName string // ignoring case
+}
+
+// RoleAssignments returns the roles of an identity, the earliest first.
+func (e *Engine) RoleAssignments(ctx context.Context, identity string, q RoleAssignmentQuery) ([]RoleAssignment,
+	error,
+) {
+	const op = "list the role assignments"
+	parsed, err := store.ParseID(identity)
+	if err == nil {
+		_, err = e.store.IdentityByID(ctx, e.pool, parsed)
+	} else {
+		err = store.ErrNotFound
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, &Error{Kind: NotFound, Op: op, Subject: identity, Err: errNoIdentity}
+	}
+	if err != nil {
+		return nil, wrap(op, identity, err)
+	}
+	filter := store.RoleAssignmentFilter{RoleName: q.RoleName}
+	if q.RoleID != "" {
+		var known bool
+		if filter.RoleID, known = parsedID(q.RoleID); !known {
+			return []RoleAssignment{}, nil
+		}
+	}
+	rows, err := e.store.RoleAssignments(ctx, e.pool, parsed, filter)
+	assignments := make([]RoleAssignment, len(rows))
+	for i := range rows {
+		assignments[i] = roleAssignment(&rows[i])
+	}
+	return assignments, wrap(op, identity, err)
+}
+
+func parsedID(text string) (store.ID, bool) {
+	id, err := store.ParseID(text)
+	return id, err == nil
+}
+
+// RoleAssignment returns one role assignment of an identity.
+func (e *Engine) RoleAssignment(ctx context.Context, identity, assignment string) (RoleAssignment, error) {
+	const op = "get the role assignment"
+	owner, err := store.ParseID(identity)
+	id, err2 := store.ParseID(assignment)
+	if err != nil || err2 != nil {
+		return RoleAssignment{}, &Error{Kind: NotFound, Op: op, Subject: assignment, Err: errNoAssignment}
+	}
+	row, err := e.store.RoleAssignment(ctx, e.pool, owner, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return RoleAssignment{}, &Error{Kind: NotFound, Op: op, Subject: assignment, Err: errNoAssignment}
+	}
+	return roleAssignment(&row), wrap(op, assignment, err)
+}
+
+var errNoAssignment = errors.New("the identity has no role assignment with this ID")
+
+// RevokeRole takes a role from an identity that was assigned to it, and marks the identity for processing. What a
+// role's membership assigned is a Conflict: it would come back, as long as the membership holds.
+func (e *Engine) RevokeRole(ctx context.Context, identity, assignment string) error {
+	err := e.inTx(ctx, func(tx pgx.Tx) error { return e.revokeRole(ctx, tx, identity, assignment) })
+	return wrap("revoke the role", assignment, err)
+}
+
+// RevokeRoleTx is [Engine.RevokeRole] in the caller's transaction.
+func (e *Engine) RevokeRoleTx(ctx context.Context, tx pgx.Tx, identity, assignment string) error {
+	return wrap("revoke the role", assignment, e.revokeRole(ctx, tx, identity, assignment))
+}
+
+func (e *Engine) revokeRole(ctx context.Context, tx pgx.Tx, identity, assignment string) error {
+	const op = "revoke the role"
+	_, owner, err := e.lockForWrite(ctx, tx, op, identity)
+	if err != nil {
+		return err
+	}
+	id, err := store.ParseID(assignment)
+	if err != nil {
+		return &Error{Kind: NotFound, Op: op, Subject: assignment, Err: errNoAssignment}
+	}
+	row, err := e.store.RoleAssignment(ctx, tx, owner, id)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return &Error{Kind: NotFound, Op: op, Subject: assignment, Err: errNoAssignment}
+	case err != nil:
+		return err
+	case row.Source == store.AssignedByMembership:
+		return &Error{Kind: Conflict, Op: op, Subject: assignment, Err: fmt.Errorf("the membership of the role %q "+
+			"assigned it, and would again: change its criteria, or the identity", row.RoleName)}
+	}
+	if err := e.store.DeleteRoleAssignment(ctx, tx, owner, id); err != nil {
+		return err
+	}
+	cause := store.Cause{Task: store.NewID(), At: e.now()}
+	if err := e.noteRoles(ctx, tx, owner, rolesDetail{Gained: []roleDetail{}, Lost: []roleDetail{
+		{row.RoleID.String(), row.RoleName, "it was revoked"}}}, cause.At); err != nil {
+		return err
+	}
+	return e.markOne(ctx, tx, owner, fmt.Sprintf("Process after the revocation of the role %q", row.RoleName), cause)
+}
+
+// SetLifecycleState sets the lifecycle state of an identity by hand, by its ID, technical name or name: it holds
+// whatever is calculated, until another one is set. The empty state ends that: what is calculated holds again. The
+// identity is marked for processing, which gives the state its effects.
+func (e *Engine) SetLifecycleState(ctx context.Context, identity, state string) error {
+	err := e.inTx(ctx, func(tx pgx.Tx) error { return e.setLifecycleState(ctx, tx, identity, state) })
+	return wrap("set the lifecycle state", identity, err)
+}
+
+// SetLifecycleStateTx is [Engine.SetLifecycleState] in the caller's transaction.
+func (e *Engine) SetLifecycleStateTx(ctx context.Context, tx pgx.Tx, identity, state string) error {
+	return wrap("set the lifecycle state", identity, e.setLifecycleState(ctx, tx, identity, state))
+}
+
+func (e *Engine) setLifecycleState(ctx context.Context, tx pgx.Tx, identity, state string) error {
+	const op = "set the lifecycle state"
+	c, id, err := e.lockForWrite(ctx, tx, op, identity)
+	if err != nil {
+		return err
+	}
+	rows, err := e.store.IdentityStates(ctx, tx, []store.ID{id})
+	if err != nil {
+		return err
+	}
+	before := &rows[0]
+	technical, description := deref(before.LifecycleState), "Process after the lifecycle state was left to itself"
+	if state != "" {
+		profile := c.profileByID(before.ProfileID)
+		if profile == nil {
+			return &Error{Kind: Conflict, Op: op, Subject: identity,
+				Err: errors.New("the identity has no identity profile, and so no lifecycle states")}
+		}
+		if technical = profile.stateByName(state); technical == "" {
+			return &Error{Kind: NotFound, Op: op, Subject: state, Err: fmt.Errorf("the identity profile %q has no "+
+				"such lifecycle state: those are %s", profile.Name, strings.Join(profile.stateNames(), ", "))}
+		}
+		description = fmt.Sprintf("Process after the lifecycle state %q was set", technical)
+	}
+	cause := store.Cause{Task: store.NewID(), At: e.now()}
+	if err := e.store.SetLifecycleState(ctx, tx, id, pointer(technical), state != "", cause.At); err != nil {
+		return err
+	}
+	if change := changedText(deref(before.LifecycleState), technical); change != nil {
+		events, err := appendEvent(nil, [16]byte(id), EventStateChanged, stateDetail{LifecycleState: change})
+		if err != nil {
+			return err
+		}
+		if err := e.store.AddEvents(ctx, tx, events, cause.At); err != nil {
+			return err
+		}
+	}
+	return e.markOne(ctx, tx, id, description, cause)
+}
+
+func (c *configuration) profileByID(id store.ID) *configuredProfile {
+	for i := range c.profiles {
+		if c.profiles[i].id == id {
+			return &c.profiles[i]
+		}
+	}
+	return nil
+}
+
+// stateByName returns the technical name of the state that an ID, a technical name or a name stands for, "" for none.
+func (p *configuredProfile) stateByName(text string) string {
+	if p.hasState(text) {
+		return text
+	}
+	id, err := store.ParseID(text)
+	folded := store.Fold(text)
+	for technical, state := range p.states {
+		if err == nil && state.id == id || store.Fold(state.Name) == folded {
+			return technical
+		}
+	}
+	return ""
+}
+
+func (p *configuredProfile) hasState(technical string) bool {
+	_, configured := p.states[technical]
+	_, builtIn := builtInStates[technical]
+	return configured || builtIn
+}
+
+func (p *configuredProfile) stateNames() []string {
+	var names []string
+	for name := range p.states {
+		names = append(names, name)
+	}
+	for name := range builtInStates {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

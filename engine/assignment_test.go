@@ -1,0 +1,161 @@
+package engine_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/muster-engine/muster/engine"
+)
+
+func TestAssignAndRevokeRole(t *testing.T) {
+	t.Parallel()
+	var c clock
+	at := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
+	c.set(at)
+	f := newFixtureWith(t, engine.Config{BatchSize: 3, Workers: 1, Now: c.now})
+	f.apply(companyConfig)
+	f.apply("roles: [{name: Lead, enabled: true}]")
+	f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	f.process()
+
+	ann, bob := f.find("1").ID, f.find("2").ID // Bob is long-term inactive: dates hold for him all the same
+	ends := at.Add(36 * time.Hour)
+	params := engine.AssignRoleParams{Identity: bob, Role: "lead", Assigner: ann, Comments: "asked for", RemoveDate: &ends}
+	first, err := f.AssignRole(t.Context(), params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.Role.Name != "Lead" || first.AssignmentSource != "ACCESS_REQUEST" || *first.Assigner.Name != "Ann Boss" ||
+		first.Assigner.Type != "IDENTITY" || *first.Comments != "asked for" || !first.RemoveDate.Equal(ends) ||
+		!first.AddedDate.Equal(at) || first.StartDate != nil {
+		t.Errorf("%+v", first)
+	}
+	if open := f.count("SELECT count(*) FROM muster.refresh_requests"); open != 1 {
+		t.Errorf("%d identities are marked", open)
+	}
+
+	// Again: it is the same assignment with the new dates.
+	starts := at.Add(time.Hour)
+	params.StartDate, params.Assigner = &starts, ""
+	second, err := f.AssignRole(t.Context(), params)
+	if err != nil || second.ID != first.ID || !second.StartDate.Equal(starts) || second.Assigner.Type != "UNKNOWN" {
+		t.Errorf("%+v, %v", second, err)
+	}
+	f.process()
+	got, err := f.RoleAssignments(t.Context(), bob, engine.RoleAssignmentQuery{RoleName: "LEAD"})
+	if err != nil || len(got) != 1 || got[0].ID != first.ID {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if one, err := f.RoleAssignment(t.Context(), bob, first.ID); err != nil || one.ID != first.ID {
+		t.Errorf("%+v, %v", one, err)
+	}
+
+	// Between two slots, when its date has come, the assignment goes.
+	c.set(ends.Add(time.Minute))
+	if _, err := f.RunSchedule(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.process()
+	if got := f.members("Lead"); got != "" {
+		t.Errorf("after the remove date the members are %q", got)
+	}
+
+	// Revoked.
+	params.RemoveDate, params.StartDate = nil, nil
+	if second, err = f.AssignRole(t.Context(), params); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.RevokeRole(t.Context(), bob, second.ID); err != nil {
+		t.Fatal(err)
+	}
+	demandKind(t, f.RevokeRole(t.Context(), bob, second.ID), engine.NotFound, "no role assignment with this ID")
+	history, err := f.History(t.Context(), bob, 0, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, event := range history {
+		if event.Type == engine.EventRolesChanged {
+			_, reason, _ := strings.Cut(string(event.Detail), `"reason": "`)
+			reason, _, _ = strings.Cut(reason, `"`)
+			told = append(told, reason)
+		}
+	}
+	if got, want := strings.Join(told, "; "), "it was revoked; it was assigned by ACCESS_REQUEST; its remove date has come; "+
+		"it was assigned by ACCESS_REQUEST"; got != want {
+		t.Errorf("the history of the roles is %q, want %q", got, want)
+	}
+}
+
+func TestAssignRoleFaults(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	f.apply("roles: [{name: Lead, enabled: true}, {name: Sales, enabled: true, membership: {type: STANDARD, criteria: " +
+		"{operation: EQUALS, key: {type: IDENTITY, property: attribute.department}, stringValue: Sales}}}]")
+	f.process()
+	bob, past, soon := f.find("2").ID, time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	for _, test := range []struct {
+		params engine.AssignRoleParams
+		kind   engine.Kind
+		text   string
+	}{
+		{engine.AssignRoleParams{Identity: "nobody", Role: "Lead"}, engine.NotFound, "no identity"},
+		{engine.AssignRoleParams{Identity: strings.Repeat("0", 31) + "1", Role: "Lead"}, engine.NotFound, "no identity"},
+		{engine.AssignRoleParams{Identity: bob, Role: "Chief"}, engine.NotFound, "no role"},
+		{engine.AssignRoleParams{Identity: bob, Role: "Lead", Assigner: "x"}, engine.NotFound, "no identity"},
+		{engine.AssignRoleParams{Identity: bob, Role: "Lead", RemoveDate: &past}, engine.Invalid, "has passed"},
+		{engine.AssignRoleParams{Identity: bob, Role: "Lead", RemoveDate: &soon, StartDate: &soon}, engine.Invalid, "not after"},
+		{engine.AssignRoleParams{Identity: bob, Role: "Lead", Source: "ROLE_MEMBERSHIP"}, engine.Invalid, "the engine gives"},
+		{engine.AssignRoleParams{Identity: bob, Role: "Lead", Comments: "a\x00b"}, engine.Invalid, "NUL"},
+	} {
+		_, err := f.AssignRole(t.Context(), test.params)
+		demandKind(t, err, test.kind, test.text)
+	}
+	dee := f.find("5").ID
+	got, err := f.RoleAssignments(t.Context(), dee, engine.RoleAssignmentQuery{})
+	if err != nil || len(got) != 1 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	demandKind(t, f.RevokeRole(t.Context(), dee, got[0].ID), engine.Conflict, "membership of the role")
+	demandKind(t, f.RevokeRole(t.Context(), bob, got[0].ID), engine.NotFound, "no role assignment")
+	if open := f.count("SELECT count(*) FROM muster.refresh_requests"); open != 0 {
+		t.Errorf("%d identities are marked by what was refused", open)
+	}
+}
+
+func TestSetLifecycleState(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	ann := f.find("1").ID
+	for _, step := range []struct{ set, want, identityState string }{
+		{"On LEAVE", "leave", "INACTIVE_LONG_TERM"}, // by its name
+		{"inactive", "inactive", "INACTIVE_SHORT_TERM"},
+	} {
+		if err := f.SetLifecycleState(t.Context(), ann, step.set); err != nil {
+			t.Fatal(err)
+		}
+		f.process()
+		got := f.find("1")
+		if s := got.LifecycleState; s == nil || s.StateName != step.want || !s.ManuallyUpdated ||
+			got.Attributes.Get("cloudLifecycleState").Text() != step.want ||
+			got.Attributes.Get("identityState").Text() != step.identityState {
+			t.Errorf("%s: %+v", step.set, got)
+		}
+	}
+	// The source says something else, and the hand wins.
+	f.aggregate("HR", strings.Replace(hrRows, ",60,", ",60,active", 1), engine.AggregateOptions{})
+	f.process()
+	if s := f.find("1").LifecycleState; s.StateName != "inactive" {
+		t.Errorf("%+v", s)
+	}
+	if err := f.SetLifecycleState(t.Context(), ann, ""); err != nil {
+		t.Fatal(err)
+	}
+	f.process()
+	if s := f.find("1").LifecycleState; s == nil || s.StateName != "active" || s.ManuallyUpdated {
+		t.Errorf("left to itself it is %+v", s)
+	}
+	demandKind(t, f.SetLifecycleState(t.Context(), ann, "gone"), engine.NotFound, "active, inactive, leave")
+	demandKind(t, f.SetLifecycleState(t.Context(), "nobody", "active"), engine.NotFound, "no identity")
+}
