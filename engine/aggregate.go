@@ -10,10 +10,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/connector/delimited"
 	"github.com/muster-engine/muster/store"
 )
@@ -80,7 +81,7 @@ func (e *DeletionLimitError) Error() string {
 // AggregateOptions say how an aggregation reads and what it may do. The zero AggregateOptions are a full aggregation
 // as the source is configured.
 type AggregateOptions struct {
-	// Delimiter overrides the source's delimiter; see [ParseDelimiter].
+	// Delimiter overrides the source's delimiter; see [delimited.ParseDelimiter].
 	Delimiter string
 	// Delta says that the data holds only some of the accounts: none is removed for not being there.
 	Delta bool
@@ -162,7 +163,7 @@ func (e *Engine) aggregate(ctx context.Context, tx pgx.Tx, name string, r io.Rea
 	if err != nil {
 		return AggregateResult{}, err
 	}
-	reading, err := newReading(source, r, options)
+	reading, err := textReading(source, r, options)
 	if err != nil {
 		return AggregateResult{}, &Error{Kind: Invalid, Op: "aggregate", Subject: name, Err: err}
 	}
@@ -322,150 +323,54 @@ func (e *Engine) removeVanished(ctx context.Context, tx pgx.Tx, source *configur
 	return err
 }
 
-// column is one column of the data, as the accounts' schema sees it.
-type column struct {
-	name        string
-	at          int
-	typ         string
-	multi       bool
-	entitlement bool
-}
-
-// reading turns the rows of the data into accounts.
+// reading turns the objects of a source into accounts.
 type reading struct {
 	source       *configuredSource
-	rows         *delimited.Reader
-	columns      []column // in the order of an attribute set
-	identityAt   int
-	nameAt       int // -1: the native identity is the name
-	separator    string
+	objects      func() (*connector.Object, error) // [io.EOF] after the last
+	entitling    map[string]bool                   // the entitlement attributes
 	progress     func(int)
 	count        int
 	result       AggregateResult
-	spared       []string // native identities of faulty rows: their accounts have not vanished
-	unknown      int      // faulty rows of which the native identity cannot be told
+	spared       []string // native identities of faulty objects: their accounts have not vanished
+	unknown      int      // faulty objects of which the native identity cannot be told
 	entitlements map[store.EntitlementValue]struct{}
 
-	set     attribute.Set
 	account store.StagedAccount
 }
 
-func newReading(source *configuredSource, r io.Reader, options AggregateOptions) (*reading, error) {
-	delimiter, err := source.ConnectorAttributes.delimiter()
-	if options.Delimiter != "" {
-		delimiter, err = ParseDelimiter(options.Delimiter)
-	}
-	if err != nil {
-		return nil, err
-	}
-	reader := &reading{
-		source: source, progress: options.Progress, nameAt: -1,
-		separator:    source.ConnectorAttributes.MultiValueSeparator,
+func newReading(source *configuredSource, objects func() (*connector.Object, error), progress func(int)) *reading {
+	r := &reading{
+		source: source, objects: objects, progress: progress, entitling: map[string]bool{},
 		entitlements: map[store.EntitlementValue]struct{}{},
 		result:       AggregateResult{RowErrors: []RowError{}, Notes: []string{}},
 	}
-	if reader.separator == "" {
-		reader.separator = ";"
+	if schema := source.accountSchema(); schema != nil {
+		for _, a := range schema.Attributes {
+			r.entitling[a.Name] = a.IsEntitlement
+		}
 	}
-	names, err := source.columnNames()
+	return r
+}
+
+// textReading reads the accounts of delimited text.
+func textReading(source *configuredSource, r io.Reader, options AggregateOptions) (*reading, error) {
+	settings, err := delimited.ParseSettings(source.ConnectorAttributes)
 	if err != nil {
 		return nil, err
 	}
-	if reader.rows, err = delimited.NewReader(r, delimited.Options{Delimiter: delimiter, Columns: names}); err != nil {
+	if options.Delimiter != "" {
+		if _, err := delimited.ParseDelimiter(options.Delimiter); err != nil {
+			return nil, err
+		}
+		settings.Delimiter = options.Delimiter
+	}
+	objects, err := delimited.NewObjects(r, settings, source.accountSchema())
+	if err != nil {
 		return nil, err
 	}
-	return reader, reader.arrange()
-}
-
-// columnNames returns the columns of data without a header row, none where it has one.
-func (s *Source) columnNames() ([]string, error) {
-	c := s.ConnectorAttributes
-	if c.HasHeader == nil || bool(*c.HasHeader) {
-		return nil, nil
-	}
-	names := c.ColumnNames
-	if schema := s.accountSchema(); len(names) == 0 && schema != nil {
-		for _, a := range schema.Attributes {
-			names = append(names, a.Name)
-		}
-	}
-	if len(names) == 0 {
-		return nil, errors.New("the source's data has no header row, and neither connectorAttributes.columnNames " +
-			"nor an account " +
-			"schema names its columns")
-	}
-	return names, nil
-}
-
-// arrange finds the schema's attributes among the columns.
-func (r *reading) arrange() error {
-	names := r.rows.Columns()
-	position := map[string]int{}
-	for i, name := range names {
-		position[name] = i
-	}
-	schema := r.source.accountSchema()
-	if schema == nil || len(schema.Attributes) == 0 {
-		for i, name := range names {
-			r.columns = append(r.columns, column{name: name, at: i, typ: "STRING"})
-		}
-	} else {
-		var absent []string
-		for _, a := range schema.Attributes {
-			at, found := position[a.Name]
-			if !found {
-				absent = append(absent, strconv.Quote(a.Name))
-				continue
-			}
-			delete(position, a.Name)
-			r.columns = append(r.columns, column{a.Name, at, strings.ToUpper(a.Type), a.IsMulti, a.IsEntitlement})
-		}
-		r.noteColumns(absent, position)
-	}
-	slices.SortFunc(r.columns, func(a, b column) int {
-		if len(a.name) != len(b.name) {
-			return len(a.name) - len(b.name)
-		}
-		return strings.Compare(a.name, b.name)
-	})
-	return r.findIdentity(schema, names)
-}
-
-func (r *reading) noteColumns(absent []string, ignored map[string]int) {
-	if len(absent) > 0 {
-		r.result.Notes = append(r.result.Notes,
-			"the data has no column for these attributes of the schema: "+strings.Join(absent, ", "))
-	}
-	if len(ignored) > 0 {
-		var names []string
-		for name := range ignored {
-			names = append(names, strconv.Quote(name))
-		}
-		slices.Sort(names)
-		r.result.Notes = append(r.result.Notes,
-			"the schema has no attribute for these columns, which were not read: "+strings.Join(names, ", "))
-	}
-}
-
-// findIdentity finds the columns with the native identity and with the name.
-func (r *reading) findIdentity(schema *Schema, names []string) error {
-	identity := names[0]
-	if schema != nil && schema.IdentityAttribute != "" {
-		identity = schema.IdentityAttribute
-	} else {
-		r.result.Notes = append(r.result.Notes,
-			fmt.Sprintf("the schema has no identityAttribute: the first column, %q, holds the native identity",
-				identity))
-	}
-	r.identityAt = slices.Index(names, identity)
-	if r.identityAt < 0 {
-		return fmt.Errorf("the data has no column %q, which holds the native identity: its columns are %q", identity,
-			names)
-	}
-	if schema != nil && schema.DisplayAttribute != "" {
-		r.nameAt = slices.Index(names, schema.DisplayAttribute)
-	}
-	return nil
+	reader := newReading(source, objects.Next, options.Progress)
+	reader.result.Notes = append(reader.result.Notes, objects.Notes()...)
+	return reader, nil
 }
 
 // progressEvery is how many rows pass between two reports of progress.
@@ -474,27 +379,25 @@ const progressEvery = 1000
 // next returns the next account that can be read. It implements [store.StageRows].
 func (r *reading) next() (*store.StagedAccount, bool, error) {
 	for {
+		object, err := r.objects()
+		if errors.Is(err, io.EOF) {
+			if r.progress != nil {
+				r.progress(r.count)
+			}
+			return nil, false, nil
+		}
+		if err != nil {
+			return nil, false, err
+		}
 		if r.count++; r.progress != nil && r.count%progressEvery == 0 {
 			r.progress(r.count)
 		}
-		row, err := r.rows.Next()
-		var faulty *delimited.RowError
-		switch {
-		case err == nil:
-			if r.read(row) {
-				return &r.account, true, nil
-			}
-		case errors.Is(err, io.EOF):
-			if r.progress != nil {
-				r.progress(r.count - 1)
-			}
-			return nil, false, nil
-		case errors.As(err, &faulty):
-			r.fault(faulty.Line, faulty.Msg)
-			r.spare(faulty.Row)
-		default:
-			return nil, false, err
+		if fault := r.read(object); fault != "" {
+			r.fault(object.Line, fault)
+			r.spare(object.NativeIdentity)
+			continue
 		}
+		return &r.account, true, nil
 	}
 }
 
@@ -505,110 +408,65 @@ func (r *reading) fault(line int, msg string) {
 	}
 }
 
-// spare keeps the account of a faulty row from counting as vanished.
-func (r *reading) spare(row delimited.Row) {
-	if len(row.Values) > r.identityAt {
-		if native := row.Values[r.identityAt]; storable(native) && native != "" {
-			r.spared = append(r.spared, strings.Clone(native))
-			return
-		}
-	}
-	r.unknown++
-}
-
-func storable(s string) bool { return strings.ToValidUTF8(s, "") == s && strings.IndexByte(s, 0) < 0 }
-
-// read makes the account of a row. It reports whether it could.
-func (r *reading) read(row delimited.Row) bool {
-	native := row.Values[r.identityAt]
-	if native == "" || len(native) > NativeIdentityLengthMax {
-		fault := "is empty"
-		if native != "" {
-			fault = fmt.Sprintf("is longer than %d bytes", NativeIdentityLengthMax)
-		}
-		column := r.rows.Columns()[r.identityAt]
-		r.fault(row.Line, fmt.Sprintf("column %q, which holds the native identity, %s", column, fault))
+// spare keeps the account of a faulty object from counting as vanished.
+func (r *reading) spare(native string) {
+	if native == "" || !storable(native) || len(native) > NativeIdentityLengthMax {
 		r.unknown++
-		return false
+		return
 	}
-	r.set.Reset()
-	for i := range r.columns {
-		c := &r.columns[i]
-		value, err := r.value(c, row.Values[c.at])
-		if err != nil {
-			r.fault(row.Line, fmt.Sprintf("column %q: %v", c.name, err))
-			r.spare(row)
-			return false
-		}
-		if !value.IsNull() {
-			r.set.Put(c.name, value)
-		}
-	}
-	a := &r.account
-	a.Line, a.NativeIdentity, a.Name = int64(row.Line), native, native
-	if r.nameAt >= 0 && row.Values[r.nameAt] != "" {
-		a.Name = row.Values[r.nameAt]
-	}
-	a.Attributes = r.set.AppendJSON(a.Attributes[:0])
-	a.CorrelationKeys = r.source.correlationKeys(native, &r.set)
-	a.Fingerprint = fingerprint(a)
-	return true
+	r.spared = append(r.spared, strings.Clone(native))
 }
 
-// value reads one value as its attribute's type. The text of a value that does not fit is personal data and stays out
-// of the error.
-func (r *reading) value(c *column, text string) (attribute.Value, error) {
-	if text == "" {
-		return attribute.Null, nil
+func storable(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
+
+// read makes the account of an object. It returns what is wrong with it, "" for nothing.
+func (r *reading) read(object *connector.Object) string {
+	native := object.NativeIdentity
+	switch {
+	case object.Fault != "":
+		return object.Fault
+	case native == "":
+		return "the object has no native identity"
+	case len(native) > NativeIdentityLengthMax:
+		return fmt.Sprintf("the native identity is longer than %d bytes", NativeIdentityLengthMax)
+	case !storable(native) || !storable(object.Name):
+		return "the native identity or the name is no UTF-8 text without NUL characters"
 	}
-	if c.multi {
-		var list []string
-		for _, element := range strings.Split(text, r.separator) {
-			if element = strings.TrimSpace(element); element == "" {
+	for name, value := range object.Attributes.All() {
+		for _, text := range value.Strings() {
+			if !storable(text) {
+				return fmt.Sprintf("the attribute %q is no UTF-8 text without NUL characters", name)
+			}
+			if !r.entitling[name] {
 				continue
 			}
-			if err := r.noteEntitlement(c, element); err != nil {
-				return attribute.Null, err
+			if err := r.noteEntitlement(name, text); err != nil {
+				return fmt.Sprintf("the attribute %q: %v", name, err)
 			}
-			list = append(list, element)
 		}
-		if list == nil {
-			return attribute.Null, nil
-		}
-		return attribute.List(list), nil
 	}
-	if err := r.noteEntitlement(c, text); err != nil {
-		return attribute.Null, err
-	}
-	switch c.typ {
-	case "BOOLEAN":
-		switch strings.ToLower(strings.TrimSpace(text)) {
-		case "true":
-			return attribute.Bool(true), nil
-		case "false":
-			return attribute.Bool(false), nil
-		}
-		return attribute.Null, errors.New("the value is no boolean: true or false is")
-	case "INT", "LONG":
-		n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
-		if err != nil {
-			return attribute.Null, errors.New("the value is no whole number")
-		}
-		return attribute.Int(n), nil
-	}
-	return attribute.String(text), nil
+	r.source.stage(&r.account, object)
+	return ""
 }
 
-func (r *reading) noteEntitlement(c *column, value string) error {
-	if !c.entitlement {
-		return nil
+// stage makes the row of an object, in the memory of the one before.
+func (s *configuredSource) stage(a *store.StagedAccount, object *connector.Object) {
+	a.Line, a.NativeIdentity, a.Name = int64(object.Line), object.NativeIdentity, object.NativeIdentity
+	if object.Name != "" {
+		a.Name = object.Name
 	}
+	a.Attributes = object.Attributes.AppendJSON(a.Attributes[:0])
+	a.CorrelationKeys = s.correlationKeys(object.NativeIdentity, &object.Attributes)
+	a.Fingerprint = fingerprint(a)
+}
+
+func (r *reading) noteEntitlement(name, value string) error {
 	if len(value) > EntitlementLengthMax {
 		return fmt.Errorf("an entitlement is longer than %d bytes", EntitlementLengthMax)
 	}
-	key := store.EntitlementValue{Attribute: c.name, Value: value}
+	key := store.EntitlementValue{Attribute: name, Value: value}
 	if _, known := r.entitlements[key]; !known {
-		key.Value = strings.Clone(value) // the row's memory is used again
+		key.Value = strings.Clone(value) // the object's memory is used again
 		r.entitlements[key] = struct{}{}
 	}
 	return nil

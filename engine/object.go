@@ -1,12 +1,14 @@
 package engine
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/muster-engine/muster/engine/connector"
+	"github.com/muster-engine/muster/engine/connector/delimited"
 )
 
 // Reference names another object, by ID, by name or by both.
@@ -22,7 +24,7 @@ type Source struct {
 	Name                     string              `json:"name"`
 	Authoritative            bool                `json:"authoritative"`
 	Connector                string              `json:"connector"`
-	ConnectorAttributes      ConnectorAttributes `json:"connectorAttributes"`
+	ConnectorAttributes      json.RawMessage     `json:"connectorAttributes"`
 	DeleteThreshold          *int                `json:"deleteThreshold"` // percent of the accounts
 	Schemas                  []Schema            `json:"schemas"`
 	AccountCorrelationConfig *CorrelationConfig  `json:"accountCorrelationConfig"`
@@ -32,49 +34,11 @@ type Source struct {
 // DeleteThresholdDefault is the share of a source's accounts, in percent, that a full aggregation may remove.
 const DeleteThresholdDefault = 10
 
-// ConnectorAttributes says how a source's data is written.
-type ConnectorAttributes struct {
-	// Delimiter stands between the columns: one character, "tab", or "\t". Defaults to a comma.
-	Delimiter string `json:"delimiter"`
-	// HasHeader says whether the first row names the columns. Defaults to true.
-	HasHeader *Flag `json:"hasHeader"`
-	// ColumnNames names the columns where no header row does.
-	ColumnNames []string `json:"columnNames"`
-	// MultiValueSeparator stands between the values of a multi-valued attribute. Defaults to a semicolon.
-	MultiValueSeparator string `json:"multiValueSeparator"`
-}
-
-// Flag is a boolean that may be written as a text, as exports do.
-type Flag bool
-
-// UnmarshalJSON reads true, false, "true" and "false".
-func (f *Flag) UnmarshalJSON(text []byte) error {
-	switch strings.ToLower(string(bytes.Trim(text, `"`))) {
-	case "true":
-		*f = true
-	case "false", "null", "":
-		*f = false
-	default:
-		return fmt.Errorf("%s is no boolean: true or false is", text)
-	}
-	return nil
-}
-
 // Schema describes the accounts, or another kind of object, of a source.
-type Schema struct {
-	Name              string            `json:"name"`
-	IdentityAttribute string            `json:"identityAttribute"` // holds the native identity
-	DisplayAttribute  string            `json:"displayAttribute"`  // holds the account's name
-	Attributes        []SchemaAttribute `json:"attributes"`
-}
+type Schema = connector.Schema
 
 // SchemaAttribute describes one attribute of a schema.
-type SchemaAttribute struct {
-	Name          string `json:"name"`
-	Type          string `json:"type"` // STRING, LONG, INT, BOOLEAN or DATE
-	IsMulti       bool   `json:"isMulti"`
-	IsEntitlement bool   `json:"isEntitlement"`
-}
+type SchemaAttribute = connector.SchemaAttribute
 
 // CorrelationConfig says how an account of a source finds its identity: the assignments are tried in order.
 type CorrelationConfig struct {
@@ -160,14 +124,7 @@ func article(kind string) string {
 }
 
 // accountSchema returns the schema of the source's accounts, nil when the source has none.
-func (s *Source) accountSchema() *Schema {
-	for i := range s.Schemas {
-		if s.Schemas[i].Name == "account" || len(s.Schemas) == 1 && s.Schemas[i].Name == "" {
-			return &s.Schemas[i]
-		}
-	}
-	return nil
-}
+func (s *Source) accountSchema() *Schema { return connector.AccountSchema(s.Schemas) }
 
 // validate reports the first thing that is wrong with the source's own content.
 func (s *Source) validate() error {
@@ -178,11 +135,11 @@ func (s *Source) validate() error {
 		return fmt.Errorf("deleteThreshold: %d is given where a percentage from 0 to 100 is expected",
 			*s.DeleteThreshold)
 	}
-	if _, err := s.ConnectorAttributes.delimiter(); err != nil {
-		return fmt.Errorf("connectorAttributes.delimiter: %w", err)
+	if _, err := delimited.ParseSettings(s.ConnectorAttributes); err != nil {
+		return fmt.Errorf("connectorAttributes.%w", err)
 	}
 	if schema := s.accountSchema(); schema != nil {
-		if err := schema.validate(); err != nil {
+		if err := validateSchema(schema); err != nil {
 			return fmt.Errorf("schemas[%s].%w", strconv.Quote(schema.Name), err)
 		}
 	}
@@ -205,7 +162,7 @@ func (s *Source) validate() error {
 	return nil
 }
 
-func (s *Schema) validate() error {
+func validateSchema(s *Schema) error {
 	seen := map[string]bool{}
 	for i, a := range s.Attributes {
 		switch {
@@ -242,33 +199,6 @@ func (a *AttributeAssignment) validate() error {
 		return fmt.Errorf("operation: %q is unknown: EQ is the only one", a.Operation)
 	}
 	return nil
-}
-
-// delimiter returns the character between two columns.
-func (c *ConnectorAttributes) delimiter() (rune, error) { return ParseDelimiter(c.Delimiter) }
-
-// ParseDelimiter reads the character that stands between the columns of a text: a character, or "tab". The empty text
-// is a comma.
-func ParseDelimiter(text string) (rune, error) {
-	switch strings.ToLower(text) {
-	case "":
-		return ',', nil
-	case "tab", `\t`:
-		return '\t', nil
-	case "comma":
-		return ',', nil
-	case "semicolon":
-		return ';', nil
-	case "pipe":
-		return '|', nil
-	}
-	runes := []rune(text)
-	if len(runes) != 1 || runes[0] == '"' || runes[0] == '\r' || runes[0] == '\n' || runes[0] == '\uFFFD' ||
-		runes[0] == 0 {
-		return 0, fmt.Errorf("%q is no delimiter: one character other than a quote or a line break, or \"tab\", is",
-			text)
-	}
-	return runes[0], nil
 }
 
 // NameLengthMax is how many characters the name of a configured object may have.

@@ -51,7 +51,8 @@ func within(path string, roots ...string) bool {
 // What a host links in must not bring the command line, tests or servers along.
 func TestLibraryReachesNoProgramCode(t *testing.T) {
 	t.Parallel()
-	programs := []string{module + "/cmd", module + "/store/pglocal", module + "/store/storetest"}
+	programs := []string{module + "/cmd", module + "/store/pglocal", module + "/store/storetest",
+		module + "/engine/connector/connectortest"}
 	forbidden := []string{
 		"github.com/peterldowns/pgtestdb", "github.com/schollz/progressbar", "github.com/spf13/cobra",
 		"github.com/testcontainers", "go.uber.org/goleak", "golang.org/x/term", "net/http/httptest",

@@ -1,0 +1,438 @@
+package delimited
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/csv"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/connector"
+)
+
+// FileSizeMax is how many bytes a file may have that is written back: it is held in memory for that.
+const FileSizeMax = 256 << 20
+
+// lockWait is how long an operation waits for another process that writes to the same file.
+const lockWait = 30 * time.Second
+
+// New makes the connector of a source whose accounts are the rows of a file in a folder: a [connector.Factory]. A file is
+// written back as a whole, beside the old one and then in its place, under a lock that other processes respect which
+// write by this connector. Values are written as the schema reads them; a file with a row that cannot be read is not
+// written, so that nothing is lost. A file holds no passwords.
+func New(_ context.Context, config connector.Config) (connector.Connector, error) {
+	settings, err := ParseSettings(config.Attributes)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("connectorAttributes.%w", err)
+	case settings.Folder == "":
+		return nil, errors.New("connectorAttributes.folder is missing: the folder that holds the files")
+	}
+	for _, file := range append([]string{settings.File}, sortedValues(settings.Groups)...) {
+		if file != "" && !filepath.IsLocal(file) {
+			return nil, fmt.Errorf("connectorAttributes: the file %q is not within the folder", file)
+		}
+	}
+	return &files{settings: settings, schemas: config.Schemas}, nil
+}
+
+func sortedValues(m map[string]string) []string {
+	var values []string
+	for _, value := range m {
+		values = append(values, value)
+	}
+	slices.Sort(values)
+	return values
+}
+
+// files is the connector.
+type files struct {
+	settings Settings
+	schemas  []connector.Schema
+}
+
+func (f *files) Close() error { return nil }
+
+// path returns the file of a schema, "" for the accounts.
+func (f *files) path(schema string) string {
+	name := f.settings.File
+	switch {
+	case schema != "" && schema != connector.AccountObject:
+		if name = f.settings.Groups[schema]; name == "" {
+			name = schema + ".csv"
+		}
+	case name == "":
+		name = "accounts.csv"
+	}
+	return filepath.Join(f.settings.Folder, name)
+}
+
+// named are the schemas with the names of their objects: that of the accounts comes first and may be nil.
+func (f *files) named() (names []string, schemas []*connector.Schema) {
+	names, schemas = []string{connector.AccountObject}, []*connector.Schema{connector.AccountSchema(f.schemas)}
+	for i := range f.schemas {
+		if &f.schemas[i] != schemas[0] {
+			names, schemas = append(names, f.schemas[i].Name), append(schemas, &f.schemas[i])
+		}
+	}
+	return names, schemas
+}
+
+// Test implements [connector.Connector].
+func (f *files) Test(context.Context) error {
+	names, schemas := f.named()
+	for i, name := range names {
+		if err := f.open(name, schemas[i], func(*Objects) error { return nil }); err != nil {
+			return err
+		}
+	}
+	probe, err := os.CreateTemp(f.settings.Folder, ".muster-*")
+	if err != nil {
+		return fmt.Errorf("the folder cannot be written to: %w", err)
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
+func (f *files) open(name string, schema *connector.Schema, read func(*Objects) error) error {
+	file, err := os.Open(f.path(name))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	objects, err := NewObjects(file, f.settingsOf(name), schema)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file.Name(), err)
+	}
+	return read(objects)
+}
+
+// settingsOf returns how the file of a schema is written: the names of columns are those of the accounts.
+func (f *files) settingsOf(name string) Settings {
+	settings := f.settings
+	if name != connector.AccountObject {
+		settings.ColumnNames = nil
+	}
+	return settings
+}
+
+// Discover implements [connector.Connector]: every column is a text.
+func (f *files) Discover(context.Context) ([]connector.Schema, error) {
+	names, schemas := f.named()
+	var found []connector.Schema
+	for i, name := range names {
+		err := f.open(name, nil, func(objects *Objects) error {
+			schema := connector.Schema{Name: name}
+			for _, column := range objects.rows.Columns() {
+				schema.Attributes = append(schema.Attributes, connector.SchemaAttribute{Name: column, Type: "STRING"})
+			}
+			schema.IdentityAttribute = schema.Attributes[0].Name
+			if schemas[i] != nil && schemas[i].IdentityAttribute != "" {
+				schema.IdentityAttribute = schemas[i].IdentityAttribute
+			}
+			found = append(found, schema)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// Read implements [connector.Connector]. The cursor is a digest of the files: as long as they are as they were, nothing
+// has changed.
+func (f *files) Read(ctx context.Context, since string, each func(*connector.Object) error) (string, error) {
+	digest, err := f.digest()
+	if err != nil {
+		return "", err
+	}
+	if since != "" {
+		if since != digest {
+			return "", connector.ErrNoChanges
+		}
+		return digest, nil
+	}
+	names, schemas := f.named()
+	for i, name := range names {
+		err := f.open(name, schemas[i], func(objects *Objects) error {
+			for {
+				object, err := objects.Next()
+				if errors.Is(err, io.EOF) {
+					return nil
+				}
+				if err == nil {
+					err = ctx.Err()
+				}
+				if err != nil {
+					return err
+				}
+				if name != connector.AccountObject {
+					object.Type = name
+				}
+				if err := each(object); err != nil {
+					return err
+				}
+			}
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	return digest, nil
+}
+
+func (f *files) digest() (string, error) {
+	digest := sha256.New()
+	names, _ := f.named()
+	for _, name := range names {
+		file, err := os.Open(f.path(name))
+		if err != nil {
+			return "", err
+		}
+		_, err = io.Copy(digest, file)
+		if err = errors.Join(err, file.Close()); err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(digest.Sum(nil)), nil
+}
+
+// Apply implements [connector.Connector].
+func (f *files) Apply(ctx context.Context, operation *connector.Operation) (connector.Result, error) {
+	if operation.Kind == connector.SetPassword || operation.Password != "" {
+		return connector.Result{}, connector.Permanent(errors.New("a file of delimited text holds no passwords"))
+	}
+	path := f.path(connector.AccountObject)
+	// A file is replaced, so that a lock of its own is needed.
+	lock := flock.New(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".lock"))
+	waiting, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	if _, err := lock.TryLockContext(waiting, 10*time.Millisecond); err != nil {
+		return connector.Result{}, fmt.Errorf("lock %s: %w", path, err)
+	}
+	defer lock.Unlock() //nolint:errcheck // closing the file ends the lock in any case
+	table, err := f.load(path)
+	if err != nil {
+		return connector.Result{}, err
+	}
+	changed, err := table.apply(operation)
+	if err != nil || !changed {
+		return connector.Result{NativeIdentity: table.touched}, err
+	}
+	return connector.Result{NativeIdentity: table.touched}, table.save(path)
+}
+
+// table is a file in memory.
+type table struct {
+	objects *Objects // for its columns
+	schema  *connector.Schema
+	comma   rune
+	header  bool
+	mark    bool // a byte order mark stands at the beginning
+	crlf    bool
+	mode    os.FileMode
+	rows    [][]string
+	touched string // the native identity of the account that an operation was about
+}
+
+func (f *files) load(path string) (*table, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > FileSizeMax {
+		return nil, connector.Permanent(fmt.Errorf("%s has more than %d MiB: it cannot be written", path,
+			FileSizeMax>>20))
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	schema := connector.AccountSchema(f.schemas)
+	objects, err := NewObjects(strings.NewReader(string(text)), f.settings, schema)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	comma, err := ParseDelimiter(f.settings.Delimiter)
+	if err != nil {
+		return nil, err
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	t := &table{objects: objects, schema: schema, comma: comma, header: f.settings.hasHeader(),
+		mark: strings.HasPrefix(first, "\uFEFF"), crlf: strings.HasSuffix(first, "\r"), mode: info.Mode().Perm()}
+	for {
+		row, err := objects.rows.Next()
+		if errors.Is(err, io.EOF) {
+			return t, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s is not written because a row of it cannot be read: %w", path, err)
+		}
+		t.rows = append(t.rows, slices.Clone(row.Values))
+	}
+}
+
+// find returns the row of an account, -1 when there is none.
+func (t *table) find(native string) int {
+	return slices.IndexFunc(t.rows, func(row []string) bool { return row[t.objects.identityAt] == native })
+}
+
+// apply changes the rows. It reports whether anything is to be written.
+func (t *table) apply(operation *connector.Operation) (bool, error) {
+	if operation.Kind == connector.Create {
+		return t.create(operation)
+	}
+	t.touched = operation.NativeIdentity
+	at := t.find(operation.NativeIdentity)
+	switch {
+	case at < 0 && operation.Kind == connector.Delete:
+		return false, nil
+	case at < 0:
+		return false, connector.ErrNoAccount
+	case operation.Kind == connector.Delete:
+		t.rows = slices.Delete(t.rows, at, at+1)
+		return true, nil
+	}
+	t.objects.read(Row{Values: t.rows[at]})
+	if t.objects.object.Fault != "" {
+		return false, connector.Permanent(fmt.Errorf("the row of the account cannot be read: %s", t.objects.object.Fault))
+	}
+	after := connector.Applied(&t.objects.object.Attributes, operation, t.schema)
+	row := slices.Clone(t.rows[at])
+	if err := t.fill(row, &after, operation); err != nil {
+		return false, err
+	}
+	if slices.Equal(row, t.rows[at]) {
+		return false, nil
+	}
+	identity := row[t.objects.identityAt]
+	if identity != t.touched && t.find(identity) >= 0 {
+		return false, connector.ErrExists
+	}
+	t.rows[at], t.touched = row, identity
+	return true, nil
+}
+
+func (t *table) create(operation *connector.Operation) (bool, error) {
+	columns := t.objects.rows.Columns()
+	row := make([]string, len(columns))
+	if err := t.fill(row, &operation.Attributes, operation); err != nil {
+		return false, err
+	}
+	if row[t.objects.identityAt] == "" {
+		row[t.objects.identityAt] = operation.NativeIdentity
+	}
+	native := row[t.objects.identityAt]
+	if native == "" {
+		return false, connector.Permanent(fmt.Errorf("the new account has no %q, which holds the native identity",
+			columns[t.objects.identityAt]))
+	}
+	t.touched = native
+	if at := t.find(native); at >= 0 {
+		if slices.Equal(t.rows[at], row) {
+			return false, nil // it was done before
+		}
+		return false, connector.ErrExists
+	}
+	t.rows = append(t.rows, row)
+	return true, nil
+}
+
+// fill writes the attributes that an operation is about into a row.
+func (t *table) fill(row []string, attributes *attribute.Set, operation *connector.Operation) error {
+	columns := t.objects.rows.Columns()
+	for name := range operation.Attributes.All() {
+		at := slices.Index(columns, name)
+		if at < 0 {
+			return connector.Permanent(fmt.Errorf("the file has no column %q", name))
+		}
+		text, err := t.text(name, attributes.Get(name))
+		if err != nil {
+			return connector.Permanent(fmt.Errorf("column %q: %w", name, err))
+		}
+		row[at] = text
+	}
+	return nil
+}
+
+// text writes a value so that it is read as the same.
+func (t *table) text(name string, value attribute.Value) (string, error) {
+	multi := false
+	for _, c := range t.objects.columns {
+		multi = multi || c.name == name && c.multi
+	}
+	if !multi {
+		if value.Len() > 1 {
+			return "", errors.New("it holds one value only")
+		}
+		return value.Text(), nil
+	}
+	for _, element := range value.Strings() {
+		if strings.Contains(element, t.objects.separator) || element == "" || strings.TrimSpace(element) != element {
+			return "", fmt.Errorf("a value is empty, has the separator %q in it, or blanks around it",
+				t.objects.separator)
+		}
+	}
+	return strings.Join(value.Strings(), t.objects.separator), nil
+}
+
+// save writes the table beside the file, and then in its place, so that a reader finds the old or the new one.
+func (t *table) save(path string) (err error) {
+	file, err := os.CreateTemp(filepath.Dir(path), ".muster-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, file.Close(), os.Remove(file.Name()))
+		}
+	}()
+	if t.mark {
+		if _, err := file.WriteString("\uFEFF"); err != nil {
+			return err
+		}
+	}
+	w := csv.NewWriter(file)
+	w.Comma, w.UseCRLF = t.comma, t.crlf
+	if t.header {
+		if err := w.Write(t.objects.rows.Columns()); err != nil {
+			return err
+		}
+	}
+	if err := w.WriteAll(t.rows); err != nil {
+		return err
+	}
+	if err := file.Chmod(t.mode); err != nil {
+		return err
+	}
+	if err := file.Sync(); err != nil {
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(file.Name(), path); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// syncFolder makes a renaming survive a crash of the machine, where the system can do that.
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	_ = folder.Sync() // not every file system can
+	return folder.Close()
+}

@@ -1,0 +1,187 @@
+package delimited
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/connector"
+)
+
+// Objects reads the rows of a text as objects of a schema. It is for one goroutine.
+type Objects struct {
+	rows       *Reader
+	columns    []column // in the order of an attribute set
+	identityAt int
+	nameAt     int // -1: the native identity is the name
+	separator  string
+	notes      []string
+	object     connector.Object
+}
+
+// column is one column of the text, as the schema sees it.
+type column struct {
+	name  string
+	at    int
+	typ   string
+	multi bool
+}
+
+// NewObjects returns a reader of the objects of a text. Without a schema every column is an attribute, and the first one
+// holds the native identity.
+func NewObjects(r io.Reader, settings Settings, schema *connector.Schema) (*Objects, error) {
+	options, err := settings.options(schema)
+	if err != nil {
+		return nil, err
+	}
+	o := &Objects{nameAt: -1, separator: settings.separator()}
+	if o.rows, err = NewReader(r, options); err != nil {
+		return nil, err
+	}
+	return o, o.arrange(schema)
+}
+
+// Notes say what of the text and the schema does not fit together, and is no error.
+func (o *Objects) Notes() []string { return o.notes }
+
+// arrange finds the schema's attributes among the columns.
+func (o *Objects) arrange(schema *connector.Schema) error {
+	names := o.rows.Columns()
+	position := map[string]int{}
+	for i, name := range names {
+		position[name] = i
+	}
+	if schema == nil || len(schema.Attributes) == 0 {
+		for i, name := range names {
+			o.columns = append(o.columns, column{name: name, at: i, typ: "STRING"})
+		}
+	} else {
+		var absent []string
+		for _, a := range schema.Attributes {
+			at, found := position[a.Name]
+			if !found {
+				absent = append(absent, strconv.Quote(a.Name))
+				continue
+			}
+			delete(position, a.Name)
+			o.columns = append(o.columns, column{a.Name, at, strings.ToUpper(a.Type), a.IsMulti})
+		}
+		o.noteColumns(absent, position)
+	}
+	slices.SortFunc(o.columns, func(a, b column) int {
+		if len(a.name) != len(b.name) {
+			return len(a.name) - len(b.name)
+		}
+		return strings.Compare(a.name, b.name)
+	})
+	return o.findIdentity(schema, names)
+}
+
+func (o *Objects) noteColumns(absent []string, ignored map[string]int) {
+	if len(absent) > 0 {
+		o.notes = append(o.notes,
+			"the data has no column for these attributes of the schema: "+strings.Join(absent, ", "))
+	}
+	if len(ignored) > 0 {
+		var names []string
+		for name := range ignored {
+			names = append(names, strconv.Quote(name))
+		}
+		slices.Sort(names)
+		o.notes = append(o.notes,
+			"the schema has no attribute for these columns, which were not read: "+strings.Join(names, ", "))
+	}
+}
+
+// findIdentity finds the columns with the native identity and with the name.
+func (o *Objects) findIdentity(schema *connector.Schema, names []string) error {
+	identity := names[0]
+	if schema != nil && schema.IdentityAttribute != "" {
+		identity = schema.IdentityAttribute
+	} else {
+		o.notes = append(o.notes, fmt.Sprintf(
+			"the schema has no identityAttribute: the first column, %q, holds the native identity", identity))
+	}
+	o.identityAt = slices.Index(names, identity)
+	if o.identityAt < 0 {
+		return fmt.Errorf("the data has no column %q, which holds the native identity: its columns are %q", identity,
+			names)
+	}
+	if schema != nil && schema.DisplayAttribute != "" {
+		o.nameAt = slices.Index(names, schema.DisplayAttribute)
+	}
+	return nil
+}
+
+// Next returns the next object, one with a Fault for a row that cannot be read, and [io.EOF] after the last. The object
+// is valid until the next one is read.
+func (o *Objects) Next() (*connector.Object, error) {
+	row, err := o.rows.Next()
+	object := &o.object
+	*object = connector.Object{Attributes: object.Attributes, Line: row.Line}
+	var faulty *RowError
+	switch {
+	case errors.As(err, &faulty):
+		object.Line, object.Fault = faulty.Line, faulty.Msg
+		object.NativeIdentity = o.nativeIdentity(faulty.Row)
+		return object, nil
+	case err != nil:
+		return nil, err
+	}
+	o.read(row)
+	return object, nil
+}
+
+// nativeIdentity returns the native identity of a row that could not be read, "" when it cannot be told.
+func (o *Objects) nativeIdentity(row Row) string {
+	if len(row.Values) <= o.identityAt || checkText(Row{Values: row.Values[o.identityAt : o.identityAt+1]},
+		o.rows.Columns()[o.identityAt:]) != nil {
+		return ""
+	}
+	return row.Values[o.identityAt]
+}
+
+func (o *Objects) read(row Row) {
+	object := &o.object
+	object.Attributes.Reset()
+	object.NativeIdentity = row.Values[o.identityAt]
+	if object.NativeIdentity == "" {
+		object.Fault = fmt.Sprintf("column %q, which holds the native identity, is empty",
+			o.rows.Columns()[o.identityAt])
+		return
+	}
+	if o.nameAt >= 0 {
+		object.Name = row.Values[o.nameAt]
+	}
+	for i := range o.columns {
+		c := &o.columns[i]
+		value, err := o.value(c, row.Values[c.at])
+		if err != nil {
+			object.Fault = fmt.Sprintf("column %q: %v", c.name, err)
+			return
+		}
+		if !value.IsNull() {
+			object.Attributes.Put(c.name, value)
+		}
+	}
+}
+
+func (o *Objects) value(c *column, text string) (attribute.Value, error) {
+	if !c.multi || text == "" {
+		return connector.ParseValue(c.typ, text)
+	}
+	var list []string
+	for _, element := range strings.Split(text, o.separator) {
+		if element = strings.TrimSpace(element); element != "" {
+			list = append(list, element)
+		}
+	}
+	if list == nil {
+		return attribute.Null, nil
+	}
+	return attribute.List(list), nil
+}

@@ -1,0 +1,46 @@
+package connector
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// SecretSizeMax is how many bytes a secret may have.
+const SecretSizeMax = 64 << 10
+
+// ParseSecret checks that a text is a reference to a secret, env:NAME or file:PATH, and not a secret itself. The error
+// does not repeat the text.
+func ParseSecret(text string) (scheme, name string, err error) {
+	scheme, name, found := strings.Cut(text, ":")
+	if !found || name == "" || scheme != "env" && scheme != "file" {
+		return "", "", fmt.Errorf("a secret is not written into the configuration: give a reference, env:NAME for a " +
+			"variable of the environment or file:PATH for a file")
+	}
+	return scheme, name, nil
+}
+
+// ReadSecret returns what a reference stands for: env:NAME the value of a variable of the environment, file:PATH the
+// content of a file without the line break at its end. It is what a host gives to the engine whose secrets are there.
+func ReadSecret(reference string) (string, error) {
+	scheme, name, err := ParseSecret(reference)
+	if err != nil {
+		return "", err
+	}
+	if scheme == "env" {
+		value, set := os.LookupEnv(name)
+		if !set {
+			return "", fmt.Errorf("the variable %s, which holds a secret, is not set", name)
+		}
+		return value, nil
+	}
+	info, err := os.Stat(name)
+	if err == nil && info.Size() > SecretSizeMax {
+		return "", fmt.Errorf("the file %s, which is to hold a secret, has more than %d bytes", name, SecretSizeMax)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return "", fmt.Errorf("a secret cannot be read: %w", err)
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r"), nil
+}

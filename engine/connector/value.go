@@ -1,0 +1,91 @@
+package connector
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/muster-engine/muster/engine/attribute"
+)
+
+// ParseValue reads one value of a source as the type of its attribute. The text of a value that does not fit is personal
+// data and stays out of the error.
+func ParseValue(typ, text string) (attribute.Value, error) {
+	if text == "" {
+		return attribute.Null, nil
+	}
+	switch strings.ToUpper(typ) {
+	case "BOOLEAN":
+		switch strings.ToLower(strings.TrimSpace(text)) {
+		case "true":
+			return attribute.Bool(true), nil
+		case "false":
+			return attribute.Bool(false), nil
+		}
+		return attribute.Null, errors.New("the value is no boolean: true or false is")
+	case "INT", "LONG":
+		n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+		if err != nil {
+			return attribute.Null, errors.New("the value is no whole number")
+		}
+		return attribute.Int(n), nil
+	}
+	return attribute.String(text), nil
+}
+
+// AddTo returns the values of an attribute after some were added, in the order in which they came; a value that is there
+// is not added again.
+func AddTo(old, more attribute.Value) attribute.Value {
+	values := slices.Clone(old.Strings())
+	for _, value := range more.Strings() {
+		if !slices.Contains(values, value) {
+			values = append(values, value)
+		}
+	}
+	return listOrNull(values)
+}
+
+// RemoveFrom returns the values of an attribute without some.
+func RemoveFrom(old, gone attribute.Value) attribute.Value {
+	leaving := gone.Strings()
+	return listOrNull(slices.DeleteFunc(slices.Clone(old.Strings()), func(value string) bool {
+		return slices.Contains(leaving, value)
+	}))
+}
+
+func listOrNull(values []string) attribute.Value {
+	if len(values) == 0 {
+		return attribute.Null
+	}
+	return attribute.List(values)
+}
+
+// Applied returns what the attributes of an account are after an operation. Connectors whose source keeps attributes as
+// they are given can use it, and the engine does to note what became of an account. Of a single-valued attribute to which
+// a value is added, the new value stays.
+func Applied(attributes *attribute.Set, operation *Operation, schema *Schema) attribute.Set {
+	after := attributes.Clone()
+	for name, value := range operation.Attributes.All() {
+		switch operation.Kind {
+		case AddValues, RemoveValues:
+			old := after.Get(name)
+			multi := schema == nil || schema.Attribute(name) == nil || schema.Attribute(name).IsMulti
+			switch {
+			case operation.Kind == RemoveValues:
+				value = RemoveFrom(old, value)
+			case multi:
+				value = AddTo(old, value)
+			}
+			if !multi && value.Len() == 1 && value.Kind() == attribute.KindList {
+				value = attribute.String(value.Strings()[0])
+			}
+		}
+		if value.IsNull() {
+			after.Delete(name)
+		} else {
+			after.Put(name, value)
+		}
+	}
+	return after
+}
