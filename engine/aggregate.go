@@ -167,6 +167,14 @@ func (e *Engine) aggregate(ctx context.Context, tx pgx.Tx, name string, r io.Rea
 	if err != nil {
 		return AggregateResult{}, &Error{Kind: Invalid, Op: "aggregate", Subject: name, Err: err}
 	}
+	return e.aggregateRead(ctx, tx, c.version, source, reading, options, nil)
+}
+
+// aggregateRead brings the accounts of a source, as it is configured at a version, up to what is read. gone, which is
+// filled while reading, are the native identities of accounts that the source says are gone.
+func (e *Engine) aggregateRead(ctx context.Context, tx pgx.Tx, known int64, source *configuredSource, reading *reading,
+	options AggregateOptions, gone func() []string,
+) (AggregateResult, error) {
 	staged, err := e.store.Stage(ctx, tx, reading.next)
 	if err != nil {
 		return AggregateResult{}, err
@@ -176,9 +184,9 @@ func (e *Engine) aggregate(ctx context.Context, tx pgx.Tx, name string, r io.Rea
 	if err != nil {
 		return AggregateResult{}, err
 	}
-	if version != c.version {
+	if version != known {
 		return AggregateResult{}, &Error{
-			Kind: Conflict, Op: "aggregate", Subject: name,
+			Kind: Conflict, Op: "aggregate", Subject: source.Name,
 			Err: errors.New("the configuration changed while the data was read: aggregate again"),
 		}
 	}
@@ -194,6 +202,9 @@ func (e *Engine) aggregate(ctx context.Context, tx pgx.Tx, name string, r io.Rea
 	}
 	result := reading.result
 	result.Source, result.Rows = source.Name, int(staged)-len(duplicates)
+	if gone != nil {
+		reading.gone = gone()
+	}
 	err = e.merge(ctx, tx, source, reading, options, &result)
 	return result, err
 }
@@ -204,20 +215,15 @@ func (e *Engine) sourceFor(ctx context.Context, tx pgx.Tx, name string) (*config
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := compile(rows, e.config.Rules)
+	c, err := e.compile(rows)
 	if err != nil {
 		return nil, nil, err
 	}
 	source := c.sourceByName(name)
 	if source == nil {
-		var names []string
-		for _, s := range c.sources {
-			names = append(names, strconv.Quote(s.Name))
-		}
-		slices.Sort(names)
 		return nil, nil, &Error{
 			Kind: NotFound, Op: "aggregate", Subject: name,
-			Err: fmt.Errorf("there is no such source: the sources are %s", listOrNone(names)),
+			Err: fmt.Errorf("there is no such source: the sources are %s", listOrNone(c.sourceNames())),
 		}
 	}
 	return c, source, nil
@@ -293,15 +299,18 @@ func (e *Engine) adopt(ctx context.Context, tx pgx.Tx, source *configuredSource,
 // removeVanished removes the accounts that the data does not have, if it is complete and the limit allows it.
 func (e *Engine) removeVanished(ctx context.Context, tx pgx.Tx, source *configuredSource, reading *reading,
 	options AggregateOptions, result *AggregateResult, cause store.Cause,
-) error {
-	if options.Delta {
+) (err error) {
+	if options.Delta && len(reading.gone) == 0 {
 		return nil
 	}
 	accounts, vanished, err := e.store.CountVanished(ctx, tx, source.id, reading.spared)
+	if options.Delta {
+		vanished = len(reading.gone)
+	}
 	if err != nil || vanished == 0 {
 		return err
 	}
-	if reading.unknown > 0 {
+	if reading.unknown > 0 && !options.Delta {
 		result.Notes = append(result.Notes, fmt.Sprintf("%d accounts are not in the data, but were kept: "+
 			"it is not known whose the %d rows are that could not be read", vanished, reading.unknown))
 		return nil
@@ -319,6 +328,10 @@ func (e *Engine) removeVanished(ctx context.Context, tx pgx.Tx, source *configur
 			Err: &DeletionLimitError{Vanished: vanished, Accounts: accounts, Limit: limit},
 		}
 	}
+	if options.Delta {
+		result.Removed, err = e.store.DeleteNamed(ctx, tx, source.id, reading.gone, cause)
+		return err
+	}
 	result.Removed, err = e.store.DeleteVanished(ctx, tx, source.id, reading.spared, cause)
 	return err
 }
@@ -333,6 +346,7 @@ type reading struct {
 	result       AggregateResult
 	spared       []string // native identities of faulty objects: their accounts have not vanished
 	unknown      int      // faulty objects of which the native identity cannot be told
+	gone         []string // native identities of accounts that the source says are gone
 	entitlements map[store.EntitlementValue]struct{}
 
 	account store.StagedAccount

@@ -100,7 +100,7 @@ func (e *Engine) apply(ctx context.Context, tx pgx.Tx, documents []Document) (Ap
 	if err != nil {
 		return ApplyResult{}, err
 	}
-	before, err := compile(rows, e.config.Rules)
+	before, err := e.compile(rows)
 	if err != nil {
 		return ApplyResult{}, err
 	}
@@ -176,6 +176,8 @@ func (a *application) put(d Document) error {
 		return a.putLifecycleState(d.Object, store.ID{})
 	case TypeRole:
 		return a.putRole(d)
+	case TypeAccessProfile:
+		return a.putAccessProfile(d)
 	}
 	return wrong("objects of type %q cannot be applied: those of %s can", d.Type, knownTypes())
 }
@@ -510,7 +512,7 @@ func (a *application) finish(documents []Document) (ApplyResult, error) {
 	if err != nil {
 		return a.result, err
 	}
-	after, err := compile(rows, a.e.config.Rules)
+	after, err := a.e.compile(rows)
 	if err != nil {
 		return a.result, &Error{Kind: Invalid, Op: "apply", Subject: placesOf(documents), Err: err}
 	}
@@ -520,7 +522,7 @@ func (a *application) finish(documents []Document) (ApplyResult, error) {
 		return a.result, err
 	}
 	for _, p := range after.profiles {
-		if p.refersTo(a.transforms) {
+		if p.refersTo(a.transforms) || !reflect.DeepEqual(a.before.stateAccess(p.id), after.stateAccess(p.id)) {
 			a.profiles[p.id] = true
 		}
 	}
@@ -531,6 +533,9 @@ func (a *application) finish(documents []Document) (ApplyResult, error) {
 		}
 	}
 	if err := a.markMembers(after); err != nil {
+		return a.result, err
+	}
+	if err := a.markAccess(after); err != nil {
 		return a.result, err
 	}
 	for _, source := range after.sources {

@@ -27,6 +27,8 @@ type batch struct {
 	ids    []store.ID
 	// everybody says that the batch is part of a run over all identities, whose watermark stands for lastRefresh.
 	everybody bool
+	// synchronize are the identities of which the synchronization was asked for.
+	synchronize []store.ID
 	// These are parallel to ids. due is when each was to be calculated again, nil for never.
 	snapshots []refresh.Snapshot
 	changes   []refresh.Change
@@ -100,7 +102,7 @@ func (b *batch) snapshot(ctx context.Context) error {
 			held = held[1:]
 		}
 	}
-	return nil
+	return b.readAccess(ctx)
 }
 
 // assignment returns an assignment as a calculation sees it.
@@ -173,10 +175,11 @@ func (c *configuration) account(row *store.Account) (refresh.Account, error) {
 	if err := attributes.Decode(row.Attributes); err != nil {
 		return refresh.Account{}, fmt.Errorf("account %s: %w", row.ID, err)
 	}
-	account := refresh.Account{SourceID: refresh.ID(row.SourceID), Account: transform.Account{
+	account := refresh.Account{RowID: refresh.ID(row.ID), SourceID: refresh.ID(row.SourceID)}
+	account.Account = transform.Account{
 		SourceID: row.SourceID.String(), ID: row.ID.String(), NativeIdentity: row.NativeIdentity, Name: row.Name,
 		Created: row.Created, Attributes: attributes,
-	}}
+	}
 	if source := c.sources[row.SourceID]; source != nil {
 		account.SourceName = source.Name
 	}
@@ -189,7 +192,7 @@ func (b *batch) compute() error {
 	b.changes = make([]refresh.Change, len(b.snapshots))
 	for i := range b.snapshots {
 		b.changes[i] = refresh.Compute(&b.snapshots[i], &b.config.refresh, b.cause.At)
-		if err := b.changes[i].Err; err != nil {
+		for _, err := range []error{b.changes[i].Err, b.changes[i].Lookup} {
 			if failed := (*lookupError)(nil); errors.As(err, &failed) {
 				return failed
 			}
@@ -293,6 +296,9 @@ func (b *batch) apply(ctx context.Context) error {
 	}
 	s := b.e.store
 	if err := b.applyRoles(ctx); err != nil {
+		return err
+	}
+	if err := b.applyAccess(ctx); err != nil {
 		return err
 	}
 	if len(states) > 0 {

@@ -79,7 +79,7 @@ func (e *Engine) configurationAt(ctx context.Context, tx pgx.Tx, version int64) 
 	if err != nil {
 		return nil, err
 	}
-	compiled, err := compile(rows, e.config.Rules)
+	compiled, err := e.compile(rows)
 	if err != nil {
 		return nil, err
 	}
@@ -101,9 +101,16 @@ func (e *Engine) currentConfiguration(ctx context.Context) (*configuration, erro
 	return c, err
 }
 
+// compile is compile with what the host gave to the engine.
+func (e *Engine) compile(rows store.Configuration) (*configuration, error) {
+	return compile(rows, e.config.Rules, func(connector string) bool { return e.config.Connectors[connector] != nil })
+}
+
 // compile makes a configuration of its rows. Rows that were applied compile; an error here says that they were
 // written by something else.
-func compile(rows store.Configuration, rules map[string]transform.Rule) (*configuration, error) {
+func compile(rows store.Configuration, rules map[string]transform.Rule, connected func(connector string) bool) (
+	*configuration, error,
+) {
 	c := &configuration{
 		version:    rows.Version,
 		attributes: map[string]IdentityAttribute{},
@@ -158,6 +165,9 @@ func compile(rows store.Configuration, rules map[string]transform.Rule) (*config
 		}
 	}
 	if err := c.compileRoles(rows.Roles); err != nil {
+		return nil, err
+	}
+	if err := c.compileAccess(&rows, connected); err != nil {
 		return nil, err
 	}
 	return c, c.compileRefresh()

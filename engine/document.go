@@ -25,6 +25,7 @@ type ObjectType string
 
 // The types of objects that can be applied.
 const (
+	TypeAccessProfile     ObjectType = "ACCESS_PROFILE"
 	TypeIdentityAttribute ObjectType = "IDENTITY_ATTRIBUTE"
 	TypeIdentityProfile   ObjectType = "IDENTITY_PROFILE"
 	TypeLifecycleState    ObjectType = "LIFECYCLE_STATE"
@@ -45,6 +46,7 @@ var groups = []group{
 	{"transforms", TypeTransform},
 	{"sources", TypeSource},
 	{"identityProfiles", TypeIdentityProfile},
+	{"accessProfiles", TypeAccessProfile},
 	{"lifecycleStates", TypeLifecycleState},
 	{"roles", TypeRole},
 }
@@ -77,8 +79,8 @@ type Document struct {
 // ReadDocuments reads the objects of a configuration text, YAML or JSON. name stands for the text in errors.
 //
 // An object is given in its published shape: in a list under the plural of its type (sources, identityProfiles,
-// transforms, identityAttributes, lifecycleStates, roles), in an export's envelope {"self": {"type": ...},
-// "object": {...}}, or alone where its members tell its type. A text may hold several YAML documents, a list of
+// transforms, identityAttributes, accessProfiles, lifecycleStates, roles), in an export's envelope {"self": {"type":
+// ...}, "object": {...}}, or alone where its members tell its type. A text may hold several YAML documents, a list of
 // objects, and an export with its objects under "objects".
 func ReadDocuments(name string, r io.Reader) ([]Document, error) {
 	const op = "read the configuration"
@@ -255,6 +257,8 @@ func typeByMembers(node *yaml.Node) ObjectType {
 		return TypeIdentityProfile
 	case has("name", "technicalName"):
 		return TypeLifecycleState
+	case has("name", "source", "entitlements"):
+		return TypeAccessProfile
 	case has("name", "connector"), has("name", "schemas"), has("name", "connectorAttributes"):
 		return TypeSource
 	case has("name", "type", "attributes"):

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 
+	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/transform"
 	"github.com/muster-engine/muster/migrations"
 	"github.com/muster-engine/muster/store"
@@ -35,6 +36,11 @@ type Config struct {
 	// [BatchSizeMax].
 	BatchSize int
 
+	// Connectors make the connectors of sources, by the name that a source has as its connector. The operations of a
+	// source whose connector is not among them are left to people. All engines of a tenant must have the same. The map
+	// must not be changed.
+	Connectors map[string]connector.Factory
+
 	// Guard limits what a run may take away before somebody confirms it.
 	Guard Guard
 
@@ -56,6 +62,10 @@ type Config struct {
 
 	// Rules are the host's own calculations, which transforms of the type rule name. The map must not be changed.
 	Rules map[string]transform.Rule
+
+	// Secret returns what a reference to a secret stands for, for connectors: [secret.Read], or the host's own. Without
+	// it no connector gets a secret.
+	Secret func(reference string) (string, error)
 
 	// Schema is the PostgreSQL schema of the tenant's data. Defaults to "muster".
 	Schema string

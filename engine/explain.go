@@ -128,7 +128,7 @@ func (x *explaining) run(tx pgx.Tx, id store.ID) error {
 	if err != nil {
 		return err
 	}
-	if x.config, err = compile(rows, x.e.config.Rules); err != nil {
+	if x.config, err = x.e.compile(rows); err != nil {
 		return err
 	}
 	b := &batch{e: x.e, tx: tx, config: x.config, cause: store.Cause{At: x.e.now()}, ids: []store.ID{id}}

@@ -29,6 +29,11 @@ type Source struct {
 	Schemas                  []Schema            `json:"schemas"`
 	AccountCorrelationConfig *CorrelationConfig  `json:"accountCorrelationConfig"`
 	ManagerCorrelation       *ManagerCorrelation `json:"managerCorrelationMapping"`
+	// ProvisioningPolicies say how accounts are created; AttributeSyncConfig which attributes are kept what the
+	// identity's are; Schedules when the source is aggregated by its connector.
+	ProvisioningPolicies []ProvisioningPolicy  `json:"provisioningPolicies"`
+	AttributeSyncConfig  *AttributeSyncConfig  `json:"attributeSyncConfig"`
+	Schedules            []AggregationSchedule `json:"schedules"`
 }
 
 // DeleteThresholdDefault is the share of a source's accounts, in percent, that a full aggregation may remove.
@@ -89,6 +94,12 @@ type LifecycleState struct {
 	TechnicalName   string    `json:"technicalName"`
 	IdentityState   *string   `json:"identityState"`
 	IdentityProfile Reference `json:"identityProfile"` // where the state does not stand in its profile
+	// AccessProfileIDs, by ID or name, are granted, and AccountActions done, while an identity is in the state.
+	AccessProfileIDs []string        `json:"accessProfileIds"`
+	AccountActions   []AccountAction `json:"accountActions"`
+	AccessActions    *struct {
+		RemoveAllAccessEnabled bool `json:"removeAllAccessEnabled"`
+	} `json:"accessActionConfiguration"`
 }
 
 // IdentityAttribute defines an identity attribute, in the published shape.
@@ -137,6 +148,14 @@ func (s *Source) validate() error {
 	}
 	if _, err := delimited.ParseSettings(s.ConnectorAttributes); err != nil {
 		return fmt.Errorf("connectorAttributes.%w", err)
+	}
+	if err := validateSecrets(s.ConnectorAttributes); err != nil {
+		return err
+	}
+	for i := range s.Schedules {
+		if _, err := s.Schedules[i].parse(); err != nil {
+			return fmt.Errorf("schedules[%d].cronExpression: %w", i, err)
+		}
 	}
 	if schema := s.accountSchema(); schema != nil {
 		if err := validateSchema(schema); err != nil {

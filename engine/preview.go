@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -27,8 +28,13 @@ type PreviewParams struct {
 	IDs []string
 	// Filters is a filter in the V3 syntax over any field; empty for everybody.
 	Filters string
+	// Profile is an identity profile whose identities are to be previewed, by ID or by name; empty for any.
+	Profile string
 	// Task is the ID of a task: the preview is of what it would go on to do. It excludes Documents, IDs and Filters.
 	Task string
+	// Synchronize previews as if the synchronization of the attributes were asked for, so also for who is long-term
+	// inactive.
+	Synchronize bool
 	// Trace adds by which operations each value comes about, and why each criterion holds or not.
 	Trace bool
 }
@@ -46,6 +52,8 @@ type PreviewChange struct {
 	Correlated     *bool              `json:"correlated,omitempty"`      // what it would be
 	RolesGained    []PreviewRole      `json:"rolesGained,omitempty"`
 	RolesLost      []PreviewRole      `json:"rolesLost,omitempty"`
+	// Operations are what would be opened to be done on sources.
+	Operations []PreviewOperation `json:"operations,omitempty"`
 	// Error is why the identity could not be calculated; "" when it could.
 	Error string `json:"error,omitempty"`
 	// Recovers says that it is in error and would not be any more.
@@ -71,6 +79,23 @@ type PreviewRole struct {
 	Criterion *criteria.Explanation `json:"criterion,omitempty"`
 }
 
+// PreviewOperation is something that would be done on a source.
+type PreviewOperation struct {
+	Source         Reference     `json:"source"`
+	NativeIdentity string        `json:"nativeIdentity,omitempty"` // of the account; empty for one that is created
+	Operation      string        `json:"operation"`
+	Attributes     attribute.Set `json:"attributes"`
+	Reason         string        `json:"reason"`
+	Manual         bool          `json:"manual,omitempty"` // people would do it
+}
+
+// OperationTotal counts the operations of a kind on a source.
+type OperationTotal struct {
+	Source    string `json:"source"`
+	Operation string `json:"operation"`
+	Count     int    `json:"count"`
+}
+
 // PreviewText is a text that would become another; "" is none.
 type PreviewText struct {
 	From string `json:"previousValue"`
@@ -89,6 +114,7 @@ type PreviewTotals struct {
 	Attributes []AttributeTotal `json:"attributes"` // the most changed first
 	Roles      []RoleTotal      `json:"roles"`      // the one with the most changes first
 	Lifecycle  []StateTotal     `json:"lifecycle"`  // the most frequent change first
+	Operations []OperationTotal `json:"operations"` // by source and operation
 	Managers   int              `json:"managers"`   // identities that would have another manager, or none
 	Profiles   int              `json:"profiles"`   // identities that would have another profile, or none
 
@@ -154,6 +180,21 @@ func (e *Engine) Preview(ctx context.Context, params PreviewParams, each func(*P
 		slices.SortFunc(ids, compareIDs)
 	}
 	return e.preview(ctx, &params, each, func(p *preview) (pager, error) {
+		if params.Profile != "" {
+			profile := p.before.profileByName(params.Profile)
+			if profile == nil {
+				return nil, &Error{Kind: NotFound, Op: op, Subject: params.Profile,
+					Err: errors.New("there is no such identity profile")}
+			}
+			part := store.TaskPart{ProfileID: profile.id}
+			return func(limit int) ([]store.ID, error) {
+				page, err := e.store.PartIdentities(ctx, p.tx, &part, limit)
+				if len(page) > 0 {
+					part.AfterID = page[len(page)-1]
+				}
+				return page, err
+			}, nil
+		}
 		if ids == nil {
 			return p.everybody(filter), nil
 		}
@@ -242,8 +283,10 @@ type preview struct {
 	attributes   map[string]*AttributeTotal
 	roles        map[store.ID]*RoleTotal
 	lifecycle    map[[2]string]int
+	operations   map[[2]string]int // by source and operation
 	counts       store.TaskCounts
 	trace        bool
+	synchronize  bool
 }
 
 func (e *Engine) preview(ctx context.Context, params *PreviewParams, each func(*PreviewChange) error,
@@ -252,7 +295,8 @@ func (e *Engine) preview(ctx context.Context, params *PreviewParams, each func(*
 	const op = "preview"
 	p := &preview{
 		e: e, ctx: ctx, cause: store.Cause{At: e.now()}, attributes: map[string]*AttributeTotal{},
-		roles: map[store.ID]*RoleTotal{}, lifecycle: map[[2]string]int{}, trace: params.Trace,
+		roles: map[store.ID]*RoleTotal{}, lifecycle: map[[2]string]int{}, operations: map[[2]string]int{},
+		trace: params.Trace, synchronize: params.Synchronize,
 	}
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err := pgx.BeginTxFunc(ctx, e.pool, options, func(tx pgx.Tx) error {
@@ -282,7 +326,7 @@ func (p *preview) propose(documents []Document) error {
 	if err != nil {
 		return err
 	}
-	if p.before, err = compile(rows, p.e.config.Rules); err != nil {
+	if p.before, err = p.e.compile(rows); err != nil {
 		return err
 	}
 	a := newApplication(p.e, rows, p.before)
@@ -292,7 +336,7 @@ func (p *preview) propose(documents []Document) error {
 	slices.SortStableFunc(a.rows.Profiles, func(a, b store.Profile) int {
 		return cmp.Or(cmp.Compare(a.Priority, b.Priority), a.Created.Compare(b.Created), compareIDs(a.ID, b.ID))
 	})
-	if p.proposed, err = compile(a.rows, p.e.config.Rules); err != nil {
+	if p.proposed, err = p.e.compile(a.rows); err != nil {
 		return &Error{Kind: Invalid, Op: "preview", Subject: placesOf(documents), Err: err}
 	}
 	p.totals.Objects, p.totals.Notes = []AppliedObject{}, append(a.result.Notes, p.proposed.unmapped()...)
@@ -323,6 +367,9 @@ func (p *preview) run(next pager, visit func(*batch) error) error {
 			return err
 		}
 		b := &batch{e: p.e, tx: p.tx, config: p.proposed, cause: p.cause, ids: page}
+		if p.synchronize {
+			b.synchronize = page
+		}
 		if err := b.snapshot(p.ctx); err != nil {
 			return err
 		}
@@ -484,6 +531,14 @@ func (p *preview) change(c *refresh.Change, s *refresh.Snapshot) PreviewChange {
 		id := store.ID(loss.RoleID)
 		shown.RolesLost = append(shown.RolesLost, p.role(id, p.proposed.roles[id].whyLost(loss.Expired), c, s))
 	}
+	for i := range c.Access.Open {
+		o := &c.Access.Open[i]
+		source := p.proposed.sources[store.ID(o.SourceID)]
+		shown.Operations = append(shown.Operations, PreviewOperation{
+			Source:         Reference{Type: string(TypeSource), ID: source.id.String(), Name: source.Name},
+			NativeIdentity: o.NativeIdentity, Operation: string(o.Kind), Attributes: o.Attributes, Reason: o.Reason,
+			Manual: o.Manual})
+	}
 	if c.Err != nil {
 		shown.Error = c.Err.Error()
 	}
@@ -555,6 +610,10 @@ func (p *preview) add(c *refresh.Change) {
 	for i := range c.Lost {
 		role(store.ID(c.Lost[i].RoleID)).Lost++
 	}
+	for i := range c.Access.Open {
+		o := &c.Access.Open[i]
+		p.operations[[2]string{p.proposed.sources[store.ID(o.SourceID)].Name, string(o.Kind)}]++
+	}
 	if c.Before.LifecycleState != c.After.LifecycleState {
 		p.lifecycle[[2]string{c.Before.LifecycleState, c.After.LifecycleState}]++
 	}
@@ -598,6 +657,13 @@ func (p *preview) sum() {
 	}
 	slices.SortFunc(t.Lifecycle, func(a, b StateTotal) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
+	})
+	t.Operations = []OperationTotal{}
+	for key, count := range p.operations {
+		t.Operations = append(t.Operations, OperationTotal{key[0], key[1], count})
+	}
+	slices.SortFunc(t.Operations, func(a, b OperationTotal) int {
+		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Operation, b.Operation))
 	})
 	sums := &store.TaskGuard{Population: p.counts.Identities, RoleLosers: p.counts.RoleLosers,
 		LifecycleChanged: p.counts.LifecycleChanged, Deactivated: p.counts.Deactivated}

@@ -20,6 +20,7 @@ const (
 	EventAttributesChanged = "IDENTITY_ATTRIBUTES_CHANGED"
 	EventRolesChanged      = "IDENTITY_ROLES_CHANGED"
 	EventStateChanged      = "IDENTITY_STATE_CHANGED"
+	EventProvisioned       = "IDENTITY_PROVISIONED"
 )
 
 // ProcessIdentitiesMax is how many identities one call of [Engine.ProcessIdentities] takes: the published limit.
@@ -42,6 +43,8 @@ type ProcessResult struct {
 	// RolesGained and RolesLost count the role assignments that were written and removed.
 	RolesGained int `json:"rolesGained"`
 	RolesLost   int `json:"rolesLost"`
+	// Operations counts what was opened to be done on sources.
+	Operations int `json:"operations"`
 	// Held are the tasks that wait for [Engine.ConfirmTask], because they would change more than the guard allows.
 	Held []string `json:"held,omitempty"`
 }
@@ -54,6 +57,7 @@ func (r *ProcessResult) add(c store.TaskCounts) {
 	r.Correlated += int(c.Correlated)
 	r.RolesGained += int(c.RolesGained)
 	r.RolesLost += int(c.RolesLost)
+	r.Operations += int(c.Operations)
 }
 
 // ProcessIdentities launches a task that processes identities: at least one, at most [ProcessIdentitiesMax]. One that
@@ -518,6 +522,7 @@ func addCounts(a, b store.TaskCounts) store.TaskCounts {
 		Identities: a.Identities + b.Identities, Changed: a.Changed + b.Changed, Errors: a.Errors + b.Errors,
 		Warnings: a.Warnings + b.Warnings, Correlated: a.Correlated + b.Correlated,
 		RolesGained: a.RolesGained + b.RolesGained, RolesLost: a.RolesLost + b.RolesLost,
+		Operations: a.Operations + b.Operations,
 		RoleLosers: a.RoleLosers + b.RoleLosers, LifecycleChanged: a.LifecycleChanged + b.LifecycleChanged,
 		Deactivated: a.Deactivated + b.Deactivated,
 	}
@@ -589,7 +594,7 @@ func (e *Engine) processBatch(ctx context.Context, tx pgx.Tx, task store.ID, ids
 	if b.ids, err = e.store.LockIdentities(ctx, tx, ids); err != nil {
 		return store.TaskCounts{}, err
 	}
-	if err := e.store.TakeRefreshRequests(ctx, tx, b.ids); err != nil {
+	if b.synchronize, err = e.store.TakeRefreshRequests(ctx, tx, b.ids); err != nil {
 		return store.TaskCounts{}, err
 	}
 	if len(b.ids) > 0 {

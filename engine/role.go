@@ -17,6 +17,9 @@ type Role struct {
 	Name       string          `json:"name"`
 	Enabled    bool            `json:"enabled"` // a role that is not enabled has no members by itself
 	Membership *RoleMembership `json:"membership"`
+	// AccessProfiles and Entitlements are what the role grants.
+	AccessProfiles []Reference            `json:"accessProfiles"`
+	Entitlements   []EntitlementReference `json:"entitlements"`
 }
 
 // RoleMembership says who is a member of a role by itself.

@@ -81,6 +81,9 @@ func (e *Engine) RunSchedule(ctx context.Context) (ScheduleResult, error) {
 			result.Tasks = append(result.Tasks, task)
 		}
 	}
+	if err := e.runAggregations(ctx); err != nil {
+		return result, wrap(op, "", err)
+	}
 	return result, wrap(op, "", e.tidy(ctx))
 }
 
@@ -158,6 +161,19 @@ func (e *Engine) tidy(ctx context.Context) error {
 				return err
 			}
 			if err := e.store.SetTaskJob(ctx, tx, task, job, now); err != nil {
+				return err
+			}
+		}
+		batches, err := e.store.StalledBatches(ctx, tx, e.config.JobSchema, now, now.Add(-stalledAfter))
+		if err != nil {
+			return err
+		}
+		for _, batch := range batches {
+			job, err := e.insertProvision(ctx, tx, batch)
+			if err != nil {
+				return err
+			}
+			if err := e.store.SetBatchJob(ctx, tx, batch, job); err != nil {
 				return err
 			}
 		}

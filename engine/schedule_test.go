@@ -89,8 +89,8 @@ func TestSlotsOverClockChanges(t *testing.T) {
 					want = append(want, d+" 08:10", d+" 20:10")
 				}
 				got := strings.Join(begun, ", ")
-				// Twenty minutes from 07:30 on meet the slots at ten minutes past, also when the clocks are changed by an hour; by
-				// half an hour they meet some of them at the hour.
+				// Twenty minutes from 07:30 on meet the slots at ten minutes past, also when the clocks are changed by
+				// an hour; by half an hour they meet some of them at the hour.
 				for i, w := range want[:min(len(want), len(begun))] {
 					if begun[i][:5] != w[:5] {
 						t.Errorf("the slots of %s (%s) were begun at %s", day, offset, got)

@@ -100,6 +100,7 @@ type TaskAttributes struct {
 	CorrelatedCount       int64  `json:"correlatedCount"` // accounts
 	RolesGained           int64  `json:"rolesGained"`
 	RolesLost             int64  `json:"rolesLost"`
+	OperationCount        int64  `json:"operationCount"` // that were opened on sources
 	LifecycleChangedCount int64  `json:"lifecycleChangedCount"`
 	DeactivatedCount      int64  `json:"deactivatedCount"`
 	MessageCount          int64  `json:"messageCount"` // all of them, also those that were not kept
@@ -125,6 +126,7 @@ func taskStatus(t *store.Task, messages []store.TaskMessage) TaskStatus {
 		Attributes: TaskAttributes{
 			IdentityCount: t.Identities, ChangedCount: t.Changed, ErrorCount: t.Errors, WarningCount: t.Warnings,
 			CorrelatedCount: t.Correlated, RolesGained: t.RolesGained, RolesLost: t.RolesLost,
+			OperationCount:        t.Operations,
 			LifecycleChangedCount: t.LifecycleChanged, DeactivatedCount: t.Deactivated, MessageCount: t.Messages,
 		},
 		TaskDefinitionSummary: &TaskDefinitionSummary{
@@ -174,6 +176,8 @@ func utc(t *time.Time) *time.Time {
 const (
 	queueEvents = river.QueueDefault
 	queueBulk   = "bulk"
+	// queueProvisioning is for what waits for sources.
+	queueProvisioning = "provisioning"
 )
 
 // bulkMin is from how many identities on a run is a long one.

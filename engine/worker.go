@@ -28,8 +28,9 @@ const (
 	// runAttemptsMax is how often a job is tried whose task meets errors that concern no identity: for some hours.
 	runAttemptsMax = 10
 	// eventJobsMax and bulkJobsMax are how many jobs of each queue one engine works on at the same time.
-	eventJobsMax = 4
-	bulkJobsMax  = 1
+	eventJobsMax     = 4
+	bulkJobsMax      = 1
+	provisionJobsMax = 4
 )
 
 // runTask is the job that carries out a task.
@@ -49,6 +50,8 @@ func newJobs(e *Engine) (*river.Client[pgx.Tx], error) {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &taskWorker{e: e})
 	river.AddWorker(workers, &scheduleWorker{e: e})
+	river.AddWorker(workers, &provisionWorker{e: e})
+	river.AddWorker(workers, &aggregateWorker{e: e})
 	periodic := river.NewPeriodicJob(river.PeriodicInterval(scheduleEvery),
 		func() (river.JobArgs, *river.InsertOpts) { return runSchedule{}, nil },
 		&river.PeriodicJobOpts{RunOnStart: true})
@@ -61,6 +64,7 @@ func newJobs(e *Engine) (*river.Client[pgx.Tx], error) {
 		PeriodicJobs:                []*river.PeriodicJob{periodic},
 		Queues: map[string]river.QueueConfig{
 			queueEvents: {MaxWorkers: eventJobsMax}, queueBulk: {MaxWorkers: bulkJobsMax},
+			queueProvisioning: {MaxWorkers: provisionJobsMax},
 		},
 		RescueStuckJobsAfter: rescueAfter,
 		Schema:               e.config.JobSchema,

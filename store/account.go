@@ -84,3 +84,78 @@ func (s *Store) SetCorrelationKeys(ctx context.Context, tx pgx.Tx, accounts []ID
 	_, err := tx.Exec(ctx, s.sql(statement), accounts, keys)
 	return mapError(err)
 }
+
+// Aggregation is what is known of the aggregation of a source by its connector.
+type Aggregation struct {
+	SourceID ID
+	Schedule *string // that Next belongs to
+	Next     *time.Time
+	Last     *time.Time // that succeeded
+	Failed   *time.Time // that failed, if it was the last
+	Error    *string
+	Result   []byte
+}
+
+// Aggregations returns what is known of the aggregation of the sources.
+func (s *Store) Aggregations(ctx context.Context, q Querier) ([]Aggregation, error) {
+	const statement = `
+		SELECT source_id, schedule, next, last, failed, error, result
+		FROM muster.source_aggregations
+		ORDER BY source_id`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Aggregation])
+}
+
+// SourceCursor returns the cursor from which on the changes of a source can be read, "" when there is none.
+func (s *Store) SourceCursor(ctx context.Context, q Querier, source ID) (string, error) {
+	const statement = `
+		SELECT coalesce((SELECT cursor FROM muster.source_aggregations WHERE source_id = $1), '')`
+	var cursor string
+	err := q.QueryRow(ctx, s.sql(statement), source).Scan(&cursor)
+	return cursor, mapError(err)
+}
+
+// NoteAggregation notes that a source was aggregated, and from where on its changes can be read.
+func (s *Store) NoteAggregation(ctx context.Context, tx pgx.Tx, source ID, cursor *string, now time.Time) error {
+	const statement = `
+		INSERT INTO muster.source_aggregations (source_id, cursor, last) VALUES ($1, $2, $3)
+		ON CONFLICT ON CONSTRAINT source_aggregations_pkey
+		DO UPDATE SET cursor = excluded.cursor, last = excluded.last, failed = NULL, error = NULL`
+	_, err := tx.Exec(ctx, s.sql(statement), source, cursor, now)
+	return mapError(err)
+}
+
+// NoteAggregationError notes why a source could not be aggregated.
+func (s *Store) NoteAggregationError(ctx context.Context, q Querier, source ID, reason string, now time.Time) error {
+	const statement = `UPDATE muster.source_aggregations SET failed = $3, error = $2 WHERE source_id = $1`
+	_, err := q.Exec(ctx, s.sql(statement), source, reason, now)
+	return mapError(err)
+}
+
+// NoteAggregationResult notes what an aggregation did: a JSON object.
+func (s *Store) NoteAggregationResult(ctx context.Context, q Querier, source ID, result []byte) error {
+	const statement = `UPDATE muster.source_aggregations SET result = $2 WHERE source_id = $1`
+	_, err := q.Exec(ctx, s.sql(statement), source, result)
+	return mapError(err)
+}
+
+// TakeAggregation reports whether the time of a source's schedule has come, and then sets the next one: of several
+// callers one is told so. A schedule that is new begins with its next time.
+func (s *Store) TakeAggregation(ctx context.Context, tx pgx.Tx, source ID, schedule string, now, next time.Time) (bool,
+	error,
+) {
+	const statement = `
+		WITH old AS (
+		    SELECT next FROM muster.source_aggregations
+		    WHERE source_id = $1 AND schedule = $2
+		    FOR UPDATE
+		), written AS (
+		    INSERT INTO muster.source_aggregations AS a (source_id, schedule, next) VALUES ($1, $2, $4)
+		    ON CONFLICT ON CONSTRAINT source_aggregations_pkey
+		    DO UPDATE SET schedule = excluded.schedule, next = excluded.next
+		    WHERE a.schedule IS DISTINCT FROM excluded.schedule OR a.next <= $3
+		)
+		SELECT EXISTS (SELECT FROM old WHERE next <= $3)`
+	var due bool
+	err := tx.QueryRow(ctx, s.sql(statement), source, schedule, now, next).Scan(&due)
+	return due, mapError(err)
+}

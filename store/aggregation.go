@@ -174,6 +174,28 @@ func (s *Store) DeleteVanished(ctx context.Context, tx pgx.Tx, source ID, spared
 	return count, mapError(err)
 }
 
+// DeleteNamed removes the accounts of a source that are said to be gone, and asks for the refresh of the identities
+// that had them. It returns how many there were.
+func (s *Store) DeleteNamed(ctx context.Context, tx pgx.Tx, source ID, natives []string, cause Cause) (int, error) {
+	const statement = `
+		WITH gone AS MATERIALIZED (
+		    SELECT id FROM muster.accounts
+		    WHERE source_id = $1 AND native_identity = ANY ($2)
+		    ORDER BY id
+		    FOR UPDATE
+		), removed AS (
+		    DELETE FROM muster.accounts a USING gone WHERE a.id = gone.id RETURNING a.identity_id
+		), requests AS (
+		    INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
+		    SELECT DISTINCT identity_id, $4::uuid, 'account removed', $3::timestamptz
+		    FROM removed WHERE identity_id IS NOT NULL
+		)
+		SELECT count(*) FROM removed`
+	var count int
+	err := tx.QueryRow(ctx, s.sql(statement), source, natives, cause.At, cause.Task).Scan(&count)
+	return count, mapError(err)
+}
+
 // matchHead and matchTail stand around the name of a table with the columns id and correlation_keys. Of each row's keys
 // the first that finds any identity counts; matches says how many it found.
 const (

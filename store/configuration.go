@@ -40,12 +40,16 @@ func (s *Store) AdvanceConfiguration(ctx context.Context, tx pgx.Tx) (int64, err
 // Configuration is everything that is configured, at one version.
 type Configuration struct {
 	Version            int64
+	AccessProfiles     []Object            // by name
+	Entitlements       []Entitlement       // those that are known, by source, attribute and value
 	IdentityAttributes []IdentityAttribute // by name
 	LifecycleStates    []LifecycleState    // by profile and technical name
 	Profiles           []Profile           // by priority, then age
 	Roles              []Role              // by name
 	Sources            []Object            // by name
 	Transforms         []Object            // by name
+	// Granted says that somebody was given something, so that there may be something to take away.
+	Granted bool
 }
 
 // Object is a configured object: its name, and its document in the published shape.
@@ -99,6 +103,20 @@ func (s *Store) LoadConfiguration(ctx context.Context, q Querier) (Configuration
 		pgx.RowToStructByPos[IdentityAttribute]); err != nil {
 		return c, err
 	}
+	const accessProfiles = `SELECT id, name, document, created, modified FROM muster.access_profiles ORDER BY name`
+	if c.AccessProfiles, err = collect(ctx, q, s.sql(accessProfiles), pgx.RowToStructByPos[Object]); err != nil {
+		return c, err
+	}
+	const entitlements = `
+		SELECT id, source_id, attribute, value, name, created, modified
+		FROM muster.entitlements
+		ORDER BY source_id, attribute, value`
+	if c.Entitlements, err = collect(ctx, q, s.sql(entitlements), pgx.RowToStructByPos[Entitlement]); err != nil {
+		return c, err
+	}
+	if c.Granted, err = s.HasGrants(ctx, q); err != nil {
+		return c, err
+	}
 	const sources = `SELECT id, name, document, created, modified FROM muster.sources ORDER BY name`
 	if c.Sources, err = collect(ctx, q, s.sql(sources), pgx.RowToStructByPos[Object]); err != nil {
 		return c, err
@@ -134,6 +152,11 @@ func (s *Store) PutIdentityAttribute(ctx context.Context, tx pgx.Tx, a IdentityA
 		DO UPDATE SET searchable = excluded.searchable, document = excluded.document, modified = excluded.modified`
 	_, err := tx.Exec(ctx, s.sql(statement), a.Name, a.Searchable, a.Document, a.Created, a.Modified)
 	return mapError(err)
+}
+
+// PutAccessProfile writes an access profile, whether it is new or not.
+func (s *Store) PutAccessProfile(ctx context.Context, tx pgx.Tx, o Object) error {
+	return s.putObject(ctx, tx, "access_profiles", o)
 }
 
 // PutTransform writes a saved transform, whether it is new or not.

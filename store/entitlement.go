@@ -50,3 +50,31 @@ func (s *Store) Entitlements(ctx context.Context, q Querier, source ID) ([]Entit
 		ORDER BY attribute, value`
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Entitlement], source)
 }
+
+// NameEntitlements gives the entitlements of a source the names that it tells, and makes those known that no account
+// has.
+func (s *Store) NameEntitlements(ctx context.Context, tx pgx.Tx, source ID, names map[EntitlementValue]string,
+	now time.Time,
+) error {
+	if len(names) == 0 {
+		return nil
+	}
+	const statement = `
+		INSERT INTO muster.entitlements AS e (id, source_id, attribute, value, name, created, modified)
+		SELECT v.id, $1, v.attribute, v.value, v.name, $6, $6
+		FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[]) v (id, attribute, value, name)
+		ORDER BY v.attribute, v.value
+		ON CONFLICT ON CONSTRAINT entitlements_value_unique
+		DO UPDATE SET name = excluded.name, modified = excluded.modified WHERE e.name <> excluded.name`
+	var ids []ID
+	var attributes, values, labels []string
+	for value, name := range names {
+		if name == "" {
+			name = value.Value
+		}
+		ids, attributes = append(ids, NewID()), append(attributes, value.Attribute)
+		values, labels = append(values, value.Value), append(labels, name)
+	}
+	_, err := tx.Exec(ctx, s.sql(statement), source, ids, attributes, values, labels, now)
+	return mapError(err)
+}

@@ -54,6 +54,12 @@ func (e *RetryableError) Unwrap() error { return e.Err }
 // constraintTexts says in words what each constraint demands. The database's own message is not passed on: its detail
 // repeats the values.
 var constraintTexts = map[string]string{
+	"access_profiles_name_unique":            "another access profile has this name",
+	"access_grants_identity_fkey":            "the identity does not exist",
+	"provisioning_operations_kind":           "the kind of the operation is unknown",
+	"provisioning_operations_state":          "the state of the operation is unknown",
+	"synchronizations_identity_fkey":         "the identity does not exist",
+	"source_aggregations_source_fkey":        "the source does not exist",
 	"sources_name_unique":                    "another source has this name",
 	"transforms_name_unique":                 "another transform has this name",
 	"identity_profiles_name_unique":          "another identity profile has this name",

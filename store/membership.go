@@ -204,5 +204,18 @@ func (s *Store) RequestRoleRefresh(ctx context.Context, tx pgx.Tx, role ID, memb
 	return mapError(err)
 }
 
+// RequestHolderRefresh asks for the refresh of the identities that have a role, whatever assigned it.
+func (s *Store) RequestHolderRefresh(ctx context.Context, tx pgx.Tx, role ID, reason string, cause Cause) error {
+	const statement = `
+		INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
+		SELECT DISTINCT a.identity_id, $2::uuid, $3::text, $4::timestamptz
+		FROM muster.role_assignments a
+		JOIN muster.identities i ON i.id = a.identity_id
+		WHERE a.role_id = $1 AND ` + notLongTermInactive + `
+	`
+	_, err := tx.Exec(ctx, s.sql(statement), role, cause.Task, reason, cause.At)
+	return mapError(err)
+}
+
 // notLongTermInactive leaves out whom only aggregation and processing by hand concern.
 const notLongTermInactive = `i.identity_state IS DISTINCT FROM 'INACTIVE_LONG_TERM'`

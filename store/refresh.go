@@ -87,12 +87,53 @@ func (s *Store) RelockRefreshRequests(ctx context.Context, tx pgx.Tx, requests [
 // TakeRefreshRequests removes all requests for identities, of whatever task, but for those that another worker has
 // locked. It must come after the lock of the identities and before their snapshot: a request that commits later stays,
 // and the data it is about is read again.
-func (s *Store) TakeRefreshRequests(ctx context.Context, tx pgx.Tx, identities []ID) error {
+//
+// It returns the identities of which the synchronization was asked for.
+func (s *Store) TakeRefreshRequests(ctx context.Context, tx pgx.Tx, identities []ID) ([]ID, error) {
 	const statement = `
-		DELETE FROM muster.refresh_requests
-		WHERE id IN (SELECT id FROM muster.refresh_requests WHERE identity_id = ANY ($1) FOR UPDATE SKIP LOCKED)`
-	_, err := tx.Exec(ctx, s.sql(statement), identities)
+		WITH taken AS (
+		    DELETE FROM muster.refresh_requests
+		    WHERE id IN (SELECT id FROM muster.refresh_requests WHERE identity_id = ANY ($1) FOR UPDATE SKIP LOCKED)
+		    RETURNING identity_id, synchronize
+		)
+		SELECT DISTINCT identity_id FROM taken WHERE synchronize`
+	return collect(ctx, tx, s.sql(statement), pgx.RowTo[ID], identities)
+}
+
+// RequestSynchronization asks for the refresh of identities, and for the synchronization of their attributes.
+func (s *Store) RequestSynchronization(ctx context.Context, tx pgx.Tx, identities []ID, cause Cause) error {
+	const statement = `
+		INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at, synchronize)
+		SELECT id, $2, 'synchronization requested', $3, true FROM unnest($1::uuid[]) id`
+	_, err := tx.Exec(ctx, s.sql(statement), identities, cause.Task, cause.At)
 	return mapError(err)
+}
+
+// RequestSourceSynchronization is [Store.RequestSynchronization] for the identities that have an account on a source.
+func (s *Store) RequestSourceSynchronization(ctx context.Context, tx pgx.Tx, source ID, cause Cause) error {
+	const statement = `
+		INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at, synchronize)
+		SELECT DISTINCT identity_id, $2::uuid, 'synchronization requested', $3::timestamptz, true
+		FROM muster.accounts
+		WHERE source_id = $1 AND identity_id IS NOT NULL`
+	_, err := tx.Exec(ctx, s.sql(statement), source, cause.Task, cause.At)
+	return mapError(err)
+}
+
+// BeginSynchronization notes that the synchronization of an identity was asked for, unless that was done within a time.
+// Then it returns when that was, and ok is false.
+func (s *Store) BeginSynchronization(ctx context.Context, tx pgx.Tx, identity ID, now time.Time,
+	within time.Duration,
+) (last time.Time, ok bool, err error) {
+	const statement = `
+		INSERT INTO muster.synchronizations AS s (identity_id, at) VALUES ($1, $2)
+		ON CONFLICT ON CONSTRAINT synchronizations_pkey DO UPDATE SET at = excluded.at WHERE s.at <= $3`
+	tag, err := tx.Exec(ctx, s.sql(statement), identity, now, now.Add(-within))
+	if err != nil || tag.RowsAffected() > 0 {
+		return now, err == nil, mapError(err)
+	}
+	err = tx.QueryRow(ctx, s.sql(`SELECT at FROM muster.synchronizations WHERE identity_id = $1`), identity).Scan(&last)
+	return last, false, mapError(err)
 }
 
 // DropRefreshRequests removes requests: those for identities that are gone.

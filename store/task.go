@@ -16,6 +16,7 @@ type TaskCounts struct {
 	Correlated  int64 // accounts
 	RolesGained int64 // assignments
 	RolesLost   int64 // assignments
+	Operations  int64 // that were opened on sources
 	// What the guard watches, in identities.
 	RoleLosers       int64 // that lost a role
 	LifecycleChanged int64 // whose lifecycle state was another before
@@ -50,8 +51,8 @@ type Task struct {
 const taskColumns = `
 	t.id, t.kind, t.description, t.launcher, t.target_type, t.target_id, t.target_name, t.created, t.modified,
 	t.launched, t.completed, t.completion_status, t.everybody, t.population, t.held, t.held_reason, t.confirmed,
-	t.identities, t.changed, t.errors, t.warnings, t.correlated, t.roles_gained, t.roles_lost, t.role_losers,
-	t.lifecycle_changed, t.deactivated, t.messages, t.job_id,
+	t.identities, t.changed, t.errors, t.warnings, t.correlated, t.roles_gained, t.roles_lost, t.operations,
+	t.role_losers, t.lifecycle_changed, t.deactivated, t.messages, t.job_id,
 	CASE WHEN t.completed IS NULL THEN
 	    (SELECT count(DISTINCT r.identity_id) FROM muster.refresh_requests r WHERE r.task_id = t.id) +
 	    (SELECT coalesce(sum(greatest(p.size - p.done, 0)), 0)::bigint FROM muster.task_parts p WHERE p.task_id = t.id)
@@ -198,12 +199,13 @@ func (s *Store) AdvanceTask(ctx context.Context, tx pgx.Tx, task ID, c TaskCount
 		SET launched = coalesce(launched, $13), modified = greatest(modified, $13), identities = identities + $2,
 		    changed = changed + $3, errors = errors + $4, warnings = warnings + $5, correlated = correlated + $6,
 		    roles_gained = roles_gained + $7, roles_lost = roles_lost + $8, role_losers = role_losers + $9,
-		    lifecycle_changed = lifecycle_changed + $10, deactivated = deactivated + $11, messages = messages + $12
+		    lifecycle_changed = lifecycle_changed + $10, deactivated = deactivated + $11, messages = messages + $12,
+		    operations = operations + $14
 		WHERE id = $1 AND completed IS NULL AND held IS NULL
 		RETURNING population, confirmed IS NOT NULL, role_losers, lifecycle_changed, deactivated, messages`
 	var g TaskGuard
 	err := tx.QueryRow(ctx, s.sql(statement), task, c.Identities, c.Changed, c.Errors, c.Warnings, c.Correlated,
-		c.RolesGained, c.RolesLost, c.RoleLosers, c.LifecycleChanged, c.Deactivated, messages, now).Scan(
+		c.RolesGained, c.RolesLost, c.RoleLosers, c.LifecycleChanged, c.Deactivated, messages, now, c.Operations).Scan(
 		&g.Population, &g.Confirmed, &g.RoleLosers, &g.LifecycleChanged, &g.Deactivated, &g.Messages)
 	return g, mapError(err)
 }

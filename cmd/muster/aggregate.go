@@ -44,7 +44,7 @@ removed, unless it is a delta; more than --max-deletions refuse the whole aggreg
 				if output == "text" {
 					a.printAggregation(result)
 				}
-				processed := engine.ProcessResult{}
+				var processed processed
 				if !noProcess {
 					if processed, err = a.processPending(cmd.Context(), eng); err != nil {
 						return err
@@ -53,7 +53,8 @@ removed, unless it is a delta; more than --max-deletions refuse the whole aggreg
 				if output == "json" {
 					return a.printJSON(map[string]any{"aggregation": result, "processing": processed})
 				}
-				a.printProcessed(processed)
+				a.printProcessed(processed.ProcessResult)
+				a.printProvisioned(processed.Provisioning)
 				return nil
 			})
 		},

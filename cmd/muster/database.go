@@ -15,6 +15,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/connector"
+	"github.com/muster-engine/muster/engine/connector/delimited"
+	"github.com/muster-engine/muster/engine/connector/secret"
 	"github.com/muster-engine/muster/migrations"
 	"github.com/muster-engine/muster/store/pglocal"
 )
@@ -129,7 +132,8 @@ func (a *app) engine(ctx context.Context, d *database) (*engine.Engine, error) {
 
 // engineConfig returns what the flags say of the engine.
 func (a *app) engineConfig() (engine.Config, error) {
-	config := engine.Config{JobSchema: a.schemas.JobSchema, Logger: a.logger(), Schema: a.schemas.Schema}
+	config := engine.Config{Connectors: connectors, JobSchema: a.schemas.JobSchema, Logger: a.logger(),
+		Schema: a.schemas.Schema, Secret: secret.Read}
 	var err error
 	if config.Location, err = a.location(); err != nil {
 		return config, err
@@ -146,6 +150,11 @@ func (a *app) engineConfig() (engine.Config, error) {
 	}
 	config.Guard.Share = share / 100
 	return config, nil
+}
+
+// connectors are those that this program has. Sources of another connector are kept by people.
+var connectors = map[string]connector.Factory{
+	"delimited-folder": delimited.New,
 }
 
 // location returns the tenant's time zone.

@@ -50,13 +50,7 @@ each role is gained or lost.`,
 				if params.IDs, err = identityIDs(ctx, eng, args); err != nil {
 					return err
 				}
-				run := func(each func(*engine.PreviewChange) error) (engine.PreviewTotals, error) {
-					return eng.Preview(ctx, params, each)
-				}
-				if output == outputJSON {
-					return a.previewJSON(run)
-				}
-				return a.previewTable(ctx, eng, run, limit)
+				return a.showPreview(ctx, eng, params, output, limit)
 			})
 		},
 	}
@@ -194,12 +188,32 @@ func (a *app) printPreviewChange(c *engine.PreviewChange, managers *managerNames
 	}
 	roles("+", c.RolesGained)
 	roles("-", c.RolesLost)
+	for i := range c.Operations {
+		line(c.Operations[i].Source.Name, operationText(&c.Operations[i]))
+	}
 	for _, warning := range c.Warnings {
 		line("warning", warning)
 	}
 	_, err := io.WriteString(a.stdout, b.String())
 	return err
 }
+
+// operationText says in a line what would be done on a source.
+func operationText(o *engine.PreviewOperation) string {
+	text := operationName(o.Operation)
+	if o.NativeIdentity != "" {
+		text += " " + o.NativeIdentity
+	}
+	for name, value := range o.Attributes.All() {
+		text += fmt.Sprintf(" %s=%s", name, shownValue(value))
+	}
+	if o.Manual {
+		text += " (by hand)"
+	}
+	return text + ", for " + o.Reason
+}
+
+func operationName(kind string) string { return strings.ToLower(strings.ReplaceAll(kind, "_", " ")) }
 
 func arrow(from, to string) string {
 	none := func(s string) string {
@@ -261,6 +275,9 @@ func (a *app) printPreviewTotals(t *engine.PreviewTotals, took time.Duration) {
 	}
 	for i, total := range t.Lifecycle {
 		line(first(i, "lifecycle"), "%s: %d", arrow(total.From, total.To), total.Count)
+	}
+	for i, total := range t.Operations {
+		line(first(i, "operations"), "%s: %s: %d", total.Source, operationName(total.Operation), total.Count)
 	}
 	if t.Managers > 0 {
 		line("managers", "%d get another one, or none", t.Managers)

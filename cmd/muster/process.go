@@ -12,7 +12,7 @@ import (
 
 func (a *app) processCommand() *cobra.Command {
 	var profile, output string
-	var all, wait bool
+	var all, wait, dryRun bool
 	cmd := &cobra.Command{
 		Use:   "process [ID|ALIAS... | --profile PROFILE | --all]",
 		Short: "Process identities: those named, or all that wait for it",
@@ -20,7 +20,10 @@ func (a *app) processCommand() *cobra.Command {
 
 Without arguments it carries out every task that waits, to the end. With identities (1 to 250), a profile or --all it
 launches a task and prints its ID; a worker carries it out ("muster worker", or a host's engine). With --wait this
-command does it itself and shows how it went.`,
+command does it itself and shows how it went.
+
+With --dry-run it shows what would be written, and what would be done on sources, for those named, the profile, or
+everybody, and does nothing of it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			chosen := 0
 			for _, given := range []bool{len(args) > 0, profile != "", all} {
@@ -31,7 +34,9 @@ command does it itself and shows how it went.`,
 			switch {
 			case chosen > 1:
 				return usage("identities, --profile and --all exclude each other")
-			case chosen == 0 && (wait || output != outputTable):
+			case dryRun && wait:
+				return usage("--dry-run and --wait exclude each other")
+			case chosen == 0 && !dryRun && (wait || output != outputTable):
 				return usage("--wait and --output go with identities, --profile or --all")
 			}
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
@@ -39,6 +44,9 @@ command does it itself and shows how it went.`,
 			}
 			ctx := cmd.Context()
 			return a.withEngine(ctx, func(eng *engine.Engine) error {
+				if dryRun {
+					return a.dryRun(ctx, eng, args, profile, output)
+				}
 				if chosen == 0 {
 					return a.process(ctx, eng)
 				}
@@ -60,8 +68,35 @@ command does it itself and shows how it went.`,
 	flags.StringVar(&profile, "profile", "", "process the identities of this identity profile, ID or name")
 	flags.BoolVar(&all, "all", false, "process all identities")
 	flags.BoolVar(&wait, "wait", false, "carry the task out now, and show how it went")
+	flags.BoolVar(&dryRun, "dry-run", false, "show what would be done, and do nothing")
 	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
 	return cmd
+}
+
+// dryRun shows what processing would do.
+func (a *app) dryRun(ctx context.Context, eng *engine.Engine, names []string, profile, output string) error {
+	params := engine.PreviewParams{Profile: profile}
+	var err error
+	if params.IDs, err = identityIDs(ctx, eng, names); err != nil {
+		return err
+	}
+	return a.showPreview(ctx, eng, params, output, dryRunMax)
+}
+
+// dryRunMax is how many identities a dry run shows one by one. Its totals count all.
+const dryRunMax = 20
+
+// showPreview shows a preview in a form.
+func (a *app) showPreview(ctx context.Context, eng *engine.Engine, params engine.PreviewParams, output string,
+	limit int,
+) error {
+	run := func(each func(*engine.PreviewChange) error) (engine.PreviewTotals, error) {
+		return eng.Preview(ctx, params, each)
+	}
+	if output == outputJSON {
+		return a.previewJSON(run)
+	}
+	return a.previewTable(ctx, eng, run, limit)
 }
 
 // The forms of output.
@@ -146,19 +181,71 @@ func taskExit(task *engine.TaskStatus) error {
 // process carries out what waits and says how that went.
 func (a *app) process(ctx context.Context, eng *engine.Engine) error {
 	result, err := a.processPending(ctx, eng)
-	a.printProcessed(result)
+	a.printProcessed(result.ProcessResult)
+	a.printProvisioned(result.Provisioning)
 	if err == nil && len(result.Held) > 0 {
 		err = printedError{exitFailed}
 	}
 	return err
 }
 
-func (a *app) processPending(ctx context.Context, eng *engine.Engine) (engine.ProcessResult, error) {
+// processed is what came of processing and of the provisioning that followed from it.
+type processed struct {
+	engine.ProcessResult
+	Provisioning engine.ProvisionResult `json:"provisioning"`
+}
+
+// roundsMax is how often processing and provisioning follow from each other before the rest is left to the next time.
+const roundsMax = 10
+
+// processPending carries out what waits: what was done on a source is processed, and what follows from that is done.
+func (a *app) processPending(ctx context.Context, eng *engine.Engine) (processed, error) {
+	var total processed
+	for range roundsMax {
+		result, err := a.processOnce(ctx, eng)
+		held := result.Held
+		total.add(&result)
+		total.Held = held
+		if err != nil {
+			return total, err
+		}
+		provisioned, err := eng.ProvisionPending(ctx)
+		total.Provisioning.Done += provisioned.Done
+		total.Provisioning.Failed, total.Provisioning.Open = provisioned.Failed, provisioned.Open
+		if err != nil || provisioned.Done == 0 {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+func (p *processed) add(r *engine.ProcessResult) {
+	p.Identities += r.Identities
+	p.Changed += r.Changed
+	p.Errors += r.Errors
+	p.Warnings += r.Warnings
+	p.Correlated += r.Correlated
+	p.RolesGained += r.RolesGained
+	p.RolesLost += r.RolesLost
+	p.Operations += r.Operations
+}
+
+func (a *app) processOnce(ctx context.Context, eng *engine.Engine) (engine.ProcessResult, error) {
 	bar := a.progressBar("processing", -1)
 	defer bar.finish()
 	return eng.ProcessPending(ctx, engine.ProcessOptions{Progress: func(done, waiting int) {
 		bar.set(done, done+waiting)
 	}})
+}
+
+func (a *app) printProvisioned(r engine.ProvisionResult) {
+	if r == (engine.ProvisionResult{}) {
+		return
+	}
+	fmt.Fprintf(a.stdout, "provisioned %d operations: %d failed, %d still open\n", r.Done, r.Failed, r.Open)
+	if r.Failed > 0 {
+		fmt.Fprintln(a.stderr, "See why:  muster operations --state OPEN,FAILED")
+	}
 }
 
 func (a *app) printProcessed(result engine.ProcessResult) {

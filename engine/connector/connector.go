@@ -20,10 +20,10 @@ type Connector interface {
 	// has any.
 	Discover(ctx context.Context) ([]Schema, error)
 
-	// Read calls each with the objects of the source, and returns the cursor from which on changes can be read, "" where
-	// they cannot. With a cursor only the objects that changed since are read, among them those that are gone. The
-	// object is the connector's, and is not used after each returns; an error of each ends the reading and is returned.
-	// A source of which changes cannot be read returns [ErrNoChanges] for a cursor.
+	// Read calls each with the objects of the source, and returns the cursor from which on changes can be read, ""
+	// where they cannot. With a cursor only the objects that changed since are read, among them those that are gone.
+	// The object is the connector's, and is not used after each returns; an error of each ends the reading and is
+	// returned. A source of which changes cannot be read returns [ErrNoChanges] for a cursor.
 	Read(ctx context.Context, since string, each func(object *Object) error) (cursor string, err error)
 
 	// Apply carries an operation out. Called again for an operation that was carried out, it changes nothing and
@@ -64,6 +64,14 @@ type SchemaAttribute struct {
 	Type          string `json:"type"` // STRING, LONG, INT, BOOLEAN or DATE; STRING where nothing is said
 	IsMulti       bool   `json:"isMulti"`
 	IsEntitlement bool   `json:"isEntitlement"`
+	// Schema names the schema whose objects the values are, nil where that is not said.
+	Schema *SchemaReference `json:"schema,omitempty"`
+}
+
+// SchemaReference names a schema.
+type SchemaReference struct {
+	Type string `json:"type,omitempty"`
+	Name string `json:"name"`
 }
 
 // AccountSchema returns the schema of the accounts, nil when there is none.

@@ -3,33 +3,11 @@ package connector_test
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/connector"
 )
-
-func TestReadSecret(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "password")
-	if err := os.WriteFile(path, []byte("s3 cret\r\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("MUSTER_TEST_SECRET", "hush ")
-	for reference, want := range map[string]string{"env:MUSTER_TEST_SECRET": "hush ", "file:" + path: "s3 cret"} {
-		if got, err := connector.ReadSecret(reference); err != nil || got != want {
-			t.Errorf("%s: %q, %v", reference, got, err)
-		}
-	}
-	for _, reference := range []string{"hunter2", "", "env:", "vault:hunter2", "env:MUSTER_TEST_NO_SUCH", "file:/no/such/file"} {
-		_, err := connector.ReadSecret(reference)
-		if err == nil || strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%q: %v", reference, err)
-		}
-	}
-}
 
 func TestPermanent(t *testing.T) {
 	inner := errors.New("x")

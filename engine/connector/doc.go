@@ -10,6 +10,6 @@
 //	result, err := c.Apply(ctx, &connector.Operation{Key: key, Kind: connector.AddValues, ...})
 //
 // A host gives the engine the factories of the connectors that it wants: those of the packages below this one, and its
-// own. A connector that passes connectortest.Run keeps the rules that the engine relies on; the one that matters most is
-// that Apply may be called again for an operation that was carried out before, and then does nothing.
+// own. A connector that passes connectortest.Run keeps the rules that the engine relies on; the one that matters most
+// is that Apply may be called again for an operation that was carried out before, and then does nothing.
 package connector

@@ -9,8 +9,8 @@ import (
 	"github.com/muster-engine/muster/engine/attribute"
 )
 
-// ParseValue reads one value of a source as the type of its attribute. The text of a value that does not fit is personal
-// data and stays out of the error.
+// ParseValue reads one value of a source as the type of its attribute. The text of a value that does not fit is
+// personal data and stays out of the error.
 func ParseValue(typ, text string) (attribute.Value, error) {
 	if text == "" {
 		return attribute.Null, nil
@@ -34,8 +34,8 @@ func ParseValue(typ, text string) (attribute.Value, error) {
 	return attribute.String(text), nil
 }
 
-// AddTo returns the values of an attribute after some were added, in the order in which they came; a value that is there
-// is not added again.
+// AddTo returns the values of an attribute after some were added, in the order in which they came; a value that is
+// there is not added again.
 func AddTo(old, more attribute.Value) attribute.Value {
 	values := slices.Clone(old.Strings())
 	for _, value := range more.Strings() {
@@ -62,8 +62,8 @@ func listOrNull(values []string) attribute.Value {
 }
 
 // Applied returns what the attributes of an account are after an operation. Connectors whose source keeps attributes as
-// they are given can use it, and the engine does to note what became of an account. Of a single-valued attribute to which
-// a value is added, the new value stays.
+// they are given can use it, and the engine does to note what became of an account. Of a single-valued attribute to
+// which a value is added, the new value stays.
 func Applied(attributes *attribute.Set, operation *Operation, schema *Schema) attribute.Set {
 	after := attributes.Clone()
 	for name, value := range operation.Attributes.All() {

@@ -33,6 +33,8 @@ type Configuration struct {
 	Index *criteria.Index
 	// Listed are the roles, by their position in Roles, that list an identity as a member.
 	Listed map[ID][]int
+	// Access is what is granted and provisioned; nil when nothing is.
+	Access *Access
 }
 
 // Role is a role that identities become members of by themselves.
@@ -92,6 +94,7 @@ type State struct {
 
 // Account is one account of an identity.
 type Account struct {
+	RowID    ID
 	SourceID ID
 	transform.Account
 }
@@ -112,6 +115,14 @@ type Snapshot struct {
 	Accounts []Account
 	// Assignments are the roles of the identity.
 	Assignments []Assignment
+	// Grants are what was given to the identity's accounts because something granted it, and Operations those that are
+	// open, or were given up and not tried again.
+	Grants     []Held
+	Operations []Operation
+	// Synchronize says that somebody asked for the synchronization of the attributes.
+	Synchronize bool
+	// Taken reports whether a source has an account of a name; nil when that cannot be known.
+	Taken func(source ID, name string) (bool, error)
 	// Random is the source of the transforms that make random values.
 	Random io.Reader
 	// Directory finds other identities for the transforms that ask for them; nil when none can be found.
@@ -142,6 +153,9 @@ type Change struct {
 	Gained        []Role
 	Lost          []RoleLoss
 	Err           error
+	// Lookup is a failure of what was asked while access was planned. It is not the identity's.
+	Lookup error
+	Access AccessChange
 	// Due is from when on a calculation may find something else though nothing but the time has changed; zero is never.
 	Due time.Time
 	// RolesDue is the part of Due that comes from the dates of assignments.
@@ -174,7 +188,9 @@ func (c *Change) Deactivated() bool {
 }
 
 // Differs reports whether anything is to be written.
-func (c *Change) Differs() bool { return c.StateDiffers() || len(c.Gained)+len(c.Lost) > 0 }
+func (c *Change) Differs() bool {
+	return c.StateDiffers() || len(c.Gained)+len(c.Lost) > 0 || c.Access.Differs()
+}
 
 // StateDiffers reports whether the identity itself is to be written.
 func (c *Change) StateDiffers() bool {
@@ -205,6 +221,7 @@ func Compute(s *Snapshot, c *Configuration, now time.Time) Change {
 	if profile == nil {
 		after.clearError()
 		change.decideRoles(s, c, now)
+		change.planAccess(s, c, nil, now)
 		return change
 	}
 	after.ProfileID = profile.ID
@@ -231,6 +248,7 @@ func Compute(s *Snapshot, c *Configuration, now time.Time) Change {
 	after.setLifecycle(profile)
 	after.clearError()
 	change.decideRoles(s, c, now)
+	change.planAccess(s, c, profile, now)
 	return change
 }
 

@@ -127,6 +127,7 @@ const words = module + "/internal/suggest"
 func TestLayers(t *testing.T) {
 	t.Parallel()
 	const attribute, criteria, transform = module + "/engine/attribute", module + "/engine/criteria", module + "/engine/transform"
+	const connector = module + "/engine/connector"
 	allowed := map[string][]string{
 		module + "/filterql":       {},
 		module + "/migrations":     {},
@@ -134,7 +135,8 @@ func TestLayers(t *testing.T) {
 		attribute:                  {},
 		criteria:                   {attribute, module + "/filterql"},
 		transform:                  {attribute},
-		module + "/engine/refresh": {attribute, criteria, transform},
+		connector:                  {attribute},
+		module + "/engine/refresh": {attribute, connector, criteria, transform},
 	}
 	for _, p := range packages(t) {
 		layer, ok := allowed[p.ImportPath]

@@ -184,7 +184,8 @@ func demandNoSecret(t *testing.T, err error) {
 func (r *run) set(t *testing.T) {
 	native := r.fresh(t, 2)
 	for _, text := range []string{
-		"plain", "Zoë O'Nèill, \"the\" <first>", `back\slash; semi=equals+plus#hash*star()|`, "日本語 👩‍🚀 ع", "  blanks  ", "%d' OR 1=1 --",
+		"plain", "Zoë O'Nèill, \"the\" <first>", `back\slash; semi=equals+plus#hash*star()|`, "日本語 👩‍🚀 ع",
+		"  blanks  ", "%d' OR 1=1 --",
 	} {
 		operation := r.operation(connector.SetAttributes, native, one(r.s.Single, attribute.String(text)))
 		r.apply(t, operation)
@@ -274,7 +275,8 @@ func (r *run) again(t *testing.T) {
 		first := r.apply(t, operation)
 		after := r.accounts(t)
 		second := r.apply(t, operation)
-		if first != second || !maps.EqualFunc(after, r.accounts(t), func(a, b attribute.Set) bool { return a.Equal(&b) }) {
+		same := func(a, b attribute.Set) bool { return a.Equal(&b) }
+		if first != second || !maps.EqualFunc(after, r.accounts(t), same) {
 			t.Errorf("%s does something the second time", operation.Kind)
 		}
 	}
@@ -360,7 +362,8 @@ func (r *run) ends(t *testing.T) {
 	c := r.open(t)
 	stop := errors.New("enough")
 	calls := 0
-	if _, err := c.Read(t.Context(), "", func(*connector.Object) error { calls++; return stop }); !errors.Is(err, stop) || calls != 1 {
+	_, err := c.Read(t.Context(), "", func(*connector.Object) error { calls++; return stop })
+	if !errors.Is(err, stop) || calls != 1 {
 		t.Errorf("an error of the visitor: %v, %d calls", err, calls)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -26,8 +26,8 @@ const FileSizeMax = 256 << 20
 // lockWait is how long an operation waits for another process that writes to the same file.
 const lockWait = 30 * time.Second
 
-// New makes the connector of a source whose accounts are the rows of a file in a folder: a [connector.Factory]. A file is
-// written back as a whole, beside the old one and then in its place, under a lock that other processes respect which
+// New makes the connector of a source whose accounts are the rows of a file in a folder: a [connector.Factory]. A file
+// is written back as a whole, beside the old one and then in its place, under a lock that other processes respect which
 // write by this connector. Values are written as the schema reads them; a file with a row that cannot be read is not
 // written, so that nothing is lost. A file holds no passwords.
 func New(_ context.Context, config connector.Config) (connector.Connector, error) {
@@ -305,7 +305,8 @@ func (t *table) apply(operation *connector.Operation) (bool, error) {
 	}
 	t.objects.read(Row{Values: t.rows[at]})
 	if t.objects.object.Fault != "" {
-		return false, connector.Permanent(fmt.Errorf("the row of the account cannot be read: %s", t.objects.object.Fault))
+		return false, connector.Permanent(fmt.Errorf("the row of the account cannot be read: %s",
+			t.objects.object.Fault))
 	}
 	after := connector.Applied(&t.objects.object.Attributes, operation, t.schema)
 	row := slices.Clone(t.rows[at])

@@ -31,8 +31,8 @@ type column struct {
 	multi bool
 }
 
-// NewObjects returns a reader of the objects of a text. Without a schema every column is an attribute, and the first one
-// holds the native identity.
+// NewObjects returns a reader of the objects of a text. Without a schema every column is an attribute, and the first
+// one holds the native identity.
 func NewObjects(r io.Reader, settings Settings, schema *connector.Schema) (*Objects, error) {
 	options, err := settings.options(schema)
 	if err != nil {

@@ -1,4 +1,6 @@
-package connector
+// Package secret reads secrets by reference: env:NAME or file:PATH. References are what a configuration holds, so that
+// no secret is stored or shown.
+package secret
 
 import (
 	"fmt"
@@ -6,12 +8,12 @@ import (
 	"strings"
 )
 
-// SecretSizeMax is how many bytes a secret may have.
-const SecretSizeMax = 64 << 10
+// SizeMax is how many bytes a secret may have.
+const SizeMax = 64 << 10
 
-// ParseSecret checks that a text is a reference to a secret, env:NAME or file:PATH, and not a secret itself. The error
+// Parse checks that a text is a reference to a secret, env:NAME or file:PATH, and not a secret itself. The error
 // does not repeat the text.
-func ParseSecret(text string) (scheme, name string, err error) {
+func Parse(text string) (scheme, name string, err error) {
 	scheme, name, found := strings.Cut(text, ":")
 	if !found || name == "" || scheme != "env" && scheme != "file" {
 		return "", "", fmt.Errorf("a secret is not written into the configuration: give a reference, env:NAME for a " +
@@ -20,10 +22,10 @@ func ParseSecret(text string) (scheme, name string, err error) {
 	return scheme, name, nil
 }
 
-// ReadSecret returns what a reference stands for: env:NAME the value of a variable of the environment, file:PATH the
+// Read returns what a reference stands for: env:NAME the value of a variable of the environment, file:PATH the
 // content of a file without the line break at its end. It is what a host gives to the engine whose secrets are there.
-func ReadSecret(reference string) (string, error) {
-	scheme, name, err := ParseSecret(reference)
+func Read(reference string) (string, error) {
+	scheme, name, err := Parse(reference)
 	if err != nil {
 		return "", err
 	}
@@ -35,8 +37,8 @@ func ReadSecret(reference string) (string, error) {
 		return value, nil
 	}
 	info, err := os.Stat(name)
-	if err == nil && info.Size() > SecretSizeMax {
-		return "", fmt.Errorf("the file %s, which is to hold a secret, has more than %d bytes", name, SecretSizeMax)
+	if err == nil && info.Size() > SizeMax {
+		return "", fmt.Errorf("the file %s, which is to hold a secret, has more than %d bytes", name, SizeMax)
 	}
 	text, err := os.ReadFile(name)
 	if err != nil {

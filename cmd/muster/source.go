@@ -1,0 +1,244 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muster-engine/muster/engine"
+)
+
+func (a *app) sourceCommand() *cobra.Command {
+	return group(&cobra.Command{Use: "source", Aliases: []string{"sources"},
+		Short: "List, test, discover, aggregate and synchronize sources by their connectors"},
+		a.sourceListCommand(), a.sourceTestCommand(), a.sourceDiscoverCommand(), a.sourceAggregateCommand(),
+		a.sourceSyncCommand())
+}
+
+func (a *app) sourceListCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use: "list", Short: "List the sources, and how their aggregation goes", Args: exactArgs(0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+				return err
+			}
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				states, err := eng.Sources(cmd.Context())
+				if err != nil {
+					return err
+				}
+				if output == outputJSON {
+					return a.printJSON(states)
+				}
+				rows := [][]string{{"SOURCE", "CONNECTOR", "SCHEDULE", "NEXT", "LAST", "ERROR"}}
+				for i := range states {
+					s := &states[i]
+					connector := s.Connector
+					if !s.Connected {
+						connector += " (by hand)"
+					}
+					rows = append(rows, []string{s.Source, connector, s.Schedule, dateText(s.Next), dateText(s.Last),
+						oneLine(s.Error)})
+				}
+				return writeAligned(a.stdout, rows)
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", outputTable, "table or json")
+	return cmd
+}
+
+func (a *app) sourceTestCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "test SOURCE", Short: "Try whether a source can be reached", Args: exactArgs(1, "one SOURCE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				if err := eng.TestSource(cmd.Context(), args[0]); err != nil {
+					return err
+				}
+				fmt.Fprintf(a.stdout, "the source %q can be reached\n", args[0])
+				return nil
+			})
+		},
+	}
+}
+
+func (a *app) sourceDiscoverCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "discover SOURCE", Short: "Show the schemas that a source tells", Args: exactArgs(1, "one SOURCE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				schemas, err := eng.DiscoverSource(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return a.printJSON(map[string]any{"schemas": schemas})
+			})
+		},
+	}
+}
+
+func (a *app) sourceAggregateCommand() *cobra.Command {
+	var maxDeletions string
+	var changes, noProcess bool
+	cmd := &cobra.Command{
+		Use: "aggregate SOURCE", Short: "Read the accounts of a source by its connector",
+		Long: `Aggregate reads a source by its connector, as "muster aggregate" reads a text: everything, or with
+--changes what changed since the last time, where the source can tell.`,
+		Args: exactArgs(1, "one SOURCE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			options := engine.AggregateOptions{Delta: changes}
+			if maxDeletions != "" {
+				limit, err := engine.ParseDeletionLimit(maxDeletions)
+				if err != nil {
+					return usage("--max-deletions: %w", err)
+				}
+				options.MaxDeletions = &limit
+			}
+			return a.withEngine(ctx, func(eng *engine.Engine) error {
+				result, err := eng.AggregateSource(ctx, args[0], options)
+				if err != nil {
+					return err
+				}
+				a.printAggregation(result)
+				if noProcess {
+					return nil
+				}
+				return a.process(ctx, eng)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&changes, "changes", false, "read only what changed since the last time")
+	flags.StringVar(&maxDeletions, "max-deletions", "",
+		"accounts that may be removed, as 25 or as 10% (default: the source's deleteThreshold)")
+	flags.BoolVar(&noProcess, "no-process", false, "leave the identities concerned marked, and do not process them")
+	return cmd
+}
+
+func (a *app) sourceSyncCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "sync SOURCE", Short: "Bring the attributes of all accounts of a source up to their identities",
+		Args: exactArgs(1, "one SOURCE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			return a.withEngine(ctx, func(eng *engine.Engine) error {
+				job, err := eng.SynchronizeSource(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(a.stdout, "synchronizing %q: task %s\n", args[0], job.ID)
+				return a.process(ctx, eng)
+			})
+		},
+	}
+}
+
+func (a *app) syncCommand() *cobra.Command {
+	var dryRun bool
+	var output string
+	cmd := &cobra.Command{
+		Use: "sync ID|ALIAS...", Short: "Bring the attributes of identities' accounts up to the identities",
+		Long: `Sync compares the accounts of identities with the identities, as the sources' attributeSyncConfig
+says, and writes what differs to the sources. An identity can be synchronized once in ten seconds. With --dry-run it shows what
+would be written, and writes nothing.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage("%s takes identities, none is given", cmd.CommandPath())
+			}
+			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+				return err
+			}
+			ctx := cmd.Context()
+			return a.withEngine(ctx, func(eng *engine.Engine) error {
+				ids, err := identityIDs(ctx, eng, args)
+				if err != nil {
+					return err
+				}
+				if dryRun {
+					return a.showPreview(ctx, eng, engine.PreviewParams{IDs: ids, Synchronize: true}, output, 0)
+				}
+				for _, id := range ids {
+					job, err := eng.SynchronizeAttributes(ctx, id)
+					var limited *engine.Error
+					if errors.As(err, &limited) && limited.Kind == engine.RateLimited {
+						return fmt.Errorf("%w: wait %s", err, limited.RetryAfter)
+					}
+					if err != nil {
+						return err
+					}
+					fmt.Fprintf(a.stdout, "synchronizing %s: task %s\n", id, job.ID)
+				}
+				return a.process(ctx, eng)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show what would be written, and write nothing")
+	cmd.Flags().StringVarP(&output, "output", "o", outputTable, "table or json, of a dry run")
+	return cmd
+}
+
+func (a *app) operationsCommand() *cobra.Command {
+	var query engine.OperationQuery
+	var states, output string
+	cmd := &cobra.Command{
+		Use: "operations", Short: "List what is to be done, and was done, on sources",
+		Args: exactArgs(0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+				return err
+			}
+			if states != "" {
+				query.States = strings.Split(strings.ToUpper(states), ",")
+			}
+			ctx := cmd.Context()
+			return a.withEngine(ctx, func(eng *engine.Engine) error {
+				if query.Identity != "" {
+					ids, err := identityIDs(ctx, eng, []string{query.Identity})
+					if err != nil {
+						return err
+					}
+					query.Identity = ids[0]
+				}
+				operations, err := eng.Operations(ctx, query)
+				if err != nil {
+					return err
+				}
+				if output == outputJSON {
+					return a.printJSON(operations)
+				}
+				return a.printOperations(operations)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&query.Identity, "identity", "", "only those for an identity, ID or alias")
+	flags.StringVar(&query.Source, "source", "", "only those on a source")
+	flags.StringVar(&states, "state", "",
+		"only those in a state, or several: OPEN, MANUAL, DONE, FAILED, RETRIED, CANCELLED")
+	flags.IntVar(&query.Limit, "limit", 50, "most operations to show, 1 to 1000")
+	flags.IntVar(&query.Offset, "offset", 0, "operations to leave out first")
+	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
+	return cmd
+}
+
+func (a *app) printOperations(operations []engine.Operation) error {
+	rows := [][]string{{"STATE", "SOURCE", "ACCOUNT", "OPERATION", "ATTRIBUTES", "IDENTITY", "REASON", "TRIES",
+		"ERROR"}}
+	for i := range operations {
+		o := &operations[i]
+		var attributes []string
+		for name, value := range o.Attributes.All() {
+			attributes = append(attributes, fmt.Sprintf("%s=%s", name, shownValue(value)))
+		}
+		rows = append(rows, []string{o.State, o.Source.Name, o.NativeIdentity, operationName(o.Kind),
+			cut(strings.Join(attributes, " "), previewValueMax), o.Identity.Name, o.Reason, strconv.Itoa(o.Attempts),
+			oneLine(o.Error)})
+	}
+	return writeAligned(a.stdout, rows)
+}

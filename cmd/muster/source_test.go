@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+const filesConfig = `
+sources:
+  - name: Files
+    connector: delimited-folder
+    connectorAttributes: {folder: %q}
+    schedules: [{type: ACCOUNT_AGGREGATION, cronExpression: "0 0 5 * * ?"}]
+    schemas:
+      - name: account
+        identityAttribute: login
+        attributes: [{name: login}, {name: full}, {name: groups, isMulti: true, isEntitlement: true}]
+    accountCorrelationConfig: {attributeAssignments: [{property: uid, value: login}]}
+    attributeSyncConfig: {attributes: [{name: department, enabled: true, target: full}]}
+    provisioningPolicies:
+      - usageType: CREATE
+        fields:
+          - {name: login, transform: {type: identityAttribute, attributes: {name: uid}}}
+          - {name: full, transform: {type: identityAttribute, attributes: {name: department}}}
+roles:
+  - name: Lead
+    enabled: true
+    entitlements: [{source: {name: Files}, value: leads}]
+`
+
+func TestSourceCommands(t *testing.T) {
+	t.Parallel()
+	s := staffed(t, 2)
+	path := filepath.Join(s.dir, "accounts.csv")
+	read := func() string {
+		t.Helper()
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	s.file("accounts.csv", "login,full,groups\n2,Old Name,staff\n")
+	s.run(exitOK, "", "apply", "-f", s.file("files.yaml", fmt.Sprintf(filesConfig, s.dir)))
+	out, _ := s.run(exitOK, "", "source", "test", "Files")
+	demand(t, out, `"Files" can be reached`)
+	out, _ = s.run(exitOK, "", "source", "discover", "files")
+	demand(t, out, `"identityAttribute": "login"`, `"name": "groups"`)
+	out, _ = s.run(exitOK, "", "source", "aggregate", "Files", "--no-process")
+	demand(t, out, "Files: 1 rows; accounts: 1 added")
+	out, _ = s.run(exitOK, "", "process", "--dry-run")
+	demand(t, out, `set attributes 2 full="Sales", for attribute department of the identity`, "Files: set attributes: 1",
+		"nothing was written")
+	if got := read(); got != "login,full,groups\n2,Old Name,staff\n" {
+		t.Errorf("a dry run wrote %q", got)
+	}
+	out, _ = s.run(exitOK, "", "process")
+	demand(t, out, "provisioned 1 operations: 0 failed, 0 still open")
+	out, _ = s.run(exitOK, "", "roles", "assign", "3", "Lead")
+	demand(t, out, "provisioned 2 operations")
+	if got, want := read(), "login,full,groups\n2,Sales,staff\n3,Sales,leads\n"; got != want {
+		t.Errorf("the file is %q, want %q", got, want)
+	}
+	out, _ = s.run(exitOK, "", "operations", "--identity", "3")
+	demand(t, out, "DONE", "add entitlement", "groups=[\"leads\"]", `role "Lead"`, "create")
+	out, _ = s.run(exitOK, "", "operations", "--state", "open,failed", "-o", "json")
+	demand(t, out, "[]")
+	s.run(exitUsage, "", "operations", "--state", "lost")
+
+	s.file("accounts.csv", "login,full,groups\n2,Drifted,staff\n3,Sales,leads\n")
+	s.run(exitOK, "", "source", "aggregate", "Files", "--no-process")
+	out, _ = s.run(exitOK, "", "sync", "2", "--dry-run")
+	demand(t, out, `full="Sales"`)
+	s.run(exitOK, "", "sync", "2")
+	_, errOut := s.run(exitFailed, "", "sync", "2")
+	demand(t, errOut, "less than 10s ago", "wait ")
+	out, _ = s.run(exitOK, "", "source", "sync", "Files")
+	demand(t, out, "processed 2 identities")
+	if got, want := read(), "login,full,groups\n2,Sales,staff\n3,Sales,leads\n"; got != want {
+		t.Errorf("the file is %q, want %q", got, want)
+	}
+	out, _ = s.run(exitOK, "", "source", "list")
+	demand(t, out, "delimited-folder", "0 0 5 * * ?", "(by hand)")
+	out, _ = s.run(exitOK, "", "source", "list", "-o", "json")
+	demand(t, out, `"connected": true`)
+
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	_, errOut = s.run(exitFailed, "", "source", "test", "Files")
+	demand(t, errOut, "no such file")
+	_, errOut = s.run(exitFailed, "", "source", "aggregate", "Nowhere")
+	demand(t, errOut, "the sources are")
+	_, errOut = s.run(exitUsage, "", "sync")
+	demand(t, errOut, "takes identities")
+}

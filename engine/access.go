@@ -1,0 +1,516 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/muster-engine/muster/engine/connector"
+	"github.com/muster-engine/muster/engine/connector/secret"
+	"github.com/muster-engine/muster/engine/refresh"
+	"github.com/muster-engine/muster/engine/transform"
+	"github.com/muster-engine/muster/store"
+)
+
+// AccessProfile is a bundle of entitlements of one source, in the published shape.
+type AccessProfile struct {
+	ID           string                 `json:"id"`
+	Name         string                 `json:"name"`
+	Enabled      *bool                  `json:"enabled"` // defaults to true; one that is not enabled grants nothing
+	Source       Reference              `json:"source"`
+	Entitlements []EntitlementReference `json:"entitlements"`
+	// ProvisioningCriteria choose among several accounts of an identity on the source. Without, it is the earliest.
+	ProvisioningCriteria *ProvisioningCriteria `json:"provisioningCriteria"`
+}
+
+// EntitlementReference names an entitlement: by ID, by attribute and value, or by a name that is the only one on its
+// source. The attribute may be left out where the source has one entitlement attribute.
+type EntitlementReference struct {
+	Reference
+	Source    *Reference `json:"source,omitempty"` // for the entitlements of a role
+	Attribute string     `json:"attribute,omitempty"`
+	Value     string     `json:"value,omitempty"`
+}
+
+// ProvisioningCriteria is a criterion over accounts, in the published shape: three levels at most.
+type ProvisioningCriteria struct {
+	Operation string                  `json:"operation"` // EQUALS, NOT_EQUALS, CONTAINS, HAS, AND or OR
+	Attribute string                  `json:"attribute"`
+	Value     *string                 `json:"value"`
+	Children  []*ProvisioningCriteria `json:"children"`
+}
+
+// provisioningLevelsMax is how many levels provisioning criteria may have, as published.
+const provisioningLevelsMax = 3
+
+// AccountAction is what becomes of accounts on entering a lifecycle state, in the published shape.
+type AccountAction struct {
+	Action    string   `json:"action"` // ENABLE, DISABLE or DELETE
+	SourceIDs []string `json:"sourceIds"`
+}
+
+// ProvisioningPolicy says how the attributes of a new account are made, in the published shape.
+type ProvisioningPolicy struct {
+	Name      string            `json:"name"`
+	UsageType string            `json:"usageType"` // CREATE is read, others are kept
+	Fields    []json.RawMessage `json:"fields"`
+}
+
+// AttributeSyncConfig says which account attributes are kept what the identity's are, in the published shape.
+type AttributeSyncConfig struct {
+	Attributes []AttributeSync `json:"attributes"`
+}
+
+// AttributeSync keeps an account attribute what an identity attribute is.
+type AttributeSync struct {
+	Name    string `json:"name"` // of the identity attribute
+	Enabled bool   `json:"enabled"`
+	Target  string `json:"target"` // the account attribute
+}
+
+// AccountStatus says which attribute of an account tells whether it can be used, and how that is written.
+type AccountStatus struct {
+	Attribute string `json:"attribute"`
+	Enabled   string `json:"enabled"`
+	Disabled  string `json:"disabled"`
+}
+
+// statusDefault is how accounts say that they are disabled where the source does not tell otherwise.
+var statusDefault = AccountStatus{Attribute: "IIQDisabled", Enabled: "false", Disabled: "true"}
+
+// secretMembers are the parts of names under which connectorAttributes hold secrets.
+var secretMembers = []string{"password", "secret", "token", "credential", "privatekey", "passphrase", "apikey"}
+
+// validateSecrets refuses secrets that are written into the configuration.
+func validateSecrets(attributes json.RawMessage) error {
+	if isNone(attributes) {
+		return nil
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(attributes, &members); err != nil {
+		return errors.New("connectorAttributes: an object is expected")
+	}
+	for name, value := range members {
+		folded := strings.ToLower(name)
+		if !slices.ContainsFunc(secretMembers, func(part string) bool { return strings.Contains(folded, part) }) {
+			continue
+		}
+		var text string
+		if json.Unmarshal(value, &text) != nil || text == "" {
+			continue // a number or a flag about a secret
+		}
+		if _, _, err := secret.Parse(text); err != nil {
+			return fmt.Errorf("connectorAttributes.%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// accountStatus returns how the source's accounts say whether they can be used.
+func (s *Source) accountStatus() (AccountStatus, error) {
+	var attributes struct {
+		AccountStatus *AccountStatus `json:"accountStatus"`
+	}
+	if isNone(s.ConnectorAttributes) {
+		return statusDefault, nil
+	}
+	if err := json.Unmarshal(s.ConnectorAttributes, &attributes); err != nil {
+		return statusDefault, fmt.Errorf("connectorAttributes.accountStatus: an object with attribute, enabled and "+
+			"disabled is expected: %w", err)
+	}
+	status := attributes.AccountStatus
+	switch {
+	case status == nil:
+		return statusDefault, nil
+	case status.Attribute == "" || status.Disabled == status.Enabled:
+		return statusDefault, errors.New("connectorAttributes.accountStatus: an attribute, and different values for " +
+			"enabled and disabled are expected")
+	}
+	return *status, nil
+}
+
+// createPolicy returns the policy by which accounts are created, nil when the source has none.
+func (s *Source) createPolicy() *ProvisioningPolicy {
+	for i := range s.ProvisioningPolicies {
+		if usage := s.ProvisioningPolicies[i].UsageType; usage == "" || usage == "CREATE" {
+			return &s.ProvisioningPolicies[i]
+		}
+	}
+	return nil
+}
+
+// compileAccess compiles what roles and lifecycle states grant, and how sources are provisioned. connected says of a
+// connector whether there is one.
+func (c *configuration) compileAccess(rows *store.Configuration, connected func(name string) bool) error {
+	access := &refresh.Access{Roles: map[refresh.ID]refresh.RoleAccess{},
+		States: map[refresh.ID]map[string]refresh.StateAccess{}, Sources: map[refresh.ID]*refresh.TargetSource{}}
+	b := accessBuilder{c: c, known: rows.Entitlements, profiles: map[store.ID]*compiledProfile{}}
+	for _, source := range c.sources {
+		target, err := b.source(source)
+		if err != nil {
+			return fmt.Errorf("source %q: %w", source.Name, err)
+		}
+		target.Manual = !connected(source.Connector)
+		access.Sources[target.ID] = target
+		b.grants = b.grants || len(target.Sync) > 0
+	}
+	for _, row := range rows.AccessProfiles {
+		if err := b.profile(row); err != nil {
+			return fmt.Errorf("access profile %q: %w", row.Name, err)
+		}
+	}
+	for id, role := range c.roles {
+		grants, err := b.role(&role.Role)
+		if err != nil {
+			return fmt.Errorf("role %q: %w", role.Name, err)
+		}
+		if role.Enabled && len(grants) > 0 {
+			access.Roles[refresh.ID(id)] = refresh.RoleAccess{Name: role.Name, Grants: grants}
+			b.grants = true
+		}
+	}
+	for i := range c.profiles {
+		p := &c.profiles[i]
+		states := map[string]refresh.StateAccess{}
+		for name, state := range p.states {
+			compiled, err := b.state(&state.LifecycleState)
+			if err != nil {
+				return fmt.Errorf("lifecycle state %q: %w", name, err)
+			}
+			if len(compiled.Grants)+len(compiled.Actions) > 0 || compiled.RemoveAll {
+				states[name] = compiled
+				b.grants = true
+			}
+		}
+		access.States[refresh.ID(p.id)] = states
+	}
+	if b.grants || rows.Granted {
+		c.refresh.Access = access
+	}
+	return nil
+}
+
+type compiledProfile struct {
+	AccessProfile
+	id     store.ID
+	grants []refresh.Grant
+}
+
+type accessBuilder struct {
+	c        *configuration
+	known    []store.Entitlement
+	profiles map[store.ID]*compiledProfile
+	grants   bool // that anything is granted, done or synchronized
+}
+
+func (b *accessBuilder) source(s *configuredSource) (*refresh.TargetSource, error) {
+	status, err := s.accountStatus()
+	if err != nil {
+		return nil, err
+	}
+	target := &refresh.TargetSource{ID: refresh.ID(s.id), Name: s.Name, Status: status.Attribute,
+		Enabled: status.Enabled, Disabled: status.Disabled, Entitling: s.entitling("")}
+	if policy := s.createPolicy(); policy != nil {
+		target.Policy = []refresh.PolicyField{}
+		for i, definition := range policy.Fields {
+			field, err := transform.CompileField(definition, b.c)
+			if err != nil {
+				return nil, fmt.Errorf("provisioningPolicies: fields[%d]: %w", i, err)
+			}
+			f := refresh.PolicyField{Name: field.Name, Required: field.Required,
+				Secret: strings.EqualFold(field.Type, "secret")}
+			if field.Transform != nil {
+				f.Transform = field.Transform
+			}
+			target.Policy = append(target.Policy, f)
+		}
+	}
+	if config := s.AttributeSyncConfig; config != nil {
+		seen := map[string]bool{}
+		for i, a := range config.Attributes {
+			place := fmt.Sprintf("attributeSyncConfig.attributes[%d]", i)
+			switch {
+			case !validAttributeName(a.Name):
+				return nil, fmt.Errorf("%s.name: %q is no name of an identity attribute", place, a.Name)
+			case a.Target == "":
+				return nil, fmt.Errorf("%s.target is missing: the name of the account attribute", place)
+			case seen[a.Target]:
+				return nil, fmt.Errorf("%s.target: %q is synchronized twice", place, a.Target)
+			}
+			seen[a.Target] = true
+			if a.Enabled {
+				target.Sync = append(target.Sync, refresh.SyncAttribute{Identity: a.Name, Account: a.Target})
+			}
+		}
+	}
+	return target, nil
+}
+
+// profile compiles an access profile.
+func (b *accessBuilder) profile(row store.Object) error {
+	p := &compiledProfile{id: row.ID}
+	if err := decodeObject(row.Document, &p.AccessProfile); err != nil {
+		return err
+	}
+	source := b.c.sourceOf(&p.Source)
+	if source == nil {
+		return fmt.Errorf("source: there is no source %q", p.Source.label())
+	}
+	choice, err := p.ProvisioningCriteria.compile("provisioningCriteria", 1)
+	if err != nil {
+		return err
+	}
+	for i := range p.Entitlements {
+		e, err := b.entitlement(&p.Entitlements[i], source)
+		if err != nil {
+			return fmt.Errorf("entitlements[%d]: %w", i, err)
+		}
+		p.grants = append(p.grants, refresh.Grant{Entitlement: e, Profile: refresh.ID(row.ID), ProfileName: row.Name,
+			Choice: choice})
+	}
+	if p.Enabled != nil && !*p.Enabled {
+		p.grants = nil
+	}
+	b.profiles[row.ID] = p
+	return nil
+}
+
+func (r *Reference) label() string {
+	if r.Name != "" {
+		return r.Name
+	}
+	return r.ID
+}
+
+// sourceOf returns the source that a reference names, by ID or by name; nil when there is none.
+func (c *configuration) sourceOf(r *Reference) *configuredSource {
+	if source := c.sourceByName(r.ID); r.ID != "" && source != nil {
+		return source
+	}
+	if r.Name == "" {
+		return nil
+	}
+	return c.sourceByName(r.Name)
+}
+
+func (c *ProvisioningCriteria) compile(place string, level int) (*refresh.AccountChoice, error) {
+	if c == nil || level == 1 && c.Operation == "" && c.Attribute == "" && len(c.Children) == 0 {
+		return nil, nil
+	}
+	choice := &refresh.AccountChoice{Operation: strings.ToUpper(c.Operation), Attribute: c.Attribute,
+		Value: deref(c.Value)}
+	switch choice.Operation {
+	case "AND", "OR":
+		if len(c.Children) == 0 {
+			return nil, fmt.Errorf("%s.children is missing: %s needs some", place, choice.Operation)
+		}
+		if level == provisioningLevelsMax {
+			return nil, fmt.Errorf("%s: there are more than %d levels", place, provisioningLevelsMax)
+		}
+		for i, child := range c.Children {
+			inner, err := child.compile(fmt.Sprintf("%s.children[%d]", place, i), level+1)
+			if err == nil && inner == nil {
+				err = fmt.Errorf("%s.children[%d] is empty", place, i)
+			}
+			if err != nil {
+				return nil, err
+			}
+			choice.Children = append(choice.Children, inner)
+		}
+	case "EQUALS", "NOT_EQUALS", "CONTAINS", "HAS":
+		if c.Attribute == "" || c.Value == nil {
+			return nil, fmt.Errorf("%s: attribute and value are expected with %s", place, choice.Operation)
+		}
+	default:
+		return nil, fmt.Errorf("%s.operation: %q is unknown: EQUALS, NOT_EQUALS, CONTAINS, HAS, AND and OR are known",
+			place, c.Operation)
+	}
+	return choice, nil
+}
+
+// entitlement returns the entitlement that a reference names. source is that of the access profile, nil for a role's
+// own.
+func (b *accessBuilder) entitlement(r *EntitlementReference, source *configuredSource) (refresh.Entitlement, error) {
+	if r.Source != nil {
+		if source = b.c.sourceOf(r.Source); source == nil {
+			return refresh.Entitlement{}, fmt.Errorf("source: there is no source %q", r.Source.label())
+		}
+	}
+	if id, err := store.ParseID(r.ID); err == nil {
+		at := slices.IndexFunc(b.known, func(e store.Entitlement) bool { return e.ID == id })
+		if at >= 0 {
+			e := &b.known[at]
+			if source != nil && e.SourceID != source.id {
+				return refresh.Entitlement{}, fmt.Errorf("the entitlement %s is one of another source", r.ID)
+			}
+			return refresh.Entitlement{SourceID: refresh.ID(e.SourceID), Attribute: e.Attribute, Value: e.Value}, nil
+		}
+	}
+	if source == nil {
+		return refresh.Entitlement{}, errors.New("source is missing: the source of the entitlement")
+	}
+	if r.Value != "" {
+		return source.entitlementOf(r)
+	}
+	var found []*store.Entitlement
+	for i := range b.known {
+		e := &b.known[i]
+		if e.SourceID == source.id && r.Name != "" && store.Fold(e.Name) == store.Fold(r.Name) &&
+			(r.Attribute == "" || r.Attribute == e.Attribute) {
+			found = append(found, e)
+		}
+	}
+	if len(found) != 1 {
+		return refresh.Entitlement{}, fmt.Errorf("%d entitlements of the source %q have the name %q: name one by its "+
+			"id, or by attribute and value", len(found), source.Name, r.Name)
+	}
+	return refresh.Entitlement{SourceID: refresh.ID(source.id), Attribute: found[0].Attribute,
+		Value: found[0].Value}, nil
+}
+
+// entitlementOf returns the entitlement of a value.
+func (s *configuredSource) entitlementOf(r *EntitlementReference) (refresh.Entitlement, error) {
+	e := refresh.Entitlement{SourceID: refresh.ID(s.id), Attribute: r.Attribute, Value: r.Value}
+	if len(r.Value) > EntitlementLengthMax || !storable(r.Value) {
+		return e, fmt.Errorf("value: at most %d bytes without NUL are allowed", EntitlementLengthMax)
+	}
+	names := s.entitling("")
+	if e.Attribute == "" && len(names) == 1 {
+		e.Attribute = names[0]
+	}
+	if !slices.Contains(names, e.Attribute) {
+		return e, fmt.Errorf("attribute: %q is no entitlement attribute of the source %q: those are %s", e.Attribute,
+			s.Name, listOrNone(names))
+	}
+	return e, nil
+}
+
+// role returns what a role grants.
+func (b *accessBuilder) role(r *Role) ([]refresh.Grant, error) {
+	var grants []refresh.Grant
+	for i := range r.AccessProfiles {
+		p := b.profileOf(&r.AccessProfiles[i])
+		if p == nil {
+			return nil, fmt.Errorf("accessProfiles[%d]: there is no access profile %q", i, r.AccessProfiles[i].label())
+		}
+		grants = append(grants, p.grants...)
+	}
+	for i := range r.Entitlements {
+		e, err := b.entitlement(&r.Entitlements[i], nil)
+		if err != nil {
+			return nil, fmt.Errorf("entitlements[%d]: %w", i, err)
+		}
+		grants = append(grants, refresh.Grant{Entitlement: e})
+	}
+	return grants, nil
+}
+
+func (b *accessBuilder) profileOf(r *Reference) *compiledProfile {
+	if id, err := store.ParseID(r.ID); err == nil && b.profiles[id] != nil {
+		return b.profiles[id]
+	}
+	for _, p := range b.profiles {
+		if r.Name != "" && store.Fold(p.Name) == store.Fold(r.Name) {
+			return p
+		}
+	}
+	return nil
+}
+
+// accountActions are the actions by the names that they have in a configuration.
+var accountActions = map[string]connector.Kind{
+	"ENABLE": connector.Enable, "DISABLE": connector.Disable, "DELETE": connector.Delete,
+}
+
+func (b *accessBuilder) state(l *LifecycleState) (refresh.StateAccess, error) {
+	var state refresh.StateAccess
+	for i, text := range l.AccessProfileIDs {
+		p := b.profileOf(&Reference{ID: text, Name: text})
+		if p == nil {
+			return state, fmt.Errorf("accessProfileIds[%d]: there is no access profile %q", i, text)
+		}
+		state.Grants = append(state.Grants, p.grants...)
+	}
+	for i, action := range l.AccountActions {
+		kind, known := accountActions[strings.ToUpper(action.Action)]
+		if !known {
+			return state, fmt.Errorf("accountActions[%d].action: %q is unknown: ENABLE, DISABLE and DELETE are known",
+				i, action.Action)
+		}
+		for k, text := range action.SourceIDs {
+			source := b.c.sourceByName(text)
+			if source == nil {
+				return state, fmt.Errorf("accountActions[%d].sourceIds[%d]: there is no source %q", i, k, text)
+			}
+			if state.Actions == nil {
+				state.Actions = map[refresh.ID]connector.Kind{}
+			}
+			if _, twice := state.Actions[refresh.ID(source.id)]; twice {
+				return state, fmt.Errorf("accountActions[%d].sourceIds[%d]: the source %q has an action already", i, k,
+					source.Name)
+			}
+			state.Actions[refresh.ID(source.id)] = kind
+		}
+	}
+	state.RemoveAll = l.AccessActions != nil && l.AccessActions.RemoveAllAccessEnabled
+	return state, nil
+}
+
+// stateAccess returns what the lifecycle states of a profile grant.
+func (c *configuration) stateAccess(profile store.ID) map[string]refresh.StateAccess {
+	if c.refresh.Access == nil || len(c.refresh.Access.States[refresh.ID(profile)]) == 0 {
+		return nil
+	}
+	return c.refresh.Access.States[refresh.ID(profile)]
+}
+
+func (c *configuration) roleAccess(role store.ID) []refresh.Grant {
+	if c.refresh.Access == nil {
+		return nil
+	}
+	return c.refresh.Access.Roles[refresh.ID(role)].Grants
+}
+
+// markAccess marks the identities that have a role which grants something else now.
+func (a *application) markAccess(after *configuration) error {
+	for id := range after.roles {
+		if reflect.DeepEqual(a.before.roleAccess(id), after.roleAccess(id)) {
+			continue
+		}
+		if err := a.e.store.RequestHolderRefresh(a.ctx, a.tx, id, "access of the role changed", a.cause); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *application) putAccessProfile(d Document) error {
+	var shape AccessProfile
+	if err := decodeObject(d.Object, &shape); err != nil {
+		return inputError{err}
+	}
+	if err := validateName(shape.Name); err != nil {
+		return inputError{err}
+	}
+	if _, err := a.findSource(shape.Source); err != nil {
+		return fmt.Errorf("source: %w", err)
+	}
+	row, at, action, err := a.place(a.rows.AccessProfiles, shape.ID, shape.Name, d.Object)
+	if err != nil {
+		return err
+	}
+	a.note(TypeAccessProfile, row.ID, row.Name, action)
+	if action == Unchanged {
+		return nil
+	}
+	if at >= 0 {
+		a.rows.AccessProfiles[at] = row
+	} else {
+		a.rows.AccessProfiles = append(a.rows.AccessProfiles, row)
+	}
+	a.write(func() error { return a.e.store.PutAccessProfile(a.ctx, a.tx, row) })
+	return nil
+}

@@ -1,0 +1,29 @@
+package secret_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/muster-engine/muster/engine/connector/secret"
+)
+
+func TestRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(path, []byte("s3 cret\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("MUSTER_TEST_SECRET", "hush ")
+	for reference, want := range map[string]string{"env:MUSTER_TEST_SECRET": "hush ", "file:" + path: "s3 cret"} {
+		if got, err := secret.Read(reference); err != nil || got != want {
+			t.Errorf("%s: %q, %v", reference, got, err)
+		}
+	}
+	for _, reference := range []string{"hunter2", "", "env:", "vault:hunter2", "env:MUSTER_TEST_NO_SUCH", "file:/no/such/file"} {
+		_, err := secret.Read(reference)
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: %v", reference, err)
+		}
+	}
+}

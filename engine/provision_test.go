@@ -1,0 +1,462 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/connector"
+	"github.com/muster-engine/muster/engine/connector/delimited"
+)
+
+// target is a company with a source of files that its access is provisioned to.
+type target struct {
+	*fixture
+	folder string
+	// fails, when it is set, is what every operation ends with, before or after it was carried out.
+	fails  atomic.Pointer[failure]
+	counts atomic.Int64 // operations that reached the connector
+}
+
+type failure struct {
+	err   error
+	after bool // the operation was carried out
+}
+
+// targetConfig grants access to people in Sales, and disables whom the company left.
+const targetConfig = `
+sources:
+  - name: Files
+    connector: delimited-file
+    connectorAttributes:
+      folder: %q
+      accountStatus: {attribute: status, enabled: active, disabled: locked}
+    schemas:
+      - name: account
+        identityAttribute: login
+        displayAttribute: full
+        attributes: [{name: login}, {name: full}, {name: mail}, {name: dept}, {name: status},
+                     {name: groups, isMulti: true, isEntitlement: true}]
+    accountCorrelationConfig:
+      attributeAssignments: [{property: uid, value: login, operation: EQ}]
+    attributeSyncConfig:
+      attributes:
+        - {name: displayName, enabled: true, target: full}
+        - {name: email, enabled: true, target: mail}
+        - {name: department, enabled: false, target: dept}
+    provisioningPolicies:
+      - name: Account
+        usageType: CREATE
+        fields:
+          - {name: login, isRequired: true, transform: {type: identityAttribute, attributes: {name: uid}}}
+          - {name: full, transform: {type: identityAttribute, attributes: {name: displayName}}}
+          - {name: mail, transform: {type: identityAttribute, attributes: {name: email}}}
+          - {name: dept, transform: {type: identityAttribute, attributes: {name: department}}}
+          - {name: status, transform: {type: static, attributes: {value: active}}}
+accessProfiles:
+  - name: CRM
+    source: {type: SOURCE, name: Files}
+    entitlements: [{attribute: groups, value: crm}, {value: sales}]
+roles:
+  - name: Seller
+    enabled: true
+    accessProfiles: [{type: ACCESS_PROFILE, name: CRM}]
+    membership:
+      type: STANDARD
+      criteria: {operation: EQUALS, key: {type: IDENTITY, property: attribute.department}, stringValue: Sales}
+  - name: Manager on duty
+    enabled: true
+    entitlements: [{source: {name: Files}, value: sales}]
+identityProfiles: []
+lifecycleStates:
+  - name: Inactive
+    technicalName: inactive
+    identityState: INACTIVE_SHORT_TERM
+    identityProfile: {name: Employees}
+    accountActions: [{action: DISABLE, sourceIds: [Files]}]
+  - name: Active
+    technicalName: active
+    identityProfile: {name: Employees}
+    accountActions: [{action: ENABLE, sourceIds: [Files]}]
+`
+
+const targetHeader = "login,full,mail,dept,status,groups\n"
+
+func newTarget(t *testing.T, accounts string) *target {
+	t.Helper()
+	f := &target{folder: t.TempDir()}
+	f.fixture = newFixtureWith(t, engine.Config{BatchSize: 3, Workers: 1, Guard: engine.Guard{Off: true},
+		Connectors: map[string]connector.Factory{"delimited-file": f.open}})
+	f.write(targetHeader + accounts)
+	f.apply(companyConfig)
+	f.apply(fmt.Sprintf(targetConfig, f.folder))
+	return f
+}
+
+// open makes the connector of the files, in which operations can be made to fail.
+func (f *target) open(ctx context.Context, config connector.Config) (connector.Connector, error) {
+	inner, err := delimited.New(ctx, config)
+	return &failing{inner, f}, err
+}
+
+type failing struct {
+	connector.Connector
+	f *target
+}
+
+func (c *failing) Apply(ctx context.Context, o *connector.Operation) (connector.Result, error) {
+	c.f.counts.Add(1)
+	if failure := c.f.fails.Load(); failure != nil {
+		if failure.after {
+			if result, err := c.Connector.Apply(ctx, o); err != nil {
+				return result, err
+			}
+		}
+		return connector.Result{}, failure.err
+	}
+	return c.Connector.Apply(ctx, o)
+}
+
+func (f *target) path() string { return filepath.Join(f.folder, "accounts.csv") }
+
+func (f *target) write(text string) {
+	f.t.Helper()
+	if err := os.WriteFile(f.path(), []byte(text), 0o600); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// demandFile demands what the file has in it, without its header.
+func (f *target) demandFile(want string) {
+	f.t.Helper()
+	text, err := os.ReadFile(f.path())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if got := strings.TrimPrefix(string(text), targetHeader); got != want {
+		f.t.Errorf("the file has\n%swant\n%s", got, want)
+	}
+}
+
+func (f *target) provision() engine.ProvisionResult {
+	f.t.Helper()
+	result, err := f.ProvisionPending(f.t.Context())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return result
+}
+
+// settle processes and provisions until nothing is left to do.
+func (f *target) settle() {
+	f.t.Helper()
+	for range 10 {
+		if f.process().Identities == 0 && f.provision().Done == 0 {
+			return
+		}
+		f.provision()
+	}
+	f.t.Fatal("it does not come to rest")
+}
+
+// operations returns the operations in a state as "KIND native attribute=value".
+func (f *target) operations(state string) string {
+	f.t.Helper()
+	list, err := f.Operations(f.t.Context(), engine.OperationQuery{States: []string{state}})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var texts []string
+	for i := len(list) - 1; i >= 0; i-- {
+		text := list[i].Kind + " " + list[i].NativeIdentity
+		for name, value := range list[i].Attributes.All() {
+			text += " " + name + "=" + value.Text()
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, "; ")
+}
+
+func TestJoinerMoverLeaver(t *testing.T) {
+	t.Parallel()
+	f := newTarget(t, "")
+	f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	f.settle()
+	// 2 is on leave, and so gets what the role gives all the same; 5 has left: the account is created and disabled.
+	f.demandFile("3,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm;sales\n" +
+		"2,Bob Two,bob@example.com,Sales,active,crm;sales\n" +
+		"5,Dee Strauß,dee@example.com,Sales,locked,crm;sales\n")
+	before := f.counts.Load()
+	if _, err := f.ProcessAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if result := f.process(); result.Changed != 0 || result.Operations != 0 || f.provision().Done != 0 || f.counts.Load() != before {
+		t.Errorf("a second run does something: %+v", result)
+	}
+	// What is provisioned is what an aggregation finds.
+	result, err := f.AggregateSource(t.Context(), "files", engine.AggregateOptions{})
+	if err != nil || result.Changed != 0 || result.Added != 0 || result.Unchanged != 3 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	if n := f.count("SELECT count(*) FROM muster.accounts WHERE manually_correlated"); n != 3 {
+		t.Errorf("%d accounts are marked as correlated by provisioning", n)
+	}
+
+	// A mover, a leaver who is renamed, and one who comes back.
+	moved := strings.NewReplacer("Sales,1,33,active", "Board,1,33,active", "2,Bob Two,Bob,Two,bob@example.com,Sales,3,41,leave",
+		"2,Bob Three,Bob,Three,bob3@example.com,Sales,3,41,inactive", "Sales,3,25,inactive", "Sales,3,25,active").Replace(hrRows)
+	f.aggregate("HR", moved, engine.AggregateOptions{})
+	f.settle()
+	f.demandFile("3,\"Ünal, Ayşe\",ayse@example.com,Sales,active,\n" +
+		"2,Bob Three,bob3@example.com,Sales,locked,crm;sales\n" +
+		"5,Dee Strauß,dee@example.com,Sales,active,crm;sales\n")
+	if n := f.count("SELECT count(*) FROM muster.access_grants"); n != 4 {
+		t.Errorf("%d grants are kept, want 4", n)
+	}
+	history, err := f.History(t.Context(), f.find("3").ID, 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	provisioned := 0
+	for i := range history {
+		if history[i].Type == engine.EventProvisioned {
+			provisioned++
+		}
+	}
+	if provisioned != 5 { // created, two added, two removed
+		t.Errorf("%d operations are in the history", provisioned)
+	}
+}
+
+// Access that is there for another reason stays when a role goes.
+func TestAccessForAnotherReason(t *testing.T) {
+	t.Parallel()
+	f := newTarget(t, "3,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm\n5,Dee,,,active,\n")
+	f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	if _, err := f.AggregateSource(t.Context(), "Files", engine.AggregateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	f.settle()
+	ann, ayse := f.find("1").ID, f.find("3").ID
+	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: ayse, Role: "Manager on duty"}); err != nil {
+		t.Fatal(err)
+	}
+	f.settle()
+	f.aggregate("HR", strings.ReplaceAll(hrRows, "Sales", "Legal"), engine.AggregateOptions{})
+	f.settle()
+	// crm was there before, sales is granted by the other role; of the others everything goes.
+	f.demandFile("3,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm;sales\n" +
+		"5,Dee Strauß,dee@example.com,,locked,\n2,Bob Two,bob@example.com,Sales,active,\n")
+	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: ann, Role: "Manager on duty"}); err != nil {
+		t.Fatal(err)
+	}
+	f.settle()
+	held, err := f.RoleAssignments(t.Context(), ayse, engine.RoleAssignmentQuery{RoleName: "manager on duty"})
+	if err != nil || len(held) != 1 {
+		t.Fatalf("%+v, %v", held, err)
+	}
+	if err := f.RevokeRole(t.Context(), ayse, held[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	f.settle()
+	f.demandFile("3,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm\n5,Dee Strauß,dee@example.com,,locked,\n" +
+		"2,Bob Two,bob@example.com,Sales,active,\n1,Ann Boss,ann@example.com,Board,active,sales\n")
+}
+
+// A source that was down is made up for by what comes after.
+func TestSourceDown(t *testing.T) {
+	t.Parallel()
+	f := newTarget(t, "")
+	f.fails.Store(&failure{err: errors.New("connection refused")})
+	f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	f.process()
+	if result := f.provision(); result.Done != 0 || result.Failed != 3 || result.Open != 3 {
+		t.Errorf("%+v", result)
+	}
+	f.demandFile("")
+	if n := f.count("SELECT count(*) FROM muster.provisioning_operations WHERE error = 'connection refused' AND begun IS NOT NULL"); n != 3 {
+		t.Errorf("%d operations say why", n)
+	}
+	if _, err := f.ProcessAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if result := f.process(); result.Operations != 0 {
+		t.Errorf("%d operations were opened beside those that are open", result.Operations)
+	}
+	f.fails.Store(nil)
+	f.settle()
+	if got := f.operations("OPEN"); got != "" {
+		t.Errorf("%s are open", got)
+	}
+	// What is given up is shown, and the next processing tries it again.
+	f.fails.Store(&failure{err: connector.Permanent(errors.New("the value is not allowed"))})
+	f.aggregate("HR", strings.ReplaceAll(hrRows, "Ayşe,Ünal,ayse@", "Ayşe,Ünal,a.unal@"), engine.AggregateOptions{})
+	f.process()
+	f.provision()
+	if got, want := f.operations("FAILED"), "SET_ATTRIBUTES 3 mail=a.unal@example.com"; got != want {
+		t.Errorf("given up are %q, want %q", got, want)
+	}
+	if n := f.count("SELECT count(*) FROM muster.refresh_state WHERE due > now()"); n != 1 {
+		t.Errorf("%d identities are due for another try", n)
+	}
+	f.fails.Store(nil)
+	if _, err := f.ProcessIdentities(t.Context(), []string{f.find("3").ID}); err != nil {
+		t.Fatal(err)
+	}
+	f.settle()
+	if got := f.operations("FAILED"); got != "" {
+		t.Errorf("%s is still given up", got)
+	}
+	if got, want := f.operations("RETRIED"), "SET_ATTRIBUTES 3 mail=a.unal@example.com"; got != want {
+		t.Errorf("tried again are %q, want %q", got, want)
+	}
+}
+
+// An operation that was carried out, but not noted, is not done twice.
+func TestKilledBeforeNoting(t *testing.T) {
+	t.Parallel()
+	f := newTarget(t, "")
+	f.fails.Store(&failure{err: errors.New("killed"), after: true})
+	f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	f.process()
+	f.provision()
+	f.fails.Store(nil)
+	f.settle()
+	f.demandFile("3,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm;sales\n" +
+		"2,Bob Two,bob@example.com,Sales,active,crm;sales\n5,Dee Strauß,dee@example.com,Sales,locked,crm;sales\n")
+}
+
+// Without its connector a source is kept by people: what they do is seen by aggregation.
+func TestManualSource(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.apply(companyConfig)
+	f.apply(fmt.Sprintf(targetConfig, "x"))
+	f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	f.process()
+	list, err := f.Operations(t.Context(), engine.OperationQuery{States: []string{"MANUAL"}, Source: "Files"})
+	if err != nil || len(list) != 3 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if result, err := f.ProvisionPending(t.Context()); err != nil || result != (engine.ProvisionResult{}) {
+		t.Errorf("%+v, %v", result, err)
+	}
+	f.aggregate("Files", targetHeader+"3,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm\n", engine.AggregateOptions{})
+	f.process()
+	if list, err = f.Operations(t.Context(), engine.OperationQuery{Identity: f.find("3").ID}); err != nil || len(list) != 2 ||
+		list[0].State != "MANUAL" || list[0].Kind != "ADD_ENTITLEMENT" || list[1].State != "DONE" || list[1].Kind != "CREATE" {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+func TestSynchronize(t *testing.T) {
+	t.Parallel()
+	f := newTarget(t, "2,Robert,old@example.com,,active,crm;sales\n3,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm;sales\n"+
+		"5,Dee Strauß,dee@example.com,Sales,locked,crm;sales\n")
+	f.aggregate("HR", strings.Replace(hrRows, "leave", "active", 1), engine.AggregateOptions{})
+	if _, err := f.AggregateSource(t.Context(), "Files", engine.AggregateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	f.process()
+	// Nothing was done yet when he goes on leave: on entering the state he is synchronized once more.
+	f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	f.settle()
+	f.demandFile("2,Bob Two,bob@example.com,,active,crm;sales\n3,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm;sales\n" +
+		"5,Dee Strauß,dee@example.com,Sales,locked,crm;sales\n")
+	// Drift: of the one on leave it stays until somebody asks.
+	f.write(targetHeader + "2,Robert,,,active,crm;sales\n3,Ayse,,Sales,active,crm;sales\n5,Dee Strauß,dee@example.com,Sales,locked,crm;sales\n")
+	if _, err := f.AggregateSource(t.Context(), "Files", engine.AggregateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	f.settle()
+	f.demandFile("2,Robert,,,active,crm;sales\n3,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm;sales\n" +
+		"5,Dee Strauß,dee@example.com,Sales,locked,crm;sales\n")
+	bob := f.find("2").ID
+	job, err := f.SynchronizeAttributes(t.Context(), bob)
+	if err != nil || job.Status != "QUEUED" || job.Payload.Type != "SYNCHRONIZE_IDENTITY_ATTRIBUTES" ||
+		job.Payload.DataJSON != `{"identityId":"`+bob+`"}` {
+		t.Errorf("%+v, %v", job, err)
+	}
+	_, err = f.SynchronizeAttributes(t.Context(), bob)
+	demandKind(t, err, engine.RateLimited, "less than 10s ago")
+	var limited *engine.Error
+	if !errors.As(err, &limited) || limited.RetryAfter <= 0 || limited.RetryAfter > engine.SynchronizeInterval {
+		t.Errorf("the time to wait is %v", limited.RetryAfter)
+	}
+	f.settle()
+	if job, err = f.SyncJob(t.Context(), job.ID); err != nil || job.Status != "SUCCESS" {
+		t.Errorf("%+v, %v", job, err)
+	}
+	f.demandFile("2,Bob Two,bob@example.com,,active,crm;sales\n3,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm;sales\n" +
+		"5,Dee Strauß,dee@example.com,Sales,locked,crm;sales\n")
+	// Null propagates.
+	f.aggregate("HR", strings.ReplaceAll(hrRows, "ayse@example.com", ""), engine.AggregateOptions{})
+	f.settle()
+	text, err := os.ReadFile(f.path())
+	if err != nil || !strings.Contains(string(text), "3,\"Ünal, Ayşe\",,Sales") {
+		t.Errorf("%s, %v", text, err)
+	}
+	job, err = f.SynchronizeSource(t.Context(), "FILES")
+	if err != nil || job.Payload.Type != "SYNCHRONIZE_SOURCE_ATTRIBUTES" {
+		t.Errorf("%+v, %v", job, err)
+	}
+	if result := f.process(); result.Identities != 3 {
+		t.Errorf("%+v", result)
+	}
+}
+
+// Two sources, and a switched order of what is wanted, in two runs: what was not tried is replaced.
+func TestUntriedOperationIsReplaced(t *testing.T) {
+	t.Parallel()
+	f := newTarget(t, "")
+	f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	f.process()
+	if got := f.operations("OPEN"); strings.Count(got, "CREATE") != 3 {
+		t.Errorf("open are %q", got)
+	}
+	f.aggregate("HR", strings.ReplaceAll(hrRows, "Sales", "Legal"), engine.AggregateOptions{})
+	f.process()
+	if got := f.operations("OPEN"); got != "" {
+		t.Errorf("open are %q", got)
+	}
+	if got := f.operations("CANCELLED"); strings.Count(got, "CREATE") != 3 {
+		t.Errorf("cancelled are %q", got)
+	}
+	f.provision()
+	f.demandFile("")
+}
+
+func TestAccessConfigurationFaults(t *testing.T) {
+	t.Parallel()
+	f := newTarget(t, "")
+	for text, want := range map[string]string{
+		`accessProfiles: [{name: A, source: {name: Nowhere}, entitlements: []}]`:                                            `there is no source "Nowhere"`,
+		`accessProfiles: [{name: A, source: {name: Files}, entitlements: [{value: x, attribute: mail}]}]`:                   `"mail" is no entitlement attribute`,
+		`accessProfiles: [{name: A, source: {name: Files}, entitlements: [{name: x}]}]`:                                     `0 entitlements of the source "Files"`,
+		`accessProfiles: [{name: A, source: {name: Files}, provisioningCriteria: {operation: LIKE}}]`:                       `"LIKE" is unknown`,
+		`roles: [{name: R, accessProfiles: [{name: B}]}]`:                                                                   `there is no access profile "B"`,
+		`roles: [{name: R, entitlements: [{value: x}]}]`:                                                                    `source is missing`,
+		`sources: [{name: S, connector: x, connectorAttributes: {password: hunter2}}]`:                                      `a secret is not written into the configuration`,
+		`sources: [{name: S, connector: x, connectorAttributes: {accountStatus: {attribute: a}}}]`:                          `different values for enabled and disabled`,
+		`sources: [{name: S, connector: x, provisioningPolicies: [{fields: [{transform: {type: uper}}]}]}]`:                 `provisioningPolicies: fields[0]`,
+		`sources: [{name: S, connector: x, schedules: [{type: ACCOUNT_AGGREGATION, cronExpression: "61 * * * *"}]}]`:        `cannot be read`,
+		`lifecycleStates: [{name: L, technicalName: l, identityProfile: {name: Employees}, accountActions: [{action: X}]}]`: `ENABLE, DISABLE and DELETE are known`,
+		`lifecycleStates: [{name: L, technicalName: l, identityProfile: {name: Employees}, accessProfileIds: [no]}]`:        `there is no access profile "no"`,
+	} {
+		documents, err := engine.ReadDocuments("access.yaml", strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = f.Apply(t.Context(), documents)
+		demandKind(t, err, engine.Invalid, want)
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("the error repeats a secret: %v", err)
+		}
+	}
+}

@@ -1,0 +1,138 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/store"
+)
+
+// SynchronizeInterval is the least time between two synchronizations of one identity that are asked for: the published
+// limit.
+const SynchronizeInterval = 10 * time.Second
+
+// IdentitySyncJob is a synchronization that was asked for, in the published shape.
+type IdentitySyncJob struct {
+	ID      string      `json:"id"`     // that of its task
+	Status  string      `json:"status"` // QUEUED, IN_PROGRESS, SUCCESS or ERROR
+	Payload SyncPayload `json:"payload"`
+}
+
+// SyncPayload says what is synchronized.
+type SyncPayload struct {
+	Type     string `json:"type"`
+	DataJSON string `json:"dataJson"` // JSON, as a text
+}
+
+// SynchronizeAttributes asks that the accounts of an identity get the attributes of the identity, as the sources'
+// attributeSyncConfig says, also of one that is long-term inactive. A worker analyses all accounts of the identity and
+// opens the operations. The same identity can be synchronized again after [SynchronizeInterval]: before that the error
+// is RateLimited and tells how long to wait, whichever process asked first.
+func (e *Engine) SynchronizeAttributes(ctx context.Context, identity string) (IdentitySyncJob, error) {
+	var job IdentitySyncJob
+	err := e.inTx(ctx, func(tx pgx.Tx) (err error) {
+		job, err = e.synchronizeAttributes(ctx, tx, identity)
+		return err
+	})
+	return job, wrap("synchronize the attributes", identity, err)
+}
+
+// SynchronizeAttributesTx is [Engine.SynchronizeAttributes] in the caller's transaction.
+func (e *Engine) SynchronizeAttributesTx(ctx context.Context, tx pgx.Tx, identity string) (IdentitySyncJob, error) {
+	job, err := e.synchronizeAttributes(ctx, tx, identity)
+	return job, wrap("synchronize the attributes", identity, err)
+}
+
+func (e *Engine) synchronizeAttributes(ctx context.Context, tx pgx.Tx, identity string) (IdentitySyncJob, error) {
+	const op = "synchronize the attributes"
+	id, err := e.knownIdentity(ctx, tx, op, identity)
+	if err != nil {
+		return IdentitySyncJob{}, err
+	}
+	cause := store.Cause{Task: store.NewID(), At: e.now()}
+	last, ok, err := e.store.BeginSynchronization(ctx, tx, id, cause.At, SynchronizeInterval)
+	if err != nil {
+		return IdentitySyncJob{}, err
+	}
+	if !ok {
+		return IdentitySyncJob{}, &Error{Kind: RateLimited, Op: op, Subject: identity,
+			RetryAfter: last.Add(SynchronizeInterval).Sub(cause.At),
+			Err:        fmt.Errorf("it was asked for less than %s ago", SynchronizeInterval)}
+	}
+	if err := e.store.RequestSynchronization(ctx, tx, []store.ID{id}, cause); err != nil {
+		return IdentitySyncJob{}, err
+	}
+	_, err = e.launch(ctx, tx, op, cause, &store.Task{Description: "Synchronize the attributes of an identity",
+		Population: 1, TargetType: pointer("IDENTITY"), TargetID: id})
+	return syncJob(cause.Task, "SYNCHRONIZE_IDENTITY_ATTRIBUTES", "identityId", id), err
+}
+
+func syncJob(task store.ID, kind, member string, subject store.ID) IdentitySyncJob {
+	data, err := json.Marshal(map[string]string{member: subject.String()})
+	if err != nil {
+		panic(err) // texts always can
+	}
+	return IdentitySyncJob{ID: task.String(), Status: "QUEUED",
+		Payload: SyncPayload{Type: kind, DataJSON: string(data)}}
+}
+
+// SynchronizeSource is [Engine.SynchronizeAttributes] for all identities with an account on a source, named by ID or by
+// name.
+func (e *Engine) SynchronizeSource(ctx context.Context, name string) (IdentitySyncJob, error) {
+	const op = "synchronize the source"
+	source, err := e.sourceNamed(ctx, op, name)
+	if err != nil {
+		return IdentitySyncJob{}, err
+	}
+	var job IdentitySyncJob
+	err = e.inTx(ctx, func(tx pgx.Tx) error {
+		cause := store.Cause{Task: store.NewID(), At: e.now()}
+		if err := e.store.RequestSourceSynchronization(ctx, tx, source.id, cause); err != nil {
+			return err
+		}
+		population, err := e.store.CountTaskRequests(ctx, tx, cause.Task)
+		if err != nil {
+			return err
+		}
+		job = syncJob(cause.Task, "SYNCHRONIZE_SOURCE_ATTRIBUTES", "sourceId", source.id)
+		_, err = e.launch(ctx, tx, op, cause, &store.Task{Population: population, TargetType: pointer("APPLICATION"),
+			TargetID: source.id, TargetName: &source.Name,
+			Description: fmt.Sprintf("Synchronize the attributes on %q", source.Name)})
+		return err
+	})
+	return job, wrap(op, name, err)
+}
+
+// SyncJob returns how a synchronization goes that was asked for: SUCCESS says that all accounts were analysed and the
+// operations opened.
+func (e *Engine) SyncJob(ctx context.Context, id string) (IdentitySyncJob, error) {
+	const op = "get the synchronization"
+	task, err := e.findTask(ctx, op, id)
+	if err != nil {
+		return IdentitySyncJob{}, err
+	}
+	var job IdentitySyncJob
+	switch {
+	case task.TargetType == nil:
+		return job, &Error{Kind: NotFound, Op: op, Subject: id, Err: errors.New("the task is no synchronization")}
+	case *task.TargetType == "APPLICATION":
+		job = syncJob(task.ID, "SYNCHRONIZE_SOURCE_ATTRIBUTES", "sourceId", task.TargetID)
+	default:
+		job = syncJob(task.ID, "SYNCHRONIZE_IDENTITY_ATTRIBUTES", "identityId", task.TargetID)
+	}
+	switch {
+	case task.Completed == nil && task.Launched != nil:
+		job.Status = "IN_PROGRESS"
+	case task.Completed != nil && (deref(task.CompletionStatus) == statusError ||
+		deref(task.CompletionStatus) == statusTerminated || task.Errors > 0):
+		job.Status = "ERROR"
+	case task.Completed != nil:
+		job.Status = "SUCCESS"
+	}
+	return job, nil
+}

@@ -1,0 +1,426 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// The states of an operation.
+const (
+	OperationOpen      = "OPEN"      // a job does it
+	OperationManual    = "MANUAL"    // people do it
+	OperationDone      = "DONE"      // it was done, or found to be done
+	OperationFailed    = "FAILED"    // it was given up
+	OperationRetried   = "RETRIED"   // it was given up, and another one took its place
+	OperationCancelled = "CANCELLED" // it was not wanted any more before it was tried
+)
+
+// AccessGrant is an entitlement that an identity was given because something grants it.
+type AccessGrant struct {
+	IdentityID ID
+	SourceID   ID
+	Attribute  string
+	Value      string
+	AccountID  ID // which got it
+}
+
+// GrantsOf returns what identities were given, by identity.
+func (s *Store) GrantsOf(ctx context.Context, q Querier, identities []ID) ([]AccessGrant, error) {
+	const statement = `
+		SELECT identity_id, source_id, attribute, value, account_id
+		FROM muster.access_grants
+		WHERE identity_id = ANY ($1)
+		ORDER BY identity_id, source_id, attribute, value`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[AccessGrant], identities)
+}
+
+// HasGrants reports whether anybody was given anything.
+func (s *Store) HasGrants(ctx context.Context, q Querier) (bool, error) {
+	var some bool
+	err := q.QueryRow(ctx, s.sql(`SELECT EXISTS (SELECT FROM muster.access_grants)`)).Scan(&some)
+	return some, mapError(err)
+}
+
+// AddGrants notes what identities are given.
+func (s *Store) AddGrants(ctx context.Context, tx pgx.Tx, grants []AccessGrant, now time.Time) error {
+	if len(grants) == 0 {
+		return nil
+	}
+	const statement = `
+		INSERT INTO muster.access_grants (identity_id, source_id, attribute, value, account_id, granted)
+		SELECT v.identity_id, v.source_id, v.attribute, v.value, v.account_id, $6
+		FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[])
+		     v (identity_id, source_id, attribute, value, account_id)
+		ON CONFLICT ON CONSTRAINT access_grants_pkey DO UPDATE SET account_id = excluded.account_id`
+	c := grantColumns(grants)
+	_, err := tx.Exec(ctx, s.sql(statement), c.identities, c.sources, c.attributes, c.values, c.accounts, now)
+	return mapError(err)
+}
+
+// DropGrants forgets what identities were given.
+func (s *Store) DropGrants(ctx context.Context, tx pgx.Tx, grants []AccessGrant) error {
+	if len(grants) == 0 {
+		return nil
+	}
+	const statement = `
+		DELETE FROM muster.access_grants g
+		USING unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) v (identity_id, source_id, attribute, value)
+		WHERE g.identity_id = v.identity_id AND g.source_id = v.source_id AND g.attribute = v.attribute
+		  AND g.value = v.value`
+	c := grantColumns(grants)
+	_, err := tx.Exec(ctx, s.sql(statement), c.identities, c.sources, c.attributes, c.values)
+	return mapError(err)
+}
+
+type grantLists struct {
+	identities, sources, accounts []ID
+	attributes, values            []string
+}
+
+func grantColumns(grants []AccessGrant) grantLists {
+	n := len(grants)
+	c := grantLists{make([]ID, n), make([]ID, n), make([]ID, n), make([]string, n), make([]string, n)}
+	for i, g := range grants {
+		c.identities[i], c.sources[i], c.accounts[i] = g.IdentityID, g.SourceID, g.AccountID
+		c.attributes[i], c.values[i] = g.Attribute, g.Value
+	}
+	return c
+}
+
+// Operation is something to be done, or done, on a source.
+type Operation struct {
+	ID             ID
+	BatchID        ID // zero for one that people do
+	IdentityID     ID
+	SourceID       ID
+	AccountID      ID // zero for the creation of an account
+	NativeIdentity string
+	Kind           string
+	Attribute      string // what it is about, with Value: of those with the same account one alone is open
+	Value          string
+	Attributes     []byte // a JSON object
+	Reason         string
+	State          string
+	Attempts       int
+	Error          *string
+	Created        time.Time
+	Begun          *time.Time
+	Completed      *time.Time
+}
+
+const operationColumns = `
+	o.id, o.batch_id, o.identity_id, o.source_id, o.account_id, o.native_identity, o.kind, o.attribute, o.value,
+	o.attributes, o.reason, o.state, o.attempts, o.error, o.created, o.begun, o.completed`
+
+// PendingOperations returns the operations of identities that are open, or were given up and not tried again, by
+// identity.
+func (s *Store) PendingOperations(ctx context.Context, q Querier, identities []ID) ([]Operation, error) {
+	const statement = `
+		SELECT ` + operationColumns + `
+		FROM muster.provisioning_operations o
+		WHERE o.identity_id = ANY ($1) AND o.state IN ('OPEN', 'MANUAL', 'FAILED')
+		ORDER BY o.identity_id, o.id`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Operation], identities)
+}
+
+// AddOperations writes new operations.
+func (s *Store) AddOperations(ctx context.Context, tx pgx.Tx, operations []Operation) error {
+	if len(operations) == 0 {
+		return nil
+	}
+	const statement = `
+		INSERT INTO muster.provisioning_operations
+		       (id, batch_id, identity_id, source_id, account_id, native_identity, kind, attribute, value, attributes,
+		       reason, state, created)
+		SELECT id, batch_id, identity_id, source_id, account_id, native_identity, kind, attribute, value,
+		       attributes::jsonb, reason, state, created
+		FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[],
+		            $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[])
+		     v (id, batch_id, identity_id, source_id, account_id, native_identity, kind, attribute, value, attributes,
+		        reason, state, created)`
+	n := len(operations)
+	ids, batches, identities, sources, accounts := make([]ID, n), make([]ID, n), make([]ID, n), make([]ID, n),
+		make([]ID, n)
+	natives, kinds, names, values := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	documents, reasons, states := make([]string, n), make([]string, n), make([]string, n)
+	created := make([]time.Time, n)
+	for i := range operations {
+		o := &operations[i]
+		ids[i], batches[i], identities[i], sources[i], accounts[i] = o.ID, o.BatchID, o.IdentityID, o.SourceID,
+			o.AccountID
+		natives[i], kinds[i], names[i], values[i] = o.NativeIdentity, o.Kind, o.Attribute, o.Value
+		documents[i], reasons[i], states[i], created[i] = string(o.Attributes), o.Reason, o.State, o.Created
+	}
+	_, err := tx.Exec(ctx, s.sql(statement), ids, batches, identities, sources, accounts, natives, kinds, names, values,
+		documents, reasons, states, created)
+	return mapError(err)
+}
+
+// SettleOperations gives operations a state that they keep.
+func (s *Store) SettleOperations(ctx context.Context, tx pgx.Tx, ids []ID, state string, now time.Time) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	const statement = `
+		UPDATE muster.provisioning_operations SET state = $2, completed = coalesce(completed, $3) WHERE id = ANY ($1)`
+	_, err := tx.Exec(ctx, s.sql(statement), ids, state, now)
+	return mapError(err)
+}
+
+// AddBatch writes the batch of operations that a job does on one source.
+func (s *Store) AddBatch(ctx context.Context, tx pgx.Tx, id, source ID, job int64, now time.Time) error {
+	const statement = `
+		INSERT INTO muster.provisioning_batches (id, source_id, job_id, created) VALUES ($1, $2, $3, $4)`
+	_, err := tx.Exec(ctx, s.sql(statement), id, source, job, now)
+	return mapError(err)
+}
+
+// SetBatchJob notes which job does a batch.
+func (s *Store) SetBatchJob(ctx context.Context, tx pgx.Tx, id ID, job int64) error {
+	_, err := tx.Exec(ctx, s.sql(`UPDATE muster.provisioning_batches SET job_id = $2 WHERE id = $1`), id, job)
+	return mapError(err)
+}
+
+// LeaseBatch gives a batch to the caller until a time, unless another one has it, and returns its source. It returns
+// [ErrNotFound] when the batch is done or has been given away.
+func (s *Store) LeaseBatch(ctx context.Context, q Querier, id ID, now, until time.Time) (source ID, err error) {
+	const statement = `
+		UPDATE muster.provisioning_batches SET leased = $3
+		WHERE id = $1 AND (leased IS NULL OR leased < $2)
+		RETURNING source_id`
+	err = q.QueryRow(ctx, s.sql(statement), id, now, until).Scan(&source)
+	return source, mapError(err)
+}
+
+// ExtendLease gives a batch on to the one that has it.
+func (s *Store) ExtendLease(ctx context.Context, q Querier, id ID, until time.Time) error {
+	_, err := q.Exec(ctx, s.sql(`UPDATE muster.provisioning_batches SET leased = $2 WHERE id = $1`), id, until)
+	return mapError(err)
+}
+
+// ReleaseBatch gives a batch back, and forgets it when nothing of it is open.
+func (s *Store) ReleaseBatch(ctx context.Context, q Querier, id ID) error {
+	const forget = `
+		DELETE FROM muster.provisioning_batches b
+		WHERE b.id = $1
+		  AND NOT EXISTS (SELECT FROM muster.provisioning_operations o WHERE o.batch_id = b.id AND o.state = 'OPEN')`
+	tag, err := q.Exec(ctx, s.sql(forget), id)
+	if err != nil || tag.RowsAffected() > 0 {
+		return mapError(err)
+	}
+	_, err = q.Exec(ctx, s.sql(`UPDATE muster.provisioning_batches SET leased = NULL WHERE id = $1`), id)
+	return mapError(err)
+}
+
+// BatchOperations returns the open operations of a batch, in their order. Those of an identity that wait for an earlier
+// one of another batch, on the same source, are left out; waiting says that there are some.
+func (s *Store) BatchOperations(ctx context.Context, q Querier, batch ID) (operations []Operation, waiting bool,
+	err error,
+) {
+	const statement = `
+		SELECT ` + operationColumns + `
+		FROM muster.provisioning_operations o
+		WHERE o.batch_id = $1 AND o.state = 'OPEN'
+		  AND NOT EXISTS (SELECT FROM muster.provisioning_operations e
+		                  WHERE e.identity_id = o.identity_id AND e.source_id = o.source_id AND e.state = 'OPEN'
+		                    AND e.id < o.id AND e.batch_id <> o.batch_id)
+		ORDER BY o.id`
+	if operations, err = collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Operation], batch); err != nil {
+		return nil, false, err
+	}
+	var open int
+	err = q.QueryRow(ctx, s.sql(`
+		SELECT count(*) FROM muster.provisioning_operations WHERE batch_id = $1 AND state = 'OPEN'`), batch).Scan(&open)
+	return operations, open > len(operations), mapError(err)
+}
+
+// BeginOperation notes that an operation is tried, before it is: from then on it may have happened. It returns
+// [ErrNotFound] when it is not open any more.
+func (s *Store) BeginOperation(ctx context.Context, q Querier, id ID, now time.Time) error {
+	const statement = `
+		UPDATE muster.provisioning_operations
+		SET begun = coalesce(begun, $2), attempts = attempts + 1
+		WHERE id = $1 AND state = 'OPEN'`
+	tag, err := q.Exec(ctx, s.sql(statement), id, now)
+	return oneRow(tag, err)
+}
+
+// NoteOperationError notes why an operation did not succeed. It is tried again.
+func (s *Store) NoteOperationError(ctx context.Context, q Querier, id ID, reason string) error {
+	_, err := q.Exec(ctx, s.sql(`UPDATE muster.provisioning_operations SET error = $2 WHERE id = $1`), id, reason)
+	return mapError(err)
+}
+
+// FinishOperation notes how an operation came to its end.
+func (s *Store) FinishOperation(ctx context.Context, tx pgx.Tx, id ID, state string, reason *string, account ID,
+	native string, now time.Time,
+) error {
+	const statement = `
+		UPDATE muster.provisioning_operations
+		SET state = $2, error = $3, account_id = coalesce($4::uuid, account_id),
+		    native_identity = CASE WHEN $5 = '' THEN native_identity ELSE $5 END, completed = $6
+		WHERE id = $1 AND state = 'OPEN'`
+	_, err := tx.Exec(ctx, s.sql(statement), id, state, reason, account, native, now)
+	return mapError(err)
+}
+
+// OpenBatches returns the batches in which something is open, the oldest first.
+func (s *Store) OpenBatches(ctx context.Context, q Querier) ([]ID, error) {
+	const statement = `SELECT id FROM muster.provisioning_batches ORDER BY created, id`
+	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID])
+}
+
+// BatchIsOpen reports whether a batch is not done.
+func (s *Store) BatchIsOpen(ctx context.Context, q Querier, id ID) (bool, error) {
+	var open bool
+	err := q.QueryRow(ctx, s.sql(`SELECT EXISTS (SELECT FROM muster.provisioning_batches WHERE id = $1)`), id).Scan(
+		&open)
+	return open, mapError(err)
+}
+
+// CountOperations returns how many operations are in a state.
+func (s *Store) CountOperations(ctx context.Context, q Querier, state string) (int64, error) {
+	var count int64
+	err := q.QueryRow(ctx, s.sql(`SELECT count(*) FROM muster.provisioning_operations WHERE state = $1`), state).Scan(
+		&count)
+	return count, mapError(err)
+}
+
+// StalledBatches returns the batches that were made before a time, that nobody has, and that have no job which waits
+// for its turn. It locks them.
+func (s *Store) StalledBatches(ctx context.Context, tx pgx.Tx, jobSchema string, now, before time.Time) ([]ID, error) {
+	statement := s.sql(`
+		SELECT b.id
+		FROM muster.provisioning_batches b
+		WHERE b.created < $2 AND (b.leased IS NULL OR b.leased < $1)
+		  AND NOT EXISTS (SELECT FROM `) + jobSchema + `.river_job j
+		                  WHERE j.id = b.job_id AND j.state IN ('available', 'pending', 'retryable', 'scheduled'))
+		ORDER BY b.id
+		FOR UPDATE OF b SKIP LOCKED`
+	return collect(ctx, tx, statement, pgx.RowTo[ID], now, before)
+}
+
+// OperationFilter narrows operations. Zero fields do not.
+type OperationFilter struct {
+	IdentityID ID
+	SourceID   ID
+	States     []string
+}
+
+// ListedOperation is an operation with the names of what it is about.
+type ListedOperation struct {
+	Operation
+	IdentityName *string // nil when the identity is gone
+	SourceName   string
+}
+
+// Operations returns operations, the latest first.
+func (s *Store) Operations(ctx context.Context, q Querier, filter OperationFilter, limit, offset int) (
+	[]ListedOperation, error,
+) {
+	const statement = `
+		SELECT ` + operationColumns + `, i.name, s.name
+		FROM muster.provisioning_operations o
+		JOIN muster.sources s ON s.id = o.source_id
+		LEFT JOIN muster.identities i ON i.id = o.identity_id
+		WHERE ($1::uuid IS NULL OR o.identity_id = $1) AND ($2::uuid IS NULL OR o.source_id = $2)
+		  AND ($3::text[] = '{}' OR o.state = ANY ($3))
+		ORDER BY o.id DESC
+		LIMIT $4 OFFSET $5`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[ListedOperation], filter.IdentityID, filter.SourceID,
+		nonNil(filter.States), limit, offset)
+}
+
+// ProvisionedAccount is what an operation made of an account.
+type ProvisionedAccount struct {
+	ID              ID
+	SourceID        ID
+	IdentityID      ID
+	NativeIdentity  string
+	Name            string
+	Attributes      []byte
+	Fingerprint     ID
+	CorrelationKeys []string
+}
+
+// LockAccount locks an account and returns it, or [ErrNotFound].
+func (s *Store) LockAccount(ctx context.Context, tx pgx.Tx, id ID) (Account, error) {
+	return s.account(ctx, tx, `a.id = $1 FOR UPDATE`, id)
+}
+
+// LockAccountNamed is [Store.LockAccount] by the source and the native identity.
+func (s *Store) LockAccountNamed(ctx context.Context, tx pgx.Tx, source ID, native string) (Account, error) {
+	return s.account(ctx, tx, `a.source_id = $1 AND a.native_identity = $2 FOR UPDATE`, source, native)
+}
+
+// FindAccount returns an account, or [ErrNotFound].
+func (s *Store) FindAccount(ctx context.Context, q Querier, id ID) (Account, error) {
+	return s.account(ctx, q, `a.id = $1`, id)
+}
+
+func (s *Store) account(ctx context.Context, q Querier, condition string, arguments ...any) (Account, error) {
+	found, err := collect(ctx, q, s.sql(`SELECT `+accountColumns+` FROM muster.accounts a WHERE `+condition),
+		pgx.RowToStructByPos[Account], arguments...)
+	if err == nil && len(found) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Account{}, err
+	}
+	return found[0], nil
+}
+
+// UpdateAccount writes what an operation made of an account.
+func (s *Store) UpdateAccount(ctx context.Context, tx pgx.Tx, a *ProvisionedAccount, now time.Time) error {
+	const statement = `
+		UPDATE muster.accounts
+		SET native_identity = $2, name = $3, attributes = $4, fingerprint = $5, correlation_keys = $6, modified = $7,
+		    identity_id = coalesce($8::uuid, identity_id)
+		WHERE id = $1`
+	_, err := tx.Exec(ctx, s.sql(statement), a.ID, a.NativeIdentity, a.Name, a.Attributes, a.Fingerprint,
+		nonNil(a.CorrelationKeys), now, a.IdentityID)
+	return mapError(err)
+}
+
+// AddProvisionedAccount writes an account that was created on its source. It belongs to the identity for which that was
+// done, whatever a correlation would find.
+func (s *Store) AddProvisionedAccount(ctx context.Context, tx pgx.Tx, a *ProvisionedAccount, now time.Time) error {
+	const statement = `
+		INSERT INTO muster.accounts
+		       (id, source_id, native_identity, name, identity_id, manually_correlated, correlation_keys, attributes,
+		       fingerprint, created, modified)
+		VALUES ($1, $2, $3, $4, $5, true, $6, $7, $8, $9, $9)`
+	_, err := tx.Exec(ctx, s.sql(statement), a.ID, a.SourceID, a.NativeIdentity, a.Name, a.IdentityID,
+		nonNil(a.CorrelationKeys), a.Attributes, a.Fingerprint, now)
+	return mapError(err)
+}
+
+// DeleteAccount removes an account that is gone from its source.
+func (s *Store) DeleteAccount(ctx context.Context, tx pgx.Tx, id ID) error {
+	_, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.accounts WHERE id = $1`), id)
+	return mapError(err)
+}
+
+// NameTaken reports whether a name is the native identity of an account of a source, or will be an attribute of one
+// that is to be created.
+func (s *Store) NameTaken(ctx context.Context, q Querier, source ID, name string) (bool, error) {
+	const statement = `
+		SELECT EXISTS (SELECT FROM muster.accounts WHERE source_id = $1 AND native_identity = $2)
+		    OR EXISTS (SELECT FROM muster.provisioning_operations o, jsonb_each_text(o.attributes) v
+		               WHERE o.source_id = $1 AND o.kind = 'CREATE' AND o.state IN ('OPEN', 'MANUAL') AND v.value = $2)`
+	var taken bool
+	err := q.QueryRow(ctx, s.sql(statement), source, name).Scan(&taken)
+	return taken, mapError(err)
+}
+
+// MakeDue makes an identity due at a time, if it is not before.
+func (s *Store) MakeDue(ctx context.Context, tx pgx.Tx, identity ID, at time.Time) error {
+	const statement = `
+		INSERT INTO muster.refresh_state (identity_id, due) VALUES ($1, $2)
+		ON CONFLICT ON CONSTRAINT refresh_state_pkey
+		DO UPDATE SET due = least(muster.refresh_state.due, excluded.due)`
+	_, err := tx.Exec(ctx, s.sql(statement), identity, at)
+	return mapError(err)
+}
