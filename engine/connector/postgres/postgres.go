@@ -1,0 +1,643 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/connector"
+	"github.com/muster-engine/muster/engine/connector/secret"
+)
+
+// connectTimeout is how long a connection may take.
+const connectTimeout = 15 * time.Second
+
+// overlap is how far back of its beginning the cursor of a reading lies: what was written before it, but committed
+// while it worked, is read by the next one.
+const overlap = 5 * time.Minute
+
+type settings struct {
+	Connection  string            `json:"connection"`
+	Table       string            `json:"table"`
+	Memberships []membership      `json:"memberships"`
+	Groups      map[string]string `json:"groups"`
+	Modified    string            `json:"modified"`
+}
+
+// membership is a table with the values of a multi-valued attribute.
+type membership struct {
+	Attribute string `json:"attribute"`
+	Table     string `json:"table"`
+	Account   string `json:"account"` // the column with the native identity
+	Value     string `json:"value"`   // the column with the value
+}
+
+// New makes the connector of a source whose accounts are the rows of a table: a [connector.Factory]. Without an account
+// schema there is nothing that says which columns to read.
+func New(_ context.Context, config connector.Config) (connector.Connector, error) {
+	t := &tables{schemas: config.Schemas, account: connector.AccountSchema(config.Schemas)}
+	if err := json.Unmarshal(config.Attributes, &t.settings); err != nil {
+		return nil, fmt.Errorf("connectorAttributes: %w", err)
+	}
+	s := &t.settings
+	switch {
+	case s.Connection == "" || s.Table == "":
+		return nil, errors.New("connectorAttributes: connection, a reference to a URL, and table are expected")
+	case t.account == nil || t.account.IdentityAttribute == "" || len(t.account.Attributes) == 0:
+		return nil, errors.New("the source needs an account schema with an identityAttribute and attributes, " +
+			"which are the columns of the table")
+	}
+	if _, _, err := secret.Parse(s.Connection); err != nil {
+		return nil, fmt.Errorf("connectorAttributes.connection: %w", err)
+	}
+	for i, m := range s.Memberships {
+		a := t.account.Attribute(m.Attribute)
+		if a == nil || !a.IsMulti || m.Table == "" || m.Account == "" || m.Value == "" {
+			return nil, fmt.Errorf("connectorAttributes.memberships[%d]: a multi-valued attribute of the account "+
+				"schema, a table, and the columns account and value are expected", i)
+		}
+	}
+	url, err := config.Secret(s.Connection)
+	if err != nil {
+		return nil, err
+	}
+	if t.config, err = pgx.ParseConfig(url); err != nil {
+		return nil, errors.New("what connectorAttributes.connection refers to is no URL of a PostgreSQL database")
+	}
+	t.config.ConnectTimeout = connectTimeout
+	return t, nil
+}
+
+// tables is the connector.
+type tables struct {
+	settings settings
+	schemas  []connector.Schema
+	account  *connector.Schema
+	config   *pgx.ConnConfig
+	conn     *pgx.Conn
+	types    map[string]string // of the columns of the accounts' table, once they were asked for
+}
+
+// connected returns the connection, which is made when it is first needed, or was lost.
+func (t *tables) connected(ctx context.Context) (*pgx.Conn, error) {
+	if t.conn != nil && !t.conn.IsClosed() {
+		return t.conn, nil
+	}
+	conn, err := pgx.ConnectConfig(ctx, t.config)
+	if err != nil {
+		return nil, plain(err)
+	}
+	t.conn = conn
+	return conn, nil
+}
+
+// Close implements [connector.Connector].
+func (t *tables) Close() error {
+	if t.conn == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
+	defer cancel()
+	return t.conn.Close(ctx)
+}
+
+// plain says what a database finds wrong without the values that its messages repeat. Errors of the data are permanent.
+func plain(err error) error {
+	var pgErr *pgconn.PgError
+	switch {
+	case err == nil, connector.IsPermanent(err), errors.Is(err, context.Canceled),
+		errors.Is(err, context.DeadlineExceeded):
+		return err
+	case !errors.As(err, &pgErr):
+		var connect *pgconn.ConnectError
+		if errors.As(err, &connect) {
+			return errors.New("the database cannot be reached")
+		}
+		return err
+	}
+	text := "the database refused it with SQLSTATE " + pgErr.Code
+	if pgErr.ConstraintName != "" {
+		text += " by the constraint " + pgErr.ConstraintName
+	}
+	if pgErr.ColumnName != "" {
+		text += " for the column " + pgErr.ColumnName
+	}
+	switch pgErr.Code[:2] {
+	case "22", "23", "42", "44":
+		return connector.Permanent(errors.New(text))
+	}
+	return errors.New(text)
+}
+
+// quoted returns the name of a table, which may be qualified, as SQL takes it.
+func quoted(table string) string { return pgx.Identifier(strings.Split(table, ".")).Sanitize() }
+
+func column(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+func (t *tables) membership(name string) *membership {
+	for i := range t.settings.Memberships {
+		if t.settings.Memberships[i].Attribute == name {
+			return &t.settings.Memberships[i]
+		}
+	}
+	return nil
+}
+
+// expression returns what reads an attribute of the accounts' table, which is named a.
+func (t *tables) expression(a *connector.SchemaAttribute) string {
+	if m := t.membership(a.Name); m != nil {
+		return fmt.Sprintf(`ARRAY(SELECT m.%s::text FROM %s m WHERE m.%s::text = a.%s::text ORDER BY 1)`,
+			column(m.Value), quoted(m.Table), column(m.Account), column(t.account.IdentityAttribute))
+	}
+	if a.IsMulti {
+		return "a." + column(a.Name) + "::text[]"
+	}
+	return "a." + column(a.Name) + "::text"
+}
+
+// selection returns the list of what is read of accounts: the native identity, and the attributes in their order.
+func (t *tables) selection() string {
+	list := []string{"a." + column(t.account.IdentityAttribute) + "::text"}
+	for i := range t.account.Attributes {
+		list = append(list, t.expression(&t.account.Attributes[i]))
+	}
+	return strings.Join(list, ", ")
+}
+
+// Test implements [connector.Connector].
+func (t *tables) Test(ctx context.Context) error {
+	conn, err := t.connected(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, `SELECT `+t.selection()+` FROM `+quoted(t.settings.Table)+` a LIMIT 1`)
+	if err != nil {
+		return plain(err)
+	}
+	for _, table := range t.settings.Groups {
+		if _, err := conn.Exec(ctx, `SELECT FROM `+quoted(table)+` LIMIT 1`); err != nil {
+			return plain(err)
+		}
+	}
+	return nil
+}
+
+// columnTypes returns the types of the columns of a table, and their names in order.
+func columnTypes(ctx context.Context, conn *pgx.Conn, table string) (types map[string]string, names []string, err error) {
+	rows, err := conn.Query(ctx, `
+		SELECT attname::text, format_type(atttypid, atttypmod)
+		FROM pg_attribute
+		WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped
+		ORDER BY attnum`, quoted(table))
+	if err != nil {
+		return nil, nil, plain(err)
+	}
+	types = map[string]string{}
+	var name, typ string
+	_, err = pgx.ForEachRow(rows, []any{&name, &typ}, func() error {
+		types[name] = typ
+		names = append(names, name)
+		return nil
+	})
+	return types, names, plain(err)
+}
+
+// Discover implements [connector.Connector].
+func (t *tables) Discover(ctx context.Context) ([]connector.Schema, error) {
+	conn, err := t.connected(ctx)
+	if err != nil {
+		return nil, err
+	}
+	discover := func(name, table, identity string) (connector.Schema, error) {
+		schema := connector.Schema{Name: name, IdentityAttribute: identity}
+		types, names, err := columnTypes(ctx, conn, table)
+		for _, column := range names {
+			a := connector.SchemaAttribute{Name: column, Type: "STRING"}
+			base, isMulti := strings.CutSuffix(types[column], "[]")
+			a.IsMulti = isMulti
+			switch {
+			case base == "boolean":
+				a.Type = "BOOLEAN"
+			case slices.Contains([]string{"smallint", "integer", "bigint"}, base):
+				a.Type = "LONG"
+			}
+			schema.Attributes = append(schema.Attributes, a)
+		}
+		if identity == "" && len(names) > 0 {
+			schema.IdentityAttribute = names[0]
+		}
+		return schema, err
+	}
+	account, err := discover(connector.AccountObject, t.settings.Table, t.account.IdentityAttribute)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range t.settings.Memberships {
+		if account.Attribute(m.Attribute) == nil {
+			account.Attributes = append(account.Attributes, connector.SchemaAttribute{Name: m.Attribute, Type: "STRING",
+				IsMulti: true, IsEntitlement: true})
+		}
+	}
+	schemas := []connector.Schema{account}
+	for name, table := range t.settings.Groups {
+		schema, err := discover(name, table, t.groupKey(name))
+		if err != nil {
+			return nil, err
+		}
+		schemas = append(schemas, schema)
+	}
+	return schemas, nil
+}
+
+func (t *tables) schema(name string) *connector.Schema {
+	for i := range t.schemas {
+		if t.schemas[i].Name == name {
+			return &t.schemas[i]
+		}
+	}
+	return nil
+}
+
+func (t *tables) groupKey(name string) string {
+	if schema := t.schema(name); schema != nil {
+		return schema.IdentityAttribute
+	}
+	return ""
+}
+
+// Read implements [connector.Connector]. The cursor is a time: where the table has a column that tells when a row was
+// changed, later rows can be read alone. What is gone is seen by a whole reading only.
+func (t *tables) Read(ctx context.Context, since string, each func(*connector.Object) error) (string, error) {
+	if since != "" && t.settings.Modified == "" {
+		return "", connector.ErrNoChanges
+	}
+	conn, err := t.connected(ctx)
+	if err != nil {
+		return "", err
+	}
+	cursor := ""
+	err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly},
+		func(tx pgx.Tx) error {
+			if t.settings.Modified != "" {
+				if err := tx.QueryRow(ctx, `SELECT (clock_timestamp() - $1::interval)::text`, overlap).Scan(
+					&cursor); err != nil {
+					return err
+				}
+			}
+			if err := t.readGroups(ctx, tx, each); err != nil {
+				return err
+			}
+			return t.readAccounts(ctx, tx, since, each)
+		})
+	return cursor, plain(err)
+}
+
+func (t *tables) readAccounts(ctx context.Context, tx pgx.Tx, since string, each func(*connector.Object) error) error {
+	query := `SELECT ` + t.selection() + ` FROM ` + quoted(t.settings.Table) + ` a`
+	arguments := []any{}
+	if since != "" {
+		query += ` WHERE a.` + column(t.settings.Modified) + ` >= $1::text::timestamptz`
+		arguments = append(arguments, since)
+	}
+	rows, err := tx.Query(ctx, query, arguments...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var object connector.Object
+	for rows.Next() {
+		if err := t.scan(rows, &object); err != nil {
+			return err
+		}
+		if err := each(&object); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// scan reads the account of a row.
+func (t *tables) scan(row pgx.Row, object *connector.Object) error {
+	attributes := object.Attributes
+	attributes.Reset()
+	*object = connector.Object{}
+	var native *string
+	targets := []any{&native}
+	for i := range t.account.Attributes {
+		if t.account.Attributes[i].IsMulti {
+			targets = append(targets, &[]*string{})
+		} else {
+			targets = append(targets, new(*string))
+		}
+	}
+	if err := row.Scan(targets...); err != nil {
+		return err
+	}
+	if native == nil {
+		object.Fault = "the row has no native identity"
+		return nil
+	}
+	object.NativeIdentity = *native
+	for i := range t.account.Attributes {
+		a := &t.account.Attributes[i]
+		value, err := scanned(a, targets[i+1])
+		if err != nil {
+			object.Fault = fmt.Sprintf("column %q: %v", a.Name, err)
+			return nil
+		}
+		if !value.IsNull() {
+			attributes.Put(a.Name, value)
+		}
+		if a.Name == t.account.DisplayAttribute {
+			object.Name = value.Text()
+		}
+	}
+	object.Attributes = attributes
+	return nil
+}
+
+// scanned returns the value of a column that was read as text.
+func scanned(a *connector.SchemaAttribute, target any) (attribute.Value, error) {
+	if list, isMulti := target.(*[]*string); isMulti {
+		var values []string
+		for _, text := range *list {
+			if text != nil && *text != "" {
+				values = append(values, *text)
+			}
+		}
+		if values == nil {
+			return attribute.Null, nil
+		}
+		return attribute.List(values), nil
+	}
+	text, _ := target.(**string)
+	if *text == nil {
+		return attribute.Null, nil
+	}
+	return connector.ParseValue(a.Type, **text)
+}
+
+func (t *tables) readGroups(ctx context.Context, tx pgx.Tx, each func(*connector.Object) error) error {
+	for name, table := range t.settings.Groups {
+		key, label := t.groupKey(name), ""
+		if schema := t.schema(name); schema != nil {
+			label = schema.DisplayAttribute
+		}
+		if key == "" {
+			return connector.Permanent(fmt.Errorf("the schema %q has no identityAttribute", name))
+		}
+		if label == "" {
+			label = key
+		}
+		rows, err := tx.Query(ctx, `SELECT `+column(key)+`::text, coalesce(`+column(label)+`::text, '') FROM `+
+			quoted(table)+` WHERE `+column(key)+` IS NOT NULL`)
+		if err != nil {
+			return err
+		}
+		object := connector.Object{Type: name}
+		if _, err := pgx.ForEachRow(rows, []any{&object.NativeIdentity, &object.Name}, func() error {
+			return each(&object)
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Apply implements [connector.Connector].
+func (t *tables) Apply(ctx context.Context, operation *connector.Operation) (connector.Result, error) {
+	if operation.Kind == connector.SetPassword || operation.Password != "" {
+		return connector.Result{}, connector.Permanent(errors.New("passwords are not written into tables"))
+	}
+	conn, err := t.connected(ctx)
+	if err != nil {
+		return connector.Result{}, err
+	}
+	if t.types == nil {
+		if t.types, _, err = columnTypes(ctx, conn, t.settings.Table); err != nil {
+			return connector.Result{}, err
+		}
+	}
+	result := connector.Result{NativeIdentity: operation.NativeIdentity}
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		switch operation.Kind {
+		case connector.Create:
+			native, err := t.create(ctx, tx, operation)
+			result.NativeIdentity = native
+			return err
+		case connector.Delete:
+			return t.remove(ctx, tx, operation.NativeIdentity)
+		case connector.SetAttributes, connector.AddValues, connector.RemoveValues, connector.Enable, connector.Disable:
+			native, err := t.change(ctx, tx, operation)
+			result.NativeIdentity = native
+			return err
+		}
+		return connector.Unsupported(operation.Kind)
+	})
+	return result, plain(err)
+}
+
+// lock locks the row of an account and returns it, nil when there is none.
+func (t *tables) lock(ctx context.Context, tx pgx.Tx, native string) (*connector.Object, error) {
+	row := tx.QueryRow(ctx, `SELECT `+t.selection()+` FROM `+quoted(t.settings.Table)+` a WHERE a.`+
+		column(t.account.IdentityAttribute)+` = `+t.parameter(t.account.IdentityAttribute, 1)+` FOR UPDATE OF a`, native)
+	var object connector.Object
+	err := t.scan(row, &object)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err == nil && object.Fault != "" {
+		err = connector.Permanent(fmt.Errorf("the row of the account cannot be read: %s", object.Fault))
+	}
+	return &object, err
+}
+
+// parameter returns a parameter, which is given as text, in the type of a column.
+func (t *tables) parameter(name string, number int) string {
+	typ := t.types[name]
+	if strings.HasSuffix(typ, "[]") {
+		return fmt.Sprintf("$%d::text[]::%s", number, typ)
+	}
+	return fmt.Sprintf("$%d::text::%s", number, typ)
+}
+
+// argument returns the argument of [tables.parameter].
+func argument(a *connector.SchemaAttribute, value attribute.Value) (any, error) {
+	switch {
+	case value.IsNull():
+		return nil, nil
+	case a.IsMulti:
+		return value.Strings(), nil
+	case value.Len() > 1:
+		return nil, connector.Permanent(fmt.Errorf("the column %q holds one value only", a.Name))
+	}
+	return value.Strings()[0], nil
+}
+
+func (t *tables) create(ctx context.Context, tx pgx.Tx, o *connector.Operation) (string, error) {
+	attributes := o.Attributes.Clone()
+	identity := t.account.IdentityAttribute
+	if o.NativeIdentity != "" {
+		attributes.Put(identity, attribute.String(o.NativeIdentity))
+	}
+	var columns, parameters []string
+	var arguments []any
+	for name, value := range attributes.All() {
+		if t.membership(name) != nil {
+			continue
+		}
+		a, err := t.known(name)
+		if err != nil {
+			return "", err
+		}
+		given, err := argument(a, value)
+		if err != nil {
+			return "", err
+		}
+		arguments, columns = append(arguments, given), append(columns, column(name))
+		parameters = append(parameters, t.parameter(name, len(arguments)))
+	}
+	if len(columns) == 0 {
+		return "", connector.Permanent(errors.New("the new account has no attributes"))
+	}
+	var native string
+	err := tx.QueryRow(ctx, `INSERT INTO `+quoted(t.settings.Table)+` (`+strings.Join(columns, ", ")+`) VALUES (`+
+		strings.Join(parameters, ", ")+`) ON CONFLICT DO NOTHING RETURNING `+column(identity)+`::text`,
+		arguments...).Scan(&native)
+	if errors.Is(err, pgx.ErrNoRows) {
+		native = attributes.Get(identity).Text()
+		return native, t.same(ctx, tx, native, &attributes)
+	}
+	if err != nil {
+		return "", err
+	}
+	for name, value := range attributes.All() {
+		if m := t.membership(name); m != nil {
+			if err := t.add(ctx, tx, m, native, value.Strings()); err != nil {
+				return "", err
+			}
+		}
+	}
+	return native, nil
+}
+
+// same reports by an error whether there is another account where one was to be created: one with other attributes. One
+// with the same was created by an attempt before.
+func (t *tables) same(ctx context.Context, tx pgx.Tx, native string, attributes *attribute.Set) error {
+	object, err := t.lock(ctx, tx, native)
+	if err != nil {
+		return err
+	}
+	if object == nil {
+		return connector.Permanent(errors.New("another row has a value that must be unique"))
+	}
+	for name, value := range attributes.All() {
+		if !slices.Equal(object.Attributes.Get(name).Strings(), value.Strings()) {
+			return connector.ErrExists
+		}
+	}
+	return nil
+}
+
+// known returns an attribute that is a column of the accounts' table.
+func (t *tables) known(name string) (*connector.SchemaAttribute, error) {
+	a := t.account.Attribute(name)
+	if a == nil || t.types[name] == "" {
+		return nil, connector.Permanent(fmt.Errorf("the table has no column %q that is an attribute of the schema", name))
+	}
+	return a, nil
+}
+
+func (t *tables) change(ctx context.Context, tx pgx.Tx, o *connector.Operation) (string, error) {
+	object, err := t.lock(ctx, tx, o.NativeIdentity)
+	if err != nil {
+		return "", err
+	}
+	if object == nil {
+		return "", connector.ErrNoAccount
+	}
+	native := o.NativeIdentity
+	after := connector.Applied(&object.Attributes, o, t.account)
+	for name, value := range o.Attributes.All() {
+		if m := t.membership(name); m != nil {
+			if err := t.changeValues(ctx, tx, m, o.Kind, native, value.Strings()); err != nil {
+				return "", err
+			}
+			continue
+		}
+		a, err := t.known(name)
+		if err != nil {
+			return "", err
+		}
+		given, err := argument(a, after.Get(name))
+		if err != nil {
+			return "", err
+		}
+		identity := t.account.IdentityAttribute
+		_, err = tx.Exec(ctx, `UPDATE `+quoted(t.settings.Table)+` SET `+column(name)+` = `+t.parameter(name, 2)+
+			` WHERE `+column(identity)+` = `+t.parameter(identity, 1), native, given)
+		if err != nil {
+			return "", err
+		}
+		if name == identity {
+			native = after.Get(name).Text()
+		}
+	}
+	return native, nil
+}
+
+func (t *tables) changeValues(ctx context.Context, tx pgx.Tx, m *membership, kind connector.Kind, native string,
+	values []string,
+) error {
+	switch kind {
+	case connector.AddValues:
+		return t.add(ctx, tx, m, native, values)
+	case connector.RemoveValues:
+		_, err := tx.Exec(ctx, `DELETE FROM `+quoted(m.Table)+` WHERE `+column(m.Account)+`::text = $1 AND `+
+			column(m.Value)+`::text = ANY ($2::text[])`, native, values)
+		return err
+	}
+	if _, err := tx.Exec(ctx, `DELETE FROM `+quoted(m.Table)+` WHERE `+column(m.Account)+`::text = $1`,
+		native); err != nil {
+		return err
+	}
+	return t.add(ctx, tx, m, native, values)
+}
+
+// add writes the values of an account that are not there. The account's row is locked, so that nobody else does.
+func (t *tables) add(ctx context.Context, tx pgx.Tx, m *membership, native string, values []string) error {
+	types, _, err := columnTypes(ctx, tx.Conn(), m.Table)
+	if err != nil {
+		return err
+	}
+	for _, value := range values {
+		_, err := tx.Exec(ctx, fmt.Sprintf(`INSERT INTO %[1]s (%[2]s, %[3]s) SELECT $1::text::%[4]s, $2::text::%[5]s
+			WHERE NOT EXISTS (SELECT FROM %[1]s WHERE %[2]s::text = $1 AND %[3]s::text = $2)`, quoted(m.Table),
+			column(m.Account), column(m.Value), types[m.Account], types[m.Value]), native, value)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tables) remove(ctx context.Context, tx pgx.Tx, native string) error {
+	for _, m := range t.settings.Memberships {
+		if _, err := tx.Exec(ctx, `DELETE FROM `+quoted(m.Table)+` WHERE `+column(m.Account)+`::text = $1`,
+			native); err != nil {
+			return err
+		}
+	}
+	identity := t.account.IdentityAttribute
+	_, err := tx.Exec(ctx, `DELETE FROM `+quoted(t.settings.Table)+` WHERE `+column(identity)+` = `+
+		t.parameter(identity, 1), native)
+	return err
+}

@@ -1,0 +1,180 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/connector"
+	"github.com/muster-engine/muster/engine/connector/connectortest"
+	"github.com/muster-engine/muster/engine/connector/postgres"
+	"github.com/muster-engine/muster/store/storetest"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m) }
+
+var schemas = []connector.Schema{
+	{Name: "account", IdentityAttribute: "login", DisplayAttribute: "full name", Attributes: []connector.SchemaAttribute{
+		{Name: "login"}, {Name: "full name"}, {Name: "level", Type: "INT"}, {Name: "active", Type: "BOOLEAN"},
+		{Name: "groups", IsMulti: true, IsEntitlement: true}, {Name: "tags", IsMulti: true}}},
+	{Name: "group", IdentityAttribute: "key", DisplayAttribute: "label"},
+}
+
+const settings = `{"connection": "env:URL", "table": "crm.users", "modified": "changed", "groups": {"group": "crm.groups"},
+	"memberships": [{"attribute": "groups", "table": "crm.user_groups", "account": "login", "value": "group_key"}]}`
+
+// database makes the tables of a source.
+func database(t *testing.T) (url string, pool *pgxpool.Pool) {
+	t.Helper()
+	url = storetest.EmptyConnString(t)
+	pool, err := pgxpool.New(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	for _, statement := range []string{
+		`CREATE SCHEMA crm`,
+		`CREATE TABLE crm.users (id bigint GENERATED ALWAYS AS IDENTITY, login varchar(80) PRIMARY KEY, "full name" text, level int CHECK (level < 10),
+		 active boolean NOT NULL DEFAULT true, tags text[], changed timestamptz NOT NULL DEFAULT now())`,
+		`CREATE TABLE crm.groups (key text PRIMARY KEY, label text)`,
+		`CREATE TABLE crm.user_groups (login text NOT NULL REFERENCES crm.users (login), group_key text NOT NULL REFERENCES crm.groups (key))`,
+		`INSERT INTO crm.groups VALUES ('sales', 'Sales people'), ('staff', NULL), ('r&d', 'Lab')`,
+	} {
+		if _, err := pool.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return url, pool
+}
+
+func open(ctx context.Context, url, attributes string) (connector.Connector, error) {
+	return postgres.New(ctx, connector.Config{Source: "CRM", Schemas: schemas, Attributes: []byte(attributes),
+		Secret: func(reference string) (string, error) {
+			if reference != "env:URL" {
+				return "", errors.New("no such secret")
+			}
+			return url, nil
+		}})
+}
+
+func set(values map[string]attribute.Value) attribute.Set { return attribute.SetOf(values) }
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	url, _ := database(t)
+	connectortest.Run(t, &connectortest.Source{
+		Open: func(t *testing.T) connector.Connector {
+			t.Helper()
+			c, err := open(t.Context(), url, settings)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		},
+		Account: func(n int) (string, attribute.Set) {
+			login := fmt.Sprintf("u%d", n)
+			return login, set(map[string]attribute.Value{"login": attribute.String(login), "level": attribute.Int(3),
+				"full name": attribute.String("Person"), "active": attribute.Bool(true)})
+		},
+		Single: "full name", Entitlement: "groups", Values: [3]string{"sales", "staff", "r&d"},
+		Enabled:  set(map[string]attribute.Value{"active": attribute.Bool(true)}),
+		Disabled: set(map[string]attribute.Value{"active": attribute.Bool(false)}),
+	})
+}
+
+func TestReadsGroupsArraysAndChanges(t *testing.T) {
+	t.Parallel()
+	url, pool := database(t)
+	if _, err := pool.Exec(t.Context(), `INSERT INTO crm.users (login, tags, changed) VALUES ('ann', '{b,a}', now()),
+		('bob', NULL, now() - interval '1 day')`); err != nil {
+		t.Fatal(err)
+	}
+	c, err := open(t.Context(), url, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	read := func(since string) (string, string) {
+		t.Helper()
+		var got []string
+		cursor, err := c.Read(t.Context(), since, func(o *connector.Object) error {
+			got = append(got, fmt.Sprintf("%s %s %s %s", o.Type, o.NativeIdentity, o.Name, o.Attributes.Get("tags").Text()))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(got, "|"), cursor
+	}
+	all, cursor := read("")
+	for _, want := range []string{"group sales Sales people", "group staff ", " ann  b,a", " bob  "} {
+		if !strings.Contains(all, want) {
+			t.Errorf("%q is missing in %q", want, all)
+		}
+	}
+	if changed, _ := read(cursor); !strings.Contains(changed, "ann") || strings.Contains(changed, "bob") {
+		t.Errorf("the changes are %q", changed)
+	}
+	if _, err := c.Apply(t.Context(), &connector.Operation{Kind: connector.AddValues, NativeIdentity: "ann",
+		Attributes: set(map[string]attribute.Value{"tags": attribute.List([]string{"c"})})}); err != nil {
+		t.Fatal(err)
+	}
+	if all, _ = read(""); !strings.Contains(all, "b,a,c") {
+		t.Error(all)
+	}
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	url, _ := database(t)
+	for attributes, want := range map[string]string{
+		`{}`: "connection, a reference to a URL, and table are expected",
+		`{"connection": "postgres://ann:hunter2@db/crm", "table": "x"}`:                                  "a secret is not written into the configuration",
+		`{"connection": "env:OTHER", "table": "x"}`:                                                      "no such secret",
+		`{"connection": "env:URL", "table": "x", "memberships": [{"attribute": "login", "table": "y"}]}`: "memberships[0]",
+	} {
+		_, err := open(t.Context(), url, attributes)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", attributes, err)
+		}
+	}
+	c, err := open(t.Context(), url, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	apply := func(kind connector.Kind, values map[string]attribute.Value) error {
+		_, err := c.Apply(t.Context(), &connector.Operation{Kind: kind, NativeIdentity: "ann", Attributes: set(values)})
+		return err
+	}
+	if err := apply(connector.Create, map[string]attribute.Value{"login": attribute.String("ann")}); err != nil {
+		t.Fatal(err)
+	}
+	for want, values := range map[string]map[string]attribute.Value{
+		"SQLSTATE 23514 by the constraint users_level_check": {"level": attribute.Int(4711)},
+		"SQLSTATE 22P02":       {"level": attribute.String("geheim")},
+		`no column "password"`: {"password": attribute.String("geheim")},
+		"one value only":       {"full name": attribute.List([]string{"a", "b"})},
+	} {
+		err := apply(connector.SetAttributes, values)
+		if !connector.IsPermanent(err) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "geheim") {
+			t.Errorf("%v: %v", values, err)
+		}
+	}
+	if err := apply(connector.AddValues, map[string]attribute.Value{"groups": attribute.List([]string{"nobody"})}); err == nil ||
+		!strings.Contains(err.Error(), "user_groups_group_key_fkey") {
+		t.Error(err)
+	}
+	away, err := open(t.Context(), "postgres://ann:hunter2@127.0.0.1:1/crm", settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := away.Test(t.Context()); err == nil || connector.IsPermanent(err) || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("a database that is away: %v", err)
+	}
+}
