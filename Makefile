@@ -67,6 +67,11 @@ race: postgres ## Run the tests under the race detector, which needs a C compile
 	@command -v "$$(go env CC)" >/dev/null || { echo "the race detector needs $$(go env CC), a C compiler"; exit 1; }
 	@CGO_ENABLED=1 go test -race $(PACKAGES)
 
+.PHONY: test-ldap
+test-ldap: ## Run the tests of the LDAP connector against OpenLDAP, which is installed where it is missing
+	@.ci/slapd
+	@CGO_ENABLED=1 go test -race -tags ldap ./engine/connector/ldap
+
 .PHONY: test-containers
 test-containers: ## Run the tests against PostgreSQL in containers
 	@.ci/containers $(PACKAGES)

@@ -17,6 +17,7 @@ import (
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/connector/delimited"
+	"github.com/muster-engine/muster/engine/connector/ldap"
 	"github.com/muster-engine/muster/engine/connector/postgres"
 	"github.com/muster-engine/muster/engine/connector/secret"
 	"github.com/muster-engine/muster/migrations"
@@ -156,6 +157,7 @@ func (a *app) engineConfig() (engine.Config, error) {
 // connectors are those that this program has. Sources of another connector are kept by people.
 var connectors = map[string]connector.Factory{
 	"delimited-folder": delimited.New,
+	"ldap":             ldap.New,
 	"postgres":         postgres.New,
 }
 

@@ -145,8 +145,8 @@ func (a *app) syncCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "sync ID|ALIAS...", Short: "Bring the attributes of identities' accounts up to the identities",
 		Long: `Sync compares the accounts of identities with the identities, as the sources' attributeSyncConfig
-says, and writes what differs to the sources. An identity can be synchronized once in ten seconds. With --dry-run it shows what
-would be written, and writes nothing.`,
+says, and writes what differs to the sources. An identity can be synchronized once in ten seconds. With --dry-run
+it shows what would be written, and writes nothing.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage("%s takes identities, none is given", cmd.CommandPath())

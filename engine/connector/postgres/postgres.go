@@ -191,7 +191,9 @@ func (t *tables) Test(ctx context.Context) error {
 }
 
 // columnTypes returns the types of the columns of a table, and their names in order.
-func columnTypes(ctx context.Context, conn *pgx.Conn, table string) (types map[string]string, names []string, err error) {
+func columnTypes(ctx context.Context, conn *pgx.Conn, table string) (types map[string]string, names []string,
+	err error,
+) {
 	rows, err := conn.Query(ctx, `
 		SELECT attname::text, format_type(atttypid, atttypmod)
 		FROM pg_attribute
@@ -447,8 +449,9 @@ func (t *tables) Apply(ctx context.Context, operation *connector.Operation) (con
 
 // lock locks the row of an account and returns it, nil when there is none.
 func (t *tables) lock(ctx context.Context, tx pgx.Tx, native string) (*connector.Object, error) {
+	identity := t.account.IdentityAttribute
 	row := tx.QueryRow(ctx, `SELECT `+t.selection()+` FROM `+quoted(t.settings.Table)+` a WHERE a.`+
-		column(t.account.IdentityAttribute)+` = `+t.parameter(t.account.IdentityAttribute, 1)+` FOR UPDATE OF a`, native)
+		column(identity)+` = `+t.parameter(identity, 1)+` FOR UPDATE OF a`, native)
 	var object connector.Object
 	err := t.scan(row, &object)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -551,7 +554,8 @@ func (t *tables) same(ctx context.Context, tx pgx.Tx, native string, attributes 
 func (t *tables) known(name string) (*connector.SchemaAttribute, error) {
 	a := t.account.Attribute(name)
 	if a == nil || t.types[name] == "" {
-		return nil, connector.Permanent(fmt.Errorf("the table has no column %q that is an attribute of the schema", name))
+		return nil, connector.Permanent(fmt.Errorf("the table has no column %q that is an attribute of the schema",
+			name))
 	}
 	return a, nil
 }

@@ -1,0 +1,337 @@
+package ldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	ldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/connector"
+)
+
+// Apply implements [connector.Connector].
+func (d *directory) Apply(ctx context.Context, operation *connector.Operation) (connector.Result, error) {
+	result := connector.Result{NativeIdentity: operation.NativeIdentity}
+	err := d.within(ctx, func(conn *ldap.Conn) (err error) {
+		switch operation.Kind {
+		case connector.Create:
+			result.NativeIdentity, err = d.create(conn, operation)
+		case connector.SetAttributes, connector.Enable, connector.Disable:
+			result.NativeIdentity, err = d.set(conn, operation)
+		case connector.AddValues, connector.RemoveValues:
+			err = d.changeValues(conn, operation)
+		case connector.Delete:
+			err = d.remove(conn, operation.NativeIdentity)
+		case connector.SetPassword:
+			err = d.setPassword(conn, operation.NativeIdentity, operation.Password)
+		default:
+			err = connector.Unsupported(operation.Kind)
+		}
+		return err
+	})
+	return result, err
+}
+
+// name returns the DN of a new account: what was calculated, or one below the base of accounts.
+func (d *directory) name(o *connector.Operation) (string, error) {
+	if o.NativeIdentity != "" {
+		if _, err := ldap.ParseDN(o.NativeIdentity); err != nil {
+			return "", connector.Permanent(errors.New("the dn of the new account is none"))
+		}
+		return o.NativeIdentity, nil
+	}
+	value := o.Attributes.Get(d.settings.RDN).Text()
+	if value == "" {
+		return "", connector.Permanent(fmt.Errorf("the new account has neither a dn nor a value of %q, which names it",
+			d.settings.RDN))
+	}
+	return d.settings.RDN + "=" + ldap.EscapeDN(value) + "," + d.settings.UserBase, nil
+}
+
+// isEntry reports whether an attribute is one of the account's entry: neither its name nor a membership.
+func (d *directory) isEntry(name string) bool {
+	return name != dnAttribute && name != d.settings.MemberOf
+}
+
+func (d *directory) create(conn *ldap.Conn, o *connector.Operation) (string, error) {
+	dn, err := d.name(o)
+	if err != nil {
+		return "", err
+	}
+	request := ldap.NewAddRequest(dn, nil)
+	classes := d.settings.UserClasses
+	if given := o.Attributes.Get("objectClass"); !given.IsNull() {
+		classes = given.Strings()
+	}
+	request.Attribute("objectClass", classes)
+	for name, value := range o.Attributes.All() {
+		if d.isEntry(name) && !strings.EqualFold(name, "objectClass") && value.Text() != "" {
+			request.Attribute(name, value.Strings())
+		}
+	}
+	err = conn.Add(request)
+	switch {
+	case ldap.IsErrorWithCode(err, ldap.LDAPResultEntryAlreadyExists):
+		err = d.same(conn, dn, o)
+	case err != nil:
+		err = plain(err)
+	}
+	if err != nil {
+		return "", err
+	}
+	if o.Password != "" {
+		if err := d.setPassword(conn, dn, o.Password); err != nil {
+			return "", err
+		}
+	}
+	for _, group := range o.Attributes.Get(d.settings.MemberOf).Strings() {
+		if err := d.join(conn, group, dn); err != nil {
+			return "", err
+		}
+	}
+	// The directory's own spelling is what a reading finds.
+	entry, err := d.entry(conn, dn, []string{"1.1"})
+	if err != nil {
+		return "", err
+	}
+	return spelled(entry.DN), nil
+}
+
+// same reports by an error whether the entry is another account than the one that is to be created. One with the same
+// attributes was created by an attempt before.
+func (d *directory) same(conn *ldap.Conn, dn string, o *connector.Operation) error {
+	entry, err := d.entry(conn, dn, []string{"*"})
+	if err != nil {
+		return err
+	}
+	for name, value := range o.Attributes.All() {
+		if !d.isEntry(name) || strings.EqualFold(name, "objectClass") {
+			continue
+		}
+		have, want := entry.GetEqualFoldAttributeValues(name), value.Strings()
+		if value.Text() == "" {
+			want = nil
+		}
+		if !slices.Equal(slices.Sorted(slices.Values(have)), slices.Sorted(slices.Values(want))) {
+			return connector.ErrExists
+		}
+	}
+	return nil
+}
+
+// set replaces the values of attributes. Another value of the attribute that names the account renames the entry.
+func (d *directory) set(conn *ldap.Conn, o *connector.Operation) (string, error) {
+	dn := o.NativeIdentity
+	request := ldap.NewModifyRequest(dn, nil)
+	renamed := attribute.Null
+	for name, value := range o.Attributes.All() {
+		switch {
+		case name == dnAttribute:
+			return "", connector.Permanent(errors.New("a dn is not set: set the attribute that names the entry"))
+		case name == d.settings.MemberOf:
+			return "", connector.Permanent(fmt.Errorf("%s is not set as a whole: add and remove groups", name))
+		case strings.EqualFold(name, rdnOf(dn)):
+			renamed = value
+		case value.Text() == "":
+			request.Replace(name, nil)
+		default:
+			request.Replace(name, value.Strings())
+		}
+	}
+	if !renamed.IsNull() {
+		var err error
+		if dn, err = d.rename(conn, dn, renamed.Text()); err != nil {
+			return "", err
+		}
+		request.DN = dn
+	}
+	if len(request.Changes) == 0 {
+		if _, err := d.entry(conn, dn, []string{"1.1"}); err != nil {
+			return "", err
+		}
+		return dn, nil
+	}
+	err := conn.Modify(request)
+	if ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject) {
+		return "", connector.ErrNoAccount
+	}
+	return dn, plain(err)
+}
+
+// rdnOf returns the attribute that names an entry.
+func rdnOf(dn string) string {
+	parsed, err := ldap.ParseDN(dn)
+	if err != nil || len(parsed.RDNs) == 0 || len(parsed.RDNs[0].Attributes) != 1 {
+		return ""
+	}
+	return parsed.RDNs[0].Attributes[0].Type
+}
+
+// rename gives an entry another name below its parent, and its groups the new name. An entry that has it already was
+// renamed by an attempt before.
+func (d *directory) rename(conn *ldap.Conn, dn, value string) (string, error) {
+	parsed, err := ldap.ParseDN(dn)
+	if err != nil {
+		return "", connector.ErrNoAccount
+	}
+	parent := (&ldap.DN{RDNs: parsed.RDNs[1:]}).String()
+	rdn := rdnOf(dn) + "=" + ldap.EscapeDN(value)
+	renamed := rdn + "," + parent
+	if normal(renamed) != normal(dn) {
+		err = conn.ModifyDN(ldap.NewModifyDNRequest(dn, rdn, true, ""))
+		switch {
+		case ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject):
+			if _, err := d.entry(conn, renamed, []string{"1.1"}); err != nil {
+				return "", err
+			}
+		case ldap.IsErrorWithCode(err, ldap.LDAPResultEntryAlreadyExists):
+			return "", connector.ErrExists
+		case err != nil:
+			return "", plain(err)
+		}
+	}
+	entry, err := d.entry(conn, renamed, []string{"1.1"})
+	if err != nil {
+		return "", err
+	}
+	groups, err := d.groupsOf(conn, dn)
+	if err != nil || normal(entry.DN) == normal(dn) {
+		return spelled(entry.DN), err
+	}
+	for _, group := range groups {
+		request := ldap.NewModifyRequest(group, nil)
+		request.Add(d.settings.Member, []string{entry.DN})
+		request.Delete(d.settings.Member, []string{dn})
+		if err := conn.Modify(request); err != nil && !ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchAttribute) &&
+			!ldap.IsErrorWithCode(err, ldap.LDAPResultAttributeOrValueExists) {
+			return "", plain(err)
+		}
+	}
+	return spelled(entry.DN), nil
+}
+
+// groupsOf returns the groups that have a member.
+func (d *directory) groupsOf(conn *ldap.Conn, member string) ([]string, error) {
+	var groups []string
+	if d.settings.GroupBase == "" {
+		return nil, nil
+	}
+	filter := fmt.Sprintf("(&%s(%s=%s))", d.settings.GroupFilter, d.settings.Member, ldap.EscapeFilter(member))
+	err := d.search(context.Background(), conn, d.settings.GroupBase, filter, []string{"1.1"},
+		func(entry *ldap.Entry) error {
+			groups = append(groups, entry.DN)
+			return nil
+		})
+	return groups, err
+}
+
+// changeValues adds values to attributes and removes some. Values of the attribute of memberships are groups.
+func (d *directory) changeValues(conn *ldap.Conn, o *connector.Operation) error {
+	entry, err := d.entry(conn, o.NativeIdentity, []string{"*"})
+	if err != nil {
+		return err
+	}
+	request := ldap.NewModifyRequest(o.NativeIdentity, nil)
+	for name, value := range o.Attributes.All() {
+		if name == d.settings.MemberOf {
+			for _, group := range value.Strings() {
+				if o.Kind == connector.AddValues {
+					err = d.join(conn, group, entry.DN)
+				} else {
+					err = d.leave(conn, group, entry.DN)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		have := entry.GetEqualFoldAttributeValues(name)
+		var changed []string
+		for _, text := range value.Strings() {
+			if slices.Contains(have, text) != (o.Kind == connector.AddValues) {
+				changed = append(changed, text)
+			}
+		}
+		switch {
+		case len(changed) == 0:
+		case o.Kind == connector.AddValues:
+			request.Add(name, changed)
+		default:
+			request.Delete(name, changed)
+		}
+	}
+	if len(request.Changes) == 0 {
+		return nil
+	}
+	return plain(conn.Modify(request))
+}
+
+// join makes an account a member of a group.
+func (d *directory) join(conn *ldap.Conn, group, dn string) error {
+	request := ldap.NewModifyRequest(group, nil)
+	request.Add(d.settings.Member, []string{dn})
+	err := conn.Modify(request)
+	switch {
+	case ldap.IsErrorWithCode(err, ldap.LDAPResultAttributeOrValueExists):
+		return nil
+	case ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject):
+		return connector.Permanent(errors.New("the group does not exist"))
+	}
+	return plain(err)
+}
+
+// leave takes an account out of a group. Of a group that must have a member, the empty one takes the last one's place.
+func (d *directory) leave(conn *ldap.Conn, group, dn string) error {
+	request := ldap.NewModifyRequest(group, nil)
+	request.Delete(d.settings.Member, []string{dn})
+	err := conn.Modify(request)
+	if ldap.IsErrorWithCode(err, ldap.LDAPResultObjectClassViolation) && d.settings.EmptyMember != "" {
+		request.Changes = slices.Insert(request.Changes, 0, ldap.Change{Operation: ldap.AddAttribute,
+			Modification: ldap.PartialAttribute{Type: d.settings.Member, Vals: []string{d.settings.EmptyMember}}})
+		err = conn.Modify(request)
+	}
+	switch {
+	case ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchAttribute),
+		ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject):
+		return nil
+	case ldap.IsErrorWithCode(err, ldap.LDAPResultObjectClassViolation):
+		return connector.Permanent(errors.New("the account is the last member of the group, and the group must have " +
+			"one: name one that stands for nobody as connectorAttributes.emptyMember"))
+	}
+	return plain(err)
+}
+
+// remove deletes an account, and takes it out of its groups.
+func (d *directory) remove(conn *ldap.Conn, dn string) error {
+	groups, err := d.groupsOf(conn, dn)
+	if err != nil {
+		return err
+	}
+	for _, group := range groups {
+		if err := d.leave(conn, group, dn); err != nil {
+			return err
+		}
+	}
+	err = conn.Del(ldap.NewDelRequest(dn, nil))
+	if ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject) {
+		return nil
+	}
+	return plain(err)
+}
+
+// setPassword sets the password by the extended operation of RFC 3062: the directory hashes it.
+func (d *directory) setPassword(conn *ldap.Conn, dn, password string) error {
+	if _, err := d.entry(conn, dn, []string{"1.1"}); err != nil {
+		return err
+	}
+	if password == "" {
+		return connector.Permanent(errors.New("the password is empty"))
+	}
+	_, err := conn.PasswordModify(ldap.NewPasswordModifyRequest(dn, "", password))
+	return plain(err)
+}

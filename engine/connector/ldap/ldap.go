@@ -1,0 +1,382 @@
+package ldap
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	ldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/connector"
+)
+
+// directory is the connector.
+type directory struct {
+	settings settings
+	schema   *connector.Schema
+	password string
+	tls      *tls.Config
+	conn     *ldap.Conn
+}
+
+// Close implements [connector.Connector].
+func (d *directory) Close() error {
+	if d.conn == nil {
+		return nil
+	}
+	return d.conn.Close()
+}
+
+// permanentCodes are the results of LDAP that trying again does not help.
+var permanentCodes = []uint16{
+	ldap.LDAPResultUndefinedAttributeType, ldap.LDAPResultInappropriateMatching, ldap.LDAPResultConstraintViolation,
+	ldap.LDAPResultInvalidAttributeSyntax, ldap.LDAPResultInvalidDNSyntax, ldap.LDAPResultNamingViolation,
+	ldap.LDAPResultObjectClassViolation, ldap.LDAPResultNotAllowedOnNonLeaf, ldap.LDAPResultNotAllowedOnRDN,
+	ldap.LDAPResultObjectClassModsProhibited, ldap.LDAPResultInsufficientAccessRights,
+	ldap.LDAPResultUnwillingToPerform,
+	ldap.LDAPResultAttributeOrValueExists, ldap.LDAPResultNoSuchAttribute, ldap.LDAPResultNoSuchObject,
+	ldap.LDAPResultEntryAlreadyExists,
+}
+
+// plain says what a directory finds wrong without its own words, which repeat values.
+func plain(err error) error {
+	var known *ldap.Error
+	if err == nil || !errors.As(err, &known) {
+		return err
+	}
+	if known.ResultCode >= ldap.ErrorNetwork {
+		return fmt.Errorf("the directory cannot be asked: %s", ldap.LDAPResultCodeMap[known.ResultCode])
+	}
+	text := fmt.Errorf("the directory refused it: %s (LDAP result %d)", ldap.LDAPResultCodeMap[known.ResultCode],
+		known.ResultCode)
+	if slices.Contains(permanentCodes, known.ResultCode) {
+		return connector.Permanent(text)
+	}
+	return text
+}
+
+// within runs do on the connection, which ends when the context does.
+func (d *directory) within(ctx context.Context, do func(*ldap.Conn) error) error {
+	conn, err := d.connected()
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // whoever waits for an answer gets an error
+	defer stop()
+	err = do(conn)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// Test implements [connector.Connector].
+func (d *directory) Test(ctx context.Context) error {
+	return d.within(ctx, func(conn *ldap.Conn) error {
+		for _, base := range []string{d.settings.UserBase, d.settings.GroupBase} {
+			if base == "" {
+				continue
+			}
+			if _, err := d.entry(conn, base, []string{"1.1"}); err != nil {
+				return fmt.Errorf("the base %q: %w", base, err)
+			}
+		}
+		return nil
+	})
+}
+
+// entry reads one entry.
+func (d *directory) entry(conn *ldap.Conn, dn string, attributes []string) (*ldap.Entry, error) {
+	result, err := conn.Search(ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false,
+		"(objectClass=*)", attributes, nil))
+	if err != nil {
+		if ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject) {
+			return nil, connector.ErrNoAccount
+		}
+		return nil, plain(err)
+	}
+	if len(result.Entries) == 0 {
+		return nil, connector.ErrNoAccount
+	}
+	return result.Entries[0], nil
+}
+
+// search calls each with the entries of a subtree, a page at a time.
+func (d *directory) search(ctx context.Context, conn *ldap.Conn, base, filter string, attributes []string,
+	each func(*ldap.Entry) error,
+) error {
+	paging := ldap.NewControlPaging(d.settings.PageSize)
+	for {
+		request := ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false, filter,
+			attributes, []ldap.Control{paging})
+		result, err := conn.Search(request)
+		if err != nil {
+			return plain(err)
+		}
+		for _, entry := range result.Entries {
+			if err := each(entry); err != nil {
+				return err
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		control, _ := ldap.FindControl(result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
+		if control == nil || len(control.Cookie) == 0 {
+			return nil
+		}
+		paging.SetCookie(control.Cookie)
+	}
+}
+
+// modifiedAttribute is the operational attribute with the time of the last change.
+const modifiedAttribute = "modifyTimestamp"
+
+// Read implements [connector.Connector]. The cursor is the latest time of change that was seen. Where a group changed
+// since, nothing tells who left it: then, and to see what is gone, the source is read whole.
+func (d *directory) Read(ctx context.Context, since string, each func(*connector.Object) error) (string, error) {
+	cursor := since
+	note := func(entry *ldap.Entry) {
+		if modified := entry.GetAttributeValue(modifiedAttribute); modified > cursor {
+			cursor = modified
+		}
+	}
+	err := d.within(ctx, func(conn *ldap.Conn) error {
+		memberOf, err := d.readGroups(ctx, conn, since, note, each)
+		if err != nil {
+			return err
+		}
+		filter := d.settings.UserFilter
+		if since != "" {
+			filter = "(&" + filter + "(" + modifiedAttribute + ">=" + ldap.EscapeFilter(since) + "))"
+		}
+		var object connector.Object
+		return d.search(ctx, conn, d.settings.UserBase, filter, d.wanted(), func(entry *ldap.Entry) error {
+			note(entry)
+			d.read(&object, entry, memberOf)
+			return each(&object)
+		})
+	})
+	return cursor, err
+}
+
+// normal returns a DN in the form in which two of the same entry are the same text.
+func normal(dn string) string {
+	parsed, err := ldap.ParseDN(dn)
+	if err != nil {
+		return strings.ToLower(dn)
+	}
+	return strings.ToLower(parsed.String())
+}
+
+// spelled returns a DN in one spelling: directories escape what they need not. Letter case stays.
+func spelled(dn string) string {
+	parsed, err := ldap.ParseDN(dn)
+	if err != nil {
+		return dn
+	}
+	names := make([]string, len(parsed.RDNs))
+	for i, rdn := range parsed.RDNs {
+		parts := make([]string, len(rdn.Attributes))
+		for k, part := range rdn.Attributes {
+			parts[k] = part.Type + "=" + ldap.EscapeDN(part.Value)
+		}
+		names[i] = strings.Join(parts, "+")
+	}
+	return strings.Join(names, ",")
+}
+
+// readGroups passes the groups on, and returns the groups of each account by its normal DN.
+func (d *directory) readGroups(ctx context.Context, conn *ldap.Conn, since string, note func(*ldap.Entry),
+	each func(*connector.Object) error,
+) (map[string][]string, error) {
+	memberOf := map[string][]string{}
+	if d.settings.GroupBase == "" {
+		return memberOf, nil
+	}
+	attributes := []string{"cn", modifiedAttribute}
+	if !d.settings.ServerMemberOf {
+		attributes = append(attributes, d.settings.Member)
+	}
+	err := d.search(ctx, conn, d.settings.GroupBase, d.settings.GroupFilter, attributes, func(entry *ldap.Entry) error {
+		note(entry)
+		if since != "" && entry.GetAttributeValue(modifiedAttribute) >= since && !d.settings.ServerMemberOf {
+			return connector.ErrNoChanges
+		}
+		for _, member := range entry.GetEqualFoldAttributeValues(d.settings.Member) {
+			key := normal(member)
+			memberOf[key] = append(memberOf[key], spelled(entry.DN))
+		}
+		return each(&connector.Object{Type: "group", NativeIdentity: spelled(entry.DN),
+			Name: entry.GetAttributeValue("cn")})
+	})
+	return memberOf, err
+}
+
+// wanted returns the attributes of accounts that are asked for.
+func (d *directory) wanted() []string {
+	names := []string{modifiedAttribute}
+	for _, a := range d.schema.Attributes {
+		if a.Name != dnAttribute && (a.Name != d.settings.MemberOf || d.settings.ServerMemberOf) {
+			names = append(names, a.Name)
+		}
+	}
+	return names
+}
+
+// read makes the account of an entry.
+func (d *directory) read(object *connector.Object, entry *ldap.Entry, memberOf map[string][]string) {
+	attributes := object.Attributes
+	attributes.Reset()
+	*object = connector.Object{NativeIdentity: spelled(entry.DN)}
+	for i := range d.schema.Attributes {
+		a := &d.schema.Attributes[i]
+		var values []string
+		switch {
+		case a.Name == dnAttribute:
+			values = []string{object.NativeIdentity}
+		case a.Name == d.settings.MemberOf && !d.settings.ServerMemberOf:
+			values = memberOf[normal(entry.DN)]
+		default:
+			values = entry.GetEqualFoldAttributeValues(a.Name)
+			if a.Name == d.settings.MemberOf {
+				for k := range values {
+					values[k] = spelled(values[k])
+				}
+			}
+		}
+		value, err := read(a, values)
+		if err != nil {
+			object.Fault = fmt.Sprintf("attribute %q: %v", a.Name, err)
+			return
+		}
+		if !value.IsNull() {
+			attributes.Put(a.Name, value)
+		}
+		if a.Name == d.schema.DisplayAttribute {
+			object.Name = value.Text()
+		}
+	}
+	object.Attributes = attributes
+}
+
+// read makes the value of an attribute. Of several values of a single-valued one the first counts.
+func read(a *connector.SchemaAttribute, values []string) (attribute.Value, error) {
+	if len(values) == 0 {
+		return attribute.Null, nil
+	}
+	if a.IsMulti {
+		return attribute.List(slices.Clone(values)), nil
+	}
+	return connector.ParseValue(a.Type, values[0])
+}
+
+// Discover implements [connector.Connector]: what the directory's own schema tells of the classes of accounts.
+func (d *directory) Discover(ctx context.Context) ([]connector.Schema, error) {
+	account := connector.Schema{Name: connector.AccountObject, IdentityAttribute: dnAttribute, DisplayAttribute: "cn",
+		Attributes: []connector.SchemaAttribute{{Name: dnAttribute, Type: "STRING"}}}
+	err := d.within(ctx, func(conn *ldap.Conn) error {
+		root, err := d.entry(conn, "", []string{"subschemaSubentry"})
+		if err != nil {
+			return err
+		}
+		result, err := conn.Search(ldap.NewSearchRequest(root.GetAttributeValue("subschemaSubentry"),
+			ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)",
+			[]string{"attributeTypes", "objectClasses"}, nil))
+		if err != nil {
+			return plain(err)
+		}
+		if len(result.Entries) == 0 {
+			return errors.New("the directory does not tell its schema")
+		}
+		account.Attributes = append(account.Attributes, discovered(result.Entries[0], d.settings.UserClasses)...)
+		return nil
+	})
+	if d.settings.GroupBase == "" {
+		return []connector.Schema{account}, err
+	}
+	account.Attributes = append(account.Attributes, connector.SchemaAttribute{Name: d.settings.MemberOf, Type: "STRING",
+		IsMulti: true, IsEntitlement: true, Schema: &connector.SchemaReference{Name: "group"}})
+	group := connector.Schema{Name: "group", IdentityAttribute: dnAttribute, DisplayAttribute: "cn",
+		Attributes: []connector.SchemaAttribute{{Name: dnAttribute, Type: "STRING"}, {Name: "cn", Type: "STRING"}}}
+	return []connector.Schema{account, group}, err
+}
+
+// discovered returns the attributes that the classes may have, by name, those of their superior classes among them.
+func discovered(schema *ldap.Entry, classes []string) []connector.SchemaAttribute {
+	single := map[string]bool{}
+	for _, definition := range schema.GetAttributeValues("attributeTypes") {
+		words := definitionWords(definition)
+		for _, name := range definitionNames(words, "NAME") {
+			single[strings.ToLower(name)] = slices.Contains(words, "SINGLE-VALUE")
+		}
+	}
+	byName := map[string][]string{}
+	for _, definition := range schema.GetAttributeValues("objectClasses") {
+		words := definitionWords(definition)
+		for _, name := range definitionNames(words, "NAME") {
+			byName[strings.ToLower(name)] = words
+		}
+	}
+	found := map[string]bool{}
+	var visit func(class string, depth int)
+	visit = func(class string, depth int) {
+		words := byName[strings.ToLower(class)]
+		if words == nil || depth > 20 {
+			return
+		}
+		for _, name := range append(definitionNames(words, "MUST"), definitionNames(words, "MAY")...) {
+			found[name] = true
+		}
+		for _, superior := range definitionNames(words, "SUP") {
+			visit(superior, depth+1)
+		}
+	}
+	for _, class := range classes {
+		visit(class, 0)
+	}
+	var attributes []connector.SchemaAttribute
+	for name := range found {
+		attributes = append(attributes, connector.SchemaAttribute{Name: name, Type: "STRING",
+			IsMulti: !single[strings.ToLower(name)]})
+	}
+	slices.SortFunc(attributes, func(a, b connector.SchemaAttribute) int { return strings.Compare(a.Name, b.Name) })
+	return attributes
+}
+
+// definitionWords takes a definition of a schema apart: RFC 4512.
+func definitionWords(definition string) []string {
+	return strings.Fields(strings.NewReplacer("(", " ( ", ")", " ) ", "$", " ", "'", " ' ").Replace(definition))
+}
+
+// definitionNames returns the names behind a keyword: one, or several in parentheses.
+func definitionNames(words []string, keyword string) []string {
+	at := slices.Index(words, keyword)
+	if at < 0 {
+		return nil
+	}
+	var names []string
+	quoted, inside := false, false
+	for _, word := range words[at+1:] {
+		switch {
+		case word == "'":
+			if quoted = !quoted; !quoted && !inside {
+				return names
+			}
+		case word == "(":
+			inside = true
+		case word == ")":
+			return names
+		default:
+			names = append(names, word)
+			if !inside && !quoted {
+				return names
+			}
+		}
+	}
+	return names
+}

@@ -1,0 +1,386 @@
+//go:build ldap
+
+// These tests need the program slapd of OpenLDAP. "make test-ldap" runs them.
+
+package ldap_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/connector"
+	"github.com/muster-engine/muster/engine/connector/connectortest"
+	"github.com/muster-engine/muster/engine/connector/ldap"
+)
+
+const (
+	suffix    = "dc=example,dc=com"
+	people    = "ou=people," + suffix
+	groups    = "ou=groups," + suffix
+	nobody    = "cn=nobody," + suffix
+	admin     = "cn=admin," + suffix
+	adminPass = "s3cret admin"
+)
+
+// server is a directory that runs for one test.
+type server struct {
+	plain, secure string // URLs
+	caFile        string
+	port          string
+	dir           string
+	process       *exec.Cmd
+	log           *bytes.Buffer
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// certificate writes a certificate for 127.0.0.1 and its key.
+func certificate(t *testing.T, dir string) (certFile, keyFile string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for file, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: der}, keyFile: {Type: "PRIVATE KEY", Bytes: keyDER}} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return certFile, keyFile
+}
+
+func start(t *testing.T) *server {
+	t.Helper()
+	program, err := exec.LookPath("slapd")
+	if err != nil {
+		if program = "/usr/sbin/slapd"; !exists(program) {
+			t.Fatal("slapd is not installed: apt-get install slapd")
+		}
+	}
+	dir := t.TempDir()
+	certFile, keyFile := certificate(t, dir)
+	data := filepath.Join(dir, "data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	schemaDir := "/etc/ldap/schema"
+	if !exists(schemaDir) {
+		schemaDir = "/etc/openldap/schema"
+	}
+	var text strings.Builder
+	for _, name := range []string{"core", "cosine", "inetorgperson"} {
+		fmt.Fprintf(&text, "include %s/%s.schema\n", schemaDir, name)
+	}
+	if exists("/usr/lib/ldap") {
+		text.WriteString("modulepath /usr/lib/ldap\nmoduleload back_mdb\n")
+	}
+	fmt.Fprintf(&text, "TLSCertificateFile %s\nTLSCertificateKeyFile %s\nsizelimit 100\n", certFile, keyFile)
+	fmt.Fprintf(&text, "database mdb\nmaxsize 104857600\nsuffix %q\nrootdn %q\nrootpw %q\ndirectory %s\nlimits * size.prtotal=unlimited\n"+
+		"index objectClass,uid,member eq\n", suffix, admin, adminPass, data)
+	config := filepath.Join(dir, "slapd.conf")
+	if err := os.WriteFile(config, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := &server{port: freePort(t), caFile: certFile, dir: dir, log: &bytes.Buffer{}}
+	secure := freePort(t)
+	s.plain, s.secure = "ldap://127.0.0.1:"+s.port, "ldaps://127.0.0.1:"+secure
+	s.run(t, program, config)
+	s.fill(t)
+	return s
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// run starts the program and waits until it answers.
+func (s *server) run(t *testing.T, program, config string) {
+	t.Helper()
+	s.process = exec.Command(program, "-f", config, "-h", s.plain+" "+s.secure, "-d", "0")
+	s.process.Stdout, s.process.Stderr = s.log, s.log
+	if err := s.process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	process := s.process
+	t.Cleanup(func() {
+		_ = process.Process.Kill()
+		_ = process.Wait()
+	})
+	for range 200 {
+		if conn, err := goldap.DialURL(s.plain); err == nil {
+			_ = conn.Close()
+			return
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	t.Fatalf("slapd does not answer: %s", s.log)
+}
+
+func (s *server) admin(t *testing.T) *goldap.Conn {
+	t.Helper()
+	conn, err := goldap.DialURL(s.plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.Bind(admin, adminPass); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// fill makes the tree, with three groups that have nobody in them.
+func (s *server) fill(t *testing.T) {
+	t.Helper()
+	conn := s.admin(t)
+	add := func(dn string, attributes map[string][]string) {
+		t.Helper()
+		request := goldap.NewAddRequest(dn, nil)
+		for name, values := range attributes {
+			request.Attribute(name, values)
+		}
+		if err := conn.Add(request); err != nil {
+			t.Fatalf("%s: %v", dn, err)
+		}
+	}
+	add(suffix, map[string][]string{"objectClass": {"dcObject", "organization"}, "dc": {"example"}, "o": {"Example"}})
+	add(people, map[string][]string{"objectClass": {"organizationalUnit"}, "ou": {"people"}})
+	add(groups, map[string][]string{"objectClass": {"organizationalUnit"}, "ou": {"groups"}})
+	for _, name := range groupNames {
+		add("cn="+goldap.EscapeDN(name)+","+groups, map[string][]string{"objectClass": {"groupOfNames"}, "cn": {name}, "member": {nobody}})
+	}
+}
+
+var groupNames = []string{"Sales", "Söhne, Müller + Co", "all staff"}
+
+func (s *server) attributes(more map[string]any) []byte {
+	settings := map[string]any{"url": s.secure, "caFile": s.caFile, "bindDN": admin, "password": "env:ADMIN", "userBase": people,
+		"groupBase": groups, "emptyMember": nobody, "pageSize": 7}
+	for name, value := range more {
+		settings[name] = value
+	}
+	text, err := json.Marshal(settings)
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+var schemas = []connector.Schema{{Name: "account", IdentityAttribute: "dn", DisplayAttribute: "cn", Attributes: []connector.SchemaAttribute{
+	{Name: "dn"}, {Name: "uid"}, {Name: "cn"}, {Name: "sn"}, {Name: "mail", IsMulti: true}, {Name: "description"}, {Name: "employeeType"},
+	{Name: "memberOf", IsMulti: true, IsEntitlement: true},
+}}}
+
+func (s *server) open(t *testing.T, more map[string]any) connector.Connector {
+	t.Helper()
+	c, err := ldap.New(t.Context(), connector.Config{Source: "Directory", Schemas: schemas, Attributes: s.attributes(more),
+		Secret: func(string) (string, error) { return adminPass, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func set(values map[string]attribute.Value) attribute.Set { return attribute.SetOf(values) }
+
+func person(uid string) attribute.Set {
+	return set(map[string]attribute.Value{"uid": attribute.String(uid), "cn": attribute.String("Person " + uid),
+		"sn": attribute.String("Person"), "employeeType": attribute.String("active")})
+}
+
+func TestConformance(t *testing.T) {
+	s := start(t)
+	var values [3]string
+	for i, name := range groupNames {
+		values[i] = "cn=" + goldap.EscapeDN(name) + "," + groups
+	}
+	connectortest.Run(t, &connectortest.Source{
+		Open: func(t *testing.T) connector.Connector { t.Helper(); return s.open(t, nil) },
+		Account: func(n int) (string, attribute.Set) {
+			uid := fmt.Sprintf("Zoë, \"%d\" +#=", n)
+			return "uid=" + goldap.EscapeDN(uid) + "," + people, person(uid)
+		},
+		Single: "description", Entitlement: "memberOf", Values: values,
+		Enabled:   set(map[string]attribute.Value{"employeeType": attribute.String("active")}),
+		Disabled:  set(map[string]attribute.Value{"employeeType": attribute.String("locked")}),
+		Passwords: true, Many: 120, // more than the directory returns at once
+	})
+}
+
+func apply(t *testing.T, c connector.Connector, kind connector.Kind, native string, values map[string]attribute.Value) string {
+	t.Helper()
+	result, err := c.Apply(t.Context(), &connector.Operation{Key: "k", Kind: kind, NativeIdentity: native, Attributes: set(values)})
+	if err != nil {
+		t.Fatalf("%s: %v", kind, err)
+	}
+	return result.NativeIdentity
+}
+
+// A renamed account keeps its groups, and the renaming may be tried again.
+func TestRename(t *testing.T) {
+	s := start(t)
+	c := s.open(t, nil)
+	defer c.Close()
+	result, err := c.Apply(t.Context(), &connector.Operation{Key: "k", Kind: connector.Create, Attributes: person("ann"), Password: "first"})
+	if err != nil || result.NativeIdentity != "uid=ann,"+people {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	group := "cn=Sales," + groups
+	apply(t, c, connector.AddValues, result.NativeIdentity, map[string]attribute.Value{"memberOf": attribute.List([]string{group})})
+	change := map[string]attribute.Value{"uid": attribute.String("ann, marie"), "description": attribute.String("renamed")}
+	for range 2 {
+		renamed := apply(t, c, connector.SetAttributes, result.NativeIdentity, change)
+		if parsed, err := goldap.ParseDN(renamed); err != nil || parsed.RDNs[0].Attributes[0].Value != "ann, marie" {
+			t.Errorf("it is named %q now", renamed)
+		}
+	}
+	count := 0
+	if _, err := c.Read(t.Context(), "", func(o *connector.Object) error {
+		if o.Type == "" {
+			count++
+			if o.Attributes.Get("memberOf").Text() != group || o.Attributes.Get("description").Text() != "renamed" || o.Name != "Person ann" {
+				t.Errorf("%+v", o)
+			}
+		}
+		return nil
+	}); err != nil || count != 1 {
+		t.Errorf("%d accounts, %v", count, err)
+	}
+	// The password of the creation works, and so does a new one.
+	sign := func(password string) error {
+		conn, err := goldap.DialURL(s.plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		return conn.Bind(`uid=ann\, marie,`+people, password)
+	}
+	if err := sign("first"); err != nil {
+		t.Error(err)
+	}
+	native := `uid=ann\, marie,` + people
+	if _, err := c.Apply(t.Context(), &connector.Operation{Key: "p", Kind: connector.SetPassword, NativeIdentity: native, Password: "second"}); err != nil {
+		t.Error(err)
+	}
+	if sign("first") == nil || sign("second") != nil {
+		t.Error("the password was not set")
+	}
+	// Deleted, it is in no group any more.
+	apply(t, c, connector.Delete, native, nil)
+	found, err := s.admin(t).Search(goldap.NewSearchRequest(group, goldap.ScopeBaseObject, goldap.NeverDerefAliases, 0, 0, false,
+		"(objectClass=*)", []string{"member"}, nil))
+	if err != nil || strings.Join(found.Entries[0].GetAttributeValues("member"), "|") != nobody {
+		t.Errorf("%+v, %v", found, err)
+	}
+}
+
+func TestConnections(t *testing.T) {
+	s := start(t)
+	for name, more := range map[string]map[string]any{
+		"plain":     {"url": s.plain, "caFile": ""},
+		"start TLS": {"url": s.plain, "startTLS": true},
+		"TLS":       {},
+	} {
+		c := s.open(t, more)
+		if err := c.Test(t.Context()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		c.Close()
+	}
+	for name, test := range map[string]struct {
+		more map[string]any
+		want string
+	}{
+		"a certificate that nobody trusts": {map[string]any{"caFile": ""}, "cannot be asked"},
+		"start TLS with such a one":        {map[string]any{"url": s.plain, "startTLS": true, "caFile": ""}, "cannot be asked"},
+		"a wrong name":                     {map[string]any{"bindDN": "cn=nobody," + suffix}, "sign in to the directory"},
+		"a base that is not there":         {map[string]any{"userBase": "ou=none," + suffix}, `the base "ou=none`},
+		"a server that is not there":       {map[string]any{"url": "ldap://127.0.0.1:" + freePort(t)}, "cannot be asked"},
+	} {
+		c := s.open(t, test.more)
+		err := c.Test(t.Context())
+		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), adminPass) {
+			t.Errorf("%s: %v", name, err)
+		}
+		c.Close()
+	}
+	c := s.open(t, nil)
+	defer c.Close()
+	schemas, err := c.Discover(t.Context())
+	if err != nil || len(schemas) != 2 {
+		t.Fatalf("%+v, %v", schemas, err)
+	}
+	if a := schemas[0].Attribute("employeeNumber"); a == nil || a.IsMulti {
+		t.Errorf("employeeNumber is %+v", a)
+	}
+	if a := schemas[0].Attribute("memberOf"); a == nil || !a.IsMulti || !a.IsEntitlement {
+		t.Errorf("memberOf is %+v", a)
+	}
+}
+
+// A connection that was lost is made again.
+func TestServerRestarts(t *testing.T) {
+	s := start(t)
+	c := s.open(t, nil)
+	defer c.Close()
+	apply(t, c, connector.Create, "", map[string]attribute.Value{"uid": attribute.String("u"), "cn": attribute.String("U"), "sn": attribute.String("U")})
+	if err := s.process.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.process.Wait()
+	operation := &connector.Operation{Key: "k", Kind: connector.SetAttributes, NativeIdentity: "uid=u," + people,
+		Attributes: set(map[string]attribute.Value{"description": attribute.String("x")})}
+	if _, err := c.Apply(context.Background(), operation); err == nil || connector.IsPermanent(err) {
+		t.Errorf("a server that is away: %v", err)
+	}
+	s.run(t, s.process.Path, filepath.Join(s.dir, "slapd.conf"))
+	for range 2 { // the first may find that the connection is lost
+		if _, err := c.Apply(t.Context(), operation); err == nil {
+			return
+		}
+	}
+	t.Error("the connection is not made again")
+}
