@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -284,11 +285,88 @@ func (e *Engine) RoleAssignments(ctx context.Context, identity string, q RoleAss
 		}
 	}
 	rows, err := e.store.RoleAssignments(ctx, e.pool, parsed, filter)
+	if err != nil || len(rows) == 0 {
+		return []RoleAssignment{}, wrap(op, identity, err)
+	}
+	targets, err := e.accountTargets(ctx, parsed)
 	assignments := make([]RoleAssignment, len(rows))
 	for i := range rows {
 		assignments[i] = roleAssignment(&rows[i])
+		assignments[i].AccountTargets = append(assignments[i].AccountTargets, targets(rows[i].RoleID)...)
 	}
 	return assignments, wrap(op, identity, err)
+}
+
+// accountTargets returns what tells which accounts of an identity have what a role grants.
+func (e *Engine) accountTargets(ctx context.Context, identity store.ID) (func(role store.ID) []RoleAccountTarget,
+	error,
+) {
+	none := func(store.ID) []RoleAccountTarget { return nil }
+	c, err := e.currentConfiguration(ctx)
+	if err != nil || c.refresh.Access == nil {
+		return none, err
+	}
+	rows, err := e.store.AccountsOf(ctx, e.pool, []store.ID{identity})
+	if err != nil {
+		return none, err
+	}
+	given, err := e.store.GrantsOf(ctx, e.pool, []store.ID{identity})
+	if err != nil {
+		return none, err
+	}
+	accounts := make([]refresh.Account, len(rows))
+	for i := range rows {
+		if accounts[i], err = c.account(&rows[i]); err != nil {
+			return none, err
+		}
+	}
+	return func(role store.ID) []RoleAccountTarget {
+		var targets []RoleAccountTarget
+		for _, grant := range c.roleAccess(role) {
+			account := holder(accounts, given, &grant.Entitlement)
+			source := c.sources[store.ID(grant.SourceID)]
+			if account == nil || source == nil {
+				continue
+			}
+			target := RoleAccountTarget{
+				Source: Reference{Type: string(TypeSource), ID: source.id.String(), Name: source.Name},
+				AccountInfo: AccountInfo{NativeIdentity: account.NativeIdentity, DisplayName: account.Name,
+					UUID: store.ID(account.RowID).String()},
+			}
+			if grant.Profile != (refresh.ID{}) {
+				target.Role = &Reference{Type: string(TypeAccessProfile), ID: store.ID(grant.Profile).String(),
+					Name: grant.ProfileName}
+			}
+			if !slices.ContainsFunc(targets, func(other RoleAccountTarget) bool {
+				return other.AccountInfo == target.AccountInfo && other.Source == target.Source &&
+					(other.Role == nil) == (target.Role == nil) && (other.Role == nil || *other.Role == *target.Role)
+			}) {
+				targets = append(targets, target)
+			}
+		}
+		return targets
+	}, nil
+}
+
+// holder returns the account that has an entitlement: the one that was given it, if there are several.
+func holder(accounts []refresh.Account, given []store.AccessGrant, e *refresh.Entitlement) *refresh.Account {
+	var found *refresh.Account
+	for i := range accounts {
+		a := &accounts[i]
+		if a.SourceID != e.SourceID || !slices.Contains(a.Attributes.Get(e.Attribute).Strings(), e.Value) {
+			continue
+		}
+		for k := range given {
+			g := &given[k]
+			if g.AccountID == store.ID(a.RowID) && g.Attribute == e.Attribute && g.Value == e.Value {
+				return a
+			}
+		}
+		if found == nil {
+			found = a
+		}
+	}
+	return found
 }
 
 func parsedID(text string) (store.ID, bool) {
@@ -308,7 +386,13 @@ func (e *Engine) RoleAssignment(ctx context.Context, identity, assignment string
 	if errors.Is(err, store.ErrNotFound) {
 		return RoleAssignment{}, &Error{Kind: NotFound, Op: op, Subject: assignment, Err: errNoAssignment}
 	}
-	return roleAssignment(&row), wrap(op, assignment, err)
+	if err != nil {
+		return RoleAssignment{}, wrap(op, assignment, err)
+	}
+	targets, err := e.accountTargets(ctx, owner)
+	found := roleAssignment(&row)
+	found.AccountTargets = append(found.AccountTargets, targets(row.RoleID)...)
+	return found, wrap(op, assignment, err)
 }
 
 var errNoAssignment = errors.New("the identity has no role assignment with this ID")

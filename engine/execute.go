@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -467,6 +468,50 @@ func (e *Engine) park(ctx context.Context, row *store.Operation, failure error) 
 			return err
 		}
 		return e.store.MakeDue(ctx, tx, row.IdentityID, e.nextSlot(e.now()).UTC())
+	})
+}
+
+// SetPassword gives the accounts that an identity has on a source, named by ID or by name, a password, at once and by
+// the source's connector. It is kept nowhere.
+func (e *Engine) SetPassword(ctx context.Context, identity, source, password string) error {
+	const op = "set the password"
+	id, known := parsedID(identity)
+	if !known {
+		return &Error{Kind: NotFound, Op: op, Subject: identity, Err: errNoIdentity}
+	}
+	if password == "" {
+		return invalid(op, identity, "the password is empty")
+	}
+	return e.withConnector(ctx, op, source, func(s *configuredSource, c connector.Connector) error {
+		accounts, err := e.store.AccountsOf(ctx, e.pool, []store.ID{id})
+		if err != nil {
+			return err
+		}
+		accounts = slices.DeleteFunc(accounts, func(a store.Account) bool { return a.SourceID != s.id })
+		if len(accounts) == 0 {
+			return &Error{Kind: NotFound, Op: op, Subject: identity,
+				Err: fmt.Errorf("the identity has no account on the source %q", s.Name)}
+		}
+		for i := range accounts {
+			native := accounts[i].NativeIdentity
+			if _, err := c.Apply(ctx, &connector.Operation{Key: store.NewID().String(), Kind: connector.SetPassword,
+				NativeIdentity: native, Password: password}); err != nil {
+				return atSource(op, identity, err)
+			}
+			detail, err := json.Marshal(provisionedDetail{Operation: string(connector.SetPassword),
+				NativeIdentity: native, Reason: "a password was set",
+				Source: Reference{Type: string(TypeSource), ID: s.id.String(), Name: s.Name}})
+			if err != nil {
+				return err
+			}
+			if err := e.inTx(ctx, func(tx pgx.Tx) error {
+				return e.store.AddEvents(ctx, tx, []store.Event{{IdentityID: id, Type: EventProvisioned, Detail: detail}},
+					e.now())
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

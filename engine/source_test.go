@@ -1,0 +1,416 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/connector"
+)
+
+// memory is a source in memory, with a connector of the host's own.
+type memory struct {
+	mutex     sync.Mutex
+	accounts  map[string]attribute.Set
+	passwords map[string]string
+	deleted   []string // read as changes
+	reads     atomic.Int64
+	secret    string
+	hang      time.Duration
+	running   atomic.Int64
+	together  atomic.Int64 // the most operations on one account at the same time
+}
+
+func newMemory() *memory {
+	return &memory{accounts: map[string]attribute.Set{}, passwords: map[string]string{}}
+}
+
+func (m *memory) open(_ context.Context, config connector.Config) (connector.Connector, error) {
+	var err error
+	if m.secret, err = config.Secret("env:PASSWORD"); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *memory) Test(context.Context) error { return nil }
+func (m *memory) Close() error               { return nil }
+
+func (m *memory) Discover(context.Context) ([]connector.Schema, error) {
+	return []connector.Schema{{Name: "account", IdentityAttribute: "login"}}, nil
+}
+
+func (m *memory) Read(_ context.Context, since string, each func(*connector.Object) error) (string, error) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	m.reads.Add(1)
+	if err := each(&connector.Object{Type: "group", NativeIdentity: "leads", Name: "Team leads"}); err != nil {
+		return "", err
+	}
+	for native, attributes := range m.accounts {
+		object := connector.Object{NativeIdentity: native, Attributes: attributes.Clone()}
+		if native == "broken" {
+			object.Fault = "it cannot be read"
+		}
+		if err := each(&object); err != nil {
+			return "", err
+		}
+	}
+	if since != "" {
+		for _, native := range m.deleted {
+			if err := each(&connector.Object{NativeIdentity: native, Deleted: true}); err != nil {
+				return "", err
+			}
+		}
+	}
+	return "cursor", nil
+}
+
+func (m *memory) Apply(_ context.Context, o *connector.Operation) (connector.Result, error) {
+	if now := m.running.Add(1); now > m.together.Load() {
+		m.together.Store(now)
+	}
+	defer m.running.Add(-1)
+	time.Sleep(m.hang)
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	native := o.NativeIdentity
+	if o.Password != "" {
+		m.passwords[native] = o.Password
+	}
+	old := m.accounts[native]
+	switch o.Kind {
+	case connector.Delete:
+		delete(m.accounts, native)
+	case connector.SetPassword:
+	default:
+		m.accounts[native] = connector.Applied(&old, o, nil)
+	}
+	return connector.Result{}, nil
+}
+
+func (m *memory) get(native, name string) string {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	attributes := m.accounts[native]
+	return attributes.Get(name).Text()
+}
+
+const memoryConfig = `
+sources:
+  - name: Memory
+    connector: memory
+    connectorAttributes: {password: "env:PASSWORD"}
+    schedules: [{type: ACCOUNT_AGGREGATION, cronExpression: "0 30 * * * ?"}]
+    schemas:
+      - name: account
+        identityAttribute: login
+        attributes: [{name: login}, {name: first}, {name: pin}, {name: IIQDisabled, type: BOOLEAN},
+                     {name: teams, isMulti: true, isEntitlement: true, schema: {name: group}}]
+    accountCorrelationConfig: {attributeAssignments: [{property: uid, value: login}]}
+    attributeSyncConfig: {attributes: [{name: firstname, enabled: true, target: first}]}
+    provisioningPolicies:
+      - usageType: CREATE
+        fields:
+          - {name: login, transform: {type: identityAttribute, attributes: {name: uid}}}
+          - {name: first, transform: {type: identityAttribute, attributes: {name: firstname}}}
+          - {name: pin, type: secret, transform: {type: static, attributes: {value: "4711"}}}
+          - {name: password, type: secret, transform: {type: static, attributes: {value: "geheim"}}}
+accessProfiles:
+  - {name: Leading, source: {name: Memory}, entitlements: [{value: leads}]}
+roles:
+  - {name: Lead, enabled: true, accessProfiles: [{name: Leading}]}
+`
+
+func memoryEngine(t *testing.T, m *memory, config engine.Config) *fixture {
+	t.Helper()
+	config.BatchSize, config.Workers = 3, 1
+	config.Connectors = map[string]connector.Factory{"memory": m.open}
+	config.Secret = func(reference string) (string, error) {
+		if reference != "env:PASSWORD" {
+			return "", errors.New("unknown")
+		}
+		return "sesame", nil
+	}
+	f := newFixtureWith(t, config)
+	f.apply(companyConfig)
+	f.apply(memoryConfig)
+	f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	f.process()
+	return f
+}
+
+// eventually waits until something holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for range 600 {
+		if holds() {
+			return
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	t.Fatalf("it does not come to be: %s", what)
+}
+
+// Workers carry everything out, from the assignment to the entitlement on the source, and secrets are kept nowhere.
+func TestWorkersProvision(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	f := memoryEngine(t, m, engine.Config{})
+	if err := f.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := f.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	}()
+	ann := f.find("1").ID
+	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: ann, Role: "Lead"}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the entitlement", func() bool { return m.get("1", "teams") == "leads" })
+	eventually(t, "the end of all operations", func() bool {
+		return f.count("SELECT count(*) FROM muster.provisioning_operations WHERE state = 'DONE'") == 2 &&
+			f.count("SELECT count(*) FROM muster.refresh_requests") == 0
+	})
+	if m.get("1", "pin") != "4711" || m.passwords["1"] != "geheim" || m.secret != "sesame" {
+		t.Errorf("pin %q, password %q, secret %q", m.get("1", "pin"), m.passwords["1"], m.secret)
+	}
+	for _, table := range []string{"provisioning_operations", "accounts", "identity_events", "sources", "task_messages"} {
+		for _, secret := range []string{"geheim", "4711", "sesame"} {
+			query := fmt.Sprintf("SELECT count(*) FROM muster.%s t WHERE t::text LIKE '%%%s%%'", table, secret)
+			if table == "sources" && secret != "sesame" {
+				continue // the policy's own
+			}
+			if n := f.count(query); n != 0 {
+				t.Errorf("%d rows of %s hold %q", n, table, secret)
+			}
+		}
+	}
+	held, err := f.RoleAssignments(t.Context(), ann, engine.RoleAssignmentQuery{})
+	if err != nil || len(held) != 1 || len(held[0].AccountTargets) != 1 {
+		t.Fatalf("%+v, %v", held, err)
+	}
+	target := held[0].AccountTargets[0]
+	if target.Source.Name != "Memory" || target.AccountInfo.NativeIdentity != "1" || target.Role == nil || target.Role.Name != "Leading" {
+		t.Errorf("%+v", target)
+	}
+	one, err := f.RoleAssignment(t.Context(), ann, held[0].ID)
+	if err != nil || len(one.AccountTargets) != 1 {
+		t.Errorf("%+v, %v", one, err)
+	}
+	if err := f.SetPassword(t.Context(), ann, "memory", "neu"); err != nil || m.passwords["1"] != "neu" {
+		t.Errorf("%v, the password is %q", err, m.passwords["1"])
+	}
+	demandKind(t, f.SetPassword(t.Context(), f.find("2").ID, "Memory", "neu"), engine.NotFound, "no account on the source")
+	demandKind(t, f.SetPassword(t.Context(), ann, "Memory", ""), engine.Invalid, "empty")
+	demandKind(t, f.SetPassword(t.Context(), ann, "Nowhere", "x"), engine.NotFound, "no such source")
+}
+
+// Operations of one account follow each other, however many engines work.
+func TestOperationsOfAnAccountFollowEachOther(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	f := memoryEngine(t, m, engine.Config{})
+	ann := f.find("1").ID
+	assigned, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: ann, Role: "Lead"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.process()
+	if _, err := f.ProvisionPending(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// Two batches for one account: what is given by the first, and synchronized by the second.
+	f.process()
+	f.aggregate("HR", strings.Replace(hrRows, "1,Ann Boss,Ann", "1,Ann Boss,Anna", 1), engine.AggregateOptions{})
+	f.process()
+	if n := f.count("SELECT count(*) FROM muster.provisioning_batches"); n != 2 {
+		t.Fatalf("there are %d batches", n)
+	}
+	m.hang = 50 * time.Millisecond
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			if _, err := f.ProvisionPending(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	eventually(t, "the end of all operations", func() bool {
+		result, err := f.ProvisionPending(t.Context())
+		return err == nil && result.Open == 0
+	})
+	if m.together.Load() != 1 || m.get("1", "first") != "Anna" || m.get("1", "teams") != "leads" {
+		t.Errorf("%d at the same time, first %q, teams %q", m.together.Load(), m.get("1", "first"), m.get("1", "teams"))
+	}
+	if err := f.RevokeRole(t.Context(), ann, assigned.ID); err != nil {
+		t.Fatal(err)
+	}
+	f.process()
+	if _, err := f.ProvisionPending(t.Context()); err != nil || m.get("1", "teams") != "" {
+		t.Errorf("%v, the teams are %q", err, m.get("1", "teams"))
+	}
+}
+
+func TestAggregateByConnector(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	f := memoryEngine(t, m, engine.Config{})
+	for _, native := range []string{"1", "2", "x", "broken"} {
+		m.accounts[native] = attribute.SetOf(map[string]attribute.Value{"login": attribute.String(native)})
+	}
+	result, err := f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{})
+	if err != nil || result.Added != 3 || result.Correlated != 2 || result.Faulty != 1 || result.RowErrors[0].Msg != "it cannot be read" {
+		t.Errorf("%+v, %v", result, err)
+	}
+	if n := f.count("SELECT count(*) FROM muster.entitlements WHERE name = 'Team leads' AND value = 'leads' AND attribute = 'teams'"); n != 1 {
+		t.Errorf("%d entitlements have their name", n)
+	}
+	// Changes remove only what is said to be gone, and no more than the limit.
+	delete(m.accounts, "x")
+	delete(m.accounts, "2")
+	m.deleted = []string{"x"}
+	_, err = f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{Delta: true})
+	var limit *engine.DeletionLimitError
+	if !errors.As(err, &limit) || limit.Vanished != 1 {
+		t.Errorf("%v", err)
+	}
+	result, err = f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{Delta: true,
+		MaxDeletions: &engine.DeletionLimit{Count: 1}})
+	if err != nil || result.Removed != 1 || result.Unchanged != 1 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	_, err = f.AggregateSource(t.Context(), "HR", engine.AggregateOptions{})
+	demandKind(t, err, engine.Unavailable, `"delimited-file", which this engine was not given`)
+	demandKind(t, f.TestSource(t.Context(), "Nowhere"), engine.NotFound, `the sources are "Directory", "HR", "Memory"`)
+	if err := f.TestSource(t.Context(), "memory"); err != nil {
+		t.Error(err)
+	}
+	if schemas, err := f.DiscoverSource(t.Context(), "memory"); err != nil || len(schemas) != 1 {
+		t.Errorf("%+v, %v", schemas, err)
+	}
+}
+
+// A source is aggregated at the times of its schedule, once however many engines look at the clock.
+func TestScheduledAggregation(t *testing.T) {
+	t.Parallel()
+	var c clock
+	at := time.Date(2026, 3, 2, 10, 10, 0, 0, time.UTC)
+	c.set(at)
+	m := newMemory()
+	f := memoryEngine(t, m, engine.Config{Now: c.now})
+	jobs := func() int {
+		return f.count(`SELECT count(*) FROM muster_jobs.river_job WHERE kind = 'muster_aggregate_source'`)
+	}
+	look := func() {
+		t.Helper()
+		var group sync.WaitGroup
+		for range 4 {
+			group.Go(func() {
+				if _, err := f.RunSchedule(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+	}
+	for _, step := range []struct {
+		minute, jobs int
+	}{{10, 0}, {29, 0}, {30, 1}, {45, 1}} {
+		c.set(time.Date(2026, 3, 2, 10, step.minute, 0, 0, time.UTC))
+		look()
+		if got := jobs(); got != step.jobs {
+			t.Errorf("at 10:%d there are %d aggregations, want %d", step.minute, got, step.jobs)
+		}
+	}
+	m.accounts["1"] = attribute.SetOf(map[string]attribute.Value{"login": attribute.String("1")})
+	if err := f.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the aggregation", func() bool {
+		return f.count(`SELECT count(*) FROM muster.source_aggregations WHERE result ->> 'added' = '1'`) == 1
+	})
+	if err := f.Stop(context.WithoutCancel(t.Context())); err != nil {
+		t.Error(err)
+	}
+	states, err := f.Sources(t.Context())
+	if err != nil || len(states) != 3 || states[2].Source != "Memory" || states[2].Last == nil || states[2].Next == nil ||
+		!states[2].Next.Equal(time.Date(2026, 3, 2, 11, 30, 0, 0, time.UTC)) || !states[2].Connected || states[1].Connected {
+		t.Errorf("%+v, %v", states, err)
+	}
+	c.set(time.Date(2026, 3, 2, 14, 0, 0, 0, time.UTC)) // of several missed times one is made up for
+	look()
+	if got := f.count(`SELECT count(*) FROM muster_jobs.river_job WHERE kind = 'muster_aggregate_source' AND state <> 'completed'`); got != 1 {
+		t.Errorf("%d aggregations wait", got)
+	}
+}
+
+// A batch whose job is gone gets another one.
+func TestStalledBatchGetsAnotherJob(t *testing.T) {
+	t.Parallel()
+	var c clock
+	c.set(time.Now())
+	m := newMemory()
+	f := memoryEngine(t, m, engine.Config{Now: c.now})
+	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: f.find("1").ID, Role: "Lead"}); err != nil {
+		t.Fatal(err)
+	}
+	f.process()
+	if _, err := f.pool.Exec(t.Context(), `DELETE FROM muster_jobs.river_job WHERE kind = 'muster_provision'`); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		c.set(c.now().Add(2 * time.Minute))
+		if _, err := f.RunSchedule(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := f.count(`SELECT count(*) FROM muster_jobs.river_job WHERE kind = 'muster_provision'`); n != 1 {
+			t.Errorf("the batch has %d jobs", n)
+		}
+	}
+}
+
+// In the host's transaction, what is asked for is rolled back with it.
+func TestAssignmentsRollBack(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	f.apply("roles: [{name: Lead, enabled: true}]")
+	f.process()
+	ann := f.find("1").ID
+	err := pgx.BeginFunc(t.Context(), f.pool, func(tx pgx.Tx) error {
+		assigned, err := f.AssignRoleTx(t.Context(), tx, engine.AssignRoleParams{Identity: ann, Role: "Lead"})
+		if err != nil {
+			return err
+		}
+		if err := f.RevokeRoleTx(t.Context(), tx, ann, assigned.ID); err != nil {
+			return err
+		}
+		if err := f.SetLifecycleStateTx(t.Context(), tx, ann, "inactive"); err != nil {
+			return err
+		}
+		if _, err := f.SynchronizeAttributesTx(t.Context(), tx, ann); err != nil {
+			return err
+		}
+		return os.ErrInvalid
+	})
+	if !errors.Is(err, os.ErrInvalid) {
+		t.Fatal(err)
+	}
+	if n := f.count(`SELECT (SELECT count(*) FROM muster.refresh_requests) + (SELECT count(*) FROM muster.tasks WHERE completed IS NULL) +
+		(SELECT count(*) FROM muster.synchronizations) + (SELECT count(*) FROM muster.role_assignments)`); n != 0 {
+		t.Errorf("%d rows are left", n)
+	}
+}
