@@ -17,8 +17,9 @@
 // as soon as it is there, and at 08:00 and 20:00 in the tenant's time zone: [Engine.Start] and [Engine.Stop].
 // [Engine.ProcessIdentities], [Engine.ProcessProfile] and [Engine.ProcessAll] ask for it, [Engine.Wait] waits for it,
 // [Engine.Preview] says what it would change under another configuration, and [Engine.Explain] why an identity is as it
-// is. [Engine.AssignRole] and [Engine.SetLifecycleState] do by hand what otherwise is calculated. [Engine.Events] tells
-// the host what happened.
+// is. What roles grant is provisioned by the connectors of [Config], and [Engine.Operations] lists it.
+// [Engine.AssignRole] and [Engine.SetLifecycleState] do by hand what otherwise is calculated. [Engine.Events] tells the
+// host what happened.
 //
 // Every write has a twin that works in a transaction of the host's, so that the host's own rows commit with it:
 // [Engine.Apply] and [Engine.ApplyTx], [Engine.AssignRole] and [Engine.AssignRoleTx], and so on.

@@ -505,8 +505,8 @@ func (e *Engine) SetPassword(ctx context.Context, identity, source, password str
 				return err
 			}
 			if err := e.inTx(ctx, func(tx pgx.Tx) error {
-				return e.store.AddEvents(ctx, tx, []store.Event{{IdentityID: id, Type: EventProvisioned, Detail: detail}},
-					e.now())
+				return e.store.AddEvents(ctx, tx, []store.Event{{IdentityID: id, Type: EventProvisioned,
+					Detail: detail}}, e.now())
 			}); err != nil {
 				return err
 			}

@@ -99,10 +99,11 @@ func (m *memory) Apply(_ context.Context, o *connector.Operation) (connector.Res
 	return connector.Result{}, nil
 }
 
-func (m *memory) get(native, name string) string {
+// get returns an attribute of Ann's account.
+func (m *memory) get(name string) string {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	attributes := m.accounts[native]
+	attributes := m.accounts["1"]
 	return attributes.Get(name).Text()
 }
 
@@ -179,13 +180,13 @@ func TestWorkersProvision(t *testing.T) {
 	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: ann, Role: "Lead"}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the entitlement", func() bool { return m.get("1", "teams") == "leads" })
+	eventually(t, "the entitlement", func() bool { return m.get("teams") == "leads" })
 	eventually(t, "the end of all operations", func() bool {
 		return f.count("SELECT count(*) FROM muster.provisioning_operations WHERE state = 'DONE'") == 2 &&
 			f.count("SELECT count(*) FROM muster.refresh_requests") == 0
 	})
-	if m.get("1", "pin") != "4711" || m.passwords["1"] != "geheim" || m.secret != "sesame" {
-		t.Errorf("pin %q, password %q, secret %q", m.get("1", "pin"), m.passwords["1"], m.secret)
+	if m.get("pin") != "4711" || m.passwords["1"] != "geheim" || m.secret != "sesame" {
+		t.Errorf("pin %q, password %q, secret %q", m.get("pin"), m.passwords["1"], m.secret)
 	}
 	for _, table := range []string{"provisioning_operations", "accounts", "identity_events", "sources", "task_messages"} {
 		for _, secret := range []string{"geheim", "4711", "sesame"} {
@@ -253,15 +254,15 @@ func TestOperationsOfAnAccountFollowEachOther(t *testing.T) {
 		result, err := f.ProvisionPending(t.Context())
 		return err == nil && result.Open == 0
 	})
-	if m.together.Load() != 1 || m.get("1", "first") != "Anna" || m.get("1", "teams") != "leads" {
-		t.Errorf("%d at the same time, first %q, teams %q", m.together.Load(), m.get("1", "first"), m.get("1", "teams"))
+	if m.together.Load() != 1 || m.get("first") != "Anna" || m.get("teams") != "leads" {
+		t.Errorf("%d at the same time, first %q, teams %q", m.together.Load(), m.get("first"), m.get("teams"))
 	}
 	if err := f.RevokeRole(t.Context(), ann, assigned.ID); err != nil {
 		t.Fatal(err)
 	}
 	f.process()
-	if _, err := f.ProvisionPending(t.Context()); err != nil || m.get("1", "teams") != "" {
-		t.Errorf("%v, the teams are %q", err, m.get("1", "teams"))
+	if _, err := f.ProvisionPending(t.Context()); err != nil || m.get("teams") != "" {
+		t.Errorf("%v, the teams are %q", err, m.get("teams"))
 	}
 }
 

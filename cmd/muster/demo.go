@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -27,8 +28,9 @@ func (a *app) demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Show the engine at work on a sample company",
 		Long: `Demo starts a private PostgreSQL, applies the configuration of a sample company, aggregates its HR
-system, its directory and its code host, processes the identities, and shows what became of it. The company is the
-same every time. With --data DIR the database stays, and the demo prints how to query it further.`,
+system, its directory and its code host, processes the identities, provisions access to a file, and shows what became
+of it. The company is the same every time. With --data DIR the database stays, and the demo prints how to query it
+further.`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if people < 1 || people > peopleMax {
@@ -47,6 +49,8 @@ type demonstration struct {
 	ctx     context.Context
 	eng     *engine.Engine
 	company *company.Company
+	people  int
+	sources string // the folder of the sources' files; "" for one that goes with the demo
 }
 
 func (a *app) demo(ctx context.Context, people int) (err error) {
@@ -71,7 +75,10 @@ func (a *app) demo(ctx context.Context, people int) (err error) {
 	if err != nil {
 		return err
 	}
-	d := &demonstration{app: a, ctx: ctx, eng: eng, company: company.New(people, 1)}
+	d := &demonstration{app: a, ctx: ctx, eng: eng, company: company.New(people, 1), people: people}
+	if dir != "" {
+		d.sources = filepath.Clean(dir) + "-sources" // the folder itself is the server's
+	}
 	if err := d.demandOwnDatabase(); err != nil {
 		return err
 	}
@@ -81,7 +88,7 @@ func (a *app) demo(ctx context.Context, people int) (err error) {
 	}
 	d.heading("PostgreSQL %s: %s", version, kind)
 	for _, step := range []func() error{d.apply, d.aggregate, d.processAll, d.summary, d.explain, d.preview,
-		d.queries, d.statement} {
+		d.access, d.queries, d.statement} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -91,10 +98,10 @@ func (a *app) demo(ctx context.Context, people int) (err error) {
 	case dir == "":
 		fmt.Fprint(a.stdout, "\nThe database goes now. To keep it and query it further: muster demo --data DIR\n")
 	default:
-		fmt.Fprintf(a.stdout, "\nThe database stays in %s. Query it further:\n"+
+		fmt.Fprintf(a.stdout, "\nThe database stays in %s, and the file of the %s in %s-sources. Query it further:\n"+
 			"  muster identities list --data %s --filters 'department eq \"Engineering\" and location sw \"B\"' "+
 			"--sorters name\n",
-			dir, quoteShell(dir))
+			dir, company.Portal, filepath.Clean(dir), quoteShell(dir))
 	}
 	return nil
 }
@@ -106,7 +113,7 @@ func (d *demonstration) demandOwnDatabase() error {
 		return err
 	}
 	for _, s := range statistics.Sources {
-		if !slices.Contains(d.company.Sources(), s.Name) {
+		if !slices.Contains(d.company.Sources(), s.Name) && s.Name != company.Portal {
 			return fmt.Errorf("the database has a source %q that is not of the sample company: "+
 				"name another one with --data or --schema", s.Name)
 		}

@@ -101,7 +101,7 @@ const AccountObject = "account"
 type Object struct {
 	// Type is the name of the schema. "" is an account.
 	Type string
-	// NativeIdentity tells the object among those of its type, at most 512 bytes. For a group it is the value that
+	// NativeIdentity tells the object among those of its type, at most 2,000 bytes. For a group it is the value that
 	// accounts have.
 	NativeIdentity string
 	// Name is what people call it. "" stands for the native identity.
