@@ -104,6 +104,7 @@ func (e *Engine) doBatch(ctx context.Context, id store.ID, more func() bool, las
 		return e.unreachable(ctx, operations, err, last)
 	}
 	defer target.close()
+	target.operations = len(operations)
 	stuck := map[store.ID]bool{} // identities with an operation that did not succeed: those behind it wait
 	inRow := 0
 	for i := range operations {
@@ -175,6 +176,9 @@ type target struct {
 	config *configuration
 	source *configuredSource
 	policy *refresh.TargetSource
+	// operations is how many there are to do, and task the one that processes their identities.
+	operations int
+	task       store.ID
 }
 
 func (t *target) close() { _ = t.Close() } // it was used: what there was to say was said
@@ -244,11 +248,12 @@ func (e *Engine) do(ctx context.Context, batch store.ID, t *target, row *store.O
 	limited, cancel := context.WithTimeout(ctx, OperationTimeout)
 	defer cancel()
 	result, err := t.Apply(limited, operation)
-	if err != nil && !errors.Is(err, connector.ErrNoAccount) {
-		return err
+	if errors.Is(err, connector.ErrNoAccount) {
+		// The account is not forgotten here: an aggregation is what tells one that is gone from a source that is wrong.
+		return connector.Permanent(fmt.Errorf("%w: aggregate the source", err))
 	}
 	if err != nil {
-		return e.vanished(ctx, row, err)
+		return err
 	}
 	return e.record(ctx, t, row, operation, &result)
 }
@@ -294,6 +299,7 @@ func (e *Engine) prepareCreate(ctx context.Context, t *target, row *store.Operat
 			o.Password = value.Text()
 		} else if !value.IsNull() {
 			o.Attributes.Put(field.Name, value)
+			o.Volatile = append(o.Volatile, field.Name)
 		}
 	}
 	return nil
@@ -312,10 +318,8 @@ func (e *Engine) record(ctx context.Context, t *target, row *store.Operation, o 
 		return connector.Permanent(fmt.Errorf("the connector returned no native identity of 1 to %d bytes",
 			NativeIdentityLengthMax))
 	}
-	for i := range t.policyFields() { // secrets are not kept
-		if f := &t.policy.Policy[i]; f.Secret {
-			o.Attributes.Delete(f.Name)
-		}
+	for _, name := range o.Volatile { // secrets are not kept
+		o.Attributes.Delete(name)
 	}
 	return e.inTx(ctx, func(tx pgx.Tx) error {
 		identities, err := e.store.LockIdentities(ctx, tx, []store.ID{row.IdentityID})
@@ -343,7 +347,7 @@ func (e *Engine) record(ctx context.Context, t *target, row *store.Operation, o 
 			Detail: event}}, now); err != nil {
 			return err
 		}
-		return e.followUp(ctx, tx, identities, t.source.Name)
+		return e.followUp(ctx, tx, t, identities)
 	})
 }
 
@@ -357,20 +361,36 @@ type provisionedDetail struct {
 	Reason         string    `json:"reason"`
 }
 
-func (t *target) policyFields() []refresh.PolicyField {
-	if t.policy == nil {
-		return nil
-	}
-	return t.policy.Policy
-}
+// followUpDelay is how long the processing after an operation waits for those that follow, so that they share a task. It
+// does not wait after the first one of several: mostly that is the only one.
+const followUpDelay = time.Second
 
-// followUp asks for the processing of an identity whose account was changed.
-func (e *Engine) followUp(ctx context.Context, tx pgx.Tx, identities []store.ID, source string) error {
+// followUp asks for the processing of an identity whose account was changed, by the task of the operation before if that
+// still goes on. The lock on the task keeps it from ending meanwhile.
+func (e *Engine) followUp(ctx context.Context, tx pgx.Tx, t *target, identities []store.ID) error {
 	if len(identities) == 0 {
 		return nil // it is gone
 	}
-	return e.markOne(ctx, tx, identities[0], fmt.Sprintf("Process after provisioning to %q", source),
-		store.Cause{Task: store.NewID(), At: e.now()})
+	cause := store.Cause{Task: t.task, At: e.now()}
+	task, err := e.store.LockTask(ctx, tx, t.task)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	goesOn := err == nil && task.Completed == nil && task.Held == nil
+	if !goesOn {
+		cause.Task = store.NewID()
+	}
+	if err := e.store.RequestRefresh(ctx, tx, identities, "account provisioned", cause); err != nil || goesOn {
+		return err
+	}
+	var at time.Time
+	if !t.task.IsZero() {
+		at = cause.At.Add(followUpDelay)
+	}
+	t.task = cause.Task // if this is rolled back, it is not found
+	_, err = e.launchAt(ctx, tx, "launch", cause, &store.Task{Population: int64(t.operations),
+		Description: fmt.Sprintf("Process after provisioning to %q", t.source.Name)}, at)
+	return err
 }
 
 // putAccount brings the account that is known up to what an operation did. conflict says why that cannot be.
@@ -433,26 +453,6 @@ func (e *Engine) knownAccount(ctx context.Context, tx pgx.Tx, row *store.Operati
 		return e.store.LockAccountNamed(ctx, tx, row.SourceID, native)
 	}
 	return e.store.LockAccount(ctx, tx, row.AccountID)
-}
-
-// vanished ends an operation whose account is not on the source any more: the account is forgotten, and the next
-// processing decides anew.
-func (e *Engine) vanished(ctx context.Context, row *store.Operation, failure error) error {
-	reason := reasonText(failure)
-	return e.inTx(ctx, func(tx pgx.Tx) error {
-		identities, err := e.store.LockIdentities(ctx, tx, []store.ID{row.IdentityID})
-		if err != nil {
-			return err
-		}
-		if err := e.store.DeleteAccount(ctx, tx, row.AccountID); err != nil {
-			return err
-		}
-		if err := e.store.FinishOperation(ctx, tx, row.ID, store.OperationCancelled, &reason, row.AccountID, "",
-			e.now()); err != nil {
-			return err
-		}
-		return e.followUp(ctx, tx, identities, "the source")
-	})
 }
 
 // park gives an operation up. The identity is due at the next slot, where another one is opened if it is still wanted.

@@ -187,11 +187,18 @@ const bulkMin = 10_000
 func (e *Engine) launch(ctx context.Context, tx pgx.Tx, op string, cause store.Cause, t *store.Task) (TaskStatus,
 	error,
 ) {
+	return e.launchAt(ctx, tx, op, cause, t, time.Time{})
+}
+
+// launchAt is launch whose job waits for a time.
+func (e *Engine) launchAt(ctx context.Context, tx pgx.Tx, op string, cause store.Cause, t *store.Task, at time.Time) (
+	TaskStatus, error,
+) {
 	t.ID, t.Created, t.Modified, t.Kind = cause.Task, cause.At, cause.At, TaskIdentityRefresh
 	if t.Launcher == "" {
 		t.Launcher = e.config.Launcher
 	}
-	job, err := e.insertJob(ctx, tx, t.ID, t.Everybody || t.Population >= bulkMin)
+	job, err := e.insertJobAt(ctx, tx, t.ID, t.Everybody || t.Population >= bulkMin, at)
 	if err != nil {
 		return TaskStatus{}, wrap(op, "", err)
 	}
@@ -203,7 +210,11 @@ func (e *Engine) launch(ctx context.Context, tx pgx.Tx, op string, cause store.C
 }
 
 func (e *Engine) insertJob(ctx context.Context, tx pgx.Tx, task store.ID, bulk bool) (int64, error) {
-	options := &river.InsertOpts{Queue: queueEvents, MaxAttempts: runAttemptsMax}
+	return e.insertJobAt(ctx, tx, task, bulk, time.Time{})
+}
+
+func (e *Engine) insertJobAt(ctx context.Context, tx pgx.Tx, task store.ID, bulk bool, at time.Time) (int64, error) {
+	options := &river.InsertOpts{Queue: queueEvents, MaxAttempts: runAttemptsMax, ScheduledAt: at}
 	if bulk {
 		options.Queue = queueBulk
 	}

@@ -143,6 +143,9 @@ type Operation struct {
 	// NativeIdentity tells the account. For [Create] it is "" when the source makes it.
 	NativeIdentity string
 	Attributes     attribute.Set
+	// Volatile are the attributes that are calculated anew each time that the operation is tried, because nothing keeps
+	// them: an account that differs in these alone is the one that an attempt before has created.
+	Volatile []string
 	// Password is for [SetPassword], and for [Create] where the source's policy gives one. It must not be logged.
 	Password string
 }

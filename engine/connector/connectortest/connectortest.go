@@ -165,6 +165,13 @@ func (r *run) create(t *testing.T) {
 	if again := r.apply(t, operation); again != native || len(r.accounts(t)) != 1 {
 		t.Errorf("created again it is %q, and there are %d accounts", again, len(r.accounts(t)))
 	}
+	// What is calculated anew each time does not make it another one.
+	volatile := r.operation(connector.Create, native, attributes.Clone())
+	volatile.Attributes.Put(r.s.Single, attribute.String("random"))
+	volatile.Volatile = []string{r.s.Single}
+	if again := r.apply(t, volatile); again != native || len(r.accounts(t)) != 1 {
+		t.Errorf("with another random value it is %q", again)
+	}
 	other := attributes.Clone()
 	other.Put(r.s.Single, attribute.String(secret))
 	_, err := r.open(t).Apply(t.Context(), r.operation(connector.Create, native, other))

@@ -340,6 +340,11 @@ func (t *table) create(operation *connector.Operation) (bool, error) {
 	}
 	t.touched = native
 	if at := t.find(native); at >= 0 {
+		for _, name := range operation.Volatile {
+			if i := slices.Index(columns, name); i >= 0 {
+				row[i] = t.rows[at][i]
+			}
+		}
 		if slices.Equal(t.rows[at], row) {
 			return false, nil // it was done before
 		}

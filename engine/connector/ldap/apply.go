@@ -109,7 +109,7 @@ func (d *directory) same(conn *ldap.Conn, dn string, o *connector.Operation) err
 		return err
 	}
 	for name, value := range o.Attributes.All() {
-		if !d.isEntry(name) || strings.EqualFold(name, "objectClass") {
+		if !d.isEntry(name) || strings.EqualFold(name, "objectClass") || slices.Contains(o.Volatile, name) {
 			continue
 		}
 		have, want := entry.GetEqualFoldAttributeValues(name), value.Strings()

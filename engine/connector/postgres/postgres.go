@@ -517,7 +517,7 @@ func (t *tables) create(ctx context.Context, tx pgx.Tx, o *connector.Operation) 
 		arguments...).Scan(&native)
 	if errors.Is(err, pgx.ErrNoRows) {
 		native = attributes.Get(identity).Text()
-		return native, t.same(ctx, tx, native, &attributes)
+		return native, t.same(ctx, tx, native, &attributes, o.Volatile)
 	}
 	if err != nil {
 		return "", err
@@ -534,7 +534,9 @@ func (t *tables) create(ctx context.Context, tx pgx.Tx, o *connector.Operation) 
 
 // same reports by an error whether there is another account where one was to be created: one with other attributes. One
 // with the same was created by an attempt before.
-func (t *tables) same(ctx context.Context, tx pgx.Tx, native string, attributes *attribute.Set) error {
+func (t *tables) same(ctx context.Context, tx pgx.Tx, native string, attributes *attribute.Set,
+	volatile []string,
+) error {
 	object, err := t.lock(ctx, tx, native)
 	if err != nil {
 		return err
@@ -543,7 +545,8 @@ func (t *tables) same(ctx context.Context, tx pgx.Tx, native string, attributes 
 		return connector.Permanent(errors.New("another row has a value that must be unique"))
 	}
 	for name, value := range attributes.All() {
-		if !slices.Equal(object.Attributes.Get(name).Strings(), value.Strings()) {
+		if !slices.Contains(volatile, name) &&
+			!slices.Equal(object.Attributes.Get(name).Strings(), value.Strings()) {
 			return connector.ErrExists
 		}
 	}
