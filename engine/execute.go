@@ -361,12 +361,12 @@ type provisionedDetail struct {
 	Reason         string    `json:"reason"`
 }
 
-// followUpDelay is how long the processing after an operation waits for those that follow, so that they share a task. It
-// does not wait after the first one of several: mostly that is the only one.
+// followUpDelay is how long the processing after an operation waits for those that follow, so that they share a task.
+// It does not wait after the first one of several: mostly that is the only one.
 const followUpDelay = time.Second
 
-// followUp asks for the processing of an identity whose account was changed, by the task of the operation before if that
-// still goes on. The lock on the task keeps it from ending meanwhile.
+// followUp asks for the processing of an identity whose account was changed, by the task of the operation before if
+// that still goes on. The lock on the task keeps it from ending meanwhile.
 func (e *Engine) followUp(ctx context.Context, tx pgx.Tx, t *target, identities []store.ID) error {
 	if len(identities) == 0 {
 		return nil // it is gone

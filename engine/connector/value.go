@@ -61,31 +61,45 @@ func listOrNull(values []string) attribute.Value {
 	return attribute.List(values)
 }
 
-// Applied returns what the attributes of an account are after an operation. Connectors whose source keeps attributes as
-// they are given can use it, and the engine does to note what became of an account. Of a single-valued attribute to
-// which a value is added, the new value stays.
+// Applied returns what the attributes of an account are after an operation, as a reading finds them: in the types of
+// the schema, which may be nil. Connectors whose source keeps attributes as they are given can use it, and the engine
+// does to note what became of an account. Of a single-valued attribute to which a value is added, the new value stays.
 func Applied(attributes *attribute.Set, operation *Operation, schema *Schema) attribute.Set {
 	after := attributes.Clone()
 	for name, value := range operation.Attributes.All() {
-		switch operation.Kind {
-		case AddValues, RemoveValues:
-			old := after.Get(name)
-			multi := schema == nil || schema.Attribute(name) == nil || schema.Attribute(name).IsMulti
-			switch {
-			case operation.Kind == RemoveValues:
-				value = RemoveFrom(old, value)
-			case multi:
-				value = AddTo(old, value)
-			}
-			if !multi && value.Len() == 1 && value.Kind() == attribute.KindList {
-				value = attribute.String(value.Strings()[0])
-			}
+		var a *SchemaAttribute
+		if schema != nil {
+			a = schema.Attribute(name)
 		}
-		if value.IsNull() {
+		switch {
+		case operation.Kind == RemoveValues:
+			value = RemoveFrom(after.Get(name), value)
+		case operation.Kind == AddValues && (a == nil || a.IsMulti):
+			value = AddTo(after.Get(name), value)
+		}
+		if value = a.typed(value); value.IsNull() {
 			after.Delete(name)
 		} else {
 			after.Put(name, value)
 		}
 	}
 	return after
+}
+
+// typed returns a value as a reading of the attribute finds it. One that does not fit stays as it is: the source
+// decides.
+func (a *SchemaAttribute) typed(value attribute.Value) attribute.Value {
+	switch {
+	case a == nil || value.IsNull():
+		return value
+	case a.IsMulti:
+		return listOrNull(value.Strings())
+	case value.Len() != 1:
+		return value
+	}
+	typed, err := ParseValue(a.Type, value.Strings()[0])
+	if err != nil {
+		return value
+	}
+	return typed
 }

@@ -203,7 +203,7 @@ type wish struct {
 
 // planAccess decides the operations.
 func (c *Change) planAccess(s *Snapshot, configuration *Configuration, profile *Profile, now time.Time) {
-	if configuration.Access == nil {
+	if configuration.Access == nil || !configuration.Access.concerns(c, s, profile) {
 		return
 	}
 	p := &planner{c: c, s: s, a: configuration.Access, profile: profile, now: now, accounts: map[ID][]*Account{},
@@ -221,6 +221,34 @@ func (c *Change) planAccess(s *Snapshot, configuration *Configuration, profile *
 	p.take()
 	p.synchronize()
 	p.settle()
+}
+
+// concerns reports whether there may be anything to plan for an identity. For most there is not, and it costs nothing.
+func (a *Access) concerns(c *Change, s *Snapshot, profile *Profile) bool {
+	if len(s.Grants)+len(s.Operations) > 0 {
+		return true
+	}
+	if profile != nil {
+		if _, acts := a.States[profile.ID][c.After.LifecycleState]; acts {
+			return true
+		}
+	}
+	for i := range s.Assignments {
+		if _, grants := a.Roles[s.Assignments[i].RoleID]; grants {
+			return true
+		}
+	}
+	for i := range c.Gained {
+		if _, grants := a.Roles[c.Gained[i].ID]; grants {
+			return true
+		}
+	}
+	for i := range s.Accounts {
+		if source := a.Sources[s.Accounts[i].SourceID]; source != nil && len(source.Sync) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // wish collects what the roles that are in effect and the lifecycle state grant.
