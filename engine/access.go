@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -61,6 +62,7 @@ type ProvisioningPolicy struct {
 
 // AttributeSyncConfig says which account attributes are kept what the identity's are, in the published shape.
 type AttributeSyncConfig struct {
+	Source     Reference       `json:"source"`
 	Attributes []AttributeSync `json:"attributes"`
 }
 
@@ -228,25 +230,78 @@ func (b *accessBuilder) source(s *configuredSource) (*refresh.TargetSource, erro
 			target.Policy = append(target.Policy, f)
 		}
 	}
-	if config := s.AttributeSyncConfig; config != nil {
-		seen := map[string]bool{}
-		for i, a := range config.Attributes {
-			place := fmt.Sprintf("attributeSyncConfig.attributes[%d]", i)
-			switch {
-			case !validAttributeName(a.Name):
-				return nil, fmt.Errorf("%s.name: %q is no name of an identity attribute", place, a.Name)
-			case a.Target == "":
-				return nil, fmt.Errorf("%s.target is missing: the name of the account attribute", place)
-			case seen[a.Target]:
-				return nil, fmt.Errorf("%s.target: %q is synchronized twice", place, a.Target)
-			}
-			seen[a.Target] = true
-			if a.Enabled {
-				target.Sync = append(target.Sync, refresh.SyncAttribute{Identity: a.Name, Account: a.Target})
+	attributes, err := s.syncAttributes()
+	for _, a := range attributes {
+		if a.Enabled {
+			target.Sync = append(target.Sync, refresh.SyncAttribute{Identity: a.Name, Account: a.Target})
+		}
+	}
+	return target, err
+}
+
+// syncAttributes returns the attributes of the source that can be synchronized, and whether they are: those that its
+// policy takes from an identity attribute as they are. It is the published rule.
+func (s *Source) syncAttributes() ([]AttributeSync, error) {
+	candidates := []AttributeSync{}
+	var names []string
+	if policy := s.createPolicy(); policy != nil {
+		for _, definition := range policy.Fields {
+			if target, name := directField(definition); name != "" {
+				candidates = append(candidates, AttributeSync{Name: name, Target: target})
+				names = append(names, fmt.Sprintf("%s to %s", name, target))
 			}
 		}
 	}
-	return target, nil
+	if s.AttributeSyncConfig == nil {
+		return candidates, nil
+	}
+	for i, a := range s.AttributeSyncConfig.Attributes {
+		at := slices.IndexFunc(candidates, func(c AttributeSync) bool {
+			return c.Name == a.Name && c.Target == a.Target
+		})
+		if at < 0 {
+			return nil, fmt.Errorf("attributeSyncConfig.attributes[%d]: the identity attribute %q is not what the "+
+				"account attribute %q is made of when an account is created, and so cannot be synchronized: what can "+
+				"is %s", i, a.Name, a.Target, listOrNone(names))
+		}
+		candidates[at].Enabled = a.Enabled
+	}
+	return candidates, nil
+}
+
+// directField returns the account attribute of a field and the identity attribute that it is, "" where it is not just
+// one.
+func directField(definition json.RawMessage) (target, name string) {
+	var field struct {
+		Name      string `json:"name"`
+		Transform struct {
+			Type       string `json:"type"`
+			Attributes struct {
+				Name  string          `json:"name"`
+				Input json.RawMessage `json:"input"`
+			} `json:"attributes"`
+		} `json:"transform"`
+	}
+	if json.Unmarshal(definition, &field) != nil || field.Transform.Type != "identityAttribute" ||
+		!isNone(field.Transform.Attributes.Input) {
+		return field.Name, ""
+	}
+	return field.Name, field.Transform.Attributes.Name
+}
+
+// AttributeSyncConfig returns the attributes of a source, named by ID or by name, that can be synchronized, and whether
+// they are. The source's attributeSyncConfig changes that, which Apply takes.
+func (e *Engine) AttributeSyncConfig(ctx context.Context, source string) (AttributeSyncConfig, error) {
+	const op = "show the attribute synchronization"
+	s, err := e.sourceNamed(ctx, op, source)
+	if err != nil {
+		return AttributeSyncConfig{}, err
+	}
+	attributes, err := s.syncAttributes()
+	return AttributeSyncConfig{
+		Source:     Reference{Type: string(TypeSource), ID: s.id.String(), Name: s.Name},
+		Attributes: attributes,
+	}, wrap(op, source, err)
 }
 
 // profile compiles an access profile.

@@ -402,6 +402,11 @@ func TestSynchronize(t *testing.T) {
 	if err != nil || !strings.Contains(string(text), "3,\"Ünal, Ayşe\",,Sales") {
 		t.Errorf("%s, %v", text, err)
 	}
+	config, err := f.AttributeSyncConfig(t.Context(), "files")
+	if err != nil || config.Source.Name != "Files" || fmt.Sprint(config.Attributes) !=
+		"[{uid false login} {displayName true full} {email true mail} {department false dept}]" {
+		t.Errorf("%+v, %v", config, err)
+	}
 	job, err = f.SynchronizeSource(t.Context(), "FILES")
 	if err != nil || job.Payload.Type != "SYNCHRONIZE_SOURCE_ATTRIBUTES" {
 		t.Errorf("%+v, %v", job, err)
@@ -445,6 +450,7 @@ func TestAccessConfigurationFaults(t *testing.T) {
 		`sources: [{name: S, connector: x, connectorAttributes: {password: hunter2}}]`:                                      `a secret is not written into the configuration`,
 		`sources: [{name: S, connector: x, connectorAttributes: {accountStatus: {attribute: a}}}]`:                          `different values for enabled and disabled`,
 		`sources: [{name: S, connector: x, provisioningPolicies: [{fields: [{transform: {type: uper}}]}]}]`:                 `provisioningPolicies: fields[0]`,
+		`sources: [{name: S, connector: x, attributeSyncConfig: {attributes: [{name: email, target: mail}]}}]`:              `cannot be synchronized: what can is none yet`,
 		`sources: [{name: S, connector: x, schedules: [{type: ACCOUNT_AGGREGATION, cronExpression: "61 * * * *"}]}]`:        `cannot be read`,
 		`lifecycleStates: [{name: L, technicalName: l, identityProfile: {name: Employees}, accountActions: [{action: X}]}]`: `ENABLE, DISABLE and DELETE are known`,
 		`lifecycleStates: [{name: L, technicalName: l, identityProfile: {name: Employees}, accessProfileIds: [no]}]`:        `there is no access profile "no"`,
