@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -96,19 +97,33 @@ func validateSecrets(attributes json.RawMessage) error {
 		return errors.New("connectorAttributes: an object is expected")
 	}
 	for name, value := range members {
-		folded := strings.ToLower(name)
-		if !slices.ContainsFunc(secretMembers, func(part string) bool { return strings.Contains(folded, part) }) {
-			continue
-		}
 		var text string
 		if json.Unmarshal(value, &text) != nil || text == "" {
 			continue // a number or a flag about a secret
 		}
-		if _, _, err := secret.Parse(text); err != nil {
+		folded := strings.ToLower(name)
+		named := slices.ContainsFunc(secretMembers, func(part string) bool { return strings.Contains(folded, part) })
+		if !named && !hasPassword(text) {
+			continue
+		}
+		if _, _, err := secret.Parse(text); err != nil || hasPassword(text) {
+			if err == nil {
+				err = errors.New("a URL with a password in it is a secret: give a reference, env:NAME or file:PATH")
+			}
 			return fmt.Errorf("connectorAttributes.%s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+// hasPassword reports whether a text is a URL with a password in it.
+func hasPassword(text string) bool {
+	parsed, err := url.Parse(text)
+	if err != nil || parsed.User == nil {
+		return false
+	}
+	_, has := parsed.User.Password()
+	return has
 }
 
 // accountStatus returns how the source's accounts say whether they can be used.

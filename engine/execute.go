@@ -151,6 +151,13 @@ func (e *Engine) noteFailure(ctx context.Context, o *store.Operation, failure er
 func (e *Engine) unreachable(ctx context.Context, operations []store.Operation, failure error, last bool) (
 	result batchResult, err error,
 ) {
+	ids := make([]store.ID, len(operations))
+	for i := range operations {
+		ids[i] = operations[i].ID
+	}
+	if err := e.store.CountAttempt(ctx, e.pool, ids); err != nil {
+		return result, err
+	}
 	for i := range operations {
 		parked, err := e.noteFailure(ctx, &operations[i], failure, last)
 		if err != nil {

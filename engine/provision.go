@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
@@ -191,6 +192,9 @@ type Operation struct {
 	State          string        `json:"state"` // OPEN, MANUAL, DONE, FAILED, RETRIED or CANCELLED
 	Attempts       int           `json:"attempts"`
 	Error          string        `json:"error,omitempty"` // of the last attempt
+	Created        time.Time     `json:"created"`
+	Begun          *time.Time    `json:"begun"`     // when it was tried first
+	Completed      *time.Time    `json:"completed"` // when it came to its end, good or bad
 }
 
 // OperationQuery selects operations. The zero OperationQuery selects the latest.
@@ -251,7 +255,8 @@ func (e *Engine) Operations(ctx context.Context, q OperationQuery) ([]Operation,
 		o := Operation{ID: r.ID.String(), NativeIdentity: r.NativeIdentity, Kind: r.Kind, Reason: r.Reason,
 			Identity: Reference{Type: "IDENTITY", ID: r.IdentityID.String(), Name: deref(r.IdentityName)},
 			Source:   Reference{Type: string(TypeSource), ID: r.SourceID.String(), Name: r.SourceName},
-			State:    r.State, Attempts: r.Attempts, Error: deref(r.Error)}
+			State:    r.State, Attempts: r.Attempts, Error: deref(r.Error),
+			Created: r.Created.UTC(), Begun: utc(r.Begun), Completed: utc(r.Completed)}
 		if err := o.Attributes.Decode(r.Attributes); err != nil {
 			return nil, wrap(op, o.ID, err)
 		}

@@ -448,6 +448,7 @@ func TestAccessConfigurationFaults(t *testing.T) {
 		`roles: [{name: R, accessProfiles: [{name: B}]}]`:                                                                   `there is no access profile "B"`,
 		`roles: [{name: R, entitlements: [{value: x}]}]`:                                                                    `source is missing`,
 		`sources: [{name: S, connector: x, connectorAttributes: {password: hunter2}}]`:                                      `a secret is not written into the configuration`,
+		`sources: [{name: S, connector: x, connectorAttributes: {connection: "postgres://a:hunter2@db/x"}}]`:                `a secret is not written into the configuration`,
 		`sources: [{name: S, connector: x, connectorAttributes: {accountStatus: {attribute: a}}}]`:                          `different values for enabled and disabled`,
 		`sources: [{name: S, connector: x, provisioningPolicies: [{fields: [{transform: {type: uper}}]}]}]`:                 `provisioningPolicies: fields[0]`,
 		`sources: [{name: S, connector: x, attributeSyncConfig: {attributes: [{name: email, target: mail}]}}]`:              `cannot be synchronized: what can is none yet`,

@@ -26,6 +26,7 @@ type memory struct {
 	deleted   []string // read as changes
 	reads     atomic.Int64
 	secret    string
+	away      atomic.Pointer[error] // what a connection ends with
 	hang      time.Duration
 	running   atomic.Int64
 	together  atomic.Int64 // the most operations on one account at the same time
@@ -36,6 +37,9 @@ func newMemory() *memory {
 }
 
 func (m *memory) open(_ context.Context, config connector.Config) (connector.Connector, error) {
+	if away := m.away.Load(); away != nil {
+		return nil, *away
+	}
 	var err error
 	if m.secret, err = config.Secret("env:PASSWORD"); err != nil {
 		return nil, err
@@ -263,6 +267,40 @@ func TestOperationsOfAnAccountFollowEachOther(t *testing.T) {
 	f.process()
 	if _, err := f.ProvisionPending(t.Context()); err != nil || m.get("teams") != "" {
 		t.Errorf("%v, the teams are %q", err, m.get("teams"))
+	}
+}
+
+// A source that cannot even be reached keeps its operations open, and says why.
+func TestSourceCannotBeReached(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	f := memoryEngine(t, m, engine.Config{})
+	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: f.find("1").ID, Role: "Lead"}); err != nil {
+		t.Fatal(err)
+	}
+	f.process()
+	away := errors.New("no route")
+	m.away.Store(&away)
+	for attempt := 1; attempt <= 2; attempt++ {
+		result, err := f.ProvisionPending(t.Context())
+		if err != nil || result != (engine.ProvisionResult{Failed: 1, Open: 1}) {
+			t.Errorf("%+v, %v", result, err)
+		}
+		list, err := f.Operations(t.Context(), engine.OperationQuery{})
+		if err != nil || len(list) != 1 || list[0].Attempts != attempt || list[0].Begun != nil || list[0].State != "OPEN" ||
+			!strings.Contains(list[0].Error, "no route") {
+			t.Errorf("%+v, %v", list, err)
+		}
+	}
+	m.away.Store(nil)
+	for range 3 {
+		if _, err := f.ProvisionPending(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		f.process()
+	}
+	if m.get("teams") != "leads" {
+		t.Errorf("the teams are %q", m.get("teams"))
 	}
 }
 

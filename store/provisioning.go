@@ -253,6 +253,13 @@ func (s *Store) NoteOperationError(ctx context.Context, q Querier, id ID, reason
 	return mapError(err)
 }
 
+// CountAttempt notes that operations were to be tried, and could not even be begun.
+func (s *Store) CountAttempt(ctx context.Context, q Querier, ids []ID) error {
+	const statement = `UPDATE muster.provisioning_operations SET attempts = attempts + 1 WHERE id = ANY ($1)`
+	_, err := q.Exec(ctx, s.sql(statement), ids)
+	return mapError(err)
+}
+
 // FinishOperation notes how an operation came to its end.
 func (s *Store) FinishOperation(ctx context.Context, tx pgx.Tx, id ID, state string, reason *string, account ID,
 	native string, now time.Time,

@@ -228,17 +228,17 @@ func (a *app) operationsCommand() *cobra.Command {
 }
 
 func (a *app) printOperations(operations []engine.Operation) error {
-	rows := [][]string{{"STATE", "SOURCE", "ACCOUNT", "OPERATION", "ATTRIBUTES", "IDENTITY", "REASON", "TRIES",
-		"ERROR"}}
+	rows := [][]string{{"CREATED", "STATE", "SOURCE", "ACCOUNT", "OPERATION", "ATTRIBUTES", "IDENTITY", "REASON",
+		"TRIES", "ERROR"}}
 	for i := range operations {
 		o := &operations[i]
 		var attributes []string
 		for name, value := range o.Attributes.All() {
 			attributes = append(attributes, fmt.Sprintf("%s=%s", name, shownValue(value)))
 		}
-		rows = append(rows, []string{o.State, o.Source.Name, o.NativeIdentity, operationName(o.Kind),
-			cut(strings.Join(attributes, " "), previewValueMax), o.Identity.Name, o.Reason, strconv.Itoa(o.Attempts),
-			oneLine(o.Error)})
+		rows = append(rows, []string{dateText(&o.Created), o.State, o.Source.Name, o.NativeIdentity,
+			operationName(o.Kind), cut(strings.Join(attributes, " "), previewValueMax), o.Identity.Name, o.Reason,
+			strconv.Itoa(o.Attempts), oneLine(o.Error)})
 	}
 	return writeAligned(a.stdout, rows)
 }

@@ -597,6 +597,8 @@ func (p *planner) settle() {
 			access.Cancelled = append(access.Cancelled, old.ID)
 		case old.Failed:
 			access.Retried = append(access.Retried, old.ID)
+		case old.Manual && wanted != nil && !p.a.Sources[old.SourceID].Manual:
+			access.Cancelled = append(access.Cancelled, old.ID) // there is a connector now
 		case wanted != nil && wanted.same(old) || old.Begun:
 			is[key] = true
 			access.Waiting = true

@@ -156,6 +156,8 @@ func TestPlanSettlesWithWhatIsOpen(t *testing.T) {
 		{"given up", with(add, func(o *Operation) { o.Failed = true }), has, nil, "ADD_ENTITLEMENT a1 groups=sales", 0, 0, 1},
 		{"given up, and not wanted", with(add, func(o *Operation) { o.Failed = true }), nil, nil, "", 0, 1, 0},
 		{"the contrary is open", []Operation{remove}, has, nil, "ADD_ENTITLEMENT a1 groups=sales", 1, 0, 0},
+		{"left to people before there was a connector", with(add, func(o *Operation) { o.Manual = true }), has, nil,
+			"ADD_ENTITLEMENT a1 groups=sales", 0, 1, 0},
 		{"the contrary was tried", with(remove, func(o *Operation) { o.Begun = true }), has, nil, "", 0, 0, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
