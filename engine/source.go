@@ -100,9 +100,9 @@ func (e *Engine) AggregateSource(ctx context.Context, name string, options Aggre
 			}
 			since = cursor
 		}
-		err := e.aggregateFrom(ctx, source, c, since, options, &result)
+		err := e.aggregateFrom(ctx, source.id, c, since, options, &result)
 		if since != "" && errors.Is(err, connector.ErrNoChanges) {
-			err = e.aggregateFrom(ctx, source, c, "", options, &result)
+			err = e.aggregateFrom(ctx, source.id, c, "", options, &result)
 		}
 		return err
 	})
@@ -130,11 +130,11 @@ func objectsOf(ctx context.Context, c connector.Connector, since string, cursor 
 }
 
 // aggregateFrom reads a source by its connector, in one transaction.
-func (e *Engine) aggregateFrom(ctx context.Context, source *configuredSource, c connector.Connector, since string,
+func (e *Engine) aggregateFrom(ctx context.Context, id store.ID, c connector.Connector, since string,
 	options AggregateOptions, result *AggregateResult,
 ) error {
 	return pgx.BeginFunc(ctx, e.pool, func(tx pgx.Tx) error {
-		configuration, err := e.currentConfiguration(ctx)
+		configuration, source, err := e.sourceFor(ctx, tx, id.String())
 		if err != nil {
 			return err
 		}
@@ -253,7 +253,7 @@ func (e *Engine) runAggregations(ctx context.Context) error {
 				return err
 			}
 			_, err = e.jobs.InsertTx(ctx, tx, aggregateSource{Source: source.id.String()}, &river.InsertOpts{
-				Queue: queueBulk, MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByArgs: true,
+				Queue: queueAggregation, MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByArgs: true,
 					ByState: []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStatePending,
 						rivertype.JobStateRunning, rivertype.JobStateRetryable, rivertype.JobStateScheduled}}})
 			return err
@@ -289,7 +289,7 @@ func (e *Engine) Sources(ctx context.Context) ([]SourceState, error) {
 	if err != nil {
 		return nil, wrap(op, "", err)
 	}
-	var states []SourceState
+	states := []SourceState{}
 	for id, source := range c.sources {
 		state := SourceState{Source: source.Name, Connector: source.Connector, Schedule: source.schedule(),
 			Connected: e.config.Connectors[source.Connector] != nil}

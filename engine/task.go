@@ -178,6 +178,7 @@ const (
 	queueBulk   = "bulk"
 	// queueProvisioning is for what waits for sources.
 	queueProvisioning = "provisioning"
+	queueAggregation  = "aggregation"
 )
 
 // bulkMin is from how many identities on a run is a long one.

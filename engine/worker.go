@@ -31,6 +31,7 @@ const (
 	eventJobsMax     = 4
 	bulkJobsMax      = 1
 	provisionJobsMax = 4
+	aggregateJobsMax = 2
 )
 
 // runTask is the job that carries out a task.
@@ -64,7 +65,7 @@ func newJobs(e *Engine) (*river.Client[pgx.Tx], error) {
 		PeriodicJobs:                []*river.PeriodicJob{periodic},
 		Queues: map[string]river.QueueConfig{
 			queueEvents: {MaxWorkers: eventJobsMax}, queueBulk: {MaxWorkers: bulkJobsMax},
-			queueProvisioning: {MaxWorkers: provisionJobsMax},
+			queueProvisioning: {MaxWorkers: provisionJobsMax}, queueAggregation: {MaxWorkers: aggregateJobsMax},
 		},
 		RescueStuckJobsAfter: rescueAfter,
 		Schema:               e.config.JobSchema,
@@ -74,7 +75,8 @@ func newJobs(e *Engine) (*river.Client[pgx.Tx], error) {
 
 // Start lets the engine carry out tasks and the schedule in the background, until [Engine.Stop] is called or the
 // context ends, which also ends the batches that run; they are done again later. The pool must have connections to
-// spare: one for the queue's notifications, and one for each of up to 4 small tasks and Config.Workers of a large one.
+// spare: one for the queue's notifications, and one for each of up to 4 small tasks, Config.Workers of a large one, 4
+// batches of operations on sources and 2 aggregations of sources. With fewer, they wait for each other.
 func (e *Engine) Start(ctx context.Context) error {
 	e.stopping.Store(false)
 	return wrap("start the workers", "", e.jobs.Start(ctx))
