@@ -129,7 +129,7 @@ sources:
         fields:
           - {name: login, transform: {type: identityAttribute, attributes: {name: uid}}}
           - {name: first, transform: {type: identityAttribute, attributes: {name: firstname}}}
-          - {name: pin, type: secret, transform: {type: static, attributes: {value: "4711"}}}
+          - {name: pin, type: secret, transform: {type: static, attributes: {value: "pin-sekret"}}}
           - {name: password, type: secret, transform: {type: static, attributes: {value: "geheim"}}}
 accessProfiles:
   - {name: Leading, source: {name: Memory}, entitlements: [{value: leads}]}
@@ -189,11 +189,11 @@ func TestWorkersProvision(t *testing.T) {
 		return f.count("SELECT count(*) FROM muster.provisioning_operations WHERE state = 'DONE'") == 2 &&
 			f.count("SELECT count(*) FROM muster.refresh_requests") == 0
 	})
-	if m.get("pin") != "4711" || m.passwords["1"] != "geheim" || m.secret != "sesame" {
+	if m.get("pin") != "pin-sekret" || m.passwords["1"] != "geheim" || m.secret != "sesame" {
 		t.Errorf("pin %q, password %q, secret %q", m.get("pin"), m.passwords["1"], m.secret)
 	}
 	for _, table := range []string{"provisioning_operations", "accounts", "identity_events", "sources", "task_messages"} {
-		for _, secret := range []string{"geheim", "4711", "sesame"} {
+		for _, secret := range []string{"geheim", "pin-sekret", "sesame"} {
 			query := fmt.Sprintf("SELECT count(*) FROM muster.%s t WHERE t::text LIKE '%%%s%%'", table, secret)
 			if table == "sources" && secret != "sesame" {
 				continue // the policy's own
