@@ -219,3 +219,24 @@ func (s *Store) CountIdentityStates(ctx context.Context, q Querier) (IdentityCou
 	err := q.QueryRow(ctx, s.sql(statement)).Scan(&c.Identities, &c.Correlated, &c.Managers, &c.Managed, &c.Errors)
 	return c, mapError(err)
 }
+
+// ReportsOf returns the identities that have an identity as their manager.
+func (s *Store) ReportsOf(ctx context.Context, q Querier, manager ID) ([]ID, error) {
+	return collect(ctx, q, s.sql(`SELECT id FROM muster.identities WHERE manager_id = $1 ORDER BY id`), pgx.RowTo[ID],
+		manager)
+}
+
+// DeleteIdentity removes an identity. Its accounts stay, uncorrelated, its reports lose their manager, and its history
+// stays; what it was given and its roles go with it. It returns [ErrNotFound] when there is none.
+func (s *Store) DeleteIdentity(ctx context.Context, tx pgx.Tx, id ID) error {
+	tag, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.identities WHERE id = $1`), id)
+	return oneRow(tag, err)
+}
+
+// ProtectIdentity says whether an identity is protected from being deleted. It returns [ErrNotFound] when there is
+// none.
+func (s *Store) ProtectIdentity(ctx context.Context, tx pgx.Tx, id ID, protected bool, now time.Time) error {
+	const statement = `UPDATE muster.identities SET protected = $2, modified = $3 WHERE id = $1`
+	tag, err := tx.Exec(ctx, s.sql(statement), id, protected, now)
+	return oneRow(tag, err)
+}

@@ -60,3 +60,57 @@ func oneRow(tag pgconn.CommandTag, err error) error {
 	}
 	return mapError(err)
 }
+
+// ReassignOwnedObject gives one object of an identity to another. It returns [ErrNotFound] when the first does not own
+// it.
+func (s *Store) ReassignOwnedObject(ctx context.Context, tx pgx.Tx, kind, objectID string, from, to ID,
+	now time.Time,
+) error {
+	const statement = `
+		UPDATE muster.owned_objects SET owner_id = $4, modified = $5
+		WHERE kind = $1 AND object_id = $2 AND owner_id = $3`
+	tag, err := tx.Exec(ctx, s.sql(statement), kind, objectID, from, to, now)
+	return oneRow(tag, err)
+}
+
+// OwnedConfiguration is a configured object that an identity owns: its document names it as the owner.
+type OwnedConfiguration struct {
+	Table string // one of [OwnedTables]
+	ID    ID
+	Name  string
+}
+
+// OwnedTables are the tables of configured objects that have owners.
+var OwnedTables = []string{"access_profiles", "identity_profiles", "roles", "sources"}
+
+// ownerSQL is the owner of a document, as it is compared: identifiers are written in two ways.
+const ownerSQL = `lower(replace(document -> 'owner' ->> 'id', '-', ''))`
+
+// OwnedConfigurations returns the configured objects that an identity owns, by table and name. There are few
+// configured objects, so that no index helps.
+func (s *Store) OwnedConfigurations(ctx context.Context, q Querier, owner ID) ([]OwnedConfiguration, error) {
+	var owned []OwnedConfiguration
+	for _, table := range OwnedTables {
+		statement := `
+			SELECT $2::text, id, name FROM muster.` + table + ` WHERE ` + ownerSQL + ` = $1 ORDER BY name_key`
+		rows, err := collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[OwnedConfiguration], owner.String(), table)
+		if err != nil {
+			return nil, err
+		}
+		owned = append(owned, rows...)
+	}
+	return owned, nil
+}
+
+// SetConfigurationOwner makes an identity the owner of a configured object.
+func (s *Store) SetConfigurationOwner(ctx context.Context, tx pgx.Tx, o OwnedConfiguration, owner ID, name string,
+	now time.Time,
+) error {
+	statement := `
+		UPDATE muster.` + o.Table + `
+		SET document = jsonb_set(document, '{owner}',
+		        jsonb_build_object('type', 'IDENTITY', 'id', $2::text, 'name', $3::text)), modified = $4
+		WHERE id = $1`
+	tag, err := tx.Exec(ctx, s.sql(statement), o.ID, owner.String(), name, now)
+	return oneRow(tag, err)
+}

@@ -431,3 +431,12 @@ func (s *Store) MakeDue(ctx context.Context, tx pgx.Tx, identity ID, at time.Tim
 	_, err := tx.Exec(ctx, s.sql(statement), identity, at)
 	return mapError(err)
 }
+
+// CancelOperationsOf cancels what is open for an identity and was not tried.
+func (s *Store) CancelOperationsOf(ctx context.Context, tx pgx.Tx, identity ID, now time.Time) error {
+	const statement = `
+		UPDATE muster.provisioning_operations SET state = 'CANCELLED', completed = $2
+		WHERE identity_id = $1 AND state IN ('OPEN', 'MANUAL', 'FAILED')`
+	_, err := tx.Exec(ctx, s.sql(statement), identity, now)
+	return mapError(err)
+}

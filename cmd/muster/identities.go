@@ -15,8 +15,9 @@ import (
 )
 
 func (a *app) identitiesCommand() *cobra.Command {
-	return group(&cobra.Command{Use: "identities", Aliases: []string{"identity"}, Short: "Show identities"},
-		a.identitiesListCommand(), a.identitiesGetCommand())
+	return group(&cobra.Command{Use: "identities", Aliases: []string{"identity"}, Short: "Show, delete and protect identities"},
+		a.identitiesListCommand(), a.identitiesGetCommand(), a.identitiesOwnershipCommand(),
+		a.identitiesReassignCommand(), a.identitiesProtectCommand(), a.identitiesDeleteCommand())
 }
 
 // The columns of a table and of CSV, where none are asked for.

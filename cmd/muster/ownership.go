@@ -1,0 +1,128 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muster-engine/muster/engine"
+)
+
+func (a *app) identitiesDeleteCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "delete ID|ALIAS...", Short: "Delete identities that are not protected and own nothing",
+		Long: `Delete deletes identities. What somebody owns has to be given to somebody else first ("muster identities
+reassign"). Accounts stay, uncorrelated: one on an authoritative source becomes an identity again with its next
+aggregation.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage("%s takes identities, none is given", cmd.CommandPath())
+			}
+			ctx := cmd.Context()
+			return a.withEngine(ctx, func(eng *engine.Engine) error {
+				ids, err := identityIDs(ctx, eng, args)
+				if err != nil {
+					return err
+				}
+				for i, id := range ids {
+					err := eng.DeleteIdentity(ctx, id)
+					var blocked *engine.AssociationsError
+					if errors.As(err, &blocked) {
+						fmt.Fprintf(a.stderr, "muster: %s: %s\n", args[i], blocked.Message)
+						a.printAssociations(blocked.Associations)
+						return printedError{exitFailed}
+					}
+					if err != nil {
+						return err
+					}
+					fmt.Fprintf(a.stdout, "deleted %s\n", id)
+				}
+				return a.process(ctx, eng)
+			})
+		},
+	}
+}
+
+func (a *app) printAssociations(associations []engine.Association) {
+	for i := range associations {
+		for _, entity := range associations[i].Entities {
+			e := &entity.IdentityEntity
+			fmt.Fprintf(a.stdout, "%s\t%s\t%s\n", associations[i].AssociationType, e.ID, oneLine(e.Name))
+		}
+	}
+}
+
+func (a *app) identitiesOwnershipCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use: "ownership ID|ALIAS", Short: "List what an identity owns, and so keeps it from being deleted",
+		Args: exactArgs(1, "one ID or ALIAS"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+				return err
+			}
+			return a.withIdentity(cmd.Context(), args[0], func(eng *engine.Engine, id string) error {
+				associations, err := eng.Ownership(cmd.Context(), id)
+				if err != nil {
+					return err
+				}
+				if output == outputJSON {
+					return a.printJSON(map[string]any{"associationDetails": associations})
+				}
+				a.printAssociations(associations)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", outputTable, "table or json")
+	return cmd
+}
+
+func (a *app) identitiesReassignCommand() *cobra.Command {
+	var objects []string
+	cmd := &cobra.Command{
+		Use: "reassign FROM TO", Short: "Give what an identity owns to another",
+		Args: exactArgs(2, "two identities"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var named []engine.Reference
+			for _, text := range objects {
+				kind, id, found := strings.Cut(text, ":")
+				if !found || kind == "" || id == "" {
+					return usage("--object: %q is given where a type and an ID are expected, as ROLE:0123...", text)
+				}
+				named = append(named, engine.Reference{Type: kind, ID: id})
+			}
+			ctx := cmd.Context()
+			return a.withEngine(ctx, func(eng *engine.Engine) error {
+				ids, err := identityIDs(ctx, eng, args)
+				if err != nil {
+					return err
+				}
+				count, err := eng.ReassignOwned(ctx, ids[0], ids[1], named...)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(a.stdout, "reassigned %d objects\n", count)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringArrayVar(&objects, "object", nil, "only this object, as TYPE:ID; may be repeated")
+	return cmd
+}
+
+func (a *app) identitiesProtectCommand() *cobra.Command {
+	var off bool
+	cmd := &cobra.Command{
+		Use: "protect ID|ALIAS", Short: "Protect an identity from being deleted", Args: exactArgs(1, "one ID or ALIAS"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withIdentity(cmd.Context(), args[0], func(eng *engine.Engine, id string) error {
+				return eng.ProtectIdentity(cmd.Context(), id, !off)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&off, "off", false, "end the protection")
+	return cmd
+}

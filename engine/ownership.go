@@ -1,0 +1,368 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/store"
+)
+
+// EventDeleted is the type of the event of a deletion, whose detail has the attributes that the identity had.
+const EventDeleted = "IDENTITY_DELETED"
+
+// OwnedLengthMax is how many characters the kind, the identifier and the name of an owned object may have.
+const OwnedLengthMax = 512
+
+// Association is a kind of objects that an identity owns, in the published shape.
+type Association struct {
+	AssociationType string              `json:"associationType"` // ROLE_OWNER, SOURCE_OWNER, ...
+	Entities        []AssociationEntity `json:"entities"`
+}
+
+// AssociationEntity is one object of an [Association].
+type AssociationEntity struct {
+	IdentityEntity Reference `json:"identityEntity"`
+}
+
+// AssociationsError says that an identity cannot be deleted: because it is protected, or because of what it owns.
+type AssociationsError struct {
+	Message      string
+	Associations []Association // empty for a protected identity
+}
+
+func (e *AssociationsError) Error() string {
+	var kinds []string
+	for _, a := range e.Associations {
+		kinds = append(kinds, fmt.Sprintf("%d as %s", len(a.Entities), a.AssociationType))
+	}
+	if len(kinds) == 0 {
+		return e.Message
+	}
+	return e.Message + ": " + strings.Join(kinds, ", ")
+}
+
+// messageOwner is the published text.
+const messageOwner = "Identity cannot be deleted as it is owner of following resources"
+
+// OwnedObject is an object of a host's own that an identity owns: an application, a governance group, a campaign. While
+// it is registered its owner cannot be deleted.
+type OwnedObject struct {
+	Kind  string // in the host's words, as APPLICATION, GOVERNANCE_GROUP or CAMPAIGN
+	ID    string // of the object, in the host's words
+	Name  string
+	Owner string // the ID of the identity
+}
+
+// kindOf returns the type of a configured object.
+var kindOf = map[string]ObjectType{
+	"access_profiles": TypeAccessProfile, "identity_profiles": TypeIdentityProfile, "roles": TypeRole,
+	"sources": TypeSource,
+}
+
+// owned returns everything that an identity owns, by kind.
+func (e *Engine) owned(ctx context.Context, q store.Querier, owner store.ID) ([]Association, error) {
+	configured, err := e.store.OwnedConfigurations(ctx, q, owner)
+	if err != nil {
+		return nil, err
+	}
+	registered, err := e.store.OwnedObjects(ctx, q, owner)
+	if err != nil {
+		return nil, err
+	}
+	byKind := map[string][]AssociationEntity{}
+	add := func(kind, id, name string) {
+		byKind[kind] = append(byKind[kind], AssociationEntity{Reference{Type: kind, ID: id, Name: name}})
+	}
+	for _, o := range configured {
+		add(string(kindOf[o.Table]), o.ID.String(), o.Name)
+	}
+	for _, o := range registered {
+		add(o.Kind, o.ObjectID, o.Name)
+	}
+	associations := []Association{}
+	for kind, entities := range byKind {
+		associations = append(associations, Association{AssociationType: kind + "_OWNER", Entities: entities})
+	}
+	slices.SortFunc(associations, func(a, b Association) int {
+		return strings.Compare(a.AssociationType, b.AssociationType)
+	})
+	return associations, nil
+}
+
+// Ownership returns what keeps an identity from being deleted because it owns it: sources, roles, access profiles and
+// identity profiles whose document names it as the owner, and objects that the host has registered.
+func (e *Engine) Ownership(ctx context.Context, identity string) ([]Association, error) {
+	const op = "list what the identity owns"
+	id, known := parsedID(identity)
+	var err error
+	if known {
+		_, err = e.store.IdentityByID(ctx, e.pool, id)
+	} else {
+		err = store.ErrNotFound
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, &Error{Kind: NotFound, Op: op, Subject: identity, Err: errNoIdentity}
+	}
+	if err != nil {
+		return nil, wrap(op, identity, err)
+	}
+	associations, err := e.owned(ctx, e.pool, id)
+	return associations, wrap(op, identity, err)
+}
+
+// RegisterOwned notes that an identity owns an object of the host's, or that another identity does now.
+func (e *Engine) RegisterOwned(ctx context.Context, o OwnedObject) error {
+	err := e.inTx(ctx, func(tx pgx.Tx) error { return e.registerOwned(ctx, tx, o) })
+	return wrap("register the owned object", o.ID, err)
+}
+
+// RegisterOwnedTx is [Engine.RegisterOwned] in the caller's transaction.
+func (e *Engine) RegisterOwnedTx(ctx context.Context, tx pgx.Tx, o OwnedObject) error {
+	return wrap("register the owned object", o.ID, e.registerOwned(ctx, tx, o))
+}
+
+func (e *Engine) registerOwned(ctx context.Context, tx pgx.Tx, o OwnedObject) error {
+	const op = "register the owned object"
+	for member, text := range map[string]string{"Kind": o.Kind, "ID": o.ID, "Name": o.Name} {
+		if text == "" && member != "Name" || len([]rune(text)) > OwnedLengthMax || !storable(text) {
+			return invalid(op, member, "1 to %d characters without NUL are expected", OwnedLengthMax)
+		}
+	}
+	owner, err := e.knownIdentity(ctx, tx, op, o.Owner)
+	if err != nil {
+		return err
+	}
+	now := e.now()
+	return e.store.PutOwnedObject(ctx, tx, store.OwnedObject{Kind: o.Kind, ObjectID: o.ID, Name: o.Name,
+		OwnerID: owner, Created: now, Modified: now})
+}
+
+// ForgetOwned notes that an object of the host's does not exist any more, or that nobody owns it.
+func (e *Engine) ForgetOwned(ctx context.Context, kind, id string) error {
+	const op = "forget the owned object"
+	err := e.inTx(ctx, func(tx pgx.Tx) error { return e.store.DeleteOwnedObject(ctx, tx, kind, id) })
+	if errors.Is(err, store.ErrNotFound) {
+		err = &Error{Kind: NotFound, Op: op, Subject: id, Err: errors.New("no such object is registered")}
+	}
+	return wrap(op, id, err)
+}
+
+// ReassignOwned gives what one identity owns to another: the objects named by type and ID, or everything where none is
+// named. It returns how many objects that were. One that the first does not own is not found, and nothing is given
+// then.
+func (e *Engine) ReassignOwned(ctx context.Context, from, to string, objects ...Reference) (int, error) {
+	const op = "reassign what the identity owns"
+	count := 0
+	err := e.inTx(ctx, func(tx pgx.Tx) (err error) {
+		count, err = e.reassignOwned(ctx, tx, op, from, to, objects)
+		return err
+	})
+	return count, wrap(op, from, err)
+}
+
+func (e *Engine) reassignOwned(ctx context.Context, tx pgx.Tx, op, from, to string, objects []Reference) (int, error) {
+	if _, err := e.store.LockConfiguration(ctx, tx); err != nil {
+		return 0, err
+	}
+	giver, err := e.knownIdentity(ctx, tx, op, from)
+	if err != nil {
+		return 0, err
+	}
+	taker, err := e.knownIdentity(ctx, tx, op, to)
+	if err != nil {
+		return 0, err
+	}
+	successor, err := e.store.IdentityByID(ctx, tx, taker)
+	if err != nil {
+		return 0, err
+	}
+	configured, err := e.store.OwnedConfigurations(ctx, tx, giver)
+	if err != nil {
+		return 0, err
+	}
+	registered, err := e.store.OwnedObjects(ctx, tx, giver)
+	if err != nil {
+		return 0, err
+	}
+	found := make([]bool, len(objects))
+	wanted := func(kind, id string) bool {
+		if len(objects) == 0 {
+			return true
+		}
+		at := slices.IndexFunc(objects, func(r Reference) bool {
+			parsed, isID := parsedID(r.ID)
+			return r.Type == kind && (r.ID == id || isID && parsed.String() == id)
+		})
+		if at >= 0 {
+			found[at] = true
+		}
+		return at >= 0
+	}
+	now, count, changed := e.now(), 0, false
+	for _, o := range configured {
+		if !wanted(string(kindOf[o.Table]), o.ID.String()) {
+			continue
+		}
+		if err := e.store.SetConfigurationOwner(ctx, tx, o, taker, successor.Name, now); err != nil {
+			return 0, err
+		}
+		count, changed = count+1, true
+	}
+	for _, o := range registered {
+		if !wanted(o.Kind, o.ObjectID) {
+			continue
+		}
+		if err := e.store.ReassignOwnedObject(ctx, tx, o.Kind, o.ObjectID, giver, taker, now); err != nil {
+			return 0, err
+		}
+		count++
+	}
+	if at := slices.Index(found, false); at >= 0 {
+		return 0, &Error{Kind: NotFound, Op: op, Subject: objects[at].ID,
+			Err: fmt.Errorf("the identity owns no %s with this ID", objects[at].Type)}
+	}
+	if !changed {
+		return count, nil
+	}
+	_, err = e.store.AdvanceConfiguration(ctx, tx)
+	return count, err
+}
+
+// ProtectIdentity protects an identity from being deleted, or ends that.
+func (e *Engine) ProtectIdentity(ctx context.Context, identity string, protected bool) error {
+	const op = "protect the identity"
+	id, known := parsedID(identity)
+	err := store.ErrNotFound
+	if known {
+		err = e.inTx(ctx, func(tx pgx.Tx) error {
+			return e.store.ProtectIdentity(ctx, tx, id, protected, e.now())
+		})
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		err = &Error{Kind: NotFound, Op: op, Subject: identity, Err: errNoIdentity}
+	}
+	return wrap(op, identity, err)
+}
+
+// deletedDetail is the detail of the event of a deletion, in the shape that the product's events have.
+type deletedDetail struct {
+	Identity   Reference     `json:"identity"`
+	Attributes attribute.Set `json:"attributes"`
+}
+
+// DeleteIdentity deletes an identity. One that is protected, or owns something ([Engine.Ownership]), is a Conflict that
+// wraps an [*AssociationsError]; both are checked in the transaction that deletes. The accounts stay, uncorrelated;
+// those who had it as their manager have none, and are marked for processing; what was to be done for it on sources is
+// cancelled; its history stays, and gets the event.
+func (e *Engine) DeleteIdentity(ctx context.Context, identity string) error {
+	err := e.inTx(ctx, func(tx pgx.Tx) error { return e.deleteIdentity(ctx, tx, identity) })
+	return wrap("delete the identity", identity, err)
+}
+
+// DeleteIdentityTx is [Engine.DeleteIdentity] in the caller's transaction.
+func (e *Engine) DeleteIdentityTx(ctx context.Context, tx pgx.Tx, identity string) error {
+	return wrap("delete the identity", identity, e.deleteIdentity(ctx, tx, identity))
+}
+
+func (e *Engine) deleteIdentity(ctx context.Context, tx pgx.Tx, identity string) error {
+	const op = "delete the identity"
+	missing := &Error{Kind: NotFound, Op: op, Subject: identity, Err: errNoIdentity}
+	id, known := parsedID(identity)
+	if !known {
+		return missing
+	}
+	if _, err := e.store.ConfigurationVersion(ctx, tx); err != nil {
+		return err
+	}
+	if err := e.store.ShareCorrelation(ctx, tx); err != nil {
+		return err
+	}
+	reports, err := e.store.ReportsOf(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	// Those who lose their manager are written too: the locks come in one order.
+	locked, err := e.store.LockIdentities(ctx, tx, append([]store.ID{id}, reports...))
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(locked, id) {
+		return missing
+	}
+	row, err := e.store.IdentityByID(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	associations, err := e.owned(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	switch {
+	case row.Protected:
+		return &Error{Kind: Conflict, Op: op, Subject: identity,
+			Err: &AssociationsError{Message: "Identity cannot be deleted as it is protected"}}
+	case len(associations) > 0:
+		return &Error{Kind: Conflict, Op: op, Subject: identity,
+			Err: &AssociationsError{Message: messageOwner, Associations: associations}}
+	}
+	cause := store.Cause{Task: store.NewID(), At: e.now()}
+	published, err := identityOf(&row)
+	if err != nil {
+		return err
+	}
+	events, err := appendEvent(nil, [16]byte(id), EventDeleted, deletedDetail{
+		Identity: Reference{Type: "IDENTITY", ID: published.ID, Name: row.Name}, Attributes: published.Attributes})
+	if err != nil {
+		return err
+	}
+	if err := e.store.AddEvents(ctx, tx, events, cause.At); err != nil {
+		return err
+	}
+	if err := e.removeIdentity(ctx, tx, id, reports, cause); err != nil {
+		return err
+	}
+	_, _, err = e.launchMarked(ctx, tx, cause, fmt.Sprintf("Process after the deletion of %s", id), nil)
+	return err
+}
+
+// removeIdentity deletes an identity that may be, and does what follows for others: its reports have no manager, and
+// what it was found by may find somebody else alone now.
+func (e *Engine) removeIdentity(ctx context.Context, tx pgx.Tx, id store.ID, reports []store.ID,
+	cause store.Cause,
+) error {
+	s := e.store
+	if err := s.LockKeys(ctx, tx); err != nil {
+		return err
+	}
+	rows, err := s.IdentityKeys(ctx, tx, []store.ID{id})
+	if err != nil {
+		return err
+	}
+	keys := make([]string, len(rows))
+	for i := range rows {
+		keys[i] = rows[i].Key
+	}
+	if err := s.CancelOperationsOf(ctx, tx, id, cause.At); err != nil {
+		return err
+	}
+	if _, err := s.TakeRefreshRequests(ctx, tx, []store.ID{id}); err != nil {
+		return err
+	}
+	if err := s.DeleteIdentity(ctx, tx, id); err != nil {
+		return err
+	}
+	if err := s.RequestRefresh(ctx, tx, reports, "manager deleted", cause); err != nil {
+		return err
+	}
+	if err := s.RequestManagedRefresh(ctx, tx, keys, append(reports, id), cause); err != nil {
+		return err
+	}
+	_, err = s.CorrelateKeys(ctx, tx, keys, cause)
+	return err
+}

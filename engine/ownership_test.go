@@ -1,0 +1,183 @@
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine"
+)
+
+// associations returns what an identity owns as "KIND: name, name".
+func (f *fixture) associations(id string) string {
+	f.t.Helper()
+	list, err := f.Ownership(f.t.Context(), id)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var texts []string
+	for _, a := range list {
+		var names []string
+		for _, entity := range a.Entities {
+			names = append(names, entity.IdentityEntity.Name)
+		}
+		texts = append(texts, a.AssociationType+": "+strings.Join(names, ", "))
+	}
+	return strings.Join(texts, "; ")
+}
+
+func TestOwnershipKeepsFromDeletion(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	ann, bob := f.find("1").ID, f.find("2").ID
+	dashed := fmt.Sprintf("%s-%s-%s-%s-%s", bob[:8], bob[8:12], bob[12:16], bob[16:20], bob[20:])
+	f.apply(fmt.Sprintf(`
+roles: [{name: Lead, enabled: true, owner: {type: IDENTITY, id: %s}}]
+accessProfiles: [{name: CRM, source: {name: Directory}, owner: {type: IDENTITY, id: %s}, entitlements: []}]`, bob, strings.ToUpper(dashed)))
+	f.process()
+	for _, o := range []engine.OwnedObject{{Kind: "CAMPAIGN", ID: "c1", Name: "Spring", Owner: bob}, {Kind: "APPLICATION", ID: "a1", Name: "Wiki", Owner: bob}} {
+		if err := f.RegisterOwned(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const all = "ACCESS_PROFILE_OWNER: CRM; APPLICATION_OWNER: Wiki; CAMPAIGN_OWNER: Spring; ROLE_OWNER: Lead"
+	if got := f.associations(bob); got != all {
+		t.Errorf("Bob owns %q", got)
+	}
+	err := f.DeleteIdentity(t.Context(), bob)
+	demandKind(t, err, engine.Conflict, "owner of following resources: 1 as ACCESS_PROFILE_OWNER")
+	var blocked *engine.AssociationsError
+	if !errors.As(err, &blocked) || len(blocked.Associations) != 4 {
+		t.Errorf("%+v", blocked)
+	}
+	// One by one, then all at once.
+	_, err = f.ReassignOwned(t.Context(), bob, ann, engine.Reference{Type: "CAMPAIGN", ID: "c1"}, engine.Reference{Type: "CAMPAIGN", ID: "c2"})
+	demandKind(t, err, engine.NotFound, "owns no CAMPAIGN with this ID")
+	if got := f.associations(bob); got != all {
+		t.Errorf("after what was refused Bob owns %q", got)
+	}
+	count, err := f.ReassignOwned(t.Context(), bob, ann, engine.Reference{Type: "CAMPAIGN", ID: "c1"})
+	if err != nil || count != 1 || f.associations(ann) != "CAMPAIGN_OWNER: Spring" {
+		t.Errorf("%d, %v, Ann owns %q", count, err, f.associations(ann))
+	}
+	count, err = f.ReassignOwned(t.Context(), bob, ann)
+	if err != nil || count != 3 || f.associations(ann) != all || f.associations(bob) != "" {
+		t.Errorf("%d, %v, Ann owns %q", count, err, f.associations(ann))
+	}
+	if err := f.ProtectIdentity(t.Context(), bob, true); err != nil {
+		t.Fatal(err)
+	}
+	err = f.DeleteIdentity(t.Context(), bob)
+	demandKind(t, err, engine.Conflict, "protected")
+	if !errors.As(err, &blocked) || len(blocked.Associations) != 0 {
+		t.Errorf("%+v", blocked)
+	}
+	if err := f.ProtectIdentity(t.Context(), bob, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.DeleteIdentity(t.Context(), bob); err != nil {
+		t.Fatal(err)
+	}
+	demandKind(t, f.DeleteIdentity(t.Context(), bob), engine.NotFound, "no identity")
+	demandKind(t, f.ProtectIdentity(t.Context(), bob, true), engine.NotFound, "no identity")
+	_, err = f.Ownership(t.Context(), bob)
+	demandKind(t, err, engine.NotFound, "no identity")
+	demandKind(t, f.RegisterOwned(t.Context(), engine.OwnedObject{Kind: "X", ID: "1", Owner: bob}), engine.NotFound, "no identity")
+	demandKind(t, f.RegisterOwned(t.Context(), engine.OwnedObject{Kind: "X", Owner: ann}), engine.Invalid, "ID")
+	if err := f.ForgetOwned(t.Context(), "CAMPAIGN", "c1"); err != nil {
+		t.Error(err)
+	}
+	demandKind(t, f.ForgetOwned(t.Context(), "CAMPAIGN", "c1"), engine.NotFound, "no such object")
+}
+
+func TestDeleteIdentity(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	f.aggregate("Directory", "sam,mail,emp,groups,active\nays,,3,,true\n", engine.AggregateOptions{})
+	f.apply("roles: [{name: Lead, enabled: true}]")
+	f.process()
+	ayse := f.find("3").ID // the manager of Bob and Dee
+	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: ayse, Role: "Lead"}); err != nil {
+		t.Fatal(err)
+	}
+	if f.find("2").ManagerRef == nil {
+		t.Fatal("Bob has no manager")
+	}
+	rolledBack := errors.New("no")
+	err := pgx.BeginFunc(t.Context(), f.pool, func(tx pgx.Tx) error {
+		if err := f.DeleteIdentityTx(t.Context(), tx, ayse); err != nil {
+			return err
+		}
+		return rolledBack
+	})
+	if !errors.Is(err, rolledBack) {
+		t.Fatal(err)
+	}
+	f.find("3")
+	if err := f.DeleteIdentity(t.Context(), ayse); err != nil {
+		t.Fatal(err)
+	}
+	if result := f.process(); result.Identities != 2 { // those who reported to her
+		t.Errorf("%+v", result)
+	}
+	if f.find("2").ManagerRef != nil || f.find("5").ManagerRef != nil {
+		t.Error("somebody has a manager who is gone")
+	}
+	if n := f.count("SELECT count(*) FROM muster.accounts WHERE identity_id IS NULL"); n != 2 {
+		t.Errorf("%d accounts are uncorrelated", n)
+	}
+	history, err := f.History(t.Context(), ayse, 0, 1)
+	if err != nil || len(history) != 1 || history[0].Type != engine.EventDeleted || !strings.Contains(string(history[0].Detail), "ayse@example.com") {
+		t.Errorf("%+v, %v", history, err)
+	}
+	if n := f.count("SELECT (SELECT count(*) FROM muster.refresh_requests) + (SELECT count(*) FROM muster.role_assignments)"); n != 0 {
+		t.Errorf("%d rows of hers are left", n)
+	}
+	// The account on the authoritative source is still there: with the next aggregation she comes back.
+	f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	f.process()
+	if back := f.find("3"); back.ID == ayse || f.find("2").ManagerRef == nil {
+		t.Errorf("%+v", back)
+	}
+}
+
+// Deletion, registration of owned objects and processing at the same time: whoever owns something is there.
+func TestDeleteAndRegisterAtOnce(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	var ids []string
+	for _, alias := range []string{"1", "2", "3", "4", "5"} {
+		ids = append(ids, f.find(alias).ID)
+	}
+	if _, err := f.ProcessAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for i, id := range ids {
+		group.Go(func() {
+			if err := f.DeleteIdentity(t.Context(), id); err != nil && engine.KindOf(err) != engine.Conflict {
+				t.Error(err)
+			}
+		})
+		group.Go(func() {
+			o := engine.OwnedObject{Kind: "APPLICATION", ID: fmt.Sprint(i), Owner: id}
+			if err := f.RegisterOwned(t.Context(), o); err != nil && engine.KindOf(err) != engine.NotFound {
+				t.Error(err)
+			}
+		})
+	}
+	group.Go(func() {
+		if _, err := f.ProcessPending(t.Context(), engine.ProcessOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+	group.Wait()
+	f.process()
+	if left, owned := f.count("SELECT count(*) FROM muster.identities"), f.count("SELECT count(*) FROM muster.owned_objects"); left != owned {
+		t.Errorf("%d identities are left, and %d objects", left, owned)
+	}
+}
