@@ -329,6 +329,9 @@ func (a *application) putProfile(d Document) error {
 	if err := validateName(shape.Name); err != nil {
 		return inputError{err}
 	}
+	if o := shape.InvitationOptions; o != nil && o.Address != "" && o.Address != "WORK" && o.Address != "PERSONAL" {
+		return wrong("invitationOptions.address: %q is unknown: WORK and PERSONAL are known", o.Address)
+	}
 	source, err := a.findSource(shape.AuthoritativeSource)
 	if err != nil {
 		return fmt.Errorf("authoritativeSource: %w", err)

@@ -57,6 +57,9 @@ type Config struct {
 	// Logger receives what the engine has to say. No personal data and no secrets are logged. Defaults to none.
 	Logger *slog.Logger
 
+	// Notifier sends invitations and verifications. Without one they wait until an engine has one.
+	Notifier Notifier
+
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
 

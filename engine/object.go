@@ -79,6 +79,10 @@ type IdentityProfile struct {
 		Transforms []AttributeMapping `json:"attributeTransforms"`
 	} `json:"identityAttributeConfig"`
 	LifecycleStates []json.RawMessage `json:"lifecycleStates"`
+	// InvitationOptions say to which address invitations go: WORK, the default, or PERSONAL.
+	InvitationOptions *struct {
+		Address string `json:"address"`
+	} `json:"invitationOptions"`
 }
 
 // AttributeMapping says what an identity attribute is calculated from.

@@ -156,11 +156,15 @@ func (e *Engine) tidy(ctx context.Context) error {
 			return err
 		}
 		for _, task := range stalled {
-			job, err := e.insertJob(ctx, tx, task, false)
+			insert := func() (int64, error) { return e.insertJob(ctx, tx, task.ID, false) }
+			if task.Kind != TaskIdentityRefresh {
+				insert = func() (int64, error) { return e.insertNotify(ctx, tx, task.ID) }
+			}
+			job, err := insert()
 			if err != nil {
 				return err
 			}
-			if err := e.store.SetTaskJob(ctx, tx, task, job, now); err != nil {
+			if err := e.store.SetTaskJob(ctx, tx, task.ID, job, now); err != nil {
 				return err
 			}
 		}
@@ -176,6 +180,9 @@ func (e *Engine) tidy(ctx context.Context) error {
 			if err := e.store.SetBatchJob(ctx, tx, batch, job); err != nil {
 				return err
 			}
+		}
+		if err := e.store.DeleteTokens(ctx, tx, now.Add(-tokenRetention)); err != nil {
+			return err
 		}
 		return e.store.DeleteTasks(ctx, tx, now.Add(-TaskRetention))
 	})

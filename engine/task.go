@@ -179,6 +179,7 @@ const (
 	// queueProvisioning is for what waits for sources.
 	queueProvisioning = "provisioning"
 	queueAggregation  = "aggregation"
+	queueNotification = "notification"
 )
 
 // bulkMin is from how many identities on a run is a long one.
@@ -414,6 +415,9 @@ func (e *Engine) endTask(ctx context.Context, id store.ID, status string, messag
 func (e *Engine) release(ctx context.Context, id store.ID) error {
 	return e.inTx(ctx, func(tx pgx.Tx) error {
 		if err := e.store.DropTaskParts(ctx, tx, id); err != nil {
+			return err
+		}
+		if err := e.store.CancelNotifications(ctx, tx, id, e.now()); err != nil {
 			return err
 		}
 		_, err := e.store.ReleaseRefreshRequests(ctx, tx, id, e.nextSlot(e.now()).UTC())

@@ -32,6 +32,7 @@ const (
 	bulkJobsMax      = 1
 	provisionJobsMax = 4
 	aggregateJobsMax = 2
+	notifyJobsMax    = 2
 )
 
 // runTask is the job that carries out a task.
@@ -53,6 +54,7 @@ func newJobs(e *Engine) (*river.Client[pgx.Tx], error) {
 	river.AddWorker(workers, &scheduleWorker{e: e})
 	river.AddWorker(workers, &provisionWorker{e: e})
 	river.AddWorker(workers, &aggregateWorker{e: e})
+	river.AddWorker(workers, &notifyWorker{e: e})
 	periodic := river.NewPeriodicJob(river.PeriodicInterval(scheduleEvery),
 		func() (river.JobArgs, *river.InsertOpts) { return runSchedule{}, nil },
 		&river.PeriodicJobOpts{RunOnStart: true})
@@ -66,6 +68,7 @@ func newJobs(e *Engine) (*river.Client[pgx.Tx], error) {
 		Queues: map[string]river.QueueConfig{
 			queueEvents: {MaxWorkers: eventJobsMax}, queueBulk: {MaxWorkers: bulkJobsMax},
 			queueProvisioning: {MaxWorkers: provisionJobsMax}, queueAggregation: {MaxWorkers: aggregateJobsMax},
+			queueNotification: {MaxWorkers: notifyJobsMax},
 		},
 		RescueStuckJobsAfter: rescueAfter,
 		Schema:               e.config.JobSchema,

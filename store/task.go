@@ -55,6 +55,7 @@ const taskColumns = `
 	t.role_losers, t.lifecycle_changed, t.deactivated, t.messages, t.job_id,
 	CASE WHEN t.completed IS NULL THEN
 	    (SELECT count(DISTINCT r.identity_id) FROM muster.refresh_requests r WHERE r.task_id = t.id) +
+	    (SELECT count(*) FROM muster.notifications n WHERE n.task_id = t.id AND n.state = 'PENDING') +
 	    (SELECT coalesce(sum(greatest(p.size - p.done, 0)), 0)::bigint FROM muster.task_parts p WHERE p.task_id = t.id)
 	ELSE 0 END`
 
@@ -278,9 +279,12 @@ func (s *Store) Tasks(ctx context.Context, q Querier, since time.Time, pending b
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Task], since, pending, limit, offset)
 }
 
-// OpenTasks returns the tasks that have not ended and are not held, the oldest first.
+// OpenTasks returns the tasks that process identities, have not ended and are not held, the oldest first.
 func (s *Store) OpenTasks(ctx context.Context, q Querier) ([]ID, error) {
-	const statement = `SELECT id FROM muster.tasks WHERE completed IS NULL AND held IS NULL ORDER BY created, id`
+	const statement = `
+		SELECT id FROM muster.tasks
+		WHERE completed IS NULL AND held IS NULL AND kind = 'IDENTITY_REFRESH'
+		ORDER BY created, id`
 	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID])
 }
 
@@ -346,16 +350,22 @@ func (s *Store) SetTaskJob(ctx context.Context, tx pgx.Tx, id ID, job int64, now
 
 // StalledTasks returns the tasks that are open, not held, did nothing since a time and have no job that waits for its
 // turn: those whose worker is gone. It locks them.
-func (s *Store) StalledTasks(ctx context.Context, tx pgx.Tx, jobSchema string, since time.Time) ([]ID, error) {
+func (s *Store) StalledTasks(ctx context.Context, tx pgx.Tx, jobSchema string, since time.Time) ([]StalledTask, error) {
 	statement := s.sql(`
-		SELECT t.id
+		SELECT t.id, t.kind
 		FROM muster.tasks t
 		WHERE t.completed IS NULL AND t.held IS NULL AND t.modified < $1
 		  AND NOT EXISTS (SELECT FROM `) + jobSchema + `.river_job j
 		                  WHERE j.id = t.job_id AND j.state IN ('available', 'pending', 'retryable', 'scheduled'))
 		ORDER BY t.id
 		FOR UPDATE OF t SKIP LOCKED`
-	return collect(ctx, tx, statement, pgx.RowTo[ID], since)
+	return collect(ctx, tx, statement, pgx.RowToStructByPos[StalledTask], since)
+}
+
+// StalledTask is a task whose worker is gone.
+type StalledTask struct {
+	ID   ID
+	Kind string
 }
 
 // ForsakenTasks returns the tasks that ended while requests or parts of theirs were left.

@@ -15,7 +15,8 @@ import (
 )
 
 func (a *app) identitiesCommand() *cobra.Command {
-	return group(&cobra.Command{Use: "identities", Aliases: []string{"identity"}, Short: "Show, delete and protect identities"},
+	return group(&cobra.Command{Use: "identities", Aliases: []string{"identity"},
+		Short: "Show, delete and protect identities"},
 		a.identitiesListCommand(), a.identitiesGetCommand(), a.identitiesOwnershipCommand(),
 		a.identitiesReassignCommand(), a.identitiesProtectCommand(), a.identitiesDeleteCommand())
 }

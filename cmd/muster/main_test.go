@@ -79,7 +79,7 @@ func TestFirstRun(t *testing.T) {
 	out, _ := s.run(exitOK, "", "migrate", "status")
 	demand(t, out, "00001_configuration  pending", "run `muster migrate up`")
 	out, _ = s.run(exitOK, "", "migrate", "up")
-	demand(t, out, "00004_jobs", "schema muster is at version 6 of 6")
+	demand(t, out, "00004_jobs", "schema muster is at version 7 of 7")
 	out, _ = s.run(exitOK, staffConfig, "apply", "-f", "-")
 	demand(t, out, "created  SOURCE", "created  IDENTITY_PROFILE  Staff")
 

@@ -1,0 +1,316 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/connector"
+)
+
+// mailbox is a notifier that keeps what it is given.
+type mailbox struct {
+	mutex sync.Mutex
+	mail  []engine.Message
+	fails error
+}
+
+func (b *mailbox) Notify(_ context.Context, m *engine.Message) error {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	if b.fails != nil {
+		return b.fails
+	}
+	b.mail = append(b.mail, *m)
+	return nil
+}
+
+// take returns what was sent since.
+func (b *mailbox) take() []engine.Message {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	mail := b.mail
+	b.mail = nil
+	return mail
+}
+
+// registering is a company whose engine sends messages to a mailbox.
+func registering(t *testing.T, config engine.Config) (*fixture, *mailbox, *clock) {
+	t.Helper()
+	var c clock
+	c.set(time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC))
+	box := &mailbox{}
+	config.BatchSize, config.Workers, config.Now, config.Notifier = 3, 1, c.now, box
+	f := newFixtureWith(t, config)
+	f.apply(companyConfig)
+	f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	f.process()
+	return f, box, &c
+}
+
+func (f *fixture) send() {
+	f.t.Helper()
+	if err := f.SendPending(f.t.Context()); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func TestInvite(t *testing.T) {
+	t.Parallel()
+	f, box, c := registering(t, engine.Config{})
+	ann, bob := f.find("1").ID, f.find("2").ID
+	task, err := f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{ann, bob, ann}})
+	if err != nil || task.UniqueName != "Invite 2 identities" || task.Remaining != 2 || task.Ended() {
+		t.Fatalf("%+v, %v", task, err)
+	}
+	f.process() // is about something else
+	f.send()
+	if task, err = f.Task(t.Context(), task.ID); err != nil || *task.CompletionStatus != "SUCCESS" || task.Attributes.ChangedCount != 2 {
+		t.Errorf("%+v, %v", task, err)
+	}
+	mail := box.take()
+	if len(mail) != 2 || mail[0].To != "ann@example.com" || mail[0].Purpose != "INVITATION" || len(mail[0].Token) != 43 ||
+		!mail[0].Expires.Equal(c.now().Add(7*24*time.Hour)) || f.find("1").IdentityStatus != "PENDING" {
+		t.Fatalf("%+v", mail)
+	}
+	for _, m := range mail { // neither the token nor the address is kept
+		for _, table := range []string{"one_time_tokens", "notifications", "tasks", "task_messages"} {
+			for _, secret := range []string{m.Token, m.To} {
+				if n := f.count(fmt.Sprintf("SELECT count(*) FROM muster.%s t WHERE t::text LIKE '%%%s%%'", table, secret)); n != 0 {
+					t.Errorf("%s holds it", table)
+				}
+			}
+		}
+	}
+	// A client that repeats its call invites nobody twice; later it revokes the token before.
+	task, err = f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{ann}})
+	if err != nil || len(task.Messages) != 1 || task.Messages[0].Type != "INFO" {
+		t.Errorf("%+v, %v", task, err)
+	}
+	f.send()
+	if again := box.take(); len(again) != 0 {
+		t.Errorf("%d messages are sent again", len(again))
+	}
+	c.set(c.now().Add(2 * time.Minute))
+	if _, err := f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{ann}}); err != nil {
+		t.Fatal(err)
+	}
+	f.send()
+	newer := box.take()
+	if len(newer) != 1 || newer[0].Token == mail[0].Token {
+		t.Fatalf("%+v", newer)
+	}
+	redeem := func(token, want string) {
+		t.Helper()
+		_, err := f.RedeemInvitation(t.Context(), token)
+		demandKind(t, err, engine.Forbidden, want)
+		if err != nil && token != "" && strings.Contains(err.Error(), token) {
+			t.Error("an error repeats the token")
+		}
+	}
+	redeem(mail[0].Token, "replaced by a newer one")
+	redeem("x", "not known")
+	redeem("", "not known")
+	who, err := f.RedeemInvitation(t.Context(), newer[0].Token)
+	if err != nil || who.ID != ann || who.IdentityStatus != "REGISTERED" {
+		t.Errorf("%+v, %v", who, err)
+	}
+	redeem(newer[0].Token, "used already")
+	_, err = f.RedeemVerification(t.Context(), mail[1].Token, "x")
+	demandKind(t, err, engine.Forbidden, "not known")
+	c.set(c.now().Add(8 * 24 * time.Hour))
+	redeem(mail[1].Token, "expired")
+
+	// Registered identities are skipped, with a warning.
+	if task, err = f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{ann}}); err != nil {
+		t.Fatal(err)
+	}
+	f.send()
+	if task, err = f.Task(t.Context(), task.ID); err != nil || *task.CompletionStatus != "WARNING" ||
+		!strings.Contains(task.Messages[0].LocalizedText.Message, "REGISTERED") || len(box.take()) != 0 {
+		t.Errorf("%+v, %v", task, err)
+	}
+	// Reset, she can be invited again.
+	if err := f.SetUserLevels(t.Context(), ann, []string{"HELPDESK"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.ResetIdentity(t.Context(), ann); err != nil {
+		t.Fatal(err)
+	}
+	if levels, err := f.UserLevels(t.Context(), ann); err != nil || len(levels) != 0 || f.find("1").IdentityStatus != "UNREGISTERED" {
+		t.Errorf("%q, %v", levels, err)
+	}
+	demandKind(t, f.ResetIdentity(t.Context(), "x"), engine.NotFound, "no identity")
+
+	// All who were never invited.
+	if task, err = f.InviteIdentities(t.Context(), engine.InviteParams{Uninvited: true}); err != nil || task.Remaining != 4 {
+		t.Errorf("%+v, %v", task, err)
+	}
+	_, err = f.InviteIdentities(t.Context(), engine.InviteParams{})
+	demandKind(t, err, engine.Invalid, "uninvited as true")
+	_, err = f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{ann, "nobody"}})
+	demandKind(t, err, engine.NotFound, "nobody")
+}
+
+func TestInvitationsThatFail(t *testing.T) {
+	t.Parallel()
+	f, box, _ := registering(t, engine.Config{})
+	f.apply(strings.Replace(companyConfig, "    authoritativeSource: {type: SOURCE, name: HR}",
+		"    authoritativeSource: {type: SOURCE, name: HR}\n    invitationOptions: {address: PERSONAL}", 1))
+	f.process()
+	task, err := f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{f.find("1").ID}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.send() // nobody has a personal address
+	if task, err = f.Task(t.Context(), task.ID); err != nil || *task.CompletionStatus != "WARNING" || task.Attributes.ErrorCount != 1 ||
+		!strings.Contains(task.Messages[0].LocalizedText.Message, "no address for LINK_PERSONAL") || f.find("1").IdentityStatus != "UNREGISTERED" {
+		t.Errorf("%+v, %v", task, err)
+	}
+	f.apply(companyConfig)
+	f.process()
+	box.fails = errors.New("the mail server refused it")
+	if task, err = f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{f.find("2").ID}}); err != nil {
+		t.Fatal(err)
+	}
+	for range engine.NotificationAttemptsMax - 1 {
+		f.send()
+	}
+	if task, err = f.Task(t.Context(), task.ID); err != nil || task.Ended() || task.Remaining != 1 {
+		t.Errorf("%+v, %v", task, err)
+	}
+	f.send()
+	if task, err = f.Task(t.Context(), task.ID); err != nil || !task.Ended() ||
+		!strings.Contains(task.Messages[0].LocalizedText.Message, "the mail server refused it") {
+		t.Errorf("%+v, %v", task, err)
+	}
+	if n := f.count("SELECT count(*) FROM muster.one_time_tokens WHERE used IS NULL AND revoked IS NULL"); n != 1 {
+		t.Errorf("%d tokens are good, want that of the last attempt", n)
+	}
+	// Cancelled, nothing more is sent.
+	if task, err = f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{f.find("3").ID}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.CancelTask(t.Context(), task.ID); err != nil {
+		t.Fatal(err)
+	}
+	box.fails = nil
+	f.send()
+	if mail := box.take(); len(mail) != 0 {
+		t.Errorf("%+v", mail)
+	}
+}
+
+func TestVerification(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	f, box, c := registering(t, engine.Config{Connectors: map[string]connector.Factory{"memory": m.open},
+		Secret: func(string) (string, error) { return "sesame", nil }})
+	f.apply(memoryConfig)
+	ann, bob := f.find("1").ID, f.find("2").ID
+	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: ann, Role: "Lead"}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		f.process()
+		if _, err := f.ProvisionPending(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	verify := func(identity string, params engine.VerificationParams) error {
+		return f.SendVerification(t.Context(), identity, params)
+	}
+	memory := engine.VerificationParams{Source: "memory", Via: engine.ViaEmailWork}
+	if err := verify(ann, memory); err != nil {
+		t.Fatal(err)
+	}
+	f.send()
+	mail := box.take()
+	if len(mail) != 1 || mail[0].Source != "Memory" || mail[0].Via != "EMAIL_WORK" || !mail[0].Expires.Equal(c.now().Add(2*time.Hour)) {
+		t.Fatalf("%+v", mail)
+	}
+	away := errors.New("no route")
+	m.away.Store(&away)
+	_, err := f.RedeemVerification(t.Context(), mail[0].Token, "neu")
+	demandKind(t, err, engine.Unavailable, "no route")
+	m.away.Store(nil)
+	who, err := f.RedeemVerification(t.Context(), mail[0].Token, "neu")
+	if err != nil || who.ID != ann || m.passwords["1"] != "neu" {
+		t.Errorf("%+v, %v, the password is %q", who, err, m.passwords["1"])
+	}
+	_, err = f.RedeemVerification(t.Context(), mail[0].Token, "neuer")
+	demandKind(t, err, engine.Forbidden, "used already")
+
+	demandKind(t, verify(bob, memory), engine.Conflict, `no account on the source "Memory"`)
+	demandKind(t, verify(ann, engine.VerificationParams{Source: "Nowhere", Via: engine.ViaEmailWork}), engine.NotFound, "no such source")
+	demandKind(t, verify(ann, engine.VerificationParams{Via: "PIGEON"}), engine.Invalid, "EMAIL_WORK, EMAIL_PERSONAL, LINK_WORK")
+	demandKind(t, verify(ann, engine.VerificationParams{Via: engine.ViaLinkPersonal}), engine.Conflict, "no address for LINK_PERSONAL")
+	demandKind(t, verify("x", memory), engine.NotFound, "no identity")
+}
+
+// A token is good for one of many that come with it at once.
+func TestTokenIsGoodOnce(t *testing.T) {
+	t.Parallel()
+	f, box, _ := registering(t, engine.Config{})
+	if _, err := f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{f.find("1").ID}}); err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for range 3 { // several send at once, and one does it
+		group.Go(func() {
+			if err := f.SendPending(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	mail := box.take()
+	if len(mail) != 1 {
+		t.Fatalf("%d messages were sent", len(mail))
+	}
+	good := make([]bool, 8)
+	for i := range good {
+		group.Go(func() {
+			_, err := f.RedeemInvitation(t.Context(), mail[0].Token)
+			good[i] = err == nil
+		})
+	}
+	group.Wait()
+	count := 0
+	for _, ok := range good {
+		if ok {
+			count++
+		}
+	}
+	if count != 1 {
+		t.Errorf("the token was good for %d", count)
+	}
+}
+
+func TestWorkersSendMessages(t *testing.T) {
+	t.Parallel()
+	f, box, _ := registering(t, engine.Config{})
+	if err := f.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := f.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	}()
+	task, err := f.InviteIdentities(t.Context(), engine.InviteParams{Uninvited: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if task, err = f.Wait(t.Context(), task.ID); err != nil || *task.CompletionStatus != "SUCCESS" {
+		t.Errorf("%+v, %v", task, err)
+	}
+	if mail := box.take(); len(mail) != 5 {
+		t.Errorf("%d messages", len(mail))
+	}
+}

@@ -1,0 +1,222 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Token is a one-time token. The token itself is not kept, only its SHA-256.
+type Token struct {
+	Digest     []byte
+	IdentityID ID
+	Purpose    string // INVITATION or VERIFICATION
+	SourceID   ID     // whose password it sets; zero for none
+	Created    time.Time
+	Expires    time.Time
+	Used       *time.Time
+	Revoked    *time.Time
+}
+
+// AddToken writes a token, and revokes those of the identity that are for the same.
+func (s *Store) AddToken(ctx context.Context, tx pgx.Tx, t *Token) error {
+	const revoke = `
+		UPDATE muster.one_time_tokens SET revoked = $3
+		WHERE identity_id = $1 AND purpose = $2 AND used IS NULL AND revoked IS NULL
+		  AND source_id IS NOT DISTINCT FROM $4::uuid`
+	if _, err := tx.Exec(ctx, s.sql(revoke), t.IdentityID, t.Purpose, t.Created, t.SourceID); err != nil {
+		return mapError(err)
+	}
+	const add = `
+		INSERT INTO muster.one_time_tokens (digest, identity_id, purpose, source_id, created, expires)
+		VALUES ($1, $2, $3, $4, $5, $6)`
+	_, err := tx.Exec(ctx, s.sql(add), t.Digest, t.IdentityID, t.Purpose, t.SourceID, t.Created, t.Expires)
+	return mapError(err)
+}
+
+// LockToken locks a token by its digest and returns it, or [ErrNotFound].
+func (s *Store) LockToken(ctx context.Context, tx pgx.Tx, digest []byte) (Token, error) {
+	const statement = `
+		SELECT digest, identity_id, purpose, source_id, created, expires, used, revoked
+		FROM muster.one_time_tokens
+		WHERE digest = $1
+		FOR UPDATE`
+	found, err := collect(ctx, tx, s.sql(statement), pgx.RowToStructByPos[Token], digest)
+	if err == nil && len(found) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Token{}, err
+	}
+	return found[0], nil
+}
+
+// UseToken notes that a token was used, or with nil that it was not after all.
+func (s *Store) UseToken(ctx context.Context, tx pgx.Tx, digest []byte, used *time.Time) error {
+	tag, err := tx.Exec(ctx, s.sql(`UPDATE muster.one_time_tokens SET used = $2 WHERE digest = $1`), digest, used)
+	return oneRow(tag, err)
+}
+
+// RevokeTokens ends the open tokens of an identity.
+func (s *Store) RevokeTokens(ctx context.Context, tx pgx.Tx, identity ID, now time.Time) error {
+	const statement = `
+		UPDATE muster.one_time_tokens SET revoked = $2
+		WHERE identity_id = $1 AND used IS NULL AND revoked IS NULL`
+	_, err := tx.Exec(ctx, s.sql(statement), identity, now)
+	return mapError(err)
+}
+
+// DeleteTokens forgets the tokens that expired before a time.
+func (s *Store) DeleteTokens(ctx context.Context, q Querier, before time.Time) error {
+	_, err := q.Exec(ctx, s.sql(`DELETE FROM muster.one_time_tokens WHERE expires < $1`), before)
+	return mapError(err)
+}
+
+// SetCloudStatus sets the registration status of an identity, if it has one of those given; none are any. It reports
+// whether it had.
+func (s *Store) SetCloudStatus(ctx context.Context, tx pgx.Tx, id ID, status string, from []string,
+	now time.Time,
+) (bool, error) {
+	const statement = `
+		UPDATE muster.identities SET cloud_status = $2, modified = $3
+		WHERE id = $1 AND cloud_status <> $2 AND ($4::text[] = '{}' OR cloud_status = ANY ($4))`
+	tag, err := tx.Exec(ctx, s.sql(statement), id, status, now, nonNil(from))
+	return tag.RowsAffected() > 0, mapError(err)
+}
+
+// SetUserLevels replaces what an identity may do. It returns [ErrNotFound] when there is none.
+func (s *Store) SetUserLevels(ctx context.Context, tx pgx.Tx, id ID, levels []string, now time.Time) error {
+	const statement = `UPDATE muster.identities SET user_levels = $2, modified = $3 WHERE id = $1`
+	tag, err := tx.Exec(ctx, s.sql(statement), id, nonNil(levels), now)
+	return oneRow(tag, err)
+}
+
+// UserLevels returns what an identity may do, or [ErrNotFound].
+func (s *Store) UserLevels(ctx context.Context, q Querier, id ID) ([]string, error) {
+	var levels []string
+	err := q.QueryRow(ctx, s.sql(`SELECT user_levels FROM muster.identities WHERE id = $1`), id).Scan(&levels)
+	return levels, mapError(err)
+}
+
+// UninvitedIdentities returns correlated identities that were never invited, by ID, at most limit.
+func (s *Store) UninvitedIdentities(ctx context.Context, q Querier, limit int) ([]ID, error) {
+	const statement = `
+		SELECT id FROM muster.identities WHERE cloud_status = 'UNREGISTERED' AND correlated ORDER BY id LIMIT $1`
+	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID], limit)
+}
+
+// The states of a notification.
+const (
+	NotificationPending = "PENDING"
+	NotificationSent    = "SENT"
+	NotificationFailed  = "FAILED"
+)
+
+// Notification is a message that is to be sent.
+type Notification struct {
+	ID         ID
+	TaskID     ID
+	IdentityID ID
+	Purpose    string
+	Via        string
+	SourceID   ID
+	Attempts   int
+}
+
+// AddNotifications writes messages that are to be sent.
+func (s *Store) AddNotifications(ctx context.Context, tx pgx.Tx, list []Notification, now time.Time) error {
+	const statement = `
+		INSERT INTO muster.notifications (id, task_id, identity_id, purpose, via, source_id, state, created)
+		SELECT v.id, v.task_id, v.identity_id, v.purpose, v.via, v.source_id, 'PENDING', $7
+		FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::uuid[])
+		     v (id, task_id, identity_id, purpose, via, source_id)`
+	n := len(list)
+	ids, tasks, identities, sources := make([]ID, n), make([]ID, n), make([]ID, n), make([]ID, n)
+	purposes, vias := make([]string, n), make([]string, n)
+	for i, m := range list {
+		ids[i], tasks[i], identities[i], sources[i] = m.ID, m.TaskID, m.IdentityID, m.SourceID
+		purposes[i], vias[i] = m.Purpose, m.Via
+	}
+	_, err := tx.Exec(ctx, s.sql(statement), ids, tasks, identities, purposes, vias, sources, now)
+	return mapError(err)
+}
+
+// ClaimNotification locks the next message of a task that no other worker has, and that was not tried as often as
+// others of it, and returns [ErrNotFound] when there is none with fewer attempts than below.
+func (s *Store) ClaimNotification(ctx context.Context, tx pgx.Tx, task ID, below int) (Notification, error) {
+	const statement = `
+		SELECT id, task_id, identity_id, purpose, via, source_id, attempts
+		FROM muster.notifications
+		WHERE task_id = $1 AND state = 'PENDING' AND attempts < $2
+		ORDER BY id
+		LIMIT 1
+		FOR UPDATE SKIP LOCKED`
+	found, err := collect(ctx, tx, s.sql(statement), pgx.RowToStructByPos[Notification], task, below)
+	if err == nil && len(found) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Notification{}, err
+	}
+	return found[0], nil
+}
+
+// NoteNotification notes what became of a message: a state, or an attempt that did not succeed while it stays pending.
+func (s *Store) NoteNotification(ctx context.Context, tx pgx.Tx, id ID, state string, reason *string, attempts int,
+	now time.Time,
+) error {
+	const statement = `
+		UPDATE muster.notifications
+		SET state = $2, error = $3, attempts = $4,
+		    completed = CASE WHEN $2 = 'PENDING' THEN NULL ELSE $5::timestamptz END
+		WHERE id = $1`
+	_, err := tx.Exec(ctx, s.sql(statement), id, state, reason, attempts, now)
+	return mapError(err)
+}
+
+// PendingNotifications returns how many messages of a task are to be sent.
+func (s *Store) PendingNotifications(ctx context.Context, q Querier, task ID) (int, error) {
+	const statement = `SELECT count(*) FROM muster.notifications WHERE task_id = $1 AND state = 'PENDING'`
+	var count int
+	err := q.QueryRow(ctx, s.sql(statement), task).Scan(&count)
+	return count, mapError(err)
+}
+
+// CancelNotifications cancels what of a task was not sent.
+func (s *Store) CancelNotifications(ctx context.Context, tx pgx.Tx, task ID, now time.Time) error {
+	const statement = `
+		UPDATE muster.notifications SET state = 'CANCELLED', completed = $2 WHERE task_id = $1 AND state = 'PENDING'`
+	_, err := tx.Exec(ctx, s.sql(statement), task, now)
+	return mapError(err)
+}
+
+// RecentNotifications returns those of identities that have a message for a purpose which is to be sent, or was made
+// since a time.
+func (s *Store) RecentNotifications(ctx context.Context, q Querier, identities []ID, purpose string,
+	since time.Time,
+) ([]ID, error) {
+	const statement = `
+		SELECT DISTINCT identity_id FROM muster.notifications
+		WHERE identity_id = ANY ($1) AND purpose = $2
+		  AND (state = 'PENDING' OR state = 'SENT' AND created > $3)`
+	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID], nonNil(identities), purpose, since)
+}
+
+// NotificationTask is a task with messages that are to be sent, and how often the one that was tried least was tried.
+type NotificationTask struct {
+	ID       ID
+	Attempts int
+}
+
+// NotificationTasks returns the tasks that are to send messages and have not ended, the oldest first.
+func (s *Store) NotificationTasks(ctx context.Context, q Querier) ([]NotificationTask, error) {
+	const statement = `
+		SELECT t.id, coalesce(min(n.attempts), 0)::int
+		FROM muster.tasks t
+		LEFT JOIN muster.notifications n ON n.task_id = t.id AND n.state = 'PENDING'
+		WHERE t.completed IS NULL AND t.kind <> 'IDENTITY_REFRESH'
+		GROUP BY t.id
+		ORDER BY t.created, t.id`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[NotificationTask])
+}
