@@ -18,7 +18,8 @@ func (a *app) identitiesCommand() *cobra.Command {
 	return group(&cobra.Command{Use: "identities", Aliases: []string{"identity"},
 		Short: "Show, delete and protect identities"},
 		a.identitiesListCommand(), a.identitiesGetCommand(), a.identitiesOwnershipCommand(),
-		a.identitiesReassignCommand(), a.identitiesProtectCommand(), a.identitiesDeleteCommand())
+		a.identitiesReassignCommand(), a.identitiesProtectCommand(), a.identitiesDeleteCommand(),
+		a.identitiesResetCommand())
 }
 
 // The columns of a table and of CSV, where none are asked for.

@@ -31,6 +31,7 @@ func TestDeleteAndOwnershipCommands(t *testing.T) {
 	_, errOut = s.run(exitFailed, "", "identities", "delete", "2")
 	demand(t, errOut, "it is protected")
 	s.run(exitOK, "", "identities", "protect", "2", "--off")
+	s.run(exitOK, "", "identities", "reset", "2")
 	out, _ = s.run(exitOK, "", "identities", "delete", "2")
 	demand(t, out, "deleted "+identity.ID)
 	_, errOut = s.run(exitFailed, "", "identities", "delete", "2")

@@ -1,0 +1,157 @@
+package notify
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/mail"
+	"strings"
+	"time"
+
+	gomail "github.com/wneessen/go-mail"
+
+	"github.com/muster-engine/muster/engine"
+)
+
+// timeoutDefault is how long a mail server may take for an answer.
+const timeoutDefault = 30 * time.Second
+
+// The ways in which a connection to a mail server is encrypted.
+const (
+	StartTLS = "starttls" // the default: it must be offered
+	TLS      = "tls"      // from the first byte on
+	NoTLS    = "none"     // for a server on the same machine
+)
+
+// SMTPConfig says how mail is sent.
+type SMTPConfig struct {
+	Host string
+	// Port defaults to 587 with [StartTLS], 465 with [TLS] and 25 with [NoTLS].
+	Port int
+	// Encryption is one of the constants. Defaults to [StartTLS].
+	Encryption string
+	// TLSConfig is for servers whose certificate the system does not trust. Defaults to the system's.
+	TLSConfig *tls.Config
+	// Username and Password sign in; empty for a server that asks for none.
+	Username, Password string
+	// From is the sender, as "Muster <muster@example.com>".
+	From      string
+	Links     Links
+	Templates Templates
+	// Timeout defaults to 30 seconds.
+	Timeout time.Duration
+}
+
+// SMTP sends messages by mail. It is safe for concurrent use; each message has a connection of its own.
+type SMTP struct {
+	config   SMTPConfig
+	from     *mail.Address
+	composer *composer
+}
+
+// NewSMTP returns a notifier that sends messages by mail. It does not connect yet.
+func NewSMTP(config SMTPConfig) (*SMTP, error) {
+	from, err := mail.ParseAddress(config.From)
+	if err != nil {
+		return nil, errors.New("From: an address is expected, as Muster <muster@example.com>")
+	}
+	if config.Host == "" {
+		return nil, errors.New("Host: the name of the mail server is expected")
+	}
+	ports := map[string]int{StartTLS: gomail.DefaultPortTLS, TLS: gomail.DefaultPortSSL, NoTLS: gomail.DefaultPort}
+	if config.Encryption == "" {
+		config.Encryption = StartTLS
+	}
+	port, known := ports[config.Encryption]
+	if !known {
+		return nil, fmt.Errorf("Encryption: %q is unknown: %s, %s and %s are known", config.Encryption, StartTLS, TLS,
+			NoTLS)
+	}
+	if config.Port == 0 {
+		config.Port = port
+	}
+	if config.Timeout == 0 {
+		config.Timeout = timeoutDefault
+	}
+	composer, err := newComposer(config.Links, config.Templates)
+	if err != nil {
+		return nil, err
+	}
+	return &SMTP{config, from, composer}, nil
+}
+
+func (s *SMTP) client() (*gomail.Client, error) {
+	options := []gomail.Option{gomail.WithPort(s.config.Port), gomail.WithTimeout(s.config.Timeout)}
+	switch s.config.Encryption {
+	case TLS:
+		options = append(options, gomail.WithSSL())
+	case NoTLS:
+		options = append(options, gomail.WithTLSPolicy(gomail.NoTLS))
+	default:
+		options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory))
+	}
+	if s.config.TLSConfig != nil {
+		options = append(options, gomail.WithTLSConfig(s.config.TLSConfig))
+	}
+	if s.config.Username != "" {
+		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover),
+			gomail.WithUsername(s.config.Username), gomail.WithPassword(s.config.Password))
+	}
+	return gomail.NewClient(s.config.Host, options...)
+}
+
+// Notify implements [engine.Notifier].
+func (s *SMTP) Notify(ctx context.Context, m *engine.Message) error {
+	words, err := s.composer.compose(m)
+	if err != nil {
+		return err
+	}
+	to, err := mail.ParseAddress(m.To)
+	if err != nil || to.Name != "" || strings.ContainsAny(m.To, "\r\n") {
+		return errors.New("the address of the identity is no mail address")
+	}
+	to.Name = m.Identity.Name
+	message := gomail.NewMsg()
+	message.FromMailAddress(s.from)
+	message.ToMailAddress(to)
+	message.Subject(words.subject)
+	message.SetDate()
+	_, domain, _ := strings.Cut(s.from.Address, "@")
+	message.SetMessageIDWithValue(m.ID + "@" + domain) // the same for each attempt
+	message.SetBodyString(gomail.TypeTextPlain, words.text)
+	message.AddAlternativeString(gomail.TypeTextHTML, words.html)
+	client, err := s.client()
+	if err != nil {
+		return err
+	}
+	return plain(client.DialAndSendWithContext(ctx, message))
+}
+
+// plain says what a mail server finds wrong, without the addresses and the texts that its answer may repeat.
+func plain(err error) error {
+	var refused *gomail.SendError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &refused) && refused.ErrorCode() != 0:
+		return fmt.Errorf("the mail server refused the message: %s, code %d", refused.Reason, refused.ErrorCode())
+	case errors.As(err, &refused):
+		return fmt.Errorf("the message could not be sent: %s", refused.Reason)
+	}
+	return errors.New("the mail server cannot be reached, or does not let the engine in")
+}
+
+// Log writes that messages would be sent, instead of sending them, and counts as sent. The token is not written, so
+// that nobody can use it: it is for development, where nobody is to be invited.
+type Log struct {
+	Logger *slog.Logger
+}
+
+// Notify implements [engine.Notifier].
+func (l *Log) Notify(ctx context.Context, m *engine.Message) error {
+	l.Logger.InfoContext(ctx, "a message would be sent", "message", m.ID, "purpose", m.Purpose, "via", m.Via,
+		"identity", m.Identity.ID, "expires", m.Expires)
+	return nil
+}

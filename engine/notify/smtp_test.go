@@ -1,0 +1,281 @@
+package notify_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"log"
+	"log/slog"
+	"math/big"
+	"mime"
+	"mime/multipart"
+	"mime/quotedprintable"
+	"net"
+	"net/mail"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+
+	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/notify"
+)
+
+// server is a mail server on the loopback interface that keeps what it gets.
+type server struct {
+	*smtp.Server
+	port    int
+	pool    *x509.CertPool
+	mutex   sync.Mutex
+	mail    []string
+	rcpt    []string
+	refuses error
+}
+
+type session struct {
+	s      *server
+	signed bool
+}
+
+func (c *session) Reset()                   {}
+func (c *session) Logout() error            { return nil }
+func (c *session) AuthMechanisms() []string { return []string{sasl.Plain} }
+func (c *session) Mail(string, *smtp.MailOptions) error {
+	if !c.signed {
+		return smtp.ErrAuthRequired
+	}
+	return nil
+}
+
+func (c *session) Auth(string) (sasl.Server, error) {
+	return sasl.NewPlainServer(func(_, username, password string) error {
+		if username != "muster" || password != "s3cret" {
+			return smtp.ErrAuthFailed
+		}
+		c.signed = true
+		return nil
+	}), nil
+}
+
+func (c *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+	c.s.mutex.Lock()
+	defer c.s.mutex.Unlock()
+	c.s.rcpt = append(c.s.rcpt, to)
+	return c.s.refuses
+}
+
+func (c *session) Data(r io.Reader) error {
+	text, err := io.ReadAll(r)
+	c.s.mutex.Lock()
+	defer c.s.mutex.Unlock()
+	c.s.mail = append(c.s.mail, string(text))
+	return err
+}
+
+func start(t *testing.T, immediate bool) *server {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{pool: x509.NewCertPool()}
+	s.pool.AddCert(certificate)
+	s.Server = smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{s: s}, nil }))
+	s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	s.Domain, s.ErrorLog, s.EnableSMTPUTF8 = "localhost", log.New(io.Discard, "", 0), true
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.port = listener.Addr().(*net.TCPAddr).Port
+	if immediate {
+		listener = tls.NewListener(listener, s.TLSConfig)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = s.Serve(listener)
+	}()
+	t.Cleanup(func() {
+		_ = s.Close()
+		<-done
+	})
+	return s
+}
+
+var links = notify.Links{Invitation: "https://example.com/register?token={token}", Verification: "https://example.com/password?token={token}"}
+
+func (s *server) notifier(t *testing.T, change func(*notify.SMTPConfig)) *notify.SMTP {
+	t.Helper()
+	config := notify.SMTPConfig{Host: "127.0.0.1", Port: s.port, From: "Müster Engine <muster@example.com>", Username: "muster",
+		Password: "s3cret", TLSConfig: &tls.Config{RootCAs: s.pool, ServerName: "127.0.0.1"}, Links: links, Timeout: 5 * time.Second}
+	change(&config)
+	n, err := notify.NewSMTP(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func message(change func(*engine.Message)) *engine.Message {
+	m := &engine.Message{ID: "0123", Purpose: engine.PurposeInvitation, Via: engine.ViaLinkWork, To: "ayse@example.com", Token: "geheim-Token_1",
+		Identity: engine.Reference{ID: "1", Name: `Ayşe "A" Ünal <b>`}, Expires: time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)}
+	change(m)
+	return m
+}
+
+// parts returns the subject, the plain text and the HTML of a mail.
+func parts(t *testing.T, text string) (header mail.Header, plain, html string) {
+	t.Helper()
+	m, err := mail.ReadMessage(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bodies := map[string]string{}
+	for reader := multipart.NewReader(m.Body, params["boundary"]); ; {
+		part, err := reader.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			return m.Header, bodies["text/plain"], bodies["text/html"]
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(quotedprintable.NewReader(part))
+		if err != nil {
+			t.Fatal(err)
+		}
+		kind, _, _ := strings.Cut(part.Header.Get("Content-Type"), ";")
+		bodies[kind] = string(body)
+	}
+}
+
+func TestSMTP(t *testing.T) {
+	for _, encryption := range []string{notify.StartTLS, notify.TLS} {
+		t.Run(encryption, func(t *testing.T) {
+			s := start(t, encryption == notify.TLS)
+			n := s.notifier(t, func(c *notify.SMTPConfig) { c.Encryption = encryption })
+			if err := n.Notify(t.Context(), message(func(*engine.Message) {})); err != nil {
+				t.Fatal(err)
+			}
+			header, plain, html := parts(t, s.mail[0])
+			to, err := header.AddressList("To")
+			if err != nil || to[0].Name != `Ayşe "A" Ünal <b>` || to[0].Address != "ayse@example.com" || s.rcpt[0] != "ayse@example.com" {
+				t.Errorf("%v, %v, %q", to, err, s.rcpt)
+			}
+			if header.Get("Message-Id") != "<0123@example.com>" || header.Get("Subject") != "You are invited to register" {
+				t.Errorf("%v", header)
+			}
+			link := "https://example.com/register?token=geheim-Token_1"
+			if !strings.Contains(plain, link) || !strings.Contains(plain, "Hello Ayşe \"A\" Ünal <b>,") || !strings.Contains(plain, "2 March 2026 10:00 UTC") {
+				t.Errorf("the text is %q", plain)
+			}
+			if !strings.Contains(html, `href="`+link+`"`) || !strings.Contains(html, "Ünal &lt;b&gt;") {
+				t.Errorf("the HTML is %q", html)
+			}
+			if err := n.Notify(t.Context(), message(func(m *engine.Message) {
+				m.Purpose, m.Via, m.Source = engine.PurposeVerification, engine.ViaEmailWork, "CRM"
+			})); err != nil {
+				t.Fatal(err)
+			}
+			if _, plain, _ = parts(t, s.mail[1]); !strings.Contains(plain, "new password for CRM:\n\ngeheim-Token_1") &&
+				!strings.Contains(plain, "new password for CRM:\r\n\r\ngeheim-Token_1") || strings.Contains(plain, "https://") {
+				t.Errorf("the text is %q", plain)
+			}
+		})
+	}
+}
+
+// Nothing of an address or a name gets into a header of its own, and no error repeats the token or the address.
+func TestHostileAndRefused(t *testing.T) {
+	s := start(t, false)
+	n := s.notifier(t, func(c *notify.SMTPConfig) {
+		c.Templates.Invitation.Subject = "For {{.Name}}"
+	})
+	for _, to := range []string{"a@example.com\r\nBcc: x@example.com", "a@example.com, b@example.com", "Ann <a@example.com>", "nobody", ""} {
+		if err := n.Notify(t.Context(), message(func(m *engine.Message) { m.To = to })); err == nil {
+			t.Errorf("%q is an address", to)
+		}
+	}
+	if err := n.Notify(t.Context(), message(func(m *engine.Message) { m.Identity.Name = "Ann\r\nBcc: x@example.com" })); err != nil {
+		t.Fatal(err)
+	}
+	if header, _, _ := parts(t, s.mail[0]); header.Get("Bcc") != "" || len(s.rcpt) != 1 || strings.Contains(header.Get("Subject"), "\n") {
+		t.Errorf("%v, %q", header, s.rcpt)
+	}
+	s.refuses = &smtp.SMTPError{Code: 550, Message: "no ayse@example.com here"}
+	for name, n := range map[string]*notify.SMTP{
+		"refused":         n,
+		"a wrong sign-in": s.notifier(t, func(c *notify.SMTPConfig) { c.Password = "wrong" }),
+		"not trusted":     s.notifier(t, func(c *notify.SMTPConfig) { c.TLSConfig = nil }),
+		"not there":       s.notifier(t, func(c *notify.SMTPConfig) { c.Port = 1 }),
+	} {
+		err := n.Notify(t.Context(), message(func(*engine.Message) {}))
+		if err == nil || strings.Contains(err.Error(), "ayse") || strings.Contains(err.Error(), "geheim") || strings.Contains(err.Error(), "wrong") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if name == "refused" && !strings.Contains(err.Error(), "code 550") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := n.Notify(ctx, message(func(*engine.Message) {})); err == nil {
+		t.Error("a context that has ended sends mail")
+	}
+}
+
+func TestConfigFaults(t *testing.T) {
+	good := notify.SMTPConfig{Host: "h", From: "a@example.com", Links: links}
+	if _, err := notify.NewSMTP(good); err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(*notify.SMTPConfig){
+		"From":             func(c *notify.SMTPConfig) { c.From = "nobody" },
+		"Host":             func(c *notify.SMTPConfig) { c.Host = "" },
+		"Encryption":       func(c *notify.SMTPConfig) { c.Encryption = "rot13" },
+		"Links.Invitation": func(c *notify.SMTPConfig) { c.Links.Invitation = "https://example.com/" },
+		"Invitation.Text":  func(c *notify.SMTPConfig) { c.Templates.Invitation.Text = "{{.Nobody}}" },
+		"Verification.HTM": func(c *notify.SMTPConfig) { c.Templates.Verification.HTML = "{{if}}" },
+	} {
+		config := good
+		change(&config)
+		if _, err := notify.NewSMTP(config); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
+func TestLog(t *testing.T) {
+	var out bytes.Buffer
+	n := &notify.Log{Logger: slog.New(slog.NewTextHandler(&out, nil))}
+	if err := n.Notify(t.Context(), message(func(*engine.Message) {})); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); !strings.Contains(text, "purpose=INVITATION") || strings.Contains(text, "geheim") || strings.Contains(text, "ayse@") {
+		t.Error(text)
+	}
+}
