@@ -130,8 +130,8 @@ func (a *app) identitiesProtectCommand() *cobra.Command {
 func (a *app) identitiesResetCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "reset ID|ALIAS", Short: "End the registration of an identity",
-		Long: `Reset sets the status of an identity to UNREGISTERED, removes its user levels and revokes its open tokens.
-It can be invited again.`,
+		Long: `Reset sets the status of an identity to UNREGISTERED, removes its user levels and revokes its
+open tokens. It can be invited again.`,
 		Args: exactArgs(1, "one ID or ALIAS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withIdentity(cmd.Context(), args[0], func(eng *engine.Engine, id string) error {
