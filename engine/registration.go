@@ -394,7 +394,7 @@ func (e *Engine) sendNext(ctx context.Context, task store.ID, round int) (sent b
 	var n store.Notification
 	err = e.inTx(ctx, func(tx pgx.Tx) (err error) {
 		m, sent = nil, false
-		n, err = e.store.ClaimNotification(ctx, tx, task, round)
+		n, err = e.store.ClaimNotification(ctx, tx, task, round, e.config.Now())
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
@@ -410,7 +410,7 @@ func (e *Engine) sendNext(ctx context.Context, task store.ID, round int) (sent b
 		if m == nil {
 			return e.noteMessage(ctx, tx, &n, errors.New(reason), true)
 		}
-		return e.store.NoteNotification(ctx, tx, n.ID, store.NotificationPending, nil, n.Attempts, e.now())
+		return e.store.LeaseNotification(ctx, tx, n.ID, n.Attempts, e.config.Now().Add(2*notificationTimeout))
 	})
 	if err != nil || m == nil {
 		return sent, err

@@ -32,6 +32,7 @@ CREATE TABLE muster.notifications (
     source_id   uuid,
     state       text COLLATE "C" NOT NULL,
     attempts    integer          NOT NULL DEFAULT 0,
+    leased      timestamptz, -- until when a worker has it; one that is gone leaves a lease that ends
     error       text COLLATE "C",
     created     timestamptz      NOT NULL,
     completed   timestamptz,

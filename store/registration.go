@@ -142,17 +142,19 @@ func (s *Store) AddNotifications(ctx context.Context, tx pgx.Tx, list []Notifica
 	return mapError(err)
 }
 
-// ClaimNotification locks the next message of a task that no other worker has, and that was not tried as often as
-// others of it, and returns [ErrNotFound] when there is none with fewer attempts than below.
-func (s *Store) ClaimNotification(ctx context.Context, tx pgx.Tx, task ID, below int) (Notification, error) {
+// ClaimNotification locks the next message of a task that no other worker has, and that was tried less often than below,
+// and returns [ErrNotFound] when there is none.
+func (s *Store) ClaimNotification(ctx context.Context, tx pgx.Tx, task ID, below int, now time.Time) (Notification,
+	error,
+) {
 	const statement = `
 		SELECT id, task_id, identity_id, purpose, via, source_id, attempts
 		FROM muster.notifications
-		WHERE task_id = $1 AND state = 'PENDING' AND attempts < $2
+		WHERE task_id = $1 AND state = 'PENDING' AND attempts < $2 AND (leased IS NULL OR leased < $3)
 		ORDER BY id
 		LIMIT 1
 		FOR UPDATE SKIP LOCKED`
-	found, err := collect(ctx, tx, s.sql(statement), pgx.RowToStructByPos[Notification], task, below)
+	found, err := collect(ctx, tx, s.sql(statement), pgx.RowToStructByPos[Notification], task, below, now)
 	if err == nil && len(found) == 0 {
 		err = ErrNotFound
 	}
@@ -162,13 +164,20 @@ func (s *Store) ClaimNotification(ctx context.Context, tx pgx.Tx, task ID, below
 	return found[0], nil
 }
 
+// LeaseNotification gives a message to the caller until a time, for an attempt.
+func (s *Store) LeaseNotification(ctx context.Context, tx pgx.Tx, id ID, attempts int, until time.Time) error {
+	const statement = `UPDATE muster.notifications SET attempts = $2, leased = $3 WHERE id = $1`
+	_, err := tx.Exec(ctx, s.sql(statement), id, attempts, until)
+	return mapError(err)
+}
+
 // NoteNotification notes what became of a message: a state, or an attempt that did not succeed while it stays pending.
 func (s *Store) NoteNotification(ctx context.Context, tx pgx.Tx, id ID, state string, reason *string, attempts int,
 	now time.Time,
 ) error {
 	const statement = `
 		UPDATE muster.notifications
-		SET state = $2, error = $3, attempts = $4,
+		SET state = $2, error = $3, attempts = $4, leased = NULL,
 		    completed = CASE WHEN $2 = 'PENDING' THEN NULL ELSE $5::timestamptz END
 		WHERE id = $1`
 	_, err := tx.Exec(ctx, s.sql(statement), id, state, reason, attempts, now)
