@@ -142,8 +142,8 @@ func (s *Store) AddNotifications(ctx context.Context, tx pgx.Tx, list []Notifica
 	return mapError(err)
 }
 
-// ClaimNotification locks the next message of a task that no other worker has, and that was tried less often than below,
-// and returns [ErrNotFound] when there is none.
+// ClaimNotification locks the next message of a task that no other worker has, and that was tried less often than
+// below, and returns [ErrNotFound] when there is none.
 func (s *Store) ClaimNotification(ctx context.Context, tx pgx.Tx, task ID, below int, now time.Time) (Notification,
 	error,
 ) {
