@@ -256,6 +256,10 @@ func (s *Server) Stop(ctx context.Context) error {
 
 func (s *Server) stop(ctx context.Context) error {
 	var err error
+	// One that is gone may not have been noted yet.
+	if errors.Is(s.postmaster.Process.Signal(syscall.Signal(0)), os.ErrProcessDone) {
+		<-s.exited
+	}
 	select {
 	case <-s.exited:
 		if !s.crashed.Load() {
