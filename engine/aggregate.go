@@ -221,10 +221,7 @@ func (e *Engine) sourceFor(ctx context.Context, tx pgx.Tx, name string) (*config
 	}
 	source := c.sourceByName(name)
 	if source == nil {
-		return nil, nil, &Error{
-			Kind: NotFound, Op: "aggregate", Subject: name,
-			Err: fmt.Errorf("there is no such source: the sources are %s", listOrNone(c.sourceNames())),
-		}
+		return nil, nil, c.noSource("aggregate", name)
 	}
 	return c, source, nil
 }

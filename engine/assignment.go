@@ -198,11 +198,7 @@ func (e *Engine) lockForWrite(ctx context.Context, tx pgx.Tx, op, id string) (*c
 	if err != nil {
 		return nil, parsed, &Error{Kind: NotFound, Op: op, Subject: id, Err: errNoIdentity}
 	}
-	version, err := e.store.ConfigurationVersion(ctx, tx)
-	if err != nil {
-		return nil, parsed, err
-	}
-	c, err := e.configurationAt(ctx, tx, version)
+	c, err := e.configurationIn(ctx, tx)
 	if err != nil {
 		return nil, parsed, err
 	}
@@ -226,6 +222,19 @@ func (e *Engine) knownIdentity(ctx context.Context, tx pgx.Tx, op, id string) (s
 		return parsed, &Error{Kind: NotFound, Op: op, Subject: id, Err: errNoIdentity}
 	}
 	return parsed, nil
+}
+
+// demandIdentity returns the ID of an identity that is there now.
+func (e *Engine) demandIdentity(ctx context.Context, op, id string) (store.ID, error) {
+	parsed, known := parsedID(id)
+	err := store.ErrNotFound
+	if known {
+		_, err = e.store.IdentityByID(ctx, e.pool, parsed)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		err = &Error{Kind: NotFound, Op: op, Subject: id, Err: errNoIdentity}
+	}
+	return parsed, wrap(op, id, err)
 }
 
 // markOne asks for the processing of one identity, by a task of its own.
@@ -265,17 +274,9 @@ func (e *Engine) RoleAssignments(ctx context.Context, identity string, q RoleAss
 	error,
 ) {
 	const op = "list the role assignments"
-	parsed, err := store.ParseID(identity)
-	if err == nil {
-		_, err = e.store.IdentityByID(ctx, e.pool, parsed)
-	} else {
-		err = store.ErrNotFound
-	}
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, &Error{Kind: NotFound, Op: op, Subject: identity, Err: errNoIdentity}
-	}
+	parsed, err := e.demandIdentity(ctx, op, identity)
 	if err != nil {
-		return nil, wrap(op, identity, err)
+		return nil, err
 	}
 	filter := store.RoleAssignmentFilter{RoleName: q.RoleName}
 	if q.RoleID != "" {

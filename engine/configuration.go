@@ -87,15 +87,20 @@ func (e *Engine) configurationAt(ctx context.Context, tx pgx.Tx, version int64) 
 	return compiled, nil
 }
 
+// configurationIn returns the configuration as a transaction sees it, and holds it.
+func (e *Engine) configurationIn(ctx context.Context, tx pgx.Tx) (*configuration, error) {
+	version, err := e.store.ConfigurationVersion(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	return e.configurationAt(ctx, tx, version)
+}
+
 // currentConfiguration returns the latest committed configuration.
 func (e *Engine) currentConfiguration(ctx context.Context) (*configuration, error) {
 	var c *configuration
-	err := e.inTx(ctx, func(tx pgx.Tx) error {
-		version, err := e.store.ConfigurationVersion(ctx, tx)
-		if err != nil {
-			return err
-		}
-		c, err = e.configurationAt(ctx, tx, version)
+	err := e.inTx(ctx, func(tx pgx.Tx) (err error) {
+		c, err = e.configurationIn(ctx, tx)
 		return err
 	})
 	return c, err

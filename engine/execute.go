@@ -52,9 +52,7 @@ func (w *provisionWorker) Work(ctx context.Context, job *river.Job[provision]) e
 	if err != nil {
 		return river.JobCancel(fmt.Errorf("the job names no batch: %w", err))
 	}
-	turn := time.Now().Add(turnMax)
-	more := func() bool { return time.Now().Before(turn) && !w.e.stopping.Load() }
-	result, err := w.e.doBatch(ctx, id, more, job.Attempt >= job.MaxAttempts)
+	result, err := w.e.doBatch(ctx, id, w.e.turn(), job.Attempt >= job.MaxAttempts)
 	switch {
 	case err != nil:
 		return errors.New(store.Reason(err))

@@ -99,18 +99,9 @@ func (e *Engine) owned(ctx context.Context, q store.Querier, owner store.ID) ([]
 // identity profiles whose document names it as the owner, and objects that the host has registered.
 func (e *Engine) Ownership(ctx context.Context, identity string) ([]Association, error) {
 	const op = "list what the identity owns"
-	id, known := parsedID(identity)
-	var err error
-	if known {
-		_, err = e.store.IdentityByID(ctx, e.pool, id)
-	} else {
-		err = store.ErrNotFound
-	}
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, &Error{Kind: NotFound, Op: op, Subject: identity, Err: errNoIdentity}
-	}
+	id, err := e.demandIdentity(ctx, op, identity)
 	if err != nil {
-		return nil, wrap(op, identity, err)
+		return nil, err
 	}
 	associations, err := e.owned(ctx, e.pool, id)
 	return associations, wrap(op, identity, err)

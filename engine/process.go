@@ -79,14 +79,8 @@ func (e *Engine) ProcessIdentitiesTx(ctx context.Context, tx pgx.Tx, ids []strin
 	if err != nil {
 		return TaskStatus{}, err
 	}
-	found, err := e.store.ExistingIdentities(ctx, tx, wanted)
-	if err != nil {
+	if err := e.demandExisting(ctx, tx, op, wanted); err != nil {
 		return TaskStatus{}, wrap(op, "", err)
-	}
-	for _, id := range wanted {
-		if !slices.Contains(found, id) {
-			return TaskStatus{}, &Error{Kind: NotFound, Op: op, Subject: id.String(), Err: errNoIdentity}
-		}
 	}
 	cause := store.Cause{Task: store.NewID(), At: e.now()}
 	if err := e.store.RequestRefresh(ctx, tx, wanted, "processing requested", cause); err != nil {
@@ -109,6 +103,25 @@ func parseIDs(op string, ids []string) ([]store.ID, error) {
 	if len(ids) > ProcessIdentitiesMax {
 		return nil, invalid(op, "", "%d identities are named: 1 to %d are allowed", len(ids), ProcessIdentitiesMax)
 	}
+	return distinctIDs(op, ids)
+}
+
+// demandExisting fails unless the identities exist, and keeps them until the transaction ends.
+func (e *Engine) demandExisting(ctx context.Context, tx pgx.Tx, op string, wanted []store.ID) error {
+	found, err := e.store.ExistingIdentities(ctx, tx, wanted)
+	if err != nil {
+		return err
+	}
+	for _, id := range wanted {
+		if !slices.Contains(found, id) {
+			return &Error{Kind: NotFound, Op: op, Subject: id.String(), Err: errNoIdentity}
+		}
+	}
+	return nil
+}
+
+// distinctIDs reads IDs, each once. A text that is no ID is nobody's.
+func distinctIDs(op string, ids []string) ([]store.ID, error) {
 	var parsed []store.ID
 	for _, text := range ids {
 		id, err := store.ParseID(text)
@@ -161,11 +174,7 @@ func (e *Engine) processParts(ctx context.Context, op string,
 ) (TaskStatus, error) {
 	var status TaskStatus
 	err := e.inTx(ctx, func(tx pgx.Tx) error {
-		version, err := e.store.ConfigurationVersion(ctx, tx)
-		if err != nil {
-			return err
-		}
-		c, err := e.configurationAt(ctx, tx, version)
+		c, err := e.configurationIn(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -580,14 +589,11 @@ func (e *Engine) processRequests(ctx context.Context, tx pgx.Tx, task store.ID, 
 func (e *Engine) processBatch(ctx context.Context, tx pgx.Tx, task store.ID, ids []store.ID, everybody bool) (
 	store.TaskCounts, error,
 ) {
-	version, err := e.store.ConfigurationVersion(ctx, tx)
+	config, err := e.configurationIn(ctx, tx)
 	if err != nil {
 		return store.TaskCounts{}, err
 	}
-	b := &batch{e: e, tx: tx, cause: store.Cause{Task: task, At: e.now()}, everybody: everybody}
-	if b.config, err = e.configurationAt(ctx, tx, version); err != nil {
-		return store.TaskCounts{}, err
-	}
+	b := &batch{e: e, tx: tx, config: config, cause: store.Cause{Task: task, At: e.now()}, everybody: everybody}
 	if err := e.store.ShareCorrelation(ctx, tx); err != nil {
 		return store.TaskCounts{}, err
 	}

@@ -29,6 +29,7 @@ func (b *batch) readAccess(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	taken := b.taken(ctx)
 	for i := range b.snapshots {
 		s := &b.snapshots[i]
 		id := store.ID(s.Identity.ID)
@@ -47,7 +48,7 @@ func (b *batch) readAccess(ctx context.Context) error {
 			operations = operations[1:]
 		}
 		s.Synchronize = slices.Contains(b.synchronize, id)
-		s.Taken = b.taken(ctx)
+		s.Taken = taken
 	}
 	return nil
 }
@@ -172,12 +173,8 @@ func (e *Engine) launchBatch(ctx context.Context, tx pgx.Tx, id, source store.ID
 }
 
 func (e *Engine) insertProvision(ctx context.Context, tx pgx.Tx, batch store.ID) (int64, error) {
-	inserted, err := e.jobs.InsertTx(ctx, tx, provision{Batch: batch.String()},
+	return e.insert(ctx, tx, provision{Batch: batch.String()},
 		&river.InsertOpts{Queue: queueProvisioning, MaxAttempts: OperationAttemptsMax})
-	if err != nil {
-		return 0, err
-	}
-	return inserted.Job.ID, nil
 }
 
 // Operation is something to be done, or done, on a source.

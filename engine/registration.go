@@ -160,23 +160,11 @@ func (e *Engine) existing(ctx context.Context, tx pgx.Tx, op string, ids []strin
 	if len(ids) > limit {
 		return nil, invalid(op, "ids", "%d identities are named: at most %d are allowed", len(ids), limit)
 	}
-	var wanted []store.ID
-	for _, text := range ids {
-		id, known := parsedID(text)
-		if !known {
-			return nil, &Error{Kind: NotFound, Op: op, Subject: text, Err: errNoIdentity}
-		}
-		if !slices.Contains(wanted, id) {
-			wanted = append(wanted, id)
-		}
+	wanted, err := distinctIDs(op, ids)
+	if err != nil {
+		return nil, err
 	}
-	found, err := e.store.ExistingIdentities(ctx, tx, wanted)
-	for _, id := range wanted {
-		if err == nil && !slices.Contains(found, id) {
-			err = &Error{Kind: NotFound, Op: op, Subject: id.String(), Err: errNoIdentity}
-		}
-	}
-	return wanted, err
+	return wanted, e.demandExisting(ctx, tx, op, wanted)
 }
 
 // launchMessages writes a task that sends messages, and its job.
@@ -282,15 +270,6 @@ func (e *Engine) sendVerification(ctx context.Context, tx pgx.Tx, identity strin
 	return err
 }
 
-// configurationIn returns the configuration as a transaction sees it, and holds it.
-func (e *Engine) configurationIn(ctx context.Context, tx pgx.Tx) (*configuration, error) {
-	version, err := e.store.ConfigurationVersion(ctx, tx)
-	if err != nil {
-		return nil, err
-	}
-	return e.configurationAt(ctx, tx, version)
-}
-
 // addressOf returns the address that a way leads to, "" for none.
 func addressOf(s *refresh.State, via string) string {
 	if via == ViaEmailPersonal || via == ViaLinkPersonal {
@@ -308,12 +287,8 @@ type sendMessages struct {
 func (sendMessages) Kind() string { return "muster_send_messages" }
 
 func (e *Engine) insertNotify(ctx context.Context, tx pgx.Tx, task store.ID) (int64, error) {
-	inserted, err := e.jobs.InsertTx(ctx, tx, sendMessages{Task: task.String()},
+	return e.insert(ctx, tx, sendMessages{Task: task.String()},
 		&river.InsertOpts{Queue: queueNotification, MaxAttempts: NotificationAttemptsMax})
-	if err != nil {
-		return 0, err
-	}
-	return inserted.Job.ID, nil
 }
 
 type notifyWorker struct {
@@ -330,10 +305,7 @@ func (w *notifyWorker) Work(ctx context.Context, job *river.Job[sendMessages]) e
 	if w.e.config.Notifier == nil {
 		return river.JobSnooze(time.Minute) // another engine has one, or this one will
 	}
-	turn := time.Now().Add(turnMax)
-	left, paused, err := w.e.sendTask(ctx, id, job.Attempt, func() bool {
-		return time.Now().Before(turn) && !w.e.stopping.Load()
-	})
+	left, paused, err := w.e.sendTask(ctx, id, job.Attempt, w.e.turn())
 	switch {
 	case err != nil:
 		return errors.New(store.Reason(err))

@@ -27,10 +27,14 @@ func (e *Engine) sourceNamed(ctx context.Context, op, name string) (*configuredS
 	}
 	source := c.sourceByName(name)
 	if source == nil {
-		return nil, &Error{Kind: NotFound, Op: op, Subject: name,
-			Err: fmt.Errorf("there is no such source: the sources are %s", listOrNone(c.sourceNames()))}
+		return nil, c.noSource(op, name)
 	}
 	return source, nil
+}
+
+func (c *configuration) noSource(op, name string) error {
+	return &Error{Kind: NotFound, Op: op, Subject: name,
+		Err: fmt.Errorf("there is no such source: the sources are %s", listOrNone(c.sourceNames()))}
 }
 
 func (c *configuration) sourceNames() []string {

@@ -220,7 +220,12 @@ func (e *Engine) insertJobAt(ctx context.Context, tx pgx.Tx, task store.ID, bulk
 	if bulk {
 		options.Queue = queueBulk
 	}
-	inserted, err := e.jobs.InsertTx(ctx, tx, runTask{Task: task.String()}, options)
+	return e.insert(ctx, tx, runTask{Task: task.String()}, options)
+}
+
+// insert writes a job and returns its ID.
+func (e *Engine) insert(ctx context.Context, tx pgx.Tx, args river.JobArgs, options *river.InsertOpts) (int64, error) {
+	inserted, err := e.jobs.InsertTx(ctx, tx, args, options)
 	if err != nil {
 		return 0, err
 	}

@@ -97,6 +97,12 @@ func (e *Engine) Stop(ctx context.Context) error {
 	return wrap(op, "", err)
 }
 
+// turn returns what tells a job whether to go on, or to let others have a turn.
+func (e *Engine) turn() func() bool {
+	end := time.Now().Add(turnMax)
+	return func() bool { return time.Now().Before(end) && !e.stopping.Load() }
+}
+
 type taskWorker struct {
 	river.WorkerDefaults[runTask]
 	e *Engine
@@ -108,9 +114,7 @@ func (w *taskWorker) Work(ctx context.Context, job *river.Job[runTask]) error {
 	if err != nil {
 		return river.JobCancel(fmt.Errorf("the job names no task: %w", err))
 	}
-	turn := time.Now().Add(turnMax)
-	more := func() bool { return time.Now().Before(turn) && !w.e.stopping.Load() }
-	state, err := w.e.work(ctx, id, more, func(store.TaskCounts) error { return nil })
+	state, err := w.e.work(ctx, id, w.e.turn(), func(store.TaskCounts) error { return nil })
 	switch {
 	case err == nil && state == taskOpen:
 		return river.JobSnooze(0)

@@ -147,13 +147,24 @@ func nonNil[T any](list []T) []T {
 	return list
 }
 
+// removeGone stands behind the common table gone, with the IDs of accounts: it removes them, asks for the refresh of
+// the identities that had them, and counts.
+const removeGone = `, removed AS (
+		    DELETE FROM muster.accounts a USING gone WHERE a.id = gone.id RETURNING a.identity_id
+		), requests AS (
+		    INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
+		    SELECT DISTINCT identity_id, $4::uuid, 'account removed', $3::timestamptz
+		    FROM removed WHERE identity_id IS NOT NULL
+		)
+		SELECT count(*) FROM removed`
+
 // DeleteVanished removes the accounts of a source that are not in the stage and asks for the refresh of the identities
 // that had them. It returns how many accounts it removed.
 func (s *Store) DeleteVanished(ctx context.Context, tx pgx.Tx, source ID, spared []string, cause Cause) (int,
 	error,
 ) {
 	const statement = `
-		WITH vanished AS MATERIALIZED (
+		WITH gone AS MATERIALIZED (
 		    SELECT a.id
 		    FROM muster.accounts a
 		    WHERE a.source_id = $1
@@ -161,14 +172,7 @@ func (s *Store) DeleteVanished(ctx context.Context, tx pgx.Tx, source ID, spared
 		      AND NOT EXISTS (SELECT FROM pg_temp.aggregation_stage g WHERE g.native_identity = a.native_identity)
 		    ORDER BY a.id
 		    FOR UPDATE
-		), removed AS (
-		    DELETE FROM muster.accounts a USING vanished WHERE a.id = vanished.id RETURNING a.identity_id
-		), requests AS (
-		    INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
-		    SELECT DISTINCT identity_id, $4::uuid, 'account removed', $3::timestamptz
-		    FROM removed WHERE identity_id IS NOT NULL
-		)
-		SELECT count(*) FROM removed`
+		)` + removeGone
 	var count int
 	err := tx.QueryRow(ctx, s.sql(statement), source, nonNil(spared), cause.At, cause.Task).Scan(&count)
 	return count, mapError(err)
@@ -183,14 +187,7 @@ func (s *Store) DeleteNamed(ctx context.Context, tx pgx.Tx, source ID, natives [
 		    WHERE source_id = $1 AND native_identity = ANY ($2)
 		    ORDER BY id
 		    FOR UPDATE
-		), removed AS (
-		    DELETE FROM muster.accounts a USING gone WHERE a.id = gone.id RETURNING a.identity_id
-		), requests AS (
-		    INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
-		    SELECT DISTINCT identity_id, $4::uuid, 'account removed', $3::timestamptz
-		    FROM removed WHERE identity_id IS NOT NULL
-		)
-		SELECT count(*) FROM removed`
+		)` + removeGone
 	var count int
 	err := tx.QueryRow(ctx, s.sql(statement), source, natives, cause.At, cause.Task).Scan(&count)
 	return count, mapError(err)
