@@ -75,7 +75,7 @@ type templateVariables struct {
 
 func (e *evaluation) render(t *velocity.Template, input attribute.Value) (attribute.Value, error) {
 	variables := templateVariables{e, input}
-	value, ok, err := t.Reference(variables)
+	value, ok, err := t.Reference(variables, ValueMax)
 	if err != nil {
 		return attribute.Null, err
 	}

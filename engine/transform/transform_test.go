@@ -227,6 +227,7 @@ func TestEvaluate(t *testing.T) {
 		{`{"type": "displayName"}`, `"Ann Bäker"`},
 		{`{"type": "static", "attributes": {"value": "$a-$b", "a": "x", "b": {"type": "upper", "attributes": {"input": "$a"}}}}`, `"x-X"`},
 		{`{"type": "static", "attributes": {"values": "v"}}`, `"v"`},
+		{`{"type": "static", "attributes": {"value": "$a.replace('b', 'c')", "a": "abc"}}`, `"acc"`},
 		{`{"type": "static", "attributes": {"value": "$a", "a": ` + hrNone + `}}`, `null`},
 		{`{"type": "static", "attributes": {"value": "[$!a]", "a": ` + hrNone + `}}`, `"[]"`},
 		{`{"type": "static", "attributes": {"value": "$g", "g": {"type": "identityAttribute", "attributes": {"name": "groups"}}}}`, `["a","b"]`},

@@ -9,7 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// StepsMax is how many steps one rendering may take: nodes that are rendered and expressions that are evaluated.
+// StepsMax is how many steps one rendering may take: nodes that are rendered, expressions that are evaluated, and
+// elements of the lists that these read.
 const StepsMax = 100_000
 
 // The errors of a rendering that grows without end.
@@ -52,8 +53,8 @@ func (t *Template) Render(variables Variables, limit int) (string, error) {
 }
 
 // Reference returns the value of a template that is nothing but one reference: it may be null, and keeps its type.
-// ok is false for any other template.
-func (t *Template) Reference(variables Variables) (value any, ok bool, err error) {
+// ok is false for any other template. Texts that its methods make have at most limit bytes.
+func (t *Template) Reference(variables Variables, limit int) (value any, ok bool, err error) {
 	if len(t.nodes) != 1 {
 		return nil, false, nil
 	}
@@ -61,14 +62,38 @@ func (t *Template) Reference(variables Variables) (value any, ok bool, err error
 	if !ok {
 		return nil, false, nil
 	}
-	r := renderer{variables: variables}
+	r := renderer{variables: variables, limit: limit}
 	value, err = ref.value(&r)
 	return value, true, err
 }
 
-func (r *renderer) step() error {
-	if r.steps++; r.steps > StepsMax {
+func (r *renderer) step() error { return r.spend(1) }
+
+func (r *renderer) spend(steps int) error {
+	if r.steps += steps; r.steps > StepsMax {
 		return ErrTooManySteps
+	}
+	return nil
+}
+
+// read counts a list that is read whole: what it holds, however deep. A list may hold itself many times over, so that
+// its text is far larger than the template that made it.
+func (r *renderer) read(value any) error {
+	items, ok := value.([]any)
+	if !ok {
+		return nil
+	}
+	for _, item := range items {
+		steps := 1
+		if s, ok := item.(string); ok {
+			steps += len(s) / 100
+		}
+		if err := r.spend(steps); err != nil {
+			return err
+		}
+		if err := r.read(item); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -122,6 +147,9 @@ func (ref *reference) render(r *renderer) error {
 	case err != nil:
 		return err
 	case value != nil:
+		if err := r.read(value); err != nil {
+			return err
+		}
 		return r.write(Text(value))
 	case ref.quiet:
 		return nil
@@ -202,6 +230,9 @@ func (ref *reference) value(r *renderer) (any, error) {
 		if value, _, err = r.variables.Variable(ref.name); err != nil {
 			return nil, err
 		}
+		if err := r.read(value); err != nil { // it was made for this reference
+			return nil, err
+		}
 	}
 	for i := range ref.accessors {
 		if value == nil {
@@ -232,12 +263,27 @@ func (r *renderer) access(value any, a *accessor) (any, error) {
 		if arguments[i], err = x.value(r); err != nil {
 			return nil, err
 		}
+		if err := r.read(arguments[i]); err != nil {
+			return nil, err
+		}
 	}
-	if s, ok := value.(string); ok {
-		r.steps += textSteps(s, a.name)
+	switch v := value.(type) {
+	case string:
+		if err := r.spend(textSteps(v, a.name)); err != nil {
+			return nil, err
+		}
+	case []any:
+		if !countMethods[a.name] {
+			if err := r.read(v); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return call(value, a.name, arguments, a.call, r.limit)
 }
+
+// countMethods are the methods of lists that do not look at what is in them.
+var countMethods = map[string]bool{"size": true, "length": true, "isEmpty": true, "empty": true, "get": true}
 
 func (l literal) value(*renderer) (any, error) { return l.v, nil }
 
@@ -258,7 +304,7 @@ func (l *list) value(r *renderer) (any, error) {
 			return nil, err
 		}
 	}
-	return items, nil
+	return items, r.read(items)
 }
 
 func (s *span) value(r *renderer) (any, error) {
@@ -278,6 +324,9 @@ func (s *span) value(r *renderer) (any, error) {
 	if from > math.MaxInt32 || from < math.MinInt32 || to > math.MaxInt32 || to < math.MinInt32 ||
 		max(from-to, to-from) >= StepsMax {
 		return nil, ErrTooManySteps
+	}
+	if err := r.spend(int(max(from-to, to-from))); err != nil {
+		return nil, err
 	}
 	step := int64(1)
 	if to < from {
@@ -322,6 +371,11 @@ func (b *binary) value(r *renderer) (any, error) {
 	right, err := b.right.value(r)
 	if err != nil {
 		return nil, err
+	}
+	for _, side := range []any{left, right} {
+		if err := r.read(side); err != nil {
+			return nil, err
+		}
 	}
 	switch b.operator {
 	case "&&", "||":

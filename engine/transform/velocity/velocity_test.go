@@ -159,11 +159,16 @@ func TestRenderFaults(t *testing.T) {
 		"#set($x = 1 / 0)":                  "division by zero",
 		"#foreach($x in 'a')b#end":          "#foreach goes over a list, not over a text",
 		"#foreach($x in [1..9999999])b#end": "more than 100000 steps",
-		"#foreach($x in [1..1000])#foreach($y in [1..1000])#end#end": "more than 100000 steps",
-		"#foreach($x in [1..1000])$first#end":                        "the text of the template is too long",
-		"#set($x='ab')#foreach($y in [1..30])#set($x=$x+$x)#end":     "the text of the template is too long",
-		"$first.repeat(99999)":                                       "the text of the template is too long",
-		"$first.matches('(')":                                        "a group is not closed",
+		"#foreach($x in [1..1000])#foreach($y in [1..1000])#end#end":                    "more than 100000 steps",
+		"#foreach($x in [1..1000])$first#end":                                           "the text of the template is too long",
+		"#set($x='ab')#foreach($y in [1..30])#set($x=$x+$x)#end":                        "the text of the template is too long",
+		"#foreach($x in [1..2000])#set($y=[1..99999])#end":                              "more than 100000 steps",
+		"#set($y=[1..60000])#if($y.contains('z'))a#end":                                 "more than 100000 steps",
+		"#set($y=[1..60000])#if($y == 'a')a#end":                                        "more than 100000 steps",
+		"#set($a=[1,2])#foreach($x in [1..30])#set($a=[$a,$a])#end":                     "more than 100000 steps",
+		"#set($a=[$first.repeat(300)])#foreach($x in [1..9])#set($a=[$a,$a,$a,$a])#end": "more than 100000 steps",
+		"$first.repeat(99999)":                                                          "the text of the template is too long",
+		"$first.matches('(')":                                                           "a group is not closed",
 	} {
 		parsed, err := Parse(template)
 		if err != nil {
@@ -179,21 +184,29 @@ func TestRenderFaults(t *testing.T) {
 func TestReference(t *testing.T) {
 	for template, want := range map[string]any{
 		"$first": "Ann", "${n}": int64(7), "$none": nil, "$p.nothing": nil, "$list[0]": "a", "$nobody": nil, "$!none": nil,
+		"$first.concat('e')": "Anne", "$first.replace('n', 'mm')": "Ammmm",
 	} {
 		parsed, err := Parse(template)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, ok, err := parsed.Reference(context); err != nil || !ok || got != want {
+		if got, ok, err := parsed.Reference(context, 1000); err != nil || !ok || got != want {
 			t.Errorf("%q: %v %v %v, want %v", template, got, ok, err, want)
 		}
+	}
+	long, err := Parse("$first.repeat(334)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := long.Reference(context, 1000); !errors.Is(err, ErrTooLong) {
+		t.Errorf("a long text: %v", err)
 	}
 	for _, template := range []string{"", "a", "$a$b", "$a "} {
 		parsed, err := Parse(template)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, ok, err := parsed.Reference(context); ok || err != nil {
+		if _, ok, err := parsed.Reference(context, 1000); ok || err != nil {
 			t.Errorf("%q is a reference: %v", template, err)
 		}
 	}
