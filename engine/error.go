@@ -46,9 +46,22 @@ func (k Kind) String() string {
 	}
 }
 
+// Detail narrows Invalid, for callers that answer each with a code of its own.
+type Detail uint8
+
+// The details of Invalid.
+const (
+	Illegal   Detail = iota // a value that is not allowed
+	Missing                 // something that is required is not given, or is empty
+	TooMany                 // it is more than a limit allows
+	Malformed               // a text does not parse
+)
+
 // Error is what every method of [Engine] fails with, but for the cancellation of its context.
 type Error struct {
 	Kind Kind
+	// Detail narrows the kind Invalid, and is zero for others.
+	Detail Detail
 	// Op is the operation that failed, such as "apply".
 	Op string
 	// Subject is what it failed on: an ID, a name, a place in a document. It may be empty.
@@ -87,7 +100,11 @@ func KindOf(err error) Kind {
 }
 
 func invalid(op, subject, format string, arguments ...any) error {
-	return &Error{Kind: Invalid, Op: op, Subject: subject, Err: fmt.Errorf(format, arguments...)}
+	return invalidAs(Illegal, op, subject, format, arguments...)
+}
+
+func invalidAs(detail Detail, op, subject, format string, arguments ...any) error {
+	return &Error{Kind: Invalid, Detail: detail, Op: op, Subject: subject, Err: fmt.Errorf(format, arguments...)}
 }
 
 // wrap makes err an [Error] of the kind that its cause has, unless it is one or its context ended.
@@ -97,7 +114,7 @@ func wrap(op, subject string, err error) error {
 		context.DeadlineExceeded) {
 		return err
 	}
-	kind := Internal
+	kind, detail := Internal, Illegal
 	var conflict *store.ConflictError
 	var unavailable *store.UnavailableError
 	var retryable *store.RetryableError
@@ -110,9 +127,20 @@ func wrap(op, subject string, err error) error {
 	case errors.As(err, &unavailable), errors.As(err, &retryable):
 		kind = Unavailable
 	case errors.As(err, &filter):
-		kind = Invalid
+		kind, detail = Invalid, detailOf(filter)
 	case errors.Is(err, migrations.ErrTooOld), errors.Is(err, migrations.ErrTooNew):
 		kind = Conflict
 	}
-	return &Error{Kind: kind, Op: op, Subject: subject, Err: err}
+	return &Error{Kind: kind, Detail: detail, Op: op, Subject: subject, Err: err}
+}
+
+func detailOf(err *filterql.Error) Detail {
+	switch err.Kind {
+	case filterql.Syntax:
+		return Malformed
+	case filterql.Limit:
+		return TooMany
+	default:
+		return Illegal
+	}
 }

@@ -173,10 +173,14 @@ func (e *Engine) Preview(ctx context.Context, params PreviewParams, each func(*P
 	}
 	var ids []store.ID
 	if len(params.IDs) > 0 {
-		var err error
-		if ids, err = parseIDs(op, params.IDs); err != nil {
+		wanted, nobodys, err := parseIDs(op, params.IDs, ProcessIdentitiesMax)
+		if err == nil {
+			err = noIdentities(op, nobodys)
+		}
+		if err != nil {
 			return PreviewTotals{}, err
 		}
+		ids = wanted
 		slices.SortFunc(ids, compareIDs)
 	}
 	return e.preview(ctx, &params, each, func(p *preview) (pager, error) {

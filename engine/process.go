@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -61,8 +62,9 @@ func (r *ProcessResult) add(c store.TaskCounts) {
 }
 
 // ProcessIdentities launches a task that processes identities: at least one, at most [ProcessIdentitiesMax]. One that
-// is named twice counts once. When one of them does not exist, the error says which, and nothing is launched. A worker
-// carries the task out, of this engine after [Engine.Start] or of any other; see [Engine.Wait].
+// is named twice counts once. When some of them do not exist, the error says which, and nothing is launched. A worker
+// carries the task out, of this engine after [Engine.Start] or of any other; see [Engine.Wait]. A call that is repeated
+// before the task has begun returns that task.
 func (e *Engine) ProcessIdentities(ctx context.Context, ids []string) (TaskStatus, error) {
 	var task TaskStatus
 	err := e.inTx(ctx, func(tx pgx.Tx) (err error) {
@@ -75,15 +77,19 @@ func (e *Engine) ProcessIdentities(ctx context.Context, ids []string) (TaskStatu
 // ProcessIdentitiesTx is [Engine.ProcessIdentities] in the caller's transaction: the task exists when that commits.
 func (e *Engine) ProcessIdentitiesTx(ctx context.Context, tx pgx.Tx, ids []string) (TaskStatus, error) {
 	const op = "process identities"
-	wanted, err := parseIDs(op, ids)
+	wanted, err := e.existing(ctx, tx, op, ids, ProcessIdentitiesMax)
 	if err != nil {
-		return TaskStatus{}, err
-	}
-	if err := e.demandExisting(ctx, tx, op, wanted); err != nil {
 		return TaskStatus{}, wrap(op, "", err)
 	}
 	cause := store.Cause{Task: store.NewID(), At: e.now()}
-	if err := e.store.RequestRefresh(ctx, tx, wanted, "processing requested", cause); err != nil {
+	waiting, err := e.store.WaitingTask(ctx, tx, wanted, reasonRequested, cause.At.Add(-processAgain))
+	if err == nil {
+		return taskStatus(&waiting, nil), nil
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return TaskStatus{}, wrap(op, "", err)
+	}
+	if err := e.store.RequestRefresh(ctx, tx, wanted, reasonRequested, cause); err != nil {
 		return TaskStatus{}, wrap(op, "", err)
 	}
 	task := &store.Task{Description: fmt.Sprintf("Process %s", plural(len(wanted), "identity", "identities")),
@@ -94,45 +100,70 @@ func (e *Engine) ProcessIdentitiesTx(ctx context.Context, tx pgx.Tx, ids []strin
 	return e.launch(ctx, tx, op, cause, task)
 }
 
+// reasonRequested is why identities are marked that somebody named.
+const reasonRequested = "processing requested"
+
+// processAgain is how long after a request the same one gives the same task, as long as that has not begun: a client
+// repeated its call.
+const processAgain = time.Minute
+
 var errNoIdentity = errors.New("there is no identity with this ID")
 
-func parseIDs(op string, ids []string) ([]store.ID, error) {
-	if len(ids) == 0 {
-		return nil, invalid(op, "", "no identity is named: 1 to %d are allowed", ProcessIdentitiesMax)
+// existing returns the identities that are named by ID, each once, and keeps them from being deleted until the
+// transaction ends. It fails unless all of them exist.
+func (e *Engine) existing(ctx context.Context, tx pgx.Tx, op string, ids []string, limit int) ([]store.ID, error) {
+	wanted, missing, err := parseIDs(op, ids, limit)
+	if err != nil {
+		return nil, err
 	}
-	if len(ids) > ProcessIdentitiesMax {
-		return nil, invalid(op, "", "%d identities are named: 1 to %d are allowed", len(ids), ProcessIdentitiesMax)
-	}
-	return distinctIDs(op, ids)
-}
-
-// demandExisting fails unless the identities exist, and keeps them until the transaction ends.
-func (e *Engine) demandExisting(ctx context.Context, tx pgx.Tx, op string, wanted []store.ID) error {
 	found, err := e.store.ExistingIdentities(ctx, tx, wanted)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, id := range wanted {
 		if !slices.Contains(found, id) {
-			return &Error{Kind: NotFound, Op: op, Subject: id.String(), Err: errNoIdentity}
+			missing = append(missing, id.String())
 		}
 	}
-	return nil
+	return wanted, noIdentities(op, missing)
 }
 
-// distinctIDs reads IDs, each once. A text that is no ID is nobody's.
-func distinctIDs(op string, ids []string) ([]store.ID, error) {
-	var parsed []store.ID
+// parseIDs reads 1 to limit IDs, each once. A text that is no ID is nobody's: those are returned too.
+func parseIDs(op string, ids []string, limit int) (wanted []store.ID, nobodys []string, err error) {
+	if len(ids) == 0 {
+		return nil, nil, invalidAs(Missing, op, "", "no identity is named: 1 to %d are allowed", limit)
+	}
+	if len(ids) > limit {
+		return nil, nil, invalidAs(TooMany, op, "", "%d identities are named: 1 to %d are allowed", len(ids), limit)
+	}
 	for _, text := range ids {
-		id, err := store.ParseID(text)
-		if err != nil {
-			return nil, &Error{Kind: NotFound, Op: op, Subject: text, Err: errNoIdentity}
-		}
-		if !slices.Contains(parsed, id) {
-			parsed = append(parsed, id)
+		id, known := parsedID(text)
+		switch {
+		case !known:
+			nobodys = append(nobodys, text)
+		case !slices.Contains(wanted, id):
+			wanted = append(wanted, id)
 		}
 	}
-	return parsed, nil
+	return wanted, nobodys, nil
+}
+
+// missingNamedMax is how many identities that do not exist an error names.
+const missingNamedMax = 10
+
+// noIdentities says which of the identities that were named do not exist, nil when all do.
+func noIdentities(op string, missing []string) error {
+	switch len(missing) {
+	case 0:
+		return nil
+	case 1:
+		return &Error{Kind: NotFound, Op: op, Subject: missing[0], Err: errNoIdentity}
+	}
+	named := strings.Join(missing[:min(len(missing), missingNamedMax)], ", ")
+	if more := len(missing) - missingNamedMax; more > 0 {
+		named += fmt.Sprintf(" and %d more", more)
+	}
+	return &Error{Kind: NotFound, Op: op, Subject: named, Err: errors.New("there are no identities with these IDs")}
 }
 
 func plural(n int, one, many string) string {

@@ -121,7 +121,7 @@ func (e *Engine) inviteIdentities(ctx context.Context, tx pgx.Tx, params InviteP
 	case params.Uninvited:
 		wanted, err = e.store.UninvitedIdentities(ctx, tx, InviteIdentitiesMax)
 	default:
-		err = invalid(op, "ids", "identities are expected, or uninvited as true")
+		err = invalidAs(Missing, op, "ids", "identities are expected, or uninvited as true")
 	}
 	if err != nil {
 		return TaskStatus{}, err
@@ -155,23 +155,11 @@ func (e *Engine) inviteIdentities(ctx context.Context, tx pgx.Tx, params InviteP
 	return e.launchMessages(ctx, tx, task, list, messages, now)
 }
 
-// existing returns identities that are named by ID, each once, and go on existing until the transaction ends.
-func (e *Engine) existing(ctx context.Context, tx pgx.Tx, op string, ids []string, limit int) ([]store.ID, error) {
-	if len(ids) > limit {
-		return nil, invalid(op, "ids", "%d identities are named: at most %d are allowed", len(ids), limit)
-	}
-	wanted, err := distinctIDs(op, ids)
-	if err != nil {
-		return nil, err
-	}
-	return wanted, e.demandExisting(ctx, tx, op, wanted)
-}
-
 // launchMessages writes a task that sends messages, and its job.
 func (e *Engine) launchMessages(ctx context.Context, tx pgx.Tx, task *store.Task, list []store.Notification,
 	messages []store.TaskMessage, now time.Time,
 ) (TaskStatus, error) {
-	task.Created, task.Modified, task.Launcher = now, now, e.config.Launcher
+	task.Created, task.Modified, task.Launcher = now, now, e.launcher(ctx)
 	job, err := e.insertNotify(ctx, tx, task.ID)
 	if err != nil {
 		return TaskStatus{}, err

@@ -185,6 +185,21 @@ const (
 // bulkMin is from how many identities on a run is a long one.
 const bulkMin = 10_000
 
+type launcherKey struct{}
+
+// WithLauncher returns a context whose tasks are launched by somebody: a client or a user, as [TaskStatus] shows. Their
+// launcher is that of [Config] without it.
+func WithLauncher(ctx context.Context, launcher string) context.Context {
+	return context.WithValue(ctx, launcherKey{}, launcher)
+}
+
+func (e *Engine) launcher(ctx context.Context) string {
+	if launcher, ok := ctx.Value(launcherKey{}).(string); ok && launcher != "" && storable(launcher) {
+		return launcher
+	}
+	return e.config.Launcher
+}
+
 // launch writes a task and the job that carries it out, in the transaction that made its requests.
 func (e *Engine) launch(ctx context.Context, tx pgx.Tx, op string, cause store.Cause, t *store.Task) (TaskStatus,
 	error,
@@ -198,7 +213,7 @@ func (e *Engine) launchAt(ctx context.Context, tx pgx.Tx, op string, cause store
 ) {
 	t.ID, t.Created, t.Modified, t.Kind = cause.Task, cause.At, cause.At, TaskIdentityRefresh
 	if t.Launcher == "" {
-		t.Launcher = e.config.Launcher
+		t.Launcher = e.launcher(ctx)
 	}
 	job, err := e.insertJobAt(ctx, tx, t.ID, t.Everybody || t.Population >= bulkMin, at)
 	if err != nil {
@@ -321,6 +336,12 @@ func (e *Engine) Tasks(ctx context.Context, q TaskQuery) ([]TaskStatus, error) {
 		tasks[i] = taskStatus(&rows[i], nil)
 	}
 	return tasks, nil
+}
+
+// CountTasks returns how many tasks a query selects, whatever its limit and offset.
+func (e *Engine) CountTasks(ctx context.Context, q TaskQuery) (int, error) {
+	count, err := e.store.CountTasks(ctx, e.pool, e.now().Add(-TaskRetention), q.Pending)
+	return count, wrap("count the tasks", "", err)
 }
 
 // waitEvery is how often a task is looked at that somebody waits for.

@@ -75,12 +75,59 @@ func TestProcessIdentitiesFaults(t *testing.T) {
 		{many, engine.Invalid, "251 identities"},
 		{[]string{ann, "nobody"}, engine.NotFound, "nobody"},
 		{[]string{ann, strings.Repeat("a", 32)}, engine.NotFound, strings.Repeat("a", 32)},
+		{[]string{"nobody", ann, strings.Repeat("a", 32)}, engine.NotFound, "nobody, " + strings.Repeat("a", 32)},
 	} {
 		_, err := f.ProcessIdentities(t.Context(), test.ids)
 		demandKind(t, err, test.kind, test.text)
 	}
 	if n := f.count(`SELECT count(*) FROM muster.refresh_requests`); n != 0 {
 		t.Errorf("%d identities are marked", n)
+	}
+}
+
+// A client that repeats its call gets the task that it has launched, for as long as that has not begun.
+func TestProcessIdentitiesRepeated(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	ann, bob := f.find("1").ID, f.find("2").ID
+	launch := func(launcher string, ids ...string) engine.TaskStatus {
+		t.Helper()
+		task, err := f.ProcessIdentities(engine.WithLauncher(t.Context(), launcher), ids)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if task.Launcher != launcher || task.Remaining != len(ids) && task.Remaining != 0 {
+			t.Errorf("%+v", task)
+		}
+		return task
+	}
+	first := launch("client", ann, bob)
+	if again := launch("client", bob, ann); again.ID != first.ID {
+		t.Errorf("the call was repeated, and made the task %s beside %s", again.ID, first.ID)
+	}
+	if other := launch("client", ann); other.ID == first.ID {
+		t.Error("another call got the same task")
+	}
+	// A batch that works on it has read what there was.
+	tx, err := f.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "DELETE FROM muster.refresh_requests WHERE task_id = $1", first.ID); err != nil {
+		t.Fatal(err)
+	}
+	if later := launch("client", ann, bob); later.ID == first.ID {
+		t.Error("a call got a task that has begun")
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := f.CountTasks(t.Context(), engine.TaskQuery{Pending: true}); n != 3 || err != nil {
+		t.Errorf("%d tasks wait, %v", n, err)
+	}
+	f.process()
+	if later := launch("client", ann, bob); later.ID == first.ID {
+		t.Error("a call got a task that has ended")
 	}
 }
 

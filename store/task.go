@@ -279,6 +279,51 @@ func (s *Store) Tasks(ctx context.Context, q Querier, since time.Time, pending b
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Task], since, pending, limit, offset)
 }
 
+// CountTasks returns how many tasks [Store.Tasks] would return without a limit.
+func (s *Store) CountTasks(ctx context.Context, q Querier, since time.Time, pending bool) (int, error) {
+	const statement = `
+		SELECT count(*)
+		FROM muster.tasks t
+		WHERE t.created >= $1 AND (NOT $2 OR t.completed IS NULL)`
+	var count int
+	err := q.QueryRow(ctx, s.sql(statement), since, pending).Scan(&count)
+	return count, mapError(err)
+}
+
+// WaitingTask returns a task that was created since a time to refresh exactly these identities for a reason, and that
+// has not begun, or [ErrNotFound]. It is kept from beginning until the transaction ends.
+func (s *Store) WaitingTask(ctx context.Context, tx pgx.Tx, identities []ID, reason string, since time.Time) (Task,
+	error,
+) {
+	const candidate = `
+		SELECT t.id
+		FROM muster.tasks t
+		WHERE t.created >= $1 AND t.completed IS NULL AND t.launched IS NULL AND t.population = cardinality($2::uuid[])
+		  AND (SELECT array_agg(r.identity_id ORDER BY r.identity_id)
+		       FROM muster.refresh_requests r
+		       WHERE r.task_id = t.id AND r.reason = $3) = (SELECT array_agg(id ORDER BY id) FROM unnest($2::uuid[]) id)
+		ORDER BY t.id
+		LIMIT 1`
+	var task ID
+	if err := tx.QueryRow(ctx, s.sql(candidate), since, identities, reason).Scan(&task); err != nil {
+		return Task{}, mapError(err)
+	}
+	// A batch that has begun holds its requests.
+	const waiting = `
+		SELECT identity_id
+		FROM muster.refresh_requests
+		WHERE task_id = $1 AND reason = $2
+		FOR UPDATE SKIP LOCKED`
+	locked, err := collect(ctx, tx, s.sql(waiting), pgx.RowTo[ID], task, reason)
+	if err == nil && len(locked) < len(identities) {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Task{}, err
+	}
+	return s.FindTask(ctx, tx, task)
+}
+
 // OpenTasks returns the tasks that process identities, have not ended and are not held, the oldest first.
 func (s *Store) OpenTasks(ctx context.Context, q Querier) ([]ID, error) {
 	const statement = `
