@@ -99,6 +99,16 @@ func KindOf(err error) Kind {
 	return Internal
 }
 
+// Reason says why something failed in words for a log: without the subject, and of what the database says only what
+// repeats no value. The text of an error of the kind Invalid or Conflict may repeat what the caller gave.
+func Reason(err error) string {
+	var e *Error
+	if errors.As(err, &e) && e.Err != nil {
+		return store.Reason(e.Err)
+	}
+	return store.Reason(err)
+}
+
 func invalid(op, subject, format string, arguments ...any) error {
 	return invalidAs(Illegal, op, subject, format, arguments...)
 }

@@ -70,6 +70,7 @@ func (a *app) connect(ctx context.Context, dataDir string) (*database, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err == nil {
 		config.MinConns = 0
+		config.ConnConfig.Tracer = a.tracer
 		d.pool, err = pgxpool.NewWithConfig(ctx, config)
 	}
 	if err == nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
 	"github.com/muster-engine/muster/engine"
@@ -33,6 +34,10 @@ type app struct {
 	timeZone    string
 	guard       string
 	verbose     bool
+	// log is where a command logs that always does.
+	log *slog.Logger
+	// tracer sees the statements of a command that sends traces.
+	tracer pgx.QueryTracer
 }
 
 // usageError marks bad input: it exits with [exitUsage].
@@ -130,9 +135,11 @@ and keeps the data in --data. "muster demo" shows it at work.`,
 		a.processCommand(),
 		a.rolesCommand(),
 		a.scheduleCommand(),
+		a.serveCommand(),
 		a.sourceCommand(),
 		a.syncCommand(),
 		a.tasksCommand(),
+		a.tokenCommand(),
 		a.transformCommand(),
 		a.workerCommand(),
 	)
@@ -163,6 +170,9 @@ func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 }
 
 func (a *app) logger() *slog.Logger {
+	if a.log != nil {
+		return a.log
+	}
 	if !a.verbose {
 		return slog.New(slog.DiscardHandler)
 	}

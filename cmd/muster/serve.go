@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+
+	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/httpapi"
+	"github.com/muster-engine/muster/engine/httpapi/devtoken"
+)
+
+// The limits of the server: how long a client may take to send its request and to read its answer.
+const (
+	headerTimeout = 10 * time.Second
+	readTimeout   = 30 * time.Second
+	writeTimeout  = time.Minute
+	idleTimeout   = 2 * time.Minute
+	headerMax     = 64 << 10 // bytes
+)
+
+// server is what the flags of serve say.
+type server struct {
+	listen            string
+	certificate, key  string
+	clients           []string
+	tokenKey          string
+	verify            httpapi.JWTConfig
+	rateLimit         string
+	logJSON, noWorker bool
+}
+
+func (a *app) serveCommand() *cobra.Command {
+	var s server
+	cmd := &cobra.Command{
+		Use: "serve", Short: "Serve the Identities API, with workers and the schedule",
+		Args: exactArgs(0, "no argument"),
+		Long: `Serve answers the Identities API over HTTP, carries out tasks as they come, and scheduled processing at 08:00
+and 20:00 in --time-zone, until it is interrupted: then it finishes the requests and the batches that run, and ends.
+
+Tokens are verified by the keys of --jwks-url or --jwks-file. Without either they are development tokens, which
+"muster token" makes, or the endpoint POST /oauth/token for the clients given by --dev-client.
+
+It serves /metrics for Prometheus, and sends traces where the standard variables of OpenTelemetry say
+(OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT). On the private PostgreSQL no other command can run beside it.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), &s) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&s.listen, "listen", "127.0.0.1:8080", "address to listen on; port 0 is any that is free")
+	flags.StringVar(&s.certificate, "tls-cert", "", "file with the certificate, for HTTPS")
+	flags.StringVar(&s.key, "tls-key", "", "file with the certificate's key")
+	flags.StringVar(&s.verify.JWKSURL, "jwks-url", "", "URL of the JSON Web Key Set that tokens are verified by")
+	flags.StringVar(&s.verify.JWKSFile, "jwks-file", "", "file with that key set")
+	flags.StringVar(&s.verify.Issuer, "issuer", "", "issuer that tokens must have")
+	flags.StringVar(&s.verify.Audience, "audience", "", "audience that tokens must have")
+	flags.DurationVar(&s.verify.Leeway, "leeway", 0, "how far the clocks of issuer and server may differ")
+	flags.StringArrayVar(&s.clients, "dev-client", nil,
+		"development client id:secret[:AUTHORITY,...] that may get tokens from /oauth/token; may be repeated")
+	flags.StringVar(&s.tokenKey, "token-key", "", tokenKeyUsage)
+	flags.StringVar(&s.rateLimit, "rate-limit", "100/10s", "requests of each client in a time, or off")
+	flags.BoolVar(&s.logJSON, "log-json", false, "log as JSON")
+	flags.BoolVar(&s.noWorker, "no-worker", false, "leave tasks and the schedule to other processes")
+	return cmd
+}
+
+func (a *app) serve(ctx context.Context, s *server) (err error) {
+	limit, err := parseRateLimit(s.rateLimit)
+	if err != nil {
+		return err
+	}
+	if (s.certificate == "") != (s.key == "") {
+		return usage("--tls-cert and --tls-key belong together: one is given")
+	}
+	issuer, clients, err := a.developers(s)
+	if err != nil {
+		return err
+	}
+	a.log = slog.New(slog.NewTextHandler(a.stderr, nil))
+	if s.logJSON {
+		a.log = slog.New(slog.NewJSONHandler(a.stderr, nil))
+	}
+	flush, err := a.traces(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, flush(context.WithoutCancel(ctx))) }()
+	return a.withDatabase(ctx, func(d *database) error {
+		eng, err := a.engine(ctx, d)
+		if err != nil {
+			return err
+		}
+		// It outlives the interrupt, so that requests and batches that run are finished.
+		running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		defer cancel()
+		s.verify.Logger = a.log
+		verifier, err := httpapi.NewJWT(running, s.verify)
+		if err != nil {
+			return err
+		}
+		metrics := newMetrics(d.pool)
+		api, err := httpapi.New(eng, httpapi.Config{Authenticator: verifier, Logger: a.log, Observe: metrics.observe,
+			RateLimit: limit})
+		if err != nil {
+			return err
+		}
+		mux := http.NewServeMux()
+		mux.Handle("/", api)
+		mux.Handle("/metrics", metrics.handler())
+		if len(clients) > 0 {
+			mux.Handle("/oauth/token", issuer.Endpoint(clients))
+		}
+		return a.listen(ctx, running, s, eng, otelhttp.NewHandler(mux, "muster"))
+	})
+}
+
+// developers returns who makes development tokens, and which clients get some. Where tokens are verified by a key set
+// there are none.
+func (a *app) developers(s *server) (*devtoken.Issuer, []devtoken.Client, error) {
+	if s.verify.JWKSFile != "" && s.verify.JWKSURL != "" {
+		return nil, nil, usage("--jwks-url and --jwks-file exclude each other")
+	}
+	if s.verify.JWKSFile != "" || s.verify.JWKSURL != "" {
+		if len(s.clients) > 0 || s.tokenKey != "" {
+			return nil, nil, usage("--dev-client and --token-key are for development: they exclude a key set")
+		}
+		return nil, nil, nil
+	}
+	if s.verify.Issuer != "" || s.verify.Audience != "" {
+		return nil, nil, usage("--issuer and --audience belong to --jwks-url or --jwks-file")
+	}
+	var clients []devtoken.Client
+	for _, text := range s.clients {
+		client, err := devtoken.ParseClient(text)
+		if err != nil {
+			return nil, nil, usage("--dev-client: %w", err)
+		}
+		clients = append(clients, client)
+	}
+	issuer, err := a.tokenIssuer(s.tokenKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	leeway := s.verify.Leeway
+	s.verify = issuer.Verifier()
+	s.verify.Leeway = leeway
+	return issuer, clients, nil
+}
+
+// listen serves until ctx ends, and then finishes what runs.
+func (a *app) listen(ctx, running context.Context, s *server, eng *engine.Engine, handler http.Handler) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	web := &http.Server{
+		Handler: handler, BaseContext: func(net.Listener) context.Context { return running },
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: headerMax, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12},
+	}
+	if !s.noWorker {
+		if err := eng.Start(running); err != nil {
+			return errors.Join(err, listener.Close())
+		}
+	}
+	ended := make(chan error, 1)
+	scheme := "http"
+	if s.certificate != "" {
+		scheme = "https"
+		go func() { ended <- web.ServeTLS(listener, s.certificate, s.key) }()
+	} else {
+		go func() { ended <- web.Serve(listener) }()
+	}
+	fmt.Fprintf(a.stdout, "listening on %s://%s\n", scheme, listener.Addr())
+	select {
+	case err = <-ended: // it could not go on
+	case <-ctx.Done():
+	}
+	stopping, cancel := context.WithTimeout(running, stopTimeout)
+	defer cancel()
+	err = errors.Join(err, web.Shutdown(stopping))
+	if !s.noWorker {
+		err = errors.Join(err, eng.Stop(stopping))
+	}
+	return err
+}

@@ -1,0 +1,147 @@
+package devtoken
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// The limits of the endpoint.
+const (
+	bodyMax = 64 << 10
+	// refusedRate is how many wrong secrets are answered in a second; more have to wait.
+	refusedRate = 5
+)
+
+// Endpoint returns the token endpoint of OAuth 2.0 for the grant of client credentials. Clients send them as a form, as
+// JSON, as multipart, or by HTTP Basic.
+func (i *Issuer) Endpoint(clients []Client) http.Handler {
+	return &endpoint{issuer: i, clients: clients, refused: rate.NewLimiter(refusedRate, refusedRate)}
+}
+
+type endpoint struct {
+	issuer  *Issuer
+	clients []Client
+	refused *rate.Limiter
+}
+
+// oauthError is a failure in the words of RFC 6749.
+type oauthError struct {
+	status      int
+	Code        string `json:"error"`
+	Description string `json:"error_description"`
+}
+
+type tokenResponse struct {
+	AccessToken string `json:"access_token"`
+	TokenType   string `json:"token_type"`
+	ExpiresIn   int    `json:"expires_in"` // seconds
+	Scope       string `json:"scope"`
+}
+
+// ServeHTTP implements [http.Handler].
+func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	response, failure := e.grant(w, r)
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	var answer any = response
+	if failure != nil {
+		switch failure.status {
+		case http.StatusUnauthorized:
+			w.Header().Set("WWW-Authenticate", `Basic realm="muster"`)
+		case http.StatusMethodNotAllowed:
+			w.Header().Set("Allow", http.MethodPost)
+		case http.StatusTooManyRequests:
+			w.Header().Set("Retry-After", "1")
+		}
+		w.WriteHeader(failure.status)
+		answer = failure
+	}
+	// A client that does not read its answer has nobody to tell.
+	_ = json.NewEncoder(w).Encode(answer)
+}
+
+func (e *endpoint) grant(w http.ResponseWriter, r *http.Request) (*tokenResponse, *oauthError) {
+	if r.Method != http.MethodPost {
+		return nil, &oauthError{http.StatusMethodNotAllowed, "invalid_request", "POST is expected"}
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, bodyMax)
+	given, err := parameters(r)
+	if err != nil {
+		return nil, &oauthError{http.StatusBadRequest, "invalid_request", err.Error()}
+	}
+	if kind := given.Get("grant_type"); kind != "client_credentials" {
+		return nil, &oauthError{http.StatusBadRequest, "unsupported_grant_type",
+			"grant_type: client_credentials is expected"}
+	}
+	id, secret := given.Get("client_id"), given.Get("client_secret")
+	if name, password, ok := r.BasicAuth(); ok {
+		id, secret = name, password
+	}
+	client := e.client(id, secret)
+	if client == nil {
+		if !e.refused.Allow() {
+			return nil, &oauthError{http.StatusTooManyRequests, "slow_down", "too many wrong secrets: wait a second"}
+		}
+		return nil, &oauthError{http.StatusUnauthorized, "invalid_client", "the client or its secret is wrong"}
+	}
+	scopes := strings.Fields(given.Get("scope"))
+	if len(scopes) == 0 {
+		scopes = []string{ScopeAll}
+	}
+	token, err := e.issuer.Mint(Grant{ClientID: client.ID, Authorities: client.Authorities, Scopes: scopes}, time.Now())
+	if err != nil {
+		return nil, &oauthError{http.StatusBadRequest, "invalid_request", err.Error()}
+	}
+	return &tokenResponse{token, "bearer", int(TTLDefault.Seconds()), strings.Join(scopes, " ")}, nil
+}
+
+// client returns the client with an ID and a secret. How long it takes tells neither.
+func (e *endpoint) client(id, secret string) *Client {
+	gotID, gotSecret := sha256.Sum256([]byte(id)), sha256.Sum256([]byte(secret))
+	var found *Client
+	for i := range e.clients {
+		c := &e.clients[i]
+		wantID, wantSecret := sha256.Sum256([]byte(c.ID)), sha256.Sum256([]byte(c.Secret))
+		if subtle.ConstantTimeCompare(gotID[:], wantID[:])&subtle.ConstantTimeCompare(gotSecret[:], wantSecret[:]) == 1 {
+			found = c
+		}
+	}
+	return found
+}
+
+// parameters reads the body of a request, and its query, which some clients use. What stands in the body counts.
+func parameters(r *http.Request) (url.Values, error) {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil && r.Header.Get("Content-Type") != "" {
+		return nil, errors.New("the Content-Type could not be read")
+	}
+	switch kind {
+	case "application/json":
+		var members map[string]string
+		if err := json.NewDecoder(r.Body).Decode(&members); err != nil {
+			return nil, errors.New("the body is no JSON object of strings")
+		}
+		values := r.URL.Query()
+		for name, value := range members {
+			values.Set(name, value)
+		}
+		return values, nil
+	case "multipart/form-data":
+		err = r.ParseMultipartForm(bodyMax)
+	default:
+		err = r.ParseForm()
+	}
+	if err != nil {
+		return nil, errors.New("the body could not be read as " + kind)
+	}
+	return r.Form, nil
+}

@@ -1,0 +1,218 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/muster-engine/muster/engine"
+)
+
+// cursorHeader holds the cursor of the page behind a full one, for the parameter after.
+const cursorHeader = "X-Next-Cursor"
+
+func (h *Handler) listIdentities(c *call) error {
+	q, err := c.query()
+	if err != nil {
+		return err
+	}
+	asked, err := q.page()
+	if err != nil {
+		return err
+	}
+	page, err := h.engine.ListIdentities(c.Context(), engine.ListParams{
+		Filters: q.text("filters"), Sorters: q.text("sorters"), Limit: &asked.Limit, Offset: asked.Offset,
+		Count: asked.Count, After: q.text("after"), DefaultFilter: engine.DefaultFilter(q.text("defaultFilter")),
+	})
+	if err != nil {
+		return err
+	}
+	if page.Total != nil {
+		c.total(*page.Total)
+	}
+	if page.Next != "" {
+		c.w.Header().Set(cursorHeader, page.Next)
+	}
+	c.respond(http.StatusOK, page.Identities)
+	return nil
+}
+
+func (c *call) total(n int) { c.w.Header().Set("X-Total-Count", strconv.Itoa(n)) }
+
+func (c *call) respond(status int, body any) { writeJSON(c.w, status, body) }
+
+// done answers without a body.
+func (c *call) done(status int) { c.w.WriteHeader(status) }
+
+func (h *Handler) getIdentity(c *call) error {
+	identity, err := h.engine.GetIdentity(c.Context(), c.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	c.respond(http.StatusOK, identity)
+	return nil
+}
+
+// associations is the published body of an ownership, and of a deletion that it keeps from happening.
+type associations struct {
+	Message            string               `json:"message,omitempty"`
+	AssociationDetails []engine.Association `json:"associationDetails"`
+}
+
+func (h *Handler) deleteIdentity(c *call) error {
+	err := h.engine.DeleteIdentity(c.Context(), c.PathValue("id"))
+	var owns *engine.AssociationsError
+	if errors.As(err, &owns) {
+		details := associations{owns.Message, owns.Associations}
+		if details.AssociationDetails == nil {
+			details.AssociationDetails = []engine.Association{}
+		}
+		c.respond(http.StatusBadRequest, details)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c.done(http.StatusNoContent)
+	return nil
+}
+
+func (h *Handler) getOwnership(c *call) error {
+	owned, err := h.engine.Ownership(c.Context(), c.PathValue("identityId"))
+	if err != nil {
+		return err
+	}
+	c.respond(http.StatusOK, associations{AssociationDetails: owned})
+	return nil
+}
+
+// roleAssignmentRef is the short one of the two published shapes.
+type roleAssignmentRef struct {
+	ID         string           `json:"id"`
+	Role       engine.Reference `json:"role"`
+	AddedDate  time.Time        `json:"addedDate"`
+	StartDate  *time.Time       `json:"startDate"`
+	RemoveDate *time.Time       `json:"removeDate"`
+}
+
+// getRoleAssignments answers in the short shape, and in the full one where a role is named.
+func (h *Handler) getRoleAssignments(c *call) error {
+	q, err := c.query()
+	if err != nil {
+		return err
+	}
+	narrow := engine.RoleAssignmentQuery{RoleID: q.text("roleId"), RoleName: q.text("roleName")}
+	list, err := h.engine.RoleAssignments(c.Context(), c.PathValue("identityId"), narrow)
+	if err != nil {
+		return err
+	}
+	if narrow != (engine.RoleAssignmentQuery{}) {
+		c.respond(http.StatusOK, list)
+		return nil
+	}
+	refs := make([]roleAssignmentRef, len(list))
+	for i := range list {
+		a := &list[i]
+		refs[i] = roleAssignmentRef{a.ID, a.Role, a.AddedDate, a.StartDate, a.RemoveDate}
+	}
+	c.respond(http.StatusOK, refs)
+	return nil
+}
+
+func (h *Handler) getRoleAssignment(c *call) error {
+	assignment, err := h.engine.RoleAssignment(c.Context(), c.PathValue("identityId"), c.PathValue("assignmentId"))
+	if err != nil {
+		return err
+	}
+	c.respond(http.StatusOK, assignment)
+	return nil
+}
+
+func (h *Handler) resetIdentity(c *call) error {
+	if err := h.engine.ResetIdentity(c.Context(), c.PathValue("identityId")); err != nil {
+		return err
+	}
+	c.done(http.StatusAccepted)
+	return nil
+}
+
+func (h *Handler) sendVerification(c *call) error {
+	members, err := c.body()
+	if err != nil {
+		return err
+	}
+	var params engine.VerificationParams
+	if params.Source, err = members.text("sourceName"); err != nil {
+		return err
+	}
+	if params.Via, err = members.text("via"); err != nil {
+		return err
+	}
+	if params.Via == "" {
+		return dataMissing.with("via: it is missing or empty")
+	}
+	err = h.engine.SendVerification(c.Context(), c.PathValue("id"), params)
+	var known *engine.Error
+	if errors.As(err, &known) && known.Kind == engine.NotFound && known.Subject == params.Source {
+		return noReferenced.with(`Referenced sourceName "` + params.Source + `" was not found.`)
+	}
+	if err != nil {
+		return err
+	}
+	c.done(http.StatusOK)
+	return nil
+}
+
+func (h *Handler) invite(c *call) error {
+	members, err := c.body()
+	if err != nil {
+		return err
+	}
+	var params engine.InviteParams
+	if params.IDs, err = members.texts("ids"); err != nil {
+		return err
+	}
+	if params.Uninvited, err = members.truth("uninvited"); err != nil {
+		return err
+	}
+	task, err := h.engine.InviteIdentities(c.Context(), params)
+	if err != nil {
+		return err
+	}
+	c.respond(http.StatusAccepted, task)
+	return nil
+}
+
+// taskResult is the published reference to a task. Its name is always null.
+type taskResult struct {
+	Type string  `json:"type"`
+	ID   string  `json:"id"`
+	Name *string `json:"name"`
+}
+
+func (h *Handler) process(c *call) error {
+	members, err := c.body()
+	if err != nil {
+		return err
+	}
+	ids, err := members.texts("identityIds")
+	if err != nil {
+		return err
+	}
+	task, err := h.engine.ProcessIdentities(c.Context(), ids)
+	if err != nil {
+		return err
+	}
+	c.respond(http.StatusAccepted, taskResult{Type: "TASK_RESULT", ID: task.ID})
+	return nil
+}
+
+func (h *Handler) synchronizeAttributes(c *call) error {
+	job, err := h.engine.SynchronizeAttributes(c.Context(), c.PathValue("identityId"))
+	if err != nil {
+		return err
+	}
+	c.respond(http.StatusAccepted, job)
+	return nil
+}

@@ -1,0 +1,259 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/MicahParks/keyfunc/v3"
+	"github.com/golang-jwt/jwt/v5"
+	"golang.org/x/time/rate"
+)
+
+// JWTConfig is how tokens are verified. Exactly one of JWKSFile, JWKSURL and Secret is given.
+type JWTConfig struct {
+	// Audience, if set, must be among the token's.
+	Audience string
+
+	// Issuer, if set, must be the token's.
+	Issuer string
+
+	// JWKSFile is a file with the JSON Web Key Set whose keys sign tokens. It is read again when it has changed.
+	JWKSFile string
+
+	// JWKSURL is where the JSON Web Key Set is fetched from: at the start, then every hour, and when a token names a
+	// key that is not in it, at most every minute.
+	JWKSURL string
+
+	// Leeway is how far the clocks of the issuer and of this machine may differ. Defaults to none.
+	Leeway time.Duration
+
+	// Logger receives what went wrong with keeping up the keys. Defaults to none.
+	Logger *slog.Logger
+
+	// Now is the clock. Defaults to [time.Now].
+	Now func() time.Time
+
+	// Secret is a shared secret by which tokens are signed, for development: whoever can verify such a token can make
+	// one. It has at least 32 bytes.
+	Secret []byte
+}
+
+// SecretLengthMin is how many bytes a shared secret has at least: as many as the digest of its shortest algorithm.
+const SecretLengthMin = 32
+
+// The algorithms that are accepted. Those of a shared secret are never accepted where keys are public, so that a public
+// key cannot pass for a secret; nor is "none", ever.
+var (
+	publicAlgorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+	secretAlgorithms = []string{"HS256", "HS384", "HS512"}
+)
+
+// JWT authenticates requests by the JSON Web Token that they bear. It is safe for concurrent use. Make it with
+// [NewJWT].
+type JWT struct {
+	parser *jwt.Parser
+	keys   jwt.Keyfunc
+}
+
+// NewJWT returns an authenticator. A key set that has a URL is kept up in the background until the context ends; NewJWT
+// fails when it cannot be had at the start.
+func NewJWT(ctx context.Context, config JWTConfig) (*JWT, error) {
+	given := 0
+	for _, is := range []bool{config.JWKSFile != "", config.JWKSURL != "", config.Secret != nil} {
+		if is {
+			given++
+		}
+	}
+	if given != 1 {
+		return nil, fmt.Errorf("httpapi: one of JWKSFile, JWKSURL and Secret is expected, %d are given", given)
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	algorithms := publicAlgorithms
+	a := &JWT{}
+	switch {
+	case config.Secret != nil:
+		if len(config.Secret) < SecretLengthMin {
+			return nil, fmt.Errorf("httpapi: Secret must have %d bytes or more, it has %d", SecretLengthMin,
+				len(config.Secret))
+		}
+		algorithms = secretAlgorithms
+		a.keys = func(*jwt.Token) (any, error) { return config.Secret, nil }
+	case config.JWKSFile != "":
+		file := &keyFile{name: config.JWKSFile, logger: config.Logger}
+		if err := file.read(); err != nil {
+			return nil, fmt.Errorf("httpapi: %w", err)
+		}
+		a.keys = file.key
+	default:
+		set, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{config.JWKSURL}, fetching(config.Logger))
+		if err != nil {
+			return nil, fmt.Errorf("httpapi: fetch the key set: %w", err)
+		}
+		a.keys = set.Keyfunc
+	}
+	options := []jwt.ParserOption{jwt.WithValidMethods(algorithms), jwt.WithExpirationRequired(),
+		jwt.WithLeeway(config.Leeway)}
+	if config.Now != nil {
+		options = append(options, jwt.WithTimeFunc(config.Now))
+	}
+	if config.Audience != "" {
+		options = append(options, jwt.WithAudience(config.Audience))
+	}
+	if config.Issuer != "" {
+		options = append(options, jwt.WithIssuer(config.Issuer))
+	}
+	a.parser = jwt.NewParser(options...)
+	return a, nil
+}
+
+// fetching is how a key set is kept up.
+func fetching(logger *slog.Logger) keyfunc.Override {
+	failAtStart := false
+	return keyfunc.Override{
+		NoErrorReturnFirstHTTPReq: &failAtStart,
+		RefreshUnknownKID:         rate.NewLimiter(rate.Every(time.Minute), 1),
+		// A token that names a key nobody knows is refused at once, and does not wait for the next fetch.
+		RateLimitWaitMax: time.Millisecond,
+		RefreshErrorHandlerFunc: func(string) func(context.Context, error) {
+			return func(ctx context.Context, err error) {
+				logger.ErrorContext(ctx, "the key set could not be fetched", "error", err)
+			}
+		},
+	}
+}
+
+// keyFile is a key set in a file, which is read again when it has changed.
+type keyFile struct {
+	name   string
+	logger *slog.Logger
+
+	mu      sync.Mutex
+	looked  time.Time
+	changed time.Time
+	size    int64
+	set     keyfunc.Keyfunc
+}
+
+// keyFileLook is how often it is looked whether a key file has changed.
+const keyFileLook = time.Second
+
+// key returns the key of a token. Where the file cannot be read any more, the keys it had are good.
+func (f *keyFile) key(token *jwt.Token) (any, error) {
+	f.mu.Lock()
+	if time.Since(f.looked) >= keyFileLook {
+		if err := f.readLocked(); err != nil {
+			f.logger.Error("the key set could not be read again", "error", err)
+		}
+	}
+	set := f.set
+	f.mu.Unlock()
+	return set.Keyfunc(token)
+}
+
+func (f *keyFile) read() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.readLocked()
+}
+
+func (f *keyFile) readLocked() error {
+	f.looked = time.Now()
+	info, err := os.Stat(f.name)
+	if err != nil {
+		return fmt.Errorf("read the key set: %w", err)
+	}
+	if f.set != nil && info.ModTime().Equal(f.changed) && info.Size() == f.size {
+		return nil
+	}
+	text, err := os.ReadFile(f.name)
+	if err != nil {
+		return fmt.Errorf("read the key set: %w", err)
+	}
+	set, err := keyfunc.NewJWKSetJSON(text)
+	if err != nil {
+		return fmt.Errorf("read the key set %s: it is no JSON Web Key Set", f.name) // the cause may repeat keys
+	}
+	f.set, f.changed, f.size = set, info.ModTime(), info.Size()
+	return nil
+}
+
+// words is a claim that is a list of texts, or one text with blanks between.
+type words []string
+
+func (w *words) UnmarshalJSON(data []byte) error {
+	var list []string
+	if json.Unmarshal(data, &list) == nil {
+		*w = list
+		return nil
+	}
+	var text string
+	if err := json.Unmarshal(data, &text); err != nil {
+		return err
+	}
+	*w = strings.Fields(text)
+	return nil
+}
+
+// claims are what the published tokens say of their bearer.
+type claims struct {
+	jwt.RegisteredClaims
+	ClientID    string `json:"client_id"`
+	IdentityID  string `json:"identity_id"`
+	UserName    string `json:"user_name"`
+	Authorities words  `json:"authorities"`
+	Scope       words  `json:"scope"`
+}
+
+// Authenticate implements [Authenticator].
+func (a *JWT) Authenticate(r *http.Request) (*Principal, error) {
+	token, err := bearer(r)
+	if err != nil {
+		return nil, err
+	}
+	var c claims
+	if _, err := a.parser.ParseWithClaims(token, &c, a.keys); err != nil {
+		return nil, &UnauthorizedError{refusedToken(err)}
+	}
+	p := &Principal{ClientID: c.ClientID, IdentityID: c.IdentityID, UserName: c.UserName, Authorities: c.Authorities,
+		Scopes: c.Scope}
+	if p.ClientID == "" && p.IdentityID == "" && p.UserName == "" {
+		p.IdentityID = c.Subject
+	}
+	if p.ClientID == "" && p.IdentityID == "" && p.UserName == "" {
+		return nil, &UnauthorizedError{"JWT names no client_id and no user"}
+	}
+	return p, nil
+}
+
+// refusedToken says what is wrong with a token, and repeats nothing of it.
+func refusedToken(err error) string {
+	for _, fault := range []struct {
+		is   error
+		text string
+	}{
+		{jwt.ErrTokenMalformed, "JWT is malformed"},
+		{jwt.ErrTokenSignatureInvalid, "JWT signature is invalid"},
+		{jwt.ErrTokenUnverifiable, "JWT is signed by a key that is not known"},
+		{jwt.ErrTokenExpired, "JWT is expired"},
+		{jwt.ErrTokenNotValidYet, "JWT is not valid yet"},
+		{jwt.ErrTokenUsedBeforeIssued, "JWT is not valid yet"},
+		{jwt.ErrTokenInvalidIssuer, "JWT has another issuer"},
+		{jwt.ErrTokenInvalidAudience, "JWT is for another audience"},
+		{jwt.ErrTokenRequiredClaimMissing, "JWT lacks a claim that is required"},
+	} {
+		if errors.Is(err, fault.is) {
+			return fault.text
+		}
+	}
+	return "JWT is invalid"
+}

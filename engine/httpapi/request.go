@@ -1,0 +1,139 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/muster-engine/muster/filterql"
+)
+
+// query is the parameters of a request, each given once.
+type query struct{ values url.Values }
+
+func (c *call) query() (query, error) {
+	values, err := url.ParseQuery(c.URL.RawQuery)
+	if err != nil {
+		return query{}, badSyntax.with("The query of the URL could not be parsed: encode %, &, + and ; in its values.")
+	}
+	for name, given := range values {
+		if len(given) > 1 {
+			return query{}, illegalValue.with(fmt.Sprintf("%s: it is given %d times, once is allowed", name, len(given)))
+		}
+	}
+	return query{values}, nil
+}
+
+func (q query) text(name string) string { return q.values.Get(name) }
+
+// page reads limit, offset and count.
+func (q query) page() (filterql.Page, error) {
+	page, err := filterql.ParsePage(q.text("limit"), q.text("offset"), q.text("count"))
+	if err != nil {
+		return page, illegalValue.with(err.Error())
+	}
+	return page, nil
+}
+
+// body is a JSON object that a request came with. Members that are not asked for are ignored.
+type body map[string]json.RawMessage
+
+// body reads the body of a request, which must be an object.
+func (c *call) body() (body, error) {
+	data, err := io.ReadAll(http.MaxBytesReader(c.w, c.Request.Body, BodyMax))
+	if err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return nil, bodyTooLarge.with(fmt.Sprintf("The body has more than %d bytes.", BodyMax))
+		}
+		return nil, badSyntax.with("The body could not be read to its end.")
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil, badSyntax.with("The body is empty: a JSON object is expected.")
+	}
+	if !json.Valid(data) {
+		return nil, badSyntax
+	}
+	var members body
+	if err := json.Unmarshal(data, &members); err != nil || members == nil {
+		return nil, illegalValue.with("The body is " + kindOf(data) + ": a JSON object is expected.")
+	}
+	return members, nil
+}
+
+// kindOf names what a JSON text holds.
+func kindOf(data json.RawMessage) string {
+	switch first := bytes.TrimSpace(data)[0]; first {
+	case '{':
+		return "an object"
+	case '[':
+		return "a list"
+	case '"':
+		return "a string"
+	case 't', 'f':
+		return "a boolean"
+	case 'n':
+		return "null"
+	default:
+		return "a number"
+	}
+}
+
+// given reports whether a member is there and not null.
+func (b body) given(name string) bool {
+	value, ok := b[name]
+	return ok && kindOf(value) != "null"
+}
+
+// text returns a member that is a string, "" where it is not given.
+func (b body) text(name string) (string, error) {
+	if !b.given(name) {
+		return "", nil
+	}
+	return textOf(name, b[name])
+}
+
+func textOf(place string, value json.RawMessage) (string, error) {
+	var s string
+	if err := json.Unmarshal(value, &s); err != nil || kindOf(value) == "null" {
+		return "", illegalValue.with(fmt.Sprintf("%s: a string is expected, %s was found", place, kindOf(value)))
+	}
+	return s, nil
+}
+
+// texts returns a member that is a list of strings, nil where it is not given.
+func (b body) texts(name string) ([]string, error) {
+	if !b.given(name) {
+		return nil, nil
+	}
+	var items []json.RawMessage
+	if err := json.Unmarshal(b[name], &items); err != nil {
+		return nil, illegalValue.with(fmt.Sprintf("%s: a list of strings is expected, %s was found", name,
+			kindOf(b[name])))
+	}
+	texts := make([]string, len(items))
+	for i, item := range items {
+		var err error
+		if texts[i], err = textOf(fmt.Sprintf("%s[%d]", name, i), item); err != nil {
+			return nil, err
+		}
+	}
+	return texts, nil
+}
+
+// truth returns a member that is a boolean, false where it is not given.
+func (b body) truth(name string) (bool, error) {
+	if !b.given(name) {
+		return false, nil
+	}
+	var truth bool
+	if err := json.Unmarshal(b[name], &truth); err != nil {
+		return false, illegalValue.with(fmt.Sprintf("%s: true or false is expected, %s was found", name,
+			kindOf(b[name])))
+	}
+	return truth, nil
+}

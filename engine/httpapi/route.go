@@ -1,0 +1,196 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"math"
+	"net/http"
+	"path"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/muster-engine/muster/engine"
+)
+
+// call is a request that belongs to an operation, and how far it is.
+type call struct {
+	*http.Request
+	w          *answer
+	operation  *operation
+	version    string
+	principal  *Principal
+	trackingID string
+}
+
+// answer is a response that knows whether it has begun, and with which status.
+type answer struct {
+	http.ResponseWriter
+	status int
+}
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(data []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	return a.ResponseWriter.Write(data)
+}
+
+// Unwrap is for [http.ResponseController].
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// route fills the mux. A path is given to it without methods, so that a wrong one is answered in the API's own words.
+func (h *Handler) route() {
+	byPath := map[string][]*call{}
+	for i := range operations {
+		o := &operations[i]
+		for _, version := range versions {
+			p := o.pathIn(version)
+			byPath[p] = append(byPath[p], &call{operation: o, version: version})
+			if strings.HasPrefix(o.path, "/task-status") && version == versionBeta {
+				byPath[o.path] = append(byPath[o.path], &call{operation: o, version: version})
+			}
+		}
+	}
+	for p, calls := range byPath {
+		h.mux.HandleFunc(p, func(w http.ResponseWriter, r *http.Request) { h.dispatch(w, r, calls) })
+	}
+	h.mux.HandleFunc("/healthz", only(h.health))
+	h.mux.HandleFunc("/readyz", only(h.ready))
+	h.mux.HandleFunc("/openapi.json", only(serveDocument))
+	h.mux.HandleFunc("/", notFound)
+}
+
+// ServeHTTP implements [http.Handler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// The mux would redirect to the path that it takes this one for.
+	if r.URL.Path != path.Clean(r.URL.Path) {
+		notFound(w, r)
+		return
+	}
+	h.mux.ServeHTTP(w, r)
+}
+
+// newTrackingID returns 128 random bits in the published form.
+func newTrackingID() string {
+	var bits [16]byte
+	if _, err := rand.Read(bits[:]); err != nil {
+		panic(err) // it never fails
+	}
+	return hex.EncodeToString(bits[:])
+}
+
+// dispatch finds the operation that a method is on a path.
+func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, calls []*call) {
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	at := slices.IndexFunc(calls, func(c *call) bool { return c.operation.method == method })
+	if at < 0 {
+		var allowed []string
+		for _, c := range calls {
+			allowed = append(allowed, c.operation.method)
+		}
+		wrongMethod(w, r, allowed...)
+		return
+	}
+	h.serve(&call{Request: r, w: &answer{ResponseWriter: w}, operation: calls[at].operation,
+		version: calls[at].version, trackingID: newTrackingID()})
+}
+
+// serve carries an operation out, and logs what was decided and what it ended with.
+func (h *Handler) serve(c *call) {
+	started := time.Now()
+	ctx, cancel := context.WithTimeout(c.Context(), h.config.RequestTimeout)
+	defer cancel()
+	c.Request = c.WithContext(ctx)
+	c.w.Header().Set(trackingHeader, c.trackingID)
+	attributes := make([]slog.Attr, 0, 9)
+	defer func() {
+		if fault := recover(); fault != nil {
+			if fault == http.ErrAbortHandler {
+				panic(fault)
+			}
+			// What a panic says may repeat values: where it came from says enough.
+			attributes = append(attributes, slog.String("panic", string(debug.Stack())))
+			if c.w.status == 0 {
+				c.fail(internalFault)
+			}
+		}
+		elapsed := time.Since(started)
+		attributes = append(attributes, slog.String("trackingId", c.trackingID),
+			slog.String("operation", c.operation.id), slog.String("version", c.version),
+			slog.Int("status", c.w.status), slog.Duration("duration", elapsed))
+		level := slog.LevelInfo
+		if c.w.status >= http.StatusInternalServerError {
+			level = slog.LevelError
+		}
+		h.config.Logger.LogAttrs(c.Context(), level, "request", attributes...)
+		h.config.Observe(c.Context(), Observation{c.operation.id, c.version, c.w.status, elapsed})
+	}()
+	decision, err := h.admit(c)
+	attributes = append(attributes, slog.String("decision", decision))
+	if c.principal != nil {
+		attributes = append(attributes, slog.String("client", c.principal.ClientID))
+	}
+	if err == nil {
+		c.Request = c.WithContext(engine.WithLauncher(c.Context(), c.principal.name()))
+		err = c.operation.handle(h, c)
+	}
+	if err != nil {
+		if text := h.answerError(c, err); text != "" {
+			attributes = append(attributes, slog.String("error", text))
+		}
+	}
+}
+
+// admit decides whether a request is carried out, and says so in words for the log.
+func (h *Handler) admit(c *call) (decision string, err error) {
+	principal, err := h.config.Authenticator.Authenticate(c.Request)
+	if err != nil {
+		var refused *UnauthorizedError
+		if errors.As(err, &refused) {
+			return "not authenticated: " + refused.Reason, err
+		}
+		return "not authenticated", err
+	}
+	c.principal = principal
+	if wait, ok := h.limiters.admit(principal.key(), c.version, time.Now()); !ok {
+		return "over the rate limit", &engine.Error{Kind: engine.RateLimited, Op: c.operation.id, RetryAfter: wait}
+	}
+	if reason := c.operation.rightIn(c.version).refusal(principal, c.operation.method); reason != "" {
+		return "refused: " + reason, &engine.Error{Kind: engine.Forbidden, Op: c.operation.id,
+			Err: errors.New(reason)}
+	}
+	return "allowed", nil
+}
+
+// retryAfter writes a time to wait as whole seconds, at least one.
+func retryAfter(header http.Header, wait time.Duration) {
+	seconds := max(1, int(math.Ceil(wait.Seconds())))
+	header.Set("Retry-After", strconv.Itoa(seconds))
+}
+
+// only answers GET and HEAD.
+func only(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			wrongMethod(w, r, http.MethodGet)
+			return
+		}
+		next(w, r)
+	}
+}

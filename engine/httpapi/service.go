@@ -1,0 +1,38 @@
+package httpapi
+
+import (
+	_ "embed"
+	"net/http"
+	"time"
+
+	"github.com/muster-engine/muster/engine"
+)
+
+//go:embed openapi.json
+var document []byte
+
+// Document returns the OpenAPI document that the handler serves as /openapi.json. It must not be changed.
+func Document() []byte { return document }
+
+func serveDocument(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(document) // as in writeJSON
+}
+
+// health says that the process answers.
+func (h *Handler) health(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// ready says whether the engine can work: whether its database answers, at the right version.
+func (h *Handler) ready(w http.ResponseWriter, r *http.Request) {
+	err := h.engine.Ready(r.Context())
+	if err == nil {
+		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+		return
+	}
+	h.config.Logger.ErrorContext(r.Context(), "not ready", "kind", engine.KindOf(err).String())
+	retryAfter(w.Header(), 5*time.Second)
+	writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "unavailable",
+		"reason": engine.KindOf(err).String()})
+}

@@ -1,0 +1,67 @@
+package httpapi
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/filterql"
+)
+
+func (h *Handler) getTask(c *call) error {
+	task, err := h.engine.Task(c.Context(), c.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	c.respond(http.StatusOK, task)
+	return nil
+}
+
+// pendingFilter is the one filter over tasks: that of those that have not ended.
+const pendingFilter = "completionStatus isnull"
+
+func (h *Handler) listTasks(c *call) error {
+	q, err := c.query()
+	if err != nil {
+		return err
+	}
+	var params engine.TaskQuery
+	if params.Pending, err = pendingOnly(q.text("filters")); err != nil {
+		return err
+	}
+	page, err := q.page()
+	if err != nil {
+		return err
+	}
+	params.Limit, params.Offset = page.Limit, page.Offset
+	tasks := []engine.TaskStatus{}
+	if page.Limit > 0 { // no limit is the default one there
+		if tasks, err = h.engine.Tasks(c.Context(), params); err != nil {
+			return err
+		}
+	}
+	if page.Count {
+		n, err := h.engine.CountTasks(c.Context(), params)
+		if err != nil {
+			return err
+		}
+		c.total(n)
+	}
+	c.respond(http.StatusOK, tasks)
+	return nil
+}
+
+// pendingOnly reads a filter over tasks.
+func pendingOnly(filter string) (bool, error) {
+	if strings.TrimSpace(filter) == "" {
+		return false, nil
+	}
+	parsed, err := filterql.Parse(filter)
+	if err != nil {
+		return false, badSyntax.with("filters: " + err.Error())
+	}
+	if filterql.Print(parsed) != pendingFilter {
+		return false, illegalValue.with("filters: only " + pendingFilter + " is allowed")
+	}
+	return true, nil
+}
