@@ -5,6 +5,9 @@ BENCHTIME ?= 1x
 FUZZTIME  ?= 20s
 PACKAGES  ?= ./...
 
+# A module of its own, so that nobody gets the SDK with the library.
+SDKTEST := engine/httpapi/sdktest
+
 # The published API's own documents, which are no part of this project. Tests check against them where they are.
 export MUSTER_CONTRACT_DIR := $(abspath $(or $(MUSTER_CONTRACT_DIR),$(wildcard ../shared/contract)))
 
@@ -44,6 +47,7 @@ fmt-check: ## Fail where the code is not formatted
 .PHONY: vet
 vet: ## Run go vet
 	@go vet ./...
+	@cd $(SDKTEST) && go vet ./...
 
 .PHONY: cross
 cross: ## Fail where the code does not build for other systems
@@ -57,10 +61,12 @@ lint: ## Run golangci-lint, of the pinned version
 .PHONY: tidy
 tidy: ## Tidy go.mod
 	@go mod tidy
+	@cd $(SDKTEST) && go mod tidy
 
 .PHONY: tidy-check
 tidy-check: ## Fail where go.mod is not tidy
 	@go mod tidy -diff
+	@cd $(SDKTEST) && go mod tidy -diff
 
 .PHONY: race
 race: postgres ## Run the tests under the race detector, which needs a C compiler
@@ -71,6 +77,10 @@ race: postgres ## Run the tests under the race detector, which needs a C compile
 test-ldap: ## Run the tests of the LDAP connector against OpenLDAP, which is installed where it is missing
 	@.ci/slapd
 	@CGO_ENABLED=1 go test -race -tags ldap ./engine/connector/ldap
+
+.PHONY: test-sdk
+test-sdk: postgres ## Run the tests of the HTTP API with the vendor's Go SDK as the client
+	@cd $(SDKTEST) && go test -count=1 ./...
 
 .PHONY: test-containers
 test-containers: ## Run the tests against PostgreSQL in containers
