@@ -65,19 +65,6 @@ func (d *Document) prepare() (err error) {
 // Spec returns the document, which must not be changed.
 func (d *Document) Spec() *openapi3.T { return d.spec }
 
-// AllowNull lets a member of a schema be null, as a deviation that the test knows of. It must be called before anything
-// is checked.
-func (d *Document) AllowNull(tb testing.TB, schema, member string) {
-	tb.Helper()
-	found := d.spec.Components.Schemas[schema]
-	if found == nil || found.Value.Properties[member] == nil {
-		tb.Fatalf("the document has no schema %s with a member %s", schema, member)
-	}
-	null := openapi3.NewSchemaRef("", &openapi3.Schema{Nullable: true, Enum: []any{nil}})
-	found.Value.Properties[member] = openapi3.NewSchemaRef("", &openapi3.Schema{
-		Nullable: true, AnyOf: openapi3.SchemaRefs{found.Value.Properties[member], null}})
-}
-
 type faulty struct{}
 
 // Faulty returns a context for requests that break the document on purpose.
