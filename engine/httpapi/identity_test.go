@@ -34,7 +34,7 @@ func names(list []engine.Identity) string {
 
 func TestListIdentities(t *testing.T) {
 	t.Parallel()
-	s := company(t, httpapi.Config{})
+	s := company(t)
 	if err := s.DeleteIdentity(t.Context(), s.id("3")); err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestListIdentities(t *testing.T) {
 // The cursor of a page leads to the one behind it, whatever is deleted in the meantime.
 func TestListIdentitiesByCursor(t *testing.T) {
 	t.Parallel()
-	s := company(t, httpapi.Config{})
+	s := company(t)
 	var got []string
 	for query := "sorters=name&limit=1"; ; {
 		var list []engine.Identity
@@ -87,7 +87,7 @@ func TestListIdentitiesByCursor(t *testing.T) {
 
 func TestListIdentitiesFaults(t *testing.T) {
 	t.Parallel()
-	s := company(t, httpapi.Config{})
+	s := company(t)
 	const syntax, illegal, limit = "400.0 Bad request syntax", "400.1.3 Illegal value", "400.1.4 Limit violation"
 	for _, test := range []struct{ query, code, text string }{
 		{"filters=" + url.QueryEscape(`name rt "Test"`), syntax, "position 6"},
@@ -125,7 +125,7 @@ func TestOperations(t *testing.T) {
 	for _, base := range bases {
 		t.Run(strings.Trim(strings.ReplaceAll(base.identities, "/", " "), " "), func(t *testing.T) {
 			t.Parallel()
-			s := company(t, httpapi.Config{})
+			s := company(t)
 			s.testIdentity(base.identities)
 			s.testRoles(base.identities)
 			s.testRegistration(base.identities, base.tasks)
@@ -372,7 +372,7 @@ func (s *server) testDeletion(base string) {
 // A body is read as what it is, whatever the members of others say.
 func TestBodies(t *testing.T) {
 	t.Parallel()
-	s := company(t, httpapi.Config{})
+	s := company(t)
 	const syntax, illegal = "400.0 Bad request syntax", "400.1.3 Illegal value"
 	for _, test := range []struct {
 		path, body string
@@ -446,7 +446,7 @@ func TestNoSuchPathOrMethod(t *testing.T) {
 // The DTOs that the engine has in Go hold nothing that the wire does not: each one decodes strictly.
 func TestBodiesDecodeStrictly(t *testing.T) {
 	t.Parallel()
-	s := company(t, httpapi.Config{})
+	s := company(t)
 	decoder := json.NewDecoder(strings.NewReader(string(s.get("/beta/identities").body)))
 	decoder.DisallowUnknownFields()
 	var list []engine.Identity

@@ -139,9 +139,9 @@ func newServer(t *testing.T, config httpapi.Config) *server {
 }
 
 // company fills the database: Ann is the boss of Bob and Cy, Bob that of Dee; Bob and Dee are in sales.
-func company(t *testing.T, config httpapi.Config) *server {
+func company(t *testing.T) *server {
 	t.Helper()
-	s := newServer(t, config)
+	s := newServer(t, httpapi.Config{})
 	documents, err := engine.ReadDocuments("config.yaml", strings.NewReader(configuration))
 	if err != nil {
 		t.Fatal(err)

@@ -81,7 +81,7 @@ func TestLocales(t *testing.T) {
 // What a request asks for, and by which token, is nobody's business who reads the log.
 func TestLogHoldsNothingPersonal(t *testing.T) {
 	t.Parallel()
-	s := company(t, httpapi.Config{})
+	s := company(t)
 	token := s.token("ORG_ADMIN")
 	for _, r := range []request{
 		{method: http.MethodGet, path: "/beta/identities?filters=" + url.QueryEscape(`email eq "ann@example.com"`)},
@@ -216,7 +216,7 @@ func TestNewFaults(t *testing.T) {
 // Many clients at once get their own answers.
 func TestManyClients(t *testing.T) {
 	t.Parallel()
-	s := company(t, httpapi.Config{})
+	s := company(t)
 	token := s.token("ORG_ADMIN")
 	ids := map[string]string{}
 	for _, alias := range []string{"1", "2", "3", "4"} {
