@@ -52,7 +52,7 @@ type AssignerReference struct {
 type RoleAccountTarget struct {
 	Source      Reference   `json:"source"`
 	AccountInfo AccountInfo `json:"accountInfo"`
-	Role        *Reference  `json:"role"` // the access profile; null for entitlements of the role itself
+	Role        *Reference  `json:"role,omitempty"` // the access profile; nil for entitlements of the role itself
 }
 
 // AccountInfo names an account.

@@ -152,8 +152,8 @@ func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Engine, error
 	return e, nil
 }
 
-// Ready reports what keeps the engine from working now: a database that cannot be reached, or that is at another version
-// than this library.
+// Ready reports what keeps the engine from working now: a database that cannot be reached, or that is at another
+// version than this library.
 func (e *Engine) Ready(ctx context.Context) error {
 	err := migrations.Check(ctx, e.pool, migrations.Config{Schema: e.config.Schema, JobSchema: e.config.JobSchema})
 	return wrap("reach the database", "", err)

@@ -23,7 +23,7 @@ type Identity struct {
 	IdentityStatus  string             `json:"identityStatus"`
 	ManagerRef      *IdentityReference `json:"managerRef"`
 	IsManager       bool               `json:"isManager"`
-	LastRefresh     *time.Time         `json:"lastRefresh"`
+	LastRefresh     *time.Time         `json:"lastRefresh,omitempty"` // nil before the first one
 	Attributes      attribute.Set      `json:"attributes"`
 	LifecycleState  *LifecycleStateRef `json:"lifecycleState"`
 }

@@ -58,7 +58,9 @@ func (m *metrics) handler() http.Handler {
 }
 
 // traceVariables are those of OpenTelemetry that say where traces go. Without one of them there are none.
-var traceVariables = []string{"OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"}
+var traceVariables = []string{
+	"OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+}
 
 // traces sends traces where the environment says. What it returns sends the rest and ends it.
 func (a *app) traces(ctx context.Context) (flush func(context.Context) error, err error) {

@@ -43,8 +43,8 @@ func (a *app) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Serve the Identities API, with workers and the schedule",
 		Args: exactArgs(0, "no argument"),
-		Long: `Serve answers the Identities API over HTTP, carries out tasks as they come, and scheduled processing at 08:00
-and 20:00 in --time-zone, until it is interrupted: then it finishes the requests and the batches that run, and ends.
+		Long: `Serve answers the Identities API over HTTP, carries out tasks as they come, and scheduled processing at
+08:00 and 20:00 in --time-zone, until it is interrupted: then it finishes the requests and the batches that run.
 
 Tokens are verified by the keys of --jwks-url or --jwks-file. Without either they are development tokens, which
 "muster token" makes, or the endpoint POST /oauth/token for the clients given by --dev-client.
@@ -162,8 +162,9 @@ func (a *app) listen(ctx, running context.Context, s *server, eng *engine.Engine
 	}
 	web := &http.Server{
 		Handler: handler, BaseContext: func(net.Listener) context.Context { return running },
-		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: headerMax, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: headerMax,
+		ErrorLog:  slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12},
 	}
 	if !s.noWorker {

@@ -52,7 +52,8 @@ const SecretLengthMin = 32
 // The algorithms that are accepted. Those of a shared secret are never accepted where keys are public, so that a public
 // key cannot pass for a secret; nor is "none", ever.
 var (
-	publicAlgorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+	publicAlgorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
+		"EdDSA"}
 	secretAlgorithms = []string{"HS256", "HS384", "HS512"}
 )
 
@@ -137,11 +138,10 @@ type keyFile struct {
 	name   string
 	logger *slog.Logger
 
-	mu      sync.Mutex
-	looked  time.Time
-	changed time.Time
-	size    int64
-	set     keyfunc.Keyfunc
+	mu     sync.Mutex
+	looked time.Time
+	info   os.FileInfo // of the file that set was read from
+	set    keyfunc.Keyfunc
 }
 
 // keyFileLook is how often it is looked whether a key file has changed.
@@ -172,7 +172,8 @@ func (f *keyFile) readLocked() error {
 	if err != nil {
 		return fmt.Errorf("read the key set: %w", err)
 	}
-	if f.set != nil && info.ModTime().Equal(f.changed) && info.Size() == f.size {
+	if f.info != nil && os.SameFile(info, f.info) && info.ModTime().Equal(f.info.ModTime()) &&
+		info.Size() == f.info.Size() {
 		return nil
 	}
 	text, err := os.ReadFile(f.name)
@@ -183,7 +184,7 @@ func (f *keyFile) readLocked() error {
 	if err != nil {
 		return fmt.Errorf("read the key set %s: it is no JSON Web Key Set", f.name) // the cause may repeat keys
 	}
-	f.set, f.changed, f.size = set, info.ModTime(), info.Size()
+	f.set, f.info = set, info
 	return nil
 }
 

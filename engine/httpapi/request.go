@@ -22,7 +22,8 @@ func (c *call) query() (query, error) {
 	}
 	for name, given := range values {
 		if len(given) > 1 {
-			return query{}, illegalValue.with(fmt.Sprintf("%s: it is given %d times, once is allowed", name, len(given)))
+			return query{}, illegalValue.with(fmt.Sprintf("%s: it is given %d times, once is allowed", name,
+				len(given)))
 		}
 	}
 	return query{values}, nil

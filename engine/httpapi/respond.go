@@ -62,6 +62,9 @@ var (
 	unavailable   = &failure{503, "503 Service unavailable", "The database cannot be asked now: try again later."}
 )
 
+// unavailableFor is how long a client is asked to wait when the database cannot be asked.
+const unavailableFor = 5 * time.Second
+
 // The languages that texts are in, and the one that is the default.
 var (
 	textLanguage = language.AmericanEnglish
@@ -144,7 +147,7 @@ func (h *Handler) answerError(c *call, err error) string {
 		c.fail(published)
 		return published.code
 	case errors.Is(err, context.DeadlineExceeded):
-		retryAfter(c.w.Header(), 5*time.Second)
+		retryAfter(c.w.Header(), unavailableFor)
 		c.fail(unavailable.with("The request took too long: try again later."))
 		return "the time of the request is over"
 	case errors.Is(err, context.Canceled):
@@ -177,7 +180,7 @@ func (h *Handler) answerKind(c *call, err *engine.Error) string {
 		c.fail(badContent.with(sentence(err)))
 		return ""
 	case engine.Unavailable:
-		retryAfter(c.w.Header(), 5*time.Second)
+		retryAfter(c.w.Header(), unavailableFor)
 		c.fail(unavailable)
 		return engine.Reason(err)
 	default:

@@ -121,7 +121,7 @@ func (h *Handler) serve(c *call) {
 	attributes := make([]slog.Attr, 0, 9)
 	defer func() {
 		if fault := recover(); fault != nil {
-			if fault == http.ErrAbortHandler {
+			if err, ok := fault.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(fault)
 			}
 			// What a panic says may repeat values: where it came from says enough.

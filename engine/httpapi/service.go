@@ -3,7 +3,6 @@ package httpapi
 import (
 	_ "embed"
 	"net/http"
-	"time"
 
 	"github.com/muster-engine/muster/engine"
 )
@@ -31,8 +30,9 @@ func (h *Handler) ready(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 		return
 	}
-	h.config.Logger.ErrorContext(r.Context(), "not ready", "kind", engine.KindOf(err).String())
-	retryAfter(w.Header(), 5*time.Second)
-	writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "unavailable",
-		"reason": engine.KindOf(err).String()})
+	id := newTrackingID()
+	h.config.Logger.ErrorContext(r.Context(), "not ready", "trackingId", id, "error", engine.Reason(err))
+	w.Header().Set(trackingHeader, id)
+	retryAfter(w.Header(), unavailableFor)
+	writeFailure(w, r, unavailable, id)
 }

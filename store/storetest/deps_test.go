@@ -52,11 +52,11 @@ func within(path string, roots ...string) bool {
 func TestLibraryReachesNoProgramCode(t *testing.T) {
 	t.Parallel()
 	programs := []string{module + "/cmd", module + "/store/pglocal", module + "/store/storetest",
-		module + "/engine/connector/connectortest"}
+		module + "/engine/connector/connectortest", module + "/engine/httpapi/internal/wire"}
 	forbidden := []string{
-		"github.com/peterldowns/pgtestdb", "github.com/schollz/progressbar", "github.com/spf13/cobra",
-		"github.com/testcontainers", "go.uber.org/goleak", "golang.org/x/term", "net/http/httptest",
-		"pgregory.net/rapid", "testing",
+		"github.com/getkin/kin-openapi", "github.com/peterldowns/pgtestdb", "github.com/schollz/progressbar",
+		"github.com/spf13/cobra", "github.com/testcontainers", "go.uber.org/goleak", "golang.org/x/term",
+		"net/http/httptest", "pgregory.net/rapid", "testing",
 	}
 	seen := 0
 	for _, p := range packages(t) {

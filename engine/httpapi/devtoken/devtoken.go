@@ -1,6 +1,7 @@
-// Package devtoken makes tokens for development: JSON Web Tokens signed by a shared secret, as the command "muster token"
-// prints them and the endpoint of [Issuer.Endpoint] gives them to clients with an ID and a secret. Whoever has the
-// secret can be anybody, so a host that serves people verifies the tokens of its identity provider instead.
+// Package devtoken makes tokens for development: JSON Web Tokens signed by a shared secret, as the command
+// "muster token" prints them and the endpoint of [Issuer.Endpoint] gives them to clients with an ID and a secret.
+// Whoever has the secret can be anybody, so a host that serves people verifies the tokens of its identity provider
+// instead.
 package devtoken
 
 import (

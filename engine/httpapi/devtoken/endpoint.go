@@ -111,7 +111,9 @@ func (e *endpoint) client(id, secret string) *Client {
 	for i := range e.clients {
 		c := &e.clients[i]
 		wantID, wantSecret := sha256.Sum256([]byte(c.ID)), sha256.Sum256([]byte(c.Secret))
-		if subtle.ConstantTimeCompare(gotID[:], wantID[:])&subtle.ConstantTimeCompare(gotSecret[:], wantSecret[:]) == 1 {
+		sameID := subtle.ConstantTimeCompare(gotID[:], wantID[:])
+		sameSecret := subtle.ConstantTimeCompare(gotSecret[:], wantSecret[:])
+		if sameID&sameSecret == 1 {
 			found = c
 		}
 	}

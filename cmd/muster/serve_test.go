@@ -1,0 +1,276 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// served is a server that runs in the test.
+type served struct {
+	t      *testing.T
+	url    string
+	client *http.Client
+	stop   func() (code int, log string)
+}
+
+// serve runs muster serve on the shell's database until stop is called, at the latest at the test's end.
+func (s *shell) serve(args ...string) *served {
+	s.t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
+	out, in := io.Pipe()
+	log := &lockedText{}
+	code := make(chan int, 1)
+	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--database-url", s.url, "--data", filepath.Join(s.dir,
+		"data")}, args...)
+	go func() {
+		code <- run(ctx, args, strings.NewReader(""), in, log)
+		in.Close()
+	}()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		cancel()
+		s.t.Fatalf("muster serve: %v, exit %d\n%s", err, <-code, log)
+	}
+	w := &served{t: s.t, url: strings.TrimSpace(strings.TrimPrefix(line, "listening on ")),
+		client: &http.Client{Transport: &http.Transport{}}}
+	w.stop = sync.OnceValues(func() (int, string) {
+		w.client.CloseIdleConnections()
+		cancel()
+		return <-code, log.String()
+	})
+	s.t.Cleanup(func() { w.stop() })
+	return w
+}
+
+// lockedText collects what several goroutines write.
+type lockedText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lockedText) Write(data []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(data)
+}
+
+func (l *lockedText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// do sends a request, with a token where one is given, and demands the status.
+func (w *served) do(status int, method, path, token, body string) []byte {
+	w.t.Helper()
+	request, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, strings.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	if path == "/oauth/token" {
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	response, err := w.client.Do(request)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if response.StatusCode != status {
+		w.t.Fatalf("%s %s: %d, want %d: %s", method, path, response.StatusCode, status, text)
+	}
+	return text
+}
+
+// staff fills the shell's database.
+func (s *shell) staff() {
+	s.t.Helper()
+	s.run(exitOK, "", "migrate", "up")
+	s.run(exitOK, staffConfig, "apply", "-f", "-")
+	s.run(exitOK, "id,name,dept,mgr\n1,Ann,Board,\n2,Bob,Sales,1\n", "aggregate", "HR", "--file", "-")
+}
+
+// A client gets a token from the endpoint, asks, has a worker process, and the server ends when it is told to.
+func TestServe(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	s.staff()
+	w := s.serve("--dev-client", "demo:secret:ORG_ADMIN", "--dev-client", "plain:secret2:")
+	token := func(client, secret string) string {
+		t.Helper()
+		var granted struct {
+			AccessToken string `json:"access_token"`
+		}
+		form := url.Values{"grant_type": {"client_credentials"}, "client_id": {client}, "client_secret": {secret}}
+		if err := json.Unmarshal(w.do(http.StatusOK, http.MethodPost, "/oauth/token", "", form.Encode()),
+			&granted); err != nil {
+			t.Fatal(err)
+		}
+		return granted.AccessToken
+	}
+	demo := token("demo", "secret")
+	var list []struct{ ID, Alias string }
+	if err := json.Unmarshal(w.do(http.StatusOK, http.MethodGet, "/beta/identities?sorters=alias", demo, ""),
+		&list); err != nil || len(list) != 2 || list[1].Alias != "2" {
+		t.Fatalf("%v %v", list, err)
+	}
+	var task struct{ ID string }
+	if err := json.Unmarshal(w.do(http.StatusAccepted, http.MethodPost, "/beta/identities/process", demo,
+		`{"identityIds": ["`+list[0].ID+`"]}`), &task); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		var status struct{ CompletionStatus *string }
+		if err := json.Unmarshal(w.do(http.StatusOK, http.MethodGet, "/beta/task-status/"+task.ID, demo, ""),
+			&status); err != nil {
+			t.Fatal(err)
+		}
+		if status.CompletionStatus != nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("nobody works on the task")
+		}
+	}
+	w.do(http.StatusForbidden, http.MethodPost, "/beta/identities/process", token("plain", "secret2"), "{}")
+	w.do(http.StatusUnauthorized, http.MethodPost, "/oauth/token", "",
+		"grant_type=client_credentials&client_id=demo&client_secret=wrong")
+	w.do(http.StatusOK, http.MethodGet, "/readyz", "", "")
+	demand(t, string(w.do(http.StatusOK, http.MethodGet, "/metrics", "", "")),
+		`muster_http_request_duration_seconds_count{operation="listIdentities",status="200",version="beta"} 1`,
+		"muster_database_connections ", "go_goroutines ")
+	// A token that the command makes is good too.
+	made, _ := s.run(exitOK, "", "token", "--authority", "ORG_ADMIN", "--data", filepath.Join(s.dir, "data"))
+	w.do(http.StatusOK, http.MethodGet, "/v2024/identities/"+list[0].ID, strings.TrimSpace(made), "")
+	code, log := w.stop()
+	if code != exitOK {
+		t.Errorf("exit %d\n%s", code, log)
+	}
+	demand(t, log, "operation=startIdentityProcessing", "decision=allowed", "client=demo")
+	if strings.Contains(log, demo) || strings.Contains(log, "secret") {
+		t.Errorf("the log holds a secret:\n%s", log)
+	}
+}
+
+// With a key set there are no development tokens: none is given, and none is good.
+func TestServeTLSAndKeySet(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	s.run(exitOK, "", "migrate", "up")
+	certificate := httptest.NewUnstartedServer(nil)
+	certificate.StartTLS()
+	pair := certificate.TLS.Certificates[0]
+	certificate.Close()
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certFile := s.file("cert.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]})))
+	keyFile := s.file("key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))
+	keys := s.file("keys.json", `{"keys": []}`)
+	w := s.serve("--tls-cert", certFile, "--tls-key", keyFile, "--jwks-file", keys, "--log-json", "--no-worker",
+		"--rate-limit", "off")
+	roots := x509.NewCertPool()
+	roots.AddCert(certificate.Certificate())
+	w.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "example.com"}}
+	w.do(http.StatusOK, http.MethodGet, "/healthz", "", "")
+	w.do(http.StatusNotFound, http.MethodPost, "/oauth/token", "", "grant_type=client_credentials")
+	made, _ := s.run(exitOK, "", "token", "--authority", "ORG_ADMIN", "--data", filepath.Join(s.dir, "data"))
+	w.do(http.StatusUnauthorized, http.MethodGet, "/beta/identities", strings.TrimSpace(made), "")
+	if code, log := w.stop(); code != exitOK || !strings.Contains(log, `"decision":"not authenticated`) {
+		t.Errorf("exit %d\n%s", code, log)
+	}
+}
+
+func TestServeFaults(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	s.run(exitOK, "", "migrate", "up")
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	data := filepath.Join(s.dir, "data")
+	for _, test := range []struct {
+		code int
+		args []string
+		want string
+	}{
+		{exitUsage, []string{"--tls-cert", "x"}, "--tls-cert and --tls-key belong together"},
+		{exitUsage, []string{"--jwks-file", "x", "--jwks-url", "y"}, "exclude each other"},
+		{exitUsage, []string{"--jwks-file", "x", "--dev-client", "a:b"}, "they exclude a key set"},
+		{exitUsage, []string{"--issuer", "x"}, "belong to --jwks-url or --jwks-file"},
+		{exitUsage, []string{"--dev-client", "hunter2"}, "id:secret:AUTHORITY,... is expected"},
+		{exitUsage, []string{"--rate-limit", "many"}, `--rate-limit: "many" is given`},
+		{exitUsage, []string{"--token-key", "hunter2"}, "a secret is not written into the configuration"},
+		{exitFailed, []string{"--jwks-file", filepath.Join(s.dir, "nothing")}, "read the key set"},
+		{exitFailed, []string{"--listen", taken.Addr().String()}, "--listen: "},
+	} {
+		_, errOut := s.run(test.code, "", append([]string{"serve", "--data", data}, test.args...)...)
+		demand(t, errOut, test.want)
+		if strings.Contains(errOut, "hunter2") {
+			t.Errorf("%v: the error repeats a secret: %s", test.args, errOut)
+		}
+	}
+}
+
+// The key of development tokens is made once, for its owner alone, and is good for every command after that.
+func TestTokenKey(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "new", "data")
+	keys := make(chan string, 8)
+	for range cap(keys) {
+		go func() {
+			key, err := ownTokenKey(dir)
+			if err != nil {
+				t.Error(err)
+			}
+			keys <- string(key)
+		}()
+	}
+	first := <-keys
+	for range cap(keys) - 1 {
+		if key := <-keys; key != first || len(key) < 32 {
+			t.Errorf("keys of %d and %d characters differ", len(first), len(key))
+		}
+	}
+	info, err := os.Stat(dir)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v %v", info.Mode(), err)
+	}
+	if entries, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(entries) != 1 {
+		t.Errorf("%v %v", entries, err)
+	}
+}
+
+func TestTokenFaults(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	short := s.file("short", "too short")
+	_, errOut := s.run(exitUsage, "", "token", "--token-key", "file:"+short)
+	demand(t, errOut, "32 bytes or more")
+	_, errOut = s.run(exitUsage, "", "token", "--ttl", "-1h", "--data", filepath.Join(s.dir, "data"))
+	demand(t, errOut, "a token is good for up to")
+}
