@@ -118,7 +118,7 @@ func (s *SMTP) Notify(ctx context.Context, m *engine.Message) error {
 	message.ToMailAddress(to)
 	message.Subject(words.subject)
 	message.SetDate()
-	_, domain, _ := strings.Cut(s.from.Address, "@")
+	domain := s.from.Address[strings.LastIndexByte(s.from.Address, '@')+1:]
 	message.SetMessageIDWithValue(m.ID + "@" + domain) // the same for each attempt
 	message.SetBodyString(gomail.TypeTextPlain, words.text)
 	message.AddAlternativeString(gomail.TypeTextHTML, words.html)
@@ -126,7 +126,11 @@ func (s *SMTP) Notify(ctx context.Context, m *engine.Message) error {
 	if err != nil {
 		return err
 	}
-	return plain(client.DialAndSendWithContext(ctx, message))
+	err = client.DialAndSendWithContext(ctx, message)
+	if message.IsDelivered() {
+		return nil // whatever went wrong afterwards: the server has it, and it must not be sent again
+	}
+	return plain(err)
 }
 
 // plain says what a mail server finds wrong, without the addresses and the texts that its answer may repeat.
