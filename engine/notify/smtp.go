@@ -113,7 +113,7 @@ func (s *SMTP) Notify(ctx context.Context, m *engine.Message) error {
 		return errors.New("the address of the identity is no mail address")
 	}
 	to.Name = m.Identity.Name
-	message := gomail.NewMsg()
+	message := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	message.FromMailAddress(s.from)
 	message.ToMailAddress(to)
 	message.Subject(words.subject)

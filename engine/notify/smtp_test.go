@@ -92,7 +92,8 @@ func (c *session) Data(r io.Reader) error {
 	return err
 }
 
-func start(t *testing.T, immediate bool) *server {
+// newCertificate makes a certificate for 127.0.0.1 that signs itself, and a pool with it.
+func newCertificate(t *testing.T) (der []byte, key *ecdsa.PrivateKey, pool *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -101,16 +102,22 @@ func start(t *testing.T, immediate bool) *server {
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
+	if der, err = x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key); err != nil {
 		t.Fatal(err)
 	}
 	certificate, err := x509.ParseCertificate(der)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{pool: x509.NewCertPool()}
-	s.pool.AddCert(certificate)
+	pool = x509.NewCertPool()
+	pool.AddCert(certificate)
+	return der, key, pool
+}
+
+func start(t *testing.T, immediate bool) *server {
+	t.Helper()
+	der, key, pool := newCertificate(t)
+	s := &server{pool: pool}
 	s.Server = smtp.NewServer(smtp.BackendFunc(func(conn *smtp.Conn) (smtp.Session, error) { return &session{s: s, conn: conn}, nil }))
 	s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 	s.Domain, s.ErrorLog, s.EnableSMTPUTF8 = "localhost", log.New(io.Discard, "", 0), true
