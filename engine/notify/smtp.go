@@ -69,6 +69,9 @@ func NewSMTP(config SMTPConfig) (*SMTP, error) {
 		return nil, fmt.Errorf("Encryption: %q is unknown: %s, %s and %s are known", config.Encryption, StartTLS, TLS,
 			NoTLS)
 	}
+	if config.Port < 0 || config.Port > 65535 {
+		return nil, fmt.Errorf("Port: %d is given where 1 to 65535 are allowed", config.Port)
+	}
 	if config.Port == 0 {
 		config.Port = port
 	}

@@ -287,6 +287,7 @@ func TestConfigFaults(t *testing.T) {
 	for want, change := range map[string]func(*notify.SMTPConfig){
 		"From":             func(c *notify.SMTPConfig) { c.From = "nobody" },
 		"Host":             func(c *notify.SMTPConfig) { c.Host = "" },
+		"Port":             func(c *notify.SMTPConfig) { c.Port = 65536 },
 		"Encryption":       func(c *notify.SMTPConfig) { c.Encryption = "rot13" },
 		"Links.Invitation": func(c *notify.SMTPConfig) { c.Links.Invitation = "https://example.com/" },
 		"Invitation.Text":  func(c *notify.SMTPConfig) { c.Templates.Invitation.Text = "{{.Nobody}}" },
