@@ -33,6 +33,8 @@ type app struct {
 	timeZone    string
 	guard       string
 	verbose     bool
+	// mail is how the commands that send messages do so.
+	mail mailFlags
 }
 
 // usageError marks bad input: it exits with [exitUsage].
