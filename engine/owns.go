@@ -6,7 +6,8 @@ import "context"
 // [Engine.RegisterOwned].
 const (
 	OwnedApplication = "APPLICATION"
-	// OwnedEntitlement is for owners of entitlements, whom the engine does not know by itself: sources do not tell them.
+	// OwnedEntitlement is for owners of entitlements, whom the engine does not know by itself: sources do not tell
+	// them.
 	OwnedEntitlement = "ENTITLEMENT"
 	// OwnedFallbackApprover says that an identity approves what has no other approver. The object is what it does so
 	// for, as the tenant.

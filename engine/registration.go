@@ -596,7 +596,8 @@ func (e *Engine) useToken(ctx context.Context, tx pgx.Tx, op, token, purpose str
 
 // RedeemVerification sets a new password for the identity whose verification the token is, on the source that the
 // verification named, through its connector, and returns the identity. Without a source the password is the host's to
-// set. A token is good once: where the source cannot be reached, it can be tried again, unless it was revoked meanwhile.
+// set. A token is good once: where the source cannot be reached, it can be tried again, unless it was revoked
+// meanwhile.
 //
 // It has no twin in a caller's transaction: the password is set on the source between two transactions, and no
 // rolling back would take it from there.

@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"strings"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/engine/connector/secret"
@@ -21,7 +21,9 @@ type mailFlags struct {
 	log                                        bool
 }
 
-func (m *mailFlags) register(flags *pflag.FlagSet) {
+// register gives a command the flags.
+func (m *mailFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
 	flags.StringVar(&m.host, "smtp-host", "", "mail server by which messages are sent")
 	flags.IntVar(&m.port, "smtp-port", 0, "its port (default: 587, or 465 with --smtp-tls tls)")
 	flags.StringVar(&m.from, "smtp-from", "", "sender, such as 'Muster <muster@example.com>'")
@@ -45,11 +47,12 @@ var mailFlagOf = map[string]string{
 
 // config returns what the flags say of the mail server.
 func (m *mailFlags) config() (notify.SMTPConfig, error) {
-	config := notify.SMTPConfig{Host: m.host, Port: m.port, From: m.from, Username: m.username, Encryption: m.encryption,
-		Links: notify.Links{Invitation: m.invitationURL, Verification: m.verificationURL}}
+	config := notify.SMTPConfig{Host: m.host, Port: m.port, From: m.from, Username: m.username,
+		Encryption: m.encryption, Links: notify.Links{Invitation: m.invitationURL, Verification: m.verificationURL}}
 	switch {
 	case m.encryption != "" && m.encryption != notify.StartTLS && m.encryption != notify.TLS:
-		return config, usage("--smtp-tls: %q is unknown: %s or %s is expected", m.encryption, notify.StartTLS, notify.TLS)
+		return config, usage("--smtp-tls: %q is unknown: %s or %s is expected", m.encryption, notify.StartTLS,
+			notify.TLS)
 	case (m.username == "") != (m.password == ""):
 		return config, usage("--smtp-username and --smtp-password go together")
 	case m.password == "":
@@ -114,8 +117,8 @@ func (a *app) printUnsent(task *engine.TaskStatus, tried bool) error {
 	case task.Ended():
 		return taskExit(task)
 	case tried:
-		fmt.Fprintf(a.stderr, "muster: %d messages could not be sent. They are tried again by a worker, or the next time "+
-			"that messages are sent with --wait; --verbose says why\n", task.Remaining)
+		fmt.Fprintf(a.stderr, "muster: %d messages could not be sent. They are tried again by a worker, or the next "+
+			"time that messages are sent with --wait; --verbose says why\n", task.Remaining)
 		return printedError{exitFailed}
 	}
 	fmt.Fprintln(a.stderr, "The messages wait for a command that has a mail server: muster worker --smtp-host ..., "+

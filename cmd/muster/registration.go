@@ -16,9 +16,9 @@ func (a *app) identitiesInviteCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use: "invite ID|ALIAS... | --uninvited", Short: "Invite identities to register, by mail",
-		Long: `Invite launches a task that sends a message with a link to each identity that is not registered. The link is
-good for 7 days, and replaces the one before. With --uninvited it goes to all who were not invited yet, at most
-1,000 at a time.
+		Long: `Invite launches a task that sends a message with a link to each identity that is not registered. The
+link is good for 7 days, and replaces the one before. With --uninvited it goes to all who were not invited yet, at
+most 1,000 at a time.
 
 A worker that has a mail server sends the messages ("muster worker --smtp-host ..."). With --wait this command
 tries each message that waits, once, and shows how that went.`,
@@ -56,7 +56,7 @@ tries each message that waits, once, and shows how that went.`,
 	flags.BoolVar(&params.Uninvited, "uninvited", false, "invite all who are not registered and not invited yet")
 	flags.BoolVar(&wait, "wait", false, "send the messages now, and show how it went")
 	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
-	a.mail.register(flags)
+	a.mail.register(cmd)
 	return cmd
 }
 
@@ -98,7 +98,7 @@ each message that waits, once, and shows how that went.`,
 	flags.StringVar(&params.Via, "via", "", "EMAIL_WORK, EMAIL_PERSONAL, LINK_WORK or LINK_PERSONAL")
 	flags.StringVar(&params.Source, "source", "", "source whose password is set, ID or name (default: the host's own)")
 	flags.BoolVar(&wait, "wait", false, "send the message now, and show how it went")
-	a.mail.register(flags)
+	a.mail.register(cmd)
 	return cmd
 }
 

@@ -38,8 +38,8 @@ func (a *app) identitiesRolesCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use: "roles ID|ALIAS", Short: "List the roles of an identity, in the published shapes",
-		Long: `Roles lists the roles that an identity has: which, and from when to when. With --role-id or --role-name it
-shows all that is known of the assignments of that role; where both are given, both must hold.`,
+		Long: `Roles lists the roles that an identity has: which, and from when to when. With --role-id or --role-name
+it shows all that is known of the assignments of that role; where both are given, both must hold.`,
 		Args: exactArgs(1, "one ID or ALIAS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.listRoles(cmd.Context(), args[0], query, output, query == engine.RoleAssignmentQuery{})

@@ -185,9 +185,9 @@ func (a *app) identitiesSyncCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use: "sync ID|ALIAS", Short: "Bring the attributes of an identity's accounts up to the identity",
-		Long: `Sync launches the synchronization of the attributes of one identity and prints its job; a worker carries it
-out. With --wait this command does it itself. An identity can be synchronized once in ten seconds. "muster sync" does
-the same for several identities, and shows with --dry-run what would be written.`,
+		Long: `Sync launches the synchronization of the attributes of one identity and prints its job; a worker carries
+it out. With --wait this command does it itself. An identity can be synchronized once in ten seconds. "muster sync"
+does the same for several identities, and shows with --dry-run what would be written.`,
 		Args: exactArgs(1, "one ID or ALIAS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {

@@ -163,7 +163,8 @@ func (a *app) printTask(t *engine.TaskStatus, output string) error {
 	}
 	switch t.TaskDefinitionSummary.ID {
 	case engine.TaskInvitation, engine.TaskVerification:
-		line("messages", "%d sent, %d could not be sent, %d still to be sent", n.ChangedCount, n.ErrorCount, t.Remaining)
+		line("messages", "%d sent, %d could not be sent, %d still to be sent", n.ChangedCount, n.ErrorCount,
+			t.Remaining)
 	default:
 		line("identities", "%d calculated, %d changed, %d errors, %d warnings", n.IdentityCount, n.ChangedCount,
 			n.ErrorCount, n.WarningCount)
@@ -289,6 +290,6 @@ Without these they wait.`,
 			})
 		},
 	}
-	a.mail.register(cmd.Flags())
+	a.mail.register(cmd)
 	return cmd
 }
