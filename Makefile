@@ -72,6 +72,11 @@ test-ldap: ## Run the tests of the LDAP connector against OpenLDAP, which is ins
 	@.ci/slapd
 	@CGO_ENABLED=1 go test -race -tags ldap ./engine/connector/ldap
 
+.PHONY: test-smtp
+test-smtp: postgres ## Run the tests of mail against the server Exim, which is installed where it is missing
+	@.ci/smtpd
+	@CGO_ENABLED=1 go test -race -tags smtp ./engine/notify
+
 .PHONY: test-containers
 test-containers: ## Run the tests against PostgreSQL in containers
 	@.ci/containers $(PACKAGES)
