@@ -82,6 +82,11 @@ test-ldap: ## Run the tests of the LDAP connector against OpenLDAP, which is ins
 test-sdk: postgres ## Run the tests of the HTTP API with the vendor's Go SDK as the client
 	@cd $(SDKTEST) && go test -count=1 ./...
 
+.PHONY: test-smtp
+test-smtp: postgres ## Run the tests of mail against the server Exim, which is installed where it is missing
+	@.ci/smtpd
+	@CGO_ENABLED=1 go test -race -tags smtp ./engine/notify
+
 .PHONY: test-containers
 test-containers: ## Run the tests against PostgreSQL in containers
 	@.ci/containers $(PACKAGES)

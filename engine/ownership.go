@@ -51,9 +51,9 @@ func (e *AssociationsError) Error() string {
 const messageOwner = "Identity cannot be deleted as it is owner of following resources"
 
 // OwnedObject is an object of a host's own that an identity owns: an application, a governance group, a campaign. While
-// it is registered its owner cannot be deleted.
+// it is registered its owner cannot be deleted, whatever its kind is.
 type OwnedObject struct {
-	Kind  string // in the host's words, as APPLICATION, GOVERNANCE_GROUP or CAMPAIGN
+	Kind  string // one of the constants, as [OwnedApplication], or in the host's words, as CAMPAIGN
 	ID    string // of the object, in the host's words
 	Name  string
 	Owner string // the ID of the identity
@@ -65,8 +65,9 @@ var kindOf = map[string]ObjectType{
 	"sources": TypeSource,
 }
 
-// owned returns everything that an identity owns, by kind.
-func (e *Engine) owned(ctx context.Context, q store.Querier, owner store.ID) ([]Association, error) {
+// ownedReferences returns everything that an identity owns: what is configured by type and name, then what the host has
+// registered by kind and ID.
+func (e *Engine) ownedReferences(ctx context.Context, q store.Querier, owner store.ID) ([]Reference, error) {
 	configured, err := e.store.OwnedConfigurations(ctx, q, owner)
 	if err != nil {
 		return nil, err
@@ -75,15 +76,25 @@ func (e *Engine) owned(ctx context.Context, q store.Querier, owner store.ID) ([]
 	if err != nil {
 		return nil, err
 	}
-	byKind := map[string][]AssociationEntity{}
-	add := func(kind, id, name string) {
-		byKind[kind] = append(byKind[kind], AssociationEntity{Reference{Type: kind, ID: id, Name: name}})
-	}
+	references := make([]Reference, 0, len(configured)+len(registered))
 	for _, o := range configured {
-		add(string(kindOf[o.Table]), o.ID.String(), o.Name)
+		references = append(references, Reference{Type: string(kindOf[o.Table]), ID: o.ID.String(), Name: o.Name})
 	}
 	for _, o := range registered {
-		add(o.Kind, o.ObjectID, o.Name)
+		references = append(references, Reference{Type: o.Kind, ID: o.ObjectID, Name: o.Name})
+	}
+	return references, nil
+}
+
+// owned returns everything that an identity owns, by kind.
+func (e *Engine) owned(ctx context.Context, q store.Querier, owner store.ID) ([]Association, error) {
+	references, err := e.ownedReferences(ctx, q, owner)
+	if err != nil {
+		return nil, err
+	}
+	byKind := map[string][]AssociationEntity{}
+	for _, r := range references {
+		byKind[r.Type] = append(byKind[r.Type], AssociationEntity{r})
 	}
 	associations := []Association{}
 	for kind, entities := range byKind {
@@ -96,7 +107,8 @@ func (e *Engine) owned(ctx context.Context, q store.Querier, owner store.ID) ([]
 }
 
 // Ownership returns what keeps an identity from being deleted because it owns it: sources, roles, access profiles and
-// identity profiles whose document names it as the owner, and objects that the host has registered.
+// identity profiles whose document names it as the owner, and objects that the host has registered. [Engine.Owns] tells
+// the same by the members that search documents have.
 func (e *Engine) Ownership(ctx context.Context, identity string) ([]Association, error) {
 	const op = "list what the identity owns"
 	id, err := e.demandIdentity(ctx, op, identity)
@@ -136,28 +148,45 @@ func (e *Engine) registerOwned(ctx context.Context, tx pgx.Tx, o OwnedObject) er
 
 // ForgetOwned notes that an object of the host's does not exist any more, or that nobody owns it.
 func (e *Engine) ForgetOwned(ctx context.Context, kind, id string) error {
-	const op = "forget the owned object"
-	err := e.inTx(ctx, func(tx pgx.Tx) error { return e.store.DeleteOwnedObject(ctx, tx, kind, id) })
+	err := e.inTx(ctx, func(tx pgx.Tx) error { return e.forgetOwned(ctx, tx, kind, id) })
+	return wrap("forget the owned object", id, err)
+}
+
+// ForgetOwnedTx is [Engine.ForgetOwned] in the caller's transaction.
+func (e *Engine) ForgetOwnedTx(ctx context.Context, tx pgx.Tx, kind, id string) error {
+	return wrap("forget the owned object", id, e.forgetOwned(ctx, tx, kind, id))
+}
+
+func (e *Engine) forgetOwned(ctx context.Context, tx pgx.Tx, kind, id string) error {
+	err := e.store.DeleteOwnedObject(ctx, tx, kind, id)
 	if errors.Is(err, store.ErrNotFound) {
-		err = &Error{Kind: NotFound, Op: op, Subject: id, Err: errors.New("no such object is registered")}
+		return &Error{Kind: NotFound, Op: "forget the owned object", Subject: id,
+			Err: errors.New("no such object is registered")}
 	}
-	return wrap(op, id, err)
+	return err
 }
 
 // ReassignOwned gives what one identity owns to another: the objects named by type and ID, or everything where none is
 // named. It returns how many objects that were. One that the first does not own is not found, and nothing is given
 // then.
 func (e *Engine) ReassignOwned(ctx context.Context, from, to string, objects ...Reference) (int, error) {
-	const op = "reassign what the identity owns"
 	count := 0
 	err := e.inTx(ctx, func(tx pgx.Tx) (err error) {
-		count, err = e.reassignOwned(ctx, tx, op, from, to, objects)
+		count, err = e.reassignOwned(ctx, tx, from, to, objects)
 		return err
 	})
-	return count, wrap(op, from, err)
+	return count, wrap("reassign what the identity owns", from, err)
 }
 
-func (e *Engine) reassignOwned(ctx context.Context, tx pgx.Tx, op, from, to string, objects []Reference) (int, error) {
+// ReassignOwnedTx is [Engine.ReassignOwned] in the caller's transaction. It locks the configuration first, so that the
+// caller does best to call it before its other writes.
+func (e *Engine) ReassignOwnedTx(ctx context.Context, tx pgx.Tx, from, to string, objects ...Reference) (int, error) {
+	count, err := e.reassignOwned(ctx, tx, from, to, objects)
+	return count, wrap("reassign what the identity owns", from, err)
+}
+
+func (e *Engine) reassignOwned(ctx context.Context, tx pgx.Tx, from, to string, objects []Reference) (int, error) {
+	const op = "reassign what the identity owns"
 	if _, err := e.store.LockConfiguration(ctx, tx); err != nil {
 		return 0, err
 	}
@@ -227,18 +256,25 @@ func (e *Engine) reassignOwned(ctx context.Context, tx pgx.Tx, op, from, to stri
 
 // ProtectIdentity protects an identity from being deleted, or ends that.
 func (e *Engine) ProtectIdentity(ctx context.Context, identity string, protected bool) error {
-	const op = "protect the identity"
+	err := e.inTx(ctx, func(tx pgx.Tx) error { return e.protectIdentity(ctx, tx, identity, protected) })
+	return wrap("protect the identity", identity, err)
+}
+
+// ProtectIdentityTx is [Engine.ProtectIdentity] in the caller's transaction.
+func (e *Engine) ProtectIdentityTx(ctx context.Context, tx pgx.Tx, identity string, protected bool) error {
+	return wrap("protect the identity", identity, e.protectIdentity(ctx, tx, identity, protected))
+}
+
+func (e *Engine) protectIdentity(ctx context.Context, tx pgx.Tx, identity string, protected bool) error {
 	id, known := parsedID(identity)
 	err := store.ErrNotFound
 	if known {
-		err = e.inTx(ctx, func(tx pgx.Tx) error {
-			return e.store.ProtectIdentity(ctx, tx, id, protected, e.now())
-		})
+		err = e.store.ProtectIdentity(ctx, tx, id, protected, e.now())
 	}
 	if errors.Is(err, store.ErrNotFound) {
-		err = &Error{Kind: NotFound, Op: op, Subject: identity, Err: errNoIdentity}
+		return &Error{Kind: NotFound, Op: "protect the identity", Subject: identity, Err: errNoIdentity}
 	}
-	return wrap(op, identity, err)
+	return err
 }
 
 // deletedDetail is the detail of the event of a deletion, in the shape that the product's events have.

@@ -29,8 +29,10 @@ const (
 	NotificationAttemptsMax = 10
 	// notificationTimeout ends the sending of a message that hangs.
 	notificationTimeout = time.Minute
-	// inviteAgain is how long after an invitation the identity is not invited again: a client repeated its call.
-	inviteAgain = time.Minute
+	// messageLease is how long a worker has a message for itself: longer than it may take to make and to send one.
+	messageLease = 2 * notificationTimeout
+	// sendAgain is how long after a message the same one is not sent again: a client repeated its call.
+	sendAgain = time.Minute
 	// tokenRetention is how long a token is remembered after it expired, so that its user is told so.
 	tokenRetention = 30 * 24 * time.Hour
 )
@@ -88,14 +90,16 @@ func newToken() (token string, digest []byte) {
 // InviteParams say whom to invite.
 type InviteParams struct {
 	IDs []string
-	// Uninvited, where no IDs are given, invites those that were never invited, at most [InviteIdentitiesMax].
+	// Uninvited, where no IDs are given, invites correlated identities that are UNREGISTERED, at most
+	// [InviteIdentitiesMax]: those first for whom it was never tried.
 	Uninvited bool
 }
 
 // InviteIdentities launches a task that invites identities to register, by a message with a token that is good for
 // [InvitationTTL]; a new one revokes the one before. Only who is not registered is invited: of others the task has a
-// warning. The message goes to the address that the identity profile's invitation options say, by default the one of
-// work. When one of the identities does not exist, the error says which, and nothing is launched.
+// warning. Who is to be invited already, or was within a minute, is not invited again. The message goes to the address
+// that the identity profile's invitation options say, by default the one of work. An identity whose message was sent is
+// PENDING. When one of the identities does not exist, the error says which, and nothing is launched.
 func (e *Engine) InviteIdentities(ctx context.Context, params InviteParams) (TaskStatus, error) {
 	var task TaskStatus
 	err := e.inTx(ctx, func(tx pgx.Tx) (err error) {
@@ -126,12 +130,18 @@ func (e *Engine) inviteIdentities(ctx context.Context, tx pgx.Tx, params InviteP
 	if err != nil {
 		return TaskStatus{}, err
 	}
+	// Locked, so that of two calls at once the second sees what the first asked for.
+	locked, err := e.store.LockIdentities(ctx, tx, wanted)
+	if err != nil {
+		return TaskStatus{}, err
+	}
+	wanted = slices.DeleteFunc(wanted, func(id store.ID) bool { return !slices.Contains(locked, id) })
 	now := e.now()
 	task := &store.Task{ID: store.NewID(), Kind: TaskInvitation, Population: int64(len(wanted)),
 		Description: fmt.Sprintf("Invite %s", plural(len(wanted), "identity", "identities"))}
 	var messages []store.TaskMessage
 	var list []store.Notification
-	recent, err := e.store.RecentNotifications(ctx, tx, wanted, PurposeInvitation, now.Add(-inviteAgain))
+	recent, err := e.store.RecentNotifications(ctx, tx, wanted, PurposeInvitation, now.Add(-sendAgain))
 	if err != nil {
 		return TaskStatus{}, err
 	}
@@ -144,7 +154,7 @@ func (e *Engine) inviteIdentities(ctx context.Context, tx pgx.Tx, params InviteP
 		case row.CloudStatus != "UNREGISTERED" && row.CloudStatus != "PENDING":
 			messages = append(messages, store.TaskMessage{Type: "WARN", Key: "IDENTITY_NOT_INVITED", IdentityID: id,
 				Text: "the identity was not invited: its status is " + row.CloudStatus})
-		case slices.Contains(recent, id):
+		case slices.ContainsFunc(recent, func(n store.Notification) bool { return n.IdentityID == id }):
 			messages = append(messages, store.TaskMessage{Type: "INFO", Key: "IDENTITY_INVITED_BEFORE", IdentityID: id,
 				Text: "the identity was invited a moment ago"})
 		default:
@@ -198,7 +208,8 @@ type VerificationParams struct {
 }
 
 // SendVerification sends an identity a token, good for [VerificationTTL], by which it sets a new password; a new one
-// revokes the one before. It is a Conflict where the identity has no account on the source, or no such address.
+// revokes the one before. What is asked for again while it waits, or within a minute, is sent once. It is a Conflict
+// where the identity has no account on the source, or no such address.
 func (e *Engine) SendVerification(ctx context.Context, identity string, params VerificationParams) error {
 	err := e.inTx(ctx, func(tx pgx.Tx) error { return e.sendVerification(ctx, tx, identity, params) })
 	return wrap("send the verification", identity, err)
@@ -215,11 +226,11 @@ func (e *Engine) sendVerification(ctx context.Context, tx pgx.Tx, identity strin
 		return invalid(op, "via", "%q is unknown: %s, %s, %s and %s are known", params.Via, ViaEmailWork,
 			ViaEmailPersonal, ViaLinkWork, ViaLinkPersonal)
 	}
-	found, err := e.existing(ctx, tx, op, []string{identity}, 1)
+	c, id, err := e.lockForWrite(ctx, tx, op, identity)
 	if err != nil {
 		return err
 	}
-	row, err := e.store.IdentityByID(ctx, tx, found[0])
+	row, err := e.store.IdentityByID(ctx, tx, id)
 	if err != nil {
 		return err
 	}
@@ -231,18 +242,14 @@ func (e *Engine) sendVerification(ctx context.Context, tx pgx.Tx, identity strin
 		return &Error{Kind: Conflict, Op: op, Subject: identity,
 			Err: fmt.Errorf("the identity has no address for %s", params.Via)}
 	}
-	m := store.Notification{ID: store.NewID(), TaskID: store.NewID(), IdentityID: found[0],
+	m := store.Notification{ID: store.NewID(), TaskID: store.NewID(), IdentityID: id,
 		Purpose: PurposeVerification, Via: params.Via}
 	if params.Source != "" {
-		c, err := e.configurationIn(ctx, tx)
-		if err != nil {
-			return err
-		}
 		source := c.sourceByName(params.Source)
 		if source == nil {
 			return &Error{Kind: NotFound, Op: op, Subject: params.Source, Err: errors.New("there is no such source")}
 		}
-		accounts, err := e.store.AccountsOf(ctx, tx, found)
+		accounts, err := e.store.AccountsOf(ctx, tx, []store.ID{id})
 		if err != nil {
 			return err
 		}
@@ -252,9 +259,16 @@ func (e *Engine) sendVerification(ctx context.Context, tx pgx.Tx, identity strin
 		}
 		m.SourceID = source.id
 	}
+	now := e.now()
+	recent, err := e.store.RecentNotifications(ctx, tx, []store.ID{id}, PurposeVerification, now.Add(-sendAgain))
+	if err != nil || slices.ContainsFunc(recent, func(n store.Notification) bool {
+		return n.Via == m.Via && n.SourceID == m.SourceID
+	}) {
+		return err
+	}
 	task := &store.Task{ID: m.TaskID, Kind: TaskVerification, Population: 1, TargetType: pointer("IDENTITY"),
-		TargetID: found[0], Description: "Send a verification"}
-	_, err = e.launchMessages(ctx, tx, task, []store.Notification{m}, nil, e.now())
+		TargetID: id, Description: "Send a verification"}
+	_, err = e.launchMessages(ctx, tx, task, []store.Notification{m}, nil, now)
 	return err
 }
 
@@ -350,40 +364,51 @@ func (e *Engine) sendTask(ctx context.Context, task store.ID, round int, more fu
 
 // sendNext sends the next message of a task. sent is false when there is none.
 func (e *Engine) sendNext(ctx context.Context, task store.ID, round int) (sent bool, err error) {
-	var m *Message
 	var n store.Notification
 	err = e.inTx(ctx, func(tx pgx.Tx) (err error) {
-		m, sent = nil, false
-		n, err = e.store.ClaimNotification(ctx, tx, task, round, e.config.Now())
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		sent = true
-		n.Attempts++
-		var reason string
-		if m, reason, err = e.compose(ctx, tx, &n); err != nil {
-			return err
-		}
-		if m == nil {
-			return e.noteMessage(ctx, tx, &n, errors.New(reason), true)
-		}
-		return e.store.LeaseNotification(ctx, tx, n.ID, n.Attempts, e.config.Now().Add(2*notificationTimeout))
+		now := e.config.Now()
+		n, err = e.store.ClaimNotification(ctx, tx, task, round, NotificationAttemptsMax, now, now.Add(messageLease))
+		return err
 	})
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	m, err := e.takeMessage(ctx, &n)
 	if err != nil || m == nil {
-		return sent, err
+		return true, err
 	}
 	limited, cancel := context.WithTimeout(ctx, notificationTimeout)
 	failure := e.config.Notifier.Notify(limited, m)
 	cancel()
-	if err := ctx.Err(); err != nil {
-		return true, err
+	if err := ctx.Err(); err != nil && failure != nil {
+		return true, err // the message is tried again when its lease has ended
 	}
-	return true, e.inTx(ctx, func(tx pgx.Tx) error {
-		return e.noteMessage(ctx, tx, &n, failure, n.Attempts >= NotificationAttemptsMax)
+	// What was sent is noted also where the engine stops meanwhile: otherwise it would be sent again.
+	noting := context.WithoutCancel(ctx)
+	return true, e.inTx(noting, func(tx pgx.Tx) error {
+		return e.noteMessage(noting, tx, &n, failure, n.Attempts >= NotificationAttemptsMax)
 	})
+}
+
+// takeMessage makes the message that a worker has claimed. It is nil where there is nothing to be sent: where it cannot
+// be made, which is noted, and where the identity is gone or the task cancelled meanwhile.
+func (e *Engine) takeMessage(ctx context.Context, n *store.Notification) (m *Message, err error) {
+	err = e.inTx(ctx, func(tx pgx.Tx) (err error) {
+		var reason string
+		m, reason, err = e.compose(ctx, tx, n)
+		if errors.Is(err, store.ErrNotFound) {
+			m = nil
+			return nil
+		}
+		if err != nil || m != nil {
+			return err
+		}
+		return e.noteMessage(ctx, tx, n, errors.New(reason), true)
+	})
+	return m, err
 }
 
 // noteMessage notes what became of a message.
@@ -395,7 +420,15 @@ func (e *Engine) noteMessage(ctx context.Context, tx pgx.Tx, n *store.Notificati
 	switch {
 	case failure == nil:
 		counts.Changed = 1
+		if n.Purpose == PurposeInvitation {
+			if _, err := e.store.SetCloudStatus(ctx, tx, n.IdentityID, "PENDING", []string{"UNREGISTERED"},
+				now); err != nil {
+				return err
+			}
+		}
 	case !last:
+		e.config.Logger.InfoContext(ctx, "a message is tried again", "message", n.ID.String(), "attempt", n.Attempts,
+			"error", reasonText(failure))
 		return e.store.NoteNotification(ctx, tx, n.ID, store.NotificationPending, pointer(reasonText(failure)),
 			n.Attempts, now)
 	default:
@@ -417,7 +450,8 @@ func (e *Engine) noteMessage(ctx context.Context, tx pgx.Tx, n *store.Notificati
 	return e.store.AddTaskMessages(ctx, tx, n.TaskID, messages, now)
 }
 
-// compose makes a message with a new token. Where that cannot be, reason says why.
+// compose makes a message with a new token. Where that cannot be, reason says why; where the identity or the message is
+// gone, the error is [store.ErrNotFound].
 func (e *Engine) compose(ctx context.Context, tx pgx.Tx, n *store.Notification) (m *Message, reason string, err error) {
 	c, err := e.configurationIn(ctx, tx)
 	if err != nil {
@@ -429,6 +463,12 @@ func (e *Engine) compose(ctx context.Context, tx pgx.Tx, n *store.Notification) 
 	row, err := e.store.IdentityByID(ctx, tx, n.IdentityID)
 	if err != nil {
 		return nil, "", err
+	}
+	if err := e.store.KeepNotification(ctx, tx, n.ID, n.Attempts, e.config.Now().Add(messageLease)); err != nil {
+		return nil, "", err
+	}
+	if n.Attempts > NotificationAttemptsMax {
+		return nil, "the last attempt was cut off", nil
 	}
 	var state refresh.State
 	if err := state.Attributes.Decode(row.Attributes); err != nil {
@@ -460,10 +500,7 @@ func (e *Engine) compose(ctx context.Context, tx pgx.Tx, n *store.Notification) 
 		SourceID: n.SourceID, Created: now, Expires: m.Expires}); err != nil {
 		return nil, "", err
 	}
-	if n.Purpose == PurposeInvitation {
-		_, err = e.store.SetCloudStatus(ctx, tx, row.ID, "PENDING", []string{"UNREGISTERED"}, now)
-	}
-	return m, "", err
+	return m, "", nil
 }
 
 // SendPending tries every message that is to be sent, once. It is for programs that have no workers running.
@@ -481,30 +518,51 @@ func (e *Engine) SendPending(ctx context.Context) error {
 	return nil
 }
 
-// RedeemInvitation registers the identity whose invitation the token is, and returns it. A token is good once.
+// RedeemInvitation registers the identity whose invitation the token is, and returns it. A token is good once: one that
+// is not known, was used, was replaced or has expired is Forbidden.
 func (e *Engine) RedeemInvitation(ctx context.Context, token string) (Identity, error) {
-	const op = "redeem the invitation"
-	var id store.ID
-	err := e.inTx(ctx, func(tx pgx.Tx) error {
-		t, err := e.useToken(ctx, tx, op, token, PurposeInvitation)
-		if err != nil {
-			return err
-		}
-		id = t.IdentityID
-		_, err = e.store.SetCloudStatus(ctx, tx, t.IdentityID, "REGISTERED", []string{"UNREGISTERED", "PENDING"},
-			e.now())
+	var identity Identity
+	err := e.inTx(ctx, func(tx pgx.Tx) (err error) {
+		identity, err = e.redeemInvitation(ctx, tx, token)
 		return err
 	})
-	if err != nil {
-		return Identity{}, wrap(op, "", err)
-	}
-	return e.GetIdentity(ctx, id.String())
+	return identity, wrap("redeem the invitation", "", err)
 }
 
-// useToken finds a token that is good, and notes that it was used.
+// RedeemInvitationTx is [Engine.RedeemInvitation] in the caller's transaction. The token is good again where that is
+// rolled back.
+func (e *Engine) RedeemInvitationTx(ctx context.Context, tx pgx.Tx, token string) (Identity, error) {
+	identity, err := e.redeemInvitation(ctx, tx, token)
+	return identity, wrap("redeem the invitation", "", err)
+}
+
+func (e *Engine) redeemInvitation(ctx context.Context, tx pgx.Tx, token string) (Identity, error) {
+	t, err := e.useToken(ctx, tx, "redeem the invitation", token, PurposeInvitation)
+	if err != nil {
+		return Identity{}, err
+	}
+	if _, err := e.store.SetCloudStatus(ctx, tx, t.IdentityID, "REGISTERED", []string{"UNREGISTERED", "PENDING"},
+		e.now()); err != nil {
+		return Identity{}, err
+	}
+	row, err := e.store.IdentityByID(ctx, tx, t.IdentityID)
+	if err != nil {
+		return Identity{}, err
+	}
+	return identityOf(&row)
+}
+
+// useToken finds a token that is good, and notes that it was used. The identity is locked before the token, as it is
+// where a new token revokes the one before.
 func (e *Engine) useToken(ctx context.Context, tx pgx.Tx, op, token, purpose string) (store.Token, error) {
 	sum := sha256.Sum256([]byte(token))
-	t, err := e.store.LockToken(ctx, tx, sum[:])
+	t, err := e.store.FindToken(ctx, tx, sum[:])
+	if err == nil {
+		if _, err := e.store.LockIdentities(ctx, tx, []store.ID{t.IdentityID}); err != nil {
+			return t, err
+		}
+		t, err = e.store.LockToken(ctx, tx, sum[:])
+	}
 	refused := func(text string) error { return &Error{Kind: Forbidden, Op: op, Err: errors.New(text)} }
 	switch now := e.now(); {
 	case errors.Is(err, store.ErrNotFound):
@@ -520,13 +578,17 @@ func (e *Engine) useToken(ctx context.Context, tx pgx.Tx, op, token, purpose str
 	case !t.Expires.After(now):
 		return t, refused("the token has expired")
 	default:
-		return t, e.store.UseToken(ctx, tx, t.Digest, &now)
+		return t, e.store.UseToken(ctx, tx, t.Digest, now)
 	}
 }
 
 // RedeemVerification sets a new password for the identity whose verification the token is, on the source that the
 // verification named, through its connector, and returns the identity. Without a source the password is the host's to
-// set. A token is good once: where the source cannot be reached, it can be tried again.
+// set. A token is good once: where the source cannot be reached, it can be tried again, unless it was revoked
+// meanwhile.
+//
+// It has no twin in a caller's transaction: the password is set on the source between two transactions, and no
+// rolling back would take it from there.
 func (e *Engine) RedeemVerification(ctx context.Context, token, password string) (Identity, error) {
 	const op = "redeem the verification"
 	var used store.Token
@@ -539,12 +601,20 @@ func (e *Engine) RedeemVerification(ctx context.Context, token, password string)
 	}
 	if !used.SourceID.IsZero() {
 		if err := e.SetPassword(ctx, used.IdentityID.String(), used.SourceID.String(), password); err != nil {
-			return Identity{}, errors.Join(wrap(op, "", err), e.inTx(context.WithoutCancel(ctx), func(tx pgx.Tx) error {
-				return e.store.UseToken(ctx, tx, used.Digest, nil)
-			}))
+			return Identity{}, errors.Join(wrap(op, "", err), e.returnToken(context.WithoutCancel(ctx), &used))
 		}
 	}
 	return e.GetIdentity(ctx, used.IdentityID.String())
+}
+
+// returnToken makes a token good again whose use did not succeed.
+func (e *Engine) returnToken(ctx context.Context, t *store.Token) error {
+	return e.inTx(ctx, func(tx pgx.Tx) error {
+		if _, err := e.store.LockIdentities(ctx, tx, []store.ID{t.IdentityID}); err != nil {
+			return err
+		}
+		return e.store.ReturnToken(ctx, tx, t.Digest)
+	})
 }
 
 // ResetIdentity ends the registration of an identity: its status is UNREGISTERED, its user levels are removed, and its
@@ -577,19 +647,27 @@ func (e *Engine) resetIdentity(ctx context.Context, tx pgx.Tx, identity string) 
 // SetUserLevels replaces what an identity may do beyond a user, as ORG_ADMIN or HELPDESK. The host decides what they
 // mean; [Engine.ResetIdentity] removes them.
 func (e *Engine) SetUserLevels(ctx context.Context, identity string, levels []string) error {
+	err := e.inTx(ctx, func(tx pgx.Tx) error { return e.setUserLevels(ctx, tx, identity, levels) })
+	return wrap("set the user levels", identity, err)
+}
+
+// SetUserLevelsTx is [Engine.SetUserLevels] in the caller's transaction.
+func (e *Engine) SetUserLevelsTx(ctx context.Context, tx pgx.Tx, identity string, levels []string) error {
+	return wrap("set the user levels", identity, e.setUserLevels(ctx, tx, identity, levels))
+}
+
+func (e *Engine) setUserLevels(ctx context.Context, tx pgx.Tx, identity string, levels []string) error {
 	const op = "set the user levels"
 	for _, level := range levels {
 		if level == "" || len(level) > 64 || !storable(level) {
 			return invalid(op, "levels", "1 to 64 bytes without NUL are expected")
 		}
 	}
-	return wrap(op, identity, e.inTx(ctx, func(tx pgx.Tx) error {
-		_, id, err := e.lockForWrite(ctx, tx, op, identity)
-		if err != nil {
-			return err
-		}
-		return e.store.SetUserLevels(ctx, tx, id, levels, e.now())
-	}))
+	_, id, err := e.lockForWrite(ctx, tx, op, identity)
+	if err != nil {
+		return err
+	}
+	return e.store.SetUserLevels(ctx, tx, id, levels, e.now())
 }
 
 // UserLevels returns what an identity may do beyond a user.

@@ -18,11 +18,16 @@ type mailbox struct {
 	mutex sync.Mutex
 	mail  []engine.Message
 	fails error
+	// during is what happens while a message is sent, where it is set.
+	during func(m *engine.Message)
 }
 
 func (b *mailbox) Notify(_ context.Context, m *engine.Message) error {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
+	if b.during != nil {
+		b.during(m)
+	}
 	if b.fails != nil {
 		return b.fails
 	}
@@ -312,5 +317,254 @@ func TestWorkersSendMessages(t *testing.T) {
 	}
 	if mail := box.take(); len(mail) != 5 {
 		t.Errorf("%d messages", len(mail))
+	}
+}
+
+// invite launches invitations and returns their task.
+func (f *fixture) invite(params engine.InviteParams) engine.TaskStatus {
+	f.t.Helper()
+	task, err := f.InviteIdentities(f.t.Context(), params)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return task
+}
+
+// What happens while a message is sent: the engine stops, the task is cancelled, the identity goes.
+func TestWhileAMessageIsSent(t *testing.T) {
+	t.Parallel()
+	f, box, c := registering(t, engine.Config{})
+	ann, bob, cem := f.find("1").ID, f.find("2").ID, f.find("3").ID
+
+	// It was sent when the engine stopped: that is noted, and it is not sent again.
+	task := f.invite(engine.InviteParams{IDs: []string{ann}})
+	ctx, stop := context.WithCancel(t.Context())
+	box.during = func(*engine.Message) { stop() }
+	if err := f.SendPending(ctx); err == nil {
+		t.Error("what was stopped came to its end")
+	}
+	box.during = nil
+	c.set(c.now().Add(time.Hour))
+	f.send()
+	if mail := box.take(); len(mail) != 1 || f.find("1").IdentityStatus != "PENDING" {
+		t.Errorf("%d messages are sent", len(mail))
+	}
+	if task, err := f.Task(t.Context(), task.ID); err != nil || !task.Ended() || task.Attributes.ChangedCount != 1 {
+		t.Errorf("%+v, %v", task, err)
+	}
+
+	// It failed when its task had been cancelled: it stays cancelled, and the identity can be invited again.
+	task = f.invite(engine.InviteParams{IDs: []string{bob}})
+	box.fails = errors.New("refused")
+	box.during = func(*engine.Message) {
+		if _, err := f.CancelTask(t.Context(), task.ID); err != nil {
+			t.Error(err)
+		}
+	}
+	f.send()
+	box.fails, box.during = nil, nil
+	if n := f.count("SELECT count(*) FROM muster.notifications WHERE state = 'PENDING'"); n != 0 {
+		t.Errorf("%d messages wait", n)
+	}
+	if task = f.invite(engine.InviteParams{IDs: []string{bob}}); len(task.Messages) != 0 {
+		t.Errorf("%+v", task.Messages)
+	}
+	f.send()
+	if mail := box.take(); len(mail) != 1 || mail[0].Identity.ID != bob {
+		t.Errorf("%+v", mail)
+	}
+
+	// The identity was deleted.
+	task = f.invite(engine.InviteParams{IDs: []string{cem}})
+	box.during = func(*engine.Message) {
+		if err := f.DeleteIdentity(t.Context(), cem); err != nil {
+			t.Error(err)
+		}
+	}
+	f.send()
+	if task, err := f.Task(t.Context(), task.ID); err != nil || !task.Ended() {
+		t.Errorf("%+v, %v", task, err)
+	}
+}
+
+// A worker that was lost in the last attempt leaves a message that fails when its lease ends, and no task without end.
+func TestLastAttemptCutOff(t *testing.T) {
+	t.Parallel()
+	f, box, c := registering(t, engine.Config{})
+	task := f.invite(engine.InviteParams{IDs: []string{f.find("1").ID}})
+	if _, err := f.pool.Exec(t.Context(), "UPDATE muster.notifications SET attempts = $1, leased = $2", engine.NotificationAttemptsMax,
+		c.now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	f.send()
+	if task, err := f.Task(t.Context(), task.ID); err != nil || task.Ended() {
+		t.Errorf("%+v, %v", task, err)
+	}
+	c.set(c.now().Add(2 * time.Minute))
+	f.send()
+	if task, err := f.Task(t.Context(), task.ID); err != nil || !task.Ended() || len(task.Messages) != 1 ||
+		!strings.Contains(task.Messages[0].LocalizedText.Message, "the last attempt was cut off") {
+		t.Errorf("%+v, %v", task, err)
+	}
+	if mail := box.take(); len(mail) != 0 || f.find("1").IdentityStatus != "UNREGISTERED" {
+		t.Errorf("%+v", mail)
+	}
+}
+
+// Those who cannot be reached keep nobody else from being invited, and are tried again after the others.
+func TestUninvitedInTurns(t *testing.T) {
+	t.Parallel()
+	f, box, c := registering(t, engine.Config{})
+	ann := f.find("1").ID
+	box.fails = errors.New("refused")
+	f.invite(engine.InviteParams{IDs: []string{ann}})
+	// While a message waits, nobody is invited twice.
+	if task := f.invite(engine.InviteParams{Uninvited: true}); task.Remaining != 4 {
+		t.Errorf("%+v", task)
+	}
+	if task := f.invite(engine.InviteParams{Uninvited: true}); task.Remaining != 0 || task.UniqueName != "Invite 0 identities" {
+		t.Errorf("%+v", task)
+	}
+	for range engine.NotificationAttemptsMax {
+		f.send()
+	}
+	if status := f.find("1").IdentityStatus; status != "UNREGISTERED" {
+		t.Errorf("who got no message is %s", status)
+	}
+	box.fails = nil
+	c.set(c.now().Add(time.Hour))
+	f.invite(engine.InviteParams{IDs: []string{ann}})
+	for range engine.NotificationAttemptsMax {
+		f.send()
+	}
+	if mail := box.take(); len(mail) != 1 {
+		t.Errorf("%d messages", len(mail))
+	}
+	if task := f.invite(engine.InviteParams{Uninvited: true}); task.Remaining != 4 {
+		t.Errorf("%+v", task)
+	}
+}
+
+// Of calls at the same time, as of a client that repeats its own, one has an effect.
+func TestInvitedAtOnce(t *testing.T) {
+	t.Parallel()
+	f, box, _ := registering(t, engine.Config{})
+	ann, bob := f.find("1").ID, f.find("2").ID
+	var group sync.WaitGroup
+	for i := range 6 {
+		group.Go(func() {
+			ids := []string{ann, bob}
+			if i%2 == 0 {
+				ids = []string{bob, ann}
+			}
+			if _, err := f.InviteIdentities(t.Context(), engine.InviteParams{IDs: ids}); err != nil {
+				t.Error(err)
+			}
+			if err := f.SendVerification(t.Context(), ann, engine.VerificationParams{Via: engine.ViaEmailWork}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	f.send()
+	counts := map[string]int{}
+	for _, m := range box.take() {
+		counts[m.Purpose+" "+m.Identity.ID]++
+	}
+	if len(counts) != 3 || counts["INVITATION "+ann] != 1 || counts["INVITATION "+bob] != 1 || counts["VERIFICATION "+ann] != 1 {
+		t.Errorf("%v", counts)
+	}
+}
+
+func TestVerificationAskedForAgain(t *testing.T) {
+	t.Parallel()
+	f, box, c := registering(t, engine.Config{})
+	ann := f.find("1").ID
+	ask := func(via string) {
+		t.Helper()
+		if err := f.SendVerification(t.Context(), ann, engine.VerificationParams{Via: via}); err != nil {
+			t.Fatal(err)
+		}
+		f.send()
+	}
+	ask(engine.ViaLinkWork)
+	c.set(c.now().Add(30 * time.Second))
+	ask(engine.ViaLinkWork)  // a client repeats its call
+	ask(engine.ViaEmailWork) // another way is another message
+	c.set(c.now().Add(31 * time.Second))
+	ask(engine.ViaLinkWork)
+	mail := box.take()
+	if len(mail) != 3 || mail[0].Via != "LINK_WORK" || mail[1].Via != "EMAIL_WORK" || mail[2].Via != "LINK_WORK" {
+		t.Fatalf("%+v", mail)
+	}
+	for i, want := range []string{"replaced by a newer one", "replaced by a newer one"} {
+		_, err := f.RedeemVerification(t.Context(), mail[i].Token, "x")
+		demandKind(t, err, engine.Forbidden, want)
+	}
+	if who, err := f.RedeemVerification(t.Context(), mail[2].Token, "x"); err != nil || who.ID != ann {
+		t.Errorf("%+v, %v", who, err)
+	}
+}
+
+// A token that is given back because the source could not be reached is not good when it was replaced, or revoked by a
+// reset, in that time.
+func TestTokenGivenBack(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	var during func() error
+	open := func(ctx context.Context, config connector.Config) (connector.Connector, error) {
+		if during != nil {
+			return nil, during()
+		}
+		return m.open(ctx, config)
+	}
+	f, box, c := registering(t, engine.Config{Connectors: map[string]connector.Factory{"memory": open},
+		Secret: func(string) (string, error) { return "sesame", nil }})
+	f.apply(memoryConfig)
+	ann := f.find("1").ID
+	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: ann, Role: "Lead"}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		f.process()
+		if _, err := f.ProvisionPending(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask := func() string {
+		t.Helper()
+		c.set(c.now().Add(2 * time.Minute))
+		if err := f.SendVerification(t.Context(), ann, engine.VerificationParams{Source: "Memory", Via: engine.ViaLinkWork}); err != nil {
+			t.Fatal(err)
+		}
+		f.send()
+		mail := box.take()
+		if len(mail) != 1 {
+			t.Fatalf("%+v", mail)
+		}
+		return mail[0].Token
+	}
+	for name, meanwhile := range map[string]func(){
+		"replaced": func() { ask() },
+		"revoked": func() {
+			if err := f.ResetIdentity(t.Context(), ann); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		token := ask()
+		during = func() error {
+			during = nil
+			meanwhile()
+			return errors.New("no route")
+		}
+		_, err := f.RedeemVerification(t.Context(), token, "neu")
+		demandKind(t, err, engine.Unavailable, "no route")
+		if _, err := f.RedeemVerification(t.Context(), token, "neu"); engine.KindOf(err) != engine.Forbidden {
+			t.Errorf("%s meanwhile: %v", name, err)
+		}
+	}
+	if m.passwords["1"] == "neu" {
+		t.Error("a password was set")
 	}
 }

@@ -35,14 +35,23 @@ func (s *Store) AddToken(ctx context.Context, tx pgx.Tx, t *Token) error {
 	return mapError(err)
 }
 
-// LockToken locks a token by its digest and returns it, or [ErrNotFound].
+const tokenSQL = `
+	SELECT digest, identity_id, purpose, source_id, created, expires, used, revoked
+	FROM muster.one_time_tokens
+	WHERE digest = $1`
+
+// FindToken returns a token by its digest, or [ErrNotFound].
+func (s *Store) FindToken(ctx context.Context, q Querier, digest []byte) (Token, error) {
+	return s.token(ctx, q, tokenSQL, digest)
+}
+
+// LockToken is [Store.FindToken] that locks the token.
 func (s *Store) LockToken(ctx context.Context, tx pgx.Tx, digest []byte) (Token, error) {
-	const statement = `
-		SELECT digest, identity_id, purpose, source_id, created, expires, used, revoked
-		FROM muster.one_time_tokens
-		WHERE digest = $1
-		FOR UPDATE`
-	found, err := collect(ctx, tx, s.sql(statement), pgx.RowToStructByPos[Token], digest)
+	return s.token(ctx, tx, tokenSQL+` FOR UPDATE`, digest)
+}
+
+func (s *Store) token(ctx context.Context, q Querier, statement string, digest []byte) (Token, error) {
+	found, err := collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Token], digest)
 	if err == nil && len(found) == 0 {
 		err = ErrNotFound
 	}
@@ -52,17 +61,27 @@ func (s *Store) LockToken(ctx context.Context, tx pgx.Tx, digest []byte) (Token,
 	return found[0], nil
 }
 
-// UseToken notes that a token was used, or with nil that it was not after all.
-func (s *Store) UseToken(ctx context.Context, tx pgx.Tx, digest []byte, used *time.Time) error {
+// UseToken notes that a token was used.
+func (s *Store) UseToken(ctx context.Context, tx pgx.Tx, digest []byte, used time.Time) error {
 	tag, err := tx.Exec(ctx, s.sql(`UPDATE muster.one_time_tokens SET used = $2 WHERE digest = $1`), digest, used)
 	return oneRow(tag, err)
 }
 
-// RevokeTokens ends the open tokens of an identity.
-func (s *Store) RevokeTokens(ctx context.Context, tx pgx.Tx, identity ID, now time.Time) error {
+// ReturnToken notes that a token was not used after all, unless it was revoked, or replaced by a newer one, meanwhile.
+func (s *Store) ReturnToken(ctx context.Context, tx pgx.Tx, digest []byte) error {
 	const statement = `
-		UPDATE muster.one_time_tokens SET revoked = $2
-		WHERE identity_id = $1 AND used IS NULL AND revoked IS NULL`
+		UPDATE muster.one_time_tokens t SET used = NULL
+		WHERE t.digest = $1 AND t.revoked IS NULL
+		  AND NOT EXISTS (SELECT FROM muster.one_time_tokens n
+		                  WHERE n.identity_id = t.identity_id AND n.purpose = t.purpose AND n.digest <> t.digest
+		                    AND n.source_id IS NOT DISTINCT FROM t.source_id AND n.created >= t.created)`
+	_, err := tx.Exec(ctx, s.sql(statement), digest)
+	return mapError(err)
+}
+
+// RevokeTokens ends the tokens of an identity, also those that are used just now.
+func (s *Store) RevokeTokens(ctx context.Context, tx pgx.Tx, identity ID, now time.Time) error {
+	const statement = `UPDATE muster.one_time_tokens SET revoked = $2 WHERE identity_id = $1 AND revoked IS NULL`
 	_, err := tx.Exec(ctx, s.sql(statement), identity, now)
 	return mapError(err)
 }
@@ -99,10 +118,21 @@ func (s *Store) UserLevels(ctx context.Context, q Querier, id ID) ([]string, err
 	return levels, mapError(err)
 }
 
-// UninvitedIdentities returns correlated identities that were never invited, by ID, at most limit.
+// UninvitedIdentities returns correlated identities that are not registered and have no invitation that is to be sent,
+// at most limit: first those for whom none was made, by ID, then those whose last one is the longest ago, so that who
+// cannot be reached keeps nobody else from being invited.
 func (s *Store) UninvitedIdentities(ctx context.Context, q Querier, limit int) ([]ID, error) {
 	const statement = `
-		SELECT id FROM muster.identities WHERE cloud_status = 'UNREGISTERED' AND correlated ORDER BY id LIMIT $1`
+		SELECT i.id
+		FROM muster.identities i
+		LEFT JOIN LATERAL (
+		    SELECT max(n.created) AS last, bool_or(n.state = 'PENDING') AS waits
+		    FROM muster.notifications n
+		    WHERE n.identity_id = i.id AND n.purpose = 'INVITATION'
+		) n ON true
+		WHERE i.cloud_status = 'UNREGISTERED' AND i.correlated AND n.waits IS NOT TRUE
+		ORDER BY n.last NULLS FIRST, i.id
+		LIMIT $1`
 	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID], limit)
 }
 
@@ -142,19 +172,25 @@ func (s *Store) AddNotifications(ctx context.Context, tx pgx.Tx, list []Notifica
 	return mapError(err)
 }
 
-// ClaimNotification locks the next message of a task that no other worker has, and that was tried less often than
-// below, and returns [ErrNotFound] when there is none.
-func (s *Store) ClaimNotification(ctx context.Context, tx pgx.Tx, task ID, below int, now time.Time) (Notification,
-	error,
+// ClaimNotification gives the next message of a task to the caller until a time, for one attempt more, and returns
+// [ErrNotFound] when there is none. It is one that nobody else has, and that was tried less often than below, or most
+// times: then its last attempt was cut off.
+func (s *Store) ClaimNotification(ctx context.Context, tx pgx.Tx, task ID, below, most int, now, until time.Time) (
+	Notification, error,
 ) {
 	const statement = `
-		SELECT id, task_id, identity_id, purpose, via, source_id, attempts
-		FROM muster.notifications
-		WHERE task_id = $1 AND state = 'PENDING' AND attempts < $2 AND (leased IS NULL OR leased < $3)
-		ORDER BY id
-		LIMIT 1
-		FOR UPDATE SKIP LOCKED`
-	found, err := collect(ctx, tx, s.sql(statement), pgx.RowToStructByPos[Notification], task, below, now)
+		UPDATE muster.notifications
+		SET attempts = attempts + 1, leased = $5
+		WHERE id = (
+		    SELECT id FROM muster.notifications
+		    WHERE task_id = $1 AND state = 'PENDING' AND (attempts < $2 OR attempts >= $3)
+		      AND (leased IS NULL OR leased < $4)
+		    ORDER BY id
+		    LIMIT 1
+		    FOR UPDATE SKIP LOCKED
+		)
+		RETURNING id, task_id, identity_id, purpose, via, source_id, attempts`
+	found, err := collect(ctx, tx, s.sql(statement), pgx.RowToStructByPos[Notification], task, below, most, now, until)
 	if err == nil && len(found) == 0 {
 		err = ErrNotFound
 	}
@@ -164,22 +200,25 @@ func (s *Store) ClaimNotification(ctx context.Context, tx pgx.Tx, task ID, below
 	return found[0], nil
 }
 
-// LeaseNotification gives a message to the caller until a time, for an attempt.
-func (s *Store) LeaseNotification(ctx context.Context, tx pgx.Tx, id ID, attempts int, until time.Time) error {
-	const statement = `UPDATE muster.notifications SET attempts = $2, leased = $3 WHERE id = $1`
-	_, err := tx.Exec(ctx, s.sql(statement), id, attempts, until)
-	return mapError(err)
+// KeepNotification gives a message that was claimed to the caller until a later time. It returns [ErrNotFound] when it
+// is not to be sent any more, or another worker has it.
+func (s *Store) KeepNotification(ctx context.Context, tx pgx.Tx, id ID, attempts int, until time.Time) error {
+	const statement = `
+		UPDATE muster.notifications SET leased = $3 WHERE id = $1 AND state = 'PENDING' AND attempts = $2`
+	tag, err := tx.Exec(ctx, s.sql(statement), id, attempts, until)
+	return oneRow(tag, err)
 }
 
-// NoteNotification notes what became of a message: a state, or an attempt that did not succeed while it stays pending.
+// NoteNotification notes what became of an attempt: a state, or PENDING with the reason for which it did not succeed.
+// That it was sent is noted also of a message that was cancelled meanwhile; else that stays as it is.
 func (s *Store) NoteNotification(ctx context.Context, tx pgx.Tx, id ID, state string, reason *string, attempts int,
 	now time.Time,
 ) error {
 	const statement = `
 		UPDATE muster.notifications
-		SET state = $2, error = $3, attempts = $4, leased = NULL,
+		SET state = $2, error = $3, leased = NULL,
 		    completed = CASE WHEN $2 = 'PENDING' THEN NULL ELSE $5::timestamptz END
-		WHERE id = $1`
+		WHERE id = $1 AND ($2 = 'SENT' OR state = 'PENDING' AND attempts = $4)`
 	_, err := tx.Exec(ctx, s.sql(statement), id, state, reason, attempts, now)
 	return mapError(err)
 }
@@ -200,16 +239,16 @@ func (s *Store) CancelNotifications(ctx context.Context, tx pgx.Tx, task ID, now
 	return mapError(err)
 }
 
-// RecentNotifications returns those of identities that have a message for a purpose which is to be sent, or was made
-// since a time.
+// RecentNotifications returns the messages for a purpose that identities are to be sent, or were sent since a time.
 func (s *Store) RecentNotifications(ctx context.Context, q Querier, identities []ID, purpose string,
 	since time.Time,
-) ([]ID, error) {
+) ([]Notification, error) {
 	const statement = `
-		SELECT DISTINCT identity_id FROM muster.notifications
+		SELECT id, task_id, identity_id, purpose, via, source_id, attempts
+		FROM muster.notifications
 		WHERE identity_id = ANY ($1) AND purpose = $2
-		  AND (state = 'PENDING' OR state = 'SENT' AND created > $3)`
-	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID], nonNil(identities), purpose, since)
+		  AND (state = 'PENDING' OR state = 'SENT' AND completed > $3)`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Notification], nonNil(identities), purpose, since)
 }
 
 // NotificationTask is a task with messages that are to be sent, and how often the one that was tried least was tried.

@@ -141,6 +141,9 @@ func (a *app) engineConfig() (engine.Config, error) {
 	if config.Location, err = a.location(); err != nil {
 		return config, err
 	}
+	if config.Notifier, err = a.notifier(); err != nil {
+		return config, err
+	}
 	if a.guard == "off" {
 		config.Guard.Off = true
 		return config, nil

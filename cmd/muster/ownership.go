@@ -56,14 +56,25 @@ func (a *app) printAssociations(associations []engine.Association) {
 
 func (a *app) identitiesOwnershipCommand() *cobra.Command {
 	var output string
+	var all bool
 	cmd := &cobra.Command{
 		Use: "ownership ID|ALIAS", Short: "List what an identity owns, and so keeps it from being deleted",
+		Long: `Ownership lists what has to be given to somebody else before an identity can be deleted, by the published
+kinds of associations. With --all it lists the same objects as search documents do: sources, entitlements, access
+profiles, roles, apps and governance groups, whether the identity is a fallback approver, and what there is besides.`,
 		Args: exactArgs(1, "one ID or ALIAS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
 				return err
 			}
 			return a.withIdentity(cmd.Context(), args[0], func(eng *engine.Engine, id string) error {
+				if all {
+					owned, err := eng.Owns(cmd.Context(), id)
+					if err != nil {
+						return err
+					}
+					return a.printOwned(&owned, output)
+				}
 				associations, err := eng.Ownership(cmd.Context(), id)
 				if err != nil {
 					return err
@@ -76,8 +87,34 @@ func (a *app) identitiesOwnershipCommand() *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "list everything by the members of search documents")
 	cmd.Flags().StringVarP(&output, "output", "o", outputTable, "table or json")
 	return cmd
+}
+
+// printOwned shows what an identity owns. A table has nothing of lists that are empty.
+func (a *app) printOwned(owned *engine.Owned, output string) error {
+	if output == outputJSON {
+		return a.printJSON(owned)
+	}
+	for _, list := range []struct {
+		member  string
+		objects []engine.OwnedReference
+	}{
+		{"sources", owned.Sources}, {"entitlements", owned.Entitlements}, {"accessProfiles", owned.AccessProfiles},
+		{"roles", owned.Roles}, {"apps", owned.Apps}, {"governanceGroups", owned.GovernanceGroups},
+	} {
+		for _, o := range list.objects {
+			fmt.Fprintf(a.stdout, "%s\t%s\t%s\n", list.member, oneLine(o.ID), oneLine(o.Name))
+		}
+	}
+	if owned.FallbackApprover {
+		fmt.Fprintln(a.stdout, "fallbackApprover\ttrue")
+	}
+	for _, o := range owned.Others {
+		fmt.Fprintf(a.stdout, "others\t%s\t%s\t%s\n", oneLine(o.ID), oneLine(o.Name), oneLine(o.Type))
+	}
+	return nil
 }
 
 func (a *app) identitiesReassignCommand() *cobra.Command {

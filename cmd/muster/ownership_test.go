@@ -20,6 +20,30 @@ func TestDeleteAndOwnershipCommands(t *testing.T) {
 	demand(t, out, "ROLE_OWNER", "Lead")
 	out, _ = s.run(exitOK, "", "identities", "ownership", "2", "-o", "json")
 	demand(t, out, `"associationDetails"`, `"identityEntity"`)
+	out, _ = s.run(exitOK, "", "identities", "ownership", "2", "--all")
+	if got := anyID.ReplaceAllString(out, "ID"); got != "roles\tID\tLead\n" {
+		t.Errorf("got %q", got)
+	}
+	out, _ = s.run(exitOK, "", "identities", "ownership", "2", "--all", "-o", "json")
+	const owned = `{
+  "accessProfiles": [],
+  "apps": [],
+  "entitlements": [],
+  "fallbackApprover": false,
+  "governanceGroups": [],
+  "roles": [
+    {
+      "id": "ID",
+      "name": "Lead"
+    }
+  ],
+  "sources": [],
+  "others": []
+}
+`
+	if got := anyID.ReplaceAllString(out, "ID"); got != owned {
+		t.Errorf("got %s", got)
+	}
 	out, errOut := s.run(exitFailed, "", "identities", "delete", "2")
 	demand(t, errOut, "muster: 2: Identity cannot be deleted as it is owner of following resources")
 	demand(t, out, "ROLE_OWNER")

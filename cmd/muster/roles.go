@@ -24,35 +24,80 @@ func (a *app) rolesListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list ID|ALIAS", Short: "List the roles of an identity", Args: exactArgs(1, "one ID or ALIAS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := demandOutput(output, outputTable, outputJSON); err != nil {
-				return err
-			}
-			return a.withIdentity(cmd.Context(), args[0], func(eng *engine.Engine, id string) error {
-				assignments, err := eng.RoleAssignments(cmd.Context(), id, query)
-				if err != nil {
-					return err
-				}
-				if output == outputJSON {
-					return a.printJSON(assignments)
-				}
-				rows := [][]string{{"ID", "ROLE", "SOURCE", "ADDED", "START", "REMOVE", "COMMENTS"}}
-				for i := range assignments {
-					as := &assignments[i]
-					comments := ""
-					if as.Comments != nil {
-						comments = oneLine(*as.Comments)
-					}
-					rows = append(rows, []string{as.ID, as.Role.Name, as.AssignmentSource, dateText(&as.AddedDate),
-						dateText(as.StartDate), dateText(as.RemoveDate), comments})
-				}
-				return writeAligned(a.stdout, rows)
-			})
+			return a.listRoles(cmd.Context(), args[0], query, output, false)
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&query.RoleName, "role", "", "only this role, by its name")
 	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
 	return cmd
+}
+
+func (a *app) identitiesRolesCommand() *cobra.Command {
+	var query engine.RoleAssignmentQuery
+	var output string
+	cmd := &cobra.Command{
+		Use: "roles ID|ALIAS", Short: "List the roles of an identity, in the published shapes",
+		Long: `Roles lists the roles that an identity has: which, and from when to when. With --role-id or --role-name
+it shows all that is known of the assignments of that role; where both are given, both must hold.`,
+		Args: exactArgs(1, "one ID or ALIAS"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.listRoles(cmd.Context(), args[0], query, output, query == engine.RoleAssignmentQuery{})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&query.RoleID, "role-id", "", "only the role with this ID")
+	flags.StringVar(&query.RoleName, "role-name", "", "only the role with this name")
+	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
+	return cmd
+}
+
+// roleAssignmentRef is what of a role assignment is published where no role is asked for.
+type roleAssignmentRef struct {
+	ID         string           `json:"id"`
+	Role       engine.Reference `json:"role"`
+	AddedDate  time.Time        `json:"addedDate"`
+	StartDate  *time.Time       `json:"startDate"`
+	RemoveDate *time.Time       `json:"removeDate"`
+}
+
+// listRoles lists the roles of an identity that is named by ID or alias: all that is known of them, or with short which
+// they are and when they hold.
+func (a *app) listRoles(ctx context.Context, name string, query engine.RoleAssignmentQuery, output string,
+	short bool,
+) error {
+	if err := demandOutput(output, outputTable, outputJSON); err != nil {
+		return err
+	}
+	return a.withIdentity(ctx, name, func(eng *engine.Engine, id string) error {
+		assignments, err := eng.RoleAssignments(ctx, id, query)
+		if err != nil {
+			return err
+		}
+		refs := make([]roleAssignmentRef, len(assignments))
+		rows := [][]string{{"ID", "ROLE", "ADDED", "START", "REMOVE", "SOURCE", "COMMENTS"}}
+		for i := range assignments {
+			as := &assignments[i]
+			refs[i] = roleAssignmentRef{as.ID, as.Role, as.AddedDate, as.StartDate, as.RemoveDate}
+			comments := ""
+			if as.Comments != nil {
+				comments = oneLine(*as.Comments)
+			}
+			rows = append(rows, []string{as.ID, oneLine(as.Role.Name), dateText(&as.AddedDate), dateText(as.StartDate),
+				dateText(as.RemoveDate), oneLine(as.AssignmentSource), comments})
+		}
+		switch {
+		case output == outputJSON && short:
+			return a.printJSON(refs)
+		case output == outputJSON:
+			return a.printJSON(assignments)
+		case short:
+			for i := range rows {
+				rows[i] = rows[i][:5]
+			}
+		}
+		return writeAligned(a.stdout, rows)
+	})
 }
 
 func dateText(t *time.Time) string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -19,6 +20,32 @@ func TestRolesAndLifecycleCommands(t *testing.T) {
 	if strings.Contains(out, "Sales") {
 		t.Error(out)
 	}
+	// The published shapes: which roles, or all of one.
+	out, _ = s.run(exitOK, "", "identities", "roles", "2", "-o", "json")
+	var refs []map[string]any
+	if err := json.Unmarshal([]byte(out), &refs); err != nil || len(refs) != 2 || len(refs[0]) != 5 {
+		t.Fatalf("%v in %s", err, out)
+	}
+	demand(t, out, `"startDate": null`, `"startDate": "2031-04-30T22:00:00Z"`, `"type": "ROLE"`)
+	lead := refs[1]["role"].(map[string]any)["id"].(string)
+	for _, args := range [][]string{{"--role-id", lead}, {"--role-name", "lead"}, {"--role-id", lead, "--role-name", "LEAD"}} {
+		out, _ = s.run(exitOK, "", append([]string{"identities", "roles", "2", "-o", "json"}, args...)...)
+		var full []map[string]any
+		if err := json.Unmarshal([]byte(out), &full); err != nil || len(full) != 1 || len(full[0]) != 11 || full[0]["comments"] != "stands in" {
+			t.Errorf("%q: %v in %s", args, err, out)
+		}
+	}
+	out, _ = s.run(exitOK, "", "identities", "roles", "2", "-o", "json", "--role-id", lead, "--role-name", "Sales")
+	if out != "[]\n" {
+		t.Errorf("no role has this ID and this name: %s", out)
+	}
+	out, _ = s.run(exitOK, "", "identities", "roles", "2")
+	if demand(t, out, "ID ", "ROLE ", "REMOVE", "Sales"); strings.Contains(out, "stands in") {
+		t.Error(out)
+	}
+	out, _ = s.run(exitOK, "", "identities", "roles", "2", "--role-name", "Lead")
+	demand(t, out, "COMMENTS", "stands in")
+	s.run(exitUsage, "", "identities", "roles", "2", "-o", "csv")
 	_, errOut := s.run(exitUsage, "", "roles", "assign", "2", "lead", "--remove", "soon")
 	demand(t, errOut, `--remove: "soon" is no point in time`)
 	_, errOut = s.run(exitFailed, "", "roles", "revoke", "2", "Sales")

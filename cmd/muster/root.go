@@ -38,6 +38,8 @@ type app struct {
 	log *slog.Logger
 	// tracer sees the statements of a command that sends traces.
 	tracer pgx.QueryTracer
+	// mail is how the commands that send messages do so.
+	mail mailFlags
 }
 
 // usageError marks bad input: it exits with [exitUsage].

@@ -50,7 +50,8 @@ Tokens are verified by the keys of --jwks-url or --jwks-file. Without either the
 "muster token" makes, or the endpoint POST /oauth/token for the clients given by --dev-client.
 
 It serves /metrics for Prometheus, and sends traces where the standard variables of OpenTelemetry say
-(OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT). On the private PostgreSQL no other command can run beside it.`,
+(OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT). Invitations and verifications are sent by --smtp-host and the
+flags beside it, or --mail-log. On the private PostgreSQL no other command can run beside it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), &s) },
 	}
 	flags := cmd.Flags()
@@ -67,7 +68,8 @@ It serves /metrics for Prometheus, and sends traces where the standard variables
 	flags.StringVar(&s.tokenKey, "token-key", "", tokenKeyUsage)
 	flags.StringVar(&s.rateLimit, "rate-limit", "100/10s", "requests of each client in a time, or off")
 	flags.BoolVar(&s.logJSON, "log-json", false, "log as JSON")
-	flags.BoolVar(&s.noWorker, "no-worker", false, "leave tasks and the schedule to other processes")
+	flags.BoolVar(&s.noWorker, "no-worker", false, "leave tasks, messages and the schedule to other processes")
+	a.mail.register(cmd)
 	return cmd
 }
 
@@ -100,6 +102,9 @@ func (a *app) serve(ctx context.Context, s *server) (err error) {
 		// It outlives the interrupt, so that requests and batches that run are finished.
 		running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		defer cancel()
+		if !s.noWorker {
+			a.sayWhetherMessagesWait()
+		}
 		s.verify.Logger = a.log
 		verifier, err := httpapi.NewJWT(running, s.verify)
 		if err != nil {
@@ -189,7 +194,7 @@ func (a *app) listen(ctx, running context.Context, s *server, eng *engine.Engine
 	defer cancel()
 	err = errors.Join(err, web.Shutdown(stopping))
 	if !s.noWorker {
-		err = errors.Join(err, eng.Stop(stopping))
+		err = errors.Join(err, stopWorkers(stopping, eng))
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -164,11 +165,7 @@ it shows what would be written, and writes nothing.`,
 					return a.showPreview(ctx, eng, engine.PreviewParams{IDs: ids, Synchronize: true}, output, 0)
 				}
 				for _, id := range ids {
-					job, err := eng.SynchronizeAttributes(ctx, id)
-					var limited *engine.Error
-					if errors.As(err, &limited) && limited.Kind == engine.RateLimited {
-						return fmt.Errorf("%w: wait %s", err, limited.RetryAfter)
-					}
+					job, err := synchronize(ctx, eng, id)
 					if err != nil {
 						return err
 					}
@@ -181,6 +178,71 @@ it shows what would be written, and writes nothing.`,
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show what would be written, and write nothing")
 	cmd.Flags().StringVarP(&output, "output", "o", outputTable, "table or json, of a dry run")
 	return cmd
+}
+
+func (a *app) identitiesSyncCommand() *cobra.Command {
+	var wait bool
+	var output string
+	cmd := &cobra.Command{
+		Use: "sync ID|ALIAS", Short: "Bring the attributes of an identity's accounts up to the identity",
+		Long: `Sync launches the synchronization of the attributes of one identity and prints its job; a worker carries
+it out. With --wait this command does it itself. An identity can be synchronized once in ten seconds. "muster sync"
+does the same for several identities, and shows with --dry-run what would be written.`,
+		Args: exactArgs(1, "one ID or ALIAS"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+				return err
+			}
+			ctx := cmd.Context()
+			return a.withIdentity(ctx, args[0], func(eng *engine.Engine, id string) error {
+				job, err := synchronize(ctx, eng, id)
+				if err != nil {
+					return err
+				}
+				var result processed
+				if wait {
+					if result, err = a.processPending(ctx, eng); err != nil {
+						return err
+					}
+					if job, err = eng.SyncJob(ctx, job.ID); err != nil {
+						return err
+					}
+				}
+				return a.printSynchronized(id, &job, &result, output)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&wait, "wait", false, "carry it out now, with all else that waits, and show how it went")
+	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
+	return cmd
+}
+
+// printSynchronized shows the synchronization of an identity, and what was processed for it.
+func (a *app) printSynchronized(id string, job *engine.IdentitySyncJob, result *processed, output string) error {
+	if output == outputJSON {
+		if err := a.printJSON(job); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(a.stdout, "synchronizing %s: task %s, %s\n", id, job.ID, job.Status)
+		a.printProcessed(result.ProcessResult)
+		a.printProvisioned(result.Provisioning)
+	}
+	if job.Status == "ERROR" || len(result.Held) > 0 {
+		return printedError{exitFailed}
+	}
+	return nil
+}
+
+// synchronize asks for the synchronization of an identity, and says how long to wait where it is too early for that.
+func synchronize(ctx context.Context, eng *engine.Engine, id string) (engine.IdentitySyncJob, error) {
+	job, err := eng.SynchronizeAttributes(ctx, id)
+	var limited *engine.Error
+	if errors.As(err, &limited) && limited.Kind == engine.RateLimited {
+		return job, fmt.Errorf("%w: wait %s", err, limited.RetryAfter)
+	}
+	return job, err
 }
 
 func (a *app) operationsCommand() *cobra.Command {

@@ -76,6 +76,18 @@ func TestSourceCommands(t *testing.T) {
 	s.run(exitOK, "", "sync", "2")
 	_, errOut := s.run(exitFailed, "", "sync", "2")
 	demand(t, errOut, "less than 10s ago", "wait ")
+	_, errOut = s.run(exitFailed, "", "identities", "sync", "2", "-o", "json")
+	demand(t, errOut, "less than 10s ago", "wait ")
+	s.file("accounts.csv", "login,full,groups\n2,Sales,staff\n3,Drifted,leads\n")
+	s.run(exitOK, "", "source", "aggregate", "Files", "--no-process")
+	out, _ = s.run(exitOK, "", "identities", "sync", "3", "--wait", "-o", "json")
+	demand(t, out, `"status": "SUCCESS"`, `"type": "SYNCHRONIZE_IDENTITY_ATTRIBUTES"`, `\"identityId\"`)
+	if got, want := read(), "login,full,groups\n2,Sales,staff\n3,Sales,leads\n"; got != want {
+		t.Errorf("the file is %q, want %q", got, want)
+	}
+	out, _ = s.run(exitOK, "", "identities", "sync", "1")
+	demand(t, out, "synchronizing ", ": task ", ", QUEUED\n")
+	s.run(exitOK, "", "process")
 	out, _ = s.run(exitOK, "", "source", "sync", "Files")
 	demand(t, out, "processed 2 identities")
 	if got, want := read(), "login,full,groups\n2,Sales,staff\n3,Sales,leads\n"; got != want {

@@ -161,11 +161,17 @@ func (a *app) printTask(t *engine.TaskStatus, output string) error {
 	if t.Completed != nil && t.Launched != nil {
 		line("took", "%s", t.Completed.Sub(*t.Launched).Round(time.Millisecond))
 	}
-	line("identities", "%d calculated, %d changed, %d errors, %d warnings", n.IdentityCount, n.ChangedCount,
-		n.ErrorCount, n.WarningCount)
-	line("roles", "%d gained, %d lost", n.RolesGained, n.RolesLost)
-	line("states", "%d lifecycle states changed, %d identities ceased to be active", n.LifecycleChangedCount,
-		n.DeactivatedCount)
+	switch t.TaskDefinitionSummary.ID {
+	case engine.TaskInvitation, engine.TaskVerification:
+		line("messages", "%d sent, %d could not be sent, %d still to be sent", n.ChangedCount, n.ErrorCount,
+			t.Remaining)
+	default:
+		line("identities", "%d calculated, %d changed, %d errors, %d warnings", n.IdentityCount, n.ChangedCount,
+			n.ErrorCount, n.WarningCount)
+		line("roles", "%d gained, %d lost", n.RolesGained, n.RolesLost)
+		line("states", "%d lifecycle states changed, %d identities ceased to be active", n.LifecycleChangedCount,
+			n.DeactivatedCount)
+	}
 	if n.CorrelatedCount > 0 {
 		line("accounts", "%d correlated", n.CorrelatedCount)
 	}
@@ -253,12 +259,15 @@ func (a *app) printSchedule(s *engine.Schedule) error {
 }
 
 func (a *app) workerCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use: "worker", Short: "Carry out tasks and the schedule until it is interrupted",
 		Args: exactArgs(0, "no argument"),
 		Long: `Worker carries out tasks as they come, and scheduled processing at 08:00 and 20:00 in --time-zone. On an
 interrupt it finishes the batches that run and ends. Any number of workers may run on one database. On the private
-PostgreSQL no other command can run beside it: name a server with --database-url for that.`,
+PostgreSQL no other command can run beside it: name a server with --database-url for that.
+
+Invitations and verifications are sent where it is told how: by --smtp-host and the flags beside it, or --mail-log.
+Without these they wait.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
 			return a.withEngine(ctx, func(eng *engine.Engine) error {
@@ -266,16 +275,24 @@ PostgreSQL no other command can run beside it: name a server with --database-url
 				if err := eng.Start(running); err != nil {
 					return err
 				}
+				a.sayWhetherMessagesWait()
 				fmt.Fprintln(a.stderr, "working; interrupt to end")
 				<-ctx.Done()
 				stopping, cancel := context.WithTimeout(running, stopTimeout)
 				defer cancel()
-				err := eng.Stop(stopping)
-				if errors.Is(err, context.DeadlineExceeded) {
-					return fmt.Errorf("the batches that run took longer than %s and were ended: %w", stopTimeout, err)
-				}
-				return err
+				return stopWorkers(stopping, eng)
 			})
 		},
 	}
+	a.mail.register(cmd)
+	return cmd
+}
+
+// stopWorkers ends what an engine does in the background, within the time of the context.
+func stopWorkers(ctx context.Context, eng *engine.Engine) error {
+	err := eng.Stop(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("the batches that run took longer than %s and were ended: %w", stopTimeout, err)
+	}
+	return err
 }

@@ -69,6 +69,9 @@ func NewSMTP(config SMTPConfig) (*SMTP, error) {
 		return nil, fmt.Errorf("Encryption: %q is unknown: %s, %s and %s are known", config.Encryption, StartTLS, TLS,
 			NoTLS)
 	}
+	if config.Port < 0 || config.Port > 65535 {
+		return nil, fmt.Errorf("Port: %d is given where 1 to 65535 are allowed", config.Port)
+	}
 	if config.Port == 0 {
 		config.Port = port
 	}
@@ -113,12 +116,12 @@ func (s *SMTP) Notify(ctx context.Context, m *engine.Message) error {
 		return errors.New("the address of the identity is no mail address")
 	}
 	to.Name = m.Identity.Name
-	message := gomail.NewMsg()
+	message := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	message.FromMailAddress(s.from)
 	message.ToMailAddress(to)
 	message.Subject(words.subject)
 	message.SetDate()
-	_, domain, _ := strings.Cut(s.from.Address, "@")
+	domain := s.from.Address[strings.LastIndexByte(s.from.Address, '@')+1:]
 	message.SetMessageIDWithValue(m.ID + "@" + domain) // the same for each attempt
 	message.SetBodyString(gomail.TypeTextPlain, words.text)
 	message.AddAlternativeString(gomail.TypeTextHTML, words.html)
@@ -126,7 +129,11 @@ func (s *SMTP) Notify(ctx context.Context, m *engine.Message) error {
 	if err != nil {
 		return err
 	}
-	return plain(client.DialAndSendWithContext(ctx, message))
+	err = client.DialAndSendWithContext(ctx, message)
+	if message.IsDelivered() {
+		return nil // whatever went wrong afterwards: the server has it, and it must not be sent again
+	}
+	return plain(err)
 }
 
 // plain says what a mail server finds wrong, without the addresses and the texts that its answer may repeat.

@@ -39,14 +39,24 @@ type server struct {
 	mail    []string
 	rcpt    []string
 	refuses error
+	drops   bool // the connection, when a message was accepted
 }
 
 type session struct {
-	s      *server
-	signed bool
+	s        *server
+	conn     *smtp.Conn
+	signed   bool
+	accepted bool
 }
 
-func (c *session) Reset()                   {}
+func (c *session) Reset() {
+	c.s.mutex.Lock()
+	defer c.s.mutex.Unlock()
+	if c.accepted && c.s.drops {
+		_ = c.conn.Conn().Close()
+	}
+}
+
 func (c *session) Logout() error            { return nil }
 func (c *session) AuthMechanisms() []string { return []string{sasl.Plain} }
 func (c *session) Mail(string, *smtp.MailOptions) error {
@@ -78,10 +88,12 @@ func (c *session) Data(r io.Reader) error {
 	c.s.mutex.Lock()
 	defer c.s.mutex.Unlock()
 	c.s.mail = append(c.s.mail, string(text))
+	c.accepted = true
 	return err
 }
 
-func start(t *testing.T, immediate bool) *server {
+// newCertificate makes a certificate for 127.0.0.1 that signs itself, and a pool with it.
+func newCertificate(t *testing.T) (der []byte, key *ecdsa.PrivateKey, pool *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -90,17 +102,23 @@ func start(t *testing.T, immediate bool) *server {
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
+	if der, err = x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key); err != nil {
 		t.Fatal(err)
 	}
 	certificate, err := x509.ParseCertificate(der)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{pool: x509.NewCertPool()}
-	s.pool.AddCert(certificate)
-	s.Server = smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{s: s}, nil }))
+	pool = x509.NewCertPool()
+	pool.AddCert(certificate)
+	return der, key, pool
+}
+
+func start(t *testing.T, immediate bool) *server {
+	t.Helper()
+	der, key, pool := newCertificate(t)
+	s := &server{pool: pool}
+	s.Server = smtp.NewServer(smtp.BackendFunc(func(conn *smtp.Conn) (smtp.Session, error) { return &session{s: s, conn: conn}, nil }))
 	s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 	s.Domain, s.ErrorLog, s.EnableSMTPUTF8 = "localhost", log.New(io.Discard, "", 0), true
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -226,6 +244,9 @@ func TestHostileAndRefused(t *testing.T) {
 	if header, _, _ := parts(t, s.mail[0]); header.Get("Bcc") != "" || len(s.rcpt) != 1 || strings.Contains(header.Get("Subject"), "\n") {
 		t.Errorf("%v, %q", header, s.rcpt)
 	}
+	if _, plain, _ := parts(t, s.mail[0]); !strings.Contains(plain, "Hello Ann Bcc: x@example.com,") {
+		t.Errorf("the text is %q", plain)
+	}
 	s.refuses = &smtp.SMTPError{Code: 550, Message: "no ayse@example.com here"}
 	for name, n := range map[string]*notify.SMTP{
 		"refused":         n,
@@ -248,6 +269,16 @@ func TestHostileAndRefused(t *testing.T) {
 	}
 }
 
+// A message that the server has accepted is sent, also when the connection breaks before the end of the conversation.
+func TestAcceptedIsSent(t *testing.T) {
+	s := start(t, false)
+	s.drops = true
+	n := s.notifier(t, func(*notify.SMTPConfig) {})
+	if err := n.Notify(t.Context(), message(func(*engine.Message) {})); err != nil || len(s.mail) != 1 {
+		t.Errorf("%v, %d messages", err, len(s.mail))
+	}
+}
+
 func TestConfigFaults(t *testing.T) {
 	good := notify.SMTPConfig{Host: "h", From: "a@example.com", Links: links}
 	if _, err := notify.NewSMTP(good); err != nil {
@@ -256,9 +287,13 @@ func TestConfigFaults(t *testing.T) {
 	for want, change := range map[string]func(*notify.SMTPConfig){
 		"From":             func(c *notify.SMTPConfig) { c.From = "nobody" },
 		"Host":             func(c *notify.SMTPConfig) { c.Host = "" },
+		"Port":             func(c *notify.SMTPConfig) { c.Port = 65536 },
 		"Encryption":       func(c *notify.SMTPConfig) { c.Encryption = "rot13" },
 		"Links.Invitation": func(c *notify.SMTPConfig) { c.Links.Invitation = "https://example.com/" },
 		"Invitation.Text":  func(c *notify.SMTPConfig) { c.Templates.Invitation.Text = "{{.Nobody}}" },
+		"Verification.Sub": func(c *notify.SMTPConfig) {
+			c.Templates.Verification.Subject = "{{if .Token}}{{.Nobody}}{{end}}"
+		},
 		"Verification.HTM": func(c *notify.SMTPConfig) { c.Templates.Verification.HTML = "{{if}}" },
 	} {
 		config := good

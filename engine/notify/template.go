@@ -119,8 +119,14 @@ func compile(name string, own, standard Texts) (c compiled, err error) {
 	if err != nil {
 		return c, err
 	}
-	_, err = c.render(&Data{Name: "Name", Link: "https://example.com/?token=x", Expires: time.Unix(0, 0).UTC()})
-	return c, err
+	// Both of its forms, so that no fault waits for the first message of one.
+	for _, data := range []Data{{Link: "https://example.com/?token=x"}, {Token: "x", Source: "Source"}} {
+		data.Name, data.Expires = "Name", time.Unix(0, 0).UTC()
+		if _, err := c.render(&data); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
 }
 
 // rendered is a message in words.
@@ -132,9 +138,11 @@ func (c *compiled) render(data *Data) (rendered, error) {
 		c.html.Execute(&html, data)); err != nil {
 		return rendered{}, err
 	}
-	// A subject is one line, whatever a name has in it.
-	return rendered{strings.Join(strings.Fields(subject.String()), " "), text.String(), html.String()}, nil
+	return rendered{oneLine(subject.String()), text.String(), html.String()}, nil
 }
+
+// oneLine makes one line of a text, whatever it has in it.
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // composer makes the words of messages.
 type composer struct {
@@ -161,7 +169,8 @@ func (c *composer) compose(m *engine.Message) (rendered, error) {
 	if !known {
 		return rendered{}, fmt.Errorf("there is no text for a message of the purpose %q", m.Purpose)
 	}
-	data := &Data{Name: m.Identity.Name, Source: m.Source, Expires: m.Expires.UTC()}
+	// A name comes from a source: it must not go on as paragraphs of the message.
+	data := &Data{Name: oneLine(m.Identity.Name), Source: oneLine(m.Source), Expires: m.Expires.UTC()}
 	link := c.links.Invitation
 	if m.Purpose == engine.PurposeVerification {
 		link = c.links.Verification

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/store"
+)
+
+func (a *app) identitiesInviteCommand() *cobra.Command {
+	var params engine.InviteParams
+	var wait bool
+	var output string
+	cmd := &cobra.Command{
+		Use: "invite ID|ALIAS... | --uninvited", Short: "Invite identities to register, by mail",
+		Long: `Invite launches a task that sends a message with a link to each identity that is not registered. The
+link is good for 7 days, and replaces the one before. With --uninvited it goes to all who were not invited yet, at
+most 1,000 at a time.
+
+A worker that has a mail server sends the messages ("muster worker --smtp-host ..."). With --wait this command
+tries each message that waits, once, and shows how that went.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if (len(args) > 0) == params.Uninvited {
+				return usage("%s takes either identities or --uninvited", cmd.CommandPath())
+			}
+			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+				return err
+			}
+			if err := a.demandMail(wait); err != nil {
+				return err
+			}
+			ctx := cmd.Context()
+			return a.withEngine(ctx, func(eng *engine.Engine) error {
+				var err error
+				if params.IDs, err = identityIDs(ctx, eng, args); err != nil {
+					return err
+				}
+				task, err := eng.InviteIdentities(ctx, params)
+				if err == nil && wait {
+					task, err = a.sendTask(ctx, eng, task.ID)
+				}
+				if err != nil {
+					return err
+				}
+				if err := a.printTask(&task, output); err != nil {
+					return err
+				}
+				return a.printUnsent(&task, wait)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&params.Uninvited, "uninvited", false, "invite all who are not registered and not invited yet")
+	flags.BoolVar(&wait, "wait", false, "send the messages now, and show how it went")
+	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
+	a.mail.register(cmd)
+	return cmd
+}
+
+func (a *app) identitiesVerifyCommand() *cobra.Command {
+	var params engine.VerificationParams
+	var wait bool
+	cmd := &cobra.Command{
+		Use: "verify ID|ALIAS --via WAY", Short: "Send an identity what it sets a new password with",
+		Long: `Verify sends an identity a token, good for 2 hours, by which it sets a new password: on a source, or the
+host's own. EMAIL_WORK and EMAIL_PERSONAL send it to be typed in, LINK_WORK and LINK_PERSONAL as a link.
+
+A worker that has a mail server sends the message ("muster worker --smtp-host ..."). With --wait this command tries
+each message that waits, once, and shows how that went.`,
+		Args: exactArgs(1, "one ID or ALIAS"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.demandMail(wait); err != nil {
+				return err
+			}
+			ctx := cmd.Context()
+			return a.withIdentity(ctx, args[0], func(eng *engine.Engine, id string) error {
+				if err := eng.SendVerification(ctx, id, params); err != nil {
+					return err
+				}
+				task, err := verificationTask(ctx, eng, id)
+				if err == nil && wait {
+					task, err = a.sendTask(ctx, eng, task.ID)
+				}
+				if err != nil {
+					return err
+				}
+				if err := a.printTask(&task, outputTable); err != nil {
+					return err
+				}
+				return a.printUnsent(&task, wait)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&params.Via, "via", "", "EMAIL_WORK, EMAIL_PERSONAL, LINK_WORK or LINK_PERSONAL")
+	flags.StringVar(&params.Source, "source", "", "source whose password is set, ID or name (default: the host's own)")
+	flags.BoolVar(&wait, "wait", false, "send the message now, and show how it went")
+	a.mail.register(cmd)
+	return cmd
+}
+
+// verificationTask returns the latest task that sends an identity a verification: the one that was launched now, or a
+// moment ago, where the same was asked for then.
+func verificationTask(ctx context.Context, eng *engine.Engine, identity string) (engine.TaskStatus, error) {
+	id, err := store.ParseID(identity) // an ID may be spelled with dashes
+	if err != nil {
+		return engine.TaskStatus{}, err
+	}
+	tasks, err := eng.Tasks(ctx, engine.TaskQuery{})
+	if err != nil {
+		return engine.TaskStatus{}, err
+	}
+	for i := range tasks {
+		if tasks[i].TaskDefinitionSummary.ID == engine.TaskVerification && tasks[i].Target.ID == id.String() {
+			return tasks[i], nil
+		}
+	}
+	return engine.TaskStatus{}, errors.New("the verification was launched, but is not among the latest tasks: " +
+		`see "muster tasks"`)
+}

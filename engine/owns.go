@@ -1,0 +1,79 @@
+package engine
+
+import "context"
+
+// The kinds of a host's own objects that [Owned] has a member for. A host registers them, as any others, by
+// [Engine.RegisterOwned].
+const (
+	OwnedApplication = "APPLICATION"
+	// OwnedEntitlement is for owners of entitlements, whom the engine does not know by itself: sources do not tell
+	// them.
+	OwnedEntitlement = "ENTITLEMENT"
+	// OwnedFallbackApprover says that an identity approves what has no other approver. The object is what it does so
+	// for, as the tenant.
+	OwnedFallbackApprover = "FALLBACK_APPROVER"
+	OwnedGovernanceGroup  = "GOVERNANCE_GROUP"
+)
+
+// Owned is everything that an identity owns, with the members that the product's search documents have for it. No list
+// is nil.
+type Owned struct {
+	AccessProfiles   []OwnedReference `json:"accessProfiles"`
+	Apps             []OwnedReference `json:"apps"`
+	Entitlements     []OwnedReference `json:"entitlements"`
+	FallbackApprover bool             `json:"fallbackApprover"`
+	GovernanceGroups []OwnedReference `json:"governanceGroups"`
+	Roles            []OwnedReference `json:"roles"`
+	Sources          []OwnedReference `json:"sources"`
+	// Others is what those documents have no list for: identity profiles, what the identity is the fallback approver
+	// for, and the host's other kinds.
+	Others []Reference `json:"others"`
+}
+
+// OwnedReference names an object whose type the list around it tells.
+type OwnedReference struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// Owns returns everything that an identity owns, by kind. [Engine.Ownership] has the same objects as what keeps from a
+// deletion: each of them does, that of a fallback approver too, until it is given to somebody else
+// ([Engine.ReassignOwned]) or forgotten ([Engine.ForgetOwned]). In each list, what is configured comes first, by name,
+// and then what the host has registered, by ID.
+func (e *Engine) Owns(ctx context.Context, identity string) (Owned, error) {
+	const op = "list what the identity owns"
+	id, err := e.demandIdentity(ctx, op, identity)
+	if err != nil {
+		return Owned{}, err
+	}
+	references, err := e.ownedReferences(ctx, e.pool, id)
+	if err != nil {
+		return Owned{}, wrap(op, identity, err)
+	}
+	return sortOwned(references), nil
+}
+
+// sortOwned puts each reference into its list.
+func sortOwned(references []Reference) Owned {
+	owned := Owned{Others: []Reference{}}
+	lists := map[string]*[]OwnedReference{
+		string(TypeAccessProfile): &owned.AccessProfiles,
+		OwnedApplication:          &owned.Apps,
+		OwnedEntitlement:          &owned.Entitlements,
+		OwnedGovernanceGroup:      &owned.GovernanceGroups,
+		string(TypeRole):          &owned.Roles,
+		string(TypeSource):        &owned.Sources,
+	}
+	for _, list := range lists {
+		*list = []OwnedReference{}
+	}
+	for _, r := range references {
+		if list := lists[r.Type]; list != nil {
+			*list = append(*list, OwnedReference{ID: r.ID, Name: r.Name})
+			continue
+		}
+		owned.FallbackApprover = owned.FallbackApprover || r.Type == OwnedFallbackApprover
+		owned.Others = append(owned.Others, r)
+	}
+	return owned
+}
