@@ -42,7 +42,7 @@ func run(m *testing.M) (code int, err error) {
 	if err := p.prepare(); err != nil {
 		return 1, err
 	}
-	s, err := p.serve(
+	s, err := p.serve("--mail-log",
 		"--dev-client", adminID+":"+adminSecret+":ORG_ADMIN",
 		"--dev-client", plainID+":"+plainSecret+":",
 		"--dev-client", busyID+":"+busySecret+":ORG_ADMIN",
