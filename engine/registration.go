@@ -116,26 +116,10 @@ func (e *Engine) InviteIdentitiesTx(ctx context.Context, tx pgx.Tx, params Invit
 }
 
 func (e *Engine) inviteIdentities(ctx context.Context, tx pgx.Tx, params InviteParams) (TaskStatus, error) {
-	const op = "invite identities"
-	var wanted []store.ID
-	var err error
-	switch {
-	case len(params.IDs) > 0:
-		wanted, err = e.existing(ctx, tx, op, params.IDs, InviteIdentitiesMax)
-	case params.Uninvited:
-		wanted, err = e.store.UninvitedIdentities(ctx, tx, InviteIdentitiesMax)
-	default:
-		err = invalid(op, "ids", "identities are expected, or uninvited as true")
-	}
+	wanted, err := e.invitees(ctx, tx, params)
 	if err != nil {
 		return TaskStatus{}, err
 	}
-	// Locked, so that of two calls at once the second sees what the first asked for.
-	locked, err := e.store.LockIdentities(ctx, tx, wanted)
-	if err != nil {
-		return TaskStatus{}, err
-	}
-	wanted = slices.DeleteFunc(wanted, func(id store.ID) bool { return !slices.Contains(locked, id) })
 	now := e.now()
 	task := &store.Task{ID: store.NewID(), Kind: TaskInvitation, Population: int64(len(wanted)),
 		Description: fmt.Sprintf("Invite %s", plural(len(wanted), "identity", "identities"))}
@@ -165,16 +149,35 @@ func (e *Engine) inviteIdentities(ctx context.Context, tx pgx.Tx, params InviteP
 	return e.launchMessages(ctx, tx, task, list, messages, now)
 }
 
-// existing returns identities that are named by ID, each once, and go on existing until the transaction ends.
-func (e *Engine) existing(ctx context.Context, tx pgx.Tx, op string, ids []string, limit int) ([]store.ID, error) {
-	if len(ids) > limit {
-		return nil, invalid(op, "ids", "%d identities are named: at most %d are allowed", len(ids), limit)
+// invitees returns the identities to be invited, each once. They are locked, so that of two calls at once the second
+// sees what the first asked for.
+func (e *Engine) invitees(ctx context.Context, tx pgx.Tx, params InviteParams) ([]store.ID, error) {
+	const op = "invite identities"
+	var wanted []store.ID
+	var err error
+	switch {
+	case len(params.IDs) > InviteIdentitiesMax:
+		err = invalid(op, "ids", "%d identities are named: at most %d are allowed", len(params.IDs),
+			InviteIdentitiesMax)
+	case len(params.IDs) > 0:
+		wanted, err = distinctIDs(op, params.IDs)
+	case params.Uninvited:
+		wanted, err = e.store.UninvitedIdentities(ctx, tx, InviteIdentitiesMax)
+	default:
+		err = invalid(op, "ids", "identities are expected, or uninvited as true")
 	}
-	wanted, err := distinctIDs(op, ids)
 	if err != nil {
 		return nil, err
 	}
-	return wanted, e.demandExisting(ctx, tx, op, wanted)
+	locked, err := e.store.LockIdentities(ctx, tx, wanted)
+	if err != nil {
+		return nil, err
+	}
+	gone := func(id store.ID) bool { return !slices.Contains(locked, id) }
+	if at := slices.IndexFunc(wanted, gone); at >= 0 && len(params.IDs) > 0 {
+		return nil, &Error{Kind: NotFound, Op: op, Subject: wanted[at].String(), Err: errNoIdentity}
+	}
+	return slices.DeleteFunc(wanted, gone), nil
 }
 
 // launchMessages writes a task that sends messages, and its job.
