@@ -164,7 +164,7 @@ func TestInvite(t *testing.T) {
 	_, err = f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{ann, unknown}})
 	demandKind(t, err, engine.NotFound, unknown)
 	_, err = f.InviteIdentities(t.Context(), engine.InviteParams{IDs: make([]string, engine.InviteIdentitiesMax+1)})
-	demandKind(t, err, engine.Invalid, "at most 1000 are allowed")
+	demandKind(t, err, engine.Invalid, "1 to 1000 are allowed")
 }
 
 func TestInvitationsThatFail(t *testing.T) {
