@@ -120,12 +120,17 @@ func (e *Engine) existing(ctx context.Context, tx pgx.Tx, op string, ids []strin
 	if err != nil {
 		return nil, err
 	}
+	return wanted, demandAll(op, wanted, found, missing)
+}
+
+// demandAll says which of the identities that were named do not exist, nil when all were found.
+func demandAll(op string, wanted, found []store.ID, nobodys []string) error {
 	for _, id := range wanted {
 		if !slices.Contains(found, id) {
-			missing = append(missing, id.String())
+			nobodys = append(nobodys, id.String())
 		}
 	}
-	return wanted, noIdentities(op, missing)
+	return noIdentities(op, nobodys)
 }
 
 // parseIDs reads 1 to limit IDs, each once. A text that is no ID is nobody's: those are returned too.

@@ -116,26 +116,10 @@ func (e *Engine) InviteIdentitiesTx(ctx context.Context, tx pgx.Tx, params Invit
 }
 
 func (e *Engine) inviteIdentities(ctx context.Context, tx pgx.Tx, params InviteParams) (TaskStatus, error) {
-	const op = "invite identities"
-	var wanted []store.ID
-	var err error
-	switch {
-	case len(params.IDs) > 0:
-		wanted, err = e.existing(ctx, tx, op, params.IDs, InviteIdentitiesMax)
-	case params.Uninvited:
-		wanted, err = e.store.UninvitedIdentities(ctx, tx, InviteIdentitiesMax)
-	default:
-		err = invalidAs(Missing, op, "ids", "identities are expected, or uninvited as true")
-	}
+	wanted, err := e.invitees(ctx, tx, params)
 	if err != nil {
 		return TaskStatus{}, err
 	}
-	// Locked, so that of two calls at once the second sees what the first asked for.
-	locked, err := e.store.LockIdentities(ctx, tx, wanted)
-	if err != nil {
-		return TaskStatus{}, err
-	}
-	wanted = slices.DeleteFunc(wanted, func(id store.ID) bool { return !slices.Contains(locked, id) })
 	now := e.now()
 	task := &store.Task{ID: store.NewID(), Kind: TaskInvitation, Population: int64(len(wanted)),
 		Description: fmt.Sprintf("Invite %s", plural(len(wanted), "identity", "identities"))}
@@ -163,6 +147,34 @@ func (e *Engine) inviteIdentities(ctx context.Context, tx pgx.Tx, params InviteP
 		}
 	}
 	return e.launchMessages(ctx, tx, task, list, messages, now)
+}
+
+// invitees returns the identities to be invited, each once. They are locked, so that of two calls at once the second
+// sees what the first asked for.
+func (e *Engine) invitees(ctx context.Context, tx pgx.Tx, params InviteParams) ([]store.ID, error) {
+	const op = "invite identities"
+	var wanted []store.ID
+	var nobodys []string
+	var err error
+	switch {
+	case len(params.IDs) > 0:
+		wanted, nobodys, err = parseIDs(op, params.IDs, InviteIdentitiesMax)
+	case params.Uninvited:
+		wanted, err = e.store.UninvitedIdentities(ctx, tx, InviteIdentitiesMax)
+	default:
+		err = invalidAs(Missing, op, "ids", "identities are expected, or uninvited as true")
+	}
+	if err != nil {
+		return nil, err
+	}
+	locked, err := e.store.LockIdentities(ctx, tx, wanted)
+	if err != nil {
+		return nil, err
+	}
+	if len(params.IDs) == 0 {
+		return locked, nil
+	}
+	return wanted, demandAll(op, wanted, locked, nobodys)
 }
 
 // launchMessages writes a task that sends messages, and its job.

@@ -160,6 +160,11 @@ func TestInvite(t *testing.T) {
 	demandKind(t, err, engine.Invalid, "uninvited as true")
 	_, err = f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{ann, "nobody"}})
 	demandKind(t, err, engine.NotFound, "nobody")
+	const unknown = "0123456789abcdef0123456789abcdef"
+	_, err = f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{ann, unknown}})
+	demandKind(t, err, engine.NotFound, unknown)
+	_, err = f.InviteIdentities(t.Context(), engine.InviteParams{IDs: make([]string, engine.InviteIdentitiesMax+1)})
+	demandKind(t, err, engine.Invalid, "1 to 1000 are allowed")
 }
 
 func TestInvitationsThatFail(t *testing.T) {

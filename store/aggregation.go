@@ -33,7 +33,7 @@ func (s *Store) Stage(ctx context.Context, tx pgx.Tx, next StageRows) (int64, er
 		    native_identity  text COLLATE "C"      NOT NULL,
 		    name             text COLLATE "C"      NOT NULL,
 		    name_key         text COLLATE "C"      NOT NULL,
-		    attributes       jsonb                 NOT NULL,
+		    attributes       text COLLATE "C"      NOT NULL, -- JSON, which is only read where it is new
 		    fingerprint      uuid                  NOT NULL,
 		    correlation_keys text[] COLLATE "C"    NOT NULL,
 		    account_id       uuid                  NOT NULL,
@@ -220,7 +220,7 @@ func (s *Store) UpdateChanged(ctx context.Context, tx pgx.Tx, source ID, cause C
 	const statement = `
 		WITH changed AS MATERIALIZED (
 		    SELECT a.id, a.identity_id, a.manually_correlated, a.correlation_keys <> g.correlation_keys AS rekeyed,
-		           g.name, g.attributes, g.fingerprint, g.correlation_keys
+		           g.name, g.attributes::jsonb AS attributes, g.fingerprint, g.correlation_keys
 		    FROM muster.accounts a
 		    JOIN pg_temp.aggregation_stage g ON g.native_identity = a.native_identity
 		    WHERE a.source_id = $1 AND a.fingerprint <> g.fingerprint
@@ -267,8 +267,8 @@ type NewAccounts struct {
 func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, cause Cause) (NewAccounts, error) {
 	const statement = `
 		WITH fresh AS MATERIALIZED (
-		    SELECT g.account_id AS id, g.identity_id, g.native_identity, g.name, g.name_key, g.attributes,
-		           g.fingerprint, g.correlation_keys
+		    SELECT g.account_id AS id, g.identity_id, g.native_identity, g.name, g.name_key,
+		           g.attributes::jsonb AS attributes, g.fingerprint, g.correlation_keys
 		    FROM pg_temp.aggregation_stage g
 		    LEFT JOIN muster.accounts a ON a.source_id = $1 AND a.native_identity = g.native_identity
 		    WHERE a.id IS NULL

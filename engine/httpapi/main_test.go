@@ -84,7 +84,7 @@ type server struct {
 	issuer  *devtoken.Issuer
 	logs    *logs
 	// documents are what requests and responses are held against: that of the API, and the published one where it is at
-	// hand.
+	// hand, in MUSTER_CONTRACT_DIR.
 	documents []*wire.Document
 }
 
