@@ -55,6 +55,20 @@ type RoleAccountTarget struct {
 	Role        *Reference  `json:"role,omitempty"` // the access profile; nil for entitlements of the role itself
 }
 
+// RoleAssignmentRef is a role of an identity in short, in the published shape.
+type RoleAssignmentRef struct {
+	ID         string     `json:"id"`
+	Role       Reference  `json:"role"`
+	AddedDate  time.Time  `json:"addedDate"`
+	StartDate  *time.Time `json:"startDate"`
+	RemoveDate *time.Time `json:"removeDate"`
+}
+
+// Ref returns the assignment in short.
+func (a *RoleAssignment) Ref() RoleAssignmentRef {
+	return RoleAssignmentRef{a.ID, a.Role, a.AddedDate, a.StartDate, a.RemoveDate}
+}
+
 // AccountInfo names an account.
 type AccountInfo struct {
 	NativeIdentity string `json:"nativeIdentity"`

@@ -52,15 +52,6 @@ it shows all that is known of the assignments of that role; where both are given
 	return cmd
 }
 
-// roleAssignmentRef is what of a role assignment is published where no role is asked for.
-type roleAssignmentRef struct {
-	ID         string           `json:"id"`
-	Role       engine.Reference `json:"role"`
-	AddedDate  time.Time        `json:"addedDate"`
-	StartDate  *time.Time       `json:"startDate"`
-	RemoveDate *time.Time       `json:"removeDate"`
-}
-
 // listRoles lists the roles of an identity that is named by ID or alias: all that is known of them, or with short which
 // they are and when they hold.
 func (a *app) listRoles(ctx context.Context, name string, query engine.RoleAssignmentQuery, output string,
@@ -74,11 +65,11 @@ func (a *app) listRoles(ctx context.Context, name string, query engine.RoleAssig
 		if err != nil {
 			return err
 		}
-		refs := make([]roleAssignmentRef, len(assignments))
+		refs := make([]engine.RoleAssignmentRef, len(assignments))
 		rows := [][]string{{"ID", "ROLE", "ADDED", "START", "REMOVE", "SOURCE", "COMMENTS"}}
 		for i := range assignments {
 			as := &assignments[i]
-			refs[i] = roleAssignmentRef{as.ID, as.Role, as.AddedDate, as.StartDate, as.RemoveDate}
+			refs[i] = as.Ref()
 			comments := ""
 			if as.Comments != nil {
 				comments = oneLine(*as.Comments)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/muster-engine/muster/engine"
 )
@@ -87,15 +86,6 @@ func (h *Handler) getOwnership(c *call) error {
 	return nil
 }
 
-// roleAssignmentRef is the short one of the two published shapes.
-type roleAssignmentRef struct {
-	ID         string           `json:"id"`
-	Role       engine.Reference `json:"role"`
-	AddedDate  time.Time        `json:"addedDate"`
-	StartDate  *time.Time       `json:"startDate"`
-	RemoveDate *time.Time       `json:"removeDate"`
-}
-
 // getRoleAssignments answers in the short shape, and in the full one where a role is named.
 func (h *Handler) getRoleAssignments(c *call) error {
 	q, err := c.query()
@@ -111,10 +101,9 @@ func (h *Handler) getRoleAssignments(c *call) error {
 		c.respond(http.StatusOK, list)
 		return nil
 	}
-	refs := make([]roleAssignmentRef, len(list))
+	refs := make([]engine.RoleAssignmentRef, len(list))
 	for i := range list {
-		a := &list[i]
-		refs[i] = roleAssignmentRef{a.ID, a.Role, a.AddedDate, a.StartDate, a.RemoveDate}
+		refs[i] = list[i].Ref()
 	}
 	c.respond(http.StatusOK, refs)
 	return nil
