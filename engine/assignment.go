@@ -392,9 +392,12 @@ func parsedID(text string) (store.ID, bool) {
 // RoleAssignment returns one role assignment of an identity.
 func (e *Engine) RoleAssignment(ctx context.Context, identity, assignment string) (RoleAssignment, error) {
 	const op = "get the role assignment"
-	owner, err := store.ParseID(identity)
-	id, err2 := store.ParseID(assignment)
-	if err != nil || err2 != nil {
+	owner, err := e.demandIdentity(ctx, op, identity)
+	if err != nil {
+		return RoleAssignment{}, err
+	}
+	id, known := parsedID(assignment)
+	if !known {
 		return RoleAssignment{}, &Error{Kind: NotFound, Op: op, Subject: assignment, Err: errNoAssignment}
 	}
 	row, err := e.store.RoleAssignment(ctx, e.pool, owner, id)

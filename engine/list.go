@@ -114,11 +114,11 @@ func (e *Engine) identityQuery(ctx context.Context, params ListParams) (store.Id
 	}
 	if strings.TrimSpace(params.Filters) != "" {
 		if query.Filter, err = filterql.ParseFilter(params.Filters, schema); err != nil {
-			return query, err
+			return query, wrap("list identities", "filters", err)
 		}
 	}
 	if query.Order, err = filterql.ParseOrdering(params.Sorters, schema, "id"); err != nil {
-		return query, err
+		return query, wrap("list identities", "sorters", err)
 	}
 	if params.After != "" {
 		if query.After, err = query.Order.ParseCursor(params.After); err != nil {

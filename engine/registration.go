@@ -433,8 +433,7 @@ func (e *Engine) noteMessage(ctx context.Context, tx pgx.Tx, n *store.Notificati
 	case failure == nil:
 		counts.Changed = 1
 		if n.Purpose == PurposeInvitation {
-			if _, err := e.store.SetCloudStatus(ctx, tx, n.IdentityID, "PENDING", []string{"UNREGISTERED"},
-				now); err != nil {
+			if err := e.store.MarkInvited(ctx, tx, n.IdentityID, now); err != nil {
 				return err
 			}
 		}
@@ -629,8 +628,8 @@ func (e *Engine) returnToken(ctx context.Context, t *store.Token) error {
 	})
 }
 
-// ResetIdentity ends the registration of an identity: its status is UNREGISTERED, its user levels are removed, and its
-// open tokens are revoked. It can be invited again.
+// ResetIdentity ends the registration of an identity: its status is UNREGISTERED, its user levels are removed, its open
+// tokens are revoked, and messages that wait to be sent to it are cancelled. It can be invited again at once.
 func (e *Engine) ResetIdentity(ctx context.Context, identity string) error {
 	err := e.inTx(ctx, func(tx pgx.Tx) error { return e.resetIdentity(ctx, tx, identity) })
 	return wrap("reset the identity", identity, err)
@@ -653,7 +652,10 @@ func (e *Engine) resetIdentity(ctx context.Context, tx pgx.Tx, identity string) 
 	if err := e.store.SetUserLevels(ctx, tx, id, nil, now); err != nil {
 		return err
 	}
-	return e.store.RevokeTokens(ctx, tx, id, now)
+	if err := e.store.RevokeTokens(ctx, tx, id, now); err != nil {
+		return err
+	}
+	return e.store.CancelNotificationsOf(ctx, tx, id, now)
 }
 
 // SetUserLevels replaces what an identity may do beyond a user, as ORG_ADMIN or HELPDESK. The host decides what they

@@ -573,3 +573,56 @@ func TestTokenGivenBack(t *testing.T) {
 		t.Error("a password was set")
 	}
 }
+
+// A reset ends what is under way: no message comes after it that was asked for before, one that is on its way changes
+// nothing, and the next invitation is sent at once.
+func TestResetEndsInvitations(t *testing.T) {
+	t.Parallel()
+	f, box, _ := registering(t, engine.Config{})
+	ann := f.find("1").ID
+	invite := func() engine.TaskStatus {
+		t.Helper()
+		task, err := f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{ann}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return task
+	}
+	reset := func() {
+		t.Helper()
+		if err := f.ResetIdentity(t.Context(), ann); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// While it waits.
+	task := invite()
+	reset()
+	f.send()
+	if mail := box.take(); len(mail) != 0 || f.find("1").IdentityStatus != "UNREGISTERED" {
+		t.Errorf("%d messages were sent, the status is %s", len(mail), f.find("1").IdentityStatus)
+	}
+	if task, err := f.Task(t.Context(), task.ID); err != nil || !task.Ended() {
+		t.Errorf("%+v, %v", task, err)
+	}
+	// While it is on its way.
+	box.during = func(*engine.Message) { reset() }
+	invite()
+	f.send()
+	box.during = nil
+	mail := box.take()
+	if len(mail) != 1 || f.find("1").IdentityStatus != "UNREGISTERED" {
+		t.Fatalf("%d messages were sent, the status is %s", len(mail), f.find("1").IdentityStatus)
+	}
+	_, err := f.RedeemInvitation(t.Context(), mail[0].Token)
+	demandKind(t, err, engine.Forbidden, "revoked")
+	// After it.
+	invite()
+	f.send()
+	mail = box.take()
+	if len(mail) != 1 || f.find("1").IdentityStatus != "PENDING" {
+		t.Fatalf("%d messages were sent, the status is %s", len(mail), f.find("1").IdentityStatus)
+	}
+	if _, err := f.RedeemInvitation(t.Context(), mail[0].Token); err != nil {
+		t.Error(err)
+	}
+}

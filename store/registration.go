@@ -104,6 +104,18 @@ func (s *Store) SetCloudStatus(ctx context.Context, tx pgx.Tx, id ID, status str
 	return tag.RowsAffected() > 0, mapError(err)
 }
 
+// MarkInvited makes an identity PENDING that is UNREGISTERED and has an invitation that can be redeemed: one whose
+// invitation was revoked while it was sent stays what it is.
+func (s *Store) MarkInvited(ctx context.Context, tx pgx.Tx, id ID, now time.Time) error {
+	const statement = `
+		UPDATE muster.identities i SET cloud_status = 'PENDING', modified = $2
+		WHERE i.id = $1 AND i.cloud_status = 'UNREGISTERED'
+		  AND EXISTS (SELECT FROM muster.one_time_tokens t
+		              WHERE t.identity_id = i.id AND t.purpose = 'INVITATION' AND t.used IS NULL AND t.revoked IS NULL)`
+	_, err := tx.Exec(ctx, s.sql(statement), id, now)
+	return mapError(err)
+}
+
 // SetUserLevels replaces what an identity may do. It returns [ErrNotFound] when there is none.
 func (s *Store) SetUserLevels(ctx context.Context, tx pgx.Tx, id ID, levels []string, now time.Time) error {
 	const statement = `UPDATE muster.identities SET user_levels = $2, modified = $3 WHERE id = $1`
@@ -239,15 +251,28 @@ func (s *Store) CancelNotifications(ctx context.Context, tx pgx.Tx, task ID, now
 	return mapError(err)
 }
 
-// RecentNotifications returns the messages for a purpose that identities are to be sent, or were sent since a time.
+// CancelNotificationsOf cancels what of an identity's messages was not sent.
+func (s *Store) CancelNotificationsOf(ctx context.Context, tx pgx.Tx, identity ID, now time.Time) error {
+	const statement = `
+		UPDATE muster.notifications SET state = 'CANCELLED', completed = $2
+		WHERE identity_id = $1 AND state = 'PENDING'`
+	_, err := tx.Exec(ctx, s.sql(statement), identity, now)
+	return mapError(err)
+}
+
+// RecentNotifications returns the messages for a purpose that identities are to be sent, or were sent since a time with
+// a token that is still good.
 func (s *Store) RecentNotifications(ctx context.Context, q Querier, identities []ID, purpose string,
 	since time.Time,
 ) ([]Notification, error) {
 	const statement = `
-		SELECT id, task_id, identity_id, purpose, via, source_id, attempts
-		FROM muster.notifications
-		WHERE identity_id = ANY ($1) AND purpose = $2
-		  AND (state = 'PENDING' OR state = 'SENT' AND completed > $3)`
+		SELECT n.id, n.task_id, n.identity_id, n.purpose, n.via, n.source_id, n.attempts
+		FROM muster.notifications n
+		WHERE n.identity_id = ANY ($1) AND n.purpose = $2
+		  AND (n.state = 'PENDING' OR n.state = 'SENT' AND n.completed > $3 AND EXISTS (
+		          SELECT FROM muster.one_time_tokens t
+		          WHERE t.identity_id = n.identity_id AND t.purpose = n.purpose AND t.used IS NULL
+		            AND t.revoked IS NULL AND t.source_id IS NOT DISTINCT FROM n.source_id))`
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Notification], nonNil(identities), purpose, since)
 }
 

@@ -113,6 +113,10 @@ func TestResetIdentity(t *testing.T) {
 		identity.Attributes["internalCloudStatus"] != "UNREGISTERED" {
 		t.Errorf("%+v", identity)
 	}
+	// The invitation was revoked, so that the next one is sent at once.
+	if task := c.ended(t, c.invite(t, id).Id); task.Attributes["changedCount"] != 1.0 {
+		t.Errorf("%v", task.Attributes)
+	}
 }
 
 // verification asks for a token by one of the ways, for the accounts on a source or, without one, for the host's own.
