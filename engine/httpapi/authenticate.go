@@ -31,8 +31,8 @@ type Principal struct {
 func (p *Principal) hasLevel(level string) bool { return slices.Contains(p.Authorities, level) }
 func (p *Principal) hasScope(scope string) bool { return slices.Contains(p.Scopes, scope) }
 
-// application reports whether the client acts for no user.
-func (p *Principal) application() bool { return p.hasLevel(levelAPI) }
+// application reports whether the client acts for no user: then it has no user level either.
+func (p *Principal) application() bool { return len(p.Authorities) == 1 && p.Authorities[0] == levelAPI }
 
 // key is what the rate limit counts by.
 func (p *Principal) key() string {

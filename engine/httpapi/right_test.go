@@ -5,8 +5,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/muster-engine/muster/engine/httpapi"
+	"github.com/muster-engine/muster/engine/httpapi/devtoken"
 )
 
 // operation is one operation, and who may call it: the published table.
@@ -129,6 +131,27 @@ func TestRightsOfTasks(t *testing.T) {
 					t.Errorf("%s by %q with %s: %d, want %d", path, level, scope, response.StatusCode, want)
 				}
 			}
+		}
+	}
+}
+
+// A client that acts for a user has that user's rights, whatever it is beside.
+func TestClientOfUser(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, httpapi.Config{})
+	token, err := s.issuer.Mint(devtoken.Grant{ClientID: "c", Authorities: []string{"API", "HELPDESK"}}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]int{"/x/reset": http.StatusNotFound, "/invite": http.StatusBadRequest,
+		"/x/synchronize-attributes": http.StatusForbidden} {
+		body := ""
+		if path == "/invite" {
+			body = "{}"
+		}
+		response := s.do(request{method: http.MethodPost, path: "/beta/identities" + path, body: body, token: token})
+		if response.StatusCode != want {
+			t.Errorf("%s: %d, want %d", path, response.StatusCode, want)
 		}
 	}
 }

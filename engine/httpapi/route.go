@@ -135,7 +135,8 @@ func (h *Handler) serve(c *call) {
 			slog.String("operation", c.operation.id), slog.String("version", c.version),
 			slog.Int("status", c.w.status), slog.Duration("duration", elapsed))
 		level := slog.LevelInfo
-		if c.w.status >= http.StatusInternalServerError {
+		// That a client goes away is no fault of the server's.
+		if c.w.status >= http.StatusInternalServerError && !errors.Is(c.Context().Err(), context.Canceled) {
 			level = slog.LevelError
 		}
 		h.config.Logger.LogAttrs(c.Context(), level, "request", attributes...)

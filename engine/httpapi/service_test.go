@@ -151,6 +151,20 @@ func TestDatabaseAway(t *testing.T) {
 	}
 }
 
+// A client that goes away is no fault.
+func TestClientGone(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, httpapi.Config{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	request := httptest.NewRequestWithContext(ctx, http.MethodGet, "/beta/identities", nil)
+	request.Header.Set("Authorization", "Bearer "+s.token("ORG_ADMIN"))
+	s.handler.ServeHTTP(httptest.NewRecorder(), request)
+	if log := s.logs.String(); !strings.Contains(log, "the client went away") || strings.Contains(log, "level=ERROR") {
+		t.Error(log)
+	}
+}
+
 // A request that takes too long is ended.
 func TestRequestTimeout(t *testing.T) {
 	t.Parallel()
