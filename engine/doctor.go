@@ -82,8 +82,9 @@ type DoctorOptions struct {
 
 // Doctor examines the tenant: every invariant of the rows, the tables, the work that stands still, the schedule, the
 // clock and the server's settings. It reads one snapshot in a transaction that cannot write, with statements over sets:
-// some seconds for a million identities. With Repair it then mends what is safe to mend, each check in a transaction of
-// its own (indexes outside of one), and examines again; doing so twice changes nothing. Workers may run meanwhile.
+// about ten seconds for a million identities. With Repair it then mends what is safe to mend, each check in a
+// transaction of its own (indexes outside of one), and examines again; doing so twice changes nothing. Workers may run
+// meanwhile.
 //
 // It is part of no other transaction, because of what its repairs are. The error is one of the examination itself: what
 // it found, and what could not be repaired, is in the diagnosis.

@@ -16,10 +16,10 @@ import (
 
 func (a *app) identitiesCommand() *cobra.Command {
 	return group(&cobra.Command{Use: "identities", Aliases: []string{"identity"},
-		Short: "Show, delete and protect identities"},
+		Short: "Show, delete, erase and protect identities"},
 		a.identitiesListCommand(), a.identitiesGetCommand(), a.identitiesOwnershipCommand(),
 		a.identitiesReassignCommand(), a.identitiesProtectCommand(), a.identitiesDeleteCommand(),
-		a.identitiesResetCommand())
+		a.identitiesResetCommand(), a.identitiesEraseCommand())
 }
 
 // The columns of a table and of CSV, where none are asked for.
