@@ -58,6 +58,14 @@ cross: ## Fail where the code does not build for other systems
 lint: ## Run golangci-lint, of the pinned version
 	@.ci/lint
 
+.PHONY: licenses
+licenses: ## Fail where a licence does not go with ours, or docs/licenses.csv says something else
+	@.ci/licenses
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities, where their database can be reached
+	@.ci/vuln
+
 .PHONY: tidy
 tidy: ## Tidy go.mod
 	@go mod tidy

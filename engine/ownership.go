@@ -304,39 +304,19 @@ func (e *Engine) deleteIdentity(ctx context.Context, tx pgx.Tx, identity string)
 	if !known {
 		return missing
 	}
-	if _, err := e.store.ConfigurationVersion(ctx, tx); err != nil {
-		return err
-	}
-	if err := e.store.ShareCorrelation(ctx, tx); err != nil {
-		return err
-	}
-	reports, err := e.store.ReportsOf(ctx, tx, id)
+	reports, exists, err := e.lockForDeletion(ctx, tx, id)
 	if err != nil {
 		return err
 	}
-	// Those who lose their manager are written too: the locks come in one order.
-	locked, err := e.store.LockIdentities(ctx, tx, append([]store.ID{id}, reports...))
-	if err != nil {
-		return err
-	}
-	if !slices.Contains(locked, id) {
+	if !exists {
 		return missing
+	}
+	if err := e.demandDeletable(ctx, tx, op, identity, id); err != nil {
+		return err
 	}
 	row, err := e.store.IdentityByID(ctx, tx, id)
 	if err != nil {
 		return err
-	}
-	associations, err := e.owned(ctx, tx, id)
-	if err != nil {
-		return err
-	}
-	switch {
-	case row.Protected:
-		return &Error{Kind: Conflict, Op: op, Subject: identity,
-			Err: &AssociationsError{Message: "Identity cannot be deleted as it is protected"}}
-	case len(associations) > 0:
-		return &Error{Kind: Conflict, Op: op, Subject: identity,
-			Err: &AssociationsError{Message: messageOwner, Associations: associations}}
 	}
 	cause := store.Cause{Task: store.NewID(), At: e.now()}
 	published, err := identityOf(&row)
@@ -356,6 +336,44 @@ func (e *Engine) deleteIdentity(ctx context.Context, tx pgx.Tx, identity string)
 	}
 	_, _, err = e.launchMarked(ctx, tx, cause, fmt.Sprintf("Process after the deletion of %s", id), nil)
 	return err
+}
+
+// lockForDeletion takes the locks of a deletion in the order that holds everywhere: the configuration, the correlation,
+// the identity and its reports, which are written too.
+func (e *Engine) lockForDeletion(ctx context.Context, tx pgx.Tx, id store.ID) (reports []store.ID, exists bool,
+	err error,
+) {
+	if _, err := e.store.ConfigurationVersion(ctx, tx); err != nil {
+		return nil, false, err
+	}
+	if err := e.store.ShareCorrelation(ctx, tx); err != nil {
+		return nil, false, err
+	}
+	if reports, err = e.store.ReportsOf(ctx, tx, id); err != nil {
+		return nil, false, err
+	}
+	locked, err := e.store.LockIdentities(ctx, tx, append([]store.ID{id}, reports...))
+	return reports, slices.Contains(locked, id), err
+}
+
+// demandDeletable fails while an identity is protected, or owns something.
+func (e *Engine) demandDeletable(ctx context.Context, tx pgx.Tx, op, identity string, id store.ID) error {
+	row, err := e.store.IdentityByID(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	associations, err := e.owned(ctx, tx, id)
+	switch {
+	case err != nil:
+		return err
+	case row.Protected:
+		return &Error{Kind: Conflict, Op: op, Subject: identity,
+			Err: &AssociationsError{Message: "Identity cannot be deleted as it is protected"}}
+	case len(associations) > 0:
+		return &Error{Kind: Conflict, Op: op, Subject: identity,
+			Err: &AssociationsError{Message: messageOwner, Associations: associations}}
+	}
+	return nil
 }
 
 // removeIdentity deletes an identity that may be, and does what follows for others: its reports have no manager, and

@@ -151,35 +151,8 @@ func (e *Engine) runDue(ctx context.Context) (string, error) {
 func (e *Engine) tidy(ctx context.Context) error {
 	err := e.inTx(ctx, func(tx pgx.Tx) error {
 		now := e.now()
-		stalled, err := e.store.StalledTasks(ctx, tx, e.config.JobSchema, now.Add(-stalledAfter))
-		if err != nil {
+		if _, err := e.requeue(ctx, tx, now, now.Add(-stalledAfter)); err != nil {
 			return err
-		}
-		for _, task := range stalled {
-			insert := func() (int64, error) { return e.insertJob(ctx, tx, task.ID, false) }
-			if task.Kind != TaskIdentityRefresh {
-				insert = func() (int64, error) { return e.insertNotify(ctx, tx, task.ID) }
-			}
-			job, err := insert()
-			if err != nil {
-				return err
-			}
-			if err := e.store.SetTaskJob(ctx, tx, task.ID, job, now); err != nil {
-				return err
-			}
-		}
-		batches, err := e.store.StalledBatches(ctx, tx, e.config.JobSchema, now, now.Add(-stalledAfter))
-		if err != nil {
-			return err
-		}
-		for _, batch := range batches {
-			job, err := e.insertProvision(ctx, tx, batch)
-			if err != nil {
-				return err
-			}
-			if err := e.store.SetBatchJob(ctx, tx, batch, job); err != nil {
-				return err
-			}
 		}
 		if err := e.store.DeleteTokens(ctx, tx, now.Add(-tokenRetention)); err != nil {
 			return err

@@ -41,6 +41,14 @@ func jobMigration(pool *pgxpool.Pool, config Config) *goose.Migration {
 	return goose.NewGoMigration(jobStep, &goose.GoFunc{RunDB: up}, &goose.GoFunc{RunDB: down})
 }
 
+// JobVersion returns the version of River's tables that this library works with.
+func JobVersion() int { return jobVersion }
+
+// JobSchemaComment returns the comment that tells whose jobs a schema holds.
+func JobSchemaComment(config Config) string {
+	return "jobs of Muster in schema " + config.WithDefaults().Schema
+}
+
 func migrateJobs(ctx context.Context, pool *pgxpool.Pool, config Config, direction rivermigrate.Direction,
 	version int,
 ) error {
@@ -58,7 +66,7 @@ func migrateJobs(ctx context.Context, pool *pgxpool.Pool, config Config, directi
 // claimJobSchema notes on the schema whose jobs it holds, and refuses one that holds another's: the workers of two
 // tenants, or of a host that runs River itself, would take each other's jobs.
 func claimJobSchema(ctx context.Context, pool *pgxpool.Pool, config Config) error {
-	claim := "jobs of Muster in schema " + config.Schema
+	claim := JobSchemaComment(config)
 	var comment string
 	var used bool
 	const question = `

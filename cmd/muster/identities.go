@@ -16,11 +16,11 @@ import (
 
 func (a *app) identitiesCommand() *cobra.Command {
 	return group(&cobra.Command{Use: "identities", Aliases: []string{"identity"},
-		Short: "Show, invite, synchronize, delete and protect identities"},
+		Short: "Show, invite, synchronize, delete, erase and protect identities"},
 		a.identitiesListCommand(), a.identitiesGetCommand(), a.identitiesOwnershipCommand(),
 		a.identitiesReassignCommand(), a.identitiesProtectCommand(), a.identitiesDeleteCommand(),
-		a.identitiesResetCommand(), a.identitiesInviteCommand(), a.identitiesVerifyCommand(),
-		a.identitiesRolesCommand(), a.identitiesSyncCommand())
+		a.identitiesEraseCommand(), a.identitiesResetCommand(), a.identitiesInviteCommand(),
+		a.identitiesVerifyCommand(), a.identitiesRolesCommand(), a.identitiesSyncCommand())
 }
 
 // The columns of a table and of CSV, where none are asked for.

@@ -188,3 +188,21 @@ func TestConnectKeepsThePassword(t *testing.T) {
 		t.Error(errOut.String())
 	}
 }
+
+func TestGrantCommand(t *testing.T) {
+	t.Parallel()
+	role := storetest.NewRole(t)
+	s := newShell(t)
+	out, _ := s.run(exitOK, "", "migrate", "up", "--grant-to", role.Name)
+	demand(t, out, "schema muster is at version")
+	_, errOut := s.run(exitFailed, "", "migrate", "up", "--grant-to", "nobody at all")
+	demand(t, errOut, `there is no role "nobody at all"`)
+	url, err := role.URL(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	granted := &shell{t, url, s.dir}
+	granted.run(exitOK, staffConfig, "apply", "-f", "-")
+	_, errOut = granted.run(exitFailed, "", "migrate", "to", "1")
+	demand(t, errOut, "must be owner of")
+}

@@ -25,7 +25,7 @@ func (a *app) migrateCommand() *cobra.Command {
 		}
 	}
 	return group(&cobra.Command{Use: "migrate", Short: "Bring the tables up or down"},
-		move("up", "Bring the tables to the latest version", migrations.Up),
+		a.migrateUpCommand(),
 		move("down", "Take the newest step back, and the data with it", migrations.Down),
 		a.migrateToCommand(),
 		&cobra.Command{
@@ -45,6 +45,30 @@ func (a *app) migrateCommand() *cobra.Command {
 			},
 		},
 	)
+}
+
+func (a *app) migrateUpCommand() *cobra.Command {
+	var grantTo []string
+	cmd := &cobra.Command{
+		Use: "up", Short: "Bring the tables to the latest version", Args: exactArgs(0, "no argument"),
+		Long: `Up brings the tables to the latest version. With --grant-to it then gives roles what an engine needs: to
+read and write the rows of this tenant, not to create or change tables, so that engines need not run as the role that
+owns the tables.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			up := func(ctx context.Context, pool *pgxpool.Pool, c migrations.Config) ([]migrations.Migration, error) {
+				steps, err := migrations.Up(ctx, pool, c)
+				for _, role := range grantTo {
+					if err == nil {
+						err = migrations.Grant(ctx, pool, c, role)
+					}
+				}
+				return steps, err
+			}
+			return a.migrate(cmd.Context(), up)
+		},
+	}
+	cmd.Flags().StringArrayVar(&grantTo, "grant-to", nil, "role that engines run as; may be repeated")
+	return cmd
 }
 
 func (a *app) migrateToCommand() *cobra.Command {

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muster-engine/muster/engine"
+)
+
+func (a *app) identitiesEraseCommand() *cobra.Command {
+	var options engine.EraseOptions
+	var yes bool
+	var output string
+	cmd := &cobra.Command{
+		Use: "erase ID|ALIAS", Short: "Remove a person's data, also from history, operations and tasks",
+		Long: `Erase deletes an identity, or takes one by its ID that was deleted before, and removes what is kept of
+it: its history, its operations on sources, messages, tokens, roles, and what tasks had to say of it. Others lose its ID,
+names and e-mail addresses from their history. Then all tables are searched for it, and it is reported where anything is
+left.
+
+The accounts on sources have to be removed there first, and the sources aggregated: an account that is still there comes
+back. --accounts removes those that are kept here. It cannot be undone: without --yes the ID has to be typed.`,
+		Args: exactArgs(1, "one ID or ALIAS"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+				return err
+			}
+			ctx := cmd.Context()
+			return a.withIdentity(ctx, args[0], func(eng *engine.Engine, id string) error {
+				if !yes {
+					if err := a.confirm(id); err != nil {
+						return err
+					}
+				}
+				erasure, err := eng.EraseIdentity(ctx, id, options)
+				var blocked *engine.AssociationsError
+				if errors.As(err, &blocked) {
+					fmt.Fprintf(a.stderr, "muster: %s: %s\n", args[0], blocked.Message)
+					a.printAssociations(blocked.Associations)
+					return printedError{exitFailed}
+				}
+				if err != nil {
+					return err
+				}
+				if err := a.printErasure(&erasure, output); err != nil || output == outputJSON {
+					return err
+				}
+				return a.process(ctx, eng)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&options.Accounts, "accounts", false, "also remove the accounts that are kept here")
+	flags.BoolVar(&yes, "yes", false, "do not ask")
+	flags.StringVarP(&output, "output", "o", outputTable, "table or json (which leaves others to be processed)")
+	return cmd
+}
+
+// confirm asks for the ID of what is about to go.
+func (a *app) confirm(id string) error {
+	fmt.Fprintf(a.stderr, "This cannot be undone. Type the ID %s to go on: ", id)
+	line, err := bufio.NewReader(a.stdin).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if strings.TrimSpace(line) != id {
+		return usage("the ID was not typed: nothing was erased")
+	}
+	return nil
+}
+
+func (a *app) printErasure(e *engine.Erasure, output string) error {
+	if output == outputJSON {
+		return a.printJSON(e)
+	}
+	rows := [][]string{{"TABLE", "ROWS", ""}}
+	for _, r := range e.Rows {
+		what := "removed"
+		if r.Emptied {
+			what = "emptied"
+		}
+		rows = append(rows, []string{r.Table, strconv.FormatInt(r.Rows, 10), what})
+	}
+	if err := writeAligned(a.stdout, rows); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "erased %s\n", e.Identity)
+	for _, t := range e.Left {
+		fmt.Fprintf(a.stdout, "still found: %s.%s, %d rows\n", t.Table, t.Column, t.Rows)
+	}
+	if len(e.Left) == 0 {
+		fmt.Fprintln(a.stdout, "nothing is found any more")
+	}
+	return nil
+}
+
+func (a *app) purgeCommand() *cobra.Command {
+	var older, output string
+	cmd := &cobra.Command{
+		Use: "purge", Short: "Remove history, operations and tasks that are old and have ended",
+		Args: exactArgs(0, "no argument"),
+		Long: `Purge removes what is older than --older-than, and has ended: events of the history and operations on
+sources, and tasks and slots, which go after 90 days in any case. Without it events are kept for two years, operations
+for one. What is open, held or waits stays.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+				return err
+			}
+			var options engine.PurgeOptions
+			if older != "" {
+				age, err := parseAge(older)
+				if err != nil {
+					return err
+				}
+				options = engine.PurgeOptions{Events: age, Operations: age, Slots: min(age, engine.SlotRetention),
+					Tasks: min(age, engine.TaskRetention)}
+			}
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				result, err := eng.Purge(cmd.Context(), options)
+				if err != nil {
+					return err
+				}
+				if output == outputJSON {
+					return a.printJSON(result)
+				}
+				fmt.Fprintf(a.stdout, "removed %d events, %d operations, %d tasks, %d slots, %d tokens\n",
+					result.Events, result.Operations, result.Tasks, result.Slots, result.Tokens)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&older, "older-than", "", "such as 365d or 720h")
+	cmd.Flags().StringVarP(&output, "output", "o", outputTable, "table or json")
+	return cmd
+}
+
+// ageDaysMax is the greatest age in days: a hundred years.
+const ageDaysMax = 36_525
+
+// parseAge reads a time in days, or one of Go's.
+func parseAge(text string) (time.Duration, error) {
+	if number, isDays := strings.CutSuffix(text, "d"); isDays {
+		if days, err := strconv.Atoi(number); err == nil && days > 0 && days <= ageDaysMax {
+			return time.Duration(days) * 24 * time.Hour, nil
+		}
+	} else if age, err := time.ParseDuration(text); err == nil && age > 0 {
+		return age, nil
+	}
+	return 0, usage("--older-than: %q is given where a time such as 365d or 720h is expected", text)
+}

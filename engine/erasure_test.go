@@ -1,0 +1,348 @@
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/connector"
+)
+
+// everyRow returns every row of the tenant's tables, the jobs' among them, as "schema.table row".
+func (f *fixture) everyRow() []string {
+	f.t.Helper()
+	tables, err := f.pool.Query(f.t.Context(), `SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables
+		WHERE schemaname IN ('muster', 'muster_jobs') ORDER BY 1`)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	names, err := pgx.CollectRows(tables, pgx.RowTo[string])
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var rows []string
+	for _, name := range names {
+		found, err := f.pool.Query(f.t.Context(), `SELECT '`+name+` ' || t::text FROM `+name+` t ORDER BY 1`)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		list, err := pgx.CollectRows(found, pgx.RowTo[string])
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		rows = append(rows, list...)
+	}
+	return rows
+}
+
+func dashes(id string) string {
+	return fmt.Sprintf("%s-%s-%s-%s-%s", id[:8], id[8:12], id[12:16], id[16:20], id[20:])
+}
+
+// telling returns the rows of a dump that tell of somebody.
+func telling(rows []string, terms ...string) []string {
+	var found []string
+	for _, row := range rows {
+		if slices.ContainsFunc(terms, func(term string) bool {
+			return strings.Contains(strings.ToLower(row), strings.ToLower(term))
+		}) {
+			found = append(found, row)
+		}
+	}
+	return found
+}
+
+const zeldaRow = "zquist77,Zelda Quistgaard,Zelda,Quistgaard,zelda.quistgaard@example.com,Sales,1,44,active\n"
+
+// zelda is a company in which somebody has everything that can be kept of a person: history, operations that succeeded,
+// failed and are open, messages, tokens, roles, tasks about her, warnings, others whose history names her.
+func zelda(t *testing.T) (f *target, id string) {
+	t.Helper()
+	box := &mailbox{}
+	f = &target{folder: t.TempDir()}
+	f.fixture = newFixtureWith(t, engine.Config{BatchSize: 3, Workers: 1, Guard: engine.Guard{Off: true}, Notifier: box,
+		Connectors: map[string]connector.Factory{"delimited-file": f.open}})
+	f.write(targetHeader)
+	f.apply(companyConfig)
+	f.apply(fmt.Sprintf(targetConfig, f.folder))
+	managed := strings.Replace(hrRows, "Legal,4", "Legal,zquist77", 1)
+	named := strings.Replace(managed, "Board", "Zelda Quistgaard", 1) // an attribute of Ann, for a while
+	f.aggregate("HR", named+zeldaRow, engine.AggregateOptions{})
+	f.settle()
+	id = f.find("zquist77").ID
+	if manager := f.find("4").ManagerRef; manager == nil || manager.ID != id {
+		t.Fatal("she manages nobody")
+	}
+	ann, ctx := f.find("1").ID, t.Context()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := f.AssignRole(ctx, engine.AssignRoleParams{Identity: ann, Role: "Manager on duty", Assigner: id})
+	must(err)
+	_, err = f.AssignRole(ctx, engine.AssignRoleParams{Identity: id, Role: "Manager on duty", Comments: "for Zelda Quistgaard"})
+	must(err)
+	_, err = f.ProcessIdentities(ctx, []string{id})
+	must(err)
+	_, err = f.SynchronizeAttributes(ctx, id)
+	must(err)
+	f.fails.Store(&failure{err: connector.Permanent(errors.New("no"))})
+	f.aggregate("HR", named+strings.Replace(zeldaRow, "Zelda Quistgaard", "Zelda Q. Quistgaard", 1), engine.AggregateOptions{})
+	f.process()
+	f.provision() // what synchronizes her name fails
+	f.fails.Store(nil)
+	f.aggregate("HR", named+zeldaRow, engine.AggregateOptions{})
+	f.settle()
+	_, err = f.InviteIdentities(ctx, engine.InviteParams{IDs: []string{id, ann}})
+	must(err)
+	f.send()
+	_, err = f.RedeemInvitation(ctx, box.take()[0].Token)
+	must(err)
+	_, err = f.InviteIdentities(ctx, engine.InviteParams{IDs: []string{id}}) // a warning, or a note
+	must(err)
+	f.send()
+	must(f.SendVerification(ctx, id, engine.VerificationParams{Source: "Files", Via: engine.ViaEmailWork})) // it waits
+	f.aggregate("HR", hrRows+zeldaRow, engine.AggregateOptions{})
+	f.settle()
+	if f.find("4").ManagerRef != nil {
+		t.Fatal("she manages somebody")
+	}
+	f.aggregate("HR", hrRows+strings.Replace(zeldaRow, "Zelda Quistgaard", "Zelda R. Quistgaard", 1), engine.AggregateOptions{})
+	f.process() // opens an operation
+	return f, id
+}
+
+// terms are what tells of her, but for her short names, which are parts of other words.
+func terms(id string) []string {
+	return []string{id, dashes(id), "zelda", "quistgaard", "zquist77"}
+}
+
+func TestEraseIdentity(t *testing.T) {
+	t.Parallel()
+	f, id := zelda(t)
+	before := f.everyRow()
+	for _, table := range []string{"accounts", "access_grants", "identities", "identity_events", "identity_keys", "notifications",
+		"one_time_tokens", "provisioning_operations", "refresh_state", "role_assignments", "synchronizations", "task_messages", "tasks"} {
+		if !slices.ContainsFunc(telling(before, terms(id)...), func(row string) bool { return strings.HasPrefix(row, "muster."+table+" ") }) {
+			t.Errorf("nothing of her is in %s, so that the test shows nothing of it", table)
+		}
+	}
+	_, err := f.EraseIdentity(t.Context(), id, engine.EraseOptions{})
+	demandKind(t, err, engine.Conflict, "2 accounts are of the identity here")
+	if diff := len(f.everyRow()) - len(before); diff != 0 {
+		t.Errorf("a refusal left %d rows more", diff)
+	}
+	// A caller's transaction that is rolled back erases nothing.
+	rolledBack := errors.New("no")
+	err = pgx.BeginFunc(t.Context(), f.pool, func(tx pgx.Tx) error {
+		erasure, err := f.EraseIdentityTx(t.Context(), tx, id, engine.EraseOptions{Accounts: true})
+		if err != nil || len(erasure.Left) > 0 {
+			t.Errorf("%+v, %v", erasure, err)
+		}
+		return rolledBack
+	})
+	if !errors.Is(err, rolledBack) || !slices.Equal(telling(f.everyRow(), terms(id)...), telling(before, terms(id)...)) {
+		t.Errorf("%v; something was erased", err)
+	}
+
+	erasure, err := f.EraseIdentity(t.Context(), id, engine.EraseOptions{Accounts: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := f.everyRow()
+	if left := telling(after, terms(id)...); len(left) > 0 || len(erasure.Left) > 0 {
+		t.Errorf("left:\n%s\nreported: %+v", strings.Join(left, "\n"), erasure.Left)
+	}
+	removed := map[string]int64{}
+	for _, rows := range erasure.Rows {
+		removed[fmt.Sprintf("%s %t", rows.Table, rows.Emptied)] += rows.Rows
+	}
+	for _, key := range []string{"accounts false", "identities false", "identity_events false", "identity_events true", "notifications false",
+		"one_time_tokens false", "provisioning_operations false", "role_assignments false", "role_assignments true", "task_messages false",
+		"tasks true"} {
+		if removed[key] == 0 {
+			t.Errorf("the report has no %s: %+v", key, erasure.Rows)
+		}
+	}
+	// Of others nothing is gone: every row that did not tell of her is there as it was.
+	told := telling(before, terms(id)...)
+	for _, row := range before {
+		if !slices.Contains(after, row) && !slices.Contains(told, row) {
+			t.Errorf("changed: %s", row)
+		}
+	}
+	// Their history goes on, without her.
+	history, err := f.History(t.Context(), f.find("4").ID, 0, 100)
+	if err != nil || !slices.ContainsFunc(history, func(e engine.Event) bool {
+		return strings.Contains(string(e.Detail), `"00000000000000000000000000000000"`)
+	}) {
+		t.Errorf("%+v, %v", history, err)
+	}
+	_, err = f.EraseIdentity(t.Context(), id, engine.EraseOptions{})
+	demandKind(t, err, engine.NotFound, "no identity")
+	f.settle()
+	f.send()
+	if d := f.doctor(engine.DoctorOptions{Thorough: true}); len(notOK(&d)) > 0 {
+		t.Errorf("%q", notOK(&d))
+	}
+	if left := telling(f.everyRow(), terms(id)...); len(left) > 0 {
+		t.Errorf("she comes back:\n%s", strings.Join(left, "\n"))
+	}
+}
+
+// Who was deleted before is erased from what the deletion left.
+func TestEraseWhoWasDeleted(t *testing.T) {
+	t.Parallel()
+	f, id := zelda(t)
+	f.write(targetHeader)
+	if _, err := f.AggregateSource(t.Context(), "Files", engine.AggregateOptions{MaxDeletions: &engine.DeletionLimit{Percent: 100, IsPercent: true}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.DeleteIdentity(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	f.process()
+	_, err := f.EraseIdentity(t.Context(), id, engine.EraseOptions{})
+	demandKind(t, err, engine.Conflict, "1 account is of the identity here") // that which she was made of
+	f.aggregate("HR", hrRows, engine.AggregateOptions{MaxDeletions: &engine.DeletionLimit{Percent: 100, IsPercent: true}})
+	f.process()
+	erasure, err := f.EraseIdentity(t.Context(), dashes(id), engine.EraseOptions{})
+	if err != nil || len(erasure.Left) > 0 {
+		t.Errorf("%+v, %v", erasure, err)
+	}
+	if left := telling(f.everyRow(), terms(id)...); len(left) > 0 {
+		t.Errorf("left:\n%s", strings.Join(left, "\n"))
+	}
+}
+
+// What is somebody else's, or nobody can tell whose, is reported where it is, and stays.
+func TestErasureReportsWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.apply(companyConfig)
+	f.aggregate("HR", strings.Replace(hrRows, "Legal,4", "Legal,zquist77", 1)+zeldaRow+
+		"6,Zelda Quistgaard,Z,Q,other@example.com,Board,,1,\n", engine.AggregateOptions{})
+	f.process()
+	id := f.find("zquist77").ID
+	erasure, err := f.EraseIdentity(t.Context(), id, engine.EraseOptions{Accounts: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []engine.Trace{
+		{Table: "muster.accounts", Column: "name", Rows: 1}, {Table: "muster.accounts", Column: "attributes", Rows: 2},
+		{Table: "muster.identities", Column: "name", Rows: 1}, {Table: "muster.identities", Column: "name_key", Rows: 1},
+		{Table: "muster.identities", Column: "manager_key", Rows: 1}, {Table: "muster.identities", Column: "attributes", Rows: 1},
+	}
+	for _, trace := range want {
+		if !slices.Contains(erasure.Left, trace) {
+			t.Errorf("%+v is missing in %+v", trace, erasure.Left)
+		}
+	}
+	for _, trace := range erasure.Left {
+		if !slices.Contains(want, trace) && trace != (engine.Trace{Table: "muster.identity_keys", Column: "key", Rows: 1}) {
+			t.Errorf("%+v is found", trace)
+		}
+	}
+	if f.find("6").Name != "Zelda Quistgaard" {
+		t.Error("somebody else of her name has lost it")
+	}
+}
+
+func TestEraseRefuses(t *testing.T) {
+	t.Parallel()
+	f, id := zelda(t)
+	ctx, all := t.Context(), engine.EraseOptions{Accounts: true}
+	refused := func(text string) {
+		t.Helper()
+		_, err := f.EraseIdentity(ctx, id, all)
+		demandKind(t, err, engine.Conflict, text)
+	}
+	for _, nonsense := range []string{"", "x", nobodys} {
+		_, err := f.EraseIdentity(ctx, nonsense, all)
+		demandKind(t, err, engine.NotFound, "no identity")
+	}
+	if err := f.ProtectIdentity(ctx, id, true); err != nil {
+		t.Fatal(err)
+	}
+	refused("protected")
+	if err := f.ProtectIdentity(ctx, id, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.RegisterOwned(ctx, engine.OwnedObject{Kind: "APPLICATION", ID: "a", Owner: id}); err != nil {
+		t.Fatal(err)
+	}
+	refused("owner of following resources")
+	if err := f.ForgetOwned(ctx, "APPLICATION", "a"); err != nil {
+		t.Fatal(err)
+	}
+	const list = "roles: [{name: Few, enabled: true, membership: {type: IDENTITY_LIST, identities: [%s]}}]"
+	f.apply(fmt.Sprintf(list, fmt.Sprintf("{type: IDENTITY, id: %s}", dashes(id))))
+	f.process()
+	refused("take it out of role Few first")
+	f.apply(fmt.Sprintf(list, ""))
+	f.process()
+	f.exec("UPDATE muster.notifications SET leased = now() + interval '1 minute' WHERE state = 'PENDING'")
+	refused("a worker does something")
+	f.exec("UPDATE muster.notifications SET leased = now() - interval '1 minute' WHERE state = 'PENDING'",
+		"UPDATE muster.provisioning_operations SET begun = now() WHERE state = 'OPEN'",
+		"UPDATE muster.provisioning_batches SET leased = now() + interval '1 minute'")
+	refused("a worker does something")
+	f.exec("UPDATE muster.provisioning_batches SET leased = now() - interval '1 minute'")
+	if _, err := f.EraseIdentity(ctx, id, all); err != nil {
+		t.Error(err)
+	}
+}
+
+// Purge removes what is old and has ended, and nothing else.
+func TestPurge(t *testing.T) {
+	t.Parallel()
+	f := patient(t)
+	if _, err := f.RunSchedule(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.process()
+	count := func() string {
+		return f.text(`SELECT concat_ws(' ', (SELECT count(*) FROM muster.identity_events),
+			(SELECT count(*) FROM muster.provisioning_operations WHERE state NOT IN ('OPEN', 'MANUAL')),
+			(SELECT count(*) FROM muster.tasks WHERE completed IS NOT NULL), (SELECT count(*) FROM muster.schedule_slots))`)
+	}
+	all := count()
+	if result, err := f.Purge(t.Context(), engine.PurgeOptions{}); err != nil || result != (engine.PurgeResult{}) || count() != all {
+		t.Errorf("what is new is removed: %+v, %v", result, err)
+	}
+	f.exec("UPDATE muster.provisioning_operations SET state = 'FAILED' WHERE id = (SELECT min(id::text)::uuid FROM muster.provisioning_operations)",
+		"UPDATE muster.identity_events SET at = at - interval '3 years' WHERE id % 2 = 0",
+		"UPDATE muster.provisioning_operations SET created = created - interval '3 years', completed = completed - interval '3 years'",
+		"UPDATE muster.tasks SET created = created - interval '3 years', completed = completed - interval '3 years'",
+		"UPDATE muster.notifications SET created = created - interval '3 years'",
+		"UPDATE muster.schedule_slots SET slot = slot - interval '3 years'")
+	open := f.text("SELECT concat_ws(' ', (SELECT count(*) FROM muster.provisioning_operations WHERE state IN ('OPEN', 'FAILED')), (SELECT count(*) FROM muster.tasks WHERE completed IS NULL))")
+	kept := f.count("SELECT count(*) FROM muster.identity_events WHERE id % 2 = 1")
+	var result engine.PurgeResult
+	err := pgx.BeginFunc(t.Context(), f.pool, func(tx pgx.Tx) (err error) {
+		result, err = f.PurgeTx(t.Context(), tx, engine.PurgeOptions{Events: 4 * 365 * 24 * time.Hour})
+		return err
+	})
+	if err != nil || result.Events != 0 || result.Operations == 0 || result.Tasks == 0 || result.Slots != 1 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	if result, err = f.Purge(t.Context(), engine.PurgeOptions{}); err != nil || result.Events == 0 || result.Operations+result.Tasks != 0 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	if got, want := count(), fmt.Sprintf("%d 1 0 0", kept); got != want {
+		t.Errorf("%q is left, want %q", got, want)
+	}
+	if got := f.text("SELECT concat_ws(' ', (SELECT count(*) FROM muster.provisioning_operations WHERE state IN ('OPEN', 'FAILED')), (SELECT count(*) FROM muster.tasks WHERE completed IS NULL))"); got != open || open != "2 1" {
+		t.Errorf("of what is open %q is left, was %q", got, open)
+	}
+	_, err = f.Purge(t.Context(), engine.PurgeOptions{Tasks: -1})
+	demandKind(t, err, engine.Invalid, "Tasks")
+}

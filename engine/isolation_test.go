@@ -1,0 +1,332 @@
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/connector"
+	"github.com/muster-engine/muster/engine/connector/delimited"
+	"github.com/muster-engine/muster/migrations"
+	"github.com/muster-engine/muster/store/storetest"
+)
+
+// tenantOf returns an engine on a schema of its own in a database.
+func tenantOf(t *testing.T, pool *pgxpool.Pool, schema string) *target {
+	t.Helper()
+	if _, err := migrations.Up(t.Context(), pool, migrations.Config{Schema: schema}); err != nil {
+		t.Fatal(err)
+	}
+	return engineOn(t, pool, schema)
+}
+
+func engineOn(t *testing.T, pool *pgxpool.Pool, schema string) *target {
+	t.Helper()
+	f := &target{folder: t.TempDir()}
+	eng, err := engine.New(t.Context(), pool, engine.Config{Schema: schema, BatchSize: 3, Workers: 1,
+		Guard:      engine.Guard{Off: true},
+		Connectors: map[string]connector.Factory{"delimited-file": delimited.New}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.fixture = &fixture{eng, t, pool}
+	return f
+}
+
+// live lets a tenant do everything that tenants do: its people have its name. It returns what goes wrong, so that it
+// can run beside others.
+func (f *target) live(name string) error {
+	ctx := f.t.Context()
+	people := strings.NewReplacer("example.com", name+".example", "Sales", name+" Sales").Replace(hrRows)
+	if err := os.WriteFile(f.path(), []byte(targetHeader), 0o600); err != nil {
+		return err
+	}
+	for _, text := range []string{companyConfig, strings.ReplaceAll(fmt.Sprintf(targetConfig, f.folder), "stringValue: Sales",
+		"stringValue: "+name+" Sales")} {
+		documents, err := engine.ReadDocuments("config.yaml", strings.NewReader(text))
+		if err != nil {
+			return err
+		}
+		if _, err := f.Apply(ctx, documents); err != nil {
+			return err
+		}
+	}
+	settle := func() error {
+		for range 6 {
+			if _, err := f.ProcessPending(ctx, engine.ProcessOptions{}); err != nil {
+				return err
+			}
+			if _, err := f.ProvisionPending(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, text := range []string{people, strings.Replace(people, "Board", name+" Sales", 1), people} {
+		if _, err := f.Aggregate(ctx, "HR", onlyReader{strings.NewReader(text)}, engine.AggregateOptions{}); err != nil {
+			return err
+		}
+		if err := settle(); err != nil {
+			return err
+		}
+		page, err := f.ListIdentities(ctx, engine.ListParams{Filters: `email co "` + name + `"`, Count: true, AnyField: true})
+		if err != nil {
+			return err
+		}
+		if len(page.Identities) != 5 || *page.Total != 5 {
+			return fmt.Errorf("%d identities are listed, %d counted", len(page.Identities), *page.Total)
+		}
+	}
+	ann, err := f.FindIdentity(ctx, "1")
+	if err != nil {
+		return err
+	}
+	if _, err := f.AssignRole(ctx, engine.AssignRoleParams{Identity: ann.ID, Role: "Manager on duty"}); err != nil {
+		return err
+	}
+	if _, err := f.RunSchedule(ctx); err != nil {
+		return err
+	}
+	if _, err := f.ProcessAll(ctx); err != nil {
+		return err
+	}
+	return settle()
+}
+
+// What differs from run to run, and from tenant to tenant without having crossed: IDs, times, numbers of transactions.
+var fleeting = regexp.MustCompile(`[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}|` +
+	`\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?(\+00(:00)?| UTC|Z)?`)
+
+// contents returns what the tables of a tenant hold, without what is fleeting, sorted.
+func (f *target) contents(schema string) []string {
+	f.t.Helper()
+	var names [][2]string
+	var name [2]string
+	tables, err := f.pool.Query(f.t.Context(), `SELECT schemaname::text, tablename::text FROM pg_tables WHERE schemaname = ANY ($1)
+		AND tablename NOT IN ('goose_db_version', 'river_migration')`, []string{schema, schema + "_jobs"})
+	if err == nil {
+		_, err = pgx.ForEachRow(tables, []any{&name[0], &name[1]}, func() error {
+			names = append(names, name)
+			return nil
+		})
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var list []string
+	for _, name := range names {
+		rows, err := f.pool.Query(f.t.Context(), `SELECT (to_jsonb(t) - 'id' - 'transaction_id' - 'job_id' - 'fingerprint' - 'unique_key')::text
+			FROM `+pgx.Identifier(name[:]).Sanitize()+` t`)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		texts, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		for _, text := range texts {
+			text = strings.ReplaceAll(text, f.folder, "FOLDER")
+			list = append(list, name[1]+" "+fleeting.ReplaceAllString(text, "?"))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// Two tenants in one database live at the same time, and each is then as if it had been alone.
+func TestTenantsDoNotMeet(t *testing.T) {
+	t.Parallel()
+	pool := storetest.Empty(t)
+	names := []string{"acme", "globex"}
+	together, alone := make([]*target, len(names)), make([]*target, len(names))
+	for i, name := range names {
+		together[i], alone[i] = tenantOf(t, pool, name), tenantOf(t, storetest.Empty(t), name)
+	}
+	var group sync.WaitGroup
+	for i, name := range names {
+		group.Go(func() {
+			if err := together[i].live(name); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+	group.Wait()
+	for i, name := range names {
+		if err := alone[i].live(name); err != nil {
+			t.Fatalf("%s alone: %v", name, err)
+		}
+		got, want := together[i].contents(name), alone[i].contents(name)
+		if diff := cmp.Diff(want, got); diff != "" || len(got) < 100 {
+			t.Errorf("%s is not as it is alone (%d rows): %s", name, len(got), diff)
+		}
+		other := names[1-i]
+		for _, row := range got {
+			if strings.Contains(row, other) {
+				t.Errorf("%s has something of %s: %s", name, other, row)
+			}
+		}
+		text, err := os.ReadFile(filepath.Join(together[i].folder, "accounts.csv"))
+		if err != nil || !strings.Contains(string(text), name+".example") || strings.Contains(string(text), other) {
+			t.Errorf("%s on its source: %s, %v", name, text, err)
+		}
+		if d := together[i].doctor(engine.DoctorOptions{Thorough: true}); len(notOK(&d)) > 0 {
+			t.Errorf("%s: %q", name, notOK(&d))
+		}
+	}
+}
+
+// The workers of two tenants in one database take no job of the other's: the task of each is carried out by its own.
+func TestWorkersOfTenantsDoNotMeet(t *testing.T) {
+	t.Parallel()
+	pool := storetest.Empty(t)
+	acme, globex := tenantOf(t, pool, "acme"), tenantOf(t, pool, "globex")
+	for name, f := range map[string]*target{"acme": acme, "globex": globex} {
+		if err := f.live(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waiting, err := globex.ProcessAll(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := acme.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		task, err := acme.ProcessAll(t.Context())
+		if err == nil {
+			task, err = acme.Wait(t.Context(), task.ID)
+		}
+		if err != nil || task.Attributes.IdentityCount != 5 {
+			t.Errorf("%+v, %v", task, err)
+		}
+	}
+	if task, err := globex.Task(t.Context(), waiting.ID); err != nil || task.Launched != nil {
+		t.Errorf("another tenant's worker began the task: %+v, %v", task, err)
+	}
+	if err := globex.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if task, err := globex.Wait(t.Context(), waiting.ID); err != nil || task.Attributes.IdentityCount != 5 {
+		t.Errorf("%+v, %v", task, err)
+	}
+	for _, f := range []*target{acme, globex} {
+		if err := f.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+var sqlBlock = regexp.MustCompile("(?s)```sql\n(.*?)```")
+
+// documentedSQL returns the statements of the first SQL block under a heading of docs/operating.md.
+func documentedSQL(t *testing.T, heading string) []string {
+	t.Helper()
+	text, err := os.ReadFile("../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(text), "\n## "+heading+"\n")
+	block := sqlBlock.FindStringSubmatch(section)
+	if !found || block == nil {
+		t.Fatalf("docs/operating.md has no SQL under %q", heading)
+	}
+	var statements []string
+	for statement := range strings.SplitSeq(block[1], ";") {
+		if statement = strings.TrimSpace(statement); statement != "" {
+			statements = append(statements, statement)
+		}
+	}
+	return statements
+}
+
+// A role with what the documentation says runs an engine, sees nothing of another tenant, and makes and changes no
+// table. The tables belong to another role, which migrates.
+func TestRunTimeRole(t *testing.T) {
+	t.Parallel()
+	owner, run, stranger := storetest.NewRole(t), storetest.NewRole(t), storetest.NewRole(t)
+	pool := storetest.Empty(t)
+	f := &fixture{nil, t, pool}
+	names := strings.NewReplacer("DATABASE identities", `DATABASE "`+f.text("SELECT current_database()")+`"`, "acme_owner", owner.Name,
+		"acme_run", run.Name)
+	for _, statement := range documentedSQL(t, "Roles and rights") {
+		f.exec(names.Replace(statement))
+	}
+	tenantOf(t, pool, "globex")
+	config := migrations.Config{Schema: "acme"}
+	owners := owner.As(t, pool)
+	if err := migrations.Grant(t.Context(), owners, config, run.Name); err == nil || !strings.Contains(err.Error(), "is not migrated") {
+		t.Errorf("granted before there is anything: %v", err)
+	}
+	if _, err := migrations.Up(t.Context(), owners, config); err != nil {
+		t.Fatal(err)
+	}
+	running := run.As(t, pool)
+	if _, err := engine.New(t.Context(), running, engine.Config{Schema: "acme"}); err == nil {
+		t.Error("an engine runs without any right")
+	}
+	for range 2 { // again it changes nothing
+		if err := migrations.Grant(t.Context(), owners, config, run.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := migrations.Grant(t.Context(), owners, config, "nobody at all"); err == nil || !strings.Contains(err.Error(), "CREATE ROLE") {
+		t.Errorf("granted to nobody: %v", err)
+	}
+	acme := engineOn(t, running, "acme")
+	if err := acme.live("acme"); err != nil {
+		t.Fatal(err)
+	}
+	if err := acme.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	task, err := acme.ProcessAll(t.Context())
+	if err == nil {
+		task, err = acme.Wait(t.Context(), task.ID)
+	}
+	if err != nil || task.Attributes.IdentityCount != 5 {
+		t.Errorf("%+v, %v", task, err)
+	}
+	if err := acme.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d := acme.doctor(engine.DoctorOptions{Thorough: true, Repair: true}); len(notOK(&d)) > 0 {
+		t.Errorf("%q", notOK(&d))
+	}
+	for _, statement := range []string{
+		"SELECT FROM globex.identities", "SELECT FROM globex_jobs.river_job", "DELETE FROM globex.tasks", "TRUNCATE acme.tasks",
+		"CREATE TABLE acme.own ()", "CREATE TABLE acme_jobs.own ()", "CREATE TABLE public.own ()", "CREATE SCHEMA own",
+		"ALTER TABLE acme.tasks ADD COLUMN own text", "ALTER TABLE acme.tasks DISABLE TRIGGER ALL", "DROP TABLE acme.tasks",
+		"DROP INDEX acme.identities_alias", "INSERT INTO acme.goose_db_version (version_id, is_applied) VALUES (99, true)",
+		"UPDATE acme_jobs.river_migration SET version = 99", "DROP SCHEMA acme CASCADE", "COMMENT ON SCHEMA acme_jobs IS 'x'",
+		"SET ROLE " + owner.Name,
+	} {
+		_, err := running.Exec(t.Context(), statement)
+		var pgErr *pgconn.PgError
+		if !errors.As(err, &pgErr) || pgErr.Code != "42501" {
+			t.Errorf("%s: %v", statement, err)
+		}
+	}
+	if err := stranger.As(t, pool).Ping(t.Context()); err == nil {
+		t.Error("a role that was given nothing connects")
+	}
+	// What is missing is told.
+	if _, err := owners.Exec(t.Context(), "REVOKE DELETE ON acme.tasks FROM "+run.Name); err != nil {
+		t.Fatal(err)
+	}
+	if d := acme.doctor(engine.DoctorOptions{}); !slices.Equal(notOK(&d), []string{"privileges: acme.tasks"}) {
+		t.Errorf("%q", notOK(&d))
+	}
+}

@@ -1,0 +1,413 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// ExamplesMax is how many of the rows that contradict an invariant are named.
+const ExamplesMax = 10
+
+// Finding is what an examination found: how many rows, and the IDs of some.
+type Finding struct {
+	Count    int64
+	Examples []string // at most [ExamplesMax], in their order
+}
+
+// Found returns the finding of a list that is complete.
+func Found(examples []string) Finding {
+	return Finding{int64(len(examples)), examples[:min(len(examples), ExamplesMax)]}
+}
+
+// Examination is what the statements that look for contradictions are told.
+type Examination struct {
+	JobSchema string
+	Now       time.Time
+	Stalled   time.Time // what did nothing since then is stuck
+}
+
+// Reference is a column that names a row of another table. Remedy is what mends a name of nothing.
+type Reference struct {
+	Table, Column, Target string
+	example               string
+	Remedy                Remedy
+}
+
+// Remedy says how a row that contradicts an invariant is mended.
+type Remedy int
+
+// The remedies: none by the machine; the row goes, as it would have with what it names; the column becomes null.
+const (
+	RemedyNone Remedy = iota
+	RemedyDrop
+	RemedyClear
+)
+
+// Name returns the name of the reference: its table and column.
+func (r *Reference) Name() string { return r.Table + "." + r.Column }
+
+// References are the columns that name rows of other tables, each of which is a foreign key too.
+var References = []Reference{
+	{"access_grants", "identity_id", "identities", "identity_id", RemedyDrop},
+	{"accounts", "identity_id", "identities", "id", RemedyClear},
+	{"accounts", "source_id", "sources", "id", RemedyNone},
+	{"entitlements", "source_id", "sources", "id", RemedyDrop},
+	{"identities", "manager_id", "identities", "id", RemedyClear},
+	{"identities", "profile_id", "identity_profiles", "id", RemedyNone},
+	{"identity_keys", "identity_id", "identities", "identity_id", RemedyDrop},
+	{"identity_profiles", "authoritative_source_id", "sources", "id", RemedyNone},
+	{"lifecycle_states", "profile_id", "identity_profiles", "id", RemedyDrop},
+	{"notifications", "identity_id", "identities", "id", RemedyDrop},
+	{"notifications", "task_id", "tasks", "id", RemedyDrop},
+	{"one_time_tokens", "identity_id", "identities", "identity_id", RemedyDrop},
+	{"owned_objects", "owner_id", "identities", "owner_id", RemedyNone},
+	{"refresh_state", "identity_id", "identities", "identity_id", RemedyDrop},
+	{"role_assignments", "identity_id", "identities", "id", RemedyDrop},
+	{"role_assignments", "role_id", "roles", "id", RemedyDrop},
+	{"source_aggregations", "source_id", "sources", "source_id", RemedyDrop},
+	{"synchronizations", "identity_id", "identities", "identity_id", RemedyDrop},
+	{"task_messages", "task_id", "tasks", "task_id", RemedyDrop},
+	{"task_parts", "task_id", "tasks", "task_id", RemedyDrop},
+}
+
+// missing is the condition on a row r that names nothing.
+func (r *Reference) missing() string {
+	return `r.` + r.Column + ` IS NOT NULL AND NOT EXISTS (SELECT FROM muster.` + r.Target + ` t WHERE t.id = r.` +
+		r.Column + `)`
+}
+
+// FindMissing returns the rows that name nothing.
+func (s *Store) FindMissing(ctx context.Context, q Querier, r *Reference, e *Examination) (Finding, error) {
+	return s.find(ctx, q, `SELECT `+idSQL("r."+r.example)+` FROM muster.`+r.Table+` r WHERE `+r.missing(), e)
+}
+
+// MendMissing applies the remedy of a reference to the rows that name nothing, and returns how many those were.
+func (s *Store) MendMissing(ctx context.Context, tx pgx.Tx, r *Reference) (int, error) {
+	statement := `DELETE FROM muster.` + r.Table + ` r WHERE ` + r.missing()
+	if r.Remedy == RemedyClear {
+		statement = `UPDATE muster.` + r.Table + ` r SET ` + r.Column + ` = NULL WHERE ` + r.missing()
+	}
+	tag, err := tx.Exec(ctx, s.sql(statement))
+	return int(tag.RowsAffected()), mapError(err)
+}
+
+// Uniqueness says which rows of a table are there once.
+type Uniqueness struct{ Table, columns, where string }
+
+// openOperation is what is open once: the operation about one account, attribute and value.
+const openOperation = `identity_id, source_id, coalesce(account_id, '00000000-0000-0000-0000-000000000000'), attribute,
+		    value`
+
+// Uniquenesses are those that a unique index keeps too.
+var Uniquenesses = []Uniqueness{
+	{"access_profiles", "name_key", ""},
+	{"accounts", "source_id, native_identity", ""},
+	{"entitlements", "source_id, attribute, value", ""},
+	{"identity_profiles", "name_key", ""},
+	{"lifecycle_states", "profile_id, technical_name", ""},
+	{"provisioning_operations", openOperation, "WHERE state IN ('OPEN', 'MANUAL')"},
+	{"role_assignments", "identity_id, role_id, assignment_source", ""},
+	{"roles", "name_key", ""},
+	{"sources", "name_key", ""},
+	{"transforms", "name_key", ""},
+}
+
+// twice is a query for the rows of which there is another one. An operation that was begun comes first, so that it is
+// the one that stays.
+func (u *Uniqueness) twice() string {
+	order := "id"
+	if u.Table == "provisioning_operations" {
+		order = "(begun IS NULL), id"
+	}
+	return `SELECT id FROM (
+		    SELECT id, row_number() OVER (PARTITION BY ` + u.columns + ` ORDER BY ` + order + `) AS nth
+		    FROM muster.` + u.Table + ` ` + u.where + `) numbered
+		WHERE nth > 1`
+}
+
+// FindTwice returns the rows that are there a second time.
+func (s *Store) FindTwice(ctx context.Context, q Querier, u *Uniqueness, e *Examination) (Finding, error) {
+	return s.find(ctx, q, `SELECT `+idSQL("id")+` FROM (`+u.twice()+`) again`, e)
+}
+
+// CancelOperationsTwice cancels the operations that are open a second time, unless they were begun.
+func (s *Store) CancelOperationsTwice(ctx context.Context, tx pgx.Tx, now time.Time) (int, error) {
+	for i := range Uniquenesses {
+		if u := &Uniquenesses[i]; u.Table == "provisioning_operations" {
+			tag, err := tx.Exec(ctx, s.sql(`
+				UPDATE muster.provisioning_operations SET state = 'CANCELLED', completed = $1
+				WHERE begun IS NULL AND id IN (`+u.twice()+`)`), now)
+			return int(tag.RowsAffected()), mapError(err)
+		}
+	}
+	return 0, nil
+}
+
+// DropMembershipsTwice removes the assignments by membership that are there a second time. Those of others stay,
+// because each may have dates and comments of its own.
+func (s *Store) DropMembershipsTwice(ctx context.Context, tx pgx.Tx) (int, error) {
+	for i := range Uniquenesses {
+		if u := &Uniquenesses[i]; u.Table == "role_assignments" {
+			tag, err := tx.Exec(ctx, s.sql(`
+				DELETE FROM muster.role_assignments
+				WHERE assignment_source = 'ROLE_MEMBERSHIP' AND id IN (`+u.twice()+`)`))
+			return int(tag.RowsAffected()), mapError(err)
+		}
+	}
+	return 0, nil
+}
+
+// Rule is a condition that every row of a table fulfils; a check constraint of this name demands it too.
+type Rule struct{ Constraint, table, id, condition string }
+
+// Rules are the check constraints.
+var Rules = []Rule{
+	{"identities_cloud_status", "identities", "id", `cloud_status IN ('UNREGISTERED', 'REGISTERED', 'PENDING',
+		'WARNING', 'DISABLED', 'ACTIVE', 'DEACTIVATED', 'TERMINATED', 'ERROR', 'LOCKED')`},
+	{"identities_email_key", "identities", "id", `(email IS NULL) = (email_key IS NULL)`},
+	{"identities_identity_state", "identities", "id",
+		`identity_state IN ('ACTIVE', 'INACTIVE_SHORT_TERM', 'INACTIVE_LONG_TERM')`},
+	{"identities_not_own_manager", "identities", "id", `manager_id <> id`},
+	{"identities_processing_state", "identities", "id", `processing_state IN ('OK', 'ERROR')`},
+	{"notifications_state", "notifications", "id", `state IN ('PENDING', 'SENT', 'FAILED', 'CANCELLED')`},
+	{"one_time_tokens_digest", "one_time_tokens", "identity_id", `length(digest) = 32`},
+	{"one_time_tokens_purpose", "one_time_tokens", "identity_id", `purpose IN ('INVITATION', 'VERIFICATION')`},
+	{"provisioning_operations_kind", "provisioning_operations", "id", `kind IN ('CREATE', 'SET_ATTRIBUTES',
+		'ADD_ENTITLEMENT', 'REMOVE_ENTITLEMENT', 'ENABLE', 'DISABLE', 'DELETE', 'SET_PASSWORD')`},
+	{"provisioning_operations_state", "provisioning_operations", "id",
+		`state IN ('OPEN', 'MANUAL', 'DONE', 'FAILED', 'RETRIED', 'CANCELLED')`},
+	{"role_assignments_dates", "role_assignments", "id", `remove_date > start_date`},
+	{"task_messages_type", "task_messages", "task_id", `type IN ('INFO', 'WARN', 'ERROR')`},
+	{"tasks_completed", "tasks", "id", `(completed IS NULL) = (completion_status IS NULL)`},
+	{"tasks_completion_status", "tasks", "id",
+		`completion_status IN ('SUCCESS', 'WARNING', 'ERROR', 'TERMINATED', 'TEMPERROR')`},
+}
+
+// FindUnruly returns the rows that do not fulfil a rule. As with a constraint, what is unknown does.
+func (s *Store) FindUnruly(ctx context.Context, q Querier, r *Rule, e *Examination) (Finding, error) {
+	return s.find(ctx, q, `SELECT `+idSQL(r.id)+` FROM muster.`+r.table+` WHERE NOT (`+r.condition+`)`, e)
+}
+
+// ClearOwnManagers takes from identities that are their own manager their manager.
+func (s *Store) ClearOwnManagers(ctx context.Context, tx pgx.Tx) (int, error) {
+	tag, err := tx.Exec(ctx, s.sql(`UPDATE muster.identities SET manager_id = NULL WHERE manager_id = id`))
+	return int(tag.RowsAffected()), mapError(err)
+}
+
+// Invariant names something that no constraint can say, and that holds of the rows all the same.
+type Invariant string
+
+// The invariants. The comment of each statement says why it holds.
+const (
+	InvariantBatchJob         Invariant = "batch-job"
+	InvariantBatchLease       Invariant = "batch-lease"
+	InvariantCorrelated       Invariant = "correlated"
+	InvariantDue              Invariant = "due"
+	InvariantErrorDue         Invariant = "error-due"
+	InvariantEventHorizon     Invariant = "event-horizon"
+	InvariantIdentityRefresh  Invariant = "identity-refresh"
+	InvariantLateCorrelation  Invariant = "late-correlation"
+	InvariantManager          Invariant = "manager"
+	InvariantNotificationTask Invariant = "notification-task"
+	InvariantMessageLease     Invariant = "notification-lease"
+	InvariantOperationBatch   Invariant = "operation-batch"
+	InvariantOperationOpen    Invariant = "operation-open"
+	InvariantRequestStale     Invariant = "request-stale"
+	InvariantRequestTask      Invariant = "request-task"
+	InvariantSequence         Invariant = "sequence"
+	InvariantSingleton        Invariant = "singleton"
+	InvariantTaskHeld         Invariant = "task-held"
+	InvariantTaskJob          Invariant = "task-job"
+	InvariantTaskPart         Invariant = "task-part"
+)
+
+// settledSQL is the condition on an identity i that nothing of it waits to be calculated, so that what is kept of it
+// agrees with what it is calculated from. A task that is cancelled makes its identities due at the next slot.
+const settledSQL = `
+	    i.processing_state IS DISTINCT FROM 'ERROR'
+	AND NOT EXISTS (SELECT FROM muster.refresh_requests w WHERE w.identity_id = i.id)
+	AND NOT EXISTS (SELECT FROM muster.refresh_state w
+	                WHERE w.identity_id = i.id AND w.due <= (SELECT now FROM given) + interval '1 day')`
+
+// waitingJob is the states of a job that will have its turn.
+const waitingJob = `('available', 'pending', 'retryable', 'scheduled')`
+
+// invariants are the statements that find what contradicts an invariant, by its ID. Each may read given: now, and since
+// when what did nothing is stuck.
+var invariants = map[Invariant]string{
+	// A batch of operations has a worker, whose lease holds, or a job that waits for its turn.
+	InvariantBatchJob: `
+		SELECT ` + idSQL("b.id") + `
+		FROM muster.provisioning_batches b, given
+		WHERE b.created < given.stalled AND (b.leased IS NULL OR b.leased < given.now)
+		  AND NOT EXISTS (SELECT FROM muster_jobs.river_job j WHERE j.id = b.job_id AND j.state IN ` + waitingJob + `)`,
+	// A worker that ends gives its batch back.
+	InvariantBatchLease: `
+		SELECT ` + idSQL("b.id") + ` FROM muster.provisioning_batches b, given WHERE b.leased < given.stalled`,
+	// An identity is correlated while it has an account on an authoritative source.
+	InvariantCorrelated: `
+		SELECT ` + idSQL("i.id") + `
+		FROM muster.identities i
+		WHERE i.correlated <> EXISTS (SELECT FROM muster.accounts a
+		                              JOIN muster.identity_profiles p ON p.authoritative_source_id = a.source_id
+		                              WHERE a.identity_id = i.id)
+		  AND ` + settledSQL,
+	// The clock is looked at every half minute.
+	InvariantDue: `
+		SELECT ` + idSQL("r.identity_id") + ` FROM muster.refresh_state r, given WHERE r.due < given.stalled`,
+	// Who could not be calculated is tried again at the next slot; who is long-term inactive is not.
+	InvariantErrorDue: `
+		SELECT ` + idSQL("i.id") + `
+		FROM muster.identities i
+		LEFT JOIN muster.refresh_state r ON r.identity_id = i.id
+		WHERE i.processing_state = 'ERROR' AND r.due IS NULL
+		  AND i.identity_state IS DISTINCT FROM 'INACTIVE_LONG_TERM'
+		  AND NOT EXISTS (SELECT FROM muster.refresh_requests w WHERE w.identity_id = i.id)`,
+	// Readers of events wait for the transactions before them: one of another server never ends here.
+	InvariantEventHorizon: `
+		SELECT id::text FROM muster.identity_events WHERE transaction_id >= pg_snapshot_xmax(pg_current_snapshot())`,
+	// An identity is marked in the transaction that creates it; the mark goes in the one that notes its first refresh.
+	InvariantIdentityRefresh: `
+		SELECT ` + idSQL("i.id") + `
+		FROM muster.identities i
+		LEFT JOIN muster.refresh_state r ON r.identity_id = i.id
+		WHERE ` + lastRefreshSQL + ` IS NULL AND r.due IS NULL
+		  AND NOT EXISTS (SELECT FROM muster.refresh_requests w WHERE w.identity_id = i.id)`,
+	// An account whose keys find one identity belongs to it. One that found several waits for the next aggregation of
+	// its source when one of them goes.
+	InvariantLateCorrelation: `
+		SELECT ` + idSQL("m.id") + `
+		FROM (` + matchHead + `(SELECT id, correlation_keys FROM muster.accounts
+		        WHERE identity_id IS NULL AND correlation_keys <> '{}')` + matchTail + `) m
+		WHERE m.matches = 1`,
+	// The manager is the one identity, and another one, that the key finds.
+	InvariantManager: `
+		SELECT ` + idSQL("i.id") + `
+		FROM muster.identities i
+		LEFT JOIN (SELECT k.key, min(k.identity_id::text)::uuid AS id
+		           FROM muster.identity_keys k
+		           WHERE k.key IN (SELECT manager_key FROM muster.identities WHERE manager_key IS NOT NULL)
+		           GROUP BY k.key
+		           HAVING count(*) = 1) m ON m.key = i.manager_key
+		WHERE i.manager_id IS DISTINCT FROM nullif(m.id, i.id) AND ` + settledSQL,
+	// A task ends when its messages are sent, or cancels them.
+	InvariantNotificationTask: `
+		SELECT ` + idSQL("n.id") + `
+		FROM muster.notifications n
+		JOIN muster.tasks t ON t.id = n.task_id
+		WHERE n.state = 'PENDING' AND t.completed IS NOT NULL`,
+	// Whoever sends a message says within minutes what became of it.
+	InvariantMessageLease: `
+		SELECT ` + idSQL("n.id") + `
+		FROM muster.notifications n, given
+		WHERE n.state = 'PENDING' AND n.leased < given.stalled`,
+	// What jobs do belongs to a batch, which is there while something of it is open.
+	InvariantOperationBatch: `
+		SELECT ` + idSQL("o.id") + `
+		FROM muster.provisioning_operations o
+		WHERE o.state = 'OPEN' AND NOT EXISTS (SELECT FROM muster.provisioning_batches b WHERE b.id = o.batch_id)`,
+	// An operation is done or given up within hours.
+	InvariantOperationOpen: `
+		SELECT ` + idSQL("o.id") + `
+		FROM muster.provisioning_operations o, given
+		WHERE o.state = 'OPEN' AND o.created < given.now - interval '1 day'`,
+	// A refresh takes all marks of an identity. One that a transaction makes which is open meanwhile is older by its
+	// time, and stays until its task comes to it.
+	InvariantRequestStale: `
+		SELECT ` + idSQL("i.id") + `
+		FROM muster.refresh_requests q
+		JOIN muster.identities i ON i.id = q.identity_id
+		LEFT JOIN muster.refresh_state r ON r.identity_id = i.id, given
+		WHERE q.requested_at < ` + lastRefreshSQL + ` AND ` + lastRefreshSQL + ` < given.stalled
+		GROUP BY i.id`,
+	// A mark belongs to a task that has not ended; one that is cancelled lets its marks go.
+	InvariantRequestTask: `
+		SELECT ` + idSQL("q.identity_id") + `
+		FROM muster.refresh_requests q
+		WHERE NOT EXISTS (SELECT FROM muster.tasks t WHERE t.id = q.task_id AND t.completed IS NULL)
+		GROUP BY q.identity_id`,
+	// What a sequence gives next is greater than what it gave. A row that was copied may be ahead of it.
+	InvariantSequence: `
+		SELECT name
+		FROM (SELECT 'identity_events' AS name, (SELECT max(id) FROM muster.identity_events) AS last,
+		             pg_sequence_last_value(pg_get_serial_sequence('muster.identity_events', 'id')::regclass) AS given
+		      UNION ALL
+		      SELECT 'refresh_requests', (SELECT max(id) FROM muster.refresh_requests),
+		             pg_sequence_last_value(pg_get_serial_sequence('muster.refresh_requests', 'id')::regclass)
+		      UNION ALL
+		      SELECT 'task_messages', (SELECT max(id) FROM muster.task_messages),
+		             pg_sequence_last_value(pg_get_serial_sequence('muster.task_messages', 'id')::regclass)
+		      UNION ALL
+		      SELECT 'configuration_version', (SELECT max(version) FROM muster.configuration),
+		             pg_sequence_last_value('muster.configuration_version'::regclass)) s
+		WHERE last > coalesce(given, 0)`,
+	// There is one configuration and one watermark.
+	InvariantSingleton: `
+		SELECT 'configuration' WHERE (SELECT count(*) FROM muster.configuration) <> 1
+		UNION ALL
+		SELECT 'refresh_watermark' WHERE (SELECT count(*) FROM muster.refresh_watermark) <> 1`,
+	// Somebody confirms or cancels what the guard holds.
+	InvariantTaskHeld: `
+		SELECT ` + idSQL("t.id") + `
+		FROM muster.tasks t, given
+		WHERE t.completed IS NULL AND t.held < given.now - interval '1 day'`,
+	// A task that did nothing for a while has a job that waits for its turn.
+	InvariantTaskJob: `
+		SELECT ` + idSQL("t.id") + `
+		FROM muster.tasks t, given
+		WHERE t.completed IS NULL AND t.held IS NULL AND t.modified < given.stalled
+		  AND NOT EXISTS (SELECT FROM muster_jobs.river_job j WHERE j.id = t.job_id AND j.state IN ` + waitingJob + `)`,
+	// A task that has ended has nothing left to do.
+	InvariantTaskPart: `
+		SELECT ` + idSQL("t.id") + `
+		FROM muster.tasks t
+		WHERE t.completed IS NOT NULL AND EXISTS (SELECT FROM muster.task_parts p WHERE p.task_id = t.id)`,
+}
+
+// Contradicting returns what contradicts an invariant.
+func (s *Store) Contradicting(ctx context.Context, q Querier, i Invariant, e *Examination) (Finding, error) {
+	return s.find(ctx, q, invariants[i], e)
+}
+
+// RequestContradicting asks for the refresh of the identities that contradict an invariant, whose IDs its examples are,
+// and returns how many.
+func (s *Store) RequestContradicting(ctx context.Context, tx pgx.Tx, i Invariant, e *Examination, cause Cause) (int,
+	error,
+) {
+	statement := e.sql(s, `
+		WITH given (now, stalled) AS (SELECT $1::timestamptz, $2::timestamptz), found (id) AS (`+invariants[i]+`)
+		INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
+		SELECT id::uuid, $3, $4, $5 FROM found`)
+	tag, err := tx.Exec(ctx, statement, e.Now, e.Stalled, cause.Task, "found by the doctor: "+string(i), cause.At)
+	return int(tag.RowsAffected()), mapError(err)
+}
+
+// idSQL is an identifier as it is shown.
+func idSQL(column string) string { return `replace(` + column + `::text, '-', '')` }
+
+// sql puts the schemas into a statement.
+func (e *Examination) sql(s *Store, statement string) string {
+	return strings.NewReplacer("muster_jobs.", e.JobSchema+".", "muster.", s.schema+".").Replace(statement)
+}
+
+// find counts what a query finds, and names some of it.
+func (s *Store) find(ctx context.Context, q Querier, query string, e *Examination) (Finding, error) {
+	statement := e.sql(s, `
+		WITH given (now, stalled) AS (SELECT $1::timestamptz, $2::timestamptz),
+		     found (example) AS MATERIALIZED (`+query+`)
+		SELECT (SELECT count(*) FROM found),
+		       ARRAY(SELECT example FROM found ORDER BY example LIMIT `+fmt.Sprint(ExamplesMax)+`)`)
+	var f Finding
+	err := q.QueryRow(ctx, statement, e.Now, e.Stalled).Scan(&f.Count, &f.Examples)
+	return f, mapError(err)
+}
+
+// LimitStatements ends the statements of a transaction that take longer.
+func (s *Store) LimitStatements(ctx context.Context, tx pgx.Tx, limit time.Duration) error {
+	_, err := tx.Exec(ctx, `SELECT set_config('statement_timeout', $1, true)`, fmt.Sprint(limit.Milliseconds()))
+	return mapError(err)
+}

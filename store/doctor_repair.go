@@ -1,0 +1,278 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// FoldedIdentity is what the folded columns of an identity are made of, and what they hold.
+type FoldedIdentity struct {
+	ID           ID
+	Name         string
+	Alias        string
+	Email        *string
+	Attributes   []byte
+	NameKey      string
+	AliasKey     string
+	EmailKey     *string
+	FirstNameKey *string
+	LastNameKey  *string
+}
+
+// FoldedIdentities returns a page of all identities, by ID, after a given one.
+func (s *Store) FoldedIdentities(ctx context.Context, q Querier, after ID, limit int) ([]FoldedIdentity, error) {
+	const statement = `
+		SELECT id, name, alias, email, attributes, name_key, alias_key, email_key, firstname_key, lastname_key
+		FROM muster.identities
+		WHERE $1::uuid IS NULL OR id > $1
+		ORDER BY id
+		LIMIT $2`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[FoldedIdentity], after, limit)
+}
+
+// Fold makes the folded columns of what they are made of, and reports whether they were others.
+func (f *FoldedIdentity) Fold(first, last *string) bool {
+	was := *f
+	f.NameKey, f.AliasKey, f.EmailKey = FoldKey(f.Name), FoldKey(f.Alias), foldPointer(f.Email)
+	f.FirstNameKey, f.LastNameKey = foldPointer(first), foldPointer(last)
+	return was.NameKey != f.NameKey || was.AliasKey != f.AliasKey || !same(was.EmailKey, f.EmailKey) ||
+		!same(was.FirstNameKey, f.FirstNameKey) || !same(was.LastNameKey, f.LastNameKey)
+}
+
+func same(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }
+
+// SetFolded writes the folded columns of identities.
+func (s *Store) SetFolded(ctx context.Context, tx pgx.Tx, list []FoldedIdentity) error {
+	const statement = `
+		UPDATE muster.identities i
+		SET name_key = v.name_key, alias_key = v.alias_key, email_key = v.email_key,
+		    firstname_key = v.firstname_key, lastname_key = v.lastname_key
+		FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+		     v (id, name_key, alias_key, email_key, firstname_key, lastname_key)
+		WHERE i.id = v.id`
+	n := len(list)
+	ids, names, aliases := make([]ID, n), make([]string, n), make([]string, n)
+	emails, first, last := make([]*string, n), make([]*string, n), make([]*string, n)
+	for k := range list {
+		f := &list[k]
+		ids[k], names[k], aliases[k] = f.ID, f.NameKey, f.AliasKey
+		emails[k], first[k], last[k] = f.EmailKey, f.FirstNameKey, f.LastNameKey
+	}
+	_, err := tx.Exec(ctx, s.sql(statement), ids, names, aliases, emails, first, last)
+	return mapError(err)
+}
+
+// foldedTables are the tables of configured objects that are found by name.
+var foldedTables = []string{"access_profiles", "identity_profiles", "roles", "sources", "transforms"}
+
+// FoldedName is a configured object whose folded name is not that of its name.
+type FoldedName struct {
+	table string
+	ID    ID
+	Key   string // what it should be
+}
+
+// UnfoldedNames returns the configured objects whose folded name is not that of their name.
+func (s *Store) UnfoldedNames(ctx context.Context, q Querier) ([]FoldedName, error) {
+	var wrong []FoldedName
+	for _, table := range foldedTables {
+		var row struct {
+			id        ID
+			name, key string
+		}
+		rows, err := q.Query(ctx, s.sql(`SELECT id, name, name_key FROM muster.`+table+` ORDER BY id`))
+		if err != nil {
+			return nil, mapError(err)
+		}
+		_, err = pgx.ForEachRow(rows, []any{&row.id, &row.name, &row.key}, func() error {
+			if key := Fold(row.name); key != row.key {
+				wrong = append(wrong, FoldedName{table, row.id, key})
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, mapError(err)
+		}
+	}
+	return wrong, nil
+}
+
+// SetFoldedName writes the folded name of an object.
+func (s *Store) SetFoldedName(ctx context.Context, tx pgx.Tx, f *FoldedName) error {
+	_, err := tx.Exec(ctx, s.sql(`UPDATE muster.`+f.table+` SET name_key = $2 WHERE id = $1`), f.ID, f.Key)
+	return mapError(err)
+}
+
+// KeyedAccount is what the keys of an uncorrelated account are made of, and what they are.
+type KeyedAccount struct {
+	ID             ID
+	SourceID       ID
+	NativeIdentity string
+	Attributes     []byte
+	Keys           []string
+}
+
+// KeyedAccounts returns a page of all uncorrelated accounts, by ID, after a given one.
+func (s *Store) KeyedAccounts(ctx context.Context, q Querier, after ID, limit int) ([]KeyedAccount, error) {
+	const statement = `
+		SELECT id, source_id, native_identity, attributes, correlation_keys
+		FROM muster.accounts
+		WHERE identity_id IS NULL AND ($1::uuid IS NULL OR id > $1)
+		ORDER BY id
+		LIMIT $2`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[KeyedAccount], after, limit)
+}
+
+// SourcesWithStrays returns the sources that have uncorrelated accounts with keys.
+func (s *Store) SourcesWithStrays(ctx context.Context, q Querier) ([]ID, error) {
+	const statement = `
+		SELECT DISTINCT source_id
+		FROM muster.accounts
+		WHERE identity_id IS NULL AND correlation_keys <> '{}'
+		ORDER BY source_id`
+	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID])
+}
+
+// RenewRequests gives the marks that contradict an invariant to another task. Those that a worker has are its own.
+func (s *Store) RenewRequests(ctx context.Context, tx pgx.Tx, i Invariant, e *Examination, cause Cause) (int, error) {
+	statement := e.sql(s, `
+		WITH given (now, stalled) AS (SELECT $1::timestamptz, $2::timestamptz), found (id) AS (`+invariants[i]+`
+		), taken AS (
+		    SELECT q.id FROM muster.refresh_requests q
+		    WHERE q.identity_id IN (SELECT id::uuid FROM found)
+		    FOR UPDATE SKIP LOCKED
+		)
+		UPDATE muster.refresh_requests q SET task_id = $3, requested_at = $4 FROM taken WHERE q.id = taken.id`)
+	tag, err := tx.Exec(ctx, statement, e.Now, e.Stalled, cause.Task, cause.At)
+	return int(tag.RowsAffected()), mapError(err)
+}
+
+// EndLeases ends the leases of batches and messages that are long over.
+func (s *Store) EndLeases(ctx context.Context, tx pgx.Tx, stalled time.Time) (int, error) {
+	count := 0
+	for _, statement := range []string{
+		`UPDATE muster.provisioning_batches SET leased = NULL WHERE leased < $1`,
+		`UPDATE muster.notifications SET leased = NULL WHERE state = 'PENDING' AND leased < $1`,
+	} {
+		tag, err := tx.Exec(ctx, s.sql(statement), stalled)
+		if err != nil {
+			return count, mapError(err)
+		}
+		count += int(tag.RowsAffected())
+	}
+	return count, nil
+}
+
+// CancelForsakenNotifications cancels the messages of tasks that have ended.
+func (s *Store) CancelForsakenNotifications(ctx context.Context, tx pgx.Tx, now time.Time) (int, error) {
+	const statement = `
+		UPDATE muster.notifications n SET state = 'CANCELLED', completed = $1, leased = NULL
+		FROM muster.tasks t
+		WHERE t.id = n.task_id AND n.state = 'PENDING' AND t.completed IS NOT NULL`
+	tag, err := tx.Exec(ctx, s.sql(statement), now)
+	return int(tag.RowsAffected()), mapError(err)
+}
+
+// DropForsakenParts forgets the parts of tasks that have ended. Their identities are due at a time, so that none of
+// them is forgotten.
+func (s *Store) DropForsakenParts(ctx context.Context, tx pgx.Tx) (int, error) {
+	const statement = `
+		DELETE FROM muster.task_parts p USING muster.tasks t WHERE t.id = p.task_id AND t.completed IS NOT NULL`
+	tag, err := tx.Exec(ctx, s.sql(statement))
+	return int(tag.RowsAffected()), mapError(err)
+}
+
+// BatchlessSources returns the sources of open operations that belong to no batch.
+func (s *Store) BatchlessSources(ctx context.Context, tx pgx.Tx) ([]ID, error) {
+	const statement = `
+		SELECT DISTINCT o.source_id
+		FROM muster.provisioning_operations o
+		WHERE o.state = 'OPEN' AND NOT EXISTS (SELECT FROM muster.provisioning_batches b WHERE b.id = o.batch_id)
+		ORDER BY o.source_id`
+	return collect(ctx, tx, s.sql(statement), pgx.RowTo[ID])
+}
+
+// AdoptOperations puts the open operations of a source that belong to no batch into one, and returns how many.
+func (s *Store) AdoptOperations(ctx context.Context, tx pgx.Tx, source, batch ID) (int, error) {
+	const statement = `
+		UPDATE muster.provisioning_operations o SET batch_id = $2
+		WHERE o.source_id = $1 AND o.state = 'OPEN'
+		  AND NOT EXISTS (SELECT FROM muster.provisioning_batches b WHERE b.id = o.batch_id)`
+	tag, err := tx.Exec(ctx, s.sql(statement), source, batch)
+	return int(tag.RowsAffected()), mapError(err)
+}
+
+// RestoreSingletons writes the rows of which there is one, where they are missing. A configuration gets a version that
+// none had.
+func (s *Store) RestoreSingletons(ctx context.Context, tx pgx.Tx) (int, error) {
+	count := 0
+	for _, statement := range []string{
+		`INSERT INTO muster.configuration (singleton, version)
+		 SELECT true, nextval('muster.configuration_version')
+		 WHERE NOT EXISTS (SELECT FROM muster.configuration)`,
+		`INSERT INTO muster.refresh_watermark (singleton)
+		 SELECT true WHERE NOT EXISTS (SELECT FROM muster.refresh_watermark)`,
+	} {
+		tag, err := tx.Exec(ctx, s.sql(statement))
+		if err != nil {
+			return count, mapError(err)
+		}
+		count += int(tag.RowsAffected())
+	}
+	return count, nil
+}
+
+// AdvanceSequences brings the sequences to what rows have already.
+func (s *Store) AdvanceSequences(ctx context.Context, tx pgx.Tx) error {
+	for _, statement := range []string{
+		`SELECT setval(pg_get_serial_sequence('muster.identity_events', 'id'), max(id)) FROM muster.identity_events`,
+		`SELECT setval(pg_get_serial_sequence('muster.refresh_requests', 'id'), max(id)) FROM muster.refresh_requests`,
+		`SELECT setval(pg_get_serial_sequence('muster.task_messages', 'id'), max(id)) FROM muster.task_messages`,
+		`SELECT setval('muster.configuration_version', greatest(max(version), nextval('muster.configuration_version')))
+		 FROM muster.configuration`,
+	} {
+		if _, err := tx.Exec(ctx, s.sql(statement)); err != nil {
+			return mapError(err)
+		}
+	}
+	return nil
+}
+
+// LowerEvents gives the events that another server numbered the number of a transaction that has ended here.
+func (s *Store) LowerEvents(ctx context.Context, tx pgx.Tx) (int, error) {
+	const statement = `
+		UPDATE muster.identity_events
+		SET transaction_id = (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1)::text::xid8
+		WHERE transaction_id >= pg_snapshot_xmax(pg_current_snapshot())`
+	tag, err := tx.Exec(ctx, s.sql(statement))
+	return int(tag.RowsAffected()), mapError(err)
+}
+
+// FoldedIdentitiesOf is [Store.FoldedIdentities] for identities that are given.
+func (s *Store) FoldedIdentitiesOf(ctx context.Context, q Querier, ids []ID) ([]FoldedIdentity, error) {
+	const statement = `
+		SELECT id, name, alias, email, attributes, name_key, alias_key, email_key, firstname_key, lastname_key
+		FROM muster.identities
+		WHERE id = ANY ($1)
+		ORDER BY id`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[FoldedIdentity], ids)
+}
+
+// UnfoldedAddresses returns the identities that have an address without its folded form, or the other way around.
+func (s *Store) UnfoldedAddresses(ctx context.Context, q Querier) ([]ID, error) {
+	const statement = `SELECT id FROM muster.identities WHERE (email IS NULL) <> (email_key IS NULL) ORDER BY id`
+	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID])
+}
+
+// LockKeyedAccounts locks those of the accounts that are uncorrelated, in the order of their IDs, and returns them.
+func (s *Store) LockKeyedAccounts(ctx context.Context, tx pgx.Tx, ids []ID) ([]KeyedAccount, error) {
+	const statement = `
+		SELECT id, source_id, native_identity, attributes, correlation_keys
+		FROM muster.accounts
+		WHERE id = ANY ($1) AND identity_id IS NULL
+		ORDER BY id
+		FOR UPDATE`
+	return collect(ctx, tx, s.sql(statement), pgx.RowToStructByPos[KeyedAccount], ids)
+}

@@ -1,0 +1,315 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Subject is what is known of a person, to find traces of by.
+type Subject struct {
+	ID       ID
+	Accounts []Account // of the identity, and uncorrelated ones that were made for it or of it
+	Natives  []string  // native identities of accounts that it has or had
+	Former   []Former  // values that its history has
+	Deleted  []byte    // the detail of its last event of deletion; nil for none
+	Rows     int64     // of its history and its operations
+}
+
+// Former is a value that an attribute has or had: the name, the alias or the e-mail address.
+type Former struct{ Attribute, Value string }
+
+// Subject returns what is known of an identity, which may be gone, and locks its accounts.
+func (s *Store) Subject(ctx context.Context, tx pgx.Tx, id ID) (Subject, error) {
+	subject := Subject{ID: id}
+	accounts := s.sql(`
+		SELECT ` + accountColumns + `
+		FROM muster.accounts a
+		WHERE a.identity_id = $1 OR a.identity_id IS NULL AND a.id IN (
+		    SELECT (detail ->> 'accountId')::uuid FROM muster.identity_events
+		    WHERE identity_id = $1 AND type = 'IDENTITY_CREATED'
+		    UNION ALL
+		    SELECT account_id FROM muster.provisioning_operations WHERE identity_id = $1)
+		ORDER BY a.id
+		FOR UPDATE`)
+	var err error
+	if subject.Accounts, err = collect(ctx, tx, accounts, pgx.RowToStructByPos[Account], id); err != nil {
+		return subject, err
+	}
+	const natives = `
+		SELECT native_identity FROM muster.accounts WHERE identity_id = $1
+		UNION
+		SELECT native_identity FROM muster.provisioning_operations WHERE identity_id = $1 AND native_identity <> ''
+		UNION
+		SELECT detail ->> 'nativeIdentity' FROM muster.identity_events
+		WHERE identity_id = $1 AND detail ->> 'nativeIdentity' <> ''`
+	if subject.Natives, err = collect(ctx, tx, s.sql(natives), pgx.RowTo[string], id); err != nil {
+		return subject, err
+	}
+	for i := range subject.Accounts {
+		subject.Natives = append(subject.Natives, subject.Accounts[i].NativeIdentity)
+	}
+	const former = `
+		SELECT DISTINCT c ->> 'attribute', v #>> '{}'
+		FROM muster.identity_events e, jsonb_path_query(e.detail, 'strict $.changes[*]') c,
+		     unnest(ARRAY[c -> 'oldValue', c -> 'newValue']) v
+		WHERE e.identity_id = $1 AND e.type = 'IDENTITY_ATTRIBUTES_CHANGED'
+		  AND c ->> 'attribute' IN ('displayName', 'uid', 'email') AND v #>> '{}' <> ''`
+	if subject.Former, err = collect(ctx, tx, s.sql(former), pgx.RowToStructByPos[Former], id); err != nil {
+		return subject, err
+	}
+	const rest = `
+		SELECT (SELECT detail FROM muster.identity_events
+		        WHERE identity_id = $1 AND type = 'IDENTITY_DELETED' ORDER BY id DESC LIMIT 1),
+		       (SELECT count(*) FROM muster.identity_events WHERE identity_id = $1) +
+		       (SELECT count(*) FROM muster.provisioning_operations WHERE identity_id = $1)`
+	err = tx.QueryRow(ctx, s.sql(rest), id).Scan(&subject.Deleted, &subject.Rows)
+	return subject, mapError(err)
+}
+
+// NamedByConfiguration returns the configured objects whose document names an identity, as the kind's table and the
+// object's name.
+func (s *Store) NamedByConfiguration(ctx context.Context, q Querier, id ID) ([]string, error) {
+	const statement = `
+		SELECT o.kind || ' ' || o.name
+		FROM (SELECT 'access profile', name, document FROM muster.access_profiles
+		      UNION ALL SELECT 'identity profile', name, document FROM muster.identity_profiles
+		      UNION ALL SELECT 'lifecycle state', technical_name, document FROM muster.lifecycle_states
+		      UNION ALL SELECT 'role', name, document FROM muster.roles
+		      UNION ALL SELECT 'source', name, document FROM muster.sources
+		      UNION ALL SELECT 'transform', name, document FROM muster.transforms) o (kind, name, document)
+		WHERE strpos(lower(o.document::text), $1) > 0 OR strpos(lower(o.document::text), $2) > 0
+		ORDER BY 1`
+	return collect(ctx, q, s.sql(statement), pgx.RowTo[string], id.String(), id.dashed())
+}
+
+// dashed is the other spelling.
+func (id ID) dashed() string {
+	text := id.String()
+	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]
+}
+
+// WorkRunning reports whether a worker carries out an operation of an identity, or sends it a message. It locks both,
+// so that none begins until the transaction ends.
+func (s *Store) WorkRunning(ctx context.Context, tx pgx.Tx, id ID, now time.Time) (bool, error) {
+	const operations = `
+		SELECT EXISTS (SELECT FROM muster.provisioning_batches b WHERE b.id = o.batch_id AND b.leased > $2)
+		FROM muster.provisioning_operations o
+		WHERE o.identity_id = $1 AND o.state = 'OPEN' AND o.begun IS NOT NULL
+		ORDER BY o.id
+		FOR UPDATE`
+	const messages = `
+		SELECT n.leased IS NOT NULL AND n.leased > $2
+		FROM muster.notifications n
+		WHERE n.identity_id = $1 AND n.state = 'PENDING'
+		ORDER BY n.id
+		FOR UPDATE`
+	if _, err := tx.Exec(ctx, s.sql(`
+		SELECT FROM muster.provisioning_operations WHERE identity_id = $1 AND state = 'OPEN' ORDER BY id FOR UPDATE`),
+		id); err != nil {
+		return false, mapError(err)
+	}
+	for _, statement := range []string{operations, messages} {
+		running, err := collect(ctx, tx, s.sql(statement), pgx.RowTo[bool], id, now)
+		if err != nil {
+			return false, err
+		}
+		for _, r := range running {
+			if r {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// Erased says how many rows of a table an erasure removed, or took the person out of.
+type Erased struct {
+	Table   string
+	Rows    int64
+	Emptied bool // they stay, without what told of the person
+}
+
+// erasures are the statements that remove what is about an identity, in the order of the locks. The identity itself
+// goes between them and the rest.
+var erasures = []struct {
+	table, statement string
+	emptied          bool
+}{
+	{"access_grants", `DELETE FROM muster.access_grants WHERE identity_id = $1`, false},
+	{"role_assignments", `DELETE FROM muster.role_assignments WHERE identity_id = $1`, false},
+	{"role_assignments", `UPDATE muster.role_assignments SET assigner_id = NULL WHERE assigner_id = $1`, true},
+	{"synchronizations", `DELETE FROM muster.synchronizations WHERE identity_id = $1`, false},
+	{"refresh_state", `DELETE FROM muster.refresh_state WHERE identity_id = $1`, false},
+	{"one_time_tokens", `DELETE FROM muster.one_time_tokens WHERE identity_id = $1`, false},
+	{"notifications", `DELETE FROM muster.notifications WHERE identity_id = $1`, false},
+	{"provisioning_operations", `DELETE FROM muster.provisioning_operations WHERE identity_id = $1`, false},
+	{"identity_events", `DELETE FROM muster.identity_events WHERE identity_id = $1`, false},
+	{"task_messages", `DELETE FROM muster.task_messages WHERE identity_id = $1`, false},
+	{"tasks", `
+		UPDATE muster.tasks
+		SET target_type = CASE WHEN target_id = $1 THEN NULL ELSE target_type END,
+		    target_name = CASE WHEN target_id = $1 THEN NULL ELSE target_name END,
+		    target_id = nullif(target_id, $1),
+		    description = replace(description, replace($1::uuid::text, '-', ''), 'an identity')
+		WHERE target_id = $1 OR strpos(description, replace($1::uuid::text, '-', '')) > 0`, true},
+}
+
+// EraseRows removes what is kept about an identity, but for the identity itself, and says what that was.
+func (s *Store) EraseRows(ctx context.Context, tx pgx.Tx, id ID) ([]Erased, error) {
+	var erased []Erased
+	for _, e := range erasures {
+		tag, err := tx.Exec(ctx, s.sql(e.statement), id)
+		if err != nil {
+			return nil, mapError(err)
+		}
+		if tag.RowsAffected() > 0 {
+			erased = append(erased, Erased{e.table, tag.RowsAffected(), e.emptied})
+		}
+	}
+	return erased, nil
+}
+
+// CountIdentityKeys returns how many keys find an identity.
+func (s *Store) CountIdentityKeys(ctx context.Context, q Querier, id ID) (int64, error) {
+	var count int64
+	err := q.QueryRow(ctx, s.sql(`SELECT count(*) FROM muster.identity_keys WHERE identity_id = $1`), id).Scan(&count)
+	return count, mapError(err)
+}
+
+// DeleteAccounts removes accounts.
+func (s *Store) DeleteAccounts(ctx context.Context, tx pgx.Tx, ids []ID) error {
+	_, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.accounts WHERE id = ANY ($1)`), ids)
+	return mapError(err)
+}
+
+// The identifier that stands for somebody who was erased, where others' history named them.
+const erasedID = "00000000000000000000000000000000"
+
+// MaskOthers takes an identity out of the history of others, and out of their operations that have ended: its ID
+// becomes zeros, and values that are one of the texts become null. It reads all of both tables.
+func (s *Store) MaskOthers(ctx context.Context, tx pgx.Tx, id ID, texts []string) ([]Erased, error) {
+	var erased []Erased
+	for _, target := range []struct{ table, column, where string }{
+		{"identity_events", "detail", "true"},
+		{"provisioning_operations", "attributes", "t.state NOT IN ('OPEN', 'MANUAL')"},
+	} {
+		// A value stands behind ': ' in the server's form of a document, where no text has the quotes unescaped.
+		statement := fmt.Sprintf(`
+			WITH RECURSIVE texts (nth, literal) AS (
+			    SELECT nth, ': ' || to_jsonb(v)::text FROM unnest($2::text[]) WITH ORDINALITY u (v, nth)
+			), concerned AS (
+			    SELECT t.id, replace(replace(t.%[2]s::text, $3, $5), $4, $5) AS document
+			    FROM muster.%[1]s t
+			    WHERE t.identity_id <> $1 AND %[3]s
+			      AND (strpos(t.%[2]s::text, $3) > 0 OR strpos(t.%[2]s::text, $4) > 0
+			           OR EXISTS (SELECT FROM texts WHERE strpos(t.%[2]s::text, literal) > 0))
+			), masked (id, nth, document) AS (
+			    SELECT id, 0::bigint, document FROM concerned
+			    UNION ALL
+			    SELECT m.id, x.nth, replace(m.document, x.literal, ': null')
+			    FROM masked m JOIN texts x ON x.nth = m.nth + 1
+			)
+			UPDATE muster.%[1]s t
+			SET %[2]s = m.document::jsonb
+			FROM masked m
+			WHERE m.id = t.id AND m.nth = cardinality($2::text[])`, target.table, target.column, target.where)
+		tag, err := tx.Exec(ctx, s.dynamic(statement), id, nonNil(texts), id.String(), id.dashed(), erasedID)
+		if err != nil {
+			return nil, mapError(err)
+		}
+		if tag.RowsAffected() > 0 {
+			erased = append(erased, Erased{target.table, tag.RowsAffected(), true})
+		}
+	}
+	return erased, nil
+}
+
+// Trace is a column in which rows tell of a person.
+type Trace struct {
+	Table, Column string // the table with its schema
+	Rows          int64
+}
+
+// wholeMax is up to which length, in characters, a text is looked for as a whole value: parts of other words are like
+// it.
+const wholeMax = 7
+
+// Traces returns where IDs and texts are, in any column of the tenant's schemas that holds texts, documents or IDs.
+// Case does not count. Texts of up to 7 characters are found as whole values only. It reads every row.
+func (s *Store) Traces(ctx context.Context, q Querier, jobSchema string, id ID, texts []string) ([]Trace, error) {
+	var whole, part []string
+	for _, text := range append([]string{id.String(), id.dashed()}, texts...) {
+		for _, form := range []string{text, Fold(text)} {
+			if len([]rune(form)) <= wholeMax {
+				whole = append(whole, form)
+			} else {
+				part = append(part, form)
+			}
+		}
+	}
+	columns, err := s.textColumns(ctx, q, jobSchema)
+	if err != nil {
+		return nil, err
+	}
+	traces := []Trace{}
+	for _, c := range columns {
+		t := Trace{Table: c.Schema + "." + c.Table, Column: c.Column}
+		if c.Type == "uuid" {
+			err = q.QueryRow(ctx, c.count(`%s = $1`), id).Scan(&t.Rows)
+		} else {
+			err = q.QueryRow(ctx, c.count(c.tells()), nonNil(part), nonNil(whole)).Scan(&t.Rows)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s.%s: %w", t.Table, t.Column, mapError(err))
+		}
+		if t.Rows > 0 {
+			traces = append(traces, t)
+		}
+	}
+	return traces, nil
+}
+
+// textColumn is a column that can tell of a person.
+type textColumn struct{ Schema, Table, Column, Type, Element string }
+
+func (s *Store) textColumns(ctx context.Context, q Querier, jobSchema string) ([]textColumn, error) {
+	const statement = `
+		SELECT c.table_schema::text, c.table_name::text, c.column_name::text, c.data_type::text, c.udt_name::text
+		FROM information_schema.columns c
+		JOIN information_schema.tables t ON t.table_schema = c.table_schema AND t.table_name = c.table_name
+		WHERE c.table_schema = ANY ($1) AND t.table_type = 'BASE TABLE'
+		  AND c.data_type IN ('text', 'character varying', 'json', 'jsonb', 'uuid', 'ARRAY')
+		ORDER BY 1, 2, c.ordinal_position`
+	return collect(ctx, q, statement, pgx.RowToStructByPos[textColumn], []string{s.schema, jobSchema})
+}
+
+// count is the statement that counts the rows of which a condition on the column holds.
+func (c *textColumn) count(condition string) string {
+	column := pgx.Identifier{c.Column}.Sanitize()
+	return `SELECT count(*) FROM ` + pgx.Identifier{c.Schema, c.Table}.Sanitize() + ` WHERE ` +
+		strings.ReplaceAll(condition, "%s", column)
+}
+
+// tells is the condition that one of the texts is in the column. Of keys, what stands behind the separator is a whole
+// value too; of documents, each value.
+func (c *textColumn) tells() string {
+	text := `%s::text`
+	if c.Type == "ARRAY" {
+		text = `array_to_string(%s, E'\n')`
+	}
+	text = `lower(` + text + ` COLLATE "und-x-icu")`
+	const term = `lower(t COLLATE "und-x-icu")`
+	if strings.Contains(c.Type+c.Element, "json") {
+		const inner = `lower(substr(to_jsonb(t)::text, 2, length(to_jsonb(t)::text) - 2) COLLATE "und-x-icu")`
+		values := `replace(` + text + `, '"' || ` + inner + ` || '":', '')`
+		return `EXISTS (SELECT FROM unnest($1::text[]) t WHERE strpos(` + text + `, ` + inner + `) > 0)
+			OR EXISTS (SELECT FROM unnest($2::text[]) t WHERE strpos(` + values + `, '"' || ` + inner + ` || '"') > 0)`
+	}
+	return `EXISTS (SELECT FROM unnest($1::text[]) t WHERE strpos(` + text + `, ` + term + `) > 0)
+		OR EXISTS (SELECT FROM unnest($2::text[]) t, unnest(ARRAY[E'\n', '=', ':']) before
+		           WHERE strpos(E'\n' || ` + text + ` || E'\n', before || ` + term + ` || E'\n') > 0)`
+}
