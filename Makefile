@@ -3,7 +3,9 @@
 
 BENCHTIME ?= 1x
 FUZZTIME  ?= 20s
+KILLS     ?= 50
 PACKAGES  ?= ./...
+SEED      ?= 1
 
 # The published API's own documents, which are no part of this project. Tests check against them where they are.
 export MUSTER_CONTRACT_DIR := $(abspath $(or $(MUSTER_CONTRACT_DIR),$(wildcard ../shared/contract)))
@@ -75,6 +77,10 @@ test-ldap: ## Run the tests of the LDAP connector against OpenLDAP, which is ins
 .PHONY: test-containers
 test-containers: ## Run the tests against PostgreSQL in containers
 	@.ci/containers $(PACKAGES)
+
+.PHONY: crash
+crash: postgres ## Kill workers and PostgreSQL KILLS times (50) at random moments of SEED (1), and see that nothing is lost
+	@KILLS=$(KILLS) SEED=$(SEED) go test -tags crash -count=1 -timeout 0 -v ./engine/crashtest
 
 .PHONY: fuzz
 fuzz: postgres ## Fuzz each target for FUZZTIME (20s)
