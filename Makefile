@@ -3,7 +3,9 @@
 
 BENCHTIME ?= 1x
 FUZZTIME  ?= 20s
+KILLS     ?= 50
 PACKAGES  ?= ./...
+SEED      ?= 1
 
 # A module of its own, so that nobody gets the SDK with the library.
 SDKTEST := engine/httpapi/sdktest
@@ -98,6 +100,10 @@ test-smtp: postgres ## Run the tests of mail against the server Exim, which is i
 .PHONY: test-containers
 test-containers: ## Run the tests against PostgreSQL in containers
 	@.ci/containers $(PACKAGES)
+
+.PHONY: crash
+crash: postgres ## Kill workers and PostgreSQL KILLS times (50) at random moments of SEED (1), and see that nothing is lost
+	@KILLS=$(KILLS) SEED=$(SEED) go test -tags crash -count=1 -timeout 0 -v ./engine/crashtest
 
 .PHONY: fuzz
 fuzz: postgres ## Fuzz each target for FUZZTIME (20s)

@@ -145,7 +145,7 @@ func (e *Engine) Aggregate(ctx context.Context, source string, r io.Reader,
 		}
 	}
 	// What cannot be read twice is tried once.
-	return result, wrap("aggregate", source, pgx.BeginFunc(ctx, e.pool, attempt))
+	return result, wrap("aggregate", source, store.InTx(ctx, e.pool, pgx.TxOptions{}, attempt))
 }
 
 // AggregateTx is [Engine.Aggregate] in the caller's transaction, in which it keeps a temporary table until that ends.

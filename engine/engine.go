@@ -139,7 +139,7 @@ func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Engine, error
 	}
 	if err := migrations.Check(ctx, pool, migrations.Config{Schema: config.Schema,
 		JobSchema: config.JobSchema}); err != nil {
-		return nil, wrap(op, "", err)
+		return nil, wrap(op, "", store.MapError(err))
 	}
 	s, err := store.New(config.Schema)
 	if err != nil {
@@ -166,7 +166,7 @@ func (e *Engine) now() time.Time { return e.config.Now().UTC().Truncate(time.Mic
 // random, so that two that met do not meet again.
 func (e *Engine) inTx(ctx context.Context, work func(tx pgx.Tx) error) error {
 	for attempt := 1; ; attempt++ {
-		err := pgx.BeginFunc(ctx, e.pool, work)
+		err := store.InTx(ctx, e.pool, pgx.TxOptions{}, work)
 		var lost *store.RetryableError
 		if err == nil || !errors.As(err, &lost) || attempt == attemptsMax {
 			return err

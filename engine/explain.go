@@ -108,7 +108,7 @@ func (e *Engine) Explain(ctx context.Context, params ExplainParams) (Explanation
 	}
 	x := &explaining{e: e, ctx: ctx, params: params}
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = pgx.BeginTxFunc(ctx, e.pool, options, func(tx pgx.Tx) error { return x.run(tx, id) })
+	err = store.InTx(ctx, e.pool, options, func(tx pgx.Tx) error { return x.run(tx, id) })
 	return x.result, wrap(op, params.Identity, err)
 }
 

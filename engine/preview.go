@@ -303,7 +303,7 @@ func (e *Engine) preview(ctx context.Context, params *PreviewParams, each func(*
 		trace: params.Trace, synchronize: params.Synchronize,
 	}
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err := pgx.BeginTxFunc(ctx, e.pool, options, func(tx pgx.Tx) error {
+	err := store.InTx(ctx, e.pool, options, func(tx pgx.Tx) error {
 		p.tx = tx
 		if err := p.propose(params.Documents); err != nil {
 			return err

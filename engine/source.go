@@ -133,11 +133,11 @@ func objectsOf(ctx context.Context, c connector.Connector, since string, cursor 
 	}
 }
 
-// aggregateFrom reads a source by its connector, in one transaction.
+// aggregateFrom reads a source by its connector, in one transaction, and again where that lost against another one.
 func (e *Engine) aggregateFrom(ctx context.Context, id store.ID, c connector.Connector, since string,
 	options AggregateOptions, result *AggregateResult,
 ) error {
-	return pgx.BeginFunc(ctx, e.pool, func(tx pgx.Tx) error {
+	return e.inTx(ctx, func(tx pgx.Tx) error {
 		configuration, source, err := e.sourceFor(ctx, tx, id.String())
 		if err != nil {
 			return err
@@ -260,7 +260,7 @@ func (e *Engine) runAggregations(ctx context.Context) error {
 				Queue: queueAggregation, MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByArgs: true,
 					ByState: []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStatePending,
 						rivertype.JobStateRunning, rivertype.JobStateRetryable, rivertype.JobStateScheduled}}})
-			return err
+			return store.MapError(err)
 		})
 		if err != nil {
 			return err

@@ -242,7 +242,7 @@ func (e *Engine) insertJobAt(ctx context.Context, tx pgx.Tx, task store.ID, bulk
 func (e *Engine) insert(ctx context.Context, tx pgx.Tx, args river.JobArgs, options *river.InsertOpts) (int64, error) {
 	inserted, err := e.jobs.InsertTx(ctx, tx, args, options)
 	if err != nil {
-		return 0, err
+		return 0, store.MapError(err)
 	}
 	return inserted.Job.ID, nil
 }
@@ -279,7 +279,7 @@ func (e *Engine) dropJob(ctx context.Context, id store.ID) error {
 	if errors.Is(err, rivertype.ErrNotFound) || errors.Is(err, rivertype.ErrJobRunning) {
 		return nil // it had its turn, or has it now
 	}
-	return err
+	return store.MapError(err)
 }
 
 func (e *Engine) findTask(ctx context.Context, op, id string) (store.Task, error) {

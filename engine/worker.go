@@ -82,7 +82,7 @@ func newJobs(e *Engine) (*river.Client[pgx.Tx], error) {
 // batches of operations on sources and 2 aggregations of sources. With fewer, they wait for each other.
 func (e *Engine) Start(ctx context.Context) error {
 	e.stopping.Store(false)
-	return wrap("start the workers", "", e.jobs.Start(ctx))
+	return wrap("start the workers", "", store.MapError(e.jobs.Start(ctx)))
 }
 
 // Stop ends what [Engine.Start] began: the batches that run are finished, and no other is begun. When the context ends

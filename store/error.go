@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 
@@ -102,6 +103,10 @@ var constraintTexts = map[string]string{
 	"owned_objects_owner_fkey":               "the owner does not exist, or still owns objects",
 }
 
+// MapError gives errors of the database that did not come by this package, but by the queue or the migrations, the
+// meaning that its own have.
+func MapError(err error) error { return mapError(err) }
+
 // mapError gives the database's errors a meaning, by their SQLSTATE and the constraint's name. It never passes on the
 // detail of an error, which repeats values.
 func mapError(err error) error {
@@ -118,7 +123,9 @@ func mapError(err error) error {
 	if !errors.As(err, &pgErr) {
 		var netErr net.Error
 		var connectErr *pgconn.ConnectError
-		if errors.As(err, &netErr) || errors.As(err, &connectErr) || pgconn.SafeToRetry(err) {
+		// The end of the stream is the end of a server that had no time to say so.
+		if errors.As(err, &netErr) || errors.As(err, &connectErr) || pgconn.SafeToRetry(err) ||
+			errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return &UnavailableError{err}
 		}
 		return err
@@ -128,10 +135,21 @@ func mapError(err error) error {
 		return &RetryableError{pgErr}
 	case pgErr.ConstraintName != "" && strings.HasPrefix(pgErr.Code, "23"):
 		return &ConflictError{pgErr.ConstraintName, pgErr}
-	case strings.HasPrefix(pgErr.Code, "08"), strings.HasPrefix(pgErr.Code, "57P"), pgErr.Code == "53300":
+	case unavailable(pgErr.Code):
 		return &UnavailableError{pgErr}
 	}
 	return err
+}
+
+// unavailable reports whether an SQLSTATE says that the server cannot be asked now, whatever it was asked: there is no
+// connection, it lacks memory, disk or connections, it is shut down, its system failed, or it is a standby.
+func unavailable(code string) bool {
+	for _, class := range []string{"08", "53", "57P", "58", "25006"} {
+		if strings.HasPrefix(code, class) {
+			return true
+		}
+	}
+	return false
 }
 
 // Reason says why the database refused something, in words that repeat no value.

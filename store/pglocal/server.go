@@ -273,9 +273,14 @@ func (s *Server) stop(ctx context.Context) error {
 
 // Crash kills the server's main process as kill -9 does, so that tests can see what recovers. The Server must still be
 // stopped, which then is no error.
-func (s *Server) Crash() error {
+func (s *Server) Crash() error { return s.crash(syscall.SIGKILL) }
+
+// Abort is [Server.Crash] as pg_ctl stop --mode=immediate does it: the server ends its processes, without a checkpoint.
+func (s *Server) Abort() error { return s.crash(syscall.SIGQUIT) }
+
+func (s *Server) crash(signal syscall.Signal) error {
 	s.crashed.Store(true)
-	err := s.postmaster.Process.Kill()
+	err := s.postmaster.Process.Signal(signal)
 	<-s.exited
 	return ignore(err, os.ErrProcessDone)
 }

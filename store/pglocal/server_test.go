@@ -142,6 +142,26 @@ func TestRecoversFromServerCrash(t *testing.T) {
 	_ = statement.Close() // it may have been answered before its server noticed
 }
 
+func TestRecoversFromAbort(t *testing.T) {
+	t.Parallel()
+	dir := storetest.DataDir(t)
+	server := start(t, pglocal.Config{DataDir: dir})
+	url := server.ConnString("postgres")
+	do(t, url, "CREATE TABLE t AS SELECT 42 AS n")
+	connection := connect(t, url)
+	if err := server.Abort(); err != nil {
+		t.Fatal(err)
+	}
+	if err := connection.Ping(t.Context()); err == nil {
+		t.Error("a connection outlives its server")
+	}
+	stop(t, server)
+	server = start(t, pglocal.Config{DataDir: dir})
+	if n := ask(t, server.ConnString("postgres"), "SELECT n::text FROM t"); n != "42" {
+		t.Errorf("n is %s after the recovery", n)
+	}
+}
+
 func TestStopCutShort(t *testing.T) {
 	t.Parallel()
 	dir := storetest.DataDir(t)

@@ -96,11 +96,15 @@ func (f *files) Test(context.Context) error {
 			return err
 		}
 	}
-	probe, err := os.CreateTemp(f.settings.Folder, ".muster-*")
+	probe, err := createBeside(f.path(connector.AccountObject))
 	if err != nil {
 		return fmt.Errorf("the folder cannot be written to: %w", err)
 	}
-	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+	err = os.Remove(probe.Name())
+	if errors.Is(err, os.ErrNotExist) {
+		err = nil // an operation took it for a leftover
+	}
+	return errors.Join(err, probe.Close())
 }
 
 func (f *files) open(name string, schema *connector.Schema, read func(*Objects) error) error {
@@ -221,6 +225,9 @@ func (f *files) Apply(ctx context.Context, operation *connector.Operation) (conn
 		return connector.Result{}, fmt.Errorf("lock %s: %w", path, err)
 	}
 	defer lock.Unlock() //nolint:errcheck // closing the file ends the lock in any case
+	if err := removeLeftovers(path); err != nil {
+		return connector.Result{}, err
+	}
 	table, err := f.load(path)
 	if err != nil {
 		return connector.Result{}, err
@@ -394,7 +401,7 @@ func (t *table) text(name string, value attribute.Value) (string, error) {
 
 // save writes the table beside the file, and then in its place, so that a reader finds the old or the new one.
 func (t *table) save(path string) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), ".muster-*")
+	file, err := createBeside(path)
 	if err != nil {
 		return err
 	}
@@ -431,6 +438,32 @@ func (t *table) save(path string) (err error) {
 		return err
 	}
 	return syncFolder(filepath.Dir(path))
+}
+
+// createBeside makes a file that is to take the place of another one.
+func createBeside(path string) (*os.File, error) {
+	return os.CreateTemp(filepath.Dir(path), besidePrefix(path)+"*")
+}
+
+func besidePrefix(path string) string { return "." + filepath.Base(path) + ".new-" }
+
+// removeLeftovers removes what a process left beside a file that was killed while it wrote. Nobody writes to the file
+// meanwhile: the caller has its lock.
+func removeLeftovers(path string) error {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), besidePrefix(path)) {
+			continue
+		}
+		err := os.Remove(filepath.Join(filepath.Dir(path), entry.Name()))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // syncFolder makes a renaming survive a crash of the machine, where the system can do that.

@@ -170,3 +170,26 @@ func TestDiscover(t *testing.T) {
 		t.Errorf("%+v, %v", found, err)
 	}
 }
+
+// What a process that was killed left beside the file is removed by the next operation, whether that has to write or
+// not; what belongs to another file stays.
+func TestRemovesWhatAKilledWriterLeft(t *testing.T) {
+	path, open := folder(t, "id;name;groups;active\n1;Ann;;true\n")
+	others := filepath.Join(filepath.Dir(path), ".group.csv.new-1")
+	for _, left := range []string{filepath.Join(filepath.Dir(path), ".people.csv.new-1"), others} {
+		if err := os.WriteFile(left, []byte("id;na"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := open(t)
+	if err := apply(t, c, connector.SetAttributes, "1", map[string]attribute.Value{"name": attribute.String("Ann")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Test(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	left, err := filepath.Glob(filepath.Join(filepath.Dir(path), ".*.new-*"))
+	if err != nil || len(left) != 1 || left[0] != others {
+		t.Errorf("%q, %v", left, err)
+	}
+}

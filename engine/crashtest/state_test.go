@@ -1,0 +1,209 @@
+//go:build crash
+
+package crashtest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+)
+
+// contents are what a run leaves in the database, each row as a text without IDs and times.
+var contents = []struct{ name, query string }{
+	{"identities", `
+		SELECT concat_ws(' | ', i.alias, i.name, i.email, i.cloud_status, i.processing_state, i.processing_error,
+		       i.correlated, p.name, i.lifecycle_state, i.lifecycle_manual, i.identity_state, 'manager ' || m.alias,
+		       i.manager_key, i.attributes, i.user_levels, 'due ' || (r.due IS NOT NULL))
+		FROM muster.identities i
+		LEFT JOIN muster.identities m ON m.id = i.manager_id
+		LEFT JOIN muster.identity_profiles p ON p.id = i.profile_id
+		LEFT JOIN muster.refresh_state r ON r.identity_id = i.id`},
+	{"keys", `SELECT concat_ws(' | ', regexp_replace(k.key, '[0-9a-f]{32}', 'ID'), i.alias) FROM muster.identity_keys k
+		JOIN muster.identities i ON i.id = k.identity_id`},
+	{"accounts", `
+		SELECT concat_ws(' | ', s.name, a.native_identity, a.name, 'of ' || i.alias, a.manually_correlated,
+		       regexp_replace(a.correlation_keys::text, '[0-9a-f]{32}', 'ID', 'g'), a.attributes)
+		FROM muster.accounts a
+		JOIN muster.sources s ON s.id = a.source_id
+		LEFT JOIN muster.identities i ON i.id = a.identity_id`},
+	{"entitlements", `SELECT concat_ws(' | ', s.name, e.attribute, e.value, e.name) FROM muster.entitlements e
+		JOIN muster.sources s ON s.id = e.source_id`},
+	{"roles", `
+		SELECT concat_ws(' | ', i.alias, r.name, a.assignment_source, a.comments, a.start_date, a.remove_date)
+		FROM muster.role_assignments a
+		JOIN muster.identities i ON i.id = a.identity_id
+		JOIN muster.roles r ON r.id = a.role_id`},
+	{"grants", `
+		SELECT concat_ws(' | ', i.alias, s.name, g.attribute, g.value, a.native_identity)
+		FROM muster.access_grants g
+		JOIN muster.identities i ON i.id = g.identity_id
+		JOIN muster.sources s ON s.id = g.source_id
+		LEFT JOIN muster.accounts a ON a.id = g.account_id`},
+	{"operations", `
+		SELECT concat_ws(' | ', s.name, o.native_identity, o.kind, o.attribute, o.value, o.attributes, o.state, o.error)
+		FROM muster.provisioning_operations o
+		JOIN muster.sources s ON s.id = o.source_id`},
+	{"provisioned events", `
+		SELECT concat_ws(' | ', e.type, e.detail ->> 'operation', e.detail -> 'source' ->> 'name',
+		       e.detail ->> 'nativeIdentity', e.detail ->> 'attribute', e.detail ->> 'value')
+		FROM muster.identity_events e WHERE e.type = 'IDENTITY_PROVISIONED'`},
+	{"other events", `
+		SELECT concat_ws(' | ', e.type, coalesce(i.alias, e.detail -> 'identity' ->> 'name'))
+		FROM muster.identity_events e
+		LEFT JOIN muster.identities i ON i.id = e.identity_id
+		WHERE e.type IN ('IDENTITY_CREATED', 'IDENTITY_DELETED') AND (i.id IS NOT NULL OR e.type = 'IDENTITY_DELETED')`},
+	{"messages", `
+		SELECT concat_ws(' | ', i.alias, n.purpose, n.via, n.state, n.error)
+		FROM muster.notifications n JOIN muster.identities i ON i.id = n.identity_id`},
+	{"good tokens", `
+		SELECT concat_ws(' | ', i.alias, t.purpose)
+		FROM muster.one_time_tokens t JOIN muster.identities i ON i.id = t.identity_id
+		WHERE t.used IS NULL AND t.revoked IS NULL`},
+	{"host's actions", `SELECT name FROM host_actions`},
+}
+
+// faults are what must not be there when nothing is left to do.
+var faults = []struct{ name, query string }{
+	{"tasks that failed", `SELECT description || ' ' || completion_status FROM muster.tasks
+		WHERE completion_status NOT IN ('SUCCESS', 'WARNING')`},
+	{"tasks that are held", `SELECT description FROM muster.tasks WHERE held IS NOT NULL`},
+	{"operations that have no end", `SELECT kind FROM muster.provisioning_operations
+		WHERE (completed IS NULL) <> (state IN ('OPEN', 'MANUAL'))`},
+	{"advisory locks", `SELECT l.objid::text FROM pg_locks l WHERE l.locktype = 'advisory'
+		AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`},
+	{"transactions", `SELECT state || ' ' || left(query, 100) FROM pg_stat_activity
+		WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'
+		AND backend_type = 'client backend'`},
+	{"two jobs of one thing", `SELECT kind || ' ' || (args::text) FROM muster_jobs.river_job
+		WHERE kind <> 'muster_run_schedule' AND state IN ('available', 'scheduled', 'retryable')
+		GROUP BY kind, args::text HAVING count(*) > 1`},
+}
+
+// state is what a run leaves, by the name of the content.
+type state map[string][]string
+
+func (r *run) state() state {
+	r.t.Helper()
+	s := state{}
+	for _, c := range contents {
+		s[c.name] = r.lines(c.query)
+	}
+	text, err := os.ReadFile(r.targetFile())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	s["the target's file"] = strings.Split(strings.TrimSpace(string(text)), "\n")
+	slices.Sort(s["the target's file"])
+	b := r.books()
+	for _, native := range b.natives {
+		s["the ledger's accounts"] = append(s["the ledger's accounts"], native+" | "+
+			string(b.accounts[native].AppendJSON(nil)))
+	}
+	for _, e := range b.entries {
+		if e.Outcome == executed {
+			s["the ledger's operations"] = append(s["the ledger's operations"], fmt.Sprintf("%s | %s | %s", e.Native,
+				e.Kind, e.Attributes))
+		}
+	}
+	slices.Sort(s["the ledger's accounts"])
+	slices.Sort(s["the ledger's operations"])
+	return s
+}
+
+func (r *run) targetFile() string { return filepath.Join(r.folder, "target", "accounts.csv") }
+
+func (r *run) books() *books {
+	r.t.Helper()
+	b, err := r.ledger.load()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return b
+}
+
+// lines returns the rows of a query, in their order as texts.
+func (r *run) lines(query string) []string {
+	r.t.Helper()
+	rows, err := r.pool.Query(r.t.Context(), query)
+	if err != nil {
+		r.t.Fatalf("%v: %s", err, query)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		r.t.Fatalf("%v: %s", err, query)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// compare compares what a run left with what it should have left.
+func (r *run) compare(want state) {
+	r.t.Helper()
+	got := r.state()
+	for name := range want {
+		if diff := cmp.Diff(want[name], got[name]); diff != "" {
+			r.t.Errorf("%s differ (-undisturbed +disturbed):\n%s", name, diff)
+		}
+	}
+}
+
+// tally is what was done more than once in a run.
+type tally struct{ mails, extraMails, operations, repeats int }
+
+// check looks for what must not be, whatever happened.
+func (r *run) check() tally {
+	r.t.Helper()
+	for _, f := range faults {
+		if found := r.lines(f.query); len(found) > 0 {
+			r.t.Errorf("%s are left: %q", f.name, found)
+		}
+	}
+	var sum tally
+	received, err := r.mail.received(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for id, count := range received {
+		sum.mails++
+		sum.extraMails += count - 1
+		if count-1 > r.allowed.mails[id] {
+			r.t.Errorf("the message %s was sent %d times, and %d kills interrupted that", id, count, r.allowed.mails[id])
+		}
+	}
+	if sent := len(r.lines(`SELECT id::text FROM muster.notifications WHERE state = 'SENT'`)); sent > sum.mails {
+		r.t.Errorf("%d messages are noted as sent, %d arrived", sent, sum.mails)
+	}
+	repeats := map[string]int{}
+	for _, e := range r.books().entries {
+		switch e.Outcome {
+		case executed:
+			sum.operations++
+		case repeated:
+			sum.repeats++
+			repeats[e.Key]++
+		default:
+			r.t.Errorf("an operation was %s: %+v", e.Outcome, e)
+		}
+	}
+	for key, count := range repeats {
+		if count > r.allowed.operations[key] {
+			r.t.Errorf("the operation %s was repeated %d times, and %d kills interrupted it", key, count,
+				r.allowed.operations[key])
+		}
+	}
+	entries, err := os.ReadDir(filepath.Dir(r.targetFile()))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if name := entry.Name(); name != "accounts.csv" && name != ".accounts.csv.lock" {
+			r.t.Errorf("the target's folder has %s left in it", name)
+		}
+	}
+	return sum
+}
