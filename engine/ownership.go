@@ -271,6 +271,9 @@ func (e *Engine) deleteIdentity(ctx context.Context, tx pgx.Tx, identity string)
 	if _, err := e.store.ConfigurationVersion(ctx, tx); err != nil {
 		return err
 	}
+	if err := e.store.BeginDeletion(ctx, tx); err != nil {
+		return err
+	}
 	if err := e.store.ShareCorrelation(ctx, tx); err != nil {
 		return err
 	}
