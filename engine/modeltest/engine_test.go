@@ -406,7 +406,7 @@ var conditions = []condition{
 	{`email in ("P1@example.com", "p2@example.com")`, func(i *identity) bool {
 		return i.email == "p1@example.com" || i.email == "p2@example.com"
 	}},
-	{`lifecycleState eq "active" or manager.id pr`, func(i *identity) bool {
+	{`lifecycleState eq "active" or pr manager.id`, func(i *identity) bool {
 		return i.state == "active" || i.manager != nil
 	}},
 }
