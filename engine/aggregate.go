@@ -190,6 +190,9 @@ func (e *Engine) aggregateRead(ctx context.Context, tx pgx.Tx, known int64, sour
 			Err: errors.New("the configuration changed while the data was read: aggregate again"),
 		}
 	}
+	if err := e.store.KeepIdentities(ctx, tx); err != nil {
+		return AggregateResult{}, err
+	}
 	if err := e.store.LockSource(ctx, tx, source.id); err != nil {
 		return AggregateResult{}, err
 	}

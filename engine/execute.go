@@ -331,7 +331,11 @@ func (e *Engine) record(ctx context.Context, t *target, row *store.Operation, o 
 		if err != nil {
 			return err
 		}
-		account, conflict, err := e.putAccount(ctx, tx, t, row, o, result, native)
+		var owner store.ID // of a new account; nobody where the identity was deleted meanwhile
+		if len(identities) > 0 {
+			owner = identities[0]
+		}
+		account, conflict, err := e.putAccount(ctx, tx, t, row, owner, o, result, native)
 		if err != nil {
 			return err
 		}
@@ -398,9 +402,10 @@ func (e *Engine) followUp(ctx context.Context, tx pgx.Tx, t *target, identities 
 	return err
 }
 
-// putAccount brings the account that is known up to what an operation did. conflict says why that cannot be.
-func (e *Engine) putAccount(ctx context.Context, tx pgx.Tx, t *target, row *store.Operation, o *connector.Operation,
-	result *connector.Result, native string,
+// putAccount brings the account that is known up to what an operation did; one that it created is the owner's. conflict
+// says why that cannot be.
+func (e *Engine) putAccount(ctx context.Context, tx pgx.Tx, t *target, row *store.Operation, owner store.ID,
+	o *connector.Operation, result *connector.Result, native string,
 ) (id store.ID, conflict string, err error) {
 	old, err := e.knownAccount(ctx, tx, row, native)
 	missing := errors.Is(err, store.ErrNotFound)
@@ -442,11 +447,11 @@ func (e *Engine) putAccount(ctx context.Context, tx pgx.Tx, t *target, row *stor
 	written := &store.ProvisionedAccount{ID: old.ID, SourceID: t.source.id, NativeIdentity: native, Name: staged.Name,
 		Attributes: staged.Attributes, Fingerprint: staged.Fingerprint, CorrelationKeys: staged.CorrelationKeys}
 	if missing {
-		written.ID, written.IdentityID = store.NewID(), row.IdentityID
+		written.ID, written.IdentityID = store.NewID(), owner
 		return written.ID, "", e.store.AddProvisionedAccount(ctx, tx, written, e.now())
 	}
 	if o.Kind == connector.Create {
-		written.IdentityID = row.IdentityID // it was aggregated before this was noted
+		written.IdentityID = owner // it was aggregated before this was noted
 	}
 	return written.ID, "", e.store.UpdateAccount(ctx, tx, written, e.now())
 }

@@ -346,6 +346,9 @@ func (e *Engine) lockForDeletion(ctx context.Context, tx pgx.Tx, id store.ID) (r
 	if _, err := e.store.ConfigurationVersion(ctx, tx); err != nil {
 		return nil, false, err
 	}
+	if err := e.store.BeginDeletion(ctx, tx); err != nil {
+		return nil, false, err
+	}
 	if err := e.store.ShareCorrelation(ctx, tx); err != nil {
 		return nil, false, err
 	}

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -179,5 +180,41 @@ func TestDeleteAndRegisterAtOnce(t *testing.T) {
 	f.process()
 	if left, owned := f.count("SELECT count(*) FROM muster.identities"), f.count("SELECT count(*) FROM muster.owned_objects"); left != owned {
 		t.Errorf("%d identities are left, and %d objects", left, owned)
+	}
+}
+
+// An aggregation whose account finds an identity that is being deleted waits, and leaves the account to nobody.
+func TestAggregateWhileIdentityIsDeleted(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	ann := f.find("1").ID
+	tx, err := f.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+	if err := f.DeleteIdentityTx(t.Context(), tx, ann); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	var result engine.AggregateResult
+	go func() {
+		var err error
+		result, err = f.Aggregate(t.Context(), "Directory", onlyReader{strings.NewReader("sam,mail,emp,groups,active\nann,,1,,true\n")},
+			engine.AggregateOptions{})
+		ended <- err
+	}()
+	for f.count("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") == 0 {
+		select {
+		case err := <-ended:
+			t.Fatalf("the aggregation did not wait: %+v, %v", result, err)
+		default:
+		}
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil || result.Added != 1 || result.Correlated != 0 {
+		t.Errorf("%+v, %v", result, err)
 	}
 }

@@ -22,6 +22,7 @@ type target struct {
 	// fails, when it is set, is what every operation ends with, before or after it was carried out.
 	fails  atomic.Pointer[failure]
 	counts atomic.Int64 // operations that reached the connector
+	during func() error // if set, called while an operation is carried out
 }
 
 type failure struct {
@@ -112,6 +113,11 @@ type failing struct {
 
 func (c *failing) Apply(ctx context.Context, o *connector.Operation) (connector.Result, error) {
 	c.f.counts.Add(1)
+	if c.f.during != nil {
+		if err := c.f.during(); err != nil {
+			return connector.Result{}, err
+		}
+	}
 	if failure := c.f.fails.Load(); failure != nil {
 		if failure.after {
 			if result, err := c.Connector.Apply(ctx, o); err != nil {
@@ -465,5 +471,30 @@ func TestAccessConfigurationFaults(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("the error repeats a secret: %v", err)
 		}
+	}
+}
+
+// An account that is created while its identity is deleted is nobody's.
+func TestCreatedForSomebodyDeleted(t *testing.T) {
+	t.Parallel()
+	f := newTarget(t, "")
+	f.aggregate("HR", strings.ReplaceAll(hrRows, "Sales", "Legal"), engine.AggregateOptions{})
+	f.settle()
+	ann := f.find("1").ID
+	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: ann, Role: "Manager on duty"}); err != nil {
+		t.Fatal(err)
+	}
+	f.process()
+	f.during = func() error { return f.DeleteIdentity(t.Context(), ann) }
+	if result := f.provision(); result.Done != 1 || result.Open != 0 {
+		t.Errorf("%+v", result)
+	}
+	f.demandFile("1,Ann Boss,ann@example.com,Board,active,\n")
+	if n := f.count(`SELECT count(*) FROM muster.accounts a JOIN muster.sources s ON s.id = a.source_id
+		WHERE s.name = 'Files' AND identity_id IS NULL AND NOT manually_correlated`); n != 1 {
+		t.Errorf("%d accounts were noted, of nobody", n)
+	}
+	if got := f.operations("CANCELLED"); !strings.HasPrefix(got, "CREATE") {
+		t.Errorf("cancelled are %q", got)
 	}
 }

@@ -371,6 +371,9 @@ const (
 	keyLock = 1836413812
 	// sourceLock keeps two aggregations of a source apart.
 	sourceLock = 1836413813
+	// deletionLock keeps deletions of identities and aggregations apart: either waits for rows that the other has, an
+	// aggregation for the identities that its accounts find, a deletion for the accounts that the identity has.
+	deletionLock = 1836413814
 )
 
 // advisoryLock takes a lock on what subject names, until the transaction ends. Two subjects may share a lock by chance,
@@ -383,6 +386,17 @@ func (s *Store) advisoryLock(ctx context.Context, tx pgx.Tx, function string, lo
 // ShareCorrelation is taken at the start of a transaction that changes identities. Any number may hold it at once.
 func (s *Store) ShareCorrelation(ctx context.Context, tx pgx.Tx) error {
 	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock_shared", correlationLock, s.schema)
+}
+
+// KeepIdentities is taken by an aggregation before it touches accounts: until it ends, no identity is deleted.
+func (s *Store) KeepIdentities(ctx context.Context, tx pgx.Tx) error {
+	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock_shared", deletionLock, s.schema)
+}
+
+// BeginDeletion is taken by a transaction that deletes an identity, before its other locks but that of the
+// configuration. It waits for the aggregations that have read their data.
+func (s *Store) BeginDeletion(ctx context.Context, tx pgx.Tx) error {
+	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock", deletionLock, s.schema)
 }
 
 // CorrelateSource gives the uncorrelated accounts of a source to the identities that their keys find, and asks for

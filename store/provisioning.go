@@ -392,13 +392,13 @@ func (s *Store) UpdateAccount(ctx context.Context, tx pgx.Tx, a *ProvisionedAcco
 }
 
 // AddProvisionedAccount writes an account that was created on its source. It belongs to the identity for which that was
-// done, whatever a correlation would find.
+// done, whatever a correlation would find, and to nobody where that is zero.
 func (s *Store) AddProvisionedAccount(ctx context.Context, tx pgx.Tx, a *ProvisionedAccount, now time.Time) error {
 	const statement = `
 		INSERT INTO muster.accounts
 		       (id, source_id, native_identity, name, identity_id, manually_correlated, correlation_keys, attributes,
 		       fingerprint, created, modified)
-		VALUES ($1, $2, $3, $4, $5, true, $6, $7, $8, $9, $9)`
+		VALUES ($1, $2, $3, $4, $5, $5::uuid IS NOT NULL, $6, $7, $8, $9, $9)`
 	_, err := tx.Exec(ctx, s.sql(statement), a.ID, a.SourceID, a.NativeIdentity, a.Name, a.IdentityID,
 		nonNil(a.CorrelationKeys), a.Attributes, a.Fingerprint, now)
 	return mapError(err)

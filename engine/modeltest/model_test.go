@@ -1,0 +1,185 @@
+package modeltest_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// peopleMax is how many people there may be. Few meet often.
+const peopleMax = 6
+
+// row is somebody on the authoritative source.
+type row struct{ name, department, manager, state string }
+
+// person is a number that accounts and an identity may have.
+type person struct {
+	source  *row // as the source has it, nil where it does not
+	account *row // as it was aggregated
+	badge   bool // there is an account on the other source
+	who     *identity
+}
+
+// identity is what is to be true of an identity as it is now: calculated values are those of the last processing.
+type identity struct {
+	id, number                  string
+	name, alias, email          string
+	department, login, state    string
+	managerNumber               string    // whom it looks for
+	manager                     *identity // whom it found
+	processed, correlated       bool
+	manual, protected, isMember bool
+	assigned                    map[string]*assignment // by the source of the assignment
+}
+
+// assignment is one by request.
+type assignment struct {
+	id, comments string
+	starts, ends *time.Time
+}
+
+// object is something that somebody owns.
+type object struct{ kind, id, name string }
+
+// model is the system in memory.
+type model struct {
+	now        time.Time
+	people     [peopleMax]person
+	department string // that makes people members
+	roleOwner  *identity
+	owned      map[object]*identity
+}
+
+// identities returns everybody, by number.
+func (m *model) identities() []*identity {
+	var list []*identity
+	for i := range m.people {
+		if who := m.people[i].who; who != nil {
+			list = append(list, who)
+		}
+	}
+	return list
+}
+
+// aggregate brings the accounts up to the source: all of them, or with a delta those of some numbers.
+func (m *model) aggregate(numbers []int, delta bool) {
+	for i := range m.people {
+		p := &m.people[i]
+		switch read := slices.Contains(numbers, i) || !delta; {
+		case read && p.source != nil:
+			copied := *p.source
+			p.account = &copied
+		case read && !delta:
+			p.account = nil
+		}
+		if p.account != nil && p.who == nil {
+			p.who = &identity{number: fmt.Sprint(i), name: p.account.name, alias: p.account.name, correlated: true,
+				assigned: map[string]*assignment{}}
+		}
+	}
+}
+
+// process calculates everybody. Whoever has no account on the authoritative source keeps the values.
+func (m *model) process() {
+	for i := range m.people {
+		p := &m.people[i]
+		if p.who == nil {
+			continue
+		}
+		p.who.correlated = p.account != nil
+		if p.account == nil {
+			continue
+		}
+		p.who.processed = true
+		p.who.name, p.who.alias, p.who.email = p.account.name, p.who.number, "p"+p.who.number+"@example.com"
+		p.who.department, p.who.managerNumber = p.account.department, p.account.manager
+		p.who.login = ""
+		if p.badge {
+			p.who.login = "s" + p.who.number
+		}
+		if !p.who.manual {
+			p.who.state = p.account.state
+		}
+	}
+	for _, who := range m.identities() {
+		who.manager = nil
+		for _, other := range m.identities() {
+			if other.processed && other != who && other.number == who.managerNumber {
+				who.manager = other
+			}
+		}
+		who.isMember = m.department != "" && strings.EqualFold(who.department, m.department)
+		for source, a := range who.assigned {
+			if a.ends != nil && !a.ends.After(m.now) {
+				delete(who.assigned, source)
+			}
+		}
+	}
+}
+
+// delete takes an identity away. The accounts stay.
+func (m *model) delete(who *identity) {
+	for i := range m.people {
+		if m.people[i].who == who {
+			m.people[i].who = nil
+		} else if other := m.people[i].who; other != nil && other.manager == who {
+			other.manager = nil
+		}
+	}
+}
+
+// owns returns what somebody owns as "KIND_OWNER: name, name; ...".
+func (m *model) owns(who *identity) string {
+	names := map[string][]string{}
+	for o, owner := range m.owned {
+		if owner == who {
+			names[o.kind+"_OWNER"] = append(names[o.kind+"_OWNER"], o.id+" "+o.name)
+		}
+	}
+	if m.roleOwner == who {
+		names["ROLE_OWNER"] = []string{"Members"}
+	}
+	return ownership(names)
+}
+
+// ownership is a text of what is owned, by kind.
+func ownership(names map[string][]string) string {
+	var texts []string
+	for kind, list := range names {
+		slices.Sort(list)
+		texts = append(texts, kind+": "+strings.Join(list, ", "))
+	}
+	slices.Sort(texts)
+	return strings.Join(texts, "; ")
+}
+
+// text says what is seen of an identity.
+func (i *identity) text() string {
+	manager := ""
+	if i.manager != nil {
+		manager = i.manager.id + " " + i.manager.name
+	}
+	return fmt.Sprintf("%s alias=%s email=%s department=%s login=%s state=%s manual=%t manager=%s", i.name, i.alias,
+		i.email, i.department, i.login, i.state, i.manual, manager)
+}
+
+// roles says which roles somebody has.
+func (i *identity) roles() []string {
+	var list []string
+	if i.isMember {
+		list = append(list, "Members ROLE_MEMBERSHIP")
+	}
+	for source, a := range i.assigned {
+		list = append(list, fmt.Sprintf("Lead %s %s %s %s %s", source, a.id, a.comments, date(a.starts), date(a.ends)))
+	}
+	slices.Sort(list)
+	return list
+}
+
+func date(t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return t.UTC().Format(time.RFC3339)
+}
