@@ -175,7 +175,7 @@ func rdnOf(dn string) string {
 // renamed by an attempt before.
 func (d *directory) rename(conn *ldap.Conn, dn, value string) (string, error) {
 	parsed, err := ldap.ParseDN(dn)
-	if err != nil {
+	if err != nil || len(parsed.RDNs) == 0 {
 		return "", connector.ErrNoAccount
 	}
 	parent := (&ldap.DN{RDNs: parsed.RDNs[1:]}).String()
