@@ -8,8 +8,9 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/muster-engine/muster/internal/jsontext"
 )
 
 // The limits of numbers: the database writes them out, so that 1e9999 would become ten thousand digits.
@@ -55,10 +56,7 @@ func clipped(text string) string {
 
 // checkJSON says what of a JSON text the database cannot hold, or would not give back as it was.
 func checkJSON(text []byte) error {
-	if !utf8.Valid(text) {
-		return errors.New("it is no UTF-8 text")
-	}
-	if err := checkEscapes(text); err != nil {
+	if err := jsontext.Check(text); err != nil {
 		return err
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
@@ -104,47 +102,6 @@ func trailing(decoder *json.Decoder) error {
 	return nil
 }
 
-// checkEscapes finds halves of surrogate pairs, which stand for no character: encoding/json reads another one instead.
-func checkEscapes(text []byte) error {
-	for at := 0; at < len(text); {
-		next := bytes.IndexByte(text[at:], '\\')
-		if next < 0 {
-			return nil
-		}
-		at += next
-		_, size := escaped(text[at:])
-		if size == halfPair {
-			return fmt.Errorf("%s is half of a surrogate pair, and no character", text[at:at+6])
-		}
-		at += size
-	}
-	return nil
-}
-
-// halfPair is the size of an escape that stands for nothing.
-const halfPair = -1
-
-// escaped returns the size of the escape at the beginning of a text, and, of the escapes of the two halves of a
-// surrogate pair, which are 12 bytes, what they stand for.
-func escaped(text []byte) (r rune, size int) {
-	unit := func(text []byte) (rune, bool) {
-		if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
-			return 0, false
-		}
-		n, err := strconv.ParseUint(string(text[2:6]), 16, 16)
-		return rune(n), err == nil
-	}
-	first, ok := unit(text)
-	if !ok || !utf16.IsSurrogate(first) {
-		return 0, 2
-	}
-	second, _ := unit(text[6:])
-	if r = utf16.DecodeRune(first, second); r == utf8.RuneError {
-		return 0, halfPair
-	}
-	return r, 12
-}
-
 // lineSeparators are line ends to YAML 1.1, and characters to JSON and YAML 1.2.
 const lineSeparators = "\u0085\u2028\u2029"
 
@@ -160,10 +117,7 @@ func plainText(text []byte) ([]byte, error) {
 		return nil, fmt.Errorf(`line %d has the character U+%04X, which YAML takes for a line end: write \u%04x between `+
 			`double quotes`, bytes.Count(text[:at], []byte("\n"))+1, separator, separator)
 	}
-	if !utf8.Valid(text) {
-		return text, nil // YAML says where
-	}
-	if err := checkEscapes(text); err != nil {
+	if err := jsontext.Check(text); err != nil {
 		return nil, err
 	}
 	plain := make([]byte, 0, len(text))
@@ -172,7 +126,7 @@ func plainText(text []byte) ([]byte, error) {
 		switch {
 		case r == '\\':
 			var pair rune
-			if pair, size = escaped(text[at:]); pair == 0 {
+			if pair, size = jsontext.Escape(text[at:]); pair == 0 {
 				plain = append(plain, text[at:at+size]...)
 			} else {
 				plain = utf8.AppendRune(plain, pair)
