@@ -14,6 +14,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/connector/delimited"
 	"github.com/muster-engine/muster/store"
@@ -447,6 +448,14 @@ func (r *reading) read(object *connector.Object) string {
 		return "the native identity or the name is no UTF-8 text without NUL characters"
 	}
 	for name, value := range object.Attributes.All() {
+		if !storable(name) {
+			return "the name of an attribute is no UTF-8 text without NUL characters"
+		}
+		if value.Kind() == attribute.KindNumber {
+			if err := checkNumber(value.Text()); err != nil {
+				return fmt.Sprintf("the attribute %q: %v", name, err)
+			}
+		}
 		for _, text := range value.Strings() {
 			if !storable(text) {
 				return fmt.Sprintf("the attribute %q is no UTF-8 text without NUL characters", name)

@@ -163,6 +163,9 @@ func wrong(format string, arguments ...any) error {
 }
 
 func (a *application) put(d Document) error {
+	if err := checkJSON(d.Object); err != nil {
+		return inputError{err}
+	}
 	switch d.Type {
 	case TypeIdentityAttribute:
 		return a.putIdentityAttribute(d)

@@ -292,6 +292,9 @@ func (e *Engine) RoleAssignments(ctx context.Context, identity string, q RoleAss
 	if err != nil {
 		return nil, err
 	}
+	if !storable(q.RoleName) {
+		return nil, invalid(op, "RoleName", "UTF-8 text without NUL is expected")
+	}
 	filter := store.RoleAssignmentFilter{RoleName: q.RoleName}
 	if q.RoleID != "" {
 		var known bool

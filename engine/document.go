@@ -18,6 +18,8 @@ const (
 	ConfigurationSizeMax  = 16 << 20 // bytes
 	configurationDepthMax = 200
 	configurationNodesMax = 1_000_000
+	// configurationJSONMax is how many bytes the objects of a text may have together: its aliases repeat what it holds.
+	configurationJSONMax = 4 * ConfigurationSizeMax
 )
 
 // ObjectType is the type of a configured object, as the published references spell it.
@@ -92,6 +94,9 @@ func ReadDocuments(name string, r io.Reader) ([]Document, error) {
 		return nil, invalid(op, name, "the text is longer than %d MiB: split it", ConfigurationSizeMax>>20)
 	}
 	text = bytes.TrimPrefix(text, []byte("\uFEFF"))
+	if text, err = plainText(text); err != nil {
+		return nil, &Error{Kind: Invalid, Op: op, Subject: name, Err: err}
+	}
 	reader := documentReader{name: name}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	for {
@@ -118,6 +123,7 @@ type documentReader struct {
 	name      string
 	documents []Document
 	nodes     int
+	size      int // of the JSON of the documents
 	// path leads to the node that is written as JSON, part by part: joining it for every node would cost more than all
 	// else.
 	path []string
@@ -222,6 +228,7 @@ func (r *documentReader) readObject(node *yaml.Node, path string, kind ObjectTyp
 	if path != "" {
 		place += ": " + path
 	}
+	r.size += len(text)
 	r.documents = append(r.documents, Document{Type: kind, Object: text, Place: place})
 	return nil
 }
@@ -276,6 +283,11 @@ func (r *documentReader) appendJSON(dst []byte, node *yaml.Node) ([]byte, error)
 		return nil, r.faultHere(node, "the configuration is nested deeper than %d levels or has more than %d nodes",
 			configurationDepthMax, configurationNodesMax)
 	}
+	if r.size+len(dst) > configurationJSONMax {
+		r.path = r.path[:1]
+		return nil, r.faultHere(node, "the configuration has more than %d MiB when its aliases are written out",
+			configurationJSONMax>>20)
+	}
 	var err error
 	switch node.Kind {
 	case yaml.AliasNode:
@@ -287,6 +299,9 @@ func (r *documentReader) appendJSON(dst []byte, node *yaml.Node) ([]byte, error)
 			key := node.Content[i]
 			if key.Kind != yaml.ScalarNode || key.Tag == "!!merge" {
 				return nil, r.faultHere(key, "a member's name must be a plain text")
+			}
+			if strings.ContainsRune(key.Value, 0) {
+				return nil, r.faultHere(key, "a member's name must not contain the NUL character")
 			}
 			if seen[key.Value] {
 				return nil, r.faultHere(key, "the member %q is given twice", key.Value)
@@ -333,21 +348,27 @@ func (r *documentReader) faultHere(node *yaml.Node, format string, arguments ...
 	return r.fault(node, strings.TrimPrefix(strings.Join(r.path, ""), "."), format, arguments...)
 }
 
-func (r *documentReader) appendScalar(dst []byte, node *yaml.Node) ([]byte, error) {
-	switch node.ShortTag() {
+func (r *documentReader) appendScalar(dst []byte, node *yaml.Node) (_ []byte, err error) {
+	tag := node.ShortTag()
+	if node.Style == 0 && tag == "!!str" && isPlainLiteral(node.Value) {
+		tag = "!!float" // a number of JSON that is too large for YAML
+	}
+	switch tag {
 	case "!!null":
 		return append(dst, "null"...), nil
 	case "!!bool", "!!int", "!!float":
-		if json.Valid([]byte(node.Value)) {
-			return append(dst, node.Value...), nil
+		text := []byte(node.Value)
+		if !isPlainLiteral(node.Value) {
+			var value any
+			if err := node.Decode(&value); err != nil {
+				return nil, r.faultHere(node, "%q: %v", clipped(node.Value), err)
+			}
+			if text, err = json.Marshal(value); err != nil {
+				return nil, r.faultHere(node, "%q cannot be written as JSON", clipped(node.Value))
+			}
 		}
-		var value any
-		if err := node.Decode(&value); err != nil {
-			return nil, r.faultHere(node, "%q: %v", node.Value, err)
-		}
-		text, err := json.Marshal(value)
-		if err != nil {
-			return nil, r.faultHere(node, "%q cannot be written as JSON", node.Value)
+		if err := checkNumber(string(text)); err != nil {
+			return nil, r.faultHere(node, "%v", err)
 		}
 		return append(dst, text...), nil
 	case "!!binary":

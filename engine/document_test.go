@@ -90,15 +90,3 @@ func TestReadDocumentsFault(t *testing.T) {
 		}
 	}
 }
-
-func FuzzReadDocuments(f *testing.F) {
-	f.Add("sources: [{name: HR}]")
-	f.Add(`{"self": {"type": "SOURCE"}, "object": {"name": "HR"}}`)
-	f.Add("a: &a [*a]\nsources: [*a]")
-	f.Fuzz(func(t *testing.T, text string) {
-		documents, err := ReadDocuments("c.yaml", strings.NewReader(text))
-		if err == nil && len(documents) == 0 {
-			t.Fatal("no error and no document")
-		}
-	})
-}

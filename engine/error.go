@@ -129,6 +129,7 @@ func wrap(op, subject string, err error) error {
 	var unavailable *store.UnavailableError
 	var retryable *store.RetryableError
 	var filter *filterql.Error
+	var text *store.TextError
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		kind = NotFound
@@ -136,6 +137,8 @@ func wrap(op, subject string, err error) error {
 		kind = Conflict
 	case errors.As(err, &unavailable), errors.As(err, &retryable):
 		kind = Unavailable
+	case errors.As(err, &text):
+		kind = Invalid
 	case errors.As(err, &filter):
 		kind, detail = Invalid, detailOf(filter)
 	case errors.Is(err, migrations.ErrTooOld), errors.Is(err, migrations.ErrTooNew):

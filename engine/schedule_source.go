@@ -30,6 +30,10 @@ func (s *AggregationSchedule) parse() (cron.Schedule, error) {
 		return nil, fmt.Errorf("%q cannot be read: five or six fields are expected, as in \"0 0 5 * * ?\": %w",
 			s.CronExpression, err)
 	}
+	// The reader of expressions looks five years ahead, and these have a 29 February in them.
+	if schedule.Next(time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
+		return nil, fmt.Errorf("%q names a day that never comes", s.CronExpression)
+	}
 	return schedule, nil
 }
 

@@ -42,6 +42,14 @@ func (e *UnavailableError) Error() string { return "the database is not availabl
 // Unwrap returns the cause.
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
+// TextError says that the database cannot hold a text it was given: it keeps UTF-8 without NUL characters.
+type TextError struct{ Err error }
+
+func (e *TextError) Error() string { return "a text is no UTF-8, or has a NUL character in it" }
+
+// Unwrap returns the database's error.
+func (e *TextError) Unwrap() error { return e.Err }
+
 // RetryableError says that the transaction lost against another one and can be run again from its start.
 type RetryableError struct{ Err error }
 
@@ -135,6 +143,8 @@ func mapError(err error) error {
 		return &RetryableError{pgErr}
 	case pgErr.ConstraintName != "" && strings.HasPrefix(pgErr.Code, "23"):
 		return &ConflictError{pgErr.ConstraintName, pgErr}
+	case pgErr.Code == "22021", pgErr.Code == "22P05":
+		return &TextError{pgErr}
 	case unavailable(pgErr.Code):
 		return &UnavailableError{pgErr}
 	}
@@ -155,10 +165,13 @@ func unavailable(code string) bool {
 // Reason says why the database refused something, in words that repeat no value.
 func Reason(err error) string {
 	var conflict *ConflictError
+	var text *TextError
 	var pgErr *pgconn.PgError
 	switch {
 	case errors.As(err, &conflict):
 		return conflict.Error()
+	case errors.As(err, &text):
+		return text.Error()
 	case errors.As(err, &pgErr):
 		return "the database refused it with SQLSTATE " + pgErr.Code
 	}

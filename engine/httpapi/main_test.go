@@ -78,7 +78,7 @@ const people = `id,name,mail,private,dept,mgr
 // server is the API over an engine on a database of the test's own, and clients for it.
 type server struct {
 	*engine.Engine
-	t       *testing.T
+	t       testing.TB
 	pool    *pgxpool.Pool
 	handler http.Handler
 	issuer  *devtoken.Issuer
@@ -108,7 +108,7 @@ func (l *logs) String() string {
 
 var secret = []byte(strings.Repeat("0123456789abcdef", 2))
 
-func newServer(t *testing.T, config httpapi.Config) *server {
+func newServer(t testing.TB, config httpapi.Config) *server {
 	t.Helper()
 	s := &server{t: t, pool: storetest.Pool(t), logs: &logs{},
 		documents: []*wire.Document{wire.Load(t, httpapi.Document())}}
@@ -139,7 +139,7 @@ func newServer(t *testing.T, config httpapi.Config) *server {
 }
 
 // company fills the database: Ann is the boss of Bob and Cy, Bob that of Dee; Bob and Dee are in sales.
-func company(t *testing.T) *server {
+func company(t testing.TB) *server {
 	t.Helper()
 	s := newServer(t, httpapi.Config{})
 	documents, err := engine.ReadDocuments("config.yaml", strings.NewReader(configuration))
@@ -192,7 +192,7 @@ func (s *server) token(level string, scopes ...string) string {
 // response is what the server answered.
 type response struct {
 	*http.Response
-	t    *testing.T
+	t    testing.TB
 	body []byte
 }
 

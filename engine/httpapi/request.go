@@ -8,8 +8,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/muster-engine/muster/filterql"
+	"github.com/muster-engine/muster/internal/jsontext"
 )
 
 // query is the parameters of a request, each given once.
@@ -24,6 +27,10 @@ func (c *call) query() (query, error) {
 		if len(given) > 1 {
 			return query{}, illegalValue.with(fmt.Sprintf("%s: it is given %d times, once is allowed", name,
 				len(given)))
+		}
+		if !utf8.ValidString(given[0]) || strings.IndexByte(given[0], 0) >= 0 {
+			return query{}, illegalValue.with(strings.ToValidUTF8(name, "\uFFFD") + ": it is no UTF-8 text, or has a NUL " +
+				"character in it")
 		}
 	}
 	return query{values}, nil
@@ -58,6 +65,9 @@ func (c *call) body() (body, error) {
 	}
 	if !json.Valid(data) {
 		return nil, badSyntax
+	}
+	if err := jsontext.Check(data); err != nil {
+		return nil, badSyntax.with("The body could not be parsed: " + err.Error() + ".")
 	}
 	var members body
 	if err := json.Unmarshal(data, &members); err != nil || members == nil {

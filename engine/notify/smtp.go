@@ -107,13 +107,30 @@ func (s *SMTP) client() (*gomail.Client, error) {
 
 // Notify implements [engine.Notifier].
 func (s *SMTP) Notify(ctx context.Context, m *engine.Message) error {
-	words, err := s.composer.compose(m)
+	message, err := s.message(m)
 	if err != nil {
 		return err
 	}
+	client, err := s.client()
+	if err != nil {
+		return err
+	}
+	err = client.DialAndSendWithContext(ctx, message)
+	if message.IsDelivered() {
+		return nil // whatever went wrong afterwards: the server has it, and it must not be sent again
+	}
+	return plain(err)
+}
+
+// message returns the mail of a message.
+func (s *SMTP) message(m *engine.Message) (*gomail.Msg, error) {
+	words, err := s.composer.compose(m)
+	if err != nil {
+		return nil, err
+	}
 	to, err := mail.ParseAddress(m.To)
 	if err != nil || to.Name != "" || strings.ContainsAny(m.To, "\r\n") {
-		return errors.New("the address of the identity is no mail address")
+		return nil, errors.New("the address of the identity is no mail address")
 	}
 	to.Name = m.Identity.Name
 	message := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
@@ -125,15 +142,7 @@ func (s *SMTP) Notify(ctx context.Context, m *engine.Message) error {
 	message.SetMessageIDWithValue(m.ID + "@" + domain) // the same for each attempt
 	message.SetBodyString(gomail.TypeTextPlain, words.text)
 	message.AddAlternativeString(gomail.TypeTextHTML, words.html)
-	client, err := s.client()
-	if err != nil {
-		return err
-	}
-	err = client.DialAndSendWithContext(ctx, message)
-	if message.IsDelivered() {
-		return nil // whatever went wrong afterwards: the server has it, and it must not be sent again
-	}
-	return plain(err)
+	return message, nil
 }
 
 // plain says what a mail server finds wrong, without the addresses and the texts that its answer may repeat.

@@ -276,7 +276,8 @@ func (p *Profile) managerKey(account *Account) string {
 	return p.ManagerKey(value.Text())
 }
 
-// input returns what the profile's transforms are evaluated with, but for the attribute.
+// input returns what the profile's transforms are evaluated with, but for the attribute. They share a budget, so that
+// an identity takes no longer for having many attributes.
 func (s *Snapshot) input(now time.Time) transform.Input {
 	accounts := make([]transform.Account, len(s.Accounts))
 	for i := range s.Accounts {
@@ -288,6 +289,7 @@ func (s *Snapshot) input(now time.Time) transform.Input {
 			Attributes: &s.Identity.Attributes,
 		},
 		Accounts: accounts, Now: now, Random: s.Random, Directory: s.Directory,
+		Budget: new(transform.Budget),
 	}
 }
 

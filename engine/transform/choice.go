@@ -78,7 +78,7 @@ func (f *firstValid) apply(e *evaluation, input attribute.Value) (attribute.Valu
 		value, err := f.values[i].eval(e, input)
 		if err != nil {
 			// The limits of an evaluation are not a fault of this value.
-			if !f.ignoreErrors || errors.Is(err, ErrTooManySteps) {
+			if !f.ignoreErrors || isLimit(err) {
 				return attribute.Null, err
 			}
 			continue

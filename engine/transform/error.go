@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/muster-engine/muster/engine/transform/javaregex"
+	"github.com/muster-engine/muster/engine/transform/velocity"
 )
 
 // Fault says what is wrong with a definition, and where.
@@ -65,5 +68,16 @@ var (
 	ErrTooManySteps = fmt.Errorf("it takes more than %d operations", StepsMax)
 	ErrTooLong      = fmt.Errorf("the value is longer than %d bytes", ValueMax)
 )
+
+// isLimit reports whether an error is a limit of the whole evaluation, not a fault of the value that met it.
+func isLimit(err error) bool {
+	for _, limit := range []error{ErrTooManySteps, velocity.ErrTooManySteps, velocity.ErrBudget, javaregex.ErrTimeout,
+		javaregex.ErrBudget} {
+		if errors.Is(err, limit) {
+			return true
+		}
+	}
+	return false
+}
 
 var errNoInput = errors.New("there is no input")

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/transform/javaregex"
+	"github.com/muster-engine/muster/engine/transform/velocity"
 )
 
 // operation is what a type of transform does with its input.
@@ -31,6 +33,8 @@ type evaluation struct {
 	count int
 	depth int
 	steps *[]Step
+	// own is the budget where the input comes with none.
+	own Budget
 	// wantDue says that due is to be found; probe that the time is only tried out.
 	wantDue  bool
 	probe    bool
@@ -88,11 +92,24 @@ func (n *node) evaluate(e *evaluation, input attribute.Value) (attribute.Value, 
 	if err != nil {
 		return attribute.Null, n.fail(err)
 	}
-	if size(value) > ValueMax {
+	bytes := size(value)
+	if bytes > ValueMax {
 		return attribute.Null, n.fail(ErrTooLong)
 	}
+	e.count += bytes / stepBytes
 	return value, nil
 }
+
+// budget is what the evaluation may take beside its operations.
+func (e *evaluation) budget() *Budget {
+	if e.in.Budget != nil {
+		return e.in.Budget
+	}
+	return &e.own
+}
+
+func (e *evaluation) templates() *velocity.Budget { return &e.budget().templates }
+func (e *evaluation) regexps() *javaregex.Budget  { return &e.budget().templates.Regexps }
 
 // traced evaluates a node and notes the step.
 func (n *node) traced(e *evaluation, input attribute.Value) (attribute.Value, error) {

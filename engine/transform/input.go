@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/transform/velocity"
 )
 
 // Library is what a transform may refer to. It is asked while a transform is compiled.
@@ -59,6 +60,11 @@ type Directory interface {
 	Identity(alias string) (*Identity, error)
 }
 
+// Budget is what evaluations may take together beside their operations: the steps of their templates, at most
+// [velocity.BudgetStepsMax], and the time of their regular expressions, at most BudgetMax of javaregex. The zero value is
+// a whole one. It is not safe for concurrent use.
+type Budget struct{ templates velocity.Budget }
+
 // Input is what a value is calculated from. Evaluate reads it and keeps nothing of it.
 type Input struct {
 	// Value is the implicit input, of the transforms that are given none.
@@ -82,6 +88,9 @@ type Input struct {
 	// Taken reports whether a name that usernameGenerator made is in use. With source it asks the source itself, not
 	// only the accounts that are known of it. Nil stands for a function that is always false.
 	Taken func(name string, source bool) (bool, error)
+	// Budget is what all evaluations together may take that are given it; nil stands for one for each. An input that
+	// has one is for one goroutine.
+	Budget *Budget
 	// Variables are further variables of templates, such as application.
 	Variables map[string]attribute.Value
 }

@@ -75,14 +75,14 @@ type templateVariables struct {
 
 func (e *evaluation) render(t *velocity.Template, input attribute.Value) (attribute.Value, error) {
 	variables := templateVariables{e, input}
-	value, ok, err := t.Reference(variables, ValueMax)
+	value, ok, err := t.Reference(variables, ValueMax, e.templates())
 	if err != nil {
 		return attribute.Null, err
 	}
 	if ok {
 		return fromTemplate(value), nil
 	}
-	text, err := t.Render(variables, ValueMax)
+	text, err := t.Render(variables, ValueMax, e.templates())
 	return attribute.String(text), err
 }
 

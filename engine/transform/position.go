@@ -187,7 +187,7 @@ func (s *split) apply(e *evaluation, input attribute.Value) (attribute.Value, er
 		if err != nil {
 			return attribute.Null, err
 		}
-		if regexp, err = javaregex.Compile(delimiter); err != nil {
+		if regexp, err = e.regexps().Compile(delimiter); err != nil {
 			return attribute.Null, err
 		}
 	}
@@ -198,7 +198,7 @@ func (s *split) apply(e *evaluation, input attribute.Value) (attribute.Value, er
 	if !ok {
 		return attribute.Null, errors.New("index is null")
 	}
-	parts, err := regexp.Split(input.Text(), ValueMax)
+	parts, err := regexp.Split(input.Text(), ValueMax, e.regexps())
 	if err != nil {
 		return attribute.Null, err
 	}

@@ -199,7 +199,7 @@ func (r *replacement) replaceAll(e *evaluation, input attribute.Value, text stri
 			return "", err
 		}
 	}
-	return fixed.ReplaceAll(text, ValueMax)
+	return fixed.ReplaceAll(text, ValueMax, e.regexps())
 }
 
 // replaceAll makes replacements one after the other, in the order of the document.

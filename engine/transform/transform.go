@@ -13,12 +13,14 @@ const (
 	DefinitionMax = 400 << 10
 	// DepthMax is how deep transforms may be nested in one definition.
 	DepthMax = 100
-	// StepsMax is how many operations one evaluation may take.
+	// StepsMax is how many operations one evaluation may take. A value counts as one more for each KiB of it.
 	StepsMax = 10_000
 	// ValueMax is the size of a value in bytes, also of one in between.
 	ValueMax = 256 << 10
 	// evaluationDepthMax is how deep evaluations may be nested through references and variables.
 	evaluationDepthMax = 1000
+	// stepBytes is how many bytes of a value count as an operation.
+	stepBytes = 1 << 10
 )
 
 // Transform is a compiled transform. It is never changed: many goroutines may use one at once.

@@ -87,6 +87,9 @@ func (g *usernameGenerator) apply(e *evaluation, input attribute.Value) (attribu
 				return attribute.Null, err
 			}
 			tried++
+			if e.count++; e.count > StepsMax { // each is asked of the database
+				return attribute.Null, ErrTooManySteps
+			}
 			taken := name == ""
 			if !taken && e.in.Taken != nil {
 				if taken, err = e.in.Taken(name, g.sourceCheck); err != nil {
@@ -127,7 +130,7 @@ const counterMark = "\uE000"
 // that are tried stay different.
 func (g *usernameGenerator) name(e *evaluation, pattern *velocity.Template, input attribute.Value, n int) (string,
 	error) {
-	text, err := pattern.Render(counting{templateVariables{e, input}}, ValueMax)
+	text, err := pattern.Render(counting{templateVariables{e, input}}, ValueMax, e.templates())
 	if err != nil {
 		return "", err
 	}

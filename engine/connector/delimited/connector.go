@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gofrs/flock"
 
@@ -265,25 +266,39 @@ func (f *files) load(path string) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	schema := connector.AccountSchema(f.schemas)
-	objects, err := NewObjects(strings.NewReader(string(text)), f.settings, schema)
+	t, err := f.parse(string(text))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	t.mode = info.Mode().Perm()
+	return t, nil
+}
+
+// parse reads a table.
+func (f *files) parse(text string) (*table, error) {
+	schema := connector.AccountSchema(f.schemas)
+	objects, err := NewObjects(strings.NewReader(text), f.settings, schema)
+	if err != nil {
+		return nil, err
 	}
 	comma, err := ParseDelimiter(f.settings.Delimiter)
 	if err != nil {
 		return nil, err
 	}
-	first, _, _ := strings.Cut(string(text), "\n")
+	first, _, _ := strings.Cut(text, "\n")
 	t := &table{objects: objects, schema: schema, comma: comma, header: f.settings.hasHeader(),
-		mark: strings.HasPrefix(first, "\uFEFF"), crlf: strings.HasSuffix(first, "\r"), mode: info.Mode().Perm()}
+		mark: strings.HasPrefix(first, "\uFEFF"), crlf: strings.HasSuffix(first, "\r")}
 	for {
 		row, err := objects.rows.Next()
 		if errors.Is(err, io.EOF) {
 			return t, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s is not written because a row of it cannot be read: %w", path, err)
+			return nil, fmt.Errorf("it is not written because a row of it cannot be read: %w", err)
+		}
+		if t.crlf && slices.ContainsFunc(row.Values, func(s string) bool { return strings.Contains(s, "\r") }) {
+			return nil, fmt.Errorf("it is not written because the carriage return within a value on line %d would get lost",
+				row.Line)
 		}
 		t.rows = append(t.rows, slices.Clone(row.Values))
 	}
@@ -388,15 +403,46 @@ func (t *table) text(name string, value attribute.Value) (string, error) {
 		if value.Len() > 1 {
 			return "", errors.New("it holds one value only")
 		}
-		return value.Text(), nil
+		return value.Text(), t.checkValue(value.Text())
 	}
 	for _, element := range value.Strings() {
+		if err := t.checkValue(element); err != nil {
+			return "", err
+		}
 		if strings.Contains(element, t.objects.separator) || element == "" || strings.TrimSpace(element) != element {
 			return "", fmt.Errorf("a value is empty, has the separator %q in it, or blanks around it",
 				t.objects.separator)
 		}
 	}
 	return strings.Join(value.Strings(), t.objects.separator), nil
+}
+
+// write writes the table as it was written.
+func (t *table) write(to io.Writer) error {
+	if t.mark {
+		if _, err := io.WriteString(to, "\uFEFF"); err != nil {
+			return err
+		}
+	}
+	w := csv.NewWriter(to)
+	w.Comma, w.UseCRLF = t.comma, t.crlf
+	if t.header {
+		if err := w.Write(t.objects.rows.Columns()); err != nil {
+			return err
+		}
+	}
+	return w.WriteAll(t.rows)
+}
+
+// checkValue refuses what a reader of the file would not find as it is.
+func (t *table) checkValue(text string) error {
+	switch {
+	case !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0:
+		return errors.New("a value is no UTF-8 text, or has a NUL character in it")
+	case strings.Contains(text, "\r\n"), t.crlf && strings.Contains(text, "\r"):
+		return errors.New("a value has a carriage return in it, which delimited text does not keep")
+	}
+	return nil
 }
 
 // save writes the table beside the file, and then in its place, so that a reader finds the old or the new one.
@@ -410,19 +456,7 @@ func (t *table) save(path string) (err error) {
 			err = errors.Join(err, file.Close(), os.Remove(file.Name()))
 		}
 	}()
-	if t.mark {
-		if _, err := file.WriteString("\uFEFF"); err != nil {
-			return err
-		}
-	}
-	w := csv.NewWriter(file)
-	w.Comma, w.UseCRLF = t.comma, t.crlf
-	if t.header {
-		if err := w.Write(t.objects.rows.Columns()); err != nil {
-			return err
-		}
-	}
-	if err := w.WriteAll(t.rows); err != nil {
+	if err := t.write(file); err != nil {
 		return err
 	}
 	if err := file.Chmod(t.mode); err != nil {

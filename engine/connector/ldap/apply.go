@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	ldap "github.com/go-ldap/ldap/v3"
 
@@ -47,6 +48,10 @@ func (d *directory) name(o *connector.Operation) (string, error) {
 	value := o.Attributes.Get(d.settings.RDN).Text()
 	if value == "" {
 		return "", connector.Permanent(fmt.Errorf("the new account has neither a dn nor a value of %q, which names it",
+			d.settings.RDN))
+	}
+	if !utf8.ValidString(value) {
+		return "", connector.Permanent(fmt.Errorf("the value of %q, which names the new account, is no UTF-8 text",
 			d.settings.RDN))
 	}
 	return d.settings.RDN + "=" + ldap.EscapeDN(value) + "," + d.settings.UserBase, nil
@@ -175,7 +180,7 @@ func rdnOf(dn string) string {
 // renamed by an attempt before.
 func (d *directory) rename(conn *ldap.Conn, dn, value string) (string, error) {
 	parsed, err := ldap.ParseDN(dn)
-	if err != nil {
+	if err != nil || len(parsed.RDNs) == 0 {
 		return "", connector.ErrNoAccount
 	}
 	parent := (&ldap.DN{RDNs: parsed.RDNs[1:]}).String()
@@ -220,13 +225,17 @@ func (d *directory) groupsOf(conn *ldap.Conn, member string) ([]string, error) {
 	if d.settings.GroupBase == "" {
 		return nil, nil
 	}
-	filter := fmt.Sprintf("(&%s(%s=%s))", d.settings.GroupFilter, d.settings.Member, ldap.EscapeFilter(member))
-	err := d.search(context.Background(), conn, d.settings.GroupBase, filter, []string{"1.1"},
+	err := d.search(context.Background(), conn, d.settings.GroupBase, d.memberFilter(member), []string{"1.1"},
 		func(entry *ldap.Entry) error {
 			groups = append(groups, entry.DN)
 			return nil
 		})
 	return groups, err
+}
+
+// memberFilter selects the groups that have a member.
+func (d *directory) memberFilter(member string) string {
+	return fmt.Sprintf("(&%s(%s=%s))", d.settings.GroupFilter, d.settings.Member, ldap.EscapeFilter(member))
 }
 
 // changeValues adds values to attributes and removes some. Values of the attribute of memberships are groups.

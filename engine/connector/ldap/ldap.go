@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	ldap "github.com/go-ldap/ldap/v3"
 
@@ -166,16 +167,35 @@ func (d *directory) Read(ctx context.Context, since string, each func(*connector
 
 // normal returns a DN in the form in which two of the same entry are the same text.
 func normal(dn string) string {
-	parsed, err := ldap.ParseDN(dn)
+	parsed, err := parseDN(dn)
 	if err != nil {
 		return strings.ToLower(dn)
 	}
 	return strings.ToLower(parsed.String())
 }
 
+// parseDN takes a DN apart that can be put together again: bytes that are no text would all become the same character.
+func parseDN(dn string) (*ldap.DN, error) {
+	parsed, err := ldap.ParseDN(dn)
+	if err != nil {
+		return nil, err
+	}
+	for _, rdn := range parsed.RDNs {
+		for _, part := range rdn.Attributes {
+			if !utf8.ValidString(part.Value) || strings.Trim(part.Type, typeCharacters) != "" {
+				return nil, errors.New("a part of the DN is no text")
+			}
+		}
+	}
+	return parsed, nil
+}
+
+// typeCharacters are those of the name of an attribute, or of its number.
+const typeCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._;"
+
 // spelled returns a DN in one spelling: directories escape what they need not. Letter case stays.
 func spelled(dn string) string {
-	parsed, err := ldap.ParseDN(dn)
+	parsed, err := parseDN(dn)
 	if err != nil {
 		return dn
 	}
@@ -322,22 +342,24 @@ func discovered(schema *ldap.Entry, classes []string) []connector.SchemaAttribut
 			byName[strings.ToLower(name)] = words
 		}
 	}
-	found := map[string]bool{}
-	var visit func(class string, depth int)
-	visit = func(class string, depth int) {
-		words := byName[strings.ToLower(class)]
-		if words == nil || depth > 20 {
+	found, visited := map[string]bool{}, map[string]bool{}
+	var visit func(class string)
+	visit = func(class string) {
+		class = strings.ToLower(class)
+		words := byName[class]
+		if words == nil || visited[class] {
 			return
 		}
+		visited[class] = true
 		for _, name := range append(definitionNames(words, "MUST"), definitionNames(words, "MAY")...) {
 			found[name] = true
 		}
 		for _, superior := range definitionNames(words, "SUP") {
-			visit(superior, depth+1)
+			visit(superior)
 		}
 	}
 	for _, class := range classes {
-		visit(class, 0)
+		visit(class)
 	}
 	var attributes []connector.SchemaAttribute
 	for name := range found {

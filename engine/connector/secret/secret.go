@@ -4,6 +4,7 @@ package secret
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 )
@@ -36,13 +37,18 @@ func Read(reference string) (string, error) {
 		}
 		return value, nil
 	}
-	info, err := os.Stat(name)
-	if err == nil && info.Size() > SizeMax {
-		return "", fmt.Errorf("the file %s, which is to hold a secret, has more than %d bytes", name, SizeMax)
-	}
-	text, err := os.ReadFile(name)
+	file, err := os.Open(name)
 	if err != nil {
 		return "", fmt.Errorf("a secret cannot be read: %w", err)
+	}
+	defer file.Close()
+	// What a device or a pipe holds has no size before it is read.
+	text, err := io.ReadAll(io.LimitReader(file, SizeMax+1))
+	if err != nil {
+		return "", fmt.Errorf("a secret cannot be read: %w", err)
+	}
+	if len(text) > SizeMax {
+		return "", fmt.Errorf("the file %s, which is to hold a secret, has more than %d bytes", name, SizeMax)
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r"), nil
 }

@@ -20,6 +20,15 @@ func TestRead(t *testing.T) {
 			t.Errorf("%s: %q, %v", reference, got, err)
 		}
 	}
+	large := filepath.Join(t.TempDir(), "large")
+	if err := os.WriteFile(large, make([]byte, secret.SizeMax+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, reference := range []string{"file:" + large, "file:/dev/zero"} {
+		if _, err := secret.Read(reference); err == nil || !strings.Contains(err.Error(), "more than") {
+			t.Errorf("%s: %v", reference, err)
+		}
+	}
 	for _, reference := range []string{"hunter2", "", "env:", "vault:hunter2", "env:MUSTER_TEST_NO_SUCH", "file:/no/such/file"} {
 		_, err := secret.Read(reference)
 		if err == nil || strings.Contains(err.Error(), "hunter2") {

@@ -5,6 +5,8 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -75,7 +77,12 @@ func (e *endpoint) grant(w http.ResponseWriter, r *http.Request) (*tokenResponse
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, bodyMax)
 	given, err := parameters(r)
-	if err != nil {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, &oauthError{http.StatusRequestEntityTooLarge, "invalid_request",
+			fmt.Sprintf("the body has more than %d bytes", bodyMax)}
+	case err != nil:
 		return nil, &oauthError{http.StatusBadRequest, "invalid_request", err.Error()}
 	}
 	if kind := given.Get("grant_type"); kind != "client_credentials" {
@@ -128,8 +135,12 @@ func parameters(r *http.Request) (url.Values, error) {
 	}
 	switch kind {
 	case "application/json":
+		text, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, unreadable{kind, err}
+		}
 		var members map[string]string
-		if err := json.NewDecoder(r.Body).Decode(&members); err != nil {
+		if err := json.Unmarshal(text, &members); err != nil {
 			return nil, errors.New("the body is no JSON object of strings")
 		}
 		values := r.URL.Query()
@@ -143,7 +154,16 @@ func parameters(r *http.Request) (url.Values, error) {
 		err = r.ParseForm()
 	}
 	if err != nil {
-		return nil, errors.New("the body could not be read as " + kind)
+		return nil, unreadable{kind, err}
 	}
 	return r.Form, nil
 }
+
+// unreadable says that a body could not be read, and not what stands in it.
+type unreadable struct {
+	kind  string
+	cause error
+}
+
+func (u unreadable) Error() string { return "the body could not be read as " + u.kind }
+func (u unreadable) Unwrap() error { return u.cause }

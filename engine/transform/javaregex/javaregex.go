@@ -15,6 +15,8 @@ const (
 	PatternMax = 4096
 	// Timeout is how long one search may take. The clock that it is read from ticks every 100 ms.
 	Timeout = 250 * time.Millisecond
+	// BudgetMax is how long everything may take together that shares a [Budget].
+	BudgetMax = time.Second
 )
 
 // The errors of a search.
@@ -22,6 +24,8 @@ var (
 	ErrTimeout = fmt.Errorf(
 		"the regular expression takes more than %v on this text: write it without nested repetitions",
 		Timeout)
+	ErrBudget = fmt.Errorf("regular expressions take more than %v together: use fewer of them, or simpler ones",
+		BudgetMax)
 	ErrTooLong = errors.New("the result is too long")
 )
 
@@ -64,32 +68,35 @@ func Compile(pattern string) (*Regexp, error) {
 // String returns the pattern.
 func (r *Regexp) String() string { return r.pattern }
 
-// Matches reports whether the whole text matches.
-func (r *Regexp) Matches(text string) (bool, error) {
+// Matches reports whether the whole text matches. It takes its time from the budget, as all searches do; nil stands
+// for one of its own.
+func (r *Regexp) Matches(text string, budget *Budget) (matches bool, err error) {
 	if r.isLiteral {
 		return text == r.literal, nil
 	}
-	runes := []rune(text)
-	// The first alternative that matches need not be the one that reaches the end, so the pattern is anchored.
-	anchored, err := regexp2.Compile(`\A(?:`+r.re.String()+`)\z`, regexp2.None)
-	if err != nil {
-		return false, fmt.Errorf("the pattern is malformed: %w", err)
-	}
-	anchored.MatchTimeout = Timeout
-	ok, err := anchored.MatchRunes(runes)
-	return ok, searchError(err)
+	err = budget.run(func(func() error) error {
+		// The first alternative that matches need not be the one that reaches the end, so the pattern is anchored.
+		anchored, err := regexp2.Compile(`\A(?:`+r.re.String()+`)\z`, regexp2.None)
+		if err != nil {
+			return errors.New("the pattern is too large to be matched as a whole")
+		}
+		anchored.MatchTimeout = Timeout
+		matches, err = anchored.MatchRunes([]rune(text))
+		return searchError(err)
+	})
+	return matches, err
 }
 
 // Split splits text around the matches, as String.split does: empty texts at the end fall away, and so does one at the
 // start that a match of no characters makes. It gives at most limit parts, the rest being dropped.
-func (r *Regexp) Split(text string, limit int) ([]string, error) {
+func (r *Regexp) Split(text string, limit int, budget *Budget) ([]string, error) {
 	var parts []string
 	if r.isLiteral {
 		parts = strings.Split(text, r.literal)
 	} else {
 		runes := []rune(text)
 		start := 0
-		err := r.each(runes, func(m *regexp2.Match) error {
+		err := r.each(runes, budget, func(m *regexp2.Match) error {
 			if m.Index+m.Length == 0 {
 				return nil
 			}
@@ -114,16 +121,21 @@ func (r *Regexp) Split(text string, limit int) ([]string, error) {
 	return parts[:min(len(parts), limit)], nil
 }
 
-// each calls found with every match.
-func (r *Regexp) each(runes []rune, found func(*regexp2.Match) error) error {
-	m, err := r.re.FindRunesMatch(runes)
-	for err == nil && m != nil {
-		if err := found(m); err != nil {
-			return err
+// each calls found with every match. The time-out of regexp2 begins again with each of them.
+func (r *Regexp) each(runes []rune, budget *Budget, found func(*regexp2.Match) error) error {
+	return budget.run(func(within func() error) error {
+		m, err := r.re.FindRunesMatch(runes)
+		for err == nil && m != nil {
+			if err := found(m); err != nil {
+				return err
+			}
+			if err := within(); err != nil {
+				return err
+			}
+			m, err = r.re.FindNextMatch(m)
 		}
-		m, err = r.re.FindNextMatch(m)
-	}
-	return searchError(err)
+		return searchError(err)
+	})
 }
 
 // searchError replaces the error of regexp2, which quotes the text: that is personal data.

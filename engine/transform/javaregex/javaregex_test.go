@@ -20,7 +20,7 @@ func replaceAll(pattern, text, replacement string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return r.ReplaceAll(text, 1000)
+	return r.ReplaceAll(text, 1000, nil)
 }
 
 // TestVectors compares with what java.util.regex does: testdata/Vectors.java wrote the vectors.
@@ -45,7 +45,7 @@ func TestVectors(t *testing.T) {
 				t.Errorf("%s: %v", columns[1], err)
 				continue
 			}
-			parts, err := re.Split(columns[2], 100)
+			parts, err := re.Split(columns[2], 100, nil)
 			if got := strings.Join(parts, "␟"); err != nil || got != columns[3] {
 				t.Errorf("%q splits %q into %q %v, want %q", columns[1], columns[2], got, err, columns[3])
 			}
@@ -104,7 +104,7 @@ func TestReplaceFirst(t *testing.T) {
 		if pattern == "z" {
 			want = "banana"
 		}
-		if got, err := r.ReplaceFirst("banana", 100); err != nil || got != want {
+		if got, err := r.ReplaceFirst("banana", 100, nil); err != nil || got != want {
 			t.Errorf("%s: %q %v, want %q", pattern, got, err, want)
 		}
 	}
@@ -119,7 +119,7 @@ func TestMatches(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := re.Matches(test.text); err != nil || got != test.want {
+		if got, err := re.Matches(test.text, nil); err != nil || got != test.want {
 			t.Errorf("%q matches %q: %v, %v", test.pattern, test.text, got, err)
 		}
 	}
@@ -141,8 +141,71 @@ func TestLimits(t *testing.T) {
 	}
 	if re, err := Compile(","); err != nil {
 		t.Error(err)
-	} else if parts, err := re.Split("a,b,c", 2); err != nil || len(parts) != 2 {
+	} else if parts, err := re.Split("a,b,c", 2, nil); err != nil || len(parts) != 2 {
 		t.Errorf("%q %v", parts, err)
+	}
+}
+
+// Searches that share a budget take no more than it together: not by many slow ones, of which none is given up, and not
+// by going on after one that was.
+func TestBudget(t *testing.T) {
+	compile := func(pattern string) *Regexp {
+		t.Helper()
+		re, err := Compile(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return re
+	}
+	quick := compile("[a]")
+	slow, err := compile("a*b|a").Replacement("c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	endless := strings.Repeat("a", 40) + "b"
+	for name, search := range map[string]func(*Budget) error{
+		"quadratic": func(b *Budget) error {
+			_, err := slow.ReplaceAll(strings.Repeat("a", 200_000), 1<<20, b)
+			return err
+		},
+		"matches": func(b *Budget) error { _, err := compile("(a+)+").Matches(endless, b); return err },
+		"split":   func(b *Budget) error { _, err := compile("(a+)+$").Split(endless, 9, b); return err },
+		"replaceFirst": func(b *Budget) error {
+			r, err := compile("(a+)+$").Replacement("")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = r.ReplaceFirst(endless, 99, b)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var budget Budget
+			if matches, err := quick.Matches("a", &budget); err != nil || !matches {
+				t.Fatalf("before: %v %v", matches, err)
+			}
+			want := ErrTimeout
+			if name == "quadratic" {
+				want = ErrBudget
+			}
+			if err := search(&budget); !errors.Is(err, want) {
+				t.Errorf("got %v, want %v", err, want)
+			}
+			if _, err := quick.Matches("a", &budget); !errors.Is(err, ErrBudget) {
+				t.Errorf("a search after it: %v", err)
+			}
+			if _, err := budget.Compile("[a]"); !errors.Is(err, ErrBudget) {
+				t.Errorf("a pattern after it: %v", err)
+			}
+		})
+	}
+	var budget Budget
+	if re, err := budget.Compile("[a"); err == nil {
+		t.Errorf("%v is no pattern", re)
+	}
+	if re, err := budget.Compile("[a]"); err != nil || re.String() != "[a]" {
+		t.Errorf("%v %v", re, err)
 	}
 }
 
@@ -173,7 +236,7 @@ func BenchmarkReplaceAll(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := r.ReplaceAll("Anna-Maria Baker", 1000); err != nil {
+				if _, err := r.ReplaceAll("Anna-Maria Baker", 1000, nil); err != nil {
 					b.Fatal(err)
 				}
 			}

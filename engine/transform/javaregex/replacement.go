@@ -92,23 +92,23 @@ func (r *Regexp) group(text string) (group, size int, err error) {
 }
 
 // ReplaceAll replaces every match in text. A result of more than limit bytes is [ErrTooLong].
-func (p *Replacement) ReplaceAll(text string, limit int) (string, error) {
-	return p.replace(text, limit, false)
+func (p *Replacement) ReplaceAll(text string, limit int, budget *Budget) (string, error) {
+	return p.replace(text, limit, false, budget)
 }
 
 // ReplaceFirst replaces the first match in text. A result of more than limit bytes is [ErrTooLong].
-func (p *Replacement) ReplaceFirst(text string, limit int) (string, error) {
-	return p.replace(text, limit, true)
+func (p *Replacement) ReplaceFirst(text string, limit int, budget *Budget) (string, error) {
+	return p.replace(text, limit, true, budget)
 }
 
-func (p *Replacement) replace(text string, limit int, first bool) (string, error) {
+func (p *Replacement) replace(text string, limit int, first bool, budget *Budget) (string, error) {
 	if p.regexp.isLiteral {
 		return p.replaceLiteral(text, limit, first)
 	}
 	runes := []rune(text)
 	var b strings.Builder
 	start, found := 0, false
-	err := p.regexp.each(runes, func(m *regexp2.Match) error {
+	err := p.regexp.each(runes, budget, func(m *regexp2.Match) error {
 		b.WriteString(string(runes[start:m.Index]))
 		start = m.Index + m.Length
 		found = true

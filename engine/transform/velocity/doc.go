@@ -1,7 +1,7 @@
 // Package velocity renders the subset of Apache Velocity's template language that transforms are written in:
 //
 //	t, err := velocity.Parse(`#if($dept == "Sales")$first.toLowerCase()#{else}${first}#end`)
-//	text, err := t.Render(variables, limit)
+//	text, err := t.Render(variables, limit, nil)
 //
 // It has references ($v, ${v}, $!v, properties, method calls, indexes), the directives #set, #if, #elseif, #else, #end,
 // #foreach and #break, comments, and #[[ ]]# for text as it is; expressions with the logical, comparing and arithmetic

@@ -8,12 +8,10 @@ import (
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/language"
-
-	"github.com/muster-engine/muster/engine/transform/javaregex"
 )
 
 // call calls a method of a value, or reads its property.
-func call(value any, name string, arguments []any, isCall bool, limit int) (any, error) {
+func (r *renderer) call(value any, name string, arguments []any, isCall bool) (any, error) {
 	var (
 		result any
 		known  bool
@@ -23,9 +21,9 @@ func call(value any, name string, arguments []any, isCall bool, limit int) (any,
 	case Object:
 		result, known, err = v.Call(name, arguments, isCall)
 	case string:
-		result, known, err = textMethod(v, name, arguments, isCall, limit)
+		result, known, err = r.textMethod(v, name, arguments, isCall)
 	case []any:
-		result, known, err = listMethod(v, name, arguments)
+		result, known, err = r.listMethod(v, name, arguments)
 	case bool, int64, float64:
 		result, known, err = scalarMethod(v, name, arguments)
 	}
@@ -58,7 +56,7 @@ func scalarMethod(value any, name string, arguments []any) (any, bool, error) {
 	return nil, false, nil
 }
 
-func listMethod(items []any, name string, arguments []any) (any, bool, error) {
+func (r *renderer) listMethod(items []any, name string, arguments []any) (any, bool, error) {
 	switch name {
 	case "size", "length":
 		return int64(len(items)), true, count(name, arguments, 0, 0)
@@ -70,7 +68,7 @@ func listMethod(items []any, name string, arguments []any) (any, bool, error) {
 		if err := count(name, arguments, 1, 1); err != nil {
 			return nil, true, err
 		}
-		item, err := element(items, arguments[0])
+		item, err := r.element(items, arguments[0])
 		return item, true, err
 	case "contains", "indexOf":
 		if err := count(name, arguments, 1, 1); err != nil {
@@ -115,7 +113,7 @@ var textMethods = map[string]string{
 	"split":   "t?n", "repeat": "n",
 }
 
-func textMethod(s, name string, arguments []any, isCall bool, limit int) (any, bool, error) {
+func (r *renderer) textMethod(s, name string, arguments []any, isCall bool) (any, bool, error) {
 	signature, known := textMethods[name]
 	if !known || !isCall && signature != "" {
 		return nil, false, nil
@@ -128,13 +126,13 @@ func textMethod(s, name string, arguments []any, isCall bool, limit int) (any, b
 	case "":
 		return plainMethod(s, name), true, nil
 	case "t":
-		result, err := compareMethod(s, name, texts[0], limit)
+		result, err := r.compareMethod(s, name, texts[0])
 		return result, true, err
 	case "tt":
-		result, err := replaceMethod(s, name, texts[0], texts[1], limit)
+		result, err := r.replaceMethod(s, name, texts[0], texts[1])
 		return result, true, err
 	}
-	result, err := positionMethod(s, name, texts, numbers, limit)
+	result, err := r.positionMethod(s, name, texts, numbers)
 	return result, true, err
 }
 
@@ -189,7 +187,7 @@ func plainMethod(s, name string) any {
 	}
 }
 
-func compareMethod(s, name, other string, limit int) (any, error) {
+func (r *renderer) compareMethod(s, name, other string) (any, error) {
 	switch name {
 	case "lastIndexOf":
 		return runeIndex(s, strings.LastIndex(s, other)), nil
@@ -208,38 +206,38 @@ func compareMethod(s, name, other string, limit int) (any, error) {
 	case "compareToIgnoreCase":
 		return int64(strings.Compare(strings.ToLower(s), strings.ToLower(other))), nil
 	case "matches":
-		re, err := javaregex.Compile(other)
+		re, err := r.budget.Regexps.Compile(other)
 		if err != nil {
 			return nil, err
 		}
-		return re.Matches(s)
+		return re.Matches(s, &r.budget.Regexps)
 	default: // concat
-		return join(s, other, limit)
+		return join(s, other, r.limit)
 	}
 }
 
-func replaceMethod(s, name, old, replacement string, limit int) (any, error) {
+func (r *renderer) replaceMethod(s, name, old, replacement string) (any, error) {
 	if name == "replace" {
-		if len(s)+strings.Count(s, old)*(len(replacement)-len(old)) > limit {
+		if len(s)+strings.Count(s, old)*(len(replacement)-len(old)) > r.limit {
 			return nil, ErrTooLong
 		}
 		return strings.ReplaceAll(s, old, replacement), nil
 	}
-	re, err := javaregex.Compile(old)
+	re, err := r.budget.Regexps.Compile(old)
 	if err != nil {
 		return nil, err
 	}
-	r, err := re.Replacement(replacement)
+	with, err := re.Replacement(replacement)
 	if err != nil {
 		return nil, err
 	}
 	if name == "replaceFirst" {
-		return r.ReplaceFirst(s, limit)
+		return with.ReplaceFirst(s, r.limit, &r.budget.Regexps)
 	}
-	return r.ReplaceAll(s, limit)
+	return with.ReplaceAll(s, r.limit, &r.budget.Regexps)
 }
 
-func positionMethod(s, name string, texts []string, numbers []int64, limit int) (any, error) {
+func (r *renderer) positionMethod(s, name string, texts []string, numbers []int64) (any, error) {
 	switch name {
 	case "substring":
 		to := int64(utf8.RuneCountInString(s))
@@ -250,18 +248,18 @@ func positionMethod(s, name string, texts []string, numbers []int64, limit int) 
 	case "charAt":
 		return substring(s, numbers[0], numbers[0]+1)
 	case "repeat":
-		if numbers[0] < 0 || numbers[0] > int64(limit) || len(s)*int(numbers[0]) > limit {
+		if numbers[0] < 0 || numbers[0] > int64(r.limit) || len(s)*int(numbers[0]) > r.limit {
 			return nil, ErrTooLong
 		}
 		return strings.Repeat(s, int(numbers[0])), nil
 	case "indexOf":
 		return indexFrom(s, texts[0], numbers), nil
 	default: // split
-		re, err := javaregex.Compile(texts[0])
+		re, err := r.budget.Regexps.Compile(texts[0])
 		if err != nil {
 			return nil, err
 		}
-		parts, err := re.Split(s, StepsMax)
+		parts, err := re.Split(s, StepsMax, &r.budget.Regexps)
 		items := make([]any, len(parts))
 		for i, part := range parts {
 			items[i] = part

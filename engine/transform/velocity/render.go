@@ -7,17 +7,34 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/muster-engine/muster/engine/transform/javaregex"
 )
 
-// StepsMax is how many steps one rendering may take: nodes that are rendered, expressions that are evaluated, and
-// elements of the lists that these read.
-const StepsMax = 100_000
+// The limits of renderings. Steps are nodes that are rendered, expressions that are evaluated, elements of the lists
+// that these read, and every hundred bytes of the texts.
+const (
+	// StepsMax is how many steps one rendering may take.
+	StepsMax = 100_000
+	// BudgetStepsMax is how many steps the renderings may take together that share a [Budget].
+	BudgetStepsMax = 1_000_000
+	// regexpSteps is what a regular expression counts for beside the length of its text.
+	regexpSteps = 100
+)
 
 // The errors of a rendering that grows without end.
 var (
 	ErrTooLong      = errors.New("the text of the template is too long")
 	ErrTooManySteps = fmt.Errorf("the template takes more than %d steps", StepsMax)
+	ErrBudget       = fmt.Errorf("the templates take more than %d steps together", BudgetStepsMax)
 )
+
+// Budget is what renderings may take together: [BudgetStepsMax] steps, and the time of their regular expressions. The
+// zero value is a whole one. It is not safe for concurrent use.
+type Budget struct {
+	Regexps javaregex.Budget
+	steps   int
+}
 
 // Variables gives the value of a variable; ok is false for one that does not exist.
 type Variables interface {
@@ -37,15 +54,17 @@ type renderer struct {
 	variables Variables
 	locals    map[string]any
 	out       *strings.Builder
+	budget    *Budget
 	limit     int
 	steps     int
 	broken    bool
 }
 
-// Render renders the template to at most limit bytes.
-func (t *Template) Render(variables Variables, limit int) (string, error) {
+// Render renders the template to at most limit bytes. A nil budget stands for one of its own.
+func (t *Template) Render(variables Variables, limit int, budget *Budget) (string, error) {
 	var out strings.Builder
-	r := renderer{variables: variables, out: &out, limit: limit}
+	r := newRenderer(variables, limit, budget)
+	r.out = &out
 	if err := r.nodes(t.nodes); err != nil {
 		return "", err
 	}
@@ -53,8 +72,9 @@ func (t *Template) Render(variables Variables, limit int) (string, error) {
 }
 
 // Reference returns the value of a template that is nothing but one reference: it may be null, and keeps its type.
-// ok is false for any other template. Texts that its methods make have at most limit bytes.
-func (t *Template) Reference(variables Variables, limit int) (value any, ok bool, err error) {
+// ok is false for any other template. Texts that its methods make have at most limit bytes. A nil budget stands for one
+// of its own.
+func (t *Template) Reference(variables Variables, limit int, budget *Budget) (value any, ok bool, err error) {
 	if len(t.nodes) != 1 {
 		return nil, false, nil
 	}
@@ -62,9 +82,16 @@ func (t *Template) Reference(variables Variables, limit int) (value any, ok bool
 	if !ok {
 		return nil, false, nil
 	}
-	r := renderer{variables: variables, limit: limit}
+	r := newRenderer(variables, limit, budget)
 	value, err = ref.value(&r)
 	return value, true, err
+}
+
+func newRenderer(variables Variables, limit int, budget *Budget) renderer {
+	if budget == nil {
+		budget = new(Budget)
+	}
+	return renderer{variables: variables, limit: limit, budget: budget}
 }
 
 func (r *renderer) step() error { return r.spend(1) }
@@ -73,26 +100,26 @@ func (r *renderer) spend(steps int) error {
 	if r.steps += steps; r.steps > StepsMax {
 		return ErrTooManySteps
 	}
+	if r.budget.steps += steps; r.budget.steps > BudgetStepsMax {
+		return ErrBudget
+	}
 	return nil
 }
 
-// read counts a list that is read whole: what it holds, however deep. A list may hold itself many times over, so that
-// its text is far larger than the template that made it.
+// read counts a value that is read whole: a text by its length, and what a list holds, however deep. A list may hold
+// itself many times over, so that its text is far larger than the template that made it.
 func (r *renderer) read(value any) error {
-	items, ok := value.([]any)
-	if !ok {
-		return nil
-	}
-	for _, item := range items {
-		steps := 1
-		if s, ok := item.(string); ok {
-			steps += len(s) / 100
-		}
-		if err := r.spend(steps); err != nil {
-			return err
-		}
-		if err := r.read(item); err != nil {
-			return err
+	switch v := value.(type) {
+	case string:
+		return r.spend(len(v) / 100)
+	case []any:
+		for _, item := range v {
+			if err := r.step(); err != nil {
+				return err
+			}
+			if err := r.read(item); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -103,7 +130,7 @@ func (r *renderer) read(value any) error {
 func textSteps(s, method string) int {
 	switch method {
 	case "matches", "replaceAll", "replaceFirst", "split":
-		return 1000 + len(s)/100
+		return regexpSteps + len(s)/100
 	default:
 		return len(s) / 100
 	}
@@ -127,6 +154,9 @@ func (r *renderer) nodes(nodes []node) error {
 func (r *renderer) write(s string) error {
 	if r.out.Len()+len(s) > r.limit {
 		return ErrTooLong
+	}
+	if err := r.spend(len(s) / 100); err != nil {
+		return err
 	}
 	r.out.WriteString(s)
 	return nil
@@ -255,7 +285,7 @@ func (r *renderer) access(value any, a *accessor) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return element(value, index)
+		return r.element(value, index)
 	}
 	arguments := make([]any, len(a.arguments))
 	for i, x := range a.arguments {
@@ -279,7 +309,7 @@ func (r *renderer) access(value any, a *accessor) (any, error) {
 			}
 		}
 	}
-	return call(value, a.name, arguments, a.call, r.limit)
+	return r.call(value, a.name, arguments, a.call)
 }
 
 // countMethods are the methods of lists that do not look at what is in them.
@@ -569,7 +599,7 @@ func (p position) Call(name string, _ []any, _ bool) (any, bool, error) {
 }
 
 // element returns an element of a list, counted from the end when the index is negative, or the value of a property.
-func element(value, index any) (any, error) {
+func (r *renderer) element(value, index any) (any, error) {
 	n, isNumber := index.(int64)
 	if items, ok := value.([]any); ok && isNumber {
 		if n < 0 {
@@ -584,7 +614,7 @@ func element(value, index any) (any, error) {
 		return substring(s, n, n+1)
 	}
 	if name, ok := index.(string); ok {
-		return call(value, name, nil, false, 0)
+		return r.call(value, name, nil, false)
 	}
 	return nil, fmt.Errorf("%s has no element %s", kind(value), kind(index))
 }

@@ -104,7 +104,7 @@ func TestRender(t *testing.T) {
 			t.Errorf("%q: %v", test.template, err)
 			continue
 		}
-		if got, err := template.Render(context, 1000); err != nil || got != test.want {
+		if got, err := template.Render(context, 1000, nil); err != nil || got != test.want {
 			t.Errorf("%q gives %q %v, want %q", test.template, got, err, test.want)
 		}
 	}
@@ -175,7 +175,7 @@ func TestRenderFaults(t *testing.T) {
 			t.Errorf("%q: %v", template, err)
 			continue
 		}
-		if _, err := parsed.Render(context, 1000); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := parsed.Render(context, 1000, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", template, err, want)
 		}
 	}
@@ -190,7 +190,7 @@ func TestReference(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, ok, err := parsed.Reference(context, 1000); err != nil || !ok || got != want {
+		if got, ok, err := parsed.Reference(context, 1000, nil); err != nil || !ok || got != want {
 			t.Errorf("%q: %v %v %v, want %v", template, got, ok, err, want)
 		}
 	}
@@ -198,7 +198,7 @@ func TestReference(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := long.Reference(context, 1000); !errors.Is(err, ErrTooLong) {
+	if _, _, err := long.Reference(context, 1000, nil); !errors.Is(err, ErrTooLong) {
 		t.Errorf("a long text: %v", err)
 	}
 	for _, template := range []string{"", "a", "$a$b", "$a "} {
@@ -206,8 +206,42 @@ func TestReference(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, ok, err := parsed.Reference(context, 1000); ok || err != nil {
+		if _, ok, err := parsed.Reference(context, 1000, nil); ok || err != nil {
 			t.Errorf("%q is a reference: %v", template, err)
+		}
+	}
+}
+
+// Renderings that share a budget take no more steps than it together, and texts count by their length.
+func TestBudget(t *testing.T) {
+	parse := func(source string) *Template {
+		t.Helper()
+		parsed, err := Parse(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return parsed
+	}
+	loop, last := parse("#foreach($x in [1..45000])#end"), parse("$first.length()")
+	var budget Budget
+	for range BudgetStepsMax / 90_002 {
+		if _, err := loop.Render(context, 1000, &budget); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := loop.Render(context, 1000, &budget); !errors.Is(err, ErrBudget) {
+		t.Errorf("the last loop: %v", err)
+	}
+	if _, _, err := last.Reference(context, 1000, &budget); !errors.Is(err, ErrBudget) {
+		t.Errorf("after it: %v", err)
+	}
+	for _, source := range []string{
+		`#set($x = $first.repeat(60000))#foreach($y in [1..200])#set($z = "$x")#end`,
+		`#set($x = $first.repeat(60000))#foreach($y in [1..200])#if($x == $x)#end#end`,
+		`#foreach($y in [1..2000])$!{none.matches}#if($first.matches("[a-z]+"))x#end#end`,
+	} {
+		if _, err := parse(source).Render(context, 1<<20, nil); !errors.Is(err, ErrTooManySteps) {
+			t.Errorf("%s: %v", source, err)
 		}
 	}
 }
@@ -234,13 +268,23 @@ func TestNames(t *testing.T) {
 func FuzzRender(f *testing.F) {
 	f.Add("#foreach($x in [1..3])$x.toString()#if($foreach.hasNext),#end#end")
 	f.Add(`#set($y = "${first}-$!{none}")#if($y != 'a' && !$no || $n / 2 > 1.5)$y.substring(1,2)#{else}$p.getBoss().name#end`)
+	f.Add("#set($x='ab')#foreach($y in [1..30])#set($x=$x+$x)#end$x")
+	f.Add("#set($a=[1,2])#foreach($x in [1..30])#set($a=[$a,$a])#end$a")
+	f.Add(`$first.repeat(334)$first.replace("", "$first$first").split("")$first.matches("(n+)+$")`)
+	f.Add(strings.Repeat("#if($first)", 300) + strings.Repeat("#end", 300))
+	f.Add(strings.Repeat("!", 300) + `#set($x = -----1 % 0 + [[[[[[1]]]]]])`)
 	f.Fuzz(func(t *testing.T, source string) {
 		template, err := Parse(source)
 		if err != nil {
 			return
 		}
-		if text, err := template.Render(context, 1000); err == nil && len(text) > 1000 {
-			t.Errorf("%d bytes", len(text))
+		var budget Budget
+		text, err := template.Render(context, 1000, &budget)
+		if err == nil && (len(text) > 1000 || budget.steps > StepsMax) {
+			t.Errorf("%d bytes, %d steps", len(text), budget.steps)
+		}
+		if literal, ok := template.Literal(); ok && err == nil && literal != text {
+			t.Errorf("the literal %q is rendered as %q", literal, text)
 		}
 	})
 }
@@ -252,7 +296,7 @@ func BenchmarkRender(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := template.Render(context, 1000); err != nil {
+		if _, err := template.Render(context, 1000, nil); err != nil {
 			b.Fatal(err)
 		}
 	}
