@@ -339,7 +339,7 @@ func (e *Engine) deleteIdentity(ctx context.Context, tx pgx.Tx, identity string)
 }
 
 // lockForDeletion takes the locks of a deletion in the order that holds everywhere: the configuration, the deletions,
-// the identity and its reports, which are written too.
+// the correlation, the identity and its reports, which are written too.
 func (e *Engine) lockForDeletion(ctx context.Context, tx pgx.Tx, id store.ID) (reports []store.ID, exists bool,
 	err error,
 ) {
