@@ -462,6 +462,35 @@ func TestDoctorFindsAndMends(t *testing.T) {
 	}
 }
 
+// While workers work and data changes, the doctor finds no fault with what is on its way.
+func TestDoctorBesideWorkers(t *testing.T) {
+	t.Parallel()
+	f := patient(t)
+	if err := f.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	moved := strings.ReplaceAll(hrRows, "Sales,3", "Board,1")
+	for i := range 12 {
+		text := hrRows
+		if i%2 == 0 {
+			text = moved
+		}
+		f.aggregate("HR", text, engine.AggregateOptions{})
+		if _, err := f.ProcessAll(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			d := f.doctor(engine.DoctorOptions{Thorough: true})
+			for _, text := range notOK(&d) {
+				t.Error(text)
+			}
+		}
+	}
+	if err := f.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // The clock of the process is compared with the server's.
 func TestDoctorComparesClocks(t *testing.T) {
 	t.Parallel()

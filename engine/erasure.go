@@ -54,8 +54,9 @@ type Trace struct {
 // while the configuration names it, while it has accounts, unless options say to remove them, and while a worker
 // carries out one of its operations or sends it a message. One that was never here is NotFound.
 //
-// Then every row of the tenant is searched for the person, outside of the transaction. That takes seconds for each
-// million of rows. The same call may be repeated as long as anything is left to erase.
+// The history of others is read for it in the transaction, seconds for each million of events, and aggregations wait
+// with their end meanwhile. Then every row of the tenant is searched for the person, outside of the transaction, which
+// takes as long. The same call may be repeated as long as anything is left to erase.
 func (e *Engine) EraseIdentity(ctx context.Context, identity string, options EraseOptions) (Erasure, error) {
 	const op = "erase the identity"
 	var erasure Erasure
@@ -110,6 +111,10 @@ func (e *Engine) eraseIdentity(ctx context.Context, tx pgx.Tx, identity string, 
 	if err != nil {
 		return erasure, nil, err
 	}
+	// The lock of the keys comes before those of accounts, operations and tasks.
+	if err := e.store.LockKeys(ctx, tx); err != nil {
+		return erasure, nil, err
+	}
 	subject, err := e.store.Subject(ctx, tx, id)
 	if err != nil {
 		return erasure, nil, err
@@ -129,8 +134,12 @@ func (e *Engine) eraseIdentity(ctx context.Context, tx pgx.Tx, identity string, 
 		return erasure, nil, err
 	}
 	masked, err := e.store.MaskOthers(ctx, tx, id, names)
+	if err != nil {
+		return erasure, nil, err
+	}
+	tasks, err := e.store.EraseTasks(ctx, tx, id)
 	erasure = Erasure{Identity: id.String(), Rows: []ErasedRows{}}
-	for _, r := range append(erased, masked...) {
+	for _, r := range slices.Concat(erased, masked, tasks) {
 		erasure.Rows = append(erasure.Rows, ErasedRows(r))
 	}
 	return erasure, texts, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -291,6 +292,18 @@ func TestEraseRefuses(t *testing.T) {
 	f.process()
 	f.exec("UPDATE muster.notifications SET leased = now() + interval '1 minute' WHERE state = 'PENDING'")
 	refused("a worker does something")
+	f.exec("UPDATE muster.notifications SET leased = NULL WHERE state = 'PENDING'")
+	// One that is being taken, too: whoever takes it waits for the identity then.
+	err := pgx.BeginFunc(ctx, f.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT FROM muster.notifications WHERE state = 'PENDING' FOR UPDATE"); err != nil {
+			return err
+		}
+		refused("a worker does something")
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	f.exec("UPDATE muster.notifications SET leased = now() - interval '1 minute' WHERE state = 'PENDING'",
 		"UPDATE muster.provisioning_operations SET begun = now() WHERE state = 'OPEN'",
 		"UPDATE muster.provisioning_batches SET leased = now() + interval '1 minute'")
@@ -345,4 +358,52 @@ func TestPurge(t *testing.T) {
 	}
 	_, err = f.Purge(t.Context(), engine.PurgeOptions{Tasks: -1})
 	demandKind(t, err, engine.Invalid, "Tasks")
+}
+
+// Processing, provisioning, messages, aggregation and erasures of several at the same time: nobody waits for ever, and
+// nothing of those who were erased comes back.
+func TestEraseBesideEverythingElse(t *testing.T) {
+	t.Parallel()
+	f, id := zelda(t)
+	dee := f.find("5").ID
+	if _, err := f.ProcessAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for _, work := range []func() error{
+		func() error { _, err := f.ProcessPending(t.Context(), engine.ProcessOptions{}); return err },
+		func() error { _, err := f.ProcessPending(t.Context(), engine.ProcessOptions{}); return err },
+		func() error { _, err := f.ProvisionPending(t.Context()); return err },
+		func() error { return f.SendPending(t.Context()) },
+		func() error { _, err := f.RunSchedule(t.Context()); return err },
+	} {
+		group.Go(func() {
+			if err := work(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for _, person := range []string{id, dee} {
+		group.Go(func() {
+			for {
+				_, err := f.EraseIdentity(t.Context(), person, engine.EraseOptions{Accounts: true})
+				if engine.KindOf(err) == engine.Conflict {
+					continue // a worker does something for her
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+		})
+	}
+	group.Wait()
+	f.settle()
+	f.send()
+	if left := telling(f.everyRow(), append(terms(id), dee, dashes(dee), "strauß")...); len(left) > 0 {
+		t.Errorf("left:\n%q", left)
+	}
+	if d := f.doctor(engine.DoctorOptions{Thorough: true}); len(notOK(&d)) > 0 {
+		t.Errorf("%q", notOK(&d))
+	}
 }

@@ -175,8 +175,7 @@ func (s *Store) CancelForsakenNotifications(ctx context.Context, tx pgx.Tx, now 
 	return int(tag.RowsAffected()), mapError(err)
 }
 
-// DropForsakenParts forgets the parts of tasks that have ended. Their identities are due at a time, so that none of
-// them is forgotten.
+// DropForsakenParts forgets the parts of tasks that have ended, as a task that is cancelled does.
 func (s *Store) DropForsakenParts(ctx context.Context, tx pgx.Tx) (int, error) {
 	const statement = `
 		DELETE FROM muster.task_parts p USING muster.tasks t WHERE t.id = p.task_id AND t.completed IS NOT NULL`

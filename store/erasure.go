@@ -92,38 +92,30 @@ func (id ID) dashed() string {
 	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]
 }
 
-// WorkRunning reports whether a worker carries out an operation of an identity, or sends it a message. It locks both,
-// so that none begins until the transaction ends.
+// WorkRunning reports whether a worker carries out an operation of an identity, or sends it a message. It locks what is
+// open, so that none begins until the transaction ends. A message that somebody else has locked counts as being sent:
+// whoever sends it waits for the identity.
 func (s *Store) WorkRunning(ctx context.Context, tx pgx.Tx, id ID, now time.Time) (bool, error) {
-	const operations = `
-		SELECT EXISTS (SELECT FROM muster.provisioning_batches b WHERE b.id = o.batch_id AND b.leased > $2)
-		FROM muster.provisioning_operations o
-		WHERE o.identity_id = $1 AND o.state = 'OPEN' AND o.begun IS NOT NULL
-		ORDER BY o.id
-		FOR UPDATE`
-	const messages = `
-		SELECT n.leased IS NOT NULL AND n.leased > $2
-		FROM muster.notifications n
-		WHERE n.identity_id = $1 AND n.state = 'PENDING'
-		ORDER BY n.id
-		FOR UPDATE`
-	if _, err := tx.Exec(ctx, s.sql(`
-		SELECT FROM muster.provisioning_operations WHERE identity_id = $1 AND state = 'OPEN' ORDER BY id FOR UPDATE`),
-		id); err != nil {
+	const lock = `
+		SELECT FROM muster.provisioning_operations WHERE identity_id = $1 AND state = 'OPEN' ORDER BY id FOR UPDATE`
+	if _, err := tx.Exec(ctx, s.sql(lock), id); err != nil {
 		return false, mapError(err)
 	}
-	for _, statement := range []string{operations, messages} {
-		running, err := collect(ctx, tx, s.sql(statement), pgx.RowTo[bool], id, now)
-		if err != nil {
-			return false, err
-		}
-		for _, r := range running {
-			if r {
-				return true, nil
-			}
-		}
-	}
-	return false, nil
+	const running = `
+		WITH locked AS (
+		    SELECT leased FROM muster.notifications
+		    WHERE identity_id = $1 AND state = 'PENDING'
+		    FOR UPDATE SKIP LOCKED
+		)
+		SELECT EXISTS (SELECT FROM muster.provisioning_operations o
+		               JOIN muster.provisioning_batches b ON b.id = o.batch_id
+		               WHERE o.identity_id = $1 AND o.state = 'OPEN' AND o.begun IS NOT NULL AND b.leased > $2)
+		    OR EXISTS (SELECT FROM locked WHERE leased > $2)
+		    OR (SELECT count(*) FROM locked) <> (SELECT count(*) FROM muster.notifications
+		                                         WHERE identity_id = $1 AND state = 'PENDING')`
+	var is bool
+	err := tx.QueryRow(ctx, s.sql(running), id, now).Scan(&is)
+	return is, mapError(err)
 }
 
 // Erased says how many rows of a table an erasure removed, or took the person out of.
@@ -133,12 +125,14 @@ type Erased struct {
 	Emptied bool // they stay, without what told of the person
 }
 
-// erasures are the statements that remove what is about an identity, in the order of the locks. The identity itself
-// goes between them and the rest.
-var erasures = []struct {
+// erasure is a statement that takes an identity out of a table.
+type erasure struct {
 	table, statement string
 	emptied          bool
-}{
+}
+
+// erasures are the statements that remove what is about an identity, before the identity itself.
+var erasures = []erasure{
 	{"access_grants", `DELETE FROM muster.access_grants WHERE identity_id = $1`, false},
 	{"role_assignments", `DELETE FROM muster.role_assignments WHERE identity_id = $1`, false},
 	{"role_assignments", `UPDATE muster.role_assignments SET assigner_id = NULL WHERE assigner_id = $1`, true},
@@ -148,6 +142,10 @@ var erasures = []struct {
 	{"notifications", `DELETE FROM muster.notifications WHERE identity_id = $1`, false},
 	{"provisioning_operations", `DELETE FROM muster.provisioning_operations WHERE identity_id = $1`, false},
 	{"identity_events", `DELETE FROM muster.identity_events WHERE identity_id = $1`, false},
+}
+
+// taskErasures are those that are about tasks, the last of the locks.
+var taskErasures = []erasure{
 	{"task_messages", `DELETE FROM muster.task_messages WHERE identity_id = $1`, false},
 	{"tasks", `
 		UPDATE muster.tasks
@@ -158,10 +156,20 @@ var erasures = []struct {
 		WHERE target_id = $1 OR strpos(description, replace($1::uuid::text, '-', '')) > 0`, true},
 }
 
-// EraseRows removes what is kept about an identity, but for the identity itself, and says what that was.
+// EraseRows removes what goes with an identity, its history and its operations, and says what that was.
 func (s *Store) EraseRows(ctx context.Context, tx pgx.Tx, id ID) ([]Erased, error) {
+	return s.erase(ctx, tx, erasures, id)
+}
+
+// EraseTasks removes what tasks have to say of an identity, and their names for it. It locks the tasks, which is the
+// last thing that a transaction does.
+func (s *Store) EraseTasks(ctx context.Context, tx pgx.Tx, id ID) ([]Erased, error) {
+	return s.erase(ctx, tx, taskErasures, id)
+}
+
+func (s *Store) erase(ctx context.Context, tx pgx.Tx, list []erasure, id ID) ([]Erased, error) {
 	var erased []Erased
-	for _, e := range erasures {
+	for _, e := range list {
 		tag, err := tx.Exec(ctx, s.sql(e.statement), id)
 		if err != nil {
 			return nil, mapError(err)

@@ -21,9 +21,9 @@ func (a *app) identitiesEraseCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "erase ID|ALIAS", Short: "Remove a person's data, also from history, operations and tasks",
 		Long: `Erase deletes an identity, or takes one by its ID that was deleted before, and removes what is kept of
-it: its history, its operations on sources, messages, tokens, roles, and what tasks had to say of it. Others lose its ID,
-names and e-mail addresses from their history. Then all tables are searched for it, and it is reported where anything is
-left.
+it: its history, its operations on sources, messages, tokens, roles, and what tasks had to say of it. Others lose its
+ID, names and e-mail addresses from their history. Then all tables are searched for it, and the report tells where
+anything is left.
 
 The accounts on sources have to be removed there first, and the sources aggregated: an account that is still there comes
 back. --accounts removes those that are kept here. It cannot be undone: without --yes the ID has to be typed.`,
