@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -81,6 +82,9 @@ func (e *Engine) ListIdentities(ctx context.Context, params ListParams) (Identit
 	}
 	if len(rows) == query.Limit {
 		page.Next, err = query.Order.Cursor(keys[len(keys)-1])
+		if errors.Is(err, filterql.ErrCursorTooLong) {
+			return IdentityPage{}, invalid(op, "sorters", "%w: sort by another field", err)
+		}
 	}
 	return page, wrap(op, "", err)
 }

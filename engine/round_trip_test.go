@@ -162,6 +162,33 @@ func TestStrangeValues(t *testing.T) {
 			}
 		})
 	}
+	// Pages go on behind any of them.
+	for _, sorters := range []string{"name", "-firstname", "email,-name", "alias"} {
+		seen, limit := map[string]bool{}, 2
+		for after := ""; ; {
+			page, err := f.ListIdentities(t.Context(), engine.ListParams{AnyField: true, Sorters: sorters, Limit: &limit,
+				After: after})
+			if err != nil {
+				t.Fatalf("%s: %v", sorters, err)
+			}
+			for i := range page.Identities {
+				seen[page.Identities[i].Alias] = true
+			}
+			if after = page.Next; after == "" {
+				break
+			}
+			if len(after) > filterql.CursorMax {
+				t.Errorf("%s: a cursor of %d bytes", sorters, len(after))
+			}
+		}
+		if len(seen) != len(texts) {
+			t.Errorf("%s: pages have %d of %d identities", sorters, len(seen), len(texts))
+		}
+	}
+	one := 1
+	_, err := f.ListIdentities(t.Context(), engine.ListParams{AnyField: true, Sorters: "department", Limit: &one,
+		Filters: "department sw " + quoted(large[:1000])})
+	demandKind(t, err, engine.Invalid, "sort by another field")
 	f.aggregate("HR", empty, engine.AggregateOptions{})
 	f.process()
 	for i, text := range texts {

@@ -18,6 +18,10 @@ import (
 // CursorMax is the length of the longest cursor, in bytes.
 const CursorMax = 64 << 10
 
+// ErrCursorTooLong says that there is no cursor behind a row, because the values that it is sorted by are too long.
+var ErrCursorTooLong = fmt.Errorf("a cursor would have more than %d bytes, because the values that are sorted by are "+
+	"too long", CursorMax)
+
 // Cursor is a place in an ordering: that behind a row. It stays valid when rows come, go or change, as long as the
 // values of the row that it was made of are those of the statement before.
 type Cursor struct {
@@ -63,7 +67,7 @@ func (s sealed) sum() uint32 {
 }
 
 // Cursor returns the text of the cursor behind a row, whose values are those of [Ordering.Columns] as a driver scans
-// them into an any. It holds the values readably.
+// them into an any. It holds the values readably. Where they are too long for it the error is [ErrCursorTooLong].
 func (o *Ordering) Cursor(values []any) (string, error) {
 	if len(values) != len(o.orders) {
 		return "", fmt.Errorf("a cursor in the order %s takes %d values, %d are given", o, len(o.orders), len(values))
@@ -83,7 +87,7 @@ func (o *Ordering) Cursor(values []any) (string, error) {
 	}
 	text := base64.RawURLEncoding.EncodeToString(encoded)
 	if len(text) > CursorMax {
-		return "", fmt.Errorf("cursor: the values are too long: %d bytes, %d are allowed", len(text), CursorMax)
+		return "", ErrCursorTooLong
 	}
 	return text, nil
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"unicode"
 
@@ -47,10 +48,15 @@ func TestFoldSQL(t *testing.T) {
 	pool := storetest.Empty(t)
 	var texts []string
 	for r := rune(1); r <= unicode.MaxRune; r++ {
-		if unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.P, unicode.S, unicode.Z) {
+		if unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.P, unicode.S, unicode.Z, unicode.Cc, unicode.Cf) {
 			texts = append(texts, string(r))
 		}
 	}
+	texts = append(texts, "\ufffe\uffff\U0001FFFE\ue000", "\ufeffA\ufeff", "A\r\nB\u2028C\u0085", "ΑΣ\u200dΣ Σ. ΣΑ\u0301Σ", "I\u0307\u0331 İ\u0300",
+		"Z"+strings.Repeat("\u0351\u036b", 500), "\u1100\u1161\u11a8 각 \u0958 \u212b", strings.Repeat("Straße ΣΑΣ É\u0301 ", 50_000))
+	// Long runs of marks of several classes, before and behind letters that they compose with.
+	mark := rapid.StringOfN(rapid.RuneFrom([]rune("\u0301\u0327\u0323\u0345\u0308\u034f\u0300\u05b0\u3099eEaαιΣΣßは가\u1100\u1161\u11a8Å")), 20, 120, -1)
+	texts = append(texts, rapid.SliceOfN(mark, 1000, 1000).Example(2)...)
 	texts = append(texts, rapid.SliceOfN(rapid.String(), 2000, 2000).Example(1)...)
 	texts = slices.DeleteFunc(texts, func(s string) bool { return slices.Contains([]rune(s), 0) })
 	rows, err := pool.Query(t.Context(), `SELECT x, `+foldSQL("x")+` FROM unnest($1::text[]) x`, texts)
@@ -62,7 +68,7 @@ func TestFoldSQL(t *testing.T) {
 	_, err = pgx.ForEachRow(rows, []any{&text, &folded}, func() error {
 		if Fold(text) != folded {
 			if wrong++; wrong <= 20 {
-				t.Errorf("%q (%U): the server folds it to %q, the engine to %q", text, []rune(text), folded, Fold(text))
+				t.Errorf("%.100q (%.10U): the server folds it to %.100q, the engine to %.100q", text, []rune(text), folded, Fold(text))
 			}
 		}
 		return nil

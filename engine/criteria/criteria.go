@@ -3,10 +3,9 @@ package criteria
 import (
 	"strings"
 
-	"golang.org/x/text/unicode/norm"
-
 	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/filterql"
+	"github.com/muster-engine/muster/internal/nfc"
 )
 
 // The limits of a criterion.
@@ -120,7 +119,7 @@ func newComparison(o Operation, key Key, value string) *Criterion {
 }
 
 // fold is the form in which texts are compared, that of the tables and their indexes.
-func fold(s string) string { return norm.NFC.String(filterql.Fold(norm.NFC.String(s))) }
+func fold(s string) string { return nfc.String(filterql.Fold(nfc.String(s))) }
 
 // Facts are what criteria are held against.
 type Facts struct {

@@ -1,12 +1,14 @@
 package httpapi_test
 
 import (
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -457,5 +459,67 @@ func TestBodiesDecodeStrictly(t *testing.T) {
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		t.Error("something stands behind the list")
+	}
+}
+
+// Texts travel unchanged: in filters, in other parameters and in bodies, and back in answers.
+func TestStrangeTexts(t *testing.T) {
+	t.Parallel()
+	s := company(t)
+	texts := []string{
+		"\u200fabc\u202e", "e\u0301 \u212b", "👨\u200d👩 \U0010FFFD", "\ufeffa", "a\nb\rc\u2028d\u0085", "  blanks\t ", "\x01\x7f\ufffe\ufffd", `100%_\`,
+		`x'; DROP TABLE x; --`, "$1 ? %s", `{"a": "\u0000"}`, `^(a+)+$`, "$name #set($x=1) {{.}}", `<script>&amp;"'` + "`", "a;b&c=d+e%20f#g", "null",
+	}
+	var rows strings.Builder
+	w := csv.NewWriter(&rows)
+	if err := w.Write([]string{"id", "name", "mail", "private", "dept", "mgr"}); err != nil {
+		t.Fatal(err)
+	}
+	documents := []engine.Document{}
+	for i, text := range texts {
+		id := "x" + strconv.Itoa(i)
+		if err := w.Write([]string{id, text, id + "@example.com", "", text, ""}); err != nil {
+			t.Fatal(err)
+		}
+		role, err := json.Marshal(map[string]any{"name": text, "enabled": true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		documents = append(documents, engine.Document{Type: engine.TypeRole, Object: role})
+	}
+	w.Flush()
+	if _, err := s.Apply(t.Context(), documents); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Aggregate(t.Context(), "HR", strings.NewReader(rows.String()), engine.AggregateOptions{Delta: true}); err != nil {
+		t.Fatal(err)
+	}
+	s.process()
+	for i, text := range texts {
+		id := s.id("x" + strconv.Itoa(i))
+		quoted := `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
+		for _, filter := range []string{"name eq " + quoted, "name sw " + quoted, "firstname eq " + quoted} {
+			var list []engine.Identity
+			s.get("/beta/identities?filters="+url.QueryEscape(filter)).demand(http.StatusOK, &list)
+			if len(list) != 1 || list[0].ID != id || list[0].Name != text || list[0].Attributes.Get("department").Text() != text {
+				t.Errorf("%q finds %d: %+v", filter, len(list), list)
+			}
+		}
+		if _, err := s.AssignRole(t.Context(), engine.AssignRoleParams{Identity: id, Role: text, Comments: text}); err != nil {
+			t.Fatal(err)
+		}
+		var assignments []engine.RoleAssignment
+		s.get("/beta/identities/"+id+"/role-assignments?roleName="+url.QueryEscape(text)).demand(http.StatusOK, &assignments)
+		if len(assignments) != 1 || assignments[0].Role.Name != text || *assignments[0].Comments != text {
+			t.Errorf("%q: %+v", text, assignments)
+		}
+		body, err := json.Marshal(map[string]string{"via": "LINK_WORK", "sourceName": "no " + text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.post("/beta/identities/"+id+"/verification/account/send", string(body)).
+			refuses(http.StatusBadRequest, "400.1.404 Referenced object not found", text)
+		s.do(request{method: http.MethodGet, path: "/beta/identities/" + url.PathEscape(text), faulty: true}).
+			refuses(http.StatusNotFound, "404 Not found", "")
 	}
 }
