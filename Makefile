@@ -4,6 +4,7 @@
 BENCHTIME ?= 1x
 FUZZTIME  ?= 20s
 KILLS     ?= 50
+LOAD      ?= 2m
 PACKAGES  ?= ./...
 SEED      ?= 1
 
@@ -112,6 +113,10 @@ fuzz: postgres ## Fuzz each target for FUZZTIME (20s)
 .PHONY: bench
 bench: postgres ## Run each benchmark for BENCHTIME (1x: one iteration)
 	@go test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem $(PACKAGES)
+
+.PHONY: load
+load: postgres ## Load the HTTP API for LOAD (2m), while everybody is processed over and over
+	@go test -tags load -count 1 -timeout 0 -v ./engine/httpapi/loadtest -load $(LOAD)
 
 .PHONY: contract
 contract: postgres ## Run the tests against the published API's own documents, which must be there
