@@ -269,24 +269,32 @@ func (p *parser) expressions(closing string) ([]expression, error) {
 		return nil, err
 	}
 	defer p.leave()
-	var all []expression
 	p.blanks()
 	if strings.HasPrefix(p.rest(), closing) {
 		p.at++
 		return nil, nil
 	}
+	first, err := p.expression()
+	if err != nil {
+		return nil, err
+	}
+	return p.following(first, closing)
+}
+
+// following reads the expressions behind the first one, up to the closing character.
+func (p *parser) following(first expression, closing string) ([]expression, error) {
+	all := []expression{first}
 	for {
+		p.blanks()
+		if !strings.HasPrefix(p.rest(), ",") {
+			return all, p.expect(closing)
+		}
+		p.at++
 		x, err := p.expression()
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, x)
-		p.blanks()
-		if strings.HasPrefix(p.rest(), ",") {
-			p.at++
-			continue
-		}
-		return all, p.expect(closing)
 	}
 }
 
@@ -486,21 +494,32 @@ func (p *parser) quoted(quote byte) (expression, error) {
 	return &quoted{nodes}, nil
 }
 
-// list reads [a, b] or [1..3].
+// list reads [a, b] or [1..3]. What it begins with is read once: to read it again for each of the two would double the
+// time with each list in a list.
 func (p *parser) list() (expression, error) {
 	p.at++
-	before := *p
-	first, err := p.expression()
-	p.blanks()
-	if err == nil && strings.HasPrefix(p.rest(), "..") {
-		p.at += len("..")
-		to, err := p.expression()
-		if err != nil {
-			return nil, err
-		}
-		return &span{first, to}, p.expect("]")
+	if err := p.enter(); err != nil {
+		return nil, err
 	}
-	*p = before
-	items, err := p.expressions("]")
-	return &list{items}, err
+	defer p.leave()
+	p.blanks()
+	if strings.HasPrefix(p.rest(), "]") {
+		p.at++
+		return &list{}, nil
+	}
+	first, err := p.expression()
+	if err != nil {
+		return nil, err
+	}
+	p.blanks()
+	if !strings.HasPrefix(p.rest(), "..") {
+		items, err := p.following(first, "]")
+		return &list{items}, err
+	}
+	p.at += len("..")
+	to, err := p.expression()
+	if err != nil {
+		return nil, err
+	}
+	return &span{first, to}, p.expect("]")
 }
