@@ -21,6 +21,9 @@ import (
 // childArgument makes this program a worker process for its parent.
 const childArgument = "child"
 
+// childURLVariable tells a child its database. An argument would show a password in it to everybody on the machine.
+const childURLVariable = "MUSTER_BENCH_CHILD_DATABASE_URL"
+
 // childReport is what a child says when it is done. It said that it is ready before, by an empty line, and began when
 // its parent answered with another.
 type childReport struct {
@@ -31,13 +34,12 @@ type childReport struct {
 // child carries out a task with an engine of its own.
 func child(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet(childArgument, flag.ContinueOnError)
-	url := flags.String("url", "", "the database")
 	task := flags.String("task", "", "the task")
 	workers := flags.Int("workers", engine.WorkersDefault, "how many batches are calculated at the same time")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
-	pool, err := connect(ctx, *url, nil)
+	pool, err := connect(ctx, os.Getenv(childURLVariable), nil)
 	if err != nil {
 		return err
 	}
@@ -108,7 +110,7 @@ func (p *population) fullRunIn(ctx context.Context, processes, workers int) (tim
 		}
 	}()
 	for range processes {
-		c, err := startWorker(ctx, "-url", p.url, "-task", task.ID, "-workers", fmt.Sprint(workers))
+		c, err := startWorker(ctx, p.url, "-task", task.ID, "-workers", fmt.Sprint(workers))
 		if err != nil {
 			return 0, nil, err
 		}
@@ -143,14 +145,15 @@ type worker struct {
 	out     *bufio.Reader
 }
 
-// startWorker starts a child and returns when it is ready.
-func startWorker(ctx context.Context, arguments ...string) (*worker, error) {
+// startWorker starts a child on a database and returns when it is ready.
+func startWorker(ctx context.Context, url string, arguments ...string) (*worker, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	c := &worker{command: exec.CommandContext(ctx, program, append([]string{childArgument}, arguments...)...)}
 	c.command.Stderr = os.Stderr
+	c.command.Env = append(os.Environ(), childURLVariable+"="+url)
 	if c.in, err = c.command.StdinPipe(); err != nil {
 		return nil, err
 	}

@@ -2,13 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/filterql"
@@ -30,9 +31,9 @@ const deepPage = 1000
 // listColumns and listTables are what a list answers with, by hand.
 const (
 	listColumns = `
-		i.id::text, i.name, i.alias, i.email, i.cloud_status, i.processing_state, i.manager_id::text, m.name,
+		i.id, i.name, i.alias, i.email, i.cloud_status, i.processing_state, i.manager_id, m.name,
 		EXISTS (SELECT FROM muster.identities e WHERE e.manager_id = i.id), i.lifecycle_state, i.lifecycle_manual,
-		p.authoritative_source_id::text, i.identity_state, i.attributes, i.created, i.modified,
+		p.authoritative_source_id, i.identity_state, i.attributes, i.created, i.modified,
 		greatest(r.last_refresh, CASE WHEN i.created <= (SELECT at FROM muster.refresh_watermark)
 			THEN (SELECT at FROM muster.refresh_watermark) END)`
 	listTables = `
@@ -44,18 +45,18 @@ const (
 
 // person is a row of a list, as a program by hand would keep one.
 type person struct {
-	ID              string          `json:"id"`
+	ID              pgtype.UUID     `json:"id"`
 	Name            string          `json:"name"`
 	Alias           string          `json:"alias"`
 	EmailAddress    *string         `json:"emailAddress"`
 	IdentityStatus  string          `json:"identityStatus"`
 	ProcessingState *string         `json:"processingState"`
-	ManagerID       *string         `json:"managerId"`
+	ManagerID       pgtype.UUID     `json:"managerId"`
 	ManagerName     *string         `json:"managerName"`
 	IsManager       bool            `json:"isManager"`
 	LifecycleState  *string         `json:"lifecycleState"`
 	LifecycleManual bool            `json:"lifecycleManual"`
-	SourceID        *string         `json:"sourceId"`
+	SourceID        pgtype.UUID     `json:"sourceId"`
 	IdentityState   *string         `json:"identityState"`
 	Attributes      json.RawMessage `json:"attributes"`
 	Created         time.Time       `json:"created"`
@@ -90,7 +91,7 @@ func (p *population) setErrors(ctx context.Context, state string) error {
 	const statement = `
 		UPDATE muster.identities SET processing_state = nullif($1, '')
 		WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM muster.identities) numbered
-			WHERE n % 500 = 0)`
+			WHERE n % 500 = 1)`
 	if _, err := p.pool.Exec(ctx, statement, state); err != nil {
 		return err
 	}
@@ -300,7 +301,7 @@ func sameIDs(ours []string, people []person) bool {
 		return false
 	}
 	for i := range people {
-		if strings.ReplaceAll(people[i].ID, "-", "") != ours[i] {
+		if hex.EncodeToString(people[i].ID.Bytes[:]) != ours[i] {
 			return false
 		}
 	}
@@ -312,7 +313,18 @@ func queryPeople(ctx context.Context, q querier, statement string, arguments ...
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[person])
+	people := make([]person, 0, filterql.LimitDefault)
+	for rows.Next() {
+		var p person
+		if err := rows.Scan(&p.ID, &p.Name, &p.Alias, &p.EmailAddress, &p.IdentityStatus, &p.ProcessingState,
+			&p.ManagerID, &p.ManagerName, &p.IsManager, &p.LifecycleState, &p.LifecycleManual, &p.SourceID, &p.IdentityState,
+			&p.Attributes, &p.Created, &p.Modified, &p.LastRefresh); err != nil {
+			rows.Close()
+			return nil, err
+		}
+		people = append(people, p)
+	}
+	return people, rows.Err()
 }
 
 func (q *question) condition() string {

@@ -97,8 +97,8 @@ func (p *population) bring(ctx context.Context) error {
 	// The states that are not calculated differ, as in a company.
 	const states = `
 		UPDATE muster.identities
-		SET cloud_status = CASE WHEN n % 100 = 0 THEN 'LOCKED' WHEN n % 3 = 0 THEN 'ACTIVE' ELSE 'UNREGISTERED' END,
-		    protected = n % 1000 = 0
+		SET cloud_status = CASE WHEN n % 100 = 1 THEN 'LOCKED' WHEN n % 3 = 0 THEN 'ACTIVE' ELSE 'UNREGISTERED' END,
+		    protected = n % 1000 = 1
 		FROM (SELECT id AS person, row_number() OVER (ORDER BY id) AS n FROM muster.identities) numbered
 		WHERE id = person`
 	for _, statement := range []string{states, `CREATE SCHEMA bench`} {
