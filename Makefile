@@ -91,7 +91,7 @@ fuzz: postgres ## Fuzz each target for FUZZTIME (20s)
 	@.ci/fuzz $(FUZZTIME)
 
 .PHONY: test-bench
-test-bench: ## Run the tests of the benchmark suite, which is a module of its own
+test-bench: postgres ## Run the tests of the benchmark suite, which is a module of its own
 	@cd internal/bench && go test ./...
 
 # What the benchmark suite is told: some CASES, the sizes of GROWTH one after another, a folder for each PROFILE.

@@ -256,17 +256,23 @@ func (w *wave) replay(ctx context.Context, recorded []transaction) error {
 	return group.Wait()
 }
 
-// takeBack brings everything back to what it was before the change.
+// takeBack brings everything back to what it was before the change. The bare transactions must have done the work: then
+// nothing is marked any more.
 func (w *wave) takeBack(ctx context.Context) error {
 	const (
-		requests = `DELETE FROM muster.refresh_requests WHERE task_id = ANY ($1::uuid[])`
+		requests = `SELECT count(*) FROM muster.refresh_requests WHERE task_id = ANY ($1::uuid[])`
 		tasks    = `
 			UPDATE muster.tasks SET completed = now(), completion_status = 'SUCCESS' WHERE id = ANY ($1::uuid[])`
 	)
-	for _, statement := range []string{requests, tasks} {
-		if _, err := w.p.pool.Exec(ctx, statement, w.tasks); err != nil {
-			return err
-		}
+	left, err := scalar[int](ctx, w.p.pool, requests, w.tasks)
+	if err != nil {
+		return err
+	}
+	if left > 0 {
+		return fmt.Errorf("the transactions, run again, left %d identities marked", left)
+	}
+	if _, err := w.p.pool.Exec(ctx, tasks, w.tasks); err != nil {
+		return err
 	}
 	return w.undo.restore(ctx, "identities", "accounts", "identity_keys", "role_assignments")
 }
