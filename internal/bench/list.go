@@ -317,8 +317,8 @@ func queryPeople(ctx context.Context, q querier, statement string, arguments ...
 	for rows.Next() {
 		var p person
 		if err := rows.Scan(&p.ID, &p.Name, &p.Alias, &p.EmailAddress, &p.IdentityStatus, &p.ProcessingState,
-			&p.ManagerID, &p.ManagerName, &p.IsManager, &p.LifecycleState, &p.LifecycleManual, &p.SourceID, &p.IdentityState,
-			&p.Attributes, &p.Created, &p.Modified, &p.LastRefresh); err != nil {
+			&p.ManagerID, &p.ManagerName, &p.IsManager, &p.LifecycleState, &p.LifecycleManual, &p.SourceID,
+			&p.IdentityState, &p.Attributes, &p.Created, &p.Modified, &p.LastRefresh); err != nil {
 			rows.Close()
 			return nil, err
 		}
