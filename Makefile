@@ -2,6 +2,8 @@
 # where it is missing.
 
 BENCHTIME ?= 1x
+PEOPLE    ?= 20000
+ROUNDS    ?= 3
 FUZZTIME  ?= 20s
 KILLS     ?= 50
 LOAD      ?= 2m
@@ -29,7 +31,7 @@ test: postgres ## Run the tests
 	@go test $(PACKAGES)
 
 .PHONY: check
-check: fmt-check vet cross lint tidy-check test race $(if $(MUSTER_CONTRACT_DIR),contract) ## Run what CI runs, without containers, fuzzing and benchmarks
+check: fmt-check vet cross lint tidy-check test test-bench race $(if $(MUSTER_CONTRACT_DIR),contract) ## Run what CI runs, without containers, fuzzing and benchmarks
 
 .PHONY: build
 build: ## Build bin/muster
@@ -51,6 +53,7 @@ fmt-check: ## Fail where the code is not formatted
 vet: ## Run go vet
 	@go vet ./...
 	@cd $(SDKTEST) && go vet ./...
+	@cd internal/bench && go vet ./...
 
 .PHONY: cross
 cross: ## Fail where the code does not build for other systems
@@ -70,14 +73,16 @@ vuln: ## Look for known vulnerabilities, where their database can be reached
 	@.ci/vuln
 
 .PHONY: tidy
-tidy: ## Tidy go.mod
+tidy: ## Tidy go.mod, that of the benchmark suite too
 	@go mod tidy
 	@cd $(SDKTEST) && go mod tidy
+	@cd internal/bench && go mod tidy
 
 .PHONY: tidy-check
 tidy-check: ## Fail where go.mod is not tidy
 	@go mod tidy -diff
 	@cd $(SDKTEST) && go mod tidy -diff
+	@cd internal/bench && go mod tidy -diff
 
 .PHONY: race
 race: postgres ## Run the tests under the race detector, which needs a C compiler
@@ -110,8 +115,25 @@ crash: postgres ## Kill workers and PostgreSQL KILLS times (50) at random moment
 fuzz: postgres ## Fuzz each target for FUZZTIME (20s)
 	@.ci/fuzz $(FUZZTIME)
 
+.PHONY: test-bench
+test-bench: postgres ## Run the tests of the benchmark suite, which is a module of its own
+	@cd internal/bench && go test ./...
+
+# What the benchmark suite is told: some CASES, the sizes of GROWTH one after another, a folder for each PROFILE.
+bench_suite = cd internal/bench && go run . -people $(PEOPLE) -rounds $(ROUNDS) -cases '$(CASES)' \
+	$(if $(GROWTH),-growth '$(GROWTH)' -csv '$(abspath $(or $(CSV),growth.csv))') \
+	$(if $(PROFILE),-profile '$(abspath $(PROFILE))')
+
 .PHONY: bench
-bench: postgres ## Run each benchmark for BENCHTIME (1x: one iteration)
+bench: postgres ## Compare PEOPLE (20000) people with what PostgreSQL and the machine can do, in some CASES=regexp
+	@$(bench_suite)
+
+.PHONY: bench-json
+bench-json: postgres ## The same, and write it to OUT (bench.json)
+	@$(bench_suite) -json '$(abspath $(or $(OUT),bench.json))'
+
+.PHONY: bench-go
+bench-go: postgres ## Run each Go benchmark for BENCHTIME (1x: one iteration)
 	@go test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem $(PACKAGES)
 
 .PHONY: load

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine"
+)
+
+// changedEvery says of which people the accounts are changed: of one in so many.
+const changedEvery = 20
+
+// changedCase compares a run over everybody, of whom one in twenty has a changed account, with the same reading and the
+// bare writing of the same rows. The bare writing takes the run back, so that both work on as many rows, in turn.
+func changedCase(ctx context.Context, b *bench) error {
+	p, err := b.population(ctx, b.people)
+	if err != nil {
+		return err
+	}
+	people := p.everyNth(changedEvery)
+	count := len(people)
+	u, err := p.keep(ctx, people)
+	if err != nil {
+		return err
+	}
+	if err := p.settle(ctx); err != nil {
+		return err
+	}
+	text := p.register(people, true)
+	var events int64
+	run := func(ctx context.Context) (took time.Duration, err error) {
+		events, err = scalar[int64](ctx, p.pool, `SELECT coalesce(max(id), 0) FROM muster.identity_events`)
+		if err != nil {
+			return 0, err
+		}
+		result, err := p.aggregate(ctx, registerSource, text, engine.AggregateOptions{Delta: true})
+		if err == nil && result.Changed != count {
+			err = fmt.Errorf("%d accounts changed where %d should", result.Changed, count)
+		}
+		if err != nil {
+			return 0, err
+		}
+		if err := p.checkpoint(ctx); err != nil {
+			return 0, err
+		}
+		if took, err = p.fullRun(ctx, count); err != nil {
+			return 0, err
+		}
+		// The task of the aggregation has nothing left to do.
+		_, err = p.doTask(ctx, result.Task)
+		return took, err
+	}
+	back := func(ctx context.Context) (time.Duration, error) { return u.writeBack(ctx, events) }
+	medians, err := b.alternate(ctx, b.rounds, run, back)
+	if err != nil {
+		return err
+	}
+	b.add(against("5 % changed", rate(p.people, medians[0]), "read, COPY, UPDATE of the rows",
+		rate(p.people, medians[1])).
+		chart("full run, 5 % changed"), ratioAtLeast(0.5))
+	return errors.Join(u.forget(ctx), p.settle(ctx))
+}
+
+// rowsOf are rows as COPY has them in its binary format.
+type rowsOf struct{ identities, lost, gained, events bytes.Buffer }
+
+// fetch fetches the rows that are to be written: the identities as they were, the assignments that were lost and those
+// that were gained, and the events behind one.
+func (u *undo) fetch(ctx context.Context, events int64) (*rowsOf, error) {
+	conn, err := u.p.pool.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Release()
+	var r rowsOf
+	for _, part := range []struct {
+		into  *bytes.Buffer
+		query string
+	}{
+		{&r.identities, `SELECT * FROM bench.identities`},
+		{&r.lost, `SELECT s.* FROM bench.role_assignments s
+			WHERE NOT EXISTS (SELECT FROM muster.role_assignments r WHERE r.id = s.id)`},
+		{&r.gained, `SELECT r.id FROM muster.role_assignments r JOIN bench.chosen c ON c.id = r.identity_id
+			WHERE NOT EXISTS (SELECT FROM bench.role_assignments s WHERE s.id = r.id)`},
+		{&r.events, `SELECT identity_id, type, detail, at FROM muster.identity_events WHERE id > ` +
+			strconv.FormatInt(events, 10)},
+	} {
+		if _, err := conn.Conn().PgConn().CopyTo(ctx, part.into,
+			`COPY (`+part.query+`) TO STDOUT (FORMAT binary)`); err != nil {
+			return nil, err
+		}
+	}
+	return &r, nil
+}
+
+// writeBack reads everybody and writes the kept rows back, and as many events as were written. Only that is timed.
+func (u *undo) writeBack(ctx context.Context, events int64) (time.Duration, error) {
+	rows, err := u.fetch(ctx, events)
+	if err != nil {
+		return 0, err
+	}
+	if err := u.p.checkpoint(ctx); err != nil {
+		return 0, err
+	}
+	reading, err := u.p.readEverybody(ctx)
+	if err != nil {
+		return 0, err
+	}
+	writing, err := timed(func() error {
+		return pgx.BeginFunc(ctx, u.p.pool, func(tx pgx.Tx) error { return rows.write(ctx, tx) })
+	})
+	if err != nil {
+		return 0, err
+	}
+	return reading + writing, u.restore(ctx, "accounts", "identity_keys", "role_assignments")
+}
+
+func (r *rowsOf) write(ctx context.Context, tx pgx.Tx) error {
+	columns, err := assignments(ctx, tx, "identities")
+	if err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		table, columns string
+		from           *bytes.Buffer
+		write          string
+	}{
+		{"copied", `(LIKE muster.identities)`, &r.identities,
+			`UPDATE muster.identities t SET ` + columns + ` FROM copied s WHERE t.id = s.id`},
+		{"lost", `(LIKE muster.role_assignments)`, &r.lost,
+			`INSERT INTO muster.role_assignments SELECT * FROM lost`},
+		{"gained", `(id uuid)`, &r.gained,
+			`DELETE FROM muster.role_assignments r USING gained g WHERE r.id = g.id`},
+		{"happened", `(identity_id uuid, type text, detail jsonb, at timestamptz)`,
+			&r.events, `INSERT INTO muster.identity_events (identity_id, type, detail, at) SELECT * FROM happened`},
+	} {
+		if _, err := tx.Exec(ctx, `CREATE TEMPORARY TABLE `+step.table+` `+step.columns+` ON COMMIT DROP`); err != nil {
+			return err
+		}
+		if _, err := tx.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(step.from.Bytes()),
+			`COPY pg_temp.`+step.table+` FROM STDIN (FORMAT binary)`); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, step.write); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/muster-engine/muster/engine"
+)
+
+// The limits of the event path.
+const (
+	eventMedianMax = 50 * time.Millisecond
+	// eventConnections are how many transactions of events an engine works on at the same time.
+	eventConnections = 4
+	eventTimeout     = time.Minute
+)
+
+// eventCase changes accounts and measures from the commit of the change to the commit of its consequences, by the
+// commit times that PostgreSQL keeps. Changes that are concurrent are committed by one transaction, each with a task
+// of its own. The transactions of the consequences are recorded and run once more, bare, by as many connections as the
+// engine has workers for them; the queue's own statements are no part of that.
+func eventCase(ctx context.Context, b *bench) error {
+	p, err := b.population(ctx, b.people)
+	if err != nil {
+		return err
+	}
+	if on, err := scalar[string](ctx, p.pool, `SHOW track_commit_timestamp`); err != nil || on != "on" {
+		return errors.Join(err, errors.New("the server must have track_commit_timestamp = on for the commit times"))
+	}
+	tracer := &recorder{}
+	pool, err := connect(ctx, p.url, tracer)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	started, err := engine.New(ctx, pool, engine.Config{Guard: engine.Guard{Off: true}})
+	if err != nil {
+		return err
+	}
+	if err := started.Start(ctx); err != nil {
+		return err
+	}
+	for _, concurrent := range []int{1, 10, 100} {
+		w := &wave{p: p, engine: started, recorder: tracer}
+		// The last ones manage nobody, so that a change concerns nobody else.
+		for i := range min(concurrent, p.people) {
+			w.people = append(w.people, p.people-1-i)
+		}
+		if err = w.measure(ctx, b); err != nil {
+			err = fmt.Errorf("%d at once: %w", concurrent, err)
+			break
+		}
+	}
+	if err = errors.Join(err, started.Stop(context.WithoutCancel(ctx))); err != nil {
+		return err
+	}
+	return p.settle(ctx)
+}
+
+// wave is changes that are committed at the same time.
+type wave struct {
+	p        *population
+	engine   *engine.Engine
+	recorder *recorder
+	people   []int // whose accounts are changed
+	texts    [][]byte
+	undo     *undo
+	conns    []*pgxpool.Conn // for the bare statements
+
+	tasks           []string // by person
+	latencies, bare []time.Duration
+}
+
+func (w *wave) measure(ctx context.Context, b *bench) (err error) {
+	if w.undo, err = w.p.keep(ctx, w.people); err != nil {
+		return err
+	}
+	for _, person := range w.people {
+		w.texts = append(w.texts, w.p.register([]int{person}, true))
+	}
+	for range min(eventConnections, len(w.people)) {
+		conn, err := w.p.pool.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Release()
+		w.conns = append(w.conns, conn)
+	}
+	if err := w.wait(ctx); err != nil { // for what the engine does at its start
+		return err
+	}
+	if err := w.p.settle(ctx); err != nil {
+		return err
+	}
+	// The first waves warm up: statements are prepared.
+	const warm = 2
+	for i := range max(60/len(w.people), 2)*b.rounds + warm {
+		if i == warm {
+			w.latencies, w.bare = nil, nil
+		}
+		if err := w.once(ctx); err != nil {
+			return err
+		}
+	}
+	name := fmt.Sprintf("%d at once", len(w.people))
+	p50 := duration(percentile(w.latencies, 0.5))
+	b.add(against(name+", p50", p50, "its statements bare", duration(percentile(w.bare, 0.5))).
+		chart("event, "+name+", p50"), ratioAtMost(2))
+	b.add(against(name+", p99", duration(percentile(w.latencies, 0.99)), "its statements bare",
+		duration(percentile(w.bare, 0.99))), ratioAtMost(3))
+	b.add(alone(name+", p50", p50), figureAtMost(duration(eventMedianMax)))
+	return w.undo.forget(ctx)
+}
+
+// once changes the accounts, waits for the consequences, runs their transactions again, and takes everything back.
+func (w *wave) once(ctx context.Context) error {
+	w.recorder.begin()
+	err := w.change(ctx)
+	if err == nil {
+		err = w.wait(ctx)
+	}
+	recorded := w.recorder.end()
+	if err != nil {
+		return err
+	}
+	if len(recorded) != len(w.people) {
+		return fmt.Errorf("%d transactions were recorded where there should be %d", len(recorded), len(w.people))
+	}
+	if err := w.readLatencies(ctx); err != nil {
+		return err
+	}
+	if err := w.reopen(ctx); err != nil {
+		return err
+	}
+	if err := w.replay(ctx, recorded); err != nil {
+		return err
+	}
+	return w.takeBack(ctx)
+}
+
+// change changes the accounts in one transaction.
+func (w *wave) change(ctx context.Context) error {
+	w.tasks = nil
+	return pgx.BeginFunc(ctx, w.p.pool, func(tx pgx.Tx) error {
+		for _, text := range w.texts {
+			result, err := w.engine.AggregateTx(ctx, tx, registerSource, bytes.NewReader(text),
+				engine.AggregateOptions{Delta: true})
+			if err != nil {
+				return err
+			}
+			if result.Changed != 1 || result.Task == "" {
+				return fmt.Errorf("%d accounts changed where one should", result.Changed)
+			}
+			w.tasks = append(w.tasks, result.Task)
+		}
+		return nil
+	})
+}
+
+// wait waits until no task is open.
+func (w *wave) wait(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, eventTimeout)
+	defer cancel()
+	for {
+		open, err := scalar[int](ctx, w.p.pool, `SELECT count(*) FROM muster.tasks WHERE completed IS NULL`)
+		if err != nil || open == 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%d tasks are still open: %w", open, ctx.Err())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// readLatencies reads the times from the commit of each account to that of its identity.
+func (w *wave) readLatencies(ctx context.Context) error {
+	const statement = `
+		SELECT extract(epoch FROM pg_xact_commit_timestamp(i.xmin) - pg_xact_commit_timestamp(a.xmin))::float8
+		FROM bench.chosen c
+		JOIN muster.identities i ON i.id = c.id
+		JOIN muster.accounts a ON a.identity_id = c.id
+		JOIN muster.sources s ON s.id = a.source_id
+		WHERE s.name = $1`
+	rows, err := w.p.pool.Query(ctx, statement, registerSource)
+	if err != nil {
+		return err
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[float64])
+	if err != nil {
+		return err
+	}
+	for _, n := range list {
+		if n <= 0 {
+			return errors.New("an identity was not written after its account")
+		}
+		w.latencies = append(w.latencies, time.Duration(n*float64(time.Second)))
+	}
+	return nil
+}
+
+// reopen brings everything but the accounts back to what it was when the change was committed.
+func (w *wave) reopen(ctx context.Context) error {
+	if err := w.undo.restore(ctx, "identities", "identity_keys", "role_assignments"); err != nil {
+		return err
+	}
+	const (
+		tasks    = `UPDATE muster.tasks SET completed = NULL, completion_status = NULL WHERE id = ANY ($1::uuid[])`
+		requests = `
+			INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
+			SELECT i.id, v.task, 'account changed', now()
+			FROM unnest($1::uuid[], $2::int[]) v (task, person)
+			JOIN bench.identities i ON i.attributes ->> 'uid' = v.person::text`
+	)
+	return pgx.BeginFunc(ctx, w.p.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, tasks, w.tasks); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, requests, w.tasks, w.people)
+		return err
+	})
+}
+
+// replay runs recorded transactions, all from the same moment on, and notes when each was committed.
+func (w *wave) replay(ctx context.Context, recorded []transaction) error {
+	waiting := make(chan transaction, len(recorded))
+	for _, t := range recorded {
+		waiting <- t
+	}
+	close(waiting)
+	var mutex sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	start := time.Now()
+	for _, conn := range w.conns {
+		group.Go(func() error {
+			for t := range waiting {
+				if err := t.run(ctx, conn); err != nil {
+					return err
+				}
+				mutex.Lock()
+				w.bare = append(w.bare, time.Since(start))
+				mutex.Unlock()
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// takeBack brings everything back to what it was before the change. The bare transactions must have done the work: then
+// nothing is marked any more.
+func (w *wave) takeBack(ctx context.Context) error {
+	const (
+		requests = `SELECT count(*) FROM muster.refresh_requests WHERE task_id = ANY ($1::uuid[])`
+		tasks    = `
+			UPDATE muster.tasks SET completed = now(), completion_status = 'SUCCESS' WHERE id = ANY ($1::uuid[])`
+	)
+	left, err := scalar[int](ctx, w.p.pool, requests, w.tasks)
+	if err != nil {
+		return err
+	}
+	if left > 0 {
+		return fmt.Errorf("the transactions, run again, left %d identities marked", left)
+	}
+	if _, err := w.p.pool.Exec(ctx, tasks, w.tasks); err != nil {
+		return err
+	}
+	return w.undo.restore(ctx, "identities", "accounts", "identity_keys", "role_assignments")
+}

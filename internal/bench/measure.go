@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"time"
+)
+
+// timed runs work and returns how long it took.
+func timed(work func() error) (time.Duration, error) {
+	start := time.Now()
+	err := work()
+	return time.Since(start), err
+}
+
+// percentile returns the value below which a share of the values lies. The values are sorted by it.
+func percentile(values []time.Duration, share float64) time.Duration {
+	slices.Sort(values)
+	return values[min(int(share*float64(len(values))), len(values)-1)]
+}
+
+// median returns the middle one of the values, of an even number the greater of the two.
+func median(values []time.Duration) time.Duration { return percentile(values, 0.5) }
+
+// measurement prepares what it measures, and returns how long that took.
+type measurement func(context.Context) (time.Duration, error)
+
+// alternate runs a figure and its baselines in turn, rounds times, and returns the median of each. In the last round
+// the figure is profiled, where profiles are asked for.
+func (b *bench) alternate(ctx context.Context, rounds int, figure measurement, baselines ...measurement) (
+	[]time.Duration, error,
+) {
+	all := make([][]time.Duration, len(baselines)+1)
+	for round := range rounds {
+		for i, m := range append([]measurement{figure}, baselines...) {
+			measure := m
+			if i == 0 && round == rounds-1 {
+				measure = b.profiled(m)
+			}
+			d, err := measure(ctx)
+			if err != nil {
+				return nil, err
+			}
+			all[i] = append(all[i], d)
+		}
+	}
+	medians := make([]time.Duration, len(all))
+	for i := range all {
+		medians[i] = median(all[i])
+	}
+	return medians, nil
+}
+
+// profiled is a measurement that writes a CPU profile into the folder of profiles, if there is one.
+func (b *bench) profiled(m measurement) measurement {
+	if b.profiles == "" {
+		return m
+	}
+	return func(ctx context.Context) (d time.Duration, err error) {
+		b.profileCount++
+		name := filepath.Join(b.profiles, fmt.Sprintf("%s-%d.pprof", b.current, b.profileCount))
+		file, err := os.Create(name)
+		if err != nil {
+			return 0, err
+		}
+		defer func() {
+			if closed := file.Close(); err == nil {
+				err = closed
+			}
+		}()
+		if err := pprof.StartCPUProfile(file); err != nil {
+			return 0, err
+		}
+		defer pprof.StopCPUProfile()
+		return m(ctx)
+	}
+}
+
+// operation is a piece of work in memory that is too short to be timed alone.
+type operation func() error
+
+// opTime is for how long an operation is repeated.
+const opTime = 40 * time.Millisecond
+
+// cost is what an operation takes.
+type cost struct {
+	time        time.Duration
+	allocations float64
+}
+
+// measureOps measures operations in turn, and returns the median cost of each.
+func (b *bench) measureOps(ops ...operation) ([]cost, error) {
+	counts := make([]int, len(ops))
+	for i, op := range ops {
+		count, err := calibrate(op)
+		if err != nil {
+			return nil, err
+		}
+		counts[i] = count
+	}
+	rounds := 2*b.rounds + 1
+	all, costs := make([][]time.Duration, len(ops)), make([]cost, len(ops))
+	for range rounds {
+		for i, op := range ops {
+			c, err := repeat(op, counts[i])
+			if err != nil {
+				return nil, err
+			}
+			all[i] = append(all[i], c.time)
+			costs[i].allocations = c.allocations
+		}
+	}
+	for i := range costs {
+		costs[i].time = median(all[i])
+	}
+	return costs, nil
+}
+
+// calibrate returns how often an operation fits into opTime.
+func calibrate(op operation) (int, error) {
+	for count := 1; ; count *= 2 {
+		c, err := repeat(op, count)
+		if total := c.time * time.Duration(count); err != nil || total >= opTime/2 {
+			return count, err
+		}
+	}
+}
+
+func repeat(op operation, count int) (cost, error) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start := time.Now()
+	for range count {
+		if err := op(); err != nil {
+			return cost{}, err
+		}
+	}
+	// At least a nanosecond: a cost of none would calibrate for ever.
+	elapsed := max(time.Since(start)/time.Duration(count), 1)
+	runtime.ReadMemStats(&after)
+	return cost{elapsed, float64((after.Mallocs - before.Mallocs) / uint64(count))}, nil
+}

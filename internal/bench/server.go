@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/muster-engine/muster/migrations"
+	"github.com/muster-engine/muster/store/pglocal"
+)
+
+// databaseURLVariable names the server to use in place of a private one, as for the tests.
+const databaseURLVariable = "MUSTER_TEST_DATABASE_URL"
+
+// poolMax is how many connections a population's pool has: as many as the workers of an engine, and the clients of a
+// case, can use.
+const poolMax = 24
+
+// server is the PostgreSQL of a run.
+type server struct {
+	url     string
+	version string
+	stop    func(context.Context) error
+	made    []string // databases
+}
+
+// startServer starts a private server, with the durability that PostgreSQL has by default, or takes the given one.
+func startServer(ctx context.Context) (s *server, err error) {
+	if text := os.Getenv(databaseURLVariable); text != "" {
+		s = &server{url: text, stop: func(context.Context) error { return nil }}
+		return s, s.ask(ctx)
+	}
+	// A private server with a folder of its own makes its data durable; its account must be able to enter the folder.
+	dir, err := os.MkdirTemp("", "muster-bench-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	local, err := pglocal.Start(ctx, pglocal.Config{
+		DataDir: dir, Settings: map[string]string{"track_commit_timestamp": "on"},
+	})
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	s = &server{url: local.ConnString("postgres"), stop: func(ctx context.Context) error {
+		return errors.Join(local.Stop(ctx), os.RemoveAll(dir))
+	}}
+	if err := s.ask(ctx); err != nil {
+		return nil, errors.Join(err, s.stop(ctx))
+	}
+	return s, nil
+}
+
+// ask asks the server for its version.
+func (s *server) ask(ctx context.Context) error {
+	return s.do(ctx, func(conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, `SHOW server_version`).Scan(&s.version)
+	})
+}
+
+func (s *server) do(ctx context.Context, work func(*pgx.Conn) error) error {
+	conn, err := pgx.Connect(ctx, s.url)
+	if err != nil {
+		return err
+	}
+	return errors.Join(work(conn), conn.Close(context.WithoutCancel(ctx)))
+}
+
+// database makes a migrated database and returns its URL and a pool on it.
+func (s *server) database(ctx context.Context, name string) (string, *pgxpool.Pool, error) {
+	name = fmt.Sprintf("muster_bench_%d_%s", os.Getpid(), name)
+	err := s.do(ctx, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, `CREATE DATABASE `+pgx.Identifier{name}.Sanitize())
+		return err
+	})
+	if err != nil {
+		return "", nil, err
+	}
+	s.made = append(s.made, name)
+	u, err := url.Parse(s.url)
+	if err != nil {
+		return "", nil, fmt.Errorf("%s is no URL", databaseURLVariable)
+	}
+	u.Path = "/" + name
+	pool, err := connect(ctx, u.String(), nil)
+	if err != nil {
+		return "", nil, err
+	}
+	if _, err := migrations.Up(ctx, pool, migrations.Config{}); err != nil {
+		pool.Close()
+		return "", nil, err
+	}
+	return u.String(), pool, nil
+}
+
+// connect opens a pool, whose statements a tracer sees.
+func connect(ctx context.Context, url string, tracer pgx.QueryTracer) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	config.MaxConns = poolMax
+	config.ConnConfig.Tracer = tracer
+	return pgxpool.NewWithConfig(ctx, config)
+}
+
+// close drops the databases and stops the server. The pools must be closed.
+func (s *server) close(ctx context.Context) error {
+	err := s.do(ctx, func(conn *pgx.Conn) error {
+		for _, name := range s.made {
+			statement := `DROP DATABASE IF EXISTS ` + pgx.Identifier{name}.Sanitize() + ` WITH (FORCE)`
+			if _, err := conn.Exec(ctx, statement); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return errors.Join(err, s.stop(ctx))
+}
