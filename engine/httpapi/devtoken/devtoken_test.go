@@ -141,7 +141,7 @@ func TestEndpointFaults(t *testing.T) {
 		{"no JSON", post(t, "/", "application/json", "{"), 400, "invalid_request"},
 		{"numbers", post(t, "/", "application/json", `{"client_id": 1}`), 400, "invalid_request"},
 		{"no boundary", post(t, "/", "multipart/form-data", "x"), 400, "invalid_request"},
-		{"too long", post(t, "/", urlencoded, "a="+strings.Repeat("x", 1<<20)), 400, "invalid_request"},
+		{"too long", post(t, "/", urlencoded, "a="+strings.Repeat("x", 1<<20)), 413, "invalid_request"},
 		{"GET", httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), 405, "invalid_request"},
 	} {
 		if status, a := ask(t, endpoint, test.request); status != test.status || a.Error != test.code || a.AccessToken != "" {
