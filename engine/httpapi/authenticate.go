@@ -32,7 +32,9 @@ func (p *Principal) hasLevel(level string) bool { return slices.Contains(p.Autho
 func (p *Principal) hasScope(scope string) bool { return slices.Contains(p.Scopes, scope) }
 
 // application reports whether the client acts for no user: then it has no user level either.
-func (p *Principal) application() bool { return len(p.Authorities) == 1 && p.Authorities[0] == levelAPI }
+func (p *Principal) application() bool {
+	return len(p.Authorities) == 1 && p.Authorities[0] == levelAPI
+}
 
 // key is what the rate limit counts by.
 func (p *Principal) key() string {
