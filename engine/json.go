@@ -114,8 +114,8 @@ func plainText(text []byte) ([]byte, error) {
 			return text, nil
 		}
 		separator, _ := utf8.DecodeRune(text[at:])
-		return nil, fmt.Errorf(`line %d has the character U+%04X, which YAML takes for a line end: write \u%04x between `+
-			`double quotes`, bytes.Count(text[:at], []byte("\n"))+1, separator, separator)
+		return nil, fmt.Errorf(`line %d has the character U+%04X, which YAML takes for a line end: write \u%04x `+
+			`between double quotes`, bytes.Count(text[:at], []byte("\n"))+1, separator, separator)
 	}
 	if err := jsontext.Check(text); err != nil {
 		return nil, err

@@ -29,8 +29,8 @@ func (c *call) query() (query, error) {
 				len(given)))
 		}
 		if !utf8.ValidString(given[0]) || strings.IndexByte(given[0], 0) >= 0 {
-			return query{}, illegalValue.with(strings.ToValidUTF8(name, "\uFFFD") + ": it is no UTF-8 text, or has a NUL " +
-				"character in it")
+			return query{}, illegalValue.with(strings.ToValidUTF8(name, "\uFFFD") +
+				": it is no UTF-8 text, or has a NUL character in it")
 		}
 	}
 	return query{values}, nil

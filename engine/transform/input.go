@@ -61,8 +61,8 @@ type Directory interface {
 }
 
 // Budget is what evaluations may take together beside their operations: the steps of their templates, at most
-// [velocity.BudgetStepsMax], and the time of their regular expressions, at most BudgetMax of javaregex. The zero value is
-// a whole one. It is not safe for concurrent use.
+// [velocity.BudgetStepsMax], and the time of their regular expressions, at most BudgetMax of javaregex. The zero value
+// is a whole one. It is not safe for concurrent use.
 type Budget struct{ templates velocity.Budget }
 
 // Input is what a value is calculated from. Evaluate reads it and keeps nothing of it.

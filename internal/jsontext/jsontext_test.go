@@ -22,13 +22,12 @@ func TestCheck(t *testing.T) {
 			t.Fatalf("%q is no JSON", text)
 		}
 		err := jsontext.Check([]byte(text))
-		if got := ""; err != nil {
+		got := ""
+		if err != nil {
 			got = err.Error()
-			if got != want {
-				t.Errorf("%q: %s, want %q", text, got, want)
-			}
-		} else if want != "" {
-			t.Errorf("%q: want %q", text, want)
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
 }

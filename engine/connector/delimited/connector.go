@@ -297,8 +297,8 @@ func (f *files) parse(text string) (*table, error) {
 			return nil, fmt.Errorf("it is not written because a row of it cannot be read: %w", err)
 		}
 		if t.crlf && slices.ContainsFunc(row.Values, func(s string) bool { return strings.Contains(s, "\r") }) {
-			return nil, fmt.Errorf("it is not written because the carriage return within a value on line %d would get lost",
-				row.Line)
+			return nil, fmt.Errorf("it is not written because the carriage return within a value on line %d would "+
+				"get lost", row.Line)
 		}
 		t.rows = append(t.rows, slices.Clone(row.Values))
 	}
