@@ -116,14 +116,17 @@ func (s *Store) IsManager(ctx context.Context, q Querier, id ID) (bool, error) {
 
 // ListIdentities returns a page of identities, and beside each row the values that a cursor to it is made of.
 func (s *Store) ListIdentities(ctx context.Context, q Querier, query IdentityQuery) ([]Identity, [][]any, error) {
-	statement := sq.Select(identityColumns).From(strings.TrimSpace(identityTables)).PlaceholderFormat(sq.Dollar)
-	statement = s.where(statement, query).OrderBy(query.Order.OrderBy()...).Limit(uint64(query.Limit))
+	page := sq.Select("i.id").From(strings.TrimSpace(identityTables)).OrderBy(query.Order.OrderBy()...)
+	page = s.where(page, query).Limit(uint64(query.Limit))
 	if query.Offset > 0 {
-		statement = statement.Offset(uint64(query.Offset))
+		page = page.Offset(uint64(query.Offset))
 	}
 	if query.After != nil {
-		statement = statement.Where(query.Order.After(query.After))
+		page = page.Where(query.Order.After(query.After))
 	}
+	// The page is found by what it is selected and ordered by: the columns of rows that are not on it are never made.
+	statement := sq.Select(identityColumns).From(strings.TrimSpace(identityTables)).PlaceholderFormat(sq.Dollar).
+		Where(sq.Expr("i.id IN (?)", page)).OrderBy(query.Order.OrderBy()...)
 	keys := query.Order.Columns()
 	statement = statement.Columns(keys...)
 	text, arguments, err := statement.ToSql()
