@@ -117,14 +117,20 @@ func NewJWT(ctx context.Context, config JWTConfig) (*JWT, error) {
 	return a, nil
 }
 
+// A token that names an unknown key makes the key set be fetched, at most once in fetchEvery, and waits for that at most
+// fetchTimeout. Others are refused at once, but for one when the next fetch is nearer than that.
+const (
+	fetchEvery   = time.Minute
+	fetchTimeout = 5 * time.Second
+)
+
 // fetching is how a key set is kept up.
 func fetching(logger *slog.Logger) keyfunc.Override {
 	failAtStart := false
 	return keyfunc.Override{
 		NoErrorReturnFirstHTTPReq: &failAtStart,
-		RefreshUnknownKID:         rate.NewLimiter(rate.Every(time.Minute), 1),
-		// A token that names a key nobody knows is refused at once, and does not wait for the next fetch.
-		RateLimitWaitMax: time.Millisecond,
+		RefreshUnknownKID:         rate.NewLimiter(rate.Every(fetchEvery), 1),
+		RateLimitWaitMax:          fetchTimeout,
 		RefreshErrorHandlerFunc: func(string) func(context.Context, error) {
 			return func(ctx context.Context, err error) {
 				logger.ErrorContext(ctx, "the key set could not be fetched", "error", err)

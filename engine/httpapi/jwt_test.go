@@ -256,6 +256,41 @@ func TestKeysRotate(t *testing.T) {
 	}
 }
 
+// A new key is known with the first token that it signed, also where the issuer takes its time to tell its keys; a token
+// of a key that nobody knows waits for no other fetch.
+func TestNewKeyOfSlowIssuer(t *testing.T) {
+	t.Parallel()
+	_, oldPublic := rsaKey(t, "old")
+	newKey, newPublic := rsaKey(t, "new")
+	strangersKey, _ := rsaKey(t, "stranger")
+	const slowness = 50 * time.Millisecond
+	keys := [][]byte{keySet(t, oldPublic), keySet(t, newPublic)}
+	var asked atomic.Int64
+	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		<-time.After(slowness)
+		if _, err := w.Write(keys[min(asked.Add(1), 2)-1]); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer issuer.Close()
+	a, err := httpapi.NewJWT(t.Context(), httpapi.JWTConfig{JWKSURL: issuer.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := authenticate(t, a, sign(t, jwt.SigningMethodRS256, "new", newKey, claims(nil))); err != nil {
+		t.Error(err)
+	}
+	stranger := sign(t, jwt.SigningMethodRS256, "stranger", strangersKey, claims(nil))
+	for range 3 {
+		if _, err := authenticate(t, a, stranger); err == nil {
+			t.Error("a key that nobody knows is good")
+		}
+	}
+	if n := asked.Load(); n != 2 {
+		t.Errorf("the keys were fetched %d times", n)
+	}
+}
+
 func TestNewJWTFaults(t *testing.T) {
 	t.Parallel()
 	broken := filepath.Join(t.TempDir(), "broken.json")
