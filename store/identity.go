@@ -119,7 +119,8 @@ func (s *Store) ListIdentities(ctx context.Context, q Querier, query IdentityQue
 	page := sq.Select("i.id").From(strings.TrimSpace(identityTables)).OrderBy(query.Order.OrderBy()...)
 	page = s.where(page, query).Limit(uint64(query.Limit))
 	if query.Offset > 0 {
-		page = page.Offset(uint64(query.Offset))
+		// As a parameter: every text is prepared, and kept by each connection.
+		page = page.Suffix("OFFSET ?", query.Offset)
 	}
 	if query.After != nil {
 		page = page.Where(query.Order.After(query.After))
