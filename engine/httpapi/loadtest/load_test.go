@@ -62,7 +62,7 @@ func TestLoad(t *testing.T) {
 	if after.goroutines > before.goroutines+20 {
 		t.Errorf("goroutines became more, from %d to %d", before.goroutines, after.goroutines)
 	}
-	if after.connections > connsMax {
+	if after.connections > connsMax+1 { // the queue takes one out of the pool to listen
 		t.Errorf("%d connections are open, the pool may have %d", after.connections, connsMax)
 	}
 	s.demandDone()
