@@ -37,7 +37,7 @@ var length = flag.Duration("load", 2*time.Minute, "how long the load lasts")
 // The limits that the load demands. Below heapFloor nothing is said of the heap's growth.
 const (
 	heapGrowthMax = 1.5
-	heapFloor     = 48 << 20
+	heapFloor     = 20 << 20
 	latencyMax    = 3.0
 )
 
