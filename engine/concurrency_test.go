@@ -184,7 +184,7 @@ func isLost(err error) bool {
 	return strings.Contains(err.Error(), "lost against another") || strings.Contains(err.Error(), "SQLSTATE 40")
 }
 
-// aggregate aggregates again as long as the configuration changes meanwhile.
+// read aggregates again as long as the configuration changes meanwhile.
 func (w *worker) read(source, text string, options engine.AggregateOptions) error {
 	for {
 		var r io.Reader = strings.NewReader(text)
@@ -450,7 +450,8 @@ func TestEnginesAtOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := c.ProcessAll(t.Context()); err != nil { // also whom a changed role does not concern: the long-term inactive
+	// Also whom a changed role does not concern: the long-term inactive.
+	if _, err := c.ProcessAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	c.process()

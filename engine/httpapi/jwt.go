@@ -117,7 +117,7 @@ func NewJWT(ctx context.Context, config JWTConfig) (*JWT, error) {
 	return a, nil
 }
 
-// A token that names an unknown key makes the key set be fetched, at most once in fetchEvery, and waits for that at most
+// A token that names an unknown key makes the key set be fetched, at most once in fetchEvery, and waits for that up to
 // fetchTimeout. Others are refused at once, but for one when the next fetch is nearer than that.
 const (
 	fetchEvery   = time.Minute
