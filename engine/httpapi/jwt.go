@@ -117,8 +117,8 @@ func NewJWT(ctx context.Context, config JWTConfig) (*JWT, error) {
 	return a, nil
 }
 
-// A token that names an unknown key makes the key set be fetched, at most once in fetchEvery, and waits for that up to
-// fetchTimeout. Others are refused at once, but for one when the next fetch is nearer than that.
+// A token that names an unknown key makes the key set be fetched, at most once in fetchEvery, and waits for that at
+// most fetchTimeout. Others are refused at once, but for one when the next fetch is nearer than that.
 const (
 	fetchEvery   = time.Minute
 	fetchTimeout = 5 * time.Second
