@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -231,10 +232,15 @@ func (s *Store) ReportsOf(ctx context.Context, q Querier, manager ID) ([]ID, err
 }
 
 // DeleteIdentity removes an identity. Its accounts stay, uncorrelated, its reports lose their manager, and its history
-// stays; what it was given and its roles go with it. It returns [ErrNotFound] when there is none.
+// stays; what it was given and its roles go with it. It returns [ErrNotFound] when there is none, and a
+// [RetryableError] where it became the owner of something that the transaction does not see yet.
 func (s *Store) DeleteIdentity(ctx context.Context, tx pgx.Tx, id ID) error {
 	tag, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.identities WHERE id = $1`), id)
-	return oneRow(tag, err)
+	err = oneRow(tag, err)
+	if conflict := (*ConflictError)(nil); errors.As(err, &conflict) && conflict.Constraint == "owned_objects_owner_fkey" {
+		return &RetryableError{conflict}
+	}
+	return err
 }
 
 // ProtectIdentity says whether an identity is protected from being deleted. It returns [ErrNotFound] when there is
