@@ -439,6 +439,7 @@ func TestEnginesAtOnce(t *testing.T) {
 		})
 	}
 	group.Wait()
+	c.demandEnd()
 	for _, eng := range c.engines[:crowdEngines/2] {
 		if err := eng.Stop(t.Context()); err != nil {
 			t.Error(err)
@@ -460,6 +461,25 @@ func TestEnginesAtOnce(t *testing.T) {
 	// Locks come in one order, so that there is no need to resolve any.
 	if n := c.count(`SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`); n != 0 {
 		t.Errorf("%d deadlocks", n)
+	}
+}
+
+// demandEnd waits until the workers have carried out every task.
+func (c *crowd) demandEnd() {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
+	defer cancel()
+	for {
+		tasks, err := c.Tasks(ctx, engine.TaskQuery{Pending: true})
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if len(tasks) == 0 {
+			return
+		}
+		if task, err := c.Wait(ctx, tasks[0].ID); err != nil {
+			c.t.Fatalf("a task does not end: %+v, %v", task, err)
+		}
 	}
 }
 
