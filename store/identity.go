@@ -237,7 +237,8 @@ func (s *Store) ReportsOf(ctx context.Context, q Querier, manager ID) ([]ID, err
 func (s *Store) DeleteIdentity(ctx context.Context, tx pgx.Tx, id ID) error {
 	tag, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.identities WHERE id = $1`), id)
 	err = oneRow(tag, err)
-	if conflict := (*ConflictError)(nil); errors.As(err, &conflict) && conflict.Constraint == "owned_objects_owner_fkey" {
+	var conflict *ConflictError
+	if errors.As(err, &conflict) && conflict.Constraint == "owned_objects_owner_fkey" {
 		return &RetryableError{conflict}
 	}
 	return err
