@@ -184,7 +184,7 @@ func isLost(err error) bool {
 	return strings.Contains(err.Error(), "lost against another") || strings.Contains(err.Error(), "SQLSTATE 40")
 }
 
-// aggregate aggregates again as long as the configuration changes meanwhile.
+// read aggregates again as long as the configuration changes meanwhile.
 func (w *worker) read(source, text string, options engine.AggregateOptions) error {
 	for {
 		var r io.Reader = strings.NewReader(text)
@@ -439,6 +439,7 @@ func TestEnginesAtOnce(t *testing.T) {
 		})
 	}
 	group.Wait()
+	c.demandEnd()
 	for _, eng := range c.engines[:crowdEngines/2] {
 		if err := eng.Stop(t.Context()); err != nil {
 			t.Error(err)
@@ -450,7 +451,8 @@ func TestEnginesAtOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := c.ProcessAll(t.Context()); err != nil { // also whom a changed role does not concern: the long-term inactive
+	// Also whom a changed role does not concern: the long-term inactive.
+	if _, err := c.ProcessAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	c.process()
@@ -459,6 +461,25 @@ func TestEnginesAtOnce(t *testing.T) {
 	// Locks come in one order, so that there is no need to resolve any.
 	if n := c.count(`SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`); n != 0 {
 		t.Errorf("%d deadlocks", n)
+	}
+}
+
+// demandEnd waits until the workers have carried out every task.
+func (c *crowd) demandEnd() {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
+	defer cancel()
+	for {
+		tasks, err := c.Tasks(ctx, engine.TaskQuery{Pending: true})
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if len(tasks) == 0 {
+			return
+		}
+		if task, err := c.Wait(ctx, tasks[0].ID); err != nil {
+			c.t.Fatalf("a task does not end: %+v, %v", task, err)
+		}
 	}
 }
 

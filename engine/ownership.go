@@ -388,6 +388,14 @@ func (e *Engine) removeIdentity(ctx context.Context, tx pgx.Tx, id store.ID, rep
 	if err := s.LockKeys(ctx, tx); err != nil {
 		return err
 	}
+	// Whoever got it as manager since is not locked, and may be by somebody who waits for the keys.
+	now, err := s.ReportsOf(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(now, func(report store.ID) bool { return !slices.Contains(reports, report) }) {
+		return &store.RetryableError{Err: errors.New("the identity became somebody's manager meanwhile")}
+	}
 	rows, err := s.IdentityKeys(ctx, tx, []store.ID{id})
 	if err != nil {
 		return err

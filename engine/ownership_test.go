@@ -183,6 +183,46 @@ func TestDeleteAndRegisterAtOnce(t *testing.T) {
 	}
 }
 
+// awaitLock returns when somebody waits for a lock, and fails when what should has ended instead.
+func (f *fixture) awaitLock(ended <-chan error) {
+	f.t.Helper()
+	const waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+	for f.count(waiting) == 0 {
+		select {
+		case err := <-ended:
+			f.t.Fatalf("it did not wait, and ended with %v", err)
+		default:
+		}
+	}
+}
+
+// A deletion that waits for somebody who makes the identity an owner is refused as one of an owner.
+func TestDeleteWhileIdentityBecomesOwner(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	ann := f.find("1").ID
+	tx, err := f.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+	if err := f.RegisterOwnedTx(t.Context(), tx, engine.OwnedObject{Kind: "APPLICATION", ID: "1", Name: "Wiki", Owner: ann}); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- f.DeleteIdentity(t.Context(), ann) }()
+	f.awaitLock(ended)
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err = <-ended
+	demandKind(t, err, engine.Conflict, "owner of following resources: 1 as APPLICATION_OWNER")
+	var owns *engine.AssociationsError
+	if !errors.As(err, &owns) {
+		t.Errorf("%v tells no associations", err)
+	}
+}
+
 // An aggregation whose account finds an identity that is being deleted waits, and leaves the account to nobody.
 func TestAggregateWhileIdentityIsDeleted(t *testing.T) {
 	t.Parallel()
@@ -204,13 +244,7 @@ func TestAggregateWhileIdentityIsDeleted(t *testing.T) {
 			engine.AggregateOptions{})
 		ended <- err
 	}()
-	for f.count("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") == 0 {
-		select {
-		case err := <-ended:
-			t.Fatalf("the aggregation did not wait: %+v, %v", result, err)
-		default:
-		}
-	}
+	f.awaitLock(ended)
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}

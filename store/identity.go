@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -116,14 +117,18 @@ func (s *Store) IsManager(ctx context.Context, q Querier, id ID) (bool, error) {
 
 // ListIdentities returns a page of identities, and beside each row the values that a cursor to it is made of.
 func (s *Store) ListIdentities(ctx context.Context, q Querier, query IdentityQuery) ([]Identity, [][]any, error) {
-	statement := sq.Select(identityColumns).From(strings.TrimSpace(identityTables)).PlaceholderFormat(sq.Dollar)
-	statement = s.where(statement, query).OrderBy(query.Order.OrderBy()...).Limit(uint64(query.Limit))
+	page := sq.Select("i.id").From(strings.TrimSpace(identityTables)).OrderBy(query.Order.OrderBy()...)
+	page = s.where(page, query).Limit(uint64(query.Limit))
 	if query.Offset > 0 {
-		statement = statement.Offset(uint64(query.Offset))
+		// As a parameter: every text is prepared, and kept by each connection.
+		page = page.Suffix("OFFSET ?", query.Offset)
 	}
 	if query.After != nil {
-		statement = statement.Where(query.Order.After(query.After))
+		page = page.Where(query.Order.After(query.After))
 	}
+	// The page is found by what it is selected and ordered by: the columns of rows that are not on it are never made.
+	statement := sq.Select(identityColumns).From(strings.TrimSpace(identityTables)).PlaceholderFormat(sq.Dollar).
+		Where(sq.Expr("i.id IN (?)", page)).OrderBy(query.Order.OrderBy()...)
 	keys := query.Order.Columns()
 	statement = statement.Columns(keys...)
 	text, arguments, err := statement.ToSql()
@@ -227,10 +232,16 @@ func (s *Store) ReportsOf(ctx context.Context, q Querier, manager ID) ([]ID, err
 }
 
 // DeleteIdentity removes an identity. Its accounts stay, uncorrelated, its reports lose their manager, and its history
-// stays; what it was given and its roles go with it. It returns [ErrNotFound] when there is none.
+// stays; what it was given and its roles go with it. It returns [ErrNotFound] when there is none, and a
+// [RetryableError] where it became the owner of something that the transaction does not see yet.
 func (s *Store) DeleteIdentity(ctx context.Context, tx pgx.Tx, id ID) error {
 	tag, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.identities WHERE id = $1`), id)
-	return oneRow(tag, err)
+	err = oneRow(tag, err)
+	var conflict *ConflictError
+	if errors.As(err, &conflict) && conflict.Constraint == "owned_objects_owner_fkey" {
+		return &RetryableError{conflict}
+	}
+	return err
 }
 
 // ProtectIdentity says whether an identity is protected from being deleted. It returns [ErrNotFound] when there is

@@ -160,3 +160,33 @@ func literal(t *testing.T, argument any) string {
 	t.Fatalf("an argument of type %T", argument)
 	return ""
 }
+
+// BenchmarkListIdentities lists the first page, and one far behind it.
+func BenchmarkListIdentities(b *testing.B) {
+	pool := storetest.Pool(b)
+	s, err := store.New("muster")
+	if err != nil {
+		b.Fatal(err)
+	}
+	const people = 50_000
+	if _, err := pool.Exec(b.Context(), population, people); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := pool.Exec(b.Context(), `VACUUM ANALYZE`); err != nil {
+		b.Fatal(err)
+	}
+	order, err := filterql.ParseOrdering("name", store.IdentitySchema(false), "id")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, offset := range []int{0, people / 2} {
+		b.Run(fmt.Sprintf("offset=%d", offset), func(b *testing.B) {
+			query := store.IdentityQuery{Order: order, CorrelatedOnly: true, Limit: filterql.LimitMax, Offset: offset}
+			for b.Loop() {
+				if rows, _, err := s.ListIdentities(b.Context(), pool, query); err != nil || len(rows) != query.Limit {
+					b.Fatal(len(rows), err)
+				}
+			}
+		})
+	}
+}

@@ -37,7 +37,7 @@ var length = flag.Duration("load", 2*time.Minute, "how long the load lasts")
 // The limits that the load demands. Below heapFloor nothing is said of the heap's growth.
 const (
 	heapGrowthMax = 1.5
-	heapFloor     = 48 << 20
+	heapFloor     = 20 << 20
 	latencyMax    = 3.0
 )
 
@@ -62,7 +62,7 @@ func TestLoad(t *testing.T) {
 	if after.goroutines > before.goroutines+20 {
 		t.Errorf("goroutines became more, from %d to %d", before.goroutines, after.goroutines)
 	}
-	if after.connections > connsMax {
+	if after.connections > connsMax+1 { // the queue takes one out of the pool to listen
 		t.Errorf("%d connections are open, the pool may have %d", after.connections, connsMax)
 	}
 	s.demandDone()
