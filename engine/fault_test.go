@@ -22,9 +22,9 @@ import (
 // line is the line between a pool and its server, which a test cuts.
 type line struct {
 	pool *pgxpool.Pool
-	away atomic.Bool
 
 	mutex       sync.Mutex
+	away        bool
 	connections map[net.Conn]bool
 }
 
@@ -41,16 +41,18 @@ func newLine(t *testing.T) *line {
 	config.MaxConns = 20
 	dial := config.ConnConfig.DialFunc
 	config.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-		if l.away.Load() {
-			return nil, &net.OpError{Op: "dial", Net: network, Err: errAway}
-		}
 		conn, err := dial(ctx, network, address)
-		if err == nil {
-			l.mutex.Lock()
-			l.connections[conn] = true
-			l.mutex.Unlock()
+		if err != nil {
+			return nil, err
 		}
-		return conn, err
+		// What was being dialled when the line was cut does not come about either.
+		l.mutex.Lock()
+		defer l.mutex.Unlock()
+		if l.away {
+			return nil, errors.Join(&net.OpError{Op: "dial", Net: network, Err: errAway}, conn.Close())
+		}
+		l.connections[conn] = true
+		return conn, nil
 	}
 	if l.pool, err = pgxpool.NewWithConfig(context.Background(), config); err != nil {
 		t.Fatal(err)
@@ -61,9 +63,9 @@ func newLine(t *testing.T) *line {
 
 // cut ends every connection, as a server does that is killed; away keeps new ones from being made.
 func (l *line) cut(away bool) {
-	l.away.Store(away)
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
+	l.away = away
 	for conn := range l.connections {
 		_ = conn.Close() // it may be closed already
 		delete(l.connections, conn)
