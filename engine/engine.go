@@ -137,9 +137,8 @@ func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Engine, error
 	if err := config.validate(); err != nil {
 		return nil, &Error{Kind: Invalid, Op: op, Err: err}
 	}
-	if err := migrations.Check(ctx, pool, migrations.Config{Schema: config.Schema,
-		JobSchema: config.JobSchema}); err != nil {
-		return nil, wrap(op, "", store.MapError(err))
+	if err := checkTables(ctx, pool, &config); err != nil {
+		return nil, wrap(op, "", err)
 	}
 	s, err := store.New(config.Schema)
 	if err != nil {
@@ -152,11 +151,17 @@ func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Engine, error
 	return e, nil
 }
 
+// checkTables reports what keeps an engine from working on the tables: they cannot be reached, or are at another
+// version than this library.
+func checkTables(ctx context.Context, pool *pgxpool.Pool, config *Config) error {
+	return store.MapError(migrations.Check(ctx, pool, migrations.Config{Schema: config.Schema,
+		JobSchema: config.JobSchema}))
+}
+
 // Ready reports what keeps the engine from working now: a database that cannot be reached, or that is at another
 // version than this library.
 func (e *Engine) Ready(ctx context.Context) error {
-	err := migrations.Check(ctx, e.pool, migrations.Config{Schema: e.config.Schema, JobSchema: e.config.JobSchema})
-	return wrap("reach the database", "", err)
+	return wrap("reach the database", "", checkTables(ctx, e.pool, &e.config))
 }
 
 // now is the time of a transaction, at the precision that PostgreSQL keeps.

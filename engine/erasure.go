@@ -153,7 +153,7 @@ func (e *Engine) demandErasable(ctx context.Context, tx pgx.Tx, op, identity str
 		return &Error{Kind: Conflict, Op: op, Subject: identity, Err: fmt.Errorf(format, arguments...)}
 	}
 	if exists {
-		if err := e.demandDeletable(ctx, tx, op, identity, subject.ID); err != nil {
+		if _, err := e.demandDeletable(ctx, tx, op, identity, subject.ID); err != nil {
 			return err
 		}
 	}

@@ -61,11 +61,8 @@ func checkJSON(text []byte) error {
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
-	for depth, read := 0, 0; ; read++ {
+	for depth := 0; ; {
 		token, err := decoder.Token()
-		if errors.Is(err, io.EOF) && read > 0 && depth == 0 {
-			return nil
-		}
 		if err != nil {
 			return fmt.Errorf("it is no JSON text: %w", err)
 		}
@@ -89,7 +86,7 @@ func checkJSON(text []byte) error {
 		if err != nil {
 			return err
 		}
-		if depth == 0 && read > 0 {
+		if depth == 0 {
 			return trailing(decoder)
 		}
 	}

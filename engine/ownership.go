@@ -311,10 +311,7 @@ func (e *Engine) deleteIdentity(ctx context.Context, tx pgx.Tx, identity string)
 	if !exists {
 		return missing
 	}
-	if err := e.demandDeletable(ctx, tx, op, identity, id); err != nil {
-		return err
-	}
-	row, err := e.store.IdentityByID(ctx, tx, id)
+	row, err := e.demandDeletable(ctx, tx, op, identity, id)
 	if err != nil {
 		return err
 	}
@@ -359,24 +356,26 @@ func (e *Engine) lockForDeletion(ctx context.Context, tx pgx.Tx, id store.ID) (r
 	return reports, slices.Contains(locked, id), err
 }
 
-// demandDeletable fails while an identity is protected, or owns something.
-func (e *Engine) demandDeletable(ctx context.Context, tx pgx.Tx, op, identity string, id store.ID) error {
+// demandDeletable returns an identity, and fails while it is protected, or owns something.
+func (e *Engine) demandDeletable(ctx context.Context, tx pgx.Tx, op, identity string, id store.ID) (store.Identity,
+	error,
+) {
 	row, err := e.store.IdentityByID(ctx, tx, id)
 	if err != nil {
-		return err
+		return row, err
 	}
 	associations, err := e.owned(ctx, tx, id)
 	switch {
 	case err != nil:
-		return err
+		return row, err
 	case row.Protected:
-		return &Error{Kind: Conflict, Op: op, Subject: identity,
+		return row, &Error{Kind: Conflict, Op: op, Subject: identity,
 			Err: &AssociationsError{Message: "Identity cannot be deleted as it is protected"}}
 	case len(associations) > 0:
-		return &Error{Kind: Conflict, Op: op, Subject: identity,
+		return row, &Error{Kind: Conflict, Op: op, Subject: identity,
 			Err: &AssociationsError{Message: messageOwner, Associations: associations}}
 	}
-	return nil
+	return row, nil
 }
 
 // removeIdentity deletes an identity that may be, and does what follows for others: its reports have no manager, and

@@ -256,11 +256,11 @@ func (e *Engine) runAggregations(ctx context.Context) error {
 			if err != nil || !due {
 				return err
 			}
-			_, err = e.jobs.InsertTx(ctx, tx, aggregateSource{Source: source.id.String()}, &river.InsertOpts{
+			_, err = e.insert(ctx, tx, aggregateSource{Source: source.id.String()}, &river.InsertOpts{
 				Queue: queueAggregation, MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByArgs: true,
 					ByState: []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStatePending,
 						rivertype.JobStateRunning, rivertype.JobStateRetryable, rivertype.JobStateScheduled}}})
-			return store.MapError(err)
+			return err
 		})
 		if err != nil {
 			return err

@@ -42,7 +42,7 @@ type failure struct {
 
 func (f *failure) Error() string { return f.text }
 
-// fail is a failure with a text of its own.
+// with returns the failure with a text of its own.
 func (f *failure) with(text string) *failure { return &failure{f.status, f.code, text} }
 
 // The published codes, with the published texts of those that have one.
@@ -114,9 +114,15 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {
-	id := newTrackingID()
-	w.Header().Set(trackingHeader, id)
-	writeFailure(w, r, noResource, id)
+	refuse(w, r, noResource)
+}
+
+// refuse answers a request that belongs to no operation, and returns the answer's tracking ID.
+func refuse(w http.ResponseWriter, r *http.Request, f *failure) (trackingID string) {
+	trackingID = newTrackingID()
+	w.Header().Set(trackingHeader, trackingID)
+	writeFailure(w, r, f, trackingID)
+	return trackingID
 }
 
 // wrongMethod answers a method that the path does not have.
@@ -126,10 +132,8 @@ func wrongMethod(w http.ResponseWriter, r *http.Request, allowed ...string) {
 	}
 	slices.Sort(allowed)
 	list := strings.Join(slices.Compact(allowed), ", ")
-	id := newTrackingID()
-	w.Header().Set(trackingHeader, id)
 	w.Header().Set("Allow", list)
-	writeFailure(w, r, methodRefused.with("The method "+r.Method+" is not allowed here: "+list+" are."), id)
+	refuse(w, r, methodRefused.with("The method "+r.Method+" is not allowed here: "+list+" are."))
 }
 
 // answerError answers a request that failed. It returns what is to be logged of the error, which repeats no value that

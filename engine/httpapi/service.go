@@ -30,9 +30,7 @@ func (h *Handler) ready(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 		return
 	}
-	id := newTrackingID()
-	h.config.Logger.ErrorContext(r.Context(), "not ready", "trackingId", id, "error", engine.Reason(err))
-	w.Header().Set(trackingHeader, id)
 	retryAfter(w.Header(), unavailableFor)
-	writeFailure(w, r, unavailable, id)
+	id := refuse(w, r, unavailable)
+	h.config.Logger.ErrorContext(r.Context(), "not ready", "trackingId", id, "error", engine.Reason(err))
 }
