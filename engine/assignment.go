@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/store"
 )
@@ -334,7 +335,7 @@ func (e *Engine) accountTargets(ctx context.Context, identity store.ID) (func(ro
 	}
 	accounts := make([]refresh.Account, len(rows))
 	for i := range rows {
-		if accounts[i], err = c.account(&rows[i]); err != nil {
+		if accounts[i], err = c.account(&rows[i], new(attribute.Set)); err != nil {
 			return none, err
 		}
 	}
@@ -485,7 +486,7 @@ func (e *Engine) setLifecycleState(ctx context.Context, tx pgx.Tx, identity, sta
 		return err
 	}
 	before := &rows[0]
-	technical, description := deref(before.LifecycleState), "Process after the lifecycle state was left to itself"
+	technical, description := before.LifecycleState, "Process after the lifecycle state was left to itself"
 	if state != "" {
 		profile := c.profileByID(before.ProfileID)
 		if profile == nil {
@@ -502,7 +503,7 @@ func (e *Engine) setLifecycleState(ctx context.Context, tx pgx.Tx, identity, sta
 	if err := e.store.SetLifecycleState(ctx, tx, id, pointer(technical), state != "", cause.At); err != nil {
 		return err
 	}
-	if change := changedText(deref(before.LifecycleState), technical); change != nil {
+	if change := changedText(before.LifecycleState, technical); change != nil {
 		events, err := appendEvent(nil, [16]byte(id), EventStateChanged, stateDetail{LifecycleState: change})
 		if err != nil {
 			return err

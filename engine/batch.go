@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -66,43 +67,107 @@ func (b *batch) calculate(ctx context.Context) error {
 
 // snapshot reads the identities and their accounts.
 func (b *batch) snapshot(ctx context.Context) error {
-	states, err := b.e.store.IdentityStates(ctx, b.tx, b.ids)
-	if err != nil {
-		return err
-	}
-	accounts, err := b.e.store.AccountsOf(ctx, b.tx, b.ids)
-	if err != nil {
-		return err
-	}
-	held, err := b.e.store.AssignmentsOf(ctx, b.tx, b.ids)
-	if err != nil {
-		return err
-	}
-	b.snapshots, b.due = make([]refresh.Snapshot, len(states)), make([]*time.Time, len(states))
-	for i := range states {
-		s := &b.snapshots[i]
-		s.Random, b.due[i] = rand.Reader, states[i].Due
-		if err := decodeState(&states[i], &s.Identity); err != nil {
+	return b.read(ctx, new(workspace), func(reader store.SnapshotReader) error {
+		return b.e.store.ReadSnapshots(ctx, b.tx, b.ids, reader)
+	})
+}
+
+// workspace is the memory of what a batch reads, ordered by identity. What was read is valid until it is used again.
+type workspace struct {
+	accounts  []refresh.Account
+	owners    []store.ID // of the accounts
+	held      []refresh.Assignment
+	holders   []store.ID       // of the assignments
+	sets      []*attribute.Set // of the accounts
+	snapshots []refresh.Snapshot
+	due       []*time.Time
+	found     []store.ID
+	requested []bool
+	changes   []refresh.Change
+}
+
+func (w *workspace) reset() {
+	clear(w.accounts)
+	w.accounts, w.owners, w.held, w.holders = w.accounts[:0], w.owners[:0], w.held[:0], w.holders[:0]
+	w.snapshots, w.due, w.found, w.requested = w.snapshots[:0], w.due[:0], w.found[:0], w.requested[:0]
+}
+
+// read takes the snapshots of what read gives, and what else is known of their access.
+func (b *batch) read(ctx context.Context, w *workspace, read func(store.SnapshotReader) error) error {
+	w.reset()
+	account, assigned := 0, 0
+	err := read(store.SnapshotReader{
+		Account: func(row *store.Account) error {
+			if len(w.accounts) == len(w.sets) {
+				w.sets = append(w.sets, new(attribute.Set))
+			}
+			a, err := b.config.account(row, w.sets[len(w.accounts)])
+			w.accounts, w.owners = append(w.accounts, a), append(w.owners, row.IdentityID)
 			return err
-		}
-		if b.config.others {
-			s.Directory = &directory{ctx: ctx, b: b, state: &s.Identity}
-		}
-		for len(accounts) > 0 && accounts[0].IdentityID == states[i].ID {
-			account, err := b.config.account(&accounts[0])
-			if err != nil {
+		},
+		Assignment: func(row *store.HeldRole) error {
+			w.held, w.holders = append(w.held, assignment(row)), append(w.holders, row.IdentityID)
+			return nil
+		},
+		Identity: func(row *store.IdentityState) error {
+			s := w.snapshot()
+			s.Random = rand.Reader
+			w.due, w.found = append(w.due, row.Due), append(w.found, row.FoundManager)
+			w.requested = append(w.requested, row.Requested)
+			if err := decodeState(row, &s.Identity); err != nil {
 				return err
 			}
-			s.Accounts = append(s.Accounts, account)
-			accounts = accounts[1:]
-		}
-		slices.SortStableFunc(s.Accounts, func(a, b refresh.Account) int { return a.Created.Compare(b.Created) })
-		for len(held) > 0 && held[0].IdentityID == states[i].ID {
-			s.Assignments = append(s.Assignments, assignment(&held[0]))
-			held = held[1:]
-		}
+			if b.config.others {
+				s.Directory = &directory{ctx: ctx, b: b, state: &s.Identity}
+			}
+			first, last := span(w.owners, account, row.ID)
+			s.Accounts, account = w.accounts[first:last:last], last
+			slices.SortFunc(s.Accounts, earlierAccount)
+			first, last = span(w.holders, assigned, row.ID)
+			s.Assignments, assigned = w.held[first:last:last], last
+			return nil
+		},
+	})
+	if err != nil {
+		return err
 	}
+	b.snapshots, b.due = w.snapshots, w.due
 	return b.readAccess(ctx)
+}
+
+// snapshot returns the next snapshot, empty but for the memory of its attributes.
+func (w *workspace) snapshot() *refresh.Snapshot {
+	n := len(w.snapshots)
+	if n == cap(w.snapshots) {
+		w.snapshots = append(w.snapshots, refresh.Snapshot{})
+		return &w.snapshots[n]
+	}
+	w.snapshots = w.snapshots[:n+1]
+	s := &w.snapshots[n]
+	attributes := s.Identity.Attributes
+	*s = refresh.Snapshot{}
+	s.Identity.Attributes = attributes
+	return s
+}
+
+// span returns the rows of an identity, from a place on behind those of the identities before. Rows of others are there
+// where an identity went, or came, while they were read.
+func span(identities []store.ID, from int, id store.ID) (first, last int) {
+	for from < len(identities) && compareIDs(identities[from], id) < 0 {
+		from++
+	}
+	for last = from; last < len(identities) && identities[last] == id; {
+		last++
+	}
+	return from, last
+}
+
+// earlierAccount orders accounts by when they were created; those of one moment are in a fixed order.
+func earlierAccount(a, b refresh.Account) int {
+	if order := a.Created.Compare(b.Created); order != 0 {
+		return order
+	}
+	return bytes.Compare(a.RowID[:], b.RowID[:])
 }
 
 // assignment returns an assignment as a calculation sees it.
@@ -119,13 +184,14 @@ func assignment(row *store.HeldRole) refresh.Assignment {
 }
 
 func decodeState(row *store.IdentityState, s *refresh.State) error {
+	attributes := s.Attributes
 	*s = refresh.State{
-		ID: refresh.ID(row.ID), Name: row.Name, Alias: row.Alias, Email: deref(row.Email),
-		ProcessingState: deref(row.ProcessingState), ProcessingError: deref(row.ProcessingError),
+		ID: refresh.ID(row.ID), Name: row.Name, Alias: row.Alias, Email: row.Email,
+		ProcessingState: row.ProcessingState, ProcessingError: row.ProcessingError,
 		Correlated: row.Correlated, ProfileID: refresh.ID(row.ProfileID),
-		LifecycleState: deref(row.LifecycleState), LifecycleManual: row.LifecycleManual,
-		IdentityState: deref(row.IdentityState), ManagerID: refresh.ID(row.ManagerID),
-		ManagerKey: deref(row.ManagerKey),
+		LifecycleState: row.LifecycleState, LifecycleManual: row.LifecycleManual,
+		IdentityState: row.IdentityState, ManagerID: refresh.ID(row.ManagerID), ManagerKey: row.ManagerKey,
+		Attributes: attributes, // for their memory
 	}
 	if err := s.Attributes.Decode(row.Attributes); err != nil {
 		return fmt.Errorf("identity %s: %w", row.ID, err)
@@ -136,12 +202,12 @@ func decodeState(row *store.IdentityState, s *refresh.State) error {
 func encodeState(s *refresh.State) store.IdentityState {
 	first, last := s.Attributes.Get("firstname"), s.Attributes.Get("lastname")
 	return store.IdentityState{
-		ID: s.ID, Name: s.Name, Alias: s.Alias, Email: pointer(s.Email),
+		ID: s.ID, Name: s.Name, Alias: s.Alias, Email: s.Email,
 		FirstName: textPointer(first), LastName: textPointer(last),
-		ProcessingState: pointer(s.ProcessingState), ProcessingError: pointer(s.ProcessingError),
+		ProcessingState: s.ProcessingState, ProcessingError: s.ProcessingError,
 		Correlated: s.Correlated, ProfileID: s.ProfileID,
-		LifecycleState: pointer(s.LifecycleState), LifecycleManual: s.LifecycleManual,
-		IdentityState: pointer(s.IdentityState), ManagerID: s.ManagerID, ManagerKey: pointer(s.ManagerKey),
+		LifecycleState: s.LifecycleState, LifecycleManual: s.LifecycleManual,
+		IdentityState: s.IdentityState, ManagerID: s.ManagerID, ManagerKey: s.ManagerKey,
 		Attributes: s.Attributes.AppendJSON(nil),
 	}
 }
@@ -169,19 +235,18 @@ func textPointer(v attribute.Value) *string {
 	return &text
 }
 
-// account returns an account as a calculation sees it.
-func (c *configuration) account(row *store.Account) (refresh.Account, error) {
-	attributes := &attribute.Set{}
+// account returns an account as a calculation sees it. Its attributes are put into a set.
+func (c *configuration) account(row *store.Account, attributes *attribute.Set) (refresh.Account, error) {
 	if err := attributes.Decode(row.Attributes); err != nil {
 		return refresh.Account{}, fmt.Errorf("account %s: %w", row.ID, err)
 	}
 	account := refresh.Account{RowID: refresh.ID(row.ID), SourceID: refresh.ID(row.SourceID)}
 	account.Account = transform.Account{
-		SourceID: row.SourceID.String(), ID: row.ID.String(), NativeIdentity: row.NativeIdentity, Name: row.Name,
-		Created: row.Created, Attributes: attributes,
+		ID: row.ID.String(), NativeIdentity: row.NativeIdentity, Name: row.Name, Created: row.Created,
+		Attributes: attributes,
 	}
 	if source := c.sources[row.SourceID]; source != nil {
-		account.SourceName = source.Name
+		account.Account.SourceID, account.SourceName = source.text, source.Name
 	}
 	return account, nil
 }
@@ -189,7 +254,11 @@ func (c *configuration) account(row *store.Account) (refresh.Account, error) {
 // compute calculates every identity of the batch. The error is one of the database: those of an identity are in its
 // change.
 func (b *batch) compute() error {
-	b.changes = make([]refresh.Change, len(b.snapshots))
+	if cap(b.changes) < len(b.snapshots) {
+		b.changes = make([]refresh.Change, len(b.snapshots))
+	}
+	b.changes = b.changes[:len(b.snapshots)]
+	clear(b.changes)
 	for i := range b.snapshots {
 		b.changes[i] = refresh.Compute(&b.snapshots[i], &b.config.refresh, b.cause.At)
 		for _, err := range []error{b.changes[i].Err, b.changes[i].Lookup} {
@@ -315,7 +384,9 @@ func (b *batch) apply(ctx context.Context) error {
 	if err := b.reportCycles(ctx, managed); err != nil {
 		return err
 	}
-	b.report()
+	for i := range b.changes {
+		b.report(&b.changes[i])
+	}
 	gained, touched := make([]string, len(b.added)), make([]string, 0, len(b.added)+len(b.removed))
 	for i, key := range b.added {
 		gained[i] = key.Key
@@ -414,21 +485,18 @@ const (
 	messageWarning = "IDENTITY_PROCESSING_WARNING"
 )
 
-// report collects what the task has to say of the identities.
-func (b *batch) report() {
-	for i := range b.changes {
-		c := &b.changes[i]
-		if c.Err != nil {
-			b.messages = append(b.messages, store.TaskMessage{Type: "ERROR", Key: messageFailed,
-				IdentityID: c.After.ID, Text: c.Err.Error()})
-		}
-		if len(c.Warnings) > 0 {
-			b.counts.Warnings++
-		}
-		for _, warning := range c.Warnings {
-			b.messages = append(b.messages, store.TaskMessage{Type: "WARN", Key: messageWarning,
-				IdentityID: c.After.ID, Text: warning})
-		}
+// report collects what the task has to say of an identity.
+func (b *batch) report(c *refresh.Change) {
+	if c.Err != nil {
+		b.messages = append(b.messages, store.TaskMessage{Type: "ERROR", Key: messageFailed,
+			IdentityID: c.After.ID, Text: c.Err.Error()})
+	}
+	if len(c.Warnings) > 0 {
+		b.counts.Warnings++
+	}
+	for _, warning := range c.Warnings {
+		b.messages = append(b.messages, store.TaskMessage{Type: "WARN", Key: messageWarning,
+			IdentityID: c.After.ID, Text: warning})
 	}
 }
 

@@ -33,6 +33,7 @@ type configuration struct {
 type configuredSource struct {
 	Source
 	id      store.ID
+	text    string   // the ID
 	profile store.ID // of which the source is the authoritative one; zero for none
 }
 
@@ -136,7 +137,7 @@ func compile(rows store.Configuration, rules map[string]transform.Rule, connecte
 		c.transforms[row.Name] = row.Document
 	}
 	for _, row := range rows.Sources {
-		source := &configuredSource{id: row.ID}
+		source := &configuredSource{id: row.ID, text: row.ID.String()}
 		if err := decodeObject(row.Document, &source.Source); err != nil {
 			return nil, fmt.Errorf("source %q: %w", row.Name, err)
 		}
@@ -234,6 +235,9 @@ func (c *configuration) compileRefresh() error {
 			profile.Mappings = append(profile.Mappings, refresh.Mapping{Attribute: m.IdentityAttributeName,
 				Transform: compiled, Periodic: compiled.RequiresPeriodicRefresh()})
 		}
+		slices.SortFunc(profile.Mappings, func(a, b refresh.Mapping) int {
+			return attribute.Compare(a.Attribute, b.Attribute)
+		})
 		if source := c.sources[p.sourceID]; source != nil && source.ManagerCorrelation != nil {
 			m := *source.ManagerCorrelation
 			profile.ManagerAttribute = m.AccountAttributeName

@@ -482,7 +482,11 @@ func (e *Engine) step(ctx context.Context, task store.ID) (counts store.TaskCoun
 		if len(page) == 0 {
 			return nil
 		}
-		counts, err = e.processBatch(ctx, tx, task, page, part.ProfileID.IsZero())
+		if part.ProfileID.IsZero() {
+			counts, err = e.processPage(ctx, tx, task, page)
+			return err
+		}
+		counts, err = e.processBatch(ctx, tx, task, page)
 		return err
 	})
 	switch {
@@ -611,7 +615,7 @@ func (e *Engine) processRequests(ctx context.Context, tx pgx.Tx, task store.ID, 
 		ids[i] = r.IdentityID
 	}
 	slices.SortFunc(ids, func(a, b store.ID) int { return bytes.Compare(a[:], b[:]) })
-	counts, err := e.processBatch(ctx, tx, task, slices.Compact(ids), false)
+	counts, err := e.processBatch(ctx, tx, task, slices.Compact(ids))
 	if err != nil {
 		return counts, err
 	}
@@ -619,32 +623,42 @@ func (e *Engine) processRequests(ctx context.Context, tx pgx.Tx, task store.ID, 
 	return counts, e.store.DropRefreshRequests(ctx, tx, requestIDs(requests))
 }
 
-// processBatch calculates identities. Locks come in the order that holds everywhere: the configuration, the identities
-// by ID, the rest, the task. Requests are taken after the lock of the identities and before the snapshot, so that one
-// which is committed later stays.
-func (e *Engine) processBatch(ctx context.Context, tx pgx.Tx, task store.ID, ids []store.ID, everybody bool) (
-	store.TaskCounts, error,
-) {
-	config, err := e.configurationIn(ctx, tx)
+// processBatch calculates identities.
+func (e *Engine) processBatch(ctx context.Context, tx pgx.Tx, task store.ID, ids []store.ID) (store.TaskCounts, error) {
+	b, err := e.newBatch(ctx, tx, task)
 	if err != nil {
 		return store.TaskCounts{}, err
 	}
-	b := &batch{e: e, tx: tx, config: config, cause: store.Cause{Task: task, At: e.now()}, everybody: everybody}
-	if err := e.store.ShareCorrelation(ctx, tx); err != nil {
+	if err := b.process(ctx, ids); err != nil {
 		return store.TaskCounts{}, err
-	}
-	if b.ids, err = e.store.LockIdentities(ctx, tx, ids); err != nil {
-		return store.TaskCounts{}, err
-	}
-	if b.synchronize, err = e.store.TakeRefreshRequests(ctx, tx, b.ids); err != nil {
-		return store.TaskCounts{}, err
-	}
-	if len(b.ids) > 0 {
-		if err := b.calculate(ctx); err != nil {
-			return store.TaskCounts{}, err
-		}
 	}
 	return b.counts, e.advance(ctx, tx, task, b.counts, b.messages, b.cause.At)
+}
+
+// newBatch begins a batch. Locks come in the order that holds everywhere: the configuration, the correlation, the
+// identities by ID, the rest, the task.
+func (e *Engine) newBatch(ctx context.Context, tx pgx.Tx, task store.ID) (*batch, error) {
+	config, err := e.configurationIn(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	b := &batch{e: e, tx: tx, config: config, cause: store.Cause{Task: task, At: e.now()}}
+	return b, e.store.ShareCorrelation(ctx, tx)
+}
+
+// process locks identities and calculates them. Requests are taken after the lock and before the snapshot, so that one
+// which is committed later stays.
+func (b *batch) process(ctx context.Context, ids []store.ID) (err error) {
+	if len(ids) == 0 {
+		return nil
+	}
+	if b.ids, err = b.e.store.LockIdentities(ctx, b.tx, ids); err != nil {
+		return err
+	}
+	if b.synchronize, err = b.e.store.TakeRefreshRequests(ctx, b.tx, b.ids); err != nil || len(b.ids) == 0 {
+		return err
+	}
+	return b.calculate(ctx)
 }
 
 // advance adds what a batch did to its task, and refuses when that is more than the guard allows.

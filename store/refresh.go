@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -179,38 +180,46 @@ func (s *Store) ReleaseRefreshRequests(ctx context.Context, tx pgx.Tx, task ID, 
 	return int(tag.RowsAffected()), mapError(err)
 }
 
-// IdentityState is what of an identity is calculated.
+// IdentityState is what of an identity is calculated. A text that is not said to be nil is null in the database where
+// it is empty, but for the name and the alias.
 type IdentityState struct {
 	ID              ID
 	Name            string
 	Alias           string
-	Email           *string
-	FirstName       *string
+	Email           string
+	FirstName       *string // written only, as LastName
 	LastName        *string
-	ProcessingState *string
-	ProcessingError *string
+	ProcessingState string
+	ProcessingError string
 	Correlated      bool
 	ProfileID       ID
-	LifecycleState  *string
+	LifecycleState  string
 	LifecycleManual bool
-	IdentityState   *string
+	IdentityState   string
 	ManagerID       ID
-	ManagerKey      *string // the key by which the manager is looked for
+	ManagerKey      string // the key by which the manager is looked for
 	Attributes      []byte
-	Due             *time.Time // from when on it is to be refreshed; read only
+	// These are read only. Due is from when on it is to be refreshed. FoundManager is whom the key finds, if that is one
+	// alone. Requested says that somebody asked for its refresh.
+	Due          *time.Time
+	FoundManager ID
+	Requested    bool
 }
 
 // IdentityStates returns the calculated state of identities, by ID.
 func (s *Store) IdentityStates(ctx context.Context, q Querier, identities []ID) ([]IdentityState, error) {
-	const statement = `
-		SELECT i.id, i.name, i.alias, i.email, i.attributes ->> 'firstname', i.attributes ->> 'lastname',
-		       i.processing_state, i.processing_error, i.correlated, i.profile_id, i.lifecycle_state,
-		       i.lifecycle_manual, i.identity_state, i.manager_id, i.manager_key, i.attributes, r.due
-		FROM muster.identities i
-		LEFT JOIN muster.refresh_state r ON r.identity_id = i.id
-		WHERE i.id = ANY ($1)
-		ORDER BY i.id`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[IdentityState], identities)
+	rows, err := q.Query(ctx, s.sql(snapshotStates), identities)
+	if err != nil {
+		return nil, mapError(err)
+	}
+	var states []IdentityState
+	err = readStates(rows, func(i *IdentityState) error {
+		states = append(states, *i)
+		last := &states[len(states)-1]
+		last.Attributes = bytes.Clone(i.Attributes)
+		return nil
+	})
+	return states, mapError(err)
 }
 
 // UpdateIdentities writes the calculated state of identities that changed.
@@ -242,16 +251,24 @@ func (s *Store) UpdateIdentities(ctx context.Context, tx pgx.Tx, states []Identi
 		i := &states[k]
 		ids[k], profiles[k], managers[k] = i.ID, i.ProfileID, i.ManagerID
 		names[k], nameKeys[k], aliases[k], aliasKeys[k] = i.Name, FoldKey(i.Name), i.Alias, FoldKey(i.Alias)
-		emails[k], emailKeys[k] = i.Email, foldPointer(i.Email)
+		emails[k] = nullIfEmpty(i.Email)
+		emailKeys[k] = foldPointer(emails[k])
 		first[k], last[k] = foldPointer(i.FirstName), foldPointer(i.LastName)
-		processing[k], faults[k] = i.ProcessingState, i.ProcessingError
-		lifecycle[k], activity[k] = i.LifecycleState, i.IdentityState
+		processing[k], faults[k] = nullIfEmpty(i.ProcessingState), nullIfEmpty(i.ProcessingError)
+		lifecycle[k], activity[k] = nullIfEmpty(i.LifecycleState), nullIfEmpty(i.IdentityState)
 		correlated[k], manual[k] = i.Correlated, i.LifecycleManual
-		managerKeys[k], documents[k] = i.ManagerKey, string(i.Attributes)
+		managerKeys[k], documents[k] = nullIfEmpty(i.ManagerKey), string(i.Attributes)
 	}
 	_, err := tx.Exec(ctx, s.sql(statement), ids, names, nameKeys, aliases, aliasKeys, emails, emailKeys, first, last,
 		processing, faults, correlated, profiles, lifecycle, manual, activity, managers, managerKeys, documents, now)
 	return mapError(err)
+}
+
+func nullIfEmpty(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
 }
 
 // SetLifecycleState sets the lifecycle state of an identity, and whether that was done by hand.

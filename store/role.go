@@ -141,16 +141,6 @@ func (s *Store) DeleteRoleAssignment(ctx context.Context, tx pgx.Tx, identity, a
 	return oneRow(tag, err)
 }
 
-// AssignmentsOf returns what decides about the assignments of identities, by identity and role.
-func (s *Store) AssignmentsOf(ctx context.Context, q Querier, identities []ID) ([]HeldRole, error) {
-	const statement = `
-		SELECT id, identity_id, role_id, assignment_source, start_date, remove_date
-		FROM muster.role_assignments
-		WHERE identity_id = ANY ($1)
-		ORDER BY identity_id, role_id, assignment_source`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[HeldRole], identities)
-}
-
 // HeldRole is an assignment as processing sees it.
 type HeldRole struct {
 	ID         ID

@@ -69,8 +69,19 @@ func (s *Set) Has(name string) bool {
 	return found
 }
 
+// Grow makes room for n more attributes.
+func (s *Set) Grow(n int) { s.entries = slices.Grow(s.entries, n) }
+
+// Compare orders names as a set does: by length first and by bytes second. Whoever puts attributes in that order adds
+// them at the end.
+func Compare(a, b string) int { return compareNames(a, b) }
+
 // Put sets the attribute name to value.
 func (s *Set) Put(name string, value Value) {
+	if n := len(s.entries); n == 0 || compareNames(s.entries[n-1].name, name) < 0 {
+		s.entries = append(s.entries, entry{name, value})
+		return
+	}
 	i, found := s.search(name)
 	if found {
 		s.entries[i].value = value
@@ -134,6 +145,9 @@ func (s Set) MarshalJSON() ([]byte, error) { return s.AppendJSON(nil), nil }
 // UnmarshalJSON implements [encoding/json.Unmarshaler].
 func (s *Set) UnmarshalJSON(document []byte) error { return s.Decode(document) }
 
+// decodedMax is for how many attributes a document gets room at once: one may only look as if it had many.
+const decodedMax = 64
+
 // Decode replaces the set by the attributes of a JSON object. A document in the order of the set, as jsonb documents
 // are, is decoded in one pass with one copy of its text; the set keeps no reference to document. Of a name that
 // occurs twice the last value counts.
@@ -142,6 +156,9 @@ func (s *Set) Decode(document []byte) error {
 	d, err := newDecoder(document)
 	if err != nil {
 		return err
+	}
+	if cap(s.entries) == 0 {
+		s.entries = make([]entry, 0, min(strings.Count(d.text, `":`), decodedMax))
 	}
 	if err := d.object(s); err != nil {
 		s.Reset()

@@ -50,7 +50,8 @@ type Profile struct {
 	Name     string
 	SourceID ID
 	// Enabled says whether attributes are calculated. Where it is false they keep their values.
-	Enabled  bool
+	Enabled bool
+	// Mappings are fastest in the order of [attribute.Compare], in which sets are.
 	Mappings []Mapping
 	// States are the lifecycle states by technical name; the value is their identity state, "" for none.
 	States map[string]string
@@ -297,6 +298,7 @@ func (s *Snapshot) input(now time.Time) transform.Input {
 func (c *Change) evaluate(p *Profile, s *Snapshot, now time.Time) (attribute.Set, error) {
 	input := s.input(now)
 	var attributes attribute.Set
+	attributes.Grow(len(p.Mappings))
 	for i := range p.Mappings {
 		m := &p.Mappings[i]
 		input.Attribute, input.OldValue = m.Attribute, s.Identity.Attributes.Get(m.Attribute)

@@ -1,6 +1,7 @@
 package refresh
 
 import (
+	"slices"
 	"time"
 
 	"github.com/muster-engine/muster/engine/criteria"
@@ -9,20 +10,24 @@ import (
 // decideRoles finds the roles that the identity gains and loses. A membership assigns a role while it holds; what was
 // assigned in another way falls away on its remove date alone.
 func (c *Change) decideRoles(s *Snapshot, configuration *Configuration, now time.Time) {
-	member := configuration.members(c.After, s.Accounts)
+	var few [16]int // most have no more roles
+	members := configuration.members(c.After, s.Accounts, few[:0])
 	c.loseExpired(s, now)
-	for _, a := range s.Assignments {
-		if a.Membership && !member[a.RoleID] && !a.expired(now) {
-			c.Lost = append(c.Lost, RoleLoss{Assignment: a})
+	for i := range s.Assignments {
+		a := &s.Assignments[i]
+		if !a.Membership {
+			continue
 		}
-		if a.Membership {
-			member[a.RoleID] = false // it is assigned already
+		at := slices.IndexFunc(members, func(i int) bool { return configuration.Roles[i].ID == a.RoleID })
+		switch {
+		case at >= 0:
+			members = slices.Delete(members, at, at+1) // it is assigned already
+		case !a.expired(now):
+			c.Lost = append(c.Lost, RoleLoss{Assignment: *a})
 		}
 	}
-	for i := range configuration.Roles {
-		if role := configuration.Roles[i]; member[role.ID] {
-			c.Gained = append(c.Gained, role)
-		}
+	for _, i := range members {
+		c.Gained = append(c.Gained, configuration.Roles[i])
 	}
 }
 
@@ -43,20 +48,18 @@ func (c *Change) loseExpired(s *Snapshot, now time.Time) {
 	c.due(c.RolesDue, now)
 }
 
-// members returns the roles of which the identity is a member.
-func (c *Configuration) members(identity *State, accounts []Account) map[ID]bool {
-	member := map[ID]bool{}
-	for _, i := range c.Listed[identity.ID] {
-		member[c.Roles[i].ID] = true
+// members appends the roles of which the identity is a member, by their position, to dst.
+func (c *Configuration) members(identity *State, accounts []Account, dst []int) []int {
+	if c.Index != nil {
+		facts := FactsOf(identity, accounts)
+		dst = c.Index.Match(&facts, dst)
 	}
-	if c.Index == nil {
-		return member
+	if listed := c.Listed[identity.ID]; len(listed) > 0 {
+		dst = append(dst, listed...)
+		slices.Sort(dst)
+		dst = slices.Compact(dst)
 	}
-	facts := FactsOf(identity, accounts)
-	for _, i := range c.Index.Match(&facts, nil) {
-		member[c.Roles[i].ID] = true
-	}
-	return member
+	return dst
 }
 
 // FactsOf returns what membership criteria are held against.
