@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // bench is a run over one size.
@@ -22,6 +24,7 @@ type bench struct {
 	seed         uint64
 	profiles     string // the folder for CPU profiles; empty for none
 	profileCount int
+	stopwatch    *stopwatch // of profiles; nil where there are none
 	progress     io.Writer
 	server       *server
 	populations  map[int]*population
@@ -177,6 +180,11 @@ func runSize(ctx context.Context, o *options, people int, selected []benchCase, 
 ) {
 	b := &bench{people: people, rounds: o.rounds, seed: o.seed, profiles: o.profiles, progress: progress,
 		populations: map[int]*population{}, current: "start"}
+	var tracer pgx.QueryTracer
+	if b.profiles != "" {
+		b.stopwatch = new(stopwatch)
+		tracer = b.stopwatch
+	}
 	if b.profiles != "" {
 		if err := os.MkdirAll(b.profiles, 0o755); err != nil {
 			return nil, err
@@ -184,7 +192,7 @@ func runSize(ctx context.Context, o *options, people int, selected []benchCase, 
 	}
 	r = &result{Started: time.Now().UTC(), Go: runtime.Version(), CPUs: runtime.NumCPU(), People: people,
 		Rounds: o.rounds, Seed: o.seed}
-	if b.server, err = startServer(ctx); err != nil {
+	if b.server, err = startServer(ctx, tracer); err != nil {
 		return nil, err
 	}
 	r.PostgreSQL = b.server.version

@@ -2,8 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
+	"io"
 	"path/filepath"
 	"runtime"
 	"runtime/pprof"
@@ -56,28 +57,26 @@ func (b *bench) alternate(ctx context.Context, rounds int, figure measurement, b
 	return medians, nil
 }
 
-// profiled is a measurement that writes a CPU profile into the folder of profiles, if there is one.
+// profiled is a measurement that writes a CPU profile, and the time of each statement, into the folder of profiles, if
+// there is one. The statements are those of the population's pool.
 func (b *bench) profiled(m measurement) measurement {
 	if b.profiles == "" {
 		return m
 	}
 	return func(ctx context.Context) (d time.Duration, err error) {
 		b.profileCount++
-		name := filepath.Join(b.profiles, fmt.Sprintf("%s-%d.pprof", b.current, b.profileCount))
-		file, err := os.Create(name)
-		if err != nil {
-			return 0, err
-		}
-		defer func() {
-			if closed := file.Close(); err == nil {
-				err = closed
+		name := filepath.Join(b.profiles, fmt.Sprintf("%s-%d", b.current, b.profileCount))
+		err = writeFile(name+".pprof", func(w io.Writer) (err error) {
+			if err := pprof.StartCPUProfile(w); err != nil {
+				return err
 			}
-		}()
-		if err := pprof.StartCPUProfile(file); err != nil {
-			return 0, err
-		}
-		defer pprof.StopCPUProfile()
-		return m(ctx)
+			defer pprof.StopCPUProfile()
+			b.stopwatch.start()
+			defer b.stopwatch.stop()
+			d, err = m(ctx)
+			return err
+		})
+		return d, errors.Join(err, writeFile(name+".sql", b.stopwatch.write))
 	}
 }
 

@@ -228,6 +228,10 @@ func discard(ctx context.Context, q querier, statement string, arguments ...any)
 	if err != nil {
 		return err
 	}
+	return readAway(rows)
+}
+
+func readAway(rows pgx.Rows) error {
 	for rows.Next() {
 		_ = rows.RawValues()
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -18,8 +19,8 @@ type recorder struct {
 	closed []transaction
 }
 
-// transaction is the statements between a begin and its commit, both left out.
-type transaction []statement
+// transaction is what was sent between a begin and its commit, both left out: one statement at a time, or several.
+type transaction [][]statement
 
 type statement struct {
 	text      string
@@ -61,28 +62,74 @@ func (r *recorder) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx
 	case data.SQL == "rollback":
 		delete(r.open, process)
 	case within:
-		r.open[process] = append(r.open[process], statement{data.SQL, slices.Clone(data.Args)})
+		r.open[process] = append(r.open[process], []statement{{data.SQL, slices.Clone(data.Args)}})
 	}
 	return ctx
 }
+
+// TraceBatchStart implements [pgx.BatchTracer].
+func (r *recorder) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	process := conn.PgConn().PID()
+	if _, within := r.open[process]; !r.on || !within {
+		return ctx
+	}
+	var sent []statement
+	for _, q := range data.Batch.QueuedQueries {
+		sent = append(sent, statement{q.SQL, slices.Clone(q.Arguments)})
+	}
+	r.open[process] = append(r.open[process], sent)
+	return ctx
+}
+
+// TraceBatchQuery implements [pgx.BatchTracer].
+func (*recorder) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+
+// TraceBatchEnd implements [pgx.BatchTracer].
+func (*recorder) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
 // TraceQueryEnd implements [pgx.QueryTracer].
 func (*recorder) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
 func (t transaction) writesIdentities() bool {
-	return slices.ContainsFunc(t, func(s statement) bool {
-		return strings.Contains(s.text, "UPDATE muster.identities i")
+	return slices.ContainsFunc(t, func(sent []statement) bool {
+		return slices.ContainsFunc(sent, func(s statement) bool {
+			return strings.Contains(s.text, "UPDATE muster.identities i")
+		})
 	})
 }
 
 // run runs the transaction.
 func (t transaction) run(ctx context.Context, conn *pgxpool.Conn) error {
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		for _, s := range t {
-			if err := discard(ctx, tx, s.text, s.arguments...); err != nil {
+		for _, sent := range t {
+			if err := send(ctx, tx, sent); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// send sends statements as they were sent, and reads their rows without decoding them.
+func send(ctx context.Context, tx pgx.Tx, statements []statement) error {
+	if len(statements) == 1 {
+		return discard(ctx, tx, statements[0].text, statements[0].arguments...)
+	}
+	var batch pgx.Batch
+	for _, s := range statements {
+		batch.Queue(s.text, s.arguments...)
+	}
+	results := tx.SendBatch(ctx, &batch)
+	for range statements {
+		rows, err := results.Query()
+		if err == nil {
+			err = readAway(rows)
+		}
+		if err != nil {
+			return errors.Join(err, results.Close())
+		}
+	}
+	return results.Close()
 }

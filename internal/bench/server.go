@@ -26,13 +26,14 @@ type server struct {
 	url     string
 	version string
 	stop    func(context.Context) error
-	made    []string // databases
+	made    []string        // databases
+	tracer  pgx.QueryTracer // of the pools; nil for none
 }
 
 // startServer starts a private server, with the durability that PostgreSQL has by default, or takes the given one.
-func startServer(ctx context.Context) (s *server, err error) {
+func startServer(ctx context.Context, tracer pgx.QueryTracer) (s *server, err error) {
 	if text := os.Getenv(databaseURLVariable); text != "" {
-		s = &server{url: text, stop: func(context.Context) error { return nil }}
+		s = &server{url: text, tracer: tracer, stop: func(context.Context) error { return nil }}
 		return s, s.ask(ctx)
 	}
 	// A private server with a folder of its own makes its data durable; its account must be able to enter the folder.
@@ -49,7 +50,7 @@ func startServer(ctx context.Context) (s *server, err error) {
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	s = &server{url: local.ConnString("postgres"), stop: func(ctx context.Context) error {
+	s = &server{url: local.ConnString("postgres"), tracer: tracer, stop: func(ctx context.Context) error {
 		return errors.Join(local.Stop(ctx), os.RemoveAll(dir))
 	}}
 	if err := s.ask(ctx); err != nil {
@@ -89,7 +90,7 @@ func (s *server) database(ctx context.Context, name string) (string, *pgxpool.Po
 		return "", nil, fmt.Errorf("%s is no URL", databaseURLVariable)
 	}
 	u.Path = "/" + name
-	pool, err := connect(ctx, u.String(), nil)
+	pool, err := connect(ctx, u.String(), s.tracer)
 	if err != nil {
 		return "", nil, err
 	}
