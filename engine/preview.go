@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -30,6 +31,10 @@ type PreviewParams struct {
 	Filters string
 	// Profile is an identity profile whose identities are to be previewed, by ID or by name; empty for any.
 	Profile string
+	// Everybody calculates everybody also where the documents change nothing but roles. Otherwise those are calculated
+	// then of whom processing may change something: who gains or loses one of the roles, has one that grants something
+	// else, is marked, or due at the next slot.
+	Everybody bool
 	// Task is the ID of a task: the preview is of what it would go on to do. It excludes Documents, IDs and Filters.
 	Task string
 	// Synchronize previews as if the synchronization of the attributes were asked for, so also for who is long-term
@@ -104,7 +109,8 @@ type PreviewText struct {
 
 // PreviewTotals say what processing would change in all.
 type PreviewTotals struct {
-	Identities int `json:"identities"` // that were calculated
+	Identities int `json:"identities"` // whom the preview is of
+	Calculated int `json:"calculated"` // of which were calculated; the others stay as they are
 	Changed    int `json:"changed"`    // of which something would change
 	Errors     int `json:"errors"`     // that could not be calculated
 	NewErrors  int `json:"newErrors"`  // of which that are not in error now
@@ -199,6 +205,11 @@ func (e *Engine) Preview(ctx context.Context, params PreviewParams, each func(*P
 				return page, err
 			}, nil
 		}
+		if ids == nil && filter == nil && !params.Everybody && !params.Synchronize {
+			if next, err := p.concerned(); err != nil || next != nil {
+				return next, err
+			}
+		}
 		if ids == nil {
 			return p.everybody(filter), nil
 		}
@@ -283,6 +294,8 @@ type preview struct {
 	// gained and lost are the identities that would be found, and would not be found any more, by a key under which
 	// managers are looked for.
 	gained, lost map[string][]store.ID
+	// changedRoles are the roles that the documents change.
+	changedRoles []store.ID
 	totals       PreviewTotals
 	attributes   map[string]*AttributeTotal
 	roles        map[store.ID]*RoleTotal
@@ -343,6 +356,7 @@ func (p *preview) propose(documents []Document) error {
 	if p.proposed, err = p.e.compile(a.rows); err != nil {
 		return &Error{Kind: Invalid, Op: "preview", Subject: placesOf(documents), Err: err}
 	}
+	p.changedRoles = a.roles
 	p.totals.Objects, p.totals.Notes = []AppliedObject{}, append(a.result.Notes, p.proposed.unmapped()...)
 	for _, object := range a.result.Objects {
 		if object.Action != Unchanged {
@@ -361,6 +375,31 @@ func (p *preview) everybody(filter *filterql.Filter) pager {
 		}
 		return page, err
 	}
+}
+
+// concerned returns the identities of which processing may change something, nil where that may be anybody: where the
+// documents change something else than roles, or nothing.
+func (p *preview) concerned() (pager, error) {
+	others := slices.ContainsFunc(p.totals.Objects, func(o AppliedObject) bool { return o.Type != TypeRole })
+	if others || len(p.changedRoles) == 0 {
+		return nil, nil
+	}
+	var changes []store.RoleChange
+	for _, id := range p.changedRoles {
+		changes = append(changes, store.RoleChange{Role: id, Members: p.proposed.members(p.proposed.roles[id]),
+			Access: !reflect.DeepEqual(p.before.roleAccess(id), p.proposed.roleAccess(id))})
+	}
+	ids, err := p.e.store.ConcernedByRoles(p.ctx, p.tx, changes, p.e.nextSlot(p.cause.At))
+	if err != nil {
+		return nil, err
+	}
+	all, err := p.e.store.CountPopulation(p.ctx, p.tx)
+	p.totals.Identities = int(all)
+	return func(limit int) ([]store.ID, error) {
+		page := ids[:min(limit, len(ids))]
+		ids = ids[len(page):]
+		return page, nil
+	}, err
 }
 
 // run calculates identities under the proposed configuration.
@@ -642,7 +681,8 @@ func (p *preview) add(c *refresh.Change) {
 // sum brings the totals into order.
 func (p *preview) sum() {
 	t := &p.totals
-	t.Identities, t.Changed, t.Errors = int(p.counts.Identities), int(p.counts.Changed), int(p.counts.Errors)
+	t.Calculated, t.Changed, t.Errors = int(p.counts.Identities), int(p.counts.Changed), int(p.counts.Errors)
+	t.Identities = max(t.Identities, t.Calculated)
 	t.Attributes, t.Roles, t.Lifecycle = []AttributeTotal{}, []RoleTotal{}, []StateTotal{}
 	for _, total := range p.attributes {
 		t.Attributes = append(t.Attributes, *total)
@@ -669,7 +709,7 @@ func (p *preview) sum() {
 	slices.SortFunc(t.Operations, func(a, b OperationTotal) int {
 		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Operation, b.Operation))
 	})
-	sums := &store.TaskGuard{Population: p.counts.Identities, RoleLosers: p.counts.RoleLosers,
+	sums := &store.TaskGuard{Population: int64(t.Identities), RoleLosers: p.counts.RoleLosers,
 		LifecycleChanged: p.counts.LifecycleChanged, Deactivated: p.counts.Deactivated}
 	guard := p.e.config.Guard
 	limit := guard.limit(sums.Population)

@@ -361,3 +361,25 @@ func TestEventsWaitForEarlierTransactions(t *testing.T) {
 	_, err = f.Events(t.Context(), "yesterday", 1)
 	demandKind(t, err, engine.Invalid, "no cursor")
 }
+
+// The preview of changed roles calculates whom it may concern, and shows what it shows of everybody.
+func TestPreviewOfRolesLeavesOutWhomTheyDoNotConcern(t *testing.T) {
+	t.Parallel()
+	f := many(t, 40, engine.Config{Guard: engine.Guard{Off: true}})
+	f.apply(fmt.Sprintf(salesRole, true, "Board"))
+	f.process()
+	f.aggregate("HR", strings.Replace(hrRows, "Board", "Legal", 1), engine.AggregateOptions{Delta: true}) // not processed yet
+	for _, department := range []string{"Legal", "nobody's"} {
+		params := engine.PreviewParams{Documents: f.documents(fmt.Sprintf(salesRole, true, department))}
+		some, narrow := f.preview(params)
+		params.Everybody = true
+		all, broad := f.preview(params)
+		if some != all || !strings.Contains(all, "department Board>Legal") {
+			t.Errorf("%s: of those concerned:\n%s\nof everybody:\n%s", department, some, all)
+		}
+		if narrow.Identities != 45 || broad.Calculated != 45 || narrow.Calculated >= 45 || narrow.Calculated < narrow.Changed {
+			t.Errorf("%s: %d of %d and %d of %d were calculated", department, narrow.Calculated, narrow.Identities, broad.Calculated,
+				broad.Identities)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	sq "github.com/Masterminds/squirrel"
@@ -164,36 +165,85 @@ type RoleMembers struct {
 	Identities []ID
 }
 
-// RequestRoleRefresh asks for the refresh of the identities that must gain or lose a role by its membership, but for
-// those that are long-term inactive. Identities that are right already are not asked for.
-func (s *Store) RequestRoleRefresh(ctx context.Context, tx pgx.Tx, role ID, members RoleMembers, reason string,
-	cause Cause,
-) error {
+// concernedByRole selects the identities that must gain or lose a role by its membership. everybody includes those that
+// are long-term inactive.
+func concernedByRole(role ID, members RoleMembers, everybody bool) (sq.Sqlizer, error) {
 	var condition sq.Sqlizer
 	var err error
 	switch {
 	case members.Criterion != nil && members.Identities != nil:
-		return errors.New("a role has a criterion or a list of members")
+		return nil, errors.New("a role has a criterion or a list of members")
 	case members.Criterion != nil:
 		if condition, err = members.Criterion.where(); err != nil {
-			return err
+			return nil, err
 		}
 	case len(members.Identities) > 0:
 		condition = sq.Expr(`i.id = ANY (?::uuid[])`, members.Identities)
 	default:
 		condition = sq.Expr(`false`)
 	}
+	whom := notLongTermInactive
+	if everybody {
+		whom = `true`
+	}
 	const assigned = `EXISTS (SELECT FROM muster.role_assignments a WHERE a.role_id = ? AND a.identity_id = i.id
 		AND a.assignment_source = '` + AssignedByMembership + `')`
 	gaining := sq.Select("i.id").From("muster.identities i").Where(condition).
-		Where(sq.Expr(`NOT `+assigned, role)).Where(notLongTermInactive)
+		Where(sq.Expr(`NOT `+assigned, role)).Where(whom)
 	losing := sq.Select("i.id").From("muster.role_assignments b").Join("muster.identities i ON i.id = b.identity_id").
 		Where(sq.Expr(`b.role_id = ? AND b.assignment_source = '`+AssignedByMembership+`'`, role)).
-		Where(sq.Expr(`NOT (?)`, condition)).Where(notLongTermInactive)
+		Where(sq.Expr(`NOT (?)`, condition)).Where(whom)
+	return sq.Expr(`? UNION ?`, gaining, losing), nil
+}
+
+// RoleChange is a role that is to have other members. Access says that it grants something else than before, which
+// concerns whoever has it.
+type RoleChange struct {
+	Role    ID
+	Members RoleMembers
+	Access  bool
+}
+
+// ConcernedByRoles returns, by ID, the identities of which processing under changed roles may change something: those
+// that must gain or lose one of them or have one that grants something else, those that wait for a refresh, and those
+// that are due at a time.
+func (s *Store) ConcernedByRoles(ctx context.Context, q Querier, changes []RoleChange, due time.Time) ([]ID, error) {
+	concerned := sq.Expr(`SELECT identity_id AS id FROM muster.refresh_requests
+		UNION SELECT identity_id FROM muster.refresh_state WHERE due <= ?::timestamptz`, due)
+	for _, change := range changes {
+		members, err := concernedByRole(change.Role, change.Members, true)
+		if err != nil {
+			return nil, err
+		}
+		concerned = sq.Expr(`? UNION ?`, concerned, members)
+		if change.Access {
+			concerned = sq.Expr(`? UNION SELECT identity_id FROM muster.role_assignments WHERE role_id = ?`, concerned,
+				change.Role)
+		}
+	}
+	text, arguments, err := sq.Expr(`SELECT id FROM (?) concerned ORDER BY id`, concerned).ToSql()
+	if err != nil {
+		return nil, err
+	}
+	if text, err = sq.Dollar.ReplacePlaceholders(text); err != nil {
+		return nil, err
+	}
+	return collect(ctx, q, s.dynamic(text), pgx.RowTo[ID], arguments...)
+}
+
+// RequestRoleRefresh asks for the refresh of the identities that must gain or lose a role by its membership, but for
+// those that are long-term inactive. Identities that are right already are not asked for.
+func (s *Store) RequestRoleRefresh(ctx context.Context, tx pgx.Tx, role ID, members RoleMembers, reason string,
+	cause Cause,
+) error {
+	concerned, err := concernedByRole(role, members, false)
+	if err != nil {
+		return err
+	}
 	text, arguments, err := sq.Expr(`
 		INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
-		SELECT id, ?, ?, ?::timestamptz FROM (? UNION ?) concerned`,
-		cause.Task, reason, cause.At, gaining, losing).ToSql()
+		SELECT id, ?, ?, ?::timestamptz FROM (?) concerned`,
+		cause.Task, reason, cause.At, concerned).ToSql()
 	if err != nil {
 		return err
 	}

@@ -58,6 +58,8 @@ each role is gained or lost.`,
 	flags.StringArrayVarP(&files, "file", "f", nil, "document to preview, - for standard input; may be repeated")
 	flags.StringVar(&params.Filters, "filters", "", `only the identities of a filter, such as 'department eq "Sales"'`)
 	flags.StringVar(&params.Task, "task", "", "what a task would go on to do, by its ID")
+	flags.BoolVar(&params.Everybody, "everybody", false,
+		"calculate also those whom a change of roles alone cannot concern")
 	flags.BoolVar(&params.Trace, "trace", false, "tell how each value comes about, and why each role is gained or lost")
 	flags.IntVar(&limit, "limit", limit, "most identities to show in a table, 0 for all; the totals count all")
 	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
@@ -257,8 +259,8 @@ func (a *app) printPreviewTotals(t *engine.PreviewTotals, took time.Duration) {
 	if t.Changed > 0 {
 		fmt.Fprintln(out)
 	}
-	fmt.Fprintf(out, "%d of %d identities would change (computed in %s; nothing was written)\n", t.Changed,
-		t.Identities, took.Round(time.Millisecond))
+	fmt.Fprintf(out, "%d of %d identities would change (%d were calculated in %s; nothing was written)\n", t.Changed,
+		t.Identities, t.Calculated, took.Round(time.Millisecond))
 	line := func(what, format string, arguments ...any) {
 		fmt.Fprintf(out, "  %-16s  %s\n", what, oneLine(fmt.Sprintf(format, arguments...)))
 	}
