@@ -104,17 +104,23 @@ func (s *Store) CountCorrelated(ctx context.Context, q Querier, source ID) (int6
 // identities there are.
 func (s *Store) AddTaskParts(ctx context.Context, tx pgx.Tx, task, profile ID, count int) (int64, error) {
 	const statement = `
-		WITH bounds AS (
-		    SELECT part, max(id::text)::uuid AS last_id, count(*) AS size
-		    FROM (SELECT id, ntile($3) OVER (ORDER BY id) AS part
+		WITH whole AS (
+		    SELECT count(*) AS size, greatest(ceil(count(*)::numeric / $3::int)::bigint, 1) AS step
+		    FROM muster.identities
+		    WHERE $2::uuid IS NULL OR profile_id = $2
+		), bounds AS (
+		    SELECT n.id AS last_id, n.number
+		    FROM (SELECT id, row_number() OVER (ORDER BY id) AS number
 		          FROM muster.identities
-		          WHERE $2::uuid IS NULL OR profile_id = $2) numbered
-		    GROUP BY part
+		          WHERE $2::uuid IS NULL OR profile_id = $2) n, whole w
+		    WHERE n.number % w.step = 0 OR n.number = w.size
 		), parts AS (
 		    INSERT INTO muster.task_parts (task_id, part, after_id, last_id, profile_id, size)
-		    SELECT $1, part, lag(last_id) OVER (ORDER BY part),
-		           CASE WHEN lead(part) OVER (ORDER BY part) IS NOT NULL THEN last_id END, $2, size
+		    SELECT $1, row_number() OVER w, lag(last_id) OVER w,
+		           CASE WHEN lead(last_id) OVER w IS NOT NULL THEN last_id END, $2,
+		           number - coalesce(lag(number) OVER w, 0)
 		    FROM bounds
+		    WINDOW w AS (ORDER BY number)
 		    RETURNING size
 		)
 		SELECT coalesce(sum(size), 0)::bigint FROM parts`
