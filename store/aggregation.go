@@ -113,6 +113,20 @@ func (s *Store) DropDuplicates(ctx context.Context, tx pgx.Tx) ([]Duplicate, err
 	return collect(ctx, tx, statement, pgx.RowToStructByPos[Duplicate])
 }
 
+// BeginReading shows, until the transaction ends, that somebody reads a source by its connector. Any number may.
+func (s *Store) BeginReading(ctx context.Context, tx pgx.Tx, source ID) error {
+	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock_shared", readingLock, s.schema+source.String())
+}
+
+// IsRead reports whether somebody reads a source by its connector. Where nobody does, nobody begins to before the
+// transaction ends.
+func (s *Store) IsRead(ctx context.Context, tx pgx.Tx, source ID) (bool, error) {
+	var free bool
+	err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1, hashtext($2))`, readingLock,
+		s.schema+source.String()).Scan(&free)
+	return !free, mapError(err)
+}
+
 // LockSource keeps other aggregations of a source waiting until the transaction ends. It returns [ErrNotFound] for a
 // source that is not there.
 func (s *Store) LockSource(ctx context.Context, tx pgx.Tx, source ID) error {
@@ -374,6 +388,9 @@ const (
 	// deletionLock keeps deletions of identities and aggregations apart: either waits for rows that the other has, an
 	// aggregation for the identities that its accounts find, a deletion for the accounts that the identity has.
 	deletionLock = 1836413814
+	// readingLock is shared by those who read a source by its connector, from the beginning of the reading to the end of
+	// the transaction: it falls with the process, and so tells who is still there.
+	readingLock = 1836413815
 )
 
 // advisoryLock takes a lock on what subject names, until the transaction ends. Two subjects may share a lock by chance,
