@@ -52,6 +52,9 @@ func (s *Store) Stage(ctx context.Context, tx pgx.Tx, next StageRows) (int64, er
 	}
 	rows := &stageSource{next: next, values: make([]any, len(columns))}
 	count, err := tx.CopyFrom(ctx, pgx.Identifier{"pg_temp", "aggregation_stage"}, columns, rows)
+	if rows.err != nil {
+		return 0, rows.err // what the database says of it is that the client gave up
+	}
 	if err != nil {
 		return 0, mapError(err)
 	}
