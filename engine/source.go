@@ -306,8 +306,12 @@ func (e *Engine) runAggregations(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		latest, err := e.nextAggregation(expression, next)
+		if err != nil {
+			return err
+		}
 		err = e.inTx(ctx, func(tx pgx.Tx) error {
-			due, err := e.store.TakeAggregation(ctx, tx, source.id, expression, now, next)
+			due, err := e.store.TakeAggregation(ctx, tx, source.id, expression, now, next, latest)
 			if err != nil || !due {
 				return err
 			}

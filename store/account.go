@@ -139,10 +139,11 @@ func (s *Store) NoteAggregationResult(ctx context.Context, q Querier, source ID,
 }
 
 // TakeAggregation reports whether the time of a source's schedule has come, and then sets the next one: of several
-// callers one is told so. A schedule that is new begins with its next time.
-func (s *Store) TakeAggregation(ctx context.Context, tx pgx.Tx, source ID, schedule string, now, next time.Time) (bool,
-	error,
-) {
+// callers one is told so. A schedule that is new begins with its next time, and so does one whose next time is after
+// latest: it was set by a clock that was ahead.
+func (s *Store) TakeAggregation(ctx context.Context, tx pgx.Tx, source ID, schedule string, now, next,
+	latest time.Time,
+) (bool, error) {
 	const statement = `
 		WITH old AS (
 		    SELECT next FROM muster.source_aggregations
@@ -152,11 +153,11 @@ func (s *Store) TakeAggregation(ctx context.Context, tx pgx.Tx, source ID, sched
 		    INSERT INTO muster.source_aggregations AS a (source_id, schedule, next) VALUES ($1, $2, $4)
 		    ON CONFLICT ON CONSTRAINT source_aggregations_pkey
 		    DO UPDATE SET schedule = excluded.schedule, next = excluded.next
-		    WHERE a.schedule IS DISTINCT FROM excluded.schedule OR a.next <= $3
+		    WHERE a.schedule IS DISTINCT FROM excluded.schedule OR a.next <= $3 OR a.next > $5
 		)
 		SELECT EXISTS (SELECT FROM old WHERE next <= $3)`
 	var due bool
-	err := tx.QueryRow(ctx, s.sql(statement), source, schedule, now, next).Scan(&due)
+	err := tx.QueryRow(ctx, s.sql(statement), source, schedule, now, next, latest).Scan(&due)
 	return due, mapError(err)
 }
 
