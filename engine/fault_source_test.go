@@ -3,6 +3,9 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"runtime"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -184,4 +187,131 @@ func TestScheduledAggregationOutlivesAStop(t *testing.T) {
 	f.begin()
 	eventually(t, "the aggregation", func() bool { return f.count(scheduledResult) == 1 })
 	f.stop()
+}
+
+// A source that does not stop is refused at a limit, and its objects take no memory meanwhile. The test measures the
+// heap, and so runs alone.
+func TestConnectorReturnsTooMuch(t *testing.T) {
+	const most, heapMost = 1_000_000, 64 << 20
+	groups := false
+	read := 0
+	f := newStubborn(t, &stubborn{read: func(_ context.Context, each func(*connector.Object) error) error {
+		object := account("")
+		for read = 0; ; read++ {
+			if object.NativeIdentity = strconv.Itoa(read); groups {
+				object.Type = "group"
+			}
+			if err := each(object); err != nil {
+				return err
+			}
+		}
+	}})
+	highest := watchHeap(t)
+	_, err := f.AggregateSource(t.Context(), "Files", engine.AggregateOptions{MaxObjects: most})
+	demandKind(t, err, engine.Conflict, "there are more than 1000000 objects: nothing was changed")
+	if grown := highest(); grown > heapMost {
+		t.Errorf("the heap grew by %d MiB", grown>>20)
+	}
+	if read != most {
+		t.Errorf("%d objects were read", read)
+	}
+	groups = true
+	_, err = f.AggregateSource(t.Context(), "Files", engine.AggregateOptions{MaxObjects: 1000})
+	demandKind(t, err, engine.Conflict, "there are more than 1000 objects")
+	_, err = f.Aggregate(t.Context(), "HR", strings.NewReader(hrRows), engine.AggregateOptions{MaxObjects: 4})
+	demandKind(t, err, engine.Conflict, "there are more than 4 objects")
+	if n := f.count(`SELECT (SELECT count(*) FROM muster.accounts) + (SELECT count(*) FROM muster.entitlements)`); n != 0 {
+		t.Errorf("%d rows were kept", n)
+	}
+	if result := f.aggregate("HR", hrRows, engine.AggregateOptions{MaxObjects: 5}); result.Added != 5 {
+		t.Errorf("%+v", result)
+	}
+}
+
+// watchHeap returns what tells by how much the heap has grown at most.
+func watchHeap(t *testing.T) (highest func() uint64) {
+	t.Helper()
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	runtime.GC()
+	before, most := heap(), uint64(0)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			most = max(most, heap())
+			select {
+			case <-stop:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
+	return func() uint64 {
+		close(stop)
+		<-stopped
+		t.Logf("the heap grew by at most %d KiB", (max(most, before)-before)>>10)
+		return max(most, before) - before
+	}
+}
+
+// A source that does not answer holds up the caller until its context ends, and workers on other sources not at all.
+func TestConnectorHangs(t *testing.T) {
+	t.Parallel()
+	hanging := make(chan struct{}, 10)
+	hang := func(ctx context.Context) error {
+		hanging <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	f := newStubborn(t, &stubborn{
+		read: func(ctx context.Context, _ func(*connector.Object) error) error { return hang(ctx) },
+		apply: func(ctx context.Context, _ *connector.Operation) (connector.Result, error) {
+			return connector.Result{}, hang(ctx)
+		},
+	})
+	limited := func(do func(ctx context.Context) error) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		if err := do(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("what hangs ends in %v", err)
+		}
+	}
+	limited(func(ctx context.Context) error {
+		_, err := f.AggregateSource(ctx, "Files", engine.AggregateOptions{})
+		return err
+	})
+	f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	f.process()
+	for len(hanging) > 0 {
+		<-hanging
+	}
+	limited(func(ctx context.Context) error {
+		_, err := f.ProvisionPending(ctx)
+		return err
+	})
+	<-hanging
+	// The operations are open, and the batch is nobody's.
+	if n := f.count(`SELECT count(*) FROM muster.provisioning_batches WHERE leased IS NULL`); n == 0 {
+		t.Error("the batch is held by nobody who is there")
+	}
+	f.begin()
+	<-hanging
+	// While a worker hangs on the source, the rest goes on.
+	result := f.aggregate("HR", strings.ReplaceAll(hrRows, "Board", "Sales"), engine.AggregateOptions{})
+	if task, err := f.Wait(t.Context(), result.Task); err != nil || *task.CompletionStatus == "ERROR" {
+		t.Errorf("%+v, %v", task, err)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 100*time.Millisecond)
+	defer cancel()
+	if err := f.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a worker that hangs is stopped with %v", err)
+	}
+	if n := f.count(`SELECT count(*) FROM muster.provisioning_operations WHERE state <> 'OPEN'`); n != 0 {
+		t.Errorf("%d operations are not open", n)
+	}
 }

@@ -150,8 +150,13 @@ func (e *Engine) aggregateFrom(ctx context.Context, id store.ID, c connector.Con
 		defer stop()
 		names := map[store.EntitlementValue]string{}
 		var gone []string
+		var reading *reading
+		others := 0 // objects that are no accounts
 		objects := func() (*connector.Object, error) {
-			for {
+			for ; ; others++ {
+				if reading.count+others > reading.most {
+					return nil, reading.tooMany()
+				}
 				object, err, more := next()
 				switch {
 				case !more:
@@ -169,7 +174,7 @@ func (e *Engine) aggregateFrom(ctx context.Context, id store.ID, c connector.Con
 				}
 			}
 		}
-		reading := newReading(source, objects, options.Progress)
+		reading = e.newReading(source, objects, options)
 		options.Delta = since != ""
 		*result, err = e.aggregateRead(ctx, tx, configuration.version, source, reading, options,
 			func() []string { return gone })
