@@ -111,6 +111,10 @@ test-containers: ## Run the tests against PostgreSQL in containers
 crash: postgres ## Kill workers and PostgreSQL KILLS times (50) at random moments of SEED (1), and see that nothing is lost
 	@KILLS=$(KILLS) SEED=$(SEED) go test -tags crash -count=1 -timeout 0 -v ./engine/crashtest
 
+.PHONY: test-disk
+test-disk: postgres ## Fill the disk of PostgreSQL, and see that nothing is lost; as root on Linux
+	@go test -tags disk -count=1 -v ./engine/disktest
+
 .PHONY: fuzz
 fuzz: postgres ## Fuzz each target for FUZZTIME (20s)
 	@.ci/fuzz $(FUZZTIME)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -88,6 +89,8 @@ type AggregateOptions struct {
 	Delta bool
 	// MaxDeletions overrides the source's deleteThreshold.
 	MaxDeletions *DeletionLimit
+	// MaxObjects overrides the most that one aggregation reads; 0 stands for that of [Config].
+	MaxObjects int
 	// Progress, if set, is called now and then with the number of rows read so far.
 	Progress func(rows int)
 }
@@ -122,7 +125,8 @@ type AggregateResult struct {
 // to identities, or become identities where the source is authoritative; changed ones are brought up; those that are
 // not in the text are removed, unless it is a delta or more than the limit allows: then the error wraps a
 // [*DeletionLimitError] and nothing is changed. A row that cannot be read is left out and reported; the rest still
-// counts. The identities concerned are marked for a refresh. All of it is one transaction; text of any size is read
+// counts. One with more objects than [Config] allows is refused, and nothing of it is kept: the kind of the error is
+// Conflict. The identities concerned are marked for a refresh. All of it is one transaction; text of any size is read
 // with bounded memory.
 func (e *Engine) Aggregate(ctx context.Context, source string, r io.Reader,
 	options AggregateOptions,
@@ -150,6 +154,11 @@ func (e *Engine) Aggregate(ctx context.Context, source string, r io.Reader,
 }
 
 // AggregateTx is [Engine.Aggregate] in the caller's transaction, in which it keeps a temporary table until that ends.
+//
+// Until the transaction ends, other aggregations of the source wait for it, and so does all processing: end it soon. Two
+// transactions that aggregate several sources in different orders wait for each other. The database then ends one of
+// them: the error is of the kind Unavailable, and the transaction has to be rolled back and run again from its start.
+// Those that aggregate their sources in the same order do not meet so.
 func (e *Engine) AggregateTx(ctx context.Context, tx pgx.Tx, source string, r io.Reader,
 	options AggregateOptions,
 ) (AggregateResult, error) {
@@ -164,7 +173,7 @@ func (e *Engine) aggregate(ctx context.Context, tx pgx.Tx, name string, r io.Rea
 	if err != nil {
 		return AggregateResult{}, err
 	}
-	reading, err := textReading(source, r, options)
+	reading, err := e.textReading(source, r, options)
 	if err != nil {
 		return AggregateResult{}, &Error{Kind: Invalid, Op: "aggregate", Subject: name, Err: err}
 	}
@@ -344,6 +353,7 @@ type reading struct {
 	entitling    map[string]bool                   // the entitlement attributes
 	progress     func(int)
 	count        int
+	most         int
 	result       AggregateResult
 	spared       []string // native identities of faulty objects: their accounts have not vanished
 	unknown      int      // faulty objects of which the native identity cannot be told
@@ -353,9 +363,12 @@ type reading struct {
 	account store.StagedAccount
 }
 
-func newReading(source *configuredSource, objects func() (*connector.Object, error), progress func(int)) *reading {
+func (e *Engine) newReading(source *configuredSource, objects func() (*connector.Object, error),
+	options AggregateOptions,
+) *reading {
 	r := &reading{
-		source: source, objects: objects, progress: progress, entitling: map[string]bool{},
+		source: source, objects: objects, progress: options.Progress, entitling: map[string]bool{},
+		most:         cmp.Or(options.MaxObjects, e.config.Objects),
 		entitlements: map[store.EntitlementValue]struct{}{},
 		result:       AggregateResult{RowErrors: []RowError{}, Notes: []string{}},
 	}
@@ -368,7 +381,7 @@ func newReading(source *configuredSource, objects func() (*connector.Object, err
 }
 
 // textReading reads the accounts of delimited text.
-func textReading(source *configuredSource, r io.Reader, options AggregateOptions) (*reading, error) {
+func (e *Engine) textReading(source *configuredSource, r io.Reader, options AggregateOptions) (*reading, error) {
 	settings, err := delimited.ParseSettings(source.ConnectorAttributes)
 	if err != nil {
 		return nil, err
@@ -383,7 +396,7 @@ func textReading(source *configuredSource, r io.Reader, options AggregateOptions
 	if err != nil {
 		return nil, err
 	}
-	reader := newReading(source, objects.Next, options.Progress)
+	reader := e.newReading(source, objects.Next, options)
 	reader.result.Notes = append(reader.result.Notes, objects.Notes()...)
 	return reader, nil
 }
@@ -404,6 +417,9 @@ func (r *reading) next() (*store.StagedAccount, bool, error) {
 		if err != nil {
 			return nil, false, err
 		}
+		if r.count == r.most {
+			return nil, false, r.tooMany()
+		}
 		if r.count++; r.progress != nil && r.count%progressEvery == 0 {
 			r.progress(r.count)
 		}
@@ -414,6 +430,13 @@ func (r *reading) next() (*store.StagedAccount, bool, error) {
 		}
 		return &r.account, true, nil
 	}
+}
+
+// tooMany is the error of a source with more objects than are allowed.
+func (r *reading) tooMany() error {
+	return &Error{Kind: Conflict, Op: "aggregate", Subject: r.source.Name, Err: fmt.Errorf(
+		"there are more than %d objects: nothing was changed; look at the source, and raise the limit if it is right",
+		r.most)}
 }
 
 func (r *reading) fault(line int, msg string) {

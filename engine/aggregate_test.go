@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -388,6 +389,66 @@ func TestAggregateTxTwice(t *testing.T) {
 	f.process()
 	if login := f.find("1").Attributes.Get("login").Text(); login != "a" {
 		t.Errorf("login %q", login)
+	}
+}
+
+// Two transactions aggregate the same sources in different orders: one of them loses, is told that it may come again,
+// and does.
+func TestAggregateTxInDifferentOrders(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.apply(companyConfig)
+	texts := map[string]string{"HR": hrRows, "Directory": "sam,mail,emp,groups,active\nann,,1,,true\n"}
+	transaction := func(sources ...string) error {
+		return pgx.BeginFunc(t.Context(), f.pool, func(tx pgx.Tx) error {
+			for _, source := range sources {
+				if _, err := f.AggregateTx(t.Context(), tx, source, strings.NewReader(texts[source]), engine.AggregateOptions{}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	lost := 0
+	persist := func(sources ...string) error {
+		for {
+			err := transaction(sources...)
+			if err == nil {
+				return nil
+			}
+			if demandKind(t, err, engine.Unavailable, "lost against another one"); t.Failed() {
+				return err
+			}
+			lost++
+		}
+	}
+	held, err := f.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = held.Rollback(context.WithoutCancel(t.Context())) }()
+	if _, err := f.AggregateTx(t.Context(), held, "HR", strings.NewReader(hrRows), engine.AggregateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- persist("Directory", "HR") }()
+	f.awaitLock(ended)
+	_, err = f.AggregateTx(t.Context(), held, "Directory", strings.NewReader(texts["Directory"]), engine.AggregateOptions{})
+	won := err == nil
+	if !won {
+		demandKind(t, err, engine.Unavailable, "lost against another one")
+		err = held.Rollback(t.Context())
+	} else {
+		err = held.Commit(t.Context())
+	}
+	if err := errors.Join(err, <-ended, transaction("HR", "Directory")); err != nil {
+		t.Fatal(err)
+	}
+	if n := f.count(`SELECT count(*) FROM muster.accounts`); n != 6 {
+		t.Errorf("there are %d accounts", n)
+	}
+	if won == (lost == 0) {
+		t.Errorf("won %t, and the other one lost %d times", won, lost)
 	}
 }
 

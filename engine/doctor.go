@@ -394,6 +394,8 @@ var verdicts = []verdict{
 	{store.InvariantCorrelated, SeverityFailure, "process the identities", marks(store.InvariantCorrelated)},
 	{store.InvariantManager, SeverityFailure, "process the identities", marks(store.InvariantManager)},
 	{store.InvariantIdentityRefresh, SeverityFailure, "process the identities", marks(store.InvariantIdentityRefresh)},
+	{store.InvariantRefreshFuture, SeverityFailure, "put the clock right, and process the identities",
+		marks(store.InvariantRefreshFuture)},
 	{store.InvariantErrorDue, SeverityFailure, "process the identities", marks(store.InvariantErrorDue)},
 	{store.InvariantLateCorrelation, SeverityWarning, "correlate the accounts, or aggregate their sources",
 		(*examination).correlate},

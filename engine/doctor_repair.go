@@ -372,7 +372,7 @@ func (x *examination) rekeyAccounts(ctx context.Context) (int, string, error) {
 // requeue gives the tasks and batches that did nothing since a time, and whose worker is gone, another job. It returns
 // how many.
 func (e *Engine) requeue(ctx context.Context, tx pgx.Tx, now, since time.Time) (int, error) {
-	tasks, err := e.store.StalledTasks(ctx, tx, e.config.JobSchema, since)
+	tasks, err := e.store.StalledTasks(ctx, tx, e.config.JobSchema, now, since)
 	if err != nil {
 		return 0, err
 	}

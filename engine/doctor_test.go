@@ -215,6 +215,11 @@ var ills = []ill{
 		want: []string{"identity-refresh: {bob}"},
 	},
 	{
+		name: "an identity that was calculated by a clock that was ahead", repaired: true,
+		do:   []string{"UPDATE muster.refresh_state SET last_refresh = now() + interval '1 year' WHERE identity_id = " + bobID},
+		want: []string{"refresh-future: {bob}"},
+	},
+	{
 		name: "an error that nobody tries again", repaired: true,
 		do:   []string{"UPDATE muster.identities SET processing_state = 'ERROR' WHERE alias = '5'"},
 		want: []string{"error-due: {dee}"},

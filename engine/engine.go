@@ -23,6 +23,7 @@ import (
 const (
 	BatchSizeDefault = 1000
 	BatchSizeMax     = 10_000
+	ObjectsDefault   = 10_000_000
 	WorkersDefault   = 2
 	WorkersMax       = 64
 )
@@ -63,6 +64,10 @@ type Config struct {
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
 
+	// Objects is how many objects one aggregation reads at most: accounts, groups, and those that are gone. A source that
+	// has more is taken to be wrong, and nothing of it is kept. Defaults to [ObjectsDefault].
+	Objects int
+
 	// Rules are the host's own calculations, which transforms of the type rule name. The map must not be changed.
 	Rules map[string]transform.Rule
 
@@ -84,6 +89,9 @@ func (c Config) WithDefaults() Config {
 	c.Schema, c.JobSchema = schemas.Schema, schemas.JobSchema
 	if c.BatchSize == 0 {
 		c.BatchSize = BatchSizeDefault
+	}
+	if c.Objects == 0 {
+		c.Objects = ObjectsDefault
 	}
 	if c.Workers == 0 {
 		c.Workers = WorkersDefault
@@ -107,6 +115,9 @@ func (c Config) WithDefaults() Config {
 func (c Config) validate() error {
 	if c.BatchSize < 1 || c.BatchSize > BatchSizeMax {
 		return fmt.Errorf("BatchSize must be between 1 and %d, it is %d", BatchSizeMax, c.BatchSize)
+	}
+	if c.Objects < 1 {
+		return fmt.Errorf("Objects must be at least 1, it is %d", c.Objects)
 	}
 	if c.Workers < 1 || c.Workers > WorkersMax {
 		return fmt.Errorf("Workers must be between 1 and %d, it is %d", WorkersMax, c.Workers)

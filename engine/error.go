@@ -23,7 +23,10 @@ const (
 	Conflict                // the input contradicts what is there
 	RateLimited             // too early; RetryAfter says how long to wait
 	Forbidden               // the caller may not
-	Unavailable             // the database cannot be asked now
+	// Unavailable is what may go well later: the database or a source cannot be asked now, the database takes longer
+	// than it allows, or the transaction lost against another one. The same call may be repeated; a transaction of the
+	// caller's has to be rolled back and run again from its start.
+	Unavailable
 )
 
 // String returns the kind in words.
@@ -128,6 +131,7 @@ func wrap(op, subject string, err error) error {
 	var conflict *store.ConflictError
 	var unavailable *store.UnavailableError
 	var retryable *store.RetryableError
+	var timeout *store.TimeoutError
 	var filter *filterql.Error
 	var text *store.TextError
 	switch {
@@ -135,7 +139,7 @@ func wrap(op, subject string, err error) error {
 		kind = NotFound
 	case errors.As(err, &conflict):
 		kind = Conflict
-	case errors.As(err, &unavailable), errors.As(err, &retryable):
+	case errors.As(err, &unavailable), errors.As(err, &retryable), errors.As(err, &timeout):
 		kind = Unavailable
 	case errors.As(err, &text):
 		kind = Invalid

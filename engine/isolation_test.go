@@ -1,8 +1,10 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,11 +12,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/engine/connector"
@@ -329,4 +334,104 @@ func TestRunTimeRole(t *testing.T) {
 	if d := acme.doctor(engine.DoctorOptions{}); !slices.Equal(notOK(&d), []string{"privileges: acme.tasks"}) {
 		t.Errorf("%q", notOK(&d))
 	}
+}
+
+// journal keeps the errors of a log.
+type journal struct {
+	slog.Handler
+	mutex sync.Mutex
+	lines []string
+}
+
+func (j *journal) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelError }
+
+func (j *journal) Handle(_ context.Context, record slog.Record) error {
+	line := record.Message
+	record.Attrs(func(a slog.Attr) bool {
+		line += " " + a.String()
+		return true
+	})
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	j.lines = append(j.lines, line)
+	return nil
+}
+
+func (j *journal) WithAttrs([]slog.Attr) slog.Handler { return j }
+
+func (j *journal) WithGroup(string) slog.Handler { return j }
+
+// holds reports whether a line has a text in it.
+func (j *journal) holds(text string) bool {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	return slices.ContainsFunc(j.lines, func(line string) bool { return strings.Contains(line, text) })
+}
+
+// idle is a job of no use.
+type idle struct{}
+
+func (idle) Kind() string { return "idle" }
+
+// The queue rebuilds its indexes every night. A role that runs engines may not: an error is logged, the queue goes on,
+// and nothing half built is left. From PostgreSQL 17 on it may, where that was granted.
+func TestReindexAsRunTimeRole(t *testing.T) {
+	t.Parallel()
+	owner, run := storetest.NewRole(t), storetest.NewRole(t)
+	pool := storetest.Empty(t)
+	f := &fixture{nil, t, pool}
+	f.exec(`GRANT ALL ON DATABASE "` + f.text("SELECT current_database()") + `" TO ` + owner.Name)
+	owners, running := owner.As(t, pool), run.As(t, pool)
+	config := migrations.Config{Schema: "acme"}
+	if _, err := migrations.Up(t.Context(), owners, config); err != nil {
+		t.Fatal(err)
+	}
+	if err := migrations.Grant(t.Context(), owners, config, run.Name); err != nil {
+		t.Fatal(err)
+	}
+	acme := engineOn(t, running, "acme")
+	const refused = "must be owner"
+	night := func(ended func(*journal) bool) {
+		t.Helper()
+		log := &journal{Handler: slog.DiscardHandler}
+		workers := river.NewWorkers()
+		river.AddWorker(workers, river.WorkFunc(func(context.Context, *river.Job[idle]) error { return nil }))
+		client, err := river.NewClient(riverpgxv5.New(running), &river.Config{Schema: "acme_jobs", Logger: slog.New(log),
+			Queues: map[string]river.QueueConfig{"other": {MaxWorkers: 1}}, Workers: workers,
+			ReindexerSchedule: river.PeriodicInterval(time.Second)})
+		if err == nil {
+			err = client.Start(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		await(t, "the end of a night", func() bool { return ended(log) })
+		if err := client.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	built := func() string {
+		return f.text(`SELECT string_agg(relfilenode::text, ' ' ORDER BY relname) FROM pg_class WHERE relkind = 'i'
+			AND relnamespace = 'acme_jobs'::regnamespace AND relname NOT LIKE '%\_pkey'`)
+	}
+	before := built()
+	night(func(log *journal) bool { return log.holds(refused) || log.holds("permission denied") })
+	if after := built(); after != before {
+		t.Errorf("indexes were rebuilt: %s, before %s", after, before)
+	}
+	if d := acme.doctor(engine.DoctorOptions{}); len(notOK(&d)) > 0 {
+		t.Errorf("%q", notOK(&d))
+	}
+	if f.count(`SELECT current_setting('server_version_num')::int`) < 170000 {
+		return
+	}
+	if _, err := owners.Exec(t.Context(), `GRANT MAINTAIN ON ALL TABLES IN SCHEMA acme_jobs TO `+run.Name); err != nil {
+		t.Fatal(err)
+	}
+	night(func(log *journal) bool {
+		if log.holds("reindex") {
+			t.Fatalf("with the right to maintain: %q", log.lines)
+		}
+		return built() != before
+	})
 }

@@ -247,8 +247,9 @@ func (c *configuration) profileByName(text string) *configuredProfile {
 
 // ProcessPending carries out every task that waits, with the workers of [Config], until none does: also those that
 // others have begun. It is for programs that have no workers running. Any number of callers may do it at the same
-// time, beside workers. Tasks that are held stay; the result names them. When the context ends, what was committed
-// stays and the rest waits on.
+// time, beside workers. Tasks that are held stay; the result names them. Where the database ends what takes it too
+// long, the other tasks are carried out, and the error is Unavailable. When the context ends, what was committed stays
+// and the rest waits on.
 func (e *Engine) ProcessPending(ctx context.Context, options ProcessOptions) (ProcessResult, error) {
 	var total ProcessResult
 	var mutex sync.Mutex
@@ -270,8 +271,13 @@ func (e *Engine) ProcessPending(ctx context.Context, options ProcessOptions) (Pr
 		if err != nil || len(open) == 0 {
 			return total, wrap("process", "", err)
 		}
+		var slow error // of a task that the database takes too long for: the others do not wait for it
 		for _, task := range open {
 			state, err := e.work(ctx, task, func() bool { return true }, report)
+			if timedOut(err) {
+				slow = err
+				continue
+			}
 			if err != nil {
 				return total, wrap("process", "", err)
 			}
@@ -281,6 +287,9 @@ func (e *Engine) ProcessPending(ctx context.Context, options ProcessOptions) (Pr
 			if err := e.dropJob(ctx, task); err != nil {
 				return total, wrap("process", "", err)
 			}
+		}
+		if slow != nil {
+			return total, wrap("process", "", slow)
 		}
 	}
 }
@@ -528,34 +537,106 @@ func (e *Engine) isolates(ctx context.Context, err error) bool {
 		!errors.As(err, &unavailable) && !errors.As(err, &lost)
 }
 
-// processHalves calculates the identities of a batch that failed in two halves, and so on, until the one at fault
-// stands alone and gets the error.
+// processHalves calculates the identities of a batch that failed in two halves, and so on, until those at fault stand
+// alone and get the error. Where the database ends what takes too long, the halves are what it has the time for; who
+// takes too long alone is at fault only where others do not.
 func (e *Engine) processHalves(ctx context.Context, task store.ID, requests []store.RefreshRequest, failure error) (
 	store.TaskCounts, error,
 ) {
-	if len(requests) == 1 {
-		return e.fail(ctx, task, requests[0], failure)
+	h := &halving{e: e, task: task}
+	err := h.split(ctx, requests, failure)
+	for _, request := range h.slow {
+		if err != nil {
+			break
+		}
+		err = h.again(ctx, request)
 	}
-	var total store.TaskCounts
+	return h.counts, err
+}
+
+// slowMax is how many identities take too long, each alone and before any other does not, until the database is taken
+// to be slow.
+const slowMax = 3
+
+// halving is the work on a batch that failed.
+type halving struct {
+	e      *Engine
+	task   store.ID
+	counts store.TaskCounts
+	works  bool // some identities could be calculated
+	// slow are identities that took too long alone; timeout is the error of the last.
+	slow    []store.RefreshRequest
+	timeout error
+}
+
+// split calculates two halves of what failed.
+func (h *halving) split(ctx context.Context, requests []store.RefreshRequest, failure error) error {
+	if len(requests) == 1 {
+		return h.blame(ctx, requests[0], failure)
+	}
 	for _, half := range [][]store.RefreshRequest{requests[:len(requests)/2], requests[len(requests)/2:]} {
-		var counts store.TaskCounts
-		err := e.inTx(ctx, func(tx pgx.Tx) error {
-			locked, err := e.store.RelockRefreshRequests(ctx, tx, requestIDs(half))
-			if err != nil || len(locked) == 0 {
-				return err
-			}
-			counts, err = e.processRequests(ctx, tx, task, locked)
-			return err
-		})
-		if err != nil && e.isolates(ctx, err) {
-			counts, err = e.processHalves(ctx, task, half, err)
+		err := h.process(ctx, half)
+		if err != nil && h.e.isolates(ctx, err) {
+			err = h.split(ctx, half, err)
 		}
 		if err != nil {
-			return total, err
+			return err
 		}
-		total = addCounts(total, counts)
 	}
-	return total, nil
+	return nil
+}
+
+// process calculates some of the identities.
+func (h *halving) process(ctx context.Context, requests []store.RefreshRequest) error {
+	var counts store.TaskCounts
+	err := h.e.inTx(ctx, func(tx pgx.Tx) error {
+		locked, err := h.e.store.RelockRefreshRequests(ctx, tx, requestIDs(requests))
+		if err != nil || len(locked) == 0 {
+			return err
+		}
+		counts, err = h.e.processRequests(ctx, tx, h.task, locked)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	h.works = h.works || counts.Identities > 0
+	h.counts = addCounts(h.counts, counts)
+	return nil
+}
+
+// blame gives an identity that failed alone its error, unless it took too long: then it gets another chance.
+func (h *halving) blame(ctx context.Context, request store.RefreshRequest, failure error) error {
+	if !timedOut(failure) {
+		counts, err := h.e.fail(ctx, h.task, request, failure)
+		h.counts = addCounts(h.counts, counts)
+		return err
+	}
+	h.slow, h.timeout = append(h.slow, request), failure
+	if !h.works && len(h.slow) == slowMax {
+		return failure
+	}
+	return nil
+}
+
+// again calculates an identity anew that took too long alone. It gets the error where it still does and others did not:
+// otherwise all of them wait for better times.
+func (h *halving) again(ctx context.Context, request store.RefreshRequest) error {
+	if !h.works {
+		return h.timeout
+	}
+	err := h.process(ctx, []store.RefreshRequest{request})
+	if err == nil || !h.e.isolates(ctx, err) {
+		return err
+	}
+	counts, err := h.e.fail(ctx, h.task, request, err)
+	h.counts = addCounts(h.counts, counts)
+	return err
+}
+
+func timedOut(err error) bool {
+	var timeout *store.TimeoutError
+	return errors.As(err, &timeout)
 }
 
 func requestIDs(requests []store.RefreshRequest) []int64 {

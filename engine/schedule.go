@@ -60,8 +60,9 @@ const stalledAfter = time.Minute
 
 // RunSchedule does what is due by the clock: it begins the last slot, 08:00 or 20:00 in the tenant's time zone, unless
 // an engine has begun it, and launches the processing of the identities that are due, of those between the slots whose
-// dates have come, and again of tasks whose worker is gone. A started engine calls it every half minute; calling it
-// more often, or from many processes at once, does no harm. Of slots that were missed only the last one is made up for.
+// dates have come, the aggregation of sources by their schedules, and again what a worker did that is gone. A started
+// engine calls it every half minute; calling it more often, or from many processes at once, does no harm. Of slots that
+// were missed only the last one is made up for.
 func (e *Engine) RunSchedule(ctx context.Context) (ScheduleResult, error) {
 	const op = "run the schedule"
 	var result ScheduleResult

@@ -138,6 +138,9 @@ func (e *Engine) aggregateFrom(ctx context.Context, id store.ID, c connector.Con
 	options AggregateOptions, result *AggregateResult,
 ) error {
 	return e.inTx(ctx, func(tx pgx.Tx) error {
+		if err := e.store.BeginReading(ctx, tx, id); err != nil {
+			return err
+		}
 		configuration, source, err := e.sourceFor(ctx, tx, id.String())
 		if err != nil {
 			return err
@@ -147,8 +150,13 @@ func (e *Engine) aggregateFrom(ctx context.Context, id store.ID, c connector.Con
 		defer stop()
 		names := map[store.EntitlementValue]string{}
 		var gone []string
+		var reading *reading
+		others := 0 // objects that are no accounts
 		objects := func() (*connector.Object, error) {
-			for {
+			for ; ; others++ {
+				if reading.count+others > reading.most {
+					return nil, reading.tooMany()
+				}
 				object, err, more := next()
 				switch {
 				case !more:
@@ -166,7 +174,7 @@ func (e *Engine) aggregateFrom(ctx context.Context, id store.ID, c connector.Con
 				}
 			}
 		}
-		reading := newReading(source, objects, options.Progress)
+		reading = e.newReading(source, objects, options)
 		options.Delta = since != ""
 		*result, err = e.aggregateRead(ctx, tx, configuration.version, source, reading, options,
 			func() []string { return gone })
@@ -212,21 +220,30 @@ func (*aggregateWorker) Timeout(*river.Job[aggregateSource]) time.Duration { ret
 // aggregationTimeout ends an aggregation by schedule that hangs.
 const aggregationTimeout = 4 * time.Hour
 
-// Work aggregates a source. What fails is noted, and tried again at the next time of the schedule.
+// aggregationAttemptsMax is how often an aggregation by schedule is begun whose worker, or whose database, goes away in
+// the middle. What the source itself refuses is tried again at the next time of the schedule.
+const aggregationAttemptsMax = 5
+
+// Work aggregates a source. What fails is noted, and tried again at the next time of the schedule. Where the engine
+// stops or the database goes away, it is tried again soon.
 func (w *aggregateWorker) Work(ctx context.Context, job *river.Job[aggregateSource]) error {
+	id, parsed := parsedID(job.Args.Source)
+	if !parsed {
+		return river.JobCancel(errors.New("the job names no source"))
+	}
 	result, err := w.e.AggregateSource(ctx, job.Args.Source, AggregateOptions{Delta: true})
-	if ctx.Err() != nil {
-		return ctx.Err()
+	var unavailable *store.UnavailableError
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return river.JobSnooze(0) // another engine goes on, or this one when it is started again
+	case errors.As(err, &unavailable) && job.Attempt < job.MaxAttempts:
+		return errors.New(store.Reason(err))
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return w.e.noteAggregationError(context.WithoutCancel(ctx), id,
+			fmt.Sprintf("it was ended after %s", aggregationTimeout))
+	case err != nil:
+		return w.e.noteAggregationError(ctx, id, reasonText(err))
 	}
-	if err != nil {
-		id, parsed := parsedID(job.Args.Source)
-		if !parsed {
-			return river.JobCancel(err)
-		}
-		w.e.config.Logger.WarnContext(ctx, "a scheduled aggregation failed", "source", job.Args.Source)
-		return w.e.store.NoteAggregationError(ctx, w.e.pool, id, reasonText(err), w.e.now())
-	}
-	id, _ := parsedID(job.Args.Source)
 	text, err := json.Marshal(result)
 	if err != nil {
 		return err
@@ -234,9 +251,52 @@ func (w *aggregateWorker) Work(ctx context.Context, job *river.Job[aggregateSour
 	return w.e.store.NoteAggregationResult(ctx, w.e.pool, id, text)
 }
 
+// noteAggregationError notes why an aggregation by schedule failed.
+func (e *Engine) noteAggregationError(ctx context.Context, source store.ID, reason string) error {
+	e.config.Logger.WarnContext(ctx, "a scheduled aggregation failed", "source", source.String())
+	return e.store.NoteAggregationError(ctx, e.pool, source, reason, e.now())
+}
+
+// resumeAggregations gives aggregations by schedule whose worker is gone to another one. A worker shows by a lock that
+// it is there while it reads and writes, but not in the moments before and after that: where it is taken for gone then,
+// the source is read twice, which does no harm.
+func (e *Engine) resumeAggregations(ctx context.Context) error {
+	running, err := e.store.RunningAggregations(ctx, e.pool, e.config.JobSchema, aggregateSource{}.Kind(), stalledAfter)
+	if err != nil {
+		return err
+	}
+	for i := range running {
+		job := &running[i]
+		id, parsed := parsedID(job.Source)
+		if !parsed {
+			continue // it ends by itself
+		}
+		returned := false
+		err := e.inTx(ctx, func(tx pgx.Tx) error {
+			read, err := e.store.IsRead(ctx, tx, id)
+			if err != nil || read {
+				return err
+			}
+			returned, err = e.store.ReturnJob(ctx, tx, e.config.JobSchema, job)
+			return err
+		})
+		if err == nil && returned && job.Attempt >= job.MaxAttempts {
+			err = e.noteAggregationError(ctx, id,
+				fmt.Sprintf("its worker went away in the middle, %d times", job.Attempt))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // runAggregations launches the aggregation of the sources whose time has come. Of times that were missed one is made up
 // for.
 func (e *Engine) runAggregations(ctx context.Context) error {
+	if err := e.resumeAggregations(ctx); err != nil {
+		return err
+	}
 	c, err := e.currentConfiguration(ctx)
 	if err != nil {
 		return err
@@ -251,13 +311,17 @@ func (e *Engine) runAggregations(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		latest, err := e.nextAggregation(expression, next)
+		if err != nil {
+			return err
+		}
 		err = e.inTx(ctx, func(tx pgx.Tx) error {
-			due, err := e.store.TakeAggregation(ctx, tx, source.id, expression, now, next)
+			due, err := e.store.TakeAggregation(ctx, tx, source.id, expression, now, next, latest)
 			if err != nil || !due {
 				return err
 			}
 			_, err = e.insert(ctx, tx, aggregateSource{Source: source.id.String()}, &river.InsertOpts{
-				Queue: queueAggregation, MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByArgs: true,
+				Queue: queueAggregation, MaxAttempts: aggregationAttemptsMax, UniqueOpts: river.UniqueOpts{ByArgs: true,
 					ByState: []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStatePending,
 						rivertype.JobStateRunning, rivertype.JobStateRetryable, rivertype.JobStateScheduled}}})
 			return err

@@ -139,10 +139,11 @@ func (s *Store) NoteAggregationResult(ctx context.Context, q Querier, source ID,
 }
 
 // TakeAggregation reports whether the time of a source's schedule has come, and then sets the next one: of several
-// callers one is told so. A schedule that is new begins with its next time.
-func (s *Store) TakeAggregation(ctx context.Context, tx pgx.Tx, source ID, schedule string, now, next time.Time) (bool,
-	error,
-) {
+// callers one is told so. A schedule that is new begins with its next time, and so does one whose next time is after
+// latest: it was set by a clock that was ahead.
+func (s *Store) TakeAggregation(ctx context.Context, tx pgx.Tx, source ID, schedule string, now, next,
+	latest time.Time,
+) (bool, error) {
 	const statement = `
 		WITH old AS (
 		    SELECT next FROM muster.source_aggregations
@@ -152,10 +153,49 @@ func (s *Store) TakeAggregation(ctx context.Context, tx pgx.Tx, source ID, sched
 		    INSERT INTO muster.source_aggregations AS a (source_id, schedule, next) VALUES ($1, $2, $4)
 		    ON CONFLICT ON CONSTRAINT source_aggregations_pkey
 		    DO UPDATE SET schedule = excluded.schedule, next = excluded.next
-		    WHERE a.schedule IS DISTINCT FROM excluded.schedule OR a.next <= $3
+		    WHERE a.schedule IS DISTINCT FROM excluded.schedule OR a.next <= $3 OR a.next > $5
 		)
 		SELECT EXISTS (SELECT FROM old WHERE next <= $3)`
 	var due bool
-	err := tx.QueryRow(ctx, s.sql(statement), source, schedule, now, next).Scan(&due)
+	err := tx.QueryRow(ctx, s.sql(statement), source, schedule, now, next, latest).Scan(&due)
 	return due, mapError(err)
+}
+
+// RunningJob is a job that the queue has given to a worker.
+type RunningJob struct {
+	ID          int64
+	Source      string // of its arguments
+	Attempt     int
+	MaxAttempts int
+}
+
+// RunningAggregations returns the jobs of a kind that were given to a worker longer ago than a time, by the server's
+// clock: the queue's times are its.
+func (s *Store) RunningAggregations(ctx context.Context, q Querier, jobSchema, kind string, longer time.Duration) (
+	[]RunningJob, error,
+) {
+	statement := `
+		SELECT id, args ->> 'source', attempt, max_attempts
+		FROM ` + jobSchema + `.river_job
+		WHERE state = 'running' AND kind = $1 AND attempted_at < now() - $2::interval
+		ORDER BY id`
+	return collect(ctx, q, statement, pgx.RowToStructByPos[RunningJob], kind, longer)
+}
+
+// ReturnJob takes a job from a worker that is gone: another one gets it at once, or nobody does any more where it was
+// tried often enough. It is what the queue itself does when the job's time is over, and does nothing where the worker
+// has ended it meanwhile.
+func (s *Store) ReturnJob(ctx context.Context, tx pgx.Tx, jobSchema string, job *RunningJob) (returned bool,
+	err error,
+) {
+	statement := `
+		UPDATE ` + jobSchema + `.river_job
+		SET state = CASE WHEN attempt < max_attempts THEN 'available' ELSE 'discarded' END::` + jobSchema + `.river_job_state,
+		    finalized_at = CASE WHEN attempt < max_attempts THEN NULL ELSE now() END,
+		    scheduled_at = now(),
+		    errors = array_append(errors, jsonb_build_object('at', now(), 'attempt', attempt,
+		                                                     'error', 'the worker is gone', 'trace', ''))
+		WHERE id = $1 AND attempt = $2 AND state = 'running'`
+	tag, err := tx.Exec(ctx, statement, job.ID, job.Attempt)
+	return tag.RowsAffected() > 0, mapError(err)
 }

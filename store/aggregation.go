@@ -52,6 +52,9 @@ func (s *Store) Stage(ctx context.Context, tx pgx.Tx, next StageRows) (int64, er
 	}
 	rows := &stageSource{next: next, values: make([]any, len(columns))}
 	count, err := tx.CopyFrom(ctx, pgx.Identifier{"pg_temp", "aggregation_stage"}, columns, rows)
+	if rows.err != nil {
+		return 0, rows.err // what the database says of it is that the client gave up
+	}
 	if err != nil {
 		return 0, mapError(err)
 	}
@@ -111,6 +114,20 @@ func (s *Store) DropDuplicates(ctx context.Context, tx pgx.Tx) ([]Duplicate, err
 		)
 		SELECT native_identity, line, first FROM dropped ORDER BY line`
 	return collect(ctx, tx, statement, pgx.RowToStructByPos[Duplicate])
+}
+
+// BeginReading shows, until the transaction ends, that somebody reads a source by its connector. Any number may.
+func (s *Store) BeginReading(ctx context.Context, tx pgx.Tx, source ID) error {
+	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock_shared", readingLock, s.schema+source.String())
+}
+
+// IsRead reports whether somebody reads a source by its connector. Where nobody does, nobody begins to before the
+// transaction ends.
+func (s *Store) IsRead(ctx context.Context, tx pgx.Tx, source ID) (bool, error) {
+	var free bool
+	err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1, hashtext($2))`, readingLock,
+		s.schema+source.String()).Scan(&free)
+	return !free, mapError(err)
 }
 
 // LockSource keeps other aggregations of a source waiting until the transaction ends. It returns [ErrNotFound] for a
@@ -374,6 +391,9 @@ const (
 	// deletionLock keeps deletions of identities and aggregations apart: either waits for rows that the other has, an
 	// aggregation for the identities that its accounts find, a deletion for the accounts that the identity has.
 	deletionLock = 1836413814
+	// readingLock is shared by those who read a source by its connector, from the beginning of the reading to the end of
+	// the transaction: it falls with the process, and so tells who is still there.
+	readingLock = 1836413815
 )
 
 // advisoryLock takes a lock on what subject names, until the transaction ends. Two subjects may share a lock by chance,

@@ -216,6 +216,7 @@ const (
 	InvariantMessageLease     Invariant = "notification-lease"
 	InvariantOperationBatch   Invariant = "operation-batch"
 	InvariantOperationOpen    Invariant = "operation-open"
+	InvariantRefreshFuture    Invariant = "refresh-future"
 	InvariantRequestStale     Invariant = "request-stale"
 	InvariantRequestTask      Invariant = "request-task"
 	InvariantSequence         Invariant = "sequence"
@@ -243,7 +244,8 @@ var invariants = map[Invariant]string{
 	InvariantBatchJob: `
 		SELECT ` + idSQL("b.id") + `
 		FROM muster.provisioning_batches b, given
-		WHERE b.created < given.stalled AND (b.leased IS NULL OR b.leased < given.now)
+		WHERE b.created NOT BETWEEN given.stalled AND given.now + ` + leaseMost + `
+		  AND (b.leased IS NULL OR b.leased NOT BETWEEN given.now AND given.now + ` + leaseMost + `)
 		  AND NOT EXISTS (SELECT FROM muster_jobs.river_job j WHERE j.id = b.job_id AND j.state IN ` + waitingJob + `)`,
 	// A worker that ends gives its batch back.
 	InvariantBatchLease: `
@@ -270,6 +272,12 @@ var invariants = map[Invariant]string{
 	// Readers of events wait for the transactions before them: one of another server never ends here.
 	InvariantEventHorizon: `
 		SELECT id::text FROM muster.identity_events WHERE transaction_id >= pg_snapshot_xmax(pg_current_snapshot())`,
+	// A refresh that is to come was done by a clock that was ahead: what depends on the date may be wrong since.
+	InvariantRefreshFuture: `
+		SELECT ` + idSQL("r.identity_id") + `
+		FROM muster.refresh_state r, given
+		WHERE r.last_refresh > given.now + interval '1 hour'
+		  AND NOT EXISTS (SELECT FROM muster.refresh_requests w WHERE w.identity_id = r.identity_id)`,
 	// An identity is marked in the transaction that creates it; the mark goes in the one that notes its first refresh.
 	InvariantIdentityRefresh: `
 		SELECT ` + idSQL("i.id") + `

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -41,6 +42,17 @@ func (e *UnavailableError) Error() string { return "the database is not availabl
 
 // Unwrap returns the cause.
 func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// TimeoutError says that the database ended a statement or a transaction that took longer than its settings allow, or
+// that somebody cancelled. The same call may work later, or with less to do.
+type TimeoutError struct{ Err error }
+
+func (e *TimeoutError) Error() string {
+	return "the database ended a statement that took longer than it allows: " + e.Err.Error()
+}
+
+// Unwrap returns the database's error.
+func (e *TimeoutError) Unwrap() error { return e.Err }
 
 // TextError says that the database cannot hold a text it was given: it keeps UTF-8 without NUL characters.
 type TextError struct{ Err error }
@@ -145,11 +157,17 @@ func mapError(err error) error {
 		return &ConflictError{pgErr.ConstraintName, pgErr}
 	case pgErr.Code == "22021", pgErr.Code == "22P05":
 		return &TextError{pgErr}
+	case slices.Contains(timeouts, pgErr.Code):
+		return &TimeoutError{pgErr}
 	case unavailable(pgErr.Code):
 		return &UnavailableError{pgErr}
 	}
 	return err
 }
+
+// timeouts are the SQLSTATEs of statement_timeout, or of somebody who cancels; of lock_timeout; of
+// idle_in_transaction_session_timeout; and of transaction_timeout.
+var timeouts = []string{"57014", "55P03", "25P03", "25P04"}
 
 // unavailable reports whether an SQLSTATE says that the server cannot be asked now, whatever it was asked: there is no
 // connection, it lacks memory, disk or connections, it is shut down, its system failed, or it is a standby.
@@ -166,8 +184,11 @@ func unavailable(code string) bool {
 func Reason(err error) string {
 	var conflict *ConflictError
 	var text *TextError
+	var timeout *TimeoutError
 	var pgErr *pgconn.PgError
 	switch {
+	case errors.As(err, &timeout):
+		return "the database ended it, because it took longer than it allows"
 	case errors.As(err, &conflict):
 		return conflict.Error()
 	case errors.As(err, &text):

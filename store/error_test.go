@@ -17,6 +17,7 @@ func TestMapError(t *testing.T) {
 	var unavailable *UnavailableError
 	var retryable *RetryableError
 	var conflict *ConflictError
+	var timeout *TimeoutError
 	for name, test := range map[string]struct {
 		err  error
 		want any
@@ -32,6 +33,10 @@ func TestMapError(t *testing.T) {
 		"too many connections":       {&pgconn.PgError{Code: "53300"}, &unavailable},
 		"read error of the disk":     {&pgconn.PgError{Code: "58030"}, &unavailable},
 		"a standby":                  {&pgconn.PgError{Code: "25006"}, &unavailable},
+		"a statement's time-out":     {&pgconn.PgError{Code: "57014"}, &timeout},
+		"a lock's time-out":          {&pgconn.PgError{Code: "55P03"}, &timeout},
+		"an idle transaction":        {&pgconn.PgError{Code: "25P03"}, &timeout},
+		"a transaction's time-out":   {&pgconn.PgError{Code: "25P04"}, &timeout},
 		"serialization":              {&pgconn.PgError{Code: "40001"}, &retryable},
 		"deadlock":                   {&pgconn.PgError{Code: "40P01"}, &retryable},
 		"constraint":                 {&pgconn.PgError{Code: "23505", ConstraintName: "sources_name_unique"}, &conflict},

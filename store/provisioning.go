@@ -183,12 +183,15 @@ func (s *Store) SetBatchJob(ctx context.Context, tx pgx.Tx, id ID, job int64) er
 	return mapError(err)
 }
 
+// leaseMost is longer than anybody takes a lease for: one that ends later was taken by a clock that was ahead.
+const leaseMost = `interval '1 hour'`
+
 // LeaseBatch gives a batch to the caller until a time, unless another one has it, and returns its source. It returns
 // [ErrNotFound] when the batch is done or has been given away.
 func (s *Store) LeaseBatch(ctx context.Context, q Querier, id ID, now, until time.Time) (source ID, err error) {
 	const statement = `
 		UPDATE muster.provisioning_batches SET leased = $3
-		WHERE id = $1 AND (leased IS NULL OR leased < $2)
+		WHERE id = $1 AND (leased IS NULL OR leased NOT BETWEEN $2 AND $2::timestamptz + ` + leaseMost + `)
 		RETURNING source_id`
 	err = q.QueryRow(ctx, s.sql(statement), id, now, until).Scan(&source)
 	return source, mapError(err)
@@ -301,7 +304,8 @@ func (s *Store) StalledBatches(ctx context.Context, tx pgx.Tx, jobSchema string,
 	statement := s.sql(`
 		SELECT b.id
 		FROM muster.provisioning_batches b
-		WHERE b.created < $2 AND (b.leased IS NULL OR b.leased < $1)
+		WHERE b.created NOT BETWEEN $2 AND $1::timestamptz + `+leaseMost+`
+		  AND (b.leased IS NULL OR b.leased NOT BETWEEN $1 AND $1::timestamptz + `+leaseMost+`)
 		  AND NOT EXISTS (SELECT FROM `) + jobSchema + `.river_job j
 		                  WHERE j.id = b.job_id AND j.state IN ('available', 'pending', 'retryable', 'scheduled'))
 		ORDER BY b.id

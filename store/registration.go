@@ -196,7 +196,7 @@ func (s *Store) ClaimNotification(ctx context.Context, tx pgx.Tx, task ID, below
 		WHERE id = (
 		    SELECT id FROM muster.notifications
 		    WHERE task_id = $1 AND state = 'PENDING' AND (attempts < $2 OR attempts >= $3)
-		      AND (leased IS NULL OR leased < $4)
+		      AND (leased IS NULL OR leased NOT BETWEEN $4 AND $4::timestamptz + ` + leaseMost + `)
 		    ORDER BY id
 		    LIMIT 1
 		    FOR UPDATE SKIP LOCKED

@@ -401,16 +401,19 @@ func (s *Store) SetTaskJob(ctx context.Context, tx pgx.Tx, id ID, job int64, now
 
 // StalledTasks returns the tasks that are open, not held, did nothing since a time and have no job that waits for its
 // turn: those whose worker is gone. It locks them.
-func (s *Store) StalledTasks(ctx context.Context, tx pgx.Tx, jobSchema string, since time.Time) ([]StalledTask, error) {
+func (s *Store) StalledTasks(ctx context.Context, tx pgx.Tx, jobSchema string, now, since time.Time) ([]StalledTask,
+	error,
+) {
 	statement := s.sql(`
 		SELECT t.id, t.kind
 		FROM muster.tasks t
-		WHERE t.completed IS NULL AND t.held IS NULL AND t.modified < $1
+		WHERE t.completed IS NULL AND t.held IS NULL
+		  AND t.modified NOT BETWEEN $1 AND $2::timestamptz + `+leaseMost+`
 		  AND NOT EXISTS (SELECT FROM `) + jobSchema + `.river_job j
 		                  WHERE j.id = t.job_id AND j.state IN ('available', 'pending', 'retryable', 'scheduled'))
 		ORDER BY t.id
 		FOR UPDATE OF t SKIP LOCKED`
-	return collect(ctx, tx, statement, pgx.RowToStructByPos[StalledTask], since)
+	return collect(ctx, tx, statement, pgx.RowToStructByPos[StalledTask], since, now)
 }
 
 // StalledTask is a task whose worker is gone.

@@ -13,6 +13,7 @@ import (
 func (a *app) aggregateCommand() *cobra.Command {
 	var file, delimiter, maxDeletions, output string
 	var delta, noProcess bool
+	var maxObjects int
 	cmd := &cobra.Command{
 		Use:   "aggregate SOURCE --file ACCOUNTS.csv",
 		Short: "Read the accounts of a source from delimited text",
@@ -22,7 +23,10 @@ be of any size. A row that cannot be read is reported with its line and left out
 removed, unless it is a delta; more than --max-deletions refuse the whole aggregation, and nothing is changed.`,
 		Args: exactArgs(1, "one SOURCE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			options := engine.AggregateOptions{Delimiter: delimiter, Delta: delta}
+			options := engine.AggregateOptions{Delimiter: delimiter, Delta: delta, MaxObjects: maxObjects}
+			if maxObjects < 1 {
+				return usage("--max-objects: at least 1 is expected")
+			}
 			if file == "" {
 				return usage("nothing to read: name the accounts with --file, - for standard input")
 			}
@@ -65,6 +69,7 @@ removed, unless it is a delta; more than --max-deletions refuse the whole aggreg
 	flags.BoolVar(&delta, "delta", false, "the text holds only some of the accounts: remove none")
 	flags.StringVar(&maxDeletions, "max-deletions", "",
 		"accounts that may be removed, as 25 or as 10% (default: the source's deleteThreshold)")
+	flags.IntVar(&maxObjects, "max-objects", engine.ObjectsDefault, "objects that may be read, so many or none at all")
 	flags.BoolVar(&noProcess, "no-process", false, "leave the identities concerned marked, and do not process them")
 	flags.StringVarP(&output, "output", "o", "text", "text or json")
 	return cmd

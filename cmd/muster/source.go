@@ -85,6 +85,7 @@ func (a *app) sourceDiscoverCommand() *cobra.Command {
 
 func (a *app) sourceAggregateCommand() *cobra.Command {
 	var maxDeletions string
+	var maxObjects int
 	var changes, noProcess bool
 	cmd := &cobra.Command{
 		Use: "aggregate SOURCE", Short: "Read the accounts of a source by its connector",
@@ -93,7 +94,10 @@ func (a *app) sourceAggregateCommand() *cobra.Command {
 		Args: exactArgs(1, "one SOURCE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			options := engine.AggregateOptions{Delta: changes}
+			options := engine.AggregateOptions{Delta: changes, MaxObjects: maxObjects}
+			if maxObjects < 1 {
+				return usage("--max-objects: at least 1 is expected")
+			}
 			if maxDeletions != "" {
 				limit, err := engine.ParseDeletionLimit(maxDeletions)
 				if err != nil {
@@ -118,6 +122,7 @@ func (a *app) sourceAggregateCommand() *cobra.Command {
 	flags.BoolVar(&changes, "changes", false, "read only what changed since the last time")
 	flags.StringVar(&maxDeletions, "max-deletions", "",
 		"accounts that may be removed, as 25 or as 10% (default: the source's deleteThreshold)")
+	flags.IntVar(&maxObjects, "max-objects", engine.ObjectsDefault, "objects that may be read, so many or none at all")
 	flags.BoolVar(&noProcess, "no-process", false, "leave the identities concerned marked, and do not process them")
 	return cmd
 }

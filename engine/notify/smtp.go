@@ -85,8 +85,14 @@ func NewSMTP(config SMTPConfig) (*SMTP, error) {
 	return &SMTP{config, from, composer}, nil
 }
 
-func (s *SMTP) client() (*gomail.Client, error) {
-	options := []gomail.Option{gomail.WithPort(s.config.Port), gomail.WithTimeout(s.config.Timeout)}
+// client returns a client whose server is waited for no longer than the context lasts: the library heeds that only while
+// it connects.
+func (s *SMTP) client(ctx context.Context) (*gomail.Client, error) {
+	timeout := s.config.Timeout
+	if end, limited := ctx.Deadline(); limited {
+		timeout = max(min(timeout, time.Until(end)), time.Millisecond)
+	}
+	options := []gomail.Option{gomail.WithPort(s.config.Port), gomail.WithTimeout(timeout)}
 	switch s.config.Encryption {
 	case TLS:
 		options = append(options, gomail.WithSSL())
@@ -105,13 +111,14 @@ func (s *SMTP) client() (*gomail.Client, error) {
 	return gomail.NewClient(s.config.Host, options...)
 }
 
-// Notify implements [engine.Notifier].
+// Notify implements [engine.Notifier]. Where the context is cancelled while a server is waited for, that goes on for at
+// most the time-out.
 func (s *SMTP) Notify(ctx context.Context, m *engine.Message) error {
 	message, err := s.message(m)
 	if err != nil {
 		return err
 	}
-	client, err := s.client()
+	client, err := s.client(ctx)
 	if err != nil {
 		return err
 	}

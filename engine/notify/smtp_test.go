@@ -269,6 +269,44 @@ func TestHostileAndRefused(t *testing.T) {
 	}
 }
 
+// A server that refuses for now is told from one that refuses for good by its code, and a server that says nothing holds
+// nobody up for longer than the time-out.
+func TestRefusedForNowAndHanging(t *testing.T) {
+	s := start(t, false)
+	n := s.notifier(t, func(*notify.SMTPConfig) {})
+	s.refuses = &smtp.SMTPError{Code: 450, Message: "no ayse@example.com now"}
+	if err := n.Notify(t.Context(), message(func(*engine.Message) {})); err == nil || !strings.Contains(err.Error(), "code 450") ||
+		strings.Contains(err.Error(), "ayse") {
+		t.Errorf("for now: %v", err)
+	}
+	s.refuses = nil
+	if err := n.Notify(t.Context(), message(func(*engine.Message) {})); err != nil || len(s.mail) != 1 {
+		t.Errorf("then: %v, %d messages", err, len(s.mail))
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	silent := s.notifier(t, func(c *notify.SMTPConfig) {
+		c.Port, c.Timeout = listener.Addr().(*net.TCPAddr).Port, 200*time.Millisecond
+	})
+	began := time.Now()
+	err = silent.Notify(t.Context(), message(func(*engine.Message) {}))
+	if err == nil || time.Since(began) > 10*time.Second {
+		t.Errorf("a server that says nothing: %v, after %s", err, time.Since(began))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	patient := s.notifier(t, func(c *notify.SMTPConfig) {
+		c.Port, c.Timeout = listener.Addr().(*net.TCPAddr).Port, time.Minute
+	})
+	began = time.Now()
+	if err := patient.Notify(ctx, message(func(*engine.Message) {})); err == nil || time.Since(began) > 10*time.Second {
+		t.Errorf("a context that ends: %v, after %s", err, time.Since(began))
+	}
+}
+
 // A message that the server has accepted is sent, also when the connection breaks before the end of the conversation.
 func TestAcceptedIsSent(t *testing.T) {
 	s := start(t, false)
