@@ -58,30 +58,21 @@ func (e *Engine) ListIdentities(ctx context.Context, params ListParams) (Identit
 	if err != nil {
 		return IdentityPage{}, wrap(op, "", err)
 	}
-	page := IdentityPage{Identities: []Identity{}}
-	if params.Count {
-		total, err := e.store.CountIdentities(ctx, e.pool, query)
-		if err != nil {
-			return IdentityPage{}, wrap(op, "", err)
-		}
-		page.Total = &total
-	}
-	if query.Limit == 0 {
-		return page, nil
-	}
-	rows, keys, err := e.store.ListIdentities(ctx, e.pool, query)
+	list, err := e.store.ListIdentities(ctx, e.pool, query, params.Count)
 	if err != nil {
 		return IdentityPage{}, wrap(op, "", err)
 	}
-	for i := range rows {
-		identity, err := identityOf(&rows[i])
-		if err != nil {
+	page := IdentityPage{Identities: make([]Identity, len(list.Identities))}
+	if params.Count {
+		page.Total = &list.Total
+	}
+	for i := range list.Identities {
+		if page.Identities[i], err = identityOf(&list.Identities[i]); err != nil {
 			return IdentityPage{}, wrap(op, "", err)
 		}
-		page.Identities = append(page.Identities, identity)
 	}
-	if len(rows) == query.Limit {
-		page.Next, err = query.Order.Cursor(keys[len(keys)-1])
+	if list.Last != nil {
+		page.Next, err = query.Order.Cursor(list.Last)
 		if errors.Is(err, filterql.ErrCursorTooLong) {
 			return IdentityPage{}, invalid(op, "sorters", "%w: sort by another field", err)
 		}

@@ -26,12 +26,12 @@ func TestPagesAreOneStatement(t *testing.T) {
 	}
 	seen := map[store.ID]bool{}
 	for offset := 1; offset <= 91; offset += 10 {
-		rows, _, err := s.ListIdentities(t.Context(), conn, store.IdentityQuery{Order: order, Limit: 10, Offset: offset})
+		list, err := s.ListIdentities(t.Context(), conn, store.IdentityQuery{Order: order, Limit: 10, Offset: offset}, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range rows {
-			seen[rows[i].ID] = true
+		for i := range list.Identities {
+			seen[list.Identities[i].ID] = true
 		}
 	}
 	if len(seen) != 99 {

@@ -183,8 +183,9 @@ func BenchmarkListIdentities(b *testing.B) {
 		b.Run(fmt.Sprintf("offset=%d", offset), func(b *testing.B) {
 			query := store.IdentityQuery{Order: order, CorrelatedOnly: true, Limit: filterql.LimitMax, Offset: offset}
 			for b.Loop() {
-				if rows, _, err := s.ListIdentities(b.Context(), pool, query); err != nil || len(rows) != query.Limit {
-					b.Fatal(len(rows), err)
+				list, err := s.ListIdentities(b.Context(), pool, query, false)
+				if err != nil || len(list.Identities) != query.Limit {
+					b.Fatal(len(list.Identities), err)
 				}
 			}
 		})
