@@ -58,21 +58,20 @@ func (e *Engine) ListIdentities(ctx context.Context, params ListParams) (Identit
 	if err != nil {
 		return IdentityPage{}, wrap(op, "", err)
 	}
-	list, err := e.store.ListIdentities(ctx, e.pool, query, params.Count)
+	page := IdentityPage{Identities: []Identity{}}
+	last, total, err := e.store.ListIdentities(ctx, e.pool, query, params.Count, func(row *store.Identity) error {
+		identity, err := identityOf(row)
+		page.Identities = append(page.Identities, identity)
+		return err
+	})
 	if err != nil {
 		return IdentityPage{}, wrap(op, "", err)
 	}
-	page := IdentityPage{Identities: make([]Identity, len(list.Identities))}
 	if params.Count {
-		page.Total = &list.Total
+		page.Total = &total
 	}
-	for i := range list.Identities {
-		if page.Identities[i], err = identityOf(&list.Identities[i]); err != nil {
-			return IdentityPage{}, wrap(op, "", err)
-		}
-	}
-	if list.Last != nil {
-		page.Next, err = query.Order.Cursor(list.Last)
+	if last != nil {
+		page.Next, err = query.Order.Cursor(last)
 		if errors.Is(err, filterql.ErrCursorTooLong) {
 			return IdentityPage{}, invalid(op, "sorters", "%w: sort by another field", err)
 		}

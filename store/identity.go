@@ -128,55 +128,60 @@ func (s *Store) IsManager(ctx context.Context, q Querier, id ID) (bool, error) {
 	return is, mapError(err)
 }
 
-// ListIdentities returns a page of identities, none of them where the limit is 0. With count it also returns how many the
-// query selects, leaving its page aside: both in one exchange with the server.
-func (s *Store) ListIdentities(ctx context.Context, q Querier, query IdentityQuery, count bool) (IdentityList, error) {
-	var list IdentityList
+// ListIdentities calls each with the identities on a page, in order; each must not keep what it is given, and its error
+// ends the list. Where the page is full, last has the values that a cursor behind it is made of. With count it also
+// returns how many identities the query selects, leaving its page aside: both in one exchange with the server.
+func (s *Store) ListIdentities(ctx context.Context, q Querier, query IdentityQuery, count bool,
+	each func(*Identity) error,
+) (last []any, total int, err error) {
 	batch := &pgx.Batch{}
 	if count {
 		text, arguments, err := s.countStatement(query)
 		if err != nil {
-			return list, err
+			return nil, 0, err
 		}
-		batch.Queue(text, arguments...).QueryRow(func(row pgx.Row) error { return row.Scan(&list.Total) })
+		batch.Queue(text, arguments...).QueryRow(func(row pgx.Row) error { return row.Scan(&total) })
 	}
 	if query.Limit > 0 {
 		text, arguments, err := s.pageStatement(query)
 		if err != nil {
-			return list, err
+			return nil, 0, err
 		}
-		batch.Queue(text, arguments...).Query(func(rows pgx.Rows) error { return list.scan(rows, query) })
+		batch.Queue(text, arguments...).Query(func(rows pgx.Rows) (err error) {
+			last, err = scanPage(rows, query, each)
+			return err
+		})
 	}
 	if batch.Len() == 0 {
-		return list, nil
+		return nil, 0, nil
 	}
-	return list, mapError(q.SendBatch(ctx, batch).Close())
+	return last, total, mapError(q.SendBatch(ctx, batch).Close())
 }
 
-// IdentityList is a page of identities.
-type IdentityList struct {
-	Identities []Identity
-	Last       []any // the values that a cursor behind the last row is made of; nil where the page is not full
-	Total      int   // where it was asked for
-}
-
-// scan reads the rows of a page.
-func (l *IdentityList) scan(rows pgx.Rows, query IdentityQuery) error {
+// scanPage reads the rows of a page, and of the last one of a full page the values of the order's columns.
+func scanPage(rows pgx.Rows, query IdentityQuery, each func(*Identity) error) ([]any, error) {
+	var identity Identity
 	values := make([]any, len(query.Order.Columns()))
-	keys := make([]any, len(values)) // what is nil is not read
+	targets := identityTargets(&identity, make([]any, len(values))...) // what is nil is not read
+	keys := targets[len(targets)-len(values):]
+	n := 0
 	for rows.Next() {
-		l.Identities = append(l.Identities, Identity{})
-		if len(l.Identities) == query.Limit {
-			l.Last = values
+		if n++; n == query.Limit {
 			for i := range values {
 				keys[i] = &values[i]
 			}
 		}
-		if err := rows.Scan(identityTargets(&l.Identities[len(l.Identities)-1], keys...)...); err != nil {
-			return err
+		if err := rows.Scan(targets...); err != nil {
+			return nil, err
+		}
+		if err := each(&identity); err != nil {
+			return nil, err
 		}
 	}
-	return rows.Err()
+	if n < query.Limit {
+		values = nil
+	}
+	return values, rows.Err()
 }
 
 // pageStatement returns the statement of a page. Its rows are found by what they are selected and ordered by, and what

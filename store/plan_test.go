@@ -183,9 +183,13 @@ func BenchmarkListIdentities(b *testing.B) {
 		b.Run(fmt.Sprintf("offset=%d", offset), func(b *testing.B) {
 			query := store.IdentityQuery{Order: order, CorrelatedOnly: true, Limit: filterql.LimitMax, Offset: offset}
 			for b.Loop() {
-				list, err := s.ListIdentities(b.Context(), pool, query, false)
-				if err != nil || len(list.Identities) != query.Limit {
-					b.Fatal(len(list.Identities), err)
+				rows := 0
+				_, _, err := s.ListIdentities(b.Context(), pool, query, false, func(*store.Identity) error {
+					rows++
+					return nil
+				})
+				if err != nil || rows != query.Limit {
+					b.Fatal(rows, err)
 				}
 			}
 		})

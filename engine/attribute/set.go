@@ -92,6 +92,9 @@ func (s *Set) Reset() {
 	s.entries = s.entries[:0]
 }
 
+// Grow makes room for n more attributes.
+func (s *Set) Grow(n int) { s.entries = slices.Grow(s.entries, n) }
+
 // Clone returns a copy that shares no memory that either could change.
 func (s *Set) Clone() Set { return Set{entries: slices.Clone(s.entries)} }
 
