@@ -134,28 +134,39 @@ func (s *Store) IsManager(ctx context.Context, q Querier, id ID) (bool, error) {
 func (s *Store) ListIdentities(ctx context.Context, q Querier, query IdentityQuery, count bool,
 	each func(*Identity) error,
 ) (last []any, total int, err error) {
-	batch := &pgx.Batch{}
-	if count {
-		text, arguments, err := s.countStatement(query)
-		if err != nil {
-			return nil, 0, err
-		}
-		batch.Queue(text, arguments...).QueryRow(func(row pgx.Row) error { return row.Scan(&total) })
-	}
+	var page string
+	var arguments []any
 	if query.Limit > 0 {
-		text, arguments, err := s.pageStatement(query)
-		if err != nil {
+		if page, arguments, err = s.pageStatement(query); err != nil {
 			return nil, 0, err
 		}
-		batch.Queue(text, arguments...).Query(func(rows pgx.Rows) (err error) {
+	}
+	if !count {
+		if page == "" {
+			return nil, 0, nil
+		}
+		rows, err := q.Query(ctx, page, arguments...)
+		if err != nil {
+			return nil, 0, mapError(err)
+		}
+		defer rows.Close()
+		last, err = scanPage(rows, query, each)
+		return last, 0, mapError(err)
+	}
+	text, values, err := s.countStatement(query)
+	if err != nil {
+		return nil, 0, err
+	}
+	batch := &pgx.Batch{}
+	batch.Queue(text, values...).QueryRow(func(row pgx.Row) error { return row.Scan(&total) })
+	if page != "" {
+		batch.Queue(page, arguments...).Query(func(rows pgx.Rows) (err error) {
 			last, err = scanPage(rows, query, each)
 			return err
 		})
 	}
-	if batch.Len() == 0 {
-		return nil, 0, nil
-	}
-	return last, total, mapError(q.SendBatch(ctx, batch).Close())
+	err = q.SendBatch(ctx, batch).Close()
+	return last, total, mapError(err)
 }
 
 // scanPage reads the rows of a page, and of the last one of a full page the values of the order's columns.
