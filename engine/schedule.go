@@ -167,8 +167,8 @@ func (e *Engine) runDue(ctx context.Context) (string, error) {
 	return id, err
 }
 
-// tidy gives tasks whose worker is gone a new job, lets go what ended tasks did not come to, and forgets old tasks, as far
-// as there is any of it.
+// tidy gives tasks whose worker is gone a new job, lets go what ended tasks did not come to, and forgets old tasks, as
+// far as there is any of it.
 func (e *Engine) tidy(ctx context.Context, due store.Due) error {
 	if due.Stalled || due.Old {
 		if err := e.requeueAndForget(ctx); err != nil {

@@ -11,8 +11,8 @@ import (
 )
 
 // Where returns the filter as a condition for squirrel. Values are arguments and never part of the text: strings,
-// int64, [time.Time], what Convert made, and slices of those and of bool. A single boolean is TRUE or FALSE in the text.
-// Placeholders are question marks.
+// int64, [time.Time], what Convert made, and slices of those and of bool. A single boolean is TRUE or FALSE in the
+// text. Placeholders are question marks.
 func (f *Filter) Where() sq.Sqlizer { return condition{f.root} }
 
 type condition struct{ root node }
@@ -265,8 +265,8 @@ func numbersArgument(numbers []number) (list any, cast string) {
 	return texts, "::numeric[]"
 }
 
-// A boolean is not an argument but for a list: where most rows have the one value and few the other, a plan that is made
-// for both is good for none.
+// A boolean is not an argument but for a list: where most rows have the one value and few the other, a plan that is
+// made for both is good for none.
 func (n *booleanNode) appendSQL(w *writer, negated bool) {
 	if n.op == In {
 		appendIn(w, n.field, negated, n.values, "")

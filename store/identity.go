@@ -55,8 +55,8 @@ const identityColumns = `
 	i.manager_id, m.name, ` + isManagerSQL + `, i.attributes, i.created, i.modified, ` + lastRefreshSQL
 
 // identityJoins are what the columns and the filter language's fields need beside the identities, each with the column
-// whose use tells that it is needed. Each is by a primary key, so it makes no row more or less; but one that is not used
-// keeps the planner from answering out of an index alone, even where it leaves it out.
+// whose use tells that it is needed. Each is by a primary key, so it makes no row more or less; but one that is not
+// used keeps the planner from answering out of an index alone, even where it leaves it out.
 var identityJoins = []struct{ column, join string }{
 	{"p.name_key", profileJoin}, {"m.name_key", managerJoin}, {"r.last_refresh", refreshJoin},
 }

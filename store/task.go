@@ -440,8 +440,8 @@ const forsakenTasks = `
 	WHERE t.id IN (SELECT task_id FROM requested UNION SELECT task_id FROM muster.task_parts)
 	  AND t.completion_status IN ('TERMINATED', 'ERROR')`
 
-// DeleteTasks forgets the tasks that ended before a time, with their messages. Those were created before it too, by which
-// an index finds them.
+// DeleteTasks forgets the tasks that ended before a time, with their messages. Those were created before it too, by
+// which an index finds them.
 func (s *Store) DeleteTasks(ctx context.Context, tx pgx.Tx, before time.Time) error {
 	_, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.tasks WHERE created < $1 AND completed < $1`), before)
 	return mapError(err)
