@@ -195,22 +195,8 @@ identityProfiles:
 	return b.String()
 }
 
-// population returns an engine with a population that was processed.
-func population(b *testing.B, people int, config engine.Config) (*pgxpool.Pool, *engine.Engine) {
-	b.Helper()
-	pool := storetest.Pool(b)
-	config.Guard.Off = true
-	eng, err := engine.New(b.Context(), pool, config)
-	if err != nil {
-		b.Fatal(err)
-	}
-	documents, err := engine.ReadDocuments("config", strings.NewReader(populationConfig()))
-	if err == nil {
-		_, err = eng.Apply(b.Context(), documents)
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
+// populationTexts returns the accounts of a population on its two sources.
+func populationTexts(people int) (authoritative, correlating string) {
 	var hr, directory strings.Builder
 	hr.WriteString("id,name,first,last,mail,mgr,state")
 	for i := range populationAttributes - 8 {
@@ -226,7 +212,27 @@ func population(b *testing.B, people int, config engine.Config) (*pgxpool.Pool, 
 		hr.WriteByte('\n')
 		fmt.Fprintf(&directory, "login%d,%d\n", i, i)
 	}
-	for _, source := range []struct{ name, text string }{{"HR", hr.String()}, {"Directory", directory.String()}} {
+	return hr.String(), directory.String()
+}
+
+// population returns an engine with a population that was processed.
+func population(b testing.TB, people int, config engine.Config) (*pgxpool.Pool, *engine.Engine) {
+	b.Helper()
+	pool := storetest.Pool(b)
+	config.Guard.Off = true
+	eng, err := engine.New(b.Context(), pool, config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	documents, err := engine.ReadDocuments("config", strings.NewReader(populationConfig()))
+	if err == nil {
+		_, err = eng.Apply(b.Context(), documents)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	hr, directory := populationTexts(people)
+	for _, source := range []struct{ name, text string }{{"HR", hr}, {"Directory", directory}} {
 		if _, err := eng.Aggregate(b.Context(), source.name, strings.NewReader(source.text),
 			engine.AggregateOptions{}); err != nil {
 			b.Fatal(err)

@@ -97,10 +97,18 @@ func (e *Engine) configurationIn(ctx context.Context, tx pgx.Tx) (*configuration
 	return e.configurationAt(ctx, tx, version)
 }
 
-// currentConfiguration returns the latest committed configuration.
+// currentConfiguration returns the latest committed configuration. One that is cached is not locked, for a lock is
+// written, and so waits for the disk.
 func (e *Engine) currentConfiguration(ctx context.Context) (*configuration, error) {
-	var c *configuration
-	err := e.inTx(ctx, func(tx pgx.Tx) (err error) {
+	version, err := e.store.LatestVersion(ctx, e.pool)
+	if err != nil {
+		return nil, err
+	}
+	c := e.cached.Load()
+	if c != nil && c.version == version {
+		return c, nil
+	}
+	err = e.inTx(ctx, func(tx pgx.Tx) (err error) {
 		c, err = e.configurationIn(ctx, tx)
 		return err
 	})

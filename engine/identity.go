@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,13 @@ type LifecycleStateRef struct {
 	ManuallyUpdated bool   `json:"manuallyUpdated"`
 }
 
+// attributesUsual is for how many attributes of an identity there is room at once, if its document has so many commas,
+// and identityStates how many come to them.
+const (
+	attributesUsual = 64
+	identityStates  = 5
+)
+
 // identityOf gives a row its published shape. The states that the engine keeps as columns are attributes there too.
 func identityOf(row *store.Identity) (Identity, error) {
 	i := Identity{
@@ -58,6 +66,7 @@ func identityOf(row *store.Identity) (Identity, error) {
 	if row.LifecycleState != nil {
 		i.LifecycleState = &LifecycleStateRef{StateName: *row.LifecycleState, ManuallyUpdated: row.LifecycleManual}
 	}
+	i.Attributes.Grow(min(bytes.Count(row.Attributes, []byte{','}), attributesUsual) + identityStates)
 	if err := i.Attributes.Decode(row.Attributes); err != nil {
 		return i, fmt.Errorf("identity %s: %w", row.ID, err)
 	}

@@ -59,29 +59,19 @@ func (e *Engine) ListIdentities(ctx context.Context, params ListParams) (Identit
 		return IdentityPage{}, wrap(op, "", err)
 	}
 	page := IdentityPage{Identities: []Identity{}}
-	if params.Count {
-		total, err := e.store.CountIdentities(ctx, e.pool, query)
-		if err != nil {
-			return IdentityPage{}, wrap(op, "", err)
-		}
-		page.Total = &total
-	}
-	if query.Limit == 0 {
-		return page, nil
-	}
-	rows, keys, err := e.store.ListIdentities(ctx, e.pool, query)
+	last, total, err := e.store.ListIdentities(ctx, e.pool, query, params.Count, func(row *store.Identity) error {
+		identity, err := identityOf(row)
+		page.Identities = append(page.Identities, identity)
+		return err
+	})
 	if err != nil {
 		return IdentityPage{}, wrap(op, "", err)
 	}
-	for i := range rows {
-		identity, err := identityOf(&rows[i])
-		if err != nil {
-			return IdentityPage{}, wrap(op, "", err)
-		}
-		page.Identities = append(page.Identities, identity)
+	if params.Count {
+		page.Total = &total
 	}
-	if len(rows) == query.Limit {
-		page.Next, err = query.Order.Cursor(keys[len(keys)-1])
+	if last != nil {
+		page.Next, err = query.Order.Cursor(last)
 		if errors.Is(err, filterql.ErrCursorTooLong) {
 			return IdentityPage{}, invalid(op, "sorters", "%w: sort by another field", err)
 		}

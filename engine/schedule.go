@@ -65,51 +65,75 @@ const stalledAfter = time.Minute
 // were missed only the last one is made up for.
 func (e *Engine) RunSchedule(ctx context.Context) (ScheduleResult, error) {
 	const op = "run the schedule"
-	var result ScheduleResult
-	err := e.inTx(ctx, func(tx pgx.Tx) (err error) {
-		result, err = e.runSlot(ctx, tx)
-		return err
-	})
+	now := e.now()
+	slot := e.lastSlot(now)
+	due, err := e.store.FindDue(ctx, e.pool, e.config.JobSchema, store.DueTimes{Slot: slot.UTC(), Now: now,
+		StalledSince: now.Add(-stalledAfter), TokensBefore: now.Add(-tokenRetention),
+		TasksBefore: now.Add(-TaskRetention)})
+	if err != nil {
+		return ScheduleResult{}, wrap(op, "", err)
+	}
+	result, err := e.runIdentities(ctx, slot, due)
 	if err != nil {
 		return result, wrap(op, "", err)
-	}
-	if result.Slot.IsZero() {
-		task, err := e.runDue(ctx)
-		if err != nil {
-			return result, wrap(op, "", err)
-		}
-		if task != "" {
-			result.Tasks = append(result.Tasks, task)
-		}
 	}
 	if err := e.runAggregations(ctx); err != nil {
 		return result, wrap(op, "", err)
 	}
-	return result, wrap(op, "", e.tidy(ctx))
+	return result, wrap(op, "", e.tidy(ctx, due))
 }
 
-// runSlot begins the last slot, if nobody has.
-func (e *Engine) runSlot(ctx context.Context, tx pgx.Tx) (ScheduleResult, error) {
+// runIdentities launches the processing of the identities that are due, at a slot that is to be begun or between two.
+func (e *Engine) runIdentities(ctx context.Context, slot time.Time, due store.Due) (ScheduleResult, error) {
+	var result ScheduleResult
+	if due.Slot {
+		err := e.inTx(ctx, func(tx pgx.Tx) (err error) {
+			result, err = e.runSlot(ctx, tx, slot, due.Identities)
+			return err
+		})
+		if err != nil {
+			return result, err
+		}
+	}
+	if !result.Slot.IsZero() || !due.Identities {
+		return result, nil
+	}
+	task, err := e.runDue(ctx)
+	if task != "" {
+		result.Tasks = append(result.Tasks, task)
+	}
+	return result, err
+}
+
+// runSlot begins a slot, if nobody has. Where nobody was due its task has ended at once: it is there for those who look
+// for the run. Whose time comes meanwhile is found by the next look at the clock.
+func (e *Engine) runSlot(ctx context.Context, tx pgx.Tx, slot time.Time, due bool) (ScheduleResult, error) {
 	cause := store.Cause{Task: store.NewID(), At: e.now()}
-	slot := e.lastSlot(cause.At)
 	taken, err := e.store.TakeSlot(ctx, tx, slot.UTC(), cause.Task, cause.At)
 	if err != nil || !taken {
 		return ScheduleResult{}, err
 	}
-	due, err := e.store.RequestDueRefresh(ctx, tx, "scheduled", cause)
-	if err != nil {
-		return ScheduleResult{}, err
-	}
-	if err := e.store.NoteSlot(ctx, tx, slot.UTC(), int64(due)); err != nil {
-		return ScheduleResult{}, err
-	}
-	task := &store.Task{Launcher: "schedule", Population: int64(due),
+	task := &store.Task{Launcher: "schedule",
 		Description: "Scheduled processing of " + slot.Format("2006-01-02 15:04 MST")}
+	result := ScheduleResult{Slot: slot, Tasks: []string{cause.Task.String()}}
+	if due {
+		count, err := e.store.RequestDueRefresh(ctx, tx, "scheduled", cause)
+		if err != nil {
+			return ScheduleResult{}, err
+		}
+		task.Population = int64(count)
+	}
+	if task.Population == 0 {
+		return result, e.addEnded(ctx, tx, cause, task)
+	}
+	if err := e.store.NoteSlot(ctx, tx, slot.UTC(), task.Population); err != nil {
+		return ScheduleResult{}, err
+	}
 	if err := e.setPopulation(ctx, tx, task); err != nil {
 		return ScheduleResult{}, err
 	}
-	status, err := e.launch(ctx, tx, "run the schedule", cause, task)
-	return ScheduleResult{Slot: slot, Tasks: []string{status.ID}}, err
+	_, err = e.launch(ctx, tx, "run the schedule", cause, task)
+	return result, err
 }
 
 // setPopulation makes the guard's limit of a scheduled run a share of all identities: of those that happen to be due
@@ -124,12 +148,8 @@ func (e *Engine) setPopulation(ctx context.Context, tx pgx.Tx, task *store.Task)
 // runDue launches the processing of the identities whose time has come between two slots. It returns "" where there is
 // none.
 func (e *Engine) runDue(ctx context.Context) (string, error) {
-	due, err := e.store.HasDue(ctx, e.pool, e.now())
-	if err != nil || !due {
-		return "", err
-	}
 	var id string
-	err = e.inTx(ctx, func(tx pgx.Tx) error {
+	err := e.inTx(ctx, func(tx pgx.Tx) error {
 		id = ""
 		cause := store.Cause{Task: store.NewID(), At: e.now()}
 		count, err := e.store.RequestDueRefresh(ctx, tx, "due", cause)
@@ -148,9 +168,28 @@ func (e *Engine) runDue(ctx context.Context) (string, error) {
 	return id, err
 }
 
-// tidy gives tasks whose worker is gone a new job, lets go what ended tasks did not come to, and forgets old tasks.
-func (e *Engine) tidy(ctx context.Context) error {
-	err := e.inTx(ctx, func(tx pgx.Tx) error {
+// tidy gives tasks whose worker is gone a new job, lets go what ended tasks did not come to, and forgets old tasks, as
+// far as there is any of it.
+func (e *Engine) tidy(ctx context.Context, due store.Due) error {
+	if due.Stalled || due.Old {
+		if err := e.requeueAndForget(ctx); err != nil {
+			return err
+		}
+	}
+	if !due.Forsaken {
+		return nil
+	}
+	forsaken, err := e.store.ForsakenTasks(ctx, e.pool)
+	for _, task := range forsaken {
+		if err := e.release(ctx, task); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+func (e *Engine) requeueAndForget(ctx context.Context) error {
+	return e.inTx(ctx, func(tx pgx.Tx) error {
 		now := e.now()
 		if _, err := e.requeue(ctx, tx, now, now.Add(-stalledAfter)); err != nil {
 			return err
@@ -160,16 +199,6 @@ func (e *Engine) tidy(ctx context.Context) error {
 		}
 		return e.store.DeleteTasks(ctx, tx, now.Add(-TaskRetention))
 	})
-	if err != nil {
-		return err
-	}
-	forsaken, err := e.store.ForsakenTasks(ctx, e.pool)
-	for _, task := range forsaken {
-		if err := e.release(ctx, task); err != nil {
-			return err
-		}
-	}
-	return err
 }
 
 // Slot is a time of scheduled processing.

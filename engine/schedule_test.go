@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -210,10 +211,14 @@ func TestDueInTime(t *testing.T) {
 			t.Errorf("at %d:%d: %d tasks, the state is %s", step.hour, step.minute, len(result.Tasks), f.find("ann").LifecycleState.StateName)
 		}
 	}
-	if slot := at(20, 0); len(slot.Tasks) != 1 {
-		t.Errorf("%+v", slot)
+	slot := at(20, 0)
+	if len(slot.Tasks) != 1 {
+		t.Fatalf("%+v", slot)
 	}
-	f.process()
+	task, err := f.Task(t.Context(), slot.Tasks[0])
+	if err != nil || !task.Ended() || *task.CompletionStatus != "SUCCESS" || task.Launched == nil {
+		t.Errorf("the task of a slot at which nobody was due is %+v, %v", task, err)
+	}
 	schedule, err := eng.Schedule(t.Context(), 1)
 	if err != nil || schedule.Last[0].Identities != 0 || schedule.Last[0].Slot.Hour() != 20 {
 		t.Errorf("%+v, %v", schedule, err)
@@ -289,4 +294,42 @@ func TestStalledTaskGetsAnotherJob(t *testing.T) {
 	if _, err := f.ProcessTask(t.Context(), task.ID, engine.ProcessOptions{}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// What a task that ended did not come to is let go, and a task that ended long ago is forgotten. Others are not touched.
+func TestScheduleTidies(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	var tasks []string
+	for _, alias := range []string{"1", "2", "3", "4"} {
+		task, err := f.ProcessIdentities(t.Context(), []string{f.find(alias).ID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tasks = append(tasks, task.ID)
+	}
+	execute := func(statement, task string) {
+		t.Helper()
+		if _, err := f.pool.Exec(t.Context(), statement, task); err != nil {
+			t.Fatal(err)
+		}
+	}
+	execute(`UPDATE muster.tasks SET completed = now(), completion_status = 'TERMINATED' WHERE id = $1::uuid`, tasks[1])
+	execute(`UPDATE muster.tasks SET created = now() - interval '91 days', completed = now() - interval '90 days 1 hour',
+		completion_status = 'SUCCESS' WHERE id = $1::uuid`, tasks[3])
+	if _, err := f.RunSchedule(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	waits := func(task string) int {
+		t.Helper()
+		return f.count(`SELECT count(*) FROM muster.refresh_requests WHERE task_id = '` + task + `'`)
+	}
+	if got := []int{waits(tasks[0]), waits(tasks[1]), waits(tasks[2])}; !slices.Equal(got, []int{1, 0, 1}) {
+		t.Errorf("%v identities wait for the tasks, of which the second ended", got)
+	}
+	if n := f.count(`SELECT count(*) FROM muster.refresh_state WHERE due > now()`); n != 1 {
+		t.Errorf("%d identities are due at the next slot", n)
+	}
+	_, err := f.Task(t.Context(), tasks[3])
+	demandKind(t, err, engine.NotFound, "no task with this ID")
 }

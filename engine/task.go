@@ -226,6 +226,13 @@ func (e *Engine) launchAt(ctx context.Context, tx pgx.Tx, op string, cause store
 	return taskStatus(t, nil), nil
 }
 
+// addEnded writes a task that has ended at once, for there is nothing to do.
+func (e *Engine) addEnded(ctx context.Context, tx pgx.Tx, cause store.Cause, t *store.Task) error {
+	t.ID, t.Created, t.Modified, t.Kind = cause.Task, cause.At, cause.At, TaskIdentityRefresh
+	t.Completed, t.CompletionStatus = &cause.At, pointer(statusSuccess)
+	return e.store.AddTask(ctx, tx, t)
+}
+
 func (e *Engine) insertJob(ctx context.Context, tx pgx.Tx, task store.ID, bulk bool) (int64, error) {
 	return e.insertJobAt(ctx, tx, task, bulk, time.Time{})
 }

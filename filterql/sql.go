@@ -2,6 +2,7 @@ package filterql
 
 import (
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -10,7 +11,8 @@ import (
 )
 
 // Where returns the filter as a condition for squirrel. Values are arguments and never part of the text: strings,
-// int64, bool, [time.Time], what Convert made, and slices of those. Placeholders are question marks.
+// int64, [time.Time], what Convert made, and slices of those and of bool. A single boolean is TRUE or FALSE in the
+// text. Placeholders are question marks.
 func (f *Filter) Where() sq.Sqlizer { return condition{f.root} }
 
 type condition struct{ root node }
@@ -114,6 +116,11 @@ func (n *containsAllNode) appendSQL(w *writer, negated bool) {
 
 // appendEqual writes that a column equals an argument, or that it differs, which null does.
 func appendEqual(w *writer, f *Field, negated bool, argument any, cast string) {
+	putEqual(w, f, negated)
+	w.argument(argument, cast)
+}
+
+func putEqual(w *writer, f *Field, negated bool) {
 	switch {
 	case !negated:
 		w.put(f.Column, " = ")
@@ -122,7 +129,6 @@ func appendEqual(w *writer, f *Field, negated bool, argument any, cast string) {
 	default:
 		w.put(f.Column, " IS DISTINCT FROM ")
 	}
-	w.argument(argument, cast)
 }
 
 // appendIn writes that a column equals an element of a list, which is one argument.
@@ -259,12 +265,15 @@ func numbersArgument(numbers []number) (list any, cast string) {
 	return texts, "::numeric[]"
 }
 
+// A boolean is not an argument but for a list: where most rows have the one value and few the other, a plan that is
+// made for both is good for none.
 func (n *booleanNode) appendSQL(w *writer, negated bool) {
 	if n.op == In {
 		appendIn(w, n.field, negated, n.values, "")
 		return
 	}
-	appendEqual(w, n.field, negated != (n.op == Ne), n.values[0], "")
+	putEqual(w, n.field, negated != (n.op == Ne))
+	w.put(strings.ToUpper(strconv.FormatBool(n.values[0])))
 }
 
 func (n *timeNode) appendSQL(w *writer, negated bool) {

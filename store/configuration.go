@@ -16,6 +16,13 @@ func (s *Store) ConfigurationVersion(ctx context.Context, tx pgx.Tx) (int64, err
 	return version, mapError(err)
 }
 
+// LatestVersion returns the version of the tenant's configuration without keeping it from changing.
+func (s *Store) LatestVersion(ctx context.Context, q Querier) (int64, error) {
+	var version int64
+	err := q.QueryRow(ctx, s.sql(`SELECT version FROM muster.configuration`)).Scan(&version)
+	return version, mapError(err)
+}
+
 // LockConfiguration lets the transaction, and no other, change the configuration, waits for the runs that work with
 // it, and returns its version.
 func (s *Store) LockConfiguration(ctx context.Context, tx pgx.Tx) (int64, error) {

@@ -4,7 +4,7 @@
 // transaction to work on, so that a caller decides what commits together:
 //
 //	s, err := store.New("muster")
-//	rows, err := s.ListIdentities(ctx, pool, store.IdentityQuery{Filter: filter, Limit: 250})
+//	identity, err := s.IdentityByID(ctx, pool, id)
 //
 //	tx, err := pool.Begin(ctx)
 //	ids, err := s.LockIdentities(ctx, tx, ids)   // locks are taken in one order everywhere, see docs/architecture.md

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,13 +54,24 @@ const identityColumns = `
 	i.profile_id, p.authoritative_source_id, i.lifecycle_state, i.lifecycle_manual, i.identity_state,
 	i.manager_id, m.name, ` + isManagerSQL + `, i.attributes, i.created, i.modified, ` + lastRefreshSQL
 
-// identityTables joins what the columns and the filter language's fields need. Every join is by a primary key, so the
-// planner leaves out those that a statement does not use.
-const identityTables = `
-	muster.identities i
-	LEFT JOIN muster.identity_profiles p ON p.id = i.profile_id
-	LEFT JOIN muster.identities m ON m.id = i.manager_id
-	LEFT JOIN muster.refresh_state r ON r.identity_id = i.id`
+// identityJoins are what the columns and the filter language's fields need beside the identities, each with the column
+// whose use tells that it is needed. Each is by a primary key, so it makes no row more or less; but one that is not
+// used keeps the planner from answering out of an index alone, even where it leaves it out.
+var identityJoins = []struct{ column, join string }{
+	{"p.name_key", profileJoin}, {"m.name_key", managerJoin}, {"r.last_refresh", refreshJoin},
+}
+
+const (
+	profileJoin = ` LEFT JOIN muster.identity_profiles p ON p.id = i.profile_id`
+	managerJoin = ` LEFT JOIN muster.identities m ON m.id = i.manager_id`
+	refreshJoin = ` LEFT JOIN muster.refresh_state r ON r.identity_id = i.id`
+
+	identityTables = `muster.identities i` + profileJoin + managerJoin + refreshJoin
+	// pageJoins are the joins for the rows of a page. A state is looked up for each of them: in a small company the
+	// planner would read all states, which takes longer.
+	pageJoins = profileJoin + managerJoin + `
+		LEFT JOIN LATERAL (SELECT last_refresh FROM muster.refresh_state WHERE identity_id = i.id LIMIT 1) r ON true`
+)
 
 // lastRefreshSQL is when an identity was refreshed last: by itself, or with everybody.
 const lastRefreshSQL = `greatest(r.last_refresh, CASE WHEN i.created <= (SELECT at FROM muster.refresh_watermark)
@@ -71,12 +83,13 @@ func scanIdentity(row pgx.CollectableRow) (Identity, error) {
 	return i, err
 }
 
-func identityTargets(i *Identity) []any {
-	return []any{
+// identityTargets are where the columns of identityColumns go, and what follows them.
+func identityTargets(i *Identity, more ...any) []any {
+	return append([]any{
 		&i.ID, &i.Name, &i.Alias, &i.Email, &i.CloudStatus, &i.ProcessingState, &i.ProcessingError, &i.Correlated,
 		&i.Protected, &i.ProfileID, &i.SourceID, &i.LifecycleState, &i.LifecycleManual, &i.IdentityState,
 		&i.ManagerID, &i.ManagerName, &i.IsManager, &i.Attributes, &i.Created, &i.Modified, &i.LastRefresh,
-	}
+	}, more...)
 }
 
 // IdentityByID returns one identity, or [ErrNotFound].
@@ -115,82 +128,161 @@ func (s *Store) IsManager(ctx context.Context, q Querier, id ID) (bool, error) {
 	return is, mapError(err)
 }
 
-// ListIdentities returns a page of identities, and beside each row the values that a cursor to it is made of.
-func (s *Store) ListIdentities(ctx context.Context, q Querier, query IdentityQuery) ([]Identity, [][]any, error) {
-	page := sq.Select("i.id").From(strings.TrimSpace(identityTables)).OrderBy(query.Order.OrderBy()...)
-	page = s.where(page, query).Limit(uint64(query.Limit))
-	if query.Offset > 0 {
-		// As a parameter: every text is prepared, and kept by each connection.
-		page = page.Suffix("OFFSET ?", query.Offset)
-	}
-	if query.After != nil {
-		page = page.Where(query.Order.After(query.After))
-	}
-	// The page is found by what it is selected and ordered by: the columns of rows that are not on it are never made.
-	statement := sq.Select(identityColumns).From(strings.TrimSpace(identityTables)).PlaceholderFormat(sq.Dollar).
-		Where(sq.Expr("i.id IN (?)", page)).OrderBy(query.Order.OrderBy()...)
-	keys := query.Order.Columns()
-	statement = statement.Columns(keys...)
-	text, arguments, err := statement.ToSql()
-	if err != nil {
-		return nil, nil, err
-	}
-	rows, err := q.Query(ctx, s.dynamic(text), arguments...)
-	if err != nil {
-		return nil, nil, mapError(err)
-	}
-	var identities []Identity
-	var cursors [][]any
-	for rows.Next() {
-		var identity Identity
-		values := make([]any, len(keys))
-		targets := identityTargets(&identity)
-		for i := range values {
-			targets = append(targets, &values[i])
+// ListIdentities calls each with the identities on a page, in order; each must not keep what it is given, and its error
+// ends the list. Where the page is full, last has the values that a cursor behind it is made of. With count it also
+// returns how many identities the query selects, leaving its page aside: both in one exchange with the server.
+func (s *Store) ListIdentities(ctx context.Context, q Querier, query IdentityQuery, count bool,
+	each func(*Identity) error,
+) (last []any, total int, err error) {
+	var page string
+	var arguments []any
+	if query.Limit > 0 {
+		if page, arguments, err = s.pageStatement(query); err != nil {
+			return nil, 0, err
 		}
-		if err := rows.Scan(targets...); err != nil {
-			rows.Close()
-			return nil, nil, mapError(err)
-		}
-		identities = append(identities, identity)
-		cursors = append(cursors, values)
 	}
-	return identities, cursors, mapError(rows.Err())
+	if !count {
+		if page == "" {
+			return nil, 0, nil
+		}
+		rows, err := q.Query(ctx, page, arguments...)
+		if err != nil {
+			return nil, 0, mapError(err)
+		}
+		defer rows.Close()
+		last, err = scanPage(rows, query, each)
+		return last, 0, mapError(err)
+	}
+	text, values, err := s.countStatement(query)
+	if err != nil {
+		return nil, 0, err
+	}
+	batch := &pgx.Batch{}
+	batch.Queue(text, values...).QueryRow(func(row pgx.Row) error { return row.Scan(&total) })
+	if page != "" {
+		batch.Queue(page, arguments...).Query(func(rows pgx.Rows) (err error) {
+			last, err = scanPage(rows, query, each)
+			return err
+		})
+	}
+	err = q.SendBatch(ctx, batch).Close()
+	return last, total, mapError(err)
 }
 
-// CountIdentities returns how many identities a query selects, leaving its page aside.
-func (s *Store) CountIdentities(ctx context.Context, q Querier, query IdentityQuery) (int, error) {
-	statement := sq.Select("count(*)").From(strings.TrimSpace(identityTables)).PlaceholderFormat(sq.Dollar)
-	text, arguments, err := s.where(statement, query).ToSql()
-	if err != nil {
-		return 0, err
+// scanPage reads the rows of a page, and of the last one of a full page the values of the order's columns.
+func scanPage(rows pgx.Rows, query IdentityQuery, each func(*Identity) error) ([]any, error) {
+	var identity Identity
+	values := make([]any, len(query.Order.Columns()))
+	targets := identityTargets(&identity, make([]any, len(values))...) // what is nil is not read
+	keys := targets[len(targets)-len(values):]
+	n := 0
+	for rows.Next() {
+		if n++; n == query.Limit {
+			for i := range values {
+				keys[i] = &values[i]
+			}
+		}
+		if err := rows.Scan(targets...); err != nil {
+			return nil, err
+		}
+		if err := each(&identity); err != nil {
+			return nil, err
+		}
 	}
-	var count int
-	err = q.QueryRow(ctx, s.dynamic(text), arguments...).Scan(&count)
-	return count, mapError(err)
+	if n < query.Limit {
+		values = nil
+	}
+	return values, rows.Err()
+}
+
+// pageStatement returns the statement of a page. Its rows are found by what they are selected and ordered by, and what
+// else is shown of them is joined then: the planner knows that they are few, and looks each of them up.
+func (s *Store) pageStatement(query IdentityQuery) (string, []any, error) {
+	page, arguments, err := s.selectIdentities("i.*", query)
+	if err != nil {
+		return "", nil, err
+	}
+	columns := identityColumns + `, ` + strings.Join(query.Order.Columns(), `, `)
+	return `SELECT ` + columns + ` FROM (` + page + `) i` + s.dynamic(pageJoins) + ` ORDER BY ` +
+		strings.Join(query.Order.OrderBy(), `, `), arguments, nil
+}
+
+func (s *Store) countStatement(query IdentityQuery) (string, []any, error) {
+	where, arguments, err := query.where()
+	if err != nil {
+		return "", nil, err
+	}
+	text, err := sq.Dollar.ReplacePlaceholders(`SELECT count(*) FROM ` + identitiesFor(where) + where)
+	return s.dynamic(text), arguments, err
+}
+
+// selectIdentities returns a statement that selects columns of the identities on a query's page, in its order.
+func (s *Store) selectIdentities(columns string, query IdentityQuery) (string, []any, error) {
+	order := ` ORDER BY ` + strings.Join(query.Order.OrderBy(), `, `)
+	where, arguments, err := query.where(query.after()...)
+	if err != nil {
+		return "", nil, err
+	}
+	text := `SELECT ` + columns + ` FROM ` + identitiesFor(where+order) + where + order + ` LIMIT ` +
+		strconv.Itoa(query.Limit)
+	if query.Offset > 0 {
+		// As a parameter: every text is prepared, and kept by each connection.
+		text += ` OFFSET ?`
+		arguments = append(arguments, query.Offset)
+	}
+	text, err = sq.Dollar.ReplacePlaceholders(text)
+	return s.dynamic(text), arguments, err
+}
+
+// identitiesFor returns the tables that a text names columns of.
+func identitiesFor(text string) string {
+	tables := `muster.identities i`
+	for _, j := range identityJoins {
+		if strings.Contains(text, j.column) {
+			tables += j.join
+		}
+	}
+	return tables
+}
+
+// where returns the condition of what a query selects, with further conditions.
+func (q *IdentityQuery) where(conditions ...sq.Sqlizer) (string, []any, error) {
+	if q.CorrelatedOnly {
+		conditions = append(conditions, sq.Expr("i.correlated"))
+	}
+	if q.Filter != nil {
+		conditions = append(conditions, q.Filter.Where())
+	}
+	if len(conditions) == 0 {
+		return "", nil, nil
+	}
+	text, arguments, err := sq.And(conditions).ToSql()
+	return ` WHERE ` + text, arguments, err
+}
+
+// after returns the condition of what comes behind a query's cursor, none without one.
+func (q *IdentityQuery) after() []sq.Sqlizer {
+	if q.After == nil {
+		return nil
+	}
+	return []sq.Sqlizer{q.Order.After(q.After)}
 }
 
 // IdentityIDs returns the identities that a filter selects, by ID, after a given one. A nil filter selects all.
 func (s *Store) IdentityIDs(ctx context.Context, q Querier, filter *filterql.Filter, after ID, limit int) ([]ID,
 	error,
 ) {
-	statement := sq.Select("i.id").From(strings.TrimSpace(identityTables)).PlaceholderFormat(sq.Dollar)
-	statement = s.where(statement, IdentityQuery{Filter: filter}).Where("(?::uuid IS NULL OR i.id > ?)", after, after)
-	text, arguments, err := statement.OrderBy("i.id").Limit(uint64(limit)).ToSql()
+	query := IdentityQuery{Filter: filter}
+	where, arguments, err := query.where(sq.Expr("(?::uuid IS NULL OR i.id > ?)", after, after))
+	if err != nil {
+		return nil, err
+	}
+	text, err := sq.Dollar.ReplacePlaceholders(`SELECT i.id FROM ` + identitiesFor(where) + where +
+		` ORDER BY i.id LIMIT ` + strconv.Itoa(limit))
 	if err != nil {
 		return nil, err
 	}
 	return collect(ctx, q, s.dynamic(text), pgx.RowTo[ID], arguments...)
-}
-
-func (s *Store) where(statement sq.SelectBuilder, query IdentityQuery) sq.SelectBuilder {
-	if query.CorrelatedOnly {
-		statement = statement.Where("i.correlated")
-	}
-	if query.Filter != nil {
-		statement = statement.Where(query.Filter.Where())
-	}
-	return statement
 }
 
 // dynamic is [Store.sql] for statements of many shapes, which are not kept.
@@ -203,10 +295,7 @@ func (s *Store) dynamic(statement string) string {
 
 // ListStatement returns the statement that lists a query's page and its arguments, for those who want to see it.
 func (s *Store) ListStatement(query IdentityQuery) (string, []any, error) {
-	statement := sq.Select("i.id", "i.name").From(strings.TrimSpace(identityTables)).PlaceholderFormat(sq.Dollar)
-	statement = s.where(statement, query).OrderBy(query.Order.OrderBy()...).Limit(uint64(query.Limit))
-	text, arguments, err := statement.ToSql()
-	return s.dynamic(text), arguments, err
+	return s.selectIdentities("i.id, i.name", query)
 }
 
 // IdentityCounts are counts over all identities.

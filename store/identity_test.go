@@ -26,12 +26,13 @@ func TestPagesAreOneStatement(t *testing.T) {
 	}
 	seen := map[store.ID]bool{}
 	for offset := 1; offset <= 91; offset += 10 {
-		rows, _, err := s.ListIdentities(t.Context(), conn, store.IdentityQuery{Order: order, Limit: 10, Offset: offset})
+		query := store.IdentityQuery{Order: order, Limit: 10, Offset: offset}
+		_, _, err := s.ListIdentities(t.Context(), conn, query, false, func(i *store.Identity) error {
+			seen[i.ID] = true
+			return nil
+		})
 		if err != nil {
 			t.Fatal(err)
-		}
-		for i := range rows {
-			seen[rows[i].ID] = true
 		}
 	}
 	if len(seen) != 99 {

@@ -183,8 +183,13 @@ func BenchmarkListIdentities(b *testing.B) {
 		b.Run(fmt.Sprintf("offset=%d", offset), func(b *testing.B) {
 			query := store.IdentityQuery{Order: order, CorrelatedOnly: true, Limit: filterql.LimitMax, Offset: offset}
 			for b.Loop() {
-				if rows, _, err := s.ListIdentities(b.Context(), pool, query); err != nil || len(rows) != query.Limit {
-					b.Fatal(len(rows), err)
+				rows := 0
+				_, _, err := s.ListIdentities(b.Context(), pool, query, false, func(*store.Identity) error {
+					rows++
+					return nil
+				})
+				if err != nil || rows != query.Limit {
+					b.Fatal(rows, err)
 				}
 			}
 		})

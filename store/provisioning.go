@@ -301,17 +301,16 @@ func (s *Store) CountOperations(ctx context.Context, q Querier, state string) (i
 // StalledBatches returns the batches that were made before a time, that nobody has, and that have no job which waits
 // for its turn. It locks them.
 func (s *Store) StalledBatches(ctx context.Context, tx pgx.Tx, jobSchema string, now, before time.Time) ([]ID, error) {
-	statement := s.sql(`
-		SELECT b.id
-		FROM muster.provisioning_batches b
-		WHERE b.created NOT BETWEEN $2 AND $1::timestamptz + `+leaseMost+`
-		  AND (b.leased IS NULL OR b.leased NOT BETWEEN $1 AND $1::timestamptz + `+leaseMost+`)
-		  AND NOT EXISTS (SELECT FROM `) + jobSchema + `.river_job j
-		                  WHERE j.id = b.job_id AND j.state IN ('available', 'pending', 'retryable', 'scheduled'))
+	const statement = `SELECT b.id FROM muster.provisioning_batches b WHERE ` + stalledBatch + `
 		ORDER BY b.id
 		FOR UPDATE OF b SKIP LOCKED`
-	return collect(ctx, tx, statement, pgx.RowTo[ID], now, before)
+	return collect(ctx, tx, s.withJobs(statement, jobSchema), pgx.RowTo[ID], now, before)
 }
+
+// stalledBatch is the condition that b is such a batch. Its parameters are now and the time.
+const stalledBatch = `b.created NOT BETWEEN $2 AND $1::timestamptz + ` + leaseMost + `
+	AND (b.leased IS NULL OR b.leased NOT BETWEEN $1 AND $1::timestamptz + ` + leaseMost + `)
+	AND NOT EXISTS (SELECT FROM {jobs}.river_job j WHERE j.id = b.job_id AND ` + jobWaits + `)`
 
 // OperationFilter narrows operations. Zero fields do not.
 type OperationFilter struct {

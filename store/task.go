@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -59,15 +60,14 @@ const taskColumns = `
 	    (SELECT coalesce(sum(greatest(p.size - p.done, 0)), 0)::bigint FROM muster.task_parts p WHERE p.task_id = t.id)
 	ELSE 0 END`
 
-// AddTask writes a new task.
+// AddTask writes a new task, which may have ended at once.
 func (s *Store) AddTask(ctx context.Context, tx pgx.Tx, t *Task) error {
 	const statement = `
 		INSERT INTO muster.tasks (id, kind, description, launcher, target_type, target_id, target_name, created,
-		       modified, everybody, population, job_id)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11)`
+		       modified, everybody, population, job_id, launched, completed, completion_status)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, $12, $12, $13)`
 	_, err := tx.Exec(ctx, s.sql(statement), t.ID, t.Kind, t.Description, t.Launcher, t.TargetType, t.TargetID,
-		t.TargetName,
-		t.Created, t.Everybody, t.Population, t.JobID)
+		t.TargetName, t.Created, t.Everybody, t.Population, t.JobID, t.Completed, t.CompletionStatus)
 	return mapError(err)
 }
 
@@ -404,16 +404,23 @@ func (s *Store) SetTaskJob(ctx context.Context, tx pgx.Tx, id ID, job int64, now
 func (s *Store) StalledTasks(ctx context.Context, tx pgx.Tx, jobSchema string, now, since time.Time) ([]StalledTask,
 	error,
 ) {
-	statement := s.sql(`
-		SELECT t.id, t.kind
-		FROM muster.tasks t
-		WHERE t.completed IS NULL AND t.held IS NULL
-		  AND t.modified NOT BETWEEN $1 AND $2::timestamptz + `+leaseMost+`
-		  AND NOT EXISTS (SELECT FROM `) + jobSchema + `.river_job j
-		                  WHERE j.id = t.job_id AND j.state IN ('available', 'pending', 'retryable', 'scheduled'))
+	const statement = `SELECT t.id, t.kind FROM muster.tasks t WHERE ` + stalledTask + `
 		ORDER BY t.id
 		FOR UPDATE OF t SKIP LOCKED`
-	return collect(ctx, tx, statement, pgx.RowToStructByPos[StalledTask], since, now)
+	return collect(ctx, tx, s.withJobs(statement, jobSchema), pgx.RowToStructByPos[StalledTask], now, since)
+}
+
+// stalledTask is the condition that t is such a task. Its parameters are now and the time.
+const stalledTask = `t.completed IS NULL AND t.held IS NULL
+	AND t.modified NOT BETWEEN $2 AND $1::timestamptz + ` + leaseMost + `
+	AND NOT EXISTS (SELECT FROM {jobs}.river_job j WHERE j.id = t.job_id AND ` + jobWaits + `)`
+
+// jobWaits is the condition that a job j waits for its turn.
+const jobWaits = `j.state IN ('available', 'pending', 'retryable', 'scheduled')`
+
+// withJobs is [Store.sql] of a statement that names the schema of the jobs as {jobs}.
+func (s *Store) withJobs(statement, jobSchema string) string {
+	return strings.ReplaceAll(s.sql(statement), "{jobs}", jobSchema)
 }
 
 // StalledTask is a task whose worker is gone.
@@ -424,57 +431,27 @@ type StalledTask struct {
 
 // ForsakenTasks returns the tasks that ended while requests or parts of theirs were left.
 func (s *Store) ForsakenTasks(ctx context.Context, q Querier) ([]ID, error) {
-	const statement = `
-		SELECT t.id
-		FROM muster.tasks t
-		WHERE t.completion_status IN ('TERMINATED', 'ERROR')
-		  AND (EXISTS (SELECT FROM muster.refresh_requests r WHERE r.task_id = t.id)
-		       OR EXISTS (SELECT FROM muster.task_parts p WHERE p.task_id = t.id))`
-	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID])
+	return collect(ctx, q, s.sql(forsakenTasks), pgx.RowTo[ID])
 }
 
-// DeleteTasks forgets the tasks that ended before a time, with their messages.
+// forsakenTasks steps from one task that has requests to the next, for one task can have as many as there are
+// identities. Those with parts are few, and each has few.
+const forsakenTasks = `
+	WITH RECURSIVE requested AS (
+	    (SELECT task_id FROM muster.refresh_requests ORDER BY task_id LIMIT 1)
+	    UNION ALL
+	    SELECT (SELECT r.task_id FROM muster.refresh_requests r WHERE r.task_id > q.task_id ORDER BY r.task_id LIMIT 1)
+	    FROM requested q
+	    WHERE q.task_id IS NOT NULL
+	)
+	SELECT t.id
+	FROM muster.tasks t
+	WHERE t.id IN (SELECT task_id FROM requested UNION SELECT task_id FROM muster.task_parts)
+	  AND t.completion_status IN ('TERMINATED', 'ERROR')`
+
+// DeleteTasks forgets the tasks that ended before a time, with their messages. Those were created before it too, by
+// which an index finds them.
 func (s *Store) DeleteTasks(ctx context.Context, tx pgx.Tx, before time.Time) error {
-	_, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.tasks WHERE completed < $1`), before)
+	_, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.tasks WHERE created < $1 AND completed < $1`), before)
 	return mapError(err)
-}
-
-// Slot is a time of scheduled processing that was begun.
-type Slot struct {
-	Slot       time.Time
-	Begun      time.Time
-	TaskID     ID
-	Identities int64 // that were due
-}
-
-// TakeSlot begins a slot, unless it was begun before: then it returns false.
-func (s *Store) TakeSlot(ctx context.Context, tx pgx.Tx, slot time.Time, task ID, now time.Time) (bool, error) {
-	const statement = `
-		INSERT INTO muster.schedule_slots (slot, begun, task_id, identities)
-		VALUES ($1, $2, $3, 0)
-		ON CONFLICT ON CONSTRAINT schedule_slots_pkey DO NOTHING`
-	tag, err := tx.Exec(ctx, s.sql(statement), slot, now, task)
-	return tag.RowsAffected() == 1, mapError(err)
-}
-
-// NoteSlot notes how many identities were due at a slot.
-func (s *Store) NoteSlot(ctx context.Context, tx pgx.Tx, slot time.Time, identities int64) error {
-	_, err := tx.Exec(ctx, s.sql(`UPDATE muster.schedule_slots SET identities = $2 WHERE slot = $1`), slot, identities)
-	return mapError(err)
-}
-
-// Slots returns the slots that were begun last, the latest first.
-func (s *Store) Slots(ctx context.Context, q Querier, limit int) ([]Slot, error) {
-	const statement = `
-		SELECT slot, begun, task_id, identities FROM muster.schedule_slots ORDER BY slot DESC LIMIT $1`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Slot], limit)
-}
-
-// HasDue reports whether an identity is due.
-func (s *Store) HasDue(ctx context.Context, q Querier, now time.Time) (bool, error) {
-	const statement = `
-		SELECT EXISTS (SELECT FROM muster.refresh_state WHERE due <= $1)`
-	var due bool
-	err := q.QueryRow(ctx, s.sql(statement), now).Scan(&due)
-	return due, mapError(err)
 }

@@ -69,9 +69,6 @@ func (s *Set) Has(name string) bool {
 	return found
 }
 
-// Grow makes room for n more attributes.
-func (s *Set) Grow(n int) { s.entries = slices.Grow(s.entries, n) }
-
 // Compare orders names as a set does: by length first and by bytes second. Whoever puts attributes in that order adds
 // them at the end.
 func Compare(a, b string) int { return compareNames(a, b) }
@@ -102,6 +99,9 @@ func (s *Set) Reset() {
 	clear(s.entries)
 	s.entries = s.entries[:0]
 }
+
+// Grow makes room for n more attributes.
+func (s *Set) Grow(n int) { s.entries = slices.Grow(s.entries, n) }
 
 // Clone returns a copy that shares no memory that either could change.
 func (s *Set) Clone() Set { return Set{entries: slices.Clone(s.entries)} }

@@ -9,7 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/filterql"
@@ -266,12 +268,7 @@ func (p *population) compareList(ctx context.Context, b *bench, q *question, v v
 		return func(ctx context.Context) (time.Duration, error) {
 			var people []person
 			took, err := timed(func() (err error) {
-				if v.count {
-					if _, err := scalar[int](ctx, p.pool, q.countSQL(), q.values...); err != nil {
-						return err
-					}
-				}
-				people, err = queryPeople(ctx, p.pool, statement, arguments...)
+				people, err = q.byHand(ctx, p.pool, v.count, statement, arguments)
 				return err
 			})
 			if err == nil && !sameIDs(ours, people) {
@@ -308,18 +305,41 @@ func sameIDs(ours []string, people []person) bool {
 	return true
 }
 
+// byHand asks a question by hand, with the count in the same exchange with the server.
+func (q *question) byHand(ctx context.Context, pool *pgxpool.Pool, count bool, page string, arguments []any) (
+	people []person, err error,
+) {
+	if !count {
+		return queryPeople(ctx, pool, page, arguments...)
+	}
+	var batch pgx.Batch
+	batch.Queue(q.countSQL(), q.values...).QueryRow(func(row pgx.Row) error {
+		var total int
+		return row.Scan(&total)
+	})
+	batch.Queue(page, arguments...).Query(func(rows pgx.Rows) error {
+		people, err = scanPeople(rows)
+		return err
+	})
+	return people, pool.SendBatch(ctx, &batch).Close()
+}
+
 func queryPeople(ctx context.Context, q querier, statement string, arguments ...any) ([]person, error) {
 	rows, err := q.Query(ctx, statement, arguments...)
 	if err != nil {
 		return nil, err
 	}
+	return scanPeople(rows)
+}
+
+func scanPeople(rows pgx.Rows) ([]person, error) {
+	defer rows.Close()
 	people := make([]person, 0, filterql.LimitDefault)
 	for rows.Next() {
 		var p person
 		if err := rows.Scan(&p.ID, &p.Name, &p.Alias, &p.EmailAddress, &p.IdentityStatus, &p.ProcessingState,
 			&p.ManagerID, &p.ManagerName, &p.IsManager, &p.LifecycleState, &p.LifecycleManual, &p.SourceID,
 			&p.IdentityState, &p.Attributes, &p.Created, &p.Modified, &p.LastRefresh); err != nil {
-			rows.Close()
 			return nil, err
 		}
 		people = append(people, p)

@@ -55,6 +55,18 @@ func asAdministrator(t testing.TB, statement string) {
 	}
 }
 
+// AdministratorURL returns the URL of the database of a pool for the server's superuser.
+func AdministratorURL(t testing.TB, pool *pgxpool.Pool) string {
+	t.Helper()
+	server, err := sharedServer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := server.config
+	config.Database = pool.Config().ConnConfig.Database
+	return config.URL()
+}
+
 // As returns a pool of the role on the database of another pool.
 func (r *Role) As(t testing.TB, pool *pgxpool.Pool) *pgxpool.Pool {
 	t.Helper()

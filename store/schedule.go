@@ -1,0 +1,75 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Slot is a time of scheduled processing that was begun.
+type Slot struct {
+	Slot       time.Time
+	Begun      time.Time
+	TaskID     ID
+	Identities int64 // that were due
+}
+
+// TakeSlot begins a slot, unless it was begun before: then it returns false.
+func (s *Store) TakeSlot(ctx context.Context, tx pgx.Tx, slot time.Time, task ID, now time.Time) (bool, error) {
+	const statement = `
+		INSERT INTO muster.schedule_slots (slot, begun, task_id, identities)
+		VALUES ($1, $2, $3, 0)
+		ON CONFLICT ON CONSTRAINT schedule_slots_pkey DO NOTHING`
+	tag, err := tx.Exec(ctx, s.sql(statement), slot, now, task)
+	return tag.RowsAffected() == 1, mapError(err)
+}
+
+// NoteSlot notes how many identities were due at a slot.
+func (s *Store) NoteSlot(ctx context.Context, tx pgx.Tx, slot time.Time, identities int64) error {
+	_, err := tx.Exec(ctx, s.sql(`UPDATE muster.schedule_slots SET identities = $2 WHERE slot = $1`), slot, identities)
+	return mapError(err)
+}
+
+// Slots returns the slots that were begun last, the latest first.
+func (s *Store) Slots(ctx context.Context, q Querier, limit int) ([]Slot, error) {
+	const statement = `
+		SELECT slot, begun, task_id, identities FROM muster.schedule_slots ORDER BY slot DESC LIMIT $1`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Slot], limit)
+}
+
+// DueTimes are the times by which something is due.
+type DueTimes struct {
+	Slot         time.Time // the last one
+	Now          time.Time
+	StalledSince time.Time // what has done nothing since is stalled
+	TokensBefore time.Time // tokens that expired before are too old
+	TasksBefore  time.Time // tasks that ended before are too old
+}
+
+// Due says what there is to do by the clock.
+type Due struct {
+	Slot       bool // the last slot is not begun
+	Identities bool // there are some whose time has come
+	Stalled    bool // tasks or batches of operations have lost their worker
+	Old        bool // tokens or tasks may be too old
+	Forsaken   bool // tasks ended while something of them was left
+}
+
+// FindDue looks for all that may be due in one statement, and locks nothing. The earliest times are read, and not
+// whether there are any before now: a planner who does not know when that is takes a third of all to be, and looks for
+// the first of them from the start of the table.
+func (s *Store) FindDue(ctx context.Context, q Querier, jobSchema string, at DueTimes) (Due, error) {
+	const statement = `
+		SELECT NOT EXISTS (SELECT FROM muster.schedule_slots WHERE slot = $3),
+		       coalesce((SELECT min(due) FROM muster.refresh_state) <= $1, false),
+		       EXISTS (SELECT FROM muster.tasks t WHERE ` + stalledTask + `)
+		       OR EXISTS (SELECT FROM muster.provisioning_batches b WHERE ` + stalledBatch + `),
+		       EXISTS (SELECT FROM muster.one_time_tokens WHERE expires < $4)
+		       OR coalesce((SELECT min(created) FROM muster.tasks) < $5, false),
+		       EXISTS (` + forsakenTasks + `)`
+	var d Due
+	err := q.QueryRow(ctx, s.withJobs(statement, jobSchema), at.Now, at.StalledSince, at.Slot, at.TokensBefore,
+		at.TasksBefore).Scan(&d.Slot, &d.Identities, &d.Stalled, &d.Old, &d.Forsaken)
+	return d, mapError(err)
+}
