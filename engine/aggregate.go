@@ -176,7 +176,7 @@ func (e *Engine) aggregate(ctx context.Context, tx pgx.Tx, name string, r io.Rea
 func (e *Engine) aggregateRead(ctx context.Context, tx pgx.Tx, known int64, source *configuredSource, reading *reading,
 	options AggregateOptions, gone func() []string,
 ) (AggregateResult, error) {
-	staged, err := e.store.Stage(ctx, tx, reading.next)
+	staged, err := e.store.Stage(ctx, tx, source.id, !source.profile.IsZero(), reading.next)
 	if err != nil {
 		return AggregateResult{}, err
 	}
@@ -204,8 +204,9 @@ func (e *Engine) aggregateRead(ctx context.Context, tx pgx.Tx, known int64, sour
 	for _, d := range duplicates {
 		reading.fault(int(d.Line), fmt.Sprintf("its account is the same as that of line %d", d.First))
 	}
+	reading.differing = staged.Differing
 	result := reading.result
-	result.Source, result.Rows = source.Name, int(staged)-len(duplicates)
+	result.Source, result.Rows = source.Name, int(staged.Rows)-len(duplicates)
 	if gone != nil {
 		reading.gone = gone()
 	}
@@ -239,21 +240,26 @@ func (e *Engine) merge(ctx context.Context, tx pgx.Tx, source *configuredSource,
 	if err := e.removeVanished(ctx, tx, source, reading, options, result, cause); err != nil {
 		return err
 	}
-	changes, err := e.store.UpdateChanged(ctx, tx, source.id, cause)
-	if err != nil {
-		return err
-	}
-	fresh, err := e.store.InsertNew(ctx, tx, source.id, source.profile, cause)
-	if err != nil {
-		return err
+	var changes store.AccountChanges
+	var fresh store.NewAccounts
+	if reading.differing > 0 {
+		var err error
+		if changes, err = e.store.UpdateChanged(ctx, tx, source.id, cause); err != nil {
+			return err
+		}
+		if fresh, err = e.store.InsertNew(ctx, tx, source.id, source.profile, cause); err != nil {
+			return err
+		}
 	}
 	if len(reading.entitlements) > 0 {
 		values := slices.SortedFunc(maps.Keys(reading.entitlements), func(a, b store.EntitlementValue) int {
 			return strings.Compare(a.Attribute+"\x00"+a.Value, b.Attribute+"\x00"+b.Value)
 		})
-		if result.Entitlements, err = e.store.AddEntitlements(ctx, tx, source.id, values, cause.At); err != nil {
+		added, err := e.store.AddEntitlements(ctx, tx, source.id, values, cause.At)
+		if err != nil {
 			return err
 		}
+		result.Entitlements = added
 	}
 	late, err := e.store.CorrelateSource(ctx, tx, source.id, cause)
 	if err != nil {
@@ -349,6 +355,7 @@ type reading struct {
 	unknown      int      // faulty objects of which the native identity cannot be told
 	gone         []string // native identities of accounts that the source says are gone
 	entitlements map[store.EntitlementValue]struct{}
+	differing    int64 // rows that were not as their accounts were when they were read
 
 	account store.StagedAccount
 }

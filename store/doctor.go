@@ -50,7 +50,7 @@ const (
 // Name returns the name of the reference: its table and column.
 func (r *Reference) Name() string { return r.Table + "." + r.Column }
 
-// References are the columns that name rows of other tables, each of which is a foreign key too.
+// References are the columns that name rows of other tables. Each is a foreign key too, but for those of accounts.
 var References = []Reference{
 	{"access_grants", "identity_id", "identities", "identity_id", RemedyDrop},
 	{"accounts", "identity_id", "identities", "id", RemedyClear},

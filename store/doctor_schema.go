@@ -10,14 +10,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// schemaText lists what the migrations make in the tenant's schema, a line each: columns, constraints and indexes. A
-// test keeps it true.
+// schemaText lists what the migrations make in the tenant's schema, a line each: columns, constraints, indexes and
+// triggers. A test keeps it true.
 //
 //go:embed schema.txt
 var schemaText string
 
-// schemaObjects lists the columns, constraints and indexes that there are. The names of constraints that newer servers
-// make of NOT NULL are theirs.
+// schemaObjects lists the columns, constraints, indexes and triggers that there are. The names of constraints that newer
+// servers make of NOT NULL are theirs.
 const schemaObjects = `
 	SELECT 'column ' || table_name || ' ' || column_name || ' ' || data_type
 	FROM information_schema.columns
@@ -32,16 +32,21 @@ const schemaObjects = `
 	FROM pg_catalog.pg_index i
 	JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
 	JOIN pg_catalog.pg_class r ON r.oid = i.indrelid
-	WHERE r.relnamespace = $1::regnamespace AND r.relname <> 'goose_db_version'`
+	WHERE r.relnamespace = $1::regnamespace AND r.relname <> 'goose_db_version'
+	UNION ALL
+	SELECT 'trigger ' || r.relname || ' ' || t.tgname
+	FROM pg_catalog.pg_trigger t
+	JOIN pg_catalog.pg_class r ON r.oid = t.tgrelid
+	WHERE r.relnamespace = $1::regnamespace AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')`
 
-// SchemaObjects returns the columns, constraints and indexes of the tenant's schema, in their order.
+// SchemaObjects returns the columns, constraints, indexes and triggers of the tenant's schema, in their order.
 func (s *Store) SchemaObjects(ctx context.Context, q Querier) ([]string, error) {
 	const statement = `SELECT o FROM (` + schemaObjects + `) t (o) ORDER BY o COLLATE "C"`
 	return collect(ctx, q, statement, pgx.RowTo[string], s.schema)
 }
 
-// MissingObjects returns what the migrations made, and what is not there any more: columns, constraints, indexes. A
-// column of another type is a missing one.
+// MissingObjects returns what the migrations made, and what is not there any more: columns, constraints,
+// indexes, triggers. A column of another type is a missing one, a trigger that is switched off too.
 func (s *Store) MissingObjects(ctx context.Context, q Querier) (Finding, error) {
 	objects, err := s.SchemaObjects(ctx, q)
 	if err != nil {
