@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
@@ -76,11 +77,9 @@ func (s *Store) Stage(ctx context.Context, tx pgx.Tx, source ID, authoritative b
 	if err := tx.QueryRow(ctx, s.sql(known), source).Scan(&stage.known); err != nil {
 		return Staged{}, mapError(err)
 	}
-	if err := stage.run(ctx, next); err != nil {
-		return stage.count, err
-	}
-	_, err := tx.Exec(ctx, `ANALYZE pg_temp.aggregation_stage (native_identity, account_id)`)
-	return stage.count, mapError(err)
+	// The planner knows the size of the tables without their being analyzed, and that is all it needs.
+	err := stage.run(ctx, next)
+	return stage.count, err
 }
 
 // stage takes blocks of accounts.
@@ -172,7 +171,10 @@ func (b *stageBlock) fill(next StageRows) (bool, error) {
 		size += account.size()
 		b.documents = append(b.documents, account.Attributes...)
 		b.ends = append(b.ends, len(b.documents))
-		b.accounts = append(b.accounts, *account)
+		kept := *account
+		// The texts may be parts of the whole row, of which most may not be kept.
+		kept.NativeIdentity, kept.Name = strings.Clone(account.NativeIdentity), strings.Clone(account.Name)
+		b.accounts = append(b.accounts, kept)
 	}
 	return true, nil
 }
@@ -454,7 +456,19 @@ func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, ca
 		    FROM pg_temp.aggregation_stage g
 		    WHERE NOT EXISTS (SELECT FROM muster.accounts a
 		                      WHERE a.source_id = $1 AND a.native_identity = g.native_identity)
-		), matched AS (` + matchHead + `fresh` + matchTail + `
+		), first AS MATERIALIZED (
+		    SELECT f.id, (array_agg(ik.identity_id))[1] AS identity_id, count(*) AS matches
+		    FROM fresh f
+		    JOIN muster.identity_keys ik ON ik.key = f.correlation_keys[1]
+		    GROUP BY f.id
+		), further AS MATERIALIZED (
+		    SELECT f.id, f.correlation_keys FROM fresh f
+		    WHERE cardinality(f.correlation_keys) > 1 AND NOT EXISTS (SELECT FROM first WHERE first.id = f.id)
+		), matched AS (
+		    SELECT id, identity_id, matches FROM first
+		    UNION ALL
+		    SELECT id, identity_id, matches FROM (` + matchHead + `further` + matchTail + `
+		    ) later
 		), placed AS MATERIALIZED (
 		    SELECT f.id, f.identity_id, m.matches,
 		           CASE WHEN m.matches = 1 THEN m.identity_id
@@ -485,7 +499,8 @@ func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, ca
 		    JOIN pg_temp.aggregation_stage g ON g.account_id = p.id
 		), requests AS (
 		    INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
-		    SELECT DISTINCT owner_id, $4::uuid, 'account added', $3::timestamptz FROM placed WHERE owner_id IS NOT NULL
+		    SELECT owner_id, $4::uuid, 'account added', $3::timestamptz
+		    FROM (SELECT DISTINCT owner_id FROM placed WHERE owner_id IS NOT NULL ORDER BY owner_id) owners
 		), events AS (
 		    INSERT INTO muster.identity_events (identity_id, type, detail, at)
 		    SELECT identity_id, 'IDENTITY_CREATED',
