@@ -88,7 +88,7 @@ type AggregateOptions struct {
 	Delta bool
 	// MaxDeletions overrides the source's deleteThreshold.
 	MaxDeletions *DeletionLimit
-	// Progress, if set, is called now and then with the number of rows read so far.
+	// Progress, if set, is called now and then with the number of rows read so far, by another goroutine.
 	Progress func(rows int)
 }
 
@@ -123,7 +123,7 @@ type AggregateResult struct {
 // not in the text are removed, unless it is a delta or more than the limit allows: then the error wraps a
 // [*DeletionLimitError] and nothing is changed. A row that cannot be read is left out and reported; the rest still
 // counts. The identities concerned are marked for a refresh. All of it is one transaction; text of any size is read
-// with bounded memory.
+// with bounded memory, by another goroutine until the end of the text.
 func (e *Engine) Aggregate(ctx context.Context, source string, r io.Reader,
 	options AggregateOptions,
 ) (AggregateResult, error) {
@@ -149,7 +149,8 @@ func (e *Engine) Aggregate(ctx context.Context, source string, r io.Reader,
 	return result, wrap("aggregate", source, store.InTx(ctx, e.pool, pgx.TxOptions{}, attempt))
 }
 
-// AggregateTx is [Engine.Aggregate] in the caller's transaction, in which it keeps a temporary table until that ends.
+// AggregateTx is [Engine.Aggregate] in the caller's transaction, in which it keeps temporary tables until that ends. The
+// transaction should be READ COMMITTED: with an older snapshot, accounts may be given to identities that were deleted.
 func (e *Engine) AggregateTx(ctx context.Context, tx pgx.Tx, source string, r io.Reader,
 	options AggregateOptions,
 ) (AggregateResult, error) {

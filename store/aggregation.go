@@ -33,6 +33,10 @@ const (
 	stageBlockBytes = 4 << 20
 )
 
+// stageAnalyzeRows is from how many rows on the planner must know more of a stage than its size, which it knows without
+// its being analyzed. That costs the same for any more rows.
+const stageAnalyzeRows = 50_000
+
 // stagedNatives are the native identities of all rows that were read. Of a row that is as the account was when it was
 // read, no more than that is kept.
 const stagedNatives = `(SELECT native_identity, line FROM pg_temp.aggregation_seen
@@ -77,9 +81,12 @@ func (s *Store) Stage(ctx context.Context, tx pgx.Tx, source ID, authoritative b
 	if err := tx.QueryRow(ctx, s.sql(known), source).Scan(&stage.known); err != nil {
 		return Staged{}, mapError(err)
 	}
-	// The planner knows the size of the tables without their being analyzed, and that is all it needs.
-	err := stage.run(ctx, next)
-	return stage.count, err
+	if err := stage.run(ctx, next); err != nil || stage.count.Rows < stageAnalyzeRows {
+		return stage.count, err
+	}
+	_, err := tx.Exec(ctx, `ANALYZE pg_temp.aggregation_seen (native_identity), pg_temp.aggregation_stage (native_identity,
+		account_id)`)
+	return stage.count, mapError(err)
 }
 
 // stage takes blocks of accounts.
@@ -457,7 +464,7 @@ func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, ca
 		    WHERE NOT EXISTS (SELECT FROM muster.accounts a
 		                      WHERE a.source_id = $1 AND a.native_identity = g.native_identity)
 		), first AS MATERIALIZED (
-		    SELECT f.id, (array_agg(ik.identity_id))[1] AS identity_id, count(*) AS matches
+		    SELECT f.id, min(ik.identity_id::text)::uuid AS identity_id, count(*) AS matches
 		    FROM fresh f
 		    JOIN muster.identity_keys ik ON ik.key = f.correlation_keys[1]
 		    GROUP BY f.id
