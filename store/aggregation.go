@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -29,7 +30,7 @@ type StageRows func() (account *StagedAccount, ok bool, err error)
 
 // The limits of a block of accounts, which is compared and staged at once: an aggregation holds three of them.
 const (
-	stageBlockRows  = 4096
+	stageBlockRows  = 2048
 	stageBlockBytes = 4 << 20
 )
 
@@ -77,14 +78,17 @@ func (s *Store) Stage(ctx context.Context, tx pgx.Tx, source ID, authoritative b
 		return Staged{}, mapError(err)
 	}
 	stage := stage{s: s, tx: tx, source: source, ids: newIDSource(), authoritative: authoritative}
-	const known = `SELECT EXISTS (SELECT FROM muster.accounts WHERE source_id = $1)`
-	if err := tx.QueryRow(ctx, s.sql(known), source).Scan(&stage.known); err != nil {
+	// The order makes the planner look into the index, where a source without accounts has no statistics.
+	const known = `
+		SELECT true FROM muster.accounts WHERE source_id = $1 ORDER BY source_id, native_identity LIMIT 1`
+	err := tx.QueryRow(ctx, s.sql(known), source).Scan(&stage.known)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return Staged{}, mapError(err)
 	}
 	if err := stage.run(ctx, next); err != nil || stage.count.Rows < stageAnalyzeRows {
 		return stage.count, err
 	}
-	_, err := tx.Exec(ctx, `ANALYZE pg_temp.aggregation_seen (native_identity), pg_temp.aggregation_stage (native_identity,
+	_, err = tx.Exec(ctx, `ANALYZE pg_temp.aggregation_seen (native_identity), pg_temp.aggregation_stage (native_identity,
 		account_id)`)
 	return stage.count, mapError(err)
 }
