@@ -149,8 +149,9 @@ func (e *Engine) Aggregate(ctx context.Context, source string, r io.Reader,
 	return result, wrap("aggregate", source, store.InTx(ctx, e.pool, pgx.TxOptions{}, attempt))
 }
 
-// AggregateTx is [Engine.Aggregate] in the caller's transaction, in which it keeps temporary tables until that ends. The
-// transaction should be READ COMMITTED: with an older snapshot, accounts may be given to identities that were deleted.
+// AggregateTx is [Engine.Aggregate] in the caller's transaction, in which it keeps temporary tables until that ends.
+// The transaction should be READ COMMITTED: with an older snapshot, accounts may be given to identities that were
+// deleted.
 func (e *Engine) AggregateTx(ctx context.Context, tx pgx.Tx, source string, r io.Reader,
 	options AggregateOptions,
 ) (AggregateResult, error) {

@@ -24,8 +24,8 @@ type StagedAccount struct {
 	CorrelationKeys []string
 }
 
-// StageRows yields the accounts of an aggregation one by one: ok is false after the last. The account is valid until the
-// next one is asked for.
+// StageRows yields the accounts of an aggregation one by one: ok is false after the last. The account is valid until
+// the next one is asked for.
 type StageRows func() (account *StagedAccount, ok bool, err error)
 
 // The limits of a block of accounts, which is compared and staged at once: an aggregation holds three of them.
@@ -88,8 +88,8 @@ func (s *Store) Stage(ctx context.Context, tx pgx.Tx, source ID, authoritative b
 	if err := stage.run(ctx, next); err != nil || stage.count.Rows < stageAnalyzeRows {
 		return stage.count, err
 	}
-	_, err = tx.Exec(ctx, `ANALYZE pg_temp.aggregation_seen (native_identity), pg_temp.aggregation_stage (native_identity,
-		account_id)`)
+	_, err = tx.Exec(ctx, `
+		ANALYZE pg_temp.aggregation_seen (native_identity), pg_temp.aggregation_stage (native_identity, account_id)`)
 	return stage.count, mapError(err)
 }
 

@@ -16,8 +16,8 @@ import (
 //go:embed schema.txt
 var schemaText string
 
-// schemaObjects lists the columns, constraints, indexes and triggers that there are. The names of constraints that newer
-// servers make of NOT NULL are theirs.
+// schemaObjects lists the columns, constraints, indexes and triggers that there are. The names of constraints that
+// newer servers make of NOT NULL are theirs.
 const schemaObjects = `
 	SELECT 'column ' || table_name || ' ' || column_name || ' ' || data_type
 	FROM information_schema.columns
