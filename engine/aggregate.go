@@ -91,7 +91,7 @@ type AggregateOptions struct {
 	MaxDeletions *DeletionLimit
 	// MaxObjects overrides the most that one aggregation reads; 0 stands for that of [Config].
 	MaxObjects int
-	// Progress, if set, is called now and then with the number of rows read so far.
+	// Progress, if set, is called now and then with the number of rows read so far, by another goroutine.
 	Progress func(rows int)
 }
 
@@ -127,7 +127,7 @@ type AggregateResult struct {
 // [*DeletionLimitError] and nothing is changed. A row that cannot be read is left out and reported; the rest still
 // counts. One with more objects than [Config] allows is refused, and nothing of it is kept: the kind of the error is
 // Conflict. The identities concerned are marked for a refresh. All of it is one transaction; text of any size is read
-// with bounded memory.
+// with bounded memory, by another goroutine until the end of the text.
 func (e *Engine) Aggregate(ctx context.Context, source string, r io.Reader,
 	options AggregateOptions,
 ) (AggregateResult, error) {
@@ -153,7 +153,7 @@ func (e *Engine) Aggregate(ctx context.Context, source string, r io.Reader,
 	return result, wrap("aggregate", source, store.InTx(ctx, e.pool, pgx.TxOptions{}, attempt))
 }
 
-// AggregateTx is [Engine.Aggregate] in the caller's transaction, in which it keeps a temporary table until that ends.
+// AggregateTx is [Engine.Aggregate] in the caller's transaction, in which it keeps temporary tables until that ends.
 //
 // Until the transaction ends, other aggregations of the source wait for it, and so does all processing: end it soon. Two
 // transactions that aggregate several sources in different orders wait for each other. The database then ends one of
@@ -185,7 +185,7 @@ func (e *Engine) aggregate(ctx context.Context, tx pgx.Tx, name string, r io.Rea
 func (e *Engine) aggregateRead(ctx context.Context, tx pgx.Tx, known int64, source *configuredSource, reading *reading,
 	options AggregateOptions, gone func() []string,
 ) (AggregateResult, error) {
-	staged, err := e.store.Stage(ctx, tx, reading.next)
+	staged, err := e.store.Stage(ctx, tx, source.id, !source.profile.IsZero(), reading.next)
 	if err != nil {
 		return AggregateResult{}, err
 	}
@@ -213,8 +213,9 @@ func (e *Engine) aggregateRead(ctx context.Context, tx pgx.Tx, known int64, sour
 	for _, d := range duplicates {
 		reading.fault(int(d.Line), fmt.Sprintf("its account is the same as that of line %d", d.First))
 	}
+	reading.differing = staged.Differing
 	result := reading.result
-	result.Source, result.Rows = source.Name, int(staged)-len(duplicates)
+	result.Source, result.Rows = source.Name, int(staged.Rows)-len(duplicates)
 	if gone != nil {
 		reading.gone = gone()
 	}
@@ -248,21 +249,26 @@ func (e *Engine) merge(ctx context.Context, tx pgx.Tx, source *configuredSource,
 	if err := e.removeVanished(ctx, tx, source, reading, options, result, cause); err != nil {
 		return err
 	}
-	changes, err := e.store.UpdateChanged(ctx, tx, source.id, cause)
-	if err != nil {
-		return err
-	}
-	fresh, err := e.store.InsertNew(ctx, tx, source.id, source.profile, cause)
-	if err != nil {
-		return err
+	var changes store.AccountChanges
+	var fresh store.NewAccounts
+	if reading.differing > 0 {
+		var err error
+		if changes, err = e.store.UpdateChanged(ctx, tx, source.id, cause); err != nil {
+			return err
+		}
+		if fresh, err = e.store.InsertNew(ctx, tx, source.id, source.profile, cause); err != nil {
+			return err
+		}
 	}
 	if len(reading.entitlements) > 0 {
 		values := slices.SortedFunc(maps.Keys(reading.entitlements), func(a, b store.EntitlementValue) int {
 			return strings.Compare(a.Attribute+"\x00"+a.Value, b.Attribute+"\x00"+b.Value)
 		})
-		if result.Entitlements, err = e.store.AddEntitlements(ctx, tx, source.id, values, cause.At); err != nil {
+		added, err := e.store.AddEntitlements(ctx, tx, source.id, values, cause.At)
+		if err != nil {
 			return err
 		}
+		result.Entitlements = added
 	}
 	late, err := e.store.CorrelateSource(ctx, tx, source.id, cause)
 	if err != nil {
@@ -359,6 +365,7 @@ type reading struct {
 	unknown      int      // faulty objects of which the native identity cannot be told
 	gone         []string // native identities of accounts that the source says are gone
 	entitlements map[store.EntitlementValue]struct{}
+	differing    int64 // rows that were not as their accounts were when they were read
 
 	account store.StagedAccount
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -367,6 +368,83 @@ func TestAggregateLongValues(t *testing.T) {
 		engine.AggregateOptions{})
 	if result.Correlated != 1 || result.Faulty != 1 || !strings.Contains(result.RowErrors[0].Msg, "an entitlement is longer") {
 		t.Errorf("%d %+v", result.Correlated, result.RowErrors)
+	}
+}
+
+const plainConfig = "sources: [{name: S, connector: x, schemas: [{name: account, identityAttribute: k, attributes: [{name: k}, {name: v}]}]}]"
+
+// plainRows returns rows of a source that is compared in several blocks.
+func plainRows(count int) []string {
+	rows := make([]string, count)
+	for i := range rows {
+		rows[i] = fmt.Sprintf("a%d,1\n", i)
+	}
+	return rows
+}
+
+// Rows that are as they were, changed ones, new ones and missing ones are told apart across blocks, and so is a second
+// row of an account, whichever of the two is as it was.
+func TestAggregateBlocks(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.apply(plainConfig)
+	rows := plainRows(9000)
+	if result := f.aggregate("S", "k,v\n"+strings.Join(rows, ""), engine.AggregateOptions{}); result.Added != 9000 {
+		t.Fatalf("%+v", result)
+	}
+	rows[10], rows[8000] = "a10,2\n", "a8000,2\n"
+	rows = append(rows[:8999], "new,1\n", "a20,2\n", "a10,1\n", "new,1\n")
+	result := f.aggregate("S", "k,v\n"+strings.Join(rows, ""), engine.AggregateOptions{})
+	want := engine.AggregateResult{Source: "S", Rows: 9000, Added: 1, Changed: 2, Unchanged: 8997, Removed: 1, Faulty: 3,
+		RowErrors: []engine.RowError{
+			{9002, "its account is the same as that of line 22"},
+			{9003, "its account is the same as that of line 12"},
+			{9004, "its account is the same as that of line 9001"},
+		}}
+	if diff := cmp.Diff(want, result, cmpopts.EquateEmpty()); diff != "" {
+		t.Error(diff)
+	}
+	if got := f.text(`SELECT string_agg(native_identity, ' ' ORDER BY native_identity) FROM muster.accounts WHERE attributes ->> 'v' = '2'`); got != "a10 a8000" {
+		t.Errorf("changed: %s", got)
+	}
+}
+
+// hookReader runs a function when the text is at its end.
+type hookReader struct {
+	io.Reader
+	atEnd func()
+}
+
+func (r *hookReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if errors.Is(err, io.EOF) && r.atEnd != nil {
+		r.atEnd()
+		r.atEnd = nil
+	}
+	return n, err
+}
+
+// An account that was as the data has it when it was read, and that somebody else changed or removed before the end, is
+// left as they left it; one that differed is brought up to the data.
+func TestAggregateBesideChanges(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.apply(plainConfig)
+	// So many that the first block was compared before the end of the text is read.
+	rows := plainRows(26_000)
+	f.aggregate("S", "k,v\n"+strings.Join(rows, ""), engine.AggregateOptions{})
+	rows[3] = "a3,2\n"
+	reader := &hookReader{strings.NewReader("k,v\n" + strings.Join(rows, "")), func() {
+		f.exec(`DELETE FROM muster.accounts WHERE native_identity = 'a2'`)
+		f.aggregate("S", "k,v\na1,3\na3,3\n", engine.AggregateOptions{Delta: true})
+	}}
+	result, err := f.Aggregate(t.Context(), "S", reader, engine.AggregateOptions{})
+	if err != nil || result.Changed != 1 || result.Added != 0 || result.Removed != 0 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	if got := f.text(`SELECT string_agg(native_identity || (attributes ->> 'v'), ' ' ORDER BY native_identity) FROM muster.accounts
+		WHERE native_identity IN ('a0', 'a1', 'a2', 'a3')`); got != "a01 a13 a32" {
+		t.Errorf("the accounts are %s", got)
 	}
 }
 

@@ -2,9 +2,12 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 )
 
 // StagedAccount is an account as an aggregation read it.
@@ -21,74 +24,257 @@ type StagedAccount struct {
 	CorrelationKeys []string
 }
 
-// StageRows yields the accounts of an aggregation one by one: ok is false after the last.
+// StageRows yields the accounts of an aggregation one by one: ok is false after the last. The account is valid until
+// the next one is asked for.
 type StageRows func() (account *StagedAccount, ok bool, err error)
 
-// Stage keeps the accounts that an aggregation reads beside those that are known, in a table that only the
-// transaction sees and that goes with it. It returns how many rows it took.
-func (s *Store) Stage(ctx context.Context, tx pgx.Tx, next StageRows) (int64, error) {
+// The limits of a block of accounts, which is compared and staged at once: an aggregation holds three of them.
+const (
+	stageBlockRows  = 2048
+	stageBlockBytes = 4 << 20
+)
+
+// stageAnalyzeRows is from how many rows on the planner must know more of a stage than its size, which it knows without
+// its being analyzed. That costs the same for any more rows.
+const stageAnalyzeRows = 50_000
+
+// stagedNatives are the native identities of all rows that were read. Of a row that is as the account was when it was
+// read, no more than that is kept.
+const stagedNatives = `(SELECT native_identity, line FROM pg_temp.aggregation_seen
+		          UNION ALL SELECT native_identity, line FROM pg_temp.aggregation_stage)`
+
+// Staged says how many rows a stage took.
+type Staged struct {
+	Rows int64
+	// Differing of them are new, or were not as their accounts were when they were read.
+	Differing int64
+}
+
+// Stage keeps the accounts that an aggregation reads beside those that the source is known to have, in tables that only
+// the transaction sees and that go with it. An account that is as it is known is noted only; what is kept of it was
+// not sent to the database. next is called by another goroutine, so that reading and comparing go on at the same time,
+// and not any more after Stage returned. The identifiers that authoritative accounts need for their identities are made
+// where authoritative is set.
+func (s *Store) Stage(ctx context.Context, tx pgx.Tx, source ID, authoritative bool, next StageRows) (Staged, error) {
+	// Those of an aggregation before it in the transaction are dropped.
 	const create = `
+		DROP TABLE IF EXISTS pg_temp.aggregation_seen, pg_temp.aggregation_stage;
+		CREATE TEMPORARY TABLE aggregation_seen (
+		    line             bigint                NOT NULL,
+		    native_identity  text COLLATE "C"      NOT NULL
+		) ON COMMIT DROP;
 		CREATE TEMPORARY TABLE aggregation_stage (
 		    line             bigint                NOT NULL,
 		    native_identity  text COLLATE "C"      NOT NULL,
 		    name             text COLLATE "C"      NOT NULL,
 		    name_key         text COLLATE "C"      NOT NULL,
-		    attributes       text COLLATE "C"      NOT NULL, -- JSON, which is only read where it is new
+		    attributes       jsonb                 NOT NULL,
 		    fingerprint      uuid                  NOT NULL,
 		    correlation_keys text[] COLLATE "C"    NOT NULL,
 		    account_id       uuid                  NOT NULL,
-		    identity_id      uuid                  NOT NULL
+		    identity_id      uuid
 		) ON COMMIT DROP`
-	// The one of an aggregation before it in the transaction.
-	if _, err := tx.Exec(ctx, `DROP TABLE IF EXISTS pg_temp.aggregation_stage`); err != nil {
-		return 0, mapError(err)
-	}
 	if _, err := tx.Exec(ctx, create); err != nil {
-		return 0, mapError(err)
+		return Staged{}, mapError(err)
 	}
+	stage := stage{s: s, tx: tx, source: source, ids: newIDSource(), authoritative: authoritative}
+	// The order makes the planner look into the index, where a source without accounts has no statistics.
+	const known = `
+		SELECT true FROM muster.accounts WHERE source_id = $1 ORDER BY source_id, native_identity LIMIT 1`
+	err := tx.QueryRow(ctx, s.sql(known), source).Scan(&stage.known)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return Staged{}, mapError(err)
+	}
+	if err := stage.run(ctx, next); err != nil || stage.count.Rows < stageAnalyzeRows {
+		return stage.count, err
+	}
+	_, err = tx.Exec(ctx, `
+		ANALYZE pg_temp.aggregation_seen (native_identity), pg_temp.aggregation_stage (native_identity, account_id)`)
+	return stage.count, mapError(err)
+}
+
+// stage takes blocks of accounts.
+type stage struct {
+	s             *Store
+	tx            pgx.Tx
+	source        ID
+	authoritative bool
+	known         bool // the source has accounts
+	ids           *idSource
+	count         Staged
+
+	// The arguments of a comparison, used again.
+	lines        []int64
+	natives      []string
+	fingerprints []ID
+	values       []any
+}
+
+// run stages the accounts by blocks, one of which is read while the one before it is compared.
+func (g *stage) run(ctx context.Context, next StageRows) error {
+	group, ctx := errgroup.WithContext(ctx)
+	full, empty := make(chan *stageBlock), make(chan *stageBlock, 3)
+	for range cap(empty) {
+		empty <- &stageBlock{}
+	}
+	group.Go(func() error {
+		defer close(full)
+		return readBlocks(ctx, next, full, empty)
+	})
+	group.Go(func() error {
+		for block := range full {
+			if err := g.take(ctx, block); err != nil {
+				return err
+			}
+			block.reset()
+			empty <- block // never waits: there is room for all
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// readBlocks fills blocks until there are no more accounts.
+func readBlocks(ctx context.Context, next StageRows, full, empty chan *stageBlock) error {
+	for more := true; more; {
+		var block *stageBlock
+		select {
+		case block = <-empty:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		var err error
+		if more, err = block.fill(next); err != nil {
+			return err
+		}
+		select {
+		case full <- block:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// stageBlock is a number of accounts that were read one after the other.
+type stageBlock struct {
+	accounts  []StagedAccount
+	documents []byte
+	ends      []int // where the document of each account ends
+}
+
+func (b *stageBlock) reset() {
+	clear(b.accounts)
+	b.accounts, b.documents, b.ends = b.accounts[:0], b.documents[:0], b.ends[:0]
+	if cap(b.documents) > 2*stageBlockBytes {
+		b.documents = nil // of one huge account
+	}
+}
+
+// fill reads accounts until the block is full. It reports whether there may be more.
+func (b *stageBlock) fill(next StageRows) (bool, error) {
+	size := 0
+	for len(b.accounts) < stageBlockRows && size < stageBlockBytes {
+		account, ok, err := next()
+		if err != nil || !ok {
+			return false, err
+		}
+		size += account.size()
+		b.documents = append(b.documents, account.Attributes...)
+		b.ends = append(b.ends, len(b.documents))
+		kept := *account
+		// The texts may be parts of the whole row, of which most may not be kept.
+		kept.NativeIdentity, kept.Name = strings.Clone(account.NativeIdentity), strings.Clone(account.Name)
+		b.accounts = append(b.accounts, kept)
+	}
+	return true, nil
+}
+
+func (a *StagedAccount) size() int {
+	size := len(a.NativeIdentity) + len(a.Name) + len(a.Attributes)
+	for _, key := range a.CorrelationKeys {
+		size += len(key)
+	}
+	return size
+}
+
+// document returns the attributes of an account of the block.
+func (b *stageBlock) document(i int) []byte {
+	start := 0
+	if i > 0 {
+		start = b.ends[i-1]
+	}
+	return b.documents[start:b.ends[i]]
+}
+
+// take stages those accounts of a block that are not known as they are.
+func (g *stage) take(ctx context.Context, block *stageBlock) error {
+	g.count.Rows += int64(len(block.accounts))
+	var differing []int
+	if g.known {
+		var err error
+		if differing, err = g.compare(ctx, block); err != nil || len(differing) == 0 {
+			return err
+		}
+	} else {
+		for i := range block.accounts {
+			differing = append(differing, i)
+		}
+	}
+	g.count.Differing += int64(len(differing))
 	columns := []string{
 		"line", "native_identity", "name", "name_key", "attributes", "fingerprint", "correlation_keys", "account_id",
 		"identity_id",
 	}
-	rows := &stageSource{next: next, values: make([]any, len(columns))}
-	count, err := tx.CopyFrom(ctx, pgx.Identifier{"pg_temp", "aggregation_stage"}, columns, rows)
-	if rows.err != nil {
-		return 0, rows.err // what the database says of it is that the client gave up
+	_, err := g.tx.CopyFrom(ctx, pgx.Identifier{"pg_temp", "aggregation_stage"}, columns,
+		pgx.CopyFromSlice(len(differing), func(i int) ([]any, error) { return g.row(block, differing[i]) }))
+	return mapError(err)
+}
+
+// compare notes the accounts of a block that are known as they are, and returns the places of the others.
+func (g *stage) compare(ctx context.Context, block *stageBlock) ([]int, error) {
+	// The subquery is what keeps a block to as many look-ups as it has rows, however many accounts there are.
+	const statement = `
+		WITH incoming AS MATERIALIZED (
+		    SELECT u.place, u.line, u.native_identity,
+		           u.fingerprint = (SELECT a.fingerprint FROM muster.accounts a
+		                            WHERE a.source_id = $1 AND a.native_identity = u.native_identity) AS same
+		    FROM unnest($2::bigint[], $3::text[], $4::uuid[]) WITH ORDINALITY u (line, native_identity, fingerprint,
+		         place)
+		), noted AS (
+		    INSERT INTO pg_temp.aggregation_seen (line, native_identity)
+		    SELECT line, native_identity FROM incoming WHERE same
+		)
+		SELECT place - 1 FROM incoming WHERE same IS NOT TRUE ORDER BY place`
+	g.lines, g.natives, g.fingerprints = g.lines[:0], g.natives[:0], g.fingerprints[:0]
+	for i := range block.accounts {
+		a := &block.accounts[i]
+		g.lines = append(g.lines, a.Line)
+		g.natives = append(g.natives, a.NativeIdentity)
+		g.fingerprints = append(g.fingerprints, a.Fingerprint)
 	}
+	return collect(ctx, g.tx, g.s.sql(statement), pgx.RowTo[int], g.source, g.lines, g.natives, g.fingerprints)
+}
+
+// row returns the values of an account of a block, valid until the next row is asked for.
+func (g *stage) row(block *stageBlock, i int) ([]any, error) {
+	a := &block.accounts[i]
+	// The identifiers are made here though only new accounts come to use them: PostgreSQL makes none of version 7
+	// before its version 18.
+	account, err := g.ids.next()
 	if err != nil {
-		return 0, mapError(err)
+		return nil, err
 	}
-	_, err = tx.Exec(ctx, `ANALYZE pg_temp.aggregation_stage`)
-	return count, mapError(err)
-}
-
-type stageSource struct {
-	next    StageRows
-	account *StagedAccount
-	values  []any
-	err     error
-}
-
-func (r *stageSource) Next() bool {
-	if r.err != nil {
-		return false
+	var identity ID
+	if g.authoritative {
+		if identity, err = g.ids.next(); err != nil {
+			return nil, err
+		}
 	}
-	account, ok, err := r.next()
-	r.account, r.err = account, err
-	return ok && err == nil
+	g.values = append(g.values[:0], a.Line, a.NativeIdentity, a.Name, FoldKey(a.Name), block.document(i), a.Fingerprint,
+		a.CorrelationKeys, account, identity)
+	return g.values, nil
 }
-
-func (r *stageSource) Values() ([]any, error) {
-	a := r.account
-	// The identifiers are made here for all rows, though only new accounts come to use them: PostgreSQL makes none of
-	// version 7 before its version 18.
-	v := r.values[:0]
-	v = append(v, a.Line, a.NativeIdentity, a.Name, FoldKey(a.Name), a.Attributes, a.Fingerprint, a.CorrelationKeys,
-		NewID(), NewID())
-	return v, nil
-}
-
-func (r *stageSource) Err() error { return r.err }
 
 // Duplicate is a row whose native identity an earlier row has already.
 type Duplicate struct {
@@ -103,7 +289,7 @@ func (s *Store) DropDuplicates(ctx context.Context, tx pgx.Tx) ([]Duplicate, err
 	const statement = `
 		WITH several AS (
 		    SELECT native_identity, min(line) AS first
-		    FROM pg_temp.aggregation_stage
+		    FROM ` + stagedNatives + ` r
 		    GROUP BY native_identity
 		    HAVING count(*) > 1
 		), dropped AS (
@@ -111,8 +297,14 @@ func (s *Store) DropDuplicates(ctx context.Context, tx pgx.Tx) ([]Duplicate, err
 		    USING several
 		    WHERE g.native_identity = several.native_identity AND g.line > several.first
 		    RETURNING g.native_identity, g.line, several.first
+		), forgotten AS (
+		    DELETE FROM pg_temp.aggregation_seen g
+		    USING several
+		    WHERE g.native_identity = several.native_identity AND g.line > several.first
+		    RETURNING g.native_identity, g.line, several.first
 		)
-		SELECT native_identity, line, first FROM dropped ORDER BY line`
+		SELECT native_identity, line, first FROM (SELECT * FROM dropped UNION ALL SELECT * FROM forgotten) d
+		ORDER BY line`
 	return collect(ctx, tx, statement, pgx.RowToStructByPos[Duplicate])
 }
 
@@ -150,7 +342,7 @@ func (s *Store) CountVanished(ctx context.Context, tx pgx.Tx, source ID, spared 
 	const statement = `
 		SELECT count(*), count(*) FILTER (WHERE g.native_identity IS NULL AND a.native_identity <> ALL ($2))
 		FROM muster.accounts a
-		LEFT JOIN pg_temp.aggregation_stage g ON g.native_identity = a.native_identity
+		LEFT JOIN ` + stagedNatives + ` g ON g.native_identity = a.native_identity
 		WHERE a.source_id = $1`
 	err = tx.QueryRow(ctx, s.sql(statement), source, nonNil(spared)).Scan(&accounts, &vanished)
 	return accounts, vanished, mapError(err)
@@ -186,6 +378,7 @@ func (s *Store) DeleteVanished(ctx context.Context, tx pgx.Tx, source ID, spared
 		    FROM muster.accounts a
 		    WHERE a.source_id = $1
 		      AND a.native_identity <> ALL ($2)
+		      AND NOT EXISTS (SELECT FROM pg_temp.aggregation_seen g WHERE g.native_identity = a.native_identity)
 		      AND NOT EXISTS (SELECT FROM pg_temp.aggregation_stage g WHERE g.native_identity = a.native_identity)
 		    ORDER BY a.id
 		    FOR UPDATE
@@ -237,7 +430,7 @@ func (s *Store) UpdateChanged(ctx context.Context, tx pgx.Tx, source ID, cause C
 	const statement = `
 		WITH changed AS MATERIALIZED (
 		    SELECT a.id, a.identity_id, a.manually_correlated, a.correlation_keys <> g.correlation_keys AS rekeyed,
-		           g.name, g.attributes::jsonb AS attributes, g.fingerprint, g.correlation_keys
+		           g.name, g.attributes, g.fingerprint, g.correlation_keys
 		    FROM muster.accounts a
 		    JOIN pg_temp.aggregation_stage g ON g.native_identity = a.native_identity
 		    WHERE a.source_id = $1 AND a.fingerprint <> g.fingerprint
@@ -284,14 +477,25 @@ type NewAccounts struct {
 func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, cause Cause) (NewAccounts, error) {
 	const statement = `
 		WITH fresh AS MATERIALIZED (
-		    SELECT g.account_id AS id, g.identity_id, g.native_identity, g.name, g.name_key,
-		           g.attributes::jsonb AS attributes, g.fingerprint, g.correlation_keys
+		    SELECT g.account_id AS id, g.identity_id, g.correlation_keys
 		    FROM pg_temp.aggregation_stage g
-		    LEFT JOIN muster.accounts a ON a.source_id = $1 AND a.native_identity = g.native_identity
-		    WHERE a.id IS NULL
-		), matched AS MATERIALIZED (` + matchHead + `fresh` + matchTail + `
+		    WHERE NOT EXISTS (SELECT FROM muster.accounts a
+		                      WHERE a.source_id = $1 AND a.native_identity = g.native_identity)
+		), first AS MATERIALIZED (
+		    SELECT f.id, min(ik.identity_id::text)::uuid AS identity_id, count(*) AS matches
+		    FROM fresh f
+		    JOIN muster.identity_keys ik ON ik.key = f.correlation_keys[1]
+		    GROUP BY f.id
+		), further AS MATERIALIZED (
+		    SELECT f.id, f.correlation_keys FROM fresh f
+		    WHERE cardinality(f.correlation_keys) > 1 AND NOT EXISTS (SELECT FROM first WHERE first.id = f.id)
+		), matched AS (
+		    SELECT id, identity_id, matches FROM first
+		    UNION ALL
+		    SELECT id, identity_id, matches FROM (` + matchHead + `further` + matchTail + `
+		    ) later
 		), placed AS MATERIALIZED (
-		    SELECT f.*, m.matches,
+		    SELECT f.id, f.identity_id, m.matches,
 		           CASE WHEN m.matches = 1 THEN m.identity_id
 		                WHEN m.matches IS NULL AND $2::uuid IS NOT NULL THEN f.identity_id
 		           END AS owner_id
@@ -300,24 +504,28 @@ func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, ca
 		), identities AS (
 		    INSERT INTO muster.identities
 		           (id, name, name_key, alias, alias_key, correlated, profile_id, attributes, created, modified)
-		    SELECT identity_id, name, name_key, name, name_key, true, $2, '{}', $3, $3
-		    FROM placed
-		    WHERE owner_id = identity_id
-		    RETURNING id
+		    SELECT p.identity_id, g.name, g.name_key, g.name, g.name_key, true, $2, '{}', $3, $3
+		    FROM placed p
+		    JOIN pg_temp.aggregation_stage g ON g.account_id = p.id
+		    WHERE p.owner_id = p.identity_id
 		), origins AS (
 		    INSERT INTO muster.identity_keys (key, identity_id)
-		    SELECT '@' || replace($1::uuid::text, '-', '') || '=' || native_identity, identity_id
-		    FROM placed
-		    WHERE owner_id = identity_id
+		    SELECT '@' || replace($1::uuid::text, '-', '') || '=' || g.native_identity, p.identity_id
+		    FROM placed p
+		    JOIN pg_temp.aggregation_stage g ON g.account_id = p.id
+		    WHERE p.owner_id = p.identity_id
 		), accounts AS (
 		    INSERT INTO muster.accounts
 		           (id, source_id, native_identity, name, identity_id, correlation_keys, attributes, fingerprint,
 		           created, modified)
-		    SELECT id, $1, native_identity, name, owner_id, correlation_keys, attributes, fingerprint, $3, $3
-		    FROM placed
+		    SELECT p.id, $1, g.native_identity, g.name, p.owner_id, g.correlation_keys, g.attributes, g.fingerprint, $3,
+		           $3
+		    FROM placed p
+		    JOIN pg_temp.aggregation_stage g ON g.account_id = p.id
 		), requests AS (
 		    INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
-		    SELECT DISTINCT owner_id, $4::uuid, 'account added', $3::timestamptz FROM placed WHERE owner_id IS NOT NULL
+		    SELECT owner_id, $4::uuid, 'account added', $3::timestamptz
+		    FROM (SELECT DISTINCT owner_id FROM placed WHERE owner_id IS NOT NULL ORDER BY owner_id) owners
 		), events AS (
 		    INSERT INTO muster.identity_events (identity_id, type, detail, at)
 		    SELECT identity_id, 'IDENTITY_CREATED',
@@ -326,7 +534,7 @@ func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, ca
 		    FROM placed
 		    WHERE owner_id = identity_id
 		)
-		SELECT count(*), count(*) FILTER (WHERE owner_id <> identity_id),
+		SELECT count(*), count(*) FILTER (WHERE owner_id IS DISTINCT FROM identity_id AND owner_id IS NOT NULL),
 		       count(*) FILTER (WHERE owner_id = identity_id), count(*) FILTER (WHERE matches > 1)
 		FROM placed`
 	var n NewAccounts
@@ -454,10 +662,17 @@ func (s *Store) correlate(ctx context.Context, tx pgx.Tx, candidates, wait strin
 		    ORDER BY a.id
 		    FOR UPDATE %s
 		), matched AS (`+matchHead+`candidates`+matchTail+`
+		), held AS MATERIALIZED (
+		    SELECT i.id
+		    FROM muster.identities i
+		    WHERE i.id IN (SELECT identity_id FROM matched WHERE matches = 1)
+		    ORDER BY i.id
+		    FOR KEY SHARE -- nobody deletes it meanwhile; one that was just deleted is left out
 		), correlated AS (
 		    UPDATE muster.accounts a
 		    SET identity_id = m.identity_id, modified = $2
 		    FROM matched m
+		    JOIN held ON held.id = m.identity_id
 		    WHERE a.id = m.id AND m.matches = 1
 		    RETURNING a.identity_id
 		), requests AS (

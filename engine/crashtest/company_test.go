@@ -192,8 +192,10 @@ func rounds(seed uint64, sources, target string) []round {
 	for range pairs {
 		list = append(list, c.change(), c.act())
 	}
-	last := round{name: "the targets are read", aggregate: []string{"Files", "Ledger", "HR"}, actions: c.deletions()}
-	return append(list, last)
+	// One after the other: what is read of an account asks for the processing of its identity, which may be one that is
+	// deleted, and whether its access is looked at before that would be open.
+	list = append(list, round{name: "who vanished is deleted", aggregate: []string{"HR"}, actions: c.deletions()})
+	return append(list, round{name: "the targets are read", aggregate: []string{"Files", "Ledger", "HR"}})
 }
 
 // companyDocuments returns the first configuration.
