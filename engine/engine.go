@@ -64,8 +64,8 @@ type Config struct {
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
 
-	// Objects is how many objects one aggregation reads at most: accounts, groups, and those that are gone. A source that
-	// has more is taken to be wrong, and nothing of it is kept. Defaults to [ObjectsDefault].
+	// Objects is how many objects one aggregation reads at most: accounts, groups, and those that are gone. A source
+	// that has more is taken to be wrong, and nothing of it is kept. Defaults to [ObjectsDefault].
 	Objects int
 
 	// Rules are the host's own calculations, which transforms of the type rule name. The map must not be changed.

@@ -44,13 +44,17 @@ const (
 // readsAll are the statements that may read a whole table of the population, with the reason. One that no statement needs
 // is a fault too.
 var readsAll = []struct{ table, text, reason string }{
-	{"accounts", "WITH changed AS", "all accounts of a source are held against all that was read"},
-	{"identities", "WITH bounds AS", "everybody is divided among the workers"},
+	{"identities", "WITH whole AS", "everybody is divided among the workers"},
+	{"refresh_requests", "SELECT id FROM (SELECT identity_id AS id FROM muster.refresh_requests",
+		"everybody who is marked is part of a preview"},
+	{"identities", "SELECT id FROM (SELECT identity_id AS id FROM muster.refresh_requests",
+		"an attribute that is not searchable is looked at for everybody"},
 	{"identities", "SELECT count(*) FROM muster.identities i WHERE (i.correlated AND i.cloud_status =",
 		"a state is taken to be that of many, who are counted"},
 	{"identities", "SELECT count(*) FROM muster.identities i WHERE (i.correlated AND i.correlated =",
 		"nearly everybody is counted"},
 	{"refresh_state", "WITH due AS", "a third is taken to be due where the time is not known; it is, when the plan is made"},
+	{"identities", "SELECT count(*) FROM muster.identities", "the limit of the guard is a share of everybody"},
 }
 
 // The plan of each statement that the hot paths run is the one in the golden file, and reads no table of the population

@@ -190,7 +190,8 @@ func (s *Store) ReturnJob(ctx context.Context, tx pgx.Tx, jobSchema string, job 
 ) {
 	statement := `
 		UPDATE ` + jobSchema + `.river_job
-		SET state = CASE WHEN attempt < max_attempts THEN 'available' ELSE 'discarded' END::` + jobSchema + `.river_job_state,
+		SET state = CASE WHEN attempt < max_attempts THEN 'available' ELSE 'discarded' END::` + jobSchema + `.` +
+		`river_job_state,
 		    finalized_at = CASE WHEN attempt < max_attempts THEN NULL ELSE now() END,
 		    scheduled_at = now(),
 		    errors = array_append(errors, jsonb_build_object('at', now(), 'attempt', attempt,

@@ -599,8 +599,8 @@ const (
 	// deletionLock keeps deletions of identities and aggregations apart: either waits for rows that the other has, an
 	// aggregation for the identities that its accounts find, a deletion for the accounts that the identity has.
 	deletionLock = 1836413814
-	// readingLock is shared by those who read a source by its connector, from the beginning of the reading to the end of
-	// the transaction: it falls with the process, and so tells who is still there.
+	// readingLock is shared by those who read a source by its connector, from the beginning of the reading to the end
+	// of the transaction: it falls with the process, and so tells who is still there.
 	readingLock = 1836413815
 )
 

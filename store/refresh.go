@@ -199,8 +199,8 @@ type IdentityState struct {
 	ManagerID       ID
 	ManagerKey      string // the key by which the manager is looked for
 	Attributes      []byte
-	// These are read only. Due is from when on it is to be refreshed. FoundManager is whom the key finds, if that is one
-	// alone. Requested says that somebody asked for its refresh.
+	// These are read only. Due is from when on it is to be refreshed. FoundManager is whom the key finds, if that is
+	// one alone. Requested says that somebody asked for its refresh.
 	Due          *time.Time
 	FoundManager ID
 	Requested    bool

@@ -28,8 +28,9 @@ const (
 		FROM muster.role_assignments r
 		WHERE r.identity_id `
 	stateColumns = `
-		SELECT i.id, i.name, i.alias, i.email, i.processing_state, i.processing_error, i.correlated, i.profile_id,
-		       i.lifecycle_state, i.lifecycle_manual, i.identity_state, i.manager_id, i.manager_key, i.attributes, r.due`
+		SELECT i.id, i.name, i.alias, i.email, i.processing_state, i.processing_error, i.correlated,
+		       i.profile_id, i.lifecycle_state, i.lifecycle_manual, i.identity_state, i.manager_id, i.manager_key,
+		       i.attributes, r.due`
 )
 
 // snapshotStates are the identities of a list.
@@ -113,11 +114,12 @@ func readAccounts(rows pgx.Rows, take func(*Account) error) error {
 	var nativeIdentity, name text
 	var attributes pgtype.DriverBytes
 	var created pgtype.Timestamptz
-	_, err := pgx.ForEachRow(rows, []any{&a.ID, &a.SourceID, &nativeIdentity, &name, &a.IdentityID, &attributes, &created},
-		func() error {
-			a.NativeIdentity, a.Name, a.Attributes, a.Created = string(nativeIdentity), string(name), attributes, created.Time
-			return take(&a)
-		})
+	columns := []any{&a.ID, &a.SourceID, &nativeIdentity, &name, &a.IdentityID, &attributes, &created}
+	_, err := pgx.ForEachRow(rows, columns, func() error {
+		a.NativeIdentity, a.Name = string(nativeIdentity), string(name)
+		a.Attributes, a.Created = attributes, created.Time
+		return take(&a)
+	})
 	return err
 }
 

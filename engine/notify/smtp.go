@@ -85,8 +85,8 @@ func NewSMTP(config SMTPConfig) (*SMTP, error) {
 	return &SMTP{config, from, composer}, nil
 }
 
-// client returns a client whose server is waited for no longer than the context lasts: the library heeds that only while
-// it connects.
+// client returns a client whose server is waited for no longer than the context lasts: the library heeds that only
+// while it connects.
 func (s *SMTP) client(ctx context.Context) (*gomail.Client, error) {
 	timeout := s.config.Timeout
 	if end, limited := ctx.Deadline(); limited {
