@@ -156,8 +156,8 @@ func (e *Engine) Aggregate(ctx context.Context, source string, r io.Reader,
 // AggregateTx is [Engine.Aggregate] in the caller's transaction, in which it keeps temporary tables until that ends.
 //
 // Until the transaction ends, other aggregations of the source wait for it, and so does all processing: end it soon.
-// Two transactions that aggregate several sources in different orders wait for each other. The database then ends one of
-// them: the error is of the kind Unavailable, and the transaction has to be rolled back and run again from its start.
+// Two transactions that aggregate several sources in different orders wait for each other. The database then ends one
+// of them: the error is of the kind Unavailable, and the transaction has to be rolled back and run again from its start.
 // Those that aggregate their sources in the same order do not meet so.
 func (e *Engine) AggregateTx(ctx context.Context, tx pgx.Tx, source string, r io.Reader,
 	options AggregateOptions,
@@ -213,7 +213,7 @@ func (e *Engine) aggregateRead(ctx context.Context, tx pgx.Tx, known int64, sour
 	for _, d := range duplicates {
 		reading.fault(int(d.Line), fmt.Sprintf("its account is the same as that of line %d", d.First))
 	}
-	reading.differing = staged.Differing
+	reading.staged, reading.duplicates = staged, len(duplicates) > 0
 	result := reading.result
 	result.Source, result.Rows = source.Name, int(staged.Rows)-len(duplicates)
 	if gone != nil {
@@ -251,12 +251,26 @@ func (e *Engine) merge(ctx context.Context, tx pgx.Tx, source *configuredSource,
 	}
 	var changes store.AccountChanges
 	var fresh store.NewAccounts
-	if reading.differing > 0 {
-		var err error
-		if changes, err = e.store.UpdateChanged(ctx, tx, source.id, cause); err != nil {
+	update := func() (err error) {
+		changes, err = e.store.UpdateChanged(ctx, tx, source.id, cause)
+		return err
+	}
+	// Whoever else wrote to the source since the rows were compared has ended. What they brought in is no new account
+	// any more, and what they removed is one.
+	staged := reading.staged
+	if staged.Known > 0 || reading.duplicates {
+		if err := update(); err != nil {
 			return err
 		}
+	}
+	if int64(changes.Changed) < staged.Differing {
+		var err error
 		if fresh, err = e.store.InsertNew(ctx, tx, source.id, source.profile, cause); err != nil {
+			return err
+		}
+	}
+	if staged.Known == 0 && !reading.duplicates && int64(fresh.Accounts) < staged.Differing {
+		if err := update(); err != nil {
 			return err
 		}
 	}
@@ -365,7 +379,8 @@ type reading struct {
 	unknown      int      // faulty objects of which the native identity cannot be told
 	gone         []string // native identities of accounts that the source says are gone
 	entitlements map[store.EntitlementValue]struct{}
-	differing    int64 // rows that were not as their accounts were when they were read
+	staged       store.Staged
+	duplicates   bool // rows were left out because an earlier one has their account
 
 	account store.StagedAccount
 }

@@ -48,6 +48,7 @@ type Staged struct {
 	Rows int64
 	// Differing of them are new, or were not as their accounts were when they were read.
 	Differing int64
+	Known     int64 // of those that differ, the ones that there was an account of
 }
 
 // Stage keeps the accounts that an aggregation reads beside those that the source is known to have, in tables that only
@@ -245,7 +246,7 @@ func (g *stage) compare(ctx context.Context, block *stageBlock) ([]int, error) {
 		    INSERT INTO pg_temp.aggregation_seen (line, native_identity)
 		    SELECT line, native_identity FROM incoming WHERE same
 		)
-		SELECT place - 1 FROM incoming WHERE same IS NOT TRUE ORDER BY place`
+		SELECT place - 1, same IS NOT NULL FROM incoming WHERE same IS NOT TRUE ORDER BY place`
 	g.lines, g.natives, g.fingerprints = g.lines[:0], g.natives[:0], g.fingerprints[:0]
 	for i := range block.accounts {
 		a := &block.accounts[i]
@@ -253,7 +254,21 @@ func (g *stage) compare(ctx context.Context, block *stageBlock) ([]int, error) {
 		g.natives = append(g.natives, a.NativeIdentity)
 		g.fingerprints = append(g.fingerprints, a.Fingerprint)
 	}
-	return collect(ctx, g.tx, g.s.sql(statement), pgx.RowTo[int], g.source, g.lines, g.natives, g.fingerprints)
+	rows, err := g.tx.Query(ctx, g.s.sql(statement), g.source, g.lines, g.natives, g.fingerprints)
+	if err != nil {
+		return nil, mapError(err)
+	}
+	var differing []int
+	var place int
+	var known bool
+	_, err = pgx.ForEachRow(rows, []any{&place, &known}, func() error {
+		differing = append(differing, place)
+		if known {
+			g.count.Known++
+		}
+		return nil
+	})
+	return differing, mapError(err)
 }
 
 // row returns the values of an account of a block, valid until the next row is asked for.
