@@ -157,8 +157,8 @@ func (e *Engine) Aggregate(ctx context.Context, source string, r io.Reader,
 //
 // Until the transaction ends, other aggregations of the source wait for it, and so does all processing: end it soon.
 // Two transactions that aggregate several sources in different orders wait for each other. The database then ends one
-// of them: the error is of the kind Unavailable, and the transaction has to be rolled back and run again from its start.
-// Those that aggregate their sources in the same order do not meet so.
+// of them: the error is of the kind Unavailable, and the transaction has to be rolled back and run again from its
+// start. Those that aggregate their sources in the same order do not meet so.
 func (e *Engine) AggregateTx(ctx context.Context, tx pgx.Tx, source string, r io.Reader,
 	options AggregateOptions,
 ) (AggregateResult, error) {

@@ -51,6 +51,13 @@ func (b *batch) calculate(ctx context.Context) error {
 	if err := b.compareKeys(ctx); err != nil {
 		return err
 	}
+	// What no key and no manager decides comes before the lock, for which other batches wait.
+	if err := b.applyRoles(ctx); err != nil {
+		return err
+	}
+	if err := b.addEvents(ctx); err != nil {
+		return err
+	}
 	if b.findsAnew() {
 		if err := b.e.store.LockKeys(ctx, b.tx); err != nil {
 			return err
@@ -335,7 +342,7 @@ func (b *batch) findManagers(ctx context.Context,
 	return nil
 }
 
-// apply writes what differs, and what follows from it for others.
+// apply writes what else differs, and what follows from it for others.
 func (b *batch) apply(ctx context.Context) error {
 	var states []store.IdentityState
 	var events []store.Event
@@ -343,30 +350,19 @@ func (b *batch) apply(ctx context.Context) error {
 	for i := range b.changes {
 		c := &b.changes[i]
 		b.count(c)
-		if c.StateDiffers() {
-			states = append(states, encodeState(c.After))
-		}
 		if c.After.ManagerID != c.Before.ManagerID && c.After.ManagerID != (refresh.ID{}) {
 			managed = append(managed, c.After.ID)
 		}
+		if !c.StateDiffers() {
+			continue
+		}
+		states = append(states, encodeState(c.After))
 		var err error
-		if len(c.Attributes) > 0 {
-			events, err = appendEvent(events, c.After.ID, EventAttributesChanged, attributeChanges(c.Attributes))
-		}
-		if err == nil && len(c.Gained)+len(c.Lost) > 0 {
-			events, err = appendEvent(events, c.After.ID, EventRolesChanged, b.config.roleChanges(c))
-		}
-		if err == nil && c.StateDiffers() {
-			events, err = b.appendStateEvent(events, c)
-		}
-		if err != nil {
+		if events, err = b.appendStateEvent(events, c); err != nil {
 			return err
 		}
 	}
 	s := b.e.store
-	if err := b.applyRoles(ctx); err != nil {
-		return err
-	}
 	if err := b.applyAccess(ctx); err != nil {
 		return err
 	}
@@ -401,6 +397,25 @@ func (b *batch) apply(ctx context.Context) error {
 	correlated, err := s.CorrelateKeys(ctx, b.tx, gained, b.cause)
 	b.counts.Correlated += int64(correlated)
 	return err
+}
+
+// addEvents writes the events of changed attributes and roles.
+func (b *batch) addEvents(ctx context.Context) error {
+	var events []store.Event
+	for i := range b.changes {
+		c := &b.changes[i]
+		var err error
+		if len(c.Attributes) > 0 {
+			events, err = appendEvent(events, c.After.ID, EventAttributesChanged, attributeChanges(c.Attributes))
+		}
+		if err == nil && len(c.Gained)+len(c.Lost) > 0 {
+			events, err = appendEvent(events, c.After.ID, EventRolesChanged, b.config.roleChanges(c))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return b.e.store.AddEvents(ctx, b.tx, events, b.cause.At)
 }
 
 // count adds a change to what the batch did.

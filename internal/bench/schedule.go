@@ -51,8 +51,8 @@ func nothingDueCase(ctx context.Context, b *bench) error {
 	return errors.Join(large.settle(ctx), small.settle(ctx))
 }
 
-// schedule runs the schedule and the tasks that it launches, but for those that have ended at once, and returns how many
-// identities those calculated.
+// schedule runs the schedule and the tasks that it launches, but for those that have ended at once, and returns how
+// many identities those calculated.
 func (p *population) schedule(ctx context.Context) (engine.ScheduleResult, int, error) {
 	result, err := p.engine.RunSchedule(ctx)
 	if err != nil {
