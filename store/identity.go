@@ -203,8 +203,8 @@ func (s *Store) pageStatement(query IdentityQuery) (string, []any, error) {
 		return "", nil, err
 	}
 	columns := identityColumns + `, ` + strings.Join(query.Order.Columns(), `, `)
-	return `SELECT ` + columns + ` FROM (` + page + `) i` + s.dynamic(pageJoins) + ` ORDER BY ` +
-		strings.Join(query.Order.OrderBy(), `, `), arguments, nil
+	rest := `) i` + pageJoins + ` ORDER BY ` + strings.Join(query.Order.OrderBy(), `, `)
+	return s.dynamic(`SELECT `+columns+` FROM (`) + page + s.dynamic(rest), arguments, nil
 }
 
 func (s *Store) countStatement(query IdentityQuery) (string, []any, error) {
