@@ -105,7 +105,7 @@ func (p *population) someIDs(ctx context.Context) ([]string, error) {
 
 // bareHandler answers the same two operations with nothing around the SQL.
 func bareHandler(pool *pgxpool.Pool) http.Handler {
-	byName, _ := (&question{key: "i.name_key"}).pageSQL(variant{}, false)
+	byName, _ := (&question{key: "i.name_key"}).pageSQL(variant{}, true)
 	const byID = `SELECT ` + listColumns + ` FROM ` + listTables + ` WHERE i.id = $1`
 	answer := func(w http.ResponseWriter, body any, err error) {
 		if err == nil {
