@@ -101,6 +101,14 @@ type RowError struct {
 	Msg  string `json:"message"`
 }
 
+func (o *AggregateOptions) validate(source string) error {
+	if o.MaxObjects < 0 {
+		return invalid("aggregate", source, "MaxObjects is %d: it must be 1 or more, or 0 for that of the configuration",
+			o.MaxObjects)
+	}
+	return nil
+}
+
 // AggregateResult says what an aggregation did.
 type AggregateResult struct {
 	Source       string     `json:"source"`
@@ -132,8 +140,8 @@ func (e *Engine) Aggregate(ctx context.Context, source string, r io.Reader,
 	options AggregateOptions,
 ) (AggregateResult, error) {
 	var result AggregateResult
-	attempt := func(tx pgx.Tx) (err error) {
-		result, err = e.aggregate(ctx, tx, source, r, options)
+	attempt := func(tx pgx.Tx, repeatable bool) (err error) {
+		result, err = e.aggregate(ctx, tx, source, r, repeatable, options)
 		return err
 	}
 	var err error
@@ -144,13 +152,14 @@ func (e *Engine) Aggregate(ctx context.Context, source string, r io.Reader,
 				if _, err := rewind.Seek(start, io.SeekStart); err != nil {
 					return err
 				}
-				return attempt(tx)
+				return attempt(tx, true)
 			})
 			return result, wrap("aggregate", source, err)
 		}
 	}
 	// What cannot be read twice is tried once.
-	return result, wrap("aggregate", source, store.InTx(ctx, e.pool, pgx.TxOptions{}, attempt))
+	err = store.InTx(ctx, e.pool, pgx.TxOptions{}, func(tx pgx.Tx) error { return attempt(tx, false) })
+	return result, wrap("aggregate", source, err)
 }
 
 // AggregateTx is [Engine.Aggregate] in the caller's transaction, in which it keeps temporary tables until that ends.
@@ -162,13 +171,18 @@ func (e *Engine) Aggregate(ctx context.Context, source string, r io.Reader,
 func (e *Engine) AggregateTx(ctx context.Context, tx pgx.Tx, source string, r io.Reader,
 	options AggregateOptions,
 ) (AggregateResult, error) {
-	result, err := e.aggregate(ctx, tx, source, r, options)
+	result, err := e.aggregate(ctx, tx, source, r, false, options)
 	return result, wrap("aggregate", source, err)
 }
 
-func (e *Engine) aggregate(ctx context.Context, tx pgx.Tx, name string, r io.Reader,
+// aggregate aggregates text. repeatable says that the transaction is run again, and the text read again, where another
+// aggregation changed the source's accounts meanwhile.
+func (e *Engine) aggregate(ctx context.Context, tx pgx.Tx, name string, r io.Reader, repeatable bool,
 	options AggregateOptions,
 ) (AggregateResult, error) {
+	if err := options.validate(name); err != nil {
+		return AggregateResult{}, err
+	}
 	c, source, err := e.sourceFor(ctx, tx, name)
 	if err != nil {
 		return AggregateResult{}, err
@@ -177,6 +191,7 @@ func (e *Engine) aggregate(ctx context.Context, tx pgx.Tx, name string, r io.Rea
 	if err != nil {
 		return AggregateResult{}, &Error{Kind: Invalid, Op: "aggregate", Subject: name, Err: err}
 	}
+	reading.repeatable = repeatable
 	return e.aggregateRead(ctx, tx, c.version, source, reading, options, nil)
 }
 
@@ -185,7 +200,7 @@ func (e *Engine) aggregate(ctx context.Context, tx pgx.Tx, name string, r io.Rea
 func (e *Engine) aggregateRead(ctx context.Context, tx pgx.Tx, known int64, source *configuredSource, reading *reading,
 	options AggregateOptions, gone func() []string,
 ) (AggregateResult, error) {
-	staged, err := e.store.Stage(ctx, tx, source.id, !source.profile.IsZero(), reading.next)
+	staged, err := e.store.Stage(ctx, tx, source.id, !source.profile.IsZero(), reading.repeatable, reading.next)
 	if err != nil {
 		return AggregateResult{}, err
 	}
@@ -204,6 +219,9 @@ func (e *Engine) aggregateRead(ctx context.Context, tx pgx.Tx, known int64, sour
 		return AggregateResult{}, err
 	}
 	if err := e.store.LockSource(ctx, tx, source.id); err != nil {
+		return AggregateResult{}, err
+	}
+	if err := e.store.DemandSeen(ctx, tx, source.id); err != nil {
 		return AggregateResult{}, err
 	}
 	duplicates, err := e.store.DropDuplicates(ctx, tx)
@@ -380,6 +398,7 @@ type reading struct {
 	gone         []string // native identities of accounts that the source says are gone
 	entitlements map[store.EntitlementValue]struct{}
 	staged       store.Staged
+	repeatable   bool // what is read can be read again
 	duplicates   bool // rows were left out because an earlier one has their account
 
 	account store.StagedAccount
@@ -439,7 +458,7 @@ func (r *reading) next() (*store.StagedAccount, bool, error) {
 		if err != nil {
 			return nil, false, err
 		}
-		if r.count == r.most {
+		if r.count >= r.most {
 			return nil, false, r.tooMany()
 		}
 		if r.count++; r.progress != nil && r.count%progressEvery == 0 {

@@ -424,27 +424,40 @@ func (r *hookReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// An account that was as the data has it when it was read, and that somebody else changed or removed before the end, is
-// left as they left it; one that differed is brought up to the data.
+// seekingReader is a hookReader that can be read again.
+type seekingReader struct {
+	hookReader
+	io.Seeker
+}
+
+// Accounts that somebody else changes or removes while the data is read are brought up to the data at its end, also
+// those that were as the data has them when they were compared: what can be read again is, and what cannot was kept.
 func TestAggregateBesideChanges(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t)
-	f.apply(plainConfig)
-	// So many that the first block was compared before the end of the text is read.
-	rows := plainRows(26_000)
-	f.aggregate("S", "k,v\n"+strings.Join(rows, ""), engine.AggregateOptions{})
-	rows[3] = "a3,2\n"
-	reader := &hookReader{strings.NewReader("k,v\n" + strings.Join(rows, "")), func() {
-		f.exec(`DELETE FROM muster.accounts WHERE native_identity = 'a2'`)
-		f.aggregate("S", "k,v\na1,3\na3,3\n", engine.AggregateOptions{Delta: true})
-	}}
-	result, err := f.Aggregate(t.Context(), "S", reader, engine.AggregateOptions{})
-	if err != nil || result.Changed != 1 || result.Added != 0 || result.Removed != 0 {
-		t.Errorf("%+v, %v", result, err)
-	}
-	if got := f.text(`SELECT string_agg(native_identity || (attributes ->> 'v'), ' ' ORDER BY native_identity) FROM muster.accounts
-		WHERE native_identity IN ('a0', 'a1', 'a2', 'a3')`); got != "a01 a13 a32" {
-		t.Errorf("the accounts are %s", got)
+	for _, again := range []bool{false, true} {
+		f := newFixture(t)
+		f.apply(plainConfig)
+		// So many that the first block was compared before the end of the text is read.
+		rows := plainRows(26_000)
+		f.aggregate("S", "k,v\n"+strings.Join(rows, ""), engine.AggregateOptions{})
+		rows[3] = "a3,2\n"
+		text := strings.NewReader("k,v\n" + strings.Join(rows, ""))
+		hook := hookReader{text, func() {
+			f.exec(`DELETE FROM muster.accounts WHERE native_identity = 'a2'`)
+			f.aggregate("S", "k,v\na1,3\na3,3\n", engine.AggregateOptions{Delta: true})
+		}}
+		var reader io.Reader = &hook
+		if again {
+			reader = &seekingReader{hook, text}
+		}
+		result, err := f.Aggregate(t.Context(), "S", reader, engine.AggregateOptions{})
+		if err != nil || result.Changed != 2 || result.Added != 1 || result.Removed != 0 {
+			t.Errorf("read again: %v: %+v, %v", again, result, err)
+		}
+		if got := f.text(`SELECT string_agg(native_identity || (attributes ->> 'v'), ' ' ORDER BY native_identity) FROM muster.accounts
+			WHERE native_identity IN ('a0', 'a1', 'a2', 'a3')`); got != "a01 a11 a21 a32" {
+			t.Errorf("read again: %v: the accounts are %s", again, got)
+		}
 	}
 }
 

@@ -115,6 +115,30 @@ func TestIdentityThatTakesTooLong(t *testing.T) {
 	}
 }
 
+// That some could be calculated does not make a database fast: where several take too long one after the other, nobody
+// is to blame.
+func TestDatabaseThatBecomesSlow(t *testing.T) {
+	t.Parallel()
+	f := newSlow(t)
+	f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	f.process()
+	f.aggregate("HR", strings.NewReplacer("Sales", "Marketing", "Legal", "Law").Replace(hrRows), engine.AggregateOptions{})
+	f.execute(`TRUNCATE slow`)
+	f.execute(`INSERT INTO slow SELECT unnest(ARRAY['2', '3', '4', '5']), 60`)
+	if _, err := f.ProcessIdentities(t.Context(), []string{f.find("1").ID}); err != nil { // who is as they should be
+		t.Fatal(err)
+	}
+	_, err := f.ProcessPending(t.Context(), engine.ProcessOptions{})
+	demandKind(t, err, engine.Unavailable, "took longer than it allows")
+	if badly := f.count(processedBadly); badly != 0 {
+		t.Errorf("%d identities have an error", badly)
+	}
+	f.slowDown("*", 0)
+	if result := f.process(); result.Errors != 0 || f.count(processedWell) != 5 {
+		t.Errorf("%+v", result)
+	}
+}
+
 // Where everything takes too long nobody is to blame: callers get Unavailable, and what waits goes on waiting.
 func TestDatabaseThatTakesTooLong(t *testing.T) {
 	t.Parallel()

@@ -554,8 +554,8 @@ func (e *Engine) processHalves(ctx context.Context, task store.ID, requests []st
 	return h.counts, err
 }
 
-// slowMax is how many identities take too long, each alone and before any other does not, until the database is taken
-// to be slow.
+// slowMax is how many identities take too long, each alone and one after the other, until the database is taken to be
+// slow.
 const slowMax = 3
 
 // halving is the work on a batch that failed.
@@ -564,6 +564,7 @@ type halving struct {
 	task   store.ID
 	counts store.TaskCounts
 	works  bool // some identities could be calculated
+	streak int  // how many took too long since then
 	// slow are identities that took too long alone; timeout is the error of the last.
 	slow    []store.RefreshRequest
 	timeout error
@@ -600,7 +601,9 @@ func (h *halving) process(ctx context.Context, requests []store.RefreshRequest) 
 	if err != nil {
 		return err
 	}
-	h.works = h.works || counts.Identities > 0
+	if counts.Identities > 0 {
+		h.works, h.streak = true, 0
+	}
 	h.counts = addCounts(h.counts, counts)
 	return nil
 }
@@ -613,7 +616,7 @@ func (h *halving) blame(ctx context.Context, request store.RefreshRequest, failu
 		return err
 	}
 	h.slow, h.timeout = append(h.slow, request), failure
-	if !h.works && len(h.slow) == slowMax {
+	if h.streak++; h.streak == slowMax {
 		return failure
 	}
 	return nil
@@ -627,6 +630,9 @@ func (h *halving) again(ctx context.Context, request store.RefreshRequest) error
 	}
 	err := h.process(ctx, []store.RefreshRequest{request})
 	if err == nil || !h.e.isolates(ctx, err) {
+		return err
+	}
+	if h.streak++; timedOut(err) && h.streak >= slowMax {
 		return err
 	}
 	counts, err := h.e.fail(ctx, h.task, request, err)

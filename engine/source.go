@@ -95,6 +95,9 @@ func (e *Engine) DiscoverSource(ctx context.Context, name string) ([]Schema, err
 func (e *Engine) AggregateSource(ctx context.Context, name string, options AggregateOptions) (AggregateResult, error) {
 	const op = "aggregate"
 	var result AggregateResult
+	if err := options.validate(name); err != nil {
+		return result, err
+	}
 	err := e.withConnector(ctx, op, name, func(source *configuredSource, c connector.Connector) error {
 		since := ""
 		if options.Delta {
@@ -175,6 +178,7 @@ func (e *Engine) aggregateFrom(ctx context.Context, id store.ID, c connector.Con
 			}
 		}
 		reading = e.newReading(source, objects, options)
+		reading.repeatable = true
 		options.Delta = since != ""
 		*result, err = e.aggregateRead(ctx, tx, configuration.version, source, reading, options,
 			func() []string { return gone })
@@ -234,6 +238,7 @@ func (w *aggregateWorker) Work(ctx context.Context, job *river.Job[aggregateSour
 	result, err := w.e.AggregateSource(ctx, job.Args.Source, AggregateOptions{Delta: true})
 	var unavailable *store.UnavailableError
 	switch {
+	case err == nil:
 	case errors.Is(ctx.Err(), context.Canceled):
 		return river.JobSnooze(0) // another engine goes on, or this one when it is started again
 	case errors.As(err, &unavailable) && job.Attempt < job.MaxAttempts:
@@ -241,7 +246,7 @@ func (w *aggregateWorker) Work(ctx context.Context, job *river.Job[aggregateSour
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return w.e.noteAggregationError(context.WithoutCancel(ctx), id,
 			fmt.Sprintf("it was ended after %s", aggregationTimeout))
-	case err != nil:
+	default:
 		return w.e.noteAggregationError(ctx, id, reasonText(err))
 	}
 	text, err := json.Marshal(result)

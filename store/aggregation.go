@@ -56,13 +56,19 @@ type Staged struct {
 // not sent to the database. next is called by another goroutine, so that reading and comparing go on at the same time,
 // and not any more after Stage returned. The identifiers that authoritative accounts need for their identities are made
 // where authoritative is set.
-func (s *Store) Stage(ctx context.Context, tx pgx.Tx, source ID, authoritative bool, next StageRows) (Staged, error) {
+//
+// Comparing takes no locks, so an account that is noted may be another one at the end: [Store.DemandSeen] tells. Where
+// the data cannot be read again then, repeatable is false, and all accounts are staged with what is kept of them.
+func (s *Store) Stage(ctx context.Context, tx pgx.Tx, source ID, authoritative, repeatable bool, next StageRows) (Staged,
+	error,
+) {
 	// Those of an aggregation before it in the transaction are dropped.
 	const create = `
 		DROP TABLE IF EXISTS pg_temp.aggregation_seen, pg_temp.aggregation_stage;
 		CREATE TEMPORARY TABLE aggregation_seen (
 		    line             bigint                NOT NULL,
-		    native_identity  text COLLATE "C"      NOT NULL
+		    native_identity  text COLLATE "C"      NOT NULL,
+		    fingerprint      uuid                  NOT NULL
 		) ON COMMIT DROP;
 		CREATE TEMPORARY TABLE aggregation_stage (
 		    line             bigint                NOT NULL,
@@ -82,14 +88,16 @@ func (s *Store) Stage(ctx context.Context, tx pgx.Tx, source ID, authoritative b
 	// The order makes the planner look into the index, where a source without accounts has no statistics.
 	const known = `
 		SELECT true FROM muster.accounts WHERE source_id = $1 ORDER BY source_id, native_identity LIMIT 1`
-	err := tx.QueryRow(ctx, s.sql(known), source).Scan(&stage.known)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return Staged{}, mapError(err)
+	if repeatable {
+		err := tx.QueryRow(ctx, s.sql(known), source).Scan(&stage.known)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return Staged{}, mapError(err)
+		}
 	}
 	if err := stage.run(ctx, next); err != nil || stage.count.Rows < stageAnalyzeRows {
 		return stage.count, err
 	}
-	_, err = tx.Exec(ctx, `
+	_, err := tx.Exec(ctx, `
 		ANALYZE pg_temp.aggregation_seen (native_identity), pg_temp.aggregation_stage (native_identity, account_id)`)
 	return stage.count, mapError(err)
 }
@@ -100,7 +108,7 @@ type stage struct {
 	tx            pgx.Tx
 	source        ID
 	authoritative bool
-	known         bool // the source has accounts
+	known         bool // the source has accounts to compare with
 	ids           *idSource
 	count         Staged
 
@@ -111,9 +119,10 @@ type stage struct {
 	values       []any
 }
 
-// run stages the accounts by blocks, one of which is read while the one before it is compared.
-func (g *stage) run(ctx context.Context, next StageRows) error {
-	group, ctx := errgroup.WithContext(ctx)
+// run stages the accounts by blocks, one of which is read while the one before it is compared. A reader that fails ends
+// no statement, since that would end the connection too.
+func (g *stage) run(outer context.Context, next StageRows) error {
+	group, ctx := errgroup.WithContext(outer)
 	full, empty := make(chan *stageBlock), make(chan *stageBlock, 3)
 	for range cap(empty) {
 		empty <- &stageBlock{}
@@ -124,7 +133,10 @@ func (g *stage) run(ctx context.Context, next StageRows) error {
 	})
 	group.Go(func() error {
 		for block := range full {
-			if err := g.take(ctx, block); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err := g.take(outer, block); err != nil {
 				return err
 			}
 			block.reset()
@@ -145,7 +157,7 @@ func readBlocks(ctx context.Context, next StageRows, full, empty chan *stageBloc
 			return ctx.Err()
 		}
 		var err error
-		if more, err = block.fill(next); err != nil {
+		if more, err = block.fill(ctx, next); err != nil {
 			return err
 		}
 		select {
@@ -173,9 +185,12 @@ func (b *stageBlock) reset() {
 }
 
 // fill reads accounts until the block is full. It reports whether there may be more.
-func (b *stageBlock) fill(next StageRows) (bool, error) {
+func (b *stageBlock) fill(ctx context.Context, next StageRows) (bool, error) {
 	size := 0
 	for len(b.accounts) < stageBlockRows && size < stageBlockBytes {
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
 		account, ok, err := next()
 		if err != nil || !ok {
 			return false, err
@@ -237,14 +252,14 @@ func (g *stage) compare(ctx context.Context, block *stageBlock) ([]int, error) {
 	// The subquery is what keeps a block to as many look-ups as it has rows, however many accounts there are.
 	const statement = `
 		WITH incoming AS MATERIALIZED (
-		    SELECT u.place, u.line, u.native_identity,
+		    SELECT u.place, u.line, u.native_identity, u.fingerprint,
 		           u.fingerprint = (SELECT a.fingerprint FROM muster.accounts a
 		                            WHERE a.source_id = $1 AND a.native_identity = u.native_identity) AS same
 		    FROM unnest($2::bigint[], $3::text[], $4::uuid[]) WITH ORDINALITY u (line, native_identity, fingerprint,
 		         place)
 		), noted AS (
-		    INSERT INTO pg_temp.aggregation_seen (line, native_identity)
-		    SELECT line, native_identity FROM incoming WHERE same
+		    INSERT INTO pg_temp.aggregation_seen (line, native_identity, fingerprint)
+		    SELECT line, native_identity, fingerprint FROM incoming WHERE same
 		)
 		SELECT place - 1, same IS NOT NULL FROM incoming WHERE same IS NOT TRUE ORDER BY place`
 	g.lines, g.natives, g.fingerprints = g.lines[:0], g.natives[:0], g.fingerprints[:0]
@@ -321,6 +336,24 @@ func (s *Store) DropDuplicates(ctx context.Context, tx pgx.Tx) ([]Duplicate, err
 		SELECT native_identity, line, first FROM (SELECT * FROM dropped UNION ALL SELECT * FROM forgotten) d
 		ORDER BY line`
 	return collect(ctx, tx, statement, pgx.RowToStructByPos[Duplicate])
+}
+
+// DemandSeen returns a [RetryableError] where an account that is noted to be as it is known is not any more: somebody
+// else changed or removed it since it was compared. It comes after [Store.LockSource].
+func (s *Store) DemandSeen(ctx context.Context, tx pgx.Tx, source ID) error {
+	const statement = `
+		SELECT EXISTS (
+		    SELECT FROM pg_temp.aggregation_seen g
+		    LEFT JOIN muster.accounts a ON a.source_id = $1 AND a.native_identity = g.native_identity
+		    WHERE a.fingerprint IS DISTINCT FROM g.fingerprint)`
+	var changed bool
+	if err := tx.QueryRow(ctx, s.sql(statement), source).Scan(&changed); err != nil {
+		return mapError(err)
+	}
+	if changed {
+		return &RetryableError{errors.New("accounts of the source were changed by another aggregation meanwhile")}
+	}
+	return nil
 }
 
 // BeginReading shows, until the transaction ends, that somebody reads a source by its connector. Any number may.
@@ -403,14 +436,16 @@ func (s *Store) DeleteVanished(ctx context.Context, tx pgx.Tx, source ID, spared
 	return count, mapError(err)
 }
 
-// DeleteNamed removes the accounts of a source that are said to be gone, and asks for the refresh of the identities
+// DeleteNamed removes the accounts of a source that are said to be gone, and of which the stage has nothing, and asks for the refresh of the identities
 // that had them. It returns how many there were.
 func (s *Store) DeleteNamed(ctx context.Context, tx pgx.Tx, source ID, natives []string, cause Cause) (int, error) {
 	const statement = `
 		WITH gone AS MATERIALIZED (
-		    SELECT id FROM muster.accounts
-		    WHERE source_id = $1 AND native_identity = ANY ($2)
-		    ORDER BY id
+		    SELECT a.id FROM muster.accounts a
+		    WHERE a.source_id = $1 AND a.native_identity = ANY ($2)
+		      AND NOT EXISTS (SELECT FROM pg_temp.aggregation_seen g WHERE g.native_identity = a.native_identity)
+		      AND NOT EXISTS (SELECT FROM pg_temp.aggregation_stage g WHERE g.native_identity = a.native_identity)
+		    ORDER BY a.id
 		    FOR UPDATE
 		)` + removeGone
 	var count int

@@ -29,7 +29,7 @@ func TestStageBlockIsBounded(t *testing.T) {
 			var block stageBlock
 			for range 2 {
 				n = 0
-				if more, err := block.fill(next); !more || err != nil {
+				if more, err := block.fill(t.Context(), next); !more || err != nil {
 					t.Fatal(more, err)
 				}
 				if len(block.accounts) != test.count {
