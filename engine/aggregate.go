@@ -103,8 +103,8 @@ type RowError struct {
 
 func (o *AggregateOptions) validate(source string) error {
 	if o.MaxObjects < 0 {
-		return invalid("aggregate", source, "MaxObjects is %d: it must be 1 or more, or 0 for that of the configuration",
-			o.MaxObjects)
+		return invalid("aggregate", source,
+			"MaxObjects is %d: it must be 1 or more, or 0 for that of the configuration", o.MaxObjects)
 	}
 	return nil
 }

@@ -59,8 +59,8 @@ type Staged struct {
 //
 // Comparing takes no locks, so an account that is noted may be another one at the end: [Store.DemandSeen] tells. Where
 // the data cannot be read again then, repeatable is false, and all accounts are staged with what is kept of them.
-func (s *Store) Stage(ctx context.Context, tx pgx.Tx, source ID, authoritative, repeatable bool, next StageRows) (Staged,
-	error,
+func (s *Store) Stage(ctx context.Context, tx pgx.Tx, source ID, authoritative, repeatable bool, next StageRows) (
+	Staged, error,
 ) {
 	// Those of an aggregation before it in the transaction are dropped.
 	const create = `
@@ -436,8 +436,8 @@ func (s *Store) DeleteVanished(ctx context.Context, tx pgx.Tx, source ID, spared
 	return count, mapError(err)
 }
 
-// DeleteNamed removes the accounts of a source that are said to be gone, and of which the stage has nothing, and asks for the refresh of the identities
-// that had them. It returns how many there were.
+// DeleteNamed removes the accounts of a source that are said to be gone, and of which the stage has nothing, and asks
+// for the refresh of the identities that had them. It returns how many there were.
 func (s *Store) DeleteNamed(ctx context.Context, tx pgx.Tx, source ID, natives []string, cause Cause) (int, error) {
 	const statement = `
 		WITH gone AS MATERIALIZED (
