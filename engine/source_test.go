@@ -343,6 +343,28 @@ func TestAggregateByConnector(t *testing.T) {
 	}
 }
 
+// What changes name both as gone and as there, because it was made anew, stays, be it as it was or not.
+func TestGoneAndThereAgain(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	f := memoryEngine(t, m, engine.Config{})
+	for _, native := range []string{"1", "2"} {
+		m.accounts[native] = attribute.SetOf(map[string]attribute.Value{"login": attribute.String(native)})
+	}
+	if _, err := f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	m.accounts["2"] = attribute.SetOf(map[string]attribute.Value{"login": attribute.String("other")})
+	m.deleted = []string{"1", "2"}
+	result, err := f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{Delta: true,
+		MaxDeletions: &engine.DeletionLimit{Count: 2}})
+	if err != nil || result.Removed != 0 || result.Changed != 1 || result.Unchanged != 1 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	_, err = f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{MaxObjects: -1})
+	demandKind(t, err, engine.Invalid, "MaxObjects is -1")
+}
+
 // A source is aggregated at the times of its schedule, once however many engines look at the clock.
 func TestScheduledAggregation(t *testing.T) {
 	t.Parallel()
