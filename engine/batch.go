@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -36,8 +37,36 @@ type batch struct {
 	due       []*time.Time
 	// removed and added are the keys that the identities lose and gain.
 	removed, added []store.IdentityKey
-	counts         store.TaskCounts
-	messages       []store.TaskMessage
+	// askedBy are the tasks that asked for the identities, by identity. It is nil where all are those of the cause.
+	askedBy map[store.ID]store.ID
+	// progress is what was done, by task: ordered by ID, the task of the cause always among them.
+	progress []progress
+}
+
+// progress is what a batch did for one task.
+type progress struct {
+	task     store.ID
+	counts   store.TaskCounts
+	messages []store.TaskMessage
+}
+
+// taskOf returns the task that asked for an identity.
+func (b *batch) taskOf(identity store.ID) store.ID {
+	if task, found := b.askedBy[identity]; found {
+		return task
+	}
+	return b.cause.Task
+}
+
+// progressOf returns what was done for a task. It is valid until another one is asked for.
+func (b *batch) progressOf(task store.ID) *progress {
+	at, found := slices.BinarySearchFunc(b.progress, task, func(p progress, task store.ID) int {
+		return compareIDs(p.task, task)
+	})
+	if !found {
+		b.progress = slices.Insert(b.progress, at, progress{task: task})
+	}
+	return &b.progress[at]
 }
 
 // calculate does all that a batch does to its identities, which are locked, and whose requests are taken.
@@ -383,20 +412,47 @@ func (b *batch) apply(ctx context.Context) error {
 	for i := range b.changes {
 		b.report(&b.changes[i])
 	}
-	gained, touched := make([]string, len(b.added)), make([]string, 0, len(b.added)+len(b.removed))
-	for i, key := range b.added {
-		gained[i] = key.Key
+	return b.findOthers(ctx)
+}
+
+// findOthers asks for the refresh of those who look for their managers by the keys that were gained and lost, and
+// correlates the accounts that look for the gained ones. Each is for the task that asked for who has the key, so that
+// the task ends when all its consequences are there.
+func (b *batch) findOthers(ctx context.Context) error {
+	gained, lost := b.keysByTask(b.added), b.keysByTask(b.removed)
+	tasks := slices.AppendSeq(slices.Collect(maps.Keys(gained)), maps.Keys(lost))
+	slices.SortFunc(tasks, compareIDs)
+	for _, task := range slices.Compact(tasks) {
+		cause := store.Cause{Task: task, At: b.cause.At}
+		touched := slices.Concat(gained[task], lost[task])
+		if err := b.e.store.RequestManagedRefresh(ctx, b.tx, touched, b.ids, cause); err != nil {
+			return err
+		}
+		correlated, err := b.e.store.CorrelateKeys(ctx, b.tx, gained[task], cause)
+		if err != nil {
+			return err
+		}
+		b.progressOf(task).counts.Correlated += int64(correlated)
 	}
-	touched = append(touched, gained...)
-	for _, key := range b.removed {
-		touched = append(touched, key.Key)
+	return nil
+}
+
+// sum returns what the batch did for all tasks.
+func (b *batch) sum() store.TaskCounts {
+	var sum store.TaskCounts
+	for i := range b.progress {
+		sum = addCounts(sum, b.progress[i].counts)
 	}
-	if err := s.RequestManagedRefresh(ctx, b.tx, touched, b.ids, b.cause); err != nil {
-		return err
+	return sum
+}
+
+func (b *batch) keysByTask(keys []store.IdentityKey) map[store.ID][]string {
+	byTask := map[store.ID][]string{}
+	for _, key := range keys {
+		task := b.taskOf(key.IdentityID)
+		byTask[task] = append(byTask[task], key.Key)
 	}
-	correlated, err := s.CorrelateKeys(ctx, b.tx, gained, b.cause)
-	b.counts.Correlated += int64(correlated)
-	return err
+	return byTask
 }
 
 // addEvents writes the events of changed attributes and roles.
@@ -420,7 +476,7 @@ func (b *batch) addEvents(ctx context.Context) error {
 
 // count adds a change to what the batch did.
 func (b *batch) count(c *refresh.Change) {
-	n := &b.counts
+	n := &b.progressOf(b.taskOf(c.After.ID)).counts
 	n.Identities++
 	if c.Differs() {
 		n.Changed++
@@ -502,15 +558,16 @@ const (
 
 // report collects what the task has to say of an identity.
 func (b *batch) report(c *refresh.Change) {
+	p := b.progressOf(b.taskOf(c.After.ID))
 	if c.Err != nil {
-		b.messages = append(b.messages, store.TaskMessage{Type: "ERROR", Key: messageFailed,
+		p.messages = append(p.messages, store.TaskMessage{Type: "ERROR", Key: messageFailed,
 			IdentityID: c.After.ID, Text: c.Err.Error()})
 	}
 	if len(c.Warnings) > 0 {
-		b.counts.Warnings++
+		p.counts.Warnings++
 	}
 	for _, warning := range c.Warnings {
-		b.messages = append(b.messages, store.TaskMessage{Type: "WARN", Key: messageWarning,
+		p.messages = append(p.messages, store.TaskMessage{Type: "WARN", Key: messageWarning,
 			IdentityID: c.After.ID, Text: warning})
 	}
 }

@@ -534,7 +534,7 @@ func (p *preview) show(b *batch, each func(*PreviewChange) error) error {
 			return err
 		}
 	}
-	p.counts = addCounts(p.counts, b.counts)
+	p.counts = addCounts(p.counts, b.sum())
 	return nil
 }
 

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
 
 	"github.com/muster-engine/muster/store"
 )
@@ -273,7 +273,8 @@ func (e *Engine) ProcessPending(ctx context.Context, options ProcessOptions) (Pr
 		}
 		var slow error // of a task that the database takes too long for: the others do not wait for it
 		for _, task := range open {
-			state, err := e.work(ctx, task, func() bool { return true }, report)
+			w := &work{e: e, task: task, together: true, more: func() bool { return true }, report: report}
+			state, err := w.do(ctx)
 			if timedOut(err) {
 				slow = err
 				continue
@@ -303,7 +304,7 @@ func (e *Engine) ProcessTask(ctx context.Context, id string, options ProcessOpti
 	}
 	done, left := 0, int(task.Remaining)
 	var mutex sync.Mutex
-	_, err = e.work(ctx, task.ID, func() bool { return true }, func(counts store.TaskCounts) error {
+	w := &work{e: e, task: task.ID, more: func() bool { return true }, report: func(counts store.TaskCounts) error {
 		mutex.Lock()
 		defer mutex.Unlock()
 		done += int(counts.Identities)
@@ -311,8 +312,8 @@ func (e *Engine) ProcessTask(ctx context.Context, id string, options ProcessOpti
 			options.Progress(done, max(left-done, 0))
 		}
 		return nil
-	})
-	if err == nil {
+	}}
+	if _, err = w.do(ctx); err == nil {
 		err = e.dropJob(ctx, task.ID)
 	}
 	if err != nil {
@@ -326,6 +327,7 @@ type taskState int
 
 const (
 	taskOpen taskState = iota
+	taskIdle           // open, but others have the rest, or there is none
 	taskHeld
 	taskEnded
 )
@@ -333,17 +335,28 @@ const (
 // idleWait is how long a worker waits for others that have the rest of a task.
 const idleWait = 10 * time.Millisecond
 
-// work carries out a task until it ends, is held, or more reports false, which it asks before each batch. A task that
-// is larger than a batch is worked on by several goroutines.
-func (e *Engine) work(ctx context.Context, task store.ID, more func() bool, report func(store.TaskCounts) error) (
-	taskState, error,
-) {
-	counts, state, err := e.workBatch(ctx, task, report)
-	if err != nil || state != taskOpen || int(counts.Identities) < e.config.BatchSize || e.config.Workers == 1 {
-		if err != nil || state != taskOpen {
-			return state, err
-		}
-		return e.workOn(ctx, task, more, report)
+// work is the work on a task.
+type work struct {
+	e    *Engine
+	task store.ID
+	// together lets a batch take up small tasks that wait for their turn.
+	together bool
+	// more is asked before each batch whether to go on.
+	more func() bool
+	// report is called with what each batch did.
+	report func(store.TaskCounts) error
+}
+
+// do carries out the task until it ends, is held, or more reports false. A task that is larger than a batch is worked
+// on by several goroutines.
+func (w *work) do(ctx context.Context) (taskState, error) {
+	e := w.e
+	counts, state, err := w.batch(ctx)
+	if err != nil || state != taskOpen {
+		return state, err
+	}
+	if int(counts.Identities) < e.config.BatchSize || e.config.Workers == 1 {
+		return w.batches(ctx)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -352,7 +365,7 @@ func (e *Engine) work(ctx context.Context, task store.ID, more func() bool, repo
 	for i := range states {
 		group.Go(func() {
 			var err error
-			if states[i], err = e.workOn(ctx, task, more, report); err != nil {
+			if states[i], err = w.batches(ctx); err != nil {
 				cancel(err)
 			}
 		})
@@ -361,23 +374,20 @@ func (e *Engine) work(ctx context.Context, task store.ID, more func() bool, repo
 	return slices.Max(states), context.Cause(ctx)
 }
 
-// workOn is the work of one goroutine.
-func (e *Engine) workOn(ctx context.Context, task store.ID, more func() bool, report func(store.TaskCounts) error) (
-	taskState, error,
-) {
-	for more() {
-		if _, state, err := e.workBatch(ctx, task, report); err != nil || state != taskOpen {
+// batches is the work of one goroutine.
+func (w *work) batches(ctx context.Context) (taskState, error) {
+	for w.more() {
+		if _, state, err := w.batch(ctx); err != nil || state != taskOpen {
 			return state, err
 		}
 	}
 	return taskOpen, ctx.Err()
 }
 
-// workBatch carries out the next batch of a task, or ends the task when there is none.
-func (e *Engine) workBatch(ctx context.Context, task store.ID, report func(store.TaskCounts) error) (
-	store.TaskCounts, taskState, error,
-) {
-	counts, idle, err := e.step(ctx, task)
+// batch carries out the next batch of the task, or ends the task when there is none.
+func (w *work) batch(ctx context.Context) (store.TaskCounts, taskState, error) {
+	e, task := w.e, w.task
+	counts, state, err := e.step(ctx, task, w.together)
 	var guard *guardError
 	switch {
 	case errors.Is(err, errTaskStopped):
@@ -393,10 +403,10 @@ func (e *Engine) workBatch(ctx context.Context, task store.ID, report func(store
 		return counts, taskHeld, err
 	case err != nil:
 		return counts, taskOpen, err
-	case !idle:
-		return counts, taskOpen, report(counts)
+	case state != taskIdle:
+		return counts, state, w.report(counts)
 	}
-	state, err := e.finish(ctx, task)
+	state, err = e.finish(ctx, task)
 	if err != nil || state != taskOpen {
 		return counts, state, err
 	}
@@ -436,47 +446,66 @@ func (e *Engine) finish(ctx context.Context, id store.ID) (taskState, error) {
 		}
 		// The lock keeps batches from committing, so that what they will add to the task is there or yet to come: in
 		// the second case their own requests are still seen.
-		left, err := e.store.TaskHasWork(ctx, tx, id)
-		if err != nil || left {
-			return err
+		ended, err := e.store.EndTasksWithoutWork(ctx, tx, []store.ID{id}, e.now())
+		if err == nil && len(ended) > 0 {
+			state, err = taskEnded, e.noteEnded(ctx, tx, ended)
 		}
-		state = taskEnded
-		status := statusSuccess
-		if task.Errors+task.Warnings > 0 {
-			status = statusWarning
-		}
-		now := e.now()
-		if task.Everybody {
-			if err := e.store.RaiseWatermark(ctx, tx, task.Created); err != nil {
-				return err
-			}
-		}
-		return e.store.EndTask(ctx, tx, id, status, now)
+		return err
 	})
 	return state, err
+}
+
+// noteEnded notes what it means that tasks came to their end.
+func (e *Engine) noteEnded(ctx context.Context, tx pgx.Tx, ended []store.EndedTask) error {
+	for _, task := range ended {
+		if !task.Everybody {
+			continue
+		}
+		if err := e.store.RaiseWatermark(ctx, tx, task.Created); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // errTaskStopped says that a task has ended or is held, so that its batch must not be committed.
 var errTaskStopped = errors.New("the task has ended or is held")
 
-// step carries out the next batch of a task in a transaction of its own. idle says that there is none which no other
-// worker has.
-func (e *Engine) step(ctx context.Context, task store.ID) (counts store.TaskCounts, idle bool, err error) {
-	var claimed []store.RefreshRequest
+// The limits of what one batch does together: of tasks that concern smallTask identities at most, which wait for their
+// turn, it takes up as many requests as make togetherMax with its own. A transaction for each would have the disk waited
+// for as often; more would have each wait for too many others.
+const (
+	smallTask   = 10
+	togetherMax = 100
+)
+
+// step carries out the next batch of a task in a transaction of its own. Where it may, it takes up other small tasks
+// that wait; the counts are those of all. A batch that fails is done again without them, so that it is nobody else's
+// fault.
+func (e *Engine) step(ctx context.Context, task store.ID, together bool) (store.TaskCounts, taskState, error) {
+	var counts store.TaskCounts
+	var state taskState
+	var claimed, others []store.RefreshRequest
 	var part store.TaskPart
 	var page []store.ID
-	err = e.inTx(ctx, func(tx pgx.Tx) (err error) {
-		counts, idle, claimed, page = store.TaskCounts{}, false, nil, nil
+	err := e.inTx(ctx, func(tx pgx.Tx) (err error) {
+		counts, state, claimed, others, page = store.TaskCounts{}, taskOpen, nil, nil, nil
 		if claimed, err = e.store.ClaimRefreshRequests(ctx, tx, task, e.config.BatchSize); err != nil {
 			return err
 		}
 		if len(claimed) > 0 {
-			counts, err = e.processRequests(ctx, tx, task, claimed)
+			if room := min(togetherMax, e.config.BatchSize) - len(claimed); together && room > 0 {
+				others, err = e.store.ClaimSmallTasks(ctx, tx, e.config.JobSchema, task, smallTask, room)
+				if err != nil {
+					return err
+				}
+			}
+			counts, state, err = e.processRequests(ctx, tx, task, append(claimed, others...))
 			return err
 		}
 		part, err = e.store.ClaimTaskPart(ctx, tx, task)
 		if errors.Is(err, store.ErrNotFound) {
-			idle = true
+			state = taskIdle
 			return nil
 		}
 		if err != nil {
@@ -492,18 +521,23 @@ func (e *Engine) step(ctx context.Context, task store.ID) (counts store.TaskCoun
 			return nil
 		}
 		if part.ProfileID.IsZero() {
-			counts, err = e.processPage(ctx, tx, task, page)
+			counts, state, err = e.processPage(ctx, tx, task, page)
 			return err
 		}
-		counts, err = e.processBatch(ctx, tx, task, page)
+		counts, state, err = e.processBatch(ctx, tx, task, page)
 		return err
 	})
+	var guard *guardError
 	switch {
-	case err == nil || !e.isolates(ctx, err):
-		return counts, idle, err
+	case err == nil:
+		return counts, state, nil
+	case len(others) > 0 && (errors.As(err, &guard) || errors.Is(err, errTaskStopped) || e.isolates(ctx, err)):
+		return e.step(ctx, task, false)
+	case !e.isolates(ctx, err):
+		return counts, taskOpen, err
 	case len(claimed) > 0:
 		counts, err = e.processHalves(ctx, task, claimed, err)
-		return counts, false, err
+		return counts, taskOpen, err
 	case len(page) > 0: // as requests they can be told apart
 		err := e.inTx(ctx, func(tx pgx.Tx) error {
 			cause := store.Cause{Task: task, At: e.now()}
@@ -512,9 +546,9 @@ func (e *Engine) step(ctx context.Context, task store.ID) (counts store.TaskCoun
 			}
 			return e.store.RequestRefresh(ctx, tx, page, "part of a batch that failed", cause)
 		})
-		return store.TaskCounts{}, false, err
+		return store.TaskCounts{}, taskOpen, err
 	}
-	return counts, idle, err
+	return counts, taskOpen, err
 }
 
 func (e *Engine) advancePart(ctx context.Context, tx pgx.Tx, task store.ID, part store.TaskPart,
@@ -595,7 +629,7 @@ func (h *halving) process(ctx context.Context, requests []store.RefreshRequest) 
 		if err != nil || len(locked) == 0 {
 			return err
 		}
-		counts, err = h.e.processRequests(ctx, tx, h.task, locked)
+		counts, _, err = h.e.processRequests(ctx, tx, h.task, locked)
 		return err
 	})
 	if err != nil {
@@ -688,38 +722,58 @@ func (e *Engine) fail(ctx context.Context, task store.ID, request store.RefreshR
 			return err
 		}
 		message := store.TaskMessage{Type: "ERROR", Key: messageFailed, IdentityID: request.IdentityID, Text: reason}
-		return e.advance(ctx, tx, task, counts, []store.TaskMessage{message}, now)
+		_, err = e.advance(ctx, tx, []progress{{task, counts, []store.TaskMessage{message}}}, now)
+		return err
 	})
 	return counts, err
 }
 
-// processRequests calculates the identities that requests name. The requests are locked.
+// processRequests calculates the identities that requests name: those of the task, and maybe those of others. The
+// requests are locked.
 func (e *Engine) processRequests(ctx context.Context, tx pgx.Tx, task store.ID, requests []store.RefreshRequest) (
-	store.TaskCounts, error,
+	store.TaskCounts, taskState, error,
 ) {
 	ids := make([]store.ID, len(requests))
-	for i, r := range requests {
+	var others map[store.ID]store.ID
+	for i, r := range slices.Backward(requests) { // who is asked for twice is calculated for the earlier one
 		ids[i] = r.IdentityID
+		if r.TaskID != task && others == nil {
+			others = map[store.ID]store.ID{}
+		}
+		if others != nil {
+			others[r.IdentityID] = r.TaskID
+		}
 	}
-	slices.SortFunc(ids, func(a, b store.ID) int { return bytes.Compare(a[:], b[:]) })
-	counts, err := e.processBatch(ctx, tx, task, slices.Compact(ids))
+	slices.SortFunc(ids, compareIDs)
+	ids = slices.Compact(ids)
+	b, err := e.newBatch(ctx, tx, task)
 	if err != nil {
-		return counts, err
+		return store.TaskCounts{}, taskOpen, err
 	}
-	// Those of identities that are gone.
-	return counts, e.store.DropRefreshRequests(ctx, tx, requestIDs(requests))
+	b.askedBy = others
+	if err := b.process(ctx, ids); err != nil {
+		return store.TaskCounts{}, taskOpen, err
+	}
+	if len(b.ids) < len(ids) { // some are gone, and their requests are left
+		if err := e.store.DropRefreshRequests(ctx, tx, requestIDs(requests)); err != nil {
+			return store.TaskCounts{}, taskOpen, err
+		}
+	}
+	return b.advance(ctx)
 }
 
 // processBatch calculates identities.
-func (e *Engine) processBatch(ctx context.Context, tx pgx.Tx, task store.ID, ids []store.ID) (store.TaskCounts, error) {
+func (e *Engine) processBatch(ctx context.Context, tx pgx.Tx, task store.ID, ids []store.ID) (store.TaskCounts,
+	taskState, error,
+) {
 	b, err := e.newBatch(ctx, tx, task)
 	if err != nil {
-		return store.TaskCounts{}, err
+		return store.TaskCounts{}, taskOpen, err
 	}
 	if err := b.process(ctx, ids); err != nil {
-		return store.TaskCounts{}, err
+		return store.TaskCounts{}, taskOpen, err
 	}
-	return b.counts, e.advance(ctx, tx, task, b.counts, b.messages, b.cause.At)
+	return b.advance(ctx)
 }
 
 // newBatch begins a batch. Locks come in the order that holds everywhere: the configuration, the correlation, the
@@ -748,21 +802,56 @@ func (b *batch) process(ctx context.Context, ids []store.ID) (err error) {
 	return b.calculate(ctx)
 }
 
-// advance adds what a batch did to its task, and refuses when that is more than the guard allows.
-func (e *Engine) advance(ctx context.Context, tx pgx.Tx, task store.ID, counts store.TaskCounts,
-	messages []store.TaskMessage, now time.Time,
-) error {
-	guard, err := e.store.AdvanceTask(ctx, tx, task, counts, int64(len(messages)), now)
+// advance adds what the batch did to its tasks, and returns what it did in all, and how far its own task is. Of other
+// tasks that come to their end the jobs are removed, for there is nothing left for them to do.
+func (b *batch) advance(ctx context.Context) (store.TaskCounts, taskState, error) {
+	b.progressOf(b.cause.Task)
+	ended, err := b.e.advance(ctx, b.tx, b.progress, b.cause.At)
+	if err != nil {
+		return store.TaskCounts{}, taskOpen, err
+	}
+	state := taskOpen
+	var jobs []int64
+	for _, task := range ended {
+		switch {
+		case task.ID == b.cause.Task:
+			state = taskEnded
+		case task.JobID != nil:
+			jobs = append(jobs, *task.JobID)
+		}
+	}
+	if len(jobs) > 0 { // but for those that run
+		_, err = b.e.jobs.JobDeleteManyTx(ctx, b.tx, river.NewJobDeleteManyParams().IDs(jobs...).First(len(jobs)))
+	}
+	return b.sum(), state, store.MapError(err)
+}
+
+// advance adds what was done to tasks, ends those of which nothing is left, and returns them. It refuses when one of
+// them has ended before or is held, or when it is more than the guard allows.
+func (e *Engine) advance(ctx context.Context, tx pgx.Tx, done []progress, now time.Time) ([]store.EndedTask, error) {
+	advances := make([]store.TaskAdvance, len(done))
+	for i := range done {
+		advances[i] = store.TaskAdvance{Task: done[i].task, Counts: done[i].counts,
+			Messages: int64(len(done[i].messages))}
+	}
+	guards, ended, err := e.store.AdvanceTasks(ctx, tx, advances, now)
 	if errors.Is(err, store.ErrNotFound) {
-		return errTaskStopped
+		return nil, errTaskStopped
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := e.config.Guard.check(&guard, &counts); err != nil {
-		return err
+	for i := range done {
+		if err := e.config.Guard.check(&guards[i], &done[i].counts); err != nil {
+			return nil, err
+		}
+		messages := done[i].messages
+		kept := int(guards[i].Messages) - len(messages)
+		room := max(TaskMessagesMax-kept, 0)
+		err := e.store.AddTaskMessages(ctx, tx, done[i].task, messages[:min(room, len(messages))], now)
+		if err != nil {
+			return nil, err
+		}
 	}
-	kept := int(guard.Messages) - len(messages)
-	room := max(TaskMessagesMax-kept, 0)
-	return e.store.AddTaskMessages(ctx, tx, task, messages[:min(room, len(messages))], now)
+	return ended, e.noteEnded(ctx, tx, ended)
 }

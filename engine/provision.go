@@ -122,8 +122,8 @@ func (b *batch) applyAccess(ctx context.Context) error {
 			}
 			open = append(open, o)
 		}
+		b.progressOf(b.taskOf(id)).counts.Operations += int64(len(access.Open))
 	}
-	b.counts.Operations += int64(len(open))
 	s := b.e.store
 	for _, state := range []string{store.OperationDone, store.OperationCancelled, store.OperationRetried} {
 		if err := s.SettleOperations(ctx, b.tx, settled[state], state, b.cause.At); err != nil {

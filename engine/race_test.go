@@ -67,7 +67,7 @@ identityProfiles:
 		for _, id := range pending[i : i+2] {
 			group.Go(func() {
 				err := eng.inTx(t.Context(), func(tx pgx.Tx) error {
-					_, err := eng.processBatch(t.Context(), tx, task, []store.ID{id})
+					_, _, err := eng.processBatch(t.Context(), tx, task, []store.ID{id})
 					return err
 				})
 				if err != nil {

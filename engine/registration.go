@@ -204,8 +204,9 @@ func (e *Engine) launchMessages(ctx context.Context, tx pgx.Tx, task *store.Task
 		}
 	}
 	if len(messages) > 0 {
-		if _, err := e.store.AdvanceTask(ctx, tx, task.ID, store.TaskCounts{Warnings: warnings}, int64(len(messages)),
-			now); err != nil {
+		advance := store.TaskAdvance{Task: task.ID, Counts: store.TaskCounts{Warnings: warnings},
+			Messages: int64(len(messages))}
+		if err := e.store.AdvanceTask(ctx, tx, &advance, now); err != nil {
 			return TaskStatus{}, err
 		}
 	}
@@ -451,7 +452,8 @@ func (e *Engine) noteMessage(ctx context.Context, tx pgx.Tx, n *store.Notificati
 	if err := e.store.NoteNotification(ctx, tx, n.ID, state, reason, n.Attempts, now); err != nil {
 		return err
 	}
-	_, err := e.store.AdvanceTask(ctx, tx, n.TaskID, counts, int64(len(messages)), now)
+	advance := store.TaskAdvance{Task: n.TaskID, Counts: counts, Messages: int64(len(messages))}
+	err := e.store.AdvanceTask(ctx, tx, &advance, now)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil // it was cancelled meanwhile
 	}

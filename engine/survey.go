@@ -61,21 +61,24 @@ func (b *batch) survey(ctx context.Context, page []store.ID) ([]store.ID, error)
 }
 
 // processPage calculates a page of a run over everybody.
-func (e *Engine) processPage(ctx context.Context, tx pgx.Tx, task store.ID, page []store.ID) (store.TaskCounts, error) {
+func (e *Engine) processPage(ctx context.Context, tx pgx.Tx, task store.ID, page []store.ID) (store.TaskCounts,
+	taskState, error,
+) {
 	b, err := e.newBatch(ctx, tx, task)
 	if err != nil {
-		return store.TaskCounts{}, err
+		return store.TaskCounts{}, taskOpen, err
 	}
 	b.everybody = true
 	left := page
 	if e.surveys() {
 		if left, err = b.survey(ctx, page); err != nil {
-			return store.TaskCounts{}, err
+			return store.TaskCounts{}, taskOpen, err
 		}
 	}
 	if err := b.process(ctx, left); err != nil {
-		return store.TaskCounts{}, err
+		return store.TaskCounts{}, taskOpen, err
 	}
-	e.noteChanging(int(b.counts.Changed), len(page))
-	return b.counts, e.advance(ctx, tx, task, b.counts, b.messages, b.cause.At)
+	counts, state, err := b.advance(ctx)
+	e.noteChanging(int(counts.Changed), len(page))
+	return counts, state, err
 }

@@ -59,13 +59,14 @@ func (s *Store) LockIdentities(ctx context.Context, tx pgx.Tx, identities []ID) 
 type RefreshRequest struct {
 	ID         int64
 	IdentityID ID
+	TaskID     ID
 }
 
 // ClaimRefreshRequests locks requests of a task, the oldest first, at most limit, and leaves out those that another
 // worker has locked.
 func (s *Store) ClaimRefreshRequests(ctx context.Context, tx pgx.Tx, task ID, limit int) ([]RefreshRequest, error) {
 	const statement = `
-		SELECT id, identity_id
+		SELECT id, identity_id, task_id
 		FROM muster.refresh_requests
 		WHERE task_id = $1
 		ORDER BY id
@@ -74,10 +75,33 @@ func (s *Store) ClaimRefreshRequests(ctx context.Context, tx pgx.Tx, task ID, li
 	return collect(ctx, tx, s.sql(statement), pgx.RowToStructByPos[RefreshRequest], task, limit)
 }
 
+// ClaimSmallTasks locks requests of tasks that have not begun, whose jobs wait for their turn, and that are about no more
+// than small identities: at most limit, the oldest tasks first, none of them of the task that is given. It leaves out
+// requests that another worker has locked.
+func (s *Store) ClaimSmallTasks(ctx context.Context, tx pgx.Tx, jobSchema string, but ID, small, limit int) (
+	[]RefreshRequest, error,
+) {
+	const statement = `
+		SELECT id, identity_id, task_id
+		FROM muster.refresh_requests
+		WHERE task_id = ANY (ARRAY (
+		    SELECT t.id
+		    FROM muster.tasks t
+		    JOIN {jobs}.river_job j ON j.id = t.job_id
+		    WHERE t.completed IS NULL AND t.held IS NULL AND t.launched IS NULL AND t.kind = 'IDENTITY_REFRESH'
+		      AND t.population <= $2 AND t.id <> $1 AND j.state = 'available'
+		    ORDER BY t.id
+		    LIMIT $3))
+		ORDER BY id
+		LIMIT $3
+		FOR UPDATE SKIP LOCKED`
+	return collect(ctx, tx, s.withJobs(statement, jobSchema), pgx.RowToStructByPos[RefreshRequest], but, small, limit)
+}
+
 // RelockRefreshRequests is [Store.ClaimRefreshRequests] for requests that are known.
 func (s *Store) RelockRefreshRequests(ctx context.Context, tx pgx.Tx, requests []int64) ([]RefreshRequest, error) {
 	const statement = `
-		SELECT id, identity_id
+		SELECT id, identity_id, task_id
 		FROM muster.refresh_requests
 		WHERE id = ANY ($1)
 		ORDER BY id

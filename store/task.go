@@ -195,26 +195,55 @@ func (s *Store) AdvanceTaskPart(ctx context.Context, tx pgx.Tx, task ID, part in
 	return mapError(err)
 }
 
-// AdvanceTask adds what a batch did to its task and returns the task after it, without what remains. It returns
-// [ErrNotFound] when the task is not open any more, or held. It keeps other batches of the task from committing, so it
-// is the last thing that a batch does.
-func (s *Store) AdvanceTask(ctx context.Context, tx pgx.Tx, task ID, c TaskCounts, messages int64, now time.Time) (
-	TaskGuard, error,
-) {
-	const statement = `
-		UPDATE muster.tasks
-		SET launched = coalesce(launched, $13), modified = greatest(modified, $13), identities = identities + $2,
-		    changed = changed + $3, errors = errors + $4, warnings = warnings + $5, correlated = correlated + $6,
-		    roles_gained = roles_gained + $7, roles_lost = roles_lost + $8, role_losers = role_losers + $9,
-		    lifecycle_changed = lifecycle_changed + $10, deactivated = deactivated + $11, messages = messages + $12,
-		    operations = operations + $14
-		WHERE id = $1 AND completed IS NULL AND held IS NULL
-		RETURNING population, confirmed IS NOT NULL, role_losers, lifecycle_changed, deactivated, messages`
+// TaskAdvance is what a batch did for a task.
+type TaskAdvance struct {
+	Task     ID
+	Counts   TaskCounts
+	Messages int64 // how many there are
+}
+
+const advanceTask = `
+	UPDATE muster.tasks
+	SET launched = coalesce(launched, $13), modified = greatest(modified, $13), identities = identities + $2,
+	    changed = changed + $3, errors = errors + $4, warnings = warnings + $5, correlated = correlated + $6,
+	    roles_gained = roles_gained + $7, roles_lost = roles_lost + $8, role_losers = role_losers + $9,
+	    lifecycle_changed = lifecycle_changed + $10, deactivated = deactivated + $11, messages = messages + $12,
+	    operations = operations + $14
+	WHERE id = $1 AND completed IS NULL AND held IS NULL
+	RETURNING population, confirmed IS NOT NULL, role_losers, lifecycle_changed, deactivated, messages`
+
+func (a *TaskAdvance) arguments(now time.Time) []any {
+	c := &a.Counts
+	return []any{a.Task, c.Identities, c.Changed, c.Errors, c.Warnings, c.Correlated, c.RolesGained, c.RolesLost,
+		c.RoleLosers, c.LifecycleChanged, c.Deactivated, a.Messages, now, c.Operations}
+}
+
+// AdvanceTask adds to what a task did. It returns [ErrNotFound] when the task is not open any more, or held.
+func (s *Store) AdvanceTask(ctx context.Context, tx pgx.Tx, advance *TaskAdvance, now time.Time) error {
 	var g TaskGuard
-	err := tx.QueryRow(ctx, s.sql(statement), task, c.Identities, c.Changed, c.Errors, c.Warnings, c.Correlated,
-		c.RolesGained, c.RolesLost, c.RoleLosers, c.LifecycleChanged, c.Deactivated, messages, now, c.Operations).Scan(
-		&g.Population, &g.Confirmed, &g.RoleLosers, &g.LifecycleChanged, &g.Deactivated, &g.Messages)
-	return g, mapError(err)
+	return mapError(g.scan(tx.QueryRow(ctx, s.sql(advanceTask), advance.arguments(now)...)))
+}
+
+// AdvanceTasks adds what a batch did to its tasks and returns them after it, without what remains. Then it ends those
+// of which nothing is left, and returns them too. It returns [ErrNotFound] when one of the tasks is not open any more,
+// or held. It keeps other batches of the tasks from committing, so it is the last thing that a batch does. The tasks
+// must be ordered by ID, for it locks them one after another.
+func (s *Store) AdvanceTasks(ctx context.Context, tx pgx.Tx, advances []TaskAdvance, now time.Time) (
+	guards []TaskGuard, ended []EndedTask, err error,
+) {
+	var batch pgx.Batch
+	guards = make([]TaskGuard, len(advances))
+	tasks := make([]ID, len(advances))
+	for i := range advances {
+		tasks[i] = advances[i].Task
+		batch.Queue(s.sql(advanceTask), advances[i].arguments(now)...).QueryRow(guards[i].scan)
+	}
+	batch.Queue(s.sql(endTasksWithoutWork), tasks, now).Query(func(rows pgx.Rows) (err error) {
+		ended, err = pgx.CollectRows(rows, pgx.RowToStructByPos[EndedTask])
+		return err
+	})
+	err = tx.SendBatch(ctx, &batch).Close()
+	return guards, ended, mapError(err)
 }
 
 // TaskGuard is what of a task its guard looks at.
@@ -225,6 +254,10 @@ type TaskGuard struct {
 	LifecycleChanged int64
 	Deactivated      int64
 	Messages         int64
+}
+
+func (g *TaskGuard) scan(row pgx.Row) error {
+	return row.Scan(&g.Population, &g.Confirmed, &g.RoleLosers, &g.LifecycleChanged, &g.Deactivated, &g.Messages)
 }
 
 // TaskMessage is something that a task has to say.
@@ -347,14 +380,29 @@ func (s *Store) LockTask(ctx context.Context, tx pgx.Tx, id ID) (Task, error) {
 	return s.FindTask(ctx, tx, id)
 }
 
-// TaskHasWork reports whether something of a task is still to be calculated.
-func (s *Store) TaskHasWork(ctx context.Context, q Querier, id ID) (bool, error) {
-	const statement = `
-		SELECT EXISTS (SELECT FROM muster.refresh_requests WHERE task_id = $1)
-		    OR EXISTS (SELECT FROM muster.task_parts WHERE task_id = $1)`
-	var work bool
-	err := q.QueryRow(ctx, s.sql(statement), id).Scan(&work)
-	return work, mapError(err)
+// EndedTask is a task that came to its end.
+type EndedTask struct {
+	ID        ID
+	Everybody bool
+	Created   time.Time
+	JobID     *int64
+}
+
+// endTasksWithoutWork looks for one row of each: an anti-join may be planned to read all requests of a task, of which
+// there can be as many as there are identities.
+const endTasksWithoutWork = `
+	UPDATE muster.tasks t
+	SET completed = $2, modified = $2, launched = coalesce(t.launched, $2),
+	    completion_status = CASE WHEN t.errors + t.warnings > 0 THEN 'WARNING' ELSE 'SUCCESS' END
+	WHERE t.id = ANY ($1) AND t.completed IS NULL AND t.held IS NULL
+	  AND (SELECT r.id FROM muster.refresh_requests r WHERE r.task_id = t.id LIMIT 1) IS NULL
+	  AND (SELECT p.part FROM muster.task_parts p WHERE p.task_id = t.id LIMIT 1) IS NULL
+	RETURNING t.id, t.everybody, t.created, t.job_id`
+
+// EndTasksWithoutWork ends those of the tasks, which must be locked, of which nothing is still to be calculated, and
+// returns them.
+func (s *Store) EndTasksWithoutWork(ctx context.Context, tx pgx.Tx, tasks []ID, now time.Time) ([]EndedTask, error) {
+	return collect(ctx, tx, s.sql(endTasksWithoutWork), pgx.RowToStructByPos[EndedTask], tasks, now)
 }
 
 // EndTask ends a task that is open, with a completion status, and forgets the parts that it did not come to.

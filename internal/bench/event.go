@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -131,8 +132,12 @@ func (w *wave) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(recorded) != len(w.people) {
-		return fmt.Errorf("%d transactions were recorded where there should be %d", len(recorded), len(w.people))
+	written := 0
+	for _, t := range recorded {
+		written += t.identities()
+	}
+	if written != len(w.people) {
+		return fmt.Errorf("%d identities were written where there should be %d", written, len(w.people))
 	}
 	if err := w.readLatencies(ctx); err != nil {
 		return err
@@ -165,18 +170,21 @@ func (w *wave) change(ctx context.Context) error {
 	})
 }
 
-// wait waits until no task is open.
+// wait waits until no task is open, and no job is left that may look at one.
 func (w *wave) wait(ctx context.Context) error {
+	const left = `
+		SELECT (SELECT count(*) FROM muster.tasks WHERE completed IS NULL) +
+		       (SELECT count(*) FROM muster_jobs.river_job WHERE state IN ('available', 'running', 'retryable'))`
 	ctx, cancel := context.WithTimeout(ctx, eventTimeout)
 	defer cancel()
 	for {
-		open, err := scalar[int](ctx, w.p.pool, `SELECT count(*) FROM muster.tasks WHERE completed IS NULL`)
+		open, err := scalar[int](ctx, w.p.pool, left)
 		if err != nil || open == 0 {
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%d tasks are still open: %w", open, ctx.Err())
+			return fmt.Errorf("%d tasks and jobs are still open: %w", open, ctx.Err())
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
@@ -246,8 +254,9 @@ func (w *wave) replay(ctx context.Context, recorded []transaction) error {
 				if err := t.run(ctx, conn); err != nil {
 					return err
 				}
+				took := time.Since(start)
 				mutex.Lock()
-				w.bare = append(w.bare, time.Since(start))
+				w.bare = append(w.bare, slices.Repeat([]time.Duration{took}, t.identities())...)
 				mutex.Unlock()
 			}
 			return nil

@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/muster-engine/muster/store"
 )
 
 // recorder records the transactions in which an engine writes identities, as a tracer of its connections.
@@ -55,7 +57,7 @@ func (r *recorder) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx
 	case data.SQL == "begin":
 		r.open[process] = transaction{}
 	case data.SQL == "commit":
-		if t := r.open[process]; t.writesIdentities() {
+		if t := r.open[process]; t.identities() > 0 {
 			r.closed = append(r.closed, t)
 		}
 		delete(r.open, process)
@@ -92,12 +94,17 @@ func (*recorder) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData
 // TraceQueryEnd implements [pgx.QueryTracer].
 func (*recorder) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-func (t transaction) writesIdentities() bool {
-	return slices.ContainsFunc(t, func(sent []statement) bool {
-		return slices.ContainsFunc(sent, func(s statement) bool {
-			return strings.Contains(s.text, "UPDATE muster.identities i")
-		})
-	})
+// identities returns how many identities the transaction writes.
+func (t transaction) identities() int {
+	count := 0
+	for _, sent := range t {
+		for _, s := range sent {
+			if strings.Contains(s.text, "UPDATE muster.identities i") {
+				count += len(s.arguments[0].([]store.ID))
+			}
+		}
+	}
+	return count
 }
 
 // run runs the transaction.
