@@ -221,9 +221,6 @@ func (e *Engine) aggregateRead(ctx context.Context, tx pgx.Tx, known int64, sour
 	if err := e.store.LockSource(ctx, tx, source.id); err != nil {
 		return AggregateResult{}, err
 	}
-	if err := e.store.DemandSeen(ctx, tx, source.id); err != nil {
-		return AggregateResult{}, err
-	}
 	duplicates, err := e.store.DropDuplicates(ctx, tx)
 	if err != nil {
 		return AggregateResult{}, err
@@ -264,6 +261,11 @@ func (e *Engine) merge(ctx context.Context, tx pgx.Tx, source *configuredSource,
 	result *AggregateResult,
 ) error {
 	cause := store.Cause{Task: store.NewID(), At: e.now()}
+	if options.Delta && reading.staged.Differing < reading.staged.Rows {
+		if err := e.store.DemandSeen(ctx, tx, source.id); err != nil {
+			return err
+		}
+	}
 	if err := e.removeVanished(ctx, tx, source, reading, options, result, cause); err != nil {
 		return err
 	}

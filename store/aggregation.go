@@ -43,6 +43,15 @@ const stageAnalyzeRows = 50_000
 const stagedNatives = `(SELECT native_identity, line FROM pg_temp.aggregation_seen
 		          UNION ALL SELECT native_identity, line FROM pg_temp.aggregation_stage)`
 
+// The statements about the accounts of a source must not be planned by how many the planner takes them to be. Of a source
+// that is new it knows that it has hardly any, until the server has looked at them again, and would choose nested loops
+// over what are a million, which take the square. So two things are joined that are both as many as the accounts, or the
+// rows of a stage, by a full join, which cannot be done by nested loops: also where each row of the one is one of the
+// other, or where a condition, under a coalesce that hides from the planner what it means, makes it another join.
+
+// anySource is $1, a source, of which the planner does not use what it knows. It takes it to be as large as others.
+const anySource = `(SELECT $1::uuid)`
+
 // Staged says how many rows a stage took.
 type Staged struct {
 	Rows int64
@@ -339,17 +348,21 @@ func (s *Store) DropDuplicates(ctx context.Context, tx pgx.Tx) ([]Duplicate, err
 }
 
 // DemandSeen returns a [RetryableError] where an account that is noted to be as it is known is not any more: somebody
-// else changed or removed it since it was compared. It comes after [Store.LockSource].
+// else changed or removed it since it was compared. It looks each of them up. It comes after [Store.LockSource].
 func (s *Store) DemandSeen(ctx context.Context, tx pgx.Tx, source ID) error {
 	const statement = `
 		SELECT EXISTS (
 		    SELECT FROM pg_temp.aggregation_seen g
-		    LEFT JOIN muster.accounts a ON a.source_id = $1 AND a.native_identity = g.native_identity
-		    WHERE a.fingerprint IS DISTINCT FROM g.fingerprint)`
+		    WHERE (SELECT a.fingerprint FROM muster.accounts a
+		           WHERE a.source_id = $1 AND a.native_identity = g.native_identity) IS DISTINCT FROM g.fingerprint)`
 	var changed bool
 	if err := tx.QueryRow(ctx, s.sql(statement), source).Scan(&changed); err != nil {
 		return mapError(err)
 	}
+	return demandSeen(changed)
+}
+
+func demandSeen(changed bool) error {
 	if changed {
 		return &RetryableError{errors.New("accounts of the source were changed by another aggregation meanwhile")}
 	}
@@ -383,17 +396,27 @@ func (s *Store) LockSource(ctx context.Context, tx pgx.Tx, source ID) error {
 }
 
 // CountVanished returns how many accounts a source has, and how many of them are not in the stage. The accounts whose
-// native identities are given count as staged.
+// native identities are given count as staged. It is [Store.DemandSeen] too, for as many accounts as the source has.
+//
+// The planner may know nothing yet of the accounts of a new source, and take them to be one or two. A full join cannot be
+// done by nested loops, which would take the square of their number.
 func (s *Store) CountVanished(ctx context.Context, tx pgx.Tx, source ID, spared []string) (accounts, vanished int,
 	err error,
 ) {
 	const statement = `
-		SELECT count(*), count(*) FILTER (WHERE g.native_identity IS NULL AND a.native_identity <> ALL ($2))
-		FROM muster.accounts a
-		LEFT JOIN ` + stagedNatives + ` g ON g.native_identity = a.native_identity
-		WHERE a.source_id = $1`
-	err = tx.QueryRow(ctx, s.sql(statement), source, nonNil(spared)).Scan(&accounts, &vanished)
-	return accounts, vanished, mapError(err)
+		SELECT count(a.native_identity),
+		       count(*) FILTER (WHERE g.native_identity IS NULL AND a.native_identity <> ALL ($2)),
+		       coalesce(bool_or(g.seen AND g.fingerprint IS DISTINCT FROM a.fingerprint), false)
+		FROM (SELECT native_identity, fingerprint FROM muster.accounts WHERE source_id = $1) a
+		FULL JOIN (SELECT native_identity, fingerprint, true AS seen FROM pg_temp.aggregation_seen
+		           UNION ALL SELECT native_identity, NULL, false FROM pg_temp.aggregation_stage) g
+		       ON g.native_identity = a.native_identity`
+	var changed bool
+	err = tx.QueryRow(ctx, s.sql(statement), source, nonNil(spared)).Scan(&accounts, &vanished, &changed)
+	if err != nil {
+		return 0, 0, mapError(err)
+	}
+	return accounts, vanished, demandSeen(changed)
 }
 
 // nonNil makes a nil list an empty one: an array parameter that is NULL compares with nothing.
@@ -424,7 +447,7 @@ func (s *Store) DeleteVanished(ctx context.Context, tx pgx.Tx, source ID, spared
 		WITH gone AS MATERIALIZED (
 		    SELECT a.id
 		    FROM muster.accounts a
-		    WHERE a.source_id = $1
+		    WHERE a.source_id = ` + anySource + `
 		      AND a.native_identity <> ALL ($2)
 		      AND NOT EXISTS (SELECT FROM pg_temp.aggregation_seen g WHERE g.native_identity = a.native_identity)
 		      AND NOT EXISTS (SELECT FROM pg_temp.aggregation_stage g WHERE g.native_identity = a.native_identity)
@@ -483,20 +506,23 @@ func (s *Store) UpdateChanged(ctx context.Context, tx pgx.Tx, source ID, cause C
 		           g.name, g.attributes, g.fingerprint, g.correlation_keys
 		    FROM muster.accounts a
 		    JOIN pg_temp.aggregation_stage g ON g.native_identity = a.native_identity
-		    WHERE a.source_id = $1 AND a.fingerprint <> g.fingerprint
+		    WHERE a.source_id = ` + anySource + ` AND a.fingerprint <> g.fingerprint
 		    ORDER BY a.id
 		    FOR UPDATE OF a
 		), movable AS (
 		    SELECT id, correlation_keys FROM changed WHERE rekeyed AND identity_id IS NOT NULL AND NOT
 		    manually_correlated
 		), found AS (` + matchHead + `movable` + matchTail + `
+		), owned AS MATERIALIZED (
+		    SELECT c.id, CASE WHEN f.matches = 1 THEN f.identity_id ELSE c.identity_id END AS owner_id, c.identity_id,
+		           c.name, c.attributes, c.fingerprint, c.correlation_keys
+		    FROM changed c
+		    FULL JOIN found f ON f.id = c.id
 		), updated AS (
 		    UPDATE muster.accounts a
 		    SET name = c.name, attributes = c.attributes, fingerprint = c.fingerprint,
-		        correlation_keys = c.correlation_keys, modified = $2,
-		        identity_id = coalesce((SELECT f.identity_id FROM found f WHERE f.id = c.id AND f.matches = 1),
-		        c.identity_id)
-		    FROM changed c
+		        correlation_keys = c.correlation_keys, modified = $2, identity_id = c.owner_id
+		    FROM owned c
 		    WHERE a.id = c.id
 		    RETURNING a.identity_id AS now_of, c.identity_id AS was_of
 		), requests AS (
@@ -529,16 +555,18 @@ func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, ca
 		WITH fresh AS MATERIALIZED (
 		    SELECT g.account_id AS id, g.identity_id, g.correlation_keys
 		    FROM pg_temp.aggregation_stage g
-		    WHERE NOT EXISTS (SELECT FROM muster.accounts a
-		                      WHERE a.source_id = $1 AND a.native_identity = g.native_identity)
+		    WHERE (SELECT a.id FROM muster.accounts a
+		           WHERE a.source_id = $1 AND a.native_identity = g.native_identity) IS NULL
 		), first AS MATERIALIZED (
 		    SELECT f.id, min(ik.identity_id::text)::uuid AS identity_id, count(*) AS matches
 		    FROM fresh f
 		    JOIN muster.identity_keys ik ON ik.key = f.correlation_keys[1]
 		    GROUP BY f.id
 		), further AS MATERIALIZED (
-		    SELECT f.id, f.correlation_keys FROM fresh f
-		    WHERE cardinality(f.correlation_keys) > 1 AND NOT EXISTS (SELECT FROM first WHERE first.id = f.id)
+		    SELECT f.id, f.correlation_keys
+		    FROM fresh f
+		    FULL JOIN first ON first.id = f.id
+		    WHERE first.id IS NULL AND coalesce(cardinality(f.correlation_keys) > 1, false)
 		), matched AS (
 		    SELECT id, identity_id, matches FROM first
 		    UNION ALL
@@ -550,7 +578,7 @@ func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, ca
 		                WHEN m.matches IS NULL AND $2::uuid IS NOT NULL THEN f.identity_id
 		           END AS owner_id
 		    FROM fresh f
-		    LEFT JOIN matched m ON m.id = f.id
+		    FULL JOIN matched m ON m.id = f.id
 		), identities AS (
 		    INSERT INTO muster.identities
 		           (id, name, name_key, alias, alias_key, correlated, profile_id, attributes, created, modified)
@@ -686,7 +714,7 @@ func (s *Store) CorrelateSource(ctx context.Context, tx pgx.Tx, source ID, cause
 	}
 	const candidates = `
 		        SELECT id FROM muster.accounts
-		        WHERE source_id = $1 AND identity_id IS NULL AND correlation_keys <> '{}'`
+		        WHERE source_id = ` + anySource + ` AND identity_id IS NULL AND correlation_keys <> '{}'`
 	return s.correlate(ctx, tx, candidates, "", source, cause)
 }
 
@@ -718,12 +746,16 @@ func (s *Store) correlate(ctx context.Context, tx pgx.Tx, candidates, wait strin
 		    WHERE i.id IN (SELECT identity_id FROM matched WHERE matches = 1)
 		    ORDER BY i.id
 		    FOR KEY SHARE -- nobody deletes it meanwhile; one that was just deleted is left out
+		), pairs AS MATERIALIZED (
+		    SELECT m.id, held.id AS owner_id
+		    FROM (SELECT id, identity_id FROM matched WHERE matches = 1) m
+		    FULL JOIN held ON held.id = m.identity_id
+		    WHERE coalesce(held.id IS NOT NULL, false)
 		), correlated AS (
 		    UPDATE muster.accounts a
-		    SET identity_id = m.identity_id, modified = $2
-		    FROM matched m
-		    JOIN held ON held.id = m.identity_id
-		    WHERE a.id = m.id AND m.matches = 1
+		    SET identity_id = p.owner_id, modified = $2
+		    FROM pairs p
+		    WHERE a.id = p.id
 		    RETURNING a.identity_id
 		), requests AS (
 		    INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
