@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -38,11 +39,12 @@ func (b *bench) note(format string, arguments ...any) {
 	fmt.Fprintf(b.progress, "%s %s: %s\n", time.Now().Format(time.TimeOnly), b.current, message)
 }
 
-// add adds a line to the table.
+// add adds a line to the table, and notes it: a long run may be ended before its table is written.
 func (b *bench) add(l line, t target) {
 	l = l.judge(t, b.people)
 	l.Case = b.current
 	b.lines = append(b.lines, l)
+	b.note("%s", strings.Join(slices.DeleteFunc(l.cells(), func(cell string) bool { return cell == "" }), ", "))
 }
 
 // options are the arguments of the command.

@@ -201,8 +201,14 @@ const (
 // readEverybody reads the identities and their accounts as the server sends them, by as many connections as an engine
 // uses, and throws them away.
 func (p *population) readEverybody(ctx context.Context) (time.Duration, error) {
+	return p.readEverybodyBy(ctx, len(p.bounds)-1)
+}
+
+// readEverybodyBy is readEverybody by fewer connections.
+func (p *population) readEverybodyBy(ctx context.Context, connections int) (time.Duration, error) {
 	return timed(func() error {
 		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(connections)
 		for i := range len(p.bounds) - 1 {
 			group.Go(func() error {
 				for _, query := range []string{readIdentities, readAccounts} {
