@@ -29,6 +29,8 @@ type batch struct {
 	ids    []store.ID
 	// everybody says that the batch is part of a run over all identities, whose watermark stands for lastRefresh.
 	everybody bool
+	// lazily says that nothing would be lost if the commit were: it only moves on what is not the last of its task.
+	lazily bool
 	// synchronize are the identities of which the synchronization was asked for.
 	synchronize []store.ID
 	// These are parallel to ids. due is when each was to be calculated again, nil for never.
@@ -116,6 +118,7 @@ type workspace struct {
 	holders   []store.ID       // of the assignments
 	sets      []*attribute.Set // of the accounts
 	snapshots []refresh.Snapshot
+	memories  []*refresh.Memory // of the snapshots
 	due       []*time.Time
 	found     []store.ID
 	requested []bool
@@ -147,7 +150,10 @@ func (b *batch) read(ctx context.Context, w *workspace, read func(store.Snapshot
 		},
 		Identity: func(row *store.IdentityState) error {
 			s := w.snapshot()
-			s.Random = rand.Reader
+			if len(w.memories) < len(w.snapshots) {
+				w.memories = append(w.memories, new(refresh.Memory))
+			}
+			s.Random, s.Memory = rand.Reader, w.memories[len(w.snapshots)-1]
 			w.due, w.found = append(w.due, row.Due), append(w.found, row.FoundManager)
 			w.requested = append(w.requested, row.Requested)
 			if err := decodeState(row, &s.Identity); err != nil {

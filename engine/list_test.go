@@ -3,6 +3,7 @@ package engine_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,6 +103,51 @@ func TestListRefuses(t *testing.T) {
 	} {
 		_, err := f.ListIdentities(t.Context(), test.params)
 		demandKind(t, err, engine.Invalid, test.want)
+	}
+}
+
+// Far behind the first page, a page is found by other SQL, which must find the same.
+func TestListDeepPages(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	const people = 2_600
+	f.exec(fmt.Sprintf(`
+		INSERT INTO muster.identities (id, name, name_key, alias, alias_key, correlated, created, modified, cloud_status)
+		SELECT gen_random_uuid(), 'N' || n %% 700, 'n' || n %% 700, n, n, n %% 50 > 0, now(), now(),
+		       CASE WHEN n %% 10 = 0 THEN 'LOCKED' ELSE 'ACTIVE' END
+		FROM generate_series(1, %d) n`, people), `UPDATE muster.identities i SET manager_id = (
+		SELECT id FROM muster.identities m WHERE m.alias = '7') WHERE alias <> '7'`)
+	for _, test := range []engine.ListParams{
+		{}, {Sorters: "name"}, {Sorters: "-alias"}, {Sorters: "-manager.name,name", AnyField: true},
+		{Filters: `cloudStatus eq "ACTIVE"`, Sorters: "name"}, {DefaultFilter: engine.NoDefault, Sorters: "cloudStatus"},
+	} {
+		var all []string
+		for next := test; ; {
+			page, err := f.ListIdentities(t.Context(), next)
+			if err != nil {
+				t.Fatalf("%+v: %v", next, err)
+			}
+			for i := range page.Identities {
+				all = append(all, page.Identities[i].ID+page.Identities[i].Name)
+			}
+			if next.After = page.Next; next.After == "" {
+				break
+			}
+		}
+		deep := test
+		deep.Offset = 2_100
+		page, err := f.ListIdentities(t.Context(), deep)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for i := range page.Identities {
+			got = append(got, page.Identities[i].ID+page.Identities[i].Name)
+		}
+		want := all[deep.Offset:]
+		if want = want[:min(len(want), 250)]; len(want) < 100 || !slices.Equal(got, want) {
+			t.Errorf("%+v: %d rows from %d on, want %d others", test, len(got), deep.Offset, len(want))
+		}
 	}
 }
 

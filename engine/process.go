@@ -472,8 +472,8 @@ func (e *Engine) noteEnded(ctx context.Context, tx pgx.Tx, ended []store.EndedTa
 var errTaskStopped = errors.New("the task has ended or is held")
 
 // The limits of what one batch does together: of tasks that concern smallTask identities at most, which wait for their
-// turn, it takes up as many requests as make togetherMax with its own. A transaction for each would have the disk waited
-// for as often; more would have each wait for too many others.
+// turn, it takes up as many requests as make togetherMax with its own. A transaction for each would have the disk
+// waited for as often; more would have each wait for too many others.
 const (
 	smallTask   = 10
 	togetherMax = 100
@@ -722,7 +722,7 @@ func (e *Engine) fail(ctx context.Context, task store.ID, request store.RefreshR
 			return err
 		}
 		message := store.TaskMessage{Type: "ERROR", Key: messageFailed, IdentityID: request.IdentityID, Text: reason}
-		_, err = e.advance(ctx, tx, []progress{{task, counts, []store.TaskMessage{message}}}, now)
+		_, err = e.advance(ctx, tx, []progress{{task, counts, []store.TaskMessage{message}}}, now, false)
 		return err
 	})
 	return counts, err
@@ -806,7 +806,7 @@ func (b *batch) process(ctx context.Context, ids []store.ID) (err error) {
 // tasks that come to their end the jobs are removed, for there is nothing left for them to do.
 func (b *batch) advance(ctx context.Context) (store.TaskCounts, taskState, error) {
 	b.progressOf(b.cause.Task)
-	ended, err := b.e.advance(ctx, b.tx, b.progress, b.cause.At)
+	ended, err := b.e.advance(ctx, b.tx, b.progress, b.cause.At, b.lazily)
 	if err != nil {
 		return store.TaskCounts{}, taskOpen, err
 	}
@@ -828,13 +828,15 @@ func (b *batch) advance(ctx context.Context) (store.TaskCounts, taskState, error
 
 // advance adds what was done to tasks, ends those of which nothing is left, and returns them. It refuses when one of
 // them has ended before or is held, or when it is more than the guard allows.
-func (e *Engine) advance(ctx context.Context, tx pgx.Tx, done []progress, now time.Time) ([]store.EndedTask, error) {
+func (e *Engine) advance(ctx context.Context, tx pgx.Tx, done []progress, now time.Time, lazily bool) (
+	[]store.EndedTask, error,
+) {
 	advances := make([]store.TaskAdvance, len(done))
 	for i := range done {
 		advances[i] = store.TaskAdvance{Task: done[i].task, Counts: done[i].counts,
 			Messages: int64(len(done[i].messages))}
 	}
-	guards, ended, err := e.store.AdvanceTasks(ctx, tx, advances, now)
+	guards, ended, err := e.store.AdvanceTasks(ctx, tx, advances, now, lazily)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, errTaskStopped
 	}

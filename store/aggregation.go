@@ -43,11 +43,12 @@ const stageAnalyzeRows = 50_000
 const stagedNatives = `(SELECT native_identity, line FROM pg_temp.aggregation_seen
 		          UNION ALL SELECT native_identity, line FROM pg_temp.aggregation_stage)`
 
-// The statements about the accounts of a source must not be planned by how many the planner takes them to be. Of a source
-// that is new it knows that it has hardly any, until the server has looked at them again, and would choose nested loops
-// over what are a million, which take the square. So two things are joined that are both as many as the accounts, or the
-// rows of a stage, by a full join, which cannot be done by nested loops: also where each row of the one is one of the
-// other, or where a condition, under a coalesce that hides from the planner what it means, makes it another join.
+// The statements about the accounts of a source must not be planned by how many the planner takes them to be. Of a
+// source that is new it knows that it has hardly any, until the server has looked at them again, and would choose
+// nested loops over what are a million, which take the square. So two things are joined that are both as many as the
+// accounts, or the rows of a stage, by a full join, which cannot be done by nested loops: also where each row of the
+// one is one of the other, or where a condition, under a coalesce that hides from the planner what it means, makes it
+// another join.
 
 // anySource is $1, a source, of which the planner does not use what it knows. It takes it to be as large as others.
 const anySource = `(SELECT $1::uuid)`
@@ -398,8 +399,8 @@ func (s *Store) LockSource(ctx context.Context, tx pgx.Tx, source ID) error {
 // CountVanished returns how many accounts a source has, and how many of them are not in the stage. The accounts whose
 // native identities are given count as staged. It is [Store.DemandSeen] too, for as many accounts as the source has.
 //
-// The planner may know nothing yet of the accounts of a new source, and take them to be one or two. A full join cannot be
-// done by nested loops, which would take the square of their number.
+// The planner may know nothing yet of the accounts of a new source, and take them to be one or two. A full join cannot
+// be done by nested loops, which would take the square of their number.
 func (s *Store) CountVanished(ctx context.Context, tx pgx.Tx, source ID, spared []string) (accounts, vanished int,
 	err error,
 ) {
@@ -586,6 +587,7 @@ func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, ca
 		    FROM placed p
 		    JOIN pg_temp.aggregation_stage g ON g.account_id = p.id
 		    WHERE p.owner_id = p.identity_id
+		    ORDER BY p.identity_id
 		), origins AS (
 		    INSERT INTO muster.identity_keys (key, identity_id)
 		    SELECT '@' || replace($1::uuid::text, '-', '') || '=' || g.native_identity, p.identity_id
@@ -600,6 +602,7 @@ func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, ca
 		           $3
 		    FROM placed p
 		    JOIN pg_temp.aggregation_stage g ON g.account_id = p.id
+		    ORDER BY p.id -- as they will be read: a join leaves them in the order of its hashes
 		), requests AS (
 		    INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
 		    SELECT owner_id, $4::uuid, 'account added', $3::timestamptz

@@ -195,15 +195,23 @@ func scanPage(rows pgx.Rows, query IdentityQuery, each func(*Identity) error) ([
 	return values, rows.Err()
 }
 
+// deepOffset is from which offset on a page is found by the IDs of its rows alone: the rows before it are then passed
+// by in an index, where there is one with all that is asked for, and it pays to look those of the page up once more.
+const deepOffset = 2000
+
 // pageStatement returns the statement of a page. Its rows are found by what they are selected and ordered by, and what
 // else is shown of them is joined then: the planner knows that they are few, and looks each of them up.
 func (s *Store) pageStatement(query IdentityQuery) (string, []any, error) {
-	page, arguments, err := s.selectIdentities("i.*", query)
+	found, rows := `i.*`, `i`
+	if query.Offset >= deepOffset {
+		found, rows = `i.id`, `page JOIN muster.identities i ON i.id = page.id`
+	}
+	page, arguments, err := s.selectIdentities(found, query)
 	if err != nil {
 		return "", nil, err
 	}
 	columns := identityColumns + `, ` + strings.Join(query.Order.Columns(), `, `)
-	rest := `) i` + pageJoins + ` ORDER BY ` + strings.Join(query.Order.OrderBy(), `, `)
+	rest := `) ` + rows + pageJoins + ` ORDER BY ` + strings.Join(query.Order.OrderBy(), `, `)
 	return s.dynamic(`SELECT `+columns+` FROM (`) + page + s.dynamic(rest), arguments, nil
 }
 

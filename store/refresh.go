@@ -75,9 +75,9 @@ func (s *Store) ClaimRefreshRequests(ctx context.Context, tx pgx.Tx, task ID, li
 	return collect(ctx, tx, s.sql(statement), pgx.RowToStructByPos[RefreshRequest], task, limit)
 }
 
-// ClaimSmallTasks locks requests of tasks that have not begun, whose jobs wait for their turn, and that are about no more
-// than small identities: at most limit, the oldest tasks first, none of them of the task that is given. It leaves out
-// requests that another worker has locked.
+// ClaimSmallTasks locks requests of tasks that have not begun, whose jobs wait for their turn, and that are about no
+// more than small identities: at most limit, the oldest tasks first, none of them of the task that is given. It leaves
+// out requests that another worker has locked.
 func (s *Store) ClaimSmallTasks(ctx context.Context, tx pgx.Tx, jobSchema string, but ID, small, limit int) (
 	[]RefreshRequest, error,
 ) {

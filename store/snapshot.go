@@ -30,11 +30,11 @@ const (
 	stateColumns = `
 		SELECT i.id, i.name, i.alias, i.email, i.processing_state, i.processing_error, i.correlated,
 		       i.profile_id, i.lifecycle_state, i.lifecycle_manual, i.identity_state, i.manager_id, i.manager_key,
-		       i.attributes, r.due`
+		       i.attributes`
 )
 
 // snapshotStates are the identities of a list.
-const snapshotStates = stateColumns + `, NULL::uuid, false
+const snapshotStates = stateColumns + `, r.due
 		FROM muster.identities i
 		LEFT JOIN muster.refresh_state r ON r.identity_id = i.id
 		WHERE i.id = ANY ($1)
@@ -46,57 +46,100 @@ func (s *Store) ReadSnapshots(ctx context.Context, tx pgx.Tx, identities []ID, r
 		accounts    = snapshotAccounts + `= ANY ($1) ORDER BY a.identity_id`
 		assignments = snapshotAssignments + `= ANY ($1) ORDER BY r.identity_id, r.role_id, r.assignment_source`
 	)
-	return s.readSnapshots(ctx, tx, [3]string{accounts, assignments, snapshotStates}, []any{identities}, reader)
+	return s.readSnapshots(ctx, tx, []any{identities},
+		answer{accounts, func(rows pgx.Rows) error { return readAccounts(rows, reader.Account) }},
+		answer{assignments, func(rows pgx.Rows) error { return readAssignments(rows, reader.Assignment) }},
+		answer{snapshotStates, func(rows pgx.Rows) error { return readStates(rows, reader.Identity) }})
 }
 
 // ReadSnapshotsBetween is [Store.ReadSnapshots] for all identities from one to another, both of them included. It also
 // fills [IdentityState.FoundManager] and [IdentityState.Requested].
+//
+// Each statement reads one table by itself. Of how many there are between two IDs the planner knows so little that it
+// often takes them to be one, and would join the tables by nested loops.
 func (s *Store) ReadSnapshotsBetween(ctx context.Context, tx pgx.Tx, first, last ID, reader SnapshotReader) error {
 	const (
 		accounts    = snapshotAccounts + `BETWEEN $1 AND $2 ORDER BY a.identity_id`
 		assignments = snapshotAssignments + `BETWEEN $1 AND $2 ORDER BY r.identity_id, r.role_id, r.assignment_source`
-		states      = stateColumns + `, m.found, q.identity_id IS NOT NULL
+		due         = `
+		SELECT identity_id, due FROM muster.refresh_state
+		WHERE identity_id BETWEEN $1 AND $2 AND due IS NOT NULL`
+		requested = `
+		SELECT identity_id FROM muster.refresh_requests WHERE identity_id BETWEEN $1 AND $2`
+		managers = `
+		SELECT k.key, min(k.identity_id::text)::uuid
+		FROM (SELECT DISTINCT manager_key FROM muster.identities WHERE id BETWEEN $1 AND $2) i
+		JOIN muster.identity_keys k ON k.key = i.manager_key
+		GROUP BY k.key
+		HAVING count(*) = 1`
+		states = stateColumns + `, NULL::timestamptz
 		FROM muster.identities i
-		LEFT JOIN muster.refresh_state r ON r.identity_id = i.id AND r.identity_id BETWEEN $1 AND $2
-		LEFT JOIN (SELECT DISTINCT identity_id FROM muster.refresh_requests WHERE identity_id BETWEEN $1 AND $2) q
-		       ON q.identity_id = i.id
-		LEFT JOIN LATERAL (
-		    SELECT (array_agg(k.identity_id))[1] AS found
-		    FROM muster.identity_keys k
-		    WHERE k.key = i.manager_key
-		    HAVING count(*) = 1) m ON true
 		WHERE i.id BETWEEN $1 AND $2
 		ORDER BY i.id`
 	)
-	return s.readSnapshots(ctx, tx, [3]string{accounts, assignments, states}, []any{first, last}, reader)
+	dues, marked, found := map[ID]time.Time{}, map[ID]bool{}, map[string]ID{}
+	return s.readSnapshots(ctx, tx, []any{first, last},
+		answer{accounts, func(rows pgx.Rows) error { return readAccounts(rows, reader.Account) }},
+		answer{assignments, func(rows pgx.Rows) error { return readAssignments(rows, reader.Assignment) }},
+		answer{due, func(rows pgx.Rows) error { return readPairs(rows, dues) }},
+		answer{requested, func(rows pgx.Rows) error {
+			var id ID
+			_, err := pgx.ForEachRow(rows, []any{&id}, func() error {
+				marked[id] = true
+				return nil
+			})
+			return err
+		}},
+		answer{managers, func(rows pgx.Rows) error { return readPairs(rows, found) }},
+		answer{states, func(rows pgx.Rows) error {
+			return readStates(rows, func(i *IdentityState) error {
+				if at, is := dues[i.ID]; is {
+					i.Due = &at
+				}
+				i.FoundManager, i.Requested = found[i.ManagerKey], marked[i.ID]
+				return reader.Identity(i)
+			})
+		}})
 }
 
-func (s *Store) readSnapshots(ctx context.Context, tx pgx.Tx, statements [3]string, arguments []any,
-	reader SnapshotReader,
-) error {
+// answer is a statement and what reads its rows.
+type answer struct {
+	statement string
+	read      func(pgx.Rows) error
+}
+
+// readSnapshots sends statements, all with the same arguments, in one exchange, and reads their answers in turn.
+func (s *Store) readSnapshots(ctx context.Context, tx pgx.Tx, arguments []any, answers ...answer) error {
 	var batch pgx.Batch
-	for _, statement := range statements {
-		batch.Queue(s.sql(statement), arguments...)
+	for _, a := range answers {
+		batch.Queue(s.sql(a.statement), arguments...)
 	}
 	results := tx.SendBatch(ctx, &batch)
-	rows, err := results.Query()
-	if err == nil {
-		err = readAccounts(rows, reader.Account)
-	}
-	if err == nil {
+	var err error
+	for _, a := range answers {
+		var rows pgx.Rows
 		if rows, err = results.Query(); err == nil {
-			err = readAssignments(rows, reader.Assignment)
+			err = a.read(rows)
 		}
-	}
-	if err == nil {
-		if rows, err = results.Query(); err == nil {
-			err = readStates(rows, reader.Identity)
+		if err != nil {
+			break
 		}
 	}
 	if closed := results.Close(); err == nil {
 		err = closed
 	}
 	return mapError(err)
+}
+
+// readPairs puts rows of two columns into a map.
+func readPairs[K comparable, V any](rows pgx.Rows, into map[K]V) error {
+	var key K
+	var value V
+	_, err := pgx.ForEachRow(rows, []any{&key, &value}, func() error {
+		into[key] = value
+		return nil
+	})
+	return err
 }
 
 // text takes a text that is not kept anew where the row before had the same: most columns have few values. Null is "".
@@ -140,8 +183,7 @@ func readStates(rows pgx.Rows, take func(*IdentityState) error) error {
 	var attributes pgtype.DriverBytes
 	var due pgtype.Timestamptz
 	_, err := pgx.ForEachRow(rows, []any{&i.ID, &texts[0], &texts[1], &texts[2], &texts[3], &texts[4], &i.Correlated,
-		&i.ProfileID, &texts[5], &i.LifecycleManual, &texts[6], &i.ManagerID, &texts[7], &attributes, &due,
-		&i.FoundManager, &i.Requested},
+		&i.ProfileID, &texts[5], &i.LifecycleManual, &texts[6], &i.ManagerID, &texts[7], &attributes, &due},
 		func() error {
 			for k, field := range []*string{&i.Name, &i.Alias, &i.Email, &i.ProcessingState, &i.ProcessingError,
 				&i.LifecycleState, &i.IdentityState, &i.ManagerKey} {

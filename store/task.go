@@ -228,10 +228,16 @@ func (s *Store) AdvanceTask(ctx context.Context, tx pgx.Tx, advance *TaskAdvance
 // of which nothing is left, and returns them too. It returns [ErrNotFound] when one of the tasks is not open any more,
 // or held. It keeps other batches of the tasks from committing, so it is the last thing that a batch does. The tasks
 // must be ordered by ID, for it locks them one after another.
-func (s *Store) AdvanceTasks(ctx context.Context, tx pgx.Tx, advances []TaskAdvance, now time.Time) (
+//
+// With lazily the commit does not wait for the disk. A crash of the server may then take the transaction back, whole,
+// with those that came after it.
+func (s *Store) AdvanceTasks(ctx context.Context, tx pgx.Tx, advances []TaskAdvance, now time.Time, lazily bool) (
 	guards []TaskGuard, ended []EndedTask, err error,
 ) {
 	var batch pgx.Batch
+	if lazily {
+		batch.Queue(`SET LOCAL synchronous_commit = off`)
+	}
 	guards = make([]TaskGuard, len(advances))
 	tasks := make([]ID, len(advances))
 	for i := range advances {

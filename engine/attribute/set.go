@@ -4,6 +4,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // Set is the attributes of one identity or account: name and value, each name once. The zero Set is empty and ready
@@ -61,6 +62,51 @@ func (s *Set) Get(name string) Value {
 		return s.entries[i].value
 	}
 	return Null
+}
+
+// Cursor looks attributes of a set up that are mostly asked for in its order.
+type Cursor struct {
+	set  *Set
+	next int
+}
+
+// Cursor returns a cursor at the beginning of the set. It is good for as long as the set is not changed.
+func (s *Set) Cursor() Cursor { return Cursor{set: s} }
+
+// Get is [Set.Get].
+func (c *Cursor) Get(name string) Value {
+	at := c.next
+	if at >= len(c.set.entries) || c.set.entries[at].name != name {
+		var found bool
+		if at, found = c.set.search(name); !found {
+			return Null
+		}
+	}
+	c.next = at + 1
+	return c.set.entries[at].value
+}
+
+// Lookup is a name that is looked up in many sets, most of which have it at the same place. It may be used by several
+// goroutines at once.
+type Lookup struct {
+	name  string
+	place atomic.Uint32 // where the last set had it
+}
+
+// NewLookup returns a lookup of a name.
+func NewLookup(name string) *Lookup { return &Lookup{name: name} }
+
+// Get is [Set.Get] of the name.
+func (l *Lookup) Get(s *Set) Value {
+	if at := int(l.place.Load()); at < len(s.entries) && s.entries[at].name == l.name {
+		return s.entries[at].value
+	}
+	at, found := s.search(l.name)
+	if !found {
+		return Null
+	}
+	l.place.Store(uint32(at))
+	return s.entries[at].value
 }
 
 // Has reports whether the set has the attribute name, be it null.

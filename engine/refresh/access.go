@@ -420,7 +420,7 @@ func (p *planner) create(source *TargetSource, reason string) {
 		p.warn("there is no account on %q, and no policy by which one is created", source.Name)
 		return
 	}
-	input := p.s.input(p.now)
+	input := p.s.input(new(Memory), p.now)
 	input.Identity.Name, input.Identity.Alias = p.c.After.Name, p.c.After.Alias
 	input.Identity.Attributes = &p.c.After.Attributes
 	if p.s.Taken != nil {

@@ -128,6 +128,16 @@ type Snapshot struct {
 	Random io.Reader
 	// Directory finds other identities for the transforms that ask for them; nil when none can be found.
 	Directory transform.Directory
+	// Memory is what the calculation may use, nil for new memory.
+	Memory *Memory
+}
+
+// Memory is the memory of a calculation. What was calculated is valid until the next one uses it.
+type Memory struct {
+	after      State
+	attributes attribute.Set
+	accounts   []transform.Account
+	budget     transform.Budget
 }
 
 // AttributeChange is an attribute that gets another value. Mapping is what calculated it, nil when the profile does not
@@ -215,8 +225,13 @@ func (c *Change) SetManager(manager ID) {
 // Compute calculates an identity. An identity without an account on an authoritative source is not correlated; there
 // is nothing then to calculate its attributes from, so they keep their values.
 func Compute(s *Snapshot, c *Configuration, now time.Time) Change {
-	after := s.Identity
-	change := Change{Before: &s.Identity, After: &after}
+	m := s.Memory
+	if m == nil {
+		m = new(Memory)
+	}
+	after := &m.after
+	*after = s.Identity
+	change := Change{Before: &s.Identity, After: after}
 	profile, account := Choose(s, c)
 	after.Correlated = profile != nil
 	if profile == nil {
@@ -228,9 +243,9 @@ func Compute(s *Snapshot, c *Configuration, now time.Time) Change {
 	after.ProfileID = profile.ID
 	after.ManagerKey = profile.managerKey(account)
 	if profile.Enabled {
-		attributes, err := change.evaluate(profile, s, now)
+		attributes, err := change.evaluate(profile, s, m, now)
 		if err != nil {
-			after = s.Identity
+			*after = s.Identity
 			after.ProcessingState, after.ProcessingError = StateError, err.Error()
 			change.Err, change.Periodic = err, true
 			change.loseExpired(s, now)
@@ -279,32 +294,32 @@ func (p *Profile) managerKey(account *Account) string {
 
 // input returns what the profile's transforms are evaluated with, but for the attribute. They share a budget, so that
 // an identity takes no longer for having many attributes.
-func (s *Snapshot) input(now time.Time) transform.Input {
-	accounts := make([]transform.Account, len(s.Accounts))
+func (s *Snapshot) input(m *Memory, now time.Time) transform.Input {
+	m.accounts, m.budget = slices.Grow(m.accounts[:0], len(s.Accounts)), transform.Budget{}
 	for i := range s.Accounts {
-		accounts[i] = s.Accounts[i].Account
+		m.accounts = append(m.accounts, s.Accounts[i].Account)
 	}
 	return transform.Input{
 		Identity: transform.Identity{
 			ID: hex.EncodeToString(s.Identity.ID[:]), Name: s.Identity.Name, Alias: s.Identity.Alias,
 			Attributes: &s.Identity.Attributes,
 		},
-		Accounts: accounts, Now: now, Random: s.Random, Directory: s.Directory,
-		Budget: new(transform.Budget),
+		Accounts: m.accounts, Now: now, Random: s.Random, Directory: s.Directory, Budget: &m.budget,
 	}
 }
 
 // evaluate calculates the attributes that the profile maps. Attributes that it does not map fall away.
-func (c *Change) evaluate(p *Profile, s *Snapshot, now time.Time) (attribute.Set, error) {
-	input := s.input(now)
-	var attributes attribute.Set
+func (c *Change) evaluate(p *Profile, s *Snapshot, memory *Memory, now time.Time) (attribute.Set, error) {
+	input := s.input(memory, now)
+	attributes, old := &memory.attributes, s.Identity.Attributes.Cursor()
+	attributes.Reset()
 	attributes.Grow(len(p.Mappings))
 	for i := range p.Mappings {
 		m := &p.Mappings[i]
-		input.Attribute, input.OldValue = m.Attribute, s.Identity.Attributes.Get(m.Attribute)
+		input.Attribute, input.OldValue = m.Attribute, old.Get(m.Attribute)
 		value, due, err := m.Transform.EvaluateUntil(&input)
 		if err != nil {
-			return attributes, fmt.Errorf("attribute %s of profile %q: %w", m.Attribute, p.Name, err)
+			return attribute.Set{}, fmt.Errorf("attribute %s of profile %q: %w", m.Attribute, p.Name, err)
 		}
 		if !value.IsNull() {
 			attributes.Put(m.Attribute, value)
@@ -314,7 +329,7 @@ func (c *Change) evaluate(p *Profile, s *Snapshot, now time.Time) (attribute.Set
 		}
 		c.due(due, now)
 	}
-	return attributes, nil
+	return *attributes, nil
 }
 
 // nameMappings notes by which mappings attributes are calculated. Most identities have no changes to note it of.

@@ -14,6 +14,7 @@ import (
 type accountAttribute struct {
 	sourceID, sourceName string
 	name                 string
+	lookup               *attribute.Lookup // of the name
 	sort                 string
 	descending           bool
 	firstLink            bool
@@ -27,6 +28,7 @@ func newAccountAttribute(d *definition) operation {
 		descending: d.flag("accountSortDescending"),
 		firstLink:  d.flag("accountReturnFirstLink"),
 	}
+	a.lookup = attribute.NewLookup(a.name)
 	for _, name := range []string{"sourceName", "applicationName"} {
 		a.sourceName = d.literal(name, a.sourceName)
 	}
@@ -68,7 +70,11 @@ func (a *accountAttribute) apply(e *evaluation, _ attribute.Value) (attribute.Va
 		slices.SortStableFunc(accounts, a.compare)
 	}
 	for _, account := range accounts {
-		if value := account.attribute(a.name); a.firstLink || !value.IsNull() {
+		value := attribute.Null
+		if account.Attributes != nil {
+			value = a.lookup.Get(account.Attributes)
+		}
+		if a.firstLink || !value.IsNull() {
 			return value, nil
 		}
 	}
@@ -121,13 +127,6 @@ func (a *accountAttribute) direction(order int) int {
 		return -order
 	}
 	return order
-}
-
-func (a *Account) attribute(name string) attribute.Value {
-	if a.Attributes == nil {
-		return attribute.Null
-	}
-	return a.Attributes.Get(name)
 }
 
 // property returns an attribute of the account, or one of the properties that every account has, which filters and
