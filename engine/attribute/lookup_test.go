@@ -6,7 +6,7 @@ import "testing"
 func TestCursorAndLookup(t *testing.T) {
 	sets := []Set{{}}
 	names := []string{"", "a", "b", "aa", "ab", "longer", "none"}
-	for size := range len(names) {
+	for size := range names {
 		values := map[string]Value{}
 		for i, name := range names[:size] {
 			values[name] = Int(int64(i))

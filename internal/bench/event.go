@@ -24,17 +24,16 @@ const (
 	eventTimeout     = time.Minute
 )
 
-// eventCase changes accounts and measures from the commit of the change to the commit of its consequences, by the
-// commit times that PostgreSQL keeps. Changes that are concurrent are committed by one transaction, each with a task
-// of its own. The transactions of the consequences are recorded and run once more, bare, by as many connections as the
-// engine has workers for them; the queue's own statements are no part of that.
+// eventCase changes accounts and measures from the commit of the change to the commit of its consequences, each from
+// when it had come back: the commit times that PostgreSQL keeps are those before it waits for the disk. Changes that are
+// concurrent are committed by one transaction, each with a task of its own. The transactions of the consequences, of
+// which one may be that of several changes, are recorded and run once more, bare, by as many connections as the engine
+// has workers for them; the queue's own statements are no part of that. A change's bare latency is that of its
+// transaction.
 func eventCase(ctx context.Context, b *bench) error {
 	p, err := b.population(ctx, b.people)
 	if err != nil {
 		return err
-	}
-	if on, err := scalar[string](ctx, p.pool, `SHOW track_commit_timestamp`); err != nil || on != "on" {
-		return errors.Join(err, errors.New("the server must have track_commit_timestamp = on for the commit times"))
 	}
 	tracer := &recorder{}
 	pool, err := connect(ctx, p.url, tracer)
@@ -77,6 +76,7 @@ type wave struct {
 	conns    []*pgxpool.Conn // for the bare statements
 
 	tasks           []string // by person
+	changed         time.Time
 	latencies, bare []time.Duration
 }
 
@@ -133,14 +133,14 @@ func (w *wave) once(ctx context.Context) error {
 		return err
 	}
 	written := 0
-	for _, t := range recorded {
+	for i := range recorded {
+		t := &recorded[i]
+		took := t.committed.Sub(w.changed)
+		w.latencies = append(w.latencies, slices.Repeat([]time.Duration{took}, t.identities())...)
 		written += t.identities()
 	}
 	if written != len(w.people) {
 		return fmt.Errorf("%d identities were written where there should be %d", written, len(w.people))
-	}
-	if err := w.readLatencies(ctx); err != nil {
-		return err
 	}
 	if err := w.reopen(ctx); err != nil {
 		return err
@@ -154,7 +154,7 @@ func (w *wave) once(ctx context.Context) error {
 // change changes the accounts in one transaction.
 func (w *wave) change(ctx context.Context) error {
 	w.tasks = nil
-	return pgx.BeginFunc(ctx, w.p.pool, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, w.p.pool, func(tx pgx.Tx) error {
 		for _, text := range w.texts {
 			result, err := w.engine.AggregateTx(ctx, tx, registerSource, bytes.NewReader(text),
 				engine.AggregateOptions{Delta: true})
@@ -168,6 +168,8 @@ func (w *wave) change(ctx context.Context) error {
 		}
 		return nil
 	})
+	w.changed = time.Now()
+	return err
 }
 
 // wait waits until no task is open, and no job is left that may look at one.
@@ -188,32 +190,6 @@ func (w *wave) wait(ctx context.Context) error {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-}
-
-// readLatencies reads the times from the commit of each account to that of its identity.
-func (w *wave) readLatencies(ctx context.Context) error {
-	const statement = `
-		SELECT extract(epoch FROM pg_xact_commit_timestamp(i.xmin) - pg_xact_commit_timestamp(a.xmin))::float8
-		FROM bench.chosen c
-		JOIN muster.identities i ON i.id = c.id
-		JOIN muster.accounts a ON a.identity_id = c.id
-		JOIN muster.sources s ON s.id = a.source_id
-		WHERE s.name = $1`
-	rows, err := w.p.pool.Query(ctx, statement, registerSource)
-	if err != nil {
-		return err
-	}
-	list, err := pgx.CollectRows(rows, pgx.RowTo[float64])
-	if err != nil {
-		return err
-	}
-	for _, n := range list {
-		if n <= 0 {
-			return errors.New("an identity was not written after its account")
-		}
-		w.latencies = append(w.latencies, time.Duration(n*float64(time.Second)))
-	}
-	return nil
 }
 
 // reopen brings everything but the accounts back to what it was when the change was committed.
@@ -240,9 +216,9 @@ func (w *wave) reopen(ctx context.Context) error {
 
 // replay runs recorded transactions, all from the same moment on, and notes when each was committed.
 func (w *wave) replay(ctx context.Context, recorded []transaction) error {
-	waiting := make(chan transaction, len(recorded))
-	for _, t := range recorded {
-		waiting <- t
+	waiting := make(chan *transaction, len(recorded))
+	for i := range recorded {
+		waiting <- &recorded[i]
 	}
 	close(waiting)
 	var mutex sync.Mutex

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -22,7 +23,13 @@ type recorder struct {
 }
 
 // transaction is what was sent between a begin and its commit, both left out: one statement at a time, or several.
-type transaction [][]statement
+type transaction struct {
+	sent      [][]statement
+	committed time.Time // when the commit had come back
+}
+
+// committing is the key under which the context of a commit has its transaction.
+type committing struct{}
 
 type statement struct {
 	text      string
@@ -57,16 +64,33 @@ func (r *recorder) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx
 	case data.SQL == "begin":
 		r.open[process] = transaction{}
 	case data.SQL == "commit":
-		if t := r.open[process]; t.identities() > 0 {
-			r.closed = append(r.closed, t)
-		}
+		t := r.open[process]
 		delete(r.open, process)
+		return context.WithValue(ctx, committing{}, t)
 	case data.SQL == "rollback":
 		delete(r.open, process)
 	case within:
-		r.open[process] = append(r.open[process], []statement{{data.SQL, slices.Clone(data.Args)}})
+		r.note(process, []statement{{data.SQL, slices.Clone(data.Args)}})
 	}
 	return ctx
+}
+
+// TraceQueryEnd implements [pgx.QueryTracer].
+func (r *recorder) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
+	t, commits := ctx.Value(committing{}).(transaction)
+	if !commits || data.Err != nil || t.identities() == 0 {
+		return
+	}
+	t.committed = time.Now()
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.closed = append(r.closed, t)
+}
+
+func (r *recorder) note(process uint32, sent []statement) {
+	t := r.open[process]
+	t.sent = append(t.sent, sent)
+	r.open[process] = t
 }
 
 // TraceBatchStart implements [pgx.BatchTracer].
@@ -81,7 +105,7 @@ func (r *recorder) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx
 	for _, q := range data.Batch.QueuedQueries {
 		sent = append(sent, statement{q.SQL, slices.Clone(q.Arguments)})
 	}
-	r.open[process] = append(r.open[process], sent)
+	r.note(process, sent)
 	return ctx
 }
 
@@ -91,13 +115,10 @@ func (*recorder) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQuery
 // TraceBatchEnd implements [pgx.BatchTracer].
 func (*recorder) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
-// TraceQueryEnd implements [pgx.QueryTracer].
-func (*recorder) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
-
 // identities returns how many identities the transaction writes.
-func (t transaction) identities() int {
+func (t *transaction) identities() int {
 	count := 0
-	for _, sent := range t {
+	for _, sent := range t.sent {
 		for _, s := range sent {
 			if strings.Contains(s.text, "UPDATE muster.identities i") {
 				count += len(s.arguments[0].([]store.ID))
@@ -108,9 +129,9 @@ func (t transaction) identities() int {
 }
 
 // run runs the transaction.
-func (t transaction) run(ctx context.Context, conn *pgxpool.Conn) error {
+func (t *transaction) run(ctx context.Context, conn *pgxpool.Conn) error {
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		for _, sent := range t {
+		for _, sent := range t.sent {
 			if err := send(ctx, tx, sent); err != nil {
 				return err
 			}

@@ -44,9 +44,7 @@ func startServer(ctx context.Context, tracer pgx.QueryTracer) (s *server, err er
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	local, err := pglocal.Start(ctx, pglocal.Config{
-		DataDir: dir, Settings: map[string]string{"track_commit_timestamp": "on"},
-	})
+	local, err := pglocal.Start(ctx, pglocal.Config{DataDir: dir})
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
