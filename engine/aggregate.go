@@ -318,7 +318,11 @@ func (e *Engine) merge(ctx context.Context, tx pgx.Tx, source *configuredSource,
 	result.Unchanged = result.Rows - result.Changed - result.Added
 	description := fmt.Sprintf("Process after the aggregation of %q", source.Name)
 	result.Task, _, err = e.launchMarked(ctx, tx, cause, description, func() (int64, error) {
-		return e.store.CountCorrelated(ctx, tx, source.id)
+		if options.Delta {
+			return e.store.CountCorrelated(ctx, tx, source.id)
+		}
+		// Those that were removed are taken to have had one.
+		return int64(max(reading.correlated-result.Removed, 0) + result.Correlated + result.Identities), nil
 	})
 	return err
 }
@@ -353,7 +357,9 @@ func (e *Engine) removeVanished(ctx context.Context, tx pgx.Tx, source *configur
 	if options.Delta && len(reading.gone) == 0 {
 		return nil
 	}
-	accounts, vanished, err := e.store.CountVanished(ctx, tx, source.id, reading.spared)
+	before, err := e.store.CountVanished(ctx, tx, source.id, reading.spared)
+	reading.correlated = before.Correlated
+	vanished := before.Vanished
 	if options.Delta {
 		vanished = len(reading.gone)
 	}
@@ -372,10 +378,10 @@ func (e *Engine) removeVanished(ctx context.Context, tx pgx.Tx, source *configur
 	if options.MaxDeletions != nil {
 		limit = *options.MaxDeletions
 	}
-	if !limit.allows(vanished, accounts) {
+	if !limit.allows(vanished, before.Accounts) {
 		return &Error{
 			Kind: Conflict, Op: "aggregate", Subject: source.Name,
-			Err: &DeletionLimitError{Vanished: vanished, Accounts: accounts, Limit: limit},
+			Err: &DeletionLimitError{Vanished: vanished, Accounts: before.Accounts, Limit: limit},
 		}
 	}
 	if options.Delta {
@@ -402,6 +408,7 @@ type reading struct {
 	staged       store.Staged
 	repeatable   bool // what is read can be read again
 	duplicates   bool // rows were left out because an earlier one has their account
+	correlated   int  // accounts that had an identity before; not counted for a delta
 
 	account store.StagedAccount
 }

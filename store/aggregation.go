@@ -396,28 +396,35 @@ func (s *Store) LockSource(ctx context.Context, tx pgx.Tx, source ID) error {
 	return mapError(err)
 }
 
-// CountVanished returns how many accounts a source has, and how many of them are not in the stage. The accounts whose
-// native identities are given count as staged. It is [Store.DemandSeen] too, for as many accounts as the source has.
+// SourceAccounts are counts over the accounts of a source.
+type SourceAccounts struct {
+	Accounts   int
+	Correlated int // have an identity
+	Vanished   int // are not in the stage
+}
+
+// CountVanished counts the accounts of a source beside its stage. The accounts whose native identities are given count
+// as staged. It is [Store.DemandSeen] too, for as many accounts as the source has.
 //
 // The planner may know nothing yet of the accounts of a new source, and take them to be one or two. A full join cannot
 // be done by nested loops, which would take the square of their number.
-func (s *Store) CountVanished(ctx context.Context, tx pgx.Tx, source ID, spared []string) (accounts, vanished int,
-	err error,
-) {
+func (s *Store) CountVanished(ctx context.Context, tx pgx.Tx, source ID, spared []string) (SourceAccounts, error) {
 	const statement = `
-		SELECT count(a.native_identity),
+		SELECT count(a.native_identity), count(a.identity_id),
 		       count(*) FILTER (WHERE g.native_identity IS NULL AND a.native_identity <> ALL ($2)),
 		       coalesce(bool_or(g.seen AND g.fingerprint IS DISTINCT FROM a.fingerprint), false)
-		FROM (SELECT native_identity, fingerprint FROM muster.accounts WHERE source_id = $1) a
+		FROM (SELECT native_identity, fingerprint, identity_id FROM muster.accounts WHERE source_id = $1) a
 		FULL JOIN (SELECT native_identity, fingerprint, true AS seen FROM pg_temp.aggregation_seen
 		           UNION ALL SELECT native_identity, NULL, false FROM pg_temp.aggregation_stage) g
 		       ON g.native_identity = a.native_identity`
+	var n SourceAccounts
 	var changed bool
-	err = tx.QueryRow(ctx, s.sql(statement), source, nonNil(spared)).Scan(&accounts, &vanished, &changed)
+	err := tx.QueryRow(ctx, s.sql(statement), source, nonNil(spared)).Scan(&n.Accounts, &n.Correlated, &n.Vanished,
+		&changed)
 	if err != nil {
-		return 0, 0, mapError(err)
+		return n, mapError(err)
 	}
-	return accounts, vanished, demandSeen(changed)
+	return n, demandSeen(changed)
 }
 
 // nonNil makes a nil list an empty one: an array parameter that is NULL compares with nothing.

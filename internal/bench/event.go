@@ -25,10 +25,10 @@ const (
 )
 
 // eventCase changes accounts and measures from the commit of the change to the commit of its consequences, each from
-// when it had come back: the commit times that PostgreSQL keeps are those before it waits for the disk. Changes that are
-// concurrent are committed by one transaction, each with a task of its own. The transactions of the consequences, of
-// which one may be that of several changes, are recorded and run once more, bare, by as many connections as the engine
-// has workers for them; the queue's own statements are no part of that. A change's bare latency is that of its
+// when it had come back: the commit times that PostgreSQL keeps are those before it waits for the disk. Changes that
+// are concurrent are committed by one transaction, each with a task of its own. The transactions of the consequences,
+// of which one may be that of several changes, are recorded and run once more, bare, by as many connections as the
+// engine has workers for them; the queue's own statements are no part of that. A change's bare latency is that of its
 // transaction.
 func eventCase(ctx context.Context, b *bench) error {
 	p, err := b.population(ctx, b.people)
