@@ -611,8 +611,8 @@ func TestEncryptionIsDemanded(t *testing.T) {
 	plain := open.notifier(t, func(c *notify.SMTPConfig) { c.Encryption, c.Username = notify.NoTLS, "" })
 	err := plain.Notify(t.Context(), message(func(*engine.Message) {}))
 	if err != nil {
-		mainLog, _ := os.ReadFile(filepath.Join(open.dir, "log-main"))
-		t.Logf("tried again after %v; the server: %s", err, mainLog)
+		told, unread := os.ReadFile(filepath.Join(open.dir, "log-main"))
+		t.Logf("tried again after %v; the server: %s %v", err, told, unread)
 		err = plain.Notify(t.Context(), message(func(*engine.Message) {}))
 	}
 	if err != nil {
