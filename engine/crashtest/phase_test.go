@@ -35,7 +35,7 @@ func phaseOf() string {
 			switch name {
 			case "(*Engine).AggregateSource":
 				return phaseAggregation
-			case "(*Engine).workBatch":
+			case "(*work).batch":
 				return phaseProcessing
 			case "(*Engine).doBatch":
 				return phaseProvisioning
