@@ -78,8 +78,7 @@ func (e *Engine) processPage(ctx context.Context, tx pgx.Tx, task store.ID, page
 	if err := b.process(ctx, left); err != nil {
 		return store.TaskCounts{}, taskOpen, err
 	}
+	e.noteChanging(int(b.sum().Changed), len(page))
 	b.lazily = len(left) == 0 && len(page) == e.config.BatchSize
-	counts, state, err := b.advance(ctx)
-	e.noteChanging(int(counts.Changed), len(page))
-	return counts, state, err
+	return b.advance(ctx)
 }
