@@ -52,6 +52,14 @@ func (w *provisionWorker) Work(ctx context.Context, job *river.Job[provision]) e
 	if err != nil {
 		return river.JobCancel(fmt.Errorf("the job names no batch: %w", err))
 	}
+	// A job that was taken for lost was replaced, and may come back. The batch is the other one's then.
+	current, err := w.e.store.BatchJob(ctx, w.e.pool, id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && current != job.ID {
+		return nil
+	}
+	if err != nil {
+		return errors.New(store.Reason(err))
+	}
 	result, err := w.e.doBatch(ctx, id, w.e.turn(), job.Attempt >= job.MaxAttempts)
 	switch {
 	case err != nil:

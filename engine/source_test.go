@@ -444,6 +444,47 @@ func TestStalledBatchGetsAnotherJob(t *testing.T) {
 	}
 }
 
+// A job that was taken for lost, and comes back, leaves the batch to the job that has replaced it.
+func TestReplacedJobLeavesItsBatch(t *testing.T) {
+	t.Parallel()
+	var c clock
+	c.set(time.Now())
+	m := newMemory()
+	f := memoryEngine(t, m, engine.Config{Now: c.now})
+	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: f.find("1").ID, Role: "Lead"}); err != nil {
+		t.Fatal(err)
+	}
+	f.process()
+	f.execute(`UPDATE muster_jobs.river_job SET state = 'running', attempt = 1, attempted_at = now()
+		WHERE kind = 'muster_provision'`)
+	c.set(c.now().Add(2 * time.Minute))
+	if _, err := f.RunSchedule(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	away := errors.New("the source is away")
+	m.away.Store(&away)
+	f.execute(`UPDATE muster_jobs.river_job SET state = 'available', attempt = 0
+		WHERE kind = 'muster_provision' AND state = 'running'`)
+	if err := f.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "both jobs had their turn", func() bool {
+		return f.count(`SELECT count(*) FROM muster_jobs.river_job WHERE kind = 'muster_provision'
+			AND errors IS NOT NULL OR kind = 'muster_provision' AND state = 'completed'`) == 2
+	})
+	if err := f.Stop(context.WithoutCancel(t.Context())); err != nil {
+		t.Error(err)
+	}
+	if n := f.count(`SELECT count(*) FROM muster.provisioning_batches b JOIN muster_jobs.river_job j ON j.id = b.job_id
+		WHERE j.state IN ('retryable', 'available') AND j.id = (SELECT max(id) FROM muster_jobs.river_job
+			WHERE kind = 'muster_provision')`); n != 1 {
+		t.Errorf("the batch's own job is gone")
+	}
+	if n := f.count(`SELECT count(*) FROM muster.provisioning_operations WHERE state = 'OPEN' AND attempts <> 1`); n != 0 {
+		t.Errorf("%d operations were tried by the replaced job too", n)
+	}
+}
+
 // In the host's transaction, what is asked for is rolled back with it.
 func TestAssignmentsRollBack(t *testing.T) {
 	t.Parallel()

@@ -177,6 +177,13 @@ func (s *Store) AddBatch(ctx context.Context, tx pgx.Tx, id, source ID, job int6
 	return mapError(err)
 }
 
+// BatchJob returns the job that does a batch, zero where it has none. It returns [ErrNotFound] when the batch is done.
+func (s *Store) BatchJob(ctx context.Context, q Querier, id ID) (job int64, err error) {
+	err = q.QueryRow(ctx, s.sql(`SELECT coalesce(job_id, 0) FROM muster.provisioning_batches WHERE id = $1`), id).Scan(
+		&job)
+	return job, mapError(err)
+}
+
 // SetBatchJob notes which job does a batch.
 func (s *Store) SetBatchJob(ctx context.Context, tx pgx.Tx, id ID, job int64) error {
 	_, err := tx.Exec(ctx, s.sql(`UPDATE muster.provisioning_batches SET job_id = $2 WHERE id = $1`), id, job)

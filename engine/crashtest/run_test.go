@@ -359,9 +359,9 @@ func (r *run) rest() bool {
 	r.t.Helper()
 	now, err := r.progress()
 	switch {
-	case err == nil && now.Left == 0:
+	case err == nil && now.Left == 0 && now.Waiting == 0:
 		return true
-	case err != nil || r.busy() || now != r.last:
+	case err != nil || r.busy() || now.Left != r.last.Left || now.Ended != r.last.Ended:
 		r.last, r.lastMove = now, time.Now()
 	case time.Since(r.lastMove) > idleAfter:
 		r.clockings++
@@ -398,10 +398,11 @@ func (r *run) nudge() {
 		FROM (SELECT DISTINCT queue FROM later) queues`)
 }
 
-// progress is how far a run has come.
-type progress struct{ Left, Ended int }
+// progress is how far a run has come. Waiting jobs come and go where nothing becomes of them; but one whose work another
+// has done meanwhile is to have its turn, and to end too.
+type progress struct{ Left, Ended, Waiting int }
 
-// progress returns how much is to be done, and how much has come to its end.
+// progress returns how much is to be done, how much has come to its end, and how many jobs wait.
 func (r *run) progress() (progress, error) {
 	rows, err := r.pool.Query(r.t.Context(), `
 		SELECT (SELECT count(*) FROM muster.tasks WHERE completed IS NULL)
@@ -411,7 +412,9 @@ func (r *run) progress() (progress, error) {
 		     + (SELECT count(*) FROM muster.notifications WHERE state = 'PENDING'),
 		       (SELECT count(completed) FROM muster.tasks)
 		     + (SELECT count(completed) FROM muster.provisioning_operations)
-		     + (SELECT count(completed) FROM muster.notifications)`)
+		     + (SELECT count(completed) FROM muster.notifications),
+		       (SELECT count(*) FROM muster_jobs.river_job WHERE kind <> 'muster_run_schedule'
+		        AND state IN ('available', 'scheduled', 'retryable'))`)
 	if err != nil {
 		return progress{}, err
 	}
@@ -437,6 +440,8 @@ func (r *run) leftovers() string {
 		`SELECT 'operation ' || kind || ' ' || native_identity || ' begun ' || coalesce(begun::text, '-') ||
 			' attempts ' || attempts || ' ' || coalesce(error, '')
 			FROM muster.provisioning_operations WHERE state = 'OPEN'`,
+		`SELECT 'job ' || kind || ' ' || args::text || ' ' || state || ' attempt ' || attempt || ' at ' || scheduled_at
+			FROM muster_jobs.river_job WHERE state IN ('available', 'scheduled', 'retryable')`,
 		`SELECT 'message ' || purpose || ' leased ' || coalesce(leased::text, '-') || ' attempts ' || attempts
 			FROM muster.notifications WHERE state = 'PENDING'`,
 	} {
