@@ -40,7 +40,7 @@ func TestRunOnAServerThatIsGiven(t *testing.T) {
 		t.Fatal(err)
 	}
 	var r result
-	if err := json.Unmarshal(text, &r); err != nil || r.People != 200 || len(r.Lines) != 2 || r.Lines[1].Ratio == nil {
+	if err := json.Unmarshal(text, &r); err != nil || r.People != 200 || len(r.Lines) != 3 || r.Lines[2].Ratio == nil {
 		t.Errorf("%v: %s", err, text)
 	}
 	if text, err = os.ReadFile(growth); err != nil || !strings.HasPrefix(string(text),

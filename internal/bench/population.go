@@ -187,15 +187,19 @@ func (p *population) fullRun(ctx context.Context, changes int) (time.Duration, e
 	return took, err
 }
 
-// The rows that a run over everybody needs at the least.
+// The rows that a run needs at the least: those of everybody between two IDs, and those of a list.
 const (
-	readIdentities = `
+	identityRows = `
 		SELECT id, name, alias, email, processing_state, processing_error, correlated, profile_id, lifecycle_state,
 		       lifecycle_manual, identity_state, manager_id, manager_key, attributes
-		FROM muster.identities WHERE id >= $1 AND id < $2 ORDER BY id`
-	readAccounts = `
+		FROM muster.identities WHERE `
+	accountRows = `
 		SELECT id, source_id, native_identity, name, identity_id, attributes, created
-		FROM muster.accounts WHERE identity_id >= $1 AND identity_id < $2 ORDER BY identity_id, id`
+		FROM muster.accounts WHERE `
+	readIdentities   = identityRows + `id >= $1 AND id < $2 ORDER BY id`
+	readAccounts     = accountRows + `identity_id >= $1 AND identity_id < $2 ORDER BY identity_id, id`
+	readIdentitiesOf = identityRows + `id = ANY ($1) ORDER BY id`
+	readAccountsOf   = accountRows + `identity_id = ANY ($1) ORDER BY identity_id, id`
 )
 
 // readEverybody reads the identities and their accounts as the server sends them, by as many connections as an engine

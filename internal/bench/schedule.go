@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/muster-engine/muster/engine"
@@ -99,13 +100,15 @@ func (p *population) quietRun(ctx context.Context) (time.Duration, error) {
 // aggregated, which task or batch has lost its worker, and which tokens and tasks are too old.
 var dueLookups = []string{
 	`SELECT EXISTS (SELECT FROM muster.schedule_slots WHERE slot = $1)`,
-	`SELECT identity_id FROM muster.refresh_state WHERE due <= $1`,
+	lookupDue,
 	`SELECT source_id FROM muster.source_aggregations WHERE next <= $1`,
 	`SELECT id FROM muster.tasks WHERE completed IS NULL AND held IS NULL AND modified < $1`,
 	`SELECT id FROM muster.provisioning_batches WHERE created < $1`,
 	`SELECT expires FROM muster.one_time_tokens WHERE expires < $1`,
 	`SELECT id FROM muster.tasks WHERE completed < $1::timestamptz - interval '90 days'`,
 }
+
+const lookupDue = `SELECT identity_id FROM muster.refresh_state WHERE due <= $1`
 
 func (p *population) lookups(conn *pgxpool.Conn) measurement {
 	return func(ctx context.Context) (time.Duration, error) {
@@ -141,13 +144,43 @@ func dueCase(ctx context.Context, b *bench) error {
 		})
 	}
 	full := func(ctx context.Context) (time.Duration, error) { return p.fullRun(ctx, 0) }
-	medians, err := b.alternate(ctx, b.rounds, p.ready(run), p.ready(full))
+	bare := func(ctx context.Context) (time.Duration, error) {
+		at := p.clock.advance(slotEvery)
+		if _, err := p.makeDue(ctx, at); err != nil {
+			return 0, err
+		}
+		return timed(func() error { return p.noteDueBare(ctx, at) })
+	}
+	medians, err := b.alternate(ctx, b.rounds, p.ready(run), p.ready(full), p.ready(bare))
 	if err != nil {
 		return err
 	}
 	b.add(against("1 % due", duration(medians[0]), "full run", duration(medians[1])).
 		chart("scheduled run, 1 % due"), ratioAtMost(0.03))
+	b.add(against("their rows read raw, and noted", duration(medians[2]), "full run", duration(medians[1])), target{})
 	return p.settle(ctx)
+}
+
+// noteDueBare is the least that a run does with those who are due: it finds them, reads their rows as the server sends
+// them, and notes of each that it is not due any more.
+func (p *population) noteDueBare(ctx context.Context, at time.Time) error {
+	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, lookupDue+` ORDER BY identity_id`, at)
+		if err != nil {
+			return err
+		}
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[pgtype.UUID])
+		if err != nil {
+			return err
+		}
+		for _, query := range []string{readIdentitiesOf, readAccountsOf} {
+			if err := discard(ctx, tx, query, ids); err != nil {
+				return err
+			}
+		}
+		_, err = tx.Exec(ctx, `UPDATE muster.refresh_state SET due = NULL WHERE identity_id = ANY ($1)`, ids)
+		return err
+	})
 }
 
 // makeDue lets one identity in a hundred be due, as one whose nextProcessing has come, and returns how many those are.
