@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -60,7 +61,11 @@ func (w *provisionWorker) Work(ctx context.Context, job *river.Job[provision]) e
 	if err != nil {
 		return errors.New(store.Reason(err))
 	}
-	result, err := w.e.doBatch(ctx, id, w.e.turn(), job.Attempt >= job.MaxAttempts)
+	limit := OperationAttemptsMax // of a job that has replaced another one, the other's attempts count
+	if job.Attempt >= job.MaxAttempts {
+		limit = 1
+	}
+	result, err := w.e.doBatch(ctx, id, w.e.turn(), limit)
 	switch {
 	case err != nil:
 		return errors.New(store.Reason(err))
@@ -84,9 +89,9 @@ type batchResult struct {
 // failuresMax is after how many failures in a row a source is taken to be down, and left alone for a while.
 const failuresMax = 3
 
-// doBatch does the operations of a batch that can be done now, until more reports false. last says that what does not
-// succeed is given up.
-func (e *Engine) doBatch(ctx context.Context, id store.ID, more func() bool, last bool) (result batchResult,
+// doBatch does the operations of a batch that can be done now, until more reports false. What does not succeed is given
+// up when it was tried limit times.
+func (e *Engine) doBatch(ctx context.Context, id store.ID, more func() bool, limit int) (result batchResult,
 	err error,
 ) {
 	now := e.config.Now()
@@ -107,7 +112,7 @@ func (e *Engine) doBatch(ctx context.Context, id store.ID, more func() bool, las
 	}
 	target, err := e.openTarget(ctx, source)
 	if err != nil {
-		return e.unreachable(ctx, operations, err, last)
+		return e.unreachable(ctx, operations, err, limit)
 	}
 	defer target.close()
 	target.operations = len(operations)
@@ -129,7 +134,7 @@ func (e *Engine) doBatch(ctx context.Context, id store.ID, more func() bool, las
 			continue
 		}
 		result.failed++
-		parked, err := e.noteFailure(ctx, o, failure, last)
+		parked, err := e.noteFailure(ctx, o, failure, limit)
 		if err != nil {
 			return result, err
 		}
@@ -144,17 +149,17 @@ func (e *Engine) doBatch(ctx context.Context, id store.ID, more func() bool, las
 
 // noteFailure keeps why an operation did not succeed, and gives it up if trying again does not help or was tried often
 // enough.
-func (e *Engine) noteFailure(ctx context.Context, o *store.Operation, failure error, last bool) (parked bool,
+func (e *Engine) noteFailure(ctx context.Context, o *store.Operation, failure error, limit int) (parked bool,
 	err error,
 ) {
-	if connector.IsPermanent(failure) || last {
+	if connector.IsPermanent(failure) || o.Attempts+1 >= limit { // o was read before this attempt
 		return true, e.park(ctx, o, failure)
 	}
 	return false, e.store.NoteOperationError(ctx, e.pool, o.ID, reasonText(failure))
 }
 
 // unreachable keeps why the operations of a batch could not even be tried.
-func (e *Engine) unreachable(ctx context.Context, operations []store.Operation, failure error, last bool) (
+func (e *Engine) unreachable(ctx context.Context, operations []store.Operation, failure error, limit int) (
 	result batchResult, err error,
 ) {
 	ids := make([]store.ID, len(operations))
@@ -165,7 +170,7 @@ func (e *Engine) unreachable(ctx context.Context, operations []store.Operation, 
 		return result, err
 	}
 	for i := range operations {
-		parked, err := e.noteFailure(ctx, &operations[i], failure, last)
+		parked, err := e.noteFailure(ctx, &operations[i], failure, limit)
 		if err != nil {
 			return result, err
 		}
@@ -551,7 +556,7 @@ func (e *Engine) ProvisionPending(ctx context.Context) (ProvisionResult, error) 
 		return total, wrap(op, "", err)
 	}
 	for _, id := range batches {
-		result, err := e.doBatch(ctx, id, func() bool { return ctx.Err() == nil }, false)
+		result, err := e.doBatch(ctx, id, func() bool { return ctx.Err() == nil }, math.MaxInt)
 		total.Done += result.done
 		total.Failed += result.failed
 		if err != nil {

@@ -473,7 +473,34 @@ func TestReplacedJobLeavesItsBatch(t *testing.T) {
 		return f.count(`SELECT count(*) FROM muster_jobs.river_job j JOIN muster.provisioning_batches b ON b.job_id = j.id
 			WHERE j.errors IS NOT NULL`) == 1 &&
 			f.count(`SELECT count(*) FROM muster_jobs.river_job j WHERE kind = 'muster_provision' AND state = 'completed'
-			AND errors IS NULL AND NOT EXISTS (SELECT FROM muster.provisioning_batches b WHERE b.job_id = j.id)`) == 1
+			AND errors IS NULL AND NOT EXISTS (SELECT FROM muster.provisioning_batches b WHERE b.job_id = j.id)`) >= 1
+	})
+	if err := f.Stop(context.WithoutCancel(t.Context())); err != nil {
+		t.Error(err)
+	}
+}
+
+// An operation is given up after ten attempts, however many jobs they were made by.
+func TestAttemptsOfReplacedJobsCount(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	f := memoryEngine(t, m, engine.Config{})
+	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: f.find("1").ID, Role: "Lead"}); err != nil {
+		t.Fatal(err)
+	}
+	f.process()
+	f.execute(`UPDATE muster.provisioning_operations SET attempts = $1`, engine.OperationAttemptsMax-1)
+	away := errors.New("the source is away")
+	m.away.Store(&away)
+	if result, err := f.ProvisionPending(t.Context()); err != nil || result.Open != 1 {
+		t.Fatalf("what is tried by hand is not given up: %+v, %v", result, err)
+	}
+	f.execute(`UPDATE muster.provisioning_operations SET attempts = $1`, engine.OperationAttemptsMax-1)
+	if err := f.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the operation is given up", func() bool {
+		return f.count(`SELECT count(*) FROM muster.provisioning_operations WHERE state = 'FAILED'`) == 1
 	})
 	if err := f.Stop(context.WithoutCancel(t.Context())); err != nil {
 		t.Error(err)

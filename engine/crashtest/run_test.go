@@ -38,6 +38,8 @@ const (
 	clockStep = 4 * time.Minute
 	// lookEvery is how often the parent looks whether a round is over.
 	lookEvery = 50 * time.Millisecond
+	// restFor is how long nothing must be left: the queue notes up to a quarter of a second late that a job is to wait.
+	restFor = 400 * time.Millisecond
 )
 
 // process is a worker process.
@@ -77,6 +79,7 @@ type run struct {
 	readers   sync.WaitGroup
 	open      map[int]*aggregate // aggregations that are to be answered
 	lastMove  time.Time
+	restSince time.Time // since when nothing is left
 	last      progress
 	steps     map[string]int // that ended workers had made
 	allowed   allowances
@@ -358,9 +361,19 @@ func (r *run) ask() {
 func (r *run) rest() bool {
 	r.t.Helper()
 	now, err := r.progress()
+	if err != nil || now.Left+now.Waiting > 0 {
+		r.restSince = time.Time{}
+	}
 	switch {
 	case err == nil && now.Left == 0 && now.Waiting == 0:
-		return true
+		if r.restSince.IsZero() {
+			r.restSince = time.Now()
+		}
+		over := time.Since(r.restSince) > restFor
+		if over {
+			r.restSince = time.Time{}
+		}
+		return over
 	case err != nil || r.busy() || now.Left != r.last.Left || now.Ended != r.last.Ended:
 		r.last, r.lastMove = now, time.Now()
 	case time.Since(r.lastMove) > idleAfter:
