@@ -155,6 +155,17 @@ func memoryEngine(t *testing.T, m *memory, config engine.Config) *fixture {
 	return f
 }
 
+// operationOpen is [memoryEngine] with an operation on the source that is to be done, and the job that does it.
+func operationOpen(t *testing.T, m *memory, config engine.Config) *fixture {
+	t.Helper()
+	f := memoryEngine(t, m, config)
+	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: f.find("1").ID, Role: "Lead"}); err != nil {
+		t.Fatal(err)
+	}
+	f.process()
+	return f
+}
+
 // eventually waits until something holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
@@ -274,11 +285,7 @@ func TestOperationsOfAnAccountFollowEachOther(t *testing.T) {
 func TestSourceCannotBeReached(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
-	f := memoryEngine(t, m, engine.Config{})
-	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: f.find("1").ID, Role: "Lead"}); err != nil {
-		t.Fatal(err)
-	}
-	f.process()
+	f := operationOpen(t, m, engine.Config{})
 	away := errors.New("no route")
 	m.away.Store(&away)
 	for attempt := 1; attempt <= 2; attempt++ {
@@ -425,11 +432,7 @@ func TestStalledBatchGetsAnotherJob(t *testing.T) {
 	var c clock
 	c.set(time.Now())
 	m := newMemory()
-	f := memoryEngine(t, m, engine.Config{Now: c.now})
-	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: f.find("1").ID, Role: "Lead"}); err != nil {
-		t.Fatal(err)
-	}
-	f.process()
+	f := operationOpen(t, m, engine.Config{Now: c.now})
 	if _, err := f.pool.Exec(t.Context(), `DELETE FROM muster_jobs.river_job WHERE kind = 'muster_provision'`); err != nil {
 		t.Fatal(err)
 	}
@@ -450,11 +453,7 @@ func TestReplacedJobLeavesItsBatch(t *testing.T) {
 	var c clock
 	c.set(time.Now())
 	m := newMemory()
-	f := memoryEngine(t, m, engine.Config{Now: c.now})
-	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: f.find("1").ID, Role: "Lead"}); err != nil {
-		t.Fatal(err)
-	}
-	f.process()
+	f := operationOpen(t, m, engine.Config{Now: c.now})
 	f.execute(`UPDATE muster_jobs.river_job SET state = 'running', attempt = 1, attempted_at = now()
 		WHERE kind = 'muster_provision'`)
 	c.set(c.now().Add(2 * time.Minute))
@@ -484,11 +483,7 @@ func TestReplacedJobLeavesItsBatch(t *testing.T) {
 func TestAttemptsOfReplacedJobsCount(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
-	f := memoryEngine(t, m, engine.Config{})
-	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: f.find("1").ID, Role: "Lead"}); err != nil {
-		t.Fatal(err)
-	}
-	f.process()
+	f := operationOpen(t, m, engine.Config{})
 	f.execute(`UPDATE muster.provisioning_operations SET attempts = $1`, engine.OperationAttemptsMax-1)
 	away := errors.New("the source is away")
 	m.away.Store(&away)

@@ -79,7 +79,6 @@ type run struct {
 	readers   sync.WaitGroup
 	open      map[int]*aggregate // aggregations that are to be answered
 	lastMove  time.Time
-	restSince time.Time // since when nothing is left
 	last      progress
 	steps     map[string]int // that ended workers had made
 	allowed   allowances
@@ -155,7 +154,7 @@ func (r *run) through(number int, round *round) {
 		r.open[100*number+i] = &aggregate{100*number + i, source}
 	}
 	r.ask()
-	acting := true
+	acting, leftAt := true, time.Now() // leftAt is when something was left last
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	for {
@@ -171,7 +170,10 @@ func (r *run) through(number int, round *round) {
 		case e := <-r.events:
 			r.take(e)
 		case <-look.C:
-			if !acting && len(r.open) == 0 && r.rest() {
+			switch {
+			case acting || len(r.open) > 0 || !r.rest():
+				leftAt = time.Now()
+			case time.Since(leftAt) > restFor:
 				return
 			}
 		}
@@ -361,19 +363,9 @@ func (r *run) ask() {
 func (r *run) rest() bool {
 	r.t.Helper()
 	now, err := r.progress()
-	if err != nil || now.Left+now.Waiting > 0 {
-		r.restSince = time.Time{}
-	}
 	switch {
 	case err == nil && now.Left == 0 && now.Waiting == 0:
-		if r.restSince.IsZero() {
-			r.restSince = time.Now()
-		}
-		over := time.Since(r.restSince) > restFor
-		if over {
-			r.restSince = time.Time{}
-		}
-		return over
+		return true
 	case err != nil || r.busy() || now.Left != r.last.Left || now.Ended != r.last.Ended:
 		r.last, r.lastMove = now, time.Now()
 	case time.Since(r.lastMove) > idleAfter:

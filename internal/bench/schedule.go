@@ -130,8 +130,7 @@ func dueCase(ctx context.Context, b *bench) error {
 		return err
 	}
 	run := func(ctx context.Context) (time.Duration, error) {
-		at := p.clock.advance(slotEvery)
-		due, err := p.makeDue(ctx, at)
+		due, err := p.makeDue(ctx)
 		if err != nil {
 			return 0, err
 		}
@@ -145,11 +144,10 @@ func dueCase(ctx context.Context, b *bench) error {
 	}
 	full := func(ctx context.Context) (time.Duration, error) { return p.fullRun(ctx, 0) }
 	bare := func(ctx context.Context) (time.Duration, error) {
-		at := p.clock.advance(slotEvery)
-		if _, err := p.makeDue(ctx, at); err != nil {
+		if _, err := p.makeDue(ctx); err != nil {
 			return 0, err
 		}
-		return timed(func() error { return p.noteDueBare(ctx, at) })
+		return timed(func() error { return p.noteDueBare(ctx) })
 	}
 	medians, err := b.alternate(ctx, b.rounds, p.ready(run), p.ready(full), p.ready(bare))
 	if err != nil {
@@ -163,9 +161,9 @@ func dueCase(ctx context.Context, b *bench) error {
 
 // noteDueBare is the least that a run does with those who are due: it finds them, reads their rows as the server sends
 // them, and notes of each that it is not due any more.
-func (p *population) noteDueBare(ctx context.Context, at time.Time) error {
+func (p *population) noteDueBare(ctx context.Context) error {
 	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, lookupDue+` ORDER BY identity_id`, at)
+		rows, err := tx.Query(ctx, lookupDue+` ORDER BY identity_id`, p.clock.now())
 		if err != nil {
 			return err
 		}
@@ -183,14 +181,15 @@ func (p *population) noteDueBare(ctx context.Context, at time.Time) error {
 	})
 }
 
-// makeDue lets one identity in a hundred be due, as one whose nextProcessing has come, and returns how many those are.
-func (p *population) makeDue(ctx context.Context, at time.Time) (int, error) {
+// makeDue goes on to the next slot and lets one identity in a hundred be due there, as one whose nextProcessing has
+// come. It returns how many those are.
+func (p *population) makeDue(ctx context.Context) (int, error) {
 	const statement = `
 		INSERT INTO muster.refresh_state (identity_id, due)
 		SELECT id, $1 FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM muster.identities) numbered
 		WHERE n % 100 = 0
 		ON CONFLICT ON CONSTRAINT refresh_state_pkey DO UPDATE SET due = excluded.due`
-	tag, err := p.pool.Exec(ctx, statement, at.Add(-time.Second))
+	tag, err := p.pool.Exec(ctx, statement, p.clock.advance(slotEvery).Add(-time.Second))
 	if err != nil {
 		return 0, err
 	}
