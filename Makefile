@@ -53,7 +53,7 @@ fmt-check: ## Fail where the code is not formatted
 vet: ## Run go vet
 	@go vet ./...
 	@cd $(SDKTEST) && go vet ./...
-	@cd internal/bench && go vet ./...
+	@cd engine/bench && go vet ./...
 
 .PHONY: cross
 cross: ## Fail where the code does not build for other systems
@@ -76,13 +76,13 @@ vuln: ## Look for known vulnerabilities, where their database can be reached
 tidy: ## Tidy go.mod, that of the benchmark suite too
 	@go mod tidy
 	@cd $(SDKTEST) && go mod tidy
-	@cd internal/bench && go mod tidy
+	@cd engine/bench && go mod tidy
 
 .PHONY: tidy-check
 tidy-check: ## Fail where go.mod is not tidy
 	@go mod tidy -diff
 	@cd $(SDKTEST) && go mod tidy -diff
-	@cd internal/bench && go mod tidy -diff
+	@cd engine/bench && go mod tidy -diff
 
 .PHONY: race
 race: postgres ## Run the tests under the race detector, which needs a C compiler
@@ -121,10 +121,10 @@ fuzz: postgres ## Fuzz each target for FUZZTIME (20s)
 
 .PHONY: test-bench
 test-bench: postgres ## Run the tests of the benchmark suite, which is a module of its own
-	@cd internal/bench && go test ./...
+	@cd engine/bench && go test ./...
 
 # What the benchmark suite is told: some CASES, the sizes of GROWTH one after another, a folder for each PROFILE.
-bench_suite = cd internal/bench && go run . -people $(PEOPLE) -rounds $(ROUNDS) -cases '$(CASES)' \
+bench_suite = cd engine/bench && go run . -people $(PEOPLE) -rounds $(ROUNDS) -cases '$(CASES)' \
 	$(if $(GROWTH),-growth '$(GROWTH)' -csv '$(abspath $(or $(CSV),growth.csv))') \
 	$(if $(PROFILE),-profile '$(abspath $(PROFILE))')
 

@@ -185,7 +185,7 @@ func (c *configuration) compileAccess(rows *store.Configuration, connected func(
 			return fmt.Errorf("role %q: %w", role.Name, err)
 		}
 		if role.Enabled && len(grants) > 0 {
-			access.Roles[refresh.ID(id)] = refresh.RoleAccess{Name: role.Name, Grants: grants}
+			access.Roles[id] = refresh.RoleAccess{Name: role.Name, Grants: grants}
 			b.grants = true
 		}
 	}
@@ -202,7 +202,7 @@ func (c *configuration) compileAccess(rows *store.Configuration, connected func(
 				b.grants = true
 			}
 		}
-		access.States[refresh.ID(p.id)] = states
+		access.States[p.id] = states
 	}
 	if b.grants || rows.Granted {
 		c.refresh.Access = access
@@ -228,7 +228,7 @@ func (b *accessBuilder) source(s *configuredSource) (*refresh.TargetSource, erro
 	if err != nil {
 		return nil, err
 	}
-	target := &refresh.TargetSource{ID: refresh.ID(s.id), Name: s.Name, Status: status.Attribute,
+	target := &refresh.TargetSource{ID: s.id, Name: s.Name, Status: status.Attribute,
 		Enabled: status.Enabled, Disabled: status.Disabled, Entitling: s.entitling("")}
 	if policy := s.createPolicy(); policy != nil {
 		target.Policy = []refresh.PolicyField{}
@@ -338,7 +338,7 @@ func (b *accessBuilder) profile(row store.Object) error {
 		if err != nil {
 			return fmt.Errorf("entitlements[%d]: %w", i, err)
 		}
-		p.grants = append(p.grants, refresh.Grant{Entitlement: e, Profile: refresh.ID(row.ID), ProfileName: row.Name,
+		p.grants = append(p.grants, refresh.Grant{Entitlement: e, Profile: row.ID, ProfileName: row.Name,
 			Choice: choice})
 	}
 	if p.Enabled != nil && !*p.Enabled {
@@ -416,7 +416,7 @@ func (b *accessBuilder) entitlement(r *EntitlementReference, source *configuredS
 			if source != nil && e.SourceID != source.id {
 				return refresh.Entitlement{}, fmt.Errorf("the entitlement %s is one of another source", r.ID)
 			}
-			return refresh.Entitlement{SourceID: refresh.ID(e.SourceID), Attribute: e.Attribute, Value: e.Value}, nil
+			return refresh.Entitlement{SourceID: e.SourceID, Attribute: e.Attribute, Value: e.Value}, nil
 		}
 	}
 	if source == nil {
@@ -437,13 +437,13 @@ func (b *accessBuilder) entitlement(r *EntitlementReference, source *configuredS
 		return refresh.Entitlement{}, fmt.Errorf("%d entitlements of the source %q have the name %q: name one by its "+
 			"id, or by attribute and value", len(found), source.Name, r.Name)
 	}
-	return refresh.Entitlement{SourceID: refresh.ID(source.id), Attribute: found[0].Attribute,
+	return refresh.Entitlement{SourceID: source.id, Attribute: found[0].Attribute,
 		Value: found[0].Value}, nil
 }
 
 // entitlementOf returns the entitlement of a value.
 func (s *configuredSource) entitlementOf(r *EntitlementReference) (refresh.Entitlement, error) {
-	e := refresh.Entitlement{SourceID: refresh.ID(s.id), Attribute: r.Attribute, Value: r.Value}
+	e := refresh.Entitlement{SourceID: s.id, Attribute: r.Attribute, Value: r.Value}
 	if len(r.Value) > EntitlementLengthMax || !storable(r.Value) {
 		return e, fmt.Errorf("value: at most %d bytes without NUL are allowed", EntitlementLengthMax)
 	}
@@ -518,11 +518,11 @@ func (b *accessBuilder) state(l *LifecycleState) (refresh.StateAccess, error) {
 			if state.Actions == nil {
 				state.Actions = map[refresh.ID]connector.Kind{}
 			}
-			if _, twice := state.Actions[refresh.ID(source.id)]; twice {
+			if _, twice := state.Actions[source.id]; twice {
 				return state, fmt.Errorf("accountActions[%d].sourceIds[%d]: the source %q has an action already", i, k,
 					source.Name)
 			}
-			state.Actions[refresh.ID(source.id)] = kind
+			state.Actions[source.id] = kind
 		}
 	}
 	state.RemoveAll = l.AccessActions != nil && l.AccessActions.RemoveAllAccessEnabled
@@ -531,17 +531,17 @@ func (b *accessBuilder) state(l *LifecycleState) (refresh.StateAccess, error) {
 
 // stateAccess returns what the lifecycle states of a profile grant.
 func (c *configuration) stateAccess(profile store.ID) map[string]refresh.StateAccess {
-	if c.refresh.Access == nil || len(c.refresh.Access.States[refresh.ID(profile)]) == 0 {
+	if c.refresh.Access == nil || len(c.refresh.Access.States[profile]) == 0 {
 		return nil
 	}
-	return c.refresh.Access.States[refresh.ID(profile)]
+	return c.refresh.Access.States[profile]
 }
 
 func (c *configuration) roleAccess(role store.ID) []refresh.Grant {
 	if c.refresh.Access == nil {
 		return nil
 	}
-	return c.refresh.Access.Roles[refresh.ID(role)].Grants
+	return c.refresh.Access.Roles[role].Grants
 }
 
 // markAccess marks the identities that have a role which grants something else now.

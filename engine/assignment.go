@@ -343,17 +343,17 @@ func (e *Engine) accountTargets(ctx context.Context, identity store.ID) (func(ro
 		var targets []RoleAccountTarget
 		for _, grant := range c.roleAccess(role) {
 			account := holder(accounts, given, &grant.Entitlement)
-			source := c.sources[store.ID(grant.SourceID)]
+			source := c.sources[grant.SourceID]
 			if account == nil || source == nil {
 				continue
 			}
 			target := RoleAccountTarget{
 				Source: Reference{Type: string(TypeSource), ID: source.id.String(), Name: source.Name},
 				AccountInfo: AccountInfo{NativeIdentity: account.NativeIdentity, DisplayName: account.Name,
-					UUID: store.ID(account.RowID).String()},
+					UUID: account.RowID.String()},
 			}
 			if grant.Profile != (refresh.ID{}) {
-				target.Role = &Reference{Type: string(TypeAccessProfile), ID: store.ID(grant.Profile).String(),
+				target.Role = &Reference{Type: string(TypeAccessProfile), ID: grant.Profile.String(),
 					Name: grant.ProfileName}
 			}
 			if !slices.ContainsFunc(targets, func(other RoleAccountTarget) bool {
@@ -377,7 +377,7 @@ func holder(accounts []refresh.Account, given []store.AccessGrant, e *refresh.En
 		}
 		for k := range given {
 			g := &given[k]
-			if g.AccountID == store.ID(a.RowID) && g.Attribute == e.Attribute && g.Value == e.Value {
+			if g.AccountID == a.RowID && g.Attribute == e.Attribute && g.Value == e.Value {
 				return a
 			}
 		}

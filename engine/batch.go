@@ -214,7 +214,7 @@ func earlierAccount(a, b refresh.Account) int {
 
 // assignment returns an assignment as a calculation sees it.
 func assignment(row *store.HeldRole) refresh.Assignment {
-	a := refresh.Assignment{ID: refresh.ID(row.ID), RoleID: refresh.ID(row.RoleID),
+	a := refresh.Assignment{ID: row.ID, RoleID: row.RoleID,
 		Membership: row.Source == store.AssignedByMembership}
 	if row.StartDate != nil {
 		a.StartDate = *row.StartDate
@@ -228,11 +228,11 @@ func assignment(row *store.HeldRole) refresh.Assignment {
 func decodeState(row *store.IdentityState, s *refresh.State) error {
 	attributes := s.Attributes
 	*s = refresh.State{
-		ID: refresh.ID(row.ID), Name: row.Name, Alias: row.Alias, Email: row.Email,
+		ID: row.ID, Name: row.Name, Alias: row.Alias, Email: row.Email,
 		ProcessingState: row.ProcessingState, ProcessingError: row.ProcessingError,
-		Correlated: row.Correlated, ProfileID: refresh.ID(row.ProfileID),
+		Correlated: row.Correlated, ProfileID: row.ProfileID,
 		LifecycleState: row.LifecycleState, LifecycleManual: row.LifecycleManual,
-		IdentityState: row.IdentityState, ManagerID: refresh.ID(row.ManagerID), ManagerKey: row.ManagerKey,
+		IdentityState: row.IdentityState, ManagerID: row.ManagerID, ManagerKey: row.ManagerKey,
 		Attributes: attributes, // for their memory
 	}
 	if err := s.Attributes.Decode(row.Attributes); err != nil {
@@ -282,7 +282,7 @@ func (c *configuration) account(row *store.Account, attributes *attribute.Set) (
 	if err := attributes.Decode(row.Attributes); err != nil {
 		return refresh.Account{}, fmt.Errorf("account %s: %w", row.ID, err)
 	}
-	account := refresh.Account{RowID: refresh.ID(row.ID), SourceID: refresh.ID(row.SourceID)}
+	account := refresh.Account{RowID: row.ID, SourceID: row.SourceID}
 	account.Account = transform.Account{
 		ID: row.ID.String(), NativeIdentity: row.NativeIdentity, Name: row.Name, Created: row.Created,
 		Attributes: attributes,
@@ -342,7 +342,7 @@ func (b *batch) compareKeys(ctx context.Context) error {
 		if len(b.changes[i].Attributes) == 0 {
 			continue
 		}
-		id := store.ID(b.changes[i].After.ID)
+		id := b.changes[i].After.ID
 		keys := b.config.identityKeys(&b.changes[i].After.Attributes)
 		b.removed = appendMissing(b.removed, id, held[id], keys)
 		b.added = appendMissing(b.added, id, keys, held[id])
@@ -372,7 +372,7 @@ func (b *batch) findManagers(ctx context.Context,
 		}
 	}
 	for i := range b.changes {
-		b.changes[i].SetManager(refresh.ID(managers[b.changes[i].After.ManagerKey]))
+		b.changes[i].SetManager(managers[b.changes[i].After.ManagerKey])
 	}
 	return nil
 }
@@ -548,7 +548,7 @@ func (b *batch) reportCycles(ctx context.Context, managed []store.ID) error {
 	}
 	cycles, err := b.e.store.ManagerCycles(ctx, b.tx, managed)
 	for i := range b.changes {
-		if slices.Contains(cycles, store.ID(b.changes[i].After.ID)) {
+		if slices.Contains(cycles, b.changes[i].After.ID) {
 			b.changes[i].Warnings = append(b.changes[i].Warnings,
 				"the managers form a cycle: the identity is its own manager through others")
 		}
@@ -580,7 +580,7 @@ func (b *batch) report(c *refresh.Change) {
 
 func appendEvent(events []store.Event, identity refresh.ID, kind string, detail any) ([]store.Event, error) {
 	text, err := json.Marshal(detail)
-	return append(events, store.Event{IdentityID: store.ID(identity), Type: kind, Detail: text}), err
+	return append(events, store.Event{IdentityID: identity, Type: kind, Detail: text}), err
 }
 
 // applyRoles writes the memberships that are gained and lost.
@@ -588,11 +588,11 @@ func (b *batch) applyRoles(ctx context.Context) error {
 	var identities, roles, lost []store.ID
 	for i := range b.changes {
 		for _, role := range b.changes[i].Gained {
-			identities = append(identities, store.ID(b.changes[i].After.ID))
-			roles = append(roles, store.ID(role.ID))
+			identities = append(identities, b.changes[i].After.ID)
+			roles = append(roles, role.ID)
 		}
 		for _, loss := range b.changes[i].Lost {
-			lost = append(lost, store.ID(loss.ID))
+			lost = append(lost, loss.ID)
 		}
 	}
 	if err := b.e.store.DeleteAssignments(ctx, b.tx, lost); err != nil {
@@ -617,12 +617,12 @@ type roleDetail struct {
 func (c *configuration) roleChanges(change *refresh.Change) rolesDetail {
 	detail := rolesDetail{Gained: []roleDetail{}, Lost: []roleDetail{}}
 	for _, role := range change.Gained {
-		id := store.ID(role.ID)
+		id := role.ID
 		detail.Gained = append(detail.Gained, roleDetail{id.String(), role.Name, c.roles[id].whyGained()})
 	}
 	for _, loss := range change.Lost {
-		role := c.roles[store.ID(loss.RoleID)]
-		d := roleDetail{ID: store.ID(loss.RoleID).String(), Reason: role.whyLost(loss.Expired)}
+		role := c.roles[loss.RoleID]
+		d := roleDetail{ID: loss.RoleID.String(), Reason: role.whyLost(loss.Expired)}
 		if role != nil {
 			d.Name = role.Name
 		}
@@ -694,5 +694,5 @@ func idText(id refresh.ID) string {
 	if id == (refresh.ID{}) {
 		return ""
 	}
-	return store.ID(id).String()
+	return id.String()
 }

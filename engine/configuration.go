@@ -222,7 +222,7 @@ func (c *configuration) compileRefresh() error {
 	for i := range c.profiles {
 		p := &c.profiles[i]
 		profile := refresh.Profile{
-			ID: refresh.ID(p.id), Name: p.Name, SourceID: refresh.ID(p.sourceID),
+			ID: p.id, Name: p.Name, SourceID: p.sourceID,
 			Enabled: p.AttributeConfig.Enabled == nil || *p.AttributeConfig.Enabled,
 			States:  map[string]string{},
 		}

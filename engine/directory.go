@@ -22,12 +22,12 @@ func (d *directory) Manager() (*transform.Identity, error) {
 	if d.state.ManagerID == (refresh.ID{}) {
 		return nil, nil
 	}
-	return d.identity(store.ID(d.state.ManagerID))
+	return d.identity(d.state.ManagerID)
 }
 
 // IsManager implements [transform.Directory].
 func (d *directory) IsManager() (bool, error) {
-	is, err := d.b.e.store.IsManager(d.ctx, d.b.tx, store.ID(d.state.ID))
+	is, err := d.b.e.store.IsManager(d.ctx, d.b.tx, d.state.ID)
 	return is, failedLookup(err)
 }
 

@@ -217,7 +217,7 @@ func (e *Engine) openTarget(ctx context.Context, id store.ID) (*target, error) {
 	}
 	t := &target{Connector: opened, config: c, source: source}
 	if c.refresh.Access != nil {
-		t.policy = c.refresh.Access.Sources[refresh.ID(id)]
+		t.policy = c.refresh.Access.Sources[id]
 	}
 	return t, nil
 }

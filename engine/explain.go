@@ -181,7 +181,7 @@ func (x *explaining) explainProfile(profile *refresh.Profile, account *refresh.A
 			reason = "of the profiles on whose sources the identity has accounts it has the highest priority"
 		}
 	}
-	x.result.Profile = &ExplainedProfile{ID: store.ID(profile.ID).String(), Name: profile.Name,
+	x.result.Profile = &ExplainedProfile{ID: profile.ID.String(), Name: profile.Name,
 		Source: account.SourceName, Account: account.NativeIdentity, Reason: reason}
 }
 
@@ -275,7 +275,7 @@ func (x *explaining) explainManager(tx pgx.Tx, profile *refresh.Profile, account
 		return nil
 	}
 	value := account.Attributes.Get(profile.ManagerAttribute).Text()
-	name := x.config.sources[store.ID(profile.SourceID)].ManagerCorrelation.IdentityAttributeName
+	name := x.config.sources[profile.SourceID].ManagerCorrelation.IdentityAttributeName
 	found, err := x.e.store.FindByKeys(x.ctx, tx, []string{x.change.After.ManagerKey})
 	if err != nil {
 		return err
@@ -334,7 +334,7 @@ func (x *explaining) explainRole(role *configuredRole, facts *criteria.Facts) Ex
 	r := ExplainedRole{ID: role.id.String(), Name: role.Name}
 	var why []string
 	for _, a := range x.snapshot.Assignments {
-		if store.ID(a.RoleID) != role.id {
+		if a.RoleID != role.id {
 			continue
 		}
 		r.Assigned = true
@@ -357,7 +357,7 @@ func (x *explaining) explainRole(role *configuredRole, facts *criteria.Facts) Ex
 		r.Criterion, r.Member = &explanation, explanation.Holds && role.Enabled
 		why = append(why, "its criterion "+map[bool]string{true: "holds", false: "does not hold"}[explanation.Holds])
 	case role.identities != nil:
-		listed := slices.Contains(role.identities, store.ID(x.change.After.ID))
+		listed := slices.Contains(role.identities, x.change.After.ID)
 		r.Member = role.Enabled && listed
 		why = append(why, "its list "+map[bool]string{true: "names", false: "does not name"}[listed]+" the identity")
 	default:

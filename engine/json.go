@@ -10,7 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/muster-engine/muster/internal/jsontext"
+	"github.com/muster-engine/muster/filterql/jsontext"
 )
 
 // The limits of numbers: the database writes them out, so that 1e9999 would become ten thousand digits.

@@ -139,7 +139,7 @@ func TestMembershipAgreesWithCriterion(t *testing.T) {
 		}
 		criterion, err := criteria.Parse(text, func(name string) (criteria.ID, bool) {
 			id, err := store.ParseID(name)
-			return criteria.ID(id), err == nil
+			return id, err == nil
 		})
 		if err != nil {
 			r.Fatal(err)

@@ -436,7 +436,7 @@ func (p *preview) findKeys() error {
 	return p.run(p.everybody(nil), func(b *batch) error {
 		for i := range b.changes {
 			c := &b.changes[i]
-			id := store.ID(c.After.ID)
+			id := c.After.ID
 			was, is := p.before.identityKeys(&c.Before.Attributes), p.proposed.identityKeys(&c.After.Attributes)
 			for _, k := range appendMissing(nil, id, was, is) {
 				p.lost[k.Key] = append(p.lost[k.Key], id)
@@ -542,12 +542,12 @@ func (p *preview) show(b *batch, each func(*PreviewChange) error) error {
 func (p *preview) change(c *refresh.Change, s *refresh.Snapshot) PreviewChange {
 	from, to := c.Before, c.After
 	shown := PreviewChange{
-		ID: store.ID(to.ID).String(), Name: to.Name, Alias: to.Alias, Warnings: c.Warnings,
+		ID: to.ID.String(), Name: to.Name, Alias: to.Alias, Warnings: c.Warnings,
 		LifecycleState: previewText(from.LifecycleState, to.LifecycleState),
 		IdentityState:  previewText(from.IdentityState, to.IdentityState),
 		Manager:        previewText(idText(from.ManagerID), idText(to.ManagerID)),
-		Profile: previewText(p.before.profileName(store.ID(from.ProfileID)),
-			p.proposed.profileName(store.ID(to.ProfileID))),
+		Profile: previewText(p.before.profileName(from.ProfileID),
+			p.proposed.profileName(to.ProfileID)),
 		Recovers: from.ProcessingState == refresh.StateError && to.ProcessingState != refresh.StateError,
 	}
 	if from.ProfileID == to.ProfileID {
@@ -567,16 +567,16 @@ func (p *preview) change(c *refresh.Change, s *refresh.Snapshot) PreviewChange {
 		shown.Attributes = append(shown.Attributes, attribute)
 	}
 	for i := range c.Gained {
-		id := store.ID(c.Gained[i].ID)
+		id := c.Gained[i].ID
 		shown.RolesGained = append(shown.RolesGained, p.role(id, p.proposed.roles[id].whyGained(), c, s))
 	}
 	for _, loss := range c.Lost {
-		id := store.ID(loss.RoleID)
+		id := loss.RoleID
 		shown.RolesLost = append(shown.RolesLost, p.role(id, p.proposed.roles[id].whyLost(loss.Expired), c, s))
 	}
 	for i := range c.Access.Open {
 		o := &c.Access.Open[i]
-		source := p.proposed.sources[store.ID(o.SourceID)]
+		source := p.proposed.sources[o.SourceID]
 		shown.Operations = append(shown.Operations, PreviewOperation{
 			Source:         Reference{Type: string(TypeSource), ID: source.id.String(), Name: source.Name},
 			NativeIdentity: o.NativeIdentity, Operation: string(o.Kind), Attributes: o.Attributes, Reason: o.Reason,
@@ -648,14 +648,14 @@ func (p *preview) add(c *refresh.Change) {
 		return p.roles[id]
 	}
 	for i := range c.Gained {
-		role(store.ID(c.Gained[i].ID)).Gained++
+		role(c.Gained[i].ID).Gained++
 	}
 	for i := range c.Lost {
-		role(store.ID(c.Lost[i].RoleID)).Lost++
+		role(c.Lost[i].RoleID).Lost++
 	}
 	for i := range c.Access.Open {
 		o := &c.Access.Open[i]
-		p.operations[[2]string{p.proposed.sources[store.ID(o.SourceID)].Name, string(o.Kind)}]++
+		p.operations[[2]string{p.proposed.sources[o.SourceID].Name, string(o.Kind)}]++
 	}
 	if c.Before.LifecycleState != c.After.LifecycleState {
 		p.lifecycle[[2]string{c.Before.LifecycleState, c.After.LifecycleState}]++

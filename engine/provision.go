@@ -32,11 +32,11 @@ func (b *batch) readAccess(ctx context.Context) error {
 	taken := b.taken(ctx)
 	for i := range b.snapshots {
 		s := &b.snapshots[i]
-		id := store.ID(s.Identity.ID)
+		id := s.Identity.ID
 		for len(grants) > 0 && grants[0].IdentityID == id {
 			g := &grants[0]
-			s.Grants = append(s.Grants, refresh.Held{Entitlement: refresh.Entitlement{SourceID: refresh.ID(g.SourceID),
-				Attribute: g.Attribute, Value: g.Value}, AccountID: refresh.ID(g.AccountID)})
+			s.Grants = append(s.Grants, refresh.Held{Entitlement: refresh.Entitlement{SourceID: g.SourceID,
+				Attribute: g.Attribute, Value: g.Value}, AccountID: g.AccountID})
 			grants = grants[1:]
 		}
 		for len(operations) > 0 && operations[0].IdentityID == id {
@@ -70,15 +70,15 @@ func (b *batch) taken(ctx context.Context) func(refresh.ID, string) (bool, error
 				}
 			}
 		}
-		taken, err := b.e.store.NameTaken(ctx, b.tx, store.ID(source), name)
+		taken, err := b.e.store.NameTaken(ctx, b.tx, source, name)
 		return taken, failedLookup(err)
 	}
 }
 
 // plannedOperation returns an operation as a calculation sees it.
 func plannedOperation(row *store.Operation) (refresh.Operation, error) {
-	o := refresh.Operation{ID: refresh.ID(row.ID), SourceID: refresh.ID(row.SourceID),
-		AccountID: refresh.ID(row.AccountID), NativeIdentity: row.NativeIdentity, Kind: connector.Kind(row.Kind),
+	o := refresh.Operation{ID: row.ID, SourceID: row.SourceID,
+		AccountID: row.AccountID, NativeIdentity: row.NativeIdentity, Kind: connector.Kind(row.Kind),
 		Reason: row.Reason, Failed: row.State == store.OperationFailed, Begun: row.Begun != nil,
 		Manual: row.State == store.OperationManual}
 	if err := o.Attributes.Decode(row.Attributes); err != nil {
@@ -96,13 +96,13 @@ func (b *batch) applyAccess(ctx context.Context) error {
 	settled := map[string][]store.ID{}
 	settle := func(ids []refresh.ID, state string) {
 		for _, id := range ids {
-			settled[state] = append(settled[state], store.ID(id))
+			settled[state] = append(settled[state], id)
 		}
 	}
 	var open []store.Operation
 	batches := map[store.ID]store.ID{} // by source
 	for i := range b.changes {
-		id, access := store.ID(b.changes[i].After.ID), &b.changes[i].Access
+		id, access := b.changes[i].After.ID, &b.changes[i].Access
 		for _, held := range access.Granted {
 			granted = append(granted, grantRow(id, held.Entitlement, held.AccountID))
 		}
@@ -148,13 +148,13 @@ func (b *batch) applyAccess(ctx context.Context) error {
 }
 
 func grantRow(identity store.ID, e refresh.Entitlement, account refresh.ID) store.AccessGrant {
-	return store.AccessGrant{IdentityID: identity, SourceID: store.ID(e.SourceID), Attribute: e.Attribute,
-		Value: e.Value, AccountID: store.ID(account)}
+	return store.AccessGrant{IdentityID: identity, SourceID: e.SourceID, Attribute: e.Attribute,
+		Value: e.Value, AccountID: account}
 }
 
 func (b *batch) operationRow(identity store.ID, o *refresh.Operation) store.Operation {
-	row := store.Operation{ID: store.NewID(), IdentityID: identity, SourceID: store.ID(o.SourceID),
-		AccountID: store.ID(o.AccountID), NativeIdentity: o.NativeIdentity, Kind: string(o.Kind),
+	row := store.Operation{ID: store.NewID(), IdentityID: identity, SourceID: o.SourceID,
+		AccountID: o.AccountID, NativeIdentity: o.NativeIdentity, Kind: string(o.Kind),
 		Attributes: o.Attributes.AppendJSON(nil), Reason: o.Reason, State: store.OperationOpen, Created: b.cause.At}
 	row.Attribute, row.Value = o.Target()
 	if o.Manual {

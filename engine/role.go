@@ -90,7 +90,7 @@ func (c *configuration) compileRole(id store.ID, role Role) (*configuredRole, er
 			if source == nil {
 				return criteria.ID{}, false
 			}
-			return criteria.ID(source.id), true
+			return source.id, true
 		})
 		if err != nil {
 			return nil, fmt.Errorf("membership.criteria: %w", err)
@@ -117,10 +117,10 @@ func (c *configuration) compileRole(id store.ID, role Role) (*configuredRole, er
 }
 
 func (c *configuration) sourceName(id criteria.ID) string {
-	if source := c.sources[store.ID(id)]; source != nil {
+	if source := c.sources[id]; source != nil {
 		return source.Name
 	}
-	return store.ID(id).String()
+	return id.String()
 }
 
 // shorten returns at most limit characters of a text.
@@ -155,9 +155,9 @@ func (c *configuration) compileRoles(rows []store.Role) error {
 			if compiled.Listed == nil {
 				compiled.Listed = map[refresh.ID][]int{}
 			}
-			compiled.Listed[refresh.ID(identity)] = append(compiled.Listed[refresh.ID(identity)], len(compiled.Roles))
+			compiled.Listed[identity] = append(compiled.Listed[identity], len(compiled.Roles))
 		}
-		compiled.Roles = append(compiled.Roles, refresh.Role{ID: refresh.ID(row.ID), Name: row.Name,
+		compiled.Roles = append(compiled.Roles, refresh.Role{ID: row.ID, Name: row.Name,
 			Criterion: role.criterion})
 		list = append(list, role.criterion)
 	}
@@ -241,7 +241,7 @@ func (c *configuration) membership(criterion *criteria.Criterion) store.Membersh
 	if criterion.Key.Type == criteria.Identity {
 		m.Keyed = c.keyed[m.Attribute].folded
 	} else {
-		m.SourceID = store.ID(criterion.Key.SourceID)
+		m.SourceID = criterion.Key.SourceID
 	}
 	m.Number = criterion.Number()
 	return m

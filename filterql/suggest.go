@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/muster-engine/muster/internal/suggest"
+	"github.com/muster-engine/muster/filterql/suggest"
 )
 
 // didYouMean returns a hint that names the candidate most like word, or nothing when none is.

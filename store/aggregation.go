@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/muster-engine/muster/store/id"
 )
 
 // StagedAccount is an account as an aggregation read it.
@@ -94,7 +96,7 @@ func (s *Store) Stage(ctx context.Context, tx pgx.Tx, source ID, authoritative, 
 	if _, err := tx.Exec(ctx, create); err != nil {
 		return Staged{}, mapError(err)
 	}
-	stage := stage{s: s, tx: tx, source: source, ids: newIDSource(), authoritative: authoritative}
+	stage := stage{s: s, tx: tx, source: source, ids: id.NewSource(), authoritative: authoritative}
 	// The order makes the planner look into the index, where a source without accounts has no statistics.
 	const known = `
 		SELECT true FROM muster.accounts WHERE source_id = $1 ORDER BY source_id, native_identity LIMIT 1`
@@ -119,7 +121,7 @@ type stage struct {
 	source        ID
 	authoritative bool
 	known         bool // the source has accounts to compare with
-	ids           *idSource
+	ids           *id.Source
 	count         Staged
 
 	// The arguments of a comparison, used again.
@@ -301,13 +303,13 @@ func (g *stage) row(block *stageBlock, i int) ([]any, error) {
 	a := &block.accounts[i]
 	// The identifiers are made here though only new accounts come to use them: PostgreSQL makes none of version 7
 	// before its version 18.
-	account, err := g.ids.next()
+	account, err := g.ids.Next()
 	if err != nil {
 		return nil, err
 	}
 	var identity ID
 	if g.authoritative {
-		if identity, err = g.ids.next(); err != nil {
+		if identity, err = g.ids.Next(); err != nil {
 			return nil, err
 		}
 	}

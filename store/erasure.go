@@ -83,13 +83,7 @@ func (s *Store) NamedByConfiguration(ctx context.Context, q Querier, id ID) ([]s
 		      UNION ALL SELECT 'transform', name, document FROM muster.transforms) o (kind, name, document)
 		WHERE strpos(lower(o.document::text), $1) > 0 OR strpos(lower(o.document::text), $2) > 0
 		ORDER BY 1`
-	return collect(ctx, q, s.sql(statement), pgx.RowTo[string], id.String(), id.dashed())
-}
-
-// dashed is the other spelling.
-func (id ID) dashed() string {
-	text := id.String()
-	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]
+	return collect(ctx, q, s.sql(statement), pgx.RowTo[string], id.String(), id.Dashed())
 }
 
 // WorkRunning reports whether a worker carries out an operation of an identity, or sends it a message. It locks what is
@@ -225,7 +219,7 @@ func (s *Store) MaskOthers(ctx context.Context, tx pgx.Tx, id ID, texts []string
 			SET %[2]s = m.document::jsonb
 			FROM masked m
 			WHERE m.id = t.id AND m.nth = cardinality($2::text[])`, target.table, target.column, target.where)
-		tag, err := tx.Exec(ctx, s.dynamic(statement), id, nonNil(texts), id.String(), id.dashed(), erasedID)
+		tag, err := tx.Exec(ctx, s.dynamic(statement), id, nonNil(texts), id.String(), id.Dashed(), erasedID)
 		if err != nil {
 			return nil, mapError(err)
 		}
@@ -250,7 +244,7 @@ const wholeMax = 7
 // Case does not count. Texts of up to 7 characters are found as whole values only. It reads every row.
 func (s *Store) Traces(ctx context.Context, q Querier, jobSchema string, id ID, texts []string) ([]Trace, error) {
 	var whole, part []string
-	for _, text := range append([]string{id.String(), id.dashed()}, texts...) {
+	for _, text := range append([]string{id.String(), id.Dashed()}, texts...) {
 		for _, form := range []string{text, Fold(text)} {
 			if len([]rune(form)) <= wholeMax {
 				whole = append(whole, form)

@@ -3,13 +3,12 @@ package store
 import (
 	"unicode/utf8"
 
-	"github.com/muster-engine/muster/filterql"
-	"github.com/muster-engine/muster/internal/nfc"
+	"github.com/muster-engine/muster/filterql/folding"
 )
 
 // Fold returns the form of s in which texts are compared: without distinction of case, and with composed and
 // decomposed letters alike. It is lower(upper(s)) by Unicode's full mappings, with one sigma, in normal form C.
-func Fold(s string) string { return nfc.String(filterql.Fold(nfc.String(s))) }
+func Fold(s string) string { return folding.Text(s) }
 
 // foldSQL is [Fold] as an expression over the text expression x.
 func foldSQL(x string) string {

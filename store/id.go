@@ -1,81 +1,12 @@
 package store
 
-import (
-	"bufio"
-	"crypto/rand"
-	"encoding/hex"
-	"fmt"
+import "github.com/muster-engine/muster/store/id"
 
-	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgtype"
-)
-
-// ID identifies a row: a UUID of version 7, shown as 32 lower-case hexadecimal digits. The zero ID stands for none and
-// is NULL in the database.
-type ID [16]byte
+// ID identifies a row. It is the one type of identifiers, of package id.
+type ID = id.ID
 
 // NewID returns a new ID. IDs made later by the same process are greater.
-func NewID() ID { return ID(uuid.Must(uuid.NewV7())) }
-
-// idSource makes IDs like [NewID], and asks the system for random bytes less often. It is for one goroutine.
-type idSource struct{ random *bufio.Reader }
-
-func newIDSource() *idSource { return &idSource{bufio.NewReader(rand.Reader)} }
-
-func (s *idSource) next() (ID, error) {
-	id, err := uuid.NewV7FromReader(s.random)
-	return ID(id), err
-}
+func NewID() ID { return id.New() }
 
 // ParseID reads an ID in either spelling: 32 hexadecimal digits, or 36 characters with dashes.
-func ParseID(text string) (ID, error) {
-	if len(text) == 32 || len(text) == 36 {
-		if id, err := uuid.Parse(text); err == nil {
-			return ID(id), nil
-		}
-	}
-	return ID{}, fmt.Errorf("%q is no identifier: 32 hexadecimal digits are", text)
-}
-
-// IsZero reports whether id stands for none.
-func (id ID) IsZero() bool { return id == ID{} }
-
-// String returns the 32 digits, or the empty string for the zero ID.
-func (id ID) String() string {
-	if id.IsZero() {
-		return ""
-	}
-	return hex.EncodeToString(id[:])
-}
-
-// MarshalText implements [encoding.TextMarshaler].
-func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
-
-// UnmarshalText implements [encoding.TextUnmarshaler].
-func (id *ID) UnmarshalText(text []byte) error {
-	if len(text) == 0 {
-		*id = ID{}
-		return nil
-	}
-	parsed, err := ParseID(string(text))
-	if err != nil {
-		return err
-	}
-	*id = parsed
-	return nil
-}
-
-// UUIDValue implements [pgtype.UUIDValuer].
-func (id ID) UUIDValue() (pgtype.UUID, error) {
-	return pgtype.UUID{Bytes: id, Valid: !id.IsZero()}, nil
-}
-
-// ScanUUID implements [pgtype.UUIDScanner].
-func (id *ID) ScanUUID(v pgtype.UUID) error {
-	if !v.Valid {
-		*id = ID{}
-		return nil
-	}
-	*id = v.Bytes
-	return nil
-}
+func ParseID(text string) (ID, error) { return id.Parse(text) }

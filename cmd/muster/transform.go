@@ -18,7 +18,7 @@ import (
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/transform"
-	"github.com/muster-engine/muster/internal/transformcases"
+	"github.com/muster-engine/muster/engine/transform/transformcases"
 )
 
 func (a *app) transformCommand() *cobra.Command {

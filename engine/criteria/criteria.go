@@ -4,8 +4,8 @@ import (
 	"strings"
 
 	"github.com/muster-engine/muster/engine/attribute"
-	"github.com/muster-engine/muster/filterql"
-	"github.com/muster-engine/muster/internal/nfc"
+	"github.com/muster-engine/muster/filterql/folding"
+	"github.com/muster-engine/muster/store/id"
 )
 
 // The limits of a criterion.
@@ -19,7 +19,7 @@ const (
 )
 
 // ID identifies a source.
-type ID = [16]byte
+type ID = id.ID
 
 // Operation is what a node of a criterion does.
 type Operation string
@@ -119,7 +119,7 @@ func newComparison(o Operation, key Key, value string) *Criterion {
 }
 
 // fold is the form in which texts are compared, that of the tables and their indexes.
-func fold(s string) string { return nfc.String(filterql.Fold(nfc.String(s))) }
+func fold(s string) string { return folding.Text(s) }
 
 // Facts are what criteria are held against.
 type Facts struct {

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/muster-engine/muster/internal/suggest"
+	"github.com/muster-engine/muster/filterql/suggest"
 )
 
 // Sources finds the source that the sourceId of a key stands for.

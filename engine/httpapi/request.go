@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/muster-engine/muster/filterql"
-	"github.com/muster-engine/muster/internal/jsontext"
+	"github.com/muster-engine/muster/filterql/jsontext"
 )
 
 // query is the parameters of a request, each given once.

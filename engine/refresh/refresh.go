@@ -1,7 +1,6 @@
 package refresh
 
 import (
-	"encoding/hex"
 	"fmt"
 	"io"
 	"slices"
@@ -11,10 +10,11 @@ import (
 	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/criteria"
 	"github.com/muster-engine/muster/engine/transform"
+	"github.com/muster-engine/muster/store/id"
 )
 
 // ID identifies an identity, an account or a configured object. The zero ID stands for none.
-type ID = [16]byte
+type ID = id.ID
 
 // The values of processingState and identityState that a calculation gives.
 const (
@@ -301,7 +301,7 @@ func (s *Snapshot) input(m *Memory, now time.Time) transform.Input {
 	}
 	return transform.Input{
 		Identity: transform.Identity{
-			ID: hex.EncodeToString(s.Identity.ID[:]), Name: s.Identity.Name, Alias: s.Identity.Alias,
+			ID: s.Identity.ID.String(), Name: s.Identity.Name, Alias: s.Identity.Alias,
 			Attributes: &s.Identity.Attributes,
 		},
 		Accounts: m.accounts, Now: now, Random: s.Random, Directory: s.Directory, Budget: &m.budget,

@@ -9,7 +9,7 @@ import (
 
 	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/transform/velocity"
-	"github.com/muster-engine/muster/internal/suggest"
+	"github.com/muster-engine/muster/filterql/suggest"
 )
 
 // Compile checks a definition, the JSON of a transform in the published shape, and makes a transform of it. References

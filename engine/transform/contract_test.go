@@ -12,7 +12,7 @@ import (
 
 	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/transform"
-	"github.com/muster-engine/muster/internal/transformcases"
+	"github.com/muster-engine/muster/engine/transform/transformcases"
 )
 
 // contract opens a file of the contract. The folder is not part of the project; where it is absent the test is skipped.

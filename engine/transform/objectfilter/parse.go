@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/muster-engine/muster/internal/suggest"
+	"github.com/muster-engine/muster/filterql/suggest"
 )
 
 const (

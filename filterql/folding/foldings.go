@@ -1,4 +1,4 @@
-package filterql
+package folding
 
 // foldings are the letters of which lower(upper(letter)) makes several: those that the unconditional full mappings of
 // Unicode's SpecialCasing.txt concern. The package unicode has the simple mappings alone.

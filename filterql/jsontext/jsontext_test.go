@@ -6,7 +6,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/muster-engine/muster/internal/jsontext"
+	"github.com/muster-engine/muster/filterql/jsontext"
 )
 
 func TestCheck(t *testing.T) {

@@ -1,4 +1,4 @@
-module github.com/muster-engine/muster/internal/bench
+module github.com/muster-engine/muster/engine/bench
 
 go 1.26.0
 

@@ -1,6 +1,4 @@
-// Package nfc brings texts into Unicode's normal form C, those with long runs of combining marks too, in which
-// golang.org/x/text/unicode/norm puts characters that other implementations do not.
-package nfc
+package folding
 
 import (
 	"slices"
@@ -15,8 +13,9 @@ const joiner = "\u034F"
 // runLengthMin is how many bytes a text has at least that holds more than 30 marks: two marks in each two bytes.
 const runLengthMin = 31
 
-// String returns the normal form C of a text.
-func String(s string) string {
+// Compose returns the normal form C of a text. It does so for texts with long runs of combining marks too, in which
+// golang.org/x/text/unicode/norm inserts characters that other implementations do not.
+func Compose(s string) string {
 	composed := norm.NFC.String(s)
 	if len(s) < runLengthMin || strings.Count(composed, joiner) == strings.Count(s, joiner) {
 		return composed
@@ -24,7 +23,7 @@ func String(s string) string {
 	return composeLong(s)
 }
 
-// composeLong is String for texts with long runs of combining marks, by the definition of the form: every character is
+// composeLong is [Compose] for texts with long runs of combining marks, by the definition of the form: every character is
 // decomposed, marks are ordered by their class, and each that nothing blocks is composed with its starter.
 func composeLong(s string) string {
 	class := func(r rune) uint8 { return norm.NFC.PropertiesString(string(r)).CCC() }

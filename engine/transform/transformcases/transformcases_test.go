@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/muster-engine/muster/internal/transformcases"
+	"github.com/muster-engine/muster/engine/transform/transformcases"
 )
 
 func run(t *testing.T, file string) (results []string, err error) {
