@@ -371,7 +371,7 @@ func (c *ProvisioningCriteria) compile(place string, level int) (*refresh.Accoun
 		return nil, nil
 	}
 	choice := &refresh.AccountChoice{Operation: strings.ToUpper(c.Operation), Attribute: c.Attribute,
-		Value: deref(c.Value)}
+		Value: store.TextOf(c.Value)}
 	switch choice.Operation {
 	case "AND", "OR":
 		if len(c.Children) == 0 {
@@ -444,7 +444,7 @@ func (b *accessBuilder) entitlement(r *EntitlementReference, source *configuredS
 // entitlementOf returns the entitlement of a value.
 func (s *configuredSource) entitlementOf(r *EntitlementReference) (refresh.Entitlement, error) {
 	e := refresh.Entitlement{SourceID: s.id, Attribute: r.Attribute, Value: r.Value}
-	if len(r.Value) > EntitlementLengthMax || !storable(r.Value) {
+	if len(r.Value) > EntitlementLengthMax || !store.Storable(r.Value) {
 		return e, fmt.Errorf("value: at most %d bytes without NUL are allowed", EntitlementLengthMax)
 	}
 	names := s.entitling("")

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -498,14 +497,12 @@ func (r *reading) fault(line int, msg string) {
 
 // spare keeps the account of a faulty object from counting as vanished.
 func (r *reading) spare(native string) {
-	if native == "" || !storable(native) || len(native) > NativeIdentityLengthMax {
+	if native == "" || !store.Storable(native) || len(native) > NativeIdentityLengthMax {
 		r.unknown++
 		return
 	}
 	r.spared = append(r.spared, strings.Clone(native))
 }
-
-func storable(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 // read makes the account of an object. It returns what is wrong with it, "" for nothing.
 func (r *reading) read(object *connector.Object) string {
@@ -517,11 +514,11 @@ func (r *reading) read(object *connector.Object) string {
 		return "the object has no native identity"
 	case len(native) > NativeIdentityLengthMax:
 		return fmt.Sprintf("the native identity is longer than %d bytes", NativeIdentityLengthMax)
-	case !storable(native) || !storable(object.Name):
+	case !store.Storable(native) || !store.Storable(object.Name):
 		return "the native identity or the name is no UTF-8 text without NUL characters"
 	}
 	for name, value := range object.Attributes.All() {
-		if !storable(name) {
+		if !store.Storable(name) {
 			return "the name of an attribute is no UTF-8 text without NUL characters"
 		}
 		if value.Kind() == attribute.KindNumber {
@@ -530,7 +527,7 @@ func (r *reading) read(object *connector.Object) string {
 			}
 		}
 		for _, text := range value.Strings() {
-			if !storable(text) {
+			if !store.Storable(text) {
 				return fmt.Sprintf("the attribute %q is no UTF-8 text without NUL characters", name)
 			}
 			if !r.entitling[name] {

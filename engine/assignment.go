@@ -130,9 +130,9 @@ func (p *AssignRoleParams) validate(now time.Time) error {
 	case p.Source == store.AssignedByMembership:
 		return invalid(op, "Source", "%s is what the engine gives to members: use another, as %s", p.Source,
 			AssignedByRequest)
-	case len([]rune(p.Source)) > AssignmentSourceLengthMax || !storable(p.Source):
+	case len([]rune(p.Source)) > AssignmentSourceLengthMax || !store.Storable(p.Source):
 		return invalid(op, "Source", "at most %d characters without NUL are allowed", AssignmentSourceLengthMax)
-	case len([]rune(p.Comments)) > CommentsLengthMax || !storable(p.Comments):
+	case len([]rune(p.Comments)) > CommentsLengthMax || !store.Storable(p.Comments):
 		return invalid(op, "Comments", "at most %d characters without NUL are allowed", CommentsLengthMax)
 	case p.RemoveDate != nil && !p.RemoveDate.After(now):
 		return invalid(op, "RemoveDate", "%s has passed: it must lie ahead", p.RemoveDate.Format(time.RFC3339))
@@ -162,7 +162,7 @@ func (e *Engine) assignRole(ctx context.Context, tx pgx.Tx, p AssignRoleParams) 
 			Err: errors.New("there is no role with this ID or name")}
 	}
 	row := store.RoleAssignment{ID: store.NewID(), IdentityID: identity, RoleID: role.id, Source: p.Source,
-		Comments: pointer(p.Comments), AddedDate: cause.At, StartDate: micro(p.StartDate),
+		Comments: store.NullText(p.Comments), AddedDate: cause.At, StartDate: micro(p.StartDate),
 		RemoveDate: micro(p.RemoveDate)}
 	if p.Assigner != "" {
 		found, err := e.knownIdentity(ctx, tx, op, p.Assigner)
@@ -211,7 +211,7 @@ func (e *Engine) noteRoles(ctx context.Context, tx pgx.Tx, identity store.ID, de
 func (e *Engine) lockForWrite(ctx context.Context, tx pgx.Tx, op, id string) (*configuration, store.ID, error) {
 	parsed, err := store.ParseID(id)
 	if err != nil {
-		return nil, parsed, &Error{Kind: NotFound, Op: op, Subject: id, Err: errNoIdentity}
+		return nil, parsed, noIdentity(op, id)
 	}
 	c, err := e.configurationIn(ctx, tx)
 	if err != nil {
@@ -219,7 +219,7 @@ func (e *Engine) lockForWrite(ctx context.Context, tx pgx.Tx, op, id string) (*c
 	}
 	locked, err := e.store.LockIdentities(ctx, tx, []store.ID{parsed})
 	if err == nil && len(locked) == 0 {
-		err = &Error{Kind: NotFound, Op: op, Subject: id, Err: errNoIdentity}
+		err = noIdentity(op, id)
 	}
 	return c, parsed, err
 }
@@ -234,20 +234,20 @@ func (e *Engine) knownIdentity(ctx context.Context, tx pgx.Tx, op, id string) (s
 		}
 	}
 	if len(found) == 0 {
-		return parsed, &Error{Kind: NotFound, Op: op, Subject: id, Err: errNoIdentity}
+		return parsed, noIdentity(op, id)
 	}
 	return parsed, nil
 }
 
 // demandIdentity returns the ID of an identity that is there now.
 func (e *Engine) demandIdentity(ctx context.Context, op, id string) (store.ID, error) {
-	parsed, known := parsedID(id)
+	parsed, known := store.IDOf(id)
 	err := store.ErrNotFound
 	if known {
 		_, err = e.store.IdentityByID(ctx, e.pool, parsed)
 	}
 	if errors.Is(err, store.ErrNotFound) {
-		err = &Error{Kind: NotFound, Op: op, Subject: id, Err: errNoIdentity}
+		err = noIdentity(op, id)
 	}
 	return parsed, wrap(op, id, err)
 }
@@ -260,9 +260,8 @@ func (e *Engine) markOne(ctx context.Context, tx pgx.Tx, identity store.ID, desc
 		cause); err != nil {
 		return err
 	}
-	_, err := e.launch(ctx, tx, "launch", cause, &store.Task{Description: description, Population: 1,
-		TargetType: pointer("IDENTITY"), TargetID: identity})
-	return err
+	return e.launch(ctx, tx, cause, &store.Task{Description: description, Population: 1,
+		TargetType: store.NullText("IDENTITY"), TargetID: identity})
 }
 
 func (c *configuration) roleByName(text string) *configuredRole {
@@ -293,13 +292,13 @@ func (e *Engine) RoleAssignments(ctx context.Context, identity string, q RoleAss
 	if err != nil {
 		return nil, err
 	}
-	if !storable(q.RoleName) {
+	if !store.Storable(q.RoleName) {
 		return nil, invalid(op, "RoleName", "UTF-8 text without NUL is expected")
 	}
 	filter := store.RoleAssignmentFilter{RoleName: q.RoleName}
 	if q.RoleID != "" {
 		var known bool
-		if filter.RoleID, known = parsedID(q.RoleID); !known {
+		if filter.RoleID, known = store.IDOf(q.RoleID); !known {
 			return []RoleAssignment{}, nil
 		}
 	}
@@ -388,11 +387,6 @@ func holder(accounts []refresh.Account, given []store.AccessGrant, e *refresh.En
 	return found
 }
 
-func parsedID(text string) (store.ID, bool) {
-	id, err := store.ParseID(text)
-	return id, err == nil
-}
-
 // RoleAssignment returns one role assignment of an identity.
 func (e *Engine) RoleAssignment(ctx context.Context, identity, assignment string) (RoleAssignment, error) {
 	const op = "get the role assignment"
@@ -400,7 +394,7 @@ func (e *Engine) RoleAssignment(ctx context.Context, identity, assignment string
 	if err != nil {
 		return RoleAssignment{}, err
 	}
-	id, known := parsedID(assignment)
+	id, known := store.IDOf(assignment)
 	if !known {
 		return RoleAssignment{}, &Error{Kind: NotFound, Op: op, Subject: assignment, Err: errNoAssignment}
 	}
@@ -500,7 +494,7 @@ func (e *Engine) setLifecycleState(ctx context.Context, tx pgx.Tx, identity, sta
 		description = fmt.Sprintf("Process after the lifecycle state %q was set", technical)
 	}
 	cause := store.Cause{Task: store.NewID(), At: e.now()}
-	if err := e.store.SetLifecycleState(ctx, tx, id, pointer(technical), state != "", cause.At); err != nil {
+	if err := e.store.SetLifecycleState(ctx, tx, id, store.NullText(technical), state != "", cause.At); err != nil {
 		return err
 	}
 	if change := changedText(before.LifecycleState, technical); change != nil {

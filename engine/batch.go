@@ -61,12 +61,12 @@ func (b *batch) taskOf(identity store.ID) store.ID {
 }
 
 // progressOf returns what was done for a task. It is valid until another one is asked for.
-func (b *batch) progressOf(task store.ID) *progress {
-	at, found := slices.BinarySearchFunc(b.progress, task, func(p progress, task store.ID) int {
-		return compareIDs(p.task, task)
+func (b *batch) progressOf(id store.ID) *progress {
+	at, found := slices.BinarySearchFunc(b.progress, id, func(p progress, id store.ID) int {
+		return p.task.Compare(id)
 	})
 	if !found {
-		b.progress = slices.Insert(b.progress, at, progress{task: task})
+		b.progress = slices.Insert(b.progress, at, progress{task: id})
 	}
 	return &b.progress[at]
 }
@@ -195,7 +195,7 @@ func (w *workspace) snapshot() *refresh.Snapshot {
 // span returns the rows of an identity, from a place on behind those of the identities before. Rows of others are there
 // where an identity went, or came, while they were read.
 func span(identities []store.ID, from int, id store.ID) (first, last int) {
-	for from < len(identities) && compareIDs(identities[from], id) < 0 {
+	for from < len(identities) && store.ID.Compare(identities[from], id) < 0 {
 		from++
 	}
 	for last = from; last < len(identities) && identities[last] == id; {
@@ -245,36 +245,13 @@ func encodeState(s *refresh.State) store.IdentityState {
 	first, last := s.Attributes.Get("firstname"), s.Attributes.Get("lastname")
 	return store.IdentityState{
 		ID: s.ID, Name: s.Name, Alias: s.Alias, Email: s.Email,
-		FirstName: textPointer(first), LastName: textPointer(last),
+		FirstName: first.NullText(), LastName: last.NullText(),
 		ProcessingState: s.ProcessingState, ProcessingError: s.ProcessingError,
 		Correlated: s.Correlated, ProfileID: s.ProfileID,
 		LifecycleState: s.LifecycleState, LifecycleManual: s.LifecycleManual,
 		IdentityState: s.IdentityState, ManagerID: s.ManagerID, ManagerKey: s.ManagerKey,
 		Attributes: s.Attributes.AppendJSON(nil),
 	}
-}
-
-func deref(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
-// pointer returns nil, which is null, for the empty text.
-func pointer(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
-func textPointer(v attribute.Value) *string {
-	if v.IsNull() {
-		return nil
-	}
-	text := v.Text()
-	return &text
 }
 
 // account returns an account as a calculation sees it. Its attributes are put into a set.
@@ -427,7 +404,7 @@ func (b *batch) apply(ctx context.Context) error {
 func (b *batch) findOthers(ctx context.Context) error {
 	gained, lost := b.keysByTask(b.added), b.keysByTask(b.removed)
 	tasks := slices.AppendSeq(slices.Collect(maps.Keys(gained)), maps.Keys(lost))
-	slices.SortFunc(tasks, compareIDs)
+	slices.SortFunc(tasks, store.ID.Compare)
 	for _, task := range slices.Compact(tasks) {
 		cause := store.Cause{Task: task, At: b.cause.At}
 		touched := slices.Concat(gained[task], lost[task])
@@ -672,10 +649,10 @@ func (b *batch) appendStateEvent(events []store.Event, c *refresh.Change) ([]sto
 	detail := stateDetail{
 		LifecycleState:  changedText(from.LifecycleState, to.LifecycleState),
 		IdentityState:   changedText(from.IdentityState, to.IdentityState),
-		Manager:         changedText(idText(from.ManagerID), idText(to.ManagerID)),
+		Manager:         changedText(from.ManagerID.String(), to.ManagerID.String()),
 		ProcessingState: changedText(from.ProcessingState, to.ProcessingState),
 		Correlated:      changedText(strconv.FormatBool(from.Correlated), strconv.FormatBool(to.Correlated)),
-		Profile:         changedText(idText(from.ProfileID), idText(to.ProfileID)),
+		Profile:         changedText(from.ProfileID.String(), to.ProfileID.String()),
 	}
 	if detail == (stateDetail{}) {
 		return events, nil
@@ -687,12 +664,5 @@ func changedText(from, to string) *stateChange {
 	if from == to {
 		return nil
 	}
-	return &stateChange{pointer(from), pointer(to)}
-}
-
-func idText(id refresh.ID) string {
-	if id == (refresh.ID{}) {
-		return ""
-	}
-	return id.String()
+	return &stateChange{store.NullText(from), store.NullText(to)}
 }

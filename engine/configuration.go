@@ -230,7 +230,7 @@ func (c *configuration) compileRefresh() error {
 			profile.States[name] = state
 		}
 		for name, state := range p.states {
-			profile.States[name] = deref(state.IdentityState)
+			profile.States[name] = store.TextOf(state.IdentityState)
 		}
 		for _, m := range p.AttributeConfig.Transforms {
 			compiled, err := transform.Compile(m.TransformDefinition, c)

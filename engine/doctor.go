@@ -561,7 +561,7 @@ func derive(c *configuration, row *store.FoldedIdentity) (derivation, error) {
 	if err := set.Decode(row.Attributes); err != nil {
 		return derivation{}, fmt.Errorf("identity %s: %w", row.ID, err)
 	}
-	folded := row.Fold(textPointer(set.Get("firstname")), textPointer(set.Get("lastname")))
+	folded := row.Fold(set.Get("firstname").NullText(), set.Get("lastname").NullText())
 	return derivation{folded, c.identityKeys(&set)}, nil
 }
 

@@ -135,9 +135,7 @@ type Engine struct {
 	pool   *pgxpool.Pool
 	store  *store.Store
 	// cached is the configuration that was compiled last. It is replaced, never changed.
-	cached atomic.Pointer[configuration]
-	// changing is how many of a thousand identities of its last page a run over everybody changed.
-	changing atomic.Int32
+	cached   atomic.Pointer[configuration]
 	jobs     *river.Client[pgx.Tx]
 	stopping atomic.Bool
 }

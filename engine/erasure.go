@@ -102,8 +102,8 @@ func (e *Engine) eraseIdentity(ctx context.Context, tx pgx.Tx, identity string, 
 	erasure Erasure, texts []string, err error,
 ) {
 	const op = "erase the identity"
-	missing := &Error{Kind: NotFound, Op: op, Subject: identity, Err: errNoIdentity}
-	id, known := parsedID(identity)
+	missing := noIdentity(op, identity)
+	id, known := store.IDOf(identity)
 	if !known {
 		return erasure, nil, missing
 	}
@@ -186,7 +186,7 @@ func (e *Engine) describe(ctx context.Context, tx pgx.Tx, subject *store.Subject
 		if err != nil {
 			return nil, nil, err
 		}
-		names, texts = append(names, row.Name, deref(row.Email)), append(texts, row.Alias)
+		names, texts = append(names, row.Name, store.TextOf(row.Email)), append(texts, row.Alias)
 	} else if subject.Deleted != nil {
 		var detail deletedDetail
 		if err := json.Unmarshal(subject.Deleted, &detail); err != nil {

@@ -332,7 +332,7 @@ func (e *Engine) record(ctx context.Context, t *target, row *store.Operation, o 
 	if native == "" {
 		native = o.NativeIdentity
 	}
-	if native == "" || len(native) > NativeIdentityLengthMax || !storable(native) {
+	if native == "" || len(native) > NativeIdentityLengthMax || !store.Storable(native) {
 		return connector.Permanent(fmt.Errorf("the connector returned no native identity of 1 to %d bytes",
 			NativeIdentityLengthMax))
 	}
@@ -359,14 +359,14 @@ func (e *Engine) record(ctx context.Context, t *target, row *store.Operation, o 
 		if err := e.store.FinishOperation(ctx, tx, row.ID, store.OperationDone, nil, account, native, now); err != nil {
 			return err
 		}
-		event, err := json.Marshal(provisionedDetail{Operation: row.Kind, NativeIdentity: native, Reason: row.Reason,
+		detail, err := json.Marshal(provisionedDetail{Operation: row.Kind, NativeIdentity: native, Reason: row.Reason,
 			Source:    Reference{Type: string(TypeSource), ID: t.source.id.String(), Name: t.source.Name},
 			Attribute: row.Attribute, Value: row.Value})
 		if err != nil {
 			return err
 		}
 		if err := e.store.AddEvents(ctx, tx, []store.Event{{IdentityID: row.IdentityID, Type: EventProvisioned,
-			Detail: event}}, now); err != nil {
+			Detail: detail}}, now); err != nil {
 			return err
 		}
 		return e.followUp(ctx, tx, t, identities)
@@ -410,9 +410,8 @@ func (e *Engine) followUp(ctx context.Context, tx pgx.Tx, t *target, identities 
 		at = cause.At.Add(followUpDelay)
 	}
 	t.task = cause.Task // if this is rolled back, it is not found
-	_, err = e.launchAt(ctx, tx, "launch", cause, &store.Task{Population: int64(t.operations),
+	return e.launchAt(ctx, tx, cause, &store.Task{Population: int64(t.operations),
 		Description: fmt.Sprintf("Process after provisioning to %q", t.source.Name)}, at)
-	return err
 }
 
 // putAccount brings the account that is known up to what an operation did; one that it created is the owner's. conflict
@@ -498,9 +497,9 @@ func (e *Engine) park(ctx context.Context, row *store.Operation, failure error) 
 // the source's connector. It is kept nowhere.
 func (e *Engine) SetPassword(ctx context.Context, identity, source, password string) error {
 	const op = "set the password"
-	id, known := parsedID(identity)
+	id, known := store.IDOf(identity)
 	if !known {
-		return &Error{Kind: NotFound, Op: op, Subject: identity, Err: errNoIdentity}
+		return noIdentity(op, identity)
 	}
 	if password == "" {
 		return invalid(op, identity, "the password is empty")

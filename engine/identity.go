@@ -61,7 +61,7 @@ func identityOf(row *store.Identity) (Identity, error) {
 		i.LastRefresh = &last
 	}
 	if !row.ManagerID.IsZero() {
-		i.ManagerRef = &IdentityReference{Type: "IDENTITY", ID: row.ManagerID.String(), Name: deref(row.ManagerName)}
+		i.ManagerRef = &IdentityReference{Type: "IDENTITY", ID: row.ManagerID.String(), Name: store.TextOf(row.ManagerName)}
 	}
 	if row.LifecycleState != nil {
 		i.LifecycleState = &LifecycleStateRef{StateName: *row.LifecycleState, ManuallyUpdated: row.LifecycleManual}

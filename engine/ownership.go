@@ -133,7 +133,7 @@ func (e *Engine) RegisterOwnedTx(ctx context.Context, tx pgx.Tx, o OwnedObject) 
 func (e *Engine) registerOwned(ctx context.Context, tx pgx.Tx, o OwnedObject) error {
 	const op = "register the owned object"
 	for member, text := range map[string]string{"Kind": o.Kind, "ID": o.ID, "Name": o.Name} {
-		if text == "" && member != "Name" || len([]rune(text)) > OwnedLengthMax || !storable(text) {
+		if text == "" && member != "Name" || len([]rune(text)) > OwnedLengthMax || !store.Storable(text) {
 			return invalid(op, member, "1 to %d characters without NUL are expected", OwnedLengthMax)
 		}
 	}
@@ -216,7 +216,7 @@ func (e *Engine) reassignOwned(ctx context.Context, tx pgx.Tx, from, to string, 
 			return true
 		}
 		at := slices.IndexFunc(objects, func(r Reference) bool {
-			parsed, isID := parsedID(r.ID)
+			parsed, isID := store.IDOf(r.ID)
 			return r.Type == kind && (r.ID == id || isID && parsed.String() == id)
 		})
 		if at >= 0 {
@@ -266,13 +266,13 @@ func (e *Engine) ProtectIdentityTx(ctx context.Context, tx pgx.Tx, identity stri
 }
 
 func (e *Engine) protectIdentity(ctx context.Context, tx pgx.Tx, identity string, protected bool) error {
-	id, known := parsedID(identity)
+	id, known := store.IDOf(identity)
 	err := store.ErrNotFound
 	if known {
 		err = e.store.ProtectIdentity(ctx, tx, id, protected, e.now())
 	}
 	if errors.Is(err, store.ErrNotFound) {
-		return &Error{Kind: NotFound, Op: "protect the identity", Subject: identity, Err: errNoIdentity}
+		return noIdentity("protect the identity", identity)
 	}
 	return err
 }
@@ -299,8 +299,8 @@ func (e *Engine) DeleteIdentityTx(ctx context.Context, tx pgx.Tx, identity strin
 
 func (e *Engine) deleteIdentity(ctx context.Context, tx pgx.Tx, identity string) error {
 	const op = "delete the identity"
-	missing := &Error{Kind: NotFound, Op: op, Subject: identity, Err: errNoIdentity}
-	id, known := parsedID(identity)
+	missing := noIdentity(op, identity)
+	id, known := store.IDOf(identity)
 	if !known {
 		return missing
 	}

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -187,7 +186,7 @@ func (e *Engine) Preview(ctx context.Context, params PreviewParams, each func(*P
 			return PreviewTotals{}, err
 		}
 		ids = wanted
-		slices.SortFunc(ids, compareIDs)
+		slices.SortFunc(ids, store.ID.Compare)
 	}
 	return e.preview(ctx, &params, each, func(p *preview) (pager, error) {
 		if params.Profile != "" {
@@ -216,7 +215,7 @@ func (e *Engine) Preview(ctx context.Context, params PreviewParams, each func(*P
 		for _, id := range ids {
 			found, err := e.store.IdentityStates(ctx, p.tx, []store.ID{id})
 			if err == nil && len(found) == 0 {
-				err = &Error{Kind: NotFound, Op: op, Subject: id.String(), Err: errNoIdentity}
+				err = noIdentity(op, id.String())
 			}
 			if err != nil {
 				return nil, err
@@ -280,8 +279,6 @@ func once(ids []store.ID) pager {
 		return page, nil
 	}
 }
-
-func compareIDs(a, b store.ID) int { return bytes.Compare(a[:], b[:]) }
 
 // preview is one call of Preview.
 type preview struct {
@@ -351,7 +348,7 @@ func (p *preview) propose(documents []Document) error {
 		return err
 	}
 	slices.SortStableFunc(a.rows.Profiles, func(a, b store.Profile) int {
-		return cmp.Or(cmp.Compare(a.Priority, b.Priority), a.Created.Compare(b.Created), compareIDs(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(a.Priority, b.Priority), a.Created.Compare(b.Created), a.ID.Compare(b.ID))
 	})
 	if p.proposed, err = p.e.compile(a.rows); err != nil {
 		return &Error{Kind: Invalid, Op: "preview", Subject: placesOf(documents), Err: err}
@@ -545,7 +542,7 @@ func (p *preview) change(c *refresh.Change, s *refresh.Snapshot) PreviewChange {
 		ID: to.ID.String(), Name: to.Name, Alias: to.Alias, Warnings: c.Warnings,
 		LifecycleState: previewText(from.LifecycleState, to.LifecycleState),
 		IdentityState:  previewText(from.IdentityState, to.IdentityState),
-		Manager:        previewText(idText(from.ManagerID), idText(to.ManagerID)),
+		Manager:        previewText(from.ManagerID.String(), to.ManagerID.String()),
 		Profile: previewText(p.before.profileName(from.ProfileID),
 			p.proposed.profileName(to.ProfileID)),
 		Recovers: from.ProcessingState == refresh.StateError && to.ProcessingState != refresh.StateError,

@@ -95,9 +95,12 @@ func (e *Engine) ProcessIdentitiesTx(ctx context.Context, tx pgx.Tx, ids []strin
 	task := &store.Task{Description: fmt.Sprintf("Process %s", plural(len(wanted), "identity", "identities")),
 		Population: int64(len(wanted))}
 	if len(wanted) == 1 {
-		task.TargetType, task.TargetID = pointer("IDENTITY"), wanted[0]
+		task.TargetType, task.TargetID = store.NullText("IDENTITY"), wanted[0]
 	}
-	return e.launch(ctx, tx, op, cause, task)
+	if err := e.launch(ctx, tx, cause, task); err != nil {
+		return TaskStatus{}, wrap(op, "", err)
+	}
+	return taskStatus(task, nil), nil
 }
 
 // reasonRequested is why identities are marked that somebody named.
@@ -107,7 +110,10 @@ const reasonRequested = "processing requested"
 // repeated its call.
 const processAgain = time.Minute
 
-var errNoIdentity = errors.New("there is no identity with this ID")
+// noIdentity says that there is no identity with an ID.
+func noIdentity(op, id string) *Error {
+	return &Error{Kind: NotFound, Op: op, Subject: id, Err: errors.New("there is no identity with this ID")}
+}
 
 // existing returns the identities that are named by ID, each once, and keeps them from being deleted until the
 // transaction ends. It fails unless all of them exist.
@@ -142,7 +148,7 @@ func parseIDs(op string, ids []string, limit int) (wanted []store.ID, nobodys []
 		return nil, nil, invalidAs(TooMany, op, "", "%d identities are named: 1 to %d are allowed", len(ids), limit)
 	}
 	for _, text := range ids {
-		id, known := parsedID(text)
+		id, known := store.IDOf(text)
 		switch {
 		case !known:
 			nobodys = append(nobodys, text)
@@ -162,7 +168,7 @@ func noIdentities(op string, missing []string) error {
 	case 0:
 		return nil
 	case 1:
-		return &Error{Kind: NotFound, Op: op, Subject: missing[0], Err: errNoIdentity}
+		return noIdentity(op, missing[0])
 	}
 	named := strings.Join(missing[:min(len(missing), missingNamedMax)], ", ")
 	if more := len(missing) - missingNamedMax; more > 0 {
@@ -219,10 +225,10 @@ func (e *Engine) processParts(ctx context.Context, op string,
 			return err
 		}
 		cause := store.Cause{Task: store.NewID(), At: e.now()}
-		status, err = e.launch(ctx, tx, op, cause, task)
-		if err != nil {
+		if err := e.launch(ctx, tx, cause, task); err != nil {
 			return err
 		}
+		status = taskStatus(task, nil)
 		// After the task, to which the parts belong.
 		population, err := e.store.AddTaskParts(ctx, tx, cause.Task, profile, partsMax)
 		if err != nil {
@@ -345,6 +351,8 @@ type work struct {
 	more func() bool
 	// report is called with what each batch did.
 	report func(store.TaskCounts) error
+	// surveys is for a run over everybody.
+	surveys surveys
 }
 
 // do carries out the task until it ends, is held, or more reports false. A task that is larger than a batch is worked
@@ -386,19 +394,19 @@ func (w *work) batches(ctx context.Context) (taskState, error) {
 
 // batch carries out the next batch of the task, or ends the task when there is none.
 func (w *work) batch(ctx context.Context) (store.TaskCounts, taskState, error) {
-	e, task := w.e, w.task
-	counts, state, err := e.step(ctx, task, w.together)
+	e, id := w.e, w.task
+	counts, state, err := w.step(ctx, w.together)
 	var guard *guardError
 	switch {
 	case errors.Is(err, errTaskStopped):
-		state, err := e.stateOf(ctx, task)
+		state, err := e.stateOf(ctx, id)
 		return counts, state, err
 	case errors.As(err, &guard):
 		err := e.inTx(ctx, func(tx pgx.Tx) error {
-			return e.store.HoldTask(ctx, tx, task, guard.Error(), e.now())
+			return e.store.HoldTask(ctx, tx, id, guard.Error(), e.now())
 		})
 		if err == nil {
-			e.config.Logger.WarnContext(ctx, "a task waits for a confirmation", "task", task.String())
+			e.config.Logger.WarnContext(ctx, "a task waits for a confirmation", "task", id.String())
 		}
 		return counts, taskHeld, err
 	case err != nil:
@@ -406,7 +414,7 @@ func (w *work) batch(ctx context.Context) (store.TaskCounts, taskState, error) {
 	case state != taskIdle:
 		return counts, state, w.report(counts)
 	}
-	state, err = e.finish(ctx, task)
+	state, err = e.finish(ctx, id)
 	if err != nil || state != taskOpen {
 		return counts, state, err
 	}
@@ -482,7 +490,8 @@ const (
 // step carries out the next batch of a task in a transaction of its own. Where it may, it takes up other small tasks
 // that wait; the counts are those of all. A batch that fails is done again without them, so that it is nobody else's
 // fault.
-func (e *Engine) step(ctx context.Context, task store.ID, together bool) (store.TaskCounts, taskState, error) {
+func (w *work) step(ctx context.Context, together bool) (store.TaskCounts, taskState, error) {
+	e, id := w.e, w.task
 	var counts store.TaskCounts
 	var state taskState
 	var claimed, others []store.RefreshRequest
@@ -490,20 +499,20 @@ func (e *Engine) step(ctx context.Context, task store.ID, together bool) (store.
 	var page []store.ID
 	err := e.inTx(ctx, func(tx pgx.Tx) (err error) {
 		counts, state, claimed, others, page = store.TaskCounts{}, taskOpen, nil, nil, nil
-		if claimed, err = e.store.ClaimRefreshRequests(ctx, tx, task, e.config.BatchSize); err != nil {
+		if claimed, err = e.store.ClaimRefreshRequests(ctx, tx, id, e.config.BatchSize); err != nil {
 			return err
 		}
 		if len(claimed) > 0 {
 			if room := min(togetherMax, e.config.BatchSize) - len(claimed); together && room > 0 {
-				others, err = e.store.ClaimSmallTasks(ctx, tx, e.config.JobSchema, task, smallTask, room)
+				others, err = e.store.ClaimSmallTasks(ctx, tx, e.config.JobSchema, id, smallTask, room)
 				if err != nil {
 					return err
 				}
 			}
-			counts, state, err = e.processRequests(ctx, tx, task, append(claimed, others...))
+			counts, state, err = e.processRequests(ctx, tx, id, append(claimed, others...))
 			return err
 		}
-		part, err = e.store.ClaimTaskPart(ctx, tx, task)
+		part, err = e.store.ClaimTaskPart(ctx, tx, id)
 		if errors.Is(err, store.ErrNotFound) {
 			state = taskIdle
 			return nil
@@ -514,17 +523,17 @@ func (e *Engine) step(ctx context.Context, task store.ID, together bool) (store.
 		if page, err = e.store.PartIdentities(ctx, tx, &part, e.config.BatchSize); err != nil {
 			return err
 		}
-		if err := e.advancePart(ctx, tx, task, part, page); err != nil {
+		if err := e.advancePart(ctx, tx, id, part, page); err != nil {
 			return err
 		}
 		if len(page) == 0 {
 			return nil
 		}
 		if part.ProfileID.IsZero() {
-			counts, state, err = e.processPage(ctx, tx, task, page)
+			counts, state, err = w.processPage(ctx, tx, page)
 			return err
 		}
-		counts, state, err = e.processBatch(ctx, tx, task, page)
+		counts, state, err = e.processBatch(ctx, tx, id, page)
 		return err
 	})
 	var guard *guardError
@@ -532,16 +541,16 @@ func (e *Engine) step(ctx context.Context, task store.ID, together bool) (store.
 	case err == nil:
 		return counts, state, nil
 	case len(others) > 0 && (errors.As(err, &guard) || errors.Is(err, errTaskStopped) || e.isolates(ctx, err)):
-		return e.step(ctx, task, false)
+		return w.step(ctx, false)
 	case !e.isolates(ctx, err):
 		return counts, taskOpen, err
 	case len(claimed) > 0:
-		counts, err = e.processHalves(ctx, task, claimed, err)
+		counts, err = e.processHalves(ctx, id, claimed, err)
 		return counts, taskOpen, err
 	case len(page) > 0: // as requests they can be told apart
 		err := e.inTx(ctx, func(tx pgx.Tx) error {
-			cause := store.Cause{Task: task, At: e.now()}
-			if err := e.advancePart(ctx, tx, task, part, page); err != nil {
+			cause := store.Cause{Task: id, At: e.now()}
+			if err := e.advancePart(ctx, tx, id, part, page); err != nil {
 				return err
 			}
 			return e.store.RequestRefresh(ctx, tx, page, "part of a batch that failed", cause)
@@ -700,7 +709,7 @@ func addCounts(a, b store.TaskCounts) store.TaskCounts {
 
 // fail gives the one identity whose batch failed its error. It does not repeat the database's words, which may hold
 // values.
-func (e *Engine) fail(ctx context.Context, task store.ID, request store.RefreshRequest, failure error) (
+func (e *Engine) fail(ctx context.Context, id store.ID, request store.RefreshRequest, failure error) (
 	store.TaskCounts, error,
 ) {
 	counts := store.TaskCounts{Identities: 1, Changed: 1, Errors: 1}
@@ -722,7 +731,7 @@ func (e *Engine) fail(ctx context.Context, task store.ID, request store.RefreshR
 			return err
 		}
 		message := store.TaskMessage{Type: "ERROR", Key: messageFailed, IdentityID: request.IdentityID, Text: reason}
-		_, err = e.advance(ctx, tx, []progress{{task, counts, []store.TaskMessage{message}}}, now, false)
+		_, err = e.advance(ctx, tx, []progress{{id, counts, []store.TaskMessage{message}}}, now, false)
 		return err
 	})
 	return counts, err
@@ -744,7 +753,7 @@ func (e *Engine) processRequests(ctx context.Context, tx pgx.Tx, task store.ID, 
 			others[r.IdentityID] = r.TaskID
 		}
 	}
-	slices.SortFunc(ids, compareIDs)
+	slices.SortFunc(ids, store.ID.Compare)
 	ids = slices.Compact(ids)
 	b, err := e.newBatch(ctx, tx, task)
 	if err != nil {

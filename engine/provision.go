@@ -225,9 +225,9 @@ func (e *Engine) Operations(ctx context.Context, q OperationQuery) ([]Operation,
 	}
 	filter := store.OperationFilter{States: q.States}
 	if q.Identity != "" {
-		id, known := parsedID(q.Identity)
+		id, known := store.IDOf(q.Identity)
 		if !known {
-			return nil, &Error{Kind: NotFound, Op: op, Subject: q.Identity, Err: errNoIdentity}
+			return nil, noIdentity(op, q.Identity)
 		}
 		filter.IdentityID = id
 	}
@@ -250,9 +250,9 @@ func (e *Engine) Operations(ctx context.Context, q OperationQuery) ([]Operation,
 	for i := range rows {
 		r := &rows[i]
 		o := Operation{ID: r.ID.String(), NativeIdentity: r.NativeIdentity, Kind: r.Kind, Reason: r.Reason,
-			Identity: Reference{Type: "IDENTITY", ID: r.IdentityID.String(), Name: deref(r.IdentityName)},
+			Identity: Reference{Type: "IDENTITY", ID: r.IdentityID.String(), Name: store.TextOf(r.IdentityName)},
 			Source:   Reference{Type: string(TypeSource), ID: r.SourceID.String(), Name: r.SourceName},
-			State:    r.State, Attempts: r.Attempts, Error: deref(r.Error),
+			State:    r.State, Attempts: r.Attempts, Error: store.TextOf(r.Error),
 			Created: r.Created.UTC(), Begun: utc(r.Begun), Completed: utc(r.Completed)}
 		if err := o.Attributes.Decode(r.Attributes); err != nil {
 			return nil, wrap(op, o.ID, err)

@@ -103,7 +103,7 @@ type InviteParams struct {
 func (e *Engine) InviteIdentities(ctx context.Context, params InviteParams) (TaskStatus, error) {
 	var task TaskStatus
 	err := e.inTx(ctx, func(tx pgx.Tx) (err error) {
-		task, err = e.inviteIdentities(ctx, tx, params)
+		task, err = e.inviteIdentitiesTx(ctx, tx, params)
 		return err
 	})
 	return task, wrap("invite identities", "", err)
@@ -111,14 +111,19 @@ func (e *Engine) InviteIdentities(ctx context.Context, params InviteParams) (Tas
 
 // InviteIdentitiesTx is [Engine.InviteIdentities] in the caller's transaction.
 func (e *Engine) InviteIdentitiesTx(ctx context.Context, tx pgx.Tx, params InviteParams) (TaskStatus, error) {
-	task, err := e.inviteIdentities(ctx, tx, params)
+	task, err := e.inviteIdentitiesTx(ctx, tx, params)
 	return task, wrap("invite identities", "", err)
 }
 
-func (e *Engine) inviteIdentities(ctx context.Context, tx pgx.Tx, params InviteParams) (TaskStatus, error) {
+func (e *Engine) inviteIdentitiesTx(ctx context.Context, tx pgx.Tx, params InviteParams) (TaskStatus, error) {
+	row, messages, err := e.inviteIdentities(ctx, tx, params)
+	return taskStatus(&row, messages), err
+}
+
+func (e *Engine) inviteIdentities(ctx context.Context, tx pgx.Tx, params InviteParams) (store.Task, []store.TaskMessage, error) {
 	wanted, err := e.invitees(ctx, tx, params)
 	if err != nil {
-		return TaskStatus{}, err
+		return store.Task{}, nil, err
 	}
 	now := e.now()
 	task := &store.Task{ID: store.NewID(), Kind: TaskInvitation, Population: int64(len(wanted)),
@@ -127,12 +132,12 @@ func (e *Engine) inviteIdentities(ctx context.Context, tx pgx.Tx, params InviteP
 	var list []store.Notification
 	recent, err := e.store.RecentNotifications(ctx, tx, wanted, PurposeInvitation, now.Add(-sendAgain))
 	if err != nil {
-		return TaskStatus{}, err
+		return store.Task{}, nil, err
 	}
 	for _, id := range wanted {
 		row, err := e.store.IdentityByID(ctx, tx, id)
 		if err != nil {
-			return TaskStatus{}, err
+			return store.Task{}, nil, err
 		}
 		switch {
 		case row.CloudStatus != "UNREGISTERED" && row.CloudStatus != "PENDING":
@@ -178,24 +183,24 @@ func (e *Engine) invitees(ctx context.Context, tx pgx.Tx, params InviteParams) (
 }
 
 // launchMessages writes a task that sends messages, and its job.
-func (e *Engine) launchMessages(ctx context.Context, tx pgx.Tx, task *store.Task, list []store.Notification,
+func (e *Engine) launchMessages(ctx context.Context, tx pgx.Tx, row *store.Task, list []store.Notification,
 	messages []store.TaskMessage, now time.Time,
-) (TaskStatus, error) {
-	task.Created, task.Modified, task.Launcher = now, now, e.launcher(ctx)
-	job, err := e.insertNotify(ctx, tx, task.ID)
+) (store.Task, []store.TaskMessage, error) {
+	row.Created, row.Modified, row.Launcher = now, now, e.launcher(ctx)
+	job, err := e.insertNotify(ctx, tx, row.ID)
 	if err != nil {
-		return TaskStatus{}, err
+		return store.Task{}, nil, err
 	}
-	task.JobID = &job
-	if err := e.store.AddTask(ctx, tx, task); err != nil {
-		return TaskStatus{}, err
+	row.JobID = &job
+	if err := e.store.AddTask(ctx, tx, row); err != nil {
+		return store.Task{}, nil, err
 	}
 	if err := e.store.AddNotifications(ctx, tx, list, now); err != nil {
-		return TaskStatus{}, err
+		return store.Task{}, nil, err
 	}
 	kept := messages[:min(TaskMessagesMax, len(messages))]
-	if err := e.store.AddTaskMessages(ctx, tx, task.ID, kept, now); err != nil {
-		return TaskStatus{}, err
+	if err := e.store.AddTaskMessages(ctx, tx, row.ID, kept, now); err != nil {
+		return store.Task{}, nil, err
 	}
 	var warnings int64
 	for i := range messages {
@@ -204,14 +209,14 @@ func (e *Engine) launchMessages(ctx context.Context, tx pgx.Tx, task *store.Task
 		}
 	}
 	if len(messages) > 0 {
-		advance := store.TaskAdvance{Task: task.ID, Counts: store.TaskCounts{Warnings: warnings},
+		advance := store.TaskAdvance{Task: row.ID, Counts: store.TaskCounts{Warnings: warnings},
 			Messages: int64(len(messages))}
 		if err := e.store.AdvanceTask(ctx, tx, &advance, now); err != nil {
-			return TaskStatus{}, err
+			return store.Task{}, nil, err
 		}
 	}
-	written, err := e.store.FindTask(ctx, tx, task.ID)
-	return taskStatus(&written, kept), err
+	written, err := e.store.FindTask(ctx, tx, row.ID)
+	return written, kept, err
 }
 
 // VerificationParams say how a person proves who they are before they set a new password.
@@ -279,9 +284,9 @@ func (e *Engine) sendVerification(ctx context.Context, tx pgx.Tx, identity strin
 	}) {
 		return err
 	}
-	task := &store.Task{ID: m.TaskID, Kind: TaskVerification, Population: 1, TargetType: pointer("IDENTITY"),
+	task := &store.Task{ID: m.TaskID, Kind: TaskVerification, Population: 1, TargetType: store.NullText("IDENTITY"),
 		TargetID: id, Description: "Send a verification"}
-	_, err = e.launchMessages(ctx, tx, task, []store.Notification{m}, nil, now)
+	_, _, err = e.launchMessages(ctx, tx, task, []store.Notification{m}, nil, now)
 	return err
 }
 
@@ -313,7 +318,7 @@ type notifyWorker struct {
 
 // Work sends the messages of a task, each once. What fails is tried again by the queue, after a while that grows.
 func (w *notifyWorker) Work(ctx context.Context, job *river.Job[sendMessages]) error {
-	id, known := parsedID(job.Args.Task)
+	id, known := store.IDOf(job.Args.Task)
 	if !known {
 		return river.JobCancel(errors.New("the job names no task"))
 	}
@@ -334,7 +339,7 @@ func (w *notifyWorker) Work(ctx context.Context, job *river.Job[sendMessages]) e
 
 // sendTask tries the messages of a task that were tried less often than round, until more reports false, which paused
 // says. It ends the task when none is left.
-func (e *Engine) sendTask(ctx context.Context, task store.ID, round int, more func() bool) (left int, paused bool,
+func (e *Engine) sendTask(ctx context.Context, id store.ID, round int, more func() bool) (left int, paused bool,
 	err error,
 ) {
 	if e.config.Notifier == nil {
@@ -345,7 +350,7 @@ func (e *Engine) sendTask(ctx context.Context, task store.ID, round int, more fu
 			paused = true
 			break
 		}
-		sent, err := e.sendNext(ctx, task, round)
+		sent, err := e.sendNext(ctx, id, round)
 		if err != nil {
 			return 0, false, err
 		}
@@ -354,7 +359,7 @@ func (e *Engine) sendTask(ctx context.Context, task store.ID, round int, more fu
 		}
 	}
 	err = e.inTx(ctx, func(tx pgx.Tx) error {
-		t, err := e.store.LockTask(ctx, tx, task)
+		t, err := e.store.LockTask(ctx, tx, id)
 		if errors.Is(err, store.ErrNotFound) || err == nil && t.Completed != nil {
 			left, paused = 0, false
 			return nil
@@ -362,7 +367,7 @@ func (e *Engine) sendTask(ctx context.Context, task store.ID, round int, more fu
 		if err != nil {
 			return err
 		}
-		if left, err = e.store.PendingNotifications(ctx, tx, task); err != nil || left > 0 {
+		if left, err = e.store.PendingNotifications(ctx, tx, id); err != nil || left > 0 {
 			return err
 		}
 		paused = false
@@ -370,17 +375,17 @@ func (e *Engine) sendTask(ctx context.Context, task store.ID, round int, more fu
 		if t.Errors+t.Warnings > 0 {
 			status = statusWarning
 		}
-		return e.store.EndTask(ctx, tx, task, status, e.now())
+		return e.store.EndTask(ctx, tx, id, status, e.now())
 	})
 	return left, paused && left > 0, err
 }
 
 // sendNext sends the next message of a task. sent is false when there is none.
-func (e *Engine) sendNext(ctx context.Context, task store.ID, round int) (sent bool, err error) {
+func (e *Engine) sendNext(ctx context.Context, id store.ID, round int) (sent bool, err error) {
 	var n store.Notification
 	err = e.inTx(ctx, func(tx pgx.Tx) (err error) {
 		now := e.config.Now()
-		n, err = e.store.ClaimNotification(ctx, tx, task, round, NotificationAttemptsMax, now, now.Add(messageLease))
+		n, err = e.store.ClaimNotification(ctx, tx, id, round, NotificationAttemptsMax, now, now.Add(messageLease))
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {
@@ -441,11 +446,11 @@ func (e *Engine) noteMessage(ctx context.Context, tx pgx.Tx, n *store.Notificati
 	case !last:
 		e.config.Logger.InfoContext(ctx, "a message is tried again", "message", n.ID.String(), "attempt", n.Attempts,
 			"error", reasonText(failure))
-		return e.store.NoteNotification(ctx, tx, n.ID, store.NotificationPending, pointer(reasonText(failure)),
+		return e.store.NoteNotification(ctx, tx, n.ID, store.NotificationPending, store.NullText(reasonText(failure)),
 			n.Attempts, now)
 	default:
 		counts.Errors = 1
-		state, reason = store.NotificationFailed, pointer(reasonText(failure))
+		state, reason = store.NotificationFailed, store.NullText(reasonText(failure))
 		messages = []store.TaskMessage{{Type: "ERROR", Key: "MESSAGE_NOT_SENT", IdentityID: n.IdentityID,
 			Text: "the message could not be sent: " + *reason}}
 	}
@@ -675,7 +680,7 @@ func (e *Engine) SetUserLevelsTx(ctx context.Context, tx pgx.Tx, identity string
 func (e *Engine) setUserLevels(ctx context.Context, tx pgx.Tx, identity string, levels []string) error {
 	const op = "set the user levels"
 	for _, level := range levels {
-		if level == "" || len(level) > 64 || !storable(level) {
+		if level == "" || len(level) > 64 || !store.Storable(level) {
 			return invalid(op, "levels", "1 to 64 bytes without NUL are expected")
 		}
 	}
@@ -689,14 +694,14 @@ func (e *Engine) setUserLevels(ctx context.Context, tx pgx.Tx, identity string, 
 // UserLevels returns what an identity may do beyond a user.
 func (e *Engine) UserLevels(ctx context.Context, identity string) ([]string, error) {
 	const op = "get the user levels"
-	id, known := parsedID(identity)
+	id, known := store.IDOf(identity)
 	var levels []string
 	err := store.ErrNotFound
 	if known {
 		levels, err = e.store.UserLevels(ctx, e.pool, id)
 	}
 	if errors.Is(err, store.ErrNotFound) {
-		err = &Error{Kind: NotFound, Op: op, Subject: identity, Err: errNoIdentity}
+		err = noIdentity(op, identity)
 	}
 	return levels, wrap(op, identity, err)
 }

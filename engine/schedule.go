@@ -132,8 +132,7 @@ func (e *Engine) runSlot(ctx context.Context, tx pgx.Tx, slot time.Time, due boo
 	if err := e.setPopulation(ctx, tx, task); err != nil {
 		return ScheduleResult{}, err
 	}
-	_, err = e.launch(ctx, tx, "run the schedule", cause, task)
-	return result, err
+	return result, e.launch(ctx, tx, cause, task)
 }
 
 // setPopulation makes the guard's limit of a scheduled run a share of all identities: of those that happen to be due
@@ -161,9 +160,8 @@ func (e *Engine) runDue(ctx context.Context) (string, error) {
 		if err := e.setPopulation(ctx, tx, task); err != nil {
 			return err
 		}
-		status, err := e.launch(ctx, tx, "run the schedule", cause, task)
-		id = status.ID
-		return err
+		id = cause.Task.String()
+		return e.launch(ctx, tx, cause, task)
 	})
 	return id, err
 }

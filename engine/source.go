@@ -188,7 +188,7 @@ func (e *Engine) aggregateFrom(ctx context.Context, id store.ID, c connector.Con
 		if err := e.store.NameEntitlements(ctx, tx, source.id, names, e.now()); err != nil {
 			return err
 		}
-		return e.store.NoteAggregation(ctx, tx, source.id, pointer(cursor), e.now())
+		return e.store.NoteAggregation(ctx, tx, source.id, store.NullText(cursor), e.now())
 	})
 }
 
@@ -231,7 +231,7 @@ const aggregationAttemptsMax = 5
 // Work aggregates a source. What fails is noted, and tried again at the next time of the schedule. Where the engine
 // stops or the database goes away, it is tried again soon.
 func (w *aggregateWorker) Work(ctx context.Context, job *river.Job[aggregateSource]) error {
-	id, parsed := parsedID(job.Args.Source)
+	id, parsed := store.IDOf(job.Args.Source)
 	if !parsed {
 		return river.JobCancel(errors.New("the job names no source"))
 	}
@@ -272,7 +272,7 @@ func (e *Engine) resumeAggregations(ctx context.Context) error {
 	}
 	for i := range running {
 		job := &running[i]
-		id, parsed := parsedID(job.Source)
+		id, parsed := store.IDOf(job.Source)
 		if !parsed {
 			continue // it ends by itself
 		}
@@ -368,9 +368,9 @@ func (e *Engine) Sources(ctx context.Context) ([]SourceState, error) {
 			Connected: e.config.Connectors[source.Connector] != nil}
 		if at := slices.IndexFunc(rows, func(r store.Aggregation) bool { return r.SourceID == id }); at >= 0 {
 			r := &rows[at]
-			state.Last, state.Failed, state.Error = utc(r.Last), utc(r.Failed), deref(r.Error)
+			state.Last, state.Failed, state.Error = utc(r.Last), utc(r.Failed), store.TextOf(r.Error)
 			state.Result = r.Result
-			if state.Schedule != "" && deref(r.Schedule) == state.Schedule {
+			if state.Schedule != "" && store.TextOf(r.Schedule) == state.Schedule {
 				state.Next = utc(r.Next)
 			}
 		}

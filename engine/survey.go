@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 
@@ -20,13 +21,19 @@ const surveyShare = 300
 // workspaces are kept because a run needs one for each page.
 var workspaces = sync.Pool{New: func() any { return new(workspace) }}
 
-// surveys reports whether the next page of a run over everybody is to be surveyed.
-func (e *Engine) surveys() bool { return e.changing.Load() <= surveyShare }
+// surveys decides whether a page of a run over everybody is surveyed.
+type surveys struct {
+	// changed is how many of a thousand identities of its last page the run changed.
+	changed atomic.Int32
+}
 
-// noteChanging notes how many identities of a page a run over everybody changed.
-func (e *Engine) noteChanging(changed, all int) {
+// pays reports whether the next page is surveyed.
+func (s *surveys) pays() bool { return s.changed.Load() <= surveyShare }
+
+// record takes how many of the identities of a page the run changed.
+func (s *surveys) record(changed, all int) {
 	if all > 0 {
-		e.changing.Store(int32(1000 * changed / all))
+		s.changed.Store(int32(1000 * changed / all))
 	}
 }
 
@@ -61,16 +68,17 @@ func (b *batch) survey(ctx context.Context, page []store.ID) ([]store.ID, error)
 }
 
 // processPage calculates a page of a run over everybody.
-func (e *Engine) processPage(ctx context.Context, tx pgx.Tx, task store.ID, page []store.ID) (store.TaskCounts,
+func (w *work) processPage(ctx context.Context, tx pgx.Tx, page []store.ID) (store.TaskCounts,
 	taskState, error,
 ) {
+	e, task := w.e, w.task
 	b, err := e.newBatch(ctx, tx, task)
 	if err != nil {
 		return store.TaskCounts{}, taskOpen, err
 	}
 	b.everybody = true
 	left := page
-	if e.surveys() {
+	if w.surveys.pays() {
 		if left, err = b.survey(ctx, page); err != nil {
 			return store.TaskCounts{}, taskOpen, err
 		}
@@ -78,7 +86,7 @@ func (e *Engine) processPage(ctx context.Context, tx pgx.Tx, task store.ID, page
 	if err := b.process(ctx, left); err != nil {
 		return store.TaskCounts{}, taskOpen, err
 	}
-	e.noteChanging(int(b.sum().Changed), len(page))
+	w.surveys.record(int(b.sum().Changed), len(page))
 	b.lazily = len(left) == 0 && len(page) == e.config.BatchSize
 	return b.advance(ctx)
 }

@@ -67,8 +67,8 @@ func (e *Engine) synchronizeAttributes(ctx context.Context, tx pgx.Tx, identity 
 	if err := e.store.RequestSynchronization(ctx, tx, []store.ID{id}, cause); err != nil {
 		return IdentitySyncJob{}, err
 	}
-	_, err = e.launch(ctx, tx, op, cause, &store.Task{Description: "Synchronize the attributes of an identity",
-		Population: 1, TargetType: pointer("IDENTITY"), TargetID: id})
+	err = e.launch(ctx, tx, cause, &store.Task{Description: "Synchronize the attributes of an identity",
+		Population: 1, TargetType: store.NullText("IDENTITY"), TargetID: id})
 	return syncJob(cause.Task, "SYNCHRONIZE_IDENTITY_ATTRIBUTES", "identityId", id), err
 }
 
@@ -100,7 +100,7 @@ func (e *Engine) SynchronizeSource(ctx context.Context, name string) (IdentitySy
 			return err
 		}
 		job = syncJob(cause.Task, "SYNCHRONIZE_SOURCE_ATTRIBUTES", "sourceId", source.id)
-		_, err = e.launch(ctx, tx, op, cause, &store.Task{Population: population, TargetType: pointer("APPLICATION"),
+		err = e.launch(ctx, tx, cause, &store.Task{Population: population, TargetType: store.NullText("APPLICATION"),
 			TargetID: source.id, TargetName: &source.Name,
 			Description: fmt.Sprintf("Synchronize the attributes on %q", source.Name)})
 		return err
@@ -112,26 +112,26 @@ func (e *Engine) SynchronizeSource(ctx context.Context, name string) (IdentitySy
 // operations opened.
 func (e *Engine) SyncJob(ctx context.Context, id string) (IdentitySyncJob, error) {
 	const op = "get the synchronization"
-	task, err := e.findTask(ctx, op, id)
+	row, err := e.findTask(ctx, op, id)
 	if err != nil {
 		return IdentitySyncJob{}, err
 	}
 	var job IdentitySyncJob
 	switch {
-	case task.TargetType == nil:
+	case row.TargetType == nil:
 		return job, &Error{Kind: NotFound, Op: op, Subject: id, Err: errors.New("the task is no synchronization")}
-	case *task.TargetType == "APPLICATION":
-		job = syncJob(task.ID, "SYNCHRONIZE_SOURCE_ATTRIBUTES", "sourceId", task.TargetID)
+	case *row.TargetType == "APPLICATION":
+		job = syncJob(row.ID, "SYNCHRONIZE_SOURCE_ATTRIBUTES", "sourceId", row.TargetID)
 	default:
-		job = syncJob(task.ID, "SYNCHRONIZE_IDENTITY_ATTRIBUTES", "identityId", task.TargetID)
+		job = syncJob(row.ID, "SYNCHRONIZE_IDENTITY_ATTRIBUTES", "identityId", row.TargetID)
 	}
 	switch {
-	case task.Completed == nil && task.Launched != nil:
+	case row.Completed == nil && row.Launched != nil:
 		job.Status = "IN_PROGRESS"
-	case task.Completed != nil && (deref(task.CompletionStatus) == statusError ||
-		deref(task.CompletionStatus) == statusTerminated || task.Errors > 0):
+	case row.Completed != nil && (store.TextOf(row.CompletionStatus) == statusError ||
+		store.TextOf(row.CompletionStatus) == statusTerminated || row.Errors > 0):
 		job.Status = "ERROR"
-	case task.Completed != nil:
+	case row.Completed != nil:
 		job.Status = "SUCCESS"
 	}
 	return job, nil

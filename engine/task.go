@@ -135,7 +135,7 @@ func taskStatus(t *store.Task, messages []store.TaskMessage) TaskStatus {
 		Remaining: int(t.Remaining),
 	}
 	if t.TargetType != nil {
-		status.Target = &TaskTarget{ID: t.TargetID.String(), Type: t.TargetType, Name: deref(t.TargetName)}
+		status.Target = &TaskTarget{ID: t.TargetID.String(), Type: t.TargetType, Name: store.TextOf(t.TargetName)}
 	}
 	for _, m := range messages {
 		message := TaskStatusMessage{Type: m.Type, Key: m.Key, Parameters: []any{},
@@ -151,7 +151,7 @@ func taskStatus(t *store.Task, messages []store.TaskMessage) TaskStatus {
 		progress = "Completed"
 		status.PercentComplete = 100
 	case t.Held != nil:
-		status.Held = deref(t.HeldReason)
+		status.Held = store.TextOf(t.HeldReason)
 		status.Attributes.Held = status.Held
 		progress = "Held: waits for a confirmation"
 	case t.Launched != nil:
@@ -194,43 +194,36 @@ func WithLauncher(ctx context.Context, launcher string) context.Context {
 }
 
 func (e *Engine) launcher(ctx context.Context) string {
-	if launcher, ok := ctx.Value(launcherKey{}).(string); ok && launcher != "" && storable(launcher) {
+	if launcher, ok := ctx.Value(launcherKey{}).(string); ok && launcher != "" && store.Storable(launcher) {
 		return launcher
 	}
 	return e.config.Launcher
 }
 
 // launch writes a task and the job that carries it out, in the transaction that made its requests.
-func (e *Engine) launch(ctx context.Context, tx pgx.Tx, op string, cause store.Cause, t *store.Task) (TaskStatus,
-	error,
-) {
-	return e.launchAt(ctx, tx, op, cause, t, time.Time{})
+func (e *Engine) launch(ctx context.Context, tx pgx.Tx, cause store.Cause, row *store.Task) error {
+	return e.launchAt(ctx, tx, cause, row, time.Time{})
 }
 
-// launchAt is launch whose job waits for a time.
-func (e *Engine) launchAt(ctx context.Context, tx pgx.Tx, op string, cause store.Cause, t *store.Task, at time.Time) (
-	TaskStatus, error,
-) {
-	t.ID, t.Created, t.Modified, t.Kind = cause.Task, cause.At, cause.At, TaskIdentityRefresh
-	if t.Launcher == "" {
-		t.Launcher = e.launcher(ctx)
+// launchAt is launch with a scheduled job; the zero time is at once.
+func (e *Engine) launchAt(ctx context.Context, tx pgx.Tx, cause store.Cause, row *store.Task, at time.Time) error {
+	row.ID, row.Created, row.Modified, row.Kind = cause.Task, cause.At, cause.At, TaskIdentityRefresh
+	if row.Launcher == "" {
+		row.Launcher = e.launcher(ctx)
 	}
-	job, err := e.insertJobAt(ctx, tx, t.ID, t.Everybody || t.Population >= bulkMin, at)
+	job, err := e.insertJobAt(ctx, tx, row.ID, row.Everybody || row.Population >= bulkMin, at)
 	if err != nil {
-		return TaskStatus{}, wrap(op, "", err)
+		return err
 	}
-	t.JobID = &job
-	if err := e.store.AddTask(ctx, tx, t); err != nil {
-		return TaskStatus{}, wrap(op, "", err)
-	}
-	return taskStatus(t, nil), nil
+	row.JobID = &job
+	return e.store.AddTask(ctx, tx, row)
 }
 
 // addEnded writes a task that has ended at once, for there is nothing to do.
-func (e *Engine) addEnded(ctx context.Context, tx pgx.Tx, cause store.Cause, t *store.Task) error {
-	t.ID, t.Created, t.Modified, t.Kind = cause.Task, cause.At, cause.At, TaskIdentityRefresh
-	t.Completed, t.CompletionStatus = &cause.At, pointer(statusSuccess)
-	return e.store.AddTask(ctx, tx, t)
+func (e *Engine) addEnded(ctx context.Context, tx pgx.Tx, cause store.Cause, row *store.Task) error {
+	row.ID, row.Created, row.Modified, row.Kind = cause.Task, cause.At, cause.At, TaskIdentityRefresh
+	row.Completed, row.CompletionStatus = &cause.At, store.NullText(statusSuccess)
+	return e.store.AddTask(ctx, tx, row)
 }
 
 func (e *Engine) insertJob(ctx context.Context, tx pgx.Tx, task store.ID, bulk bool) (int64, error) {
@@ -269,8 +262,7 @@ func (e *Engine) launchMarked(ctx context.Context, tx pgx.Tx, cause store.Cause,
 			return "", 0, err
 		}
 	}
-	_, err = e.launch(ctx, tx, "launch", cause, task)
-	return cause.Task.String(), int(count), err
+	return cause.Task.String(), int(count), e.launch(ctx, tx, cause, task)
 }
 
 // dropJob removes the job of a task that was carried out without it.
@@ -383,23 +375,23 @@ func (e *Engine) Follow(ctx context.Context, id string, show func(TaskStatus)) (
 // ConfirmTask lets a task that the guard holds go on, to its end.
 func (e *Engine) ConfirmTask(ctx context.Context, id string) (TaskStatus, error) {
 	const op = "confirm the task"
-	task, err := e.findTask(ctx, op, id)
+	row, err := e.findTask(ctx, op, id)
 	if err != nil {
 		return TaskStatus{}, err
 	}
 	err = e.inTx(ctx, func(tx pgx.Tx) error {
 		now := e.now()
-		if err := e.store.ConfirmTask(ctx, tx, task.ID, now); err != nil {
+		if err := e.store.ConfirmTask(ctx, tx, row.ID, now); err != nil {
 			if errors.Is(err, store.ErrNotFound) {
 				return &Error{Kind: Conflict, Op: op, Subject: id, Err: errors.New("the task is not held")}
 			}
 			return err
 		}
-		job, err := e.insertJob(ctx, tx, task.ID, task.Everybody || task.Population >= bulkMin)
+		job, err := e.insertJob(ctx, tx, row.ID, row.Everybody || row.Population >= bulkMin)
 		if err != nil {
 			return err
 		}
-		return e.store.SetTaskJob(ctx, tx, task.ID, job, now)
+		return e.store.SetTaskJob(ctx, tx, row.ID, job, now)
 	})
 	if err != nil {
 		return TaskStatus{}, wrap(op, id, err)
@@ -411,16 +403,16 @@ func (e *Engine) ConfirmTask(ctx context.Context, id string) (TaskStatus, error)
 // identities it did not come to are due at the next scheduled time, so that what marked them is not forgotten.
 func (e *Engine) CancelTask(ctx context.Context, id string) (TaskStatus, error) {
 	const op = "cancel the task"
-	task, err := e.findTask(ctx, op, id)
+	row, err := e.findTask(ctx, op, id)
 	if err != nil {
 		return TaskStatus{}, err
 	}
-	err = e.endTask(ctx, task.ID, statusTerminated, nil)
+	err = e.endTask(ctx, row.ID, statusTerminated, nil)
 	if errors.Is(err, store.ErrNotFound) {
 		err = &Error{Kind: Conflict, Op: op, Subject: id, Err: errors.New("the task has ended already")}
 	}
 	if err == nil {
-		err = e.dropJob(ctx, task.ID)
+		err = e.dropJob(ctx, row.ID)
 	}
 	if err != nil {
 		return TaskStatus{}, wrap(op, id, err)

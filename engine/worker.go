@@ -114,9 +114,9 @@ func (w *taskWorker) Work(ctx context.Context, job *river.Job[runTask]) error {
 	if err != nil {
 		return river.JobCancel(fmt.Errorf("the job names no task: %w", err))
 	}
-	task := &work{e: w.e, task: id, together: true, more: w.e.turn(),
+	turn := &work{e: w.e, task: id, together: true, more: w.e.turn(),
 		report: func(store.TaskCounts) error { return nil }}
-	state, err := task.do(ctx)
+	state, err := turn.do(ctx)
 	switch {
 	case err == nil && state == taskOpen:
 		return river.JobSnooze(0)

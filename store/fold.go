@@ -1,6 +1,7 @@
 package store
 
 import (
+	"strings"
 	"unicode/utf8"
 
 	"github.com/muster-engine/muster/filterql/folding"
@@ -18,6 +19,9 @@ func foldSQL(x string) string {
 // KeyLengthMax is how many bytes of a text are compared where it is found by an index: an entry of a B-tree has no room
 // for more than about 2,700.
 const KeyLengthMax = 2000
+
+// Storable reports whether PostgreSQL can store a text: it is UTF-8 and has no NUL character.
+func Storable(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 // FoldKey is [Fold], cut to [KeyLengthMax] bytes: the form of the columns whose name ends in _key.
 func FoldKey(s string) string { return clip(Fold(s)) }
