@@ -11,6 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/event"
 	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/store"
 )
@@ -111,33 +113,33 @@ type AssignRoleParams struct {
 // that a call may be repeated.
 func (e *Engine) AssignRole(ctx context.Context, params AssignRoleParams) (RoleAssignment, error) {
 	var assigned RoleAssignment
-	err := e.inTx(ctx, func(tx pgx.Tx) (err error) {
+	err := e.tenant.InTx(ctx, func(tx pgx.Tx) (err error) {
 		assigned, err = e.assignRole(ctx, tx, params)
 		return err
 	})
-	return assigned, wrap("assign the role", params.Identity, err)
+	return assigned, fault.Wrap("assign the role", params.Identity, err)
 }
 
 // AssignRoleTx is [Engine.AssignRole] in the caller's transaction.
 func (e *Engine) AssignRoleTx(ctx context.Context, tx pgx.Tx, params AssignRoleParams) (RoleAssignment, error) {
 	assigned, err := e.assignRole(ctx, tx, params)
-	return assigned, wrap("assign the role", params.Identity, err)
+	return assigned, fault.Wrap("assign the role", params.Identity, err)
 }
 
 func (p *AssignRoleParams) validate(now time.Time) error {
 	const op = "assign the role"
 	switch {
 	case p.Source == store.AssignedByMembership:
-		return invalid(op, "Source", "%s is what the engine gives to members: use another, as %s", p.Source,
+		return fault.Invalidf(op, "Source", "%s is what the engine gives to members: use another, as %s", p.Source,
 			AssignedByRequest)
 	case len([]rune(p.Source)) > AssignmentSourceLengthMax || !store.Storable(p.Source):
-		return invalid(op, "Source", "at most %d characters without NUL are allowed", AssignmentSourceLengthMax)
+		return fault.Invalidf(op, "Source", "at most %d characters without NUL are allowed", AssignmentSourceLengthMax)
 	case len([]rune(p.Comments)) > CommentsLengthMax || !store.Storable(p.Comments):
-		return invalid(op, "Comments", "at most %d characters without NUL are allowed", CommentsLengthMax)
+		return fault.Invalidf(op, "Comments", "at most %d characters without NUL are allowed", CommentsLengthMax)
 	case p.RemoveDate != nil && !p.RemoveDate.After(now):
-		return invalid(op, "RemoveDate", "%s has passed: it must lie ahead", p.RemoveDate.Format(time.RFC3339))
+		return fault.Invalidf(op, "RemoveDate", "%s has passed: it must lie ahead", p.RemoveDate.Format(time.RFC3339))
 	case p.RemoveDate != nil && p.StartDate != nil && !p.RemoveDate.After(*p.StartDate):
-		return invalid(op, "RemoveDate", "%s is not after the start date %s", p.RemoveDate.Format(time.RFC3339),
+		return fault.Invalidf(op, "RemoveDate", "%s is not after the start date %s", p.RemoveDate.Format(time.RFC3339),
 			p.StartDate.Format(time.RFC3339))
 	}
 	return nil
@@ -145,47 +147,47 @@ func (p *AssignRoleParams) validate(now time.Time) error {
 
 func (e *Engine) assignRole(ctx context.Context, tx pgx.Tx, p AssignRoleParams) (RoleAssignment, error) {
 	const op = "assign the role"
-	cause := store.Cause{Task: store.NewID(), At: e.now()}
+	cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
 	if err := p.validate(cause.At); err != nil {
 		return RoleAssignment{}, err
 	}
 	if p.Source == "" {
 		p.Source = AssignedByRequest
 	}
-	c, identity, err := e.lockForWrite(ctx, tx, op, p.Identity)
+	c, identity, err := e.tenant.LockForWrite(ctx, tx, op, p.Identity)
 	if err != nil {
 		return RoleAssignment{}, err
 	}
-	role := c.roleByName(p.Role)
+	role := c.RoleByName(p.Role)
 	if role == nil {
 		return RoleAssignment{}, &Error{Kind: NotFound, Op: op, Subject: p.Role,
 			Err: errors.New("there is no role with this ID or name")}
 	}
-	row := store.RoleAssignment{ID: store.NewID(), IdentityID: identity, RoleID: role.id, Source: p.Source,
+	row := store.RoleAssignment{ID: store.NewID(), IdentityID: identity, RoleID: role.RowID, Source: p.Source,
 		Comments: store.NullText(p.Comments), AddedDate: cause.At, StartDate: micro(p.StartDate),
 		RemoveDate: micro(p.RemoveDate)}
 	if p.Assigner != "" {
-		found, err := e.knownIdentity(ctx, tx, op, p.Assigner)
+		found, err := e.tenant.KnownIdentity(ctx, tx, op, p.Assigner)
 		if err != nil {
 			return RoleAssignment{}, err
 		}
 		row.AssignerID = found
 	}
-	id, fresh, err := e.store.PutRoleAssignment(ctx, tx, row)
+	id, fresh, err := e.tenant.Store.PutRoleAssignment(ctx, tx, row)
 	if err != nil {
 		return RoleAssignment{}, err
 	}
 	if fresh {
-		if err := e.noteRoles(ctx, tx, identity, rolesDetail{Lost: []roleDetail{}, Gained: []roleDetail{
-			{role.id.String(), role.Name, "it was assigned by " + p.Source}}}, cause.At); err != nil {
+		if err := e.noteRoles(ctx, tx, identity, event.Roles{Lost: []event.Role{}, Gained: []event.Role{
+			{ID: role.RowID.String(), Name: role.Name, Reason: "it was assigned by " + p.Source}}}, cause.At); err != nil {
 			return RoleAssignment{}, err
 		}
 	}
-	if err := e.markOne(ctx, tx, identity, fmt.Sprintf("Process after the assignment of the role %q", role.Name),
+	if err := e.tasks.ProcessOne(ctx, tx, identity, fmt.Sprintf("Process after the assignment of the role %q", role.Name),
 		cause); err != nil {
 		return RoleAssignment{}, err
 	}
-	written, err := e.store.RoleAssignment(ctx, tx, identity, id)
+	written, err := e.tenant.Store.RoleAssignment(ctx, tx, identity, id)
 	return roleAssignment(&written), err
 }
 
@@ -198,83 +200,12 @@ func micro(t *time.Time) *time.Time {
 	return &cut
 }
 
-func (e *Engine) noteRoles(ctx context.Context, tx pgx.Tx, identity store.ID, detail rolesDetail, at time.Time) error {
-	events, err := appendEvent(nil, [16]byte(identity), EventRolesChanged, detail)
+func (e *Engine) noteRoles(ctx context.Context, tx pgx.Tx, identity store.ID, detail event.Roles, at time.Time) error {
+	events, err := event.Append(nil, [16]byte(identity), EventRolesChanged, detail)
 	if err != nil {
 		return err
 	}
-	return e.store.AddEvents(ctx, tx, events, at)
-}
-
-// lockForWrite takes the locks of a write to one identity, in the order that holds everywhere, and returns the
-// configuration that holds until the transaction ends.
-func (e *Engine) lockForWrite(ctx context.Context, tx pgx.Tx, op, id string) (*configuration, store.ID, error) {
-	parsed, err := store.ParseID(id)
-	if err != nil {
-		return nil, parsed, noIdentity(op, id)
-	}
-	c, err := e.configurationIn(ctx, tx)
-	if err != nil {
-		return nil, parsed, err
-	}
-	locked, err := e.store.LockIdentities(ctx, tx, []store.ID{parsed})
-	if err == nil && len(locked) == 0 {
-		err = noIdentity(op, id)
-	}
-	return c, parsed, err
-}
-
-// knownIdentity returns the ID of an identity that exists, and goes on existing until the transaction ends.
-func (e *Engine) knownIdentity(ctx context.Context, tx pgx.Tx, op, id string) (store.ID, error) {
-	parsed, err := store.ParseID(id)
-	var found []store.ID
-	if err == nil {
-		if found, err = e.store.ExistingIdentities(ctx, tx, []store.ID{parsed}); err != nil {
-			return parsed, err
-		}
-	}
-	if len(found) == 0 {
-		return parsed, noIdentity(op, id)
-	}
-	return parsed, nil
-}
-
-// demandIdentity returns the ID of an identity that is there now.
-func (e *Engine) demandIdentity(ctx context.Context, op, id string) (store.ID, error) {
-	parsed, known := store.IDOf(id)
-	err := store.ErrNotFound
-	if known {
-		_, err = e.store.IdentityByID(ctx, e.pool, parsed)
-	}
-	if errors.Is(err, store.ErrNotFound) {
-		err = noIdentity(op, id)
-	}
-	return parsed, wrap(op, id, err)
-}
-
-// markOne asks for the processing of one identity, by a task of its own.
-func (e *Engine) markOne(ctx context.Context, tx pgx.Tx, identity store.ID, description string,
-	cause store.Cause,
-) error {
-	if err := e.store.RequestRefresh(ctx, tx, []store.ID{identity}, strings.ToLower(description[:1])+description[1:],
-		cause); err != nil {
-		return err
-	}
-	return e.launch(ctx, tx, cause, &store.Task{Description: description, Population: 1,
-		TargetType: store.NullText("IDENTITY"), TargetID: identity})
-}
-
-func (c *configuration) roleByName(text string) *configuredRole {
-	if id, err := store.ParseID(text); err == nil && c.roles[id] != nil {
-		return c.roles[id]
-	}
-	folded := store.Fold(text)
-	for _, role := range c.roles {
-		if store.Fold(role.Name) == folded {
-			return role
-		}
-	}
-	return nil
+	return e.tenant.Store.AddEvents(ctx, tx, events, at)
 }
 
 // RoleAssignmentQuery narrows the roles of an identity. Where both are given, both must hold.
@@ -288,12 +219,12 @@ func (e *Engine) RoleAssignments(ctx context.Context, identity string, q RoleAss
 	error,
 ) {
 	const op = "list the role assignments"
-	parsed, err := e.demandIdentity(ctx, op, identity)
+	parsed, err := e.tenant.DemandIdentity(ctx, op, identity)
 	if err != nil {
 		return nil, err
 	}
 	if !store.Storable(q.RoleName) {
-		return nil, invalid(op, "RoleName", "UTF-8 text without NUL is expected")
+		return nil, fault.Invalidf(op, "RoleName", "UTF-8 text without NUL is expected")
 	}
 	filter := store.RoleAssignmentFilter{RoleName: q.RoleName}
 	if q.RoleID != "" {
@@ -302,9 +233,9 @@ func (e *Engine) RoleAssignments(ctx context.Context, identity string, q RoleAss
 			return []RoleAssignment{}, nil
 		}
 	}
-	rows, err := e.store.RoleAssignments(ctx, e.pool, parsed, filter)
+	rows, err := e.tenant.Store.RoleAssignments(ctx, e.tenant.Pool, parsed, filter)
 	if err != nil || len(rows) == 0 {
-		return []RoleAssignment{}, wrap(op, identity, err)
+		return []RoleAssignment{}, fault.Wrap(op, identity, err)
 	}
 	targets, err := e.accountTargets(ctx, parsed)
 	assignments := make([]RoleAssignment, len(rows))
@@ -312,7 +243,7 @@ func (e *Engine) RoleAssignments(ctx context.Context, identity string, q RoleAss
 		assignments[i] = roleAssignment(&rows[i])
 		assignments[i].AccountTargets = append(assignments[i].AccountTargets, targets(rows[i].RoleID)...)
 	}
-	return assignments, wrap(op, identity, err)
+	return assignments, fault.Wrap(op, identity, err)
 }
 
 // accountTargets returns what tells which accounts of an identity have what a role grants.
@@ -320,34 +251,34 @@ func (e *Engine) accountTargets(ctx context.Context, identity store.ID) (func(ro
 	error,
 ) {
 	none := func(store.ID) []RoleAccountTarget { return nil }
-	c, err := e.currentConfiguration(ctx)
-	if err != nil || c.refresh.Access == nil {
+	c, err := e.tenant.CurrentConfiguration(ctx)
+	if err != nil || c.Refresh.Access == nil {
 		return none, err
 	}
-	rows, err := e.store.AccountsOf(ctx, e.pool, []store.ID{identity})
+	rows, err := e.tenant.Store.AccountsOf(ctx, e.tenant.Pool, []store.ID{identity})
 	if err != nil {
 		return none, err
 	}
-	given, err := e.store.GrantsOf(ctx, e.pool, []store.ID{identity})
+	given, err := e.tenant.Store.GrantsOf(ctx, e.tenant.Pool, []store.ID{identity})
 	if err != nil {
 		return none, err
 	}
 	accounts := make([]refresh.Account, len(rows))
 	for i := range rows {
-		if accounts[i], err = c.account(&rows[i], new(attribute.Set)); err != nil {
+		if accounts[i], err = c.Account(&rows[i], new(attribute.Set)); err != nil {
 			return none, err
 		}
 	}
 	return func(role store.ID) []RoleAccountTarget {
 		var targets []RoleAccountTarget
-		for _, grant := range c.roleAccess(role) {
+		for _, grant := range c.RoleAccess(role) {
 			account := holder(accounts, given, &grant.Entitlement)
-			source := c.sources[grant.SourceID]
+			source := c.Sources[grant.SourceID]
 			if account == nil || source == nil {
 				continue
 			}
 			target := RoleAccountTarget{
-				Source: Reference{Type: string(TypeSource), ID: source.id.String(), Name: source.Name},
+				Source: Reference{Type: string(TypeSource), ID: source.RowID.String(), Name: source.Name},
 				AccountInfo: AccountInfo{NativeIdentity: account.NativeIdentity, DisplayName: account.Name,
 					UUID: account.RowID.String()},
 			}
@@ -390,7 +321,7 @@ func holder(accounts []refresh.Account, given []store.AccessGrant, e *refresh.En
 // RoleAssignment returns one role assignment of an identity.
 func (e *Engine) RoleAssignment(ctx context.Context, identity, assignment string) (RoleAssignment, error) {
 	const op = "get the role assignment"
-	owner, err := e.demandIdentity(ctx, op, identity)
+	owner, err := e.tenant.DemandIdentity(ctx, op, identity)
 	if err != nil {
 		return RoleAssignment{}, err
 	}
@@ -398,17 +329,17 @@ func (e *Engine) RoleAssignment(ctx context.Context, identity, assignment string
 	if !known {
 		return RoleAssignment{}, &Error{Kind: NotFound, Op: op, Subject: assignment, Err: errNoAssignment}
 	}
-	row, err := e.store.RoleAssignment(ctx, e.pool, owner, id)
+	row, err := e.tenant.Store.RoleAssignment(ctx, e.tenant.Pool, owner, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return RoleAssignment{}, &Error{Kind: NotFound, Op: op, Subject: assignment, Err: errNoAssignment}
 	}
 	if err != nil {
-		return RoleAssignment{}, wrap(op, assignment, err)
+		return RoleAssignment{}, fault.Wrap(op, assignment, err)
 	}
 	targets, err := e.accountTargets(ctx, owner)
 	found := roleAssignment(&row)
 	found.AccountTargets = append(found.AccountTargets, targets(row.RoleID)...)
-	return found, wrap(op, assignment, err)
+	return found, fault.Wrap(op, assignment, err)
 }
 
 var errNoAssignment = errors.New("the identity has no role assignment with this ID")
@@ -416,18 +347,18 @@ var errNoAssignment = errors.New("the identity has no role assignment with this 
 // RevokeRole takes a role from an identity that was assigned to it, and marks the identity for processing. What a
 // role's membership assigned is a Conflict: it would come back, as long as the membership holds.
 func (e *Engine) RevokeRole(ctx context.Context, identity, assignment string) error {
-	err := e.inTx(ctx, func(tx pgx.Tx) error { return e.revokeRole(ctx, tx, identity, assignment) })
-	return wrap("revoke the role", assignment, err)
+	err := e.tenant.InTx(ctx, func(tx pgx.Tx) error { return e.revokeRole(ctx, tx, identity, assignment) })
+	return fault.Wrap("revoke the role", assignment, err)
 }
 
 // RevokeRoleTx is [Engine.RevokeRole] in the caller's transaction.
 func (e *Engine) RevokeRoleTx(ctx context.Context, tx pgx.Tx, identity, assignment string) error {
-	return wrap("revoke the role", assignment, e.revokeRole(ctx, tx, identity, assignment))
+	return fault.Wrap("revoke the role", assignment, e.revokeRole(ctx, tx, identity, assignment))
 }
 
 func (e *Engine) revokeRole(ctx context.Context, tx pgx.Tx, identity, assignment string) error {
 	const op = "revoke the role"
-	_, owner, err := e.lockForWrite(ctx, tx, op, identity)
+	_, owner, err := e.tenant.LockForWrite(ctx, tx, op, identity)
 	if err != nil {
 		return err
 	}
@@ -435,7 +366,7 @@ func (e *Engine) revokeRole(ctx context.Context, tx pgx.Tx, identity, assignment
 	if err != nil {
 		return &Error{Kind: NotFound, Op: op, Subject: assignment, Err: errNoAssignment}
 	}
-	row, err := e.store.RoleAssignment(ctx, tx, owner, id)
+	row, err := e.tenant.Store.RoleAssignment(ctx, tx, owner, id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return &Error{Kind: NotFound, Op: op, Subject: assignment, Err: errNoAssignment}
@@ -445,108 +376,66 @@ func (e *Engine) revokeRole(ctx context.Context, tx pgx.Tx, identity, assignment
 		return &Error{Kind: Conflict, Op: op, Subject: assignment, Err: fmt.Errorf("the membership of the role %q "+
 			"assigned it, and would again: change its criteria, or the identity", row.RoleName)}
 	}
-	if err := e.store.DeleteRoleAssignment(ctx, tx, owner, id); err != nil {
+	if err := e.tenant.Store.DeleteRoleAssignment(ctx, tx, owner, id); err != nil {
 		return err
 	}
-	cause := store.Cause{Task: store.NewID(), At: e.now()}
-	if err := e.noteRoles(ctx, tx, owner, rolesDetail{Gained: []roleDetail{}, Lost: []roleDetail{
-		{row.RoleID.String(), row.RoleName, "it was revoked"}}}, cause.At); err != nil {
+	cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
+	if err := e.noteRoles(ctx, tx, owner, event.Roles{Gained: []event.Role{}, Lost: []event.Role{
+		{ID: row.RoleID.String(), Name: row.RoleName, Reason: "it was revoked"}}}, cause.At); err != nil {
 		return err
 	}
-	return e.markOne(ctx, tx, owner, fmt.Sprintf("Process after the revocation of the role %q", row.RoleName), cause)
+	return e.tasks.ProcessOne(ctx, tx, owner, fmt.Sprintf("Process after the revocation of the role %q", row.RoleName), cause)
 }
 
 // SetLifecycleState sets the lifecycle state of an identity by hand, by its ID, technical name or name: it holds
 // whatever is calculated, until another one is set. The empty state ends that: what is calculated holds again. The
 // identity is marked for processing, which gives the state its effects.
 func (e *Engine) SetLifecycleState(ctx context.Context, identity, state string) error {
-	err := e.inTx(ctx, func(tx pgx.Tx) error { return e.setLifecycleState(ctx, tx, identity, state) })
-	return wrap("set the lifecycle state", identity, err)
+	err := e.tenant.InTx(ctx, func(tx pgx.Tx) error { return e.setLifecycleState(ctx, tx, identity, state) })
+	return fault.Wrap("set the lifecycle state", identity, err)
 }
 
 // SetLifecycleStateTx is [Engine.SetLifecycleState] in the caller's transaction.
 func (e *Engine) SetLifecycleStateTx(ctx context.Context, tx pgx.Tx, identity, state string) error {
-	return wrap("set the lifecycle state", identity, e.setLifecycleState(ctx, tx, identity, state))
+	return fault.Wrap("set the lifecycle state", identity, e.setLifecycleState(ctx, tx, identity, state))
 }
 
 func (e *Engine) setLifecycleState(ctx context.Context, tx pgx.Tx, identity, state string) error {
 	const op = "set the lifecycle state"
-	c, id, err := e.lockForWrite(ctx, tx, op, identity)
+	c, id, err := e.tenant.LockForWrite(ctx, tx, op, identity)
 	if err != nil {
 		return err
 	}
-	rows, err := e.store.IdentityStates(ctx, tx, []store.ID{id})
+	rows, err := e.tenant.Store.IdentityStates(ctx, tx, []store.ID{id})
 	if err != nil {
 		return err
 	}
 	before := &rows[0]
 	technical, description := before.LifecycleState, "Process after the lifecycle state was left to itself"
 	if state != "" {
-		profile := c.profileByID(before.ProfileID)
+		profile := c.ProfileByID(before.ProfileID)
 		if profile == nil {
 			return &Error{Kind: Conflict, Op: op, Subject: identity,
 				Err: errors.New("the identity has no identity profile, and so no lifecycle states")}
 		}
-		if technical = profile.stateByName(state); technical == "" {
+		if technical = profile.StateByName(state); technical == "" {
 			return &Error{Kind: NotFound, Op: op, Subject: state, Err: fmt.Errorf("the identity profile %q has no "+
-				"such lifecycle state: those are %s", profile.Name, strings.Join(profile.stateNames(), ", "))}
+				"such lifecycle state: those are %s", profile.Name, strings.Join(profile.StateNames(), ", "))}
 		}
 		description = fmt.Sprintf("Process after the lifecycle state %q was set", technical)
 	}
-	cause := store.Cause{Task: store.NewID(), At: e.now()}
-	if err := e.store.SetLifecycleState(ctx, tx, id, store.NullText(technical), state != "", cause.At); err != nil {
+	cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
+	if err := e.tenant.Store.SetLifecycleState(ctx, tx, id, store.NullText(technical), state != "", cause.At); err != nil {
 		return err
 	}
-	if change := changedText(before.LifecycleState, technical); change != nil {
-		events, err := appendEvent(nil, [16]byte(id), EventStateChanged, stateDetail{LifecycleState: change})
+	if change := event.Changed(before.LifecycleState, technical); change != nil {
+		events, err := event.Append(nil, [16]byte(id), EventStateChanged, event.States{LifecycleState: change})
 		if err != nil {
 			return err
 		}
-		if err := e.store.AddEvents(ctx, tx, events, cause.At); err != nil {
+		if err := e.tenant.Store.AddEvents(ctx, tx, events, cause.At); err != nil {
 			return err
 		}
 	}
-	return e.markOne(ctx, tx, id, description, cause)
-}
-
-func (c *configuration) profileByID(id store.ID) *configuredProfile {
-	for i := range c.profiles {
-		if c.profiles[i].id == id {
-			return &c.profiles[i]
-		}
-	}
-	return nil
-}
-
-// stateByName returns the technical name of the state that an ID, a technical name or a name stands for, "" for none.
-func (p *configuredProfile) stateByName(text string) string {
-	if p.hasState(text) {
-		return text
-	}
-	id, err := store.ParseID(text)
-	folded := store.Fold(text)
-	for technical, state := range p.states {
-		if err == nil && state.id == id || store.Fold(state.Name) == folded {
-			return technical
-		}
-	}
-	return ""
-}
-
-func (p *configuredProfile) hasState(technical string) bool {
-	_, configured := p.states[technical]
-	_, builtIn := builtInStates[technical]
-	return configured || builtIn
-}
-
-func (p *configuredProfile) stateNames() []string {
-	var names []string
-	for name := range p.states {
-		names = append(names, name)
-	}
-	for name := range builtInStates {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	return e.tasks.ProcessOne(ctx, tx, id, description, cause)
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,6 +12,15 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/muster-engine/muster/engine/connector"
+	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/aggregation"
+	"github.com/muster-engine/muster/engine/internal/change"
+	"github.com/muster-engine/muster/engine/internal/doctor"
+	"github.com/muster-engine/muster/engine/internal/processing"
+	"github.com/muster-engine/muster/engine/internal/provisioning"
+	"github.com/muster-engine/muster/engine/internal/registration"
+	"github.com/muster-engine/muster/engine/internal/task"
+	"github.com/muster-engine/muster/engine/internal/tenant"
 	"github.com/muster-engine/muster/engine/transform"
 	"github.com/muster-engine/muster/migrations"
 	"github.com/muster-engine/muster/store"
@@ -27,9 +34,6 @@ const (
 	WorkersDefault   = 2
 	WorkersMax       = 64
 )
-
-// attemptsMax is how often a transaction that lost against another one is run before its error is returned.
-const attemptsMax = 8
 
 // Config is how an engine works. The zero Config is ready to use.
 type Config struct {
@@ -128,16 +132,28 @@ func (c Config) validate() error {
 	return migrations.Config{Schema: c.Schema, JobSchema: c.JobSchema}.Validate()
 }
 
+// settings are what the rooms see of c, which is complete.
+func (c *Config) settings() tenant.Settings {
+	return tenant.Settings{
+		BatchSize: c.BatchSize, Clock: c.Now, Connectors: c.Connectors, Guard: tenant.Guard(c.Guard),
+		JobSchema: c.JobSchema, Launcher: c.Launcher, Location: c.Location, Logger: c.Logger, Objects: c.Objects,
+		Rules: c.Rules, Schema: c.Schema, Secret: c.Secret, Workers: c.Workers,
+	}
+}
+
 // Engine is an identity engine over one tenant's schema. It is safe for concurrent use, by one process or by many on
 // the same database. Make it with [New].
 type Engine struct {
-	config Config
-	pool   *pgxpool.Pool
-	store  *store.Store
-	// cached is the configuration that was compiled last. It is replaced, never changed.
-	cached   atomic.Pointer[configuration]
-	jobs     *river.Client[pgx.Tx]
-	stopping atomic.Bool
+	tenant      *tenant.Tenant
+	tasks       *task.Ledger
+	processor   *processing.Processor
+	provisioner *provisioning.Provisioner
+	aggregator  *aggregation.Aggregator
+	applier     *change.Applier
+	registrar   *registration.Registrar
+	doctor      *doctor.Doctor
+	// jobs works on the jobs of the queue while the engine is started.
+	jobs *river.Client[pgx.Tx]
 }
 
 // New returns an engine on pool, which the caller goes on owning: the engine never closes it. It fails when the
@@ -148,51 +164,39 @@ func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Engine, error
 	if err := config.validate(); err != nil {
 		return nil, &Error{Kind: Invalid, Op: op, Err: err}
 	}
-	if err := checkTables(ctx, pool, &config); err != nil {
-		return nil, wrap(op, "", err)
+	if err := checkTables(ctx, op, pool, migrations.Config{Schema: config.Schema, JobSchema: config.JobSchema}); err != nil {
+		return nil, err
 	}
-	s, err := store.New(config.Schema)
+	t, err := tenant.New(pool, config.settings())
 	if err != nil {
 		return nil, &Error{Kind: Invalid, Op: op, Err: err}
 	}
-	e := &Engine{config: config, pool: pool, store: s}
+	e := &Engine{tenant: t, tasks: task.New(t)}
+	e.processor = processing.New(e.tasks)
+	e.provisioner = provisioning.New(e.tasks)
+	e.aggregator = aggregation.New(e.processor)
+	e.applier = change.New(e.processor)
+	e.registrar = registration.New(e.tasks, notifierOf(config.Notifier))
+	e.doctor = doctor.New(e.tasks)
 	if e.jobs, err = newJobs(e); err != nil {
-		return nil, wrap(op, "", err)
+		return nil, fault.Wrap(op, "", err)
 	}
 	return e, nil
 }
 
 // checkTables reports what keeps an engine from working on the tables: they cannot be reached, or are at another
 // version than this library.
-func checkTables(ctx context.Context, pool *pgxpool.Pool, config *Config) error {
-	return store.MapError(migrations.Check(ctx, pool, migrations.Config{Schema: config.Schema,
-		JobSchema: config.JobSchema}))
+func checkTables(ctx context.Context, op string, pool *pgxpool.Pool, schemas migrations.Config) error {
+	err := migrations.Check(ctx, pool, schemas)
+	if errors.Is(err, migrations.ErrTooOld) || errors.Is(err, migrations.ErrTooNew) {
+		return &Error{Kind: Conflict, Op: op, Err: err}
+	}
+	return fault.Wrap(op, "", store.MapError(err))
 }
 
 // Ready reports what keeps the engine from working now: a database that cannot be reached, or that is at another
 // version than this library.
 func (e *Engine) Ready(ctx context.Context) error {
-	return wrap("reach the database", "", checkTables(ctx, e.pool, &e.config))
-}
-
-// now is the time of a transaction, at the precision that PostgreSQL keeps.
-func (e *Engine) now() time.Time { return e.config.Now().UTC().Truncate(time.Microsecond) }
-
-// inTx runs work in a transaction of its own, again when it lost against another transaction. The waits between are
-// random, so that two that met do not meet again.
-func (e *Engine) inTx(ctx context.Context, work func(tx pgx.Tx) error) error {
-	for attempt := 1; ; attempt++ {
-		err := store.InTx(ctx, e.pool, pgx.TxOptions{}, work)
-		var lost *store.RetryableError
-		if err == nil || !errors.As(err, &lost) || attempt == attemptsMax {
-			return err
-		}
-		e.config.Logger.InfoContext(ctx, "a transaction is run again", "attempt", attempt)
-		wait := time.Duration(rand.Int64N(int64(10*time.Millisecond) << attempt))
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(wait):
-		}
-	}
+	return checkTables(ctx, "reach the database", e.tenant.Pool,
+		migrations.Config{Schema: e.tenant.Schema, JobSchema: e.tenant.JobSchema})
 }

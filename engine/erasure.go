@@ -10,6 +10,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/event"
+	"github.com/muster-engine/muster/engine/internal/tenant"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -61,15 +64,15 @@ func (e *Engine) EraseIdentity(ctx context.Context, identity string, options Era
 	const op = "erase the identity"
 	var erasure Erasure
 	var texts []string
-	err := e.inTx(ctx, func(tx pgx.Tx) (err error) {
+	err := e.tenant.InTx(ctx, func(tx pgx.Tx) (err error) {
 		erasure, texts, err = e.eraseIdentity(ctx, tx, identity, options)
 		return err
 	})
 	if err != nil {
-		return Erasure{}, wrap(op, identity, err)
+		return Erasure{}, fault.Wrap(op, identity, err)
 	}
-	err = e.findTraces(ctx, e.pool, &erasure, texts)
-	return erasure, wrap(op, identity, err)
+	err = e.findTraces(ctx, e.tenant.Pool, &erasure, texts)
+	return erasure, fault.Wrap(op, identity, err)
 }
 
 // EraseIdentityTx is [Engine.EraseIdentity] in the caller's transaction, in which it also searches.
@@ -81,7 +84,7 @@ func (e *Engine) EraseIdentityTx(ctx context.Context, tx pgx.Tx, identity string
 	if err == nil {
 		err = e.findTraces(ctx, tx, &erasure, texts)
 	}
-	return erasure, wrap(op, identity, err)
+	return erasure, fault.Wrap(op, identity, err)
 }
 
 // findTraces searches for what is left of a person.
@@ -90,7 +93,7 @@ func (e *Engine) findTraces(ctx context.Context, q store.Querier, erasure *Erasu
 	if err != nil {
 		return err
 	}
-	traces, err := e.store.Traces(ctx, q, e.config.JobSchema, id, texts)
+	traces, err := e.tenant.Store.Traces(ctx, q, e.tenant.JobSchema, id, texts)
 	erasure.Left = []Trace{}
 	for _, t := range traces {
 		erasure.Left = append(erasure.Left, Trace(t))
@@ -102,7 +105,7 @@ func (e *Engine) eraseIdentity(ctx context.Context, tx pgx.Tx, identity string, 
 	erasure Erasure, texts []string, err error,
 ) {
 	const op = "erase the identity"
-	missing := noIdentity(op, identity)
+	missing := fault.NoIdentity(op, identity)
 	id, known := store.IDOf(identity)
 	if !known {
 		return erasure, nil, missing
@@ -112,10 +115,10 @@ func (e *Engine) eraseIdentity(ctx context.Context, tx pgx.Tx, identity string, 
 		return erasure, nil, err
 	}
 	// The lock of the keys comes before those of accounts, operations and tasks.
-	if err := e.store.LockKeys(ctx, tx); err != nil {
+	if err := e.tenant.Store.LockKeys(ctx, tx); err != nil {
 		return erasure, nil, err
 	}
-	subject, err := e.store.Subject(ctx, tx, id)
+	subject, err := e.tenant.Store.Subject(ctx, tx, id)
 	if err != nil {
 		return erasure, nil, err
 	}
@@ -133,11 +136,11 @@ func (e *Engine) eraseIdentity(ctx context.Context, tx pgx.Tx, identity string, 
 	if err != nil {
 		return erasure, nil, err
 	}
-	masked, err := e.store.MaskOthers(ctx, tx, id, names)
+	masked, err := e.tenant.Store.MaskOthers(ctx, tx, id, names)
 	if err != nil {
 		return erasure, nil, err
 	}
-	tasks, err := e.store.EraseTasks(ctx, tx, id)
+	tasks, err := e.tenant.Store.EraseTasks(ctx, tx, id)
 	erasure = Erasure{Identity: id.String(), Rows: []ErasedRows{}}
 	for _, r := range slices.Concat(erased, masked, tasks) {
 		erasure.Rows = append(erasure.Rows, ErasedRows(r))
@@ -157,7 +160,7 @@ func (e *Engine) demandErasable(ctx context.Context, tx pgx.Tx, op, identity str
 			return err
 		}
 	}
-	named, err := e.store.NamedByConfiguration(ctx, tx, subject.ID)
+	named, err := e.tenant.Store.NamedByConfiguration(ctx, tx, subject.ID)
 	if err != nil {
 		return err
 	}
@@ -166,10 +169,10 @@ func (e *Engine) demandErasable(ctx context.Context, tx pgx.Tx, op, identity str
 	}
 	if len(subject.Accounts) > 0 && !options.Accounts {
 		return conflict("%s of the identity here: remove them from their sources and aggregate, or have them removed "+
-			"here too; what a source still has comes back", plural(len(subject.Accounts), "account is",
+			"here too; what a source still has comes back", tenant.Plural(len(subject.Accounts), "account is",
 			"accounts are"))
 	}
-	running, err := e.store.WorkRunning(ctx, tx, subject.ID, e.config.Now())
+	running, err := e.tenant.Store.WorkRunning(ctx, tx, subject.ID, e.tenant.Clock())
 	if err == nil && running {
 		err = conflict("a worker does something for the identity: try again in some minutes")
 	}
@@ -182,13 +185,13 @@ func (e *Engine) describe(ctx context.Context, tx pgx.Tx, subject *store.Subject
 	err error,
 ) {
 	if exists {
-		row, err := e.store.IdentityByID(ctx, tx, subject.ID)
+		row, err := e.tenant.Store.IdentityByID(ctx, tx, subject.ID)
 		if err != nil {
 			return nil, nil, err
 		}
 		names, texts = append(names, row.Name, store.TextOf(row.Email)), append(texts, row.Alias)
 	} else if subject.Deleted != nil {
-		var detail deletedDetail
+		var detail event.Deleted
 		if err := json.Unmarshal(subject.Deleted, &detail); err != nil {
 			return nil, nil, errors.New("the event of the deletion cannot be read")
 		}
@@ -224,20 +227,20 @@ func distinct(texts ...string) []string {
 func (e *Engine) eraseRows(ctx context.Context, tx pgx.Tx, subject *store.Subject, exists bool, reports []store.ID) (
 	[]store.Erased, error,
 ) {
-	cause := store.Cause{Task: store.NewID(), At: e.now()}
+	cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
 	var erased []store.Erased
 	if len(subject.Accounts) > 0 {
 		ids := make([]store.ID, len(subject.Accounts))
 		for i := range subject.Accounts {
 			ids[i] = subject.Accounts[i].ID
 		}
-		if err := e.store.DeleteAccounts(ctx, tx, ids); err != nil {
+		if err := e.tenant.Store.DeleteAccounts(ctx, tx, ids); err != nil {
 			return nil, err
 		}
 		erased = append(erased, store.Erased{Table: "accounts", Rows: int64(len(ids))})
 	}
 	if exists {
-		keys, err := e.store.CountIdentityKeys(ctx, tx, subject.ID)
+		keys, err := e.tenant.Store.CountIdentityKeys(ctx, tx, subject.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -245,7 +248,7 @@ func (e *Engine) eraseRows(ctx context.Context, tx pgx.Tx, subject *store.Subjec
 			Rows: keys})
 	}
 	// What goes with the identity is removed before it, so that it is counted.
-	rows, err := e.store.EraseRows(ctx, tx, subject.ID)
+	rows, err := e.tenant.Store.EraseRows(ctx, tx, subject.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -256,6 +259,6 @@ func (e *Engine) eraseRows(ctx context.Context, tx pgx.Tx, subject *store.Subjec
 	if err := e.removeIdentity(ctx, tx, subject.ID, reports, cause); err != nil {
 		return nil, err
 	}
-	_, _, err = e.launchMarked(ctx, tx, cause, "Process after an erasure", nil)
+	_, _, err = e.tasks.LaunchMarked(ctx, tx, cause, "Process after an erasure", nil)
 	return erased, err
 }

@@ -11,7 +11,9 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/criteria"
+	"github.com/muster-engine/muster/engine/fault"
 	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/engine/transform"
 	"github.com/muster-engine/muster/store"
@@ -104,12 +106,12 @@ func (e *Engine) Explain(ctx context.Context, params ExplainParams) (Explanation
 	}
 	id, err := store.ParseID(identity.ID)
 	if err != nil {
-		return Explanation{}, wrap(op, params.Identity, err)
+		return Explanation{}, fault.Wrap(op, params.Identity, err)
 	}
 	x := &explaining{e: e, ctx: ctx, params: params}
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = store.InTx(ctx, e.pool, options, func(tx pgx.Tx) error { return x.run(tx, id) })
-	return x.result, wrap(op, params.Identity, err)
+	err = store.InTx(ctx, e.tenant.Pool, options, func(tx pgx.Tx) error { return x.run(tx, id) })
+	return x.result, fault.Wrap(op, params.Identity, err)
 }
 
 // explaining is one call of Explain.
@@ -117,41 +119,43 @@ type explaining struct {
 	e        *Engine
 	ctx      context.Context //nolint:containedctx // it lives as long as the call that the context belongs to
 	params   ExplainParams
-	config   *configuration
+	config   *configuration.Configuration
 	snapshot *refresh.Snapshot
 	change   *refresh.Change
 	result   Explanation
 }
 
 func (x *explaining) run(tx pgx.Tx, id store.ID) error {
-	rows, err := x.e.store.LoadConfiguration(x.ctx, tx)
+	rows, err := x.e.tenant.Store.LoadConfiguration(x.ctx, tx)
 	if err != nil {
 		return err
 	}
-	if x.config, err = x.e.compile(rows); err != nil {
+	if x.config, err = x.e.tenant.Compile(rows); err != nil {
 		return err
 	}
-	b := &batch{e: x.e, tx: tx, config: x.config, cause: store.Cause{At: x.e.now()}, ids: []store.ID{id}}
-	if err := b.snapshot(x.ctx); err != nil {
+	b := x.e.processor.ReadOnly(tx, x.config, x.e.tenant.Now())
+	read, err := b.Read(x.ctx, []store.ID{id}, nil)
+	if err != nil {
 		return err
 	}
-	if len(b.snapshots) == 0 {
+	if len(read.Snapshots) == 0 {
 		return store.ErrNotFound
 	}
-	if err := b.compute(); err != nil {
+	calculated, err := read.Calculate()
+	if err != nil {
 		return err
 	}
-	if err := b.findManagers(x.ctx, x.e.store.FindByKeys); err != nil {
+	if err := calculated.FindManagers(x.ctx, x.e.tenant.Store.FindByKeys); err != nil {
 		return err
 	}
-	x.snapshot, x.change = &b.snapshots[0], &b.changes[0]
+	x.snapshot, x.change = &read.Snapshots[0], &calculated.Changes[0]
 	s := &x.snapshot.Identity
-	x.result = Explanation{ID: id.String(), Name: s.Name, Alias: s.Alias, Error: s.ProcessingError, Due: utc(b.due[0])}
-	profile, account := refresh.Choose(x.snapshot, &x.config.refresh)
+	x.result = Explanation{ID: id.String(), Name: s.Name, Alias: s.Alias, Error: s.ProcessingError, Due: utc(read.Due[0])}
+	profile, account := refresh.Choose(x.snapshot, &x.config.Refresh)
 	x.explainProfile(profile, account)
 	everything := x.params.Attribute == "" && x.params.Role == ""
 	if everything || x.params.Attribute != "" {
-		if err := x.explainAttributes(profile, b.cause.At); err != nil {
+		if err := x.explainAttributes(profile, b.Cause.At); err != nil {
 			return err
 		}
 	}
@@ -173,8 +177,8 @@ func (x *explaining) explainProfile(profile *refresh.Profile, account *refresh.A
 		return
 	}
 	reason := "it is the only profile on whose source the identity has an account"
-	for i := range x.config.refresh.Profiles {
-		other := &x.config.refresh.Profiles[i]
+	for i := range x.config.Refresh.Profiles {
+		other := &x.config.Refresh.Profiles[i]
 		if other.ID != profile.ID && slices.ContainsFunc(x.snapshot.Accounts, func(a refresh.Account) bool {
 			return a.SourceID == other.SourceID
 		}) {
@@ -275,8 +279,8 @@ func (x *explaining) explainManager(tx pgx.Tx, profile *refresh.Profile, account
 		return nil
 	}
 	value := account.Attributes.Get(profile.ManagerAttribute).Text()
-	name := x.config.sources[profile.SourceID].ManagerCorrelation.IdentityAttributeName
-	found, err := x.e.store.FindByKeys(x.ctx, tx, []string{x.change.After.ManagerKey})
+	name := x.config.Sources[profile.SourceID].ManagerCorrelation.IdentityAttributeName
+	found, err := x.e.tenant.Store.FindByKeys(x.ctx, tx, []string{x.change.After.ManagerKey})
 	if err != nil {
 		return err
 	}
@@ -286,12 +290,12 @@ func (x *explaining) explainManager(tx pgx.Tx, profile *refresh.Profile, account
 		m.Reason = looked + " are not there"
 	case found[0].Matches > 1:
 		m.Reason = fmt.Sprintf("%s are %d: none is taken", looked, found[0].Matches)
-	case x.change.After.ManagerID == (refresh.ID{}):
+	case x.change.After.ManagerID.IsZero():
 		m.Reason = looked + " are only itself: nobody is their own manager"
 	default:
 		m.Reason = fmt.Sprintf("the account's %s is %q, which is the %s of one identity", profile.ManagerAttribute,
 			value, name)
-		states, err := x.e.store.IdentityStates(x.ctx, tx, []store.ID{found[0].IdentityID})
+		states, err := x.e.tenant.Store.IdentityStates(x.ctx, tx, []store.ID{found[0].IdentityID})
 		if err != nil || len(states) == 0 {
 			return err
 		}
@@ -301,18 +305,18 @@ func (x *explaining) explainManager(tx pgx.Tx, profile *refresh.Profile, account
 }
 
 func (x *explaining) explainRoles() error {
-	roles := make([]*configuredRole, 0, len(x.config.roles))
+	roles := make([]*configuration.CompiledRole, 0, len(x.config.Roles))
 	wanted, err := store.ParseID(x.params.Role)
 	folded := store.Fold(x.params.Role)
-	for _, role := range x.config.roles {
-		if folded == "" || err == nil && role.id == wanted || store.Fold(role.Name) == folded {
+	for _, role := range x.config.Roles {
+		if folded == "" || err == nil && role.RowID == wanted || store.Fold(role.Name) == folded {
 			roles = append(roles, role)
 		}
 	}
 	if len(roles) == 0 && x.params.Role != "" {
 		return &Error{Kind: NotFound, Op: "explain", Subject: x.params.Role, Err: errors.New("there is no such role")}
 	}
-	slices.SortFunc(roles, func(a, b *configuredRole) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(roles, func(a, b *configuration.CompiledRole) int { return strings.Compare(a.Name, b.Name) })
 	facts := refresh.FactsOf(x.change.After, x.snapshot.Accounts)
 	for _, role := range roles {
 		x.result.Roles = append(x.result.Roles, x.explainRole(role, &facts))
@@ -320,21 +324,11 @@ func (x *explaining) explainRoles() error {
 	return nil
 }
 
-// nameSources puts the names of the sources into an explanation.
-func (c *configuration) nameSources(e *criteria.Explanation) {
-	if e.Key != nil && e.Key.Type != criteria.Identity {
-		e.Source = c.sourceName(e.Key.SourceID)
-	}
-	for i := range e.Children {
-		c.nameSources(&e.Children[i])
-	}
-}
-
-func (x *explaining) explainRole(role *configuredRole, facts *criteria.Facts) ExplainedRole {
-	r := ExplainedRole{ID: role.id.String(), Name: role.Name}
+func (x *explaining) explainRole(role *configuration.CompiledRole, facts *criteria.Facts) ExplainedRole {
+	r := ExplainedRole{ID: role.RowID.String(), Name: role.Name}
 	var why []string
 	for _, a := range x.snapshot.Assignments {
-		if a.RoleID != role.id {
+		if a.RoleID != role.RowID {
 			continue
 		}
 		r.Assigned = true
@@ -351,13 +345,13 @@ func (x *explaining) explainRole(role *configuredRole, facts *criteria.Facts) Ex
 		why = append(why, how)
 	}
 	switch {
-	case role.criterion != nil:
-		explanation := role.criterion.Explain(facts)
-		x.config.nameSources(&explanation)
+	case role.Criterion != nil:
+		explanation := role.Criterion.Explain(facts)
+		x.config.NameSources(&explanation)
 		r.Criterion, r.Member = &explanation, explanation.Holds && role.Enabled
 		why = append(why, "its criterion "+map[bool]string{true: "holds", false: "does not hold"}[explanation.Holds])
-	case role.identities != nil:
-		listed := slices.Contains(role.identities, x.change.After.ID)
+	case role.Identities != nil:
+		listed := slices.Contains(role.Identities, x.change.After.ID)
 		r.Member = role.Enabled && listed
 		why = append(why, "its list "+map[bool]string{true: "names", false: "does not name"}[listed]+" the identity")
 	default:

@@ -3,8 +3,6 @@ package engine
 import (
 	"errors"
 	"fmt"
-
-	"github.com/muster-engine/muster/store"
 )
 
 // The guard's defaults.
@@ -44,39 +42,6 @@ func (g Guard) validate() error {
 	}
 	if g.Minimum < 0 {
 		return errors.New("Guard.Minimum must not be negative")
-	}
-	return nil
-}
-
-// limit returns how many of a population may be concerned.
-func (g Guard) limit(population int64) int64 {
-	return max(int64(g.Minimum), int64(g.Share*float64(population)))
-}
-
-// guardError says that a run is stopped.
-type guardError struct{ reason string }
-
-func (e *guardError) Error() string { return e.reason }
-
-// check looks at the sums of a run after a batch.
-func (g Guard) check(sums *store.TaskGuard, batch *store.TaskCounts) error {
-	if g.Off || sums.Confirmed {
-		return nil
-	}
-	limit := g.limit(sums.Population)
-	for _, watched := range []struct {
-		sum, batch int64
-		what       string
-	}{
-		{sums.RoleLosers, batch.RoleLosers, "lose a role"},
-		{sums.LifecycleChanged, batch.LifecycleChanged, "change their lifecycle state"},
-		{sums.Deactivated, batch.Deactivated, "cease to be active"},
-	} {
-		if watched.sum > limit && watched.batch > 0 {
-			return &guardError{fmt.Sprintf("more than %d of %d identities would %s: %d did before, and %d more would "+
-				"in the batch that was not written", limit, sums.Population, watched.what,
-				watched.sum-watched.batch, watched.batch)}
-		}
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/event"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -15,6 +17,17 @@ import (
 const (
 	HistoryMax = 1000
 	EventsMax  = 10_000
+)
+
+// The types of events in an identity's history.
+const (
+	EventCreated           = event.TypeCreated
+	EventAttributesChanged = event.TypeAttributesChanged
+	EventRolesChanged      = event.TypeRolesChanged
+	EventStateChanged      = event.TypeStateChanged
+	EventProvisioned       = event.TypeProvisioned
+	// EventDeleted is the event of a deletion. Its detail has the attributes that the identity had.
+	EventDeleted = event.TypeDeleted
 )
 
 // Event is something that happened to an identity.
@@ -56,7 +69,7 @@ func parseCursor(text string) (store.EventCursor, error) {
 func (e *Engine) History(ctx context.Context, id string, before int64, limit int) ([]Event, error) {
 	const op = "show the history"
 	if limit < 1 || limit > HistoryMax {
-		return nil, invalid(op, "limit", "%d is given where 1 to %d is allowed", limit, HistoryMax)
+		return nil, fault.Invalidf(op, "limit", "%d is given where 1 to %d is allowed", limit, HistoryMax)
 	}
 	parsed, err := store.ParseID(id)
 	if err != nil {
@@ -65,15 +78,15 @@ func (e *Engine) History(ctx context.Context, id string, before int64, limit int
 			return nil, err
 		}
 		if parsed, err = store.ParseID(identity.ID); err != nil {
-			return nil, wrap(op, id, err)
+			return nil, fault.Wrap(op, id, err)
 		}
 	}
-	rows, err := e.store.History(ctx, e.pool, parsed, before, limit)
+	rows, err := e.tenant.Store.History(ctx, e.tenant.Pool, parsed, before, limit)
 	events := make([]Event, len(rows))
 	for i := range rows {
 		events[i] = eventOf(&rows[i])
 	}
-	return events, wrap(op, id, err)
+	return events, fault.Wrap(op, id, err)
 }
 
 // Events returns the events behind a cursor, at most limit; the empty cursor is before the first. A reader that keeps
@@ -83,16 +96,16 @@ func (e *Engine) History(ctx context.Context, id string, before int64, limit int
 func (e *Engine) Events(ctx context.Context, after string, limit int) ([]Event, error) {
 	const op = "read the events"
 	if limit < 1 || limit > EventsMax {
-		return nil, invalid(op, "limit", "%d is given where 1 to %d is allowed", limit, EventsMax)
+		return nil, fault.Invalidf(op, "limit", "%d is given where 1 to %d is allowed", limit, EventsMax)
 	}
 	cursor, err := parseCursor(after)
 	if err != nil {
 		return nil, &Error{Kind: Invalid, Op: op, Subject: "after", Err: err}
 	}
-	rows, err := e.store.Events(ctx, e.pool, cursor, limit)
+	rows, err := e.tenant.Store.Events(ctx, e.tenant.Pool, cursor, limit)
 	events := make([]Event, len(rows))
 	for i := range rows {
 		events[i] = eventOf(&rows[i])
 	}
-	return events, wrap(op, "", err)
+	return events, fault.Wrap(op, "", err)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/fault"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -88,12 +89,12 @@ func (e *Engine) GetIdentity(ctx context.Context, id string) (Identity, error) {
 	if err != nil {
 		return Identity{}, &Error{Kind: NotFound, Op: op, Subject: id, Err: store.ErrNotFound}
 	}
-	row, err := e.store.IdentityByID(ctx, e.pool, parsed)
+	row, err := e.tenant.Store.IdentityByID(ctx, e.tenant.Pool, parsed)
 	if err != nil {
-		return Identity{}, wrap(op, id, err)
+		return Identity{}, fault.Wrap(op, id, err)
 	}
 	identity, err := identityOf(&row)
-	return identity, wrap(op, id, err)
+	return identity, fault.Wrap(op, id, err)
 }
 
 // aliasMatchesMax is how many identities of one alias are named before it is called ambiguous.
@@ -107,10 +108,10 @@ func (e *Engine) FindIdentity(ctx context.Context, idOrAlias string) (Identity, 
 	if err == nil || KindOf(err) != NotFound {
 		return identity, err
 	}
-	rows, err := e.store.IdentitiesByAlias(ctx, e.pool, idOrAlias, aliasMatchesMax)
+	rows, err := e.tenant.Store.IdentitiesByAlias(ctx, e.tenant.Pool, idOrAlias, aliasMatchesMax)
 	switch {
 	case err != nil:
-		return Identity{}, wrap(op, idOrAlias, err)
+		return Identity{}, fault.Wrap(op, idOrAlias, err)
 	case len(rows) == 0:
 		return Identity{}, &Error{
 			Kind: NotFound, Op: op, Subject: idOrAlias,
@@ -128,5 +129,5 @@ func (e *Engine) FindIdentity(ctx context.Context, idOrAlias string) (Identity, 
 		}
 	}
 	identity, err = identityOf(&rows[0])
-	return identity, wrap(op, idOrAlias, err)
+	return identity, fault.Wrap(op, idOrAlias, err)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/muster-engine/muster/engine/fault"
 	"github.com/muster-engine/muster/filterql"
 	"github.com/muster-engine/muster/store"
 )
@@ -56,16 +57,16 @@ func (e *Engine) ListIdentities(ctx context.Context, params ListParams) (Identit
 	const op = "list identities"
 	query, err := e.identityQuery(ctx, params)
 	if err != nil {
-		return IdentityPage{}, wrap(op, "", err)
+		return IdentityPage{}, fault.Wrap(op, "", err)
 	}
 	page := IdentityPage{Identities: []Identity{}}
-	last, total, err := e.store.ListIdentities(ctx, e.pool, query, params.Count, func(row *store.Identity) error {
+	last, total, err := e.tenant.Store.ListIdentities(ctx, e.tenant.Pool, query, params.Count, func(row *store.Identity) error {
 		identity, err := identityOf(row)
 		page.Identities = append(page.Identities, identity)
 		return err
 	})
 	if err != nil {
-		return IdentityPage{}, wrap(op, "", err)
+		return IdentityPage{}, fault.Wrap(op, "", err)
 	}
 	if params.Count {
 		page.Total = &total
@@ -73,10 +74,10 @@ func (e *Engine) ListIdentities(ctx context.Context, params ListParams) (Identit
 	if last != nil {
 		page.Next, err = query.Order.Cursor(last)
 		if errors.Is(err, filterql.ErrCursorTooLong) {
-			return IdentityPage{}, invalid(op, "sorters", "%w: sort by another field", err)
+			return IdentityPage{}, fault.Invalidf(op, "sorters", "%w: sort by another field", err)
 		}
 	}
-	return page, wrap(op, "", err)
+	return page, fault.Wrap(op, "", err)
 }
 
 // identityQuery checks params and makes a query of them.
@@ -87,19 +88,19 @@ func (e *Engine) identityQuery(ctx context.Context, params ListParams) (store.Id
 	}
 	switch {
 	case query.Limit < 0 || query.Limit > filterql.LimitMax:
-		return query, invalid("list identities", "limit", "%d is given where 0 to %d is allowed", query.Limit,
+		return query, fault.Invalidf("list identities", "limit", "%d is given where 0 to %d is allowed", query.Limit,
 			filterql.LimitMax)
 	case query.Offset < 0:
-		return query, invalid("list identities", "offset", "%d is given where 0 or more is allowed", query.Offset)
+		return query, fault.Invalidf("list identities", "offset", "%d is given where 0 or more is allowed", query.Offset)
 	case params.After != "" && params.Offset > 0:
-		return query, invalid("list identities", "after", "a cursor and an offset exclude each other")
+		return query, fault.Invalidf("list identities", "after", "a cursor and an offset exclude each other")
 	}
 	switch params.DefaultFilter {
 	case "", CorrelatedOnly:
 		query.CorrelatedOnly = true
 	case NoDefault:
 	default:
-		return query, invalid("list identities", "defaultFilter", "%q is given where %s or %s is allowed",
+		return query, fault.Invalidf("list identities", "defaultFilter", "%q is given where %s or %s is allowed",
 			params.DefaultFilter, CorrelatedOnly, NoDefault)
 	}
 	schema, err := e.identitySchema(ctx, params.AnyField)
@@ -108,15 +109,15 @@ func (e *Engine) identityQuery(ctx context.Context, params ListParams) (store.Id
 	}
 	if strings.TrimSpace(params.Filters) != "" {
 		if query.Filter, err = filterql.ParseFilter(params.Filters, schema); err != nil {
-			return query, wrap("list identities", "filters", err)
+			return query, fault.Wrap("list identities", "filters", err)
 		}
 	}
 	if query.Order, err = filterql.ParseOrdering(params.Sorters, schema, "id"); err != nil {
-		return query, wrap("list identities", "sorters", err)
+		return query, fault.Wrap("list identities", "sorters", err)
 	}
 	if params.After != "" {
 		if query.After, err = query.Order.ParseCursor(params.After); err != nil {
-			return query, invalid("list identities", "after", "%w", err)
+			return query, fault.Invalidf("list identities", "after", "%w", err)
 		}
 	}
 	return query, nil
@@ -127,12 +128,12 @@ func (e *Engine) identitySchema(ctx context.Context, anyField bool) (*filterql.S
 	if !anyField {
 		return store.IdentitySchema(false), nil
 	}
-	c, err := e.currentConfiguration(ctx)
+	c, err := e.tenant.CurrentConfiguration(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var attributes []store.AttributeField
-	for name, a := range c.attributes {
+	for name, a := range c.Attributes {
 		attributes = append(attributes, store.AttributeField{Name: name, Multi: a.Multi})
 	}
 	return store.IdentitySchema(true, attributes...), nil
@@ -143,11 +144,11 @@ func (e *Engine) identitySchema(ctx context.Context, anyField bool) (*filterql.S
 func (e *Engine) ListStatement(ctx context.Context, params ListParams) (string, []any, error) {
 	query, err := e.identityQuery(ctx, params)
 	if err != nil {
-		return "", nil, wrap("explain the list", "", err)
+		return "", nil, fault.Wrap("explain the list", "", err)
 	}
-	text, arguments, err := e.store.ListStatement(query)
+	text, arguments, err := e.tenant.Store.ListStatement(query)
 	if err != nil {
-		return "", nil, wrap("explain the list", "", fmt.Errorf("compile: %w", err))
+		return "", nil, fault.Wrap("explain the list", "", fmt.Errorf("compile: %w", err))
 	}
 	return text, arguments, nil
 }

@@ -9,12 +9,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/event"
 	"github.com/muster-engine/muster/store"
 )
-
-// EventDeleted is the type of the event of a deletion, whose detail has the attributes that the identity had.
-const EventDeleted = "IDENTITY_DELETED"
 
 // OwnedLengthMax is how many characters the kind, the identifier and the name of an owned object may have.
 const OwnedLengthMax = 512
@@ -68,11 +66,11 @@ var kindOf = map[string]ObjectType{
 // ownedReferences returns everything that an identity owns: what is configured by type and name, then what the host has
 // registered by kind and ID.
 func (e *Engine) ownedReferences(ctx context.Context, q store.Querier, owner store.ID) ([]Reference, error) {
-	configured, err := e.store.OwnedConfigurations(ctx, q, owner)
+	configured, err := e.tenant.Store.OwnedConfigurations(ctx, q, owner)
 	if err != nil {
 		return nil, err
 	}
-	registered, err := e.store.OwnedObjects(ctx, q, owner)
+	registered, err := e.tenant.Store.OwnedObjects(ctx, q, owner)
 	if err != nil {
 		return nil, err
 	}
@@ -111,54 +109,54 @@ func (e *Engine) owned(ctx context.Context, q store.Querier, owner store.ID) ([]
 // the same by the members that search documents have.
 func (e *Engine) Ownership(ctx context.Context, identity string) ([]Association, error) {
 	const op = "list what the identity owns"
-	id, err := e.demandIdentity(ctx, op, identity)
+	id, err := e.tenant.DemandIdentity(ctx, op, identity)
 	if err != nil {
 		return nil, err
 	}
-	associations, err := e.owned(ctx, e.pool, id)
-	return associations, wrap(op, identity, err)
+	associations, err := e.owned(ctx, e.tenant.Pool, id)
+	return associations, fault.Wrap(op, identity, err)
 }
 
 // RegisterOwned notes that an identity owns an object of the host's, or that another identity does now.
 func (e *Engine) RegisterOwned(ctx context.Context, o OwnedObject) error {
-	err := e.inTx(ctx, func(tx pgx.Tx) error { return e.registerOwned(ctx, tx, o) })
-	return wrap("register the owned object", o.ID, err)
+	err := e.tenant.InTx(ctx, func(tx pgx.Tx) error { return e.registerOwned(ctx, tx, o) })
+	return fault.Wrap("register the owned object", o.ID, err)
 }
 
 // RegisterOwnedTx is [Engine.RegisterOwned] in the caller's transaction.
 func (e *Engine) RegisterOwnedTx(ctx context.Context, tx pgx.Tx, o OwnedObject) error {
-	return wrap("register the owned object", o.ID, e.registerOwned(ctx, tx, o))
+	return fault.Wrap("register the owned object", o.ID, e.registerOwned(ctx, tx, o))
 }
 
 func (e *Engine) registerOwned(ctx context.Context, tx pgx.Tx, o OwnedObject) error {
 	const op = "register the owned object"
 	for member, text := range map[string]string{"Kind": o.Kind, "ID": o.ID, "Name": o.Name} {
 		if text == "" && member != "Name" || len([]rune(text)) > OwnedLengthMax || !store.Storable(text) {
-			return invalid(op, member, "1 to %d characters without NUL are expected", OwnedLengthMax)
+			return fault.Invalidf(op, member, "1 to %d characters without NUL are expected", OwnedLengthMax)
 		}
 	}
-	owner, err := e.knownIdentity(ctx, tx, op, o.Owner)
+	owner, err := e.tenant.KnownIdentity(ctx, tx, op, o.Owner)
 	if err != nil {
 		return err
 	}
-	now := e.now()
-	return e.store.PutOwnedObject(ctx, tx, store.OwnedObject{Kind: o.Kind, ObjectID: o.ID, Name: o.Name,
+	now := e.tenant.Now()
+	return e.tenant.Store.PutOwnedObject(ctx, tx, store.OwnedObject{Kind: o.Kind, ObjectID: o.ID, Name: o.Name,
 		OwnerID: owner, Created: now, Modified: now})
 }
 
 // ForgetOwned notes that an object of the host's does not exist any more, or that nobody owns it.
 func (e *Engine) ForgetOwned(ctx context.Context, kind, id string) error {
-	err := e.inTx(ctx, func(tx pgx.Tx) error { return e.forgetOwned(ctx, tx, kind, id) })
-	return wrap("forget the owned object", id, err)
+	err := e.tenant.InTx(ctx, func(tx pgx.Tx) error { return e.forgetOwned(ctx, tx, kind, id) })
+	return fault.Wrap("forget the owned object", id, err)
 }
 
 // ForgetOwnedTx is [Engine.ForgetOwned] in the caller's transaction.
 func (e *Engine) ForgetOwnedTx(ctx context.Context, tx pgx.Tx, kind, id string) error {
-	return wrap("forget the owned object", id, e.forgetOwned(ctx, tx, kind, id))
+	return fault.Wrap("forget the owned object", id, e.forgetOwned(ctx, tx, kind, id))
 }
 
 func (e *Engine) forgetOwned(ctx context.Context, tx pgx.Tx, kind, id string) error {
-	err := e.store.DeleteOwnedObject(ctx, tx, kind, id)
+	err := e.tenant.Store.DeleteOwnedObject(ctx, tx, kind, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return &Error{Kind: NotFound, Op: "forget the owned object", Subject: id,
 			Err: errors.New("no such object is registered")}
@@ -171,42 +169,42 @@ func (e *Engine) forgetOwned(ctx context.Context, tx pgx.Tx, kind, id string) er
 // then.
 func (e *Engine) ReassignOwned(ctx context.Context, from, to string, objects ...Reference) (int, error) {
 	count := 0
-	err := e.inTx(ctx, func(tx pgx.Tx) (err error) {
+	err := e.tenant.InTx(ctx, func(tx pgx.Tx) (err error) {
 		count, err = e.reassignOwned(ctx, tx, from, to, objects)
 		return err
 	})
-	return count, wrap("reassign what the identity owns", from, err)
+	return count, fault.Wrap("reassign what the identity owns", from, err)
 }
 
 // ReassignOwnedTx is [Engine.ReassignOwned] in the caller's transaction. It locks the configuration first, so that the
 // caller does best to call it before its other writes.
 func (e *Engine) ReassignOwnedTx(ctx context.Context, tx pgx.Tx, from, to string, objects ...Reference) (int, error) {
 	count, err := e.reassignOwned(ctx, tx, from, to, objects)
-	return count, wrap("reassign what the identity owns", from, err)
+	return count, fault.Wrap("reassign what the identity owns", from, err)
 }
 
 func (e *Engine) reassignOwned(ctx context.Context, tx pgx.Tx, from, to string, objects []Reference) (int, error) {
 	const op = "reassign what the identity owns"
-	if _, err := e.store.LockConfiguration(ctx, tx); err != nil {
+	if _, err := e.tenant.Store.LockConfiguration(ctx, tx); err != nil {
 		return 0, err
 	}
-	giver, err := e.knownIdentity(ctx, tx, op, from)
+	giver, err := e.tenant.KnownIdentity(ctx, tx, op, from)
 	if err != nil {
 		return 0, err
 	}
-	taker, err := e.knownIdentity(ctx, tx, op, to)
+	taker, err := e.tenant.KnownIdentity(ctx, tx, op, to)
 	if err != nil {
 		return 0, err
 	}
-	successor, err := e.store.IdentityByID(ctx, tx, taker)
+	successor, err := e.tenant.Store.IdentityByID(ctx, tx, taker)
 	if err != nil {
 		return 0, err
 	}
-	configured, err := e.store.OwnedConfigurations(ctx, tx, giver)
+	configured, err := e.tenant.Store.OwnedConfigurations(ctx, tx, giver)
 	if err != nil {
 		return 0, err
 	}
-	registered, err := e.store.OwnedObjects(ctx, tx, giver)
+	registered, err := e.tenant.Store.OwnedObjects(ctx, tx, giver)
 	if err != nil {
 		return 0, err
 	}
@@ -224,12 +222,12 @@ func (e *Engine) reassignOwned(ctx context.Context, tx pgx.Tx, from, to string, 
 		}
 		return at >= 0
 	}
-	now, count, changed := e.now(), 0, false
+	now, count, changed := e.tenant.Now(), 0, false
 	for _, o := range configured {
 		if !wanted(string(kindOf[o.Table]), o.ID.String()) {
 			continue
 		}
-		if err := e.store.SetConfigurationOwner(ctx, tx, o, taker, successor.Name, now); err != nil {
+		if err := e.tenant.Store.SetConfigurationOwner(ctx, tx, o, taker, successor.Name, now); err != nil {
 			return 0, err
 		}
 		count, changed = count+1, true
@@ -238,7 +236,7 @@ func (e *Engine) reassignOwned(ctx context.Context, tx pgx.Tx, from, to string, 
 		if !wanted(o.Kind, o.ObjectID) {
 			continue
 		}
-		if err := e.store.ReassignOwnedObject(ctx, tx, o.Kind, o.ObjectID, giver, taker, now); err != nil {
+		if err := e.tenant.Store.ReassignOwnedObject(ctx, tx, o.Kind, o.ObjectID, giver, taker, now); err != nil {
 			return 0, err
 		}
 		count++
@@ -250,37 +248,31 @@ func (e *Engine) reassignOwned(ctx context.Context, tx pgx.Tx, from, to string, 
 	if !changed {
 		return count, nil
 	}
-	_, err = e.store.AdvanceConfiguration(ctx, tx)
+	_, err = e.tenant.Store.AdvanceConfiguration(ctx, tx)
 	return count, err
 }
 
 // ProtectIdentity protects an identity from being deleted, or ends that.
 func (e *Engine) ProtectIdentity(ctx context.Context, identity string, protected bool) error {
-	err := e.inTx(ctx, func(tx pgx.Tx) error { return e.protectIdentity(ctx, tx, identity, protected) })
-	return wrap("protect the identity", identity, err)
+	err := e.tenant.InTx(ctx, func(tx pgx.Tx) error { return e.protectIdentity(ctx, tx, identity, protected) })
+	return fault.Wrap("protect the identity", identity, err)
 }
 
 // ProtectIdentityTx is [Engine.ProtectIdentity] in the caller's transaction.
 func (e *Engine) ProtectIdentityTx(ctx context.Context, tx pgx.Tx, identity string, protected bool) error {
-	return wrap("protect the identity", identity, e.protectIdentity(ctx, tx, identity, protected))
+	return fault.Wrap("protect the identity", identity, e.protectIdentity(ctx, tx, identity, protected))
 }
 
 func (e *Engine) protectIdentity(ctx context.Context, tx pgx.Tx, identity string, protected bool) error {
 	id, known := store.IDOf(identity)
 	err := store.ErrNotFound
 	if known {
-		err = e.store.ProtectIdentity(ctx, tx, id, protected, e.now())
+		err = e.tenant.Store.ProtectIdentity(ctx, tx, id, protected, e.tenant.Now())
 	}
 	if errors.Is(err, store.ErrNotFound) {
-		return noIdentity("protect the identity", identity)
+		return fault.NoIdentity("protect the identity", identity)
 	}
 	return err
-}
-
-// deletedDetail is the detail of the event of a deletion, in the shape that the product's events have.
-type deletedDetail struct {
-	Identity   Reference     `json:"identity"`
-	Attributes attribute.Set `json:"attributes"`
 }
 
 // DeleteIdentity deletes an identity. One that is protected, or owns something ([Engine.Ownership]), is a Conflict that
@@ -288,18 +280,18 @@ type deletedDetail struct {
 // those who had it as their manager have none, and are marked for processing; what was to be done for it on sources is
 // cancelled; its history stays, and gets the event.
 func (e *Engine) DeleteIdentity(ctx context.Context, identity string) error {
-	err := e.inTx(ctx, func(tx pgx.Tx) error { return e.deleteIdentity(ctx, tx, identity) })
-	return wrap("delete the identity", identity, err)
+	err := e.tenant.InTx(ctx, func(tx pgx.Tx) error { return e.deleteIdentity(ctx, tx, identity) })
+	return fault.Wrap("delete the identity", identity, err)
 }
 
 // DeleteIdentityTx is [Engine.DeleteIdentity] in the caller's transaction.
 func (e *Engine) DeleteIdentityTx(ctx context.Context, tx pgx.Tx, identity string) error {
-	return wrap("delete the identity", identity, e.deleteIdentity(ctx, tx, identity))
+	return fault.Wrap("delete the identity", identity, e.deleteIdentity(ctx, tx, identity))
 }
 
 func (e *Engine) deleteIdentity(ctx context.Context, tx pgx.Tx, identity string) error {
 	const op = "delete the identity"
-	missing := noIdentity(op, identity)
+	missing := fault.NoIdentity(op, identity)
 	id, known := store.IDOf(identity)
 	if !known {
 		return missing
@@ -315,23 +307,23 @@ func (e *Engine) deleteIdentity(ctx context.Context, tx pgx.Tx, identity string)
 	if err != nil {
 		return err
 	}
-	cause := store.Cause{Task: store.NewID(), At: e.now()}
+	cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
 	published, err := identityOf(&row)
 	if err != nil {
 		return err
 	}
-	events, err := appendEvent(nil, [16]byte(id), EventDeleted, deletedDetail{
+	events, err := event.Append(nil, [16]byte(id), EventDeleted, event.Deleted{
 		Identity: Reference{Type: "IDENTITY", ID: published.ID, Name: row.Name}, Attributes: published.Attributes})
 	if err != nil {
 		return err
 	}
-	if err := e.store.AddEvents(ctx, tx, events, cause.At); err != nil {
+	if err := e.tenant.Store.AddEvents(ctx, tx, events, cause.At); err != nil {
 		return err
 	}
 	if err := e.removeIdentity(ctx, tx, id, reports, cause); err != nil {
 		return err
 	}
-	_, _, err = e.launchMarked(ctx, tx, cause, fmt.Sprintf("Process after the deletion of %s", id), nil)
+	_, _, err = e.tasks.LaunchMarked(ctx, tx, cause, fmt.Sprintf("Process after the deletion of %s", id), nil)
 	return err
 }
 
@@ -340,19 +332,19 @@ func (e *Engine) deleteIdentity(ctx context.Context, tx pgx.Tx, identity string)
 func (e *Engine) lockForDeletion(ctx context.Context, tx pgx.Tx, id store.ID) (reports []store.ID, exists bool,
 	err error,
 ) {
-	if _, err := e.store.ConfigurationVersion(ctx, tx); err != nil {
+	if _, err := e.tenant.Store.ConfigurationVersion(ctx, tx); err != nil {
 		return nil, false, err
 	}
-	if err := e.store.BeginDeletion(ctx, tx); err != nil {
+	if err := e.tenant.Store.BeginDeletion(ctx, tx); err != nil {
 		return nil, false, err
 	}
-	if err := e.store.ShareCorrelation(ctx, tx); err != nil {
+	if err := e.tenant.Store.ShareCorrelation(ctx, tx); err != nil {
 		return nil, false, err
 	}
-	if reports, err = e.store.ReportsOf(ctx, tx, id); err != nil {
+	if reports, err = e.tenant.Store.ReportsOf(ctx, tx, id); err != nil {
 		return nil, false, err
 	}
-	locked, err := e.store.LockIdentities(ctx, tx, append([]store.ID{id}, reports...))
+	locked, err := e.tenant.Store.LockIdentities(ctx, tx, append([]store.ID{id}, reports...))
 	return reports, slices.Contains(locked, id), err
 }
 
@@ -360,7 +352,7 @@ func (e *Engine) lockForDeletion(ctx context.Context, tx pgx.Tx, id store.ID) (r
 func (e *Engine) demandDeletable(ctx context.Context, tx pgx.Tx, op, identity string, id store.ID) (store.Identity,
 	error,
 ) {
-	row, err := e.store.IdentityByID(ctx, tx, id)
+	row, err := e.tenant.Store.IdentityByID(ctx, tx, id)
 	if err != nil {
 		return row, err
 	}
@@ -383,7 +375,7 @@ func (e *Engine) demandDeletable(ctx context.Context, tx pgx.Tx, op, identity st
 func (e *Engine) removeIdentity(ctx context.Context, tx pgx.Tx, id store.ID, reports []store.ID,
 	cause store.Cause,
 ) error {
-	s := e.store
+	s := e.tenant.Store
 	if err := s.LockKeys(ctx, tx); err != nil {
 		return err
 	}

@@ -1,6 +1,10 @@
 package engine
 
-import "context"
+import (
+	"context"
+
+	"github.com/muster-engine/muster/engine/fault"
+)
 
 // The kinds of a host's own objects that [Owned] has a member for. A host registers them, as any others, by
 // [Engine.RegisterOwned].
@@ -42,13 +46,13 @@ type OwnedReference struct {
 // and then what the host has registered, by ID.
 func (e *Engine) Owns(ctx context.Context, identity string) (Owned, error) {
 	const op = "list what the identity owns"
-	id, err := e.demandIdentity(ctx, op, identity)
+	id, err := e.tenant.DemandIdentity(ctx, op, identity)
 	if err != nil {
 		return Owned{}, err
 	}
-	references, err := e.ownedReferences(ctx, e.pool, id)
+	references, err := e.ownedReferences(ctx, e.tenant.Pool, id)
 	if err != nil {
-		return Owned{}, wrap(op, identity, err)
+		return Owned{}, fault.Wrap(op, identity, err)
 	}
 	return sortOwned(references), nil
 }

@@ -13,7 +13,13 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/criteria"
+	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/change"
+	"github.com/muster-engine/muster/engine/internal/processing"
+	"github.com/muster-engine/muster/engine/internal/task"
+	"github.com/muster-engine/muster/engine/internal/tenant"
 	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/filterql"
 	"github.com/muster-engine/muster/store"
@@ -170,17 +176,17 @@ func (e *Engine) Preview(ctx context.Context, params PreviewParams, each func(*P
 	if strings.TrimSpace(params.Filters) != "" {
 		schema, err := e.identitySchema(ctx, true)
 		if err != nil {
-			return PreviewTotals{}, wrap(op, "", err)
+			return PreviewTotals{}, fault.Wrap(op, "", err)
 		}
 		if filter, err = filterql.ParseFilter(params.Filters, schema); err != nil {
-			return PreviewTotals{}, wrap(op, "", err)
+			return PreviewTotals{}, fault.Wrap(op, "", err)
 		}
 	}
 	var ids []store.ID
 	if len(params.IDs) > 0 {
-		wanted, nobodys, err := parseIDs(op, params.IDs, ProcessIdentitiesMax)
+		wanted, nobodys, err := tenant.ParseIDs(op, params.IDs, ProcessIdentitiesMax)
 		if err == nil {
-			err = noIdentities(op, nobodys)
+			err = tenant.NoIdentities(op, nobodys)
 		}
 		if err != nil {
 			return PreviewTotals{}, err
@@ -190,14 +196,14 @@ func (e *Engine) Preview(ctx context.Context, params PreviewParams, each func(*P
 	}
 	return e.preview(ctx, &params, each, func(p *preview) (pager, error) {
 		if params.Profile != "" {
-			profile := p.before.profileByName(params.Profile)
+			profile := p.before.ProfileByName(params.Profile)
 			if profile == nil {
 				return nil, &Error{Kind: NotFound, Op: op, Subject: params.Profile,
 					Err: errors.New("there is no such identity profile")}
 			}
-			part := store.TaskPart{ProfileID: profile.id}
+			part := store.TaskPart{ProfileID: profile.RowID}
 			return func(limit int) ([]store.ID, error) {
-				page, err := e.store.PartIdentities(ctx, p.tx, &part, limit)
+				page, err := e.tenant.Store.PartIdentities(ctx, p.tx, &part, limit)
 				if len(page) > 0 {
 					part.AfterID = page[len(page)-1]
 				}
@@ -213,9 +219,9 @@ func (e *Engine) Preview(ctx context.Context, params PreviewParams, each func(*P
 			return p.everybody(filter), nil
 		}
 		for _, id := range ids {
-			found, err := e.store.IdentityStates(ctx, p.tx, []store.ID{id})
+			found, err := e.tenant.Store.IdentityStates(ctx, p.tx, []store.ID{id})
 			if err == nil && len(found) == 0 {
-				err = noIdentity(op, id.String())
+				err = fault.NoIdentity(op, id.String())
 			}
 			if err != nil {
 				return nil, err
@@ -231,20 +237,20 @@ func (e *Engine) previewTask(ctx context.Context, params *PreviewParams, each fu
 ) {
 	const op = "preview the task"
 	if len(params.Documents)+len(params.IDs) > 0 || params.Filters != "" {
-		return PreviewTotals{}, invalid(op, "", "a task is previewed by itself, without documents, IDs and filters")
+		return PreviewTotals{}, fault.Invalidf(op, "", "a task is previewed by itself, without documents, IDs and filters")
 	}
-	task, err := e.findTask(ctx, op, params.Task)
+	task, err := e.tasks.FindTask(ctx, op, params.Task)
 	if err != nil {
 		return PreviewTotals{}, err
 	}
 	return e.preview(ctx, params, each, func(p *preview) (pager, error) {
-		parts, err := e.store.TaskParts(ctx, p.tx, task.ID)
+		parts, err := e.tenant.Store.TaskParts(ctx, p.tx, task.ID)
 		if err != nil {
 			return nil, err
 		}
 		var last store.ID
 		requests := func(limit int) ([]store.ID, error) {
-			page, err := e.store.TaskIdentities(ctx, p.tx, task.ID, last, limit)
+			page, err := e.tenant.Store.TaskIdentities(ctx, p.tx, task.ID, last, limit)
 			if len(page) > 0 {
 				last = page[len(page)-1]
 			}
@@ -255,7 +261,7 @@ func (e *Engine) previewTask(ctx context.Context, params *PreviewParams, each fu
 				return page, err
 			}
 			for len(parts) > 0 {
-				page, err := e.store.PartIdentities(ctx, p.tx, &parts[0], limit)
+				page, err := e.tenant.Store.PartIdentities(ctx, p.tx, &parts[0], limit)
 				if err != nil || len(page) > 0 {
 					if len(page) > 0 {
 						parts[0].AfterID = page[len(page)-1]
@@ -286,8 +292,8 @@ type preview struct {
 	ctx      context.Context //nolint:containedctx // it lives as long as the call that the context belongs to
 	tx       pgx.Tx
 	cause    store.Cause
-	before   *configuration
-	proposed *configuration
+	before   *configuration.Configuration
+	proposed *configuration.Configuration
 	// gained and lost are the identities that would be found, and would not be found any more, by a key under which
 	// managers are looked for.
 	gained, lost map[string][]store.ID
@@ -308,12 +314,12 @@ func (e *Engine) preview(ctx context.Context, params *PreviewParams, each func(*
 ) (PreviewTotals, error) {
 	const op = "preview"
 	p := &preview{
-		e: e, ctx: ctx, cause: store.Cause{At: e.now()}, attributes: map[string]*AttributeTotal{},
+		e: e, ctx: ctx, cause: store.Cause{At: e.tenant.Now()}, attributes: map[string]*AttributeTotal{},
 		roles: map[store.ID]*RoleTotal{}, lifecycle: map[[2]string]int{}, operations: map[[2]string]int{},
 		trace: params.Trace, synchronize: params.Synchronize,
 	}
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err := store.InTx(ctx, e.pool, options, func(tx pgx.Tx) error {
+	err := store.InTx(ctx, e.tenant.Pool, options, func(tx pgx.Tx) error {
 		p.tx = tx
 		if err := p.propose(params.Documents); err != nil {
 			return err
@@ -325,10 +331,10 @@ func (e *Engine) preview(ctx context.Context, params *PreviewParams, each func(*
 		if err := p.findKeys(); err != nil {
 			return err
 		}
-		return p.run(next, func(b *batch) error { return p.show(b, each) })
+		return p.run(next, func(b *processing.Calculated) error { return p.show(b, each) })
 	})
 	if err != nil {
-		return p.totals, wrap(op, "", err)
+		return p.totals, fault.Wrap(op, "", err)
 	}
 	p.sum()
 	return p.totals, nil
@@ -336,26 +342,26 @@ func (e *Engine) preview(ctx context.Context, params *PreviewParams, each func(*
 
 // propose makes the configuration that the documents would make.
 func (p *preview) propose(documents []Document) error {
-	rows, err := p.e.store.LoadConfiguration(p.ctx, p.tx)
+	rows, err := p.e.tenant.Store.LoadConfiguration(p.ctx, p.tx)
 	if err != nil {
 		return err
 	}
-	if p.before, err = p.e.compile(rows); err != nil {
+	if p.before, err = p.e.tenant.Compile(rows); err != nil {
 		return err
 	}
-	a := newApplication(p.e, rows, p.before)
-	if err := a.putAll(documents); err != nil {
+	proposal, err := change.Propose(rows, p.before, documents, p.cause.At)
+	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(a.rows.Profiles, func(a, b store.Profile) int {
+	slices.SortStableFunc(proposal.Rows.Profiles, func(a, b store.Profile) int {
 		return cmp.Or(cmp.Compare(a.Priority, b.Priority), a.Created.Compare(b.Created), a.ID.Compare(b.ID))
 	})
-	if p.proposed, err = p.e.compile(a.rows); err != nil {
-		return &Error{Kind: Invalid, Op: "preview", Subject: placesOf(documents), Err: err}
+	if p.proposed, err = p.e.tenant.Compile(proposal.Rows); err != nil {
+		return &Error{Kind: Invalid, Op: "preview", Subject: change.PlacesOf(documents), Err: err}
 	}
-	p.changedRoles = a.roles
-	p.totals.Objects, p.totals.Notes = []AppliedObject{}, append(a.result.Notes, p.proposed.unmapped()...)
-	for _, object := range a.result.Objects {
+	p.changedRoles = proposal.Roles
+	p.totals.Objects, p.totals.Notes = []AppliedObject{}, append(proposal.Notes, p.proposed.Unmapped()...)
+	for _, object := range proposal.Objects {
 		if object.Action != Unchanged {
 			p.totals.Objects = append(p.totals.Objects, object)
 		}
@@ -366,7 +372,7 @@ func (p *preview) propose(documents []Document) error {
 func (p *preview) everybody(filter *filterql.Filter) pager {
 	var last store.ID
 	return func(limit int) ([]store.ID, error) {
-		page, err := p.e.store.IdentityIDs(p.ctx, p.tx, filter, last, limit)
+		page, err := p.e.tenant.Store.IdentityIDs(p.ctx, p.tx, filter, last, limit)
 		if len(page) > 0 {
 			last = page[len(page)-1]
 		}
@@ -383,14 +389,14 @@ func (p *preview) concerned() (pager, error) {
 	}
 	var changes []store.RoleChange
 	for _, id := range p.changedRoles {
-		changes = append(changes, store.RoleChange{Role: id, Members: p.proposed.members(p.proposed.roles[id]),
-			Access: !reflect.DeepEqual(p.before.roleAccess(id), p.proposed.roleAccess(id))})
+		changes = append(changes, store.RoleChange{Role: id, Members: p.proposed.Members(p.proposed.Roles[id]),
+			Access: !reflect.DeepEqual(p.before.RoleAccess(id), p.proposed.RoleAccess(id))})
 	}
-	ids, err := p.e.store.ConcernedByRoles(p.ctx, p.tx, changes, p.e.nextSlot(p.cause.At))
+	ids, err := p.e.tenant.Store.ConcernedByRoles(p.ctx, p.tx, changes, p.e.tasks.NextSlot(p.cause.At))
 	if err != nil {
 		return nil, err
 	}
-	all, err := p.e.store.CountPopulation(p.ctx, p.tx)
+	all, err := p.e.tenant.Store.CountPopulation(p.ctx, p.tx)
 	p.totals.Identities = int(all)
 	return func(limit int) ([]store.ID, error) {
 		page := ids[:min(limit, len(ids))]
@@ -400,23 +406,25 @@ func (p *preview) concerned() (pager, error) {
 }
 
 // run calculates identities under the proposed configuration.
-func (p *preview) run(next pager, visit func(*batch) error) error {
+func (p *preview) run(next pager, visit func(*processing.Calculated) error) error {
 	for {
-		page, err := next(p.e.config.BatchSize)
+		page, err := next(p.e.tenant.BatchSize)
 		if err != nil || len(page) == 0 {
 			return err
 		}
-		b := &batch{e: p.e, tx: p.tx, config: p.proposed, cause: p.cause, ids: page}
+		var synchronize []store.ID
 		if p.synchronize {
-			b.synchronize = page
+			synchronize = page
 		}
-		if err := b.snapshot(p.ctx); err != nil {
+		read, err := p.e.processor.ReadOnly(p.tx, p.proposed, p.cause.At).Read(p.ctx, page, synchronize)
+		if err != nil {
 			return err
 		}
-		if err := b.compute(); err != nil {
+		calculated, err := read.Calculate()
+		if err != nil {
 			return err
 		}
-		if err := visit(b); err != nil {
+		if err := visit(calculated); err != nil {
 			return err
 		}
 	}
@@ -430,15 +438,15 @@ func (p *preview) findKeys() error {
 		return nil
 	}
 	p.gained, p.lost = map[string][]store.ID{}, map[string][]store.ID{}
-	return p.run(p.everybody(nil), func(b *batch) error {
-		for i := range b.changes {
-			c := &b.changes[i]
+	return p.run(p.everybody(nil), func(b *processing.Calculated) error {
+		for i := range b.Changes {
+			c := &b.Changes[i]
 			id := c.After.ID
-			was, is := p.before.identityKeys(&c.Before.Attributes), p.proposed.identityKeys(&c.After.Attributes)
-			for _, k := range appendMissing(nil, id, was, is) {
+			was, is := p.before.IdentityKeys(&c.Before.Attributes), p.proposed.IdentityKeys(&c.After.Attributes)
+			for _, k := range configuration.AppendMissing(nil, id, was, is) {
 				p.lost[k.Key] = append(p.lost[k.Key], id)
 			}
-			for _, k := range appendMissing(nil, id, is, was) {
+			for _, k := range configuration.AppendMissing(nil, id, is, was) {
 				p.gained[k.Key] = append(p.gained[k.Key], id)
 			}
 		}
@@ -450,7 +458,7 @@ func (p *preview) findKeys() error {
 // calculates otherwise.
 func (p *preview) managerAttributes() []string {
 	var names []string
-	for _, source := range p.proposed.sources {
+	for _, source := range p.proposed.Sources {
 		m := source.ManagerCorrelation
 		if m != nil && m.IdentityAttributeName != "" && !p.sameMappings(m.IdentityAttributeName) {
 			names = append(names, m.IdentityAttributeName)
@@ -460,41 +468,31 @@ func (p *preview) managerAttributes() []string {
 }
 
 func (p *preview) sameMappings(name string) bool {
-	if len(p.before.profiles) != len(p.proposed.profiles) || p.before.keyed[name] != p.proposed.keyed[name] {
+	if len(p.before.Profiles) != len(p.proposed.Profiles) || p.before.Keyed[name] != p.proposed.Keyed[name] {
 		return false
 	}
 	var changed []string
-	for transform, definition := range p.proposed.transforms {
-		if !sameJSON(definition, p.before.transforms[transform]) {
+	for transform, definition := range p.proposed.Transforms {
+		if !change.SameJSON(definition, p.before.Transforms[transform]) {
 			changed = append(changed, transform)
 		}
 	}
-	for i := range p.proposed.profiles {
-		before, after := &p.before.profiles[i], &p.proposed.profiles[i]
-		if before.id != after.id || after.refersTo(changed) ||
-			!sameJSON(before.mapping(name), after.mapping(name)) {
+	for i := range p.proposed.Profiles {
+		before, after := &p.before.Profiles[i], &p.proposed.Profiles[i]
+		if before.RowID != after.RowID || after.RefersTo(changed) ||
+			!change.SameJSON(before.Mapping(name), after.Mapping(name)) {
 			return false
 		}
 	}
 	return true
 }
 
-// mapping returns the definition of the mapping of an attribute, null for none.
-func (p *configuredProfile) mapping(name string) []byte {
-	for _, m := range p.AttributeConfig.Transforms {
-		if m.IdentityAttributeName == name {
-			return m.TransformDefinition
-		}
-	}
-	return []byte("null")
-}
-
 // find is [store.Store.FindByKeys] under the proposed configuration.
 func (p *preview) find(ctx context.Context, q store.Querier, keys []string) ([]store.KeyMatch, error) {
 	if p.gained == nil {
-		return p.e.store.FindByKeys(ctx, q, keys)
+		return p.e.tenant.Store.FindByKeys(ctx, q, keys)
 	}
-	holders, err := p.e.store.KeyHolders(ctx, q, keys)
+	holders, err := p.e.tenant.Store.KeyHolders(ctx, q, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -515,14 +513,14 @@ func (p *preview) find(ctx context.Context, q store.Querier, keys []string) ([]s
 }
 
 // show adds the changes of a batch to the totals and passes them on.
-func (p *preview) show(b *batch, each func(*PreviewChange) error) error {
-	if err := b.findManagers(p.ctx, p.find); err != nil {
+func (p *preview) show(b *processing.Calculated, each func(*PreviewChange) error) error {
+	if err := b.FindManagers(p.ctx, p.find); err != nil {
 		return err
 	}
-	for i := range b.changes {
-		c := &b.changes[i]
-		b.count(c)
-		shown := p.change(c, &b.snapshots[i])
+	for i := range b.Changes {
+		c := &b.Changes[i]
+		processing.Count(&p.counts, c)
+		shown := p.change(c, &b.Snapshots[i])
 		p.add(c)
 		if !c.Differs() {
 			continue
@@ -531,7 +529,6 @@ func (p *preview) show(b *batch, each func(*PreviewChange) error) error {
 			return err
 		}
 	}
-	p.counts = addCounts(p.counts, b.sum())
 	return nil
 }
 
@@ -543,8 +540,8 @@ func (p *preview) change(c *refresh.Change, s *refresh.Snapshot) PreviewChange {
 		LifecycleState: previewText(from.LifecycleState, to.LifecycleState),
 		IdentityState:  previewText(from.IdentityState, to.IdentityState),
 		Manager:        previewText(from.ManagerID.String(), to.ManagerID.String()),
-		Profile: previewText(p.before.profileName(from.ProfileID),
-			p.proposed.profileName(to.ProfileID)),
+		Profile: previewText(p.before.ProfileName(from.ProfileID),
+			p.proposed.ProfileName(to.ProfileID)),
 		Recovers: from.ProcessingState == refresh.StateError && to.ProcessingState != refresh.StateError,
 	}
 	if from.ProfileID == to.ProfileID {
@@ -565,17 +562,17 @@ func (p *preview) change(c *refresh.Change, s *refresh.Snapshot) PreviewChange {
 	}
 	for i := range c.Gained {
 		id := c.Gained[i].ID
-		shown.RolesGained = append(shown.RolesGained, p.role(id, p.proposed.roles[id].whyGained(), c, s))
+		shown.RolesGained = append(shown.RolesGained, p.role(id, p.proposed.Roles[id].WhyGained(), c, s))
 	}
 	for _, loss := range c.Lost {
 		id := loss.RoleID
-		shown.RolesLost = append(shown.RolesLost, p.role(id, p.proposed.roles[id].whyLost(loss.Expired), c, s))
+		shown.RolesLost = append(shown.RolesLost, p.role(id, p.proposed.Roles[id].WhyLost(loss.Expired), c, s))
 	}
 	for i := range c.Access.Open {
 		o := &c.Access.Open[i]
-		source := p.proposed.sources[o.SourceID]
+		source := p.proposed.Sources[o.SourceID]
 		shown.Operations = append(shown.Operations, PreviewOperation{
-			Source:         Reference{Type: string(TypeSource), ID: source.id.String(), Name: source.Name},
+			Source:         Reference{Type: string(TypeSource), ID: source.RowID.String(), Name: source.Name},
 			NativeIdentity: o.NativeIdentity, Operation: string(o.Kind), Attributes: o.Attributes, Reason: o.Reason,
 			Manual: o.Manual})
 	}
@@ -587,10 +584,10 @@ func (p *preview) change(c *refresh.Change, s *refresh.Snapshot) PreviewChange {
 
 func (p *preview) role(id store.ID, reason string, c *refresh.Change, s *refresh.Snapshot) PreviewRole {
 	shown := PreviewRole{ID: id.String(), Name: p.roleName(id), Reason: reason}
-	if role := p.proposed.roles[id]; p.trace && role != nil && role.criterion != nil {
+	if role := p.proposed.Roles[id]; p.trace && role != nil && role.Criterion != nil {
 		facts := refresh.FactsOf(c.After, s.Accounts)
-		explanation := role.criterion.Explain(&facts)
-		p.proposed.nameSources(&explanation)
+		explanation := role.Criterion.Explain(&facts)
+		p.proposed.NameSources(&explanation)
 		shown.Criterion = &explanation
 	}
 	return shown
@@ -603,17 +600,8 @@ func previewText(from, to string) *PreviewText {
 	return &PreviewText{from, to}
 }
 
-func (c *configuration) profileName(id store.ID) string {
-	for i := range c.profiles {
-		if c.profiles[i].id == id {
-			return c.profiles[i].Name
-		}
-	}
-	return ""
-}
-
 func (p *preview) roleName(id store.ID) string {
-	if role := p.proposed.roles[id]; role != nil {
+	if role := p.proposed.Roles[id]; role != nil {
 		return role.Name
 	}
 	return id.String()
@@ -652,7 +640,7 @@ func (p *preview) add(c *refresh.Change) {
 	}
 	for i := range c.Access.Open {
 		o := &c.Access.Open[i]
-		p.operations[[2]string{p.proposed.sources[o.SourceID].Name, string(o.Kind)}]++
+		p.operations[[2]string{p.proposed.Sources[o.SourceID].Name, string(o.Kind)}]++
 	}
 	if c.Before.LifecycleState != c.After.LifecycleState {
 		p.lifecycle[[2]string{c.Before.LifecycleState, c.After.LifecycleState}]++
@@ -708,9 +696,9 @@ func (p *preview) sum() {
 	})
 	sums := &store.TaskGuard{Population: int64(t.Identities), RoleLosers: p.counts.RoleLosers,
 		LifecycleChanged: p.counts.LifecycleChanged, Deactivated: p.counts.Deactivated}
-	guard := p.e.config.Guard
-	limit := guard.limit(sums.Population)
-	if err := guard.check(sums, &p.counts); err != nil {
+	guard := p.e.tenant.Guard
+	limit := guard.Limit(sums.Population)
+	if err := task.CheckGuard(guard, sums, &p.counts); err != nil {
 		t.Held = fmt.Sprintf("a run that does this would be held: of %d identities %d would lose a role, %d change "+
 			"their lifecycle state and %d cease to be active, and %d may", sums.Population, sums.RoleLosers,
 			sums.LifecycleChanged, sums.Deactivated, limit)

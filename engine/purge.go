@@ -6,6 +6,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/registration"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -60,13 +62,13 @@ func (e *Engine) Purge(ctx context.Context, options PurgeOptions) (PurgeResult, 
 	}
 	for more := true; more; {
 		var step purge
-		err := e.inTx(ctx, func(tx pgx.Tx) (err error) {
+		err := e.tenant.InTx(ctx, func(tx pgx.Tx) (err error) {
 			step = p // what a transaction that is run again had counted does not count
 			more, err = step.step(ctx, tx)
 			return err
 		})
 		if err != nil {
-			return p.result, wrap("purge", "", err)
+			return p.result, fault.Wrap("purge", "", err)
 		}
 		p = step
 	}
@@ -82,7 +84,7 @@ func (e *Engine) PurgeTx(ctx context.Context, tx pgx.Tx, options PurgeOptions) (
 	for more := true; more; {
 		var err error
 		if more, err = p.step(ctx, tx); err != nil {
-			return PurgeResult{}, wrap("purge", "", err)
+			return PurgeResult{}, fault.Wrap("purge", "", err)
 		}
 	}
 	return p.result, nil
@@ -105,7 +107,7 @@ func (p *purge) validate() error {
 	}{{"Events", p.options.Events}, {"Operations", p.options.Operations}, {"Slots", p.options.Slots},
 		{"Tasks", p.options.Tasks}} {
 		if kept.time < 0 {
-			return invalid("purge", kept.member, "%s is negative: how long something is kept is expected", kept.time)
+			return fault.Invalidf("purge", kept.member, "%s is negative: how long something is kept is expected", kept.time)
 		}
 	}
 	return nil
@@ -113,7 +115,7 @@ func (p *purge) validate() error {
 
 // step removes the next rows, and reports whether there may be more.
 func (p *purge) step(ctx context.Context, tx pgx.Tx) (more bool, err error) {
-	now, s := p.e.now(), p.e.store
+	now, s := p.e.tenant.Now(), p.e.tenant.Store
 	var rows int64
 	switch p.phase {
 	case 0:
@@ -133,7 +135,7 @@ func (p *purge) step(ctx context.Context, tx pgx.Tx) (more bool, err error) {
 
 // rest removes what there is little of.
 func (p *purge) rest(ctx context.Context, tx pgx.Tx, now time.Time) (err error) {
-	s := p.e.store
+	s := p.e.tenant.Store
 	if p.result.Tasks, err = s.PurgeTasks(ctx, tx, now.Add(-p.options.Tasks)); err != nil {
 		return err
 	}
@@ -141,6 +143,6 @@ func (p *purge) rest(ctx context.Context, tx pgx.Tx, now time.Time) (err error) 
 	if p.result.Slots, err = s.PurgeSlots(ctx, tx, now.Add(-max(p.options.Slots, 7*24*time.Hour))); err != nil {
 		return err
 	}
-	p.result.Tokens, err = s.PurgeTokens(ctx, tx, now.Add(-tokenRetention))
+	p.result.Tokens, err = s.PurgeTokens(ctx, tx, now.Add(-registration.TokenRetention))
 	return err
 }

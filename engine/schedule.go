@@ -6,46 +6,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/registration"
+	"github.com/muster-engine/muster/engine/internal/task"
 	"github.com/muster-engine/muster/store"
 )
-
-// slotHours are the hours of scheduled processing, in the tenant's time zone: the published times.
-var slotHours = []int{8, 20}
-
-// slotsAround returns the slots of the days around a time, the earliest first. A local time that a change of the clocks
-// skips or repeats stands for the one that [time.Date] takes.
-func (e *Engine) slotsAround(at time.Time) []time.Time {
-	local := at.In(e.config.Location)
-	var slots []time.Time
-	for day := -2; day <= 2; day++ {
-		for _, hour := range slotHours {
-			slots = append(slots, time.Date(local.Year(), local.Month(), local.Day()+day, hour, 0, 0, 0,
-				e.config.Location))
-		}
-	}
-	return slots
-}
-
-// nextSlot returns the first slot after a time.
-func (e *Engine) nextSlot(at time.Time) time.Time {
-	for _, slot := range e.slotsAround(at) {
-		if slot.After(at) {
-			return slot
-		}
-	}
-	panic("unreachable: two days hold a slot")
-}
-
-// lastSlot returns the last slot that is not after a time.
-func (e *Engine) lastSlot(at time.Time) time.Time {
-	var last time.Time
-	for _, slot := range e.slotsAround(at) {
-		if !slot.After(at) {
-			last = slot
-		}
-	}
-	return last
-}
 
 // ScheduleResult says what [Engine.RunSchedule] found to do.
 type ScheduleResult struct {
@@ -55,9 +20,6 @@ type ScheduleResult struct {
 	Tasks []string
 }
 
-// stalledAfter is how long a task may do nothing before another job is made for it.
-const stalledAfter = time.Minute
-
 // RunSchedule does what is due by the clock: it begins the last slot, 08:00 or 20:00 in the tenant's time zone, unless
 // an engine has begun it, and launches the processing of the identities that are due, of those between the slots whose
 // dates have come, the aggregation of sources by their schedules, and again what a worker did that is gone. A started
@@ -65,29 +27,29 @@ const stalledAfter = time.Minute
 // were missed only the last one is made up for.
 func (e *Engine) RunSchedule(ctx context.Context) (ScheduleResult, error) {
 	const op = "run the schedule"
-	now := e.now()
-	slot := e.lastSlot(now)
-	due, err := e.store.FindDue(ctx, e.pool, e.config.JobSchema, store.DueTimes{Slot: slot.UTC(), Now: now,
-		StalledSince: now.Add(-stalledAfter), TokensBefore: now.Add(-tokenRetention),
+	now := e.tenant.Now()
+	slot := e.tasks.LastSlot(now)
+	due, err := e.tenant.Store.FindDue(ctx, e.tenant.Pool, e.tenant.JobSchema, store.DueTimes{Slot: slot.UTC(), Now: now,
+		StalledSince: now.Add(-task.StalledAfter), TokensBefore: now.Add(-registration.TokenRetention),
 		TasksBefore: now.Add(-TaskRetention)})
 	if err != nil {
-		return ScheduleResult{}, wrap(op, "", err)
+		return ScheduleResult{}, fault.Wrap(op, "", err)
 	}
 	result, err := e.runIdentities(ctx, slot, due)
 	if err != nil {
-		return result, wrap(op, "", err)
+		return result, fault.Wrap(op, "", err)
 	}
-	if err := e.runAggregations(ctx); err != nil {
-		return result, wrap(op, "", err)
+	if err := e.aggregator.RunAggregations(ctx); err != nil {
+		return result, fault.Wrap(op, "", err)
 	}
-	return result, wrap(op, "", e.tidy(ctx, due))
+	return result, fault.Wrap(op, "", e.tidy(ctx, due))
 }
 
 // runIdentities launches the processing of the identities that are due, at a slot that is to be begun or between two.
 func (e *Engine) runIdentities(ctx context.Context, slot time.Time, due store.Due) (ScheduleResult, error) {
 	var result ScheduleResult
 	if due.Slot {
-		err := e.inTx(ctx, func(tx pgx.Tx) (err error) {
+		err := e.tenant.InTx(ctx, func(tx pgx.Tx) (err error) {
 			result, err = e.runSlot(ctx, tx, slot, due.Identities)
 			return err
 		})
@@ -108,8 +70,8 @@ func (e *Engine) runIdentities(ctx context.Context, slot time.Time, due store.Du
 // runSlot begins a slot, if nobody has. Where nobody was due its task has ended at once: it is there for those who look
 // for the run. Whose time comes meanwhile is found by the next look at the clock.
 func (e *Engine) runSlot(ctx context.Context, tx pgx.Tx, slot time.Time, due bool) (ScheduleResult, error) {
-	cause := store.Cause{Task: store.NewID(), At: e.now()}
-	taken, err := e.store.TakeSlot(ctx, tx, slot.UTC(), cause.Task, cause.At)
+	cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
+	taken, err := e.tenant.Store.TakeSlot(ctx, tx, slot.UTC(), cause.Task, cause.At)
 	if err != nil || !taken {
 		return ScheduleResult{}, err
 	}
@@ -117,29 +79,29 @@ func (e *Engine) runSlot(ctx context.Context, tx pgx.Tx, slot time.Time, due boo
 		Description: "Scheduled processing of " + slot.Format("2006-01-02 15:04 MST")}
 	result := ScheduleResult{Slot: slot, Tasks: []string{cause.Task.String()}}
 	if due {
-		count, err := e.store.RequestDueRefresh(ctx, tx, "scheduled", cause)
+		count, err := e.tenant.Store.RequestDueRefresh(ctx, tx, "scheduled", cause)
 		if err != nil {
 			return ScheduleResult{}, err
 		}
 		task.Population = int64(count)
 	}
 	if task.Population == 0 {
-		return result, e.addEnded(ctx, tx, cause, task)
+		return result, e.tasks.AddEnded(ctx, tx, cause, task)
 	}
-	if err := e.store.NoteSlot(ctx, tx, slot.UTC(), task.Population); err != nil {
+	if err := e.tenant.Store.NoteSlot(ctx, tx, slot.UTC(), task.Population); err != nil {
 		return ScheduleResult{}, err
 	}
 	if err := e.setPopulation(ctx, tx, task); err != nil {
 		return ScheduleResult{}, err
 	}
-	return result, e.launch(ctx, tx, cause, task)
+	return result, e.tasks.Launch(ctx, tx, cause, task)
 }
 
 // setPopulation makes the guard's limit of a scheduled run a share of all identities: of those that happen to be due
 // together, most may well change.
 func (e *Engine) setPopulation(ctx context.Context, tx pgx.Tx, task *store.Task) (err error) {
-	if task.Population > int64(e.config.Guard.Minimum) {
-		task.Population, err = e.store.CountPopulation(ctx, tx)
+	if task.Population > int64(e.tenant.Guard.Minimum) {
+		task.Population, err = e.tenant.Store.CountPopulation(ctx, tx)
 	}
 	return err
 }
@@ -148,10 +110,10 @@ func (e *Engine) setPopulation(ctx context.Context, tx pgx.Tx, task *store.Task)
 // none.
 func (e *Engine) runDue(ctx context.Context) (string, error) {
 	var id string
-	err := e.inTx(ctx, func(tx pgx.Tx) error {
+	err := e.tenant.InTx(ctx, func(tx pgx.Tx) error {
 		id = ""
-		cause := store.Cause{Task: store.NewID(), At: e.now()}
-		count, err := e.store.RequestDueRefresh(ctx, tx, "due", cause)
+		cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
+		count, err := e.tenant.Store.RequestDueRefresh(ctx, tx, "due", cause)
 		if err != nil || count == 0 {
 			return err
 		}
@@ -161,7 +123,7 @@ func (e *Engine) runDue(ctx context.Context) (string, error) {
 			return err
 		}
 		id = cause.Task.String()
-		return e.launch(ctx, tx, cause, task)
+		return e.tasks.Launch(ctx, tx, cause, task)
 	})
 	return id, err
 }
@@ -177,9 +139,9 @@ func (e *Engine) tidy(ctx context.Context, due store.Due) error {
 	if !due.Forsaken {
 		return nil
 	}
-	forsaken, err := e.store.ForsakenTasks(ctx, e.pool)
+	forsaken, err := e.tenant.Store.ForsakenTasks(ctx, e.tenant.Pool)
 	for _, task := range forsaken {
-		if err := e.release(ctx, task); err != nil {
+		if err := e.tasks.Release(ctx, task); err != nil {
 			return err
 		}
 	}
@@ -187,15 +149,15 @@ func (e *Engine) tidy(ctx context.Context, due store.Due) error {
 }
 
 func (e *Engine) requeueAndForget(ctx context.Context) error {
-	return e.inTx(ctx, func(tx pgx.Tx) error {
-		now := e.now()
-		if _, err := e.requeue(ctx, tx, now, now.Add(-stalledAfter)); err != nil {
+	return e.tenant.InTx(ctx, func(tx pgx.Tx) error {
+		now := e.tenant.Now()
+		if _, err := e.tasks.Requeue(ctx, tx, now, now.Add(-task.StalledAfter)); err != nil {
 			return err
 		}
-		if err := e.store.DeleteTokens(ctx, tx, now.Add(-tokenRetention)); err != nil {
+		if err := e.tenant.Store.DeleteTokens(ctx, tx, now.Add(-registration.TokenRetention)); err != nil {
 			return err
 		}
-		return e.store.DeleteTasks(ctx, tx, now.Add(-TaskRetention))
+		return e.tenant.Store.DeleteTasks(ctx, tx, now.Add(-TaskRetention))
 	})
 }
 
@@ -216,13 +178,13 @@ type Schedule struct {
 
 // Schedule returns the next slots and the last ones, at most limit.
 func (e *Engine) Schedule(ctx context.Context, limit int) (Schedule, error) {
-	s := Schedule{TimeZone: e.config.Location.String(), Last: []Slot{}}
-	next := e.nextSlot(e.now())
-	s.Next = []Slot{{Slot: next}, {Slot: e.nextSlot(next)}}
-	rows, err := e.store.Slots(ctx, e.pool, limit)
+	s := Schedule{TimeZone: e.tenant.Location.String(), Last: []Slot{}}
+	next := e.tasks.NextSlot(e.tenant.Now())
+	s.Next = []Slot{{Slot: next}, {Slot: e.tasks.NextSlot(next)}}
+	rows, err := e.tenant.Store.Slots(ctx, e.tenant.Pool, limit)
 	for _, row := range rows {
-		s.Last = append(s.Last, Slot{row.Slot.In(e.config.Location), utc(&row.Begun), row.TaskID.String(),
+		s.Last = append(s.Last, Slot{row.Slot.In(e.tenant.Location), utc(&row.Begun), row.TaskID.String(),
 			row.Identities})
 	}
-	return s, wrap("show the schedule", "", err)
+	return s, fault.Wrap("show the schedule", "", err)
 }

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+
+	"github.com/muster-engine/muster/engine/fault"
 )
 
 // Statistics are counts over everything that the tenant has.
@@ -25,17 +27,17 @@ type SourceStatistics struct {
 // Statistics counts. It reads everything, so it is for people to look at, not for a hot path.
 func (e *Engine) Statistics(ctx context.Context) (Statistics, error) {
 	const op = "count"
-	counts, err := e.store.CountIdentityStates(ctx, e.pool)
+	counts, err := e.tenant.Store.CountIdentityStates(ctx, e.tenant.Pool)
 	if err != nil {
-		return Statistics{}, wrap(op, "", err)
+		return Statistics{}, fault.Wrap(op, "", err)
 	}
-	accounts, err := e.store.CountAccounts(ctx, e.pool)
+	accounts, err := e.tenant.Store.CountAccounts(ctx, e.tenant.Pool)
 	if err != nil {
-		return Statistics{}, wrap(op, "", err)
+		return Statistics{}, fault.Wrap(op, "", err)
 	}
-	pending, err := e.store.CountPending(ctx, e.pool)
+	pending, err := e.tenant.Store.CountPending(ctx, e.tenant.Pool)
 	if err != nil {
-		return Statistics{}, wrap(op, "", err)
+		return Statistics{}, fault.Wrap(op, "", err)
 	}
 	s := Statistics{
 		Identities: counts.Identities, Correlated: counts.Correlated, Managers: counts.Managers,

@@ -9,8 +9,25 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/task"
 	"github.com/muster-engine/muster/store"
 )
+
+// AttributeSyncConfig returns the attributes of a source, named by ID or by name, that can be synchronized, and whether
+// they are. The source's attributeSyncConfig changes that, which Apply takes.
+func (e *Engine) AttributeSyncConfig(ctx context.Context, source string) (AttributeSyncConfig, error) {
+	const op = "show the attribute synchronization"
+	s, err := e.tenant.SourceNamed(ctx, op, source)
+	if err != nil {
+		return AttributeSyncConfig{}, err
+	}
+	attributes, err := s.SyncAttributes()
+	return AttributeSyncConfig{
+		Source:     Reference{Type: string(TypeSource), ID: s.RowID.String(), Name: s.Name},
+		Attributes: attributes,
+	}, fault.Wrap(op, source, err)
+}
 
 // SynchronizeInterval is the least time between two synchronizations of one identity that are asked for: the published
 // limit.
@@ -35,27 +52,27 @@ type SyncPayload struct {
 // is RateLimited and tells how long to wait, whichever process asked first.
 func (e *Engine) SynchronizeAttributes(ctx context.Context, identity string) (IdentitySyncJob, error) {
 	var job IdentitySyncJob
-	err := e.inTx(ctx, func(tx pgx.Tx) (err error) {
+	err := e.tenant.InTx(ctx, func(tx pgx.Tx) (err error) {
 		job, err = e.synchronizeAttributes(ctx, tx, identity)
 		return err
 	})
-	return job, wrap("synchronize the attributes", identity, err)
+	return job, fault.Wrap("synchronize the attributes", identity, err)
 }
 
 // SynchronizeAttributesTx is [Engine.SynchronizeAttributes] in the caller's transaction.
 func (e *Engine) SynchronizeAttributesTx(ctx context.Context, tx pgx.Tx, identity string) (IdentitySyncJob, error) {
 	job, err := e.synchronizeAttributes(ctx, tx, identity)
-	return job, wrap("synchronize the attributes", identity, err)
+	return job, fault.Wrap("synchronize the attributes", identity, err)
 }
 
 func (e *Engine) synchronizeAttributes(ctx context.Context, tx pgx.Tx, identity string) (IdentitySyncJob, error) {
 	const op = "synchronize the attributes"
-	id, err := e.knownIdentity(ctx, tx, op, identity)
+	id, err := e.tenant.KnownIdentity(ctx, tx, op, identity)
 	if err != nil {
 		return IdentitySyncJob{}, err
 	}
-	cause := store.Cause{Task: store.NewID(), At: e.now()}
-	last, ok, err := e.store.BeginSynchronization(ctx, tx, id, cause.At, SynchronizeInterval)
+	cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
+	last, ok, err := e.tenant.Store.BeginSynchronization(ctx, tx, id, cause.At, SynchronizeInterval)
 	if err != nil {
 		return IdentitySyncJob{}, err
 	}
@@ -64,10 +81,10 @@ func (e *Engine) synchronizeAttributes(ctx context.Context, tx pgx.Tx, identity 
 			RetryAfter: last.Add(SynchronizeInterval).Sub(cause.At),
 			Err:        fmt.Errorf("it was asked for less than %s ago", SynchronizeInterval)}
 	}
-	if err := e.store.RequestSynchronization(ctx, tx, []store.ID{id}, cause); err != nil {
+	if err := e.tenant.Store.RequestSynchronization(ctx, tx, []store.ID{id}, cause); err != nil {
 		return IdentitySyncJob{}, err
 	}
-	err = e.launch(ctx, tx, cause, &store.Task{Description: "Synchronize the attributes of an identity",
+	err = e.tasks.Launch(ctx, tx, cause, &store.Task{Description: "Synchronize the attributes of an identity",
 		Population: 1, TargetType: store.NullText("IDENTITY"), TargetID: id})
 	return syncJob(cause.Task, "SYNCHRONIZE_IDENTITY_ATTRIBUTES", "identityId", id), err
 }
@@ -85,34 +102,34 @@ func syncJob(task store.ID, kind, member string, subject store.ID) IdentitySyncJ
 // name.
 func (e *Engine) SynchronizeSource(ctx context.Context, name string) (IdentitySyncJob, error) {
 	const op = "synchronize the source"
-	source, err := e.sourceNamed(ctx, op, name)
+	source, err := e.tenant.SourceNamed(ctx, op, name)
 	if err != nil {
 		return IdentitySyncJob{}, err
 	}
 	var job IdentitySyncJob
-	err = e.inTx(ctx, func(tx pgx.Tx) error {
-		cause := store.Cause{Task: store.NewID(), At: e.now()}
-		if err := e.store.RequestSourceSynchronization(ctx, tx, source.id, cause); err != nil {
+	err = e.tenant.InTx(ctx, func(tx pgx.Tx) error {
+		cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
+		if err := e.tenant.Store.RequestSourceSynchronization(ctx, tx, source.RowID, cause); err != nil {
 			return err
 		}
-		population, err := e.store.CountTaskRequests(ctx, tx, cause.Task)
+		population, err := e.tenant.Store.CountTaskRequests(ctx, tx, cause.Task)
 		if err != nil {
 			return err
 		}
-		job = syncJob(cause.Task, "SYNCHRONIZE_SOURCE_ATTRIBUTES", "sourceId", source.id)
-		err = e.launch(ctx, tx, cause, &store.Task{Population: population, TargetType: store.NullText("APPLICATION"),
-			TargetID: source.id, TargetName: &source.Name,
+		job = syncJob(cause.Task, "SYNCHRONIZE_SOURCE_ATTRIBUTES", "sourceId", source.RowID)
+		err = e.tasks.Launch(ctx, tx, cause, &store.Task{Population: population, TargetType: store.NullText("APPLICATION"),
+			TargetID: source.RowID, TargetName: &source.Name,
 			Description: fmt.Sprintf("Synchronize the attributes on %q", source.Name)})
 		return err
 	})
-	return job, wrap(op, name, err)
+	return job, fault.Wrap(op, name, err)
 }
 
 // SyncJob returns how a synchronization goes that was asked for: SUCCESS says that all accounts were analysed and the
 // operations opened.
 func (e *Engine) SyncJob(ctx context.Context, id string) (IdentitySyncJob, error) {
 	const op = "get the synchronization"
-	row, err := e.findTask(ctx, op, id)
+	row, err := e.tasks.FindTask(ctx, op, id)
 	if err != nil {
 		return IdentitySyncJob{}, err
 	}
@@ -128,8 +145,8 @@ func (e *Engine) SyncJob(ctx context.Context, id string) (IdentitySyncJob, error
 	switch {
 	case row.Completed == nil && row.Launched != nil:
 		job.Status = "IN_PROGRESS"
-	case row.Completed != nil && (store.TextOf(row.CompletionStatus) == statusError ||
-		store.TextOf(row.CompletionStatus) == statusTerminated || row.Errors > 0):
+	case row.Completed != nil && (store.TextOf(row.CompletionStatus) == task.StatusError ||
+		store.TextOf(row.CompletionStatus) == task.StatusTerminated || row.Errors > 0):
 		job.Status = "ERROR"
 	case row.Completed != nil:
 		job.Status = "SUCCESS"

@@ -7,32 +7,23 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/rivertype"
 
+	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/task"
 	"github.com/muster-engine/muster/store"
 )
 
-// The limits of tasks.
-const (
-	// TaskMessagesMax is how many messages of a task are kept. Its attributes tell how many there were.
-	TaskMessagesMax = 100
-	// TaskRetention is how long a task can be asked for after it ended: the published time.
-	TaskRetention = 90 * 24 * time.Hour
-	// TasksMax is how many tasks one call of [Engine.Tasks] returns.
-	TasksMax = 250
-)
+// TaskMessagesMax is how many messages of a task are kept: 100. Its attributes tell how many there were.
+const TaskMessagesMax = task.TaskMessagesMax
 
 // TaskIdentityRefresh is the kind of the tasks that process identities.
-const TaskIdentityRefresh = "IDENTITY_REFRESH"
+const TaskIdentityRefresh = task.TaskIdentityRefresh
 
-// The completion statuses that a task gets.
-const (
-	statusSuccess    = "SUCCESS"
-	statusWarning    = "WARNING"
-	statusError      = "ERROR"
-	statusTerminated = "TERMINATED"
-)
+// TaskRetention is how long a task can be asked for after it ended: the published time.
+const TaskRetention = 90 * 24 * time.Hour
+
+// TasksMax is how many tasks one call of [Engine.Tasks] returns.
+const TasksMax = 250
 
 // TaskStatus is a task in the published shape.
 type TaskStatus struct {
@@ -172,139 +163,16 @@ func utc(t *time.Time) *time.Time {
 	return &inUTC
 }
 
-// The queues of jobs: one for what concerns few identities, one for long runs, so that these do not hold up those.
-const (
-	queueEvents = river.QueueDefault
-	queueBulk   = "bulk"
-	// queueProvisioning is for what waits for sources.
-	queueProvisioning = "provisioning"
-	queueAggregation  = "aggregation"
-	queueNotification = "notification"
-)
-
-// bulkMin is from how many identities on a run is a long one.
-const bulkMin = 10_000
-
-type launcherKey struct{}
-
-// WithLauncher returns a context whose tasks are launched by somebody: a client or a user, as [TaskStatus] shows. Their
-// launcher is that of [Config] without it.
-func WithLauncher(ctx context.Context, launcher string) context.Context {
-	return context.WithValue(ctx, launcherKey{}, launcher)
-}
-
-func (e *Engine) launcher(ctx context.Context) string {
-	if launcher, ok := ctx.Value(launcherKey{}).(string); ok && launcher != "" && store.Storable(launcher) {
-		return launcher
-	}
-	return e.config.Launcher
-}
-
-// launch writes a task and the job that carries it out, in the transaction that made its requests.
-func (e *Engine) launch(ctx context.Context, tx pgx.Tx, cause store.Cause, row *store.Task) error {
-	return e.launchAt(ctx, tx, cause, row, time.Time{})
-}
-
-// launchAt is launch with a scheduled job; the zero time is at once.
-func (e *Engine) launchAt(ctx context.Context, tx pgx.Tx, cause store.Cause, row *store.Task, at time.Time) error {
-	row.ID, row.Created, row.Modified, row.Kind = cause.Task, cause.At, cause.At, TaskIdentityRefresh
-	if row.Launcher == "" {
-		row.Launcher = e.launcher(ctx)
-	}
-	job, err := e.insertJobAt(ctx, tx, row.ID, row.Everybody || row.Population >= bulkMin, at)
-	if err != nil {
-		return err
-	}
-	row.JobID = &job
-	return e.store.AddTask(ctx, tx, row)
-}
-
-// addEnded writes a task that has ended at once, for there is nothing to do.
-func (e *Engine) addEnded(ctx context.Context, tx pgx.Tx, cause store.Cause, row *store.Task) error {
-	row.ID, row.Created, row.Modified, row.Kind = cause.Task, cause.At, cause.At, TaskIdentityRefresh
-	row.Completed, row.CompletionStatus = &cause.At, store.NullText(statusSuccess)
-	return e.store.AddTask(ctx, tx, row)
-}
-
-func (e *Engine) insertJob(ctx context.Context, tx pgx.Tx, task store.ID, bulk bool) (int64, error) {
-	return e.insertJobAt(ctx, tx, task, bulk, time.Time{})
-}
-
-func (e *Engine) insertJobAt(ctx context.Context, tx pgx.Tx, task store.ID, bulk bool, at time.Time) (int64, error) {
-	options := &river.InsertOpts{Queue: queueEvents, MaxAttempts: runAttemptsMax, ScheduledAt: at}
-	if bulk {
-		options.Queue = queueBulk
-	}
-	return e.insert(ctx, tx, runTask{Task: task.String()}, options)
-}
-
-// insert writes a job and returns its ID.
-func (e *Engine) insert(ctx context.Context, tx pgx.Tx, args river.JobArgs, options *river.InsertOpts) (int64, error) {
-	inserted, err := e.jobs.InsertTx(ctx, tx, args, options)
-	if err != nil {
-		return 0, store.MapError(err)
-	}
-	return inserted.Job.ID, nil
-}
-
-// launchMarked writes the task of the requests that were made for a cause, unless there are none. population returns
-// of how many identities the guard's limit is a share; it is asked only where that can matter.
-func (e *Engine) launchMarked(ctx context.Context, tx pgx.Tx, cause store.Cause, description string,
-	population func() (int64, error),
-) (id string, marked int, err error) {
-	count, err := e.store.CountTaskRequests(ctx, tx, cause.Task)
-	if err != nil || count == 0 {
-		return "", 0, err
-	}
-	task := &store.Task{Description: description, Population: count}
-	if population != nil && count > int64(e.config.Guard.Minimum) {
-		if task.Population, err = population(); err != nil {
-			return "", 0, err
-		}
-	}
-	return cause.Task.String(), int(count), e.launch(ctx, tx, cause, task)
-}
-
-// dropJob removes the job of a task that was carried out without it.
-func (e *Engine) dropJob(ctx context.Context, id store.ID) error {
-	task, err := e.store.FindTask(ctx, e.pool, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	if err != nil || task.JobID == nil {
-		return err
-	}
-	_, err = e.jobs.JobDelete(ctx, *task.JobID)
-	if errors.Is(err, rivertype.ErrNotFound) || errors.Is(err, rivertype.ErrJobRunning) {
-		return nil // it had its turn, or has it now
-	}
-	return store.MapError(err)
-}
-
-func (e *Engine) findTask(ctx context.Context, op, id string) (store.Task, error) {
-	parsed, err := store.ParseID(id)
-	var task store.Task
-	if err == nil {
-		task, err = e.store.FindTask(ctx, e.pool, parsed)
-	} else {
-		err = store.ErrNotFound
-	}
-	if errors.Is(err, store.ErrNotFound) {
-		return task, &Error{Kind: NotFound, Op: op, Subject: id, Err: errors.New("there is no task with this ID")}
-	}
-	return task, wrap(op, id, err)
-}
-
 // Task returns a task. Tasks that ended longer than [TaskRetention] ago are not found.
 func (e *Engine) Task(ctx context.Context, id string) (TaskStatus, error) {
 	const op = "get the task"
-	task, err := e.findTask(ctx, op, id)
+	task, err := e.tasks.FindTask(ctx, op, id)
 	if err != nil {
 		return TaskStatus{}, err
 	}
-	messages, err := e.store.TaskMessages(ctx, e.pool, task.ID)
+	messages, err := e.tenant.Store.TaskMessages(ctx, e.tenant.Pool, task.ID)
 	if err != nil {
-		return TaskStatus{}, wrap(op, id, err)
+		return TaskStatus{}, fault.Wrap(op, id, err)
 	}
 	return taskStatus(&task, messages), nil
 }
@@ -323,12 +191,12 @@ func (e *Engine) Tasks(ctx context.Context, q TaskQuery) ([]TaskStatus, error) {
 		q.Limit = TasksMax
 	}
 	if q.Limit < 0 || q.Limit > TasksMax || q.Offset < 0 {
-		return nil, invalid(op, "", "limit %d and offset %d: a limit of 1 to %d and an offset from 0 are allowed",
+		return nil, fault.Invalidf(op, "", "limit %d and offset %d: a limit of 1 to %d and an offset from 0 are allowed",
 			q.Limit, q.Offset, TasksMax)
 	}
-	rows, err := e.store.Tasks(ctx, e.pool, e.now().Add(-TaskRetention), q.Pending, q.Limit, q.Offset)
+	rows, err := e.tenant.Store.Tasks(ctx, e.tenant.Pool, e.tenant.Now().Add(-TaskRetention), q.Pending, q.Limit, q.Offset)
 	if err != nil {
-		return nil, wrap(op, "", err)
+		return nil, fault.Wrap(op, "", err)
 	}
 	tasks := make([]TaskStatus, len(rows))
 	for i := range rows {
@@ -339,8 +207,8 @@ func (e *Engine) Tasks(ctx context.Context, q TaskQuery) ([]TaskStatus, error) {
 
 // CountTasks returns how many tasks a query selects, whatever its limit and offset.
 func (e *Engine) CountTasks(ctx context.Context, q TaskQuery) (int, error) {
-	count, err := e.store.CountTasks(ctx, e.pool, e.now().Add(-TaskRetention), q.Pending)
-	return count, wrap("count the tasks", "", err)
+	count, err := e.tenant.Store.CountTasks(ctx, e.tenant.Pool, e.tenant.Now().Add(-TaskRetention), q.Pending)
+	return count, fault.Wrap("count the tasks", "", err)
 }
 
 // waitEvery is how often a task is looked at that somebody waits for.
@@ -366,7 +234,7 @@ func (e *Engine) Follow(ctx context.Context, id string, show func(TaskStatus)) (
 		}
 		select {
 		case <-ctx.Done():
-			return task, wrap(op, id, ctx.Err())
+			return task, fault.Wrap(op, id, ctx.Err())
 		case <-time.After(waitEvery):
 		}
 	}
@@ -375,26 +243,26 @@ func (e *Engine) Follow(ctx context.Context, id string, show func(TaskStatus)) (
 // ConfirmTask lets a task that the guard holds go on, to its end.
 func (e *Engine) ConfirmTask(ctx context.Context, id string) (TaskStatus, error) {
 	const op = "confirm the task"
-	row, err := e.findTask(ctx, op, id)
+	row, err := e.tasks.FindTask(ctx, op, id)
 	if err != nil {
 		return TaskStatus{}, err
 	}
-	err = e.inTx(ctx, func(tx pgx.Tx) error {
-		now := e.now()
-		if err := e.store.ConfirmTask(ctx, tx, row.ID, now); err != nil {
+	err = e.tenant.InTx(ctx, func(tx pgx.Tx) error {
+		now := e.tenant.Now()
+		if err := e.tenant.Store.ConfirmTask(ctx, tx, row.ID, now); err != nil {
 			if errors.Is(err, store.ErrNotFound) {
 				return &Error{Kind: Conflict, Op: op, Subject: id, Err: errors.New("the task is not held")}
 			}
 			return err
 		}
-		job, err := e.insertJob(ctx, tx, row.ID, row.Everybody || row.Population >= bulkMin)
+		job, err := e.tasks.InsertJob(ctx, tx, row.ID, row.Everybody || row.Population >= task.BulkMin)
 		if err != nil {
 			return err
 		}
-		return e.store.SetTaskJob(ctx, tx, row.ID, job, now)
+		return e.tenant.Store.SetTaskJob(ctx, tx, row.ID, job, now)
 	})
 	if err != nil {
-		return TaskStatus{}, wrap(op, id, err)
+		return TaskStatus{}, fault.Wrap(op, id, err)
 	}
 	return e.Task(ctx, id)
 }
@@ -403,49 +271,25 @@ func (e *Engine) ConfirmTask(ctx context.Context, id string) (TaskStatus, error)
 // identities it did not come to are due at the next scheduled time, so that what marked them is not forgotten.
 func (e *Engine) CancelTask(ctx context.Context, id string) (TaskStatus, error) {
 	const op = "cancel the task"
-	row, err := e.findTask(ctx, op, id)
+	row, err := e.tasks.FindTask(ctx, op, id)
 	if err != nil {
 		return TaskStatus{}, err
 	}
-	err = e.endTask(ctx, row.ID, statusTerminated, nil)
+	err = e.tasks.EndTask(ctx, row.ID, task.StatusTerminated, nil)
 	if errors.Is(err, store.ErrNotFound) {
 		err = &Error{Kind: Conflict, Op: op, Subject: id, Err: errors.New("the task has ended already")}
 	}
 	if err == nil {
-		err = e.dropJob(ctx, row.ID)
+		err = e.tasks.DropJob(ctx, row.ID)
 	}
 	if err != nil {
-		return TaskStatus{}, wrap(op, id, err)
+		return TaskStatus{}, fault.Wrap(op, id, err)
 	}
 	return e.Task(ctx, id)
 }
 
-// endTask ends a task that has not come to its end, in two transactions: the first keeps batches from committing, the
-// second needs what they have locked. When the second fails, the schedule does it later.
-func (e *Engine) endTask(ctx context.Context, id store.ID, status string, messages []store.TaskMessage) error {
-	err := e.inTx(ctx, func(tx pgx.Tx) error {
-		now := e.now()
-		if err := e.store.EndTask(ctx, tx, id, status, now); err != nil {
-			return err
-		}
-		return e.store.AddTaskMessages(ctx, tx, id, messages, now)
-	})
-	if err != nil {
-		return err
-	}
-	return e.release(ctx, id)
-}
-
-// release lets go what a task that has ended did not come to.
-func (e *Engine) release(ctx context.Context, id store.ID) error {
-	return e.inTx(ctx, func(tx pgx.Tx) error {
-		if err := e.store.DropTaskParts(ctx, tx, id); err != nil {
-			return err
-		}
-		if err := e.store.CancelNotifications(ctx, tx, id, e.now()); err != nil {
-			return err
-		}
-		_, err := e.store.ReleaseRefreshRequests(ctx, tx, id, e.nextSlot(e.now()).UTC())
-		return err
-	})
+// WithLauncher returns a context whose tasks are launched by somebody: a client or a user, as [TaskStatus] shows. Their
+// launcher is that of [Config] without it.
+func WithLauncher(ctx context.Context, launcher string) context.Context {
+	return task.WithLauncher(ctx, launcher)
 }

@@ -1,0 +1,56 @@
+package configuration
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// DeletionLimit is how many accounts a full aggregation may remove: so many, or so many percent of those there are.
+type DeletionLimit struct {
+	Count   int
+	Percent int
+	// IsPercent says which of the two counts.
+	IsPercent bool
+}
+
+// ParseDeletionLimit reads a limit: "25" accounts, or "10%" of them.
+func ParseDeletionLimit(text string) (DeletionLimit, error) {
+	number, isPercent := strings.CutSuffix(strings.TrimSpace(text), "%")
+	n, err := strconv.Atoi(strings.TrimSpace(number))
+	if err != nil || n < 0 || isPercent && n > 100 {
+		return DeletionLimit{}, fmt.Errorf("%q is no limit of deletions: a number of accounts such as 25, or a "+
+			"share such as 10%%, is", text)
+	}
+	if isPercent {
+		return DeletionLimit{Percent: n, IsPercent: true}, nil
+	}
+	return DeletionLimit{Count: n}, nil
+}
+
+func (l DeletionLimit) String() string {
+	if l.IsPercent {
+		return strconv.Itoa(l.Percent) + "%"
+	}
+	return strconv.Itoa(l.Count)
+}
+
+func DeletionAllowed(l DeletionLimit, vanished, accounts int) bool {
+	if l.IsPercent {
+		return vanished*100 <= l.Percent*accounts
+	}
+	return vanished <= l.Count
+}
+
+// DeletionLimitError says that an aggregation was refused, and changed nothing, because it would have removed more
+// accounts than its limit allows.
+type DeletionLimitError struct {
+	Vanished, Accounts int
+	Limit              DeletionLimit
+}
+
+func (e *DeletionLimitError) Error() string {
+	return fmt.Sprintf("%d of %d accounts (%.1f %%) are not in the data any more, and no more than %s may be removed: "+
+		"nothing was changed; look at the data, raise the limit if it is right, or aggregate it as a delta",
+		e.Vanished, e.Accounts, 100*float64(e.Vanished)/float64(max(e.Accounts, 1)), e.Limit)
+}

@@ -1,0 +1,391 @@
+package configuration
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/muster-engine/muster/engine/fault"
+)
+
+// The limits of a configuration text.
+const (
+	ConfigurationSizeMax  = 16 << 20 // bytes
+	configurationDepthMax = 200
+	configurationNodesMax = 1_000_000
+	// configurationJSONMax is how many bytes the objects of a text may have together: its aliases repeat what it holds.
+	configurationJSONMax = 4 * ConfigurationSizeMax
+)
+
+// ObjectType is the type of a configured object, as the published references spell it.
+type ObjectType string
+
+// The types of objects that can be applied.
+const (
+	TypeAccessProfile     ObjectType = "ACCESS_PROFILE"
+	TypeIdentityAttribute ObjectType = "IDENTITY_ATTRIBUTE"
+	TypeIdentityProfile   ObjectType = "IDENTITY_PROFILE"
+	TypeLifecycleState    ObjectType = "LIFECYCLE_STATE"
+	TypeRole              ObjectType = "ROLE"
+	TypeSource            ObjectType = "SOURCE"
+	TypeTransform         ObjectType = "TRANSFORM"
+)
+
+type group struct {
+	Member string
+	Kind   ObjectType
+}
+
+// Groups are the members of a configuration text that hold lists of objects. Their order is the order of application:
+// what is referred to comes first.
+var Groups = []group{
+	{"identityAttributes", TypeIdentityAttribute},
+	{"transforms", TypeTransform},
+	{"sources", TypeSource},
+	{"identityProfiles", TypeIdentityProfile},
+	{"accessProfiles", TypeAccessProfile},
+	{"lifecycleStates", TypeLifecycleState},
+	{"roles", TypeRole},
+}
+
+func KnownTypes() string {
+	var types []string
+	for _, group := range Groups {
+		types = append(types, string(group.Kind))
+	}
+	return strings.Join(types, ", ")
+}
+
+func knownMembers() string {
+	var members []string
+	for _, group := range Groups {
+		members = append(members, group.Member)
+	}
+	return strings.Join(members, ", ")
+}
+
+// Document is one object of a configuration, in its published shape.
+type Document struct {
+	Type ObjectType
+	// Object is the object as JSON.
+	Object json.RawMessage
+	// Place says where the object stands, for errors: "config.yaml:12: sources[0]".
+	Place string
+}
+
+// ReadDocuments reads the objects of a configuration text, YAML or JSON. name stands for the text in errors.
+//
+// An object is given in its published shape: in a list under the plural of its type (sources, identityProfiles,
+// transforms, identityAttributes, accessProfiles, lifecycleStates, roles), in an export's envelope {"self": {"type":
+// ...}, "object": {...}}, or alone where its members tell its type. A text may hold several YAML documents, a list of
+// objects, and an export with its objects under "objects".
+func ReadDocuments(name string, r io.Reader) ([]Document, error) {
+	const op = "read the configuration"
+	text, err := io.ReadAll(io.LimitReader(r, ConfigurationSizeMax+1))
+	if err != nil {
+		return nil, &fault.Error{Kind: fault.Invalid, Op: op, Subject: name, Err: err}
+	}
+	if len(text) > ConfigurationSizeMax {
+		return nil, fault.Invalidf(op, name, "the text is longer than %d MiB: split it", ConfigurationSizeMax>>20)
+	}
+	text = bytes.TrimPrefix(text, []byte("\uFEFF"))
+	if text, err = plainText(text); err != nil {
+		return nil, &fault.Error{Kind: fault.Invalid, Op: op, Subject: name, Err: err}
+	}
+	reader := documentReader{name: name}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	for {
+		var root yaml.Node
+		err := decoder.Decode(&root)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fault.Invalidf(op, name, "%s", strings.TrimPrefix(err.Error(), "yaml: "))
+		}
+		if err := reader.read(&root); err != nil {
+			return nil, &fault.Error{Kind: fault.Invalid, Op: op, Err: err}
+		}
+	}
+	if len(reader.documents) == 0 {
+		return nil, fault.Invalidf(op, name, "there is no object in it: lists of objects are expected under %s",
+			knownMembers())
+	}
+	return reader.documents, nil
+}
+
+type documentReader struct {
+	name      string
+	documents []Document
+	nodes     int
+	size      int // of the JSON of the documents
+	// path leads to the node that is written as JSON, part by part: joining it for every node would cost more than all
+	// else.
+	path []string
+}
+
+func (r *documentReader) fault(node *yaml.Node, path, format string, arguments ...any) error {
+	place := fmt.Sprintf("%s:%d: ", r.name, node.Line)
+	if path != "" {
+		place += path + ": "
+	}
+	return errors.New(place + fmt.Sprintf(format, arguments...))
+}
+
+// read takes one YAML document: a list of objects, one object, or members with lists of objects.
+func (r *documentReader) read(root *yaml.Node) error {
+	node := root
+	if node.Kind == yaml.DocumentNode {
+		node = node.Content[0]
+	}
+	switch {
+	case node.Kind == yaml.ScalarNode && node.Tag == "!!null":
+		return nil
+	case node.Kind == yaml.SequenceNode:
+		return r.readList(node, "", "")
+	case node.Kind != yaml.MappingNode:
+		return r.fault(node, "", "a mapping or a list of objects is expected")
+	case member(node, "objects") != nil:
+		return r.readList(member(node, "objects"), "objects", "")
+	case isObject(node):
+		return r.readObject(node, "", "")
+	}
+	for i := 0; i < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		at := slices.IndexFunc(Groups, func(g group) bool { return g.Member == key.Value })
+		if at < 0 {
+			return r.fault(key, "", "unknown member %q: lists of objects are expected under %s", key.Value,
+				knownMembers())
+		}
+		if value.Kind == yaml.ScalarNode && value.Tag == "!!null" {
+			continue
+		}
+		if err := r.readList(value, Groups[at].Member, Groups[at].Kind); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *documentReader) readList(node *yaml.Node, path string, kind ObjectType) error {
+	if node.Kind != yaml.SequenceNode {
+		return r.fault(node, path, "a list of objects is expected")
+	}
+	for i, element := range node.Content {
+		if err := r.readObject(element, path+"["+strconv.Itoa(i)+"]", kind); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readObject takes one object, out of its envelope if it has one. kind is empty where the place does not tell it.
+func (r *documentReader) readObject(node *yaml.Node, path string, kind ObjectType) error {
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	if node.Kind != yaml.MappingNode {
+		return r.fault(node, path, "an object is expected")
+	}
+	object := node
+	self, inner := member(node, "self"), member(node, "object")
+	if self != nil && inner != nil {
+		object = inner
+		named := member(self, "type")
+		if named == nil && kind == "" {
+			return r.fault(node, path, "self.type is missing: one of %s", KnownTypes())
+		}
+		if named != nil {
+			kind = ObjectType(named.Value)
+		}
+		if object.Kind != yaml.MappingNode {
+			return r.fault(object, path, "an object is expected under \"object\"")
+		}
+	}
+	if kind == "" {
+		kind = typeByMembers(object)
+	}
+	known := slices.ContainsFunc(Groups, func(g group) bool { return g.Kind == kind })
+	switch {
+	case kind == "":
+		return r.fault(node, path, "the object's type cannot be told: put it into a list under %s, or into an "+
+			"envelope "+
+			"{self: {type: ...}, object: ...}", knownMembers())
+	case !known:
+		return r.fault(node, path, "objects of type %q cannot be applied: those of %s can", kind, KnownTypes())
+	}
+	r.path = append(r.path[:0], path)
+	text, err := r.appendJSON(nil, object)
+	if err != nil {
+		return err
+	}
+	place := fmt.Sprintf("%s:%d", r.name, node.Line)
+	if path != "" {
+		place += ": " + path
+	}
+	r.size += len(text)
+	r.documents = append(r.documents, Document{Type: kind, Object: text, Place: place})
+	return nil
+}
+
+// member returns the value of a mapping's member, nil when it has none.
+func member(node *yaml.Node, name string) *yaml.Node {
+	if node.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i < len(node.Content); i += 2 {
+		if node.Content[i].Value == name {
+			value := node.Content[i+1]
+			if value.Kind == yaml.AliasNode {
+				return value.Alias
+			}
+			return value
+		}
+	}
+	return nil
+}
+
+func isObject(node *yaml.Node) bool {
+	return typeByMembers(node) != "" || member(node, "self") != nil && member(node, "object") != nil
+}
+
+// typeByMembers tells an object's type by members that only its published shape has together.
+func typeByMembers(node *yaml.Node) ObjectType {
+	has := func(names ...string) bool {
+		return !slices.ContainsFunc(names, func(name string) bool { return member(node, name) == nil })
+	}
+	switch {
+	case has("name", "authoritativeSource"):
+		return TypeIdentityProfile
+	case has("name", "technicalName"):
+		return TypeLifecycleState
+	case has("name", "source", "entitlements"):
+		return TypeAccessProfile
+	case has("name", "connector"), has("name", "schemas"), has("name", "connectorAttributes"):
+		return TypeSource
+	case has("name", "type", "attributes"):
+		return TypeTransform
+	case has("name", "searchable"), has("name", "standard"):
+		return TypeIdentityAttribute
+	}
+	return ""
+}
+
+// appendJSON writes a node as JSON. It keeps what a text says: a date stays the text it is, and a number its digits.
+func (r *documentReader) appendJSON(dst []byte, node *yaml.Node) ([]byte, error) {
+	if r.nodes++; r.nodes > configurationNodesMax || len(r.path) > configurationDepthMax {
+		r.path = r.path[:1] // the whole of it is too long to be of use
+		return nil, r.faultHere(node, "the configuration is nested deeper than %d levels or has more than %d nodes",
+			configurationDepthMax, configurationNodesMax)
+	}
+	if r.size+len(dst) > configurationJSONMax {
+		r.path = r.path[:1]
+		return nil, r.faultHere(node, "the configuration has more than %d MiB when its aliases are written out",
+			configurationJSONMax>>20)
+	}
+	var err error
+	switch node.Kind {
+	case yaml.AliasNode:
+		return r.appendInner(dst, node.Alias, "")
+	case yaml.MappingNode:
+		dst = append(dst, '{')
+		seen := map[string]bool{}
+		for i := 0; i < len(node.Content); i += 2 {
+			key := node.Content[i]
+			if key.Kind != yaml.ScalarNode || key.Tag == "!!merge" {
+				return nil, r.faultHere(key, "a member's name must be a plain text")
+			}
+			if strings.ContainsRune(key.Value, 0) {
+				return nil, r.faultHere(key, "a member's name must not contain the NUL character")
+			}
+			if seen[key.Value] {
+				return nil, r.faultHere(key, "the member %q is given twice", key.Value)
+			}
+			seen[key.Value] = true
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendJSONText(dst, key.Value)
+			dst = append(dst, ':')
+			if dst, err = r.appendInner(dst, node.Content[i+1], "."+key.Value); err != nil {
+				return nil, err
+			}
+		}
+		return append(dst, '}'), nil
+	case yaml.SequenceNode:
+		dst = append(dst, '[')
+		for i, element := range node.Content {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			if dst, err = r.appendInner(dst, element, "["+strconv.Itoa(i)+"]"); err != nil {
+				return nil, err
+			}
+		}
+		return append(dst, ']'), nil
+	default:
+		return r.appendScalar(dst, node)
+	}
+}
+
+// appendInner writes a node one step deeper.
+func (r *documentReader) appendInner(dst []byte, node *yaml.Node, step string) ([]byte, error) {
+	r.path = append(r.path, step)
+	dst, err := r.appendJSON(dst, node)
+	if err == nil {
+		r.path = r.path[:len(r.path)-1]
+	}
+	return dst, err
+}
+
+// faultHere is fault at the path that is being written.
+func (r *documentReader) faultHere(node *yaml.Node, format string, arguments ...any) error {
+	return r.fault(node, strings.TrimPrefix(strings.Join(r.path, ""), "."), format, arguments...)
+}
+
+func (r *documentReader) appendScalar(dst []byte, node *yaml.Node) (_ []byte, err error) {
+	tag := node.ShortTag()
+	if node.Style == 0 && tag == "!!str" && isPlainLiteral(node.Value) {
+		tag = "!!float" // a number of JSON that is too large for YAML
+	}
+	switch tag {
+	case "!!null":
+		return append(dst, "null"...), nil
+	case "!!bool", "!!int", "!!float":
+		text := []byte(node.Value)
+		if !isPlainLiteral(node.Value) {
+			var value any
+			if err := node.Decode(&value); err != nil {
+				return nil, r.faultHere(node, "%q: %v", clipped(node.Value), err)
+			}
+			if text, err = json.Marshal(value); err != nil {
+				return nil, r.faultHere(node, "%q cannot be written as JSON", clipped(node.Value))
+			}
+		}
+		if err := CheckNumber(string(text)); err != nil {
+			return nil, r.faultHere(node, "%v", err)
+		}
+		return append(dst, text...), nil
+	case "!!binary":
+		return nil, r.faultHere(node, "binary values are not supported")
+	}
+	if strings.ContainsRune(node.Value, 0) {
+		return nil, r.faultHere(node, "a text must not contain the NUL character")
+	}
+	return appendJSONText(dst, node.Value), nil
+}
+
+func appendJSONText(dst []byte, s string) []byte {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // a string always can
+	}
+	return append(dst, text...)
+}

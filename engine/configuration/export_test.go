@@ -1,0 +1,4 @@
+package configuration
+
+// JSONMax is for the tests.
+const JSONMax = configurationJSONMax

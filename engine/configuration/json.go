@@ -1,0 +1,139 @@
+package configuration
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/muster-engine/muster/filterql/jsontext"
+)
+
+// The limits of numbers: the database writes them out, so that 1e9999 would become ten thousand digits.
+const (
+	NumberLengthMax   = 100 // characters
+	NumberExponentMax = 308 // that of the largest float64
+)
+
+// CheckNumber says what is wrong with a JSON number; what is none is right.
+func CheckNumber(text string) error {
+	if text == "" || text[0] != '-' && (text[0] < '0' || text[0] > '9') {
+		return nil
+	}
+	if len(text) > NumberLengthMax {
+		return fmt.Errorf("a number has %d characters, %d are allowed: write it as a text", len(text), NumberLengthMax)
+	}
+	at := strings.IndexAny(text, "eE")
+	if at < 0 {
+		return nil
+	}
+	if n, err := strconv.Atoi(text[at+1:]); err != nil || n > NumberExponentMax || n < -NumberExponentMax {
+		return fmt.Errorf("the exponent of a number is beyond %d: write it as a text", NumberExponentMax)
+	}
+	return nil
+}
+
+// isPlainLiteral reports whether the text of a YAML scalar is a number or a boolean of JSON too.
+func isPlainLiteral(text string) bool {
+	if text == "true" || text == "false" {
+		return true
+	}
+	return text != "" && (text[0] == '-' || text[0] >= '0' && text[0] <= '9') && json.Valid([]byte(text))
+}
+
+// clipped is a text that is quoted in an error.
+func clipped(text string) string {
+	const most = 60
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
+}
+
+// CheckJSON says what of a JSON text the database cannot hold, or would not give back as it was.
+func CheckJSON(text []byte) error {
+	if err := jsontext.Check(text); err != nil {
+		return err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	for depth := 0; ; {
+		token, err := decoder.Token()
+		if err != nil {
+			return fmt.Errorf("it is no JSON text: %w", err)
+		}
+		switch t := token.(type) {
+		case json.Number:
+			err = CheckNumber(string(t))
+		case string:
+			if strings.IndexByte(t, 0) >= 0 {
+				err = errors.New("a text must not contain the NUL character")
+			}
+		case json.Delim:
+			if t == '{' || t == '[' {
+				depth++
+			} else {
+				depth--
+			}
+			if depth > configurationDepthMax {
+				err = fmt.Errorf("it is nested deeper than %d levels", configurationDepthMax)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		if depth == 0 {
+			return trailing(decoder)
+		}
+	}
+}
+
+func trailing(decoder *json.Decoder) error {
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("it is more than one JSON value")
+	}
+	return nil
+}
+
+// lineSeparators are line ends to YAML 1.1, and characters to JSON and YAML 1.2.
+const lineSeparators = "\u0085\u2028\u2029"
+
+// plainText makes a JSON text one that YAML reads alike: YAML knows no surrogate pairs, refuses control characters, and
+// takes some characters for line ends. A text of YAML with such line ends is refused, because they would get lost.
+func plainText(text []byte) ([]byte, error) {
+	if !json.Valid(text) {
+		at := bytes.IndexAny(text, lineSeparators)
+		if at < 0 || !utf8.Valid(text) {
+			return text, nil
+		}
+		separator, _ := utf8.DecodeRune(text[at:])
+		return nil, fmt.Errorf(`line %d has the character U+%04X, which YAML takes for a line end: write \u%04x `+
+			`between double quotes`, bytes.Count(text[:at], []byte("\n"))+1, separator, separator)
+	}
+	if err := jsontext.Check(text); err != nil {
+		return nil, err
+	}
+	plain := make([]byte, 0, len(text))
+	for at := 0; at < len(text); {
+		r, size := utf8.DecodeRune(text[at:])
+		switch {
+		case r == '\\':
+			var pair rune
+			if pair, size = jsontext.Escape(text[at:]); pair == 0 {
+				plain = append(plain, text[at:at+size]...)
+			} else {
+				plain = utf8.AppendRune(plain, pair)
+			}
+		case r >= 0x7f && r <= 0x9f, r == 0xfffe, r == 0xffff, strings.ContainsRune(lineSeparators, r):
+			plain = fmt.Appendf(plain, `\u%04x`, r)
+		default:
+			plain = append(plain, text[at:at+size]...)
+		}
+		at += size
+	}
+	return plain, nil
+}

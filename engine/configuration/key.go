@@ -1,0 +1,110 @@
+package configuration
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/store"
+)
+
+// AppendMissing appends the keys of an identity that are in one list and not in the other.
+func AppendMissing(dst []store.IdentityKey, identity store.ID, keys, other []string) []store.IdentityKey {
+	for _, key := range keys {
+		if !slices.Contains(other, key) {
+			dst = append(dst, store.IdentityKey{IdentityID: identity, Key: key})
+		}
+	}
+	return dst
+}
+
+// keying says in which forms an attribute's values are kept to find identities by.
+type keying struct{ folded, exact bool }
+
+// compileKeys finds the attributes that identities are looked for by: those marked searchable, and those that a
+// correlation names.
+func (c *Configuration) compileKeys() {
+	for name, searchable := range StandardAttributes {
+		if searchable {
+			c.Keyed[name] = keying{folded: true}
+		}
+	}
+	for name, a := range c.Attributes {
+		if a.Searchable {
+			c.Keyed[name] = keying{folded: true}
+		}
+	}
+	for _, source := range c.Sources {
+		if m := source.ManagerCorrelation; m != nil && m.IdentityAttributeName != "" {
+			k := c.Keyed[m.IdentityAttributeName]
+			k.folded = true
+			c.Keyed[m.IdentityAttributeName] = k
+		}
+		for _, a := range source.Assignments() {
+			k := c.Keyed[a.Property]
+			if a.exact() {
+				k.exact = true
+			} else {
+				k.folded = true
+			}
+			c.Keyed[a.Property] = k
+		}
+	}
+}
+
+// CorrelationKeys returns the keys by which an account of the source finds its identity, the most telling first. Of an
+// authoritative source the last one finds the identity that the account was before, if it comes back.
+func (s *CompiledSource) CorrelationKeys(nativeIdentity string, attributes *attribute.Set) []string {
+	keys := []string{}
+	for _, a := range s.Assignments() {
+		for _, value := range attributes.Get(a.Value).Strings() {
+			switch {
+			case value == "":
+			case a.exact():
+				keys = append(keys, store.KeyExact(a.Property, value))
+			default:
+				keys = append(keys, store.KeyIgnoringCase(a.Property, value))
+			}
+		}
+	}
+	if !s.ProfileID.IsZero() {
+		keys = append(keys, store.KeyOrigin(s.RowID, nativeIdentity))
+	}
+	return keys
+}
+
+// IdentityKeys returns the keys by which an identity with these attributes is found.
+func (c *Configuration) IdentityKeys(attributes *attribute.Set) []string {
+	var keys []string
+	for name, value := range attributes.All() {
+		k, keyed := c.Keyed[name]
+		if !keyed {
+			continue
+		}
+		for _, text := range value.Strings() {
+			if text == "" {
+				continue
+			}
+			if k.folded {
+				keys = append(keys, store.KeyIgnoringCase(name, text))
+			}
+			if k.exact {
+				keys = append(keys, store.KeyExact(name, text))
+			}
+		}
+	}
+	return keys
+}
+
+// AccountKeys returns the keys that an account should have, nil for one of no source.
+func (c *Configuration) AccountKeys(row *store.KeyedAccount) ([]string, error) {
+	source := c.Sources[row.SourceID]
+	if source == nil {
+		return nil, nil
+	}
+	var set attribute.Set
+	if err := set.Decode(row.Attributes); err != nil {
+		return nil, fmt.Errorf("account %s: %w", row.ID, err)
+	}
+	return source.CorrelationKeys(row.NativeIdentity, &set), nil
+}

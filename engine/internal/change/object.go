@@ -1,0 +1,202 @@
+package change
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine/configuration"
+	"github.com/muster-engine/muster/store"
+)
+
+func (p *Proposal) putIdentityAttribute(d configuration.Document) error {
+	var shape configuration.IdentityAttribute
+	if err := configuration.DecodeObject(d.Object, &shape); err != nil {
+		return inputError{err}
+	}
+	switch {
+	case !configuration.ValidAttributeName(shape.Name):
+		return wrong("name: %q is no name of an identity attribute: letters, digits, underscores and hyphens are "+
+			"allowed", shape.Name)
+	case configuration.SystemAttributes[shape.Name]:
+		return wrong("name: %q is written by the system and cannot be defined", shape.Name)
+	}
+	return p.defineAttribute(shape, d.Object)
+}
+
+func (p *Proposal) defineAttribute(shape configuration.IdentityAttribute, document []byte) error {
+	row := store.IdentityAttribute{
+		Name: shape.Name, Searchable: shape.Searchable, Document: document, Created: p.now, Modified: p.now,
+	}
+	at := slices.IndexFunc(p.Rows.IdentityAttributes,
+		func(r store.IdentityAttribute) bool { return r.Name == shape.Name })
+	action := configuration.Created
+	if at >= 0 {
+		old := p.Rows.IdentityAttributes[at]
+		if SameJSON(old.Document, document) {
+			p.note(configuration.TypeIdentityAttribute, store.ID{}, shape.Name, configuration.Unchanged)
+			return nil
+		}
+		row.Created, action = old.Created, configuration.Updated
+		p.Rows.IdentityAttributes[at] = row
+	} else {
+		p.Rows.IdentityAttributes = append(p.Rows.IdentityAttributes, row)
+	}
+	p.note(configuration.TypeIdentityAttribute, store.ID{}, shape.Name, action)
+	p.write(func(ctx context.Context, s *store.Store, tx pgx.Tx) error {
+		return s.PutIdentityAttribute(ctx, tx, row)
+	})
+	return nil
+}
+
+func (p *Proposal) putTransform(d configuration.Document) error {
+	var shape struct {
+		ID   string `json:"id"`
+		Name string `json:"name"`
+	}
+	if err := configuration.DecodeObject(d.Object, &shape); err != nil {
+		return inputError{err}
+	}
+	if err := configuration.ValidateName(shape.Name); err != nil {
+		return inputError{err}
+	}
+	row, at, action, err := p.place(p.Rows.Transforms, shape.ID, shape.Name, d.Object)
+	if err != nil {
+		return err
+	}
+	p.note(configuration.TypeTransform, row.ID, row.Name, action)
+	if action == configuration.Unchanged {
+		return nil
+	}
+	if at >= 0 {
+		p.Rows.Transforms[at] = row
+	} else {
+		p.Rows.Transforms = append(p.Rows.Transforms, row)
+	}
+	p.transforms = append(p.transforms, row.Name)
+	p.write(func(ctx context.Context, s *store.Store, tx pgx.Tx) error { return s.PutTransform(ctx, tx, row) })
+	return nil
+}
+
+func (p *Proposal) putSource(d configuration.Document) error {
+	var shape configuration.Source
+	if err := configuration.DecodeObject(d.Object, &shape); err != nil {
+		return inputError{err}
+	}
+	if err := shape.Validate(); err != nil {
+		return inputError{err}
+	}
+	if c := shape.AccountCorrelationConfig; c != nil && len(c.Assignments) == 0 {
+		p.Notes = append(p.Notes,
+			fmt.Sprintf("source %q: accountCorrelationConfig has no attributeAssignments, "+
+				"as a reference to one has none: its accounts find no identity", shape.Name))
+	}
+	row, at, action, err := p.place(p.Rows.Sources, shape.ID, shape.Name, d.Object)
+	if err != nil {
+		return err
+	}
+	p.note(configuration.TypeSource, row.ID, row.Name, action)
+	if action == configuration.Unchanged {
+		return nil
+	}
+	if at >= 0 {
+		p.Rows.Sources[at] = row
+	} else {
+		p.Rows.Sources = append(p.Rows.Sources, row)
+	}
+	// The source's name and its manager correlation are part of what its profile's identities are calculated from.
+	for _, profile := range p.Rows.Profiles {
+		p.profiles[profile.ID] = true
+	}
+	p.write(func(ctx context.Context, s *store.Store, tx pgx.Tx) error { return s.PutSource(ctx, tx, row) })
+	return nil
+}
+
+// findSource returns the source that a reference names, which may stand in the same documents.
+func (p *Proposal) findSource(r configuration.Reference) (store.ID, error) {
+	id, err := store.ParseID(r.ID)
+	known := err == nil
+	folded := store.Fold(r.Name)
+	for _, s := range p.Rows.Sources {
+		if known && s.ID == id || r.Name != "" && store.Fold(s.Name) == folded {
+			return s.ID, nil
+		}
+	}
+	if r.ID == "" && r.Name == "" {
+		return store.ID{}, wrong("it is missing: the id or the name of a source is expected")
+	}
+	var names []string
+	for _, s := range p.Rows.Sources {
+		names = append(names, fmt.Sprintf("%q", s.Name))
+	}
+	return store.ID{}, wrong("there is no source %q with the id %q: the sources are %s", r.Name, r.ID,
+		configuration.ListOrNone(names))
+}
+
+func (p *Proposal) putAccessProfile(d configuration.Document) error {
+	var shape configuration.AccessProfile
+	if err := configuration.DecodeObject(d.Object, &shape); err != nil {
+		return inputError{err}
+	}
+	if err := configuration.ValidateName(shape.Name); err != nil {
+		return inputError{err}
+	}
+	if _, err := p.findSource(shape.Source); err != nil {
+		return fmt.Errorf("source: %w", err)
+	}
+	row, at, action, err := p.place(p.Rows.AccessProfiles, shape.ID, shape.Name, d.Object)
+	if err != nil {
+		return err
+	}
+	p.note(configuration.TypeAccessProfile, row.ID, row.Name, action)
+	if action == configuration.Unchanged {
+		return nil
+	}
+	if at >= 0 {
+		p.Rows.AccessProfiles[at] = row
+	} else {
+		p.Rows.AccessProfiles = append(p.Rows.AccessProfiles, row)
+	}
+	p.write(func(ctx context.Context, s *store.Store, tx pgx.Tx) error { return s.PutAccessProfile(ctx, tx, row) })
+	return nil
+}
+
+func (p *Proposal) putRole(d configuration.Document) error {
+	var shape configuration.Role
+	if err := configuration.DecodeObject(d.Object, &shape); err != nil {
+		return inputError{err}
+	}
+	if err := configuration.ValidateName(shape.Name); err != nil {
+		return inputError{err}
+	}
+	objects := make([]store.Object, len(p.Rows.Roles))
+	for i, r := range p.Rows.Roles {
+		objects[i] = store.Object{
+			ID: r.ID, Name: r.Name, Document: r.Document, Created: r.Created, Modified: r.Modified,
+		}
+	}
+	object, at, action, err := p.place(objects, shape.ID, shape.Name, d.Object)
+	if err != nil {
+		return err
+	}
+	p.note(configuration.TypeRole, object.ID, object.Name, action)
+	if action == configuration.Unchanged {
+		return nil
+	}
+	row := store.Role{ID: object.ID, Name: object.Name, Enabled: shape.Enabled, Document: object.Document,
+		Created: object.Created, Modified: object.Modified}
+	if at >= 0 {
+		p.Rows.Roles[at] = row
+	} else {
+		p.Rows.Roles = append(p.Rows.Roles, row)
+	}
+	p.Roles = append(p.Roles, row.ID)
+	if m := shape.Membership; m != nil && m.Type != "" && !shape.Enabled {
+		p.Notes = append(p.Notes, fmt.Sprintf("role %q is not enabled: it has no members by itself "+
+			"until enabled is true", shape.Name))
+	}
+	p.write(func(ctx context.Context, s *store.Store, tx pgx.Tx) error { return s.PutRole(ctx, tx, row) })
+	return nil
+}

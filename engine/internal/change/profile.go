@@ -1,0 +1,165 @@
+package change
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine/configuration"
+	"github.com/muster-engine/muster/store"
+)
+
+func (p *Proposal) putProfile(d configuration.Document) error {
+	var shape configuration.IdentityProfile
+	if err := configuration.DecodeObject(d.Object, &shape); err != nil {
+		return inputError{err}
+	}
+	if err := configuration.ValidateName(shape.Name); err != nil {
+		return inputError{err}
+	}
+	if o := shape.InvitationOptions; o != nil && o.Address != "" && o.Address != "WORK" && o.Address != "PERSONAL" {
+		return wrong("invitationOptions.address: %q is unknown: WORK and PERSONAL are known", o.Address)
+	}
+	source, err := p.findSource(shape.AuthoritativeSource)
+	if err != nil {
+		return fmt.Errorf("authoritativeSource: %w", err)
+	}
+	if err := p.validateMappings(&shape); err != nil {
+		return err
+	}
+	objects := make([]store.Object, len(p.Rows.Profiles))
+	for i, other := range p.Rows.Profiles {
+		objects[i] = other.Object
+	}
+	object, at, action, err := p.place(objects, shape.ID, shape.Name, d.Object)
+	if err != nil {
+		return err
+	}
+	row := store.Profile{Object: object, AuthoritativeSourceID: source}
+	switch {
+	case shape.Priority != nil:
+		row.Priority = *shape.Priority
+	case at >= 0:
+		row.Priority = p.Rows.Profiles[at].Priority
+	default: // the order of creation is the order of priority
+		for _, other := range p.Rows.Profiles {
+			row.Priority = max(row.Priority, other.Priority+10)
+		}
+	}
+	if at >= 0 && (p.Rows.Profiles[at].AuthoritativeSourceID != source ||
+		p.Rows.Profiles[at].Priority != row.Priority) {
+		action = configuration.Updated
+	}
+	p.note(configuration.TypeIdentityProfile, row.ID, row.Name, action)
+	if action != configuration.Unchanged {
+		if at >= 0 {
+			p.Rows.Profiles[at] = row
+		} else {
+			p.Rows.Profiles = append(p.Rows.Profiles, row)
+		}
+		p.profiles[row.ID] = true
+		p.write(func(ctx context.Context, s *store.Store, tx pgx.Tx) error { return s.PutProfile(ctx, tx, row) })
+	}
+	for i, state := range shape.LifecycleStates {
+		if err := p.putLifecycleState(state, row.ID); err != nil {
+			return fmt.Errorf("lifecycleStates[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// validateMappings checks what a profile maps, and defines the attributes that nobody defined, as texts. That the
+// transforms compile is checked when everything is in place.
+func (p *Proposal) validateMappings(profile *configuration.IdentityProfile) error {
+	seen := map[string]bool{}
+	for i, m := range profile.AttributeConfig.Transforms {
+		place := fmt.Sprintf("identityAttributeConfig.attributeTransforms[%d].identityAttributeName", i)
+		name := m.IdentityAttributeName
+		switch {
+		case !configuration.ValidAttributeName(name):
+			return wrong("%s: %q is no name of an identity attribute: letters, digits, underscores and hyphens are "+
+				"allowed", place, name)
+		case configuration.SystemAttributes[name]:
+			return wrong("%s: %q is written by the system and cannot be mapped", place, name)
+		case seen[name]:
+			return wrong("%s: %q is mapped twice", place, name)
+		}
+		seen[name] = true
+		_, standard := configuration.StandardAttributes[name]
+		defined := slices.ContainsFunc(p.Rows.IdentityAttributes,
+			func(r store.IdentityAttribute) bool { return r.Name == name })
+		if standard || defined {
+			continue
+		}
+		document := fmt.Appendf(nil, `{"name":%q,"displayName":%q,"type":"string","multi":false,"searchable":false}`,
+			name, name)
+		if err := p.defineAttribute(configuration.IdentityAttribute{Name: name}, document); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Proposal) putLifecycleState(document json.RawMessage, profile store.ID) error {
+	var shape configuration.LifecycleState
+	if err := configuration.DecodeObject(document, &shape); err != nil {
+		return inputError{err}
+	}
+	if shape.TechnicalName == "" {
+		return wrong("technicalName is missing: the value of cloudLifecycleState that means the state")
+	}
+	if s := shape.IdentityState; s != nil && *s != "" && !slices.Contains(store.IdentityStates, *s) {
+		return wrong("identityState: %q is unknown: %s are known", *s, strings.Join(store.IdentityStates, ", "))
+	}
+	if profile.IsZero() {
+		found, err := p.findProfile(shape.IdentityProfile)
+		if err != nil {
+			return fmt.Errorf("identityProfile: %w", err)
+		}
+		profile = found
+	}
+	row := store.LifecycleState{
+		ID: store.NewID(), ProfileID: profile, TechnicalName: shape.TechnicalName, Document: document,
+		Created: p.now, Modified: p.now,
+	}
+	if id, err := store.ParseID(shape.ID); err == nil {
+		row.ID = id
+	}
+	at := slices.IndexFunc(p.Rows.LifecycleStates, func(r store.LifecycleState) bool {
+		return r.ProfileID == profile && r.TechnicalName == shape.TechnicalName
+	})
+	action := configuration.Created
+	if at >= 0 {
+		old := p.Rows.LifecycleStates[at]
+		row.ID, row.Created, action = old.ID, old.Created, configuration.Updated
+		if SameJSON(old.Document, document) {
+			action = configuration.Unchanged
+		}
+		p.Rows.LifecycleStates[at] = row
+	} else {
+		p.Rows.LifecycleStates = append(p.Rows.LifecycleStates, row)
+	}
+	p.note(configuration.TypeLifecycleState, row.ID, row.TechnicalName, action)
+	if action == configuration.Unchanged {
+		return nil
+	}
+	p.profiles[profile] = true
+	p.write(func(ctx context.Context, s *store.Store, tx pgx.Tx) error { return s.PutLifecycleState(ctx, tx, row) })
+	return nil
+}
+
+func (p *Proposal) findProfile(r configuration.Reference) (store.ID, error) {
+	id, err := store.ParseID(r.ID)
+	known := err == nil
+	folded := store.Fold(r.Name)
+	for _, profile := range p.Rows.Profiles {
+		if known && profile.ID == id || r.Name != "" && store.Fold(profile.Name) == folded {
+			return profile.ID, nil
+		}
+	}
+	return store.ID{}, wrong("there is no identity profile %q with the id %q", r.Name, r.ID)
+}

@@ -1,0 +1,184 @@
+package change
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine/configuration"
+	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/store"
+)
+
+// Proposal is the configuration that documents would make of the present one, and how the two differ. To make it reads
+// and writes nothing: a preview goes no further.
+type Proposal struct {
+	Rows    store.Configuration // as they would be
+	Objects []configuration.AppliedObject
+	Notes   []string   // what applies as it is given, but may not be meant so
+	Roles   []store.ID // that differ
+
+	before     *configuration.Configuration
+	now        time.Time
+	profiles   map[store.ID]bool // whose identities are to be processed
+	transforms []string          // the names of the saved transforms that differ
+	document   string            // the place of the document that is looked at
+	writes     []write
+}
+
+// write is one write that applying the proposal takes.
+type write struct {
+	document string // the place of the document behind it
+	do       func(context.Context, *store.Store, pgx.Tx) error
+}
+
+// Propose makes a proposal at a time. rows are the present configuration, and before is the same compiled.
+func Propose(rows store.Configuration, before *configuration.Configuration, documents []configuration.Document,
+	now time.Time,
+) (*Proposal, error) {
+	p := &Proposal{Rows: rows, Notes: []string{}, before: before, now: now, profiles: map[store.ID]bool{}}
+	return p, p.putAll(documents)
+}
+
+// write keeps a write until all documents are known to be right.
+func (p *Proposal) write(do func(context.Context, *store.Store, pgx.Tx) error) {
+	p.writes = append(p.writes, write{p.document, do})
+}
+
+// Changed reports whether anything differs.
+func (p *Proposal) Changed() bool {
+	return slices.ContainsFunc(p.Objects, func(o configuration.AppliedObject) bool {
+		return o.Action != configuration.Unchanged
+	})
+}
+
+// putAll brings the rows up to the documents, in the order in which objects refer to each other.
+func (p *Proposal) putAll(documents []configuration.Document) error {
+	for _, group := range configuration.Groups {
+		for _, document := range documents {
+			if document.Type != group.Kind {
+				continue
+			}
+			p.document = document.Place
+			if err := p.put(document); err != nil {
+				return located(document.Place, err)
+			}
+		}
+	}
+	return nil
+}
+
+// located says at which place of the documents an error is.
+func located(place string, err error) error {
+	var known *fault.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	var inner inputError
+	if errors.As(err, &inner) {
+		return &fault.Error{Kind: fault.Invalid, Op: "apply", Subject: place, Err: err}
+	}
+	return fault.Wrap("apply", place, err)
+}
+
+// inputError marks an error that the documents are to blame for.
+type inputError struct{ error }
+
+func (e inputError) Unwrap() error { return e.error }
+
+// wrong returns an error that the documents are to blame for.
+func wrong(format string, arguments ...any) error {
+	return inputError{fmt.Errorf(format, arguments...)}
+}
+
+// put brings the rows up to one document.
+func (p *Proposal) put(d configuration.Document) error {
+	if err := configuration.CheckJSON(d.Object); err != nil {
+		return inputError{err}
+	}
+	switch d.Type {
+	case configuration.TypeIdentityAttribute:
+		return p.putIdentityAttribute(d)
+	case configuration.TypeTransform:
+		return p.putTransform(d)
+	case configuration.TypeSource:
+		return p.putSource(d)
+	case configuration.TypeIdentityProfile:
+		return p.putProfile(d)
+	case configuration.TypeLifecycleState:
+		return p.putLifecycleState(d.Object, store.ID{})
+	case configuration.TypeRole:
+		return p.putRole(d)
+	case configuration.TypeAccessProfile:
+		return p.putAccessProfile(d)
+	}
+	return wrong("objects of type %q cannot be applied: those of %s can", d.Type, configuration.KnownTypes())
+}
+
+// note records what was done to an object.
+func (p *Proposal) note(kind configuration.ObjectType, id store.ID, name string, action configuration.Action) {
+	p.Objects = append(p.Objects, configuration.AppliedObject{Type: kind, ID: id.String(), Name: name,
+		Action: action})
+}
+
+// place finds the row that a document is about, by ID, then by name, and says what is to be done: the row to write,
+// where it stands (-1 for a new one), and the action.
+func (p *Proposal) place(rows []store.Object, id, name string, document []byte) (store.Object, int, configuration.Action, error) {
+	row := store.Object{Name: name, Document: document, Created: p.now, Modified: p.now}
+	if id != "" {
+		parsed, err := store.ParseID(id)
+		if err != nil {
+			return row, -1, "", wrong("id: %v", err)
+		}
+		row.ID = parsed
+	}
+	at := -1
+	if !row.ID.IsZero() {
+		at = slices.IndexFunc(rows, func(r store.Object) bool { return r.ID == row.ID })
+	}
+	if at < 0 {
+		folded := store.Fold(name)
+		at = slices.IndexFunc(rows, func(r store.Object) bool { return store.Fold(r.Name) == folded })
+	}
+	if at < 0 {
+		if row.ID.IsZero() {
+			row.ID = store.NewID()
+		}
+		return row, -1, configuration.Created, nil
+	}
+	old := rows[at]
+	row.ID, row.Created = old.ID, old.Created
+	if old.Name == name && SameJSON(old.Document, document) {
+		return row, at, configuration.Unchanged, nil
+	}
+	return row, at, configuration.Updated, nil
+}
+
+// PlacesOf names the texts that documents came from.
+func PlacesOf(documents []configuration.Document) string {
+	var names []string
+	for _, d := range documents {
+		name, _, _ := strings.Cut(d.Place, ":")
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// SameJSON reports whether two documents hold the same, whatever their spelling.
+func SameJSON(a, b []byte) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
+}

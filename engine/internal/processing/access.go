@@ -1,0 +1,158 @@
+package processing
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/muster-engine/muster/engine/connector"
+	"github.com/muster-engine/muster/engine/refresh"
+	"github.com/muster-engine/muster/store"
+)
+
+// readAccess reads what the identities were given, and the operations that are open for them.
+func (r *Read) readAccess(ctx context.Context, synchronize []store.ID) error {
+	if r.Configuration.Refresh.Access == nil {
+		return nil
+	}
+	grants, err := r.Store.GrantsOf(ctx, r.Tx, r.IDs)
+	if err != nil {
+		return err
+	}
+	operations, err := r.Store.PendingOperations(ctx, r.Tx, r.IDs)
+	if err != nil {
+		return err
+	}
+	taken := r.taken(ctx)
+	for i := range r.Snapshots {
+		s := &r.Snapshots[i]
+		id := s.Identity.ID
+		for len(grants) > 0 && grants[0].IdentityID == id {
+			g := &grants[0]
+			s.Grants = append(s.Grants, refresh.Held{Entitlement: refresh.Entitlement{SourceID: g.SourceID,
+				Attribute: g.Attribute, Value: g.Value}, AccountID: g.AccountID})
+			grants = grants[1:]
+		}
+		for len(operations) > 0 && operations[0].IdentityID == id {
+			o, err := plannedOperation(&operations[0])
+			if err != nil {
+				return err
+			}
+			s.Operations = append(s.Operations, o)
+			operations = operations[1:]
+		}
+		s.Synchronize = slices.Contains(synchronize, id)
+		s.Taken = taken
+	}
+	return nil
+}
+
+// taken returns a function that tells whether a name is in use on a source: by an account, by an account that an
+// operation will create, or by one that this batch has created so far.
+func (r *Read) taken(ctx context.Context) func(refresh.ID, string) (bool, error) {
+	return func(source refresh.ID, name string) (bool, error) {
+		for i := range r.changes {
+			for k := range r.changes[i].Access.Open {
+				o := &r.changes[i].Access.Open[k]
+				if o.Kind != connector.Create || o.SourceID != source {
+					continue
+				}
+				for _, value := range o.Attributes.All() {
+					if value.Text() == name {
+						return true, nil
+					}
+				}
+			}
+		}
+		taken, err := r.Store.NameTaken(ctx, r.Tx, source, name)
+		return taken, failedLookup(err)
+	}
+}
+
+// plannedOperation returns an operation as a calculation sees it.
+func plannedOperation(row *store.Operation) (refresh.Operation, error) {
+	o := refresh.Operation{ID: row.ID, SourceID: row.SourceID,
+		AccountID: row.AccountID, NativeIdentity: row.NativeIdentity, Kind: connector.Kind(row.Kind),
+		Reason: row.Reason, Failed: row.State == store.OperationFailed, Begun: row.Begun != nil,
+		Manual: row.State == store.OperationManual}
+	if err := o.Attributes.Decode(row.Attributes); err != nil {
+		return o, fmt.Errorf("operation %s: %w", row.ID, err)
+	}
+	return o, nil
+}
+
+// writeAccess writes the operations to be carried out on sources, and a delivery with its job for each source.
+func (w *writing) writeAccess(ctx context.Context) error {
+	if w.Configuration.Refresh.Access == nil {
+		return nil
+	}
+	var granted, dropped []store.AccessGrant
+	settled := map[string][]store.ID{}
+	settle := func(ids []refresh.ID, state string) {
+		for _, id := range ids {
+			settled[state] = append(settled[state], id)
+		}
+	}
+	var open []store.Operation
+	deliveries := map[store.ID]store.ID{} // by source
+	for i := range w.Changes {
+		id, access := w.Changes[i].After.ID, &w.Changes[i].Access
+		for _, held := range access.Granted {
+			granted = append(granted, grantRow(id, held.Entitlement, held.AccountID))
+		}
+		for _, e := range access.Dropped {
+			dropped = append(dropped, grantRow(id, e, store.ID{}))
+		}
+		settle(access.Fulfilled, store.OperationDone)
+		settle(access.Cancelled, store.OperationCancelled)
+		settle(access.Retried, store.OperationRetried)
+		for k := range access.Open {
+			o := w.operationRow(id, &access.Open[k])
+			if o.State == store.OperationOpen {
+				if deliveries[o.SourceID].IsZero() {
+					deliveries[o.SourceID] = store.NewID()
+				}
+				o.BatchID = deliveries[o.SourceID]
+			}
+			open = append(open, o)
+		}
+		w.tally.of(w.tally.taskOf(id)).Counts.Operations += int64(len(access.Open))
+	}
+	s := w.Store
+	for _, state := range []string{store.OperationDone, store.OperationCancelled, store.OperationRetried} {
+		if err := s.SettleOperations(ctx, w.Tx, settled[state], state, w.Cause.At); err != nil {
+			return err
+		}
+	}
+	if err := s.DropGrants(ctx, w.Tx, dropped); err != nil {
+		return err
+	}
+	if err := s.AddGrants(ctx, w.Tx, granted, w.Cause.At); err != nil {
+		return err
+	}
+	if err := s.AddOperations(ctx, w.Tx, open); err != nil {
+		return err
+	}
+	for source, id := range deliveries {
+		if err := w.LaunchDelivery(ctx, w.Tx, id, source, w.Cause); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func grantRow(identity store.ID, e refresh.Entitlement, account refresh.ID) store.AccessGrant {
+	return store.AccessGrant{IdentityID: identity, SourceID: e.SourceID, Attribute: e.Attribute,
+		Value: e.Value, AccountID: account}
+}
+
+func (b *Batch) operationRow(identity store.ID, o *refresh.Operation) store.Operation {
+	row := store.Operation{ID: store.NewID(), IdentityID: identity, SourceID: o.SourceID,
+		AccountID: o.AccountID, NativeIdentity: o.NativeIdentity, Kind: string(o.Kind),
+		Attributes: o.Attributes.AppendJSON(nil), Reason: o.Reason, State: store.OperationOpen, Created: b.Cause.At}
+	row.Attribute, row.Value = o.Target()
+	if o.Manual {
+		row.State = store.OperationManual
+	}
+	return row
+}

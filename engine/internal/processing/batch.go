@@ -1,0 +1,87 @@
+package processing
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+
+	"github.com/muster-engine/muster/engine/configuration"
+	"github.com/muster-engine/muster/store"
+)
+
+// Batch is what identities are processed in together: one transaction, the one version of the configuration that the
+// transaction sees, and the cause of what it writes. Its steps have types of their own, so that none can be taken before
+// the one that it needs: Batch -> [Read] -> [Calculated] -> written. Previews and explanations end with Calculated.
+type Batch struct {
+	*Processor
+	Tx            pgx.Tx
+	Configuration *configuration.Configuration
+	Cause         store.Cause
+}
+
+// ReadOnly returns a batch that takes no locks, for a preview or an explanation at a time.
+func (p *Processor) ReadOnly(tx pgx.Tx, c *configuration.Configuration, at time.Time) *Batch {
+	return &Batch{Processor: p, Tx: tx, Configuration: c, Cause: store.Cause{At: at}}
+}
+
+// begin returns a batch that will write. It shares the configuration and the correlation until the transaction ends:
+// the first two locks of the lock order that package store states.
+func (p *Processor) begin(ctx context.Context, tx pgx.Tx, id store.ID) (*Batch, error) {
+	c, err := p.ShareConfiguration(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	b := &Batch{Processor: p, Tx: tx, Configuration: c, Cause: store.Cause{Task: id, At: p.Now()}}
+	return b, p.Store.ShareCorrelation(ctx, tx)
+}
+
+// process locks identities, and reads, calculates and writes those that exist. It returns how many these are. Requests
+// are taken after the lock and before the reading, so that a request which is committed later stays.
+func (b *Batch) process(ctx context.Context, ids []store.ID, t *tally) (int, error) {
+	if len(ids) == 0 {
+		return 0, nil
+	}
+	locked, err := b.Store.LockIdentities(ctx, b.Tx, ids)
+	if err != nil {
+		return 0, err
+	}
+	synchronize, err := b.Store.TakeRefreshRequests(ctx, b.Tx, locked)
+	if err != nil || len(locked) == 0 {
+		return 0, err
+	}
+	read, err := b.Read(ctx, locked, synchronize)
+	if err != nil {
+		return 0, err
+	}
+	calculated, err := read.Calculate()
+	if err != nil {
+		return 0, err
+	}
+	return len(locked), calculated.write(ctx, t)
+}
+
+// advance adds what the batch did to its tasks. It returns the sum of it, and how far the batch's own task is. It also
+// removes the jobs of other tasks that end with the batch, since nothing is left for them to do.
+func (b *Batch) advance(ctx context.Context, t *tally, lazily bool) (store.TaskCounts, State, error) {
+	t.of(b.Cause.Task)
+	ended, err := b.Advance(ctx, b.Tx, t.list, b.Cause.At, lazily)
+	if err != nil {
+		return store.TaskCounts{}, Open, err
+	}
+	state := Open
+	var jobs []int64
+	for _, other := range ended {
+		switch {
+		case other.ID == b.Cause.Task:
+			state = Ended
+		case other.JobID != nil:
+			jobs = append(jobs, *other.JobID)
+		}
+	}
+	if len(jobs) > 0 { // those that run stay
+		_, err = b.Jobs.JobDeleteManyTx(ctx, b.Tx, river.NewJobDeleteManyParams().IDs(jobs...).First(len(jobs)))
+	}
+	return t.sum(), state, store.MapError(err)
+}

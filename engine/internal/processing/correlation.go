@@ -1,0 +1,34 @@
+package processing
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine/configuration"
+	"github.com/muster-engine/muster/engine/internal/tenant"
+	"github.com/muster-engine/muster/store"
+)
+
+// Adopt makes identities of the uncorrelated accounts of an authoritative source that find nobody: those that were
+// there before the source had a profile.
+func (p *Processor) Adopt(ctx context.Context, tx pgx.Tx, source *configuration.CompiledSource, cause store.Cause) (
+	int, error,
+) {
+	if source.ProfileID.IsZero() {
+		return 0, nil
+	}
+	total := 0
+	for last := (store.ID{}); ; {
+		page, err := p.Store.UncorrelatedAccounts(ctx, tx, source.RowID, last, tenant.PageSize)
+		if err != nil || len(page) == 0 {
+			return total, err
+		}
+		adopted, err := p.Store.AdoptUncorrelated(ctx, tx, source.RowID, source.ProfileID, page, cause)
+		if err != nil {
+			return total, err
+		}
+		total += adopted
+		last = page[len(page)-1].AccountID
+	}
+}

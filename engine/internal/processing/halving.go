@@ -1,0 +1,162 @@
+package processing
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine/internal/task"
+	"github.com/muster-engine/muster/store"
+)
+
+// isolates reports whether an error of a batch may come from one of its identities, so that the others are processed
+// without it.
+func isolates(ctx context.Context, err error) bool {
+	var guard *task.HeldError
+	var unavailable *store.UnavailableError
+	var lost *store.RetryableError
+	return ctx.Err() == nil && !errors.Is(err, task.ErrStopped) && !errors.As(err, &guard) &&
+		!errors.As(err, &unavailable) && !errors.As(err, &lost)
+}
+
+// processHalves processes the identities of a batch that failed in two halves, and so on, until those at fault stand
+// alone and get the error. Where the database ends what takes too long, the halves become small enough for it. An
+// identity that takes too long alone is at fault only where others do not.
+func (p *Processor) processHalves(ctx context.Context, id store.ID, requests []store.RefreshRequest, failure error) (
+	store.TaskCounts, error,
+) {
+	h := &halving{Processor: p, task: id}
+	err := h.split(ctx, requests, failure)
+	for _, request := range h.slow {
+		if err != nil {
+			break
+		}
+		err = h.again(ctx, request)
+	}
+	return h.counts, err
+}
+
+// slowMax is how many identities take too long, each alone and one after the other, until the database is taken to be
+// slow.
+const slowMax = 3
+
+// halving is the work on a batch that failed.
+type halving struct {
+	*Processor
+	task   store.ID
+	counts store.TaskCounts
+	works  bool // some identities could be processed
+	streak int  // how many took too long since then
+	// slow are identities that took too long alone; timeout is the error of the last.
+	slow    []store.RefreshRequest
+	timeout error
+}
+
+// split processes two halves of what failed.
+func (h *halving) split(ctx context.Context, requests []store.RefreshRequest, failure error) error {
+	if len(requests) == 1 {
+		return h.blame(ctx, requests[0], failure)
+	}
+	for _, half := range [][]store.RefreshRequest{requests[:len(requests)/2], requests[len(requests)/2:]} {
+		err := h.process(ctx, half)
+		if err != nil && isolates(ctx, err) {
+			err = h.split(ctx, half, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// process processes some of the identities.
+func (h *halving) process(ctx context.Context, requests []store.RefreshRequest) error {
+	var counts store.TaskCounts
+	err := h.InTx(ctx, func(tx pgx.Tx) error {
+		locked, err := h.Store.RelockRefreshRequests(ctx, tx, requestIDs(requests))
+		if err != nil || len(locked) == 0 {
+			return err
+		}
+		counts, _, err = h.processRequests(ctx, tx, h.task, locked)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if counts.Identities > 0 {
+		h.works, h.streak = true, 0
+	}
+	h.counts = task.AddCounts(h.counts, counts)
+	return nil
+}
+
+// blame gives an identity that failed alone its error, unless it took too long: then it gets another chance.
+func (h *halving) blame(ctx context.Context, request store.RefreshRequest, failure error) error {
+	if !TimedOut(failure) {
+		counts, err := h.fail(ctx, h.task, request, failure)
+		h.counts = task.AddCounts(h.counts, counts)
+		return err
+	}
+	h.slow, h.timeout = append(h.slow, request), failure
+	if h.streak++; h.streak == slowMax {
+		return failure
+	}
+	return nil
+}
+
+// again processes an identity once more that took too long alone. It gets the error where it still does and others did
+// not. Otherwise all of them wait for better times.
+func (h *halving) again(ctx context.Context, request store.RefreshRequest) error {
+	if !h.works {
+		return h.timeout
+	}
+	err := h.process(ctx, []store.RefreshRequest{request})
+	if err == nil || !isolates(ctx, err) {
+		return err
+	}
+	if h.streak++; TimedOut(err) && h.streak >= slowMax {
+		return err
+	}
+	counts, err := h.fail(ctx, h.task, request, err)
+	h.counts = task.AddCounts(h.counts, counts)
+	return err
+}
+
+// TimedOut reports whether the database ended something that took it too long.
+func TimedOut(err error) bool {
+	var timeout *store.TimeoutError
+	return errors.As(err, &timeout)
+}
+
+// fail gives the one identity whose batch failed its error. It does not repeat the database's words, which may hold
+// values.
+func (p *Processor) fail(ctx context.Context, id store.ID, request store.RefreshRequest, failure error) (
+	store.TaskCounts, error,
+) {
+	counts := store.TaskCounts{Identities: 1, Changed: 1, Errors: 1}
+	reason := "the identity could not be written: " + store.Reason(failure)
+	err := p.InTx(ctx, func(tx pgx.Tx) error {
+		ids, err := p.Store.LockIdentities(ctx, tx, []store.ID{request.IdentityID})
+		if err != nil {
+			return err
+		}
+		now := p.Now()
+		if err := p.Store.DropRefreshRequests(ctx, tx, []int64{request.ID}); err != nil || len(ids) == 0 {
+			return err
+		}
+		if err := p.Store.FailIdentity(ctx, tx, request.IdentityID, reason, now); err != nil {
+			return err
+		}
+		due := p.NextSlot(now).UTC()
+		if err := p.Store.NoteRefresh(ctx, tx, ids, []*time.Time{&due}, now); err != nil {
+			return err
+		}
+		message := store.TaskMessage{Type: "ERROR", Key: messageFailed, IdentityID: request.IdentityID, Text: reason}
+		_, err = p.Advance(ctx, tx, []task.Progress{{Task: id, Counts: counts,
+			Messages: []store.TaskMessage{message}}}, now, false)
+		return err
+	})
+	return counts, err
+}

@@ -1,0 +1,27 @@
+package processing_test
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/muster-engine/muster/engine/internal/processing"
+	"github.com/muster-engine/muster/engine/internal/task"
+	"github.com/muster-engine/muster/engine/internal/tenant"
+	"github.com/muster-engine/muster/store/storetest"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m) }
+
+// newProcessor returns the processor of the default tenant.
+func newProcessor(t *testing.T, pool *pgxpool.Pool) *processing.Processor {
+	t.Helper()
+	tables, err := tenant.New(pool, tenant.Settings{BatchSize: 1000, Clock: time.Now, JobSchema: "muster_jobs",
+		Launcher: "muster", Location: time.UTC, Logger: slog.New(slog.DiscardHandler), Schema: "muster", Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return processing.New(task.New(tables))
+}

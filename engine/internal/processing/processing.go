@@ -1,0 +1,9 @@
+package processing
+
+import "github.com/muster-engine/muster/engine/internal/task"
+
+// Processor processes the identities of a tenant.
+type Processor struct{ *task.Ledger }
+
+// New returns the processor of the tenant whose tasks a ledger keeps.
+func New(tasks *task.Ledger) *Processor { return &Processor{tasks} }

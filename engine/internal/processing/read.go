@@ -1,0 +1,153 @@
+package processing
+
+import (
+	"context"
+	"crypto/rand"
+	"slices"
+	"time"
+
+	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/refresh"
+	"github.com/muster-engine/muster/store"
+)
+
+// Read is a batch whose identities are read. Its slices are parallel.
+type Read struct {
+	*Batch
+	IDs       []store.ID
+	Snapshots []refresh.Snapshot
+	// Due is when the clock has each identity processed, nil for never.
+	Due []*time.Time
+
+	memory *workspace
+	// changes are the changes that were calculated so far: a later identity must not take a name that an earlier one
+	// gets.
+	changes []refresh.Change
+}
+
+// Read reads identities, ordered by ID, and their accounts and access. synchronize are those whose synchronization was
+// asked for. An identity that does not exist has no snapshot.
+func (b *Batch) Read(ctx context.Context, ids, synchronize []store.ID) (*Read, error) {
+	return b.read(ctx, new(workspace), ids, synchronize, func(reader store.SnapshotReader) error {
+		return b.Store.ReadSnapshots(ctx, b.Tx, ids, reader)
+	})
+}
+
+// workspace is the memory of what a batch reads, ordered by identity. What was read is valid until the workspace is used
+// again.
+type workspace struct {
+	accounts  []refresh.Account
+	owners    []store.ID // of the accounts
+	held      []refresh.Assignment
+	holders   []store.ID       // of the assignments
+	sets      []*attribute.Set // of the accounts
+	snapshots []refresh.Snapshot
+	memories  []*refresh.Memory // of the snapshots
+	due       []*time.Time
+	found     []store.ID
+	requested []bool
+	changes   []refresh.Change
+}
+
+func (w *workspace) reset() {
+	clear(w.accounts)
+	w.accounts, w.owners, w.held, w.holders = w.accounts[:0], w.owners[:0], w.held[:0], w.holders[:0]
+	w.snapshots, w.due, w.found, w.requested = w.snapshots[:0], w.due[:0], w.found[:0], w.requested[:0]
+}
+
+// read reads the snapshots whose rows the function rows gives.
+func (b *Batch) read(ctx context.Context, w *workspace, ids, synchronize []store.ID,
+	rows func(store.SnapshotReader) error,
+) (*Read, error) {
+	w.reset()
+	r := &Read{Batch: b, IDs: ids, memory: w}
+	account, assigned := 0, 0
+	err := rows(store.SnapshotReader{
+		Account: func(row *store.Account) error {
+			if len(w.accounts) == len(w.sets) {
+				w.sets = append(w.sets, new(attribute.Set))
+			}
+			a, err := b.Configuration.Account(row, w.sets[len(w.accounts)])
+			w.accounts, w.owners = append(w.accounts, a), append(w.owners, row.IdentityID)
+			return err
+		},
+		Assignment: func(row *store.HeldRole) error {
+			w.held, w.holders = append(w.held, assignment(row)), append(w.holders, row.IdentityID)
+			return nil
+		},
+		Identity: func(row *store.IdentityState) error {
+			s := w.snapshot()
+			if len(w.memories) < len(w.snapshots) {
+				w.memories = append(w.memories, new(refresh.Memory))
+			}
+			s.Random, s.Memory = rand.Reader, w.memories[len(w.snapshots)-1]
+			w.due, w.found = append(w.due, row.Due), append(w.found, row.FoundManager)
+			w.requested = append(w.requested, row.Requested)
+			if err := DecodeState(row, &s.Identity); err != nil {
+				return err
+			}
+			if b.Configuration.Others {
+				s.Directory = &directory{ctx: ctx, b: b, state: &s.Identity}
+			}
+			first, last := span(w.owners, account, row.ID)
+			s.Accounts, account = w.accounts[first:last:last], last
+			slices.SortFunc(s.Accounts, earlierAccount)
+			first, last = span(w.holders, assigned, row.ID)
+			s.Assignments, assigned = w.held[first:last:last], last
+			return nil
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.Snapshots, r.Due = w.snapshots, w.due
+	return r, r.readAccess(ctx, synchronize)
+}
+
+// snapshot returns the next snapshot, empty but for the memory of its attributes.
+func (w *workspace) snapshot() *refresh.Snapshot {
+	n := len(w.snapshots)
+	if n == cap(w.snapshots) {
+		w.snapshots = append(w.snapshots, refresh.Snapshot{})
+		return &w.snapshots[n]
+	}
+	w.snapshots = w.snapshots[:n+1]
+	s := &w.snapshots[n]
+	attributes := s.Identity.Attributes
+	*s = refresh.Snapshot{}
+	s.Identity.Attributes = attributes
+	return s
+}
+
+// span returns where the rows of an identity stand, from a place on. It skips the rows of identities before it: one that
+// was deleted or created during the reading may have left rows.
+func span(identities []store.ID, from int, id store.ID) (first, last int) {
+	for from < len(identities) && store.ID.Compare(identities[from], id) < 0 {
+		from++
+	}
+	for last = from; last < len(identities) && identities[last] == id; {
+		last++
+	}
+	return from, last
+}
+
+// earlierAccount orders accounts by when they were created; of two at one moment by their IDs.
+func earlierAccount(a, b refresh.Account) int {
+	if order := a.Created.Compare(b.Created); order != 0 {
+		return order
+	}
+	return a.RowID.Compare(b.RowID)
+}
+
+// assignment returns an assignment as a calculation sees it.
+func assignment(row *store.HeldRole) refresh.Assignment {
+	a := refresh.Assignment{ID: row.ID, RoleID: row.RoleID,
+		Membership: row.Source == store.AssignedByMembership}
+	if row.StartDate != nil {
+		a.StartDate = *row.StartDate
+	}
+	if row.RemoveDate != nil {
+		a.RemoveDate = *row.RemoveDate
+	}
+	return a
+}

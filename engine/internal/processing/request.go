@@ -1,0 +1,68 @@
+package processing
+
+import (
+	"context"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/store"
+)
+
+// processRequests processes the identities that requests name: requests of the task, and maybe of others. The requests
+// are locked.
+func (p *Processor) processRequests(ctx context.Context, tx pgx.Tx, task store.ID, requests []store.RefreshRequest) (
+	store.TaskCounts, State, error,
+) {
+	ids := make([]store.ID, len(requests))
+	var askedBy map[store.ID]store.ID
+	for i, r := range slices.Backward(requests) { // an identity that is requested twice counts for the earlier request
+		ids[i] = r.IdentityID
+		if r.TaskID != task && askedBy == nil {
+			askedBy = map[store.ID]store.ID{}
+		}
+		if askedBy != nil {
+			askedBy[r.IdentityID] = r.TaskID
+		}
+	}
+	slices.SortFunc(ids, store.ID.Compare)
+	ids = slices.Compact(ids)
+	b, err := p.begin(ctx, tx, task)
+	if err != nil {
+		return store.TaskCounts{}, Open, err
+	}
+	t := &tally{task: task, askedBy: askedBy}
+	processed, err := b.process(ctx, ids, t)
+	if err != nil {
+		return store.TaskCounts{}, Open, err
+	}
+	if processed < len(ids) { // some were deleted, and their requests are left
+		if err := p.Store.DropRefreshRequests(ctx, tx, requestIDs(requests)); err != nil {
+			return store.TaskCounts{}, Open, err
+		}
+	}
+	return b.advance(ctx, t, false)
+}
+
+// ProcessIn processes identities in a transaction, for a task.
+func (p *Processor) ProcessIn(ctx context.Context, tx pgx.Tx, task store.ID, ids []store.ID) (store.TaskCounts, State,
+	error,
+) {
+	b, err := p.begin(ctx, tx, task)
+	if err != nil {
+		return store.TaskCounts{}, Open, err
+	}
+	t := &tally{task: task}
+	if _, err := b.process(ctx, ids, t); err != nil {
+		return store.TaskCounts{}, Open, err
+	}
+	return b.advance(ctx, t, false)
+}
+
+func requestIDs(requests []store.RefreshRequest) []int64 {
+	ids := make([]int64, len(requests))
+	for i, r := range requests {
+		ids[i] = r.ID
+	}
+	return ids
+}

@@ -1,0 +1,104 @@
+package processing
+
+import (
+	"slices"
+
+	"github.com/muster-engine/muster/engine/internal/task"
+	"github.com/muster-engine/muster/engine/refresh"
+	"github.com/muster-engine/muster/store"
+)
+
+// tally counts what a batch does for each task that has a part in it.
+type tally struct {
+	task store.ID // the batch's own
+	// askedBy are the tasks that asked for the identities, by identity. It is nil where all are the batch's own.
+	askedBy map[store.ID]store.ID
+	// everybody says that the batch is part of a run over all identities, whose watermark stands for lastRefresh.
+	everybody bool
+	list      []task.Progress // by task
+}
+
+// taskOf returns the task that asked for an identity.
+func (t *tally) taskOf(identity store.ID) store.ID {
+	if asked, found := t.askedBy[identity]; found {
+		return asked
+	}
+	return t.task
+}
+
+// of returns what was done for a task. It is valid until another task is asked for.
+func (t *tally) of(id store.ID) *task.Progress {
+	at, found := slices.BinarySearchFunc(t.list, id, func(p task.Progress, id store.ID) int {
+		return p.Task.Compare(id)
+	})
+	if !found {
+		t.list = slices.Insert(t.list, at, task.Progress{Task: id})
+	}
+	return &t.list[at]
+}
+
+// sum returns what was done for all tasks.
+func (t *tally) sum() store.TaskCounts {
+	var sum store.TaskCounts
+	for i := range t.list {
+		sum = task.AddCounts(sum, t.list[i].Counts)
+	}
+	return sum
+}
+
+// count adds a change to what was done.
+func (t *tally) count(c *refresh.Change) { Count(&t.of(t.taskOf(c.After.ID)).Counts, c) }
+
+// Count adds a change to counts.
+func Count(n *store.TaskCounts, c *refresh.Change) {
+	n.Identities++
+	if c.Differs() {
+		n.Changed++
+	}
+	if c.Err != nil {
+		n.Errors++
+	}
+	n.RolesGained += int64(len(c.Gained))
+	n.RolesLost += int64(len(c.Lost))
+	if slices.ContainsFunc(c.Lost, func(l refresh.RoleLoss) bool { return !l.Expired }) {
+		n.RoleLosers++
+	}
+	if c.Lifecycle() {
+		n.LifecycleChanged++
+	}
+	if c.Deactivated() {
+		n.Deactivated++
+	}
+}
+
+// The keys of task messages.
+const (
+	messageFailed  = "IDENTITY_PROCESSING_FAILED"
+	messageWarning = "IDENTITY_PROCESSING_WARNING"
+)
+
+// report collects what a task has to say of an identity.
+func (t *tally) report(c *refresh.Change) {
+	p := t.of(t.taskOf(c.After.ID))
+	if c.Err != nil {
+		p.Messages = append(p.Messages, store.TaskMessage{Type: "ERROR", Key: messageFailed,
+			IdentityID: c.After.ID, Text: c.Err.Error()})
+	}
+	if len(c.Warnings) > 0 {
+		p.Counts.Warnings++
+	}
+	for _, warning := range c.Warnings {
+		p.Messages = append(p.Messages, store.TaskMessage{Type: "WARN", Key: messageWarning,
+			IdentityID: c.After.ID, Text: warning})
+	}
+}
+
+// keysByTask returns keys by the task that asked for the identity.
+func (t *tally) keysByTask(keys []store.IdentityKey) map[store.ID][]string {
+	byTask := map[store.ID][]string{}
+	for _, key := range keys {
+		id := t.taskOf(key.IdentityID)
+		byTask[id] = append(byTask[id], key.Key)
+	}
+	return byTask
+}

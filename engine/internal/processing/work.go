@@ -1,0 +1,242 @@
+package processing
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine/internal/task"
+	"github.com/muster-engine/muster/engine/internal/tenant"
+	"github.com/muster-engine/muster/store"
+)
+
+// State is how far the work on a task has come.
+type State int
+
+// The states of the work on a task.
+const (
+	Open State = iota
+	Idle       // open, but others have the rest, or nothing is left
+	Held       // the guard waits for a confirmation
+	Ended
+)
+
+// idleWait is how long a worker waits for others that have the rest of a task.
+const idleWait = 10 * time.Millisecond
+
+// Work is the work on one task.
+type Work struct {
+	*Processor
+	task store.ID
+	// together lets a batch take up small tasks that wait for their turn.
+	together bool
+	more     func() bool
+	report   func(store.TaskCounts) error
+	surveys  surveys // of a run over everybody
+}
+
+// WorkOn returns the work on a task by a program that has no workers. It goes on to the end of the task. report is
+// called with what each batch did, by several goroutines. together lets it take up small tasks that wait, too.
+func (p *Processor) WorkOn(id store.ID, together bool, report func(store.TaskCounts) error) *Work {
+	return &Work{Processor: p, task: id, together: together, more: func() bool { return true }, report: report}
+}
+
+// Do carries out the task until it ends, is held, or more reports false. A task that is larger than a batch is worked
+// on by several goroutines.
+func (w *Work) Do(ctx context.Context) (State, error) {
+	counts, state, err := w.batch(ctx)
+	if err != nil || state != Open {
+		return state, err
+	}
+	if int(counts.Identities) < w.BatchSize || w.Workers == 1 {
+		return w.batches(ctx)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	states := make([]State, w.Workers)
+	var group sync.WaitGroup
+	for i := range states {
+		group.Go(func() {
+			var err error
+			if states[i], err = w.batches(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	group.Wait()
+	return slices.Max(states), context.Cause(ctx)
+}
+
+// batches carries out batches, as one goroutine.
+func (w *Work) batches(ctx context.Context) (State, error) {
+	for w.more() {
+		if _, state, err := w.batch(ctx); err != nil || state != Open {
+			return state, err
+		}
+	}
+	return Open, ctx.Err()
+}
+
+// batch carries out the next batch of the task, or ends the task when there is none.
+func (w *Work) batch(ctx context.Context) (store.TaskCounts, State, error) {
+	id := w.task
+	counts, state, err := w.step(ctx, w.together)
+	var guard *task.HeldError
+	switch {
+	case errors.Is(err, task.ErrStopped):
+		state, err := w.stateOf(ctx, id)
+		return counts, state, err
+	case errors.As(err, &guard):
+		err := w.InTx(ctx, func(tx pgx.Tx) error {
+			return w.Store.HoldTask(ctx, tx, id, guard.Error(), w.Now())
+		})
+		if err == nil {
+			w.Logger.WarnContext(ctx, "a task waits for a confirmation", "task", id.String())
+		}
+		return counts, Held, err
+	case err != nil:
+		return counts, Open, err
+	case state != Idle:
+		return counts, state, w.report(counts)
+	}
+	state, err = w.finish(ctx, id)
+	if err != nil || state != Open {
+		return counts, state, err
+	}
+	select { // others have the rest
+	case <-ctx.Done():
+		return counts, Open, ctx.Err()
+	case <-time.After(idleWait):
+		return counts, Open, nil
+	}
+}
+
+// stateOf returns how far a task has come.
+func (p *Processor) stateOf(ctx context.Context, id store.ID) (State, error) {
+	t, err := p.Store.FindTask(ctx, p.Pool, id)
+	switch {
+	case errors.Is(err, store.ErrNotFound) || err == nil && t.Completed != nil:
+		return Ended, nil
+	case err == nil && t.Held != nil:
+		return Held, nil
+	}
+	return Open, err
+}
+
+// finish ends a task of which nothing is left.
+func (p *Processor) finish(ctx context.Context, id store.ID) (State, error) {
+	return tenant.Transact(ctx, p.Tenant, func(tx pgx.Tx) (State, error) {
+		row, err := p.Store.LockTask(ctx, tx, id)
+		switch {
+		case errors.Is(err, store.ErrNotFound) || err == nil && row.Completed != nil:
+			return Ended, nil
+		case err != nil:
+			return Open, err
+		case row.Held != nil:
+			return Held, nil
+		}
+		// The lock keeps batches from committing, so that what they will add to the task is there or yet to come: in
+		// the second case their own requests are still seen.
+		ended, err := p.Store.EndTasksWithoutWork(ctx, tx, []store.ID{id}, p.Now())
+		if err != nil || len(ended) == 0 {
+			return Open, err
+		}
+		return Ended, p.RecordEnded(ctx, tx, ended)
+	})
+}
+
+// The limits of what one batch does together. It takes up tasks that concern at most smallTask identities and wait for
+// their turn, up to togetherMax requests with its own. A transaction for each would wait for the disk as often; more
+// together would have each task wait for too many others.
+const (
+	smallTask   = 10
+	togetherMax = 100
+)
+
+// step is what one transaction of the work on a task did, or tried to do.
+type step struct {
+	counts  store.TaskCounts
+	state   State
+	claimed []store.RefreshRequest // of the task
+	others  []store.RefreshRequest // of small tasks
+	part    store.TaskPart
+	page    []store.ID // of the part
+}
+
+// step carries out the next batch of the task in a transaction of its own. Where it may, it takes up other small tasks
+// that wait; the counts are those of all. A batch that fails is done again without them, so that no task fails by
+// another one's fault.
+func (w *Work) step(ctx context.Context, together bool) (store.TaskCounts, State, error) {
+	s, err := tenant.Transact(ctx, w.Tenant, func(tx pgx.Tx) (step, error) { return w.try(ctx, tx, together) })
+	var guard *task.HeldError
+	switch {
+	case err == nil:
+		return s.counts, s.state, nil
+	case len(s.others) > 0 && (errors.As(err, &guard) || errors.Is(err, task.ErrStopped) || isolates(ctx, err)):
+		return w.step(ctx, false)
+	case !isolates(ctx, err):
+		return s.counts, Open, err
+	case len(s.claimed) > 0:
+		counts, err := w.processHalves(ctx, w.task, s.claimed, err)
+		return counts, Open, err
+	case len(s.page) > 0: // as requests they can be told apart
+		return store.TaskCounts{}, Open, w.InTx(ctx, func(tx pgx.Tx) error {
+			if err := w.advancePart(ctx, tx, s.part, s.page); err != nil {
+				return err
+			}
+			return w.Store.RequestRefresh(ctx, tx, s.page, "part of a batch that failed",
+				store.Cause{Task: w.task, At: w.Now()})
+		})
+	}
+	return s.counts, Open, err
+}
+
+// try is the transaction of a step. What it returns beside an error says what it had taken up.
+func (w *Work) try(ctx context.Context, tx pgx.Tx, together bool) (s step, err error) {
+	if s.claimed, err = w.Store.ClaimRefreshRequests(ctx, tx, w.task, w.BatchSize); err != nil {
+		return s, err
+	}
+	if len(s.claimed) > 0 {
+		if room := min(togetherMax, w.BatchSize) - len(s.claimed); together && room > 0 {
+			s.others, err = w.Store.ClaimSmallTasks(ctx, tx, w.JobSchema, w.task, smallTask, room)
+			if err != nil {
+				return s, err
+			}
+		}
+		s.counts, s.state, err = w.processRequests(ctx, tx, w.task, append(s.claimed, s.others...))
+		return s, err
+	}
+	s.part, err = w.Store.ClaimTaskPart(ctx, tx, w.task)
+	if errors.Is(err, store.ErrNotFound) {
+		s.state = Idle
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	if s.page, err = w.Store.PartIdentities(ctx, tx, &s.part, w.BatchSize); err != nil {
+		return s, err
+	}
+	if err := w.advancePart(ctx, tx, s.part, s.page); err != nil || len(s.page) == 0 {
+		return s, err
+	}
+	if s.part.ProfileID.IsZero() {
+		s.counts, s.state, err = w.processPage(ctx, tx, s.page)
+		return s, err
+	}
+	s.counts, s.state, err = w.ProcessIn(ctx, tx, w.task, s.page)
+	return s, err
+}
+
+// advancePart moves a part of the task on behind a page.
+func (w *Work) advancePart(ctx context.Context, tx pgx.Tx, part store.TaskPart, page []store.ID) error {
+	var last store.ID
+	if len(page) == w.BatchSize {
+		last = page[len(page)-1]
+	}
+	return w.Store.AdvanceTaskPart(ctx, tx, w.task, part.Part, last, len(page))
+}

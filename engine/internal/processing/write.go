@@ -1,0 +1,196 @@
+package processing
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/muster-engine/muster/engine/configuration"
+	"github.com/muster-engine/muster/engine/refresh"
+	"github.com/muster-engine/muster/store"
+)
+
+// writing is a calculated batch on its way into the tables.
+type writing struct {
+	*Calculated
+	tally *tally
+	// removed and added are the keys that the identities lose and gain.
+	removed, added []store.IdentityKey
+}
+
+// write writes what differs, and what follows from it for others. It adds what it does to a tally.
+func (c *Calculated) write(ctx context.Context, t *tally) error {
+	w := &writing{Calculated: c, tally: t}
+	if err := w.compareKeys(ctx); err != nil {
+		return err
+	}
+	// Other batches wait for the lock of the keys. What depends on no key and on no manager is written before it.
+	if err := w.writeRoles(ctx); err != nil {
+		return err
+	}
+	if err := w.writeEvents(ctx); err != nil {
+		return err
+	}
+	if w.changesLookups() {
+		if err := w.Store.LockKeys(ctx, w.Tx); err != nil {
+			return err
+		}
+	}
+	if err := w.Store.ChangeIdentityKeys(ctx, w.Tx, w.removed, w.added); err != nil {
+		return err
+	}
+	if err := w.FindManagers(ctx, w.Store.FindByKeys); err != nil {
+		return err
+	}
+	return w.writeStates(ctx)
+}
+
+// changesLookups reports whether others may find other identities after the batch, or an identity of the batch looks for
+// another manager.
+func (w *writing) changesLookups() bool {
+	return len(w.removed)+len(w.added) > 0 || slices.ContainsFunc(w.Changes, func(c refresh.Change) bool {
+		return c.Before.ManagerKey != c.After.ManagerKey
+	})
+}
+
+// compareKeys finds the keys that the changed identities gain and lose.
+func (w *writing) compareKeys(ctx context.Context) error {
+	var changed []store.ID
+	for i := range w.Changes {
+		if len(w.Changes[i].Attributes) > 0 {
+			changed = append(changed, w.Changes[i].After.ID)
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	rows, err := w.Store.IdentityKeys(ctx, w.Tx, changed)
+	if err != nil {
+		return err
+	}
+	held := map[store.ID][]string{}
+	for _, row := range rows {
+		held[row.IdentityID] = append(held[row.IdentityID], row.Key)
+	}
+	for i := range w.Changes {
+		if len(w.Changes[i].Attributes) == 0 {
+			continue
+		}
+		id := w.Changes[i].After.ID
+		keys := w.Configuration.IdentityKeys(&w.Changes[i].After.Attributes)
+		w.removed = configuration.AppendMissing(w.removed, id, held[id], keys)
+		w.added = configuration.AppendMissing(w.added, id, keys, held[id])
+	}
+	return nil
+}
+
+// writeRoles writes the memberships that are gained and lost.
+func (w *writing) writeRoles(ctx context.Context) error {
+	var identities, roles, lost []store.ID
+	for i := range w.Changes {
+		for _, role := range w.Changes[i].Gained {
+			identities, roles = append(identities, w.Changes[i].After.ID), append(roles, role.ID)
+		}
+		for _, loss := range w.Changes[i].Lost {
+			lost = append(lost, loss.ID)
+		}
+	}
+	if err := w.Store.DeleteAssignments(ctx, w.Tx, lost); err != nil {
+		return err
+	}
+	return w.Store.AddMemberships(ctx, w.Tx, identities, roles, w.Cause.At)
+}
+
+// writeStates writes what else differs, and what follows from it for others.
+func (w *writing) writeStates(ctx context.Context) error {
+	var states []store.IdentityState
+	var events []store.Event
+	var managed []store.ID
+	for i := range w.Changes {
+		c := &w.Changes[i]
+		w.tally.count(c)
+		if c.After.ManagerID != c.Before.ManagerID && !c.After.ManagerID.IsZero() {
+			managed = append(managed, c.After.ID)
+		}
+		if !c.StateDiffers() {
+			continue
+		}
+		states = append(states, encodeState(c.After))
+		var err error
+		if events, err = appendStateEvent(events, c); err != nil {
+			return err
+		}
+	}
+	if err := w.writeAccess(ctx); err != nil {
+		return err
+	}
+	if len(states) > 0 {
+		if err := w.Store.UpdateIdentities(ctx, w.Tx, states, w.Cause.At); err != nil {
+			return err
+		}
+	}
+	if err := w.Store.AddEvents(ctx, w.Tx, events, w.Cause.At); err != nil {
+		return err
+	}
+	if err := w.recordProcessed(ctx); err != nil {
+		return err
+	}
+	if err := w.reportCycles(ctx, managed); err != nil {
+		return err
+	}
+	for i := range w.Changes {
+		w.tally.report(&w.Changes[i])
+	}
+	return w.requestOthers(ctx)
+}
+
+// recordProcessed records that the identities were processed, and when the clock has them processed again.
+func (w *writing) recordProcessed(ctx context.Context) error {
+	ids, due := make([]store.ID, 0, len(w.IDs)), make([]*time.Time, 0, len(w.IDs))
+	for i := range w.Changes {
+		next := w.nextDue(&w.Changes[i], w.Cause.At)
+		if w.tally.everybody && !w.Changes[i].Differs() && sameTime(next, w.Due[i]) {
+			continue
+		}
+		ids, due = append(ids, w.IDs[i]), append(due, next)
+	}
+	return w.Store.NoteRefresh(ctx, w.Tx, ids, due, w.Cause.At)
+}
+
+// reportCycles warns of identities that are their own manager through others.
+func (w *writing) reportCycles(ctx context.Context, managed []store.ID) error {
+	if len(managed) == 0 {
+		return nil
+	}
+	cycles, err := w.Store.ManagerCycles(ctx, w.Tx, managed)
+	for i := range w.Changes {
+		if slices.Contains(cycles, w.Changes[i].After.ID) {
+			w.Changes[i].Warnings = append(w.Changes[i].Warnings,
+				"the managers form a cycle: the identity is its own manager through others")
+		}
+	}
+	return err
+}
+
+// requestOthers asks for the processing of the identities that look for their managers by the keys that were gained and
+// lost, and correlates the accounts that look for the gained ones. It does so for the task that asked for the identity
+// with the key, so that this task ends when all its consequences are there.
+func (w *writing) requestOthers(ctx context.Context) error {
+	gained, lost := w.tally.keysByTask(w.added), w.tally.keysByTask(w.removed)
+	tasks := slices.AppendSeq(slices.Collect(maps.Keys(gained)), maps.Keys(lost))
+	slices.SortFunc(tasks, store.ID.Compare)
+	for _, id := range slices.Compact(tasks) {
+		cause := store.Cause{Task: id, At: w.Cause.At}
+		touched := slices.Concat(gained[id], lost[id])
+		if err := w.Store.RequestManagedRefresh(ctx, w.Tx, touched, w.IDs, cause); err != nil {
+			return err
+		}
+		correlated, err := w.Store.CorrelateKeys(ctx, w.Tx, gained[id], cause)
+		if err != nil {
+			return err
+		}
+		w.tally.of(id).Counts.Correlated += int64(correlated)
+	}
+	return nil
+}

@@ -1,0 +1,61 @@
+package provisioning
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine/configuration"
+	"github.com/muster-engine/muster/engine/connector"
+	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/event"
+	"github.com/muster-engine/muster/engine/internal/tenant"
+	"github.com/muster-engine/muster/store"
+)
+
+// SetPassword gives the accounts that an identity has on a source, named by ID or by name, a password, at once and by
+// the source's connector. It is kept nowhere.
+func (p *Provisioner) SetPassword(ctx context.Context, identity, source, password string) error {
+	const op = "set the password"
+	id, known := store.IDOf(identity)
+	if !known {
+		return fault.NoIdentity(op, identity)
+	}
+	if password == "" {
+		return fault.Invalidf(op, identity, "the password is empty")
+	}
+	return p.WithConnector(ctx, op, source, func(s *configuration.CompiledSource, c connector.Connector) error {
+		accounts, err := p.Store.AccountsOf(ctx, p.Pool, []store.ID{id})
+		if err != nil {
+			return err
+		}
+		accounts = slices.DeleteFunc(accounts, func(a store.Account) bool { return a.SourceID != s.RowID })
+		if len(accounts) == 0 {
+			return &fault.Error{Kind: fault.NotFound, Op: op, Subject: identity,
+				Err: fmt.Errorf("the identity has no account on the source %q", s.Name)}
+		}
+		for i := range accounts {
+			native := accounts[i].NativeIdentity
+			if _, err := c.Apply(ctx, &connector.Operation{Key: store.NewID().String(), Kind: connector.SetPassword,
+				NativeIdentity: native, Password: password}); err != nil {
+				return tenant.AtSource(op, identity, err)
+			}
+			detail, err := json.Marshal(event.Provisioned{Operation: string(connector.SetPassword),
+				NativeIdentity: native, Reason: "a password was set",
+				Source: configuration.Reference{Type: string(configuration.TypeSource), ID: s.RowID.String(), Name: s.Name}})
+			if err != nil {
+				return err
+			}
+			if err := p.InTx(ctx, func(tx pgx.Tx) error {
+				return p.Store.AddEvents(ctx, tx, []store.Event{{IdentityID: id, Type: event.TypeProvisioned,
+					Detail: detail}}, p.Now())
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,113 @@
+package provisioning
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine/configuration"
+	"github.com/muster-engine/muster/engine/connector"
+	"github.com/muster-engine/muster/engine/internal/event"
+	"github.com/muster-engine/muster/store"
+)
+
+// record notes what an operation did to the account, in one transaction with the end of the operation and the request
+// for the next processing.
+func (p *Provisioner) record(ctx context.Context, t *target, row *store.Operation, o *connector.Operation,
+	result *connector.Result,
+) error {
+	native := result.NativeIdentity
+	if native == "" {
+		native = o.NativeIdentity
+	}
+	if native == "" || len(native) > configuration.NativeIdentityLengthMax || !store.Storable(native) {
+		return connector.Permanent(fmt.Errorf("the connector returned no native identity of 1 to %d bytes",
+			configuration.NativeIdentityLengthMax))
+	}
+	for _, name := range o.Volatile { // secrets are not kept
+		o.Attributes.Delete(name)
+	}
+	return p.InTx(ctx, func(tx pgx.Tx) error {
+		identities, err := p.Store.LockIdentities(ctx, tx, []store.ID{row.IdentityID})
+		if err != nil {
+			return err
+		}
+		var owner store.ID // of a new account; nobody where the identity was deleted meanwhile
+		if len(identities) > 0 {
+			owner = identities[0]
+		}
+		account, conflict, err := p.putAccount(ctx, tx, t, row, owner, o, result, native)
+		if err != nil {
+			return err
+		}
+		now := p.Now()
+		if conflict != "" {
+			return p.Store.FinishOperation(ctx, tx, row.ID, store.OperationFailed, &conflict, account, native, now)
+		}
+		if err := p.Store.FinishOperation(ctx, tx, row.ID, store.OperationDone, nil, account, native, now); err != nil {
+			return err
+		}
+		detail, err := json.Marshal(event.Provisioned{Operation: row.Kind, NativeIdentity: native, Reason: row.Reason,
+			Source:    configuration.Reference{Type: string(configuration.TypeSource), ID: t.source.RowID.String(), Name: t.source.Name},
+			Attribute: row.Attribute, Value: row.Value})
+		if err != nil {
+			return err
+		}
+		if err := p.Store.AddEvents(ctx, tx, []store.Event{{IdentityID: row.IdentityID, Type: event.TypeProvisioned,
+			Detail: detail}}, now); err != nil {
+			return err
+		}
+		return p.followUp(ctx, tx, t, identities)
+	})
+}
+
+// followUpDelay is how long the processing after an operation waits for those that follow, so that they share a task.
+// It does not wait after the first one of several: mostly that is the only one.
+const followUpDelay = time.Second
+
+// followUp asks for the processing of an identity whose account was changed, by the task of the operation before if
+// that still goes on. The lock on the task keeps it from ending meanwhile.
+func (p *Provisioner) followUp(ctx context.Context, tx pgx.Tx, t *target, identities []store.ID) error {
+	if len(identities) == 0 {
+		return nil // it is gone
+	}
+	cause := store.Cause{Task: t.task, At: p.Now()}
+	task, err := p.Store.LockTask(ctx, tx, t.task)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	goesOn := err == nil && task.Completed == nil && task.Held == nil
+	if !goesOn {
+		cause.Task = store.NewID()
+	}
+	if err := p.Store.RequestRefresh(ctx, tx, identities, "account provisioned", cause); err != nil || goesOn {
+		return err
+	}
+	var at time.Time
+	if !t.task.IsZero() {
+		at = cause.At.Add(followUpDelay)
+	}
+	t.task = cause.Task // if this is rolled back, it is not found
+	return p.LaunchAt(ctx, tx, cause, &store.Task{Population: int64(t.operations),
+		Description: fmt.Sprintf("Process after provisioning to %q", t.source.Name)}, at)
+}
+
+// park gives an operation up. The identity is due at the next slot, where another one is opened if it is still wanted.
+func (p *Provisioner) park(ctx context.Context, row *store.Operation, failure error) error {
+	reason := ReasonText(failure)
+	return p.InTx(ctx, func(tx pgx.Tx) error {
+		identities, err := p.Store.LockIdentities(ctx, tx, []store.ID{row.IdentityID})
+		if err != nil {
+			return err
+		}
+		if err := p.Store.FinishOperation(ctx, tx, row.ID, store.OperationFailed, &reason, row.AccountID, "",
+			p.Now()); err != nil || len(identities) == 0 {
+			return err
+		}
+		return p.Store.MakeDue(ctx, tx, row.IdentityID, p.NextSlot(p.Now()).UTC())
+	})
+}

@@ -1,0 +1,50 @@
+package provisioning
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/riverqueue/river"
+
+	"github.com/muster-engine/muster/engine/internal/task"
+	"github.com/muster-engine/muster/engine/internal/tenant"
+	"github.com/muster-engine/muster/store"
+)
+
+type Worker struct {
+	river.WorkerDefaults[tenant.Deliver]
+	*Provisioner
+}
+
+// Work does the operations of a batch. What fails is tried again by the queue, after a while that grows.
+func (w *Worker) Work(ctx context.Context, job *river.Job[tenant.Deliver]) error {
+	id, err := store.ParseID(job.Args.Batch)
+	if err != nil {
+		return river.JobCancel(fmt.Errorf("the job names no batch: %w", err))
+	}
+	// A job that was taken for lost was replaced, and may come back. The batch is the other one's then.
+	current, err := w.Store.BatchJob(ctx, w.Pool, id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && current != job.ID {
+		return nil
+	}
+	if err != nil {
+		return errors.New(store.Reason(err))
+	}
+	limit := task.OperationAttemptsMax // of a job that has replaced another one, the other's attempts count
+	if job.Attempt >= job.MaxAttempts {
+		limit = 1
+	}
+	result, err := w.doBatch(ctx, id, w.Turn(), limit)
+	switch {
+	case err != nil:
+		return errors.New(store.Reason(err))
+	case result.failed > 0 && result.left > 0:
+		return fmt.Errorf("%d operations are tried again", result.left)
+	case result.busy:
+		return river.JobSnooze(busyWait)
+	case result.left > 0:
+		return river.JobSnooze(0)
+	}
+	return nil
+}

@@ -1,0 +1,70 @@
+package registration
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/store"
+)
+
+// TokenRetention is how long a token is remembered after it expired, so that its user is told so.
+const TokenRetention = 30 * 24 * time.Hour
+
+// newToken returns a token of 256 random bits and its digest.
+func newToken() (token string, digest []byte) {
+	var bits [32]byte
+	if _, err := rand.Read(bits[:]); err != nil {
+		panic(err) // it never fails
+	}
+	token = base64.RawURLEncoding.EncodeToString(bits[:])
+	sum := sha256.Sum256([]byte(token))
+	return token, sum[:]
+}
+
+// UseToken finds a token that is good, and notes that it was used. The identity is locked before the token, as it is
+// where a new token revokes the one before.
+func (r *Registrar) UseToken(ctx context.Context, tx pgx.Tx, op, token, purpose string) (store.Token, error) {
+	sum := sha256.Sum256([]byte(token))
+	t, err := r.Store.FindToken(ctx, tx, sum[:])
+	if err == nil {
+		if _, err := r.Store.LockIdentities(ctx, tx, []store.ID{t.IdentityID}); err != nil {
+			return t, err
+		}
+		t, err = r.Store.LockToken(ctx, tx, sum[:])
+	}
+	refused := func(text string) error { return &fault.Error{Kind: fault.Forbidden, Op: op, Err: errors.New(text)} }
+	switch now := r.Now(); {
+	case errors.Is(err, store.ErrNotFound):
+		return t, refused("the token is not known")
+	case err != nil:
+		return t, err
+	case subtle.ConstantTimeCompare(t.Digest, sum[:]) != 1 || t.Purpose != purpose:
+		return t, refused("the token is not known")
+	case t.Used != nil:
+		return t, refused("the token was used already")
+	case t.Revoked != nil:
+		return t, refused("the token was replaced by a newer one, or revoked")
+	case !t.Expires.After(now):
+		return t, refused("the token has expired")
+	default:
+		return t, r.Store.UseToken(ctx, tx, t.Digest, now)
+	}
+}
+
+// ReturnToken makes a token good again whose use did not succeed.
+func (r *Registrar) ReturnToken(ctx context.Context, t *store.Token) error {
+	return r.InTx(ctx, func(tx pgx.Tx) error {
+		if _, err := r.Store.LockIdentities(ctx, tx, []store.ID{t.IdentityID}); err != nil {
+			return err
+		}
+		return r.Store.ReturnToken(ctx, tx, t.Digest)
+	})
+}

@@ -1,0 +1,47 @@
+package task
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/store"
+)
+
+// The completion statuses that a task gets.
+const (
+	StatusSuccess    = "SUCCESS"
+	StatusWarning    = "WARNING"
+	StatusError      = "ERROR"
+	StatusTerminated = "TERMINATED"
+)
+
+// EndTask ends a task that has not come to its end, in two transactions: the first keeps batches from committing, the
+// second needs what they have locked. When the second fails, the schedule does it later.
+func (l *Ledger) EndTask(ctx context.Context, id store.ID, status string, messages []store.TaskMessage) error {
+	err := l.InTx(ctx, func(tx pgx.Tx) error {
+		now := l.Now()
+		if err := l.Store.EndTask(ctx, tx, id, status, now); err != nil {
+			return err
+		}
+		return l.Store.AddTaskMessages(ctx, tx, id, messages, now)
+	})
+	if err != nil {
+		return err
+	}
+	return l.Release(ctx, id)
+}
+
+// Release lets go what a task that has ended did not come to.
+func (l *Ledger) Release(ctx context.Context, id store.ID) error {
+	return l.InTx(ctx, func(tx pgx.Tx) error {
+		if err := l.Store.DropTaskParts(ctx, tx, id); err != nil {
+			return err
+		}
+		if err := l.Store.CancelNotifications(ctx, tx, id, l.Now()); err != nil {
+			return err
+		}
+		_, err := l.Store.ReleaseRefreshRequests(ctx, tx, id, l.NextSlot(l.Now()).UTC())
+		return err
+	})
+}

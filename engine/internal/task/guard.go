@@ -1,0 +1,38 @@
+package task
+
+import (
+	"fmt"
+
+	"github.com/muster-engine/muster/engine/internal/tenant"
+
+	"github.com/muster-engine/muster/store"
+)
+
+// HeldError says that a run is stopped.
+type HeldError struct{ reason string }
+
+func (e *HeldError) Error() string { return e.reason }
+
+// CheckGuard returns a [HeldError] where a run, whose sums include those of its last batch, has taken away more than the
+// guard allows.
+func CheckGuard(g tenant.Guard, sums *store.TaskGuard, batch *store.TaskCounts) error {
+	if g.Off || sums.Confirmed {
+		return nil
+	}
+	limit := g.Limit(sums.Population)
+	for _, watched := range []struct {
+		sum, batch int64
+		what       string
+	}{
+		{sums.RoleLosers, batch.RoleLosers, "lose a role"},
+		{sums.LifecycleChanged, batch.LifecycleChanged, "change their lifecycle state"},
+		{sums.Deactivated, batch.Deactivated, "cease to be active"},
+	} {
+		if watched.sum > limit && watched.batch > 0 {
+			return &HeldError{fmt.Sprintf("more than %d of %d identities would %s: %d did before, and %d more would "+
+				"in the batch that was not written", limit, sums.Population, watched.what,
+				watched.sum-watched.batch, watched.batch)}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,43 @@
+package task
+
+import (
+	"time"
+)
+
+// slotHours are the hours of scheduled processing, in the tenant's time zone: the published times.
+var slotHours = []int{8, 20}
+
+// SlotsAround returns the slots of the days around a time, the earliest first. A local time that a change of the clocks
+// skips or repeats stands for the one that [time.Date] takes.
+func (l *Ledger) SlotsAround(at time.Time) []time.Time {
+	local := at.In(l.Location)
+	var slots []time.Time
+	for day := -2; day <= 2; day++ {
+		for _, hour := range slotHours {
+			slots = append(slots, time.Date(local.Year(), local.Month(), local.Day()+day, hour, 0, 0, 0,
+				l.Location))
+		}
+	}
+	return slots
+}
+
+// NextSlot returns the first slot after a time.
+func (l *Ledger) NextSlot(at time.Time) time.Time {
+	for _, slot := range l.SlotsAround(at) {
+		if slot.After(at) {
+			return slot
+		}
+	}
+	panic("unreachable: two days hold a slot")
+}
+
+// LastSlot returns the last slot that is not after a time.
+func (l *Ledger) LastSlot(at time.Time) time.Time {
+	var last time.Time
+	for _, slot := range l.SlotsAround(at) {
+		if !slot.After(at) {
+			last = slot
+		}
+	}
+	return last
+}

@@ -1,0 +1,59 @@
+package tenant
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine/configuration"
+	"github.com/muster-engine/muster/store"
+)
+
+// ConfigurationAt returns the configuration of a version that the transaction holds, from the cache if it is there.
+func (t *Tenant) ConfigurationAt(ctx context.Context, tx pgx.Tx, version int64) (*configuration.Configuration, error) {
+	if cached := t.cached.Load(); cached != nil && cached.Version == version {
+		return cached, nil
+	}
+	rows, err := t.Store.LoadConfiguration(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	compiled, err := t.Compile(rows)
+	if err != nil {
+		return nil, err
+	}
+	t.cached.Store(compiled)
+	return compiled, nil
+}
+
+// ShareConfiguration returns the configuration as a transaction sees it, and holds it.
+func (t *Tenant) ShareConfiguration(ctx context.Context, tx pgx.Tx) (*configuration.Configuration, error) {
+	version, err := t.Store.ConfigurationVersion(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	return t.ConfigurationAt(ctx, tx, version)
+}
+
+// CurrentConfiguration returns the latest committed configuration. One that is cached is not locked, for a lock is
+// written, and so waits for the disk.
+func (t *Tenant) CurrentConfiguration(ctx context.Context) (*configuration.Configuration, error) {
+	version, err := t.Store.LatestVersion(ctx, t.Pool)
+	if err != nil {
+		return nil, err
+	}
+	c := t.cached.Load()
+	if c != nil && c.Version == version {
+		return c, nil
+	}
+	err = t.InTx(ctx, func(tx pgx.Tx) (err error) {
+		c, err = t.ShareConfiguration(ctx, tx)
+		return err
+	})
+	return c, err
+}
+
+// Compile is compile with what the host gave to the engine.
+func (t *Tenant) Compile(rows store.Configuration) (*configuration.Configuration, error) {
+	return configuration.Compile(rows, t.Rules, func(connector string) bool { return t.Connectors[connector] != nil })
+}

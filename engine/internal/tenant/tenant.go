@@ -1,0 +1,83 @@
+package tenant
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"github.com/muster-engine/muster/engine/configuration"
+	"github.com/muster-engine/muster/store"
+)
+
+// PageSize is how many rows one statement reads of what is read page by page.
+const PageSize = 5000
+
+// attemptsMax is how often a transaction that lost against another one is run before its error is returned.
+const attemptsMax = 8
+
+// Tenant is one tenant's tables, job queue, settings and configuration. It is safe for concurrent use. Its fields are
+// not changed after [New].
+type Tenant struct {
+	Settings
+	Pool  *pgxpool.Pool
+	Store *store.Store
+	// Jobs inserts and deletes jobs. It works on none.
+	Jobs *river.Client[pgx.Tx]
+
+	// cached is the configuration that was compiled last. It is replaced, never changed.
+	cached atomic.Pointer[configuration.Configuration]
+	// stopping says that jobs end their turn.
+	stopping atomic.Bool
+}
+
+// New returns a tenant on the host's pool, which the host goes on owning.
+func New(pool *pgxpool.Pool, settings Settings) (*Tenant, error) {
+	rows, err := store.New(settings.Schema)
+	if err != nil {
+		return nil, err
+	}
+	jobs, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: settings.Logger,
+		Schema: settings.JobSchema, FetchCooldown: FetchCooldown})
+	if err != nil {
+		return nil, err
+	}
+	return &Tenant{Settings: settings, Pool: pool, Store: rows, Jobs: jobs}, nil
+}
+
+// Now is the time of a transaction, at the precision that PostgreSQL keeps.
+func (t *Tenant) Now() time.Time { return t.Clock().UTC().Truncate(time.Microsecond) }
+
+// InTx runs work in a transaction of its own, and again when it lost against another transaction. The waits between
+// are random, so that two that met do not meet again.
+func (t *Tenant) InTx(ctx context.Context, work func(tx pgx.Tx) error) error {
+	for attempt := 1; ; attempt++ {
+		err := store.InTx(ctx, t.Pool, pgx.TxOptions{}, work)
+		var lost *store.RetryableError
+		if err == nil || !errors.As(err, &lost) || attempt == attemptsMax {
+			return err
+		}
+		t.Logger.InfoContext(ctx, "a transaction is run again", "attempt", attempt)
+		wait := time.Duration(rand.Int64N(int64(10*time.Millisecond) << attempt))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+// Transact is [Tenant.InTx] for work with a result. Beside an error it returns the result of the last attempt.
+func Transact[T any](ctx context.Context, t *Tenant, work func(tx pgx.Tx) (T, error)) (result T, err error) {
+	err = t.InTx(ctx, func(tx pgx.Tx) (err error) {
+		result, err = work(tx)
+		return err
+	})
+	return result, err
+}
