@@ -1,5 +1,5 @@
-# Everything here works on a fresh machine with Go and make: the PostgreSQL that the demo and the tests run is installed
-# where it is missing.
+# Everything here works on a fresh machine with Go and make: the targets install the PostgreSQL that the demo and the
+# tests run, where it is missing.
 
 BENCHTIME ?= 1x
 PEOPLE    ?= 20000
@@ -13,7 +13,7 @@ SEED      ?= 1
 # A module of its own, so that nobody gets the SDK with the library.
 SDKTEST := engine/httpapi/sdktest
 
-# The published API's own documents, which are no part of this project. Tests check against them where they are.
+# The published API's own documents, which are no part of this project. Tests compare with them where they exist.
 export MUSTER_CONTRACT_DIR := $(abspath $(or $(MUSTER_CONTRACT_DIR),$(wildcard ../shared/contract)))
 
 .DEFAULT_GOAL := help
@@ -61,25 +61,25 @@ cross: ## Fail where the code does not build for other systems
 	@GOOS=windows go build -o /dev/null ./cmd/muster
 
 .PHONY: lint
-lint: ## Run golangci-lint, of the pinned version
+lint: ## Run the pinned version of golangci-lint
 	@.ci/lint
 
 .PHONY: licenses
-licenses: ## Fail where a licence does not go with ours, or docs/licenses.csv says something else
+licenses: ## Fail where a licence is not compatible with ours, or docs/licenses.csv differs
 	@.ci/licenses
 
 .PHONY: vuln
-vuln: ## Look for known vulnerabilities, where their database can be reached
+vuln: ## Look for known vulnerabilities, if their database can be reached
 	@.ci/vuln
 
 .PHONY: tidy
-tidy: ## Tidy go.mod, that of the benchmark suite too
+tidy: ## Tidy every go.mod, those of the SDK tests and the benchmark suite too
 	@go mod tidy
 	@cd $(SDKTEST) && go mod tidy
 	@cd engine/bench && go mod tidy
 
 .PHONY: tidy-check
-tidy-check: ## Fail where go.mod is not tidy
+tidy-check: ## Fail where a go.mod is not tidy
 	@go mod tidy -diff
 	@cd $(SDKTEST) && go mod tidy -diff
 	@cd engine/bench && go mod tidy -diff
@@ -90,7 +90,7 @@ race: postgres ## Run the tests under the race detector, which needs a C compile
 	@CGO_ENABLED=1 go test -race $(PACKAGES)
 
 .PHONY: test-ldap
-test-ldap: ## Run the tests of the LDAP connector against OpenLDAP, which is installed where it is missing
+test-ldap: ## Run the tests of the LDAP connector against OpenLDAP; install it where it is missing
 	@.ci/slapd
 	@CGO_ENABLED=1 go test -race -tags ldap ./engine/connector/ldap
 
@@ -99,7 +99,7 @@ test-sdk: postgres ## Run the tests of the HTTP API with the vendor's Go SDK as 
 	@cd $(SDKTEST) && go test -count=1 ./...
 
 .PHONY: test-smtp
-test-smtp: postgres ## Run the tests of mail against the server Exim, which is installed where it is missing
+test-smtp: postgres ## Run the tests of mail against the server Exim; install it where it is missing
 	@.ci/smtpd
 	@CGO_ENABLED=1 go test -race -tags smtp ./engine/notify
 
@@ -108,11 +108,11 @@ test-containers: ## Run the tests against PostgreSQL in containers
 	@.ci/containers $(PACKAGES)
 
 .PHONY: crash
-crash: postgres ## Kill workers and PostgreSQL KILLS times (50) at random moments of SEED (1), and see that nothing is lost
+crash: postgres ## Kill workers and PostgreSQL KILLS times (50) at random moments of SEED (1), and check that nothing is lost
 	@KILLS=$(KILLS) SEED=$(SEED) go test -tags crash -count=1 -timeout 0 -v ./engine/crashtest
 
 .PHONY: test-disk
-test-disk: postgres ## Fill the disk of PostgreSQL, and see that nothing is lost; as root on Linux
+test-disk: postgres ## Fill the disk of PostgreSQL, and check that nothing is lost; as root on Linux
 	@go test -tags disk -count=1 -v ./engine/disktest
 
 .PHONY: fuzz
@@ -123,7 +123,7 @@ fuzz: postgres ## Fuzz each target for FUZZTIME (20s)
 test-bench: postgres ## Run the tests of the benchmark suite, which is a module of its own
 	@cd engine/bench && go test ./...
 
-# What the benchmark suite is told: some CASES, the sizes of GROWTH one after another, a folder for each PROFILE.
+# The arguments of the benchmark suite: some CASES, the sizes of GROWTH one after another, a folder for each PROFILE.
 bench_suite = cd engine/bench && go run . -people $(PEOPLE) -rounds $(ROUNDS) -cases '$(CASES)' \
 	$(if $(GROWTH),-growth '$(GROWTH)' -csv '$(abspath $(or $(CSV),growth.csv))') \
 	$(if $(PROFILE),-profile '$(abspath $(PROFILE))')
@@ -133,7 +133,7 @@ bench: postgres ## Compare PEOPLE (20000) people with what PostgreSQL and the ma
 	@$(bench_suite)
 
 .PHONY: bench-json
-bench-json: postgres ## The same, and write it to OUT (bench.json)
+bench-json: postgres ## Run make bench, and write the table as JSON to OUT (bench.json)
 	@$(bench_suite) -json '$(abspath $(or $(OUT),bench.json))'
 
 .PHONY: bench-go
@@ -145,10 +145,10 @@ load: postgres ## Load the HTTP API for LOAD (2m), while everybody is processed 
 	@go test -tags load -count 1 -timeout 0 -v ./engine/httpapi/loadtest -load $(LOAD)
 
 .PHONY: contract
-contract: postgres ## Run the tests against the published API's own documents, which must be there
+contract: postgres ## Run the tests against the published API's own documents, which must exist
 	@test -n "$(MUSTER_CONTRACT_DIR)" || { echo "MUSTER_CONTRACT_DIR is not set, and ../shared/contract is not there"; exit 1; }
 	@.ci/contract
 
 .PHONY: clean
-clean: ## Remove what was built
+clean: ## Remove the built files
 	@rm -rf bin
