@@ -1,63 +1,63 @@
 package filterql
 
-// Expr is a filter as it was written: an [*And], [*Or], [*Not] or [*Comparison]. Pos and End are the byte offsets of
-// the expression in the text that it was parsed from, without parentheses around it; both are 0 in an expression that
-// was put together by hand. An Expr from [Parse] is not changed by this package and may be shared by goroutines.
+// Expr is a filter as a tree: an [*And], [*Or], [*Not] or [*Comparison]. Pos and End are the byte offsets of the
+// expression in its text, without parentheses around it; both are 0 in an expression that was built by hand. This
+// package does not change an Expr from [Parse], and goroutines may share it.
 type Expr interface {
 	Pos() int
 	End() int
 	expr()
 }
 
-// And holds where every one of its terms does. Conjunction is associative, so [Parse] puts the terms of an And directly
-// inside an And into the outer one: there are at least two, and none of them is an And.
+// And is true if all its terms are. [Parse] flattens an And inside an And, so it has at least two terms, and none of
+// them is an And.
 type And struct {
 	Terms []Expr
 }
 
-// Or holds where at least one of its terms does. Like [And] it is flat.
+// Or is true if at least one of its terms is. Like [And] it is flat.
 type Or struct {
 	Terms []Expr
 }
 
-// Not holds where its operand does not, null included.
+// Not is true if its operand is false. A comparison with null is false, so its negation is true.
 type Not struct {
 	X   Expr
 	pos int
 }
 
-// Comparison compares a field with values: with none for [Pr] and [IsNull], with one or more for [In] and [Ca], and
-// with one for every other operator.
+// Comparison compares a field with values: [Pr] and [IsNull] have none, [In] and [Ca] one or more, all other operators
+// one.
 type Comparison struct {
 	Field  Name
 	Op     Op
 	OpPos  int // where the operator begins
 	Values []Value
 
-	source   string // the whole text, which an error of Check shows
+	source   string // the whole text, for errors of Check
 	pos, end int
 }
 
-// Name is a field's name where it was written.
+// Name is a field's name and its position.
 type Name struct {
 	Text     string
 	Pos, End int
 }
 
-// Value is a literal where it was written. Text is what it says: of a string without its quotes and escapes.
+// Value is a literal and its position. The Text of a string has no quotes and no escapes.
 type Value struct {
 	Kind     ValueKind
 	Text     string
 	Pos, End int
 }
 
-// ValueKind is the form in which a literal was written. Which type it has is up to the field that it is compared with:
-// "true" in quotes is a boolean beside a boolean field, and 2018 a text beside a text field.
+// ValueKind is the form in which a literal was written. The field decides on the type: "true" in quotes is a boolean if
+// the field is one, and 2018 is a text if the field is one.
 type ValueKind uint8
 
 // The kinds of literals.
 const (
-	StringValue  ValueKind = iota // in quotes, or a bare word that is nothing of the following
+	StringValue  ValueKind = iota // in quotes, or a bare word that is none of the following
 	NumberValue                   // 7, -3.5, 1e9; a year too
 	BooleanValue                  // true, false
 	TimeValue                     // 2018-12-18T23:05:55Z or 2018-12-18
@@ -106,7 +106,7 @@ func lastEnd(terms []Expr) int {
 	return terms[len(terms)-1].End()
 }
 
-// Equal reports whether a and b are the same tree, wherever they were written.
+// Equal reports whether a and b are the same tree. Positions do not count.
 func Equal(a, b Expr) bool {
 	switch a := a.(type) {
 	case *And:

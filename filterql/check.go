@@ -5,14 +5,13 @@ import (
 	"strings"
 )
 
-// Filter is a filter that was checked against a schema. It is not changed after it was made, and may be used by many
-// goroutines.
+// Filter is a filter that was checked against a schema. It is immutable, and many goroutines may use it.
 type Filter struct {
 	expr Expr
 	root node
 }
 
-// Expr returns the tree that the filter was made of.
+// Expr returns the filter's tree.
 func (f *Filter) Expr() Expr { return f.expr }
 
 // String returns the canonical text of the filter.
@@ -20,7 +19,7 @@ func (f *Filter) String() string { return Print(f.expr) }
 
 // node is an expression whose fields and values are known.
 type node interface {
-	// appendSQL writes the condition, or with negated its negation, so that it can stand inside a conjunction.
+	// appendSQL writes the condition, or its negation if negated, in a form that can stand inside a conjunction.
 	appendSQL(w *writer, negated bool)
 	eval(get func(field string) any) bool
 }
@@ -46,7 +45,7 @@ type (
 	idNode struct {
 		field     *Field
 		op        Op
-		arguments []any // what the column is compared with; those of texts that no ID has are left out
+		arguments []any // for the column; texts that cannot be an ID are left out
 	}
 	numberNode struct {
 		field  *Field
@@ -74,10 +73,10 @@ func ParseFilter(text string, s *Schema) (*Filter, error) {
 	return Check(e, s)
 }
 
-// Check holds an expression against a schema: its fields must be known, its operators allowed on them, and its values
-// of their types. An error is an [*Error] with the text from which the place of the mistake was parsed. An expression
-// with comparisons that were made by hand is printed and parsed first, so the limits and the rules of the syntax hold
-// for it as well; parsed expressions may be joined by hand without limit.
+// Check checks an expression against a schema: the schema must know the fields and allow the operators on them, and the
+// values must have the fields' types. An error is an [*Error]; its text is the one that the mistaken part was parsed
+// from. An expression with comparisons that were built by hand is printed and parsed first, so the limits and the rules
+// of the syntax hold for it too. Parsed expressions may be joined by hand without limit.
 func Check(e Expr, s *Schema) (*Filter, error) {
 	if !parsed(e) {
 		again, err := Parse(Print(e))
@@ -93,7 +92,8 @@ func Check(e Expr, s *Schema) (*Filter, error) {
 	return &Filter{e, root}, nil
 }
 
-// parsed reports whether Parse made all comparisons of an expression: then they keep the syntax and know their text.
+// parsed reports whether Parse made all comparisons of an expression. If so, they follow the syntax and have their
+// text.
 func parsed(e Expr) bool {
 	switch e := e.(type) {
 	case *And:
@@ -191,7 +191,7 @@ func foldValues(f *Field, values []Value) []string {
 	return folded
 }
 
-// idArguments returns what the column is compared with, without texts that no ID can have.
+// idArguments returns the SQL arguments of the values. It leaves out texts that cannot be an ID.
 func idArguments(f *Field, values []Value) []any {
 	arguments := make([]any, 0, len(values))
 	for _, v := range values {
@@ -204,7 +204,7 @@ func idArguments(f *Field, values []Value) []any {
 	return arguments
 }
 
-// typed returns the values of a comparison in the type of their field.
+// typed returns the values of a comparison in the field's type.
 func typed[T any](f *Field, e *Comparison, parse func(string) (T, bool)) ([]T, *Error) {
 	values := make([]T, len(e.Values))
 	for i, v := range e.Values {
@@ -221,10 +221,10 @@ func parseBoolean(text string) (value, ok bool) {
 	return text == "true", text == "true" || text == "false"
 }
 
-// fieldsHintMax is how many fields a hint names.
+// fieldsHintMax is the most fields that a hint names.
 const fieldsHintMax = 20
 
-// unknownField says which fields there are.
+// unknownField returns the error of an unknown field, with a hint that lists the known ones.
 func unknownField(text string, pos, end int, names []string) *Error {
 	name := text[pos:end]
 	hint := "there are no such fields"

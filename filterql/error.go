@@ -8,14 +8,14 @@ import (
 	"unicode/utf8"
 )
 
-// ErrorKind says what is wrong with a text, for callers that answer each with a code of its own.
+// ErrorKind says what is wrong with a text, for callers that answer each kind with a code of its own.
 type ErrorKind uint8
 
 // The kinds of errors.
 const (
 	Syntax  ErrorKind = iota // the text does not parse
-	Illegal                  // it parses, but the field, or the operator or the value on it, is not allowed
-	Limit                    // it is more than a limit allows
+	Illegal                  // it parses, but the field, the operator or the value is not allowed
+	Limit                    // it exceeds a limit
 )
 
 // String returns the kind's name.
@@ -32,11 +32,11 @@ func (k ErrorKind) String() string {
 	}
 }
 
-// Error is a mistake in a filter, in sorters, in a page parameter or in a cursor. It repeats what was written, so it is
-// for the one who wrote it, and not for a log.
+// Error is a mistake in a filter, in sorters, in a page parameter or in a cursor. It quotes the text, so show it to the
+// author of the text and keep it out of logs.
 type Error struct {
 	Text     string // the whole text that was given
-	Pos, End int    // byte offsets of the mistake in Text; they are equal where something is missing
+	Pos, End int    // byte offsets of the mistake in Text; equal if something is missing
 	Msg      string // what was found, and what is wrong with it
 	Hint     string // what would be right; may be empty
 	Kind     ErrorKind
@@ -51,17 +51,17 @@ func (e *Error) Error() string {
 	return line
 }
 
-// offset keeps an offset inside the text, for an Error that was put together by hand.
+// offset keeps an offset inside the text: an Error that was built by hand may have any.
 func (e *Error) offset(offset int) int { return max(0, min(offset, len(e.Text))) }
 
-// The widest excerpt that [Error.Render] shows, in columns, and how much of it is before the mistake.
+// The widest excerpt that [Error.Render] shows, in columns, and the most columns of it before the mistake.
 const (
 	renderColumns = 100
 	renderBefore  = 60
 )
 
-// Render returns the error for a terminal: what is wrong, the line with carets under the mistake, and the hint. Of a
-// long line it shows the part around the mistake. Characters that cannot be seen are shown as U+FFFD.
+// Render returns the error for a terminal: the message, the line with carets under the mistake, and the hint. It cuts a
+// long line to the part around the mistake, and shows invisible characters as U+FFFD.
 func (e *Error) Render() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", e.place(), e.Msg)
@@ -73,7 +73,7 @@ func (e *Error) Render() string {
 	return b.String()
 }
 
-// place names the position, with the line where there are several.
+// place names the position, and the line if the text has several.
 func (e *Error) place() string {
 	before := e.Text[:e.offset(e.Pos)]
 	if !strings.Contains(e.Text, "\n") {
@@ -83,7 +83,7 @@ func (e *Error) place() string {
 	return fmt.Sprintf("line %d, position %d", strings.Count(before, "\n")+1, utf8.RuneCountInString(line)+1)
 }
 
-// excerpt returns the part of the text around the mistake, and what stands under it: blanks, and then carets.
+// excerpt returns the part of the text around the mistake, and the blanks and carets for the line under it.
 func (e *Error) excerpt() (excerpt, padding, carets string) {
 	pos := e.offset(e.Pos)
 	end := max(pos, e.offset(e.End))
@@ -128,7 +128,7 @@ func (e *Error) excerpt() (excerpt, padding, carets string) {
 	return before.String() + after.String(), padding, strings.Repeat("^", max(1, marked))
 }
 
-// lastColumns returns where the part of s begins that takes the last n columns.
+// lastColumns returns the byte offset at which the last n columns of s begin.
 func lastColumns(s string, n int) int {
 	i := len(s)
 	for i > 0 {
@@ -158,7 +158,7 @@ func visible(r rune) (rune, int) {
 	}
 }
 
-// wide reports whether terminals give r two columns: the blocks of East Asian wide characters and of emoji.
+// wide reports whether r takes two columns in a terminal, as East Asian wide characters and emoji do.
 func wide(r rune) bool {
 	switch {
 	case r < 0x1100:
@@ -180,7 +180,7 @@ func wide(r rune) bool {
 	return false
 }
 
-// quotedMax is how many characters of what was found a message repeats.
+// quotedMax is the most characters of a text that a message quotes.
 const quotedMax = 40
 
 // quoted returns s in double quotes for a message, shortened and on one line.
@@ -200,7 +200,7 @@ func fault(kind ErrorKind, text string, pos, end int, format string, arguments .
 	return &Error{Text: text, Pos: pos, End: end, Msg: fmt.Sprintf(format, arguments...), Kind: kind}
 }
 
-// hint says what would be right.
+// hint sets the error's hint.
 func (e *Error) hint(format string, arguments ...any) *Error {
 	e.Hint = fmt.Sprintf(format, arguments...)
 	return e

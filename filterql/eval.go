@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// Eval reports whether the filter selects a row whose values get returns: nil, a string, a bool, any integer or float,
-// a [json.Number], a [time.Time] or, for a multi-valued field, a []string. It selects exactly the rows that
-// [Filter.Where] selects in PostgreSQL. Strings come as they are: Eval folds them. A number or a bool beside a field of
-// type String is compared as its text, as JSON writes it; what else is not of its field's type counts as null. An ID
-// may also come as what Convert makes of it.
+// Eval reports whether the filter selects a row. It selects exactly the rows that [Filter.Where] selects in PostgreSQL.
+// The function get returns the row's values: nil, a string, a bool, any integer or float, a [json.Number], a
+// [time.Time] or, for a multi-valued field, a []string. Eval folds strings itself. In a field of type String it
+// compares a number or a bool as JSON writes it. Any other value that does not have its field's type counts as null. An
+// ID may be a text or the result of Convert.
 func (f *Filter) Eval(get func(field string) any) bool { return f.root.eval(get) }
 
 func (n *allNode) eval(get func(string) any) bool {
@@ -41,7 +41,7 @@ func (n *presenceNode) eval(get func(string) any) bool {
 	return n.field.isPresent(get(n.field.Name)) != n.null
 }
 
-// isPresent reports whether a value is there, and of the field's type.
+// isPresent reports whether a value is not null and has the field's type.
 func (f *Field) isPresent(value any) bool {
 	if f.Multi {
 		list, _ := value.([]string)
@@ -91,7 +91,7 @@ func (n *stringNode) eval(get func(string) any) bool {
 	}
 }
 
-// holds reports whether the order of a value to a literal is what the operator asks for.
+// holds reports whether the operator is true for the order of a value to a literal.
 func (o Op) holds(order int) bool {
 	switch o {
 	case Eq, In:
@@ -109,7 +109,6 @@ func (o Op) holds(order int) bool {
 	}
 }
 
-// textOf returns a value as a text.
 func textOf(value any) (string, bool) {
 	switch v := value.(type) {
 	case string:
@@ -133,7 +132,7 @@ func (n *idNode) eval(get func(string) any) bool {
 	return (ok && slices.Contains(n.arguments, id)) != (n.op == Ne)
 }
 
-// idOf returns an ID as what the column is compared with.
+// idOf returns an ID as Convert returns it, or as a text.
 func (f *Field) idOf(value any) (any, bool) {
 	text, isText := value.(string)
 	switch {
@@ -159,8 +158,8 @@ func (n *numberNode) eval(get func(string) any) bool {
 	return n.op.holds(value.compare(n.values[0]))
 }
 
-// numeral is the value of a number field: a float as PostgreSQL's double precision, which rounds the literal to
-// itself, and everything else as its numeric, which is exact.
+// numeral is the value of a number field. A float is compared as PostgreSQL's double precision, to which the literal is
+// rounded; everything else is compared as a numeric, which is exact.
 type numeral struct {
 	exact   *big.Rat
 	float   float64
@@ -203,7 +202,7 @@ func numberOf(value any) (numeral, bool) {
 
 func integer(v int64) numeral { return numeral{exact: new(big.Rat).SetInt64(v)} }
 
-// compare returns the order of a value to a literal. PostgreSQL holds NaN for greater than every number.
+// compare returns the order of a value to a literal. As in PostgreSQL, NaN is greater than every number.
 func (n numeral) compare(literal number) int {
 	switch {
 	case !n.isFloat:
@@ -234,7 +233,7 @@ func (n *timeNode) eval(get func(string) any) bool {
 	return n.op.holds(n.values[0].compare(at))
 }
 
-// compare returns the order of an instant to the period: 0 is within it.
+// compare returns the order of an instant to the period: 0 if it is within the period.
 func (p period) compare(at time.Time) int {
 	switch {
 	case at.Before(p.start):

@@ -15,27 +15,27 @@ import (
 	sq "github.com/Masterminds/squirrel"
 )
 
-// CursorMax is the length of the longest cursor, in bytes.
+// CursorMax is the most bytes of a cursor.
 const CursorMax = 64 << 10
 
-// ErrCursorTooLong says that there is no cursor behind a row, because the values that it is sorted by are too long.
+// ErrCursorTooLong says that a row has no cursor because the values that sort it are too long.
 var ErrCursorTooLong = fmt.Errorf("a cursor would have more than %d bytes, because the values that are sorted by are "+
 	"too long", CursorMax)
 
-// Cursor is a place in an ordering: that behind a row. It stays valid when rows come, go or change, as long as the
-// values of the row that it was made of are those of the statement before.
+// Cursor is the place behind a row in an ordering. It stays valid when rows come, go or change. Make it from the values
+// of a row that the previous statement returned.
 type Cursor struct {
 	bounds []bound // one for each column
 }
 
-// bound is the value of a column in the row of a cursor.
+// bound is a column's value in a cursor.
 type bound struct {
 	null     bool
 	argument any
 	cast     string
 }
 
-// Columns returns the columns by which rows are sorted, to select them: the values of a row make its cursor.
+// Columns returns the columns that rows are sorted by. Select them: their values in a row make its cursor.
 func (o *Ordering) Columns() []string {
 	columns := make([]string, len(o.orders))
 	for i, order := range o.orders {
@@ -44,8 +44,8 @@ func (o *Ordering) Columns() []string {
 	return columns
 }
 
-// sealed is a cursor as it travels, as base64url of this JSON. The check sum tells a damaged cursor from a sound one.
-// It is no signature: a cursor's values are arguments of a comparison, so a forged one selects what a filter could.
+// sealed is a cursor on its way, as JSON in base64url. The check sum detects a damaged cursor. It is not a signature: a
+// cursor's values are arguments of a comparison, so a forged one selects nothing that a filter could not.
 type sealed struct {
 	Order  string    `json:"order"`
 	Values []*string `json:"values"`
@@ -66,8 +66,8 @@ func (s sealed) sum() uint32 {
 	return hash.Sum32()
 }
 
-// Cursor returns the text of the cursor behind a row, whose values are those of [Ordering.Columns] as a driver scans
-// them into an any. It holds the values readably. Where they are too long for it the error is [ErrCursorTooLong].
+// Cursor returns the text of the cursor behind a row. The values are those of [Ordering.Columns], as a driver scans
+// them into an any. The text does not hide them. If they are too long, the error is [ErrCursorTooLong].
 func (o *Ordering) Cursor(values []any) (string, error) {
 	if len(values) != len(o.orders) {
 		return "", fmt.Errorf("a cursor in the order %s takes %d values, %d are given", o, len(o.orders), len(values))
@@ -92,7 +92,7 @@ func (o *Ordering) Cursor(values []any) (string, error) {
 	return text, nil
 }
 
-// cursorText returns a scanned value as a text, nil for null.
+// cursorText returns a scanned value as a text, or nil for null.
 func (f *Field) cursorText(value any) (*string, error) {
 	text, null, err := scannedText(value)
 	if err != nil {
@@ -117,7 +117,7 @@ func scannedText(value any) (text string, null bool, err error) {
 		return "", true, nil
 	case string:
 		return v, false, nil
-	case [16]byte: // as pgx scans a uuid
+	case [16]byte: // pgx scans a uuid so
 		return fmt.Sprintf("%x-%x-%x-%x-%x", v[:4], v[4:6], v[6:8], v[8:10], v[10:]), false, nil
 	case bool:
 		return strconv.FormatBool(v), false, nil
@@ -134,7 +134,7 @@ func scannedText(value any) (text string, null bool, err error) {
 	}
 }
 
-// marshaledText returns a value, such as a driver's numeric, as the text that it has in JSON.
+// marshaledText returns a value, such as a driver's numeric, as its text in JSON.
 func marshaledText(value any) (text string, null bool, err error) {
 	encoded, err := json.Marshal(value)
 	if err != nil {
@@ -148,7 +148,7 @@ func marshaledText(value any) (text string, null bool, err error) {
 	return text, text == "null", nil
 }
 
-// bound returns the value that a text stands for.
+// bound reads the text of a value, as cursorText writes it.
 func (f *Field) bound(text string) (b bound, ok bool) {
 	switch f.Type {
 	case Number:
@@ -187,7 +187,8 @@ func numberBound(text string) (bound, bool) {
 	return bound{argument: text, cast: "::numeric"}, true
 }
 
-// ParseCursor reads the text of a cursor. One of another order, or one that was changed on the way, is an [*Error].
+// ParseCursor reads the text of a cursor. A cursor of another order, or one that was changed on the way, is an
+// [*Error].
 func (o *Ordering) ParseCursor(text string) (*Cursor, error) {
 	if len(text) > CursorMax {
 		return nil, fault(Limit, text, CursorMax, len(text), "the cursor has %d bytes, %d are allowed",
@@ -230,9 +231,9 @@ func (o *Ordering) ParseCursor(text string) (*Cursor, error) {
 	return c, nil
 }
 
-// After returns the condition of the rows behind the cursor, for squirrel. Where no column can be null and all have one
-// direction it is a comparison of rows, which an index over the columns serves. Otherwise a first column that cannot be
-// null is bounded by itself, so that an index finds the place.
+// After returns the condition for the rows behind the cursor, for squirrel. If no column can be null and all have the
+// same direction, it is a row comparison, which an index over the columns serves. Otherwise, if the first column cannot
+// be null, it also gets a bound of its own, so that an index finds the place.
 func (o *Ordering) After(c *Cursor) sq.Sqlizer { return after{o.orders, c.bounds} }
 
 type after struct {
@@ -259,7 +260,7 @@ func (a after) ToSql() (string, []any, error) {
 	return w.text.String(), w.arguments, nil
 }
 
-// uniform reports whether no column can be null and all have one direction.
+// uniform reports whether no column can be null and all have the same direction.
 func (a after) uniform() bool {
 	for _, order := range a.orders {
 		if !order.Field.NotNull || order.Descending != a.orders[0].Descending {
@@ -269,7 +270,7 @@ func (a after) uniform() bool {
 	return true
 }
 
-// behind returns the operator of what comes behind a value.
+// behind returns the operator that selects the values behind one.
 func (o Order) behind() string {
 	if o.Descending {
 		return " <"
@@ -297,8 +298,9 @@ func (a after) appendRow(w *writer) {
 	w.put(")")
 }
 
-// appendFrom compares from column i on, where those before are equal: a row is behind the cursor by this column, or
-// equal in it and behind by the next ones. Nulls are last, so nothing is behind one by its column.
+// appendFrom writes the comparison from column i on, for rows that are equal in the columns before it: a row is behind
+// the cursor if this column is, or if this column is equal and the next ones are behind. Nulls are last, so no value is
+// behind null.
 func (a after) appendFrom(w *writer, i int) {
 	order := &a.orders[i]
 	column := order.Field.sortColumn()

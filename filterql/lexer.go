@@ -18,20 +18,20 @@ const (
 	commaToken
 )
 
-// token is a part of the text. A string's token includes its quotes.
+// token is a part of the text. The token of a string includes the quotes.
 type token struct {
 	kind     tokenKind
-	escaped  bool // a string with escapes in it
+	escaped  bool // the string has escapes
 	pos, end int
 }
 
 // lexer splits a text into tokens without copying it.
 type lexer struct {
 	text string
-	next int // where the next token is looked for
+	next int // offset at which the search for the next token begins
 }
 
-// The bytes by which the next token is told.
+// The classes of bytes that decide on the next token.
 const (
 	blankByte = iota + 1
 	punctuationByte
@@ -40,7 +40,7 @@ const (
 	nonASCIIByte
 )
 
-// classes holds the class of each byte; 0 is a byte of a word.
+// classes maps each byte to its class; 0 is a byte of a word.
 var classes = func() (classes [256]uint8) {
 	for b := range classes {
 		switch {
@@ -125,7 +125,7 @@ func escapeName(r rune) string {
 	return fmt.Sprintf(`\ and U+%04X`, r)
 }
 
-// stringText returns what a string's token says.
+// stringText returns the value of a string's token.
 func (l *lexer) stringText(t token) string {
 	text := l.text[t.pos+1 : t.end-1]
 	if !t.escaped {
@@ -142,8 +142,8 @@ func (l *lexer) stringText(t token) string {
 	return b.String()
 }
 
-// scanWord reads a field name, an operator, a keyword, a number, a date-time or a bare word: what is between blanks,
-// quotes, commas and parentheses.
+// scanWord reads a field name, an operator, a keyword, a number, a date-time or a bare word. A blank, a quote, a comma
+// or a parenthesis ends it.
 func (l *lexer) scanWord(start int) (token, *Error) {
 	i := start
 	for i < len(l.text) {
@@ -165,7 +165,7 @@ func (l *lexer) scanWord(start int) (token, *Error) {
 	return token{kind: wordToken, pos: start, end: i}, nil
 }
 
-// strayRune says what is wrong with a character that comes into a text by copying and cannot be part of a word.
+// strayRune returns the error for a character that gets into a text by copying and cannot be part of a word.
 func strayRune(r rune) (msg, hint string) {
 	switch {
 	case strings.ContainsRune("“”„‟«»", r):
@@ -180,8 +180,7 @@ func strayRune(r rune) (msg, hint string) {
 	return "", ""
 }
 
-// checkText refuses what no filter and no sorters may be: too long, not UTF-8, or with a NUL in it, which PostgreSQL
-// does not keep in a text.
+// checkText refuses a text that is too long, not UTF-8, or has a NUL, which PostgreSQL does not store in a text.
 func checkText(what, text string) *Error {
 	if len(text) > TextMax {
 		cut := TextMax
@@ -197,11 +196,11 @@ func checkText(what, text string) *Error {
 	if utf8.ValidString(text) {
 		return nil
 	}
-	i := strings.IndexByte(strings.ToValidUTF8(text, "\x00"), 0) // there is no other NUL
+	i := strings.IndexByte(strings.ToValidUTF8(text, "\x00"), 0) // it has no other NUL
 	return fault(Syntax, text, i, i+1, "byte 0x%02X, which is not UTF-8", text[i]).hint("encode the text as UTF-8")
 }
 
-// skipPrefix returns where a text begins behind "filters=" or "sorters=", which examples of the API repeat.
+// skipPrefix returns the offset behind "filters=" or "sorters=", which people copy from examples of the API.
 func skipPrefix(text, prefix string) int {
 	trimmed := strings.TrimLeft(text, " \t\r\n")
 	if strings.HasPrefix(trimmed, prefix) {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// kindOf returns the kind of a literal that is written without quotes.
+// kindOf returns the kind of a literal without quotes.
 //
 //	number    = [ "+" | "-" ] digits [ "." digits ] [ ( "e" | "E" ) [ "+" | "-" ] digits ] ;
 //	boolean   = "true" | "false" ;
@@ -60,14 +60,14 @@ func isNumber(text string) bool {
 	return i == len(text)
 }
 
-// period is what a date-time literal stands for: the instants from start up to end, which does not belong to it. An
-// instant ends where it starts.
+// period is the meaning of a date-time literal: all instants from start to before end. For a single instant both are
+// the same.
 type period struct{ start, end time.Time }
 
 func (p period) isInstant() bool { return p.end.Equal(p.start) }
 
-// parsePeriod reads an RFC 3339 date-time, a date or a year; dates and years are those of UTC. PostgreSQL keeps
-// microseconds, so what is finer is cut off.
+// parsePeriod reads an RFC 3339 date-time, a date or a year; dates and years are in UTC. PostgreSQL stores
+// microseconds, so finer digits are cut off.
 func parsePeriod(text string) (period, bool) {
 	switch len(text) {
 	case len("2006"):
@@ -90,20 +90,20 @@ func parsePeriod(text string) (period, bool) {
 // number is a number literal.
 type number struct {
 	text    string
-	integer int64 // the value, if isInt
+	integer int64 // set if isInt
 	isInt   bool
 	float   float64  // the nearest float
 	exact   *big.Rat // the value
 }
 
-// parseNumber reads a number. One that a float cannot hold is refused: PostgreSQL could not compare a float with it,
+// parseNumber reads a number. It refuses one that a float cannot hold: PostgreSQL could not compare a float with it,
 // and its exact value could take any amount of memory.
 func parseNumber(text string) (number, bool) {
 	if !isNumber(text) {
 		return number{}, false
 	}
 	if isZero(text) {
-		text = "0" // its exponent may be more than PostgreSQL reads
+		text = "0" // PostgreSQL may not read its exponent
 	}
 	n := number{text: text}
 	var err error
@@ -121,7 +121,7 @@ func parseNumber(text string) (number, bool) {
 // floatMin is the smallest number that a float holds with all its digits.
 const floatMin = 0x1p-1022
 
-// isZero reports whether a number has no digit but 0 before its exponent.
+// isZero reports whether a number has only the digit 0 before its exponent.
 func isZero(number string) bool {
 	for i := range len(number) {
 		switch b := number[i]; {

@@ -6,14 +6,14 @@ import (
 	"unicode/utf8"
 )
 
-// What the parser says of the token that it cannot go on with: what was found, and what would be right.
+// This file makes the parser's errors. Each says what was found, and hints at what would be right.
 
 // here returns an error at the next token.
 func (p *parser) here(format string, arguments ...any) *Error {
 	return fault(Syntax, p.text, p.token.pos, p.token.end, format, arguments...)
 }
 
-// exceeded returns an error of a limit at the next token.
+// exceeded returns an error of the kind [Limit] at the next token.
 func (p *parser) exceeded(format string, arguments ...any) *Error {
 	return fault(Limit, p.text, p.token.pos, p.token.end, format, arguments...)
 }
@@ -30,7 +30,7 @@ func (p *parser) found() string {
 	}
 }
 
-// unexpected says what is wrong with a token behind a condition.
+// unexpected returns the error of a token that cannot stand behind a condition.
 func (p *parser) unexpected() *Error {
 	const join = `join conditions by "and" or "or"`
 	switch p.token.kind {
@@ -76,7 +76,7 @@ func (p *parser) noField() *Error {
 
 const nameHint = "a field name has letters, digits, underscores and hyphens, and dots between its parts"
 
-// badName returns the error of a name at pos that goes wrong at its byte i.
+// badName returns the error of a name at pos whose byte i is wrong.
 func badName(text string, pos int, name string, i int) *Error {
 	if i == len(name) {
 		return fault(Syntax, text, pos+i-1, pos+i, "the field name %s ends with a dot", quoted(name)).hint(nameHint)

@@ -1,14 +1,14 @@
 package filterql
 
-// nodes hands out the nodes of a tree from a few pieces of memory. What small filters need comes in one.
+// nodes allocates the nodes of a tree in a few pieces of memory. A small filter needs only one.
 type nodes struct {
 	comparisons slab[Comparison]
 	values      slab[Value]
 	terms       slab[Expr]
 	ands        slab[And]
 	ors         slab[Or]
-	stack       []Expr  // the terms of chains that are not complete
-	list        []Value // the values of the list that is being read
+	stack       []Expr  // terms of incomplete chains
+	list        []Value // values of the current list
 }
 
 func (n *nodes) init() {
@@ -28,7 +28,7 @@ func (n *nodes) init() {
 	n.stack = first.stack[:0]
 }
 
-// popTerms moves the terms from base on off the stack.
+// popTerms takes the terms from base on off the stack.
 func (n *nodes) popTerms(base int) []Expr {
 	terms := n.terms.many(len(n.stack) - base)
 	copy(terms, n.stack[base:])
@@ -37,10 +37,10 @@ func (n *nodes) popTerms(base int) []Expr {
 	return terms
 }
 
-// slabSize is how many elements a slab grows by.
+// slabSize is the least number of elements that a slab grows by.
 const slabSize = 16
 
-// slab hands out elements of slices.
+// slab allocates values from slices.
 type slab[T any] struct{ free []T }
 
 func (s *slab[T]) one() *T {

@@ -32,12 +32,12 @@ func (o Op) String() string {
 	return "?"
 }
 
-// takesList reports whether a list stands behind the operator.
+// takesList reports whether the operator takes a list.
 func (o Op) takesList() bool { return o == In || o == Ca }
 
-// opOf returns the operator that a word is.
+// opOf returns the operator that a word names.
 func opOf(word string) (Op, bool) {
-	if len(word) == 2 { // all but isnull; a loop over pairs of bytes is quicker than a map
+	if len(word) == 2 { // all except isnull; a loop over pairs of bytes is quicker than a map
 		for i := range opTexts {
 			if text := opTexts[i]; text[0] == word[0] && text[1] == word[1] && len(text) == 2 {
 				return Op(i), true
@@ -50,7 +50,7 @@ func opOf(word string) (Op, bool) {
 // OpSet is a set of operators. The zero OpSet is empty.
 type OpSet uint16
 
-// OpsOf returns the set of the operators given.
+// OpsOf returns the set of ops.
 func OpsOf(ops ...Op) OpSet {
 	var s OpSet
 	for _, o := range ops {

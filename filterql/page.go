@@ -11,14 +11,14 @@ const (
 	LimitMax     = 250
 )
 
-// Page says which part of a collection is asked for.
+// Page is the requested part of a collection.
 type Page struct {
 	Limit  int  // the most results, 0 to LimitMax
-	Offset int  // results to leave out first
-	Count  bool // whether all results are to be counted
+	Offset int  // results to skip
+	Count  bool // whether to count all results
 }
 
-// PageError is a page parameter that is not what it may be.
+// PageError is a page parameter with a value that is not allowed.
 type PageError struct {
 	Parameter string // limit, offset or count
 	Msg       string // what was found, and what is allowed
@@ -26,8 +26,8 @@ type PageError struct {
 
 func (e *PageError) Error() string { return e.Parameter + ": " + e.Msg }
 
-// ParsePage reads the parameters limit, offset and count as they come in a query. An empty text stands for the
-// default, which is 250, 0 and false. An error is a [*PageError].
+// ParsePage reads the parameters limit, offset and count of a query. An empty text means the default: 250, 0 and false.
+// An error is a [*PageError].
 func ParsePage(limit, offset, count string) (Page, error) {
 	page := Page{Limit: LimitDefault}
 	var ok bool

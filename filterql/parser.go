@@ -3,13 +3,13 @@ package filterql
 // The limits of a filter. Exceeding one is an [*Error] of the kind [Limit].
 const (
 	TextMax        = 4096 // bytes of a filter, and of sorters
-	DepthMax       = 64   // parentheses and nots inside each other
+	DepthMax       = 64   // nested parentheses and nots
 	ListMax        = 1000 // values of a list
 	ComparisonsMax = 256  // comparisons of a filter
 )
 
-// Parse reads a filter. An error is an [*Error]; a blank text is one, because "no filter" is the caller's affair. The
-// time taken is linear in the length of the text.
+// Parse reads a filter. An error is an [*Error]. A blank text is an error too: the caller decides what "no filter"
+// means. The time is linear in the length of the text.
 //
 //	filter = [ "filters=" ] or ;
 func Parse(text string) (Expr, error) {
@@ -25,7 +25,7 @@ func Parse(text string) (Expr, error) {
 	return e, nil
 }
 
-// parser reads tokens one ahead.
+// parser is a recursive descent parser with one token of look-ahead.
 type parser struct {
 	lexer
 	token       token
@@ -58,7 +58,7 @@ func (p *parser) advance() (err *Error) {
 
 func (p *parser) word() string { return p.text[p.token.pos:p.token.end] }
 
-// accept reads the keyword if it is next.
+// accept consumes the keyword if it is next.
 func (p *parser) accept(keyword string) (bool, *Error) {
 	if p.token.kind != wordToken || p.word() != keyword {
 		return false, nil
@@ -200,7 +200,7 @@ func (p *parser) group() (Expr, *Error) {
 	}
 }
 
-// descend reads a token that begins another level.
+// descend consumes a token that begins another level.
 func (p *parser) descend() *Error {
 	if p.depth++; p.depth > DepthMax {
 		return p.exceeded("parentheses and nots are %d deep here, %d levels are allowed", p.depth, DepthMax).
@@ -278,10 +278,10 @@ func (p *parser) field(name *Name) *Error {
 	return p.advance()
 }
 
-// isField reports whether name can be a field's.
+// isField reports whether a field can have the name.
 func isField(name string) bool { return badNameByte(name) < 0 && !isReserved(name) }
 
-// isReserved reports whether a word can be no field's name.
+// isReserved reports whether a word cannot be a field's name.
 func isReserved(word string) bool {
 	switch word {
 	case "and", "or", "not", "pr":
@@ -290,7 +290,7 @@ func isReserved(word string) bool {
 	return false
 }
 
-// badNameByte returns where a field's name goes wrong, which is len(name) when it ends too early, or -1.
+// badNameByte returns the index of the first wrong byte of a field's name, len(name) if it ends too early, or -1.
 func badNameByte(name string) int {
 	begins := true
 	for i := range len(name) {
@@ -356,7 +356,7 @@ func (p *parser) list(c *Comparison) *Error {
 	open := p.token
 	scratch := p.nodes.list[:0]
 	for {
-		// The parenthesis, and then the commas.
+		// Consume the parenthesis, and later the commas.
 		if err := p.advance(); err != nil {
 			return err
 		}

@@ -3,8 +3,8 @@ package filterql
 import "strings"
 
 // Print returns the canonical text of an expression: one blank between words, strings in double quotes, numbers,
-// booleans and date-times as they were written, and no parentheses but those that the tree needs. Parsing it gives the
-// same tree, for every tree that [Parse] can give; an And directly inside an And, made by hand, becomes flat.
+// booleans and date-times as they were written, and only the parentheses that the tree needs. The text of a tree from
+// [Parse] parses to the same tree. An And inside an And, built by hand, becomes flat.
 func Print(e Expr) string {
 	var b strings.Builder
 	printExpr(&b, e)
@@ -25,7 +25,7 @@ func printExpr(b *strings.Builder, e Expr) {
 	}
 }
 
-// printTerms prints a chain. In a disjunction, which binds least, only a conjunction's terms need no parentheses.
+// printTerms prints a chain. A disjunction binds least, so it needs parentheses inside a conjunction.
 func printTerms(b *strings.Builder, terms []Expr, between string, disjunction bool) {
 	for i, term := range terms {
 		if i > 0 {

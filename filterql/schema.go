@@ -12,13 +12,13 @@ type Type uint8
 // The types.
 const (
 	String  Type = iota
-	Number       // compared exactly, whatever its size
+	Number       // compared exactly, at any size
 	Boolean      // true or false
 	Time         // an instant, to the microsecond
-	ID           // a string that is compared exactly and has no order that means anything
+	ID           // a string that is compared exactly; its order means nothing
 )
 
-// String returns the type's name as the V3 standard collection parameters call it.
+// String returns the type's name in the V3 standard collection parameters.
 func (t Type) String() string {
 	switch t {
 	case String:
@@ -36,42 +36,41 @@ func (t Type) String() string {
 	}
 }
 
-// Field is a property by which a collection is filtered and sorted.
+// Field is a property to filter and sort a collection by.
 type Field struct {
-	// Name is the name in the API: letters, digits, underscores and hyphens, with dots between the parts. It is none of
-	// the keywords and, or, not, pr.
+	// Name is the name in the API: letters, digits, underscores and hyphens, with dots between the parts. It cannot be
+	// one of the keywords and, or, not, pr.
 	Name string
 	Type Type
 	// Multi says that the field holds a collection of strings: text[] in SQL, []string in memory. An empty collection
 	// counts as null.
 	Multi bool
-	// Ops are the operators that are allowed on the field.
+	// Ops are the operators that the field allows.
 	Ops OpSet
 	// Sortable says whether sorters may name the field.
 	Sortable bool
-	// Column is the SQL expression of the value, of a field with Fold that of the folded value. It goes into statements
-	// as it is, so it must not come from outside; what is more than a name or a call is put into parentheses, and a
-	// question mark in it is written twice, as squirrel wants it. The types are text, numeric or any integer or float,
-	// boolean, timestamptz and, with Convert, that of the argument.
+	// Column is the SQL expression of the value; if the field has Fold, of the folded value. It goes into statements as
+	// it is, so it must not come from outside. Put it into parentheses if it is more than a name or a call, and write a
+	// question mark twice, as squirrel wants it. Its SQL type is text, numeric or any integer or float, boolean,
+	// timestamptz or, with Convert, the type of the argument.
 	Column string
-	// SortColumn is the expression by which rows are sorted. Defaults to Column with Collate.
+	// SortColumn is the SQL expression that rows are sorted by. Defaults to Column with Collate.
 	SortColumn string
-	// Collate is the collation that is put behind the column of strings where order counts, which is in gt, ge, lt, le,
-	// sw and sorting. The order is that of the code points: set it to "C", with the quotes, unless the column has that
-	// collation already.
+	// Collate is a collation for the column of strings where order counts: in gt, ge, lt, le, sw and sorting. Strings
+	// are ordered by code points, so set it to "C", with the quotes, unless the column has that collation already.
 	Collate string
-	// NotNull says that the value is never null, which makes simpler SQL.
+	// NotNull says that the value is never null. The SQL becomes simpler.
 	NotNull bool
-	// Fold returns the form in which strings are compared, such as [Fold]. Nil compares them as they are.
+	// Fold returns the form of a string for comparisons; [Fold] is one. If it is nil, strings are compared as they are.
 	Fold func(string) string
-	// Convert returns the SQL argument of an ID's text, where the column is no text: a UUID for instance. It reports
-	// false for a text that no ID can have, which then equals nothing. What it returns is comparable by ==.
+	// Convert turns an ID's text into an SQL argument if the column is not a text, but a UUID for example. It returns
+	// false for a text that cannot be an ID; such a text equals nothing. Its results must be comparable by ==.
 	Convert func(text string) (argument any, ok bool)
-	// Values are the values of an enumeration, for documentation. Others are allowed, and equal nothing.
+	// Values are the values of an enumeration, for documentation. Filters may use others, which equal nothing.
 	Values []string
 }
 
-// AllOps returns every operator that makes sense on a field of f's type.
+// AllOps returns all operators that make sense on a field like f.
 func AllOps(f Field) OpSet {
 	switch {
 	case f.Multi:
@@ -110,7 +109,7 @@ func (f *Field) validate() error {
 	return nil
 }
 
-// ordered returns the column where order counts.
+// ordered returns the column for comparisons by order.
 func (f *Field) ordered() string {
 	if f.Collate == "" {
 		return f.Column
@@ -118,7 +117,7 @@ func (f *Field) ordered() string {
 	return f.Column + " COLLATE " + f.Collate
 }
 
-// sortColumn returns the expression by which rows are sorted.
+// sortColumn returns the expression that rows are sorted by.
 func (f *Field) sortColumn() string {
 	if f.SortColumn != "" {
 		return f.SortColumn
@@ -133,15 +132,14 @@ func (f *Field) fold(s string) string {
 	return f.Fold(s)
 }
 
-// Schema is the list of fields that a collection is filtered and sorted by. It is not changed after it was made, and
-// may be used by many goroutines.
+// Schema is the list of fields to filter and sort a collection by. It is immutable, and many goroutines may use it.
 type Schema struct {
 	fields  []Field
 	byName  map[string]*Field
 	resolve func(name string) (Field, bool)
 }
 
-// NewSchema returns the schema of fields. It refuses a field that contradicts itself and a name that is given twice.
+// NewSchema returns a schema with the fields. It refuses a field that contradicts itself and a name that occurs twice.
 func NewSchema(fields ...Field) (*Schema, error) {
 	s := &Schema{fields: slices.Clone(fields), byName: make(map[string]*Field, len(fields))}
 	for i := range s.fields {
@@ -157,9 +155,9 @@ func NewSchema(fields ...Field) (*Schema, error) {
 	return s, nil
 }
 
-// WithResolver returns a schema that asks resolve for the fields that it does not list, for names that are not known
-// beforehand. A field that contradicts itself counts as unknown. The name is the user's text: resolve must check it
-// before it makes a Column of it.
+// WithResolver returns a schema that asks resolve for the fields that it does not list. Use it if the names are not
+// known beforehand. A field that contradicts itself counts as unknown. The name is the user's text, so resolve must
+// check it before it uses it in a Column.
 func (s *Schema) WithResolver(resolve func(name string) (Field, bool)) *Schema {
 	c := *s
 	c.resolve = resolve
@@ -189,7 +187,7 @@ func (s *Schema) field(name string) *Field {
 	return &f
 }
 
-// Fields returns the fields that are listed, in the order in which they were given.
+// Fields returns the listed fields, in the order of [NewSchema].
 func (s *Schema) Fields() []Field { return slices.Clone(s.fields) }
 
 // names returns the names of the listed fields that keep accepts.

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// SortersMax is the most fields that rows are sorted by.
+// SortersMax is the most fields to sort by.
 const SortersMax = 16
 
 // Sorter is a field to sort by.
@@ -35,7 +35,7 @@ func (s Sorters) String() string {
 	return b.String()
 }
 
-// ParseSorters reads sorters. An error is an [*Error]. A blank text is no sorters.
+// ParseSorters reads sorters. An error is an [*Error]. A blank text gives no sorters and no error.
 //
 //	sorters = [ "sorters=" ] sorter { "," sorter } ;
 //	sorter  = [ "-" ] field ;
@@ -69,7 +69,7 @@ func ParseSorters(text string) (Sorters, error) {
 
 const blanks = " \t\r\n"
 
-// parseSorter reads the sorter that is between two commas, with blanks around it.
+// parseSorter reads the sorter between two commas. Blanks may surround it.
 func parseSorter(text string, pos, end int) (Sorter, *Error) {
 	pos += len(text[pos:end]) - len(strings.TrimLeft(text[pos:end], blanks))
 	end = pos + len(strings.TrimRight(text[pos:end], blanks))
@@ -89,7 +89,7 @@ func parseSorter(text string, pos, end int) (Sorter, *Error) {
 	return s, nil
 }
 
-// badSorter says what is wrong with a name at its byte i.
+// badSorter returns the error of a name whose byte i is wrong.
 func badSorter(text string, name Name, i int) *Error {
 	if name.Text == "" {
 		return fault(Syntax, text, name.Pos-1, name.End, `"-" without a field name`).
@@ -112,11 +112,10 @@ func badSorter(text string, name Name, i int) *Error {
 	}
 }
 
-// Ordering is an order of rows in which no two are equal. It is not changed after it was made, and may be used by many
-// goroutines.
+// Ordering is an order in which no two rows are equal. It is immutable, and many goroutines may use it.
 type Ordering struct{ orders []Order }
 
-// Order is a field by which rows are sorted.
+// Order is a field that rows are sorted by, and its direction.
 type Order struct {
 	Field      Field
 	Descending bool
@@ -131,9 +130,10 @@ func ParseOrdering(text string, s *Schema, tieBreak string) (*Ordering, error) {
 	return sorters.Check(s, tieBreak)
 }
 
-// Check holds sorters against a schema: each field must be known and sortable, and be named once. Behind them comes the
-// field tieBreak, of which no two rows have the same value and none null, in the direction of the last sorter, so that
-// one index serves both. Sorters behind it order nothing and are left out. An error of the sorters is an [*Error].
+// Check checks sorters against a schema: the schema must know each field and allow sorting by it, and no field may
+// occur twice. Check adds the field tieBreak at the end, in the direction of the last sorter so that one index serves
+// both. The tie-break must be unique and never null. If it is one of the sorters, those behind it have no effect and
+// are left out. An error of the sorters is an [*Error].
 func (s Sorters) Check(schema *Schema, tieBreak string) (*Ordering, error) {
 	last := schema.field(tieBreak)
 	if last == nil {
@@ -167,7 +167,7 @@ func (s Sorters) Check(schema *Schema, tieBreak string) (*Ordering, error) {
 	return o, nil
 }
 
-// checkPrinted checks sorters that were put together by hand, so that errors have a text to point into.
+// checkPrinted prints and parses sorters that were built by hand, so that errors have a text to point into.
 func (s Sorters) checkPrinted(schema *Schema, tieBreak string) (*Ordering, error) {
 	parsed, err := ParseSorters(s.String())
 	if err != nil {
@@ -188,10 +188,10 @@ func (s Sorter) unsortable(f *Field, schema *Schema) *Error {
 	return err.hint("those that can are %s", strings.Join(names, ", "))
 }
 
-// Orders returns the fields by which rows are sorted, with the tie-break.
+// Orders returns the fields that rows are sorted by, including the tie-break.
 func (o *Ordering) Orders() []Order { return slices.Clone(o.orders) }
 
-// String returns the sorters that the ordering amounts to, with the tie-break: name,id.
+// String returns the sorters of the ordering, including the tie-break, such as name,id.
 func (o *Ordering) String() string {
 	var b strings.Builder
 	for i, order := range o.orders {

@@ -11,13 +11,13 @@ import (
 )
 
 // Where returns the filter as a condition for squirrel. Values are arguments and never part of the text: strings,
-// int64, [time.Time], what Convert made, and slices of those and of bool. A single boolean is TRUE or FALSE in the
-// text. Placeholders are question marks.
+// int64, [time.Time], results of Convert, and slices of those and of bool. Only a single boolean is TRUE or FALSE in
+// the text. Placeholders are question marks.
 func (f *Filter) Where() sq.Sqlizer { return condition{f.root} }
 
 type condition struct{ root node }
 
-// ToSql implements [sq.Sqlizer]. The condition is in parentheses where it is more than a comparison.
+// ToSql implements [sq.Sqlizer]. A condition of more than one comparison is in parentheses.
 func (c condition) ToSql() (string, []any, error) {
 	w := &writer{arguments: make([]any, 0, 8)}
 	w.text.Grow(192)
@@ -41,7 +41,7 @@ func (w *writer) put(texts ...string) {
 	}
 }
 
-// argument writes a placeholder, and behind it a cast if one is given.
+// argument writes a placeholder and the cast, which may be empty.
 func (w *writer) argument(value any, cast string) {
 	w.text.WriteByte('?')
 	w.text.WriteString(cast)
@@ -54,7 +54,7 @@ func (w *writer) group(n node) {
 	w.put(")")
 }
 
-// negate writes the negation of what put writes, in two-valued logic: what is unknown is not true.
+// negate writes the condition that put writes, or its negation in two-valued logic: unknown counts as false.
 func (w *writer) negate(negated bool, put func()) {
 	if !negated {
 		put()
@@ -114,7 +114,7 @@ func (n *containsAllNode) appendSQL(w *writer, negated bool) {
 	})
 }
 
-// appendEqual writes that a column equals an argument, or that it differs, which null does.
+// appendEqual writes that a column equals an argument, or that it differs. Null differs.
 func appendEqual(w *writer, f *Field, negated bool, argument any, cast string) {
 	putEqual(w, f, negated)
 	w.argument(argument, cast)
@@ -166,8 +166,8 @@ func (n *stringNode) appendSQL(w *writer, negated bool) {
 
 var patternEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
-// appendPrefix writes that a column starts with a prefix: as a range, which an index serves even under a plan that
-// does not know the prefix. In the order of code points the range holds exactly the texts with that prefix.
+// appendPrefix writes that a column starts with a prefix. It writes a range, which an index serves even under a plan
+// that does not know the prefix. In the order of code points the range holds exactly the texts with the prefix.
 func appendPrefix(w *writer, column, prefix string) {
 	w.put(column, " >= ")
 	w.argument(prefix, "")
@@ -177,8 +177,8 @@ func appendPrefix(w *writer, column, prefix string) {
 	}
 }
 
-// successor returns the first text behind all those that start with prefix. There is none behind a prefix of nothing
-// but the last code point.
+// successor returns the first text behind all texts that start with prefix. It returns false if the prefix consists of
+// nothing but the last code point.
 func successor(prefix string) (string, bool) {
 	for prefix != "" {
 		r, size := utf8.DecodeLastRuneInString(prefix)
@@ -194,7 +194,7 @@ func successor(prefix string) (string, bool) {
 	return "", false
 }
 
-// The surrogates are code points that no text has.
+// The surrogates are code points that cannot occur in a text.
 const (
 	surrogateMin = 0xD800
 	surrogateMax = 0xDFFF
@@ -216,7 +216,7 @@ func (n *idNode) appendSQL(w *writer, negated bool) {
 	}
 }
 
-// sameType returns the list as a slice of its elements' type, from which a driver makes an array.
+// sameType returns the list as a slice of its elements' type, which a driver can turn into an array.
 func sameType(list []any) any {
 	slice := reflect.MakeSlice(reflect.SliceOf(reflect.TypeOf(list[0])), len(list), len(list))
 	for i, element := range list {
@@ -241,8 +241,8 @@ func (n *numberNode) appendSQL(w *writer, negated bool) {
 	}
 }
 
-// argument returns the number with the type it is compared in. An index over integers serves a bigint alone; what is
-// none is sent as its digits, so that nothing is rounded.
+// argument returns the number and its SQL type. An index over integers serves only a bigint. A number that is not one
+// is sent as its digits, so that nothing is rounded.
 func (n number) argument() (value any, cast string) {
 	if n.isInt {
 		return n.integer, "::bigint"
@@ -265,8 +265,8 @@ func numbersArgument(numbers []number) (list any, cast string) {
 	return texts, "::numeric[]"
 }
 
-// A boolean is not an argument but for a list: where most rows have the one value and few the other, a plan that is
-// made for both is good for none.
+// A single boolean is not an argument: if most rows have one value and few the other, a plan for both is good for
+// neither.
 func (n *booleanNode) appendSQL(w *writer, negated bool) {
 	if n.op == In {
 		appendIn(w, n.field, negated, n.values, "")
@@ -294,8 +294,8 @@ func (n *timeNode) appendSQL(w *writer, negated bool) {
 	}
 }
 
-// bound returns the comparison with an instant that a comparison with a period is: greater is behind the whole of it,
-// and less or equal is before its end.
+// bound turns a comparison with a period into one with an instant: greater means at or after its end, and less or equal
+// means before its end.
 func (p period) bound(op Op) (Op, time.Time) {
 	switch {
 	case p.isInstant(), op == Ge, op == Lt:
@@ -314,7 +314,7 @@ func appendWithin(w *writer, column string, p period) {
 	w.argument(p.end, "")
 }
 
-// appendIn writes the instants as one argument and the periods one by one.
+// appendIn writes all instants as one argument, and the periods one by one.
 func (n *timeNode) appendIn(w *writer) {
 	var instants []time.Time
 	var periods []period

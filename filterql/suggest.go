@@ -7,7 +7,7 @@ import (
 	"github.com/muster-engine/muster/filterql/suggest"
 )
 
-// didYouMean returns a hint that names the candidate most like word, or nothing when none is.
+// didYouMean returns a hint with the candidate that is most like word, or "" if none is like it.
 func didYouMean(word string, candidates []string) string {
 	if nearest := suggest.Nearest(word, candidates); nearest != "" {
 		return fmt.Sprintf("did you mean %q?", nearest)
@@ -15,7 +15,7 @@ func didYouMean(word string, candidates []string) string {
 	return ""
 }
 
-// hints joins the parts of a hint that there are.
+// hints joins the parts that are not empty.
 func hints(parts ...string) string {
 	var b strings.Builder
 	for _, part := range parts {

@@ -9,15 +9,15 @@ import (
 	"unicode/utf8"
 )
 
-// decoder reads the JSON that attributes are kept in: an object whose values are null, strings, booleans, numbers or
-// lists of those. It is written by hand because decoding documents costs more than everything else in a run over a
-// population: strings without escapes are cut out of the text, not copied.
+// decoder reads the JSON of stored attributes: an object whose values are null, strings, booleans, numbers or lists of
+// those. It is written by hand because a run over a population spends most of its time on decoding. Strings without
+// escapes are slices of the text, not copies.
 type decoder struct {
 	text string
 	at   int
 }
 
-// newDecoder returns a decoder of a document. What is not UTF-8 is no JSON.
+// newDecoder returns a decoder of a document, which must be UTF-8.
 func newDecoder(document []byte) (decoder, error) {
 	if !utf8.Valid(document) {
 		return decoder{}, errors.New("attributes: the document is not UTF-8 text")
@@ -29,7 +29,7 @@ func (d *decoder) fault(want string) error {
 	if d.at >= len(d.text) {
 		return fmt.Errorf("attributes: unexpected end of the document, want %s", want)
 	}
-	// The text is personal data, so the error names the place and never the text.
+	// The text is personal data, so the error has only the position.
 	return fmt.Errorf("attributes: at byte %d: want %s", d.at, want)
 }
 
@@ -90,7 +90,7 @@ func (d *decoder) object(s *Set) error {
 	return nil
 }
 
-// lastOfEach keeps of neighbours with one name the last.
+// lastOfEach keeps only the last of adjacent entries with the same name.
 func lastOfEach(entries []entry) []entry {
 	kept := entries[:0]
 	for i, e := range entries {
@@ -180,7 +180,7 @@ func (d *decoder) str() (string, error) {
 	return "", d.fault("a closing quote")
 }
 
-// escaped reads a string that has an escape in it. Those are rare, so encoding/json may do it.
+// escaped reads a string with an escape. Such strings are rare, so encoding/json is quick enough.
 func (d *decoder) escaped(start int) (string, error) {
 	for i := start + 1; i < len(d.text); i++ {
 		switch d.text[i] {
@@ -199,7 +199,7 @@ func (d *decoder) escaped(start int) (string, error) {
 	return "", d.fault("a closing quote")
 }
 
-// isNumber reports whether s is a number in the grammar of JSON.
+// isNumber reports whether s is a JSON number.
 func isNumber(s string) bool {
 	i := 0
 	digits := func() bool {

@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// Set is the attributes of one identity or account: name and value, each name once. The zero Set is empty and ready
-// to use. Names are ordered by length first and by bytes second, the order of keys in a PostgreSQL jsonb document.
+// Set is the attributes of one identity or account: names and values, each name once. The zero Set is empty and ready
+// to use. Names are ordered by length first and by bytes second, like the keys of a PostgreSQL jsonb document.
 type Set struct {
 	entries []entry
 }
@@ -25,7 +25,7 @@ func compareNames(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// search is a binary search, written out because nothing else is done as often.
+// search is a binary search, written out because it is the most frequent operation.
 func (s *Set) search(name string) (int, bool) {
 	low, high := 0, len(s.entries)
 	for low < high {
@@ -43,7 +43,7 @@ func (s *Set) search(name string) (int, bool) {
 	return low, false
 }
 
-// SetOf returns the set with the values of m.
+// SetOf returns a set with the values of m.
 func SetOf(m map[string]Value) Set {
 	s := Set{entries: make([]entry, 0, len(m))}
 	for name, value := range m {
@@ -56,7 +56,7 @@ func SetOf(m map[string]Value) Set {
 // Len returns the number of attributes.
 func (s *Set) Len() int { return len(s.entries) }
 
-// Get returns the value of the attribute name, [Null] when the set has none.
+// Get returns the value of the attribute name, or [Null] if the set has none.
 func (s *Set) Get(name string) Value {
 	if i, found := s.search(name); found {
 		return s.entries[i].value
@@ -64,13 +64,13 @@ func (s *Set) Get(name string) Value {
 	return Null
 }
 
-// Cursor looks attributes of a set up that are mostly asked for in its order.
+// Cursor looks attributes up. It is fast if most look-ups follow the order of the set.
 type Cursor struct {
 	set  *Set
 	next int
 }
 
-// Cursor returns a cursor at the beginning of the set. It is good for as long as the set is not changed.
+// Cursor returns a cursor at the beginning of the set. It is valid until the set changes.
 func (s *Set) Cursor() Cursor { return Cursor{set: s} }
 
 // Get is [Set.Get].
@@ -86,17 +86,17 @@ func (c *Cursor) Get(name string) Value {
 	return c.set.entries[at].value
 }
 
-// Lookup is a name that is looked up in many sets, most of which have it at the same place. It may be used by several
-// goroutines at once.
+// Lookup looks one name up in many sets. It is fast if most sets have the name at the same place. Many goroutines may
+// use it.
 type Lookup struct {
 	name  string
-	place atomic.Uint32 // where the last set had it
+	place atomic.Uint32 // its place in the last set
 }
 
-// NewLookup returns a lookup of a name.
+// NewLookup returns a lookup of name.
 func NewLookup(name string) *Lookup { return &Lookup{name: name} }
 
-// Get is [Set.Get] of the name.
+// Get is [Set.Get] for the name.
 func (l *Lookup) Get(s *Set) Value {
 	if at := int(l.place.Load()); at < len(s.entries) && s.entries[at].name == l.name {
 		return s.entries[at].value
@@ -109,14 +109,14 @@ func (l *Lookup) Get(s *Set) Value {
 	return s.entries[at].value
 }
 
-// Has reports whether the set has the attribute name, be it null.
+// Has reports whether the set has the attribute name, even with the value null.
 func (s *Set) Has(name string) bool {
 	_, found := s.search(name)
 	return found
 }
 
-// Compare orders names as a set does: by length first and by bytes second. Whoever puts attributes in that order adds
-// them at the end.
+// Compare orders names as a set does: by length first and by bytes second. Calls of [Set.Put] in that order only
+// append.
 func Compare(a, b string) int { return compareNames(a, b) }
 
 // Put sets the attribute name to value.
@@ -146,10 +146,10 @@ func (s *Set) Reset() {
 	s.entries = s.entries[:0]
 }
 
-// Grow makes room for n more attributes.
+// Grow allocates memory for n more attributes.
 func (s *Set) Grow(n int) { s.entries = slices.Grow(s.entries, n) }
 
-// Clone returns a copy that shares no memory that either could change.
+// Clone returns a copy. Changes of one do not affect the other.
 func (s *Set) Clone() Set { return Set{entries: slices.Clone(s.entries)} }
 
 // Equal reports whether s and t have the same names with equal values.
@@ -191,12 +191,12 @@ func (s Set) MarshalJSON() ([]byte, error) { return s.AppendJSON(nil), nil }
 // UnmarshalJSON implements [encoding/json.Unmarshaler].
 func (s *Set) UnmarshalJSON(document []byte) error { return s.Decode(document) }
 
-// decodedMax is for how many attributes a document gets room at once: one may only look as if it had many.
+// decodedMax limits the attributes to allocate in advance: a document may only look as if it had many.
 const decodedMax = 64
 
-// Decode replaces the set by the attributes of a JSON object. A document in the order of the set, as jsonb documents
-// are, is decoded in one pass with one copy of its text; the set keeps no reference to document. Of a name that
-// occurs twice the last value counts.
+// Decode replaces the set by the attributes of a JSON object. It decodes a document in the order of the set, such as a
+// jsonb document, in one pass with one copy of its text. The set keeps no reference to document. If a name occurs
+// twice, the last value counts.
 func (s *Set) Decode(document []byte) error {
 	s.Reset()
 	d, err := newDecoder(document)

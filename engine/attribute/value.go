@@ -41,7 +41,7 @@ func (k Kind) String() string {
 // Value is the value of one attribute. The zero Value is [Null]. Values are immutable.
 type Value struct {
 	kind Kind
-	// text is the string, "true" or "false", or the number as JSON writes it: a number keeps the digits it came with.
+	// text is the string, "true" or "false", or the number in JSON. A number keeps its digits.
 	text string
 	list []string
 }
@@ -63,7 +63,7 @@ func Bool(b bool) Value {
 // Int returns the number n.
 func Int(n int64) Value { return Value{kind: KindNumber, text: strconv.FormatInt(n, 10)} }
 
-// Number returns the number written as text, which must be a JSON number; its digits are kept as they are.
+// Number returns the number that text holds, which must be a JSON number. It keeps the digits.
 func Number(text string) (Value, error) {
 	if !isNumber(text) {
 		return Null, fmt.Errorf("%q is not a number", text)
@@ -71,7 +71,7 @@ func Number(text string) (Value, error) {
 	return Value{kind: KindNumber, text: text}, nil
 }
 
-// List returns the list of strings l, which the value owns from then on. A nil list is an empty list, not null.
+// List returns the list of strings l. The value owns l from then on. A nil list is an empty list, not null.
 func List(l []string) Value {
 	if l == nil {
 		l = []string{}
@@ -79,14 +79,14 @@ func List(l []string) Value {
 	return Value{kind: KindList, list: l}
 }
 
-// Kind returns what v holds.
+// Kind returns the kind of v.
 func (v Value) Kind() Kind { return v.kind }
 
 // IsNull reports whether v is null.
 func (v Value) IsNull() bool { return v.kind == KindNull }
 
-// Text returns v as text: the string itself, true or false, the number's digits, the elements of a list joined by
-// commas. Null gives the empty string; ask [Value.IsNull] to tell it from an empty string.
+// Text returns v as text: the string itself, true or false, the number's digits, or the elements of a list joined by
+// commas. Null gives an empty string; [Value.IsNull] tells the two apart.
 func (v Value) Text() string {
 	if v.kind == KindList {
 		return strings.Join(v.list, ",")
@@ -94,8 +94,8 @@ func (v Value) Text() string {
 	return v.text
 }
 
-// Strings returns the elements of v: those of a list, none for null, and the text of any other value as the only
-// one. The result must not be changed.
+// Strings returns the elements of a list. It returns none for null, and the text as the only element for any other
+// value. Do not change the result.
 func (v Value) Strings() []string {
 	switch v.kind {
 	case KindNull:
@@ -107,7 +107,7 @@ func (v Value) Strings() []string {
 	}
 }
 
-// Len returns the number of elements that [Value.Strings] has, without allocating.
+// Len returns the number of elements of [Value.Strings], without allocation.
 func (v Value) Len() int {
 	switch v.kind {
 	case KindNull:
@@ -119,12 +119,12 @@ func (v Value) Len() int {
 	}
 }
 
-// Equal reports whether v and w are of the same kind and hold the same. Numbers are compared by their digits.
+// Equal reports whether v and w have the same kind and the same content. It compares the digits of numbers.
 func (v Value) Equal(w Value) bool {
 	return v.kind == w.kind && v.text == w.text && slices.Equal(v.list, w.list)
 }
 
-// Any returns v as encoding/json would decode it: nil, string, bool, [json.Number] or []string.
+// Any returns v as nil, string, bool, [json.Number] or []string, similar to encoding/json.
 func (v Value) Any() any {
 	switch v.kind {
 	case KindString:
@@ -164,8 +164,8 @@ func (v Value) AppendJSON(dst []byte) []byte {
 // MarshalJSON implements [json.Marshaler].
 func (v Value) MarshalJSON() ([]byte, error) { return v.AppendJSON(nil), nil }
 
-// UnmarshalJSON implements [json.Unmarshaler]. Objects, and lists whose elements are lists or objects, are errors;
-// numbers and booleans in a list become their text, nulls in a list are left out.
+// UnmarshalJSON implements [json.Unmarshaler]. Objects, and lists with elements that are lists or objects, are errors.
+// Numbers and booleans in a list become their text; nulls in a list are dropped.
 func (v *Value) UnmarshalJSON(document []byte) error {
 	d, err := newDecoder(document)
 	if err != nil {
@@ -185,7 +185,8 @@ func (v *Value) UnmarshalJSON(document []byte) error {
 
 const hexDigits = "0123456789abcdef"
 
-// appendString appends s as a JSON string. Invalid UTF-8 becomes U+FFFD; only what JSON demands is escaped.
+// appendString appends s as a JSON string. Invalid UTF-8 becomes U+FFFD. It escapes only the characters that JSON
+// requires.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0

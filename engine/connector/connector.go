@@ -10,47 +10,47 @@ import (
 	"github.com/muster-engine/muster/engine/attribute"
 )
 
-// Connector reads one source and writes to it. Its methods are called by one goroutine at a time. An error must not
-// hold values of accounts, nor secrets: it is stored and shown.
+// Connector reads one source and writes to it. One goroutine at a time calls its methods. An error must not contain
+// values of accounts or secrets, because it is stored and shown.
 type Connector interface {
-	// Test reports what keeps the source from being read, or written to.
+	// Test returns an error if the source cannot be read or written.
 	Test(ctx context.Context) error
 
-	// Discover returns the schemas that the source itself can tell: that of its accounts, and those of groups if it
-	// has any.
+	// Discover returns the schemas that the source describes: the schema of its accounts, and those of groups if it has
+	// any.
 	Discover(ctx context.Context) ([]Schema, error)
 
-	// Read calls each with the objects of the source, and returns the cursor from which on changes can be read, ""
-	// where they cannot. With a cursor only the objects that changed since are read, among them those that are gone.
-	// The object is the connector's, and is not used after each returns; an error of each ends the reading and is
-	// returned. A source of which changes cannot be read returns [ErrNoChanges] for a cursor.
+	// Read calls each with the objects of the source. It returns a cursor to read later changes from, or "" if the
+	// source cannot tell changes. With a cursor it reads only the objects that changed since then, including the
+	// deleted ones; if the source cannot tell them, it returns [ErrNoChanges]. The object belongs to the connector, so
+	// each must not keep it. If each returns an error, Read stops and returns it.
 	Read(ctx context.Context, since string, each func(object *Object) error) (cursor string, err error)
 
-	// Apply carries an operation out. Called again for an operation that was carried out, it changes nothing and
-	// succeeds. An error is tried again unless it is [Permanent].
+	// Apply carries out an operation. If the operation was carried out before, it changes nothing and succeeds. The
+	// engine tries again after an error unless it is [Permanent].
 	Apply(ctx context.Context, operation *Operation) (Result, error)
 
-	// Close lets go of what the connector holds.
+	// Close releases the connector's resources.
 	Close() error
 }
 
-// Factory makes the connector of a source. It fails when the configuration is wrong; whether the source can be reached
-// is a matter of [Connector.Test].
+// Factory makes the connector of a source. It fails if the configuration is wrong. It does not have to reach the
+// source; [Connector.Test] does that.
 type Factory func(ctx context.Context, config Config) (Connector, error)
 
-// Config is what a connector is made of.
+// Config is the input of a [Factory].
 type Config struct {
 	Source string // the name of the source
 	// Attributes are the source's connectorAttributes, a JSON object.
 	Attributes json.RawMessage
 	Schemas    []Schema
-	// Secret returns what a reference to a secret stands for, as env:NAME or file:PATH.
+	// Secret returns the secret of a reference such as env:NAME or file:PATH.
 	Secret func(reference string) (string, error)
 	// Logger never gets personal data or secrets. It may be nil.
 	Logger *slog.Logger
 }
 
-// Schema describes the accounts of a source, or another kind of its objects, in the published shape.
+// Schema describes the accounts, or another type of objects, of a source, in the published shape.
 type Schema struct {
 	Name              string            `json:"name"`              // "account", or the kind of group
 	IdentityAttribute string            `json:"identityAttribute"` // holds the native identity
@@ -61,10 +61,10 @@ type Schema struct {
 // SchemaAttribute describes one attribute of a schema.
 type SchemaAttribute struct {
 	Name          string `json:"name"`
-	Type          string `json:"type"` // STRING, LONG, INT, BOOLEAN or DATE; STRING where nothing is said
+	Type          string `json:"type"` // STRING, LONG, INT, BOOLEAN or DATE; empty means STRING
 	IsMulti       bool   `json:"isMulti"`
 	IsEntitlement bool   `json:"isEntitlement"`
-	// Schema names the schema whose objects the values are, nil where that is not said.
+	// Schema names the schema of the objects that the values refer to; nil if unknown.
 	Schema *SchemaReference `json:"schema,omitempty"`
 }
 
@@ -74,7 +74,7 @@ type SchemaReference struct {
 	Name string `json:"name"`
 }
 
-// AccountSchema returns the schema of the accounts, nil when there is none.
+// AccountSchema returns the schema of the accounts, or nil if there is none.
 func AccountSchema(schemas []Schema) *Schema {
 	for i := range schemas {
 		if schemas[i].Name == AccountObject || len(schemas) == 1 && schemas[i].Name == "" {
@@ -84,7 +84,7 @@ func AccountSchema(schemas []Schema) *Schema {
 	return nil
 }
 
-// Attribute returns an attribute of the schema by its name, nil when it has none.
+// Attribute returns the attribute of that name, or nil if there is none.
 func (s *Schema) Attribute(name string) *SchemaAttribute {
 	for i := range s.Attributes {
 		if s.Attributes[i].Name == name {
@@ -94,97 +94,98 @@ func (s *Schema) Attribute(name string) *SchemaAttribute {
 	return nil
 }
 
-// AccountObject is the type of the objects that are accounts.
+// AccountObject is the type of accounts.
 const AccountObject = "account"
 
-// Object is an account of the source, or, under the name of another schema, a group: the value of an entitlement.
+// Object is an account of the source or, with the type of another schema, a group, which is the value of an
+// entitlement.
 type Object struct {
-	// Type is the name of the schema. "" is an account.
+	// Type is the name of the schema. "" means an account.
 	Type string
-	// NativeIdentity tells the object among those of its type, at most 2,000 bytes. For a group it is the value that
-	// accounts have.
+	// NativeIdentity identifies the object among those of its type, in at most 2,000 bytes. For a group it is the value
+	// in the accounts' attributes.
 	NativeIdentity string
-	// Name is what people call it. "" stands for the native identity.
+	// Name is the display name. "" means the native identity.
 	Name       string
 	Attributes attribute.Set
-	// Line is where in the source's data the object stands, 0 where that says nothing.
+	// Line is the object's line in the source's data, or 0 if it has none.
 	Line int
-	// Deleted says that the object is gone. Only a reading of changes has such objects.
+	// Deleted says that the object no longer exists. Only a reading of changes has such objects.
 	Deleted bool
-	// Fault says why the object cannot be read, "" when it can. Its native identity is set if it is known.
+	// Fault says why the object cannot be read; "" if it can. The native identity is set if it is known.
 	Fault string
 }
 
-// Kind is what an operation does.
+// Kind is the kind of an operation.
 type Kind string
 
 // The operations.
 const (
 	// Create makes an account with the attributes of the operation.
 	Create Kind = "CREATE"
-	// SetAttributes gives attributes new values; null takes the value away.
+	// SetAttributes sets attributes to new values; null removes the value.
 	SetAttributes Kind = "SET_ATTRIBUTES"
-	// AddValues and RemoveValues add values to multi-valued attributes, and remove some: entitlements.
+	// AddValues and RemoveValues add values to multi-valued attributes and remove them. The values are entitlements.
 	AddValues    Kind = "ADD_ENTITLEMENT"
 	RemoveValues Kind = "REMOVE_ENTITLEMENT"
-	// Enable and Disable change whether the account can be used. The attributes say how the source writes that.
+	// Enable and Disable change whether the account can be used. The operation's attributes are the source's notation
+	// for that.
 	Enable  Kind = "ENABLE"
 	Disable Kind = "DISABLE"
 	Delete  Kind = "DELETE"
-	// SetPassword gives the account the password of the operation.
+	// SetPassword sets the account's password to that of the operation.
 	SetPassword Kind = "SET_PASSWORD"
 )
 
-// Operation is something to be done to one account.
+// Operation is one change of one account.
 type Operation struct {
-	// Key is the same each time that the same operation is tried.
+	// Key is the same for all attempts of an operation.
 	Key  string
 	Kind Kind
-	// NativeIdentity tells the account. For [Create] it is "" when the source makes it.
+	// NativeIdentity identifies the account. For [Create] it is "" if the source makes it.
 	NativeIdentity string
 	Attributes     attribute.Set
-	// Volatile are the attributes that are calculated anew each time that the operation is tried, because nothing keeps
-	// them: an account that differs in these alone is the one that an attempt before has created.
+	// Volatile are the attributes that are not stored, so each attempt calculates them again. An existing account that
+	// differs only in them was created by an earlier attempt.
 	Volatile []string
-	// Password is for [SetPassword], and for [Create] where the source's policy gives one. It must not be logged.
+	// Password is for [SetPassword], and for [Create] if the source's policy has one. Do not log it.
 	Password string
 }
 
-// Result says what the account is like after an operation.
+// Result describes the account after an operation.
 type Result struct {
-	// NativeIdentity is that of the account: a source may give it when it creates one, and change it by a renaming. ""
-	// is the one that it had.
+	// NativeIdentity is the account's new native identity: a source may choose it for a new account, and renaming may
+	// change it. "" means no change.
 	NativeIdentity string
-	// Attributes are those of which the source made something else than the operation asked for.
+	// Attributes are those to which the source gave other values than the operation's.
 	Attributes attribute.Set
 }
 
-// ErrNoChanges says that a source cannot tell what changed since a cursor: it must be read whole.
+// ErrNoChanges says that a source cannot tell the changes since a cursor. Read the whole source instead.
 var ErrNoChanges = errors.New("the source cannot tell what has changed: read it whole")
 
-// ErrNoAccount says that the account of an operation is not on the source. It is permanent.
+// ErrNoAccount says that the account of an operation does not exist on the source. It is permanent.
 var ErrNoAccount = Permanent(errors.New("the source has no such account"))
 
-// ErrExists says that an account cannot be created because there is another one with its native identity. It is
-// permanent.
+// ErrExists says that another account with the native identity of the new one exists. It is permanent.
 var ErrExists = Permanent(errors.New("the source has another account with this native identity"))
 
-// permanentError is an error that trying again does not help.
+// permanentError is an error that another attempt would not solve.
 type permanentError struct{ err error }
 
 func (e *permanentError) Error() string { return e.err.Error() }
 func (e *permanentError) Unwrap() error { return e.err }
 
-// Permanent marks an error of [Connector.Apply] as one that trying again does not help: the operation is given up.
+// Permanent marks an error of [Connector.Apply]: another attempt would not help, so the engine gives the operation up.
 func Permanent(err error) error { return &permanentError{err} }
 
-// IsPermanent reports whether an error is marked by [Permanent].
+// IsPermanent reports whether an error was marked with [Permanent].
 func IsPermanent(err error) bool {
 	var permanent *permanentError
 	return errors.As(err, &permanent)
 }
 
-// Unsupported returns the permanent error of an operation that the source does not know.
+// Unsupported returns the permanent error for an operation that the source does not support.
 func Unsupported(kind Kind) error {
 	return Permanent(fmt.Errorf("the source does not support the operation %s", kind))
 }

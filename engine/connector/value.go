@@ -9,8 +9,8 @@ import (
 	"github.com/muster-engine/muster/engine/attribute"
 )
 
-// ParseValue reads one value of a source as the type of its attribute. The text of a value that does not fit is
-// personal data and stays out of the error.
+// ParseValue reads one value of a source as the type of its attribute. The text is personal data, so the error of a
+// value that does not fit does not contain it.
 func ParseValue(typ, text string) (attribute.Value, error) {
 	if text == "" {
 		return attribute.Null, nil
@@ -34,8 +34,7 @@ func ParseValue(typ, text string) (attribute.Value, error) {
 	return attribute.String(text), nil
 }
 
-// AddTo returns the values of an attribute after some were added, in the order in which they came; a value that is
-// there is not added again.
+// AddTo returns the values of an attribute after an addition. New values come at the end, and each value occurs once.
 func AddTo(old, more attribute.Value) attribute.Value {
 	values := slices.Clone(old.Strings())
 	for _, value := range more.Strings() {
@@ -46,7 +45,7 @@ func AddTo(old, more attribute.Value) attribute.Value {
 	return listOrNull(values)
 }
 
-// RemoveFrom returns the values of an attribute without some.
+// RemoveFrom returns the values of old without those of gone.
 func RemoveFrom(old, gone attribute.Value) attribute.Value {
 	leaving := gone.Strings()
 	return listOrNull(slices.DeleteFunc(slices.Clone(old.Strings()), func(value string) bool {
@@ -61,9 +60,9 @@ func listOrNull(values []string) attribute.Value {
 	return attribute.List(values)
 }
 
-// Applied returns what the attributes of an account are after an operation, as a reading finds them: in the types of
-// the schema, which may be nil. Connectors whose source keeps attributes as they are given can use it, and the engine
-// does to note what became of an account. Of a single-valued attribute to which a value is added, the new value stays.
+// Applied returns the attributes of an account after an operation, as a reading would find them: with the types of the
+// schema, which may be nil. The engine records an account with it, and connectors can use it if their source stores
+// attributes unchanged. A value added to a single-valued attribute replaces the old one.
 func Applied(attributes *attribute.Set, operation *Operation, schema *Schema) attribute.Set {
 	after := attributes.Clone()
 	for name, value := range operation.Attributes.All() {
@@ -86,8 +85,8 @@ func Applied(attributes *attribute.Set, operation *Operation, schema *Schema) at
 	return after
 }
 
-// typed returns a value as a reading of the attribute finds it. One that does not fit stays as it is: the source
-// decides.
+// typed returns a value as a reading of the attribute would find it. A value that does not fit stays as it is: the
+// source decides.
 func (a *SchemaAttribute) typed(value attribute.Value) attribute.Value {
 	switch {
 	case a == nil || value.IsNull():

@@ -10,18 +10,18 @@ import (
 
 // The limits of a criterion.
 const (
-	// LevelsMax is how many levels a criterion may have, the comparisons among them: the published rule.
+	// LevelsMax is the most levels of a criterion, including the comparisons, as published.
 	LevelsMax = 3
-	// LeavesMax is how many comparisons a criterion may have.
+	// LeavesMax is the most comparisons of a criterion.
 	LeavesMax = 1000
-	// ValueMax is how many bytes the value of a comparison may have.
+	// ValueMax is the most bytes of a comparison's value.
 	ValueMax = 2000
 )
 
 // ID identifies a source.
 type ID = id.ID
 
-// Operation is what a node of a criterion does.
+// Operation is the operation of a criterion's node.
 type Operation string
 
 // The operations, as published.
@@ -43,7 +43,8 @@ const (
 var operations = []Operation{Equals, NotEquals, Contains, DoesNotContain, StartsWith, EndsWith, GreaterThan, LessThan,
 	GreaterThanEquals, LessThanEquals, And, Or}
 
-// Positive returns the operation whose complement o is, and whether it is one.
+// Positive returns the operation that o negates, and true. For an operation that is not a negation it returns o and
+// false.
 func (o Operation) Positive() (positive Operation, negated bool) {
 	switch o {
 	case NotEquals:
@@ -54,27 +55,27 @@ func (o Operation) Positive() (positive Operation, negated bool) {
 	return o, false
 }
 
-// IsGroup reports whether the operation combines others.
+// IsGroup reports whether the operation combines other nodes.
 func (o Operation) IsGroup() bool { return o == And || o == Or }
 
 // KeyType says where the values of a comparison come from.
 type KeyType string
 
-// The types of keys, as published. ENTITLEMENT is an account's attribute that stands for access: both are read alike.
+// The types of keys, as published. ENTITLEMENT is an account's attribute that means access; it is read like any other.
 const (
 	Identity    KeyType = "IDENTITY"
 	AccountKey  KeyType = "ACCOUNT"
 	Entitlement KeyType = "ENTITLEMENT"
 )
 
-// Key names the values that a comparison is about: an attribute of the identity, or of its accounts on a source.
+// Key names the values to compare: an attribute of the identity, or of its accounts on a source.
 type Key struct {
 	Type      KeyType
 	SourceID  ID // of an account
 	Attribute string
 }
 
-// reads returns the key by which values are read: entitlements are attributes of accounts.
+// reads returns the key for reading values: entitlements are attributes of accounts.
 func (k Key) reads() Key {
 	if k.Type == Entitlement {
 		k.Type = AccountKey
@@ -82,22 +83,21 @@ func (k Key) reads() Key {
 	return k
 }
 
-// Criterion is a node of a membership criterion: a comparison, or a group of others. It is not changed after it was
-// parsed.
+// Criterion is a node of a membership criterion: a comparison, or a group of nodes. It is immutable.
 type Criterion struct {
 	Operation Operation
 	Key       Key    // of a comparison
-	Value     string // of a comparison, as it is written
+	Value     string // of a comparison, as written
 	Children  []*Criterion
 
 	folded string
-	number decimal // of an order over numbers
+	number decimal // for an order of numbers
 }
 
-// Folded returns the value in the form in which texts are compared.
+// Folded returns the value in the form for comparisons of texts.
 func (c *Criterion) Folded() string { return c.folded }
 
-// Number returns the value of a comparison in the order of numbers, "" for the other comparisons.
+// Number returns the value of a comparison that orders numbers, and "" for other comparisons.
 func (c *Criterion) Number() string {
 	if !c.number.valid {
 		return ""
@@ -118,10 +118,10 @@ func newComparison(o Operation, key Key, value string) *Criterion {
 	return c
 }
 
-// fold is the form in which texts are compared, that of the tables and their indexes.
+// fold returns the form for comparisons of texts, the same as in the tables and their indexes.
 func fold(s string) string { return folding.Text(s) }
 
-// Facts are what criteria are held against.
+// Facts are the data to match criteria with.
 type Facts struct {
 	Identity *attribute.Set // nil for none
 	Accounts []Account
@@ -164,7 +164,7 @@ func eachOf(v attribute.Value, visit func(string) bool) bool {
 	}
 }
 
-// Match reports whether the criterion holds.
+// Match reports whether the criterion is true.
 func (c *Criterion) Match(f *Facts) bool {
 	switch c.Operation {
 	case And:
@@ -191,7 +191,7 @@ func (c *Criterion) Match(f *Facts) bool {
 	return found != negated
 }
 
-// satisfied reports whether one value satisfies the comparison, or the one that it negates.
+// satisfied reports whether one value satisfies the comparison or, for a negation, the comparison that it negates.
 func (c *Criterion) satisfied(value, folded string) bool {
 	switch c.Operation {
 	case Equals, NotEquals:
@@ -216,7 +216,7 @@ func (c *Criterion) satisfied(value, folded string) bool {
 	return ordered(c.Operation, order)
 }
 
-// ordered reports whether an operation holds of a value that compares so with the criterion's.
+// ordered reports whether an operation is true for the order of a value to the criterion's value.
 func ordered(o Operation, order int) bool {
 	switch o {
 	case GreaterThan:
@@ -230,7 +230,7 @@ func ordered(o Operation, order int) bool {
 	}
 }
 
-// Keys returns the keys that the criterion reads, each once, in the order in which they first stand in it.
+// Keys returns the keys that the criterion reads, each once, in the order of their first use.
 func (c *Criterion) Keys() []Key {
 	var keys []Key
 	seen := map[Key]bool{}

@@ -2,10 +2,10 @@ package criteria
 
 import "strings"
 
-// decimalDigitsMax is how many digits a number may have before and after the point.
+// decimalDigitsMax is the most digits of a number before the point, and also after it.
 const decimalDigitsMax = 100
 
-// DecimalPattern is a POSIX regular expression of the texts that are numbers.
+// DecimalPattern is a POSIX regular expression that matches the texts of numbers.
 const DecimalPattern = `^[ \t]*[+-]?[0-9]{1,100}(\.[0-9]{1,100})?[ \t]*$`
 
 // decimal is a number of any size: its digits before and after the point, without zeros at the ends.

@@ -1,27 +1,28 @@
-// Package criteria decides who is a member of a role by its membership criteria: trees of comparisons over the
-// attributes of an identity and of its accounts.
+// Package criteria decides which identities are members of a role. A membership criterion is a tree of comparisons of
+// the attributes of an identity and of its accounts:
 //
 //	criterion, err := criteria.Parse(document, sources)   // all faults with their places
 //	criterion.Match(&facts)                               // one role, one identity
 //	index := criteria.NewIndex(list)                      // all roles
-//	positions := index.Match(&facts, nil)                 // those whose criterion holds, in order
+//	positions := index.Match(&facts, nil)                 // the roles whose criterion is true, in order
 //
 // # Comparisons
 //
-// Texts are compared without distinction of case, and with composed and decomposed letters alike: by the same folding
-// by which identities are listed. A key may have several values: a multi-valued attribute, or the values of all the
-// identity's accounts on a source. EQUALS, CONTAINS, STARTS_WITH, ENDS_WITH and the four orders hold when one value
-// satisfies them. NOT_EQUALS is true where EQUALS is false, and DOES_NOT_CONTAIN where CONTAINS is: they hold for an
+// Comparisons of texts ignore case, and treat composed and decomposed letters as the same. They use the same folding as
+// lists of identities. A key may have several values: those of a multi-valued attribute, or those of all the identity's
+// accounts on a source. EQUALS, CONTAINS, STARTS_WITH, ENDS_WITH and the four orders are true if one value satisfies
+// them. NOT_EQUALS is true if EQUALS is false, and DOES_NOT_CONTAIN if CONTAINS is false; so they are true for an
 // identity without the attribute, or without an account. There is no third truth value.
 //
-// The orders compare numbers when the criterion's value is one: then values that are no numbers do not satisfy them.
-// Otherwise they compare texts by code points, which is right for dates in ISO 8601 that are written alike.
+// If the criterion's value is a number, the orders compare numbers, and values that are not numbers do not satisfy
+// them. Otherwise they compare texts by code points, which is right for dates in ISO 8601 of the same form.
 //
 // # Cost
 //
-// An [Index] finds for each role a set of comparisons of which one must be true if the role matches, the rarest such
-// set. It looks the identity's values up among them, and evaluates only the roles that are found. So an identity costs
-// what it matches; only criteria that hold by negations alone are evaluated each time.
+// For each role an [Index] finds a set of comparisons such that one of them must be true if the role matches. It
+// chooses the set that the fewest identities satisfy. It looks the identity's values up among these comparisons, and
+// evaluates only the roles that it finds. So the cost of an identity depends on its matches. Only criteria that
+// negations alone can make true are evaluated every time.
 //
-// The package is pure. What it returns is never changed, and may be used by many goroutines at once.
+// The package is pure. Criteria and indexes are immutable, and many goroutines may use them.
 package criteria

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Explanation says why a criterion holds or does not: of a comparison with the values that it saw.
+// Explanation says why a criterion is true or false. That of a comparison has the compared values.
 type Explanation struct {
 	Operation Operation     `json:"operation"`
 	Key       *Key          `json:"-"`
-	Source    string        `json:"source,omitempty"` // its name, for those who know it to set
+	Source    string        `json:"source,omitempty"` // its name; set by a caller who knows it
 	Attribute string        `json:"attribute,omitempty"`
 	Value     string        `json:"value,omitempty"`
 	Holds     bool          `json:"holds"`
@@ -18,7 +18,7 @@ type Explanation struct {
 	Children  []Explanation `json:"children,omitempty"`
 }
 
-// Explain says why the criterion holds or does not, comparison by comparison.
+// Explain says why the criterion is true or false, comparison by comparison.
 func (c *Criterion) Explain(f *Facts) Explanation {
 	e := Explanation{Operation: c.Operation}
 	if !c.Operation.IsGroup() {
@@ -43,7 +43,7 @@ func (c *Criterion) Explain(f *Facts) Explanation {
 	return e
 }
 
-// valuesShown is how many values of a comparison a text shows.
+// valuesShown is the most values of a comparison that a text shows.
 const valuesShown = 5
 
 // Render writes the explanation as indented lines.

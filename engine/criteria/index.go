@@ -6,16 +6,16 @@ import (
 	"sync"
 )
 
-// Index finds the criteria that hold. It is never changed: many goroutines may use one at once.
+// Index finds the criteria that are true for an identity. It is immutable, and many goroutines may use it.
 type Index struct {
 	trees  []tree
-	leaves []*Criterion // each comparison once, negated ones as what they negate
-	keyOf  []int        // by leaf, its place in keys
-	keys   []Key        // as they are read
+	leaves []*Criterion // each comparison once; a negation as the comparison that it negates
+	keyOf  []int        // by leaf: index in keys
+	keys   []Key        // as read
 	probes []probe      // parallel to keys
-	// anchored are the criteria to evaluate when a leaf is satisfied.
+	// anchored are, for each leaf, the criteria to evaluate if it is satisfied.
 	anchored [][]int
-	always   []int // the criteria to evaluate each time
+	always   []int // criteria to evaluate each time
 	matchers sync.Pool
 }
 
@@ -27,18 +27,18 @@ type tree struct {
 	children  []tree
 }
 
-// probe finds, by a value of one key, the leaves it satisfies. Only leaves that anchor criteria are in it.
+// probe finds the leaves that a value of one key satisfies. It has only leaves that anchor criteria.
 type probe struct {
 	equals   map[string]int
 	prefixes *trie
-	suffixes *trie // of texts written backwards
+	suffixes *trie // of reversed texts
 	parts    *trie
 	// The orders, by their threshold.
 	numbers, texts []int
 }
 
-// NewIndex makes an index of criteria. Positions in its answers are positions in this list; a nil criterion never
-// holds.
+// NewIndex makes an index of criteria. Results of [Index.Match] are positions in this list. A nil criterion is never
+// true.
 func NewIndex(criteria []*Criterion) *Index {
 	b := builder{x: &Index{}, leafAt: map[leafKey]int{}, keyAt: map[Key]int{}}
 	b.x.trees = make([]tree, len(criteria))
@@ -53,7 +53,7 @@ func NewIndex(criteria []*Criterion) *Index {
 	return x
 }
 
-// leafKey tells comparisons apart.
+// leafKey identifies a comparison.
 type leafKey struct {
 	key       Key
 	operation Operation
@@ -64,7 +64,7 @@ type builder struct {
 	x      *Index
 	leafAt map[leafKey]int
 	keyAt  map[Key]int
-	uses   []int // by leaf, in how many criteria it stands
+	uses   []int // by leaf: number of criteria that contain it
 }
 
 func (b *builder) tree(c *Criterion) tree {
@@ -101,7 +101,7 @@ func (b *builder) key(k Key) int {
 	return at
 }
 
-// anchor chooses for each criterion the leaves under which it is found, and puts them where values are looked up.
+// anchor chooses the leaves that find each criterion, and adds them to the probes.
 func (b *builder) anchor(criteria []*Criterion) {
 	x := b.x
 	x.anchored = make([][]int, len(x.leaves))
@@ -130,8 +130,8 @@ func (b *builder) anchor(criteria []*Criterion) {
 	}
 }
 
-// cover returns leaves of which one is satisfied whenever the tree holds, the cheapest such set and its cost; found is
-// false when there is none, because a negation may make it hold.
+// cover returns the cheapest set of leaves such that one of them is satisfied whenever the tree is true, and its cost.
+// found is false if there is none, because a negation may make the tree true.
 func (b *builder) cover(t *tree) (leaves []int, cost int, found bool) {
 	switch t.operation {
 	case And:
@@ -158,7 +158,7 @@ func (b *builder) cover(t *tree) (leaves []int, cost int, found bool) {
 	return []int{t.leaf}, b.uses[t.leaf] * weight(b.x.leaves[t.leaf].Operation), true
 }
 
-// weight estimates how many identities satisfy a comparison, relative to one with EQUALS.
+// weight estimates how many identities satisfy a comparison, relative to EQUALS.
 func weight(o Operation) int {
 	switch o {
 	case Equals:
@@ -194,7 +194,7 @@ func (p *probe) add(leaf int, c *Criterion) {
 	}
 }
 
-// sort puts those orders first whose threshold a small value passes or a great one does not.
+// sort sorts the orders by their thresholds, the smallest first.
 func (p *probe) sort(leaves []*Criterion) {
 	slices.SortFunc(p.numbers, func(a, b int) int { return leaves[a].number.compare(leaves[b].number) })
 	slices.SortFunc(p.texts, func(a, b int) int { return cmp.Compare(leaves[a].folded, leaves[b].folded) })
@@ -206,10 +206,10 @@ func reverse(s string) string {
 	return string(text)
 }
 
-// trie finds the texts that begin at a place of a text, byte by byte.
+// trie finds all its texts that begin at one place of another text, byte by byte.
 type trie struct {
 	next map[uint64]uint32 // by node and byte
-	leaf []int             // by node, -1 for none
+	leaf []int             // by node; -1 for none
 }
 
 func (t *trie) add(text string, leaf int) *trie {
@@ -231,7 +231,7 @@ func (t *trie) add(text string, leaf int) *trie {
 	return t
 }
 
-// Match appends the positions of the criteria that hold to dst, in ascending order.
+// Match appends the positions of the criteria that are true to dst, in ascending order.
 func (x *Index) Match(f *Facts, dst []int) []int {
 	m := x.matchers.Get().(*matcher)
 	dst = m.match(f, dst)
@@ -240,5 +240,5 @@ func (x *Index) Match(f *Facts, dst []int) []int {
 	return dst
 }
 
-// Keys returns the keys that the criteria read, entitlements as attributes of accounts.
+// Keys returns the keys that the criteria read. Entitlements are in it as attributes of accounts.
 func (x *Index) Keys() []Key { return slices.Clone(x.keys) }

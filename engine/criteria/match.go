@@ -5,10 +5,10 @@ import (
 	"sort"
 )
 
-// foldsMax is how many folded texts a matcher remembers. Values repeat: there are few departments.
+// foldsMax is the most folded texts that a matcher caches. Values repeat: there are few departments.
 const foldsMax = 4096
 
-// matcher holds what one use of an index needs. What is marked with another generation than the present one is of an
+// matcher holds the state of one use of an index. An entry with a generation other than the current one is from an
 // earlier use.
 type matcher struct {
 	x          *Index
@@ -16,7 +16,7 @@ type matcher struct {
 	generation uint32
 	values     []keyValues // by key
 	tested     []uint32    // by leaf
-	satisfied  []bool      // by leaf, where it was tested
+	satisfied  []bool      // by leaf, if it was tested
 	evaluated  []uint32    // by criterion
 	folds      map[string]string
 	found      []int
@@ -38,7 +38,7 @@ func newMatcher(x *Index) *matcher {
 func (m *matcher) match(f *Facts, dst []int) []int {
 	m.facts = f
 	m.generation++
-	if m.generation == 0 { // it went round: forget every mark
+	if m.generation == 0 { // it wrapped around: old entries must not look current
 		clear(m.tested)
 		clear(m.evaluated)
 		clear(m.values)
@@ -55,7 +55,6 @@ func (m *matcher) match(f *Facts, dst []int) []int {
 	return append(dst, m.found...)
 }
 
-// of returns the values of a key.
 func (m *matcher) of(key int) *keyValues {
 	v := &m.values[key]
 	if v.generation == m.generation {
@@ -82,7 +81,7 @@ func (m *matcher) fold(s string) string {
 	return folded
 }
 
-// probe looks the values of a key up and evaluates the criteria that they find.
+// probe looks the values of a key up, and evaluates the criteria that they find.
 func (m *matcher) probe(key int) {
 	p := &m.x.probes[key]
 	if p.equals == nil && p.prefixes == nil && p.suffixes == nil && p.parts == nil && len(p.numbers)+len(p.texts) == 0 {
@@ -123,13 +122,13 @@ func compareText(a, b string) int {
 	return 0
 }
 
-// orders satisfies those of the leaves, which are sorted by their thresholds, that hold of a value.
+// orders satisfies the leaves that are true for a value. The leaves are sorted by their thresholds.
 func (m *matcher) orders(leaves []int, compare func(leaf int) int) {
 	middle := sort.Search(len(leaves), func(i int) bool { return compare(leaves[i]) < 0 })
 	for i, leaf := range leaves {
 		operation := m.x.leaves[leaf].Operation
 		below := operation == LessThan || operation == LessThanEquals
-		// Thresholds from middle on are greater than the value: nothing but the orders below them can hold.
+		// Thresholds from middle on are greater than the value, so only "less" orders can be true.
 		if i >= middle && !below {
 			continue
 		}
@@ -170,7 +169,7 @@ func (t *trie) walkBack(text string, visit func(leaf int)) {
 	}
 }
 
-// satisfy notes that a leaf is satisfied and evaluates the criteria that it anchors.
+// satisfy records that a leaf is satisfied, and evaluates the criteria that it anchors.
 func (m *matcher) satisfy(leaf int) {
 	m.tested[leaf], m.satisfied[leaf] = m.generation, true
 	for _, i := range m.x.anchored[leaf] {

@@ -10,12 +10,12 @@ import (
 	"github.com/muster-engine/muster/filterql/suggest"
 )
 
-// Sources finds the source that the sourceId of a key stands for.
+// Sources returns the ID of the source that the sourceId of a key names.
 type Sources func(text string) (ID, bool)
 
-// Fault is one thing that is wrong with a document.
+// Fault is one mistake in a document.
 type Fault struct {
-	Path string // such as children[1].operation, empty for the document itself
+	Path string // such as children[1].operation; empty for the document itself
 	Msg  string
 }
 
@@ -38,7 +38,7 @@ func (e *Error) Error() string {
 	return strings.Join(texts, "; ")
 }
 
-// document is a criterion as it is written. Members that are not listed are ignored.
+// document is the JSON of a criterion. Other members are ignored.
 type document struct {
 	Operation   *string           `json:"operation"`
 	Key         json.RawMessage   `json:"key"`
@@ -52,8 +52,8 @@ type keyDocument struct {
 	SourceID *string `json:"sourceId"`
 }
 
-// Parse reads a criterion in the published shape: operation, key, stringValue, children. Its rules are checked, among
-// them that groups alternate and that there are at most [LevelsMax] levels. The error is an [*Error].
+// Parse reads a criterion in the published shape: operation, key, stringValue, children. It checks the rules; for
+// example, groups must alternate, and there may be at most [LevelsMax] levels. The error is an [*Error].
 func Parse(text []byte, sources Sources) (*Criterion, error) {
 	p := parser{sources: sources}
 	c := p.node(text, "", "", 1)
@@ -83,7 +83,7 @@ func at(path, member string) string {
 	return path + "." + member
 }
 
-// decode reads JSON into shape and reports what does not fit.
+// decode reads JSON into shape. If it does not fit, it records a fault and returns false.
 func (p *parser) decode(text []byte, path string, shape any, expected string) bool {
 	err := json.Unmarshal(text, shape)
 	var mismatch *json.UnmarshalTypeError
@@ -204,7 +204,7 @@ func (p *parser) key(text []byte, path string) Key {
 	return key
 }
 
-// meant says what an unknown word may have been, or what is known.
+// meant returns a hint for an unknown word: the known word that is most like it, or all known words.
 func meant[T ~string](word string, known []T) string {
 	texts := make([]string, len(known))
 	for i, k := range known {

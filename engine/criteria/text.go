@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// Text writes the criterion as one line, with the names that source gives to sources:
-// department EQUALS "Sales" AND (title CONTAINS "Manager" OR title CONTAINS "Director").
+// Text returns the criterion as one line. The function source returns the names of sources.
+//
+//	department EQUALS "Sales" AND (title CONTAINS "Manager" OR title CONTAINS "Director")
 func (c *Criterion) Text(source func(ID) string) string {
 	var b strings.Builder
 	c.text(&b, source)

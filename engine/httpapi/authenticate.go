@@ -6,37 +6,37 @@ import (
 	"strings"
 )
 
-// Authenticator tells who makes a request.
+// Authenticator identifies the caller of a request.
 type Authenticator interface {
-	// Authenticate returns the caller, or an [*UnauthorizedError] where the request does not prove who that is. Any
-	// other error is a fault of the server's. It is called by many goroutines.
+	// Authenticate returns the caller, or an [*UnauthorizedError] if the request does not prove who that is. Any other
+	// error is a fault of the server. Many goroutines call it.
 	Authenticate(r *http.Request) (*Principal, error)
 }
 
-// AuthenticatorFunc is a function that is an [Authenticator].
+// AuthenticatorFunc makes an [Authenticator] of a function.
 type AuthenticatorFunc func(r *http.Request) (*Principal, error)
 
 // Authenticate implements [Authenticator].
 func (f AuthenticatorFunc) Authenticate(r *http.Request) (*Principal, error) { return f(r) }
 
-// Principal is who makes a request: a client, which mostly acts for a user.
+// Principal is the caller of a request: a client, which usually acts for a user.
 type Principal struct {
-	ClientID    string   // what the rate limit counts by
-	IdentityID  string   // the user; empty where it is not known
-	UserName    string   // of the user; empty where it is not known
-	Authorities []string // the user levels, as ORG_ADMIN; API for a client that acts for no user
-	Scopes      []string // as idn:identity:read
+	ClientID    string   // each client has its own rate limit
+	IdentityID  string   // the user; empty if unknown
+	UserName    string   // of the user; empty if unknown
+	Authorities []string // the user levels, such as ORG_ADMIN; API for a client without a user
+	Scopes      []string // such as idn:identity:read
 }
 
 func (p *Principal) hasLevel(level string) bool { return slices.Contains(p.Authorities, level) }
 func (p *Principal) hasScope(scope string) bool { return slices.Contains(p.Scopes, scope) }
 
-// application reports whether the client acts for no user: then it has no user level either.
+// application reports whether the client acts without a user, and so without a user level.
 func (p *Principal) application() bool {
 	return len(p.Authorities) == 1 && p.Authorities[0] == levelAPI
 }
 
-// key is what the rate limit counts by.
+// key returns the key for the rate limit.
 func (p *Principal) key() string {
 	if p.ClientID != "" {
 		return "client " + p.ClientID
@@ -44,7 +44,7 @@ func (p *Principal) key() string {
 	return "user " + p.IdentityID + p.UserName
 }
 
-// name is who launches the tasks of a request.
+// name returns the launcher of a request's tasks.
 func (p *Principal) name() string {
 	if p.UserName != "" {
 		return p.UserName
@@ -52,13 +52,13 @@ func (p *Principal) name() string {
 	return p.ClientID
 }
 
-// UnauthorizedError says why a request does not prove who makes it. The reason is sent and logged: it must not repeat
-// the token.
+// UnauthorizedError says why a request does not prove who the caller is. The reason is sent and logged, so it must not
+// quote the token.
 type UnauthorizedError struct{ Reason string }
 
 func (e *UnauthorizedError) Error() string { return "not authenticated: " + e.Reason }
 
-// bearer returns the token of a request.
+// bearer returns the bearer token of a request.
 func bearer(r *http.Request) (string, error) {
 	given := r.Header.Values("Authorization")
 	if len(given) == 0 {

@@ -1,5 +1,5 @@
-// Package httpapi is the HTTP face of an engine: the Identities API (Beta) of SailPoint Identity Security Cloud, as an
-// [http.Handler] that a host mounts in its own mux.
+// Package httpapi is the HTTP face of an engine: the Identities API (Beta) of SailPoint Identity Security Cloud. It is
+// an [http.Handler] that a host mounts in its own mux:
 //
 //	verifier, err := httpapi.NewJWT(ctx, httpapi.JWTConfig{
 //		JWKSURL: "https://login.example.com/.well-known/jwks.json", Issuer: "https://login.example.com",
@@ -8,14 +8,14 @@
 //	mux.Handle("/", api)
 //
 // It serves all eleven operations under /beta, /v2024, /v2025 and /v2026, and with the version behind the resource, as
-// /identities/v1/...; the status of tasks as /task-status, there and at the root; /healthz, /readyz and /openapi.json.
-// Bodies, status codes, headers and error bodies are the published ones; what the publication leaves open is decided in
-// docs/api.md.
+// in /identities/v1/... It serves the status of tasks as /task-status, there and at the root, and also /healthz,
+// /readyz and /openapi.json. Bodies, status codes, headers and error bodies are the published ones. docs/api.md has the
+// decisions where the publication is not clear.
 //
-// Who calls is told by an [Authenticator]: [JWT] verifies JSON Web Tokens by a key set or, for development, by a shared
-// secret. What a caller may do is the published table of scopes and user levels. Each client may make 100 requests in
-// 10 seconds of each version of the API, counted by the process. A line is logged for each request, with its tracking
-// ID, which the answer has too, and never with a token, a query or a body.
+// An [Authenticator] identifies the caller. [JWT] verifies JSON Web Tokens with a key set or, for development, with a
+// shared secret. The published table of scopes and user levels says what a caller may do. Each client may make 100
+// requests in 10 seconds to each version of the API; each process counts for itself. The log has a line for each
+// request, with the tracking ID that the answer has too. It never has a token, a query or a body.
 //
-// The handler does nothing by itself: workers and the schedule are the engine's ([engine.Engine.Start]).
+// The handler only answers requests. Workers and the schedule belong to the engine ([engine.Engine.Start]).
 package httpapi

@@ -13,44 +13,43 @@ import (
 
 // The limits of requests.
 const (
-	// BodyMax is how many bytes the body of a request may have.
+	// BodyMax is the most bytes of a request's body.
 	BodyMax = 1 << 20
-	// RequestTimeoutDefault is how long a request may take.
+	// RequestTimeoutDefault is the longest time of a request.
 	RequestTimeoutDefault = 30 * time.Second
-	// RateLimitDefault and RatePeriodDefault are how many requests a client may make, and in which time: the published
-	// limit.
+	// RateLimitDefault requests in RatePeriodDefault are the published limit of a client.
 	RateLimitDefault  = 100
 	RatePeriodDefault = 10 * time.Second
 )
 
-// Config is how a [Handler] works.
+// Config configures a [Handler].
 type Config struct {
-	// Authenticator tells who makes a request. It is required: there is no API without one.
+	// Authenticator identifies the caller of a request. It is required.
 	Authenticator Authenticator
 
-	// Logger receives a line for each request, with its tracking ID, what was decided about it and what it ended with.
-	// No token, no query and no body is logged. Defaults to none.
+	// Logger receives a line for each request, with its tracking ID, the decision about it and its result. It never
+	// receives a token, a query or a body. Defaults to no logging.
 	Logger *slog.Logger
 
-	// Observe, if set, is called after each request that belongs to an operation, by many goroutines.
+	// Observe, if set, is called after each request for an operation. Many goroutines call it.
 	Observe func(ctx context.Context, o Observation)
 
-	// RateLimit limits how often a client may call.
+	// RateLimit limits the requests of each client.
 	RateLimit RateLimit
 
-	// RequestTimeout is how long a request may take. Defaults to [RequestTimeoutDefault].
+	// RequestTimeout is the longest time of a request. Defaults to [RequestTimeoutDefault].
 	RequestTimeout time.Duration
 }
 
-// RateLimit is how many requests each client may make of each version of the API. A client that was silent may make
-// Requests at once; from then on it gets as many in each Period.
+// RateLimit limits the requests of each client to each version of the API. After a pause a client may make Requests at
+// once; from then on it gets as many in each Period.
 type RateLimit struct {
 	Requests int           // defaults to [RateLimitDefault]
 	Period   time.Duration // defaults to [RatePeriodDefault]
 	Off      bool
 }
 
-// Observation is what became of a request, for metrics.
+// Observation is the result of a request, for metrics.
 type Observation struct {
 	Operation string // the published operationId
 	Version   string // beta, v2024, ...
@@ -100,8 +99,8 @@ type Handler struct {
 	limiters *limiters
 }
 
-// New returns the HTTP face of an engine, to be mounted at the root of a host's mux, or elsewhere behind
-// [http.StripPrefix]. The engine goes on being the host's: New starts nothing and stops nothing.
+// New returns the HTTP face of an engine. Mount it at the root of a mux, or elsewhere behind [http.StripPrefix]. The
+// host still owns the engine: New starts nothing and stops nothing.
 func New(eng *engine.Engine, config Config) (*Handler, error) {
 	config = config.WithDefaults()
 	if err := config.validate(); err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/muster-engine/muster/engine"
 )
 
-// cursorHeader holds the cursor of the page behind a full one, for the parameter after.
+// cursorHeader has the cursor of the page behind a full one, for the parameter after.
 const cursorHeader = "X-Next-Cursor"
 
 func (h *Handler) listIdentities(c *call) error {
@@ -53,7 +53,7 @@ func (h *Handler) getIdentity(c *call) error {
 	return nil
 }
 
-// associations is the published body of an ownership, and of a deletion that it keeps from happening.
+// associations is the published body of an ownership, and of a deletion that an ownership prevents.
 type associations struct {
 	Message            string               `json:"message,omitempty"`
 	AssociationDetails []engine.Association `json:"associationDetails"`
@@ -86,7 +86,7 @@ func (h *Handler) getOwnership(c *call) error {
 	return nil
 }
 
-// getRoleAssignments answers in the short shape, and in the full one where a role is named.
+// getRoleAssignments answers in the short shape, or in the full shape if the request names a role.
 func (h *Handler) getRoleAssignments(c *call) error {
 	q, err := c.query()
 	if err != nil {

@@ -17,55 +17,54 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// JWTConfig is how tokens are verified. Exactly one of JWKSFile, JWKSURL and Secret is given.
+// JWTConfig says how to verify tokens. Set exactly one of JWKSFile, JWKSURL and Secret.
 type JWTConfig struct {
-	// Audience, if set, must be among the token's.
+	// Audience, if set, must be one of the token's audiences.
 	Audience string
 
-	// Issuer, if set, must be the token's.
+	// Issuer, if set, must be the token's issuer.
 	Issuer string
 
-	// JWKSFile is a file with the JSON Web Key Set whose keys sign tokens. It is read again when it has changed.
+	// JWKSFile is a file with the JSON Web Key Set that tokens are signed with. It is read again when it changes.
 	JWKSFile string
 
-	// JWKSURL is where the JSON Web Key Set is fetched from: at the start, then every hour, and when a token names a
-	// key that is not in it, at most every minute.
+	// JWKSURL is the URL of the JSON Web Key Set. It is fetched at the start, then every hour, and for a token with an
+	// unknown key, at most every minute.
 	JWKSURL string
 
-	// Leeway is how far the clocks of the issuer and of this machine may differ. Defaults to none.
+	// Leeway is the allowed difference between the clocks of the issuer and of this machine. Defaults to none.
 	Leeway time.Duration
 
-	// Logger receives what went wrong with keeping up the keys. Defaults to none.
+	// Logger receives errors of updates of the keys. Defaults to no logging.
 	Logger *slog.Logger
 
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
 
-	// Secret is a shared secret by which tokens are signed, for development: whoever can verify such a token can make
-	// one. It has at least 32 bytes.
+	// Secret is a shared secret that tokens are signed with, for development: everyone who can verify such a token can
+	// also make one. It has at least 32 bytes.
 	Secret []byte
 }
 
-// SecretLengthMin is how many bytes a shared secret has at least: as many as the digest of its shortest algorithm.
+// SecretLengthMin is the least bytes of a shared secret: the digest size of the shortest algorithm.
 const SecretLengthMin = 32
 
-// The algorithms that are accepted. Those of a shared secret are never accepted where keys are public, so that a public
-// key cannot pass for a secret; nor is "none", ever.
+// The accepted algorithms. With public keys the algorithms of a shared secret are never accepted, so that nobody can
+// sign with a public key as the secret. "none" is never accepted.
 var (
 	publicAlgorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
 		"EdDSA"}
 	secretAlgorithms = []string{"HS256", "HS384", "HS512"}
 )
 
-// JWT authenticates requests by the JSON Web Token that they bear. It is safe for concurrent use. Make it with
-// [NewJWT].
+// JWT authenticates requests by their JSON Web Token. It is safe for concurrent use. Make it with [NewJWT].
 type JWT struct {
 	parser *jwt.Parser
 	keys   jwt.Keyfunc
 }
 
-// NewJWT returns an authenticator. A key set that has a URL is kept up in the background until the context ends; NewJWT
-// fails when it cannot be had at the start.
+// NewJWT returns an authenticator. It updates a key set with a URL in the background until the context ends. NewJWT
+// fails if it cannot get the key set.
 func NewJWT(ctx context.Context, config JWTConfig) (*JWT, error) {
 	given := 0
 	for _, is := range []bool{config.JWKSFile != "", config.JWKSURL != "", config.Secret != nil} {
@@ -117,14 +116,14 @@ func NewJWT(ctx context.Context, config JWTConfig) (*JWT, error) {
 	return a, nil
 }
 
-// A token that names an unknown key makes the key set be fetched, at most once in fetchEvery, and waits for that at
-// most fetchTimeout. Others are refused at once, but for one when the next fetch is nearer than that.
+// A token with an unknown key fetches the key set, at most once in fetchEvery, and waits for it at most fetchTimeout.
+// Further such tokens are refused at once; one of them may wait if the next fetch is allowed within fetchTimeout.
 const (
 	fetchEvery   = time.Minute
 	fetchTimeout = 5 * time.Second
 )
 
-// fetching is how a key set is kept up.
+// fetching returns the options for updates of a key set.
 func fetching(logger *slog.Logger) keyfunc.Override {
 	failAtStart := false
 	return keyfunc.Override{
@@ -139,21 +138,21 @@ func fetching(logger *slog.Logger) keyfunc.Override {
 	}
 }
 
-// keyFile is a key set in a file, which is read again when it has changed.
+// keyFile is a key set in a file. It is read again when it changes.
 type keyFile struct {
 	name   string
 	logger *slog.Logger
 
 	mu     sync.Mutex
 	looked time.Time
-	info   os.FileInfo // of the file that set was read from
+	info   os.FileInfo // of the file when set was read
 	set    keyfunc.Keyfunc
 }
 
-// keyFileLook is how often it is looked whether a key file has changed.
+// keyFileLook is the time between checks for a change of a key file.
 const keyFileLook = time.Second
 
-// key returns the key of a token. Where the file cannot be read any more, the keys it had are good.
+// key returns the key of a token. If the file becomes unreadable, its last keys stay valid.
 func (f *keyFile) key(token *jwt.Token) (any, error) {
 	f.mu.Lock()
 	if time.Since(f.looked) >= keyFileLook {
@@ -188,13 +187,13 @@ func (f *keyFile) readLocked() error {
 	}
 	set, err := keyfunc.NewJWKSetJSON(text)
 	if err != nil {
-		return fmt.Errorf("read the key set %s: it is no JSON Web Key Set", f.name) // the cause may repeat keys
+		return fmt.Errorf("read the key set %s: it is no JSON Web Key Set", f.name) // the cause may quote keys
 	}
 	f.set, f.info = set, info
 	return nil
 }
 
-// words is a claim that is a list of texts, or one text with blanks between.
+// words is a claim that is a list of texts, or one text separated by blanks.
 type words []string
 
 func (w *words) UnmarshalJSON(data []byte) error {
@@ -211,7 +210,7 @@ func (w *words) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// claims are what the published tokens say of their bearer.
+// claims are the claims of the published tokens.
 type claims struct {
 	jwt.RegisteredClaims
 	ClientID    string `json:"client_id"`
@@ -242,7 +241,7 @@ func (a *JWT) Authenticate(r *http.Request) (*Principal, error) {
 	return p, nil
 }
 
-// refusedToken says what is wrong with a token, and repeats nothing of it.
+// refusedToken says why a token is refused. It does not quote the token.
 func refusedToken(err error) string {
 	for _, fault := range []struct {
 		is   error

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// limiters keep a token bucket for each client and version of the API. A bucket that is full again is forgotten, so
-// that there are no more than clients that called a moment ago.
+// limiters has a token bucket for each client and version of the API. It drops a bucket that is full again, so it has
+// only buckets of recent callers.
 type limiters struct {
 	limit  RateLimit
 	mu     sync.Mutex
@@ -22,7 +22,7 @@ func newLimiters(limit RateLimit) *limiters {
 	return &limiters{limit: limit, bucket: map[limiterKey]*rate.Limiter{}}
 }
 
-// admit takes one request from a client's bucket. Where that is empty it returns how long until it is not.
+// admit takes one request from a client's bucket. If the bucket is empty, it returns the time until it is not.
 func (l *limiters) admit(client, version string, now time.Time) (wait time.Duration, ok bool) {
 	if l.limit.Off {
 		return 0, true

@@ -13,24 +13,25 @@ type operation struct {
 	method string
 	path   string // below the version
 	handle func(h *Handler, c *call) error
-	// right is who may do it; since2024, where it is set, who may in the versions from v2024 on.
+	// right is the right to call it. since2024, if set, replaces it in the versions from v2024 on.
 	right     right
 	since2024 *right
 }
 
-// right is who may call an operation: somebody with one of the scopes and one of the user levels, where there are any.
+// right says who may call an operation: a caller with one of the scopes, if there are any, and one of the user levels,
+// if there are any.
 type right struct {
 	scopes []string
 	levels []string
-	// application says that a client may call it that acts for no user.
+	// application says that a client without a user may call it.
 	application bool
 }
 
-// The user levels and scopes that the operations name.
+// The user levels and scopes of the operations.
 const (
 	levelAdmin    = "ORG_ADMIN"
 	levelHelpdesk = "HELPDESK"
-	// levelAPI is what the token of a client has that acts for no user.
+	// levelAPI is the user level in the token of a client without a user.
 	levelAPI = "API"
 
 	scopeAll     = "sp:scopes:all"
@@ -110,7 +111,7 @@ var taskRight = right{
 	application: true,
 }
 
-// The versions of the API. In versionResource each resource has a version of its own, which stands behind its name.
+// The versions of the API. In versionResource each resource has its own version, behind the resource's name.
 const (
 	versionBeta     = "beta"
 	versionResource = "v1"
@@ -134,20 +135,20 @@ func (o *operation) rightIn(version string) *right {
 	return &o.right
 }
 
-// refusal says why a caller may not call an operation, "" when it may.
+// refusal says why a caller may not call an operation; "" if it may.
 func (r *right) refusal(p *Principal, method string) string {
 	switch {
 	case p.application() && !r.application:
-		return "the operation is for users, and the client acts for none"
+		return "the operation is for users, and the client acts without one"
 	case len(r.levels) > 0 && !p.application() && !slices.ContainsFunc(r.levels, p.hasLevel):
-		return "none of the user levels that may is the caller's"
+		return "the caller has none of the required user levels"
 	case len(r.scopes) == 0 || slices.ContainsFunc(r.scopes, p.hasScope):
 		return ""
 	case !p.hasScope(scopeAll):
-		return "none of the scopes that may is the token's"
+		return "the token has none of the required scopes"
 	case len(p.Authorities) == 0 && method != http.MethodGet:
-		// The scope stands for every right of the caller's user level, and a user without one changes nobody.
-		return "the scope is that of the user level, and the caller has none"
+		// This scope means every right of the caller's user level. A user without a level may change no identity.
+		return "the scope means the rights of the user level, and the caller has none"
 	}
 	return ""
 }

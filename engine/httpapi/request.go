@@ -15,7 +15,7 @@ import (
 	"github.com/muster-engine/muster/filterql/jsontext"
 )
 
-// query is the parameters of a request, each given once.
+// query is the parameters of a request, each of which occurs once.
 type query struct{ values url.Values }
 
 func (c *call) query() (query, error) {
@@ -47,7 +47,7 @@ func (q query) page() (filterql.Page, error) {
 	return page, nil
 }
 
-// body is a JSON object that a request came with. Members that are not asked for are ignored.
+// body is the JSON object in the body of a request. Unknown members are ignored.
 type body map[string]json.RawMessage
 
 // body reads the body of a request, which must be an object.
@@ -76,7 +76,7 @@ func (c *call) body() (body, error) {
 	return members, nil
 }
 
-// kindOf names what a JSON text holds.
+// kindOf names the type of a JSON text.
 func kindOf(data json.RawMessage) string {
 	switch first := bytes.TrimSpace(data)[0]; first {
 	case '{':
@@ -94,13 +94,13 @@ func kindOf(data json.RawMessage) string {
 	}
 }
 
-// given reports whether a member is there and not null.
+// given reports whether a member exists and is not null.
 func (b body) given(name string) bool {
 	value, ok := b[name]
 	return ok && kindOf(value) != "null"
 }
 
-// text returns a member that is a string, "" where it is not given.
+// text returns a member that is a string, or "" if it is not given.
 func (b body) text(name string) (string, error) {
 	if !b.given(name) {
 		return "", nil
@@ -116,7 +116,7 @@ func textOf(place string, value json.RawMessage) (string, error) {
 	return s, nil
 }
 
-// texts returns a member that is a list of strings, nil where it is not given.
+// texts returns a member that is a list of strings, or nil if it is not given.
 func (b body) texts(name string) ([]string, error) {
 	if !b.given(name) {
 		return nil, nil
@@ -136,7 +136,7 @@ func (b body) texts(name string) ([]string, error) {
 	return texts, nil
 }
 
-// truth returns a member that is a boolean, false where it is not given.
+// truth returns a member that is a boolean, or false if it is not given.
 func (b body) truth(name string) (bool, error) {
 	if !b.given(name) {
 		return false, nil

@@ -16,7 +16,7 @@ import (
 	"github.com/muster-engine/muster/engine"
 )
 
-// trackingHeader repeats the tracking ID of a response, also of those whose published body has no room for it.
+// trackingHeader has the tracking ID of every response, because some published bodies have no member for it.
 const trackingHeader = "SLPT-Request-ID"
 
 // errorResponse is the published body of a failure.
@@ -45,7 +45,7 @@ func (f *failure) Error() string { return f.text }
 // with returns the failure with a text of its own.
 func (f *failure) with(text string) *failure { return &failure{f.status, f.code, text} }
 
-// The published codes, with the published texts of those that have one.
+// The published codes, with their published texts if they have one.
 var (
 	badSyntax      = &failure{400, "400.0 Bad request syntax", "The request could not be parsed."}
 	badContent     = &failure{400, "400.1 Bad request content", ""}
@@ -62,17 +62,16 @@ var (
 	unavailable   = &failure{503, "503 Service unavailable", "The database cannot be asked now: try again later."}
 )
 
-// unavailableFor is how long a client is asked to wait when the database cannot be asked.
+// unavailableFor is the time that a client is asked to wait if the database cannot be reached.
 const unavailableFor = 5 * time.Second
 
-// The languages that texts are in, and the one that is the default.
+// The languages of texts, and the default language.
 var (
 	textLanguage = language.AmericanEnglish
 	textMatcher  = language.NewMatcher([]language.Tag{textLanguage})
 )
 
-// requestLocale returns the locale that a request asks for: the best of those that texts are in, "und" where it asks
-// for none.
+// requestLocale returns the best supported locale for a request, or "und" if it does not ask for one.
 func requestLocale(r *http.Request) string {
 	wanted, _, err := language.ParseAcceptLanguage(r.Header.Get("Accept-Language"))
 	if err != nil || len(wanted) == 0 {
@@ -95,8 +94,7 @@ func writeFailure(w http.ResponseWriter, r *http.Request, f *failure, trackingID
 
 func (c *call) fail(f *failure) { writeFailure(c.w, c.Request, f, c.trackingID) }
 
-// writeJSON writes a body. What it is given can always be encoded but for an identity whose values cannot, which the
-// database does not keep.
+// writeJSON writes a body. Encoding fails only for an identity with values that the database cannot store.
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	var encoded bytes.Buffer
 	encoder := json.NewEncoder(&encoded)
@@ -109,7 +107,7 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	// A client that does not read its answer has nobody to tell.
+	// If the client does not read its answer, there is no one to tell.
 	_, _ = w.Write(encoded.Bytes())
 }
 
@@ -117,7 +115,7 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 	refuse(w, r, noResource)
 }
 
-// refuse answers a request that belongs to no operation, and returns the answer's tracking ID.
+// refuse answers a request without an operation, and returns the answer's tracking ID.
 func refuse(w http.ResponseWriter, r *http.Request, f *failure) (trackingID string) {
 	trackingID = newTrackingID()
 	w.Header().Set(trackingHeader, trackingID)
@@ -125,7 +123,7 @@ func refuse(w http.ResponseWriter, r *http.Request, f *failure) (trackingID stri
 	return trackingID
 }
 
-// wrongMethod answers a method that the path does not have.
+// wrongMethod answers a method that the path does not support.
 func wrongMethod(w http.ResponseWriter, r *http.Request, allowed ...string) {
 	if slices.Contains(allowed, http.MethodGet) {
 		allowed = append(allowed, http.MethodHead)
@@ -136,8 +134,8 @@ func wrongMethod(w http.ResponseWriter, r *http.Request, allowed ...string) {
 	refuse(w, r, methodRefused.with("The method "+r.Method+" is not allowed here: "+list+" are."))
 }
 
-// answerError answers a request that failed. It returns what is to be logged of the error, which repeats no value that
-// came from the caller or the database.
+// answerError answers a request that failed. It returns a text for the log, which has no value from the caller or the
+// database.
 func (h *Handler) answerError(c *call, err error) string {
 	var refused *UnauthorizedError
 	var known *engine.Error
@@ -206,7 +204,7 @@ func detailFailure(d engine.Detail) *failure {
 	}
 }
 
-// sentence is what an error tells its caller: what it is about, and what is wrong.
+// sentence returns the text of an error for the caller: its subject, and what is wrong.
 func sentence(err *engine.Error) string {
 	if err.Subject == "" {
 		return err.Err.Error()

@@ -18,7 +18,7 @@ import (
 	"github.com/muster-engine/muster/engine"
 )
 
-// call is a request that belongs to an operation, and how far it is.
+// call is a request for an operation, and its state.
 type call struct {
 	*http.Request
 	w          *answer
@@ -28,7 +28,7 @@ type call struct {
 	trackingID string
 }
 
-// answer is a response that knows whether it has begun, and with which status.
+// answer is a response that records its status when it begins.
 type answer struct {
 	http.ResponseWriter
 	status int
@@ -51,7 +51,7 @@ func (a *answer) Write(data []byte) (int, error) {
 // Unwrap is for [http.ResponseController].
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-// route fills the mux. A path is given to it without methods, so that a wrong one is answered in the API's own words.
+// route fills the mux. It registers paths without methods, so that the API can answer a wrong method itself.
 func (h *Handler) route() {
 	byPath := map[string][]*call{}
 	for i := range operations {
@@ -75,7 +75,7 @@ func (h *Handler) route() {
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// The mux would redirect to the path that it takes this one for.
+	// The mux would redirect to the cleaned path.
 	if r.URL.Path != path.Clean(r.URL.Path) {
 		notFound(w, r)
 		return
@@ -87,12 +87,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func newTrackingID() string {
 	var bits [16]byte
 	if _, err := rand.Read(bits[:]); err != nil {
-		panic(err) // it never fails
+		panic(err) // cannot fail
 	}
 	return hex.EncodeToString(bits[:])
 }
 
-// dispatch finds the operation that a method is on a path.
+// dispatch serves the operation with the request's method, or refuses the method.
 func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, calls []*call) {
 	method := r.Method
 	if method == http.MethodHead {
@@ -111,7 +111,7 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, calls []*call
 		version: calls[at].version, trackingID: newTrackingID()})
 }
 
-// serve carries an operation out, and logs what was decided and what it ended with.
+// serve carries out an operation, and logs the decision and the result.
 func (h *Handler) serve(c *call) {
 	started := time.Now()
 	ctx, cancel := context.WithTimeout(c.Context(), h.config.RequestTimeout)
@@ -124,7 +124,7 @@ func (h *Handler) serve(c *call) {
 			if err, ok := fault.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(fault)
 			}
-			// What a panic says may repeat values: where it came from says enough.
+			// The text of a panic may quote values. The stack is enough.
 			attributes = append(attributes, slog.String("panic", string(debug.Stack())))
 			if c.w.status == 0 {
 				c.fail(internalFault)
@@ -135,7 +135,7 @@ func (h *Handler) serve(c *call) {
 			slog.String("operation", c.operation.id), slog.String("version", c.version),
 			slog.Int("status", c.w.status), slog.Duration("duration", elapsed))
 		level := slog.LevelInfo
-		// That a client goes away is no fault of the server's.
+		// A client that goes away is not a fault of the server.
 		if c.w.status >= http.StatusInternalServerError && !errors.Is(c.Context().Err(), context.Canceled) {
 			level = slog.LevelError
 		}
@@ -158,7 +158,7 @@ func (h *Handler) serve(c *call) {
 	}
 }
 
-// admit decides whether a request is carried out, and says so in words for the log.
+// admit decides whether to carry out a request, and returns the decision for the log.
 func (h *Handler) admit(c *call) (decision string, err error) {
 	principal, err := h.config.Authenticator.Authenticate(c.Request)
 	if err != nil {
@@ -179,13 +179,13 @@ func (h *Handler) admit(c *call) (decision string, err error) {
 	return "allowed", nil
 }
 
-// retryAfter writes a time to wait as whole seconds, at least one.
+// retryAfter writes a time to wait in whole seconds, at least one.
 func retryAfter(header http.Header, wait time.Duration) {
 	seconds := max(1, int(math.Ceil(wait.Seconds())))
 	header.Set("Retry-After", strconv.Itoa(seconds))
 }
 
-// only answers GET and HEAD.
+// only passes GET and HEAD on to next.
 func only(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {

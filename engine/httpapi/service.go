@@ -10,7 +10,7 @@ import (
 //go:embed openapi.json
 var document []byte
 
-// Document returns the OpenAPI document that the handler serves as /openapi.json. It must not be changed.
+// Document returns the OpenAPI document that the handler serves as /openapi.json. Do not change it.
 func Document() []byte { return document }
 
 func serveDocument(w http.ResponseWriter, _ *http.Request) {
@@ -18,12 +18,12 @@ func serveDocument(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(document) // as in writeJSON
 }
 
-// health says that the process answers.
+// health answers that the process is alive.
 func (h *Handler) health(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// ready says whether the engine can work: whether its database answers, at the right version.
+// ready answers whether the engine can work: the database must respond and have the right version.
 func (h *Handler) ready(w http.ResponseWriter, r *http.Request) {
 	err := h.engine.Ready(r.Context())
 	if err == nil {

@@ -17,7 +17,7 @@ func (h *Handler) getTask(c *call) error {
 	return nil
 }
 
-// pendingFilter is the one filter over tasks: that of those that have not ended.
+// pendingFilter is the only filter for tasks: those that have not ended.
 const pendingFilter = "completionStatus isnull"
 
 func (h *Handler) listTasks(c *call) error {
@@ -35,7 +35,7 @@ func (h *Handler) listTasks(c *call) error {
 	}
 	params.Limit, params.Offset = page.Limit, page.Offset
 	tasks := []engine.TaskStatus{}
-	if page.Limit > 0 { // no limit is the default one there
+	if page.Limit > 0 { // there 0 means the default
 		if tasks, err = h.engine.Tasks(c.Context(), params); err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func (h *Handler) listTasks(c *call) error {
 	return nil
 }
 
-// pendingOnly reads a filter over tasks.
+// pendingOnly reads a filter for tasks.
 func pendingOnly(filter string) (bool, error) {
 	if strings.TrimSpace(filter) == "" {
 		return false, nil

@@ -1,4 +1,5 @@
-// Package notify sends the messages of an engine: invitations and verifications.
+// Package notify sends the messages of an engine: invitations and verifications. Make a notifier and give it to the
+// engine:
 //
 //	smtp, err := notify.NewSMTP(notify.SMTPConfig{
 //		Host: "mail.example.com", From: "Muster <muster@example.com>", Username: "muster", Password: password,
@@ -6,5 +7,5 @@
 //	})
 //	eng, err := engine.New(ctx, pool, engine.Config{Notifier: smtp})
 //
-// [Log] writes that a message would be sent, for development. The texts can be replaced by templates of a host's own.
+// For development, [Log] only logs that a message would be sent. A host can replace the texts by its own [Templates].
 package notify

@@ -15,28 +15,28 @@ import (
 	"github.com/muster-engine/muster/engine"
 )
 
-// timeoutDefault is how long a mail server may take for an answer.
+// timeoutDefault is the longest wait for an answer of a mail server.
 const timeoutDefault = 30 * time.Second
 
-// The ways in which a connection to a mail server is encrypted.
+// The ways to encrypt a connection to a mail server.
 const (
-	StartTLS = "starttls" // the default: it must be offered
+	StartTLS = "starttls" // the default; the server must offer it
 	TLS      = "tls"      // from the first byte on
 	NoTLS    = "none"     // for a server on the same machine
 )
 
-// SMTPConfig says how mail is sent.
+// SMTPConfig says how to send mail.
 type SMTPConfig struct {
 	Host string
 	// Port defaults to 587 with [StartTLS], 465 with [TLS] and 25 with [NoTLS].
 	Port int
 	// Encryption is one of the constants. Defaults to [StartTLS].
 	Encryption string
-	// TLSConfig is for servers whose certificate the system does not trust. Defaults to the system's.
+	// TLSConfig is for servers with a certificate that the system does not trust. Defaults to the system's.
 	TLSConfig *tls.Config
-	// Username and Password sign in; empty for a server that asks for none.
+	// Username and Password sign in. Leave them empty for a server without a sign-in.
 	Username, Password string
-	// From is the sender, as "Muster <muster@example.com>".
+	// From is the sender, such as "Muster <muster@example.com>".
 	From      string
 	Links     Links
 	Templates Templates
@@ -44,14 +44,14 @@ type SMTPConfig struct {
 	Timeout time.Duration
 }
 
-// SMTP sends messages by mail. It is safe for concurrent use; each message has a connection of its own.
+// SMTP sends messages by mail. It is safe for concurrent use. Each message has its own connection.
 type SMTP struct {
 	config   SMTPConfig
 	from     *mail.Address
 	composer *composer
 }
 
-// NewSMTP returns a notifier that sends messages by mail. It does not connect yet.
+// NewSMTP returns a notifier that sends messages by mail. It does not connect.
 func NewSMTP(config SMTPConfig) (*SMTP, error) {
 	from, err := mail.ParseAddress(config.From)
 	if err != nil {
@@ -85,8 +85,8 @@ func NewSMTP(config SMTPConfig) (*SMTP, error) {
 	return &SMTP{config, from, composer}, nil
 }
 
-// client returns a client whose server is waited for no longer than the context lasts: the library heeds that only
-// while it connects.
+// client returns a client that does not wait longer for the server than the context lasts. The library itself heeds the
+// context only while it connects.
 func (s *SMTP) client(ctx context.Context) (*gomail.Client, error) {
 	timeout := s.config.Timeout
 	if end, limited := ctx.Deadline(); limited {
@@ -111,7 +111,7 @@ func (s *SMTP) client(ctx context.Context) (*gomail.Client, error) {
 	return gomail.NewClient(s.config.Host, options...)
 }
 
-// Notify implements [engine.Notifier]. Where the context is cancelled while a server is waited for, that goes on for at
+// Notify implements [engine.Notifier]. If the context is cancelled while Notify waits for a server, it waits on for at
 // most the time-out.
 func (s *SMTP) Notify(ctx context.Context, m *engine.Message) error {
 	message, err := s.message(m)
@@ -124,12 +124,12 @@ func (s *SMTP) Notify(ctx context.Context, m *engine.Message) error {
 	}
 	err = client.DialAndSendWithContext(ctx, message)
 	if message.IsDelivered() {
-		return nil // whatever went wrong afterwards: the server has it, and it must not be sent again
+		return nil // the server has the message, so a later error must not send it again
 	}
 	return plain(err)
 }
 
-// message returns the mail of a message.
+// message returns the mail for a message.
 func (s *SMTP) message(m *engine.Message) (*gomail.Msg, error) {
 	words, err := s.composer.compose(m)
 	if err != nil {
@@ -146,13 +146,13 @@ func (s *SMTP) message(m *engine.Message) (*gomail.Msg, error) {
 	message.Subject(words.subject)
 	message.SetDate()
 	domain := s.from.Address[strings.LastIndexByte(s.from.Address, '@')+1:]
-	message.SetMessageIDWithValue(m.ID + "@" + domain) // the same for each attempt
+	message.SetMessageIDWithValue(m.ID + "@" + domain) // the same for all attempts
 	message.SetBodyString(gomail.TypeTextPlain, words.text)
 	message.AddAlternativeString(gomail.TypeTextHTML, words.html)
 	return message, nil
 }
 
-// plain says what a mail server finds wrong, without the addresses and the texts that its answer may repeat.
+// plain describes a mail server's error without the server's text, which may quote addresses and texts.
 func plain(err error) error {
 	var refused *gomail.SendError
 	switch {
@@ -166,8 +166,8 @@ func plain(err error) error {
 	return errors.New("the mail server cannot be reached, or does not let the engine in")
 }
 
-// Log writes that messages would be sent, instead of sending them, and counts as sent. The token is not written, so
-// that nobody can use it: it is for development, where nobody is to be invited.
+// Log logs messages instead of sending them. They count as sent. It does not log the token, so nobody can use it. It is
+// for development without real recipients.
 type Log struct {
 	Logger *slog.Logger
 }

@@ -12,13 +12,13 @@ import (
 	"github.com/muster-engine/muster/engine"
 )
 
-// Links are the host's landing pages, in which {token} stands for the token.
+// Links are the URLs of the host's landing pages, with {token} in place of the token.
 type Links struct {
 	Invitation   string
 	Verification string
 }
 
-// tokenPlace is where the token stands in a link.
+// tokenPlace is the placeholder for the token in a link.
 const tokenPlace = "{token}"
 
 func (l *Links) validate() error {
@@ -44,12 +44,12 @@ type Templates struct {
 	Verification Texts
 }
 
-// Data is what templates are executed with.
+// Data is the data of templates.
 type Data struct {
 	Name    string    // of the person
-	Link    string    // with the token in it; "" where the token is to be typed in
-	Token   string    // to be typed in; "" where there is a link
-	Source  string    // whose password is set; "" for the host's own
+	Link    string    // contains the token; "" if the person types the token in
+	Token   string    // to type in; "" if there is a link
+	Source  string    // the source of the password to set; "" for the host's own
 	Expires time.Time // in UTC
 }
 
@@ -62,13 +62,13 @@ you are invited to register. Follow this link to choose a password and sign in:
 
 {{.Link}}
 
-The link is good once, until {{.Expires.Format "2 January 2006 15:04 MST"}}. If you did not expect this message, you can
-ignore it.
+You can use the link once, until {{.Expires.Format "2 January 2006 15:04 MST"}}. If you did not expect this message,
+you can ignore it.
 `,
 		HTML: `<p>Hello {{.Name}},</p>
 <p>you are invited to register. <a href="{{.Link}}">Choose a password and sign in</a>.</p>
-<p>The link is good once, until {{.Expires.Format "2 January 2006 15:04 MST"}}. If you did not expect this message, you
-can ignore it.</p>
+<p>You can use the link once, until {{.Expires.Format "2 January 2006 15:04 MST"}}. If you did not expect this message,
+you can ignore it.</p>
 `,
 	},
 	Verification: Texts{
@@ -83,20 +83,20 @@ The link{{else}}this is the code to set a new password{{if .Source}} for {{.Sour
 
 {{.Token}}
 
-The code{{end}} is good once, until {{.Expires.Format "2 January 2006 15:04 MST"}}. If you did not ask for it, you can
+The code{{end}} works once, until {{.Expires.Format "2 January 2006 15:04 MST"}}. If you did not ask for it, you can
 ignore this message: your password stays as it is.
 `,
 		HTML: `<p>Hello {{.Name}},</p>
 {{if .Link}}<p><a href="{{.Link}}">Set a new password</a>{{if .Source}} for {{.Source}}{{end}}.</p>
 {{else}}<p>this is the code to set a new password{{if .Source}} for {{.Source}}{{end}}:</p>
 <p><code>{{.Token}}</code></p>
-{{end}}<p>It is good once, until {{.Expires.Format "2 January 2006 15:04 MST"}}. If you did not ask for it, you can
+{{end}}<p>It works once, until {{.Expires.Format "2 January 2006 15:04 MST"}}. If you did not ask for it, you can
 ignore this message: your password stays as it is.</p>
 `,
 	},
 }
 
-// compiled are the templates of one kind of message.
+// compiled is the templates of one kind of message.
 type compiled struct {
 	subject, text *texttemplate.Template
 	html          *htmltemplate.Template
@@ -119,7 +119,7 @@ func compile(name string, own, standard Texts) (c compiled, err error) {
 	if err != nil {
 		return c, err
 	}
-	// Both of its forms, so that no fault waits for the first message of one.
+	// Try both forms now, so that a fault does not wait for the first message.
 	for _, data := range []Data{{Link: "https://example.com/?token=x"}, {Token: "x", Source: "Source"}} {
 		data.Name, data.Expires = "Name", time.Unix(0, 0).UTC()
 		if _, err := c.render(&data); err != nil {
@@ -129,7 +129,7 @@ func compile(name string, own, standard Texts) (c compiled, err error) {
 	return c, nil
 }
 
-// rendered is a message in words.
+// rendered is the text of a message.
 type rendered struct{ subject, text, html string }
 
 func (c *compiled) render(data *Data) (rendered, error) {
@@ -141,10 +141,10 @@ func (c *compiled) render(data *Data) (rendered, error) {
 	return rendered{oneLine(subject.String()), text.String(), html.String()}, nil
 }
 
-// oneLine makes one line of a text, whatever it has in it.
+// oneLine turns any text into one line.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// composer makes the words of messages.
+// composer makes the texts of messages.
 type composer struct {
 	links     Links
 	templates map[string]compiled
@@ -163,13 +163,13 @@ func newComposer(links Links, templates Templates) (*composer, error) {
 		engine.PurposeVerification: verification}}, err
 }
 
-// compose returns the words of a message.
+// compose returns the text of a message.
 func (c *composer) compose(m *engine.Message) (rendered, error) {
 	template, known := c.templates[m.Purpose]
 	if !known {
 		return rendered{}, fmt.Errorf("there is no text for a message of the purpose %q", m.Purpose)
 	}
-	// A name comes from a source: it must not go on as paragraphs of the message.
+	// A name comes from a source, so it must not be able to add paragraphs to the message.
 	data := &Data{Name: oneLine(m.Identity.Name), Source: oneLine(m.Source), Expires: m.Expires.UTC()}
 	link := c.links.Invitation
 	if m.Purpose == engine.PurposeVerification {

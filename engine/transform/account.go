@@ -9,8 +9,8 @@ import (
 	"github.com/muster-engine/muster/engine/transform/objectfilter"
 )
 
-// accountAttribute takes a value from the identity's accounts on a source: of the accounts that the filters leave, in
-// their order, the first value that is not null; or the first account's whatever it is.
+// accountAttribute takes a value from the identity's accounts on a source. It filters and sorts the accounts, and takes
+// the first value that is not null, or the value of the first account even if it is null.
 type accountAttribute struct {
 	sourceID, sourceName string
 	name                 string
@@ -81,7 +81,7 @@ func (a *accountAttribute) apply(e *evaluation, _ attribute.Value) (attribute.Va
 	return attribute.Null, nil
 }
 
-// isOn reports whether the account is on the source: by its ID where both have one, else by its name.
+// isOn reports whether the account is on the source. It compares IDs if both have one, and names otherwise.
 func (a *accountAttribute) isOn(account *Account) bool {
 	if a.sourceID != "" && strings.EqualFold(a.sourceID, account.SourceID) {
 		return true
@@ -98,7 +98,8 @@ func (a *accountAttribute) passes(account *Account) bool {
 	return true
 }
 
-// compare orders accounts; those without a value come last either way, and equal ones in the order they were created.
+// compare orders accounts. Accounts without a value come last in both directions, and equal ones in the order of their
+// creation.
 func (a *accountAttribute) compare(x, y *Account) int {
 	if a.sort == "created" {
 		return a.direction(x.Created.Compare(y.Created))
@@ -129,8 +130,8 @@ func (a *accountAttribute) direction(order int) int {
 	return order
 }
 
-// property returns an attribute of the account, or one of the properties that every account has, which filters and
-// templates read too. An attribute of that name comes first.
+// property returns an attribute of the account or, if it has none of that name, one of the properties that every
+// account has. Filters and templates read these properties too.
 func (a *Account) property(name string) attribute.Value {
 	if a.Attributes != nil && a.Attributes.Has(name) {
 		return a.Attributes.Get(name)

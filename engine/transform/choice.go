@@ -26,7 +26,7 @@ func newConditional(d *definition) operation {
 	return c
 }
 
-// otherOperator names what stands where eq should.
+// otherOperator returns the operator that was written instead of eq.
 func otherOperator(expression string) string {
 	words := strings.Fields(expression)
 	for _, word := range words {
@@ -77,7 +77,7 @@ func (f *firstValid) apply(e *evaluation, input attribute.Value) (attribute.Valu
 	for i := range f.values {
 		value, err := f.values[i].eval(e, input)
 		if err != nil {
-			// The limits of an evaluation are not a fault of this value.
+			// A limit of the evaluation is not an error of this value.
 			if !f.ignoreErrors || isLimit(err) {
 				return attribute.Null, err
 			}
@@ -90,7 +90,7 @@ func (f *firstValid) apply(e *evaluation, input attribute.Value) (attribute.Valu
 	return attribute.Null, nil
 }
 
-// lookup finds the input in a table.
+// lookup looks the input up in a table.
 type lookup struct {
 	table     map[string]operand
 	otherwise operand
@@ -151,12 +151,12 @@ func (r *reference) apply(e *evaluation, input attribute.Value) (attribute.Value
 		return attribute.Null, errors.New("the saved transform it names is not known here")
 	}
 	outer := e.frame
-	e.frame = nil // a saved transform does not see the variables of those that refer to it
+	e.frame = nil // a saved transform does not see the variables of the transforms that refer to it
 	defer func() { e.frame = outer }()
 	return r.target.eval(e, input)
 }
 
-// identityAttribute is an attribute that the identity has.
+// identityAttribute reads an attribute of the identity.
 type identityAttribute struct{ name string }
 
 func newIdentityAttribute(d *definition) operation {

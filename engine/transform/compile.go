@@ -12,9 +12,9 @@ import (
 	"github.com/muster-engine/muster/filterql/suggest"
 )
 
-// Compile checks a definition, the JSON of a transform in the published shape, and makes a transform of it. References
-// and rules are looked up in the library; with a nil library they stay open and fail when they are evaluated. The error
-// is a [*CompileError] with all faults.
+// Compile checks and compiles a definition: the JSON of a transform in the published shape. It looks references and
+// rules up in the library; if that is nil, they stay unresolved and fail in evaluations. The error is a [*CompileError]
+// with all faults.
 func Compile(definition []byte, library Library) (*Transform, error) {
 	c := compiler{library: library, saved: map[string]*node{}}
 	root, name, err := c.transform(definition, "")
@@ -28,11 +28,11 @@ type compiler struct {
 	library Library
 	collector
 	faults []Fault
-	// saved are the transforms that were referred to, compiled once; nil while one is being compiled.
+	// saved holds the saved transforms that were referred to. Each is compiled once, and nil until that is done.
 	saved map[string]*node
-	chain []string // the saved transforms that are being compiled
+	chain []string // saved transforms whose compilation has begun
 	depth int
-	// limits of the account attribute that a name is generated for
+	// limits of the account attribute that gets a generated name
 	nameMax, checksMax int
 }
 
@@ -63,7 +63,7 @@ func (c *compiler) transform(source []byte, owner string) (root *node, name stri
 	return c.node(tree, owner, ""), name, nil
 }
 
-// fault notes what is wrong.
+// fault records a fault.
 func (c *compiler) fault(path, format string, arguments ...any) {
 	if n := len(c.chain); n > 0 {
 		path = strings.TrimSuffix(fmt.Sprintf("transform %q: %s", c.chain[n-1], path), ": ")
@@ -71,7 +71,7 @@ func (c *compiler) fault(path, format string, arguments ...any) {
 	c.faults = append(c.faults, Fault{path, fmt.Sprintf(format, arguments...)})
 }
 
-// node compiles an object that is a transform. It returns a node even when there are faults.
+// node compiles a transform object. It returns a node even if there are faults.
 func (c *compiler) node(tree *document, owner, path string) *node {
 	n := &node{owner: owner, path: path}
 	c.depth++
@@ -124,7 +124,7 @@ func didYouMean(word string, candidates []string) string {
 	return ""
 }
 
-// definition is what a constructor reads: the attributes of one transform.
+// definition is the attributes of one transform, for its constructor.
 type definition struct {
 	*compiler
 	node       *node
@@ -135,7 +135,7 @@ type definition struct {
 
 func (d *definition) at(name string) string { return join(d.path, name) }
 
-// get returns an attribute, nil when it is not there.
+// get returns an attribute, or nil if it is missing.
 func (d *definition) get(name string) *document {
 	d.used[name] = true
 	if d.attributes == nil {
@@ -155,7 +155,7 @@ func (d *definition) periodic(holder *document) {
 	}
 }
 
-// operand reads a value that may be left out.
+// operand compiles an optional value.
 func (d *definition) operand(name string) operand {
 	value := d.get(name)
 	if value == nil {
@@ -164,7 +164,7 @@ func (d *definition) operand(name string) operand {
 	return d.operandOf(value, d.at(name))
 }
 
-// required reads a value that must be there; null is one.
+// required compiles a value that must be present. It may be null.
 func (d *definition) required(name string) operand {
 	o := d.operand(name)
 	if !o.given() {
@@ -173,7 +173,7 @@ func (d *definition) required(name string) operand {
 	return o
 }
 
-// missing notes that an attribute is not there, and which one may be meant for it.
+// missing records that an attribute is missing, and names one that may be a misspelling of it.
 func (d *definition) missing(name string) {
 	var near string
 	if d.attributes != nil {
@@ -190,7 +190,6 @@ func (d *definition) missing(name string) {
 	d.fault(d.at(name), "it is missing: %s needs it%s", d.node.kind, near)
 }
 
-// operandOf compiles a value.
 func (d *definition) operandOf(value *document, path string) operand {
 	switch value.kind {
 	case isString:
@@ -211,7 +210,7 @@ func (d *definition) operandOf(value *document, path string) operand {
 	}
 }
 
-// template compiles a text, which may have references in it.
+// template compiles a text, which may contain references.
 func (d *definition) template(text, path string) operand {
 	if !strings.ContainsAny(text, `$#`) {
 		return textOf(text)
@@ -226,13 +225,13 @@ func (d *definition) template(text, path string) operand {
 	}
 	if slices.Contains(t.Names(), "identity") {
 		d.Identity = true
-		// What else may come of an identity in a template is its manager.
+		// A template may also call a method that returns the manager.
 		d.Others = d.Others || strings.Contains(text, "anager")
 	}
 	return operand{kind: isTemplate, template: t}
 }
 
-// values reads a list of values that must be there.
+// values compiles a list of values that must be present.
 func (d *definition) values(name string) []operand {
 	value := d.get(name)
 	if value == nil {
@@ -250,7 +249,7 @@ func (d *definition) values(name string) []operand {
 	return operands
 }
 
-// literal reads a text that is needed when a transform is compiled, so that nothing may vary in it.
+// literal reads a text that the compiler itself needs, so it must be constant.
 func (d *definition) literal(name, otherwise string) string {
 	value := d.get(name)
 	switch {
@@ -264,7 +263,7 @@ func (d *definition) literal(name, otherwise string) string {
 	}
 }
 
-// requiredLiteral is literal for an attribute that must be there and not be empty.
+// requiredLiteral is literal for an attribute that must be present and not empty.
 func (d *definition) requiredLiteral(name string) string {
 	if value := d.get(name); value == nil || value.kind == isNull {
 		d.missing(name)
@@ -277,7 +276,7 @@ func (d *definition) requiredLiteral(name string) string {
 	return text
 }
 
-// flag reads true or false, which may be written as texts.
+// flag reads true or false, which may also be written as texts.
 func (d *definition) flag(name string) bool {
 	switch text := d.literal(name, "false"); strings.ToLower(text) {
 	case "true":
@@ -290,7 +289,7 @@ func (d *definition) flag(name string) bool {
 	}
 }
 
-// count reads a whole number that may be written as text, within limits.
+// count reads a whole number within limits. It may also be written as a text.
 func (d *definition) count(name string, otherwise, least, most int) int {
 	text := strings.TrimSpace(d.literal(name, strconv.Itoa(otherwise)))
 	n, err := strconv.Atoi(text)
@@ -301,7 +300,7 @@ func (d *definition) count(name string, otherwise, least, most int) int {
 	return n
 }
 
-// number is an operand that must be a whole number where it is written out.
+// number compiles an operand that must be a whole number if it is a literal.
 func (d *definition) number(name string) operand {
 	o := d.operand(name)
 	if o.kind == isLiteral && !o.literal.IsNull() {
@@ -312,7 +311,7 @@ func (d *definition) number(name string) operand {
 	return o
 }
 
-// declare makes variables of the attributes that the operation does not know itself.
+// declare turns the attributes that the operation does not know into variables.
 func (d *definition) declare() {
 	if d.attributes == nil {
 		return
@@ -323,7 +322,7 @@ func (d *definition) declare() {
 			continue
 		}
 		if m.value.kind == isObject && m.value.get("type") == nil {
-			continue // not a transform, so nothing that templates could use
+			continue // not a transform, so templates could not use it
 		}
 		s.names = append(s.names, m.name)
 		s.operands = append(s.operands, d.operandOf(m.value, d.at(m.name)))
@@ -333,10 +332,10 @@ func (d *definition) declare() {
 	}
 }
 
-// usesTime notes that the value depends on the present time.
+// usesTime records that the value depends on the present time.
 func (d *definition) usesTime() { d.time++ }
 
-// refer compiles the saved transform of a name. It returns nil when that stays open.
+// refer compiles the saved transform of a name. It returns nil if the reference stays unresolved.
 func (d *definition) refer(name, path string) *node {
 	c := d.compiler
 	c.Transforms = append(c.Transforms, name)

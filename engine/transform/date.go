@@ -11,7 +11,7 @@ import (
 	"github.com/muster-engine/muster/engine/transform/javadate"
 )
 
-// layout is a format of dates: a pattern, or a named one.
+// layout is a format of dates: a pattern or a named format.
 type layout struct {
 	name    string
 	pattern *javadate.Format
@@ -19,7 +19,7 @@ type layout struct {
 	format  func(time.Time) string
 }
 
-// The named formats. The offset from UTC is written as the schema of the published API says, Z for none.
+// The named formats. As in the schema of the published API, an offset of 0 from UTC is written Z.
 var layouts = map[string]*layout{
 	"ISO8601":          {parse: parseISO, pattern: mustCompile("yyyy-MM-dd'T'HH:mm:ss.SSSX")},
 	"LDAP":             {parse: parseLDAP, pattern: mustCompile("yyyyMMddHHmmss.Z")},
@@ -28,7 +28,7 @@ var layouts = map[string]*layout{
 	"EPOCH_TIME_WIN32": {parse: parseWindows, format: formatWindows},
 }
 
-// mathFormat is what dateMath gives.
+// mathFormat is the format of dateMath's results.
 var mathFormat = mustCompile("yyyy-MM-dd'T'HH:mm")
 
 func mustCompile(pattern string) *javadate.Format {
@@ -65,7 +65,8 @@ func (l *layout) read(e *evaluation, text string) (time.Time, error) {
 	if l.parse != nil {
 		t, err = l.parse(text, e.location())
 	} else {
-		// Two-digit years are placed by the present year, which changes no value from one day to the next.
+		// The present year decides the century of a two-digit year. This does not make the value time-dependent: it
+		// changes no value from one day to the next.
 		t, err = l.pattern.Parse(strings.TrimSpace(text), javadate.Options{Location: e.location(), Now: e.in.Now})
 	}
 	if err != nil {
@@ -83,11 +84,11 @@ func (l *layout) write(e *evaluation, t time.Time) string {
 
 var errNoDate = errors.New("want yyyy-MM-dd'T'HH:mm:ss.SSSZ")
 
-// isoMax is longer than any date in ISO 8601 that is read.
+// isoMax is more than the length of any supported date in ISO 8601.
 const isoMax = 40
 
-// parseISO reads ISO 8601: a date, a time to the minute, the second or a fraction of it, and Z or an offset. What is
-// left out is zero.
+// parseISO reads ISO 8601: a date, a time to the minute, the second or a fraction of it, and Z or an offset. Missing
+// parts are zero.
 func parseISO(text string, location *time.Location) (time.Time, error) {
 	text = strings.TrimSpace(text)
 	if len(text) > isoMax {
@@ -113,7 +114,7 @@ func parseISO(text string, location *time.Location) (time.Time, error) {
 	}
 	layout, value := time.DateOnly+"T15:04", date+"T"+strings.Replace(clock, ",", ".", 1)
 	if strings.Count(clock, ":") == 2 {
-		layout += ":05" // reads a fraction too
+		layout += ":05" // also reads a fraction
 	}
 	switch {
 	case zone == "":
@@ -130,7 +131,7 @@ func parseISO(text string, location *time.Location) (time.Time, error) {
 	return t, nil
 }
 
-// parseLDAP reads generalized time as directories write it: 20231109120000.0Z, 20231109120000Z, or with an offset.
+// parseLDAP reads the generalized time of directories: 20231109120000.0Z, 20231109120000Z, or with an offset.
 func parseLDAP(text string, _ *time.Location) (time.Time, error) {
 	text = strings.TrimSpace(text)
 	digits, rest := text, ""
@@ -182,7 +183,8 @@ func formatWindows(t time.Time) string {
 	return strconv.FormatInt((t.Unix()-windowsEpoch)*1e7+int64(t.Nanosecond()/100), 10)
 }
 
-// countMax is the time in the year 9999, in the finest unit, and what is far from overflowing.
+// countMax is the largest count of units since an epoch: more than the year 9999 in the finest unit, and far from an
+// overflow.
 const countMax = int64(4e18)
 
 func parseCount(text, what string) (int64, error) {
@@ -234,7 +236,7 @@ func newDateCompare(d *definition) operation {
 	return c
 }
 
-// date reads an operand that may be "now".
+// date compiles an operand that may be "now".
 func (d *definition) date(name string) operand {
 	o := d.required(name)
 	if isNow(&o) {
@@ -243,7 +245,7 @@ func (d *definition) date(name string) operand {
 	return o
 }
 
-// isNow reports whether an operand is written as "now".
+// isNow reports whether an operand is the literal "now".
 func isNow(o *operand) bool {
 	return o.kind == isLiteral && strings.EqualFold(strings.TrimSpace(o.literal.Text()), "now")
 }
@@ -254,7 +256,7 @@ func (c *dateCompare) apply(e *evaluation, input attribute.Value) (attribute.Val
 		return attribute.Null, err
 	}
 	if c.time && e.wantDue && !e.probe {
-		if err := c.noteDue(e, input, holds); err != nil {
+		if err := c.recordTurn(e, input, holds); err != nil {
 			return attribute.Null, err
 		}
 	}
@@ -264,7 +266,7 @@ func (c *dateCompare) apply(e *evaluation, input attribute.Value) (attribute.Val
 	return c.negative.eval(e, input)
 }
 
-// holds compares the dates. The time that they are read from is not one that the value shows.
+// holds compares the dates. It reads the time for them, but the value does not show that time.
 func (c *dateCompare) holds(e *evaluation, input attribute.Value) (bool, error) {
 	probe := e.probe
 	e.probe = true
@@ -310,11 +312,11 @@ func (c *dateCompare) date(e *evaluation, input attribute.Value, o *operand, nam
 	return t, nil
 }
 
-// horizon is how far ahead the turn of a comparison is looked for.
+// horizon is how far ahead recordTurn looks for the turn of a comparison.
 const horizon = 200 * 365 * 24 * time.Hour
 
-// noteDue finds the second at which the comparison turns, by trying out times.
-func (c *dateCompare) noteDue(e *evaluation, input attribute.Value, holds bool) error {
+// recordTurn finds the second at which the comparison turns, by trying times, and records it.
+func (c *dateCompare) recordTurn(e *evaluation, input attribute.Value, holds bool) error {
 	outerInput, outerFrame, outerSteps, count := e.in, e.frame, e.steps, e.count
 	defer func() { e.in, e.frame, e.steps, e.count = outerInput, outerFrame, outerSteps, count }()
 	e.steps = nil
@@ -341,11 +343,11 @@ func (c *dateCompare) noteDue(e *evaluation, input attribute.Value, holds bool) 
 			high = middle
 		}
 	}
-	e.noteDue(high)
+	e.recordDue(high)
 	return nil
 }
 
-// forget returns the frame without the values that were calculated.
+// forget returns the frame without the calculated values.
 func (f *frame) forget() *frame {
 	if f == nil {
 		return nil
@@ -360,14 +362,14 @@ type dateMath struct {
 	roundUp bool
 }
 
-// dateStep adds an amount of a unit, or rounds to it when the amount is 0.
+// dateStep adds an amount of a unit, or rounds to the unit if the amount is 0.
 type dateStep struct {
 	amount int
 	unit   byte
 	round  bool
 }
 
-// amountMax is the largest amount that is added at once.
+// amountMax is the largest amount of one step.
 const amountMax = 100_000_000
 
 func newDateMath(d *definition) operation {
@@ -454,7 +456,7 @@ func (m *dateMath) apply(e *evaluation, input attribute.Value) (attribute.Value,
 	return attribute.String(mathFormat.Format(t)), nil
 }
 
-// add adds to a date. A day that a month does not have becomes its last.
+// add adds to a date. A day that the month does not have becomes its last day.
 func add(t time.Time, n int, unit byte) time.Time {
 	switch unit {
 	case 'y':

@@ -1,28 +1,31 @@
-// Package transform calculates values: the transform operations of identity profiles and account policies, compiled
-// once and evaluated many times. It is pure: the time and the random source are handed in.
+// Package transform calculates values with the transform operations of identity profiles and account policies. A
+// transform is compiled once and evaluated many times:
 //
 //	definition := []byte(`{"type": "lower", "attributes": {
 //	    "input": {"type": "accountAttribute", "attributes": {"sourceName": "HR", "attributeName": "surname"}}}}`)
 //	t, err := transform.Compile(definition, library)
 //	value, err := t.Evaluate(&transform.Input{Identity: identity, Accounts: accounts, Now: now})
 //
-// [Compile] checks everything that can be checked without values, and reports all faults with their places in the
-// document. What it returns is never changed and may be evaluated by many goroutines at once, without locks.
+// [Compile] checks everything that it can check without values. It reports all faults with their places in the
+// document. A compiled [Transform] is immutable, and many goroutines may evaluate it without locks. The package is
+// pure: the caller passes the time and the random source.
 //
 // # Values
 //
-// The input of a transform is the value of its attribute "input", and else the implicit one: that of the transform
-// around it, at the top [Input].Value. Texts in a definition are templates (see the package velocity): a template that
-// is one reference may be null, any other is a text. Attributes that an operation does not know are variables of its
-// templates, calculated when they are first read. A null input gives null, where an operation does not say otherwise. A
-// list is taken as its elements joined by commas by the operations that work on texts. Positions and lengths count code
-// points.
+// A transform reads its attribute "input". Without one it gets the implicit input: the input of the transform around
+// it, or [Input].Value at the top. A null input gives null unless an operation says otherwise.
+//
+// Texts in a definition are templates (see the package velocity). A template that is exactly one reference may give
+// null; any other gives a text. Attributes that an operation does not know become variables of its templates. They are
+// calculated when they are first read.
+//
+// Operations on texts join the elements of a list with commas. Positions and lengths count code points.
 //
 // # Time and chance
 //
-// [Transform.TimeDependent] and [Transform.Random] say what may differ between two evaluations though nothing has
-// changed, [Transform.EvaluateUntil] when it will, and [Transform.Dependencies] whom a change concerns.
+// Some values change although no data has changed. [Transform.TimeDependent] and [Transform.Random] say whether a value
+// does, and [Transform.EvaluateUntil] says when. [Transform.Dependencies] says which data a value depends on.
 //
-// The rules are those of the published transform documentation; docs/transforms.md lists them with the limits, and what
-// was decided where that documentation is silent or at odds with itself.
+// The rules are those of the published transform documentation. docs/transforms.md lists them with the limits, and with
+// the decisions where that documentation is silent or contradicts itself.
 package transform

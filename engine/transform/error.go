@@ -9,10 +9,10 @@ import (
 	"github.com/muster-engine/muster/engine/transform/velocity"
 )
 
-// Fault says what is wrong with a definition, and where.
+// Fault is a mistake in a definition and its place.
 type Fault struct {
-	// Path is the place in the document, as in attributes.values[1].type; empty for the document as a whole. A place in
-	// a saved transform that is referred to follows its name: transform "Get Name": attributes.input.
+	// Path is the place in the document, such as attributes.values[1].type; it is empty for the whole document. A place
+	// in a referenced saved transform begins with its name: transform "Get Name": attributes.input.
 	Path string
 	Msg  string
 }
@@ -25,7 +25,7 @@ func (f Fault) String() string {
 	return f.Path + ": " + f.Msg
 }
 
-// CompileError has everything that is wrong with a definition, in the order of the document; at least one fault.
+// CompileError has all faults of a definition, at least one, in the order of the document.
 type CompileError struct{ Faults []Fault }
 
 func (e *CompileError) Error() string {
@@ -40,9 +40,9 @@ func faultAt(path, format string, arguments ...any) error {
 	return &CompileError{Faults: []Fault{{path, fmt.Sprintf(format, arguments...)}}}
 }
 
-// EvalError says why a transform has no value. It never quotes a value: they are personal, some are secret.
+// EvalError says why a transform has no value. It never quotes a value: values are personal, and some are secret.
 type EvalError struct {
-	Transform string // the name, of a saved transform that is referred to its own; may be empty
+	Transform string // the name of the transform or of the saved one that it refers to; may be empty
 	Path      string // the place in that transform
 	Operation string
 	Err       error
@@ -69,7 +69,7 @@ var (
 	ErrTooLong      = fmt.Errorf("the value is longer than %d bytes", ValueMax)
 )
 
-// isLimit reports whether an error is a limit of the whole evaluation, not a fault of the value that met it.
+// isLimit reports whether an error is a limit of the whole evaluation, rather than an error of one value.
 func isLimit(err error) bool {
 	for _, limit := range []error{ErrTooManySteps, velocity.ErrTooManySteps, velocity.ErrBudget, javaregex.ErrTimeout,
 		javaregex.ErrBudget} {

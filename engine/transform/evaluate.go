@@ -10,20 +10,20 @@ import (
 	"github.com/muster-engine/muster/engine/transform/velocity"
 )
 
-// operation is what a type of transform does with its input.
+// operation is a type of transform with its attributes.
 type operation interface {
 	apply(e *evaluation, input attribute.Value) (attribute.Value, error)
 }
 
-// node is a compiled transform within a definition.
+// node is a compiled transform inside a definition.
 type node struct {
 	operation operation
 	kind      string
-	owner     string // the saved transform that it is in
+	owner     string // the saved transform that contains it
 	path      string
 	input     operand
 	variables *scope
-	time      bool // it depends on the present time
+	time      bool // depends on the present time
 }
 
 // evaluation is the state of one evaluation.
@@ -33,16 +33,16 @@ type evaluation struct {
 	count int
 	depth int
 	steps *[]Step
-	// own is the budget where the input comes with none.
+	// own is the budget if the input has none.
 	own Budget
-	// wantDue says that due is to be found; probe that the time is only tried out.
+	// wantDue asks for due. probe says that the time is only a trial.
 	wantDue  bool
 	probe    bool
 	due      time.Time
 	variable string
 }
 
-// evaluations are kept because a profile evaluates a transform for each of its attributes.
+// evaluations are reused, because a profile evaluates a transform for each of its attributes.
 var evaluations = sync.Pool{New: func() any { return new(evaluation) }}
 
 func newEvaluation(in *Input) *evaluation {
@@ -51,7 +51,7 @@ func newEvaluation(in *Input) *evaluation {
 	return e
 }
 
-// release gives an evaluation back, without anything of the identity.
+// release puts an evaluation back, without any data of the identity.
 func (e *evaluation) release() {
 	*e = evaluation{}
 	evaluations.Put(e)
@@ -100,7 +100,7 @@ func (n *node) evaluate(e *evaluation, input attribute.Value) (attribute.Value, 
 	return value, nil
 }
 
-// budget is what the evaluation may take beside its operations.
+// budget returns the budget for templates and regular expressions.
 func (e *evaluation) budget() *Budget {
 	if e.in.Budget != nil {
 		return e.in.Budget
@@ -111,7 +111,7 @@ func (e *evaluation) budget() *Budget {
 func (e *evaluation) templates() *velocity.Budget { return &e.budget().templates }
 func (e *evaluation) regexps() *javaregex.Budget  { return &e.budget().templates.Regexps }
 
-// traced evaluates a node and notes the step.
+// traced evaluates a node and records the step.
 func (n *node) traced(e *evaluation, input attribute.Value) (attribute.Value, error) {
 	at := len(*e.steps)
 	*e.steps = append(*e.steps, Step{
@@ -123,7 +123,7 @@ func (n *node) traced(e *evaluation, input attribute.Value) (attribute.Value, er
 	return value, err
 }
 
-// fail says where an error arose. Errors that know it already stay as they are.
+// fail adds the place to an error, unless it has one.
 func (n *node) fail(err error) error {
 	var known *EvalError
 	if errors.As(err, &known) {
@@ -140,8 +140,8 @@ func (e *evaluation) now() time.Time {
 	return e.in.Now
 }
 
-// noteDue takes a time at which the value may become another one.
-func (e *evaluation) noteDue(t time.Time) {
+// recordDue records a time at which the value may change.
+func (e *evaluation) recordDue(t time.Time) {
 	if !t.IsZero() && (e.due.IsZero() || t.Before(e.due)) {
 		e.due = t
 	}
@@ -154,7 +154,7 @@ func (e *evaluation) location() *time.Location {
 	return e.in.Location
 }
 
-// size returns how many bytes a value has.
+// size returns the size of a value in bytes.
 func size(v attribute.Value) int {
 	if v.Kind() != attribute.KindList {
 		return len(v.Text())

@@ -5,17 +5,18 @@ import (
 	"strings"
 )
 
-// Field is an attribute of an account policy: how an account attribute gets its value when an account is created.
+// Field is an attribute of an account policy. It says how an account attribute gets its value when an account is
+// created.
 type Field struct {
 	Name      string
-	Type      string // as the policy says; string where it says nothing
+	Type      string // from the policy; string if it has none
 	Required  bool
 	Multi     bool
-	Transform *Transform // nil where the policy has none
+	Transform *Transform // nil if the policy has none
 }
 
-// CompileField checks a field of an account policy, in the published shape, and compiles its transform with the limits
-// that the field sets for generated names: cloudMaxSize and cloudMaxUniqueChecks. The error is a [*CompileError].
+// CompileField checks a field of an account policy, in the published shape, and compiles its transform. The field's
+// limits cloudMaxSize and cloudMaxUniqueChecks hold for generated names. The error is a [*CompileError].
 func CompileField(definition []byte, library Library) (*Field, error) {
 	tree, err := decode(definition)
 	if err != nil {
@@ -59,7 +60,7 @@ func isTrue(d *document) bool {
 	return d != nil && (d.kind == isBool || d.kind == isString) && strings.EqualFold(d.text, "true")
 }
 
-// limit reads a limit, which may be written as text.
+// limit reads a limit, which may also be written as a text.
 func (c *compiler) limit(d *document, path string, most int) int {
 	if d == nil || d.kind == isNull {
 		return 0

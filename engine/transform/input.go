@@ -8,28 +8,28 @@ import (
 	"github.com/muster-engine/muster/engine/transform/velocity"
 )
 
-// Library is what a transform may refer to. It is asked while a transform is compiled.
+// Library holds everything that a transform may refer to. The compiler asks it.
 type Library interface {
 	// Transform returns the definition of a saved transform.
 	Transform(name string) (definition []byte, ok bool)
-	// Rule returns a rule that the host has registered.
+	// Rule returns a rule that the host registered.
 	Rule(name string) (Rule, bool)
 }
 
-// Rule is a calculation of a host's own, which transforms of the type rule name. It is called by many goroutines at
-// once, should be a pure function of its input, and its errors must not quote values.
+// Rule is a calculation of the host, for transforms of the type rule. Many goroutines call it at once. It should be a
+// pure function of its input, and its errors must not quote values.
 type Rule func(*RuleInput) (attribute.Value, error)
 
-// RuleInput is what a rule is called with. It is valid during the call.
+// RuleInput is the argument of a rule. It is valid only during the call.
 type RuleInput struct {
 	*Input
 	// Value is the transform's input.
 	Value attribute.Value
-	// Attributes are the attributes of the transform but for its name and its input.
+	// Attributes are the attributes of the transform, except its name and its input.
 	Attributes map[string]attribute.Value
 }
 
-// Account is an account of the identity that a value is calculated for.
+// Account is an account of the identity whose value is calculated.
 type Account struct {
 	SourceID       string
 	SourceName     string
@@ -42,55 +42,55 @@ type Account struct {
 	Attributes     *attribute.Set
 }
 
-// Identity is an identity as transforms see one.
+// Identity is the part of an identity that transforms see.
 type Identity struct {
 	ID         string
-	Name       string         // what it is called
-	Alias      string         // the name it signs in with
+	Name       string         // its name
+	Alias      string         // its sign-in name
 	Attributes *attribute.Set // nil for none
 }
 
-// Directory finds other identities. Its methods return nil when there is none.
+// Directory finds other identities. Its methods return nil if there is none.
 type Directory interface {
-	// Manager returns the manager of the identity that a value is calculated for.
+	// Manager returns the manager of the identity whose value is calculated.
 	Manager() (*Identity, error)
-	// IsManager reports whether that identity is somebody's manager.
+	// IsManager reports whether this identity is the manager of another one.
 	IsManager() (bool, error)
-	// Identity returns the identity that signs in with a name.
+	// Identity returns the identity with a sign-in name.
 	Identity(alias string) (*Identity, error)
 }
 
-// Budget is what evaluations may take together beside their operations: the steps of their templates, at most
-// [velocity.BudgetStepsMax], and the time of their regular expressions, at most BudgetMax of javaregex. The zero value
-// is a whole one. It is not safe for concurrent use.
+// Budget limits what several evaluations together may spend besides their operations: at most [velocity.BudgetStepsMax]
+// steps of templates, and at most BudgetMax of javaregex of time in regular expressions. The zero value is an unspent
+// budget. It is not safe for concurrent use.
 type Budget struct{ templates velocity.Budget }
 
-// Input is what a value is calculated from. Evaluate reads it and keeps nothing of it.
+// Input is the data that a value is calculated from. Evaluate only reads it, and keeps no part of it.
 type Input struct {
-	// Value is the implicit input, of the transforms that are given none.
+	// Value is the implicit input, for transforms without an input of their own.
 	Value    attribute.Value
 	Identity Identity
 	// Accounts are the accounts of the identity, in any order.
 	Accounts []Account
-	// Now is the time that "now" stands for.
+	// Now is the value of "now".
 	Now time.Time
-	// Location is the time zone of dates that name none, and in which dates are written. Nil stands for UTC.
+	// Location is the time zone for reading dates without a zone and for writing dates. Nil means UTC.
 	Location *time.Location
-	// Random is read by the transforms that make random values; they fail when it is nil. It must be safe for use by
-	// several goroutines if the input is.
+	// Random is the source for random values; transforms that need it fail if it is nil. It must be safe for concurrent
+	// use if several goroutines use the input.
 	Random io.Reader
-	// Attribute is the name of the identity attribute, or of the account attribute, that is calculated.
+	// Attribute is the name of the identity or account attribute that is calculated.
 	Attribute string
-	// OldValue is what the attribute was: $oldValue.
+	// OldValue is the previous value of the attribute: $oldValue.
 	OldValue attribute.Value
-	// Directory finds other identities; nil when none can be found.
+	// Directory finds other identities. Nil finds none.
 	Directory Directory
-	// Taken reports whether a name that usernameGenerator made is in use. With source it asks the source itself, not
-	// only the accounts that are known of it. Nil stands for a function that is always false.
+	// Taken reports whether a name from usernameGenerator is in use. If source is true, it asks the source itself, and
+	// not only the known accounts. Nil means that no name is in use.
 	Taken func(name string, source bool) (bool, error)
-	// Budget is what all evaluations together may take that are given it; nil stands for one for each. An input that
-	// has one is for one goroutine.
+	// Budget limits all evaluations together that share it. Nil gives each evaluation a budget of its own. Only one
+	// goroutine may use an input with a budget.
 	Budget *Budget
-	// Variables are further variables of templates, such as application.
+	// Variables are additional variables of templates, such as application.
 	Variables map[string]attribute.Value
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/muster-engine/muster/engine/attribute"
 )
 
-// member is one member of an object, in the order of the document: tables are gone through in that order.
+// member is one member of an object. Members keep the order of the document, because tables are searched in that order.
 type member struct {
 	name  string
 	value *document
@@ -20,7 +20,7 @@ type member struct {
 // document is a JSON value.
 type document struct {
 	kind    documentKind
-	text    string // of a string, a number or a truth value
+	text    string // of a string, a number or a boolean
 	members []member
 	items   []*document
 }
@@ -36,12 +36,12 @@ const (
 	isArray
 )
 
-// String names the kind in errors.
+// String returns the kind's name for errors.
 func (k documentKind) String() string {
 	return [...]string{"null", "a text", "a number", "a truth value", "an object", "an array"}[k]
 }
 
-// get returns the member of an object, nil when it is not there.
+// get returns a member of an object, or nil if there is none.
 func (d *document) get(name string) *document {
 	for i := range d.members {
 		if d.members[i].name == name {
@@ -51,7 +51,7 @@ func (d *document) get(name string) *document {
 	return nil
 }
 
-// value returns a scalar as a value.
+// value returns the value of a scalar.
 func (d *document) value() attribute.Value {
 	switch d.kind {
 	case isString:
@@ -156,7 +156,7 @@ func (d decoder) array(path string, depth int) (*document, error) {
 	return array, err
 }
 
-// join makes the path of a member. Names that would be misread stand between quotes.
+// join returns the path of a member. Names that could be misread are quoted.
 func join(path, name string) string {
 	if name == "" || strings.ContainsAny(name, ".[]\"' \n") {
 		return fmt.Sprintf("%s[%q]", path, name)

@@ -11,9 +11,9 @@ import (
 	"github.com/muster-engine/muster/engine/attribute"
 )
 
-// languageTag writes the tag of a language, found by its English name, with a script or a region in parentheses, or by
-// its ISO 639-2 code. Others are null. The tags are those of the published table: written with underscores, with the
-// older codes for Hebrew and Indonesian, and with a script only where it is Cyrillic.
+// languageTag returns the tag of a language. The input is an English name, which may have a script or a region in
+// parentheses, or an ISO 639-2 code; the result for any other text is null. The tags follow the published table: they
+// have underscores, the older codes for Hebrew and Indonesian, and a script only if it is Cyrillic.
 type languageTag struct{}
 
 func newLanguage(*definition) operation { return languageTag{} }
@@ -22,7 +22,7 @@ func (languageTag) apply(_ *evaluation, input attribute.Value) (attribute.Value,
 	return textOrNull(findLanguage(input.Text())), nil
 }
 
-// textLanguageMax is longer than any name of a language.
+// textLanguageMax is more than the length of any language's name.
 const textLanguageMax = 200
 
 func findLanguage(text string) string {
@@ -64,17 +64,17 @@ func findLanguage(text string) string {
 	return tag + script
 }
 
-// variants are words in parentheses that decide the language itself.
+// variants are words in parentheses that change the language itself.
 var variants = map[string]string{
 	"no/bokmal": "nb", "no/bokm?l": "nb", "no/nynorsk": "nn", "zh/s": "zh_CN", "zh/t": "zh_TW",
 	"zh/simplified":  "zh_CN",
 	"zh/traditional": "zh_TW",
 }
 
-// oddTags are tags that the published table writes in a way of its own.
+// oddTags are tags that the published table writes differently.
 var oddTags = map[string]string{"ps_AF": "ps_AR", "sr_CS": "sr_SP"}
 
-// regionAliases are names of regions beside those that countries have.
+// regionAliases are names of regions in addition to the names of countries.
 var regionAliases = map[string]string{
 	"caribbean": "CB", "serbiaandmontenegro": "CS", "formeryugoslavrepublicofmacedonia": "MK", "uae": "AE",
 	"macau":                    "MO",
@@ -105,14 +105,14 @@ func languageByCode(code string) string {
 	return base.String()
 }
 
-// languageAliases are English names of languages beside those of the Unicode repository.
+// languageAliases are English names of languages in addition to those of the Unicode repository.
 var languageAliases = map[string]string{
 	"azeri": "az", "divehi": "dv", "farsi": "fa", "fyromacedonian": "mk", "northernsotho": "ns", "sami": "se",
 	"norwegian": "no", "norwegianbokmal": "nb", "norwegiannynorsk": "nn", "kirghiz": "ky", "chineses": "zh",
 	"oriya": "or", "tagalog": "tl",
 }
 
-// languageNames are the names of the languages that have a code of two letters, and of a few others, folded.
+// languageNames maps the folded names of the languages with a code of two letters, and of a few others, to their codes.
 var languageNames = sync.OnceValue(func() map[string]string {
 	names := map[string]string{}
 	english := display.English.Languages()

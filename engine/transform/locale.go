@@ -14,7 +14,8 @@ import (
 	"github.com/muster-engine/muster/engine/attribute"
 )
 
-// phone writes a telephone number in the form of ITU-T E.164. What is no valid number of its region is null.
+// phone writes a telephone number in the format of ITU-T E.164. A text that is not a valid number of its region becomes
+// null.
 type phone struct{ region operand }
 
 func newPhone(d *definition) operation {
@@ -45,12 +46,12 @@ func (p *phone) apply(e *evaluation, input attribute.Value) (attribute.Value, er
 	}
 	number, err := phonenumbers.Parse(input.Text(), strings.ToUpper(region))
 	if err != nil || !phonenumbers.IsValidNumber(number) {
-		return attribute.Null, nil //nolint:nilerr // that is what the operation says of a text that is no number
+		return attribute.Null, nil //nolint:nilerr // null is the result for a text that is not a number
 	}
 	return attribute.String(phonenumbers.Format(number, phonenumbers.E164)), nil
 }
 
-// country writes the code of a country, found by a code or a name of it. Others are null.
+// country returns the code of a country. The input is a code or a name of it; the result for any other text is null.
 type country struct{ format string }
 
 func newCountry(d *definition) operation {
@@ -98,12 +99,12 @@ func findCountry(text string) countries.CountryCode {
 	return countries.Unknown
 }
 
-// isCountry leaves out what the library knows beside the countries of ISO 3166-1.
+// isCountry reports whether a code is in ISO 3166-1. The library knows others too.
 func isCountry(code countries.CountryCode) bool {
 	return code.IsValid() && len(code.Alpha2()) == 2 && int64(code) > 0 && int64(code) < 1000
 }
 
-// countryNames are the names of countries in English and in the languages that are spoken there, folded.
+// countryNames maps the folded names of countries, in English and in their own languages, to their codes.
 var countryNames = sync.OnceValue(func() map[string]countries.CountryCode {
 	names := map[string]countries.CountryCode{}
 	put := func(name string, code countries.CountryCode) {
@@ -136,7 +137,7 @@ var countryNames = sync.OnceValue(func() map[string]countries.CountryCode {
 	return names
 })
 
-// manyLanguages are the official languages of countries with more than one, beside the likeliest.
+// manyLanguages are the official languages of countries with more than one, without the most likely language.
 var manyLanguages = map[string]string{
 	"AF": "ps fa", "BE": "nl fr de", "CA": "en fr", "CH": "de fr it", "CY": "el tr", "FI": "fi sv", "HK": "zh en",
 	"IE": "en ga", "IL": "he ar", "IN": "hi en", "KZ": "kk ru", "LK": "si ta", "LU": "fr de lb", "MT": "mt en",
@@ -147,11 +148,11 @@ var manyLanguages = map[string]string{
 	"ES": "es ca eu gl",
 }
 
-// nativeLanguages returns the languages that a region speaks: the likeliest one, and the other official ones.
+// nativeLanguages returns the languages of a region: the most likely one, and the other official ones.
 func nativeLanguages(region language.Region) map[string]bool {
 	spoken := map[string]bool{}
 	if tag, err := language.Compose(language.Und, region); err == nil {
-		base, _ := tag.Base() // by the likely subtags of the region
+		base, _ := tag.Base() // from the likely subtags of the region
 		spoken[base.String()] = true
 	}
 	for _, name := range strings.Fields(manyLanguages[region.String()]) {
@@ -160,7 +161,7 @@ func nativeLanguages(region language.Region) map[string]bool {
 	return spoken
 }
 
-// fold takes the case, the blanks and the marks from a name.
+// fold removes case, blanks and marks from a name.
 func fold(name string) string {
 	bare, _ := decomposeDiacriticalMarks(name) // never fails
 	return strings.Map(func(r rune) rune {

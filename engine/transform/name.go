@@ -7,14 +7,15 @@ import (
 	"unicode/utf8"
 )
 
-// particles are the words of a name that are written in small letters.
+// particles are the words of a name that stay in lower case.
 var particles = map[string]bool{"von": true, "del": true, "of": true, "de": true, "la": true, "y": true}
 
-// generation is a Roman numeral such as follows a name. Those with letters above X are rather names: Li, Di, Mc.
+// generation is a Roman numeral after a name, such as III. Numerals with letters above X are more likely names: Li, Di,
+// Mc.
 var generation = regexp.MustCompile(`^(?:X{0,3}(?:IX|IV|V?I{0,3}))$`)
 
-// normalizeNames writes a name as names are written: words begin with a capital, also after hyphens and apostrophes,
-// the letter after Mc and Mac is one, particles are small and the numeral of a generation is in capitals.
+// normalizeNames fixes the case of a name. A word begins with a capital, also after a hyphen or an apostrophe; so does
+// the rest after Mc and Mac. Particles are in lower case, and the numeral of a generation is in upper case.
 func normalizeNames(s string) (string, error) {
 	var b strings.Builder
 	b.Grow(len(s))
@@ -50,12 +51,12 @@ func isNoWord(r rune) bool {
 	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) && r != '_'
 }
 
-// writeWord writes one word, which is in small letters.
+// writeWord fixes the case of one word in lower case.
 func writeWord(word string, afterBlank bool, rest string) string {
 	if particles[word] {
 		return word
 	}
-	// A numeral stands behind a name, at its end or before a blank.
+	// A numeral follows a name and is followed by a blank or the end.
 	if afterBlank && (rest == "" || strings.HasPrefix(rest, " ")) && generation.MatchString(strings.ToUpper(word)) {
 		return strings.ToUpper(word)
 	}

@@ -9,13 +9,14 @@ import (
 	"github.com/muster-engine/muster/engine/transform/velocity"
 )
 
-// The objects that templates see. Their methods are those of the product's objects that published templates call.
+// This file has the objects that templates see. They have the methods that published templates call on the product's
+// objects.
 
-// identityObject is $identity, or another identity that a method gave.
+// identityObject is $identity, or another identity that a method returned.
 type identityObject struct {
 	e        *evaluation
 	identity *Identity
-	own      bool // it is the one that a value is calculated for
+	own      bool // it is the identity whose value is calculated
 }
 
 func (o identityObject) String() string { return o.identity.Name }
@@ -59,7 +60,7 @@ func (o identityObject) Call(name string, arguments []any, call bool) (any, bool
 		return toTemplate(o.identity.attribute(property)), true, noArguments(arguments)
 	}
 	if !call || standardProperties[property] {
-		return nil, true, nil // an attribute that the identity does not have
+		return nil, true, nil // the identity does not have the attribute
 	}
 	return nil, false, nil
 }
@@ -91,7 +92,7 @@ func (o identityObject) managerStatus() (any, error) {
 	return o.e.in.Directory.IsManager()
 }
 
-// links returns the accounts on a source, or all.
+// links returns the accounts on a source, or all accounts.
 func (o identityObject) links(source string) (any, error) {
 	if !o.own {
 		return nil, errors.New("the accounts of another identity cannot be looked up")
@@ -106,7 +107,7 @@ func (o identityObject) links(source string) (any, error) {
 	return links, nil
 }
 
-// propertyOf returns the property that a method reads: getName and isName read name.
+// propertyOf returns the property that a method reads: name for getName and isName.
 func propertyOf(method string) string {
 	for _, prefix := range []string{"get", "is"} {
 		if rest, ok := strings.CutPrefix(method, prefix); ok && rest != "" && rest[0] >= 'A' && rest[0] <= 'Z' {
@@ -159,7 +160,7 @@ func (o accountObject) Call(name string, arguments []any, call bool) (any, bool,
 	return toTemplate(value), !call || !value.IsNull(), noArguments(arguments)
 }
 
-// fieldObject is $attributeDefinition, or $field in a policy: what is calculated.
+// fieldObject is the calculated attribute: $attributeDefinition, or $field in a policy.
 type fieldObject struct{ name string }
 
 func (o fieldObject) String() string { return o.name }
@@ -187,10 +188,11 @@ func compareNumbers(a, b string) int {
 	return x.Cmp(y)
 }
 
-// numberMax is how long a number may be that is compared by value: an exponent makes a short one very long.
+// numberMax is the most characters of a number that is compared by value. With an exponent even a short number can have
+// a great many digits.
 const numberMax = 40
 
-// displayName is the preferred name, or else the given name, and the family name.
+// displayName is the preferred name, or else the given name, followed by the family name.
 type displayName struct{}
 
 func newDisplayName(d *definition) operation {

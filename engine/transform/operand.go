@@ -10,8 +10,7 @@ import (
 	"github.com/muster-engine/muster/engine/transform/velocity"
 )
 
-// operand is a value in a definition: one that is written there, a template, or a nested transform. The zero operand is
-// one that is not there.
+// operand is a value in a definition: a literal, a template, or a nested transform. The zero operand is a missing one.
 type operand struct {
 	kind     operandKind
 	literal  attribute.Value
@@ -32,10 +31,10 @@ func literalOf(v attribute.Value) operand { return operand{kind: isLiteral, lite
 
 func textOf(s string) operand { return literalOf(attribute.String(s)) }
 
-// given reports whether the operand is there.
+// given reports whether the definition has the operand.
 func (o *operand) given() bool { return o.kind != missing }
 
-// eval returns the value. A template that is a single reference may be null, and so may be a nested transform.
+// eval returns the value. A nested transform, or a template of a single reference, may give null.
 func (o *operand) eval(e *evaluation, input attribute.Value) (attribute.Value, error) {
 	switch o.kind {
 	case isNode:
@@ -47,13 +46,13 @@ func (o *operand) eval(e *evaluation, input attribute.Value) (attribute.Value, e
 	}
 }
 
-// text returns the value as text; ok is false when it is null.
+// text returns the value as text; ok is false if it is null.
 func (o *operand) text(e *evaluation, input attribute.Value) (text string, ok bool, err error) {
 	value, err := o.eval(e, input)
 	return value.Text(), err == nil && !value.IsNull(), err
 }
 
-// number returns the value as a whole number; ok is false when it is null or not there.
+// number returns the value as a whole number; ok is false if it is null or missing.
 func (o *operand) number(e *evaluation, input attribute.Value, name string) (n int, ok bool, err error) {
 	value, err := o.eval(e, input)
 	if err != nil || value.IsNull() {
@@ -66,8 +65,8 @@ func (o *operand) number(e *evaluation, input attribute.Value, name string) (n i
 	return n, true, nil
 }
 
-// templateVariables gives templates their variables: those of the definition, what is known of the identity, and those
-// that the host added.
+// templateVariables are the variables of a template: those of the definition, the data of the identity, and those of
+// the host.
 type templateVariables struct {
 	e     *evaluation
 	input attribute.Value
@@ -106,7 +105,7 @@ func (v templateVariables) Variable(name string) (any, bool, error) {
 	return toTemplate(value), ok, nil
 }
 
-// toTemplate returns a value as templates know values.
+// toTemplate converts a value to a value of templates.
 func toTemplate(v attribute.Value) any {
 	switch v.Kind() {
 	case attribute.KindNull:
@@ -117,7 +116,7 @@ func toTemplate(v attribute.Value) any {
 		if n, err := strconv.ParseInt(v.Text(), 10, 64); err == nil {
 			return n
 		}
-		return v.Text() // keeps the digits it came with
+		return v.Text() // keeps its digits
 	case attribute.KindList:
 		items := make([]any, v.Len())
 		for i, s := range v.Strings() {
@@ -129,7 +128,7 @@ func toTemplate(v attribute.Value) any {
 	}
 }
 
-// fromTemplate returns what a template's reference stands for. Lists of texts stay lists; all else becomes text.
+// fromTemplate converts the value of a template's reference. Lists of texts stay lists; everything else becomes text.
 func fromTemplate(value any) attribute.Value {
 	switch v := value.(type) {
 	case nil:
@@ -151,7 +150,7 @@ type scope struct {
 	operands []operand
 }
 
-// frame holds the values of a scope's variables in one evaluation. They are calculated when they are first read.
+// frame holds the values of a scope's variables in one evaluation. Each is calculated when it is first read.
 type frame struct {
 	scope  *scope
 	outer  *frame
@@ -177,7 +176,7 @@ func (s *scope) frame(outer *frame, input attribute.Value) *frame {
 
 var errCircular = errors.New("a variable is calculated from itself")
 
-// variable returns the value of a variable, in this frame or one around it.
+// variable returns the value of a variable of this frame or of one around it.
 func (f *frame) variable(e *evaluation, name string) (attribute.Value, bool, error) {
 	for ; f != nil; f = f.outer {
 		for i, declared := range f.scope.names {

@@ -5,13 +5,13 @@ import (
 	"slices"
 )
 
-// operations are the types of transforms, each with the function that reads its attributes.
+// operations maps the types of transforms to the functions that read their attributes.
 var (
 	operations     map[string]func(*definition) operation
 	operationNames []string
 )
 
-func init() { // A literal would refer to itself: transforms are nested.
+func init() { // A literal would refer to itself, because transforms nest.
 	operations = map[string]func(*definition) operation{
 		"accountAttribute":          newAccountAttribute,
 		"base64Decode":              onText(base64Decode),

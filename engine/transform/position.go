@@ -10,7 +10,7 @@ import (
 	"github.com/muster-engine/muster/engine/transform/javaregex"
 )
 
-// indexOf finds a text in the input. Positions count code points from 0; -1 says that it is not there.
+// indexOf finds a text in the input. Positions count code points from 0; -1 means not found.
 type indexOf struct {
 	substring operand
 	find      func(s, substring string) int
@@ -40,15 +40,15 @@ func (o *indexOf) apply(e *evaluation, input attribute.Value) (attribute.Value, 
 	return attribute.String(fmt.Sprint(at)), nil
 }
 
-// substring takes a part of the input, in code points. What lies outside of the input is not there: a part that begins
-// behind its end is null.
+// substring takes a part of the input, in code points. It cuts the part to the input; a part that begins behind the end
+// of the input is null.
 type substring struct{ begin, beginOffset, end, endOffset operand }
 
 func newSubstring(d *definition) operation {
 	s := &substring{begin: d.number("begin"), beginOffset: d.number("beginOffset"), end: d.number("end"),
 		endOffset: d.number("endOffset")}
 	if !s.begin.given() {
-		// The published guides also write start, and mean begin.
+		// The published guides also write start for begin.
 		s.begin = d.number("start")
 	}
 	if !s.begin.given() {
@@ -87,8 +87,8 @@ func (s *substring) apply(e *evaluation, input attribute.Value) (attribute.Value
 	}
 }
 
-// position returns a position and its offset together. The offset counts only where the position is given and not -1,
-// which stands for none.
+// position returns the sum of a position and its offset. The offset counts only if the position is given and is not -1,
+// which means none.
 func (s *substring) position(e *evaluation, input attribute.Value, at, offset *operand, name string,
 ) (position int, given bool, err error) {
 	position, given, err = at.number(e, input, name)
@@ -105,7 +105,7 @@ type pad struct {
 	left            bool
 }
 
-// padMax is the largest length that a text can be filled up to.
+// padMax is the largest length to fill a text up to.
 const padMax = 65_536
 
 func newLeftPad(d *definition) operation  { return newPad(d, true) }
@@ -155,7 +155,7 @@ func (p *pad) apply(e *evaluation, input attribute.Value) (attribute.Value, erro
 	return attribute.String(text + filling), nil
 }
 
-// split takes one of the parts that a regular expression separates.
+// split returns one of the parts that a regular expression separates.
 type split struct {
 	delimiter operand
 	fixed     *javaregex.Regexp

@@ -20,7 +20,7 @@ const (
 	specials = "!@#$%&*()+<>?"
 )
 
-// random makes a text of characters that are drawn independently, each alike likely.
+// random makes a text of random characters, independent and equally likely.
 type random struct {
 	alphabet string
 	length   int
@@ -58,7 +58,7 @@ func (e *evaluation) draw(n int) (int, error) {
 		if _, err := io.ReadFull(e.in.Random, b[:]); err != nil {
 			return 0, fmt.Errorf("reading the random source: %w", err)
 		}
-		// Bytes from the last multiple of n on would make the first numbers likelier.
+		// Bytes from the last multiple of n on would make the first numbers more likely.
 		if int(b[0]) < 256/n*n {
 			return int(b[0]) % n, nil
 		}
@@ -84,7 +84,7 @@ func (uuids) apply(e *evaluation, _ attribute.Value) (attribute.Value, error) {
 	return attribute.String(id.String()), nil
 }
 
-// generateRandomString has one character of each kind at least, as far as its length allows.
+// generateRandomString returns a text with at least one character of each kind, as far as the length allows.
 func (e *evaluation) generateRandomString(length int, numbers, special bool) (string, error) {
 	kinds := []string{smalls, capitals}
 	if numbers {
@@ -109,7 +109,7 @@ func (e *evaluation) generateRandomString(length int, numbers, special bool) (st
 		}
 		text[i] = alphabet[n]
 	}
-	// A shuffle, so that nobody knows which kind stands where. Lengths above 256 are drawn from in two parts.
+	// A shuffle hides which kind of character is where. An index above 256 takes two draws.
 	for i := len(text) - 1; i > 0; i-- {
 		k, err := e.drawLarge(i + 1)
 		if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/muster-engine/muster/engine/attribute"
 )
 
-// builtInRule is the rule that is always there, with several operations.
+// builtInRule is the rule that always exists. It has several operations.
 const builtInRule = "Cloud Services Deployment Utility"
 
 // rule calls a rule of the host.
@@ -25,7 +25,7 @@ func newRule(d *definition) operation {
 	}
 	r := &rule{name: name}
 	d.Rules = append(d.Rules, name)
-	// A rule may read anything, and nobody knows what of.
+	// A rule may read anything of any identity.
 	d.Identity, d.Others = true, true
 	if d.library != nil && name != "" {
 		var ok bool
@@ -63,7 +63,7 @@ func (r *rule) apply(e *evaluation, input attribute.Value) (attribute.Value, err
 
 var builtInOperations = []string{"generateRandomString", "getEndOfString", "getReferenceIdentityAttribute"}
 
-// newBuiltIn reads an operation of the rule that is always there.
+// newBuiltIn reads an operation of the built-in rule.
 func newBuiltIn(d *definition) operation {
 	switch operation := d.requiredLiteral("operation"); operation {
 	case "generateRandomString":
@@ -97,7 +97,7 @@ func (g *generateRandomString) apply(e *evaluation, _ attribute.Value) (attribut
 	return attribute.String(text), nil
 }
 
-// getEndOfString returns the last characters of the input, null when it has fewer.
+// getEndOfString returns the last characters of the input, or null if it has fewer.
 type getEndOfString struct{ length int }
 
 func (g *getEndOfString) apply(_ *evaluation, input attribute.Value) (attribute.Value, error) {
@@ -108,7 +108,6 @@ func (g *getEndOfString) apply(_ *evaluation, input attribute.Value) (attribute.
 	return attribute.String(string(runes[len(runes)-g.length:])), nil
 }
 
-// getReferenceIdentityAttribute reads an attribute of another identity.
 type getReferenceIdentityAttribute struct {
 	uid  operand
 	name string

@@ -15,7 +15,7 @@ import (
 	"github.com/muster-engine/muster/engine/transform/javaregex"
 )
 
-// textFunction is an operation on the text of its input alone. Null stays null.
+// textFunction is an operation that needs only the text of its input. Null stays null.
 type textFunction func(string) (string, error)
 
 func onText(f textFunction) func(*definition) operation {
@@ -56,14 +56,14 @@ func upper(s string) (string, error) {
 	return cases.Upper(language.Und).String(s), nil
 }
 
-// trim takes away the blanks of Unicode and, as Java does, all control characters.
+// trim removes the white space of Unicode and, as Java does, all control characters.
 func trim(s string) (string, error) {
 	return strings.TrimFunc(s, func(r rune) bool { return r <= ' ' || unicode.IsSpace(r) }), nil
 }
 
 func base64Encode(s string) (string, error) { return base64.StdEncoding.EncodeToString([]byte(s)), nil }
 
-// base64Decode reads the standard alphabet and the one for addresses, with padding and without.
+// base64Decode reads the standard and the URL alphabet, with or without padding.
 func base64Decode(s string) (string, error) {
 	s = strings.Map(func(r rune) rune {
 		switch r {
@@ -86,7 +86,7 @@ func base64Decode(s string) (string, error) {
 	return string(decoded), nil
 }
 
-// decomposeDiacriticalMarks takes letters apart (NFKD) and drops the block of combining diacritical marks.
+// decomposeDiacriticalMarks decomposes letters (NFKD) and drops the block of combining diacritical marks.
 func decomposeDiacriticalMarks(s string) (string, error) {
 	if isASCII(s) {
 		return s, nil
@@ -99,7 +99,7 @@ func decomposeDiacriticalMarks(s string) (string, error) {
 	}, norm.NFKD.String(s)), nil
 }
 
-// concat joins values. Null values are left out; when all are null the result is.
+// concat joins values. It skips null values; if all are null, the result is null.
 type concat struct {
 	values    []operand
 	separator operand
@@ -152,7 +152,7 @@ type static struct{ value operand }
 func newStatic(d *definition) operation {
 	value := d.operand("value")
 	if !value.given() {
-		value = d.operand("values") // as the schema of the published API spells it
+		value = d.operand("values") // the spelling in the schema of the published API
 	}
 	if !value.given() {
 		d.missing("value")
@@ -164,14 +164,14 @@ func (s *static) apply(e *evaluation, input attribute.Value) (attribute.Value, e
 	return s.value.eval(e, input)
 }
 
-// replacement replaces what matches a regular expression.
+// replacement replaces the matches of a regular expression.
 type replacement struct {
 	regexp *javaregex.Regexp
 	with   operand
-	fixed  *javaregex.Replacement // when nothing varies in it
+	fixed  *javaregex.Replacement // if it is constant
 }
 
-// newReplacement reads a pattern and its replacement. It returns nil when there are faults.
+// newReplacement reads a pattern and its replacement. It returns nil if there are faults.
 func (d *definition) newReplacement(pattern, path string, with operand, withPath string) *replacement {
 	regexp, err := javaregex.Compile(pattern)
 	if err != nil {
@@ -202,7 +202,7 @@ func (r *replacement) replaceAll(e *evaluation, input attribute.Value, text stri
 	return fixed.ReplaceAll(text, ValueMax, e.regexps())
 }
 
-// replaceAll makes replacements one after the other, in the order of the document.
+// replaceAll makes several replacements, in the order of the document.
 type replaceAll []*replacement
 
 func newReplace(d *definition) operation {

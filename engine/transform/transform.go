@@ -9,21 +9,21 @@ import (
 
 // The limits of definitions and evaluations.
 const (
-	// DefinitionMax is the size of a definition in bytes: what the published API accepts.
+	// DefinitionMax is the most bytes of a definition, as in the published API.
 	DefinitionMax = 400 << 10
-	// DepthMax is how deep transforms may be nested in one definition.
+	// DepthMax is the deepest nesting of transforms in one definition.
 	DepthMax = 100
-	// StepsMax is how many operations one evaluation may take. A value counts as one more for each KiB of it.
+	// StepsMax is the most operations of one evaluation. Each KiB of a value counts as one more.
 	StepsMax = 10_000
-	// ValueMax is the size of a value in bytes, also of one in between.
+	// ValueMax is the most bytes of a value, including intermediate ones.
 	ValueMax = 256 << 10
-	// evaluationDepthMax is how deep evaluations may be nested through references and variables.
+	// evaluationDepthMax is the deepest nesting of evaluations through references and variables.
 	evaluationDepthMax = 1000
-	// stepBytes is how many bytes of a value count as an operation.
+	// stepBytes is the number of bytes of a value that count as one operation.
 	stepBytes = 1 << 10
 )
 
-// Transform is a compiled transform. It is never changed: many goroutines may use one at once.
+// Transform is a compiled transform. It is immutable, and many goroutines may use it.
 type Transform struct {
 	name         string
 	root         *node
@@ -32,36 +32,37 @@ type Transform struct {
 	random       bool
 }
 
-// Dependencies are what the value of a transform depends on, each list sorted and without repetitions. What a template
-// reads by a computed name is not in them; Identity is true then.
+// Dependencies are the data that the value of a transform depends on. Each list is sorted, without repetitions. If a
+// template builds a name of an attribute at run time, the lists cannot have it, and Identity is true.
 type Dependencies struct {
 	Accounts   []AccountAttribute
 	Attributes []string // identity attributes
-	Transforms []string // saved transforms that are referred to
+	Transforms []string // saved transforms that it refers to
 	Rules      []string
-	// Identity says that it may depend on anything of the identity and its accounts.
+	// Identity says that the value may depend on any data of the identity and its accounts.
 	Identity bool
-	// Others says that it depends on other identities, the manager among them.
+	// Others says that the value depends on other identities, such as the manager.
 	Others bool
 }
 
-// AccountAttribute is an attribute of the accounts on a source, which is given by its ID, its name, or both.
+// AccountAttribute is an attribute of the accounts on a source. The source has an ID, a name, or both.
 type AccountAttribute struct{ SourceID, SourceName, Attribute string }
 
-// Name returns the name of a saved transform, empty for one without.
+// Name returns the name of a saved transform. It may be empty.
 func (t *Transform) Name() string { return t.name }
 
-// TimeDependent reports whether the value depends on the present time: on "now". [Transform.EvaluateUntil] says when
-// it may become another.
+// TimeDependent reports whether the value depends on the present time, "now". [Transform.EvaluateUntil] says when it
+// may change.
 func (t *Transform) TimeDependent() bool { return t.root.time }
 
 // Random reports whether two evaluations may differ by chance.
 func (t *Transform) Random() bool { return t.random }
 
-// RequiresPeriodicRefresh reports whether the definition, or one that it refers to, asks for scheduled evaluation.
+// RequiresPeriodicRefresh reports whether the definition, or a saved one that it refers to, asks for scheduled
+// evaluation.
 func (t *Transform) RequiresPeriodicRefresh() bool { return t.periodic }
 
-// Dependencies returns what the value depends on. The lists must not be changed.
+// Dependencies returns the data that the value depends on. Do not change the lists.
 func (t *Transform) Dependencies() Dependencies { return t.dependencies }
 
 // Evaluate calculates the value. The error is an [*EvalError].
@@ -72,10 +73,10 @@ func (t *Transform) Evaluate(in *Input) (attribute.Value, error) {
 	return value, err
 }
 
-// EvaluateUntil calculates the value and tells from when on it may be another one though nothing but the time has
-// changed. The zero time says never, and in.Now that it shows the present time and is another one at any time. A
-// dateCompare is due when the order of its dates turns, to the second; that supposes that the dates it compares move
-// one way with the time, as now+7d does.
+// EvaluateUntil calculates the value, and the time from which it may be a different one although nothing but the time
+// has changed. The zero time means never. The time in.Now means that the value shows the present time, so it may change
+// at any moment. A dateCompare is due when the order of its dates turns, to the second; this assumes that the dates
+// move only one way with the time, as now+7d does.
 func (t *Transform) EvaluateUntil(in *Input) (value attribute.Value, due time.Time, err error) {
 	e := newEvaluation(in)
 	e.wantDue = t.root.time
@@ -85,20 +86,20 @@ func (t *Transform) EvaluateUntil(in *Input) (value attribute.Value, due time.Ti
 	return value, due, err
 }
 
-// Step is one operation of an evaluation, in the order in which they began.
+// Step is one operation of an evaluation. Steps are in the order in which they began.
 type Step struct {
-	Depth     int    // how deep it is nested in the steps before it
-	Transform string // the saved transform it belongs to, empty for the one that was evaluated
+	Depth     int    // its nesting in the steps before it
+	Transform string // its saved transform; empty for the evaluated one
 	Path      string // the place in that transform
 	Operation string
-	// Variable is the variable of a template that is calculated by it, empty for none.
+	// Variable is the template variable that it calculates; empty if none.
 	Variable string
 	Input    attribute.Value
 	Value    attribute.Value
 	Err      error
 }
 
-// Trace calculates the value like [Transform.Evaluate] and tells how. The steps hold the values of the identity.
+// Trace calculates the value like [Transform.Evaluate] and returns the steps. They contain values of the identity.
 func (t *Transform) Trace(in *Input) (attribute.Value, []Step, error) {
 	var steps []Step
 	e := evaluation{in: in, steps: &steps}
@@ -106,11 +107,11 @@ func (t *Transform) Trace(in *Input) (attribute.Value, []Step, error) {
 	return value, steps, err
 }
 
-// collector gathers the dependencies while transforms are compiled.
+// collector collects the dependencies during compilation.
 type collector struct {
 	Dependencies
 	periodic, random bool
-	time             int // how many uses of the time there were
+	time             int // number of uses of the time
 }
 
 func (c *collector) finish() Dependencies {

@@ -11,17 +11,17 @@ import (
 	"github.com/muster-engine/muster/engine/transform/velocity"
 )
 
-// uniqueCounter is the variable that the last pattern counts with.
+// uniqueCounter is the counter variable of the last pattern.
 const uniqueCounter = "uniqueCounter"
 
-// checksMax is how often the last pattern may count, and how often it does when nothing is said.
+// checksMax is the most counts of the last pattern, and their default.
 const checksMax = 50
 
-// usernameGenerator finds a name that is free: the first of its patterns that gives one, the last one with a counter.
+// usernameGenerator finds a free name. It tries its patterns in order, the last one with a counter.
 type usernameGenerator struct {
 	patterns    []*velocity.Template
 	sourceCheck bool
-	size        int // the longest name in code points, 0 for any
+	size        int // the most code points of a name; 0 for no limit
 	checks      int
 }
 
@@ -42,7 +42,7 @@ func newUsernameGenerator(d *definition) operation {
 		d.fault(d.at("patterns"), "an array of patterns is expected, such as $fi$ln${uniqueCounter}")
 		return g
 	}
-	// Whether a name is free changes with the accounts of everybody.
+	// Any account of any identity may take a name.
 	d.Identity = true
 	for i, item := range patterns.items {
 		g.addPattern(d, item, i, i == len(patterns.items)-1)
@@ -87,7 +87,7 @@ func (g *usernameGenerator) apply(e *evaluation, input attribute.Value) (attribu
 				return attribute.Null, err
 			}
 			tried++
-			if e.count++; e.count > StepsMax { // each is asked of the database
+			if e.count++; e.count > StepsMax { // each is a query
 				return attribute.Null, ErrTooManySteps
 			}
 			taken := name == ""
@@ -107,8 +107,8 @@ func (g *usernameGenerator) apply(e *evaluation, input attribute.Value) (attribu
 	return attribute.Null, fmt.Errorf("no name is free: %d were tried", tried)
 }
 
-// complete reports whether the variables of a pattern all have a value. A pattern with one that is null would put the
-// variable's name into somebody's account name.
+// complete reports whether all variables of a pattern have a value. A null one would put the variable's name into an
+// account name.
 func (g *usernameGenerator) complete(e *evaluation, pattern *velocity.Template, input attribute.Value) (bool, error) {
 	variables := counting{templateVariables{e, input}}
 	for _, name := range pattern.Names() {
@@ -123,11 +123,11 @@ func (g *usernameGenerator) complete(e *evaluation, pattern *velocity.Template, 
 	return true, nil
 }
 
-// counterMark stands for the counter while a pattern is rendered: a character of the private use area.
+// counterMark is a placeholder for the counter in a rendered pattern: a character of the private use area.
 const counterMark = "\uE000"
 
-// name renders a pattern with a count, empty for 0. A name that is too long is cut before its count, so that the names
-// that are tried stay different.
+// name renders a pattern with a count, which is empty for 0. It cuts a name that is too long before the count, so that
+// all tried names differ.
 func (g *usernameGenerator) name(e *evaluation, pattern *velocity.Template, input attribute.Value, n int) (string,
 	error) {
 	text, err := pattern.Render(counting{templateVariables{e, input}}, ValueMax, e.templates())

@@ -7,14 +7,14 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// joiner is what package norm puts into a run of more than 30 combining marks, and the server does not.
+// joiner is the character that package norm inserts into a run of more than 30 combining marks. The server does not.
 const joiner = "\u034F"
 
-// runLengthMin is how many bytes a text has at least that holds more than 30 marks: two marks in each two bytes.
+// runLengthMin is the least bytes of a text with more than 30 marks: a character of two bytes can hold two marks.
 const runLengthMin = 31
 
-// Compose returns the normal form C of a text. It does so for texts with long runs of combining marks too, in which
-// golang.org/x/text/unicode/norm inserts characters that other implementations do not.
+// Compose returns the normal form C of a text, also of one with long runs of combining marks. There
+// golang.org/x/text/unicode/norm inserts characters that other implementations do not insert.
 func Compose(s string) string {
 	composed := norm.NFC.String(s)
 	if len(s) < runLengthMin || strings.Count(composed, joiner) == strings.Count(s, joiner) {
@@ -23,8 +23,8 @@ func Compose(s string) string {
 	return composeLong(s)
 }
 
-// composeLong is [Compose] for texts with long runs of combining marks, by the definition of the form: every character is
-// decomposed, marks are ordered by their class, and each that nothing blocks is composed with its starter.
+// composeLong is [Compose] for texts with long runs of combining marks. It follows the definition of the form:
+// decompose every character, order marks by their class, and compose each mark that is not blocked with its starter.
 func composeLong(s string) string {
 	class := func(r rune) uint8 { return norm.NFC.PropertiesString(string(r)).CCC() }
 	var runes []rune

@@ -1,7 +1,10 @@
-// Package folding makes texts comparable: it gives two texts that a person takes for the same one form.
+// Package folding makes texts comparable: texts that look the same to a person get the same form.
 //
-// Everything that compares names, keys and values without regard to letter case does it by this package: the filter
-// language, the tables and their indexes, and criteria. [Case] ignores letter case alone; [Text] also takes composed and
-// decomposed letters for the same, and is what the columns whose name ends in _key hold. PostgreSQL makes the same forms
-// of the same texts; a test compares every character.
+// The filter language, the tables with their indexes, and criteria compare names, keys and values without regard to
+// letter case, and all of them use this package. [Case] ignores only letter case. [Text] also treats composed and
+// decomposed letters as the same; columns whose names end in _key hold its result. PostgreSQL makes the same forms from
+// the same texts; a test compares every character.
+//
+//	folding.Case("Jürgen STRASSE") // jürgen strasse
+//	folding.Case("Straße")         // strasse
 package folding

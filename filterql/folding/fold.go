@@ -6,14 +6,14 @@ import (
 	"unicode/utf8"
 )
 
-// Case returns the form of s in which texts are the same that differ in letter case alone: lower(upper(s)) by the full
-// case mappings of Unicode, with the final sigma made an ordinary one. So ß folds to ss and a dotless ı to i. In
-// PostgreSQL it is
+// Case returns s without distinction of letter case: texts that differ only in case have the same result. It is
+// lower(upper(s)) by the full case mappings of Unicode, and the final sigma becomes an ordinary one. So ß folds to ss
+// and a dotless ı to i. In PostgreSQL it is
 //
 //	replace(lower(upper(s COLLATE "und-x-icu") COLLATE "und-x-icu"), 'ς', 'σ')
 //
-// Composed and decomposed letters stay apart. Invalid UTF-8 becomes U+FFFD. A text of lower-case ASCII is returned as
-// it is. Case(a+b) is Case(a)+Case(b), so prefixes and substrings fold to prefixes and substrings.
+// Composed and decomposed letters stay different. Invalid UTF-8 becomes U+FFFD. A text of lower-case ASCII is returned
+// as it is. Case(a+b) is Case(a)+Case(b), so prefixes and substrings fold to prefixes and substrings.
 func Case(s string) string {
 	for i := range len(s) {
 		if b := s[i]; b >= utf8.RuneSelf || b >= 'A' && b <= 'Z' {
@@ -23,7 +23,7 @@ func Case(s string) string {
 	return s
 }
 
-// foldFrom folds s, of which the first n bytes are folded.
+// foldFrom folds s, whose first n bytes are folded already.
 func foldFrom(s string, n int) string {
 	var b strings.Builder
 	b.Grow(len(s) + 8)
@@ -41,8 +41,8 @@ func foldFrom(s string, n int) string {
 	return b.String()
 }
 
-// Text returns the form of s in which the tables and their indexes compare texts: without distinction of case, and with
-// composed and decomposed letters alike. It is [Case] in Unicode's normal form C, before and after.
+// Text returns s as the tables and their indexes compare it: without distinction of case, and composed and decomposed
+// letters are the same. It is [Case] with Unicode's normal form C before and after.
 func Text(s string) string { return Compose(Case(Compose(s))) }
 
 func foldRune(b *strings.Builder, r rune) {
@@ -50,6 +50,6 @@ func foldRune(b *strings.Builder, r rune) {
 		b.WriteString(folded)
 		return
 	}
-	// Upper case has but one sigma, so the final one needs no treatment here.
+	// Upper case has only one sigma, so the final one needs no treatment here.
 	b.WriteRune(unicode.ToLower(unicode.ToUpper(r)))
 }

@@ -1,7 +1,7 @@
 package folding
 
-// foldings are the letters of which lower(upper(letter)) makes several: those that the unconditional full mappings of
-// Unicode's SpecialCasing.txt concern. The package unicode has the simple mappings alone.
+// foldings are the letters that lower(upper(letter)) turns into several. They come from the unconditional full mappings
+// of Unicode's SpecialCasing.txt; the package unicode has only the simple mappings.
 var foldings = map[rune]string{
 	0x00df: "ss",                 // latin small letter sharp s
 	0x0130: "i\u0307",            // latin capital letter i with dot above

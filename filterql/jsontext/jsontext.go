@@ -1,5 +1,5 @@
-// Package jsontext finds what of a JSON text encoding/json would change without a word: it reads bytes that are no
-// UTF-8, and halves of surrogate pairs, as the replacement character.
+// Package jsontext finds the parts of a JSON text that encoding/json would change silently: it replaces bytes that are
+// not UTF-8, and halves of surrogate pairs, with the replacement character.
 package jsontext
 
 import (
@@ -11,7 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// Check says what of a valid JSON text is no character. What an error quotes is the escape alone.
+// Check returns an error if a valid JSON text has a part that is not a character. The error quotes nothing but the
+// escape.
 func Check(text []byte) error {
 	if !utf8.Valid(text) {
 		return errors.New("it is no UTF-8 text")
@@ -31,11 +32,11 @@ func Check(text []byte) error {
 	return nil
 }
 
-// Half is the size of an escape that stands for nothing.
+// Half is the size that [Escape] returns for half of a surrogate pair, which stands for nothing.
 const Half = -1
 
-// Escape returns the size of the escape at the beginning of a text, at least of its first two bytes; of the escapes of
-// the two halves of a surrogate pair, which have 12, also the character that they are.
+// Escape returns how many bytes to skip for the escape that begins a text: 12 for the two escapes of a surrogate pair,
+// whose character is pair, [Half] for half of a pair, and 2 for every other escape (which may be longer).
 func Escape(text []byte) (pair rune, size int) {
 	first, ok := unit(text)
 	if !ok || !utf16.IsSurrogate(first) {

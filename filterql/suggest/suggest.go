@@ -1,13 +1,13 @@
-// Package suggest finds the word that somebody meant.
+// Package suggest finds the word that a person meant, for "did you mean" hints.
 package suggest
 
 import "strings"
 
-// wordMax is the longest word that is compared, in bytes: the comparison takes the product of the lengths.
+// wordMax is the most bytes of a word to compare: the time is the product of the two lengths.
 const wordMax = 64
 
-// Nearest returns the candidate that is most like word, "" when none is: one that differs in case alone, or else in few
-// letters. Words of one or two letters are near every other one and have no match but for their case.
+// Nearest returns the candidate that is most like word, or "". A candidate is like word if the two differ only in case,
+// or in few letters. Words of one or two letters are close to every other one, so they match only by case.
 func Nearest(word string, candidates []string) string {
 	best, bestDistance := "", len(word)/3+1
 	for _, candidate := range candidates {
@@ -24,7 +24,7 @@ func Nearest(word string, candidates []string) string {
 	return best
 }
 
-// distance returns how many bytes must be inserted, deleted or replaced to make b of a, or limit if it is more.
+// distance returns how many bytes must be inserted, deleted or replaced to turn a into b, but at most limit.
 func distance(a, b string, limit int) int {
 	if len(a) > wordMax || len(b) > wordMax || max(len(a)-len(b), len(b)-len(a)) >= limit {
 		return limit

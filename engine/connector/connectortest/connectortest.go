@@ -1,4 +1,8 @@
-// Package connectortest holds what every connector must do. A connector passes when [Run] does, on a real source.
+// Package connectortest checks the rules for connectors. A connector follows them if [Run] passes on a real source:
+//
+//	func TestConnector(t *testing.T) {
+//		connectortest.Run(t, &connectortest.Source{Open: open, Account: account, Single: "mail", ...})
+//	}
 package connectortest
 
 import (
@@ -14,26 +18,26 @@ import (
 	"github.com/muster-engine/muster/engine/connector"
 )
 
-// Source is a source without accounts to test a connector on.
+// Source is a source without accounts, for the test of a connector.
 type Source struct {
-	// Open makes a connector of the source. It is called again and again, for the same source.
+	// Open makes a connector of the source. The tests call it many times for the same source.
 	Open func(t *testing.T) connector.Connector
 	// Account returns the native identity and the attributes of the nth account to create.
 	Account func(n int) (native string, attributes attribute.Set)
-	// Single is an attribute with one value, which can be set to any text and be taken away.
+	// Single is a single-valued attribute that accepts any text and can be removed.
 	Single string
-	// Entitlement is an attribute with many values, and Values are three that an account may have.
+	// Entitlement is a multi-valued attribute, and Values are three values of it that an account may have.
 	Entitlement string
 	Values      [3]string
-	// Enabled and Disabled are how the source writes whether an account can be used.
+	// Enabled and Disabled are the attributes of an account that can be used, and of one that cannot.
 	Enabled, Disabled attribute.Set
 	// Passwords says that the source supports [connector.SetPassword].
 	Passwords bool
-	// Many is how many accounts the reading of a large source is tried with. Defaults to 50.
+	// Many is the number of accounts for the test of a large source. Defaults to 50.
 	Many int
 }
 
-// secret is a value that no error may repeat.
+// secret is a value that must not occur in an error.
 const secret = "geheim-4711"
 
 // Run tests a connector.
@@ -110,7 +114,7 @@ func (r *run) operation(kind connector.Kind, native string, attributes attribute
 		Attributes: attributes}
 }
 
-// apply carries an operation out and returns the native identity of its account.
+// apply carries out an operation and returns the native identity of its account.
 func (r *run) apply(t *testing.T, operation *connector.Operation) string {
 	t.Helper()
 	result, err := r.open(t).Apply(t.Context(), operation)
@@ -165,7 +169,7 @@ func (r *run) create(t *testing.T) {
 	if again := r.apply(t, operation); again != native || len(r.accounts(t)) != 1 {
 		t.Errorf("created again it is %q, and there are %d accounts", again, len(r.accounts(t)))
 	}
-	// What is calculated anew each time does not make it another one.
+	// A volatile attribute does not make it another account.
 	volatile := r.operation(connector.Create, native, attributes.Clone())
 	volatile.Attributes.Put(r.s.Single, attribute.String("random"))
 	volatile.Volatile = []string{r.s.Single}
@@ -202,7 +206,7 @@ func (r *run) set(t *testing.T) {
 			t.Errorf("%q was written, %q is read", text, got)
 		}
 	}
-	for range 2 { // to take away what is not there changes nothing
+	for range 2 { // removing a missing value changes nothing
 		r.apply(t, r.operation(connector.SetAttributes, native, one(r.s.Single, attribute.Null)))
 		attributes := r.accounts(t)[native]
 		if got := attributes.Get(r.s.Single); !got.IsNull() {
@@ -267,8 +271,8 @@ func (r *run) password(t *testing.T) {
 	demandNoSecret(t, err)
 }
 
-// again does what happens when a process is killed after an operation was carried out, before that was noted: the
-// operation is carried out again by a connector that knows nothing of the first time.
+// again simulates a process that is killed after it carried out an operation and before it recorded that: a new
+// connector, which does not know of the first time, carries out the operation again.
 func (r *run) again(t *testing.T) {
 	native := r.fresh(t, 6)
 	for _, operation := range []*connector.Operation{
@@ -339,7 +343,7 @@ func (r *run) changes(t *testing.T) {
 		}
 		return deleted, err
 	}
-	// What happened at the very time of the cursor may be read again.
+	// Changes at exactly the time of the cursor may be read again.
 	first, err := read()
 	if errors.Is(err, connector.ErrNoChanges) {
 		return
@@ -351,7 +355,7 @@ func (r *run) changes(t *testing.T) {
 	r.apply(t, r.operation(connector.Delete, goes, attribute.Set{}))
 	second, err := read()
 	if errors.Is(err, connector.ErrNoChanges) {
-		return // the source must be read whole then
+		return // the engine then reads the whole source
 	}
 	if deleted, found := second[stays]; err != nil || !found || deleted {
 		t.Errorf("the changes are %v after %v, %v: %q is not among them", second, first, err, stays)

@@ -21,16 +21,16 @@ import (
 	"github.com/muster-engine/muster/engine/connector"
 )
 
-// FileSizeMax is how many bytes a file may have that is written back: it is held in memory for that.
+// FileSizeMax is the most bytes of a file that can be written, because writing holds the whole file in memory.
 const FileSizeMax = 256 << 20
 
-// lockWait is how long an operation waits for another process that writes to the same file.
+// lockWait is the longest time that an operation waits for another process that writes to the same file.
 const lockWait = 30 * time.Second
 
-// New makes the connector of a source whose accounts are the rows of a file in a folder: a [connector.Factory]. A file
-// is written back as a whole, beside the old one and then in its place, under a lock that other processes respect which
-// write by this connector. Values are written as the schema reads them; a file with a row that cannot be read is not
-// written, so that nothing is lost. A file holds no passwords.
+// New makes the connector of a source whose accounts are the rows of a file in a folder. It is a [connector.Factory].
+// To change a file, the connector writes a whole new file beside it and then replaces it, under a lock that other
+// processes with this connector respect. It writes values as the schema reads them. To lose nothing, it does not write
+// a file that has an unreadable row. A file holds no passwords.
 func New(_ context.Context, config connector.Config) (connector.Connector, error) {
 	settings, err := ParseSettings(config.Attributes)
 	switch {
@@ -64,7 +64,7 @@ type files struct {
 
 func (f *files) Close() error { return nil }
 
-// path returns the file of a schema, "" for the accounts.
+// path returns the file of a schema. The schema "" means the accounts.
 func (f *files) path(schema string) string {
 	name := f.settings.File
 	switch {
@@ -78,7 +78,7 @@ func (f *files) path(schema string) string {
 	return filepath.Join(f.settings.Folder, name)
 }
 
-// named are the schemas with the names of their objects: that of the accounts comes first and may be nil.
+// named returns the schemas and the names of their objects. The schema of the accounts comes first and may be nil.
 func (f *files) named() (names []string, schemas []*connector.Schema) {
 	names, schemas = []string{connector.AccountObject}, []*connector.Schema{connector.AccountSchema(f.schemas)}
 	for i := range f.schemas {
@@ -103,7 +103,7 @@ func (f *files) Test(context.Context) error {
 	}
 	err = os.Remove(probe.Name())
 	if errors.Is(err, os.ErrNotExist) {
-		err = nil // an operation took it for a leftover
+		err = nil // an operation removed it as a leftover
 	}
 	return errors.Join(err, probe.Close())
 }
@@ -121,7 +121,7 @@ func (f *files) open(name string, schema *connector.Schema, read func(*Objects) 
 	return read(objects)
 }
 
-// settingsOf returns how the file of a schema is written: the names of columns are those of the accounts.
+// settingsOf returns the settings for the file of a schema. ColumnNames holds only for the accounts.
 func (f *files) settingsOf(name string) Settings {
 	settings := f.settings
 	if name != connector.AccountObject {
@@ -130,7 +130,7 @@ func (f *files) settingsOf(name string) Settings {
 	return settings
 }
 
-// Discover implements [connector.Connector]: every column is a text.
+// Discover implements [connector.Connector]. Every column is a text.
 func (f *files) Discover(context.Context) ([]connector.Schema, error) {
 	names, schemas := f.named()
 	var found []connector.Schema
@@ -154,8 +154,7 @@ func (f *files) Discover(context.Context) ([]connector.Schema, error) {
 	return found, nil
 }
 
-// Read implements [connector.Connector]. The cursor is a digest of the files: as long as they are as they were, nothing
-// has changed.
+// Read implements [connector.Connector]. The cursor is a digest of the files: the same digest means no changes.
 func (f *files) Read(ctx context.Context, since string, each func(*connector.Object) error) (string, error) {
 	digest, err := f.digest()
 	if err != nil {
@@ -218,14 +217,14 @@ func (f *files) Apply(ctx context.Context, operation *connector.Operation) (conn
 		return connector.Result{}, connector.Permanent(errors.New("a file of delimited text holds no passwords"))
 	}
 	path := f.path(connector.AccountObject)
-	// A file is replaced, so that a lock of its own is needed.
+	// The file itself is replaced, so the lock is on another file.
 	lock := flock.New(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".lock"))
 	waiting, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
 	if _, err := lock.TryLockContext(waiting, 10*time.Millisecond); err != nil {
 		return connector.Result{}, fmt.Errorf("lock %s: %w", path, err)
 	}
-	defer lock.Unlock() //nolint:errcheck // closing the file ends the lock in any case
+	defer lock.Unlock() //nolint:errcheck // closing the file releases the lock in any case
 	if err := removeLeftovers(path); err != nil {
 		return connector.Result{}, err
 	}
@@ -246,11 +245,11 @@ type table struct {
 	schema  *connector.Schema
 	comma   rune
 	header  bool
-	mark    bool // a byte order mark stands at the beginning
+	mark    bool // the file begins with a byte order mark
 	crlf    bool
 	mode    os.FileMode
 	rows    [][]string
-	touched string // the native identity of the account that an operation was about
+	touched string // the native identity of the operation's account
 }
 
 func (f *files) load(path string) (*table, error) {
@@ -304,12 +303,12 @@ func (f *files) parse(text string) (*table, error) {
 	}
 }
 
-// find returns the row of an account, -1 when there is none.
+// find returns the row of an account, or -1 if there is none.
 func (t *table) find(native string) int {
 	return slices.IndexFunc(t.rows, func(row []string) bool { return row[t.objects.identityAt] == native })
 }
 
-// apply changes the rows. It reports whether anything is to be written.
+// apply changes the rows. It reports whether the file must be written.
 func (t *table) apply(operation *connector.Operation) (bool, error) {
 	if operation.Kind == connector.Create {
 		return t.create(operation)
@@ -368,7 +367,7 @@ func (t *table) create(operation *connector.Operation) (bool, error) {
 			}
 		}
 		if slices.Equal(t.rows[at], row) {
-			return false, nil // it was done before
+			return false, nil // an earlier attempt removed it
 		}
 		return false, connector.ErrExists
 	}
@@ -376,7 +375,7 @@ func (t *table) create(operation *connector.Operation) (bool, error) {
 	return true, nil
 }
 
-// fill writes the attributes that an operation is about into a row.
+// fill writes the attributes of an operation into a row.
 func (t *table) fill(row []string, attributes *attribute.Set, operation *connector.Operation) error {
 	columns := t.objects.rows.Columns()
 	for name := range operation.Attributes.All() {
@@ -393,7 +392,7 @@ func (t *table) fill(row []string, attributes *attribute.Set, operation *connect
 	return nil
 }
 
-// text writes a value so that it is read as the same.
+// text writes a value so that a reading finds the same value.
 func (t *table) text(name string, value attribute.Value) (string, error) {
 	multi := false
 	for _, c := range t.objects.columns {
@@ -417,7 +416,7 @@ func (t *table) text(name string, value attribute.Value) (string, error) {
 	return strings.Join(value.Strings(), t.objects.separator), nil
 }
 
-// write writes the table as it was written.
+// write writes the table in the notation of the old file.
 func (t *table) write(to io.Writer) error {
 	if t.mark {
 		if _, err := io.WriteString(to, "\uFEFF"); err != nil {
@@ -434,7 +433,7 @@ func (t *table) write(to io.Writer) error {
 	return w.WriteAll(t.rows)
 }
 
-// checkValue refuses what a reader of the file would not find as it is.
+// checkValue refuses a text that a reading of the file would change.
 func (t *table) checkValue(text string) error {
 	switch {
 	case !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0:
@@ -445,7 +444,7 @@ func (t *table) checkValue(text string) error {
 	return nil
 }
 
-// save writes the table beside the file, and then in its place, so that a reader finds the old or the new one.
+// save writes a new file beside the old one and then replaces it, so a reader finds either the old or the new one.
 func (t *table) save(path string) (err error) {
 	file, err := createBeside(path)
 	if err != nil {
@@ -474,15 +473,15 @@ func (t *table) save(path string) (err error) {
 	return syncFolder(filepath.Dir(path))
 }
 
-// createBeside makes a file that is to take the place of another one.
+// createBeside creates a file that will replace another one.
 func createBeside(path string) (*os.File, error) {
 	return os.CreateTemp(filepath.Dir(path), besidePrefix(path)+"*")
 }
 
 func besidePrefix(path string) string { return "." + filepath.Base(path) + ".new-" }
 
-// removeLeftovers removes what a process left beside a file that was killed while it wrote. Nobody writes to the file
-// meanwhile: the caller has its lock.
+// removeLeftovers removes the new files of processes that were killed while they wrote. The caller holds the lock, so
+// no process writes now.
 func removeLeftovers(path string) error {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
@@ -500,12 +499,12 @@ func removeLeftovers(path string) error {
 	return nil
 }
 
-// syncFolder makes a renaming survive a crash of the machine, where the system can do that.
+// syncFolder makes a renaming survive a crash of the machine, if the system supports that.
 func syncFolder(path string) error {
 	folder, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	_ = folder.Sync() // not every file system can
+	_ = folder.Sync() // some file systems cannot
 	return folder.Close()
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/muster-engine/muster/engine/connector"
 )
 
-// Objects reads the rows of a text as objects of a schema. It is for one goroutine.
+// Objects reads the rows of a text as objects of a schema. Only one goroutine may use it.
 type Objects struct {
 	rows       *Reader
 	columns    []column // in the order of an attribute set
@@ -23,7 +23,7 @@ type Objects struct {
 	object     connector.Object
 }
 
-// column is one column of the text, as the schema sees it.
+// column is one column of the text with its attribute.
 type column struct {
 	name  string
 	at    int
@@ -31,8 +31,8 @@ type column struct {
 	multi bool
 }
 
-// NewObjects returns a reader of the objects of a text. Without a schema every column is an attribute, and the first
-// one holds the native identity.
+// NewObjects returns a reader of a text's objects. Without a schema every column is an attribute, and the first one has
+// the native identity.
 func NewObjects(r io.Reader, settings Settings, schema *connector.Schema) (*Objects, error) {
 	options, err := settings.options(schema)
 	if err != nil {
@@ -45,10 +45,10 @@ func NewObjects(r io.Reader, settings Settings, schema *connector.Schema) (*Obje
 	return o, o.arrange(schema)
 }
 
-// Notes say what of the text and the schema does not fit together, and is no error.
+// Notes returns the differences between the text and the schema that are not errors.
 func (o *Objects) Notes() []string { return o.notes }
 
-// arrange finds the schema's attributes among the columns.
+// arrange matches the columns with the schema's attributes.
 func (o *Objects) arrange(schema *connector.Schema) error {
 	names := o.rows.Columns()
 	position := map[string]int{}
@@ -97,7 +97,7 @@ func (o *Objects) noteColumns(absent []string, ignored map[string]int) {
 	}
 }
 
-// findIdentity finds the columns with the native identity and with the name.
+// findIdentity finds the columns of the native identity and of the name.
 func (o *Objects) findIdentity(schema *connector.Schema, names []string) error {
 	identity := names[0]
 	if schema != nil && schema.IdentityAttribute != "" {
@@ -117,8 +117,8 @@ func (o *Objects) findIdentity(schema *connector.Schema, names []string) error {
 	return nil
 }
 
-// Next returns the next object, one with a Fault for a row that cannot be read, and [io.EOF] after the last. The object
-// is valid until the next one is read.
+// Next returns the next object. For an unreadable row it returns an object with a Fault, and after the last one
+// [io.EOF]. The object is valid until the next call.
 func (o *Objects) Next() (*connector.Object, error) {
 	row, err := o.rows.Next()
 	object := &o.object
@@ -136,7 +136,7 @@ func (o *Objects) Next() (*connector.Object, error) {
 	return object, nil
 }
 
-// nativeIdentity returns the native identity of a row that could not be read, "" when it cannot be told.
+// nativeIdentity returns the native identity of an unreadable row, or "" if it is unknown.
 func (o *Objects) nativeIdentity(row Row) string {
 	if len(row.Values) <= o.identityAt || checkText(Row{Values: row.Values[o.identityAt : o.identityAt+1]},
 		o.rows.Columns()[o.identityAt:]) != nil {

@@ -14,25 +14,24 @@ import (
 // The limits of a text.
 const (
 	RecordSizeMax = 16 << 20 // bytes of one row
-	ColumnsMax    = 1600     // as many as a PostgreSQL table can have
+	ColumnsMax    = 1600     // the limit of a PostgreSQL table
 )
 
-// Options say how a text is written. The zero Options are a comma and a header row.
+// Options describe the notation of a text. The zero Options mean a comma and a header row.
 type Options struct {
-	// Delimiter stands between the columns. Defaults to a comma.
+	// Delimiter separates the columns. Defaults to a comma.
 	Delimiter rune
-	// Columns names the columns of a text without a header row. With none the first row is the header.
+	// Columns are the names of the columns of a text without a header row. If it is empty, the first row is the header.
 	Columns []string
 }
 
-// Row is one row of the text. Values has as many elements as there are columns and is valid until the next row is
-// read.
+// Row is one row of the text. Values has an element for each column, and is valid until the next row is read.
 type Row struct {
 	Line   int
 	Values []string
 }
 
-// RowError says why a row cannot be read. Row.Values holds what could be read of it, if anything; reading can go on.
+// RowError says why a row is unreadable. Row.Values has its readable part, if any. Reading can go on.
 type RowError struct {
 	Line int
 	Msg  string
@@ -41,12 +40,12 @@ type RowError struct {
 
 func (e *RowError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Msg) }
 
-// Reader reads rows. It is for one goroutine.
+// Reader reads rows. Only one goroutine may use it.
 type Reader struct {
 	csv     *csv.Reader
 	budget  *budgetReader
 	columns []string
-	line    int // where the last row that was read begins
+	line    int // first line of the last row
 }
 
 // NewReader reads the header of a text and returns a reader of its rows.
@@ -68,7 +67,7 @@ func NewReader(r io.Reader, options Options) (*Reader, error) {
 	return reader, reader.readHeader()
 }
 
-// skipByteOrderMark takes the mark of UTF-8 away and refuses those of other encodings.
+// skipByteOrderMark skips the mark of UTF-8 and refuses the marks of other encodings.
 func skipByteOrderMark(r *bufio.Reader) error {
 	start, err := r.Peek(3)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -112,11 +111,11 @@ func (r *Reader) readHeader() error {
 	return nil
 }
 
-// Columns returns the names of the columns. The caller must not change them.
+// Columns returns the names of the columns. Do not change them.
 func (r *Reader) Columns() []string { return r.columns }
 
-// Next returns the next row, [io.EOF] after the last, a [*RowError] for a row that cannot be read, and any other error
-// when the text cannot be read on.
+// Next returns the next row. The error is [io.EOF] after the last row, and a [*RowError] for an unreadable row; after
+// any other error reading cannot go on.
 func (r *Reader) Next() (Row, error) {
 	r.budget.left = RecordSizeMax
 	values, err := r.csv.Read()
@@ -139,7 +138,7 @@ func (r *Reader) Next() (Row, error) {
 	return Row{}, err
 }
 
-// checkText refuses what a PostgreSQL text cannot hold.
+// checkText refuses values that PostgreSQL cannot store as text.
 func checkText(row Row, columns []string) error {
 	for i, value := range row.Values {
 		switch {
@@ -154,7 +153,7 @@ func checkText(row Row, columns []string) error {
 	return nil
 }
 
-// plain says in words what encoding/csv finds wrong.
+// plain returns an error of encoding/csv in plain words.
 func plain(err error) error {
 	switch {
 	case errors.Is(err, csv.ErrQuote):
@@ -168,8 +167,7 @@ func plain(err error) error {
 
 var errRecordTooLong = errors.New("row too long")
 
-// budgetReader bounds what may be read before the next row begins, so that an unclosed quote does not draw the whole
-// text into memory.
+// budgetReader limits the bytes of one row, so that an unclosed quote does not read the whole text into memory.
 type budgetReader struct {
 	r    io.Reader
 	left int

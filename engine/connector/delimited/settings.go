@@ -10,23 +10,23 @@ import (
 	"github.com/muster-engine/muster/engine/connector"
 )
 
-// Settings are the connectorAttributes of a source of delimited text.
+// Settings are the connectorAttributes of a source with delimited text.
 type Settings struct {
-	// Delimiter stands between the columns: one character, "tab", or "\t". Defaults to a comma.
+	// Delimiter separates the columns: one character, "tab", or "\t". Defaults to a comma.
 	Delimiter string `json:"delimiter"`
-	// HasHeader says whether the first row names the columns. Defaults to true.
+	// HasHeader says whether the first row has the names of the columns. Defaults to true.
 	HasHeader *Flag `json:"hasHeader"`
-	// ColumnNames names the columns where no header row does. Defaults to the attributes of the schema.
+	// ColumnNames are the names of the columns if there is no header row. Defaults to the attributes of the schema.
 	ColumnNames []string `json:"columnNames"`
-	// MultiValueSeparator stands between the values of a multi-valued attribute. Defaults to a semicolon.
+	// MultiValueSeparator separates the values of a multi-valued attribute. Defaults to a semicolon.
 	MultiValueSeparator string `json:"multiValueSeparator"`
-	// Folder is where a connector finds its files: File holds the accounts, Groups the file of each other schema.
+	// Folder is the folder of the files. File has the accounts, and Groups maps each other schema to its file.
 	Folder string            `json:"folder"`
 	File   string            `json:"file"`   // defaults to accounts.csv
 	Groups map[string]string `json:"groups"` // by the schema's name; defaults to the name and ".csv"
 }
 
-// Flag is a boolean that may be written as a text, as exports do.
+// Flag is a boolean that may also be a text, as in exports.
 type Flag bool
 
 // UnmarshalJSON reads true, false, "true" and "false".
@@ -42,7 +42,7 @@ func (f *Flag) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// ParseSettings reads the settings of a source; members that it does not know are another connector's.
+// ParseSettings reads the settings of a source. It ignores members of other connectors.
 func ParseSettings(attributes json.RawMessage) (Settings, error) {
 	var s Settings
 	if len(attributes) == 0 || string(attributes) == "null" {
@@ -63,7 +63,7 @@ func ParseSettings(attributes json.RawMessage) (Settings, error) {
 	return s, nil
 }
 
-// options returns how the text of a schema is written.
+// options returns the options for the text of a schema.
 func (s *Settings) options(schema *connector.Schema) (Options, error) {
 	delimiter, err := ParseDelimiter(s.Delimiter)
 	options := Options{Delimiter: delimiter}
@@ -92,8 +92,7 @@ func (s *Settings) separator() string {
 	return s.MultiValueSeparator
 }
 
-// ParseDelimiter reads the character that stands between the columns of a text: a character, or "tab". The empty text
-// is a comma.
+// ParseDelimiter reads the delimiter of columns: one character, or "tab". The empty text means a comma.
 func ParseDelimiter(text string) (rune, error) {
 	switch strings.ToLower(text) {
 	case "":

@@ -37,7 +37,7 @@ func (d *directory) Apply(ctx context.Context, operation *connector.Operation) (
 	return result, err
 }
 
-// name returns the DN of a new account: what was calculated, or one below the base of accounts.
+// name returns the DN of a new account: the calculated one, or one below the base of accounts.
 func (d *directory) name(o *connector.Operation) (string, error) {
 	if o.NativeIdentity != "" {
 		if _, err := ldap.ParseDN(o.NativeIdentity); err != nil {
@@ -57,7 +57,7 @@ func (d *directory) name(o *connector.Operation) (string, error) {
 	return d.settings.RDN + "=" + ldap.EscapeDN(value) + "," + d.settings.UserBase, nil
 }
 
-// isEntry reports whether an attribute is one of the account's entry: neither its name nor a membership.
+// isEntry reports whether an attribute is stored in the account's entry. The DN and memberships are not.
 func (d *directory) isEntry(name string) bool {
 	return name != dnAttribute && name != d.settings.MemberOf
 }
@@ -98,7 +98,7 @@ func (d *directory) create(conn *ldap.Conn, o *connector.Operation) (string, err
 			return "", err
 		}
 	}
-	// The directory's own spelling is what a reading finds.
+	// A reading finds the directory's own spelling.
 	entry, err := d.entry(conn, dn, []string{"1.1"})
 	if err != nil {
 		return "", err
@@ -106,8 +106,8 @@ func (d *directory) create(conn *ldap.Conn, o *connector.Operation) (string, err
 	return spelled(entry.DN), nil
 }
 
-// same reports by an error whether the entry is another account than the one that is to be created. One with the same
-// attributes was created by an attempt before.
+// same returns an error if the entry is another account than the new one. An entry with the same attributes was created
+// by an earlier attempt.
 func (d *directory) same(conn *ldap.Conn, dn string, o *connector.Operation) error {
 	entry, err := d.entry(conn, dn, []string{"*"})
 	if err != nil {
@@ -128,7 +128,7 @@ func (d *directory) same(conn *ldap.Conn, dn string, o *connector.Operation) err
 	return nil
 }
 
-// set replaces the values of attributes. Another value of the attribute that names the account renames the entry.
+// set replaces the values of attributes. A new value of the naming attribute renames the entry.
 func (d *directory) set(conn *ldap.Conn, o *connector.Operation) (string, error) {
 	dn := o.NativeIdentity
 	request := ldap.NewModifyRequest(dn, nil)
@@ -167,7 +167,7 @@ func (d *directory) set(conn *ldap.Conn, o *connector.Operation) (string, error)
 	return dn, plain(err)
 }
 
-// rdnOf returns the attribute that names an entry.
+// rdnOf returns the naming attribute of an entry.
 func rdnOf(dn string) string {
 	parsed, err := ldap.ParseDN(dn)
 	if err != nil || len(parsed.RDNs) == 0 || len(parsed.RDNs[0].Attributes) != 1 {
@@ -176,8 +176,8 @@ func rdnOf(dn string) string {
 	return parsed.RDNs[0].Attributes[0].Type
 }
 
-// rename gives an entry another name below its parent, and its groups the new name. An entry that has it already was
-// renamed by an attempt before.
+// rename gives an entry a new name below its parent, and puts the new name into its groups. An entry that has the name
+// already was renamed by an earlier attempt.
 func (d *directory) rename(conn *ldap.Conn, dn, value string) (string, error) {
 	parsed, err := ldap.ParseDN(dn)
 	if err != nil || len(parsed.RDNs) == 0 {
@@ -238,7 +238,7 @@ func (d *directory) memberFilter(member string) string {
 	return fmt.Sprintf("(&%s(%s=%s))", d.settings.GroupFilter, d.settings.Member, ldap.EscapeFilter(member))
 }
 
-// changeValues adds values to attributes and removes some. Values of the attribute of memberships are groups.
+// changeValues adds values to attributes or removes them. The values of the membership attribute are groups.
 func (d *directory) changeValues(conn *ldap.Conn, o *connector.Operation) error {
 	entry, err := d.entry(conn, o.NativeIdentity, []string{"*"})
 	if err != nil {
@@ -294,7 +294,7 @@ func (d *directory) join(conn *ldap.Conn, group, dn string) error {
 	return plain(err)
 }
 
-// leave takes an account out of a group. Of a group that must have a member, the empty one takes the last one's place.
+// leave removes an account from a group. If the group must have a member, EmptyMember replaces the last one.
 func (d *directory) leave(conn *ldap.Conn, group, dn string) error {
 	request := ldap.NewModifyRequest(group, nil)
 	request.Delete(d.settings.Member, []string{dn})
@@ -315,7 +315,7 @@ func (d *directory) leave(conn *ldap.Conn, group, dn string) error {
 	return plain(err)
 }
 
-// remove deletes an account, and takes it out of its groups.
+// remove deletes an account and removes it from its groups.
 func (d *directory) remove(conn *ldap.Conn, dn string) error {
 	groups, err := d.groupsOf(conn, dn)
 	if err != nil {
@@ -333,7 +333,7 @@ func (d *directory) remove(conn *ldap.Conn, dn string) error {
 	return plain(err)
 }
 
-// setPassword sets the password by the extended operation of RFC 3062: the directory hashes it.
+// setPassword sets the password with the extended operation of RFC 3062. The directory hashes it.
 func (d *directory) setPassword(conn *ldap.Conn, dn, password string) error {
 	if _, err := d.entry(conn, dn, []string{"1.1"}); err != nil {
 		return err

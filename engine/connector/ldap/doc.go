@@ -1,7 +1,7 @@
 // Package ldap reads accounts and groups from an LDAP directory, and writes to it.
 //
-// The entries below one base are the accounts; their DN is the native identity, as the attribute dn. What an account is
-// a member of is an attribute too, memberOf, whether the directory keeps it or only the groups know their members:
+// The entries below one base are the accounts. Their DN is the native identity and the attribute dn. The groups of an
+// account are the attribute memberOf, whether the directory maintains it or only the groups know their members:
 //
 //	connector: ldap
 //	connectorAttributes:
@@ -13,7 +13,8 @@
 //	  rdn: uid                           # names new accounts: uid=...,ou=people,...
 //	  groupBase: ou=groups,dc=example,dc=com
 //
-// An account is created with a dn that its policy makes, or else below userBase by the attribute that rdn names,
-// whatever characters its value has. An entitlement is the DN of a group: adding it makes the account a member of the
-// group. DNs are read in one spelling, with a backslash before the characters that need one: cn=Smith\, Ann.
+// A new account gets the dn of its policy. Without one, it is created below userBase and named by the attribute in rdn;
+// the value may contain any character. An entitlement is the DN of a group: adding it makes the account a member of the
+// group. The connector reads all DNs in one spelling, with a backslash before the characters that need one:
+// cn=Smith\, Ann.
 package ldap

@@ -32,7 +32,7 @@ func (d *directory) Close() error {
 	return d.conn.Close()
 }
 
-// permanentCodes are the results of LDAP that trying again does not help.
+// permanentCodes are the result codes of LDAP that another attempt would not solve.
 var permanentCodes = []uint16{
 	ldap.LDAPResultUndefinedAttributeType, ldap.LDAPResultInappropriateMatching, ldap.LDAPResultConstraintViolation,
 	ldap.LDAPResultInvalidAttributeSyntax, ldap.LDAPResultInvalidDNSyntax, ldap.LDAPResultNamingViolation,
@@ -43,7 +43,7 @@ var permanentCodes = []uint16{
 	ldap.LDAPResultEntryAlreadyExists,
 }
 
-// plain says what a directory finds wrong without its own words, which repeat values.
+// plain replaces a directory's message, which may contain values, by the meaning of its result code.
 func plain(err error) error {
 	var known *ldap.Error
 	if err == nil || !errors.As(err, &known) {
@@ -60,13 +60,13 @@ func plain(err error) error {
 	return text
 }
 
-// within runs do on the connection, which ends when the context does.
+// within runs do on the connection. The end of the context closes it.
 func (d *directory) within(ctx context.Context, do func(*ldap.Conn) error) error {
 	conn, err := d.connected()
 	if err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // whoever waits for an answer gets an error
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // a pending request then fails
 	defer stop()
 	err = do(conn)
 	if ctx.Err() != nil {
@@ -106,7 +106,7 @@ func (d *directory) entry(conn *ldap.Conn, dn string, attributes []string) (*lda
 	return result.Entries[0], nil
 }
 
-// search calls each with the entries of a subtree, a page at a time.
+// search calls each with the entries of a subtree, page by page.
 func (d *directory) search(ctx context.Context, conn *ldap.Conn, base, filter string, attributes []string,
 	each func(*ldap.Entry) error,
 ) error {
@@ -137,17 +137,18 @@ func (d *directory) search(ctx context.Context, conn *ldap.Conn, base, filter st
 // modifiedAttribute is the operational attribute with the time of the last change.
 const modifiedAttribute = "modifyTimestamp"
 
-// Read implements [connector.Connector]. The cursor is the latest time of change that was seen. Where a group changed
-// since, nothing tells who left it: then, and to see what is gone, the source is read whole.
+// Read implements [connector.Connector]. The cursor is the latest time of change that it found. If a group changed
+// since the cursor, the directory cannot tell who left it, so the whole source must be read. The same is true for
+// finding deleted entries.
 func (d *directory) Read(ctx context.Context, since string, each func(*connector.Object) error) (string, error) {
 	cursor := since
-	note := func(entry *ldap.Entry) {
+	seen := func(entry *ldap.Entry) {
 		if modified := entry.GetAttributeValue(modifiedAttribute); modified > cursor {
 			cursor = modified
 		}
 	}
 	err := d.within(ctx, func(conn *ldap.Conn) error {
-		memberOf, err := d.readGroups(ctx, conn, since, note, each)
+		memberOf, err := d.readGroups(ctx, conn, since, seen, each)
 		if err != nil {
 			return err
 		}
@@ -157,7 +158,7 @@ func (d *directory) Read(ctx context.Context, since string, each func(*connector
 		}
 		var object connector.Object
 		return d.search(ctx, conn, d.settings.UserBase, filter, d.wanted(), func(entry *ldap.Entry) error {
-			note(entry)
+			seen(entry)
 			d.read(&object, entry, memberOf)
 			return each(&object)
 		})
@@ -165,7 +166,7 @@ func (d *directory) Read(ctx context.Context, since string, each func(*connector
 	return cursor, err
 }
 
-// normal returns a DN in the form in which two of the same entry are the same text.
+// normal returns a DN in a normal form: all DNs of one entry give the same text.
 func normal(dn string) string {
 	parsed, err := parseDN(dn)
 	if err != nil {
@@ -174,7 +175,7 @@ func normal(dn string) string {
 	return strings.ToLower(parsed.String())
 }
 
-// parseDN takes a DN apart that can be put together again: bytes that are no text would all become the same character.
+// parseDN parses a DN. It refuses bytes that are not text: they would all become the same character.
 func parseDN(dn string) (*ldap.DN, error) {
 	parsed, err := ldap.ParseDN(dn)
 	if err != nil {
@@ -190,10 +191,10 @@ func parseDN(dn string) (*ldap.DN, error) {
 	return parsed, nil
 }
 
-// typeCharacters are those of the name of an attribute, or of its number.
+// typeCharacters are the characters of an attribute's name or number.
 const typeCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._;"
 
-// spelled returns a DN in one spelling: directories escape what they need not. Letter case stays.
+// spelled returns a DN in one spelling, because directories escape more than they must. It keeps letter case.
 func spelled(dn string) string {
 	parsed, err := parseDN(dn)
 	if err != nil {
@@ -210,8 +211,8 @@ func spelled(dn string) string {
 	return strings.Join(names, ",")
 }
 
-// readGroups passes the groups on, and returns the groups of each account by its normal DN.
-func (d *directory) readGroups(ctx context.Context, conn *ldap.Conn, since string, note func(*ldap.Entry),
+// readGroups calls each with the groups, and returns the groups of each account by its normal DN.
+func (d *directory) readGroups(ctx context.Context, conn *ldap.Conn, since string, seen func(*ldap.Entry),
 	each func(*connector.Object) error,
 ) (map[string][]string, error) {
 	memberOf := map[string][]string{}
@@ -223,7 +224,7 @@ func (d *directory) readGroups(ctx context.Context, conn *ldap.Conn, since strin
 		attributes = append(attributes, d.settings.Member)
 	}
 	err := d.search(ctx, conn, d.settings.GroupBase, d.settings.GroupFilter, attributes, func(entry *ldap.Entry) error {
-		note(entry)
+		seen(entry)
 		if since != "" && entry.GetAttributeValue(modifiedAttribute) >= since && !d.settings.ServerMemberOf {
 			return connector.ErrNoChanges
 		}
@@ -237,7 +238,7 @@ func (d *directory) readGroups(ctx context.Context, conn *ldap.Conn, since strin
 	return memberOf, err
 }
 
-// wanted returns the attributes of accounts that are asked for.
+// wanted returns the attributes of accounts to request.
 func (d *directory) wanted() []string {
 	names := []string{modifiedAttribute}
 	for _, a := range d.schema.Attributes {
@@ -248,7 +249,7 @@ func (d *directory) wanted() []string {
 	return names
 }
 
-// read makes the account of an entry.
+// read fills object with the account of an entry.
 func (d *directory) read(object *connector.Object, entry *ldap.Entry, memberOf map[string][]string) {
 	attributes := object.Attributes
 	attributes.Reset()
@@ -284,7 +285,7 @@ func (d *directory) read(object *connector.Object, entry *ldap.Entry, memberOf m
 	object.Attributes = attributes
 }
 
-// read makes the value of an attribute. Of several values of a single-valued one the first counts.
+// read returns the value of an attribute. If a single-valued attribute has several values, the first counts.
 func read(a *connector.SchemaAttribute, values []string) (attribute.Value, error) {
 	if len(values) == 0 {
 		return attribute.Null, nil
@@ -295,7 +296,7 @@ func read(a *connector.SchemaAttribute, values []string) (attribute.Value, error
 	return connector.ParseValue(a.Type, values[0])
 }
 
-// Discover implements [connector.Connector]: what the directory's own schema tells of the classes of accounts.
+// Discover implements [connector.Connector]. It reads the classes of accounts in the directory's own schema.
 func (d *directory) Discover(ctx context.Context) ([]connector.Schema, error) {
 	account := connector.Schema{Name: connector.AccountObject, IdentityAttribute: dnAttribute, DisplayAttribute: "cn",
 		Attributes: []connector.SchemaAttribute{{Name: dnAttribute, Type: "STRING"}}}
@@ -326,7 +327,7 @@ func (d *directory) Discover(ctx context.Context) ([]connector.Schema, error) {
 	return []connector.Schema{account, group}, err
 }
 
-// discovered returns the attributes that the classes may have, by name, those of their superior classes among them.
+// discovered returns the attributes of the classes, including those of their superior classes, by name.
 func discovered(schema *ldap.Entry, classes []string) []connector.SchemaAttribute {
 	single := map[string]bool{}
 	for _, definition := range schema.GetAttributeValues("attributeTypes") {
@@ -370,7 +371,7 @@ func discovered(schema *ldap.Entry, classes []string) []connector.SchemaAttribut
 	return attributes
 }
 
-// definitionWords takes a definition of a schema apart: RFC 4512.
+// definitionWords splits a definition of a schema (RFC 4512) into words.
 func definitionWords(definition string) []string {
 	return strings.Fields(strings.NewReplacer("(", " ( ", ")", " ) ", "$", " ", "'", " ' ").Replace(definition))
 }

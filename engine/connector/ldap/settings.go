@@ -18,7 +18,7 @@ import (
 	"github.com/muster-engine/muster/engine/connector/secret"
 )
 
-// The limits of the conversation with a directory.
+// The limits of a connection to a directory.
 const (
 	connectTimeout  = 15 * time.Second
 	requestTimeout  = time.Minute
@@ -41,14 +41,14 @@ type settings struct {
 	UserClasses []string `json:"userClasses"` // of new accounts; defaults to inetOrgPerson
 	RDN         string   `json:"rdn"`         // defaults to uid
 
-	GroupBase   string `json:"groupBase"`   // "" where groups do not matter
+	GroupBase   string `json:"groupBase"`   // "" to ignore groups
 	GroupFilter string `json:"groupFilter"` // defaults to (objectClass=groupOfNames)
 	Member      string `json:"member"`      // of groups; defaults to member
 	// MemberOf is the attribute of accounts with the DNs of their groups. Defaults to memberOf. With ServerMemberOf the
-	// directory keeps it; otherwise it is made of the groups.
+	// directory maintains it; otherwise the connector makes it from the groups.
 	MemberOf       string `json:"memberOf"`
 	ServerMemberOf bool   `json:"serverMemberOf"`
-	// EmptyMember takes the place of the last member in groups that must have one.
+	// EmptyMember replaces the last member in groups that must have one.
 	EmptyMember string `json:"emptyMember"`
 
 	PageSize uint32 `json:"pageSize"`
@@ -105,7 +105,7 @@ func (s *settings) validate() error {
 	return nil
 }
 
-// New makes the connector of a source in a directory: a [connector.Factory].
+// New makes the connector of a source in a directory. It is a [connector.Factory].
 func New(_ context.Context, config connector.Config) (connector.Connector, error) {
 	d := &directory{schema: connector.AccountSchema(config.Schemas)}
 	s := &d.settings
@@ -144,7 +144,7 @@ func New(_ context.Context, config connector.Config) (connector.Connector, error
 	return d, nil
 }
 
-// connected returns the connection, which is made when it is first needed, or was lost.
+// connected returns the connection. It connects on first use, and again if the connection was lost.
 func (d *directory) connected() (*ldap.Conn, error) {
 	if d.conn != nil && !d.conn.IsClosing() {
 		return d.conn, nil
@@ -162,12 +162,12 @@ func (d *directory) connected() (*ldap.Conn, error) {
 	}
 	if d.settings.BindDN != "" {
 		if err := conn.Bind(d.settings.BindDN, d.password); err != nil {
-			return nil, errors.Join(fmt.Errorf("sign in to the directory: %w", unmarked(plain(err))), conn.Close())
+			return nil, errors.Join(fmt.Errorf("sign in to the directory: %w", retryable(plain(err))), conn.Close())
 		}
 	}
 	d.conn = conn
 	return conn, nil
 }
 
-// unmarked is an error that trying again may help: a password that does not fit is mended where it is kept.
-func unmarked(err error) error { return errors.New(err.Error()) }
+// retryable removes the mark of [connector.Permanent]: someone may correct a wrong password in its store.
+func retryable(err error) error { return errors.New(err.Error()) }

@@ -17,11 +17,11 @@ import (
 	"github.com/muster-engine/muster/engine/connector/secret"
 )
 
-// connectTimeout is how long a connection may take.
+// connectTimeout is the longest time for connecting.
 const connectTimeout = 15 * time.Second
 
-// overlap is how far back of its beginning the cursor of a reading lies: what was written before it, but committed
-// while it worked, is read by the next one.
+// overlap is how far the cursor of a reading lies before its beginning. So the next reading finds rows that were
+// written before the reading and committed during it.
 const overlap = 5 * time.Minute
 
 type settings struct {
@@ -40,8 +40,8 @@ type membership struct {
 	Value     string `json:"value"`   // the column with the value
 }
 
-// New makes the connector of a source whose accounts are the rows of a table: a [connector.Factory]. Without an account
-// schema there is nothing that says which columns to read.
+// New makes the connector of a source whose accounts are the rows of a table. It is a [connector.Factory]. It needs an
+// account schema, which says what columns to read.
 func New(_ context.Context, config connector.Config) (connector.Connector, error) {
 	t := &tables{schemas: config.Schemas, account: connector.AccountSchema(config.Schemas)}
 	if err := json.Unmarshal(config.Attributes, &t.settings); err != nil {
@@ -83,10 +83,10 @@ type tables struct {
 	account  *connector.Schema
 	config   *pgx.ConnConfig
 	conn     *pgx.Conn
-	types    map[string]string // of the columns of the accounts' table, once they were asked for
+	types    map[string]string // of the columns of the accounts' table, after the first query for them
 }
 
-// connected returns the connection, which is made when it is first needed, or was lost.
+// connected returns the connection. It connects on first use, and again if the connection was lost.
 func (t *tables) connected(ctx context.Context) (*pgx.Conn, error) {
 	if t.conn != nil && !t.conn.IsClosed() {
 		return t.conn, nil
@@ -109,7 +109,7 @@ func (t *tables) Close() error {
 	return t.conn.Close(ctx)
 }
 
-// plain says what a database finds wrong without the values that its messages repeat. Errors of the data are permanent.
+// plain replaces a database's message, which may contain values. Errors of the data are permanent.
 func plain(err error) error {
 	var pgErr *pgconn.PgError
 	switch {
@@ -137,7 +137,7 @@ func plain(err error) error {
 	return errors.New(text)
 }
 
-// quoted returns the name of a table, which may be qualified, as SQL takes it.
+// quoted returns the name of a table, which may be qualified, in SQL.
 func quoted(table string) string { return pgx.Identifier(strings.Split(table, ".")).Sanitize() }
 
 func column(name string) string { return pgx.Identifier{name}.Sanitize() }
@@ -151,7 +151,7 @@ func (t *tables) membership(name string) *membership {
 	return nil
 }
 
-// expression returns what reads an attribute of the accounts' table, which is named a.
+// expression returns the SQL expression for an attribute. The accounts' table has the alias a.
 func (t *tables) expression(a *connector.SchemaAttribute) string {
 	if m := t.membership(a.Name); m != nil {
 		return fmt.Sprintf(`ARRAY(SELECT m.%s::text FROM %s m WHERE m.%s::text = a.%s::text ORDER BY 1)`,
@@ -163,7 +163,7 @@ func (t *tables) expression(a *connector.SchemaAttribute) string {
 	return "a." + column(a.Name) + "::text"
 }
 
-// selection returns the list of what is read of accounts: the native identity, and the attributes in their order.
+// selection returns the select list for accounts: the native identity, and the attributes in their order.
 func (t *tables) selection() string {
 	list := []string{"a." + column(t.account.IdentityAttribute) + "::text"}
 	for i := range t.account.Attributes {
@@ -275,8 +275,8 @@ func (t *tables) groupKey(name string) string {
 	return ""
 }
 
-// Read implements [connector.Connector]. The cursor is a time: where the table has a column that tells when a row was
-// changed, later rows can be read alone. What is gone is seen by a whole reading only.
+// Read implements [connector.Connector]. The cursor is a time: if the table has a column with the time of a row's last
+// change, Read can select the later rows. Only a whole reading finds deleted rows.
 func (t *tables) Read(ctx context.Context, since string, each func(*connector.Object) error) (string, error) {
 	if since != "" && t.settings.Modified == "" {
 		return "", connector.ErrNoChanges
@@ -326,7 +326,7 @@ func (t *tables) readAccounts(ctx context.Context, tx pgx.Tx, since string, each
 	return rows.Err()
 }
 
-// scan reads the account of a row.
+// scan fills object with the account of a row.
 func (t *tables) scan(row pgx.Row, object *connector.Object) error {
 	attributes := object.Attributes
 	attributes.Reset()
@@ -447,7 +447,7 @@ func (t *tables) Apply(ctx context.Context, operation *connector.Operation) (con
 	return result, plain(err)
 }
 
-// lock locks the row of an account and returns it, nil when there is none.
+// lock locks and returns the row of an account, or nil if there is none.
 func (t *tables) lock(ctx context.Context, tx pgx.Tx, native string) (*connector.Object, error) {
 	identity := t.account.IdentityAttribute
 	row := tx.QueryRow(ctx, `SELECT `+t.selection()+` FROM `+quoted(t.settings.Table)+` a WHERE a.`+
@@ -463,7 +463,7 @@ func (t *tables) lock(ctx context.Context, tx pgx.Tx, native string) (*connector
 	return &object, err
 }
 
-// parameter returns a parameter, which is given as text, in the type of a column.
+// parameter returns a placeholder for a text, with a cast to the type of a column.
 func (t *tables) parameter(name string, number int) string {
 	typ := t.types[name]
 	if strings.HasSuffix(typ, "[]") {
@@ -532,8 +532,8 @@ func (t *tables) create(ctx context.Context, tx pgx.Tx, o *connector.Operation) 
 	return native, nil
 }
 
-// same reports by an error whether there is another account where one was to be created: one with other attributes. One
-// with the same was created by an attempt before.
+// same returns an error if the native identity belongs to another account, one with other attributes. An account with
+// the same attributes was created by an earlier attempt.
 func (t *tables) same(ctx context.Context, tx pgx.Tx, native string, attributes *attribute.Set,
 	volatile []string,
 ) error {
@@ -553,7 +553,7 @@ func (t *tables) same(ctx context.Context, tx pgx.Tx, native string, attributes 
 	return nil
 }
 
-// known returns an attribute that is a column of the accounts' table.
+// known returns the attribute of that name if it is a column of the accounts' table.
 func (t *tables) known(name string) (*connector.SchemaAttribute, error) {
 	a := t.account.Attribute(name)
 	if a == nil || t.types[name] == "" {
@@ -619,7 +619,8 @@ func (t *tables) changeValues(ctx context.Context, tx pgx.Tx, m *membership, kin
 	return t.add(ctx, tx, m, native, values)
 }
 
-// add writes the values of an account that are not there. The account's row is locked, so that nobody else does.
+// add inserts the missing values of an account. The caller has locked the account's row, so no other process does the
+// same.
 func (t *tables) add(ctx context.Context, tx pgx.Tx, m *membership, native string, values []string) error {
 	types, _, err := columnTypes(ctx, tx.Conn(), m.Table)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package secret reads secrets by reference: env:NAME or file:PATH. References are what a configuration holds, so that
-// no secret is stored or shown.
+// Package secret reads secrets by reference: env:NAME or file:PATH. A configuration contains only references, so no
+// secret is stored or shown.
 package secret
 
 import (
@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// SizeMax is how many bytes a secret may have.
+// SizeMax is the most bytes of a secret.
 const SizeMax = 64 << 10
 
 // Parse checks that a text is a reference to a secret, env:NAME or file:PATH, and not a secret itself. The error
@@ -23,8 +23,8 @@ func Parse(text string) (scheme, name string, err error) {
 	return scheme, name, nil
 }
 
-// Read returns what a reference stands for: env:NAME the value of a variable of the environment, file:PATH the
-// content of a file without the line break at its end. It is what a host gives to the engine whose secrets are there.
+// Read returns the secret of a reference: for env:NAME the value of an environment variable, for file:PATH the content
+// of a file without the line break at its end. A host with such secrets can pass it to the engine.
 func Read(reference string) (string, error) {
 	scheme, name, err := Parse(reference)
 	if err != nil {
@@ -42,7 +42,7 @@ func Read(reference string) (string, error) {
 		return "", fmt.Errorf("a secret cannot be read: %w", err)
 	}
 	defer file.Close()
-	// What a device or a pipe holds has no size before it is read.
+	// The size of a device or a pipe is not known in advance.
 	text, err := io.ReadAll(io.LimitReader(file, SizeMax+1))
 	if err != nil {
 		return "", fmt.Errorf("a secret cannot be read: %w", err)

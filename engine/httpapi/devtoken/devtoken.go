@@ -1,7 +1,12 @@
-// Package devtoken makes tokens for development: JSON Web Tokens signed by a shared secret, as the command
-// "muster token" prints them and the endpoint of [Issuer.Endpoint] gives them to clients with an ID and a secret.
-// Whoever has the secret can be anybody, so a host that serves people verifies the tokens of its identity provider
-// instead.
+// Package devtoken makes tokens for development: JSON Web Tokens that are signed with a shared secret. The command
+// "muster token" prints them, and the endpoint of [Issuer.Endpoint] gives them to clients with an ID and a secret:
+//
+//	issuer, err := devtoken.New(secret)
+//	verifier, err := httpapi.NewJWT(ctx, issuer.Verifier())
+//	mux.Handle("/oauth/token", issuer.Endpoint(clients))
+//
+// Everyone who has the secret can pretend to be anyone. So a host for real people verifies the tokens of its identity
+// provider instead.
 package devtoken
 
 import (
@@ -17,7 +22,7 @@ import (
 	"github.com/muster-engine/muster/engine/httpapi"
 )
 
-// Name is the issuer that the tokens name.
+// Name is the issuer in the tokens.
 const Name = "muster-development"
 
 // The lifetimes of tokens.
@@ -26,14 +31,13 @@ const (
 	TTLMax     = 365 * 24 * time.Hour
 )
 
-// ScopeAll is the scope of a token where nothing else is asked for: every right of the user level.
+// ScopeAll is the default scope of a token: every right of the user level.
 const ScopeAll = "sp:scopes:all"
 
 // Issuer makes tokens. It is safe for concurrent use. Make it with [New].
 type Issuer struct{ secret []byte }
 
-// New returns an issuer that signs by a secret of at least [httpapi.SecretLengthMin] bytes. The secret must not be
-// changed.
+// New returns an issuer that signs with a secret of at least [httpapi.SecretLengthMin] bytes. Do not change the secret.
 func New(secret []byte) (*Issuer, error) {
 	if len(secret) < httpapi.SecretLengthMin {
 		return nil, fmt.Errorf("devtoken: the secret must have %d bytes or more, it has %d", httpapi.SecretLengthMin,
@@ -42,7 +46,7 @@ func New(secret []byte) (*Issuer, error) {
 	return &Issuer{secret}, nil
 }
 
-// Grant is what a token says of its bearer.
+// Grant is the content of a token.
 type Grant struct {
 	ClientID    string
 	IdentityID  string // the user; empty for none
@@ -51,7 +55,7 @@ type Grant struct {
 	TTL         time.Duration // defaults to TTLDefault
 }
 
-// Mint returns a token that is good from now on.
+// Mint returns a token that is valid from now on.
 func (i *Issuer) Mint(g Grant, now time.Time) (string, error) {
 	switch {
 	case g.ClientID == "":
@@ -82,19 +86,19 @@ func (i *Issuer) Mint(g Grant, now time.Time) (string, error) {
 	return jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(i.secret)
 }
 
-// Verifier is how the API verifies the tokens.
+// Verifier returns the configuration that makes the API accept the tokens.
 func (i *Issuer) Verifier() httpapi.JWTConfig {
 	return httpapi.JWTConfig{Issuer: Name, Secret: i.secret}
 }
 
-// Client is who may get tokens from the endpoint.
+// Client is a client that may get tokens from the endpoint.
 type Client struct {
 	ID, Secret  string
 	Authorities []string // the user levels of its tokens
 }
 
-// ParseClient reads a client as "id:secret", or "id:secret:AUTHORITY,..." with the user levels of its tokens. An error
-// does not repeat the secret.
+// ParseClient reads a client from "id:secret", or from "id:secret:AUTHORITY,..." with the user levels of its tokens. An
+// error does not quote the secret.
 func ParseClient(text string) (Client, error) {
 	parts := strings.Split(text, ":")
 	if len(parts) < 2 || len(parts) > 3 || parts[0] == "" || parts[1] == "" {

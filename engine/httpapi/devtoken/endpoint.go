@@ -19,12 +19,12 @@ import (
 // The limits of the endpoint.
 const (
 	bodyMax = 64 << 10
-	// refusedRate is how many wrong secrets are answered in a second; more have to wait.
+	// refusedRate is the number of wrong secrets that are answered per second; more have to wait.
 	refusedRate = 5
 )
 
-// Endpoint returns the token endpoint of OAuth 2.0 for the grant of client credentials. Clients send them as a form, as
-// JSON, as multipart, or by HTTP Basic.
+// Endpoint returns an OAuth 2.0 token endpoint for the client credentials grant. Clients send their credentials as a
+// form, as JSON, as multipart, or with HTTP Basic.
 func (i *Issuer) Endpoint(clients []Client) http.Handler {
 	return &endpoint{issuer: i, clients: clients, refused: rate.NewLimiter(refusedRate, refusedRate)}
 }
@@ -35,7 +35,7 @@ type endpoint struct {
 	refused *rate.Limiter
 }
 
-// oauthError is a failure in the words of RFC 6749.
+// oauthError is an error of RFC 6749.
 type oauthError struct {
 	status      int
 	Code        string `json:"error"`
@@ -67,7 +67,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(failure.status)
 		answer = failure
 	}
-	// A client that does not read its answer has nobody to tell.
+	// If the client does not read its answer, there is no one to tell.
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
@@ -111,7 +111,7 @@ func (e *endpoint) grant(w http.ResponseWriter, r *http.Request) (*tokenResponse
 	return &tokenResponse{token, "bearer", int(TTLDefault.Seconds()), strings.Join(scopes, " ")}, nil
 }
 
-// client returns the client with an ID and a secret. How long it takes tells neither.
+// client returns the client with an ID and a secret. Its duration reveals neither.
 func (e *endpoint) client(id, secret string) *Client {
 	gotID, gotSecret := sha256.Sum256([]byte(id)), sha256.Sum256([]byte(secret))
 	var found *Client
@@ -127,7 +127,7 @@ func (e *endpoint) client(id, secret string) *Client {
 	return found
 }
 
-// parameters reads the body of a request, and its query, which some clients use. What stands in the body counts.
+// parameters reads the body of a request, and its query, which some clients use. The body takes precedence.
 func parameters(r *http.Request) (url.Values, error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil && r.Header.Get("Content-Type") != "" {
@@ -159,7 +159,7 @@ func parameters(r *http.Request) (url.Values, error) {
 	return r.Form, nil
 }
 
-// unreadable says that a body could not be read, and not what stands in it.
+// unreadable says that a body could not be read. It does not quote the body.
 type unreadable struct {
 	kind  string
 	cause error

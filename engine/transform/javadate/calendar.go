@@ -3,10 +3,10 @@ package javadate
 // cutover is 15 October 1582, the first day of the Gregorian calendar, in days since 1 January 1970.
 const cutover = -141427
 
-// date is a day of the calendar: the Gregorian one, and before the cutover the Julian one. The year 0 is 1 BC.
+// date is a day of the Gregorian calendar or, before the cutover, of the Julian one. The year 0 is 1 BC.
 type date struct{ year, month, day int }
 
-// daysOf returns the days from 1 January 1970 to a day. The day may lie outside of the month, and counts from the first
+// daysOf returns the days from 1 January 1970 to a day. The day counts from the first of the month and may be outside
 // of it.
 func daysOf(year, month, day int) int {
 	month--
@@ -17,13 +17,13 @@ func daysOf(year, month, day int) int {
 	}
 	days := julianDays(year, month) + day - 1
 	if days >= cutover {
-		// Days that the calendar left out: the first of them is the first Gregorian day.
+		// The calendar skipped these days. The first of them counts as the first Gregorian day.
 		return gregorianDays(year, month) + day - 1 + 10
 	}
 	return days
 }
 
-// gregorianDays returns the day of the first of a month.
+// gregorianDays returns the days from 1 January 1970 to the first of a month.
 func gregorianDays(year, month int) int {
 	y, doy := shifted(year, month)
 	return y*365 + floorDiv(y, 4) - floorDiv(y, 100) + floorDiv(y, 400) + doy - 719468
@@ -34,7 +34,7 @@ func julianDays(year, month int) int {
 	return y*365 + floorDiv(y, 4) + doy - 719470
 }
 
-// shifted returns a year that begins with March, and the days from there to the first of the month.
+// shifted returns the year, if years began with March, and the days from that March to the first of the month.
 func shifted(year, month int) (y, days int) {
 	if month <= 2 {
 		return year - 1, (153*(month+9) + 2) / 5
@@ -42,9 +42,9 @@ func shifted(year, month int) (y, days int) {
 	return year, (153*(month-3) + 2) / 5
 }
 
-// dateOf returns the day of the calendar that is days after 1 January 1970.
+// dateOf returns the date that is days after 1 January 1970.
 func dateOf(days int) date {
-	// The year is found from below: an estimate that is never too large, then a few steps.
+	// Begin with an estimate that is never too large, and go up a few years.
 	year := 1970 + floorDiv(days*400, 146097) - 2
 	if days < cutover {
 		year = 1970 + floorDiv(days*4, 1461) - 2
@@ -68,10 +68,10 @@ func dayOfYear(d date, days int) int { return days - daysOf(d.year, 1, 1) + 1 }
 // weekday returns 0 for Sunday to 6 for Saturday.
 func weekday(days int) int { return floorMod(days+4, 7) }
 
-// weekStart returns the Sunday of the week that a day is in.
+// weekStart returns the Sunday that begins a day's week.
 func weekStart(days int) int { return days - weekday(days) }
 
-// weekOfYear returns the week and the year that it belongs to: week 1 holds 1 January.
+// weekOfYear returns a day's week and the year of the week. Week 1 contains 1 January.
 func weekOfYear(days int) (year, week int) {
 	year = dateOf(weekStart(days) + 6).year
 	return year, (weekStart(days)-weekStart(daysOf(year, 1, 1)))/7 + 1

@@ -37,7 +37,7 @@ func (f *Format) Append(dst []byte, t time.Time) []byte {
 	return dst
 }
 
-// number returns the value of a field that is written as a number.
+// number returns the value of a numeric field.
 func number(letter byte, d date, days, second int) int {
 	hour := second / 3600
 	switch letter {
@@ -92,7 +92,7 @@ func appendText(dst []byte, f field, d date, days, second int) []byte {
 	}
 }
 
-// appendName appends a name, of which the first three letters are the short form.
+// appendName appends a name. Its first three letters are the short form.
 func appendName(dst []byte, name string, count int) []byte {
 	if count < 4 {
 		name = name[:3]
@@ -107,7 +107,7 @@ func yearOfEra(year int) int {
 	return year
 }
 
-// appendYear appends a year: two digits of it where the pattern has two letters.
+// appendYear appends a year, or its last two digits if the pattern has two letters.
 func appendYear(dst []byte, year, count int) []byte {
 	if count == 2 {
 		return appendNumber(dst, floorMod(year, 100), 2)

@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// numberMax bounds the numbers of a text; anything larger is no date.
+// numberMax is the largest number of a text. A larger one is not part of a date.
 const numberMax = 999_999_999
 
-// Options are what reading a date depends on besides the text.
+// Options are the inputs of [Format.Parse] besides the text.
 type Options struct {
-	// Location is the time zone of a text that names none. Nil stands for UTC.
+	// Location is the time zone of a text without one. Nil means UTC.
 	Location *time.Location
-	// Now places two-digit years.
+	// Now decides the century of two-digit years.
 	Now time.Time
 }
 
-// Parse reads the beginning of text. The error says which part of the pattern does not fit and where; it never quotes
+// Parse reads the beginning of text. The error says which part of the pattern does not fit and where. It never quotes
 // the text, which is personal data.
 func (f *Format) Parse(text string, o Options) (time.Time, error) {
 	if o.Location == nil {
@@ -37,7 +37,7 @@ func (f *Format) Parse(text string, o Options) (time.Time, error) {
 	return t, nil
 }
 
-// centuryStart is the earliest time that a year of two digits stands for.
+// centuryStart returns the earliest time that a year of two digits can mean.
 func centuryStart(now time.Time) time.Time { return now.AddDate(-80, 0, 0) }
 
 type parser struct {
@@ -46,8 +46,8 @@ type parser struct {
 	format   *Format
 	options  Options
 	calendar calendar
-	// ambiguous says that the two digits of the year are those of the year in which the century of two-digit years
-	// starts, so that the day decides.
+	// ambiguous says that the two digits of the year fit both the first and the last year of the century, so the day
+	// decides.
 	ambiguous bool
 }
 
@@ -64,7 +64,7 @@ func (p *parser) field(f *field) error {
 		p.at++
 	}
 	if f.isName() {
-		p.at = start // Blanks are skipped before numbers and zones only.
+		p.at = start // Only numbers and zones may follow skipped blanks.
 	}
 	if !p.read(f, start) {
 		return fmt.Errorf("at character %d: want %s", p.at+1, strings.Repeat(string(f.letter), f.count))
@@ -72,7 +72,7 @@ func (p *parser) field(f *field) error {
 	return nil
 }
 
-// read reads one field. It starts at start, before the blanks that were skipped.
+// read reads one field. The field starts at start, before the skipped blanks.
 func (p *parser) read(f *field, start int) bool {
 	switch {
 	case f.letter == 'G':
@@ -108,7 +108,7 @@ func (p *parser) readNumber(f *field, start int) bool {
 		p.calendar.set(numbers[f.letter], n)
 	case 'u':
 		if n > 7 {
-			n-- // SimpleDateFormat takes these for days that count from Sunday.
+			n-- // SimpleDateFormat counts these days from Sunday.
 		}
 		p.calendar.set(dayOfWeek, floorMod(n, 7))
 	default:
@@ -117,7 +117,7 @@ func (p *parser) readNumber(f *field, start int) bool {
 	return true
 }
 
-// number reads an integer. Digits that belong to the next field are left to it.
+// number reads an integer. It leaves the digits of the next field.
 func (p *parser) number(f *field, start int) (int, bool) {
 	end := len(p.text)
 	if f.abutting {
@@ -147,7 +147,7 @@ func (p *parser) number(f *field, start int) (int, bool) {
 	return n, true
 }
 
-// yearField returns the field that y and Y set. A week year without a week cannot be meant.
+// yearField returns the field that y and Y set. Nobody means a week year without a week.
 func (p *parser) yearField() int {
 	if p.format.weekYear {
 		return weekYear
@@ -155,7 +155,7 @@ func (p *parser) yearField() int {
 	return year
 }
 
-// fullYear gives a year of exactly two digits its century, where the pattern has no more than two letters.
+// fullYear adds the century to a year of exactly two digits if the pattern has at most two letters.
 func (p *parser) fullYear(f *field, n, begin int) int {
 	digits := strings.Trim(p.text[begin:p.at], "0123456789") == ""
 	if f.count > 2 || p.at-begin != 2 || !digits {
@@ -171,7 +171,8 @@ func (p *parser) fullYear(f *field, n, begin int) int {
 	return n
 }
 
-// name reads one of the names, in full or its first letters, whichever is longer, and sets the field to its number.
+// name reads one of the names, in full or its first short letters, and sets the field to its number. The longest match
+// wins.
 func (p *parser) name(field int, names []string, first, short int) bool {
 	rest := p.text[p.at:]
 	best, length := -1, 0

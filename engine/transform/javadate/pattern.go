@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// PatternMax is the largest number of bytes that a pattern may have.
+// PatternMax is the most bytes of a pattern.
 const PatternMax = 256
 
 // letters are the pattern letters of SimpleDateFormat.
@@ -16,7 +16,7 @@ const letters = "GyYMLwWDdFEuaHkKhmsSzZX"
 type Format struct {
 	pattern string
 	fields  []field
-	// weekYear says that Y is read as the year of a week: a week or a day of the week is given beside it.
+	// weekYear says that Y is read as the year of a week, because the pattern also has a week or a day of the week.
 	weekYear bool
 }
 
@@ -25,8 +25,7 @@ type field struct {
 	letter  byte // 0 for literal text
 	count   int
 	literal string
-	// abutting says that the field is followed by another number without anything between, so that it is read by its
-	// count of digits.
+	// abutting says that another number follows the field directly, so its count of letters is its count of digits.
 	abutting bool
 }
 
@@ -81,7 +80,7 @@ func checkLetter(c byte, count int) error {
 	return nil
 }
 
-// quoted reads literal text from the quote at start; two quotes stand for one.
+// quoted reads literal text from the quote at start. Two quotes mean one.
 func quoted(pattern string, start int) (text string, next int, err error) {
 	if strings.HasPrefix(pattern[start:], "''") {
 		return "'", start + 2, nil
@@ -110,8 +109,8 @@ func (f *Format) literal(text string) {
 	f.fields = append(f.fields, field{literal: text})
 }
 
-// findAbutting marks the numbers that are directly followed by a field. The last number of such a row takes all the
-// digits there are.
+// findAbutting sets abutting on numbers that another field follows directly. The last number of such a row reads all
+// digits.
 func (f *Format) findAbutting() {
 	for i := range f.fields {
 		if i+1 < len(f.fields) && f.fields[i+1].isNumber() {
@@ -120,7 +119,7 @@ func (f *Format) findAbutting() {
 	}
 }
 
-// findWeekYear finds out whether Y can be meant: users write YYYY-MM-dd where they mean yyyy-MM-dd.
+// findWeekYear sets weekYear. Users write YYYY-MM-dd and mean yyyy-MM-dd.
 func (f *Format) findWeekYear() {
 	letter := func(c byte) bool {
 		return slices.ContainsFunc(f.fields, func(field field) bool { return field.letter == c })
@@ -139,7 +138,7 @@ func (f field) isNumber() bool {
 	}
 }
 
-// isName reports whether the field is written as a word.
+// isName reports whether the field is a word.
 func (f field) isName() bool {
 	switch f.letter {
 	case 'G', 'E', 'a':

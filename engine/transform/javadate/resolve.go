@@ -2,7 +2,7 @@ package javadate
 
 import "time"
 
-// The fields that reading a text sets.
+// The fields that a text can set.
 const (
 	era = iota
 	year
@@ -24,14 +24,14 @@ const (
 	fieldCount
 )
 
-// numbers is the field that each pattern letter sets to the number that is read.
+// numbers maps each numeric pattern letter to the field that it sets.
 var numbers = map[byte]int{
 	'M': month, 'L': month, 'w': weekOfYearField, 'W': weekOfMonthField, 'D': dayOfYearField, 'd': dayOfMonth,
 	'F': dayOfWeekInMonth, 'H': hourOfDay, 'k': hourOfDay, 'K': hour, 'h': hour, 'm': minute, 's': second,
 	'S': millisecond,
 }
 
-// calendar holds the fields that were read and their order, because of contradicting fields the last one counts.
+// calendar holds the fields that were read and their order: if fields contradict each other, the last one counts.
 type calendar struct {
 	value [fieldCount]int
 	stamp [fieldCount]int
@@ -52,7 +52,7 @@ func (c *calendar) get(field, missing int) int {
 	return missing
 }
 
-// both returns when the later of two fields was set, 0 unless both were.
+// both returns the position of the later of two fields, or 0 unless both were set.
 func (c *calendar) both(a, b int) int {
 	if !c.isSet(a) || !c.isSet(b) {
 		return 0
@@ -60,7 +60,7 @@ func (c *calendar) both(a, b int) int {
 	return max(c.stamp[a], c.stamp[b])
 }
 
-// time returns the time that the fields stand for. Fields out of their range count on: 30 February is 2 March.
+// time returns the time that the fields mean. Fields out of range count on: 30 February is 2 March.
 func (c *calendar) time(location *time.Location) time.Time {
 	seconds := c.days()*86400 + c.hours()*3600 + c.value[minute]*60 + c.value[second]
 	ms := c.value[millisecond]
@@ -69,7 +69,7 @@ func (c *calendar) time(location *time.Location) time.Time {
 	if c.isSet(zone) {
 		return time.Unix(int64(seconds-c.value[zone]), int64(nanoseconds)).In(location)
 	}
-	// Go and this package count the days alike after the cutover; before it the day is handed over by its number.
+	// Go gets the number of the day, not its date: before the cutover the dates of the two calendars differ.
 	d := time.Unix(int64(seconds), 0).UTC()
 	return time.Date(d.Year(), d.Month(), d.Day(), d.Hour(), d.Minute(), d.Second(), nanoseconds, location)
 }
@@ -85,8 +85,8 @@ func (c *calendar) hours() int {
 	return c.value[hour] + 12*c.value[half]
 }
 
-// days returns the day, in days since 1 January 1970, by the rule of java.util.GregorianCalendar: what was set last
-// of the day of the month, the weeks and the day of the year counts.
+// days returns the day, in days since 1 January 1970. By the rule of java.util.GregorianCalendar, the last one set of
+// the day of the month, the weeks and the day of the year counts.
 func (c *calendar) days() int {
 	if c.stamp[weekYear] > c.stamp[year] {
 		return c.weekDate()
@@ -146,7 +146,7 @@ func (c *calendar) dayBy() int {
 	return best.field
 }
 
-// weekdayInMonth returns the n-th of a weekday in the month; a negative n counts from the end.
+// weekdayInMonth returns the n-th given weekday of the month; a negative n counts from the end.
 func (c *calendar) weekdayInMonth(y int) int {
 	n := c.get(dayOfWeekInMonth, 1)
 	m := c.get(month, 1)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// zoneNames are the names of time zones that z reads and writes, with their offsets in minutes. Of zones with one
-// abbreviation the first is the one that is read.
+// zoneNames are the names of time zones for z, with their offsets in minutes. If several zones share an abbreviation,
+// it reads as the first.
 var zoneNames = [...]struct {
 	short, long string
 	offset      int
@@ -36,7 +36,7 @@ var zoneNames = [...]struct {
 	{"WAT", "West Africa Standard Time", 60}, {"EAT", "East Africa Time", 180},
 }
 
-// zoneName returns the name of the zone that t is in. A zone that has none is written as GMT and its offset.
+// zoneName returns the name of t's zone, or GMT and the offset for a zone without a name.
 func zoneName(t time.Time, long bool) string {
 	short, offset := t.Zone()
 	for i := range zoneNames {
@@ -59,7 +59,7 @@ func zoneName(t time.Time, long bool) string {
 }
 
 // parseZone reads a time zone at the beginning of text: Z, an offset such as +05:30, +0530 or +05, GMT with or without
-// an offset, or a name. The length is 0 when there is none.
+// an offset, or a name. The length is 0 if there is none.
 func parseZone(text string) (offset, length int) {
 	if text == "" {
 		return 0, 0

@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// Budget is the time that regular expressions may take together, [BudgetMax]: that of searching, and of compiling the
-// patterns that are only known then. The first search that is given up takes all that is left, so that nothing that
-// goes on after its error can wait for another. The zero value is a whole one. It is not safe for concurrent use.
+// Budget limits the time of several regular expressions together to [BudgetMax]. It counts searches, and compilations
+// of patterns that are only known at run time. The first search that times out spends the rest, so a caller that goes
+// on after its error cannot wait for another one. The zero value is an unspent budget. It is not safe for concurrent
+// use.
 type Budget struct{ spent time.Duration }
 
 // Compile is [Compile], within the budget.
@@ -19,7 +20,7 @@ func (b *Budget) Compile(pattern string) (compiled *Regexp, err error) {
 	return compiled, err
 }
 
-// run does work, which may ask meanwhile whether it is still within the budget.
+// run does work, which can call within to ask whether it is still within the budget.
 func (b *Budget) run(work func(within func() error) error) error {
 	if b == nil {
 		b = new(Budget)

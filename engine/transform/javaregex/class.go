@@ -7,21 +7,21 @@ import (
 	"unicode/utf8"
 )
 
-// horizontal and vertical are the blanks of \h and \v.
+// horizontal and vertical are the characters of \h and \v.
 const (
 	horizontal = `\u0020\u0009\u00A0\u1680\u180E\u2000-\u200A\u202F\u205F\u3000`
 	vertical   = `\u000A-\u000D\u0085\u2028\u2029`
 )
 
-// predefined are the classes of one letter, in ASCII as Java has them.
+// predefined are the classes of one letter. As in Java, they are ASCII.
 var predefined = map[byte]string{
 	'd': `0-9`, 'w': `a-zA-Z0-9_`, 's': `\u0009-\u000D\u0020`, 'h': horizontal, 'v': vertical,
 }
 
-// predefinedUnicode are those that the flag U widens.
+// predefinedUnicode are the predefined classes under the flag U.
 var predefinedUnicode = map[byte]string{'d': `\p{Nd}`, 'w': `\p{L}\p{M}\p{Nd}\p{Pc}`, 's': `\s`}
 
-// properties are the names that Java has for \p and regexp2 does not.
+// properties are the names for \p that Java has and regexp2 does not have.
 var properties = map[string]string{
 	"Lower": `a-z`, "Upper": `A-Z`, "ASCII": `\u0000-\u007F`, "Alpha": `a-zA-Z`, "Digit": `0-9`, "Alnum": `a-zA-Z0-9`,
 	"Punct": `\u0021-\u002F\u003A-\u0040\u005B-\u0060\u007B-\u007E`, "Graph": `\u0021-\u007E`, "Print": `\u0020-\u007E`,
@@ -34,7 +34,8 @@ var properties = map[string]string{
 	"LC": `\p{Lu}\p{Ll}\p{Lt}`, "LD": `\p{L}\p{Nd}`, "all": "\u0000-\U0010FFFF",
 }
 
-// blocks are the blocks of Unicode that names are cleaned by, without blanks, hyphens and underscores in lower case.
+// blocks are the Unicode blocks that are used to clean names. The keys are in lower case, without blanks, hyphens and
+// underscores.
 var blocks = map[string]string{
 	"basiclatin": `\u0000-\u007F`, "latin1supplement": `\u0080-\u00FF`, "latinextendeda": `\u0100-\u017F`,
 	"latinextendedb": `\u0180-\u024F`, "ipaextensions": `\u0250-\u02AF`, "spacingmodifierletters": `\u02B0-\u02FF`,
@@ -45,14 +46,14 @@ var blocks = map[string]string{
 	"katakana": `\u30A0-\u30FF`, "cjkunifiedideographs": `\u4E00-\u9FFF`, "hangulsyllables": `\uAC00-\uD7AF`,
 }
 
-// class reads a class between brackets and writes it as an expression of one character.
+// class reads a class in brackets and returns it as an expression for one character.
 func (t *translator) class() (string, error) {
 	t.at++ // [
 	negated := strings.HasPrefix(t.pattern[t.at:], "^")
 	if negated {
 		t.at++
 	}
-	var all []string // what is intersected
+	var all []string // operands of the intersection
 	for {
 		part, closed, err := t.union()
 		if err != nil {
@@ -137,7 +138,7 @@ func (t *translator) union() (text string, closed bool, err error) {
 	}
 }
 
-// nested reads a class in a class.
+// nested reads a class inside a class.
 func (t *translator) nested() (string, error) {
 	t.open = append(t.open, 0)
 	defer func() { t.open = t.open[:len(t.open)-1] }()
@@ -157,8 +158,8 @@ func join(simple string, nested []string) string {
 	return "(?:" + strings.Join(nested, "|") + ")"
 }
 
-// member reads one character of a class, a range of them, or a predefined class. A class that is what another one
-// leaves out is a class of its own.
+// member reads one character of a class, a range, or a predefined class. The complement of a class is a class of its
+// own.
 func (t *translator) member() (text string, own bool, err error) {
 	set, low, err := t.classCharacter()
 	if err != nil || set.text != "" {
@@ -184,8 +185,8 @@ func (t *translator) member() (text string, own bool, err error) {
 	return quote(low) + "-" + quote(high), false, nil
 }
 
-// set is what an escape stands for: the inside of a class, or what that leaves out. Its text is empty when the escape
-// stands for one character.
+// set is the meaning of an escape: the inside of a class, or its complement. The text is empty if the escape means one
+// character.
 type set struct {
 	text    string
 	negated bool
@@ -208,7 +209,7 @@ func (t *translator) classCharacter() (set, rune, error) {
 	return set{}, r, nil
 }
 
-// characters reads an escape that stands for one character, or for a set of them.
+// characters reads an escape that means one character or a set of characters.
 func (t *translator) characters() (set, rune, error) {
 	rest := t.pattern[t.at+1:]
 	if rest == "" {
@@ -282,7 +283,7 @@ func (t *translator) property() (set, error) {
 	return set{text, negated}, nil
 }
 
-// property returns the inside of a class for a name, "" when there is none.
+// property returns the inside of a class for a name, or "" if there is none.
 func property(name string) string {
 	if set := properties[name]; set != "" {
 		return set

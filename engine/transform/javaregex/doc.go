@@ -1,16 +1,16 @@
-// Package javaregex has the regular expressions of java.util.regex, in which transforms are written:
+// Package javaregex has the regular expressions of java.util.regex, which transforms use:
 //
 //	re, err := javaregex.Compile(`(?<first>\w+)\s+(\w+)`)
 //	r, err := re.Replacement(`$2, ${first}`)
-//	text, err := r.ReplaceAll("Ann Baker", limit)
+//	text, err := r.ReplaceAll("Ann Baker", limit, nil)
 //
-// It translates the pattern for github.com/dlclark/regexp2, which has the look-around and back references that Go's own
-// package leaves out. Covered are the constructs of [Pattern] as of Java 17: quoting by \Q and \E, the predefined,
+// It translates a pattern for github.com/dlclark/regexp2, which has the look-around and back references that Go's own
+// package does not have. It supports the constructs of [Pattern] as of Java 17: quoting with \Q and \E, the predefined,
 // POSIX and Unicode classes, unions and intersections of classes, possessive quantifiers, named groups, inline flags.
-// Not covered are \X, \N and the canonical equivalence flag: they are refused. Texts are taken as code points.
+// It refuses \X, \N and the canonical equivalence flag, which it does not support. Texts are sequences of code points.
 //
-// Such expressions can take exponential time, so a match that takes longer than [Timeout] is given up with an error.
-// The package is otherwise pure. What it compiles may be used by many goroutines at once.
+// Such expressions can take exponential time, so a search fails after [Timeout]. A [Budget] limits several searches
+// together. The package is otherwise pure. Many goroutines may use a compiled [Regexp].
 //
 // [Pattern]: https://docs.oracle.com/en/java/javase/17/docs/api/java.base/java/util/regex/Pattern.html
 package javaregex

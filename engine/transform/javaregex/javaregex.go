@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	// PatternMax is the largest number of bytes that a pattern may have.
+	// PatternMax is the most bytes of a pattern.
 	PatternMax = 4096
-	// Timeout is how long one search may take. The clock that it is read from ticks every 100 ms.
+	// Timeout is the longest time of one search. Its clock ticks every 100 ms.
 	Timeout = 250 * time.Millisecond
-	// BudgetMax is how long everything may take together that shares a [Budget].
+	// BudgetMax is the longest time of everything together that shares a [Budget].
 	BudgetMax = time.Second
 )
 
@@ -32,7 +32,7 @@ var (
 // Regexp is a compiled pattern.
 type Regexp struct {
 	pattern string
-	// literal is what the pattern stands for when it has no operator.
+	// literal is the text that a pattern without operators matches.
 	literal   string
 	isLiteral bool
 	re        *regexp2.Regexp
@@ -57,7 +57,7 @@ func Compile(pattern string) (*Regexp, error) {
 	}
 	re, err := regexp2.Compile(t.out.String(), regexp2.None)
 	if err != nil {
-		// Its text quotes the translated pattern, which nobody wrote.
+		// The error quotes the translated pattern, which the user did not write.
 		_, reason, _ := strings.Cut(err.Error(), ": ")
 		return nil, fmt.Errorf("the pattern is malformed: %s", strings.SplitN(reason, " in `", 2)[0])
 	}
@@ -68,14 +68,14 @@ func Compile(pattern string) (*Regexp, error) {
 // String returns the pattern.
 func (r *Regexp) String() string { return r.pattern }
 
-// Matches reports whether the whole text matches. It takes its time from the budget, as all searches do; nil stands
-// for one of its own.
+// Matches reports whether the whole text matches. Like all searches, it spends time of the budget; nil means a budget
+// of its own.
 func (r *Regexp) Matches(text string, budget *Budget) (matches bool, err error) {
 	if r.isLiteral {
 		return text == r.literal, nil
 	}
 	err = budget.run(func(func() error) error {
-		// The first alternative that matches need not be the one that reaches the end, so the pattern is anchored.
+		// Anchor the pattern: the first alternative that matches need not reach the end.
 		anchored, err := regexp2.Compile(`\A(?:`+r.re.String()+`)\z`, regexp2.None)
 		if err != nil {
 			return errors.New("the pattern is too large to be matched as a whole")
@@ -87,8 +87,8 @@ func (r *Regexp) Matches(text string, budget *Budget) (matches bool, err error) 
 	return matches, err
 }
 
-// Split splits text around the matches, as String.split does: empty texts at the end fall away, and so does one at the
-// start that a match of no characters makes. It gives at most limit parts, the rest being dropped.
+// Split splits text around the matches, as String.split does: it drops empty texts at the end, and an empty text at the
+// start that comes from an empty match. It returns at most limit parts and drops the rest.
 func (r *Regexp) Split(text string, limit int, budget *Budget) ([]string, error) {
 	var parts []string
 	if r.isLiteral {
@@ -121,7 +121,7 @@ func (r *Regexp) Split(text string, limit int, budget *Budget) ([]string, error)
 	return parts[:min(len(parts), limit)], nil
 }
 
-// each calls found with every match. The time-out of regexp2 begins again with each of them.
+// each calls found with every match. The time-out of regexp2 begins again with each match.
 func (r *Regexp) each(runes []rune, budget *Budget, found func(*regexp2.Match) error) error {
 	return budget.run(func(within func() error) error {
 		m, err := r.re.FindRunesMatch(runes)
@@ -138,7 +138,7 @@ func (r *Regexp) each(runes []rune, budget *Budget, found func(*regexp2.Match) e
 	})
 }
 
-// searchError replaces the error of regexp2, which quotes the text: that is personal data.
+// searchError replaces the error of regexp2, which quotes the text, and so personal data.
 func searchError(err error) error {
 	if err == nil {
 		return nil

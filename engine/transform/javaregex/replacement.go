@@ -9,7 +9,7 @@ import (
 	"github.com/dlclark/regexp2"
 )
 
-// Replacement is what the matches of an expression are replaced by.
+// Replacement replaces the matches of an expression.
 type Replacement struct {
 	regexp *Regexp
 	parts  []part
@@ -18,14 +18,14 @@ type Replacement struct {
 // errEnough ends a search after the first match.
 var errEnough = errors.New("enough")
 
-// part is literal text, or the text of a group.
+// part is literal text or a reference to a group.
 type part struct {
 	literal string
 	group   int // -1 for literal text
 }
 
-// Replacement reads a replacement, as Matcher.appendReplacement does: $1 and ${name} stand for groups, and a backslash
-// takes the meaning from the character after it.
+// Replacement reads a replacement, as Matcher.appendReplacement does: $1 and ${name} mean groups, and the character
+// after a backslash means itself.
 func (r *Regexp) Replacement(text string) (*Replacement, error) {
 	result := &Replacement{regexp: r}
 	for i := 0; i < len(text); {
@@ -61,7 +61,7 @@ func (p *Replacement) literal(text string) {
 	p.parts = append(p.parts, part{literal: text, group: -1})
 }
 
-// group reads the group that a $ names: its name between braces, or as many digits as there are groups for.
+// group reads the group after a $: a name in braces, or as many digits as make the number of an existing group.
 func (r *Regexp) group(text string) (group, size int, err error) {
 	if strings.HasPrefix(text, "{") {
 		name, _, closed := strings.Cut(text[1:], "}")
@@ -140,7 +140,7 @@ func (p *Replacement) replace(text string, limit int, first bool, budget *Budget
 	return b.String(), nil
 }
 
-// replaceLiteral is ReplaceAll for a pattern without operators, whose only group is the whole match.
+// replaceLiteral replaces matches of a pattern without operators. Its only group is the whole match.
 func (p *Replacement) replaceLiteral(text string, limit int, first bool) (string, error) {
 	n := strings.Count(text, p.regexp.literal)
 	if first {

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// depthMax is how deep groups may be nested. regexp2 recurses.
+// depthMax is the deepest nesting of groups. regexp2 recurses.
 const depthMax = 100
 
 // translator rewrites a pattern of java.util.regex for regexp2.
@@ -17,13 +17,13 @@ type translator struct {
 	out     strings.Builder
 	groups  int
 	names   map[string]int
-	// open holds where in out each open group begins.
+	// open holds the offset in out of each open group.
 	open []int
-	// atom is where in out the last atom begins, which a quantifier repeats; -1 when there is none.
+	// atom is the offset in out of the last atom, which a quantifier repeats; -1 if there is none.
 	atom int
-	// unicode says that \w, \d, \s and \b mean Unicode's letters, digits and blanks: the flag U.
+	// unicode is the flag U: \w, \d, \s and \b mean Unicode's letters, digits and white space.
 	unicode bool
-	// dotAll says that a dot matches line ends: the flag s.
+	// dotAll is the flag s: a dot matches line ends.
 	dotAll bool
 }
 
@@ -126,7 +126,7 @@ func (t *translator) quantifier(text string) error {
 	default:
 		t.out.WriteString(text)
 	}
-	// Java allows no second quantifier after the first; the atom is used up.
+	// Java allows no second quantifier, so the atom is used up.
 	t.atom = -1
 	return nil
 }
@@ -142,7 +142,7 @@ func (t *translator) closeGroup() error {
 	return nil
 }
 
-// group reads the beginning of a group. Named groups become numbered ones: regexp2 counts the two apart, Java does not.
+// group reads the beginning of a group. Named groups become numbered ones: unlike Java, regexp2 counts the two apart.
 func (t *translator) group() error {
 	if len(t.open) == depthMax {
 		return t.fail("groups are nested deeper than %d", depthMax)
@@ -215,7 +215,7 @@ func (t *translator) flags(begin func(java, out string)) error {
 			t.dotAll = on
 		case 'U':
 			t.unicode = on
-		case 'u', 'd': // Letters are always compared as Unicode's. Unix line ends only are a narrower kind of ours.
+		case 'u', 'd': // Comparison of letters is always Unicode's. Unix line ends are a subset of ours.
 		default:
 			return t.fail("(?%s is no flag: flags are i, m, s, x, u, d, U", flags)
 		}
@@ -234,7 +234,7 @@ func (t *translator) flags(begin func(java, out string)) error {
 	return nil
 }
 
-// escape reads what a backslash begins outside of a class.
+// escape reads an escape outside of a class.
 func (t *translator) escape() error {
 	rest := t.pattern[t.at+1:]
 	if rest == "" {
@@ -266,7 +266,7 @@ func (t *translator) escape() error {
 		return nil
 	case strings.IndexByte("bBAGZz", c) >= 0:
 		t.at += 2
-		t.emit(`\` + string(c)) // Words consist of the letters and digits of any script here.
+		t.emit(`\` + string(c)) // Here words consist of letters and digits of any script.
 		return nil
 	case c == 'R':
 		t.at += 2
@@ -285,7 +285,7 @@ func (t *translator) escape() error {
 	return nil
 }
 
-// backReference reads as many digits as there are groups for.
+// backReference reads as many digits as make the number of an existing group.
 func (t *translator) backReference(rest string) error {
 	group, size := int(rest[0]-'0'), 1
 	for size < len(rest) && rest[size] >= '0' && rest[size] <= '9' && group*10+int(rest[size]-'0') <= t.groups {
@@ -300,7 +300,7 @@ func (t *translator) backReference(rest string) error {
 	return nil
 }
 
-// quote writes one character so that it stands for itself, inside a class and outside.
+// quote returns an expression for one literal character, valid inside and outside of a class.
 func quote(r rune) string {
 	switch {
 	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r > 0xFFFF:

@@ -1,16 +1,18 @@
-// Package objectfilter reads the filter strings that choose accounts in transforms, those of SailPoint's Filter class:
+// Package objectfilter reads filter strings in the syntax of SailPoint's Filter class. Transforms choose accounts with
+// them:
 //
 //	f, err := objectfilter.Parse(`!(name.startsWith("*DELETED*")) && (dept == "Sales" || groups.containsAll({"a"}))`)
 //	if f.Match(account.Get) { ... }
 //
-// There are the comparisons == != < <= > >=, the methods startsWith, endsWith, contains, containsAll, containsAny, in,
-// isNull, notNull and isEmpty, the operators && || ! and parentheses. Texts stand between double quotes, or single
-// ones; i"text" ignores case, and so do the methods that end in IgnoreCase. Numbers are compared as numbers where both
-// sides are. A list satisfies a comparison when one of its elements does; != and ! are the opposite of what follows
-// them. A property that an account does not have is null, and satisfies nothing but isNull, isEmpty, == null and
-// opposites.
+// The language has the comparisons == != < <= > >=, the methods startsWith, endsWith, contains, containsAll,
+// containsAny, in, isNull, notNull and isEmpty, the operators && || ! and parentheses. Texts are in double or single
+// quotes. i"text" ignores case, and so do the methods that end in IgnoreCase.
 //
-// The package is pure, and a parsed [Filter] may be used by many goroutines at once.
+// If both sides are numbers, they are compared as numbers. A comparison is true for a list if it is true for one of the
+// elements. != and ! negate what follows them. A property that an account does not have is null: isNull, isEmpty and
+// == null are true for it, and so are negations; everything else is false.
+//
+// The package is pure, and many goroutines may use a parsed [Filter].
 package objectfilter
 
 import (
@@ -26,11 +28,11 @@ type Filter struct {
 	properties []string
 }
 
-// Match reports whether the filter holds for an object whose properties get returns.
+// Match reports whether the filter is true for an object. The function get returns its properties.
 func (f *Filter) Match(get func(property string) attribute.Value) bool { return f.root.match(get) }
 
-// Properties returns the names of the properties that the filter reads, each as often as it does. The result must not
-// be changed.
+// Properties returns the names of the properties that the filter reads. A name may occur several times. Do not change
+// the result.
 func (f *Filter) Properties() []string { return f.properties }
 
 type condition interface {
@@ -138,7 +140,7 @@ func (l literal) compare(operator, s string) bool {
 	}
 }
 
-// parseNumber reads a decimal number, nil when s is none.
+// parseNumber reads a decimal number. It returns nil if s is not one.
 func parseNumber(s string) *big.Rat {
 	digits := strings.TrimPrefix(s, "-")
 	if digits == "" || len(digits) > 30 || strings.Trim(digits, "0123456789.") != "" || strings.Count(digits,

@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	// TextMax is the largest number of bytes that a filter may have.
+	// TextMax is the most bytes of a filter.
 	TextMax = 4096
-	// DepthMax is how deep conditions may be nested.
+	// DepthMax is the deepest nesting of conditions.
 	DepthMax = 64
 )
 
-// Error says where a filter is wrong.
+// Error is a mistake in a filter and its place.
 type Error struct {
 	Pos int // the character, from 1
 	Msg string
@@ -60,7 +60,7 @@ func (p *parser) blanks() {
 	}
 }
 
-// take reads a token if it is next.
+// take consumes a token if it is next.
 func (p *parser) take(token string) bool {
 	p.blanks()
 	if !strings.HasPrefix(p.text[p.at:], token) {
@@ -147,7 +147,7 @@ func (p *parser) comparison() (condition, error) {
 	return nil, p.fail("a comparison or a method is expected after %s", name)
 }
 
-// cutLast separates the name of a method from that of the property before it.
+// cutLast separates the name of a method from the property before it.
 func cutLast(name string) (property, method string, ok bool) {
 	dot := strings.LastIndexByte(name, '.')
 	if dot <= 0 {
@@ -161,7 +161,7 @@ func isName(c byte) bool {
 		strings.IndexByte("_-.$", c) >= 0
 }
 
-// methods are the methods, with how many literals each takes: one, none, or a list.
+// methods maps each method to the literals that it takes: one, none, or a list.
 var methods = map[string]byte{
 	"startsWith": '1', "endsWith": '1', "contains": '1', "startsWithIgnoreCase": '1', "endsWithIgnoreCase": '1',
 	"containsIgnoreCase": '1', "equals": '1', "equalsIgnoreCase": '1', "isNull": '0', "notNull": '0', "isNotNull": '0',
@@ -261,7 +261,7 @@ func (p *parser) literal() (literal, error) {
 	return l, nil
 }
 
-// quoted reads a text. A backslash takes the meaning from the character after it.
+// quoted reads a text. The character after a backslash means itself.
 func (p *parser) quoted() (literal, error) {
 	start, quote := p.at, p.text[p.at]
 	var b strings.Builder

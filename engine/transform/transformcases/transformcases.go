@@ -1,13 +1,17 @@
-// Package transformcases reads and runs files of transform cases: one JSON object a line, with a transform and what it
-// should give for which input.
+// Package transformcases reads and runs files of transform cases. Each line is a JSON object with a transform, and with
+// inputs and the wanted results:
 //
 //	{"transform": {"type": "lower"}, "cases": [{"input": "ABC", "output": "abc"}]}
 //
-// A case gives the transform's input, the attributes of the identity, accounts by source (an object of attributes, or a
-// list of them), now, the time zone, and the values of saved transforms as references. It wants output, exactly;
-// sample_output, of the same length and kinds of characters; or candidates_in_order, the names that usernameGenerator
-// tries, where "..." stands for some. output_corrected overrules output. Instead of a transform there may be a field of
-// an account policy or a mapping of an identity profile around one. A line without cases is only compiled.
+// A case can have the input, the attributes of the identity, accounts by source (an object of attributes, or a list of
+// such objects), now, the time zone, and the values of saved transforms as references.
+//
+// It wants one of three results. With output, the value must be equal. With sample_output, it must have the same length
+// and kinds of characters. With candidates_in_order, usernameGenerator must try these names; "..." stands for any
+// number of names. If a case has output_corrected, it replaces output.
+//
+// The transform may be inside a field of an account policy or a mapping of an identity profile. A line without cases is
+// only compiled.
 package transformcases
 
 import (
@@ -27,7 +31,7 @@ import (
 	"github.com/muster-engine/muster/engine/transform"
 )
 
-// lineMax is the longest line of a file, in bytes.
+// lineMax is the most bytes of a line.
 const lineMax = 1 << 20
 
 // Line is one line of a file.
@@ -41,7 +45,7 @@ type Line struct {
 	Note      string          `json:"note"`
 }
 
-// Case is what a transform should do with an input.
+// Case is an input of a transform and the wanted result.
 type Case struct {
 	Input           json.RawMessage            `json:"input"`
 	Identity        attribute.Set              `json:"identity"`
@@ -56,20 +60,20 @@ type Case struct {
 	Candidates      []string                   `json:"candidates_in_order"`
 }
 
-// Settings are what a run needs beside a file. The host's clock and random source are handed in.
+// Settings are the inputs of a run besides the file, such as a clock and a random source.
 type Settings struct {
-	Now    time.Time // of the cases that give none
+	Now    time.Time // for cases without one
 	Random io.Reader
 }
 
 // Result is the outcome of one case, or of compiling the transform of a line without cases.
 type Result struct {
 	Line *Line
-	Case int   // from 0; -1 where the line has no cases
-	Err  error // nil where it passed
+	Case int   // from 0; -1 if the line has no cases
+	Err  error // nil if it passed
 }
 
-// Run runs all cases of a file and reports each. The error is one of reading the file.
+// Run runs all cases of a file and reports each. It returns an error only if it cannot read the file.
 func Run(file io.Reader, s Settings, report func(Result)) error {
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, lineMax)
@@ -105,7 +109,7 @@ func Compile(document []byte, library transform.Library) (*transform.Transform, 
 		Transform  json.RawMessage `json:"transform"`
 		Definition json.RawMessage `json:"transformDefinition"`
 	}
-	// What is no object fails below, which says so better.
+	// A text that is not an object fails below, with a better message.
 	if err := json.Unmarshal(document, &around); err != nil {
 		return transform.Compile(document, library)
 	}
@@ -133,7 +137,7 @@ func Compile(document []byte, library transform.Library) (*transform.Transform, 
 	return transform.Compile(document, library)
 }
 
-// library has the saved transforms of a case: each gives its value.
+// library has the saved transforms of a case. Each returns a fixed value.
 type library map[string]json.RawMessage
 
 // Transform implements [transform.Library].
@@ -215,8 +219,8 @@ func ParseTime(text string) (time.Time, error) {
 	return t, nil
 }
 
-// Accounts makes accounts of objects of their attributes by source; a source may have a list of them. The first account
-// of a source was created first.
+// Accounts makes accounts from their attributes. The map has an object of attributes, or a list of objects, for each
+// source. The first account of a source is the oldest.
 func Accounts(bySource map[string]json.RawMessage) ([]transform.Account, error) {
 	var accounts []transform.Account
 	for source, document := range bySource {
@@ -253,7 +257,7 @@ func Accounts(bySource map[string]json.RawMessage) ([]transform.Account, error) 
 	return accounts, nil
 }
 
-// check compares a value with what the case wants.
+// check compares a value with the wanted one.
 func (c *Case) check(got attribute.Value) error {
 	want, sample := c.Output, false
 	switch {
@@ -294,7 +298,7 @@ func alike(a, b string) bool {
 	return utf8.RuneCountInString(a) == utf8.RuneCountInString(b) && kinds(a) == kinds(b)
 }
 
-// candidates checks the names that are tried when all are taken.
+// candidates checks the names that are tried if all are taken.
 func (c *Case) candidates(t *transform.Transform, in *transform.Input) error {
 	var tried []string
 	in.Taken = func(name string, _ bool) (bool, error) {

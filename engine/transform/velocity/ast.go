@@ -11,12 +11,12 @@ type expression interface {
 }
 
 type (
-	// text is what is written as it is.
+	// text is literal text.
 	text string
 
 	// reference is $name with its accessors.
 	reference struct {
-		source    string // as it is written
+		source    string // as written
 		name      string
 		accessors []accessor
 		quiet     bool
@@ -53,7 +53,7 @@ type (
 
 	literal struct{ v any }
 
-	// quoted is a text in double quotes with references in it.
+	// quoted is a text in double quotes, which contains references.
 	quoted struct{ body []node }
 
 	list struct{ items []expression }

@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// directive reads what a # begins: a directive, a comment, or text. For the directives that end a block it returns
-// their name.
+// directive reads from a #: a directive, a comment, or text. It returns the name of a directive that ends a block.
 func (p *parser) directive() (found node, end string, err error) {
 	rest := p.rest()
 	switch {
@@ -62,13 +61,13 @@ func (p *parser) directive() (found node, end string, err error) {
 	return found, "", err
 }
 
-// directiveName returns the directive at the beginning of text, bare or between braces, and its length with the #.
+// directiveName returns the directive at the beginning of source, bare or in braces, and its length including the #.
 func directiveName(source string) (name string, size int) {
 	for _, name := range []string{"elseif", "else", "end", "if", "foreach", "set", "break"} {
 		if strings.HasPrefix(source[1:], "{"+name+"}") {
 			return name, len(name) + 3
 		}
-		// Velocity reads #endof as #end and "of": texts such as #{else}... need no blank.
+		// Velocity reads #endof as #end and "of", so no blank is needed.
 		if strings.HasPrefix(source[1:], name) {
 			after := source[1+len(name):]
 			if (name == "if" || name == "elseif" || name == "foreach" || name == "set") &&
@@ -81,7 +80,7 @@ func directiveName(source string) (name string, size int) {
 	return "", 0
 }
 
-// line takes the rest of a line that a directive from start to here has for itself, with the line's end.
+// line skips the rest of the line, including its end, if the directive from start to here is alone on it.
 func (p *parser) line(start int) {
 	before := strings.TrimRight(p.source[:start], " \t")
 	if before != "" && !strings.HasSuffix(before, "\n") {
@@ -94,7 +93,7 @@ func (p *parser) line(start int) {
 	}
 }
 
-// indent takes the blanks away that stand before a directive at start that is alone on its line.
+// indent removes the blanks before a directive at start that is alone on its line.
 func (p *parser) indent(nodes []node, start int) []node {
 	if n := len(nodes); n > 0 && slices.Contains(p.alone, start) {
 		if last, ok := nodes[n-1].(text); ok {

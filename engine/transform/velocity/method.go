@@ -101,8 +101,8 @@ func count(name string, arguments []any, least, most int) error {
 	return nil
 }
 
-// textMethods are the methods of java.lang.String that templates call, with the arguments they take: t for text, n for
-// a number, ? before those that may be left out.
+// textMethods maps the methods of java.lang.String that templates call to their arguments: t is a text, n a number, and
+// arguments after ? are optional.
 var textMethods = map[string]string{
 	"length": "", "isEmpty": "", "isBlank": "", "toLowerCase": "", "toUpperCase": "", "trim": "", "strip": "",
 	"toString": "", "intern": "", "capitalize": "", "substring": "n?n", "charAt": "n", "indexOf": "t?n",
@@ -136,7 +136,7 @@ func (r *renderer) textMethod(s, name string, arguments []any, isCall bool) (any
 	return result, true, err
 }
 
-// read takes the arguments apart by the signature.
+// read checks the arguments against the signature and converts them.
 func read(name, signature string, arguments []any) (texts []string, numbers []int64, err error) {
 	required, _, _ := strings.Cut(signature, "?")
 	all := strings.Replace(signature, "?", "", 1)
@@ -281,7 +281,7 @@ func indexFrom(s, wanted string, from []int64) int64 {
 	return -1
 }
 
-// runeIndex turns an index of bytes into one of code points.
+// runeIndex converts a byte index to a code point index.
 func runeIndex(s string, at int) int64 {
 	if at < 0 {
 		return -1

@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// TextMax is the largest number of bytes that a template may have.
+	// TextMax is the most bytes of a template.
 	TextMax = 64 << 10
-	// DepthMax is how deep directives, expressions and calls may be nested.
+	// DepthMax is the deepest nesting of directives, expressions and calls.
 	DepthMax = 50
 )
 
@@ -21,7 +21,7 @@ type Template struct {
 	names  []string
 }
 
-// Error says where a template is wrong.
+// Error is a mistake in a template and its place.
 type Error struct {
 	Pos int // the character, from 1
 	Msg string
@@ -47,11 +47,11 @@ func Parse(source string) (*Template, error) {
 	return &Template{source: source, nodes: nodes, names: p.names}, nil
 }
 
-// Names returns the names of the variables that the template reads, each once, those it sets itself too. The result
-// must not be changed.
+// Names returns the names of the variables that the template reads, each once, including those that it sets itself. Do
+// not change the result.
 func (t *Template) Names() []string { return t.names }
 
-// Literal returns the text of a template in which nothing varies.
+// Literal returns the text of a constant template.
 func (t *Template) Literal() (string, bool) {
 	switch len(t.nodes) {
 	case 0:
@@ -73,7 +73,7 @@ type parser struct {
 	depth  int
 	loops  int
 	names  []string
-	alone  []int // where the directives begin that have a line for themselves
+	alone  []int // offsets of directives that are alone on their lines
 }
 
 func (p *parser) fail(format string, arguments ...any) error {
@@ -92,8 +92,7 @@ func (p *parser) enter() error {
 
 func (p *parser) leave() { p.depth-- }
 
-// block reads nodes up to the directive that ends them, whose name it returns: else, elseif or end. It stands behind
-// that name then.
+// block reads nodes up to else, elseif or end. It returns that name and stops behind it.
 func (p *parser) block() (nodes []node, end string, err error) {
 	if err := p.enter(); err != nil {
 		return nil, "", err
@@ -131,7 +130,7 @@ func (p *parser) block() (nodes []node, end string, err error) {
 	return nodes, "", nil
 }
 
-// appendNode appends a node; texts that follow each other become one.
+// appendNode appends a node. It joins adjacent texts.
 func appendNode(nodes []node, n node) []node {
 	if added, ok := n.(text); ok && len(nodes) > 0 {
 		if last, ok := nodes[len(nodes)-1].(text); ok {
@@ -142,7 +141,7 @@ func appendNode(nodes []node, n node) []node {
 	return append(nodes, n)
 }
 
-// backslash reads \$ and \#, which stand for the characters.
+// backslash reads \$ and \#, which mean the characters themselves.
 func (p *parser) backslash(nodes []node) []node {
 	rest := p.rest()
 	if len(rest) > 1 && (rest[1] == '$' || rest[1] == '#') {
@@ -153,7 +152,7 @@ func (p *parser) backslash(nodes []node) []node {
 	return appendNode(nodes, text(`\`))
 }
 
-// appendReference reads a reference, or a dollar sign that begins none.
+// appendReference reads a reference, or a dollar sign without one.
 func (p *parser) appendReference(nodes []node) ([]node, error) {
 	ref, err := p.reference()
 	if err != nil {
@@ -166,7 +165,7 @@ func (p *parser) appendReference(nodes []node) ([]node, error) {
 	return append(nodes, ref), nil
 }
 
-// reference reads a reference. It returns nil and stays where it is when there is none.
+// reference reads a reference. If there is none, it returns nil and does not advance.
 func (p *parser) reference() (*reference, error) {
 	start := p.at
 	ref := &reference{}
@@ -207,7 +206,7 @@ func (p *parser) note(name string) {
 	p.names = append(p.names, name)
 }
 
-// name reads a name. A hyphen belongs to it only between braces.
+// name reads a name. It may have a hyphen only inside braces.
 func (p *parser) name(hyphen bool) string {
 	start := p.at
 	for p.at < len(p.source) {
@@ -229,7 +228,7 @@ func (p *parser) accessors(ref *reference) error {
 			before := p.at
 			p.at++
 			name := p.name(false)
-			if name == "" { // the full stop ends a sentence
+			if name == "" { // a full stop
 				p.at = before
 				return nil
 			}
@@ -263,7 +262,7 @@ func (p *parser) accessors(ref *reference) error {
 	}
 }
 
-// expressions reads expressions separated by commas, up to the closing character.
+// expressions reads a comma-separated list up to the closing character.
 func (p *parser) expressions(closing string) ([]expression, error) {
 	if err := p.enter(); err != nil {
 		return nil, err
@@ -281,7 +280,7 @@ func (p *parser) expressions(closing string) ([]expression, error) {
 	return p.following(first, closing)
 }
 
-// following reads the expressions behind the first one, up to the closing character.
+// following reads the rest of a list whose first expression is read, up to the closing character.
 func (p *parser) following(first expression, closing string) ([]expression, error) {
 	all := []expression{first}
 	for {
@@ -313,7 +312,7 @@ func (p *parser) expect(token string) error {
 	return nil
 }
 
-// operators are the binary operators, the loosest first; a word stands for the operator after it.
+// operators are the binary operators; the first bind least. A word is another spelling of the operator after it.
 var operators = [][]struct{ spelling, operator string }{
 	{{"||", "||"}, {"or", "||"}},
 	{{"&&", "&&"}, {"and", "&&"}},
@@ -385,7 +384,7 @@ func (p *parser) unary() (expression, error) {
 	return p.primary()
 }
 
-// word reads a word if it is there.
+// word consumes a word if it is next.
 func (p *parser) word(word string) bool {
 	rest := p.rest()
 	if !strings.HasPrefix(rest, word) || len(rest) > len(word) && isNamePart(rest[len(word)]) {
@@ -456,7 +455,7 @@ func (p *parser) number() (expression, error) {
 	return literal{n}, nil
 }
 
-// quoted reads a text. Between double quotes it is a template. A quote in it is doubled.
+// quoted reads a text. In double quotes it is a template. A doubled quote means one quote.
 func (p *parser) quoted(quote byte) (expression, error) {
 	start := p.at
 	p.at++
@@ -494,8 +493,8 @@ func (p *parser) quoted(quote byte) (expression, error) {
 	return &quoted{nodes}, nil
 }
 
-// list reads [a, b] or [1..3]. What it begins with is read once: to read it again for each of the two would double the
-// time with each list in a list.
+// list reads [a, b] or [1..3]. It reads the first expression only once: reading it again for the second form would
+// double the time with each level of nesting.
 func (p *parser) list() (expression, error) {
 	p.at++
 	if err := p.enter(); err != nil {

@@ -11,14 +11,14 @@ import (
 	"github.com/muster-engine/muster/engine/transform/javaregex"
 )
 
-// The limits of renderings. Steps are nodes that are rendered, expressions that are evaluated, elements of the lists
-// that these read, and every hundred bytes of the texts.
+// The limits of renderings. Each rendered node, each evaluated expression, each element of a list that is read, and
+// every hundred bytes of text count as a step.
 const (
-	// StepsMax is how many steps one rendering may take.
+	// StepsMax is the most steps of one rendering.
 	StepsMax = 100_000
-	// BudgetStepsMax is how many steps the renderings may take together that share a [Budget].
+	// BudgetStepsMax is the most steps of all renderings together that share a [Budget].
 	BudgetStepsMax = 1_000_000
-	// regexpSteps is what a regular expression counts for beside the length of its text.
+	// regexpSteps is the number of steps of a regular expression, in addition to those for its text.
 	regexpSteps = 100
 )
 
@@ -29,23 +29,23 @@ var (
 	ErrBudget       = fmt.Errorf("the templates take more than %d steps together", BudgetStepsMax)
 )
 
-// Budget is what renderings may take together: [BudgetStepsMax] steps, and the time of their regular expressions. The
-// zero value is a whole one. It is not safe for concurrent use.
+// Budget limits several renderings together: to [BudgetStepsMax] steps, and in the time of their regular expressions.
+// The zero value is an unspent budget. It is not safe for concurrent use.
 type Budget struct {
 	Regexps javaregex.Budget
 	steps   int
 }
 
-// Variables gives the value of a variable; ok is false for one that does not exist.
+// Variables returns the value of a variable; ok is false if it does not exist.
 type Variables interface {
 	Variable(name string) (value any, ok bool, err error)
 }
 
 // Object is a value with methods. A property is a call without arguments.
 type Object interface {
-	// Call calls a method, or reads a property when call is false. ok is false when there is none of that name.
+	// Call calls a method, or reads a property if call is false. ok is false if there is none of that name.
 	Call(name string, arguments []any, call bool) (value any, ok bool, err error)
-	// String is what the object looks like in a text, and its kind in errors is Kind.
+	// String returns the object as text. Kind returns its kind for errors.
 	String() string
 	Kind() string
 }
@@ -60,7 +60,7 @@ type renderer struct {
 	broken    bool
 }
 
-// Render renders the template to at most limit bytes. A nil budget stands for one of its own.
+// Render renders the template to at most limit bytes. A nil budget means a budget of its own.
 func (t *Template) Render(variables Variables, limit int, budget *Budget) (string, error) {
 	var out strings.Builder
 	r := newRenderer(variables, limit, budget)
@@ -71,9 +71,9 @@ func (t *Template) Render(variables Variables, limit int, budget *Budget) (strin
 	return out.String(), nil
 }
 
-// Reference returns the value of a template that is nothing but one reference: it may be null, and keeps its type.
-// ok is false for any other template. Texts that its methods make have at most limit bytes. A nil budget stands for one
-// of its own.
+// Reference returns the value of a template that is exactly one reference. The value may be null, and keeps its type.
+// ok is false for any other template. Texts from its methods have at most limit bytes. A nil budget means a budget of
+// its own.
 func (t *Template) Reference(variables Variables, limit int, budget *Budget) (value any, ok bool, err error) {
 	if len(t.nodes) != 1 {
 		return nil, false, nil
@@ -106,8 +106,8 @@ func (r *renderer) spend(steps int) error {
 	return nil
 }
 
-// read counts a value that is read whole: a text by its length, and what a list holds, however deep. A list may hold
-// itself many times over, so that its text is far larger than the template that made it.
+// read counts the steps of reading a whole value: a text by its length, and a list by its elements at any depth. A list
+// may contain itself many times, so its text may be far larger than the template that made it.
 func (r *renderer) read(value any) error {
 	switch v := value.(type) {
 	case string:
@@ -125,8 +125,8 @@ func (r *renderer) read(value any) error {
 	return nil
 }
 
-// textSteps is what a method of a text counts for: it reads all of the text, and a regular expression may read it
-// often.
+// textSteps returns the steps of a method of a text. The method reads the whole text, and a regular expression may read
+// it many times.
 func textSteps(s, method string) int {
 	switch method {
 	case "matches", "replaceAll", "replaceFirst", "split":
@@ -242,7 +242,7 @@ func (a *assignment) render(r *renderer) error {
 	if err != nil {
 		return err
 	}
-	if value != nil { // Velocity leaves a variable as it is when null is assigned.
+	if value != nil { // In Velocity an assignment of null does not change a variable.
 		r.set(a.name, value)
 	}
 	return nil
@@ -260,7 +260,7 @@ func (ref *reference) value(r *renderer) (any, error) {
 		if value, _, err = r.variables.Variable(ref.name); err != nil {
 			return nil, err
 		}
-		if err := r.read(value); err != nil { // it was made for this reference
+		if err := r.read(value); err != nil { // the reference created it
 			return nil, err
 		}
 	}
@@ -312,7 +312,7 @@ func (r *renderer) access(value any, a *accessor) (any, error) {
 	return r.call(value, a.name, arguments, a.call)
 }
 
-// countMethods are the methods of lists that do not look at what is in them.
+// countMethods are the methods of lists that do not read the elements.
 var countMethods = map[string]bool{"size": true, "length": true, "isEmpty": true, "empty": true, "get": true}
 
 func (l literal) value(*renderer) (any, error) { return l.v, nil }
@@ -434,13 +434,13 @@ func join(left, right any, limit int) (any, error) {
 	return s, nil
 }
 
-// isTrue is the truth of 1.7: null and false are false.
+// isTrue follows Velocity 1.7: only null and false are false.
 func isTrue(value any) bool {
 	b, isBool := value.(bool)
 	return value != nil && (!isBool || b)
 }
 
-// equal compares numbers by value, and values of different types by what they look like.
+// equal compares numbers by value, and values of different types by their text.
 func equal(left, right any) bool {
 	if left == nil || right == nil {
 		return left == nil && right == nil
@@ -505,7 +505,7 @@ func arithmetic(operator string, left, right any) (any, error) {
 	}
 }
 
-// integer returns a whole number, also one that is written as text.
+// integer returns a whole number, also from a text.
 func integer(value any) (int64, bool) {
 	switch v := value.(type) {
 	case int64:
@@ -530,7 +530,7 @@ func number(value any) (float64, bool) {
 	return 0, false
 }
 
-// Text returns what a value looks like in a text. Null gives an empty one, a list its elements between brackets.
+// Text returns a value as text. Null becomes an empty text, and a list its elements in brackets.
 func Text(value any) string {
 	switch v := value.(type) {
 	case nil:
@@ -556,7 +556,7 @@ func Text(value any) string {
 	}
 }
 
-// kind names the type of a value in errors; never the value, which may be personal.
+// kind names the type of a value for errors. It never quotes the value, which may be personal.
 func kind(value any) string {
 	switch v := value.(type) {
 	case nil:
@@ -598,7 +598,7 @@ func (p position) Call(name string, _ []any, _ bool) (any, bool, error) {
 	return nil, false, nil
 }
 
-// element returns an element of a list, counted from the end when the index is negative, or the value of a property.
+// element returns an element of a list or the value of a property. A negative index counts from the end.
 func (r *renderer) element(value, index any) (any, error) {
 	n, isNumber := index.(int64)
 	if items, ok := value.([]any); ok && isNumber {

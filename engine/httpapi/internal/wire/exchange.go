@@ -21,14 +21,14 @@ import (
 type exchange struct {
 	document *Document
 	request  *http.Request
-	asked    *http.Request // a copy of the request to work with
+	asked    *http.Request // a copy of the request
 	response *http.Response
 	body     []byte
 	route    *routers.Route
 	params   map[string]string
 }
 
-// elsewhere are the responses of the document's components that may be given where it has no operation.
+// elsewhere maps the statuses that are allowed without an operation to the responses of the document's components.
 var elsewhere = map[int]string{
 	http.StatusUnauthorized:        "Unauthorized",
 	http.StatusNotFound:            "NotFound",
@@ -68,7 +68,7 @@ func (e *exchange) options() *openapi3filter.Options {
 		IncludeResponseStatus: true,
 		MultiError:            true,
 		SkipSettingDefaults:   true,
-		// A message says where and why; the schema and the whole body beside it would hide that.
+		// A message says where and why. The schema and the whole body would hide that.
 		SchemaValidationOptions: []openapi3.SchemaValidationOption{openapi3.DisableSchemaErrorDetails()},
 	}
 }
@@ -116,7 +116,7 @@ func (e *exchange) verifyResponse() error {
 
 const totalCount = "X-Total-Count"
 
-// verifyTotal checks that results are counted where the request says so, and not elsewhere.
+// verifyTotal checks that results are counted if, and only if, the request says so.
 func (e *exchange) verifyTotal(documented *openapi3.Response) error {
 	got := e.response.Header.Get(totalCount) != ""
 	if documented.Headers[totalCount] == nil {
@@ -132,7 +132,7 @@ func (e *exchange) verifyTotal(documented *openapi3.Response) error {
 	return nil
 }
 
-// verifyBody checks what the schema does not say of a body.
+// verifyBody checks the rules for a body that the schema does not have.
 func (e *exchange) verifyBody(documented *openapi3.Response) error {
 	switch {
 	case len(documented.Content) == 0 && len(e.body) > 0:
@@ -145,7 +145,7 @@ func (e *exchange) verifyBody(documented *openapi3.Response) error {
 	return nil
 }
 
-// replay reads a body to its end and puts it back.
+// replay reads a body to its end and replaces it by a copy.
 func replay(body *io.ReadCloser) ([]byte, error) {
 	if *body == nil {
 		return nil, nil
@@ -161,7 +161,7 @@ func replay(body *io.ReadCloser) ([]byte, error) {
 	return data, nil
 }
 
-// again returns a copy of a request that was sent, with its body. HEAD becomes GET, which the documents have.
+// again returns a copy of a sent request, with its body. HEAD becomes GET, because the documents have only GET.
 func again(request *http.Request) (*http.Request, error) {
 	copied := request.Clone(request.Context())
 	if copied.Method == http.MethodHead {
@@ -178,7 +178,7 @@ func again(request *http.Request) (*http.Request, error) {
 	return copied, err
 }
 
-// repeatable returns a request that can give its body again.
+// repeatable returns a request that can return its body again.
 func repeatable(request *http.Request) (*http.Request, error) {
 	if request.Body == nil || request.Body == http.NoBody || request.GetBody != nil {
 		return request, nil

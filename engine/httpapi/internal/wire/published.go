@@ -12,14 +12,14 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// published is the file of the published API's document, which is no part of this project.
+// published is the file of the published API's document, which is not part of this project.
 const published = "identities-openapi.yaml"
 
 // LoadPublished reads the published API's document from MUSTER_CONTRACT_DIR, by default the folder shared/contract
-// beside the module. Where it is not there the test is skipped; see [PublishedAtHand].
+// beside the module. It skips the test if there is no document; see [PublishedAtHand].
 //
-// Responses alone are checked against it, and only those of its operations under /beta; on any other it says nothing.
-// The statuses that it leaves open and any server has (405, 413 and 503) are taken as its other errors.
+// The document is used only to check responses, and only those of its operations under /beta. The statuses that it does
+// not have and that any server has (405, 413 and 503) are checked like its other errors.
 func LoadPublished(tb testing.TB) *Document {
 	tb.Helper()
 	path, err := publishedPath()
@@ -44,8 +44,8 @@ func LoadPublished(tb testing.TB) *Document {
 	return d
 }
 
-// PublishedAtHand reports whether [LoadPublished] finds the published API's document, for tests that check against it
-// beside other things.
+// PublishedAtHand reports whether [LoadPublished] finds the published API's document, for tests that also check other
+// things.
 func PublishedAtHand(tb testing.TB) bool {
 	tb.Helper()
 	_, err := publishedPath()
@@ -55,7 +55,7 @@ func PublishedAtHand(tb testing.TB) bool {
 	return err == nil
 }
 
-// extend gives the published document the server and the statuses that the tests have.
+// extend adds the server and the statuses of the tests to the published document.
 func (d *Document) extend() error {
 	d.spec.Servers = openapi3.Servers{{URL: "/beta"}}
 	failure := d.spec.Components.Responses["InternalServerError"]
@@ -76,7 +76,7 @@ func (d *Document) extend() error {
 	return d.prepare()
 }
 
-// publishedPath returns where the published document is. The error is [fs.ErrNotExist] where it is not there.
+// publishedPath returns the path of the published document. The error is [fs.ErrNotExist] if there is none.
 func publishedPath() (string, error) {
 	folder := os.Getenv("MUSTER_CONTRACT_DIR")
 	if folder == "" {
@@ -91,7 +91,7 @@ func publishedPath() (string, error) {
 	return path, err
 }
 
-// moduleRoot returns the folder of go.mod above the working folder, which is that of the package under test.
+// moduleRoot returns the folder of go.mod above the working folder. In a test that is the folder of the package.
 func moduleRoot() (string, error) {
 	start, err := os.Getwd()
 	if err != nil {

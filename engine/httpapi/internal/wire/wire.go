@@ -1,17 +1,21 @@
-// Package wire checks what goes over the wire against an OpenAPI document. Tests alone import it.
+// Package wire checks HTTP traffic against an OpenAPI document. Only tests import it.
 //
 //	document := wire.Load(t, data)
 //	client := &http.Client{Transport: document.RoundTripper(t, http.DefaultTransport)}
 //
-// Every request and response of that client is checked, and what breaks the document fails the test. A test that means
-// to break it in the request says so, and then the response alone is checked:
+// It checks every request and response of that client, and fails the test if one breaks the document. A test that
+// breaks it on purpose in the request says so; then only the response is checked:
 //
 //	request, err := http.NewRequestWithContext(wire.Faulty(t.Context()), http.MethodGet, url+"?limit=251", nil)
 //
-// What is checked, beside the schemas of parameters, headers and bodies: that the status is documented; that no query
-// parameter is sent that is not; that a body comes only where one is documented, and is one JSON text; and that
-// X-Total-Count comes where count=true was sent, and there alone. Whether a request is authenticated is not checked. A
-// response to HEAD is checked as the one to GET, without the body.
+// Besides the schemas of parameters, headers and bodies, it checks that
+//
+//   - the status is documented;
+//   - every query parameter is documented;
+//   - a body comes only where one is documented, and is one JSON text;
+//   - X-Total-Count comes if, and only if, the request has count=true.
+//
+// It does not check authentication. A response to HEAD is checked like the response to GET, without the body.
 package wire
 
 import (
@@ -25,15 +29,15 @@ import (
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 )
 
-// Document is an OpenAPI document to check against. It may be used by many goroutines at once.
+// Document is an OpenAPI document to check against. Many goroutines may use it.
 type Document struct {
 	spec   *openapi3.T
 	router routers.Router
-	// foreign documents say nothing of requests, nor of operations that they do not have.
+	// foreign says not to check requests, nor operations that the document does not have.
 	foreign bool
 }
 
-// Load reads a document. One that is not valid, in its examples too, fails the test.
+// Load reads a document. It fails the test if the document, including its examples, is not valid.
 func Load(tb testing.TB, data []byte) *Document {
 	tb.Helper()
 	d, err := load(data)
@@ -52,7 +56,7 @@ func load(data []byte) (*Document, error) {
 	return d, d.prepare()
 }
 
-// prepare validates the document, and makes the router of it.
+// prepare validates the document and makes its router.
 func (d *Document) prepare() (err error) {
 	if err := d.spec.Validate(context.Background(), openapi3.EnableExamplesValidation(),
 		openapi3.EnableSchemaDefaultsValidation()); err != nil {
@@ -62,7 +66,7 @@ func (d *Document) prepare() (err error) {
 	return err
 }
 
-// Spec returns the document, which must not be changed.
+// Spec returns the document. Do not change it.
 func (d *Document) Spec() *openapi3.T { return d.spec }
 
 type faulty struct{}
@@ -70,8 +74,8 @@ type faulty struct{}
 // Faulty returns a context for requests that break the document on purpose.
 func Faulty(ctx context.Context) context.Context { return context.WithValue(ctx, faulty{}, true) }
 
-// Check fails the test where a request or its response breaks the document. The response's body can still be read
-// after it. A request whose body was sent must be able to give it again ([http.Request.GetBody]).
+// Check fails the test if a request or its response breaks the document. The response's body can still be read
+// afterwards. A sent request must be able to return its body again ([http.Request.GetBody]).
 func (d *Document) Check(tb testing.TB, request *http.Request, response *http.Response) {
 	tb.Helper()
 	if err := d.Verify(request, response); err != nil {
@@ -79,7 +83,7 @@ func (d *Document) Check(tb testing.TB, request *http.Request, response *http.Re
 	}
 }
 
-// Verify is [Document.Check] that returns what is wrong, all of it at once.
+// Verify is [Document.Check] with an error, which has all mistakes, instead of a failure of the test.
 func (d *Document) Verify(request *http.Request, response *http.Response) error {
 	body, err := replay(&response.Body)
 	if err != nil {
@@ -101,8 +105,8 @@ func (d *Document) Verify(request *http.Request, response *http.Response) error 
 	return e.verifyElsewhere(err)
 }
 
-// RoundTripper returns a transport that sends requests by next and checks them and their responses. The test must wait
-// for them before it ends. Documents can be chained, one's transport as the next of another's.
+// RoundTripper returns a transport that sends requests with next, and checks them and their responses. The test must
+// wait for them before it ends. To check against several documents, use the transport of one as the next of another.
 func (d *Document) RoundTripper(tb testing.TB, next http.RoundTripper) http.RoundTripper {
 	return &transport{document: d, tb: tb, next: next}
 }
