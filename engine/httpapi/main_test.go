@@ -19,6 +19,7 @@ import (
 	"github.com/muster-engine/muster/engine/httpapi/devtoken"
 	"github.com/muster-engine/muster/engine/httpapi/internal/wire"
 	"github.com/muster-engine/muster/store/storetest"
+	_ "github.com/muster-engine/muster/store/storetest/container"
 )
 
 func TestMain(m *testing.M) { storetest.Main(m) }
