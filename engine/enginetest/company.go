@@ -78,8 +78,11 @@ func NewEmpty(t TB, options ...Option) *Company {
 	if err != nil {
 		t.Fatalf("make the engine: %v", err)
 	}
-	return &Company{eng, s.pool, t}
+	return Of(t, eng, s.pool)
 }
+
+// Of returns an engine that a test has made itself, on the database of a pool, with the methods of a Company.
+func Of(t TB, eng *engine.Engine, pool *pgxpool.Pool) *Company { return &Company{eng, pool, t} }
 
 // NewExample is [New] for an example, which has no test: what fails panics, and so fails the example. The function that
 // it returns closes the pool and drops the database.

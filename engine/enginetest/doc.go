@@ -24,9 +24,9 @@
 //	dee    Dee Strauß   Sales       ayse     inactive
 //
 // [New] makes this company, [NewEmpty] an engine without anything, to which a test applies [Documents], [Roles] or
-// documents of its own. [WithConfig], [WithClock] and [WithPool] say how the engine is made. A [Company] has every
-// method of the engine, and some that fail the test themselves instead of returning an error. No worker runs unless the
-// test calls Start: what waits is done by Process, and so at a known moment.
+// documents of its own. [WithConfig], [WithClock] and [WithPool] say how the engine is made; [Of] takes one that the host
+// has made. A [Company] has every method of the engine, and some that fail the test themselves instead of returning an
+// error. No worker runs unless the test calls Start: what waits is done by Process, and so at a known moment.
 //
 // What a test reads straight from the tables, such as [Company.CountRows], is no public API: a new version may name
 // tables differently.

@@ -58,7 +58,7 @@ func TestCompany(t *testing.T) {
 func TestDirectoryAndRoles(t *testing.T) {
 	t.Parallel()
 	c := enginetest.NewEmpty(t, enginetest.WithConfig(engine.Config{BatchSize: 2}))
-	c.ApplyText(enginetest.Documents)
+	c.ApplyText(enginetest.DocumentsWith("home", "personalEmail"))
 	c.ApplyText(enginetest.Roles)
 	c.AggregateText("HR", "mail,home,dept,id\nann@example.com,ann@home.example,Sales,ann\n", engine.AggregateOptions{})
 	c.Process()

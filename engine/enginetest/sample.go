@@ -1,6 +1,9 @@
 package enginetest
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Documents are the configuration of the sample company: an authoritative source with managers, a source whose accounts
 // are correlated, and a profile over both.
@@ -16,7 +19,7 @@ sources:
         identityAttribute: id
         displayAttribute: name
         attributes: [{name: id}, {name: name}, {name: first}, {name: last}, {name: mail}, {name: dept}, {name: mgr},
-                     {name: age, type: INT}, {name: state}, {name: home}]
+                     {name: age, type: INT}, {name: state}]
     managerCorrelationMapping: {accountAttributeName: mgr, identityAttributeName: identificationNumber}
   - name: Directory
     connector: delimited-file
@@ -45,7 +48,6 @@ identityProfiles:
         - {identityAttributeName: cloudLifecycleState, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: state}}}
         - {identityAttributeName: login, transformDefinition: {type: accountAttribute, attributes: {sourceName: Directory, attributeName: sam}}}
         - {identityAttributeName: groups, transformDefinition: {type: accountAttribute, attributes: {sourceName: Directory, attributeName: groups}}}
-        - {identityAttributeName: personalEmail, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: home}}}
     lifecycleStates:
       - {name: On leave, technicalName: leave, identityState: INACTIVE_LONG_TERM}
 `
@@ -67,8 +69,8 @@ roles:
   - {name: Auditor, enabled: true}
 `
 
-// The first lines of what the sources read. A source reads any of its columns in any order: a test that needs fewer, or
-// the personal mail address of the column home, writes a line of its own.
+// The first lines of what the sources read. A source reads any of its columns in any order: a test that needs fewer
+// writes a line of its own.
 const (
 	PeopleHeader    = "id,name,first,last,mail,dept,mgr,age,state\n"
 	DirectoryHeader = "sam,mail,emp,groups,active\n"
@@ -81,6 +83,16 @@ bob,Bob Twain,Bob,Twain,bob@example.com,Sales,ayse,41,leave
 cy,Cy Self,Cy,Self,cy@example.com,Legal,cy,20,unknown
 dee,Dee Strauß,Dee,Strauß,dee@example.com,Sales,ayse,25,inactive
 `
+
+// DocumentsWith returns [Documents] in which the source HR has one more column, from which the profile takes an identity
+// attribute: DocumentsWith("home", "personalEmail").
+func DocumentsWith(column, identityAttribute string) string {
+	const lastColumn, lastMapping = "{name: state}]", "    lifecycleStates:\n"
+	return strings.NewReplacer(
+		lastColumn, strings.TrimSuffix(lastColumn, "]")+", {name: "+column+"}]",
+		lastMapping, "        - "+Mapping(identityAttribute, "HR", column)+"\n"+lastMapping,
+	).Replace(Documents)
+}
 
 // Mapping returns, for the attributeTransforms of an identity profile, the mapping of an identity attribute on an
 // attribute of the accounts of a source.
