@@ -13,13 +13,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 )
 
 func TestAggregateCreatesIdentities(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.apply(companyConfig)
-	result := f.aggregate("hr", hrRows, engine.AggregateOptions{}) // a source's name ignores case
+	f.ApplyText(enginetest.Documents)
+	result := f.AggregateText("hr", enginetest.People, engine.AggregateOptions{}) // a source's name ignores case
 	want := engine.AggregateResult{Source: "HR", Rows: 5, Added: 5, Identities: 5, Task: result.Task}
 	if diff := cmp.Diff(want, result, cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
@@ -27,22 +28,22 @@ func TestAggregateCreatesIdentities(t *testing.T) {
 	if task, err := f.Task(t.Context(), result.Task); err != nil || task.Remaining != 5 {
 		t.Errorf("the task is %+v, %v", task, err)
 	}
-	f.process()
-	ayse := f.find("3")
+	f.Process()
+	ayse := f.Identity("ayse")
 	if ayse.Name != "Ünal, Ayşe" || ayse.ManagerRef == nil || ayse.ManagerRef.Name != "Ann Boss" || !ayse.IsManager {
 		t.Errorf("%+v, manager %+v", ayse, ayse.ManagerRef)
 	}
-	if boss := f.find("1"); boss.ManagerRef != nil || !boss.IsManager || boss.LifecycleState != nil {
+	if boss := f.Identity("ann"); boss.ManagerRef != nil || !boss.IsManager || boss.LifecycleState != nil {
 		t.Errorf("%+v", boss)
 	}
-	if self := f.find("4"); self.ManagerRef != nil || self.IsManager {
+	if self := f.Identity("cy"); self.ManagerRef != nil || self.IsManager {
 		t.Errorf("somebody is their own manager: %+v", self.ManagerRef)
 	}
-	bob := f.find("2")
+	bob := f.Identity("bob")
 	if bob.LifecycleState == nil || bob.LifecycleState.StateName != "leave" || bob.Attributes.Get("identityState").Text() != "INACTIVE_LONG_TERM" {
 		t.Errorf("%+v %v", bob.LifecycleState, bob.Attributes.Get("identityState"))
 	}
-	if n := f.count(`SELECT count(*) FROM muster.refresh_requests`); n != 0 {
+	if n := f.CountRows(`muster.refresh_requests`); n != 0 {
 		t.Errorf("%d marks are left", n)
 	}
 }
@@ -51,15 +52,15 @@ func TestAggregateCreatesIdentities(t *testing.T) {
 func TestAggregateUnchanged(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	before := f.count(`SELECT sum(xmin::text::bigint) FROM (SELECT xmin FROM muster.accounts UNION ALL SELECT xmin FROM muster.identities) x`)
-	result := f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	before := f.number(`SELECT sum(xmin::text::bigint) FROM (SELECT xmin FROM muster.accounts UNION ALL SELECT xmin FROM muster.identities) x`)
+	result := f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	if result.Unchanged != 5 || result.Added+result.Changed+result.Removed+result.Identities != 0 {
 		t.Errorf("%+v", result)
 	}
-	if processed := f.process(); processed.Identities != 0 {
+	if processed := f.Process(); processed.Identities != 0 {
 		t.Errorf("%d identities were processed for nothing", processed.Identities)
 	}
-	after := f.count(`SELECT sum(xmin::text::bigint) FROM (SELECT xmin FROM muster.accounts UNION ALL SELECT xmin FROM muster.identities) x`)
+	after := f.number(`SELECT sum(xmin::text::bigint) FROM (SELECT xmin FROM muster.accounts UNION ALL SELECT xmin FROM muster.identities) x`)
 	if before != after {
 		t.Error("rows were written for nothing")
 	}
@@ -68,17 +69,17 @@ func TestAggregateUnchanged(t *testing.T) {
 func TestAggregateChangedAndVanished(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	text := strings.Replace(hrRows, "Sales,3,41", "Legal,1,41", 1)
-	text = strings.Replace(text, "4,Cy Self,Cy,Self,cy@example.com,Legal,4,20,unknown\n", "", 1)
+	text := strings.Replace(enginetest.People, "Sales,ayse,41", "Legal,ann,41", 1)
+	text = strings.Replace(text, "cy,Cy Self,Cy,Self,cy@example.com,Legal,cy,20,unknown\n", "", 1)
 	all := engine.DeletionLimit{Percent: 100, IsPercent: true}
-	result := f.aggregate("HR", text, engine.AggregateOptions{MaxDeletions: &all})
+	result := f.AggregateText("HR", text, engine.AggregateOptions{MaxDeletions: &all})
 	if result.Changed != 1 || result.Removed != 1 || result.Unchanged != 3 {
 		t.Errorf("%+v", result)
 	}
-	if processed := f.process(); processed.Identities != 2 || processed.Changed != 2 {
+	if processed := f.Process(); processed.Identities != 2 || processed.Changed != 2 {
 		t.Errorf("%+v", processed)
 	}
-	bob := f.find("2")
+	bob := f.Identity("bob")
 	if bob.Attributes.Get("department").Text() != "Legal" || bob.ManagerRef.Name != "Ann Boss" {
 		t.Errorf("%+v", bob)
 	}
@@ -89,16 +90,16 @@ func TestAggregateChangedAndVanished(t *testing.T) {
 	if names := f.names(engine.ListParams{Filters: `name eq "cy self"`, DefaultFilter: engine.NoDefault}); names != "Cy Self" {
 		t.Errorf("listed: %s", names)
 	}
-	if cy := f.find("4"); cy.Attributes.Get("department").Text() != "Legal" {
+	if cy := f.Identity("cy"); cy.Attributes.Get("department").Text() != "Legal" {
 		t.Errorf("%+v", cy)
 	}
 	// Who comes back is who they were.
-	id := f.find("4").ID
-	if result := f.aggregate("HR", hrRows, engine.AggregateOptions{}); result.Added != 1 || result.Correlated != 1 || result.Identities != 0 {
+	id := f.Identity("cy").ID
+	if result := f.AggregateText("HR", enginetest.People, engine.AggregateOptions{}); result.Added != 1 || result.Correlated != 1 || result.Identities != 0 {
 		t.Errorf("%+v", result)
 	}
-	f.process()
-	if cy := f.find("4"); cy.ID != id || f.names(engine.ListParams{Filters: `name eq "cy self"`}) != "Cy Self" {
+	f.Process()
+	if cy := f.Identity("cy"); cy.ID != id || f.names(engine.ListParams{Filters: `name eq "cy self"`}) != "Cy Self" {
 		t.Errorf("%+v", cy)
 	}
 }
@@ -106,11 +107,11 @@ func TestAggregateChangedAndVanished(t *testing.T) {
 func TestAggregateDeltaRemovesNothing(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	result := f.aggregate("HR", hrHeader+"9,New One,New,One,new@example.com,Sales,1,30,\n", engine.AggregateOptions{Delta: true})
+	result := f.AggregateText("HR", enginetest.PeopleHeader+"nia,Nia New,Nia,New,new@example.com,Sales,ann,30,\n", engine.AggregateOptions{Delta: true})
 	if result.Added != 1 || result.Removed != 0 {
 		t.Errorf("%+v", result)
 	}
-	if n := f.count(`SELECT count(*) FROM muster.accounts`); n != 6 {
+	if n := f.CountRows(`muster.accounts`); n != 6 {
 		t.Errorf("%d accounts", n)
 	}
 }
@@ -119,7 +120,7 @@ func TestAggregateDeltaRemovesNothing(t *testing.T) {
 func TestAggregateDeletionLimit(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	text := hrHeader + "1,Ann Changed,Ann,Boss,ann@example.com,Board,,60,\n9,New,N,N,n@example.com,Sales,,30,\n"
+	text := enginetest.PeopleHeader + "ann,Ann Changed,Ann,Boss,ann@example.com,Board,,60,\nnia,New,N,N,n@example.com,Sales,,30,\n"
 	for _, options := range []engine.AggregateOptions{
 		{}, // 10 % unless the source says otherwise
 		{MaxDeletions: &engine.DeletionLimit{Count: 3}},
@@ -132,14 +133,14 @@ func TestAggregateDeletionLimit(t *testing.T) {
 		}
 		demandKind(t, err, engine.Conflict, "nothing was changed")
 	}
-	if n := f.count(`SELECT count(*) FROM muster.accounts WHERE name IN ('Ann Changed', 'New')`); n != 0 {
+	if n := f.CountRows(`muster.accounts WHERE name IN ('Ann Changed', 'New')`); n != 0 {
 		t.Error("a refused aggregation left something behind")
 	}
-	if n := f.count(`SELECT count(*) FROM muster.refresh_requests`); n != 0 {
+	if n := f.CountRows(`muster.refresh_requests`); n != 0 {
 		t.Error("a refused aggregation left marks behind")
 	}
 	for _, limit := range []engine.DeletionLimit{{Count: 4}, {Percent: 80, IsPercent: true}} {
-		tx, err := f.pool.Begin(t.Context())
+		tx, err := f.Pool.Begin(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +152,7 @@ func TestAggregateDeletionLimit(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := f.count(`SELECT count(*) FROM muster.accounts`); n != 5 {
+	if n := f.CountRows(`muster.accounts`); n != 5 {
 		t.Errorf("%d accounts: the caller's transaction was not all of it", n)
 	}
 }
@@ -159,15 +160,15 @@ func TestAggregateDeletionLimit(t *testing.T) {
 func TestAggregateFaultyRows(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.apply(companyConfig)
-	text := hrHeader + "1,A,A,A,a@example.com,Sales,,x,\n" + // no number
-		"2,B\n" + // too few values
-		"3,C,C,C,c@example.com,Sales,,1,\n" +
-		",D,D,D,d@example.com,Sales,,1,\n" + // no native identity
-		"3,E,E,E,e@example.com,Sales,,1,\n" + // a second time
-		"4,F\xff,F,F,f@example.com,Sales,,1,\n" + // not UTF-8
-		"5,\"G\nG\",G,G,g@example.com,Sales,,1,\n"
-	result := f.aggregate("HR", text, engine.AggregateOptions{})
+	f.ApplyText(enginetest.Documents)
+	text := enginetest.PeopleHeader + "ann,Ann,Ann,Boss,a@example.com,Sales,,x,\n" + // no number
+		"bob,Bob\n" + // too few values
+		"cy,Cy,Cy,Self,c@example.com,Sales,,1,\n" +
+		",Dee,Dee,Strauß,d@example.com,Sales,,1,\n" + // no native identity
+		"cy,Cyril,Cyril,Self,e@example.com,Sales,,1,\n" + // a second time
+		"fay,Fay\xff,Fay,Fox,f@example.com,Sales,,1,\n" + // not UTF-8
+		"gus,\"Gus\nGray\",Gus,Gray,g@example.com,Sales,,1,\n"
+	result := f.AggregateText("HR", text, engine.AggregateOptions{})
 	want := []engine.RowError{
 		{2, `column "age": the value is no whole number`},
 		{3, "it has 2 values where there are 9 columns"},
@@ -181,9 +182,9 @@ func TestAggregateFaultyRows(t *testing.T) {
 	if result.Rows != 2 || result.Added != 2 || result.Faulty != 5 {
 		t.Errorf("%+v", result)
 	}
-	f.process()
-	if g := f.find("5"); g.Name != "G\nG" {
-		t.Errorf("%q", g.Name)
+	f.Process()
+	if got, want := f.Identity("gus").Name, "Gus\nGray"; got != want {
+		t.Errorf("got the name %q, want %q", got, want)
 	}
 }
 
@@ -193,12 +194,12 @@ func TestAggregateFaultyRowsSpareAccounts(t *testing.T) {
 	t.Parallel()
 	f := company(t)
 	all := engine.AggregateOptions{MaxDeletions: &engine.DeletionLimit{Percent: 100, IsPercent: true}}
-	known := hrHeader + "1,Ann Boss,Ann,Boss,ann@example.com,Board,,old,\n"
-	result := f.aggregate("HR", known, all)
-	if result.Removed != 4 || f.count(`SELECT count(*) FROM muster.accounts WHERE native_identity = '1'`) != 1 {
+	known := enginetest.PeopleHeader + "ann,Ann Boss,Ann,Boss,ann@example.com,Board,,old,\n"
+	result := f.AggregateText("HR", known, all)
+	if result.Removed != 4 || f.CountRows(`muster.accounts WHERE native_identity = 'ann'`) != 1 {
 		t.Errorf("%+v", result)
 	}
-	result = f.aggregate("HR", hrHeader+"1\n", all)
+	result = f.AggregateText("HR", enginetest.PeopleHeader+"ann\n", all)
 	if result.Removed != 0 || len(result.Notes) != 1 || !strings.Contains(result.Notes[0], "1 accounts are not in the data, but were kept") {
 		t.Errorf("%+v", result)
 	}
@@ -207,35 +208,35 @@ func TestAggregateFaultyRowsSpareAccounts(t *testing.T) {
 func TestAggregateCorrelation(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	text := "sam,mail,emp,groups,active\n" +
-		"ann,,1,G1;G2,true\n" + // by the number
-		"bob,BOB@EXAMPLE.COM,,G2; G3 ;,false\n" + // by the mail, in another case
-		"ayse,bob@example.com,3,,\n" + // the number comes first
+	text := enginetest.DirectoryHeader +
+		"annb,,ann,G1;G2,true\n" + // by the number
+		"bobt,BOB@EXAMPLE.COM,,G2; G3 ;,false\n" + // by the mail, in another case
+		"ayseu,bob@example.com,ayse,,\n" + // the number comes first
 		"svc,,,,\n" +
-		"dee,dee@example.com,77,,\n" // the number finds nobody, the mail does
-	result := f.aggregate("Directory", text, engine.AggregateOptions{})
+		"dees,dee@example.com,nobody,,\n" // the number finds nobody, the mail does
+	result := f.AggregateText("Directory", text, engine.AggregateOptions{})
 	if result.Added != 5 || result.Correlated != 4 || result.Identities != 0 || result.Entitlements != 3 {
 		t.Errorf("%+v", result)
 	}
-	f.process()
-	for alias, login := range map[string]string{"1": "ann", "2": "bob", "3": "ayse", "4": "", "5": "dee"} {
-		if got := f.find(alias).Attributes.Get("login").Text(); got != login {
+	f.Process()
+	for alias, login := range map[string]string{"ann": "annb", "bob": "bobt", "ayse": "ayseu", "cy": "", "dee": "dees"} {
+		if got := f.Identity(alias).Attributes.Get("login").Text(); got != login {
 			t.Errorf("%s has the login %q, want %q", alias, got, login)
 		}
 	}
-	if got := f.find("2").Attributes.Get("groups").Strings(); cmp.Diff([]string{"G2", "G3"}, got) != "" {
+	if got := f.Identity("bob").Attributes.Get("groups").Strings(); cmp.Diff([]string{"G2", "G3"}, got) != "" {
 		t.Errorf("groups %q", got)
 	}
 	// An account that changes its number moves to the one it names now, and one that names nobody stays.
-	text = strings.Replace(text, "ann,,1,", "ann,,4,", 1)
-	text = strings.Replace(text, "ayse,bob@example.com,3,", "ayse,nobody@example.com,99,", 1)
-	result = f.aggregate("Directory", text, engine.AggregateOptions{})
+	text = strings.Replace(text, "annb,,ann,", "annb,,cy,", 1)
+	text = strings.Replace(text, "ayseu,bob@example.com,ayse,", "ayseu,nobody@example.com,nobody,", 1)
+	result = f.AggregateText("Directory", text, engine.AggregateOptions{})
 	if result.Changed != 2 || result.Moved != 1 {
 		t.Errorf("%+v", result)
 	}
-	f.process()
-	for alias, login := range map[string]string{"1": "", "3": "ayse", "4": "ann"} {
-		if got := f.find(alias).Attributes.Get("login").Text(); got != login {
+	f.Process()
+	for alias, login := range map[string]string{"ann": "", "ayse": "ayseu", "cy": "annb"} {
+		if got := f.Identity(alias).Attributes.Get("login").Text(); got != login {
 			t.Errorf("%s has the login %q, want %q", alias, got, login)
 		}
 	}
@@ -245,10 +246,10 @@ func TestAggregateCorrelation(t *testing.T) {
 func TestAggregateAmbiguousCorrelation(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.apply(companyConfig)
-	f.aggregate("HR", hrHeader+"1,A,A,A,same@example.com,,,,\n2,B,B,B,SAME@example.com,,,,\n", engine.AggregateOptions{})
-	f.process()
-	result := f.aggregate("Directory", "sam,mail,emp,groups,active\nx,same@example.com,,,\n", engine.AggregateOptions{})
+	f.ApplyText(enginetest.Documents)
+	f.AggregateText("HR", enginetest.PeopleHeader+"ann,Ann,Ann,Boss,same@example.com,,,,\nbob,Bob,Bob,Twain,SAME@example.com,,,,\n", engine.AggregateOptions{})
+	f.Process()
+	result := f.AggregateText("Directory", enginetest.DirectoryHeader+"x,same@example.com,,,\n", engine.AggregateOptions{})
 	if result.Ambiguous != 1 || result.Correlated != 0 {
 		t.Errorf("%+v", result)
 	}
@@ -258,15 +259,15 @@ func TestAggregateAmbiguousCorrelation(t *testing.T) {
 func TestLateCorrelation(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.apply(companyConfig)
-	if result := f.aggregate("Directory", "sam,mail,emp,groups,active\nann,,1,,\n", engine.AggregateOptions{}); result.Correlated != 0 {
+	f.ApplyText(enginetest.Documents)
+	if result := f.AggregateText("Directory", enginetest.DirectoryHeader+"annb,,ann,,\n", engine.AggregateOptions{}); result.Correlated != 0 {
 		t.Fatalf("%+v", result)
 	}
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
-	if processed := f.process(); processed.Correlated != 1 {
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
+	if processed := f.Process(); processed.Correlated != 1 {
 		t.Errorf("%+v", processed)
 	}
-	if login := f.find("1").Attributes.Get("login").Text(); login != "ann" {
+	if login := f.Identity("ann").Attributes.Get("login").Text(); login != "annb" {
 		t.Errorf("login %q", login)
 	}
 }
@@ -274,15 +275,15 @@ func TestLateCorrelation(t *testing.T) {
 func TestAggregateManagerAppears(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.apply(companyConfig)
-	f.aggregate("HR", hrHeader+"2,B,B,B,b@example.com,,1,,\n", engine.AggregateOptions{Delta: true})
-	f.process()
-	if b := f.find("2"); b.ManagerRef != nil {
+	f.ApplyText(enginetest.Documents)
+	f.AggregateText("HR", enginetest.PeopleHeader+"bob,Bob,Bob,Twain,b@example.com,,ann,,\n", engine.AggregateOptions{Delta: true})
+	f.Process()
+	if b := f.Identity("bob"); b.ManagerRef != nil {
 		t.Errorf("%+v", b.ManagerRef)
 	}
-	f.aggregate("HR", hrHeader+"1,A,A,A,a@example.com,,,,\n", engine.AggregateOptions{Delta: true})
-	f.process()
-	if b := f.find("2"); b.ManagerRef == nil || b.ManagerRef.Name != "A" {
+	f.AggregateText("HR", enginetest.PeopleHeader+"ann,Ann,Ann,Boss,a@example.com,,,,\n", engine.AggregateOptions{Delta: true})
+	f.Process()
+	if b := f.Identity("bob"); b.ManagerRef == nil || b.ManagerRef.Name != "Ann" {
 		t.Errorf("%+v", b.ManagerRef)
 	}
 }
@@ -290,9 +291,9 @@ func TestAggregateManagerAppears(t *testing.T) {
 func TestAggregateText(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.apply(companyConfig)
-	f.apply("sources: [{name: Plain, connector: x, connectorAttributes: {hasHeader: \"false\", columnNames: [k, v], delimiter: tab}}]")
-	result := f.aggregate("Plain", "\uFEFFa\t1\nb\t2\n", engine.AggregateOptions{})
+	f.ApplyText(enginetest.Documents)
+	f.ApplyText("sources: [{name: Plain, connector: x, connectorAttributes: {hasHeader: \"false\", columnNames: [k, v], delimiter: tab}}]")
+	result := f.AggregateText("Plain", "\uFEFFa\t1\nb\t2\n", engine.AggregateOptions{})
 	if result.Added != 2 || len(result.Notes) != 1 {
 		t.Errorf("%+v", result)
 	}
@@ -303,9 +304,9 @@ func TestAggregateText(t *testing.T) {
 		_, err := f.Aggregate(t.Context(), "HR", strings.NewReader(text), engine.AggregateOptions{Delimiter: "semicolon"})
 		demandKind(t, err, engine.Invalid, want)
 	}
-	_, err := f.Aggregate(t.Context(), "HR", strings.NewReader(hrRows), engine.AggregateOptions{Delimiter: "ab"})
+	_, err := f.Aggregate(t.Context(), "HR", strings.NewReader(enginetest.People), engine.AggregateOptions{Delimiter: "ab"})
 	demandKind(t, err, engine.Invalid, `"ab" is no delimiter`)
-	_, err = f.Aggregate(t.Context(), "Payroll", strings.NewReader(hrRows), engine.AggregateOptions{})
+	_, err = f.Aggregate(t.Context(), "Payroll", strings.NewReader(enginetest.People), engine.AggregateOptions{})
 	demandKind(t, err, engine.NotFound, `the sources are "Directory", "HR", "Plain"`)
 }
 
@@ -313,17 +314,17 @@ func TestAggregateText(t *testing.T) {
 func TestAggregateKeepsText(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.apply("sources: [{name: S, connector: x, schemas: [{name: account, identityAttribute: k, attributes: [{name: k}, {name: v}]}]}]")
+	f.ApplyText("sources: [{name: S, connector: x, schemas: [{name: account, identityAttribute: k, attributes: [{name: k}, {name: v}]}]}]")
 	texts := []string{" blank ", "\\ \\u0000 \\n", "\"quoted\"", "\u202eright to left", "👩‍🚀𝕏", "e\u0301 \u00e9", strings.Repeat("x", 1<<20), "\x01\x1f\x7f", "a\tb\nc"}
 	var rows strings.Builder
 	rows.WriteString("k,v\n")
 	for i, text := range texts {
 		fmt.Fprintf(&rows, "%d,\"%s\"\n", i, strings.ReplaceAll(text, `"`, `""`))
 	}
-	if result := f.aggregate("S", rows.String(), engine.AggregateOptions{}); result.Added != len(texts) {
+	if result := f.AggregateText("S", rows.String(), engine.AggregateOptions{}); result.Added != len(texts) {
 		t.Fatalf("%+v", result)
 	}
-	got, err := f.pool.Query(t.Context(), `SELECT attributes ->> 'v' FROM muster.accounts ORDER BY native_identity`)
+	got, err := f.Pool.Query(t.Context(), `SELECT attributes ->> 'v' FROM muster.accounts ORDER BY native_identity`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -340,7 +341,7 @@ func TestAggregateKeepsText(t *testing.T) {
 func TestAggregateLongValues(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.apply(companyConfig)
+	f.ApplyText(enginetest.Documents)
 	// Random letters, because an index could compress others, and letters that fold to several.
 	long := func(n int) string {
 		var b strings.Builder
@@ -350,21 +351,21 @@ func TestAggregateLongValues(t *testing.T) {
 		return b.String()
 	}
 	name := long(100_000)
-	text := hrHeader + fmt.Sprintf("1,%s,%s,%s,%s@example.com,%s,,,\n%s,x,,,,,,,\n", name, name, name, name, name, strings.Repeat("n", 2001))
-	result := f.aggregate("HR", text, engine.AggregateOptions{})
+	text := enginetest.PeopleHeader + fmt.Sprintf("ann,%s,%s,%s,%s@example.com,%s,,,\n%s,x,,,,,,,\n", name, name, name, name, name, strings.Repeat("n", 2001))
+	result := f.AggregateText("HR", text, engine.AggregateOptions{})
 	if result.Added != 1 || result.Faulty != 1 || !strings.Contains(result.RowErrors[0].Msg, "is longer than 2000 bytes") {
 		t.Errorf("%+v", result)
 	}
-	if processed := f.process(); processed.Changed != 1 || processed.Errors != 0 {
+	if processed := f.Process(); processed.Changed != 1 || processed.Errors != 0 {
 		t.Errorf("%+v", processed)
 	}
-	if got := f.find("1"); got.Name != name || got.Attributes.Get("department").Text() != name {
+	if got := f.Identity("ann"); got.Name != name || got.Attributes.Get("department").Text() != name {
 		t.Error("a long value is not what it was")
 	}
 	if names := f.names(engine.ListParams{Filters: fmt.Sprintf("name sw %q", long(20))}); names != name {
 		t.Error("a long name is not found")
 	}
-	result = f.aggregate("Directory", "sam,mail,emp,groups,active\nx,"+name+"@example.com,,"+strings.Repeat("g", 2001)+",\ny,"+name+"@EXAMPLE.com,,,\n",
+	result = f.AggregateText("Directory", enginetest.DirectoryHeader+"x,"+name+"@example.com,,"+strings.Repeat("g", 2001)+",\ny,"+name+"@EXAMPLE.com,,,\n",
 		engine.AggregateOptions{})
 	if result.Correlated != 1 || result.Faulty != 1 || !strings.Contains(result.RowErrors[0].Msg, "an entitlement is longer") {
 		t.Errorf("%d %+v", result.Correlated, result.RowErrors)
@@ -387,14 +388,14 @@ func plainRows(count int) []string {
 func TestAggregateBlocks(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.apply(plainConfig)
+	f.ApplyText(plainConfig)
 	rows := plainRows(9000)
-	if result := f.aggregate("S", "k,v\n"+strings.Join(rows, ""), engine.AggregateOptions{}); result.Added != 9000 {
+	if result := f.AggregateText("S", "k,v\n"+strings.Join(rows, ""), engine.AggregateOptions{}); result.Added != 9000 {
 		t.Fatalf("%+v", result)
 	}
 	rows[10], rows[8000] = "a10,2\n", "a8000,2\n"
 	rows = append(rows[:8999], "new,1\n", "a20,2\n", "a10,1\n", "new,1\n")
-	result := f.aggregate("S", "k,v\n"+strings.Join(rows, ""), engine.AggregateOptions{})
+	result := f.AggregateText("S", "k,v\n"+strings.Join(rows, ""), engine.AggregateOptions{})
 	want := engine.AggregateResult{Source: "S", Rows: 9000, Added: 1, Changed: 2, Unchanged: 8997, Removed: 1, Faulty: 3,
 		RowErrors: []engine.RowError{
 			{9002, "its account is the same as that of line 22"},
@@ -436,15 +437,15 @@ func TestAggregateBesideChanges(t *testing.T) {
 	t.Parallel()
 	for _, again := range []bool{false, true} {
 		f := newFixture(t)
-		f.apply(plainConfig)
+		f.ApplyText(plainConfig)
 		// So many that the first block was compared before the end of the text is read.
 		rows := plainRows(26_000)
-		f.aggregate("S", "k,v\n"+strings.Join(rows, ""), engine.AggregateOptions{})
+		f.AggregateText("S", "k,v\n"+strings.Join(rows, ""), engine.AggregateOptions{})
 		rows[3] = "a3,2\n"
 		text := strings.NewReader("k,v\n" + strings.Join(rows, ""))
 		hook := hookReader{text, func() {
 			f.exec(`DELETE FROM muster.accounts WHERE native_identity = 'a2'`)
-			f.aggregate("S", "k,v\na1,3\na3,3\n", engine.AggregateOptions{Delta: true})
+			f.AggregateText("S", "k,v\na1,3\na3,3\n", engine.AggregateOptions{Delta: true})
 		}}
 		var reader io.Reader = &hook
 		if again {
@@ -465,9 +466,9 @@ func TestAggregateBesideChanges(t *testing.T) {
 func TestAggregateTxTwice(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.apply(companyConfig)
-	err := pgx.BeginFunc(t.Context(), f.pool, func(tx pgx.Tx) error {
-		for source, text := range map[string]string{"HR": hrRows, "Directory": "sam,mail,emp,groups,active\na,,1,,\n"} {
+	f.ApplyText(enginetest.Documents)
+	err := pgx.BeginFunc(t.Context(), f.Pool, func(tx pgx.Tx) error {
+		for source, text := range map[string]string{"HR": enginetest.People, "Directory": enginetest.DirectoryHeader + "annb,,ann,,\n"} {
 			if _, err := f.AggregateTx(t.Context(), tx, source, strings.NewReader(text), engine.AggregateOptions{}); err != nil {
 				return err
 			}
@@ -477,9 +478,9 @@ func TestAggregateTxTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.process()
-	if login := f.find("1").Attributes.Get("login").Text(); login != "a" {
-		t.Errorf("login %q", login)
+	f.Process()
+	if login := f.Identity("ann").Attributes.Get("login").Text(); login != "annb" {
+		t.Errorf("got the login %q, want %q", login, "annb")
 	}
 }
 
@@ -488,10 +489,10 @@ func TestAggregateTxTwice(t *testing.T) {
 func TestAggregateTxInDifferentOrders(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.apply(companyConfig)
-	texts := map[string]string{"HR": hrRows, "Directory": "sam,mail,emp,groups,active\nann,,1,,true\n"}
+	f.ApplyText(enginetest.Documents)
+	texts := map[string]string{"HR": enginetest.People, "Directory": enginetest.DirectoryHeader + "annb,,ann,,true\n"}
 	transaction := func(sources ...string) error {
-		return pgx.BeginFunc(t.Context(), f.pool, func(tx pgx.Tx) error {
+		return pgx.BeginFunc(t.Context(), f.Pool, func(tx pgx.Tx) error {
 			for _, source := range sources {
 				if _, err := f.AggregateTx(t.Context(), tx, source, strings.NewReader(texts[source]), engine.AggregateOptions{}); err != nil {
 					return err
@@ -513,12 +514,12 @@ func TestAggregateTxInDifferentOrders(t *testing.T) {
 			lost++
 		}
 	}
-	held, err := f.pool.Begin(t.Context())
+	held, err := f.Pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = held.Rollback(context.WithoutCancel(t.Context())) }()
-	if _, err := f.AggregateTx(t.Context(), held, "HR", strings.NewReader(hrRows), engine.AggregateOptions{}); err != nil {
+	if _, err := f.AggregateTx(t.Context(), held, "HR", strings.NewReader(enginetest.People), engine.AggregateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
@@ -535,7 +536,7 @@ func TestAggregateTxInDifferentOrders(t *testing.T) {
 	if err := errors.Join(err, <-ended, transaction("HR", "Directory")); err != nil {
 		t.Fatal(err)
 	}
-	if n := f.count(`SELECT count(*) FROM muster.accounts`); n != 6 {
+	if n := f.CountRows(`muster.accounts`); n != 6 {
 		t.Errorf("there are %d accounts", n)
 	}
 	if won == (lost == 0) {
@@ -556,19 +557,19 @@ func TestParseDeletionLimit(t *testing.T) {
 func TestSourceBecomesAuthoritative(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	sources, _, _ := strings.Cut(companyConfig, "identityProfiles:")
-	f.apply(sources)
-	if result := f.aggregate("HR", hrRows, engine.AggregateOptions{}); result.Added != 5 || result.Identities != 0 {
+	sources, _, _ := strings.Cut(enginetest.Documents, "identityProfiles:")
+	f.ApplyText(sources)
+	if result := f.AggregateText("HR", enginetest.People, engine.AggregateOptions{}); result.Added != 5 || result.Identities != 0 {
 		t.Fatalf("%+v", result)
 	}
-	if result := f.apply(companyConfig); result.Marked != 5 {
+	if result := f.ApplyText(enginetest.Documents); result.Marked != 5 {
 		t.Errorf("%+v", result)
 	}
-	f.process()
-	if names := f.names(engine.ListParams{Sorters: "name"}); names != "Ann Boss|Bob Two|Cy Self|Dee Strauß|Ünal, Ayşe" {
+	f.Process()
+	if names := f.names(engine.ListParams{Sorters: "name"}); names != "Ann Boss|Bob Twain|Cy Self|Dee Strauß|Ünal, Ayşe" {
 		t.Errorf("identities: %s", names)
 	}
-	if result := f.aggregate("HR", hrRows, engine.AggregateOptions{}); result.Identities != 0 || result.Added != 0 {
+	if result := f.AggregateText("HR", enginetest.People, engine.AggregateOptions{}); result.Identities != 0 || result.Added != 0 {
 		t.Errorf("%+v", result)
 	}
 }

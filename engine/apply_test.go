@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 	"github.com/muster-engine/muster/migrations"
 	"github.com/muster-engine/muster/store/storetest"
 )
@@ -23,7 +24,7 @@ func actions(result engine.ApplyResult) []string {
 func TestApply(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	first := f.apply(companyConfig)
+	first := f.ApplyText(enginetest.Documents)
 	want := []string{
 		"created IDENTITY_ATTRIBUTE department", "created IDENTITY_ATTRIBUTE groups", "created SOURCE HR", "created SOURCE Directory",
 		"created IDENTITY_ATTRIBUTE login", "created IDENTITY_PROFILE Employees", "created LIFECYCLE_STATE leave",
@@ -31,7 +32,7 @@ func TestApply(t *testing.T) {
 	if diff := cmp.Diff(want, actions(first)); diff != "" {
 		t.Error(diff)
 	}
-	second := f.apply(companyConfig)
+	second := f.ApplyText(enginetest.Documents)
 	for _, o := range second.Objects {
 		if o.Action != engine.Unchanged {
 			t.Errorf("the second time %s %s was %s", o.Type, o.Name, o.Action)
@@ -46,7 +47,7 @@ func TestApply(t *testing.T) {
 func TestApplyExport(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	result := f.apply(`{"version": 1, "tenant": "acme", "objects": [{"version": 1,
+	result := f.ApplyText(`{"version": 1, "tenant": "acme", "objects": [{"version": 1,
 		"self": {"type": "SOURCE", "id": "2c91808570313110017040b06f344ec9", "name": "HR"},
 		"object": {"id": "2c91808570313110017040b06f344ec9", "name": "HR", "owner": {"type": "IDENTITY", "name": "Slim Shady"},
 			"accountCorrelationConfig": {"type": "ACCOUNT_CORRELATION_CONFIG", "id": "1", "name": "HR correlation"},
@@ -56,10 +57,10 @@ func TestApplyExport(t *testing.T) {
 		!strings.Contains(result.Notes[0], "no attributeAssignments") {
 		t.Errorf("%+v", result)
 	}
-	if n := f.count(`SELECT count(*) FROM muster.sources WHERE document #>> '{owner,name}' = 'Slim Shady'`); n != 1 {
+	if n := f.CountRows(`muster.sources WHERE document #>> '{owner,name}' = 'Slim Shady'`); n != 1 {
 		t.Error("a member that is not read was lost")
 	}
-	if read := f.aggregate("HR", "key,x\n1,a\n", engine.AggregateOptions{}); read.Added != 1 {
+	if read := f.AggregateText("HR", "key,x\n1,a\n", engine.AggregateOptions{}); read.Added != 1 {
 		t.Errorf("%+v", read)
 	}
 }
@@ -68,10 +69,10 @@ func TestApplyExport(t *testing.T) {
 func TestApplyNotesUnmapped(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	if result := f.apply(companyConfig); len(result.Notes) != 0 {
+	if result := f.ApplyText(enginetest.Documents); len(result.Notes) != 0 {
 		t.Errorf("notes: %q", result.Notes)
 	}
-	result := f.apply(strings.Replace(companyConfig, "identityAttributeName: identificationNumber, transform",
+	result := f.ApplyText(strings.Replace(enginetest.Documents, "identityAttributeName: identificationNumber, transform",
 		"identityAttributeName: badge, transform", 1))
 	want := []string{
 		`source "Directory": accountCorrelationConfig looks for identities by "identificationNumber", which no identity ` +
@@ -88,18 +89,18 @@ func TestApplyNotesUnmapped(t *testing.T) {
 func TestApplyMarks(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	if result := f.apply(companyConfig); result.Marked != 0 {
+	if result := f.ApplyText(enginetest.Documents); result.Marked != 0 {
 		t.Errorf("%d were marked for nothing", result.Marked)
 	}
-	result := f.apply(strings.Replace(companyConfig, "attributeName: dept", "attributeName: state", 1))
+	result := f.ApplyText(strings.Replace(enginetest.Documents, "attributeName: dept", "attributeName: state", 1))
 	if result.Marked != 5 {
 		t.Errorf("%d were marked", result.Marked)
 	}
-	f.process()
-	if got := f.find("3").Attributes.Get("department").Text(); got != "active" {
+	f.Process()
+	if got := f.Identity("ayse").Attributes.Get("department").Text(); got != "active" {
 		t.Errorf("department %q", got)
 	}
-	if n := f.count(`SELECT count(*) FROM muster.identity_keys WHERE key = 'department=active'`); n != 1 {
+	if n := f.CountRows(`muster.identity_keys WHERE key = 'department=active'`); n != 1 {
 		t.Errorf("%d keys", n)
 	}
 }
@@ -108,19 +109,19 @@ func TestApplyMarks(t *testing.T) {
 func TestApplyChangedCorrelation(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	f.aggregate("Directory", "sam,mail,emp,groups,active\nBoss,,,,\n", engine.AggregateOptions{})
-	f.process()
-	if login := f.find("1").Attributes.Get("login").Text(); login != "" {
+	f.AggregateText("Directory", enginetest.DirectoryHeader+"Boss,,,,\n", engine.AggregateOptions{})
+	f.Process()
+	if login := f.Identity("ann").Attributes.Get("login").Text(); login != "" {
 		t.Fatalf("login %q", login)
 	}
-	f.apply(strings.Replace(companyConfig, "{property: email, value: mail, operation: EQ}", "{property: lastname, value: sam, operation: EQ, ignoreCase: false}", 1))
-	f.process()
-	if login := f.find("1").Attributes.Get("login").Text(); login != "Boss" {
+	f.ApplyText(strings.Replace(enginetest.Documents, "{property: email, value: mail, operation: EQ}", "{property: lastname, value: sam, operation: EQ, ignoreCase: false}", 1))
+	f.Process()
+	if login := f.Identity("ann").Attributes.Get("login").Text(); login != "Boss" {
 		t.Errorf("login %q", login)
 	}
 	// Case counts there.
-	f.aggregate("Directory", "sam,mail,emp,groups,active\nBoss,,,,\nself,,,,\n", engine.AggregateOptions{})
-	if n := f.count(`SELECT count(*) FROM muster.accounts WHERE native_identity = 'self' AND identity_id IS NULL`); n != 1 {
+	f.AggregateText("Directory", enginetest.DirectoryHeader+"Boss,,,,\nself,,,,\n", engine.AggregateOptions{})
+	if n := f.CountRows(`muster.accounts WHERE native_identity = 'self' AND identity_id IS NULL`); n != 1 {
 		t.Error("an account was correlated though its case differs")
 	}
 }
@@ -155,7 +156,7 @@ func TestApplyFaults(t *testing.T) {
 		_, err = f.Apply(t.Context(), documents)
 		demandKind(t, err, engine.Invalid, want)
 	}
-	if n := f.count(`SELECT count(*) FROM muster.sources`); n != 0 {
+	if n := f.CountRows(`muster.sources`); n != 0 {
 		t.Error("a refused configuration left something behind")
 	}
 }
@@ -164,11 +165,11 @@ func TestApplyFaults(t *testing.T) {
 func TestApplyTxRollback(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	changed, err := engine.ReadDocuments("c", strings.NewReader(strings.Replace(companyConfig, "attributeName: dept", "attributeName: state", 1)))
+	changed, err := engine.ReadDocuments("c", strings.NewReader(strings.Replace(enginetest.Documents, "attributeName: dept", "attributeName: state", 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	tx, err := f.pool.Begin(t.Context())
+	tx, err := f.Pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,12 +179,12 @@ func TestApplyTxRollback(t *testing.T) {
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if processed := f.process(); processed.Identities != 0 {
+	if processed := f.Process(); processed.Identities != 0 {
 		t.Errorf("%+v", processed)
 	}
-	f.apply(strings.Replace(companyConfig, "attributeName: last}", "attributeName: mail}", 1))
-	f.process()
-	if ayse := f.find("3"); ayse.Attributes.Get("department").Text() != "Sales" || ayse.Attributes.Get("lastname").Text() != "ayse@example.com" {
+	f.ApplyText(strings.Replace(enginetest.Documents, "attributeName: last}", "attributeName: mail}", 1))
+	f.Process()
+	if ayse := f.Identity("ayse"); ayse.Attributes.Get("department").Text() != "Sales" || ayse.Attributes.Get("lastname").Text() != "ayse@example.com" {
 		t.Errorf("%+v", ayse.Attributes)
 	}
 }
@@ -203,10 +204,10 @@ func TestNewRefusesOtherVersions(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Everything of the tenant is in its schema.
-	f := &fixture{eng, t, pool}
-	f.apply(companyConfig)
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
-	f.process()
+	f := fixtureOf(t, eng, pool)
+	f.ApplyText(enginetest.Documents)
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
+	f.Process()
 	if names := f.names(engine.ListParams{Filters: `isManager eq true`, AnyField: true, Sorters: "name"}); names != "Ann Boss|Ünal, Ayşe" {
 		t.Errorf("managers: %s", names)
 	}

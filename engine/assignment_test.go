@@ -6,20 +6,21 @@ import (
 	"time"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 )
 
 func TestAssignAndRevokeRole(t *testing.T) {
 	t.Parallel()
-	var c clock
+	var c enginetest.Clock
 	at := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
-	c.set(at)
-	f := newFixtureWith(t, engine.Config{BatchSize: 3, Workers: 1, Now: c.now})
-	f.apply(companyConfig)
-	f.apply("roles: [{name: Lead, enabled: true}]")
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
-	f.process()
+	c.Set(at)
+	f := newFixtureWith(t, engine.Config{BatchSize: 3, Workers: 1, Now: c.Now})
+	f.ApplyText(enginetest.Documents)
+	f.ApplyText("roles: [{name: Lead, enabled: true}]")
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
+	f.Process()
 
-	ann, bob := f.find("1").ID, f.find("2").ID // Bob is long-term inactive: dates hold for him all the same
+	ann, bob := f.Identity("ann").ID, f.Identity("bob").ID // Bob is long-term inactive: dates hold for him all the same
 	ends := at.Add(36 * time.Hour)
 	params := engine.AssignRoleParams{Identity: bob, Role: "lead", Assigner: ann, Comments: "asked for", RemoveDate: &ends}
 	first, err := f.AssignRole(t.Context(), params)
@@ -31,7 +32,7 @@ func TestAssignAndRevokeRole(t *testing.T) {
 		!first.AddedDate.Equal(at) || first.StartDate != nil {
 		t.Errorf("%+v", first)
 	}
-	if open := f.count("SELECT count(*) FROM muster.refresh_requests"); open != 1 {
+	if open := f.CountRows("muster.refresh_requests"); open != 1 {
 		t.Errorf("%d identities are marked", open)
 	}
 
@@ -42,7 +43,7 @@ func TestAssignAndRevokeRole(t *testing.T) {
 	if err != nil || second.ID != first.ID || !second.StartDate.Equal(starts) || second.Assigner.Type != "UNKNOWN" {
 		t.Errorf("%+v, %v", second, err)
 	}
-	f.process()
+	f.Process()
 	got, err := f.RoleAssignments(t.Context(), bob, engine.RoleAssignmentQuery{RoleName: "LEAD"})
 	if err != nil || len(got) != 1 || got[0].ID != first.ID {
 		t.Errorf("%+v, %v", got, err)
@@ -52,11 +53,11 @@ func TestAssignAndRevokeRole(t *testing.T) {
 	}
 
 	// Between two slots, when its date has come, the assignment goes.
-	c.set(ends.Add(time.Minute))
+	c.Set(ends.Add(time.Minute))
 	if _, err := f.RunSchedule(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	f.process()
+	f.Process()
 	if got := f.members("Lead"); got != "" {
 		t.Errorf("after the remove date the members are %q", got)
 	}
@@ -91,10 +92,10 @@ func TestAssignAndRevokeRole(t *testing.T) {
 func TestAssignRoleFaults(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	f.apply("roles: [{name: Lead, enabled: true}, {name: Sales, enabled: true, membership: {type: STANDARD, criteria: " +
+	f.ApplyText("roles: [{name: Lead, enabled: true}, {name: Sales, enabled: true, membership: {type: STANDARD, criteria: " +
 		"{operation: EQUALS, key: {type: IDENTITY, property: attribute.department}, stringValue: Sales}}}]")
-	f.process()
-	bob, past, soon := f.find("2").ID, time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	f.Process()
+	bob, past, soon := f.Identity("bob").ID, time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
 	for _, test := range []struct {
 		params engine.AssignRoleParams
 		kind   engine.Kind
@@ -112,14 +113,14 @@ func TestAssignRoleFaults(t *testing.T) {
 		_, err := f.AssignRole(t.Context(), test.params)
 		demandKind(t, err, test.kind, test.text)
 	}
-	dee := f.find("5").ID
+	dee := f.Identity("dee").ID
 	got, err := f.RoleAssignments(t.Context(), dee, engine.RoleAssignmentQuery{})
 	if err != nil || len(got) != 1 {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	demandKind(t, f.RevokeRole(t.Context(), dee, got[0].ID), engine.Conflict, "membership of the role")
 	demandKind(t, f.RevokeRole(t.Context(), bob, got[0].ID), engine.NotFound, "no role assignment")
-	if open := f.count("SELECT count(*) FROM muster.refresh_requests"); open != 0 {
+	if open := f.CountRows("muster.refresh_requests"); open != 0 {
 		t.Errorf("%d identities are marked by what was refused", open)
 	}
 }
@@ -127,7 +128,7 @@ func TestAssignRoleFaults(t *testing.T) {
 func TestSetLifecycleState(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	ann := f.find("1").ID
+	ann := f.Identity("ann").ID
 	for _, step := range []struct{ set, want, identityState string }{
 		{"On LEAVE", "leave", "INACTIVE_LONG_TERM"}, // by its name
 		{"inactive", "inactive", "INACTIVE_SHORT_TERM"},
@@ -135,8 +136,8 @@ func TestSetLifecycleState(t *testing.T) {
 		if err := f.SetLifecycleState(t.Context(), ann, step.set); err != nil {
 			t.Fatal(err)
 		}
-		f.process()
-		got := f.find("1")
+		f.Process()
+		got := f.Identity("ann")
 		if s := got.LifecycleState; s == nil || s.StateName != step.want || !s.ManuallyUpdated ||
 			got.Attributes.Get("cloudLifecycleState").Text() != step.want ||
 			got.Attributes.Get("identityState").Text() != step.identityState {
@@ -144,16 +145,16 @@ func TestSetLifecycleState(t *testing.T) {
 		}
 	}
 	// The source says something else, and the hand wins.
-	f.aggregate("HR", strings.Replace(hrRows, ",60,", ",60,active", 1), engine.AggregateOptions{})
-	f.process()
-	if s := f.find("1").LifecycleState; s.StateName != "inactive" {
+	f.AggregateText("HR", strings.Replace(enginetest.People, ",60,", ",60,active", 1), engine.AggregateOptions{})
+	f.Process()
+	if s := f.Identity("ann").LifecycleState; s.StateName != "inactive" {
 		t.Errorf("%+v", s)
 	}
 	if err := f.SetLifecycleState(t.Context(), ann, ""); err != nil {
 		t.Fatal(err)
 	}
-	f.process()
-	if s := f.find("1").LifecycleState; s == nil || s.StateName != "active" || s.ManuallyUpdated {
+	f.Process()
+	if s := f.Identity("ann").LifecycleState; s == nil || s.StateName != "active" || s.ManuallyUpdated {
 		t.Errorf("left to itself it is %+v", s)
 	}
 	demandKind(t, f.SetLifecycleState(t.Context(), ann, "gone"), engine.NotFound, "active, inactive, leave")

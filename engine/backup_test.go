@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 	"github.com/muster-engine/muster/migrations"
 	"github.com/muster-engine/muster/store/pglocal"
 )
@@ -74,8 +75,8 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Work that waits is backed up too.
-	people := strings.NewReplacer("example.com", "acme.example", "Sales", "acme Sales").Replace(hrRows) + "6,Eve,Eve,New,eve@acme.example,acme Sales,3,30,active\n"
-	before.aggregate("HR", people, engine.AggregateOptions{})
+	people := strings.NewReplacer("example.com", "acme.example", "Sales", "acme Sales").Replace(enginetest.People) + "eve,Eve New,Eve,New,eve@acme.example,acme Sales,ayse,30,active\n"
+	before.AggregateText("HR", people, engine.AggregateOptions{})
 	want := before.contents("acme")
 	// The numbers of its transactions are ahead of those of the other server.
 	for range 3000 {
@@ -112,13 +113,13 @@ func TestBackupAndRestore(t *testing.T) {
 		return len(list)
 	}
 	restored := events()
-	if n := after.count("SELECT count(*) FROM acme.identity_events"); restored != n || n == 0 {
+	if n := after.CountRows("acme.identity_events"); restored != n || n == 0 {
 		t.Errorf("%d events of %d are read from the zero cursor", restored, n)
 	}
-	if result := after.process(); result.Identities == 0 || after.find("6").LastRefresh == nil {
+	if result := after.Process(); result.Identities == 0 || after.Identity("eve").LastRefresh == nil {
 		t.Errorf("what waited is processed: %+v", result)
 	}
-	if result := after.aggregate("HR", people, engine.AggregateOptions{}); result.Unchanged != 6 {
+	if result := after.AggregateText("HR", people, engine.AggregateOptions{}); result.Unchanged != 6 {
 		t.Errorf("%+v", result)
 	}
 	if events() <= restored {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 	"github.com/muster-engine/muster/store/storetest"
 )
 
@@ -23,7 +24,7 @@ const benchmarkRows = 10_000
 
 func benchmarkText() string {
 	var b strings.Builder
-	b.WriteString(hrHeader)
+	b.WriteString(enginetest.PeopleHeader)
 	for i := range benchmarkRows {
 		fmt.Fprintf(&b, "%d,Person %d,First%d,Last%d,p%d@example.com,D%d,%d,%d,active\n", i, i, i%500, i%3000, i, i%40, i/8, 20+i%40)
 	}
@@ -76,7 +77,7 @@ func benchmarkEngine(b *testing.B) (*pgxpool.Pool, *engine.Engine) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	documents, err := engine.ReadDocuments("config", strings.NewReader(companyConfig))
+	documents, err := engine.ReadDocuments("config", strings.NewReader(enginetest.Documents))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -324,14 +325,14 @@ func stream(ctx context.Context, pool *pgxpool.Pool, share, shares int) error {
 // BenchmarkScheduleNothingDue compares a scheduled run over a population in which nothing is due with the index
 // look-up that finds that out.
 func BenchmarkScheduleNothingDue(b *testing.B) {
-	var c clock
+	var c enginetest.Clock
 	start := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
-	c.set(start)
-	pool, eng := population(b, benchmarkPeople(b), engine.Config{Now: c.now})
+	c.Set(start)
+	pool, eng := population(b, benchmarkPeople(b), engine.Config{Now: c.Now})
 	b.Run("schedule", func(b *testing.B) {
 		for b.Loop() {
 			start = start.Add(12 * time.Hour) // the next slot
-			c.set(start)
+			c.Set(start)
 			result, err := eng.RunSchedule(b.Context())
 			if err != nil || result.Slot.IsZero() {
 				b.Fatal(result, err)

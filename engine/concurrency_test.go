@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 	"github.com/muster-engine/muster/store/storetest"
 )
 
@@ -30,7 +31,7 @@ const (
 )
 
 // crowdConfig is the company's, with badges, a role of everybody who asks, one by department, and access.
-const crowdConfig = companyConfig + `
+const crowdConfig = enginetest.Documents + `
 lifecycleStates:
   - {name: Active, technicalName: active, identityState: ACTIVE, identityProfile: {name: Employees}}
 `
@@ -103,10 +104,10 @@ func newCrowd(t *testing.T) *crowd {
 			t.Fatal(err)
 		}
 		c.engines = append(c.engines, eng)
-		c.fixture = &fixture{eng, t, pool}
+		c.fixture = fixtureOf(t, eng, pool)
 	}
-	c.apply(crowdConfig)
-	c.apply(crowdSources)
+	c.ApplyText(crowdConfig)
+	c.ApplyText(crowdSources)
 	return c
 }
 
@@ -200,7 +201,7 @@ func (w *worker) read(source, text string, options engine.AggregateOptions) erro
 
 // hr changes some of the lane's people on the authoritative source.
 func (w *worker) hr() error {
-	text := hrHeader
+	text := enginetest.PeopleHeader
 	for _, p := range w.people {
 		if w.random.IntN(2) == 0 {
 			w.number++
@@ -226,7 +227,7 @@ func (w *worker) badges() error {
 func (w *worker) directory() error {
 	w.number++
 	round := fmt.Sprintf("round %d of %d", w.number, w.lane)
-	text := "sam,mail,emp,groups,active\n"
+	text := enginetest.DirectoryHeader
 	var numbers []string
 	for i := range crowdPeople {
 		if w.random.IntN(4) > 0 {
@@ -410,7 +411,7 @@ func TestEnginesAtOnce(t *testing.T) {
 	t.Parallel()
 	c := newCrowd(t)
 	workers := make([]*worker, crowdLanes)
-	text := hrHeader
+	text := enginetest.PeopleHeader
 	for lane := range workers {
 		w := &worker{crowd: c, Engine: c.engines[lane%crowdEngines], ctx: t.Context(), lane: lane,
 			random: rand.New(rand.NewPCG(c.seed, uint64(lane)))}
@@ -421,8 +422,8 @@ func TestEnginesAtOnce(t *testing.T) {
 		}
 		workers[lane] = w
 	}
-	c.aggregate("HR", text, engine.AggregateOptions{})
-	c.process()
+	c.AggregateText("HR", text, engine.AggregateOptions{})
+	c.Process()
 	for _, eng := range c.engines[:crowdEngines/2] {
 		if err := eng.Start(t.Context()); err != nil {
 			t.Fatal(err)
@@ -455,11 +456,11 @@ func TestEnginesAtOnce(t *testing.T) {
 	if _, err := c.ProcessAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	c.process()
+	c.Process()
 	c.demandFinal(workers)
 	c.demandInvariants()
 	// Locks come in one order, so that there is no need to resolve any.
-	if n := c.count(`SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`); n != 0 {
+	if n := c.number(`SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`); n != 0 {
 		t.Errorf("%d deadlocks", n)
 	}
 }
@@ -563,7 +564,7 @@ func (p *person) describe(workers []*worker) string {
 // texts returns a column of texts.
 func (c *crowd) texts(query string, arguments ...any) []string {
 	c.t.Helper()
-	rows, err := c.pool.Query(c.t.Context(), query, arguments...)
+	rows, err := c.Pool.Query(c.t.Context(), query, arguments...)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -662,7 +663,7 @@ var invariants = map[string]string{
 func (c *crowd) demandInvariants() {
 	c.t.Helper()
 	for _, name := range slices.Sorted(maps.Keys(invariants)) {
-		if n := c.count(invariants[name]); n != 0 {
+		if n := c.number(invariants[name]); n != 0 {
 			c.t.Errorf("%d: %s", n, name)
 		}
 	}

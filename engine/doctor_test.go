@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 )
 
 func (f *fixture) doctor(options engine.DoctorOptions) engine.Diagnosis {
@@ -35,24 +36,24 @@ func notOK(d *engine.Diagnosis) []string {
 func patient(t *testing.T) *target {
 	t.Helper()
 	f := newTarget(t, "")
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
-	f.aggregate("Directory", "sam,mail,emp,groups,active\nays,,3,g;h,true\nstray,x@example.com,99,,true\n", engine.AggregateOptions{})
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
+	f.AggregateText("Directory", enginetest.DirectoryHeader+"ayseu,,ayse,g;h,true\nstray,x@example.com,nobody,,true\n", engine.AggregateOptions{})
 	f.settle()
-	ann := f.find("1").ID
+	ann := f.Identity("ann").ID
 	if _, err := f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{ann}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: ann, Role: "Manager on duty"}); err != nil {
 		t.Fatal(err)
 	}
-	f.process() // opens an operation, which waits for its job
+	f.Process() // opens an operation, which waits for its job
 	return f
 }
 
 func (f *fixture) exec(statements ...string) {
 	f.t.Helper()
 	for _, statement := range statements {
-		if _, err := f.pool.Exec(f.t.Context(), statement); err != nil {
+		if _, err := f.Pool.Exec(f.t.Context(), statement); err != nil {
 			f.t.Fatal(fmt.Errorf("%s: %w", statement, err))
 		}
 	}
@@ -61,7 +62,7 @@ func (f *fixture) exec(statements ...string) {
 func (f *fixture) text(query string) string {
 	f.t.Helper()
 	var text string
-	if err := f.pool.QueryRow(f.t.Context(), query).Scan(&text); err != nil {
+	if err := f.Pool.QueryRow(f.t.Context(), query).Scan(&text); err != nil {
 		f.t.Fatal(fmt.Errorf("%s: %w", query, err))
 	}
 	return text
@@ -89,7 +90,7 @@ func TestDoctorFindsAHealthyTenantHealthy(t *testing.T) {
 const (
 	nobody  = "11111111-1111-7111-8111-111111111111"
 	nobodys = "11111111111171118111111111111111"
-	bobID   = "(SELECT id FROM muster.identities WHERE alias = '2')"
+	bobID   = "(SELECT id FROM muster.identities WHERE alias = 'bob')"
 )
 
 // ill is a way to break a tenant: what does it, and what the doctor then finds.
@@ -116,8 +117,8 @@ var ills = []ill{
 	{
 		name: "an account of nobody", repaired: true,
 		do: []string{dropped("accounts", "accounts_identity_fkey"),
-			"UPDATE muster.accounts SET identity_id = '" + nobody + "' WHERE name = 'ays'"},
-		want: []string{lost(constraintOf("accounts", "accounts_identity_fkey")), "reference:accounts.identity_id: {account ays}"},
+			"UPDATE muster.accounts SET identity_id = '" + nobody + "' WHERE name = 'ayseu'"},
+		want: []string{lost(constraintOf("accounts", "accounts_identity_fkey")), "reference:accounts.identity_id: {account ayseu}"},
 		left: []string{lost(constraintOf("accounts", "accounts_identity_fkey"))},
 	},
 	{
@@ -137,33 +138,33 @@ var ills = []ill{
 	{
 		name: "a manager who is not there", repaired: true,
 		do: []string{dropped("identities", "identities_manager_fkey"),
-			"UPDATE muster.identities SET manager_id = '" + nobody + "' WHERE alias = '2'"},
+			"UPDATE muster.identities SET manager_id = '" + nobody + "' WHERE alias = 'bob'"},
 		want: []string{lost(constraintOf("identities", "identities_manager_fkey")), "reference:identities.manager_id: {bob}", "manager: {bob}"},
 		left: []string{lost(constraintOf("identities", "identities_manager_fkey"))},
 	},
 	{
 		name: "somebody who is their own manager", repaired: true,
 		do: []string{dropped("identities", "identities_not_own_manager"),
-			"UPDATE muster.identities SET manager_id = id WHERE alias = '2'"},
+			"UPDATE muster.identities SET manager_id = id WHERE alias = 'bob'"},
 		want: []string{lost(constraintOf("identities", "identities_not_own_manager")), "rule:identities_not_own_manager: {bob}", "manager: {bob}"},
 		left: []string{lost(constraintOf("identities", "identities_not_own_manager"))},
 	},
 	{
 		name: "another manager than the one that is found", repaired: true,
-		do:   []string{"UPDATE muster.identities SET manager_id = (SELECT id FROM muster.identities WHERE alias = '1') WHERE alias = '2'"},
+		do:   []string{"UPDATE muster.identities SET manager_id = (SELECT id FROM muster.identities WHERE alias = 'ann') WHERE alias = 'bob'"},
 		want: []string{"manager: {bob}"},
 	},
 	{
 		name: "an address without its folded form", repaired: true,
 		do: []string{dropped("identities", "identities_email_key"),
-			"UPDATE muster.identities SET email_key = NULL WHERE alias = '2'"},
+			"UPDATE muster.identities SET email_key = NULL WHERE alias = 'bob'"},
 		want: []string{lost(constraintOf("identities", "identities_email_key")), "rule:identities_email_key: {bob}"},
 		left: []string{lost(constraintOf("identities", "identities_email_key"))},
 	},
 	{
 		name: "a status that is not published",
 		do: []string{dropped("identities", "identities_cloud_status"),
-			"UPDATE muster.identities SET cloud_status = 'GONE' WHERE alias = '2'"},
+			"UPDATE muster.identities SET cloud_status = 'GONE' WHERE alias = 'bob'"},
 		want: []string{lost(constraintOf("identities", "identities_cloud_status")), "rule:identities_cloud_status: {bob}"},
 	},
 	{
@@ -206,7 +207,7 @@ var ills = []ill{
 	},
 	{
 		name: "an identity that is correlated and is not", repaired: true,
-		do:   []string{"UPDATE muster.identities SET correlated = false WHERE alias = '2'"},
+		do:   []string{"UPDATE muster.identities SET correlated = false WHERE alias = 'bob'"},
 		want: []string{"correlated: {bob}"},
 	},
 	{
@@ -221,18 +222,18 @@ var ills = []ill{
 	},
 	{
 		name: "an error that nobody tries again", repaired: true,
-		do:   []string{"UPDATE muster.identities SET processing_state = 'ERROR' WHERE alias = '5'"},
+		do:   []string{"UPDATE muster.identities SET processing_state = 'ERROR' WHERE alias = 'dee'"},
 		want: []string{"error-due: {dee}"},
 	},
 	{
 		name: "an account that was not given to whom it finds", repaired: true,
-		do:   []string{"UPDATE muster.accounts SET identity_id = NULL WHERE name = 'ays'"},
-		want: []string{"late-correlation: {account ays}"},
+		do:   []string{"UPDATE muster.accounts SET identity_id = NULL WHERE name = 'ayseu'"},
+		want: []string{"late-correlation: {account ayseu}"},
 	},
 	{
 		name: "a mark without a task", repaired: true,
 		do: []string{"INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at) SELECT id, '" + nobody +
-			"', 'x', now() + interval '1 hour' FROM muster.identities WHERE alias = '2'"},
+			"', 'x', now() + interval '1 hour' FROM muster.identities WHERE alias = 'bob'"},
 		want: []string{"request-task: {bob}"},
 	},
 	{
@@ -240,7 +241,7 @@ var ills = []ill{
 		do: []string{"UPDATE muster.refresh_state SET last_refresh = now() - interval '1 hour'",
 			`INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
 			 SELECT i.id, t.id, 'x', now() - interval '2 hours' FROM muster.identities i, muster.tasks t
-			 WHERE i.alias = '2' AND t.completed IS NULL`},
+			 WHERE i.alias = 'bob' AND t.completed IS NULL`},
 		want: []string{"request-stale: {bob}"},
 	},
 	{
@@ -379,8 +380,8 @@ var ills = []ill{
 	},
 	{
 		name: "folded columns of other values", repaired: true, thorough: true,
-		do: []string{"UPDATE muster.identities SET name_key = 'x', lastname_key = NULL WHERE alias = '2'",
-			"UPDATE muster.identities SET alias_key = 'X' WHERE alias = '5'"},
+		do: []string{"UPDATE muster.identities SET name_key = 'x', lastname_key = NULL WHERE alias = 'bob'",
+			"UPDATE muster.identities SET alias_key = 'X' WHERE alias = 'dee'"},
 		want: []string{"folded-columns: {bob} {dee}"},
 	},
 	{
@@ -403,7 +404,7 @@ func (f *fixture) identify(wants []string) []string {
 			name, after, _ := strings.Cut(rest, "}")
 			kind, key, _ := strings.Cut(name, " ")
 			query := map[string]string{
-				"bob": "SELECT id FROM muster.identities WHERE alias = '2'", "dee": "SELECT id FROM muster.identities WHERE alias = '5'",
+				"bob": "SELECT id FROM muster.identities WHERE alias = 'bob'", "dee": "SELECT id FROM muster.identities WHERE alias = 'dee'",
 				"account": "SELECT id FROM muster.accounts WHERE name = '" + key + "'", "role": "SELECT id FROM muster.roles WHERE name = '" + key + "'",
 				"assignment": "SELECT id FROM muster.role_assignments WHERE assignment_source = '" + key + "'",
 				"first":      "SELECT min(id::text) AS id FROM muster.tasks", "batch": "SELECT id FROM muster.provisioning_batches",
@@ -459,7 +460,7 @@ func TestDoctorFindsAndMends(t *testing.T) {
 			if !test.repaired {
 				return
 			}
-			f.process()
+			f.Process()
 			if d = f.doctor(engine.DoctorOptions{Thorough: true}); !slices.Equal(notOK(&d), left) {
 				t.Errorf("after processing %q are left", notOK(&d))
 			}
@@ -474,13 +475,13 @@ func TestDoctorBesideWorkers(t *testing.T) {
 	if err := f.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	moved := strings.ReplaceAll(hrRows, "Sales,3", "Board,1")
+	moved := strings.ReplaceAll(enginetest.People, "Sales,ayse", "Board,ann")
 	for i := range 12 {
-		text := hrRows
+		text := enginetest.People
 		if i%2 == 0 {
 			text = moved
 		}
-		f.aggregate("HR", text, engine.AggregateOptions{})
+		f.AggregateText("HR", text, engine.AggregateOptions{})
 		if _, err := f.ProcessAll(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -508,7 +509,7 @@ func TestDoctorComparesClocks(t *testing.T) {
 		{-10 * time.Second, engine.SeverityWarning}, {2 * time.Minute, engine.SeverityFailure}, {-time.Hour, engine.SeverityFailure},
 	} {
 		now := func() time.Time { return time.Now().Add(test.skew) }
-		eng, err := engine.New(t.Context(), f.pool, engine.Config{Now: now})
+		eng, err := engine.New(t.Context(), f.Pool, engine.Config{Now: now})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -526,8 +527,8 @@ func TestDoctorComparesClocks(t *testing.T) {
 func TestDoctorLooksAtSlots(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	var c clock
-	eng, err := engine.New(t.Context(), f.pool, engine.Config{Now: c.now})
+	var c enginetest.Clock
+	eng, err := engine.New(t.Context(), f.Pool, engine.Config{Now: c.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -535,7 +536,7 @@ func TestDoctorLooksAtSlots(t *testing.T) {
 	day := time.Date(2026, 5, 4, 0, 0, 0, 0, time.UTC)
 	found := func(hour, minute int) string {
 		t.Helper()
-		c.set(day.Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute))
+		c.Set(day.Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute))
 		d := f.doctor(engine.DoctorOptions{})
 		var slots []string
 		for _, text := range notOK(&d) {
@@ -554,9 +555,9 @@ func TestDoctorLooksAtSlots(t *testing.T) {
 	if got := found(9, 0); got != "" {
 		t.Errorf("without anybody: %s", got)
 	}
-	f.apply(companyConfig)
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
-	f.process()
+	f.ApplyText(enginetest.Documents)
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
+	f.Process()
 	for _, step := range []struct {
 		hour, minute int
 		want         string
@@ -583,13 +584,13 @@ func TestDoctorLooksAtSlots(t *testing.T) {
 func TestDoctorRebuildsIndexes(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	ann := f.find("1").ID
+	ann := f.Identity("ann").ID
 	for _, id := range []string{"1", "2"} {
 		if err := f.RegisterOwned(t.Context(), engine.OwnedObject{Kind: "X", ID: id, Name: "same", Owner: ann}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := f.pool.Exec(t.Context(), "CREATE UNIQUE INDEX CONCURRENTLY extra ON muster.owned_objects (name)"); err == nil {
+	if _, err := f.Pool.Exec(t.Context(), "CREATE UNIQUE INDEX CONCURRENTLY extra ON muster.owned_objects (name)"); err == nil {
 		t.Fatal("the index was built over what is there twice")
 	}
 	d := f.doctor(engine.DoctorOptions{Repair: true})
@@ -604,7 +605,7 @@ func TestDoctorRebuildsIndexes(t *testing.T) {
 	if got := notOK(&d); len(got) > 0 || len(d.Repairs) != 1 {
 		t.Errorf("%q, %+v", got, d.Repairs)
 	}
-	if f.count("SELECT count(*) FROM pg_index WHERE indexrelid = 'muster.extra'::regclass AND indisvalid") != 1 {
+	if f.CountRows("pg_index WHERE indexrelid = 'muster.extra'::regclass AND indisvalid") != 1 {
 		t.Error("the index is not valid")
 	}
 }
@@ -618,7 +619,7 @@ func TestDoctorLooksAtSettings(t *testing.T) {
 		"idle_in_transaction_session_timeout = '1s'"} {
 		f.exec(`ALTER DATABASE "` + database + `" SET ` + setting)
 	}
-	f.pool.Reset()
+	f.Pool.Reset()
 	d := f.doctor(engine.DoctorOptions{})
 	want := []string{"isolation: default_transaction_isolation", "statement-timeout: statement_timeout",
 		"idle-timeout: idle_in_transaction_session_timeout"}

@@ -13,12 +13,13 @@ import (
 
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/engine/connector"
+	"github.com/muster-engine/muster/engine/enginetest"
 )
 
 // everyRow returns every row of the tenant's tables, the jobs' among them, as "schema.table row".
 func (f *fixture) everyRow() []string {
 	f.t.Helper()
-	tables, err := f.pool.Query(f.t.Context(), `SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables
+	tables, err := f.Pool.Query(f.t.Context(), `SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables
 		WHERE schemaname IN ('muster', 'muster_jobs') ORDER BY 1`)
 	if err != nil {
 		f.t.Fatal(err)
@@ -29,7 +30,7 @@ func (f *fixture) everyRow() []string {
 	}
 	var rows []string
 	for _, name := range names {
-		found, err := f.pool.Query(f.t.Context(), `SELECT '`+name+` ' || t::text FROM `+name+` t ORDER BY 1`)
+		found, err := f.Pool.Query(f.t.Context(), `SELECT '`+name+` ' || t::text FROM `+name+` t ORDER BY 1`)
 		if err != nil {
 			f.t.Fatal(err)
 		}
@@ -59,7 +60,7 @@ func telling(rows []string, terms ...string) []string {
 	return found
 }
 
-const zeldaRow = "zquist77,Zelda Quistgaard,Zelda,Quistgaard,zelda.quistgaard@example.com,Sales,1,44,active\n"
+const zeldaRow = "zquist77,Zelda Quistgaard,Zelda,Quistgaard,zelda.quistgaard@example.com,Sales,ann,44,active\n"
 
 // zelda is a company in which somebody has everything that can be kept of a person: history, operations that succeeded,
 // failed and are open, messages, tokens, roles, tasks about her, warnings, others whose history names her.
@@ -70,17 +71,17 @@ func zelda(t *testing.T) (f *target, id string) {
 	f.fixture = newFixtureWith(t, engine.Config{BatchSize: 3, Workers: 1, Guard: engine.Guard{Off: true}, Notifier: box,
 		Connectors: map[string]connector.Factory{"delimited-file": f.open}})
 	f.write(targetHeader)
-	f.apply(companyConfig)
-	f.apply(fmt.Sprintf(targetConfig, f.folder))
-	managed := strings.Replace(hrRows, "Legal,4", "Legal,zquist77", 1)
+	f.ApplyText(enginetest.Documents)
+	f.ApplyText(fmt.Sprintf(targetConfig, f.folder))
+	managed := strings.Replace(enginetest.People, "Legal,cy", "Legal,zquist77", 1)
 	named := strings.Replace(managed, "Board", "Zelda Quistgaard", 1) // an attribute of Ann, for a while
-	f.aggregate("HR", named+zeldaRow, engine.AggregateOptions{})
+	f.AggregateText("HR", named+zeldaRow, engine.AggregateOptions{})
 	f.settle()
-	id = f.find("zquist77").ID
-	if manager := f.find("4").ManagerRef; manager == nil || manager.ID != id {
+	id = f.Identity("zquist77").ID
+	if manager := f.Identity("cy").ManagerRef; manager == nil || manager.ID != id {
 		t.Fatal("she manages nobody")
 	}
-	ann, ctx := f.find("1").ID, t.Context()
+	ann, ctx := f.Identity("ann").ID, t.Context()
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -96,11 +97,11 @@ func zelda(t *testing.T) (f *target, id string) {
 	_, err = f.SynchronizeAttributes(ctx, id)
 	must(err)
 	f.fails.Store(&failure{err: connector.Permanent(errors.New("no"))})
-	f.aggregate("HR", named+strings.Replace(zeldaRow, "Zelda Quistgaard", "Zelda Q. Quistgaard", 1), engine.AggregateOptions{})
-	f.process()
+	f.AggregateText("HR", named+strings.Replace(zeldaRow, "Zelda Quistgaard", "Zelda Q. Quistgaard", 1), engine.AggregateOptions{})
+	f.Process()
 	f.provision() // what synchronizes her name fails
 	f.fails.Store(nil)
-	f.aggregate("HR", named+zeldaRow, engine.AggregateOptions{})
+	f.AggregateText("HR", named+zeldaRow, engine.AggregateOptions{})
 	f.settle()
 	_, err = f.InviteIdentities(ctx, engine.InviteParams{IDs: []string{id, ann}})
 	must(err)
@@ -111,13 +112,13 @@ func zelda(t *testing.T) (f *target, id string) {
 	must(err)
 	f.send()
 	must(f.SendVerification(ctx, id, engine.VerificationParams{Source: "Files", Via: engine.ViaEmailWork})) // it waits
-	f.aggregate("HR", hrRows+zeldaRow, engine.AggregateOptions{})
+	f.AggregateText("HR", enginetest.People+zeldaRow, engine.AggregateOptions{})
 	f.settle()
-	if f.find("4").ManagerRef != nil {
+	if f.Identity("cy").ManagerRef != nil {
 		t.Fatal("she manages somebody")
 	}
-	f.aggregate("HR", hrRows+strings.Replace(zeldaRow, "Zelda Quistgaard", "Zelda R. Quistgaard", 1), engine.AggregateOptions{})
-	f.process() // opens an operation
+	f.AggregateText("HR", enginetest.People+strings.Replace(zeldaRow, "Zelda Quistgaard", "Zelda R. Quistgaard", 1), engine.AggregateOptions{})
+	f.Process() // opens an operation
 	return f, id
 }
 
@@ -143,7 +144,7 @@ func TestEraseIdentity(t *testing.T) {
 	}
 	// A caller's transaction that is rolled back erases nothing.
 	rolledBack := errors.New("no")
-	err = pgx.BeginFunc(t.Context(), f.pool, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(t.Context(), f.Pool, func(tx pgx.Tx) error {
 		erasure, err := f.EraseIdentityTx(t.Context(), tx, id, engine.EraseOptions{Accounts: true})
 		if err != nil || len(erasure.Left) > 0 {
 			t.Errorf("%+v, %v", erasure, err)
@@ -181,7 +182,7 @@ func TestEraseIdentity(t *testing.T) {
 		}
 	}
 	// Their history goes on, without her.
-	history, err := f.History(t.Context(), f.find("4").ID, 0, 100)
+	history, err := f.History(t.Context(), f.Identity("cy").ID, 0, 100)
 	if err != nil || !slices.ContainsFunc(history, func(e engine.Event) bool {
 		return strings.Contains(string(e.Detail), `"00000000000000000000000000000000"`)
 	}) {
@@ -210,11 +211,11 @@ func TestEraseWhoWasDeleted(t *testing.T) {
 	if err := f.DeleteIdentity(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	f.process()
+	f.Process()
 	_, err := f.EraseIdentity(t.Context(), id, engine.EraseOptions{})
 	demandKind(t, err, engine.Conflict, "1 account is of the identity here") // that which she was made of
-	f.aggregate("HR", hrRows, engine.AggregateOptions{MaxDeletions: &engine.DeletionLimit{Percent: 100, IsPercent: true}})
-	f.process()
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{MaxDeletions: &engine.DeletionLimit{Percent: 100, IsPercent: true}})
+	f.Process()
 	erasure, err := f.EraseIdentity(t.Context(), dashes(id), engine.EraseOptions{})
 	if err != nil || len(erasure.Left) > 0 {
 		t.Errorf("%+v, %v", erasure, err)
@@ -228,11 +229,11 @@ func TestEraseWhoWasDeleted(t *testing.T) {
 func TestErasureReportsWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.apply(companyConfig)
-	f.aggregate("HR", strings.Replace(hrRows, "Legal,4", "Legal,zquist77", 1)+zeldaRow+
-		"6,Zelda Quistgaard,Z,Q,other@example.com,Board,,1,\n", engine.AggregateOptions{})
-	f.process()
-	id := f.find("zquist77").ID
+	f.ApplyText(enginetest.Documents)
+	f.AggregateText("HR", strings.Replace(enginetest.People, "Legal,cy", "Legal,zquist77", 1)+zeldaRow+
+		"zoe,Zelda Quistgaard,Z,Q,other@example.com,Board,,30,\n", engine.AggregateOptions{})
+	f.Process()
+	id := f.Identity("zquist77").ID
 	erasure, err := f.EraseIdentity(t.Context(), id, engine.EraseOptions{Accounts: true})
 	if err != nil {
 		t.Fatal(err)
@@ -252,7 +253,7 @@ func TestErasureReportsWhatIsLeft(t *testing.T) {
 			t.Errorf("%+v is found", trace)
 		}
 	}
-	if f.find("6").Name != "Zelda Quistgaard" {
+	if f.Identity("zoe").Name != "Zelda Quistgaard" {
 		t.Error("somebody else of her name has lost it")
 	}
 }
@@ -285,16 +286,16 @@ func TestEraseRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	const list = "roles: [{name: Few, enabled: true, membership: {type: IDENTITY_LIST, identities: [%s]}}]"
-	f.apply(fmt.Sprintf(list, fmt.Sprintf("{type: IDENTITY, id: %s}", dashes(id))))
-	f.process()
+	f.ApplyText(fmt.Sprintf(list, fmt.Sprintf("{type: IDENTITY, id: %s}", dashes(id))))
+	f.Process()
 	refused("take it out of role Few first")
-	f.apply(fmt.Sprintf(list, ""))
-	f.process()
+	f.ApplyText(fmt.Sprintf(list, ""))
+	f.Process()
 	f.exec("UPDATE muster.notifications SET leased = now() + interval '1 minute' WHERE state = 'PENDING'")
 	refused("a worker does something")
 	f.exec("UPDATE muster.notifications SET leased = NULL WHERE state = 'PENDING'")
 	// One that is being taken, too: whoever takes it waits for the identity then.
-	err := pgx.BeginFunc(ctx, f.pool, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, f.Pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT FROM muster.notifications WHERE state = 'PENDING' FOR UPDATE"); err != nil {
 			return err
 		}
@@ -321,7 +322,7 @@ func TestPurge(t *testing.T) {
 	if _, err := f.RunSchedule(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	f.process()
+	f.Process()
 	count := func() string {
 		return f.text(`SELECT concat_ws(' ', (SELECT count(*) FROM muster.identity_events),
 			(SELECT count(*) FROM muster.provisioning_operations WHERE state NOT IN ('OPEN', 'MANUAL')),
@@ -338,9 +339,9 @@ func TestPurge(t *testing.T) {
 		"UPDATE muster.notifications SET created = created - interval '3 years'",
 		"UPDATE muster.schedule_slots SET slot = slot - interval '3 years'")
 	open := f.text("SELECT concat_ws(' ', (SELECT count(*) FROM muster.provisioning_operations WHERE state IN ('OPEN', 'FAILED')), (SELECT count(*) FROM muster.tasks WHERE completed IS NULL))")
-	kept := f.count("SELECT count(*) FROM muster.identity_events WHERE id % 2 = 1")
+	kept := f.CountRows("muster.identity_events WHERE id % 2 = 1")
 	var result engine.PurgeResult
-	err := pgx.BeginFunc(t.Context(), f.pool, func(tx pgx.Tx) (err error) {
+	err := pgx.BeginFunc(t.Context(), f.Pool, func(tx pgx.Tx) (err error) {
 		result, err = f.PurgeTx(t.Context(), tx, engine.PurgeOptions{Events: 4 * 365 * 24 * time.Hour})
 		return err
 	})
@@ -365,7 +366,7 @@ func TestPurge(t *testing.T) {
 func TestEraseBesideEverythingElse(t *testing.T) {
 	t.Parallel()
 	f, id := zelda(t)
-	dee := f.find("5").ID
+	dee := f.Identity("dee").ID
 	if _, err := f.ProcessAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}

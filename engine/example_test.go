@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 	"github.com/muster-engine/muster/migrations"
-	"github.com/muster-engine/muster/store/storetest"
 )
 
 // A host brings its own pool, applies a configuration, reads a source and asks.
@@ -87,9 +86,9 @@ func ExampleEngine_ApplyTx() {
 // changes its mind after both are written.
 func ExampleEngine_ProcessIdentitiesTx() {
 	ctx := context.Background()
-	pool, drop := storetest.ExamplePool() // a host has its own
+	company, drop := enginetest.NewExample() // a host has its own engine and pool
 	defer drop()
-	eng, ann := smallCompany(ctx, pool)
+	eng, pool, ann := company.Engine, company.Pool, company.ID("ann")
 	if _, err := pool.Exec(ctx, `CREATE TABLE badges (identity_id uuid, number int)`); err != nil {
 		log.Fatal(err)
 	}
@@ -122,9 +121,9 @@ func ExampleEngine_ProcessIdentitiesTx() {
 // of its batch.
 func ExampleEngine_Start() {
 	ctx := context.Background()
-	pool, drop := storetest.ExamplePool() // a host has its own
+	company, drop := enginetest.NewExample() // a host has its own engine
 	defer drop()
-	eng, ann := smallCompany(ctx, pool)
+	eng, ann := company.Engine, company.ID("ann")
 
 	if err := eng.Start(ctx); err != nil {
 		log.Fatal(err)
@@ -141,30 +140,4 @@ func ExampleEngine_Start() {
 		log.Fatal(err)
 	}
 	// Output: Process 1 identity: SUCCESS
-}
-
-// smallCompany returns an engine with a few people, and the ID of one of them.
-func smallCompany(ctx context.Context, pool *pgxpool.Pool) (eng *engine.Engine, ann string) {
-	eng, err := engine.New(ctx, pool, engine.Config{})
-	if err != nil {
-		log.Fatal(err)
-	}
-	documents, err := engine.ReadDocuments("config.yaml", strings.NewReader(companyConfig))
-	if err != nil {
-		log.Fatal(err)
-	}
-	if _, err := eng.Apply(ctx, documents); err != nil {
-		log.Fatal(err)
-	}
-	if _, err := eng.Aggregate(ctx, "HR", strings.NewReader(hrRows), engine.AggregateOptions{}); err != nil {
-		log.Fatal(err)
-	}
-	if _, err := eng.ProcessPending(ctx, engine.ProcessOptions{}); err != nil {
-		log.Fatal(err)
-	}
-	identity, err := eng.FindIdentity(ctx, "1")
-	if err != nil {
-		log.Fatal(err)
-	}
-	return eng, identity.ID
 }

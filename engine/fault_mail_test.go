@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 )
 
 // post is a mail server that treats people differently.
@@ -23,10 +24,10 @@ func (p *post) Notify(ctx context.Context, m *engine.Message) error { return p.s
 // fate, and none holds up another.
 func TestMailServerRefuses(t *testing.T) {
 	t.Parallel()
-	var c clock
-	c.set(time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC))
+	var c enginetest.Clock
+	c.Set(time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC))
 	var refused, later, sent atomic.Int64
-	f := newFixtureWith(t, engine.Config{Now: c.now, Notifier: &post{func(_ context.Context, m *engine.Message) error {
+	f := newFixtureWith(t, engine.Config{Now: c.Now, Notifier: &post{func(_ context.Context, m *engine.Message) error {
 		switch {
 		case strings.HasPrefix(m.To, "ann@"):
 			return fmt.Errorf("refused: code 550, attempt %d", refused.Add(1))
@@ -36,9 +37,9 @@ func TestMailServerRefuses(t *testing.T) {
 		sent.Add(1)
 		return nil
 	}}})
-	f.apply(companyConfig)
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
-	f.process()
+	f.ApplyText(enginetest.Documents)
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
+	f.Process()
 	task := f.invite(engine.InviteParams{Uninvited: true})
 	f.send()
 	if n := sent.Load(); n != 3 {
@@ -56,7 +57,7 @@ func TestMailServerRefuses(t *testing.T) {
 		!strings.Contains(task.Messages[0].LocalizedText.Message, "code 550, attempt 10") {
 		t.Errorf("%+v, %v", task, err)
 	}
-	if f.find("1").IdentityStatus != "UNREGISTERED" || f.find("2").IdentityStatus != "PENDING" {
+	if f.Identity("ann").IdentityStatus != "UNREGISTERED" || f.Identity("bob").IdentityStatus != "PENDING" {
 		t.Error("who is invited is not who has a message")
 	}
 }
@@ -74,13 +75,13 @@ func TestMailServerHangs(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	}}})
-	f.apply(companyConfig)
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
-	f.process()
-	task := f.invite(engine.InviteParams{IDs: []string{f.find("1").ID}})
+	f.ApplyText(enginetest.Documents)
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
+	f.Process()
+	task := f.invite(engine.InviteParams{IDs: []string{f.Identity("ann").ID}})
 	f.begin()
 	<-hanging
-	result := f.aggregate("HR", strings.ReplaceAll(hrRows, "Board", "Sales"), engine.AggregateOptions{})
+	result := f.AggregateText("HR", strings.ReplaceAll(enginetest.People, "Board", "Sales"), engine.AggregateOptions{})
 	if processed, err := f.Wait(t.Context(), result.Task); err != nil || *processed.CompletionStatus == "ERROR" {
 		t.Errorf("%+v, %v", processed, err)
 	}

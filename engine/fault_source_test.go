@@ -15,6 +15,7 @@ import (
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/connector"
+	"github.com/muster-engine/muster/engine/enginetest"
 )
 
 // account returns an account of the source Memory.
@@ -36,14 +37,14 @@ func stubbornOn(t *testing.T, pool *pgxpool.Pool, s *stubborn, config engine.Con
 }
 
 // scheduled is a company whose source Memory is aggregated every half past.
-func scheduled(t *testing.T, pool *pgxpool.Pool, s *stubborn, c *clock) *fixture {
+func scheduled(t *testing.T, pool *pgxpool.Pool, s *stubborn, c *enginetest.Clock) *fixture {
 	t.Helper()
-	c.set(time.Date(2026, 3, 2, 10, 10, 0, 0, time.UTC))
-	f := &fixture{stubbornOn(t, pool, s, engine.Config{Now: c.now}), t, pool}
-	f.apply(companyConfig)
-	f.apply(memoryConfig)
+	c.Set(time.Date(2026, 3, 2, 10, 10, 0, 0, time.UTC))
+	f := fixtureOf(t, stubbornOn(t, pool, s, engine.Config{Now: c.Now}), pool)
+	f.ApplyText(enginetest.Documents)
+	f.ApplyText(memoryConfig)
 	f.look()
-	c.set(time.Date(2026, 3, 2, 10, 30, 0, 0, time.UTC))
+	c.Set(time.Date(2026, 3, 2, 10, 30, 0, 0, time.UTC))
 	return f
 }
 
@@ -70,7 +71,7 @@ func (f *fixture) stop() {
 
 func (f *fixture) execute(statement string, arguments ...any) {
 	f.t.Helper()
-	if _, err := f.pool.Exec(f.t.Context(), statement, arguments...); err != nil {
+	if _, err := f.Pool.Exec(f.t.Context(), statement, arguments...); err != nil {
 		f.t.Fatal(err)
 	}
 }
@@ -93,37 +94,37 @@ func TestScheduledAggregationOutlivesItsWorker(t *testing.T) {
 	t.Parallel()
 	l := newLine(t)
 	hanging, goOn := make(chan struct{}), make(chan struct{})
-	var c clock
+	var c enginetest.Clock
 	lost := scheduled(t, l.pool, &stubborn{read: func(_ context.Context, each func(*connector.Object) error) error {
 		close(hanging)
 		<-goOn
-		return each(account("1"))
+		return each(account("ann"))
 	}}, &c)
 	lost.begin()
 	<-hanging
 	other := storetestPool(t, l.pool)
-	f := &fixture{stubbornOn(t, other, &stubborn{read: func(_ context.Context, each func(*connector.Object) error) error {
-		return each(account("1"))
-	}}, engine.Config{Now: c.now}), t, other}
+	f := fixtureOf(t, stubbornOn(t, other, &stubborn{read: func(_ context.Context, each func(*connector.Object) error) error {
+		return each(account("ann"))
+	}}, engine.Config{Now: c.Now}), other)
 	f.look()
 	f.aMinutePasses()
 	f.look()
-	if running := f.count(runningAggregations); running != 1 {
+	if running := f.number(runningAggregations); running != 1 {
 		t.Errorf("the aggregation was taken from a worker that is there: %d run", running)
 	}
 	l.cut(true)
 	eventually(t, "the server sees that the worker is gone", func() bool {
 		f.look()
-		return f.count(waitingAggregations) == 1
+		return f.number(waitingAggregations) == 1
 	})
 	f.begin()
-	eventually(t, "the aggregation", func() bool { return f.count(scheduledResult) == 1 })
+	eventually(t, "the aggregation", func() bool { return f.number(scheduledResult) == 1 })
 	f.stop()
 	// What went away comes to itself, and changes nothing any more.
 	l.cut(false)
 	close(goOn)
 	lost.stop()
-	if n := f.count(`SELECT count(*) FROM muster.accounts`); n != 1 {
+	if n := f.CountRows(`muster.accounts`); n != 1 {
 		t.Errorf("there are %d accounts", n)
 	}
 }
@@ -132,17 +133,17 @@ func TestScheduledAggregationOutlivesItsWorker(t *testing.T) {
 func TestScheduledAggregationThatKillsWorkers(t *testing.T) {
 	t.Parallel()
 	l := newLine(t)
-	var c clock
+	var c enginetest.Clock
 	f := scheduled(t, l.pool, &stubborn{}, &c)
 	f.look()
 	for range 5 {
-		if waiting := f.count(waitingAggregations); waiting != 1 {
+		if waiting := f.number(waitingAggregations); waiting != 1 {
 			t.Fatalf("%d aggregations wait", waiting)
 		}
 		f.execute(`UPDATE muster_jobs.river_job SET state = 'running', attempt = attempt + 1, attempted_at = now()
 			WHERE kind = 'muster_aggregate_source'`)
 		f.look()
-		if running := f.count(runningAggregations); running != 1 {
+		if running := f.number(runningAggregations); running != 1 {
 			t.Fatalf("%d aggregations run", running)
 		}
 		f.aMinutePasses()
@@ -152,9 +153,9 @@ func TestScheduledAggregationThatKillsWorkers(t *testing.T) {
 	if err != nil || states[2].Failed == nil || states[2].Error != "its worker went away in the middle, 5 times" {
 		t.Errorf("%+v, %v", states, err)
 	}
-	c.set(c.now().Add(time.Hour))
+	c.Set(c.Now().Add(time.Hour))
 	f.look()
-	if waiting := f.count(waitingAggregations); waiting != 1 {
+	if waiting := f.number(waitingAggregations); waiting != 1 {
 		t.Errorf("an hour later %d aggregations wait", waiting)
 	}
 }
@@ -165,14 +166,14 @@ func TestScheduledAggregationOutlivesAStop(t *testing.T) {
 	l := newLine(t)
 	hanging := make(chan struct{}, 1)
 	var first atomic.Bool
-	var c clock
+	var c enginetest.Clock
 	f := scheduled(t, l.pool, &stubborn{read: func(ctx context.Context, each func(*connector.Object) error) error {
 		if first.CompareAndSwap(false, true) {
 			hanging <- struct{}{}
 			<-ctx.Done()
 			return ctx.Err()
 		}
-		return each(account("1"))
+		return each(account("ann"))
 	}}, &c)
 	f.begin()
 	<-hanging
@@ -181,11 +182,11 @@ func TestScheduledAggregationOutlivesAStop(t *testing.T) {
 	if err := f.Stop(ctx); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if waiting := f.count(waitingAggregations); waiting != 1 {
+	if waiting := f.number(waitingAggregations); waiting != 1 {
 		t.Errorf("%d aggregations wait", waiting)
 	}
 	f.begin()
-	eventually(t, "the aggregation", func() bool { return f.count(scheduledResult) == 1 })
+	eventually(t, "the aggregation", func() bool { return f.number(scheduledResult) == 1 })
 	f.stop()
 }
 
@@ -218,12 +219,12 @@ func TestConnectorReturnsTooMuch(t *testing.T) {
 	groups = true
 	_, err = f.AggregateSource(t.Context(), "Files", engine.AggregateOptions{MaxObjects: 1000})
 	demandKind(t, err, engine.Conflict, "there are more than 1000 objects")
-	_, err = f.Aggregate(t.Context(), "HR", strings.NewReader(hrRows), engine.AggregateOptions{MaxObjects: 4})
+	_, err = f.Aggregate(t.Context(), "HR", strings.NewReader(enginetest.People), engine.AggregateOptions{MaxObjects: 4})
 	demandKind(t, err, engine.Conflict, "there are more than 4 objects")
-	if n := f.count(`SELECT (SELECT count(*) FROM muster.accounts) + (SELECT count(*) FROM muster.entitlements)`); n != 0 {
+	if n := f.number(`SELECT (SELECT count(*) FROM muster.accounts) + (SELECT count(*) FROM muster.entitlements)`); n != 0 {
 		t.Errorf("%d rows were kept", n)
 	}
-	if result := f.aggregate("HR", hrRows, engine.AggregateOptions{MaxObjects: 5}); result.Added != 5 {
+	if result := f.AggregateText("HR", enginetest.People, engine.AggregateOptions{MaxObjects: 5}); result.Added != 5 {
 		t.Errorf("%+v", result)
 	}
 }
@@ -285,8 +286,8 @@ func TestConnectorHangs(t *testing.T) {
 		_, err := f.AggregateSource(ctx, "Files", engine.AggregateOptions{})
 		return err
 	})
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
-	f.process()
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
+	f.Process()
 	for len(hanging) > 0 {
 		<-hanging
 	}
@@ -296,13 +297,13 @@ func TestConnectorHangs(t *testing.T) {
 	})
 	<-hanging
 	// The operations are open, and the batch is nobody's.
-	if n := f.count(`SELECT count(*) FROM muster.provisioning_batches WHERE leased IS NULL`); n == 0 {
+	if n := f.CountRows(`muster.provisioning_batches WHERE leased IS NULL`); n == 0 {
 		t.Error("the batch is held by nobody who is there")
 	}
 	f.begin()
 	<-hanging
 	// While a worker hangs on the source, the rest goes on.
-	result := f.aggregate("HR", strings.ReplaceAll(hrRows, "Board", "Sales"), engine.AggregateOptions{})
+	result := f.AggregateText("HR", strings.ReplaceAll(enginetest.People, "Board", "Sales"), engine.AggregateOptions{})
 	if task, err := f.Wait(t.Context(), result.Task); err != nil || *task.CompletionStatus == "ERROR" {
 		t.Errorf("%+v, %v", task, err)
 	}
@@ -311,7 +312,7 @@ func TestConnectorHangs(t *testing.T) {
 	if err := f.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a worker that hangs is stopped with %v", err)
 	}
-	if n := f.count(`SELECT count(*) FROM muster.provisioning_operations WHERE state <> 'OPEN'`); n != 0 {
+	if n := f.CountRows(`muster.provisioning_operations WHERE state <> 'OPEN'`); n != 0 {
 		t.Errorf("%d operations are not open", n)
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/engine/connector"
+	"github.com/muster-engine/muster/engine/enginetest"
 	"github.com/muster-engine/muster/store/storetest"
 )
 
@@ -126,8 +127,8 @@ func TestDatabaseAwayForAWhile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{eng, t, l.pool}
-	f.apply(companyConfig)
+	f := fixtureOf(t, eng, l.pool)
+	f.ApplyText(enginetest.Documents)
 	if err := eng.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -149,9 +150,9 @@ func TestDatabaseAwayForAWhile(t *testing.T) {
 		t.Errorf("%d lines are logged while the database is away for 3 seconds", lines)
 	}
 	l.cut(false)
-	result := f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	result := f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	task, err := eng.Wait(t.Context(), result.Task)
-	if err != nil || !task.Ended() || f.find("1").LastRefresh == nil {
+	if err != nil || !task.Ended() || f.Identity("ann").LastRefresh == nil {
 		t.Errorf("%+v, %v", task, err)
 	}
 }
@@ -164,9 +165,9 @@ func TestConnectionCutInTheMiddle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{eng, t, l.pool}
-	f.apply(companyConfig)
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	f := fixtureOf(t, eng, l.pool)
+	f.ApplyText(enginetest.Documents)
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	// The server ends the connection in the middle of every third batch, as kill -9 does: without a word.
 	for _, statement := range []string{
 		`CREATE SEQUENCE cuts`,
@@ -213,7 +214,7 @@ func TestConnectionCutInTheMiddle(t *testing.T) {
 	if cuts == 0 {
 		t.Error("nothing was cut")
 	}
-	if n := f.count(`SELECT count(*) FROM muster.identities i JOIN muster.refresh_state r ON r.identity_id = i.id
+	if n := f.CountRows(`muster.identities i JOIN muster.refresh_state r ON r.identity_id = i.id
 		WHERE i.processing_state IS NULL AND r.last_refresh IS NOT NULL`); n != 5 {
 		t.Errorf("after %d cuts %d identities of 5 are processed without an error", cuts, n)
 	}
@@ -233,19 +234,19 @@ func storetestPool(t *testing.T, pool *pgxpool.Pool) *pgxpool.Pool {
 // An aggregation by a connector that loses against another transaction reads the source again.
 func TestLostAggregationIsRunAgain(t *testing.T) {
 	t.Parallel()
-	f := newTarget(t, "1,Ann,ann@example.com,,active,\n")
+	f := newTarget(t, "ann,Ann,ann@example.com,,active,\n")
 	for _, statement := range []string{
 		`CREATE SEQUENCE lost`,
 		`CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 			IF nextval('lost') = 1 THEN RAISE EXCEPTION 'lost' USING ERRCODE = '40P01'; END IF; RETURN NEW; END $$`,
 		`CREATE TRIGGER lose BEFORE INSERT ON muster.accounts FOR EACH ROW EXECUTE FUNCTION lose()`,
 	} {
-		if _, err := f.pool.Exec(t.Context(), statement); err != nil {
+		if _, err := f.Pool.Exec(t.Context(), statement); err != nil {
 			t.Fatal(err)
 		}
 	}
 	result, err := f.AggregateSource(t.Context(), "Files", engine.AggregateOptions{})
-	if err != nil || result.Added != 1 || f.count(`SELECT count(*) FROM muster.accounts`) != 1 {
+	if err != nil || result.Added != 1 || f.CountRows(`muster.accounts`) != 1 {
 		t.Errorf("%+v, %v", result, err)
 	}
 }
@@ -273,8 +274,8 @@ func newStubborn(t *testing.T, s *stubborn) *fixture {
 	f := newFixtureWith(t, engine.Config{BatchSize: 3, Workers: 1, Guard: engine.Guard{Off: true},
 		Connectors: map[string]connector.Factory{
 			"delimited-file": func(context.Context, connector.Config) (connector.Connector, error) { return s, nil }}})
-	f.apply(companyConfig)
-	f.apply(fmt.Sprintf(targetConfig, "x"))
+	f.ApplyText(enginetest.Documents)
+	f.ApplyText(fmt.Sprintf(targetConfig, "x"))
 	return f
 }
 
@@ -300,8 +301,8 @@ func TestConnectorReturnsGarbage(t *testing.T) {
 	if err != nil || result.Added != 1 || result.Faulty != 5 {
 		t.Errorf("%+v, %v", result, err)
 	}
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
-	f.process()
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
+	f.Process()
 	if result, err := f.ProvisionPending(t.Context()); err != nil || result.Done != 0 || result.Failed == 0 || result.Open != 0 {
 		t.Errorf("%+v, %v", result, err)
 	}

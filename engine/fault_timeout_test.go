@@ -12,6 +12,7 @@ import (
 
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/engine/connector"
+	"github.com/muster-engine/muster/engine/enginetest"
 	"github.com/muster-engine/muster/store/storetest"
 )
 
@@ -37,8 +38,8 @@ func newSlow(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{eng, t, pool}
-	f.apply(companyConfig)
+	f := fixtureOf(t, eng, pool)
+	f.ApplyText(enginetest.Documents)
 	f.execute(`CREATE TABLE slow (alias text, seconds float)`)
 	f.execute(`CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 		PERFORM pg_sleep((SELECT max(seconds) FROM slow WHERE alias IN (NEW.alias, '*'))); RETURN NEW; END $$`)
@@ -68,12 +69,12 @@ const (
 func TestBatchTooLargeForTheTimeout(t *testing.T) {
 	t.Parallel()
 	f := newSlow(t)
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	f.slowDown("*", 0.4)
-	if result := f.process(); result.Errors != 0 || result.Identities != 5 {
+	if result := f.Process(); result.Errors != 0 || result.Identities != 5 {
 		t.Errorf("%+v", result)
 	}
-	if well, badly := f.count(processedWell), f.count(processedBadly); well != 5 || badly != 0 {
+	if well, badly := f.number(processedWell), f.number(processedBadly); well != 5 || badly != 0 {
 		t.Errorf("%d identities are processed well, %d badly", well, badly)
 	}
 	if _, err := f.ProcessAll(t.Context()); err != nil {
@@ -81,7 +82,7 @@ func TestBatchTooLargeForTheTimeout(t *testing.T) {
 	}
 	f.forgetAttributes()
 	f.slowDown("*", 0.4)
-	if result := f.process(); result.Errors != 0 {
+	if result := f.Process(); result.Errors != 0 {
 		t.Errorf("%+v", result)
 	}
 }
@@ -90,19 +91,19 @@ func TestBatchTooLargeForTheTimeout(t *testing.T) {
 func TestIdentityThatTakesTooLong(t *testing.T) {
 	t.Parallel()
 	f := newSlow(t)
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
-	f.process()
-	f.aggregate("HR", strings.ReplaceAll(hrRows, "Sales", "Marketing"), engine.AggregateOptions{})
-	f.slowDown("3", 60)
-	result := f.process()
-	if result.Errors != 1 || f.count(processedBadly) != 1 || f.count(processedWell) != 4 {
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
+	f.Process()
+	f.AggregateText("HR", strings.ReplaceAll(enginetest.People, "Sales", "Marketing"), engine.AggregateOptions{})
+	f.slowDown("ayse", 60)
+	result := f.Process()
+	if result.Errors != 1 || f.number(processedBadly) != 1 || f.number(processedWell) != 4 {
 		t.Errorf("%+v", result)
 	}
-	who := f.find("3")
-	if text := who.Attributes.Get("department").Text(); text != "Sales" || f.find("2").Attributes.Get("department").Text() != "Marketing" {
+	who := f.Identity("ayse")
+	if text := who.Attributes.Get("department").Text(); text != "Sales" || f.Identity("bob").Attributes.Get("department").Text() != "Marketing" {
 		t.Errorf("the department of who takes too long is %q", text)
 	}
-	if n := f.count(`SELECT count(*) FROM muster.task_messages
+	if n := f.CountRows(`muster.task_messages
 		WHERE text = 'the identity could not be written: the database ended it, because it took longer than it allows'`); n != 1 {
 		t.Errorf("%d messages say so", n)
 	}
@@ -110,7 +111,7 @@ func TestIdentityThatTakesTooLong(t *testing.T) {
 	if _, err := f.ProcessIdentities(t.Context(), []string{who.ID}); err != nil {
 		t.Fatal(err)
 	}
-	if result := f.process(); result.Errors != 0 || f.count(processedWell) != 5 {
+	if result := f.Process(); result.Errors != 0 || f.number(processedWell) != 5 {
 		t.Errorf("who took too long does not recover: %+v", result)
 	}
 }
@@ -120,21 +121,21 @@ func TestIdentityThatTakesTooLong(t *testing.T) {
 func TestDatabaseThatBecomesSlow(t *testing.T) {
 	t.Parallel()
 	f := newSlow(t)
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
-	f.process()
-	f.aggregate("HR", strings.NewReplacer("Sales", "Marketing", "Legal", "Law").Replace(hrRows), engine.AggregateOptions{})
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
+	f.Process()
+	f.AggregateText("HR", strings.NewReplacer("Sales", "Marketing", "Legal", "Law").Replace(enginetest.People), engine.AggregateOptions{})
 	f.execute(`TRUNCATE slow`)
-	f.execute(`INSERT INTO slow SELECT unnest(ARRAY['2', '3', '4', '5']), 60`)
-	if _, err := f.ProcessIdentities(t.Context(), []string{f.find("1").ID}); err != nil { // who is as they should be
+	f.execute(`INSERT INTO slow SELECT unnest(ARRAY['bob', 'ayse', 'cy', 'dee']), 60`)
+	if _, err := f.ProcessIdentities(t.Context(), []string{f.Identity("ann").ID}); err != nil { // who is as they should be
 		t.Fatal(err)
 	}
 	_, err := f.ProcessPending(t.Context(), engine.ProcessOptions{})
 	demandKind(t, err, engine.Unavailable, "took longer than it allows")
-	if badly := f.count(processedBadly); badly != 0 {
+	if badly := f.number(processedBadly); badly != 0 {
 		t.Errorf("%d identities have an error", badly)
 	}
 	f.slowDown("*", 0)
-	if result := f.process(); result.Errors != 0 || f.count(processedWell) != 5 {
+	if result := f.Process(); result.Errors != 0 || f.number(processedWell) != 5 {
 		t.Errorf("%+v", result)
 	}
 }
@@ -143,29 +144,29 @@ func TestDatabaseThatBecomesSlow(t *testing.T) {
 func TestDatabaseThatTakesTooLong(t *testing.T) {
 	t.Parallel()
 	f := newSlow(t)
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	f.slowDown("*", 60)
 	_, err := f.ProcessPending(t.Context(), engine.ProcessOptions{})
 	demandKind(t, err, engine.Unavailable, "took longer than it allows")
-	if badly, waiting := f.count(processedBadly), f.count(`SELECT count(*) FROM muster.refresh_requests`); badly != 0 || waiting != 5 {
+	if badly, waiting := f.number(processedBadly), f.CountRows(`muster.refresh_requests`); badly != 0 || waiting != 5 {
 		t.Errorf("%d identities have an error, %d wait", badly, waiting)
 	}
 	f.slowDown("*", 0)
-	f.process()
-	if well := f.count(processedWell); well != 5 {
+	f.Process()
+	if well := f.number(processedWell); well != 5 {
 		t.Errorf("%d identities are processed", well)
 	}
 	// A task of one identity that takes too long holds up no other.
 	f.forgetAttributes()
-	f.slowDown("1", 60)
-	for _, alias := range []string{"1", "2"} {
-		if _, err := f.ProcessIdentities(t.Context(), []string{f.find(alias).ID}); err != nil {
+	f.slowDown("ann", 60)
+	for _, alias := range []string{"ann", "bob"} {
+		if _, err := f.ProcessIdentities(t.Context(), []string{f.Identity(alias).ID}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	_, err = f.ProcessPending(t.Context(), engine.ProcessOptions{})
 	demandKind(t, err, engine.Unavailable, "took longer than it allows")
-	if waiting, badly := f.count(`SELECT count(*) FROM muster.refresh_requests`), f.count(processedBadly); waiting != 1 || badly != 0 {
+	if waiting, badly := f.CountRows(`muster.refresh_requests`), f.number(processedBadly); waiting != 1 || badly != 0 {
 		t.Errorf("%d identities wait, %d have an error", waiting, badly)
 	}
 }
@@ -174,8 +175,8 @@ func TestDatabaseThatTakesTooLong(t *testing.T) {
 func TestOtherTimeouts(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	ann := f.find("1").ID
-	held, err := f.pool.Begin(t.Context())
+	ann := f.Identity("ann").ID
+	held, err := f.Pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,14 +184,14 @@ func TestOtherTimeouts(t *testing.T) {
 	if err := f.SetLifecycleStateTx(t.Context(), held, ann, "inactive"); err != nil {
 		t.Fatal(err)
 	}
-	err = pgx.BeginFunc(t.Context(), f.pool, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(t.Context(), f.Pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(t.Context(), `SET LOCAL lock_timeout = '50ms'`); err != nil {
 			return err
 		}
 		return f.SetLifecycleStateTx(t.Context(), tx, ann, "active")
 	})
 	demandKind(t, err, engine.Unavailable, "took longer than it allows")
-	tx, err := f.pool.Begin(t.Context())
+	tx, err := f.Pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +200,7 @@ func TestOtherTimeouts(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, "the end of an idle transaction", func() bool {
-		return f.count(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'`) == 1
+		return f.CountRows(`pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'`) == 1
 	})
 	demandKind(t, f.DeleteIdentityTx(t.Context(), tx, ann), engine.Unavailable, "")
 }
@@ -223,7 +224,7 @@ func TestReaderFails(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("the tape is torn")
 	f := newStubborn(t, &stubborn{read: func(_ context.Context, each func(*connector.Object) error) error {
-		for _, login := range []string{"1", "2"} {
+		for _, login := range []string{"ann", "bob"} {
 			if err := each(&connector.Object{NativeIdentity: login}); err != nil {
 				return err
 			}
@@ -232,7 +233,7 @@ func TestReaderFails(t *testing.T) {
 	}})
 	for name, aggregate := range map[string]func() error{
 		"a reader": func() error {
-			_, err := f.Aggregate(t.Context(), "HR", &torn{strings.NewReader(hrRows), broken}, engine.AggregateOptions{})
+			_, err := f.Aggregate(t.Context(), "HR", &torn{strings.NewReader(enginetest.People), broken}, engine.AggregateOptions{})
 			return err
 		},
 		"a connector": func() error {
@@ -248,7 +249,7 @@ func TestReaderFails(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, engine.KindOf(err), want)
 		}
 	}
-	if n := f.count(`SELECT count(*) FROM muster.accounts`); n != 0 {
+	if n := f.CountRows(`muster.accounts`); n != 0 {
 		t.Errorf("%d accounts were kept", n)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 )
 
 // A transform that would run for ever on somebody's values is that identity's error; the others of its batch are
@@ -39,16 +40,16 @@ func TestEndlessTransform(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixtureWith(t, engine.Config{BatchSize: 100, Workers: 1})
-			f.apply(strings.Replace(companyConfig, `{identityAttributeName: department, transformDefinition: `+
+			f.ApplyText(strings.Replace(enginetest.Documents, `{identityAttributeName: department, transformDefinition: `+
 				`{type: accountAttribute, attributes: {sourceName: HR, attributeName: dept}}}`,
 				`{identityAttributeName: department, transformDefinition: `+test.transform+`}`, 1))
-			f.aggregate("HR", strings.Replace(hrRows, "Legal", strings.Repeat("a", 40)+"b", 1), engine.AggregateOptions{})
-			result := f.process()
+			f.AggregateText("HR", strings.Replace(enginetest.People, "Legal", strings.Repeat("a", 40)+"b", 1), engine.AggregateOptions{})
+			result := f.Process()
 			if result.Errors != 1 || result.Identities != 5 {
 				t.Errorf("%+v", result)
 			}
-			for _, alias := range []string{"1", "2", "3", failing, "5"} {
-				identity := f.find(alias)
+			for _, alias := range []string{"ann", "bob", "ayse", failing, "dee"} {
+				identity := f.Identity(alias)
 				failed := identity.ProcessingState != nil && *identity.ProcessingState == "ERROR"
 				if failed != (alias == failing) {
 					t.Errorf("%s: %v", alias, identity.ProcessingState)

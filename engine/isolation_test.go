@@ -24,6 +24,7 @@ import (
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/connector/delimited"
+	"github.com/muster-engine/muster/engine/enginetest"
 	"github.com/muster-engine/muster/migrations"
 	"github.com/muster-engine/muster/store/storetest"
 )
@@ -46,7 +47,7 @@ func engineOn(t *testing.T, pool *pgxpool.Pool, schema string) *target {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.fixture = &fixture{eng, t, pool}
+	f.fixture = fixtureOf(t, eng, pool)
 	return f
 }
 
@@ -54,11 +55,11 @@ func engineOn(t *testing.T, pool *pgxpool.Pool, schema string) *target {
 // can run beside others.
 func (f *target) live(name string) error {
 	ctx := f.t.Context()
-	people := strings.NewReplacer("example.com", name+".example", "Sales", name+" Sales").Replace(hrRows)
+	people := strings.NewReplacer("example.com", name+".example", "Sales", name+" Sales").Replace(enginetest.People)
 	if err := os.WriteFile(f.path(), []byte(targetHeader), 0o600); err != nil {
 		return err
 	}
-	for _, text := range []string{companyConfig, strings.ReplaceAll(fmt.Sprintf(targetConfig, f.folder), "stringValue: Sales",
+	for _, text := range []string{enginetest.Documents, strings.ReplaceAll(fmt.Sprintf(targetConfig, f.folder), "stringValue: Sales",
 		"stringValue: "+name+" Sales")} {
 		documents, err := engine.ReadDocuments("config.yaml", strings.NewReader(text))
 		if err != nil {
@@ -94,7 +95,7 @@ func (f *target) live(name string) error {
 			return fmt.Errorf("%d identities are listed, %d counted", len(page.Identities), *page.Total)
 		}
 	}
-	ann, err := f.FindIdentity(ctx, "1")
+	ann, err := f.FindIdentity(ctx, "ann")
 	if err != nil {
 		return err
 	}
@@ -119,7 +120,7 @@ func (f *target) contents(schema string) []string {
 	f.t.Helper()
 	var names [][2]string
 	var name [2]string
-	tables, err := f.pool.Query(f.t.Context(), `SELECT schemaname::text, tablename::text FROM pg_tables WHERE schemaname = ANY ($1)
+	tables, err := f.Pool.Query(f.t.Context(), `SELECT schemaname::text, tablename::text FROM pg_tables WHERE schemaname = ANY ($1)
 		AND tablename NOT IN ('goose_db_version', 'river_migration')`, []string{schema, schema + "_jobs"})
 	if err == nil {
 		_, err = pgx.ForEachRow(tables, []any{&name[0], &name[1]}, func() error {
@@ -132,7 +133,7 @@ func (f *target) contents(schema string) []string {
 	}
 	var list []string
 	for _, name := range names {
-		rows, err := f.pool.Query(f.t.Context(), `SELECT (to_jsonb(t) - 'id' - 'transaction_id' - 'job_id' - 'fingerprint' - 'unique_key')::text
+		rows, err := f.Pool.Query(f.t.Context(), `SELECT (to_jsonb(t) - 'id' - 'transaction_id' - 'job_id' - 'fingerprint' - 'unique_key')::text
 			FROM `+pgx.Identifier(name[:]).Sanitize()+` t`)
 		if err != nil {
 			f.t.Fatal(err)
@@ -263,7 +264,7 @@ func TestRunTimeRole(t *testing.T) {
 	t.Parallel()
 	owner, run, stranger := storetest.NewRole(t), storetest.NewRole(t), storetest.NewRole(t)
 	pool := storetest.Empty(t)
-	f := &fixture{nil, t, pool}
+	f := fixtureOf(t, nil, pool)
 	names := strings.NewReplacer("DATABASE identities", `DATABASE "`+f.text("SELECT current_database()")+`"`, "acme_owner", owner.Name,
 		"acme_run", run.Name)
 	for _, statement := range documentedSQL(t, "Roles and rights") {
@@ -379,7 +380,7 @@ func TestReindexAsRunTimeRole(t *testing.T) {
 	t.Parallel()
 	owner, run := storetest.NewRole(t), storetest.NewRole(t)
 	pool := storetest.Empty(t)
-	f := &fixture{nil, t, pool}
+	f := fixtureOf(t, nil, pool)
 	f.exec(`GRANT ALL ON DATABASE "` + f.text("SELECT current_database()") + `" TO ` + owner.Name)
 	owners, running := owner.As(t, pool), run.As(t, pool)
 	config := migrations.Config{Schema: "acme"}
@@ -422,7 +423,7 @@ func TestReindexAsRunTimeRole(t *testing.T) {
 	if d := acme.doctor(engine.DoctorOptions{}); len(notOK(&d)) > 0 {
 		t.Errorf("%q", notOK(&d))
 	}
-	if f.count(`SELECT current_setting('server_version_num')::int`) < 170000 {
+	if f.number(`SELECT current_setting('server_version_num')::int`) < 170000 {
 		return
 	}
 	if _, err := owners.Exec(t.Context(), `GRANT MAINTAIN ON ALL TABLES IN SCHEMA acme_jobs TO `+run.Name); err != nil {

@@ -10,36 +10,37 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 )
 
 func TestListPublishedFields(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	id := f.find("1").ID
+	id := f.Identity("ann").ID
 	for filters, want := range map[string]string{
-		"":                          "Ann Boss|Bob Two|Cy Self|Dee Strauß|Ünal, Ayşe",
+		"":                          "Ann Boss|Bob Twain|Cy Self|Dee Strauß|Ünal, Ayşe",
 		fmt.Sprintf("id eq %q", id): "Ann Boss",
 		fmt.Sprintf(`id in (%q,"%s-%s-%s-%s-%s","nobody")`, id, id[:8], id[8:12], id[12:16], id[16:20], id[20:]): "Ann Boss",
-		`id eq "nobody"`:                                 "",
-		`name eq "ann boss"`:                             "Ann Boss",
-		`name sw "ÜNAL"`:                                 "Ünal, Ayşe",
-		`alias eq "3" or alias sw "4"`:                   "Cy Self|Ünal, Ayşe",
-		`firstname sw "AYŞ"`:                             "Ünal, Ayşe",
-		`lastname eq "STRAUSS"`:                          "Dee Strauß",
-		`email sw "BOB@" and not name eq "x"`:            "Bob Two",
-		`cloudStatus eq "unregistered" and alias eq "1"`: "Ann Boss",
-		`processingState eq "ERROR"`:                     "",
-		`protected eq true`:                              "",
-		`correlated eq false`:                            "", // the default filter is added to it
+		`id eq "nobody"`:                                   "",
+		`name eq "ann boss"`:                               "Ann Boss",
+		`name sw "ÜNAL"`:                                   "Ünal, Ayşe",
+		`alias eq "ayse" or alias sw "cy"`:                 "Cy Self|Ünal, Ayşe",
+		`firstname sw "AYŞ"`:                               "Ünal, Ayşe",
+		`lastname eq "STRAUSS"`:                            "Dee Strauß",
+		`email sw "BOB@" and not name eq "x"`:              "Bob Twain",
+		`cloudStatus eq "unregistered" and alias eq "ann"`: "Ann Boss",
+		`processingState eq "ERROR"`:                       "",
+		`protected eq true`:                                "",
+		`correlated eq false`:                              "", // the default filter is added to it
 	} {
 		if got := f.names(engine.ListParams{Filters: filters, Sorters: "name"}); got != want {
 			t.Errorf("%s: %s, want %s", filters, got, want)
 		}
 	}
 	for sorters, want := range map[string]string{
-		"-name":              "Ünal, Ayşe|Dee Strauß|Cy Self|Bob Two|Ann Boss",
-		"alias":              "Ann Boss|Bob Two|Ünal, Ayşe|Cy Self|Dee Strauß",
-		"cloudStatus,-alias": "Dee Strauß|Cy Self|Ünal, Ayşe|Bob Two|Ann Boss",
+		"-name":              "Ünal, Ayşe|Dee Strauß|Cy Self|Bob Twain|Ann Boss",
+		"alias":              "Ann Boss|Ünal, Ayşe|Bob Twain|Cy Self|Dee Strauß",
+		"cloudStatus,-alias": "Dee Strauß|Cy Self|Bob Twain|Ünal, Ayşe|Ann Boss",
 	} {
 		if got := f.names(engine.ListParams{Sorters: sorters}); got != want {
 			t.Errorf("%s: %s, want %s", sorters, got, want)
@@ -50,33 +51,33 @@ func TestListPublishedFields(t *testing.T) {
 func TestListAnyField(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	f.aggregate("Directory", "sam,mail,emp,groups,active\nann,,1,G1;G2,true\nbob,,2,g2,\n", engine.AggregateOptions{})
-	f.process()
-	boss := f.find("1").ID
+	f.AggregateText("Directory", enginetest.DirectoryHeader+"annb,,ann,G1;G2,true\nbobt,,bob,g2,\n", engine.AggregateOptions{})
+	f.Process()
+	boss := f.Identity("ann").ID
 	for filters, want := range map[string]string{
-		`department eq "SALES"`:                               "Bob Two|Dee Strauß|Ünal, Ayşe",
+		`department eq "SALES"`:                               "Bob Twain|Dee Strauß|Ünal, Ayşe",
 		`attributes.department co "eg"`:                       "Cy Self",
 		`not department eq "sales"`:                           "Ann Boss|Cy Self",
 		`department ne "sales" and login isnull`:              "Cy Self",
-		`pr login`:                                            "Ann Boss|Bob Two",
-		`groups ca ("g2")`:                                    "Ann Boss|Bob Two",
+		`pr login`:                                            "Ann Boss|Bob Twain",
+		`groups ca ("g2")`:                                    "Ann Boss|Bob Twain",
 		`groups ca ("G1","G2")`:                               "Ann Boss",
 		`manager.id isnull`:                                   "Ann Boss|Cy Self",
-		`manager.name sw "ün" and lifecycleState eq "leave"`:  "Bob Two",
+		`manager.name sw "ün" and lifecycleState eq "leave"`:  "Bob Twain",
 		fmt.Sprintf("managerRef.id eq %q", boss):              "Ünal, Ayşe",
 		`isManager eq true`:                                   "Ann Boss|Ünal, Ayşe",
-		`identityState in ("INACTIVE_LONG_TERM")`:             "Bob Two",
-		`identityProfile.name eq "employees" and name le "c"`: "Ann Boss|Bob Two",
-		`created gt 2020 and lastRefresh ge 2020-01-01 and modified gt 2001-01-01T00:00:00Z and alias eq "1"`: "Ann Boss",
+		`identityState in ("INACTIVE_LONG_TERM")`:             "Bob Twain",
+		`identityProfile.name eq "employees" and name le "c"`: "Ann Boss|Bob Twain",
+		`created gt 2020 and lastRefresh ge 2020-01-01 and modified gt 2001-01-01T00:00:00Z and alias eq "ann"`: "Ann Boss",
 		`created lt 2020`: "",
-		`lifecycleState.manuallyUpdated eq false and displayName eq "BOB TWO"`: "Bob Two",
-		`noSuchAttribute isnull and alias eq "1"`:                              "Ann Boss",
+		`lifecycleState.manuallyUpdated eq false and displayName eq "BOB TWAIN"`: "Bob Twain",
+		`noSuchAttribute isnull and alias eq "ann"`:                            "Ann Boss",
 	} {
 		if got := f.names(engine.ListParams{Filters: filters, Sorters: "name", AnyField: true}); got != want {
 			t.Errorf("%s: %s, want %s", filters, got, want)
 		}
 	}
-	if got := f.names(engine.ListParams{Sorters: "-department,manager.name,-name", AnyField: true}); got != "Ünal, Ayşe|Dee Strauß|Bob Two|Cy Self|Ann Boss" {
+	if got := f.names(engine.ListParams{Sorters: "-department,manager.name,-name", AnyField: true}); got != "Ünal, Ayşe|Dee Strauß|Bob Twain|Cy Self|Ann Boss" {
 		t.Errorf("sorted: %s", got)
 	}
 }
@@ -192,8 +193,8 @@ func TestListPages(t *testing.T) {
 	}
 	_, err = f.ListIdentities(t.Context(), engine.ListParams{Sorters: "-name", Limit: &two, After: page.Next})
 	demandKind(t, err, engine.Invalid, "cursor")
-	f.aggregate("HR", hrHeader+"0,Aaron First,A,First,a@example.com,,,,\n", engine.AggregateOptions{Delta: true})
-	f.process()
+	f.AggregateText("HR", enginetest.PeopleHeader+"aaron,Aaron First,Aaron,First,a@example.com,,,,\n", engine.AggregateOptions{Delta: true})
+	f.Process()
 	if got := f.names(engine.ListParams{Sorters: "name", After: page.Next}); got != "Cy Self|Dee Strauß|Ünal, Ayşe" {
 		t.Error(got)
 	}
@@ -202,10 +203,10 @@ func TestListPages(t *testing.T) {
 func TestFindIdentity(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	ann := f.find("1")
+	ann := f.Identity("ann")
 	dashed := fmt.Sprintf("%s-%s-%s-%s-%s", ann.ID[:8], ann.ID[8:12], ann.ID[12:16], ann.ID[16:20], ann.ID[20:])
 	for _, id := range []string{ann.ID, dashed, strings.ToUpper(ann.ID)} {
-		if got := f.find(id); got.Name != "Ann Boss" {
+		if got := f.Identity(id); got.Name != "Ann Boss" {
 			t.Errorf("%s: %+v", id, got)
 		}
 	}
@@ -215,9 +216,9 @@ func TestFindIdentity(t *testing.T) {
 		_, err = f.GetIdentity(t.Context(), id)
 		demandKind(t, err, engine.NotFound, "not found")
 	}
-	f.apply(strings.Replace(companyConfig, "{identityAttributeName: uid, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: id}}}",
+	f.ApplyText(strings.Replace(enginetest.Documents, "{identityAttributeName: uid, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: id}}}",
 		"{identityAttributeName: uid, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: dept}}}", 1))
-	f.process()
+	f.Process()
 	_, err := f.FindIdentity(t.Context(), "sales")
 	demandKind(t, err, engine.Conflict, "several identities have this alias")
 }
@@ -225,7 +226,7 @@ func TestFindIdentity(t *testing.T) {
 func TestIdentityShape(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	text, err := json.Marshal(f.find("4"))
+	text, err := json.Marshal(f.Identity("cy"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,11 +242,11 @@ func TestIdentityShape(t *testing.T) {
 	}
 	delete(got["attributes"].(map[string]any), "cloudAuthoritativeSource")
 	want := map[string]any{
-		"name": "Cy Self", "alias": "4", "emailAddress": "cy@example.com", "processingState": nil, "identityStatus": "UNREGISTERED",
+		"name": "Cy Self", "alias": "cy", "emailAddress": "cy@example.com", "processingState": nil, "identityStatus": "UNREGISTERED",
 		"managerRef": nil, "isManager": false, "lifecycleState": nil,
 		"attributes": map[string]any{
-			"uid": "4", "displayName": "Cy Self", "firstname": "Cy", "lastname": "Self", "email": "cy@example.com", "department": "Legal",
-			"identificationNumber": "4", "cloudLifecycleState": "unknown", "cloudStatus": "UNREGISTERED",
+			"uid": "cy", "displayName": "Cy Self", "firstname": "Cy", "lastname": "Self", "email": "cy@example.com", "department": "Legal",
+			"identificationNumber": "cy", "cloudLifecycleState": "unknown", "cloudStatus": "UNREGISTERED",
 			"internalCloudStatus": "UNREGISTERED", "identityState": "ACTIVE",
 		},
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 )
 
 // associations returns what an identity owns as "KIND: name, name".
@@ -34,12 +35,12 @@ func (f *fixture) associations(id string) string {
 func TestOwnershipKeepsFromDeletion(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	ann, bob := f.find("1").ID, f.find("2").ID
+	ann, bob := f.Identity("ann").ID, f.Identity("bob").ID
 	dashed := fmt.Sprintf("%s-%s-%s-%s-%s", bob[:8], bob[8:12], bob[12:16], bob[16:20], bob[20:])
-	f.apply(fmt.Sprintf(`
+	f.ApplyText(fmt.Sprintf(`
 roles: [{name: Lead, enabled: true, owner: {type: IDENTITY, id: %s}}]
 accessProfiles: [{name: CRM, source: {name: Directory}, owner: {type: IDENTITY, id: %s}, entitlements: []}]`, bob, strings.ToUpper(dashed)))
-	f.process()
+	f.Process()
 	for _, o := range []engine.OwnedObject{{Kind: "CAMPAIGN", ID: "c1", Name: "Spring", Owner: bob}, {Kind: "APPLICATION", ID: "a1", Name: "Wiki", Owner: bob}} {
 		if err := f.RegisterOwned(t.Context(), o); err != nil {
 			t.Fatal(err)
@@ -98,18 +99,18 @@ accessProfiles: [{name: CRM, source: {name: Directory}, owner: {type: IDENTITY, 
 func TestDeleteIdentity(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	f.aggregate("Directory", "sam,mail,emp,groups,active\nays,,3,,true\n", engine.AggregateOptions{})
-	f.apply("roles: [{name: Lead, enabled: true}]")
-	f.process()
-	ayse := f.find("3").ID // the manager of Bob and Dee
+	f.AggregateText("Directory", enginetest.DirectoryHeader+"ayseu,,ayse,,true\n", engine.AggregateOptions{})
+	f.ApplyText("roles: [{name: Lead, enabled: true}]")
+	f.Process()
+	ayse := f.Identity("ayse").ID // the manager of Bob and Dee
 	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: ayse, Role: "Lead"}); err != nil {
 		t.Fatal(err)
 	}
-	if f.find("2").ManagerRef == nil {
+	if f.Identity("bob").ManagerRef == nil {
 		t.Fatal("Bob has no manager")
 	}
 	rolledBack := errors.New("no")
-	err := pgx.BeginFunc(t.Context(), f.pool, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(t.Context(), f.Pool, func(tx pgx.Tx) error {
 		if err := f.DeleteIdentityTx(t.Context(), tx, ayse); err != nil {
 			return err
 		}
@@ -118,30 +119,30 @@ func TestDeleteIdentity(t *testing.T) {
 	if !errors.Is(err, rolledBack) {
 		t.Fatal(err)
 	}
-	f.find("3")
+	f.Identity("ayse")
 	if err := f.DeleteIdentity(t.Context(), ayse); err != nil {
 		t.Fatal(err)
 	}
-	if result := f.process(); result.Identities != 2 { // those who reported to her
+	if result := f.Process(); result.Identities != 2 { // those who reported to her
 		t.Errorf("%+v", result)
 	}
-	if f.find("2").ManagerRef != nil || f.find("5").ManagerRef != nil {
+	if f.Identity("bob").ManagerRef != nil || f.Identity("dee").ManagerRef != nil {
 		t.Error("somebody has a manager who is gone")
 	}
-	if n := f.count("SELECT count(*) FROM muster.accounts WHERE identity_id IS NULL"); n != 2 {
+	if n := f.CountRows("muster.accounts WHERE identity_id IS NULL"); n != 2 {
 		t.Errorf("%d accounts are uncorrelated", n)
 	}
 	history, err := f.History(t.Context(), ayse, 0, 1)
 	if err != nil || len(history) != 1 || history[0].Type != engine.EventDeleted || !strings.Contains(string(history[0].Detail), "ayse@example.com") {
 		t.Errorf("%+v, %v", history, err)
 	}
-	if n := f.count("SELECT (SELECT count(*) FROM muster.refresh_requests) + (SELECT count(*) FROM muster.role_assignments)"); n != 0 {
+	if n := f.number("SELECT (SELECT count(*) FROM muster.refresh_requests) + (SELECT count(*) FROM muster.role_assignments)"); n != 0 {
 		t.Errorf("%d rows of hers are left", n)
 	}
 	// The account on the authoritative source is still there: with the next aggregation she comes back.
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
-	f.process()
-	if back := f.find("3"); back.ID == ayse || f.find("2").ManagerRef == nil {
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
+	f.Process()
+	if back := f.Identity("ayse"); back.ID == ayse || f.Identity("bob").ManagerRef == nil {
 		t.Errorf("%+v", back)
 	}
 }
@@ -151,8 +152,8 @@ func TestDeleteAndRegisterAtOnce(t *testing.T) {
 	t.Parallel()
 	f := company(t)
 	var ids []string
-	for _, alias := range []string{"1", "2", "3", "4", "5"} {
-		ids = append(ids, f.find(alias).ID)
+	for _, alias := range []string{"ann", "bob", "ayse", "cy", "dee"} {
+		ids = append(ids, f.Identity(alias).ID)
 	}
 	if _, err := f.ProcessAll(t.Context()); err != nil {
 		t.Fatal(err)
@@ -177,8 +178,8 @@ func TestDeleteAndRegisterAtOnce(t *testing.T) {
 		}
 	})
 	group.Wait()
-	f.process()
-	if left, owned := f.count("SELECT count(*) FROM muster.identities"), f.count("SELECT count(*) FROM muster.owned_objects"); left != owned {
+	f.Process()
+	if left, owned := f.CountRows("muster.identities"), f.CountRows("muster.owned_objects"); left != owned {
 		t.Errorf("%d identities are left, and %d objects", left, owned)
 	}
 }
@@ -187,7 +188,7 @@ func TestDeleteAndRegisterAtOnce(t *testing.T) {
 func (f *fixture) awaitLock(ended <-chan error) {
 	f.t.Helper()
 	const waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-	for f.count(waiting) == 0 {
+	for f.number(waiting) == 0 {
 		select {
 		case err := <-ended:
 			f.t.Fatalf("it did not wait, and ended with %v", err)
@@ -200,8 +201,8 @@ func (f *fixture) awaitLock(ended <-chan error) {
 func TestDeleteWhileIdentityBecomesOwner(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	ann := f.find("1").ID
-	tx, err := f.pool.Begin(t.Context())
+	ann := f.Identity("ann").ID
+	tx, err := f.Pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,8 +228,8 @@ func TestDeleteWhileIdentityBecomesOwner(t *testing.T) {
 func TestAggregateWhileIdentityIsDeleted(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	ann := f.find("1").ID
-	tx, err := f.pool.Begin(t.Context())
+	ann := f.Identity("ann").ID
+	tx, err := f.Pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +241,7 @@ func TestAggregateWhileIdentityIsDeleted(t *testing.T) {
 	var result engine.AggregateResult
 	go func() {
 		var err error
-		result, err = f.Aggregate(t.Context(), "Directory", onlyReader{strings.NewReader("sam,mail,emp,groups,active\nann,,1,,true\n")},
+		result, err = f.Aggregate(t.Context(), "Directory", onlyReader{strings.NewReader(enginetest.DirectoryHeader + "annb,,ann,,true\n")},
 			engine.AggregateOptions{})
 		ended <- err
 	}()

@@ -26,7 +26,7 @@ func (f *fixture) owns(id string) string {
 	if err := encoder.Encode(owned); err != nil {
 		f.t.Fatal(err)
 	}
-	rows, err := f.pool.Query(f.t.Context(), `
+	rows, err := f.Pool.Query(f.t.Context(), `
 		SELECT replace(id::text, '-', ''), name FROM muster.sources UNION ALL
 		SELECT replace(id::text, '-', ''), name FROM muster.roles UNION ALL
 		SELECT replace(id::text, '-', ''), name FROM muster.access_profiles UNION ALL
@@ -121,11 +121,11 @@ const ownsMuch = `{
 func TestOwns(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	ann, bob := f.find("1").ID, f.find("2").ID
+	ann, bob := f.Identity("ann").ID, f.Identity("bob").ID
 	if got := f.owns(bob); got != ownsNothing {
 		t.Errorf("Bob owns %s", got)
 	}
-	f.apply(strings.ReplaceAll(`
+	f.ApplyText(strings.ReplaceAll(`
 sources:
   - {name: Badges, connector: delimited-file, owner: {type: IDENTITY, id: BOB}, schemas: [{name: account, identityAttribute: id, attributes: [{name: id}]}]}
 identityProfiles: [{name: Guests, authoritativeSource: {name: Badges}, owner: {type: IDENTITY, id: BOB}}]
@@ -176,11 +176,11 @@ accessProfiles: [{name: CRM, source: {name: Directory}, owner: {type: IDENTITY, 
 func TestWritesInAHostsTransaction(t *testing.T) {
 	t.Parallel()
 	f, box, _ := registering(t, engine.Config{})
-	ann, bob := f.find("1").ID, f.find("2").ID
+	ann, bob := f.Identity("ann").ID, f.Identity("bob").ID
 	if err := f.RegisterOwned(t.Context(), engine.OwnedObject{Kind: "CAMPAIGN", ID: "c1", Name: "Spring", Owner: bob}); err != nil {
 		t.Fatal(err)
 	}
-	f.apply(fmt.Sprintf("roles: [{name: Lead, enabled: true, owner: {type: IDENTITY, id: %s}}]", bob))
+	f.ApplyText(fmt.Sprintf("roles: [{name: Lead, enabled: true, owner: {type: IDENTITY, id: %s}}]", bob))
 	if err := f.SetUserLevels(t.Context(), bob, []string{"HELPDESK"}); err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestWritesInAHostsTransaction(t *testing.T) {
 	const state = `
 		SELECT concat_ws(' ', (SELECT string_agg(kind || ':' || object_id || ':' || (owner_id = i.id), ',' ORDER BY object_id) FROM muster.owned_objects),
 		       (SELECT (document -> 'owner' ->> 'id' = replace(i.id::text, '-', ''))::text FROM muster.roles), protected, user_levels, cloud_status)
-		FROM muster.identities i WHERE i.alias = '2'`
+		FROM muster.identities i WHERE i.alias = 'bob'`
 	read := func(row pgx.Row) (text string) {
 		t.Helper()
 		if err := row.Scan(&text); err != nil {
@@ -231,7 +231,7 @@ func TestWritesInAHostsTransaction(t *testing.T) {
 			return err
 		}, "CAMPAIGN:c1:true true f {HELPDESK} REGISTERED"},
 	} {
-		err := pgx.BeginFunc(t.Context(), f.pool, func(tx pgx.Tx) error {
+		err := pgx.BeginFunc(t.Context(), f.Pool, func(tx pgx.Tx) error {
 			if err := test.write(tx); err != nil {
 				return err
 			}
@@ -243,7 +243,7 @@ func TestWritesInAHostsTransaction(t *testing.T) {
 		if !errors.Is(err, rolledBack) {
 			t.Errorf("%s: %v", test.name, err)
 		}
-		if got := read(f.pool.QueryRow(t.Context(), state)); got != before {
+		if got := read(f.Pool.QueryRow(t.Context(), state)); got != before {
 			t.Errorf("%s: after the rollback there is %q", test.name, got)
 		}
 	}
@@ -260,11 +260,11 @@ func TestWritesInAHostsTransaction(t *testing.T) {
 			return err
 		},
 	} {
-		if err := pgx.BeginFunc(t.Context(), f.pool, write); engine.KindOf(err) != engine.NotFound {
+		if err := pgx.BeginFunc(t.Context(), f.Pool, write); engine.KindOf(err) != engine.NotFound {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	err := pgx.BeginFunc(t.Context(), f.pool, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(t.Context(), f.Pool, func(tx pgx.Tx) error {
 		_, err := f.RedeemInvitationTx(t.Context(), tx, token)
 		return err
 	})

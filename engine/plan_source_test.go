@@ -40,7 +40,7 @@ func TestPlansOfNewSource(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{eng, t, pool}
+	f := fixtureOf(t, eng, pool)
 	_, directory := populationTexts(people)
 	renamed := strings.ReplaceAll(directory, "login", "logon") // other accounts
 	moved := strings.ReplaceAll(directory, "\n", "\t\n")       // another value
@@ -61,7 +61,7 @@ func TestPlansOfNewSource(t *testing.T) {
 		if _, err := f.Aggregate(t.Context(), "Directory", strings.NewReader(step.text), step.options); err != nil {
 			t.Fatal(err)
 		}
-		f.aggregate("Directory", step.text, step.options) // as a stream
+		f.AggregateText("Directory", step.text, step.options) // as a stream
 	}
 	if tracer.explained < 50 {
 		t.Errorf("%d statements were explained", tracer.explained)

@@ -22,6 +22,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 	"github.com/muster-engine/muster/filterql"
 	"github.com/muster-engine/muster/store"
 	"github.com/muster-engine/muster/store/storetest"
@@ -71,8 +72,8 @@ func TestPlans(t *testing.T) {
 	fillHistory(t, pool)
 	raiseDensity(t, pool)
 	r := &planRecorder{t: t, plans: map[string]map[string]*planNode{}}
-	clock := &clock{}
-	clock.set(time.Now())
+	clock := &enginetest.Clock{}
+	clock.Set(time.Now())
 	eng := recordedEngine(t, pool, r, clock)
 	for _, path := range hotPaths(t, pool, eng, clock) {
 		r.path = path.name
@@ -172,7 +173,7 @@ func raiseDensity(t *testing.T, pool *pgxpool.Pool) {
 }
 
 // recordedEngine returns an engine on the database of pool whose statements are recorded.
-func recordedEngine(t *testing.T, pool *pgxpool.Pool, r *planRecorder, c *clock) *engine.Engine {
+func recordedEngine(t *testing.T, pool *pgxpool.Pool, r *planRecorder, c *enginetest.Clock) *engine.Engine {
 	t.Helper()
 	config := pool.Config().Copy()
 	config.ConnConfig.Tracer = r
@@ -183,7 +184,7 @@ func recordedEngine(t *testing.T, pool *pgxpool.Pool, r *planRecorder, c *clock)
 		t.Fatal(err)
 	}
 	t.Cleanup(recorded.Close)
-	eng, err := engine.New(t.Context(), recorded, engine.Config{Guard: engine.Guard{Off: true}, Workers: 1, Now: c.now})
+	eng, err := engine.New(t.Context(), recorded, engine.Config{Guard: engine.Guard{Off: true}, Workers: 1, Now: c.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +197,7 @@ type hotPath struct {
 	run  func(context.Context) error
 }
 
-func hotPaths(t *testing.T, pool *pgxpool.Pool, eng *engine.Engine, c *clock) []hotPath {
+func hotPaths(t *testing.T, pool *pgxpool.Pool, eng *engine.Engine, c *enginetest.Clock) []hotPath {
 	t.Helper()
 	hr, directory := populationTexts(plannedPeople)
 	aggregate := func(source, text string, options engine.AggregateOptions) func(context.Context) error {
@@ -269,14 +270,14 @@ func oneAccount(text, name string) string {
 }
 
 // runSchedules looks at the clock when a slot has come, when nothing has, and when the time of somebody has.
-func runSchedules(ctx context.Context, pool *pgxpool.Pool, eng *engine.Engine, c *clock) error {
+func runSchedules(ctx context.Context, pool *pgxpool.Pool, eng *engine.Engine, c *enginetest.Clock) error {
 	const due = `
 		INSERT INTO muster.refresh_state (identity_id, due) SELECT min(id::text)::uuid, $1 FROM muster.identities
 		ON CONFLICT ON CONSTRAINT refresh_state_pkey DO UPDATE SET due = excluded.due`
 	for i, step := range []time.Duration{12 * time.Hour, time.Minute, time.Minute} {
-		c.set(c.now().Add(step))
+		c.Set(c.Now().Add(step))
 		if i == 2 {
-			if _, err := pool.Exec(ctx, due, c.now()); err != nil {
+			if _, err := pool.Exec(ctx, due, c.Now()); err != nil {
 				return err
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 )
 
 func (f *fixture) documents(text string) []engine.Document {
@@ -61,24 +62,24 @@ func (f *fixture) preview(params engine.PreviewParams) (string, engine.PreviewTo
 func TestPreviewIsWhatProcessingDoes(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	f.apply(fmt.Sprintf(salesRole, true, "Sales"))
-	f.process()
+	f.ApplyText(fmt.Sprintf(salesRole, true, "Sales"))
+	f.Process()
 	proposed := strings.NewReplacer(
 		"attributeName: dept", "attributeName: last", // another value of department
 		"attributeName: state}", "attributeName: nothing}", // no lifecycle state
 		"identityAttributeName: identificationNumber}", "identityAttributeName: department}", // other managers
-	).Replace(companyConfig) + fmt.Sprintf(salesRole, true, "Boss")
+	).Replace(enginetest.Documents) + fmt.Sprintf(salesRole, true, "Boss")
 	before := f.dump()
 	changes, totals := f.preview(engine.PreviewParams{Documents: f.documents(proposed)})
 	if diff := cmp.Diff(before, f.dump()); diff != "" {
 		t.Fatal("the preview wrote: ", diff)
 	}
 	want := strings.Join([]string{
-		"1: department Board>Boss +Sales",
-		"2: cloudLifecycleState leave> department Sales>Two state leave> manager",
-		"3: cloudLifecycleState active> department Sales>Ünal state active> manager -Sales",
-		"4: cloudLifecycleState unknown> department Legal>Self",
-		"5: cloudLifecycleState inactive> department Sales>Strauß state inactive> manager -Sales",
+		"ann: department Board>Boss +Sales",
+		"ayse: cloudLifecycleState active> department Sales>Ünal state active> manager -Sales",
+		"bob: cloudLifecycleState leave> department Sales>Twain state leave> manager",
+		"cy: cloudLifecycleState unknown> department Legal>Self",
+		"dee: cloudLifecycleState inactive> department Sales>Strauß state inactive> manager -Sales",
 	}, "\n")
 	if diff := cmp.Diff(want, changes); diff != "" {
 		t.Error(diff)
@@ -89,9 +90,9 @@ func TestPreviewIsWhatProcessingDoes(t *testing.T) {
 		!slices.Equal(totals.Lifecycle, []engine.StateTotal{{"active", "", 1}, {"inactive", "", 1}, {"leave", "", 1}}) {
 		t.Errorf("%+v", totals)
 	}
-	f.apply(proposed)
-	f.process()
-	if members := f.members("Sales"); members != "1" {
+	f.ApplyText(proposed)
+	f.Process()
+	if members := f.members("Sales"); members != "ann" {
 		t.Errorf("the members are %q", members)
 	}
 	if again, totals := f.preview(engine.PreviewParams{}); again != "" || totals.Changed != 0 {
@@ -103,10 +104,10 @@ func TestPreviewIsWhatProcessingDoes(t *testing.T) {
 func TestPreviewTraces(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	f.apply(fmt.Sprintf(salesRole, true, "Sales"))
-	f.process()
-	proposed := strings.Replace(companyConfig, "attributeName: dept", "attributeName: last", 1)
-	params := engine.PreviewParams{IDs: []string{f.find("3").ID}, Documents: f.documents(proposed)}
+	f.ApplyText(fmt.Sprintf(salesRole, true, "Sales"))
+	f.Process()
+	proposed := strings.Replace(enginetest.Documents, "attributeName: dept", "attributeName: last", 1)
+	params := engine.PreviewParams{IDs: []string{f.Identity("ayse").ID}, Documents: f.documents(proposed)}
 	for _, params.Trace = range []bool{false, true} {
 		shown := 0
 		_, err := f.Preview(t.Context(), params, func(c *engine.PreviewChange) error {
@@ -138,7 +139,7 @@ func TestPreviewTraces(t *testing.T) {
 func (f *fixture) dump() string {
 	f.t.Helper()
 	var text string
-	err := f.pool.QueryRow(f.t.Context(), `
+	err := f.Pool.QueryRow(f.t.Context(), `
 		SELECT concat_ws(E'\n', (SELECT string_agg(i::text, E'\n' ORDER BY id) FROM muster.identities i),
 		       (SELECT string_agg(a::text, E'\n' ORDER BY id) FROM muster.role_assignments a),
 		       (SELECT string_agg(c::text, E'\n') FROM muster.configuration c),
@@ -155,19 +156,19 @@ func (f *fixture) dump() string {
 func TestPreviewFindsManagersByNewValues(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	proposed := strings.Replace(companyConfig,
+	proposed := strings.Replace(enginetest.Documents,
 		"identityAttributeName: identificationNumber, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: id}",
 		"identityAttributeName: identificationNumber, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: age}", 1)
-	if proposed == companyConfig {
+	if proposed == enginetest.Documents {
 		t.Fatal("the mapping is not there")
 	}
 	changes, totals := f.preview(engine.PreviewParams{Documents: f.documents(proposed)})
-	if totals.Managers != 3 || !strings.Contains(changes, "identificationNumber 1>60") {
+	if totals.Managers != 3 || !strings.Contains(changes, "identificationNumber ann>60") {
 		t.Errorf("%d managers: %s", totals.Managers, changes)
 	}
-	f.apply(proposed)
-	f.process()
-	if n := f.count(`SELECT count(*) FROM muster.identities WHERE manager_id IS NOT NULL`); n != 0 {
+	f.ApplyText(proposed)
+	f.Process()
+	if n := f.CountRows(`muster.identities WHERE manager_id IS NOT NULL`); n != 0 {
 		t.Errorf("%d have a manager", n)
 	}
 }
@@ -177,11 +178,11 @@ func TestPreviewSelects(t *testing.T) {
 	f := company(t)
 	role := f.documents(fmt.Sprintf(salesRole, true, "Sales"))
 	changes, totals := f.preview(engine.PreviewParams{Documents: role, Filters: `age isnull and department eq "sales" and name sw "d"`})
-	if changes != "5: +Sales" || totals.Identities != 1 {
+	if changes != "dee: +Sales" || totals.Identities != 1 {
 		t.Errorf("%s %+v", changes, totals)
 	}
-	changes, totals = f.preview(engine.PreviewParams{Documents: role, IDs: []string{f.find("3").ID, f.find("1").ID}})
-	if changes != "3: +Sales" || totals.Identities != 2 {
+	changes, totals = f.preview(engine.PreviewParams{Documents: role, IDs: []string{f.Identity("ayse").ID, f.Identity("ann").ID}})
+	if changes != "ayse: +Sales" || totals.Identities != 2 {
 		t.Errorf("%s %+v", changes, totals)
 	}
 	_, err := f.Preview(t.Context(), engine.PreviewParams{IDs: []string{strings.Repeat("0a", 16)}}, nil)
@@ -199,17 +200,17 @@ func TestPreviewSelects(t *testing.T) {
 func TestPreviewOfAHeldTask(t *testing.T) {
 	t.Parallel()
 	f := many(t, 150, engine.Config{BatchSize: 10, Workers: 1})
-	f.apply(fmt.Sprintf(salesRole, true, "Sails"))
+	f.ApplyText(fmt.Sprintf(salesRole, true, "Sails"))
 	_, totals := f.preview(engine.PreviewParams{})
 	if !strings.Contains(totals.Held, "would lose a role") {
 		t.Errorf("%+v", totals)
 	}
-	held := f.process().Held
+	held := f.Process().Held
 	if len(held) != 1 {
 		t.Fatalf("%d tasks are held", len(held))
 	}
 	totals, err := f.Preview(t.Context(), engine.PreviewParams{Task: held[0]}, func(*engine.PreviewChange) error { return nil })
-	if err != nil || len(totals.Roles) != 1 || totals.Roles[0].Lost+f.count(`SELECT roles_lost::int FROM muster.tasks ORDER BY created DESC LIMIT 1`) != 152 {
+	if err != nil || len(totals.Roles) != 1 || totals.Roles[0].Lost+f.number(`SELECT roles_lost::int FROM muster.tasks ORDER BY created DESC LIMIT 1`) != 152 {
 		t.Errorf("%+v, %v", totals, err)
 	}
 	if _, err := f.CancelTask(t.Context(), held[0]); err != nil {
@@ -228,14 +229,14 @@ func TestPreviewOfAHeldTask(t *testing.T) {
 func TestExplain(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	f.apply(fmt.Sprintf(salesRole, true, "Sales"))
-	f.process()
-	x, err := f.Explain(t.Context(), engine.ExplainParams{Identity: "2"})
+	f.ApplyText(fmt.Sprintf(salesRole, true, "Sales"))
+	f.Process()
+	x, err := f.Explain(t.Context(), engine.ExplainParams{Identity: "bob"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if x.Profile.Name != "Employees" || x.Profile.Account != "2" || x.Lifecycle.IdentityState != "INACTIVE_LONG_TERM" ||
-		x.Manager.Name != "Ünal, Ayşe" || !strings.Contains(x.Manager.Reason, `mgr is "3"`) || len(x.Missing) != 0 {
+	if x.Profile.Name != "Employees" || x.Profile.Account != "bob" || x.Lifecycle.IdentityState != "INACTIVE_LONG_TERM" ||
+		x.Manager.Name != "Ünal, Ayşe" || !strings.Contains(x.Manager.Reason, `mgr is "ayse"`) || len(x.Missing) != 0 {
 		t.Errorf("%+v %+v %+v", x.Profile, x.Lifecycle, x.Manager)
 	}
 	if len(x.Roles) != 1 || x.Roles[0].Assigned || !x.Roles[0].Member || x.Roles[0].Criterion.Render() != `yes  department EQUALS "Sales"   is "Sales"`+"\n" {
@@ -244,7 +245,7 @@ func TestExplain(t *testing.T) {
 	if _, err := json.Marshal(x); err != nil {
 		t.Fatal(err)
 	}
-	x, err = f.Explain(t.Context(), engine.ExplainParams{Identity: "5", Attribute: "department"})
+	x, err = f.Explain(t.Context(), engine.ExplainParams{Identity: "dee", Attribute: "department"})
 	if err != nil || len(x.Attributes) != 1 || x.Roles != nil {
 		t.Fatalf("%+v, %v", x, err)
 	}
@@ -252,7 +253,7 @@ func TestExplain(t *testing.T) {
 	if a.Value.Text() != "Sales" || !a.Mapped || len(a.Steps) != 1 || a.Steps[0].Operation != "accountAttribute" {
 		t.Errorf("%+v", a)
 	}
-	x, err = f.Explain(t.Context(), engine.ExplainParams{Identity: "1", Role: "sales"})
+	x, err = f.Explain(t.Context(), engine.ExplainParams{Identity: "ann", Role: "sales"})
 	if err != nil || len(x.Roles) != 1 || x.Roles[0].Member || x.Roles[0].Reason != "its criterion does not hold" {
 		t.Fatalf("%+v, %v", x, err)
 	}
@@ -261,8 +262,8 @@ func TestExplain(t *testing.T) {
 		text   string
 	}{
 		{engine.ExplainParams{Identity: "nobody"}, "nobody"},
-		{engine.ExplainParams{Identity: "1", Attribute: "shoeSize"}, "shoeSize"},
-		{engine.ExplainParams{Identity: "1", Role: "King"}, "no such role"},
+		{engine.ExplainParams{Identity: "ann", Attribute: "shoeSize"}, "shoeSize"},
+		{engine.ExplainParams{Identity: "ann", Role: "King"}, "no such role"},
 	} {
 		_, err := f.Explain(t.Context(), test.params)
 		demandKind(t, err, engine.NotFound, test.text)
@@ -272,11 +273,11 @@ func TestExplain(t *testing.T) {
 func TestHistory(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	f.apply(fmt.Sprintf(salesRole, true, "Sales"))
-	f.process()
-	f.aggregate("HR", strings.Replace(hrRows, "Sales,3,25,inactive", "Legal,3,25,active", 1), engine.AggregateOptions{})
-	f.process()
-	events, err := f.History(t.Context(), "5", 0, 100)
+	f.ApplyText(fmt.Sprintf(salesRole, true, "Sales"))
+	f.Process()
+	f.AggregateText("HR", strings.Replace(enginetest.People, "Sales,ayse,25,inactive", "Legal,ayse,25,active", 1), engine.AggregateOptions{})
+	f.Process()
+	events, err := f.History(t.Context(), "dee", 0, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,7 +300,7 @@ func TestHistory(t *testing.T) {
 	if err != nil || len(older) != 2 || older[0].ID != events[4].ID {
 		t.Errorf("%+v, %v", older, err)
 	}
-	_, err = f.History(t.Context(), "5", 0, 0)
+	_, err = f.History(t.Context(), "dee", 0, 0)
 	demandKind(t, err, engine.Invalid, "1 to 1000")
 }
 
@@ -338,8 +339,8 @@ func TestEventsWaitForEarlierTransactions(t *testing.T) {
 		}
 		return cursor
 	}
-	cursor := readAll("", f.count(`SELECT count(*) FROM muster.identity_events`))
-	early, err := f.pool.Begin(t.Context())
+	cursor := readAll("", f.CountRows(`muster.identity_events`))
+	early, err := f.Pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -348,7 +349,7 @@ func TestEventsWaitForEarlierTransactions(t *testing.T) {
 	if _, err := early.Exec(t.Context(), insert, "EARLY"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.pool.Exec(t.Context(), insert, "LATE"); err != nil {
+	if _, err := f.Pool.Exec(t.Context(), insert, "LATE"); err != nil {
 		t.Fatal(err)
 	}
 	if same, between := read(cursor); same != cursor || len(between) != 0 {
@@ -366,9 +367,9 @@ func TestEventsWaitForEarlierTransactions(t *testing.T) {
 func TestPreviewOfRolesLeavesOutWhomTheyDoNotConcern(t *testing.T) {
 	t.Parallel()
 	f := many(t, 40, engine.Config{Guard: engine.Guard{Off: true}})
-	f.apply(fmt.Sprintf(salesRole, true, "Board"))
-	f.process()
-	f.aggregate("HR", strings.Replace(hrRows, "Board", "Legal", 1), engine.AggregateOptions{Delta: true}) // not processed yet
+	f.ApplyText(fmt.Sprintf(salesRole, true, "Board"))
+	f.Process()
+	f.AggregateText("HR", strings.Replace(enginetest.People, "Board", "Legal", 1), engine.AggregateOptions{Delta: true}) // not processed yet
 	for _, department := range []string{"Legal", "nobody's"} {
 		params := engine.PreviewParams{Documents: f.documents(fmt.Sprintf(salesRole, true, department))}
 		some, narrow := f.preview(params)

@@ -9,15 +9,16 @@ import (
 	"testing"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 )
 
 func TestProcessHistory(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	f.aggregate("HR", strings.Replace(hrRows, "Board,,60", "Owners,,60", 1), engine.AggregateOptions{})
-	f.process()
+	f.AggregateText("HR", strings.Replace(enginetest.People, "Board,,60", "Owners,,60", 1), engine.AggregateOptions{})
+	f.Process()
 	var detail string
-	err := f.pool.QueryRow(t.Context(), `
+	err := f.Pool.QueryRow(t.Context(), `
 		SELECT detail FROM muster.identity_events e JOIN muster.identities i ON i.id = e.identity_id
 		WHERE i.name = 'Ann Boss' ORDER BY e.id DESC LIMIT 1`).Scan(&detail)
 	if err != nil {
@@ -31,14 +32,14 @@ func TestProcessHistory(t *testing.T) {
 func TestProcessStopsWithItsContext(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.apply(companyConfig)
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	f.ApplyText(enginetest.Documents)
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	ctx, cancel := context.WithCancel(t.Context())
 	result, err := f.ProcessPending(ctx, engine.ProcessOptions{Progress: func(int, int) { cancel() }})
 	if !errors.Is(err, context.Canceled) || result.Identities != 3 {
 		t.Errorf("%+v, %v", result, err)
 	}
-	if processed := f.process(); processed.Identities < 2 {
+	if processed := f.Process(); processed.Identities < 2 {
 		t.Errorf("the rest was lost: %+v", processed)
 	}
 }
@@ -48,11 +49,11 @@ func TestProcessStopsWithItsContext(t *testing.T) {
 func TestConcurrentAggregationAndProcessing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.apply(companyConfig)
+	f.ApplyText(enginetest.Documents)
 	const people, parts = 240, 4
 	var group sync.WaitGroup
 	work := func(name string, do func(eng *engine.Engine) error) {
-		eng, err := engine.New(t.Context(), f.pool, engine.Config{BatchSize: 7})
+		eng, err := engine.New(t.Context(), f.Pool, engine.Config{BatchSize: 7})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,9 +66,9 @@ func TestConcurrentAggregationAndProcessing(t *testing.T) {
 	part := func(source string, k int) string {
 		var b strings.Builder
 		if source == "HR" {
-			b.WriteString(hrHeader)
+			b.WriteString(enginetest.PeopleHeader)
 		} else {
-			b.WriteString("sam,mail,emp,groups,active\n")
+			b.WriteString(enginetest.DirectoryHeader)
 		}
 		for i := k; i < people; i += parts {
 			if source == "HR" {
@@ -91,7 +92,7 @@ func TestConcurrentAggregationAndProcessing(t *testing.T) {
 		}
 	}
 	group.Wait()
-	f.process()
+	f.Process()
 	for query, want := range map[string]int{
 		`SELECT count(*) FROM muster.identities`:                                                                     people,
 		`SELECT count(*) FROM muster.accounts WHERE identity_id IS NULL`:                                             0,
@@ -100,7 +101,7 @@ func TestConcurrentAggregationAndProcessing(t *testing.T) {
 		`SELECT count(DISTINCT attributes ->> 'login') FROM muster.identities`:                                       people,
 		`SELECT count(*) FROM muster.identities WHERE 'login' || (attributes ->> 'uid') <> (attributes ->> 'login')`: 0,
 	} {
-		if got := f.count(query); got != want {
+		if got := f.number(query); got != want {
 			t.Errorf("%s: %d, want %d", query, got, want)
 		}
 	}
@@ -112,29 +113,29 @@ func TestProcessError(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	lookup := func(table string) string {
-		return strings.Replace(companyConfig, "{type: accountAttribute, attributes: {sourceName: HR, attributeName: dept}}",
+		return strings.Replace(enginetest.Documents, "{type: accountAttribute, attributes: {sourceName: HR, attributeName: dept}}",
 			"{type: lookup, attributes: {table: {"+table+"}, input: {type: accountAttribute, attributes: {sourceName: HR, attributeName: dept}}}}", 1)
 	}
-	f.apply(lookup("Sales: S, Board: B"))
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
-	if processed := f.process(); processed.Errors != 1 {
+	f.ApplyText(lookup("Sales: S, Board: B"))
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
+	if processed := f.Process(); processed.Errors != 1 {
 		t.Errorf("%+v", processed)
 	}
 	cy := f.names(engine.ListParams{Filters: `processingState eq "ERROR"`})
 	if cy != "Cy Self" {
 		t.Errorf("in error: %s", cy)
 	}
-	if n := f.count(`SELECT count(*) FROM muster.identities WHERE processing_error LIKE '%department%'`); n != 1 {
+	if n := f.CountRows(`muster.identities WHERE processing_error LIKE '%department%'`); n != 1 {
 		t.Error("the error does not say what failed")
 	}
-	if got := f.find("3").Attributes.Get("department").Text(); got != "S" {
+	if got := f.Identity("ayse").Attributes.Get("department").Text(); got != "S" {
 		t.Errorf("department %q", got)
 	}
-	f.apply(lookup("Sales: S, Board: B, Legal: L"))
-	if processed := f.process(); processed.Errors != 0 {
+	f.ApplyText(lookup("Sales: S, Board: B, Legal: L"))
+	if processed := f.Process(); processed.Errors != 0 {
 		t.Errorf("%+v", processed)
 	}
-	if n := f.count(`SELECT count(*) FROM muster.identities WHERE processing_state = 'OK' AND processing_error IS NULL AND name = 'Cy Self'`); n != 1 {
+	if n := f.CountRows(`muster.identities WHERE processing_state = 'OK' AND processing_error IS NULL AND name = 'Cy Self'`); n != 1 {
 		t.Error("the error did not end")
 	}
 }

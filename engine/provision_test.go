@@ -13,6 +13,7 @@ import (
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/connector/delimited"
+	"github.com/muster-engine/muster/engine/enginetest"
 )
 
 // target is a company with a source of files that its access is provisioned to.
@@ -95,8 +96,8 @@ func newTarget(t *testing.T, accounts string) *target {
 	f.fixture = newFixtureWith(t, engine.Config{BatchSize: 3, Workers: 1, Guard: engine.Guard{Off: true},
 		Connectors: map[string]connector.Factory{"delimited-file": f.open}})
 	f.write(targetHeader + accounts)
-	f.apply(companyConfig)
-	f.apply(fmt.Sprintf(targetConfig, f.folder))
+	f.ApplyText(enginetest.Documents)
+	f.ApplyText(fmt.Sprintf(targetConfig, f.folder))
 	return f
 }
 
@@ -163,7 +164,7 @@ func (f *target) provision() engine.ProvisionResult {
 func (f *target) settle() {
 	f.t.Helper()
 	for range 10 {
-		if f.process().Identities == 0 && f.provision().Done == 0 {
+		if f.Process().Identities == 0 && f.provision().Done == 0 {
 			return
 		}
 		f.provision()
@@ -192,17 +193,17 @@ func (f *target) operations(state string) string {
 func TestJoinerMoverLeaver(t *testing.T) {
 	t.Parallel()
 	f := newTarget(t, "")
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	f.settle()
-	// 2 is on leave, and so gets what the role gives all the same; 5 has left: the account is created and disabled.
-	f.demandFile("3,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm;sales\n" +
-		"2,Bob Two,bob@example.com,Sales,active,crm;sales\n" +
-		"5,Dee Strauß,dee@example.com,Sales,locked,crm;sales\n")
+	// Bob is on leave, and gets what the role gives all the same; Dee has left: her account is created and disabled.
+	f.demandFile("ayse,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm;sales\n" +
+		"bob,Bob Twain,bob@example.com,Sales,active,crm;sales\n" +
+		"dee,Dee Strauß,dee@example.com,Sales,locked,crm;sales\n")
 	before := f.counts.Load()
 	if _, err := f.ProcessAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if result := f.process(); result.Changed != 0 || result.Operations != 0 || f.provision().Done != 0 || f.counts.Load() != before {
+	if result := f.Process(); result.Changed != 0 || result.Operations != 0 || f.provision().Done != 0 || f.counts.Load() != before {
 		t.Errorf("a second run does something: %+v", result)
 	}
 	// What is provisioned is what an aggregation finds.
@@ -210,22 +211,22 @@ func TestJoinerMoverLeaver(t *testing.T) {
 	if err != nil || result.Changed != 0 || result.Added != 0 || result.Unchanged != 3 {
 		t.Errorf("%+v, %v", result, err)
 	}
-	if n := f.count("SELECT count(*) FROM muster.accounts WHERE manually_correlated"); n != 3 {
+	if n := f.CountRows("muster.accounts WHERE manually_correlated"); n != 3 {
 		t.Errorf("%d accounts are marked as correlated by provisioning", n)
 	}
 
 	// A mover, a leaver who is renamed, and one who comes back.
-	moved := strings.NewReplacer("Sales,1,33,active", "Board,1,33,active", "2,Bob Two,Bob,Two,bob@example.com,Sales,3,41,leave",
-		"2,Bob Three,Bob,Three,bob3@example.com,Sales,3,41,inactive", "Sales,3,25,inactive", "Sales,3,25,active").Replace(hrRows)
-	f.aggregate("HR", moved, engine.AggregateOptions{})
+	moved := strings.NewReplacer("Sales,ann,33,active", "Board,ann,33,active", "bob,Bob Twain,Bob,Twain,bob@example.com,Sales,ayse,41,leave",
+		"bob,Bob Thorne,Bob,Thorne,thorne@example.com,Sales,ayse,41,inactive", "Sales,ayse,25,inactive", "Sales,ayse,25,active").Replace(enginetest.People)
+	f.AggregateText("HR", moved, engine.AggregateOptions{})
 	f.settle()
-	f.demandFile("3,\"Ünal, Ayşe\",ayse@example.com,Sales,active,\n" +
-		"2,Bob Three,bob3@example.com,Sales,locked,crm;sales\n" +
-		"5,Dee Strauß,dee@example.com,Sales,active,crm;sales\n")
-	if n := f.count("SELECT count(*) FROM muster.access_grants"); n != 4 {
+	f.demandFile("ayse,\"Ünal, Ayşe\",ayse@example.com,Sales,active,\n" +
+		"bob,Bob Thorne,thorne@example.com,Sales,locked,crm;sales\n" +
+		"dee,Dee Strauß,dee@example.com,Sales,active,crm;sales\n")
+	if n := f.CountRows("muster.access_grants"); n != 4 {
 		t.Errorf("%d grants are kept, want 4", n)
 	}
-	history, err := f.History(t.Context(), f.find("3").ID, 0, 100)
+	history, err := f.History(t.Context(), f.Identity("ayse").ID, 0, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,22 +244,22 @@ func TestJoinerMoverLeaver(t *testing.T) {
 // Access that is there for another reason stays when a role goes.
 func TestAccessForAnotherReason(t *testing.T) {
 	t.Parallel()
-	f := newTarget(t, "3,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm\n5,Dee,,,active,\n")
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	f := newTarget(t, "ayse,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm\ndee,Dee,,,active,\n")
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	if _, err := f.AggregateSource(t.Context(), "Files", engine.AggregateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	f.settle()
-	ann, ayse := f.find("1").ID, f.find("3").ID
+	ann, ayse := f.Identity("ann").ID, f.Identity("ayse").ID
 	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: ayse, Role: "Manager on duty"}); err != nil {
 		t.Fatal(err)
 	}
 	f.settle()
-	f.aggregate("HR", strings.ReplaceAll(hrRows, "Sales", "Legal"), engine.AggregateOptions{})
+	f.AggregateText("HR", strings.ReplaceAll(enginetest.People, "Sales", "Legal"), engine.AggregateOptions{})
 	f.settle()
 	// crm was there before, sales is granted by the other role; of the others everything goes.
-	f.demandFile("3,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm;sales\n" +
-		"5,Dee Strauß,dee@example.com,,locked,\n2,Bob Two,bob@example.com,Sales,active,\n")
+	f.demandFile("ayse,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm;sales\n" +
+		"dee,Dee Strauß,dee@example.com,,locked,\nbob,Bob Twain,bob@example.com,Sales,active,\n")
 	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: ann, Role: "Manager on duty"}); err != nil {
 		t.Fatal(err)
 	}
@@ -271,8 +272,8 @@ func TestAccessForAnotherReason(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.settle()
-	f.demandFile("3,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm\n5,Dee Strauß,dee@example.com,,locked,\n" +
-		"2,Bob Two,bob@example.com,Sales,active,\n1,Ann Boss,ann@example.com,Board,active,sales\n")
+	f.demandFile("ayse,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm\ndee,Dee Strauß,dee@example.com,,locked,\n" +
+		"bob,Bob Twain,bob@example.com,Sales,active,\nann,Ann Boss,ann@example.com,Board,active,sales\n")
 }
 
 // A source that was down is made up for by what comes after.
@@ -280,19 +281,19 @@ func TestSourceDown(t *testing.T) {
 	t.Parallel()
 	f := newTarget(t, "")
 	f.fails.Store(&failure{err: errors.New("connection refused")})
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
-	f.process()
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
+	f.Process()
 	if result := f.provision(); result.Done != 0 || result.Failed != 3 || result.Open != 3 {
 		t.Errorf("%+v", result)
 	}
 	f.demandFile("")
-	if n := f.count("SELECT count(*) FROM muster.provisioning_operations WHERE error = 'connection refused' AND begun IS NOT NULL"); n != 3 {
+	if n := f.CountRows("muster.provisioning_operations WHERE error = 'connection refused' AND begun IS NOT NULL"); n != 3 {
 		t.Errorf("%d operations say why", n)
 	}
 	if _, err := f.ProcessAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if result := f.process(); result.Operations != 0 {
+	if result := f.Process(); result.Operations != 0 {
 		t.Errorf("%d operations were opened beside those that are open", result.Operations)
 	}
 	f.fails.Store(nil)
@@ -302,24 +303,24 @@ func TestSourceDown(t *testing.T) {
 	}
 	// What is given up is shown, and the next processing tries it again.
 	f.fails.Store(&failure{err: connector.Permanent(errors.New("the value is not allowed"))})
-	f.aggregate("HR", strings.ReplaceAll(hrRows, "Ayşe,Ünal,ayse@", "Ayşe,Ünal,a.unal@"), engine.AggregateOptions{})
-	f.process()
+	f.AggregateText("HR", strings.ReplaceAll(enginetest.People, "Ayşe,Ünal,ayse@", "Ayşe,Ünal,a.unal@"), engine.AggregateOptions{})
+	f.Process()
 	f.provision()
-	if got, want := f.operations("FAILED"), "SET_ATTRIBUTES 3 mail=a.unal@example.com"; got != want {
+	if got, want := f.operations("FAILED"), "SET_ATTRIBUTES ayse mail=a.unal@example.com"; got != want {
 		t.Errorf("given up are %q, want %q", got, want)
 	}
-	if n := f.count("SELECT count(*) FROM muster.refresh_state WHERE due > now()"); n != 1 {
+	if n := f.CountRows("muster.refresh_state WHERE due > now()"); n != 1 {
 		t.Errorf("%d identities are due for another try", n)
 	}
 	f.fails.Store(nil)
-	if _, err := f.ProcessIdentities(t.Context(), []string{f.find("3").ID}); err != nil {
+	if _, err := f.ProcessIdentities(t.Context(), []string{f.Identity("ayse").ID}); err != nil {
 		t.Fatal(err)
 	}
 	f.settle()
 	if got := f.operations("FAILED"); got != "" {
 		t.Errorf("%s is still given up", got)
 	}
-	if got, want := f.operations("RETRIED"), "SET_ATTRIBUTES 3 mail=a.unal@example.com"; got != want {
+	if got, want := f.operations("RETRIED"), "SET_ATTRIBUTES ayse mail=a.unal@example.com"; got != want {
 		t.Errorf("tried again are %q, want %q", got, want)
 	}
 }
@@ -329,23 +330,23 @@ func TestKilledBeforeNoting(t *testing.T) {
 	t.Parallel()
 	f := newTarget(t, "")
 	f.fails.Store(&failure{err: errors.New("killed"), after: true})
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
-	f.process()
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
+	f.Process()
 	f.provision()
 	f.fails.Store(nil)
 	f.settle()
-	f.demandFile("3,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm;sales\n" +
-		"2,Bob Two,bob@example.com,Sales,active,crm;sales\n5,Dee Strauß,dee@example.com,Sales,locked,crm;sales\n")
+	f.demandFile("ayse,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm;sales\n" +
+		"bob,Bob Twain,bob@example.com,Sales,active,crm;sales\ndee,Dee Strauß,dee@example.com,Sales,locked,crm;sales\n")
 }
 
 // Without its connector a source is kept by people: what they do is seen by aggregation.
 func TestManualSource(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.apply(companyConfig)
-	f.apply(fmt.Sprintf(targetConfig, "x"))
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
-	f.process()
+	f.ApplyText(enginetest.Documents)
+	f.ApplyText(fmt.Sprintf(targetConfig, "x"))
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
+	f.Process()
 	list, err := f.Operations(t.Context(), engine.OperationQuery{States: []string{"MANUAL"}, Source: "Files"})
 	if err != nil || len(list) != 3 {
 		t.Fatalf("%+v, %v", list, err)
@@ -353,9 +354,9 @@ func TestManualSource(t *testing.T) {
 	if result, err := f.ProvisionPending(t.Context()); err != nil || result != (engine.ProvisionResult{}) {
 		t.Errorf("%+v, %v", result, err)
 	}
-	f.aggregate("Files", targetHeader+"3,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm\n", engine.AggregateOptions{})
-	f.process()
-	if list, err = f.Operations(t.Context(), engine.OperationQuery{Identity: f.find("3").ID}); err != nil || len(list) != 2 ||
+	f.AggregateText("Files", targetHeader+"ayse,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm\n", engine.AggregateOptions{})
+	f.Process()
+	if list, err = f.Operations(t.Context(), engine.OperationQuery{Identity: f.Identity("ayse").ID}); err != nil || len(list) != 2 ||
 		list[0].State != "MANUAL" || list[0].Kind != "ADD_ENTITLEMENT" || list[1].State != "DONE" || list[1].Kind != "CREATE" {
 		t.Errorf("%+v, %v", list, err)
 	}
@@ -363,27 +364,27 @@ func TestManualSource(t *testing.T) {
 
 func TestSynchronize(t *testing.T) {
 	t.Parallel()
-	f := newTarget(t, "2,Robert,old@example.com,,active,crm;sales\n3,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm;sales\n"+
-		"5,Dee Strauß,dee@example.com,Sales,locked,crm;sales\n")
-	f.aggregate("HR", strings.Replace(hrRows, "leave", "active", 1), engine.AggregateOptions{})
+	f := newTarget(t, "bob,Robert,old@example.com,,active,crm;sales\nayse,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm;sales\n"+
+		"dee,Dee Strauß,dee@example.com,Sales,locked,crm;sales\n")
+	f.AggregateText("HR", strings.Replace(enginetest.People, "leave", "active", 1), engine.AggregateOptions{})
 	if _, err := f.AggregateSource(t.Context(), "Files", engine.AggregateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	f.process()
+	f.Process()
 	// Nothing was done yet when he goes on leave: on entering the state he is synchronized once more.
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	f.settle()
-	f.demandFile("2,Bob Two,bob@example.com,,active,crm;sales\n3,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm;sales\n" +
-		"5,Dee Strauß,dee@example.com,Sales,locked,crm;sales\n")
+	f.demandFile("bob,Bob Twain,bob@example.com,,active,crm;sales\nayse,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm;sales\n" +
+		"dee,Dee Strauß,dee@example.com,Sales,locked,crm;sales\n")
 	// Drift: of the one on leave it stays until somebody asks.
-	f.write(targetHeader + "2,Robert,,,active,crm;sales\n3,Ayse,,Sales,active,crm;sales\n5,Dee Strauß,dee@example.com,Sales,locked,crm;sales\n")
+	f.write(targetHeader + "bob,Robert,,,active,crm;sales\nayse,Ayse,,Sales,active,crm;sales\ndee,Dee Strauß,dee@example.com,Sales,locked,crm;sales\n")
 	if _, err := f.AggregateSource(t.Context(), "Files", engine.AggregateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	f.settle()
-	f.demandFile("2,Robert,,,active,crm;sales\n3,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm;sales\n" +
-		"5,Dee Strauß,dee@example.com,Sales,locked,crm;sales\n")
-	bob := f.find("2").ID
+	f.demandFile("bob,Robert,,,active,crm;sales\nayse,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm;sales\n" +
+		"dee,Dee Strauß,dee@example.com,Sales,locked,crm;sales\n")
+	bob := f.Identity("bob").ID
 	job, err := f.SynchronizeAttributes(t.Context(), bob)
 	if err != nil || job.Status != "QUEUED" || job.Payload.Type != "SYNCHRONIZE_IDENTITY_ATTRIBUTES" ||
 		job.Payload.DataJSON != `{"identityId":"`+bob+`"}` {
@@ -399,13 +400,13 @@ func TestSynchronize(t *testing.T) {
 	if job, err = f.SyncJob(t.Context(), job.ID); err != nil || job.Status != "SUCCESS" {
 		t.Errorf("%+v, %v", job, err)
 	}
-	f.demandFile("2,Bob Two,bob@example.com,,active,crm;sales\n3,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm;sales\n" +
-		"5,Dee Strauß,dee@example.com,Sales,locked,crm;sales\n")
+	f.demandFile("bob,Bob Twain,bob@example.com,,active,crm;sales\nayse,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm;sales\n" +
+		"dee,Dee Strauß,dee@example.com,Sales,locked,crm;sales\n")
 	// Null propagates.
-	f.aggregate("HR", strings.ReplaceAll(hrRows, "ayse@example.com", ""), engine.AggregateOptions{})
+	f.AggregateText("HR", strings.ReplaceAll(enginetest.People, "ayse@example.com", ""), engine.AggregateOptions{})
 	f.settle()
 	text, err := os.ReadFile(f.path())
-	if err != nil || !strings.Contains(string(text), "3,\"Ünal, Ayşe\",,Sales") {
+	if err != nil || !strings.Contains(string(text), "ayse,\"Ünal, Ayşe\",,Sales") {
 		t.Errorf("%s, %v", text, err)
 	}
 	config, err := f.AttributeSyncConfig(t.Context(), "files")
@@ -417,7 +418,7 @@ func TestSynchronize(t *testing.T) {
 	if err != nil || job.Payload.Type != "SYNCHRONIZE_SOURCE_ATTRIBUTES" {
 		t.Errorf("%+v, %v", job, err)
 	}
-	if result := f.process(); result.Identities != 3 {
+	if result := f.Process(); result.Identities != 3 {
 		t.Errorf("%+v", result)
 	}
 }
@@ -426,13 +427,13 @@ func TestSynchronize(t *testing.T) {
 func TestUntriedOperationIsReplaced(t *testing.T) {
 	t.Parallel()
 	f := newTarget(t, "")
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
-	f.process()
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
+	f.Process()
 	if got := f.operations("OPEN"); strings.Count(got, "CREATE") != 3 {
 		t.Errorf("open are %q", got)
 	}
-	f.aggregate("HR", strings.ReplaceAll(hrRows, "Sales", "Legal"), engine.AggregateOptions{})
-	f.process()
+	f.AggregateText("HR", strings.ReplaceAll(enginetest.People, "Sales", "Legal"), engine.AggregateOptions{})
+	f.Process()
 	if got := f.operations("OPEN"); got != "" {
 		t.Errorf("open are %q", got)
 	}
@@ -478,19 +479,19 @@ func TestAccessConfigurationFaults(t *testing.T) {
 func TestCreatedForSomebodyDeleted(t *testing.T) {
 	t.Parallel()
 	f := newTarget(t, "")
-	f.aggregate("HR", strings.ReplaceAll(hrRows, "Sales", "Legal"), engine.AggregateOptions{})
+	f.AggregateText("HR", strings.ReplaceAll(enginetest.People, "Sales", "Legal"), engine.AggregateOptions{})
 	f.settle()
-	ann := f.find("1").ID
+	ann := f.Identity("ann").ID
 	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: ann, Role: "Manager on duty"}); err != nil {
 		t.Fatal(err)
 	}
-	f.process()
+	f.Process()
 	f.during = func() error { return f.DeleteIdentity(t.Context(), ann) }
 	if result := f.provision(); result.Done != 1 || result.Open != 0 {
 		t.Errorf("%+v", result)
 	}
-	f.demandFile("1,Ann Boss,ann@example.com,Board,active,\n")
-	if n := f.count(`SELECT count(*) FROM muster.accounts a JOIN muster.sources s ON s.id = a.source_id
+	f.demandFile("ann,Ann Boss,ann@example.com,Board,active,\n")
+	if n := f.CountRows(`muster.accounts a JOIN muster.sources s ON s.id = a.source_id
 		WHERE s.name = 'Files' AND identity_id IS NULL AND NOT manually_correlated`); n != 1 {
 		t.Errorf("%d accounts were noted, of nobody", n)
 	}

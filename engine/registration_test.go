@@ -11,6 +11,7 @@ import (
 
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/engine/connector"
+	"github.com/muster-engine/muster/engine/enginetest"
 )
 
 // mailbox is a notifier that keeps what it is given.
@@ -45,16 +46,16 @@ func (b *mailbox) take() []engine.Message {
 }
 
 // registering is a company whose engine sends messages to a mailbox.
-func registering(t *testing.T, config engine.Config) (*fixture, *mailbox, *clock) {
+func registering(t *testing.T, config engine.Config) (*fixture, *mailbox, *enginetest.Clock) {
 	t.Helper()
-	var c clock
-	c.set(time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC))
+	var c enginetest.Clock
+	c.Set(time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC))
 	box := &mailbox{}
-	config.BatchSize, config.Workers, config.Now, config.Notifier = 3, 1, c.now, box
+	config.BatchSize, config.Workers, config.Now, config.Notifier = 3, 1, c.Now, box
 	f := newFixtureWith(t, config)
-	f.apply(companyConfig)
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
-	f.process()
+	f.ApplyText(enginetest.Documents)
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
+	f.Process()
 	return f, box, &c
 }
 
@@ -68,25 +69,25 @@ func (f *fixture) send() {
 func TestInvite(t *testing.T) {
 	t.Parallel()
 	f, box, c := registering(t, engine.Config{})
-	ann, bob := f.find("1").ID, f.find("2").ID
+	ann, bob := f.Identity("ann").ID, f.Identity("bob").ID
 	task, err := f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{ann, bob, ann}})
 	if err != nil || task.UniqueName != "Invite 2 identities" || task.Remaining != 2 || task.Ended() {
 		t.Fatalf("%+v, %v", task, err)
 	}
-	f.process() // is about something else
+	f.Process() // is about something else
 	f.send()
 	if task, err = f.Task(t.Context(), task.ID); err != nil || *task.CompletionStatus != "SUCCESS" || task.Attributes.ChangedCount != 2 {
 		t.Errorf("%+v, %v", task, err)
 	}
 	mail := box.take()
 	if len(mail) != 2 || mail[0].To != "ann@example.com" || mail[0].Purpose != "INVITATION" || len(mail[0].Token) != 43 ||
-		!mail[0].Expires.Equal(c.now().Add(7*24*time.Hour)) || f.find("1").IdentityStatus != "PENDING" {
+		!mail[0].Expires.Equal(c.Now().Add(7*24*time.Hour)) || f.Identity("ann").IdentityStatus != "PENDING" {
 		t.Fatalf("%+v", mail)
 	}
 	for _, m := range mail { // neither the token nor the address is kept
 		for _, table := range []string{"one_time_tokens", "notifications", "tasks", "task_messages"} {
 			for _, secret := range []string{m.Token, m.To} {
-				if n := f.count(fmt.Sprintf("SELECT count(*) FROM muster.%s t WHERE t::text LIKE '%%%s%%'", table, secret)); n != 0 {
+				if n := f.number(fmt.Sprintf("SELECT count(*) FROM muster.%s t WHERE t::text LIKE '%%%s%%'", table, secret)); n != 0 {
 					t.Errorf("%s holds it", table)
 				}
 			}
@@ -101,7 +102,7 @@ func TestInvite(t *testing.T) {
 	if again := box.take(); len(again) != 0 {
 		t.Errorf("%d messages are sent again", len(again))
 	}
-	c.set(c.now().Add(2 * time.Minute))
+	c.Set(c.Now().Add(2 * time.Minute))
 	if _, err := f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{ann}}); err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +129,7 @@ func TestInvite(t *testing.T) {
 	redeem(newer[0].Token, "used already")
 	_, err = f.RedeemVerification(t.Context(), mail[1].Token, "x")
 	demandKind(t, err, engine.Forbidden, "not known")
-	c.set(c.now().Add(8 * 24 * time.Hour))
+	c.Set(c.Now().Add(8 * 24 * time.Hour))
 	redeem(mail[1].Token, "expired")
 
 	// Registered identities are skipped, with a warning.
@@ -147,7 +148,7 @@ func TestInvite(t *testing.T) {
 	if err := f.ResetIdentity(t.Context(), ann); err != nil {
 		t.Fatal(err)
 	}
-	if levels, err := f.UserLevels(t.Context(), ann); err != nil || len(levels) != 0 || f.find("1").IdentityStatus != "UNREGISTERED" {
+	if levels, err := f.UserLevels(t.Context(), ann); err != nil || len(levels) != 0 || f.Identity("ann").IdentityStatus != "UNREGISTERED" {
 		t.Errorf("%q, %v", levels, err)
 	}
 	demandKind(t, f.ResetIdentity(t.Context(), "x"), engine.NotFound, "no identity")
@@ -170,22 +171,22 @@ func TestInvite(t *testing.T) {
 func TestInvitationsThatFail(t *testing.T) {
 	t.Parallel()
 	f, box, _ := registering(t, engine.Config{})
-	f.apply(strings.Replace(companyConfig, "    authoritativeSource: {type: SOURCE, name: HR}",
+	f.ApplyText(strings.Replace(enginetest.Documents, "    authoritativeSource: {type: SOURCE, name: HR}",
 		"    authoritativeSource: {type: SOURCE, name: HR}\n    invitationOptions: {address: PERSONAL}", 1))
-	f.process()
-	task, err := f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{f.find("1").ID}})
+	f.Process()
+	task, err := f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{f.Identity("ann").ID}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.send() // nobody has a personal address
 	if task, err = f.Task(t.Context(), task.ID); err != nil || *task.CompletionStatus != "WARNING" || task.Attributes.ErrorCount != 1 ||
-		!strings.Contains(task.Messages[0].LocalizedText.Message, "no address for LINK_PERSONAL") || f.find("1").IdentityStatus != "UNREGISTERED" {
+		!strings.Contains(task.Messages[0].LocalizedText.Message, "no address for LINK_PERSONAL") || f.Identity("ann").IdentityStatus != "UNREGISTERED" {
 		t.Errorf("%+v, %v", task, err)
 	}
-	f.apply(companyConfig)
-	f.process()
+	f.ApplyText(enginetest.Documents)
+	f.Process()
 	box.fails = errors.New("the mail server refused it")
-	if task, err = f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{f.find("2").ID}}); err != nil {
+	if task, err = f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{f.Identity("bob").ID}}); err != nil {
 		t.Fatal(err)
 	}
 	for range engine.NotificationAttemptsMax - 1 {
@@ -199,11 +200,11 @@ func TestInvitationsThatFail(t *testing.T) {
 		!strings.Contains(task.Messages[0].LocalizedText.Message, "the mail server refused it") {
 		t.Errorf("%+v, %v", task, err)
 	}
-	if n := f.count("SELECT count(*) FROM muster.one_time_tokens WHERE used IS NULL AND revoked IS NULL"); n != 1 {
+	if n := f.CountRows("muster.one_time_tokens WHERE used IS NULL AND revoked IS NULL"); n != 1 {
 		t.Errorf("%d tokens are good, want that of the last attempt", n)
 	}
 	// Cancelled, nothing more is sent.
-	if task, err = f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{f.find("3").ID}}); err != nil {
+	if task, err = f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{f.Identity("ayse").ID}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.CancelTask(t.Context(), task.ID); err != nil {
@@ -221,13 +222,13 @@ func TestVerification(t *testing.T) {
 	m := newMemory()
 	f, box, c := registering(t, engine.Config{Connectors: map[string]connector.Factory{"memory": m.open},
 		Secret: func(string) (string, error) { return "sesame", nil }})
-	f.apply(memoryConfig)
-	ann, bob := f.find("1").ID, f.find("2").ID
+	f.ApplyText(memoryConfig)
+	ann, bob := f.Identity("ann").ID, f.Identity("bob").ID
 	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: ann, Role: "Lead"}); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
-		f.process()
+		f.Process()
 		if _, err := f.ProvisionPending(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -241,7 +242,7 @@ func TestVerification(t *testing.T) {
 	}
 	f.send()
 	mail := box.take()
-	if len(mail) != 1 || mail[0].Source != "Memory" || mail[0].Via != "EMAIL_WORK" || !mail[0].Expires.Equal(c.now().Add(2*time.Hour)) {
+	if len(mail) != 1 || mail[0].Source != "Memory" || mail[0].Via != "EMAIL_WORK" || !mail[0].Expires.Equal(c.Now().Add(2*time.Hour)) {
 		t.Fatalf("%+v", mail)
 	}
 	away := errors.New("no route")
@@ -250,8 +251,8 @@ func TestVerification(t *testing.T) {
 	demandKind(t, err, engine.Unavailable, "no route")
 	m.away.Store(nil)
 	who, err := f.RedeemVerification(t.Context(), mail[0].Token, "neu")
-	if err != nil || who.ID != ann || m.passwords["1"] != "neu" {
-		t.Errorf("%+v, %v, the password is %q", who, err, m.passwords["1"])
+	if err != nil || who.ID != ann || m.passwords["ann"] != "neu" {
+		t.Errorf("%+v, %v, the password is %q", who, err, m.passwords["ann"])
 	}
 	_, err = f.RedeemVerification(t.Context(), mail[0].Token, "neuer")
 	demandKind(t, err, engine.Forbidden, "used already")
@@ -267,7 +268,7 @@ func TestVerification(t *testing.T) {
 func TestTokenIsGoodOnce(t *testing.T) {
 	t.Parallel()
 	f, box, _ := registering(t, engine.Config{})
-	if _, err := f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{f.find("1").ID}}); err != nil {
+	if _, err := f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{f.Identity("ann").ID}}); err != nil {
 		t.Fatal(err)
 	}
 	var group sync.WaitGroup
@@ -339,7 +340,7 @@ func (f *fixture) invite(params engine.InviteParams) engine.TaskStatus {
 func TestWhileAMessageIsSent(t *testing.T) {
 	t.Parallel()
 	f, box, c := registering(t, engine.Config{})
-	ann, bob, cem := f.find("1").ID, f.find("2").ID, f.find("3").ID
+	ann, bob, cem := f.Identity("ann").ID, f.Identity("bob").ID, f.Identity("ayse").ID
 
 	// It was sent when the engine stopped: that is noted, and it is not sent again.
 	task := f.invite(engine.InviteParams{IDs: []string{ann}})
@@ -349,9 +350,9 @@ func TestWhileAMessageIsSent(t *testing.T) {
 		t.Error("what was stopped came to its end")
 	}
 	box.during = nil
-	c.set(c.now().Add(time.Hour))
+	c.Set(c.Now().Add(time.Hour))
 	f.send()
-	if mail := box.take(); len(mail) != 1 || f.find("1").IdentityStatus != "PENDING" {
+	if mail := box.take(); len(mail) != 1 || f.Identity("ann").IdentityStatus != "PENDING" {
 		t.Errorf("%d messages are sent", len(mail))
 	}
 	if task, err := f.Task(t.Context(), task.ID); err != nil || !task.Ended() || task.Attributes.ChangedCount != 1 {
@@ -368,7 +369,7 @@ func TestWhileAMessageIsSent(t *testing.T) {
 	}
 	f.send()
 	box.fails, box.during = nil, nil
-	if n := f.count("SELECT count(*) FROM muster.notifications WHERE state = 'PENDING'"); n != 0 {
+	if n := f.CountRows("muster.notifications WHERE state = 'PENDING'"); n != 0 {
 		t.Errorf("%d messages wait", n)
 	}
 	if task = f.invite(engine.InviteParams{IDs: []string{bob}}); len(task.Messages) != 0 {
@@ -396,22 +397,22 @@ func TestWhileAMessageIsSent(t *testing.T) {
 func TestLastAttemptCutOff(t *testing.T) {
 	t.Parallel()
 	f, box, c := registering(t, engine.Config{})
-	task := f.invite(engine.InviteParams{IDs: []string{f.find("1").ID}})
-	if _, err := f.pool.Exec(t.Context(), "UPDATE muster.notifications SET attempts = $1, leased = $2", engine.NotificationAttemptsMax,
-		c.now().Add(time.Minute)); err != nil {
+	task := f.invite(engine.InviteParams{IDs: []string{f.Identity("ann").ID}})
+	if _, err := f.Pool.Exec(t.Context(), "UPDATE muster.notifications SET attempts = $1, leased = $2", engine.NotificationAttemptsMax,
+		c.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	f.send()
 	if task, err := f.Task(t.Context(), task.ID); err != nil || task.Ended() {
 		t.Errorf("%+v, %v", task, err)
 	}
-	c.set(c.now().Add(2 * time.Minute))
+	c.Set(c.Now().Add(2 * time.Minute))
 	f.send()
 	if task, err := f.Task(t.Context(), task.ID); err != nil || !task.Ended() || len(task.Messages) != 1 ||
 		!strings.Contains(task.Messages[0].LocalizedText.Message, "the last attempt was cut off") {
 		t.Errorf("%+v, %v", task, err)
 	}
-	if mail := box.take(); len(mail) != 0 || f.find("1").IdentityStatus != "UNREGISTERED" {
+	if mail := box.take(); len(mail) != 0 || f.Identity("ann").IdentityStatus != "UNREGISTERED" {
 		t.Errorf("%+v", mail)
 	}
 }
@@ -420,7 +421,7 @@ func TestLastAttemptCutOff(t *testing.T) {
 func TestUninvitedInTurns(t *testing.T) {
 	t.Parallel()
 	f, box, c := registering(t, engine.Config{})
-	ann := f.find("1").ID
+	ann := f.Identity("ann").ID
 	box.fails = errors.New("refused")
 	f.invite(engine.InviteParams{IDs: []string{ann}})
 	// While a message waits, nobody is invited twice.
@@ -433,11 +434,11 @@ func TestUninvitedInTurns(t *testing.T) {
 	for range engine.NotificationAttemptsMax {
 		f.send()
 	}
-	if status := f.find("1").IdentityStatus; status != "UNREGISTERED" {
+	if status := f.Identity("ann").IdentityStatus; status != "UNREGISTERED" {
 		t.Errorf("who got no message is %s", status)
 	}
 	box.fails = nil
-	c.set(c.now().Add(time.Hour))
+	c.Set(c.Now().Add(time.Hour))
 	f.invite(engine.InviteParams{IDs: []string{ann}})
 	for range engine.NotificationAttemptsMax {
 		f.send()
@@ -454,7 +455,7 @@ func TestUninvitedInTurns(t *testing.T) {
 func TestInvitedAtOnce(t *testing.T) {
 	t.Parallel()
 	f, box, _ := registering(t, engine.Config{})
-	ann, bob := f.find("1").ID, f.find("2").ID
+	ann, bob := f.Identity("ann").ID, f.Identity("bob").ID
 	var group sync.WaitGroup
 	for i := range 6 {
 		group.Go(func() {
@@ -484,7 +485,7 @@ func TestInvitedAtOnce(t *testing.T) {
 func TestVerificationAskedForAgain(t *testing.T) {
 	t.Parallel()
 	f, box, c := registering(t, engine.Config{})
-	ann := f.find("1").ID
+	ann := f.Identity("ann").ID
 	ask := func(via string) {
 		t.Helper()
 		if err := f.SendVerification(t.Context(), ann, engine.VerificationParams{Via: via}); err != nil {
@@ -493,10 +494,10 @@ func TestVerificationAskedForAgain(t *testing.T) {
 		f.send()
 	}
 	ask(engine.ViaLinkWork)
-	c.set(c.now().Add(30 * time.Second))
+	c.Set(c.Now().Add(30 * time.Second))
 	ask(engine.ViaLinkWork)  // a client repeats its call
 	ask(engine.ViaEmailWork) // another way is another message
-	c.set(c.now().Add(31 * time.Second))
+	c.Set(c.Now().Add(31 * time.Second))
 	ask(engine.ViaLinkWork)
 	mail := box.take()
 	if len(mail) != 3 || mail[0].Via != "LINK_WORK" || mail[1].Via != "EMAIL_WORK" || mail[2].Via != "LINK_WORK" {
@@ -525,20 +526,20 @@ func TestTokenGivenBack(t *testing.T) {
 	}
 	f, box, c := registering(t, engine.Config{Connectors: map[string]connector.Factory{"memory": open},
 		Secret: func(string) (string, error) { return "sesame", nil }})
-	f.apply(memoryConfig)
-	ann := f.find("1").ID
+	f.ApplyText(memoryConfig)
+	ann := f.Identity("ann").ID
 	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: ann, Role: "Lead"}); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
-		f.process()
+		f.Process()
 		if _, err := f.ProvisionPending(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	ask := func() string {
 		t.Helper()
-		c.set(c.now().Add(2 * time.Minute))
+		c.Set(c.Now().Add(2 * time.Minute))
 		if err := f.SendVerification(t.Context(), ann, engine.VerificationParams{Source: "Memory", Via: engine.ViaLinkWork}); err != nil {
 			t.Fatal(err)
 		}
@@ -569,7 +570,7 @@ func TestTokenGivenBack(t *testing.T) {
 			t.Errorf("%s meanwhile: %v", name, err)
 		}
 	}
-	if m.passwords["1"] == "neu" {
+	if m.passwords["ann"] == "neu" {
 		t.Error("a password was set")
 	}
 }
@@ -579,7 +580,7 @@ func TestTokenGivenBack(t *testing.T) {
 func TestResetEndsInvitations(t *testing.T) {
 	t.Parallel()
 	f, box, _ := registering(t, engine.Config{})
-	ann := f.find("1").ID
+	ann := f.Identity("ann").ID
 	invite := func() engine.TaskStatus {
 		t.Helper()
 		task, err := f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{ann}})
@@ -598,8 +599,8 @@ func TestResetEndsInvitations(t *testing.T) {
 	task := invite()
 	reset()
 	f.send()
-	if mail := box.take(); len(mail) != 0 || f.find("1").IdentityStatus != "UNREGISTERED" {
-		t.Errorf("%d messages were sent, the status is %s", len(mail), f.find("1").IdentityStatus)
+	if mail := box.take(); len(mail) != 0 || f.Identity("ann").IdentityStatus != "UNREGISTERED" {
+		t.Errorf("%d messages were sent, the status is %s", len(mail), f.Identity("ann").IdentityStatus)
 	}
 	if task, err := f.Task(t.Context(), task.ID); err != nil || !task.Ended() {
 		t.Errorf("%+v, %v", task, err)
@@ -610,8 +611,8 @@ func TestResetEndsInvitations(t *testing.T) {
 	f.send()
 	box.during = nil
 	mail := box.take()
-	if len(mail) != 1 || f.find("1").IdentityStatus != "UNREGISTERED" {
-		t.Fatalf("%d messages were sent, the status is %s", len(mail), f.find("1").IdentityStatus)
+	if len(mail) != 1 || f.Identity("ann").IdentityStatus != "UNREGISTERED" {
+		t.Fatalf("%d messages were sent, the status is %s", len(mail), f.Identity("ann").IdentityStatus)
 	}
 	_, err := f.RedeemInvitation(t.Context(), mail[0].Token)
 	demandKind(t, err, engine.Forbidden, "revoked")
@@ -619,8 +620,8 @@ func TestResetEndsInvitations(t *testing.T) {
 	invite()
 	f.send()
 	mail = box.take()
-	if len(mail) != 1 || f.find("1").IdentityStatus != "PENDING" {
-		t.Fatalf("%d messages were sent, the status is %s", len(mail), f.find("1").IdentityStatus)
+	if len(mail) != 1 || f.Identity("ann").IdentityStatus != "PENDING" {
+		t.Fatalf("%d messages were sent, the status is %s", len(mail), f.Identity("ann").IdentityStatus)
 	}
 	if _, err := f.RedeemInvitation(t.Context(), mail[0].Token); err != nil {
 		t.Error(err)

@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 )
 
 // members returns the aliases of a role's members, in order.
 func (f *fixture) members(role string) string {
 	f.t.Helper()
 	var names string
-	err := f.pool.QueryRow(f.t.Context(), `
+	err := f.Pool.QueryRow(f.t.Context(), `
 		SELECT coalesce(string_agg(i.alias, ' ' ORDER BY i.alias), '')
 		FROM muster.role_assignments a JOIN muster.roles r ON r.id = a.role_id JOIN muster.identities i ON i.id = a.identity_id
 		WHERE r.name = $1`, role).Scan(&names)
@@ -36,34 +37,34 @@ func TestRoleMembers(t *testing.T) {
 	f := company(t)
 	change := func(text string, marked int, members string) {
 		t.Helper()
-		if result := f.apply(text); result.Marked != marked {
+		if result := f.ApplyText(text); result.Marked != marked {
 			t.Errorf("%d identities are marked, want %d", result.Marked, marked)
 		}
-		f.process()
+		f.Process()
 		if got := f.members("Sales"); got != members {
 			t.Errorf("the members are %q, want %q", got, members)
 		}
 	}
-	// Number 2 is in Sales, but long-term inactive: only its own changes concern it.
-	change(fmt.Sprintf(salesRole, true, "SALES"), 2, "3 5")
-	change(fmt.Sprintf(salesRole, true, "sales"), 0, "3 5")
-	change(fmt.Sprintf(salesRole, true, "Legal"), 3, "4")
+	// Bob is in Sales, but long-term inactive: only its own changes concern it.
+	change(fmt.Sprintf(salesRole, true, "SALES"), 2, "ayse dee")
+	change(fmt.Sprintf(salesRole, true, "sales"), 0, "ayse dee")
+	change(fmt.Sprintf(salesRole, true, "Legal"), 3, "cy")
 	change(fmt.Sprintf(salesRole, false, "Legal"), 1, "")
-	id := f.find("1").ID
+	id := f.Identity("ann").ID
 	list := "roles: [{name: Sales, enabled: true, membership: {type: IDENTITY_LIST, identities: [{type: IDENTITY, id: %s}]}}]"
-	change(fmt.Sprintf(list, id), 1, "1")
+	change(fmt.Sprintf(list, id), 1, "ann")
 
-	f.apply(fmt.Sprintf(salesRole, true, "Sales"))
-	f.aggregate("HR", strings.Replace(hrRows, "Legal", "Sales", 1), engine.AggregateOptions{})
-	if result := f.process(); result.RolesGained != 3 || result.RolesLost != 1 {
+	f.ApplyText(fmt.Sprintf(salesRole, true, "Sales"))
+	f.AggregateText("HR", strings.Replace(enginetest.People, "Legal", "Sales", 1), engine.AggregateOptions{})
+	if result := f.Process(); result.RolesGained != 3 || result.RolesLost != 1 {
 		t.Errorf("%+v", result)
 	}
-	if got := f.members("Sales"); got != "3 4 5" {
+	if got := f.members("Sales"); got != "ayse cy dee" {
 		t.Errorf("the members are %q", got)
 	}
 	var detail string
-	err := f.pool.QueryRow(t.Context(), `SELECT detail -> 'lost' -> 0 ->> 'name' || ': ' || (detail -> 'lost' -> 0 ->> 'reason')
-		FROM muster.identity_events WHERE type = $1 AND identity_id = (SELECT id FROM muster.identities WHERE alias = '1')
+	err := f.Pool.QueryRow(t.Context(), `SELECT detail -> 'lost' -> 0 ->> 'name' || ': ' || (detail -> 'lost' -> 0 ->> 'reason')
+		FROM muster.identity_events WHERE type = $1 AND identity_id = (SELECT id FROM muster.identities WHERE alias = 'ann')
 		ORDER BY id DESC LIMIT 1`, engine.EventRolesChanged).Scan(&detail)
 	if err != nil || detail != `Sales: its criterion does not hold any more: department EQUALS "Sales"` {
 		t.Errorf("%q, %v", detail, err)
@@ -89,7 +90,7 @@ func TestRoleFaults(t *testing.T) {
 		_, err = f.Apply(t.Context(), documents)
 		demandKind(t, err, engine.Invalid, want)
 	}
-	notes := f.apply(fmt.Sprintf(salesRole, false, "Sales")).Notes
+	notes := f.ApplyText(fmt.Sprintf(salesRole, false, "Sales")).Notes
 	if len(notes) != 1 || !strings.Contains(notes[0], "not enabled") {
 		t.Errorf("the notes are %q", notes)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/enginetest"
 	"github.com/muster-engine/muster/filterql"
 )
 
@@ -101,24 +102,24 @@ func TestStrangeValues(t *testing.T) {
 	m := newMemory()
 	f := memoryEngine(t, m, engine.Config{Guard: engine.Guard{Off: true}})
 	texts := append(slices.Clone(strangeTexts), struct{ name, text string }{"large", large})
-	rows, empty := hrHeader, hrHeader
+	rows, empty := enginetest.PeopleHeader, enginetest.PeopleHeader
 	for i, text := range texts {
 		id := "x" + strconv.Itoa(i)
 		rows += delimitedRow(t, id, text.text, text.text, "last", id+"@example.com", text.text, "", "1", "")
 		empty += delimitedRow(t, id, "name", "", "last", id+"@example.com", "", "", "1", "")
 	}
-	result := f.aggregate("HR", rows, engine.AggregateOptions{MaxDeletions: &engine.DeletionLimit{Percent: 100, IsPercent: true}})
+	result := f.AggregateText("HR", rows, engine.AggregateOptions{MaxDeletions: &engine.DeletionLimit{Percent: 100, IsPercent: true}})
 	if result.Faulty != 0 || result.Added != len(texts) {
 		t.Fatalf("%+v", result)
 	}
-	f.process()
+	f.Process()
 	for i := range texts {
-		params := engine.AssignRoleParams{Identity: f.find("x" + strconv.Itoa(i)).ID, Role: "Lead"}
+		params := engine.AssignRoleParams{Identity: f.Identity("x" + strconv.Itoa(i)).ID, Role: "Lead"}
 		if _, err := f.AssignRole(t.Context(), params); err != nil {
 			t.Fatal(err)
 		}
 	}
-	f.process()
+	f.Process()
 	if _, err := f.ProvisionPending(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +128,7 @@ func TestStrangeValues(t *testing.T) {
 			inner := *f
 			inner.t = t
 			id := "x" + strconv.Itoa(i)
-			identity := inner.find(id)
+			identity := inner.Identity(id)
 			if identity.Name != text.text {
 				t.Errorf("the name is %.200q", identity.Name)
 			}
@@ -189,10 +190,10 @@ func TestStrangeValues(t *testing.T) {
 	_, err := f.ListIdentities(t.Context(), engine.ListParams{AnyField: true, Sorters: "department", Limit: &one,
 		Filters: "department sw " + quoted(large[:1000])})
 	demandKind(t, err, engine.Invalid, "sort by another field")
-	f.aggregate("HR", empty, engine.AggregateOptions{})
-	f.process()
+	f.AggregateText("HR", empty, engine.AggregateOptions{})
+	f.Process()
 	for i, text := range texts {
-		identity := f.find("x" + strconv.Itoa(i))
+		identity := f.Identity("x" + strconv.Itoa(i))
 		if value := identity.Attributes.Get("department"); !value.IsNull() {
 			t.Errorf("%s: an empty value is %q", text.name, value.Text())
 		}
@@ -237,8 +238,8 @@ func TestHugeValues(t *testing.T) {
 	for i := range list {
 		list[i] = fmt.Sprintf("%d, \"тext\" %%_\\", i)
 	}
-	m.accounts["1"] = attribute.SetOf(map[string]attribute.Value{
-		"login": attribute.String("1"), "first": attribute.String(mega), "teams": attribute.List(list),
+	m.accounts["ann"] = attribute.SetOf(map[string]attribute.Value{
+		"login": attribute.String("ann"), "first": attribute.String(mega), "teams": attribute.List(list),
 	})
 	for i, text := range strangeTexts {
 		m.accounts[text.text] = attribute.SetOf(map[string]attribute.Value{
@@ -252,7 +253,7 @@ func TestHugeValues(t *testing.T) {
 	}
 	for native, want := range m.accounts {
 		var document []byte
-		err := f.pool.QueryRow(t.Context(), `SELECT attributes FROM muster.accounts WHERE native_identity = $1 AND
+		err := f.Pool.QueryRow(t.Context(), `SELECT attributes FROM muster.accounts WHERE native_identity = $1 AND
 			source_id = (SELECT id FROM muster.sources WHERE name = 'Memory')`, native).Scan(&document)
 		if err != nil {
 			t.Fatalf("%q: %v", native, err)
@@ -266,16 +267,16 @@ func TestHugeValues(t *testing.T) {
 		again.Unchanged != len(m.accounts) {
 		t.Errorf("read again: %+v, %v", again, err)
 	}
-	if n := f.count(`SELECT count(*) FROM muster.entitlements`); n != len(list)+2*len(strangeTexts)+1 {
+	if n := f.CountRows(`muster.entitlements`); n != len(list)+2*len(strangeTexts)+1 {
 		t.Errorf("%d entitlements", n) // and the group leads
 	}
-	f.aggregate("HR", hrHeader+delimitedRow(t, "9", mega, "first", "last", "", mega, "", "1", ""),
+	f.AggregateText("HR", enginetest.PeopleHeader+delimitedRow(t, "meg", mega, "first", "last", "", mega, "", "1", ""),
 		engine.AggregateOptions{MaxDeletions: &engine.DeletionLimit{Percent: 100, IsPercent: true}})
-	if done := f.process(); done.Errors != 1 {
+	if done := f.Process(); done.Errors != 1 {
 		t.Errorf("%+v", done)
 	}
 	var name, fault string
-	err = f.pool.QueryRow(t.Context(), `SELECT name, processing_error FROM muster.identities
+	err = f.Pool.QueryRow(t.Context(), `SELECT name, processing_error FROM muster.identities
 		WHERE processing_state = 'ERROR'`).Scan(&name, &fault)
 	if err != nil || name != mega || !strings.Contains(fault, "longer than 262144 bytes") {
 		t.Errorf("%.100q %q %v", name, fault, err)
@@ -286,7 +287,7 @@ func TestHugeValues(t *testing.T) {
 func TestStrangeNames(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	ann, bob := f.find("1").ID, f.find("2").ID
+	ann, bob := f.Identity("ann").ID, f.Identity("bob").ID
 	for i, text := range strangeTexts {
 		t.Run(text.name, func(t *testing.T) {
 			inner := *f
@@ -303,12 +304,12 @@ func TestStrangeNames(t *testing.T) {
 			}
 			// As JSON it is YAML too, and so it is with every character beyond ASCII escaped.
 			text1 := fmt.Sprintf(`{"roles": [%s]}`, document)
-			inner.apply(text1)
-			if again := inner.apply(strings.Trim(escapeAll(text1), `"`)); again.Objects[0].Action != engine.Unchanged {
+			inner.ApplyText(text1)
+			if again := inner.ApplyText(strings.Trim(escapeAll(text1), `"`)); again.Objects[0].Action != engine.Unchanged {
 				t.Errorf("escaped it is another: %+v", again)
 			}
 			var kept []byte
-			err = f.pool.QueryRow(t.Context(), `SELECT document FROM muster.roles WHERE name = $1`, text.text).Scan(&kept)
+			err = f.Pool.QueryRow(t.Context(), `SELECT document FROM muster.roles WHERE name = $1`, text.text).Scan(&kept)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -380,8 +381,8 @@ func TestBrokenTexts(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
 	f := memoryEngine(t, m, engine.Config{})
-	ann := f.find("1").ID
-	before := f.count(`SELECT count(*) FROM muster.identity_events`)
+	ann := f.Identity("ann").ID
+	before := f.CountRows(`muster.identity_events`)
 	for name, text := range brokenTexts {
 		t.Run(name, func(t *testing.T) {
 			inner := *f
@@ -483,17 +484,17 @@ func TestBrokenTexts(t *testing.T) {
 					t.Errorf("%s: %v (%v)", way, err, kind)
 				}
 			}
-			result := inner.aggregate("HR", hrRows+"8,"+text+",a,b,c,d,,1,\n", engine.AggregateOptions{})
+			result := inner.AggregateText("HR", enginetest.People+"eve,"+text+",a,b,c,d,,1,\n", engine.AggregateOptions{})
 			if result.Faulty != 1 || result.Removed != 0 || result.Changed != 0 || !strings.Contains(result.RowErrors[0].Msg, `"name"`) {
 				t.Errorf("delimited: %+v", result)
 			}
-			broken := attribute.SetOf(map[string]attribute.Value{"login": attribute.String("1")})
+			broken := attribute.SetOf(map[string]attribute.Value{"login": attribute.String("ann")})
 			for what, value := range map[string]attribute.Value{"first": attribute.String(text),
 				"teams": attribute.List([]string{"a", text}), text: attribute.String("value")} {
-				m.accounts["1"] = broken.Clone()
-				account := m.accounts["1"]
+				m.accounts["ann"] = broken.Clone()
+				account := m.accounts["ann"]
 				account.Put(what, value)
-				m.accounts["1"] = account
+				m.accounts["ann"] = account
 				result, err := f.AggregateSource(ctx, "Memory", engine.AggregateOptions{})
 				if err != nil || result.Faulty != 1 || result.Rows != 0 {
 					t.Errorf("an object with %q: %+v, %v", what, result, err)
@@ -507,7 +508,7 @@ func TestBrokenTexts(t *testing.T) {
 			m.accounts = map[string]attribute.Set{}
 		})
 	}
-	if after := f.count(`SELECT count(*) FROM muster.identity_events`); after != before {
+	if after := f.CountRows(`muster.identity_events`); after != before {
 		t.Errorf("%d events, %d before", after, before)
 	}
 }
@@ -522,7 +523,7 @@ func TestRefusedValues(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.accounts["1"] = attribute.SetOf(map[string]attribute.Value{"login": value})
+		m.accounts["ann"] = attribute.SetOf(map[string]attribute.Value{"login": value})
 		result, err := f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{})
 		if err != nil || result.Faulty != 1 || !strings.Contains(result.RowErrors[0].Msg, "number") {
 			t.Errorf("%s: %+v, %v", number, result, err)

@@ -10,13 +10,8 @@ import (
 	"time"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 )
-
-// clock is a clock that a test sets.
-type clock struct{ at atomic.Int64 }
-
-func (c *clock) set(at time.Time) { c.at.Store(at.UnixNano()) }
-func (c *clock) now() time.Time   { return time.Unix(0, c.at.Load()) }
 
 func location(t *testing.T, name string) *time.Location {
 	t.Helper()
@@ -43,10 +38,10 @@ func TestSlotsOverClockChanges(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
 			local := location(t, zone.name)
-			var c clock
+			var c enginetest.Clock
 			engines := make([]*engine.Engine, 8)
 			for i := range engines {
-				eng, err := engine.New(t.Context(), f.pool, engine.Config{Location: local, Now: c.now})
+				eng, err := engine.New(t.Context(), f.Pool, engine.Config{Location: local, Now: c.Now})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -60,7 +55,7 @@ func TestSlotsOverClockChanges(t *testing.T) {
 				offset := start.Format("-07:00")
 				var begun []string
 				for at := start; at.Before(start.Add(50 * time.Hour)); at = at.Add(20 * time.Minute) {
-					c.set(at)
+					c.Set(at)
 					var taken atomic.Int32
 					var group sync.WaitGroup
 					for _, eng := range engines {
@@ -122,9 +117,9 @@ func TestSlotsOverClockChanges(t *testing.T) {
 func TestMissedSlotsAreMadeUpForOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	var c clock
-	c.set(time.Date(2026, 5, 1, 8, 0, 0, 0, time.UTC))
-	eng, err := engine.New(t.Context(), f.pool, engine.Config{Now: c.now})
+	var c enginetest.Clock
+	c.Set(time.Date(2026, 5, 1, 8, 0, 0, 0, time.UTC))
+	eng, err := engine.New(t.Context(), f.Pool, engine.Config{Now: c.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +134,7 @@ func TestMissedSlotsAreMadeUpForOnce(t *testing.T) {
 	if got := run(); got != "01 08" {
 		t.Errorf("at the hour itself the slot is %s", got)
 	}
-	c.set(time.Date(2026, 5, 4, 19, 59, 59, 0, time.UTC))
+	c.Set(time.Date(2026, 5, 4, 19, 59, 59, 0, time.UTC))
 	if got := run() + run(); got != "04 08"+(time.Time{}).Format("02 15") {
 		t.Errorf("the slots are %s", got)
 	}
@@ -173,23 +168,23 @@ identityProfiles:
 func TestDueInTime(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	var c clock
+	var c enginetest.Clock
 	day := time.Date(2026, 5, 1, 9, 0, 0, 0, time.UTC)
-	c.set(day)
-	eng, err := engine.New(t.Context(), f.pool, engine.Config{Now: c.now, Workers: 1})
+	c.Set(day)
+	eng, err := engine.New(t.Context(), f.Pool, engine.Config{Now: c.Now, Workers: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.Engine = eng
-	f.apply("sources:" + timedConfig)
-	f.aggregate("Register", "id,until,next\nann,2026-05-01T12:30:00.000Z,\nbob,2027-01-01T00:00:00.000Z,2026-05-01T15:00:00+02:00\n"+
+	f.ApplyText("sources:" + timedConfig)
+	f.AggregateText("Register", "id,until,next\nann,2026-05-01T12:30:00.000Z,\nbob,2027-01-01T00:00:00.000Z,2026-05-01T15:00:00+02:00\n"+
 		"cy,2027-01-01T00:00:00.000Z,tomorrow\n", engine.AggregateOptions{})
-	if result := f.process(); result.Warnings != 3 { // they all are incomplete
+	if result := f.Process(); result.Warnings != 3 { // they all are incomplete
 		t.Errorf("%+v", result)
 	}
 	at := func(hour, minute int) engine.ScheduleResult {
 		t.Helper()
-		c.set(time.Date(2026, 5, 1, hour, minute, 0, 0, time.UTC))
+		c.Set(time.Date(2026, 5, 1, hour, minute, 0, 0, time.UTC))
 		result, err := eng.RunSchedule(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -197,8 +192,8 @@ func TestDueInTime(t *testing.T) {
 		return result
 	}
 	at(9, 0)
-	f.process()
-	if n := f.count(`SELECT count(*) FROM muster.task_messages WHERE text LIKE 'nextProcessing is no point%'`); n != 1 {
+	f.Process()
+	if n := f.CountRows(`muster.task_messages WHERE text LIKE 'nextProcessing is no point%'`); n != 1 {
 		t.Errorf("%d messages say that a nextProcessing cannot be read", n)
 	}
 	for _, step := range []struct {
@@ -206,9 +201,9 @@ func TestDueInTime(t *testing.T) {
 		state               string
 	}{{12, 29, 0, "active"}, {12, 31, 1, "inactive"}, {12, 59, 0, "inactive"}, {13, 1, 1, "inactive"}, {13, 2, 0, "inactive"}} {
 		result := at(step.hour, step.minute)
-		f.process()
-		if len(result.Tasks) != step.tasks || f.find("ann").LifecycleState.StateName != step.state {
-			t.Errorf("at %d:%d: %d tasks, the state is %s", step.hour, step.minute, len(result.Tasks), f.find("ann").LifecycleState.StateName)
+		f.Process()
+		if len(result.Tasks) != step.tasks || f.Identity("ann").LifecycleState.StateName != step.state {
+			t.Errorf("at %d:%d: %d tasks, the state is %s", step.hour, step.minute, len(result.Tasks), f.Identity("ann").LifecycleState.StateName)
 		}
 	}
 	slot := at(20, 0)
@@ -228,30 +223,30 @@ func TestDueInTime(t *testing.T) {
 // Who is long-term inactive is left out by the schedule, and is processed when named.
 func TestLongTermInactiveIsLeftOut(t *testing.T) {
 	t.Parallel()
-	var c clock
+	var c enginetest.Clock
 	day := time.Date(2026, 5, 1, 9, 0, 0, 0, time.UTC)
-	c.set(day)
-	f := newFixtureWith(t, engine.Config{Now: c.now, Workers: 1})
-	f.apply("sources:" + timedConfig)
-	f.aggregate("Register", "id,until,next\nann,2026-05-01T12:30:00.000Z,\nbob,2026-05-01T12:30:00.000Z,\n",
+	c.Set(day)
+	f := newFixtureWith(t, engine.Config{Now: c.Now, Workers: 1})
+	f.ApplyText("sources:" + timedConfig)
+	f.AggregateText("Register", "id,until,next\nann,2026-05-01T12:30:00.000Z,\nbob,2026-05-01T12:30:00.000Z,\n",
 		engine.AggregateOptions{})
-	f.process()
-	ann := f.find("ann").ID
+	f.Process()
+	ann := f.Identity("ann").ID
 	if err := f.SetLifecycleState(t.Context(), ann, "gone"); err != nil {
 		t.Fatal(err)
 	}
-	f.process()
-	c.set(day.Add(24 * time.Hour))
+	f.Process()
+	c.Set(day.Add(24 * time.Hour))
 	if _, err := f.RunSchedule(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if result := f.process(); result.Identities != 1 || f.find("bob").LifecycleState.StateName != "inactive" {
+	if result := f.Process(); result.Identities != 1 || f.Identity("bob").LifecycleState.StateName != "inactive" {
 		t.Errorf("%+v", result)
 	}
 	if _, err := f.ProcessIdentities(t.Context(), []string{ann}); err != nil {
 		t.Fatal(err)
 	}
-	if result := f.process(); result.Identities != 1 {
+	if result := f.Process(); result.Identities != 1 {
 		t.Errorf("%+v", result)
 	}
 }
@@ -265,7 +260,7 @@ func TestStalledTaskGetsAnotherJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	jobs := func() int {
-		return f.count(`SELECT count(*) FROM muster_jobs.river_job WHERE kind = 'muster_run_task'`)
+		return f.CountRows(`muster_jobs.river_job WHERE kind = 'muster_run_task'`)
 	}
 	stall := func(state string) {
 		t.Helper()
@@ -273,7 +268,7 @@ func TestStalledTaskGetsAnotherJob(t *testing.T) {
 			`UPDATE muster.tasks SET modified = now() - interval '10 minutes' WHERE completed IS NULL`,
 			fmt.Sprintf(`UPDATE muster_jobs.river_job SET state = '%s'`, state),
 		} {
-			if _, err := f.pool.Exec(t.Context(), statement); err != nil {
+			if _, err := f.Pool.Exec(t.Context(), statement); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -301,8 +296,8 @@ func TestScheduleTidies(t *testing.T) {
 	t.Parallel()
 	f := company(t)
 	var tasks []string
-	for _, alias := range []string{"1", "2", "3", "4"} {
-		task, err := f.ProcessIdentities(t.Context(), []string{f.find(alias).ID})
+	for _, alias := range []string{"ann", "bob", "ayse", "cy"} {
+		task, err := f.ProcessIdentities(t.Context(), []string{f.Identity(alias).ID})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -310,7 +305,7 @@ func TestScheduleTidies(t *testing.T) {
 	}
 	execute := func(statement, task string) {
 		t.Helper()
-		if _, err := f.pool.Exec(t.Context(), statement, task); err != nil {
+		if _, err := f.Pool.Exec(t.Context(), statement, task); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -322,12 +317,12 @@ func TestScheduleTidies(t *testing.T) {
 	}
 	waits := func(task string) int {
 		t.Helper()
-		return f.count(`SELECT count(*) FROM muster.refresh_requests WHERE task_id = '` + task + `'`)
+		return f.CountRows(`muster.refresh_requests WHERE task_id = '` + task + `'`)
 	}
 	if got := []int{waits(tasks[0]), waits(tasks[1]), waits(tasks[2])}; !slices.Equal(got, []int{1, 0, 1}) {
 		t.Errorf("%v identities wait for the tasks, of which the second ended", got)
 	}
-	if n := f.count(`SELECT count(*) FROM muster.refresh_state WHERE due > now()`); n != 1 {
+	if n := f.CountRows(`muster.refresh_state WHERE due > now()`); n != 1 {
 		t.Errorf("%d identities are due at the next slot", n)
 	}
 	_, err := f.Task(t.Context(), tasks[3])

@@ -16,6 +16,7 @@ import (
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/connector"
+	"github.com/muster-engine/muster/engine/enginetest"
 )
 
 // memory is a source in memory, with a connector of the host's own.
@@ -107,7 +108,7 @@ func (m *memory) Apply(_ context.Context, o *connector.Operation) (connector.Res
 func (m *memory) get(name string) string {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	attributes := m.accounts["1"]
+	attributes := m.accounts["ann"]
 	return attributes.Get(name).Text()
 }
 
@@ -148,10 +149,10 @@ func memoryEngine(t *testing.T, m *memory, config engine.Config) *fixture {
 		return "sesame", nil
 	}
 	f := newFixtureWith(t, config)
-	f.apply(companyConfig)
-	f.apply(memoryConfig)
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
-	f.process()
+	f.ApplyText(enginetest.Documents)
+	f.ApplyText(memoryConfig)
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
+	f.Process()
 	return f
 }
 
@@ -159,10 +160,10 @@ func memoryEngine(t *testing.T, m *memory, config engine.Config) *fixture {
 func operationOpen(t *testing.T, m *memory, config engine.Config) *fixture {
 	t.Helper()
 	f := memoryEngine(t, m, config)
-	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: f.find("1").ID, Role: "Lead"}); err != nil {
+	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: f.Identity("ann").ID, Role: "Lead"}); err != nil {
 		t.Fatal(err)
 	}
-	f.process()
+	f.Process()
 	return f
 }
 
@@ -191,17 +192,17 @@ func TestWorkersProvision(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	ann := f.find("1").ID
+	ann := f.Identity("ann").ID
 	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: ann, Role: "Lead"}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the entitlement", func() bool { return m.get("teams") == "leads" })
 	eventually(t, "the end of all operations", func() bool {
-		return f.count("SELECT count(*) FROM muster.provisioning_operations WHERE state = 'DONE'") == 2 &&
-			f.count("SELECT count(*) FROM muster.refresh_requests") == 0
+		return f.CountRows("muster.provisioning_operations WHERE state = 'DONE'") == 2 &&
+			f.CountRows("muster.refresh_requests") == 0
 	})
-	if m.get("pin") != "pin-sekret" || m.passwords["1"] != "geheim" || m.secret != "sesame" {
-		t.Errorf("pin %q, password %q, secret %q", m.get("pin"), m.passwords["1"], m.secret)
+	if m.get("pin") != "pin-sekret" || m.passwords["ann"] != "geheim" || m.secret != "sesame" {
+		t.Errorf("pin %q, password %q, secret %q", m.get("pin"), m.passwords["ann"], m.secret)
 	}
 	for _, table := range []string{"provisioning_operations", "accounts", "identity_events", "sources", "task_messages"} {
 		for _, secret := range []string{"geheim", "pin-sekret", "sesame"} {
@@ -209,7 +210,7 @@ func TestWorkersProvision(t *testing.T) {
 			if table == "sources" && secret != "sesame" {
 				continue // the policy's own
 			}
-			if n := f.count(query); n != 0 {
+			if n := f.number(query); n != 0 {
 				t.Errorf("%d rows of %s hold %q", n, table, secret)
 			}
 		}
@@ -219,17 +220,17 @@ func TestWorkersProvision(t *testing.T) {
 		t.Fatalf("%+v, %v", held, err)
 	}
 	target := held[0].AccountTargets[0]
-	if target.Source.Name != "Memory" || target.AccountInfo.NativeIdentity != "1" || target.Role == nil || target.Role.Name != "Leading" {
+	if target.Source.Name != "Memory" || target.AccountInfo.NativeIdentity != "ann" || target.Role == nil || target.Role.Name != "Leading" {
 		t.Errorf("%+v", target)
 	}
 	one, err := f.RoleAssignment(t.Context(), ann, held[0].ID)
 	if err != nil || len(one.AccountTargets) != 1 {
 		t.Errorf("%+v, %v", one, err)
 	}
-	if err := f.SetPassword(t.Context(), ann, "memory", "neu"); err != nil || m.passwords["1"] != "neu" {
-		t.Errorf("%v, the password is %q", err, m.passwords["1"])
+	if err := f.SetPassword(t.Context(), ann, "memory", "neu"); err != nil || m.passwords["ann"] != "neu" {
+		t.Errorf("%v, the password is %q", err, m.passwords["ann"])
 	}
-	demandKind(t, f.SetPassword(t.Context(), f.find("2").ID, "Memory", "neu"), engine.NotFound, "no account on the source")
+	demandKind(t, f.SetPassword(t.Context(), f.Identity("bob").ID, "Memory", "neu"), engine.NotFound, "no account on the source")
 	demandKind(t, f.SetPassword(t.Context(), ann, "Memory", ""), engine.Invalid, "empty")
 	demandKind(t, f.SetPassword(t.Context(), ann, "Nowhere", "x"), engine.NotFound, "no such source")
 }
@@ -239,20 +240,20 @@ func TestOperationsOfAnAccountFollowEachOther(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
 	f := memoryEngine(t, m, engine.Config{})
-	ann := f.find("1").ID
+	ann := f.Identity("ann").ID
 	assigned, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: ann, Role: "Lead"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.process()
+	f.Process()
 	if _, err := f.ProvisionPending(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	// Two batches for one account: what is given by the first, and synchronized by the second.
-	f.process()
-	f.aggregate("HR", strings.Replace(hrRows, "1,Ann Boss,Ann", "1,Ann Boss,Anna", 1), engine.AggregateOptions{})
-	f.process()
-	if n := f.count("SELECT count(*) FROM muster.provisioning_batches"); n != 2 {
+	f.Process()
+	f.AggregateText("HR", strings.Replace(enginetest.People, "ann,Ann Boss,Ann", "ann,Ann Boss,Anna", 1), engine.AggregateOptions{})
+	f.Process()
+	if n := f.CountRows("muster.provisioning_batches"); n != 2 {
 		t.Fatalf("there are %d batches", n)
 	}
 	m.hang = 50 * time.Millisecond
@@ -275,7 +276,7 @@ func TestOperationsOfAnAccountFollowEachOther(t *testing.T) {
 	if err := f.RevokeRole(t.Context(), ann, assigned.ID); err != nil {
 		t.Fatal(err)
 	}
-	f.process()
+	f.Process()
 	if _, err := f.ProvisionPending(t.Context()); err != nil || m.get("teams") != "" {
 		t.Errorf("%v, the teams are %q", err, m.get("teams"))
 	}
@@ -304,7 +305,7 @@ func TestSourceCannotBeReached(t *testing.T) {
 		if _, err := f.ProvisionPending(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		f.process()
+		f.Process()
 	}
 	if m.get("teams") != "leads" {
 		t.Errorf("the teams are %q", m.get("teams"))
@@ -315,19 +316,19 @@ func TestAggregateByConnector(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
 	f := memoryEngine(t, m, engine.Config{})
-	for _, native := range []string{"1", "2", "x", "broken"} {
+	for _, native := range []string{"ann", "bob", "x", "broken"} {
 		m.accounts[native] = attribute.SetOf(map[string]attribute.Value{"login": attribute.String(native)})
 	}
 	result, err := f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{})
 	if err != nil || result.Added != 3 || result.Correlated != 2 || result.Faulty != 1 || result.RowErrors[0].Msg != "it cannot be read" {
 		t.Errorf("%+v, %v", result, err)
 	}
-	if n := f.count("SELECT count(*) FROM muster.entitlements WHERE name = 'Team leads' AND value = 'leads' AND attribute = 'teams'"); n != 1 {
+	if n := f.CountRows("muster.entitlements WHERE name = 'Team leads' AND value = 'leads' AND attribute = 'teams'"); n != 1 {
 		t.Errorf("%d entitlements have their name", n)
 	}
 	// Changes remove only what is said to be gone, and no more than the limit.
 	delete(m.accounts, "x")
-	delete(m.accounts, "2")
+	delete(m.accounts, "bob")
 	m.deleted = []string{"x"}
 	_, err = f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{Delta: true})
 	var limit *engine.DeletionLimitError
@@ -355,14 +356,14 @@ func TestGoneAndThereAgain(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
 	f := memoryEngine(t, m, engine.Config{})
-	for _, native := range []string{"1", "2"} {
+	for _, native := range []string{"ann", "bob"} {
 		m.accounts[native] = attribute.SetOf(map[string]attribute.Value{"login": attribute.String(native)})
 	}
 	if _, err := f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	m.accounts["2"] = attribute.SetOf(map[string]attribute.Value{"login": attribute.String("other")})
-	m.deleted = []string{"1", "2"}
+	m.accounts["bob"] = attribute.SetOf(map[string]attribute.Value{"login": attribute.String("other")})
+	m.deleted = []string{"ann", "bob"}
 	result, err := f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{Delta: true,
 		MaxDeletions: &engine.DeletionLimit{Count: 2}})
 	if err != nil || result.Removed != 0 || result.Changed != 1 || result.Unchanged != 1 {
@@ -375,13 +376,13 @@ func TestGoneAndThereAgain(t *testing.T) {
 // A source is aggregated at the times of its schedule, once however many engines look at the clock.
 func TestScheduledAggregation(t *testing.T) {
 	t.Parallel()
-	var c clock
+	var c enginetest.Clock
 	at := time.Date(2026, 3, 2, 10, 10, 0, 0, time.UTC)
-	c.set(at)
+	c.Set(at)
 	m := newMemory()
-	f := memoryEngine(t, m, engine.Config{Now: c.now})
+	f := memoryEngine(t, m, engine.Config{Now: c.Now})
 	jobs := func() int {
-		return f.count(`SELECT count(*) FROM muster_jobs.river_job WHERE kind = 'muster_aggregate_source'`)
+		return f.CountRows(`muster_jobs.river_job WHERE kind = 'muster_aggregate_source'`)
 	}
 	look := func() {
 		t.Helper()
@@ -398,18 +399,18 @@ func TestScheduledAggregation(t *testing.T) {
 	for _, step := range []struct {
 		minute, jobs int
 	}{{10, 0}, {29, 0}, {30, 1}, {45, 1}} {
-		c.set(time.Date(2026, 3, 2, 10, step.minute, 0, 0, time.UTC))
+		c.Set(time.Date(2026, 3, 2, 10, step.minute, 0, 0, time.UTC))
 		look()
 		if got := jobs(); got != step.jobs {
 			t.Errorf("at 10:%d there are %d aggregations, want %d", step.minute, got, step.jobs)
 		}
 	}
-	m.accounts["1"] = attribute.SetOf(map[string]attribute.Value{"login": attribute.String("1")})
+	m.accounts["ann"] = attribute.SetOf(map[string]attribute.Value{"login": attribute.String("ann")})
 	if err := f.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the aggregation", func() bool {
-		return f.count(`SELECT count(*) FROM muster.source_aggregations WHERE result ->> 'added' = '1'`) == 1
+		return f.CountRows(`muster.source_aggregations WHERE result ->> 'added' = '1'`) == 1
 	})
 	if err := f.Stop(context.WithoutCancel(t.Context())); err != nil {
 		t.Error(err)
@@ -419,9 +420,9 @@ func TestScheduledAggregation(t *testing.T) {
 		!states[2].Next.Equal(time.Date(2026, 3, 2, 11, 30, 0, 0, time.UTC)) || !states[2].Connected || states[1].Connected {
 		t.Errorf("%+v, %v", states, err)
 	}
-	c.set(time.Date(2026, 3, 2, 14, 0, 0, 0, time.UTC)) // of several missed times one is made up for
+	c.Set(time.Date(2026, 3, 2, 14, 0, 0, 0, time.UTC)) // of several missed times one is made up for
 	look()
-	if got := f.count(`SELECT count(*) FROM muster_jobs.river_job WHERE kind = 'muster_aggregate_source' AND state <> 'completed'`); got != 1 {
+	if got := f.CountRows(`muster_jobs.river_job WHERE kind = 'muster_aggregate_source' AND state <> 'completed'`); got != 1 {
 		t.Errorf("%d aggregations wait", got)
 	}
 }
@@ -429,19 +430,19 @@ func TestScheduledAggregation(t *testing.T) {
 // A batch whose job is gone gets another one.
 func TestStalledBatchGetsAnotherJob(t *testing.T) {
 	t.Parallel()
-	var c clock
-	c.set(time.Now())
+	var c enginetest.Clock
+	c.Set(time.Now())
 	m := newMemory()
-	f := operationOpen(t, m, engine.Config{Now: c.now})
-	if _, err := f.pool.Exec(t.Context(), `DELETE FROM muster_jobs.river_job WHERE kind = 'muster_provision'`); err != nil {
+	f := operationOpen(t, m, engine.Config{Now: c.Now})
+	if _, err := f.Pool.Exec(t.Context(), `DELETE FROM muster_jobs.river_job WHERE kind = 'muster_provision'`); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		c.set(c.now().Add(2 * time.Minute))
+		c.Set(c.Now().Add(2 * time.Minute))
 		if _, err := f.RunSchedule(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if n := f.count(`SELECT count(*) FROM muster_jobs.river_job WHERE kind = 'muster_provision'`); n != 1 {
+		if n := f.CountRows(`muster_jobs.river_job WHERE kind = 'muster_provision'`); n != 1 {
 			t.Errorf("the batch has %d jobs", n)
 		}
 	}
@@ -450,13 +451,13 @@ func TestStalledBatchGetsAnotherJob(t *testing.T) {
 // A job that was taken for lost, and comes back, leaves the batch to the job that has replaced it.
 func TestReplacedJobLeavesItsBatch(t *testing.T) {
 	t.Parallel()
-	var c clock
-	c.set(time.Now())
+	var c enginetest.Clock
+	c.Set(time.Now())
 	m := newMemory()
-	f := operationOpen(t, m, engine.Config{Now: c.now})
+	f := operationOpen(t, m, engine.Config{Now: c.Now})
 	f.execute(`UPDATE muster_jobs.river_job SET state = 'running', attempt = 1, attempted_at = now()
 		WHERE kind = 'muster_provision'`)
-	c.set(c.now().Add(2 * time.Minute))
+	c.Set(c.Now().Add(2 * time.Minute))
 	if _, err := f.RunSchedule(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -469,9 +470,9 @@ func TestReplacedJobLeavesItsBatch(t *testing.T) {
 	}
 	// The batch's own job tries, and fails; the other one ends without having tried.
 	eventually(t, "both jobs had their turn", func() bool {
-		return f.count(`SELECT count(*) FROM muster_jobs.river_job j JOIN muster.provisioning_batches b ON b.job_id = j.id
+		return f.CountRows(`muster_jobs.river_job j JOIN muster.provisioning_batches b ON b.job_id = j.id
 			WHERE j.errors IS NOT NULL`) == 1 &&
-			f.count(`SELECT count(*) FROM muster_jobs.river_job j WHERE kind = 'muster_provision' AND state = 'completed'
+			f.CountRows(`muster_jobs.river_job j WHERE kind = 'muster_provision' AND state = 'completed'
 			AND errors IS NULL AND NOT EXISTS (SELECT FROM muster.provisioning_batches b WHERE b.job_id = j.id)`) >= 1
 	})
 	if err := f.Stop(context.WithoutCancel(t.Context())); err != nil {
@@ -495,7 +496,7 @@ func TestAttemptsOfReplacedJobsCount(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the operation is given up", func() bool {
-		return f.count(`SELECT count(*) FROM muster.provisioning_operations WHERE state = 'FAILED'`) == 1
+		return f.CountRows(`muster.provisioning_operations WHERE state = 'FAILED'`) == 1
 	})
 	if err := f.Stop(context.WithoutCancel(t.Context())); err != nil {
 		t.Error(err)
@@ -506,10 +507,10 @@ func TestAttemptsOfReplacedJobsCount(t *testing.T) {
 func TestAssignmentsRollBack(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	f.apply("roles: [{name: Lead, enabled: true}]")
-	f.process()
-	ann := f.find("1").ID
-	err := pgx.BeginFunc(t.Context(), f.pool, func(tx pgx.Tx) error {
+	f.ApplyText("roles: [{name: Lead, enabled: true}]")
+	f.Process()
+	ann := f.Identity("ann").ID
+	err := pgx.BeginFunc(t.Context(), f.Pool, func(tx pgx.Tx) error {
 		assigned, err := f.AssignRoleTx(t.Context(), tx, engine.AssignRoleParams{Identity: ann, Role: "Lead"})
 		if err != nil {
 			return err
@@ -528,7 +529,7 @@ func TestAssignmentsRollBack(t *testing.T) {
 	if !errors.Is(err, os.ErrInvalid) {
 		t.Fatal(err)
 	}
-	if n := f.count(`SELECT (SELECT count(*) FROM muster.refresh_requests) + (SELECT count(*) FROM muster.tasks WHERE completed IS NULL) +
+	if n := f.number(`SELECT (SELECT count(*) FROM muster.refresh_requests) + (SELECT count(*) FROM muster.tasks WHERE completed IS NULL) +
 		(SELECT count(*) FROM muster.synchronizations) + (SELECT count(*) FROM muster.role_assignments)`); n != 0 {
 		t.Errorf("%d rows are left", n)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 )
 
 // A run over everybody finds what is wrong, though nothing told it, takes the marks that others made, and leaves rows
@@ -13,21 +14,21 @@ import (
 func TestRunOverEverybodyTakesUpWhatDiffers(t *testing.T) {
 	t.Parallel()
 	f := newFixtureWith(t, engine.Config{BatchSize: 20, Workers: 2})
-	f.apply(companyConfig)
-	f.apply(fmt.Sprintf(salesRole, true, "Sales"))
+	f.ApplyText(enginetest.Documents)
+	f.ApplyText(fmt.Sprintf(salesRole, true, "Sales"))
 	var rows strings.Builder
-	rows.WriteString(hrHeader)
+	rows.WriteString(enginetest.PeopleHeader)
 	for i := range 65 {
 		fmt.Fprintf(&rows, "%d,Person %d,P,%d,p%d@example.com,Sales,%d,30,active\n", i, i, i, i, (i+1)%65)
 	}
-	f.aggregate("HR", rows.String(), engine.AggregateOptions{})
-	f.process()
+	f.AggregateText("HR", rows.String(), engine.AggregateOptions{})
+	f.Process()
 	const (
 		version = `SELECT coalesce(sum(xmin::text::bigint + xmax::text::bigint), 0)::bigint FROM muster.identities
 			WHERE alias::int > 10`
 		wrong = `SELECT count(*) FROM muster.identities WHERE attributes ->> 'department' = 'spoilt' OR name = 'spoilt' OR manager_id IS NULL`
 	)
-	before := f.count(version)
+	before := f.number(version)
 	for _, damage := range []string{
 		`UPDATE muster.identities SET attributes = attributes || '{"department": "spoilt"}' WHERE alias = '3'`,
 		`UPDATE muster.identities SET name = 'spoilt' WHERE alias = '4'`,
@@ -35,12 +36,12 @@ func TestRunOverEverybodyTakesUpWhatDiffers(t *testing.T) {
 		`DELETE FROM muster.role_assignments WHERE identity_id = (SELECT id FROM muster.identities WHERE alias = '6')`,
 		`UPDATE muster.refresh_state SET due = now() + interval '1 year' WHERE identity_id = (SELECT id FROM muster.identities WHERE alias = '5')`,
 	} {
-		if tag, err := f.pool.Exec(t.Context(), damage); err != nil || tag.RowsAffected() != 1 {
+		if tag, err := f.Pool.Exec(t.Context(), damage); err != nil || tag.RowsAffected() != 1 {
 			t.Fatal(damage, tag, err)
 		}
 	}
-	members := f.count(`SELECT count(*) FROM muster.role_assignments`)
-	if _, err := f.ProcessIdentities(t.Context(), []string{f.find("1").ID}); err != nil {
+	members := f.CountRows(`muster.role_assignments`)
+	if _, err := f.ProcessIdentities(t.Context(), []string{f.Identity("1").ID}); err != nil {
 		t.Fatal(err)
 	}
 	all, err := f.ProcessAll(t.Context())
@@ -57,11 +58,11 @@ func TestRunOverEverybodyTakesUpWhatDiffers(t *testing.T) {
 		`SELECT count(*) FROM muster.refresh_requests`:                                      0,
 		`SELECT count(*) FROM muster.refresh_state WHERE due > now() + interval '300 days'`: 0,
 	} {
-		if got := f.count(query); got != want {
+		if got := f.number(query); got != want {
 			t.Errorf("%s: %d, want %d", query, got, want)
 		}
 	}
-	if after := f.count(version); after != before {
+	if after := f.number(version); after != before {
 		t.Error("identities of which nothing differs were locked or written")
 	}
 }

@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 )
 
 func TestTaskOfARun(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	ann, bob := f.find("1").ID, f.find("2").ID
+	ann, bob := f.Identity("ann").ID, f.Identity("bob").ID
 	task, err := f.ProcessIdentities(t.Context(), []string{ann, bob, strings.ToUpper(ann)})
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +57,7 @@ func TestTaskOfARun(t *testing.T) {
 	if pending, err := f.Tasks(t.Context(), engine.TaskQuery{Pending: true}); err != nil || len(pending) != 0 {
 		t.Errorf("%+v, %v", pending, err)
 	}
-	if n := f.count(`SELECT count(*) FROM muster_jobs.river_job WHERE kind = 'muster_run_task'`); n != 0 {
+	if n := f.CountRows(`muster_jobs.river_job WHERE kind = 'muster_run_task'`); n != 0 {
 		t.Errorf("%d jobs of tasks that are done wait for a worker", n)
 	}
 }
@@ -64,7 +65,7 @@ func TestTaskOfARun(t *testing.T) {
 func TestProcessIdentitiesFaults(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	ann := f.find("1").ID
+	ann := f.Identity("ann").ID
 	many := make([]string, engine.ProcessIdentitiesMax+1)
 	for _, test := range []struct {
 		ids  []string
@@ -80,7 +81,7 @@ func TestProcessIdentitiesFaults(t *testing.T) {
 		_, err := f.ProcessIdentities(t.Context(), test.ids)
 		demandKind(t, err, test.kind, test.text)
 	}
-	if n := f.count(`SELECT count(*) FROM muster.refresh_requests`); n != 0 {
+	if n := f.CountRows(`muster.refresh_requests`); n != 0 {
 		t.Errorf("%d identities are marked", n)
 	}
 }
@@ -89,7 +90,7 @@ func TestProcessIdentitiesFaults(t *testing.T) {
 func TestProcessIdentitiesRepeated(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	ann, bob := f.find("1").ID, f.find("2").ID
+	ann, bob := f.Identity("ann").ID, f.Identity("bob").ID
 	launch := func(launcher string, ids ...string) engine.TaskStatus {
 		t.Helper()
 		task, err := f.ProcessIdentities(engine.WithLauncher(t.Context(), launcher), ids)
@@ -109,7 +110,7 @@ func TestProcessIdentitiesRepeated(t *testing.T) {
 		t.Error("another call got the same task")
 	}
 	// A batch that works on it has read what there was.
-	tx, err := f.pool.Begin(t.Context())
+	tx, err := f.Pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +126,7 @@ func TestProcessIdentitiesRepeated(t *testing.T) {
 	if n, err := f.CountTasks(t.Context(), engine.TaskQuery{Pending: true}); n != 3 || err != nil {
 		t.Errorf("%d tasks wait, %v", n, err)
 	}
-	f.process()
+	f.Process()
 	if later := launch("client", ann, bob); later.ID == first.ID {
 		t.Error("a call got a task that has ended")
 	}
@@ -135,9 +136,9 @@ func TestProcessIdentitiesRepeated(t *testing.T) {
 func TestProcessingTwiceWritesNothing(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	f.apply(fmt.Sprintf(salesRole, true, "Sales"))
-	f.aggregate("Directory", "sam,mail,emp,groups,active\nab,ann@example.com,1,a;b,true\n", engine.AggregateOptions{})
-	f.process()
+	f.ApplyText(fmt.Sprintf(salesRole, true, "Sales"))
+	f.AggregateText("Directory", enginetest.DirectoryHeader+"annb,ann@example.com,ann,a;b,true\n", engine.AggregateOptions{})
+	f.Process()
 	all := func() engine.TaskStatus {
 		t.Helper()
 		task, err := f.ProcessAll(t.Context())
@@ -157,14 +158,14 @@ func TestProcessingTwiceWritesNothing(t *testing.T) {
 	written := func() (rows int) {
 		t.Helper()
 		// The counters of a session are there when it is idle; a new one sees them.
-		f.pool.Reset()
+		f.Pool.Reset()
 		time.Sleep(100 * time.Millisecond)
-		if err := f.pool.QueryRow(t.Context(), counters).Scan(new(bool), &rows); err != nil {
+		if err := f.Pool.QueryRow(t.Context(), counters).Scan(new(bool), &rows); err != nil {
 			t.Fatal(err)
 		}
 		return rows
 	}
-	before := f.find("1").LastRefresh
+	before := f.Identity("ann").LastRefresh
 	start := written()
 	task := all()
 	if task.Attributes.IdentityCount != 5 || task.Attributes.ChangedCount != 0 || *task.CompletionStatus != "SUCCESS" {
@@ -173,7 +174,7 @@ func TestProcessingTwiceWritesNothing(t *testing.T) {
 	if end := written(); start == 0 || end != start {
 		t.Errorf("the second run wrote %d rows", end-start)
 	}
-	if after := f.find("1").LastRefresh; !after.After(*before) {
+	if after := f.Identity("ann").LastRefresh; !after.After(*before) {
 		t.Errorf("lastRefresh was %v and is %v", before, after)
 	}
 }
@@ -183,14 +184,14 @@ func TestBrokenMapping(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	mapping := "{sourceName: HR, attributeName: dept}}}"
-	broken := strings.Replace(companyConfig, "{type: accountAttribute, attributes: "+mapping,
+	broken := strings.Replace(enginetest.Documents, "{type: accountAttribute, attributes: "+mapping,
 		"{type: lookup, attributes: {table: {Sales: S, Board: B, Legal: L}, input: {type: accountAttribute, attributes: "+mapping+"}}", 1)
-	if broken == companyConfig {
+	if broken == enginetest.Documents {
 		t.Fatal("the mapping is not there")
 	}
-	f.apply(broken)
-	f.aggregate("HR", strings.Replace(hrRows, "Legal", "Finance", 1), engine.AggregateOptions{})
-	if result := f.process(); result.Errors != 1 {
+	f.ApplyText(broken)
+	f.AggregateText("HR", strings.Replace(enginetest.People, "Legal", "Finance", 1), engine.AggregateOptions{})
+	if result := f.Process(); result.Errors != 1 {
 		t.Errorf("%+v", result)
 	}
 	tasks, err := f.Tasks(t.Context(), engine.TaskQuery{Limit: 1})
@@ -202,18 +203,18 @@ func TestBrokenMapping(t *testing.T) {
 		t.Fatal(err)
 	}
 	if *task.CompletionStatus != "WARNING" || len(task.Messages) != 1 || task.Messages[0].Type != "ERROR" ||
-		task.Messages[0].Parameters[0] != f.find("Cy Self").ID ||
+		task.Messages[0].Parameters[0] != f.Identity("Cy Self").ID ||
 		!strings.Contains(task.Messages[0].LocalizedText.Message, "attribute department") {
 		t.Errorf("%+v", task)
 	}
-	if n := f.count(`SELECT count(*) FROM muster.identities WHERE processing_state = 'ERROR'`); n != 1 {
+	if n := f.CountRows(`muster.identities WHERE processing_state = 'ERROR'`); n != 1 {
 		t.Errorf("%d identities are in error", n)
 	}
-	f.apply(companyConfig)
-	if result := f.process(); result.Errors != 0 {
+	f.ApplyText(enginetest.Documents)
+	if result := f.Process(); result.Errors != 0 {
 		t.Errorf("%+v", result)
 	}
-	if n := f.count(`SELECT count(*) FROM muster.identities WHERE processing_state = 'ERROR'`); n != 0 {
+	if n := f.CountRows(`muster.identities WHERE processing_state = 'ERROR'`); n != 0 {
 		t.Errorf("%d identities are in error", n)
 	}
 }
@@ -222,20 +223,20 @@ func TestBrokenMapping(t *testing.T) {
 func many(t *testing.T, people int, config engine.Config) *fixture {
 	t.Helper()
 	f := company(t)
-	eng, err := engine.New(t.Context(), f.pool, config)
+	eng, err := engine.New(t.Context(), f.Pool, config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.Engine = eng
-	f.apply(fmt.Sprintf(salesRole, true, "Sales"))
-	f.aggregate("HR", manyRows(people, "Sales"), engine.AggregateOptions{MaxDeletions: &engine.DeletionLimit{Percent: 100, IsPercent: true}})
-	f.process()
+	f.ApplyText(fmt.Sprintf(salesRole, true, "Sales"))
+	f.AggregateText("HR", manyRows(people, "Sales"), engine.AggregateOptions{MaxDeletions: &engine.DeletionLimit{Percent: 100, IsPercent: true}})
+	f.Process()
 	return f
 }
 
 func manyRows(people int, department string) string {
 	var b strings.Builder
-	b.WriteString(hrHeader)
+	b.WriteString(enginetest.PeopleHeader)
 	for i := range people {
 		fmt.Fprintf(&b, "p%d,Person %d,P,%d,p%d@example.com,%s,,30,active\n", i, i, i, i, department)
 	}
@@ -247,10 +248,10 @@ func TestGuardHoldsAMistake(t *testing.T) {
 	const people = 300
 	f := many(t, people, engine.Config{BatchSize: 7, Workers: 3})
 	members := func() int {
-		return f.count(`SELECT count(*) FROM muster.role_assignments`)
+		return f.CountRows(`muster.role_assignments`)
 	}
-	f.apply(fmt.Sprintf(salesRole, true, "Sails"))
-	result := f.process()
+	f.ApplyText(fmt.Sprintf(salesRole, true, "Sails"))
+	result := f.Process()
 	if len(result.Held) != 1 || result.RolesLost > people/10 || members() < people-people/10 {
 		t.Fatalf("%+v, %d members", result, members())
 	}
@@ -258,13 +259,13 @@ func TestGuardHoldsAMistake(t *testing.T) {
 	if err != nil || held.Ended() || !strings.Contains(held.Held, "more than 30 of 302 identities would lose a role") {
 		t.Fatalf("%+v, %v", held, err)
 	}
-	if again := f.process(); again.Identities != 0 {
+	if again := f.Process(); again.Identities != 0 {
 		t.Errorf("a task that is held went on: %+v", again)
 	}
 	if _, err := f.ConfirmTask(t.Context(), held.ID); err != nil {
 		t.Fatal(err)
 	}
-	f.process()
+	f.Process()
 	if done, err := f.Task(t.Context(), held.ID); err != nil || *done.CompletionStatus != "SUCCESS" || done.Attributes.RolesLost != people+2 {
 		t.Errorf("%+v, %v", done, err)
 	}
@@ -276,8 +277,8 @@ func TestGuardWatchesLifecycle(t *testing.T) {
 	t.Parallel()
 	f := many(t, 250, engine.Config{BatchSize: 10, Guard: engine.Guard{Share: 0.2}})
 	text := strings.ReplaceAll(manyRows(250, "Sales"), "active", "inactive")
-	result := f.aggregate("HR", text, engine.AggregateOptions{})
-	f.process()
+	result := f.AggregateText("HR", text, engine.AggregateOptions{})
+	f.Process()
 	task, err := f.Task(t.Context(), result.Task)
 	if err != nil || !strings.Contains(task.Held, "more than 50 of 250 identities would change their lifecycle state") {
 		t.Errorf("%+v, %v", task, err)
@@ -286,9 +287,9 @@ func TestGuardWatchesLifecycle(t *testing.T) {
 	if err != nil || *cancelled.CompletionStatus != "TERMINATED" {
 		t.Errorf("%+v, %v", cancelled, err)
 	}
-	inactive := f.count(`SELECT count(*) FROM muster.identities WHERE lifecycle_state = 'inactive'`)
-	due := f.count(`SELECT count(*) FROM muster.refresh_state WHERE due > now()`)
-	if inactive != 51 || due != 200 || f.count(`SELECT count(*) FROM muster.refresh_requests`) != 0 {
+	inactive := f.CountRows(`muster.identities WHERE lifecycle_state = 'inactive'`)
+	due := f.CountRows(`muster.refresh_state WHERE due > now()`)
+	if inactive != 51 || due != 200 || f.CountRows(`muster.refresh_requests`) != 0 {
 		t.Errorf("%d are inactive, %d are due at the next slot", inactive, due)
 	}
 	_, err = f.CancelTask(t.Context(), result.Task)
@@ -303,7 +304,7 @@ func TestWorkers(t *testing.T) {
 	defer cancel()
 	var engines []*engine.Engine
 	for range 2 {
-		eng, err := engine.New(ctx, f.pool, engine.Config{BatchSize: 5})
+		eng, err := engine.New(ctx, f.Pool, engine.Config{BatchSize: 5})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -321,7 +322,7 @@ func TestWorkers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	result := f.aggregate("HR", manyRows(120, "Legal"), engine.AggregateOptions{})
+	result := f.AggregateText("HR", manyRows(120, "Legal"), engine.AggregateOptions{})
 	stop(engines[0])
 	for _, id := range []string{all.ID, result.Task} {
 		task, err := f.Wait(ctx, id)
@@ -341,7 +342,7 @@ func TestWorkers(t *testing.T) {
 		}
 	}
 	stop(engines[1])
-	if n := f.count(`SELECT count(*) FROM muster.identities WHERE attributes ->> 'department' = 'Legal' AND correlated`); n != 120 {
+	if n := f.CountRows(`muster.identities WHERE attributes ->> 'department' = 'Legal' AND correlated`); n != 120 {
 		t.Errorf("%d identities were processed", n)
 	}
 }
@@ -353,7 +354,7 @@ func TestProcessProfile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.process()
+	f.Process()
 	if done, err := f.Task(t.Context(), task.ID); err != nil || done.Attributes.IdentityCount != 5 {
 		t.Errorf("%+v, %v", done, err)
 	}
@@ -365,8 +366,8 @@ func TestProcessProfile(t *testing.T) {
 func TestProcessIdentitiesTxRollsBack(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	ann := f.find("1").ID
-	tx, err := f.pool.Begin(t.Context())
+	ann := f.Identity("ann").ID
+	tx, err := f.Pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -379,7 +380,7 @@ func TestProcessIdentitiesTxRollsBack(t *testing.T) {
 	}
 	_, err = f.Task(t.Context(), task.ID)
 	demandKind(t, err, engine.NotFound, "")
-	if n := f.count(`SELECT count(*) FROM muster.refresh_requests`) + f.count(`SELECT count(*) FROM muster_jobs.river_job`); n != 0 {
+	if n := f.CountRows(`muster.refresh_requests`) + f.CountRows(`muster_jobs.river_job`); n != 0 {
 		t.Errorf("%d rows are left", n)
 	}
 }
@@ -388,26 +389,26 @@ func TestProcessIdentitiesTxRollsBack(t *testing.T) {
 func TestBatchIsolatesTheIdentityAtFault(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.apply(companyConfig)
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
-	_, err := f.pool.Exec(t.Context(), `ALTER TABLE muster.identities ADD CONSTRAINT poisoned CHECK (alias <> '4')`)
+	f.ApplyText(enginetest.Documents)
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
+	_, err := f.Pool.Exec(t.Context(), `ALTER TABLE muster.identities ADD CONSTRAINT poisoned CHECK (alias <> 'cy')`)
 	if err != nil {
-		// The identity has its number as alias from its creation on.
-		_, err = f.pool.Exec(t.Context(), `ALTER TABLE muster.identities ADD CONSTRAINT poisoned CHECK (coalesce(email, '') <> 'cy@example.com')`)
+		// The identity has its alias from its creation on.
+		_, err = f.Pool.Exec(t.Context(), `ALTER TABLE muster.identities ADD CONSTRAINT poisoned CHECK (coalesce(email, '') <> 'cy@example.com')`)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	result := f.process()
+	result := f.Process()
 	if result.Errors != 1 {
 		t.Errorf("%+v", result)
 	}
 	var fault string
-	err = f.pool.QueryRow(t.Context(), `SELECT processing_error FROM muster.identities WHERE processing_state = 'ERROR'`).Scan(&fault)
+	err = f.Pool.QueryRow(t.Context(), `SELECT processing_error FROM muster.identities WHERE processing_state = 'ERROR'`).Scan(&fault)
 	if err != nil || !strings.Contains(fault, "could not be written") || strings.Contains(fault, "cy@example.com") {
 		t.Errorf("%q, %v", fault, err)
 	}
-	if n := f.count(`SELECT count(*) FROM muster.identities WHERE email IS NOT NULL`); n != 4 {
+	if n := f.CountRows(`muster.identities WHERE email IS NOT NULL`); n != 4 {
 		t.Errorf("%d identities were done", n)
 	}
 	all, err := f.ProcessAll(t.Context())

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 )
 
 // together is a company of which some accounts change, each with a task of its own.
@@ -18,7 +19,7 @@ type together struct {
 func (f *together) change(lines ...string) {
 	f.t.Helper()
 	for _, line := range lines {
-		result := f.aggregate("HR", hrHeader+line+"\n", engine.AggregateOptions{Delta: true})
+		result := f.AggregateText("HR", enginetest.PeopleHeader+line+"\n", engine.AggregateOptions{Delta: true})
 		f.tasks = append(f.tasks, result.Task)
 	}
 }
@@ -43,16 +44,16 @@ func (f *together) ended(statuses ...string) []engine.TaskStatus {
 // transactions returns in how many transactions the tasks got their last change.
 func (f *together) transactions() int {
 	f.t.Helper()
-	return f.count(`SELECT count(DISTINCT xmin::text) FROM muster.tasks WHERE replace(id::text, '-', '') IN ('` +
+	return f.number(`SELECT count(DISTINCT xmin::text) FROM muster.tasks WHERE replace(id::text, '-', '') IN ('` +
 		strings.Join(f.tasks, "', '") + `')`)
 }
 
 func newTogether(t *testing.T, guard engine.Guard) *together {
 	t.Helper()
 	f := &together{fixture: newFixtureWith(t, engine.Config{Guard: guard})}
-	f.apply(companyConfig)
-	f.aggregate("HR", hrRows, engine.AggregateOptions{})
-	f.process()
+	f.ApplyText(enginetest.Documents)
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
+	f.Process()
 	return f
 }
 
@@ -60,22 +61,22 @@ func newTogether(t *testing.T, guard engine.Guard) *together {
 func TestSmallTasksTogether(t *testing.T) {
 	t.Parallel()
 	f := newTogether(t, engine.Guard{})
-	f.change(`5,Dee New,Dee,New,dee@example.com,Sales,3,26,inactive`, `1,Ann Boss,Ann,Boss,ann@example.com,Board,,61,`,
-		`3,"Ünal, Ayşe",Ayşe,Ünal,ayse@example.com,Sales,5,33,active`)
-	result := f.process()
-	tasks := f.ended("SUCCESS", "SUCCESS", "WARNING") // 5 is managed by 3, who is managed by 5
+	f.change(`dee,Dee New,Dee,New,dee@example.com,Sales,ayse,26,inactive`, `ann,Ann Boss,Ann,Boss,ann@example.com,Board,,61,`,
+		`ayse,"Ünal, Ayşe",Ayşe,Ünal,ayse@example.com,Sales,dee,33,active`)
+	result := f.Process()
+	tasks := f.ended("SUCCESS", "SUCCESS", "WARNING") // Dee is managed by Ayşe, who is managed by Dee
 	for i, changed := range []int64{1, 0, 1} {
 		if a := tasks[i].Attributes; a.IdentityCount != 1 || a.ChangedCount != changed {
 			t.Errorf("task %d: %+v, want %d changed", i, a, changed)
 		}
 	}
-	if n := len(tasks[2].Messages); n != 1 || tasks[2].Messages[0].Parameters[0] != f.find("3").ID {
+	if n := len(tasks[2].Messages); n != 1 || tasks[2].Messages[0].Parameters[0] != f.Identity("ayse").ID {
 		t.Errorf("%+v", tasks[2].Messages)
 	}
 	if result.Identities != 3 || result.Changed != 2 || result.Warnings != 1 || f.transactions() != 1 {
 		t.Errorf("%+v in %d transactions, want all of it in one", result, f.transactions())
 	}
-	if n := f.count(`SELECT count(*) FROM muster_jobs.river_job WHERE kind = 'muster_run_task'`); n != 0 {
+	if n := f.CountRows(`muster_jobs.river_job WHERE kind = 'muster_run_task'`); n != 0 {
 		t.Errorf("%d jobs of tasks that are done wait for a worker", n)
 	}
 }
@@ -84,16 +85,16 @@ func TestSmallTasksTogether(t *testing.T) {
 func TestSmallTasksTogetherConsequences(t *testing.T) {
 	t.Parallel()
 	f := newTogether(t, engine.Guard{})
-	f.aggregate("Directory", "sam,mail,emp,groups,active\nnew,new@example.com,,,true\n", engine.AggregateOptions{})
-	// Nobody has number 9 yet, whom the fifth is managed by then.
-	f.change(`5,Dee Strauß,Dee,Strauß,dee@example.com,Sales,9,25,inactive`)
-	f.process()
+	f.AggregateText("Directory", enginetest.DirectoryHeader+"inan,new@example.com,,,true\n", engine.AggregateOptions{})
+	// Ina, who will be the manager of Dee, is not there yet.
+	f.change(`dee,Dee Strauß,Dee,Strauß,dee@example.com,Sales,ina,25,inactive`)
+	f.Process()
 	f.tasks = nil
-	f.change(`2,Bob Three,Bob,Three,bob@example.com,Sales,3,41,leave`, `9,Ina Nine,Ina,Nine,new@example.com,Sales,1,44,active`)
-	f.process()
+	f.change(`bob,Bob Thorne,Bob,Thorne,bob@example.com,Sales,ayse,41,leave`, `ina,Ina New,Ina,New,new@example.com,Sales,ann,44,active`)
+	f.Process()
 	tasks := f.ended("SUCCESS", "SUCCESS")
-	if f.find("5").ManagerRef == nil || f.find("5").ManagerRef.ID != f.find("9").ID {
-		t.Errorf("the manager of 5 is %+v, want 9", f.find("5").ManagerRef)
+	if f.Identity("dee").ManagerRef == nil || f.Identity("dee").ManagerRef.ID != f.Identity("ina").ID {
+		t.Errorf("the manager of Dee is %+v, want Ina", f.Identity("dee").ManagerRef)
 	}
 	// The second task: the new identity, who is managed by it, and itself with the account that it found.
 	a, b := tasks[0].Attributes, tasks[1].Attributes
@@ -109,43 +110,43 @@ func TestSmallTasksTogetherFaults(t *testing.T) {
 		t.Parallel()
 		f := newTogether(t, engine.Guard{})
 		f.exec(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-			IF NEW.alias = '4' AND NEW.processing_state IS NULL THEN RAISE EXCEPTION 'refused'; END IF;
+			IF NEW.alias = 'cy' AND NEW.processing_state IS NULL THEN RAISE EXCEPTION 'refused'; END IF;
 			RETURN NEW; END $$`,
 			`CREATE TRIGGER refuse BEFORE UPDATE ON muster.identities FOR EACH ROW EXECUTE FUNCTION refuse()`)
-		f.change(`5,Dee New,Dee,New,dee@example.com,Sales,3,25,inactive`, `4,Cy New,Cy,New,cy@example.com,Legal,1,20,active`,
-			`1,Ann New,Ann,New,ann@example.com,Board,,60,`)
-		f.process()
+		f.change(`dee,Dee New,Dee,New,dee@example.com,Sales,ayse,25,inactive`, `cy,Cy New,Cy,New,cy@example.com,Legal,ann,20,active`,
+			`ann,Ann New,Ann,New,ann@example.com,Board,,60,`)
+		f.Process()
 		tasks := f.ended("SUCCESS", "WARNING", "SUCCESS")
-		if len(tasks[1].Messages) != 1 || f.find("4").ProcessingState == nil || f.find("5").Name != "Dee New" ||
-			f.find("1").Name != "Ann New" {
-			t.Errorf("%+v, %+v", tasks[1].Messages, f.find("4"))
+		if len(tasks[1].Messages) != 1 || f.Identity("cy").ProcessingState == nil || f.Identity("dee").Name != "Dee New" ||
+			f.Identity("ann").Name != "Ann New" {
+			t.Errorf("%+v, %+v", tasks[1].Messages, f.Identity("cy"))
 		}
 	})
 	t.Run("guard", func(t *testing.T) {
 		t.Parallel()
 		f := newTogether(t, engine.Guard{Share: 0.0001, Minimum: 1})
-		f.change(`5,Dee New,Dee,New,dee@example.com,Sales,3,25,inactive`)
-		result := f.aggregate("HR", hrHeader+"1,Ann Boss,Ann,Boss,ann@example.com,Board,,60,leave\n"+
-			`3,"Ünal, Ayşe",Ayşe,Ünal,ayse@example.com,Sales,1,33,leave`+"\n", engine.AggregateOptions{Delta: true})
-		if held := f.process().Held; !slices.Equal(held, []string{result.Task}) {
+		f.change(`dee,Dee New,Dee,New,dee@example.com,Sales,ayse,25,inactive`)
+		result := f.AggregateText("HR", enginetest.PeopleHeader+"ann,Ann Boss,Ann,Boss,ann@example.com,Board,,60,leave\n"+
+			`ayse,"Ünal, Ayşe",Ayşe,Ünal,ayse@example.com,Sales,ann,33,leave`+"\n", engine.AggregateOptions{Delta: true})
+		if held := f.Process().Held; !slices.Equal(held, []string{result.Task}) {
 			t.Errorf("held are %q, want %s", held, result.Task)
 		}
 		f.ended("SUCCESS")
-		if f.find("5").Name != "Dee New" {
-			t.Errorf("%+v", f.find("5"))
+		if f.Identity("dee").Name != "Dee New" {
+			t.Errorf("%+v", f.Identity("dee"))
 		}
 	})
 	t.Run("cancelled", func(t *testing.T) {
 		t.Parallel()
 		f := newTogether(t, engine.Guard{})
-		f.change(`5,Dee New,Dee,New,dee@example.com,Sales,3,25,inactive`, `1,Ann New,Ann,New,ann@example.com,Board,,60,`)
+		f.change(`dee,Dee New,Dee,New,dee@example.com,Sales,ayse,25,inactive`, `ann,Ann New,Ann,New,ann@example.com,Board,,60,`)
 		if _, err := f.CancelTask(t.Context(), f.tasks[1]); err != nil {
 			t.Fatal(err)
 		}
-		f.process()
+		f.Process()
 		f.ended("SUCCESS", "TERMINATED")
-		if f.find("1").Name != "Ann Boss" || f.find("5").Name != "Dee New" {
-			t.Errorf("%q, %q", f.find("1").Name, f.find("5").Name)
+		if f.Identity("ann").Name != "Ann Boss" || f.Identity("dee").Name != "Dee New" {
+			t.Errorf("%q, %q", f.Identity("ann").Name, f.Identity("dee").Name)
 		}
 	})
 }
@@ -154,13 +155,13 @@ func TestSmallTasksTogetherFaults(t *testing.T) {
 func TestSmallTasksApart(t *testing.T) {
 	t.Parallel()
 	f := newTogether(t, engine.Guard{})
-	f.change(`5,Dee New,Dee,New,dee@example.com,Sales,3,25,inactive`, `1,Ann New,Ann,New,ann@example.com,Board,,60,`)
+	f.change(`dee,Dee New,Dee,New,dee@example.com,Sales,ayse,25,inactive`, `ann,Ann New,Ann,New,ann@example.com,Board,,60,`)
 	if _, err := f.ProcessTask(t.Context(), f.tasks[1], engine.ProcessOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if f.find("5").Name == "Dee New" || f.find("1").Name != "Ann New" {
-		t.Errorf("%q, %q", f.find("5").Name, f.find("1").Name)
+	if f.Identity("dee").Name == "Dee New" || f.Identity("ann").Name != "Ann New" {
+		t.Errorf("%q, %q", f.Identity("dee").Name, f.Identity("ann").Name)
 	}
-	f.process()
+	f.Process()
 	f.ended("SUCCESS", "SUCCESS")
 }

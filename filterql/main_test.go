@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/muster-engine/muster/store/storetest"
+	_ "github.com/muster-engine/muster/store/storetest/container"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")

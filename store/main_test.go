@@ -5,6 +5,7 @@ import (
 
 	"github.com/muster-engine/muster/store"
 	"github.com/muster-engine/muster/store/storetest"
+	_ "github.com/muster-engine/muster/store/storetest/container"
 )
 
 func TestMain(m *testing.M) { storetest.Main(m) }

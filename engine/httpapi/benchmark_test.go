@@ -23,9 +23,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 	"github.com/muster-engine/muster/engine/httpapi"
 	"github.com/muster-engine/muster/engine/httpapi/devtoken"
-	"github.com/muster-engine/muster/store/storetest"
 )
 
 // The extent of the benchmarks: how many clients there are, each with a connection that is kept alive, and how many
@@ -75,11 +75,10 @@ func newFaces(b *testing.B) *faces {
 			b.Fatal(err)
 		}
 	}
-	pool := storetest.Pool(b)
-	eng, err := engine.New(b.Context(), pool, engine.Config{})
-	must(err)
-	benchmarkPopulation(b, eng)
-	_, err = pool.Exec(b.Context(), `VACUUM ANALYZE`)
+	c := enginetest.NewEmpty(b)
+	eng, pool := c.Engine, c.Pool
+	benchmarkPopulation(c)
+	_, err := pool.Exec(b.Context(), `VACUUM ANALYZE`)
 	must(err)
 	page, err := eng.ListIdentities(b.Context(), engine.ListParams{})
 	must(err)
@@ -124,26 +123,16 @@ func newFaces(b *testing.B) *faces {
 	return f
 }
 
-func benchmarkPopulation(b *testing.B, eng *engine.Engine) {
-	b.Helper()
-	documents, err := engine.ReadDocuments("config.yaml", strings.NewReader(configuration))
-	if err == nil {
-		_, err = eng.Apply(b.Context(), documents)
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
+func benchmarkPopulation(c *enginetest.Company) {
+	c.ApplyText(enginetest.DocumentsWith("home", "personalEmail"))
+	c.ApplyText(enginetest.Roles)
 	var text strings.Builder
-	text.WriteString("id,name,mail,private,dept,mgr\n")
+	text.WriteString("id,name,first,last,mail,home,dept,mgr\n")
 	for i := range benchmarkPeople {
-		fmt.Fprintf(&text, "%d,Person %d,p%[1]d@example.com,p%[1]d@home.example,D%d,%d\n", i, i, i%40, i/8)
+		fmt.Fprintf(&text, "%d,Person %[1]d,Person,%[1]d,p%[1]d@example.com,p%[1]d@home.example,D%[2]d,%[3]d\n", i, i%40, i/8)
 	}
-	if _, err = eng.Aggregate(b.Context(), "HR", strings.NewReader(text.String()), engine.AggregateOptions{}); err == nil {
-		_, err = eng.ProcessPending(b.Context(), engine.ProcessOptions{})
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
+	c.AggregateText("HR", text.String(), engine.AggregateOptions{})
+	c.Process()
 }
 
 // askedStatements returns the statements by which the engine gets an identity, and lists a page.

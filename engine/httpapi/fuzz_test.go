@@ -63,7 +63,7 @@ func FuzzRequest(f *testing.F) {
 		f.Add(r.method, r.path, r.query, r.body, r.language, r.authorization)
 	}
 	s := company(f)
-	bob, token := s.id("2"), s.token("ORG_ADMIN")
+	bob, token := s.ID("bob"), s.token("ORG_ADMIN")
 	f.Fuzz(func(t *testing.T, method, path, query, body, language, authorization string) {
 		place, err := url.Parse("http://localhost" + strings.ReplaceAll(path, "{bob}", bob))
 		if err != nil || place.Host != "localhost" || !strings.HasPrefix(place.Path, "/") {

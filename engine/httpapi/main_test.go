@@ -12,74 +12,29 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 	"github.com/muster-engine/muster/engine/httpapi"
 	"github.com/muster-engine/muster/engine/httpapi/devtoken"
 	"github.com/muster-engine/muster/engine/httpapi/internal/wire"
 	"github.com/muster-engine/muster/store/storetest"
+	_ "github.com/muster-engine/muster/store/storetest/container"
 )
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
-const configuration = `
-sources:
-  - name: HR
-    connector: delimited-file
-    schemas:
-      - name: account
-        identityAttribute: id
-        displayAttribute: name
-        attributes: [{name: id}, {name: name}, {name: mail}, {name: private}, {name: dept}, {name: mgr}]
-    managerCorrelationMapping: {accountAttributeName: mgr, identityAttributeName: identificationNumber}
-  - name: Directory
-    connector: delimited-file
-    schemas:
-      - name: account
-        identityAttribute: sam
-        attributes: [{name: sam}, {name: emp}, {name: groups, isMulti: true, isEntitlement: true}]
-    accountCorrelationConfig:
-      attributeAssignments: [{property: identificationNumber, value: emp, operation: EQ}]
-identityProfiles:
-  - name: Employees
-    authoritativeSource: {type: SOURCE, name: HR}
-    identityAttributeConfig:
-      attributeTransforms:
-        - {identityAttributeName: uid, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: id}}}
-        - {identityAttributeName: displayName, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: name}}}
-        - {identityAttributeName: firstname, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: name}}}
-        - {identityAttributeName: lastname, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: name}}}
-        - {identityAttributeName: email, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: mail}}}
-        - {identityAttributeName: personalEmail, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: private}}}
-        - {identityAttributeName: department, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: dept}}}
-        - {identityAttributeName: identificationNumber, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: id}}}
-accessProfiles:
-  - name: Sales files
-    source: {type: SOURCE, name: Directory}
-    entitlements: [{attribute: groups, value: sales}]
-roles:
-  - name: Sales
-    enabled: true
-    accessProfiles: [{type: ACCESS_PROFILE, name: Sales files}]
-    membership:
-      type: STANDARD
-      criteria: {operation: EQUALS, key: {type: IDENTITY, property: attribute.department}, stringValue: Sales}
-  - {name: Auditor, enabled: true}
-`
-
-const people = `id,name,mail,private,dept,mgr
-1,Ann Boss,ann@example.com,ann@home.example,Board,
-2,Bob Two,bob@example.com,,Sales,1
-3,Cy Three,,,Legal,1
-4,"Dee ""Four"" <&>",dee@example.com,,Sales,2
+// people are a boss, the people whom she and Bob manage, and a name that HTML and JSON have to escape.
+const people = `id,name,first,last,mail,home,dept,mgr
+ann,Ann Boss,Ann,Boss,ann@example.com,ann@home.example,Board,
+bob,Bob Twain,Bob,Twain,bob@example.com,,Sales,ann
+cy,Cy Self,Cy,Self,,,Legal,ann
+dee,"Dee ""Dot"" <&>",Dee,Dot,dee@example.com,,Sales,bob
 `
 
 // server is the API over an engine on a database of the test's own, and clients for it.
 type server struct {
-	*engine.Engine
+	*enginetest.Company
 	t       testing.TB
-	pool    *pgxpool.Pool
 	handler http.Handler
 	issuer  *devtoken.Issuer
 	logs    *logs
@@ -110,16 +65,12 @@ var secret = []byte(strings.Repeat("0123456789abcdef", 2))
 
 func newServer(t testing.TB, config httpapi.Config) *server {
 	t.Helper()
-	s := &server{t: t, pool: storetest.Pool(t), logs: &logs{},
+	s := &server{Company: enginetest.NewEmpty(t), t: t, logs: &logs{},
 		documents: []*wire.Document{wire.Load(t, httpapi.Document())}}
 	if wire.PublishedAtHand(t) {
 		s.documents = append(s.documents, wire.LoadPublished(t))
 	}
-	eng, err := engine.New(t.Context(), s.pool, engine.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Engine = eng
+	var err error
 	if s.issuer, err = devtoken.New(secret); err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +83,7 @@ func newServer(t testing.TB, config httpapi.Config) *server {
 	if config.RateLimit == (httpapi.RateLimit{}) {
 		config.RateLimit.Off = true
 	}
-	if s.handler, err = httpapi.New(eng, config); err != nil {
+	if s.handler, err = httpapi.New(s.Engine, config); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -142,37 +93,12 @@ func newServer(t testing.TB, config httpapi.Config) *server {
 func company(t testing.TB) *server {
 	t.Helper()
 	s := newServer(t, httpapi.Config{})
-	documents, err := engine.ReadDocuments("config.yaml", strings.NewReader(configuration))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Apply(t.Context(), documents); err != nil {
-		t.Fatal(err)
-	}
-	for source, text := range map[string]string{"HR": people, "Directory": "sam,emp,groups\nbob,2,sales\n"} {
-		if _, err := s.Aggregate(t.Context(), source, strings.NewReader(text), engine.AggregateOptions{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s.process()
+	s.ApplyText(enginetest.DocumentsWith("home", "personalEmail"))
+	s.ApplyText(enginetest.Roles)
+	s.AggregateText("HR", people, engine.AggregateOptions{})
+	s.AggregateText("Directory", "sam,emp,groups\nbobt,bob,sales\n", engine.AggregateOptions{})
+	s.Process()
 	return s
-}
-
-func (s *server) process() {
-	s.t.Helper()
-	if _, err := s.ProcessPending(s.t.Context(), engine.ProcessOptions{}); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-// id returns the ID of an identity by its alias.
-func (s *server) id(alias string) string {
-	s.t.Helper()
-	identity, err := s.FindIdentity(s.t.Context(), alias)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return identity.ID
 }
 
 // token returns a token with a user level and scopes; without scopes it has that of every right.

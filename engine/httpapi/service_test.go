@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -136,10 +135,10 @@ func TestDatabaseAway(t *testing.T) {
 	var status struct{ Status string }
 	s.do(request{method: http.MethodGet, path: "/readyz", token: "-"}).demand(http.StatusOK, &status)
 	var database string
-	if err := s.pool.QueryRow(t.Context(), "SELECT current_database()").Scan(&database); err != nil {
+	if err := s.Pool.QueryRow(t.Context(), "SELECT current_database()").Scan(&database); err != nil {
 		t.Fatal(err)
 	}
-	s.pool.Close()
+	s.Pool.Close()
 	response := s.do(request{method: http.MethodGet, path: "/readyz", token: "-"})
 	response.refuses(http.StatusServiceUnavailable, "503 Service unavailable", "later")
 	if response.Header.Get("Retry-After") == "" {
@@ -232,14 +231,14 @@ func TestManyClients(t *testing.T) {
 	t.Parallel()
 	s := company(t)
 	token := s.token("ORG_ADMIN")
-	ids := map[string]string{}
-	for _, alias := range []string{"1", "2", "3", "4"} {
-		ids[alias] = s.id(alias)
+	ids, aliases := map[string]string{}, []string{"ann", "bob", "cy", "dee"}
+	for _, alias := range aliases {
+		ids[alias] = s.ID(alias)
 	}
 	var group sync.WaitGroup
 	for i := range 40 {
 		group.Go(func() {
-			alias := fmt.Sprint(i%4 + 1)
+			alias := aliases[i%len(aliases)]
 			request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/beta/identities/"+ids[alias], nil)
 			request.Header.Set("Authorization", "Bearer "+token)
 			recorder := httptest.NewRecorder()

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/muster-engine/muster/store/storetest"
+	_ "github.com/muster-engine/muster/store/storetest/container"
 )
 
 // checksDefault takes about ten seconds.

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,67 +16,33 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 	"github.com/muster-engine/muster/store/storetest"
 )
 
-const configuration = `
-identityAttributes:
-  - {name: department, displayName: Department, type: string, searchable: true}
-  - {name: login, displayName: Login, type: string}
-sources:
-  - name: HR
-    schemas:
-      - name: account
-        identityAttribute: id
-        displayAttribute: name
-        attributes: [{name: id}, {name: name}, {name: mail}, {name: dept}, {name: mgr}, {name: state}]
-    managerCorrelationMapping: {accountAttributeName: mgr, identityAttributeName: identificationNumber}
-  - name: Badges
-    schemas: [{name: account, identityAttribute: sam, attributes: [{name: sam}, {name: emp}]}]
-    accountCorrelationConfig:
-      attributeAssignments: [{property: identificationNumber, value: emp, operation: EQ}]
-identityProfiles:
-  - name: Employees
-    authoritativeSource: {type: SOURCE, name: HR}
-    identityAttributeConfig:
-      attributeTransforms:
-        - {identityAttributeName: uid, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: id}}}
-        - {identityAttributeName: displayName, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: name}}}
-        - {identityAttributeName: email, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: mail}}}
-        - {identityAttributeName: department, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: dept}}}
-        - {identityAttributeName: identificationNumber, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: id}}}
-        - {identityAttributeName: cloudLifecycleState, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: state}}}
-        - {identityAttributeName: login, transformDefinition: {type: accountAttribute, attributes: {sourceName: Badges, attributeName: sam}}}
-roles: [{name: Lead, enabled: true}]
-`
-
 // world is the engine and the model of it.
 type world struct {
-	*engine.Engine
+	*enginetest.Company
 	model
 	ctx    context.Context
-	pool   *pgxpool.Pool
-	clock  *atomic.Int64
+	clock  *enginetest.Clock
 	number int // of what was made last, for names that are never the same
 }
 
 func newWorld(ctx context.Context, r *rapid.T, pool *pgxpool.Pool) *world {
-	var clock atomic.Int64
-	w := &world{ctx: ctx, pool: pool, clock: &clock, model: model{owned: map[object]*identity{}}}
+	w := &world{ctx: ctx, clock: &enginetest.Clock{}, model: model{owned: map[object]*identity{}}}
 	w.setNow(time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC))
-	var err error
-	w.Engine, err = engine.New(ctx, pool, engine.Config{
-		BatchSize: 2, Workers: 1, Guard: engine.Guard{Off: true}, // small, so that work crosses batches
-		Now: func() time.Time { return time.Unix(0, clock.Load()) },
-	})
-	w.must(r, err)
-	w.apply(r, configuration)
+	w.Company = enginetest.NewEmpty(r, enginetest.WithPool(pool), enginetest.WithClock(w.clock),
+		enginetest.WithConfig(engine.Config{BatchSize: 2, Workers: 1, // small, so that work crosses batches
+			Guard: engine.Guard{Off: true}}))
+	w.ApplyText(enginetest.Documents)
+	w.ApplyText("roles: [{name: Lead, enabled: true}]")
 	return w
 }
 
 func (w *world) setNow(now time.Time) {
 	w.now = now
-	w.clock.Store(now.UnixNano())
+	w.clock.Set(now)
 }
 
 func (*world) must(r *rapid.T, err error) {
@@ -95,19 +60,10 @@ func (*world) refused(r *rapid.T, err error, refused bool, kind engine.Kind) {
 	}
 }
 
-func (w *world) apply(r *rapid.T, text string) {
-	r.Helper()
-	documents, err := engine.ReadDocuments("config", strings.NewReader(text))
-	w.must(r, err)
-	_, err = w.Apply(w.ctx, documents)
-	w.must(r, err)
-}
-
 func (w *world) read(r *rapid.T, source, text string, delta bool) {
 	r.Helper()
-	result, err := w.Aggregate(w.ctx, source, strings.NewReader(text), engine.AggregateOptions{Delta: delta,
+	result := w.AggregateText(source, text, engine.AggregateOptions{Delta: delta,
 		MaxDeletions: &engine.DeletionLimit{Percent: 100, IsPercent: true}})
-	w.must(r, err)
 	if result.Faulty != 0 {
 		r.Fatalf("%+v", result)
 	}
@@ -124,7 +80,7 @@ func (w *world) anybody(r *rapid.T) *identity {
 
 // Change changes what the authoritative source has of somebody.
 func (w *world) Change(r *rapid.T) {
-	p := &w.people[rapid.IntRange(0, peopleMax-1).Draw(r, "number")]
+	p := &w.people[rapid.IntRange(0, peopleMax-1).Draw(r, "person")]
 	if rapid.IntRange(0, 3).Draw(r, "leaves") == 0 {
 		p.source = nil
 		return
@@ -132,7 +88,7 @@ func (w *world) Change(r *rapid.T) {
 	w.number++
 	p.source = &row{name: fmt.Sprintf("Person %02d", 99-w.number%90) + "." + strconv.Itoa(w.number),
 		department: rapid.SampledFrom([]string{"Sales", "sales", "Board", ""}).Draw(r, "department"),
-		manager:    strconv.Itoa(rapid.IntRange(0, peopleMax).Draw(r, "manager")),
+		manager:    rapid.SampledFrom(append(aliases[:], "nobody")).Draw(r, "manager"),
 		state:      rapid.SampledFrom([]string{"active", "inactive", ""}).Draw(r, "state")}
 }
 
@@ -140,18 +96,18 @@ func (w *world) Change(r *rapid.T) {
 func (w *world) AggregateAuthoritative(r *rapid.T) {
 	delta := rapid.Bool().Draw(r, "delta")
 	text := "id,name,mail,dept,mgr,state\n"
-	var numbers []int
+	var read []int
 	for i := range w.people {
 		p := &w.people[i]
 		if p.source == nil || delta && rapid.Bool().Draw(r, "left out") {
 			continue
 		}
-		numbers = append(numbers, i)
-		text += fmt.Sprintf("%d,%s,p%d@example.com,%s,%s,%s\n", i, p.source.name, i, p.source.department,
+		read = append(read, i)
+		text += fmt.Sprintf("%s,%s,%[1]s@example.com,%[3]s,%[4]s,%[5]s\n", aliases[i], p.source.name, p.source.department,
 			p.source.manager, p.source.state)
 	}
 	w.read(r, "HR", text, delta)
-	w.aggregate(numbers, delta)
+	w.aggregate(read, delta)
 	w.name(r)
 }
 
@@ -162,22 +118,22 @@ func (w *world) name(r *rapid.T) {
 		if p.who == nil || p.who.id != "" {
 			continue
 		}
-		w.must(r, w.pool.QueryRow(w.ctx, `
+		w.must(r, w.Pool.QueryRow(w.ctx, `
 			SELECT replace(identity_id::text, '-', '') FROM muster.accounts a JOIN muster.sources s ON s.id = a.source_id
-			WHERE s.name = 'HR' AND native_identity = $1`, p.who.number).Scan(&p.who.id))
+			WHERE s.name = 'HR' AND native_identity = $1`, p.who.key).Scan(&p.who.id))
 	}
 }
 
-// AggregateBadges reads everybody on the other source.
-func (w *world) AggregateBadges(r *rapid.T) {
+// AggregateDirectory reads everybody on the other source.
+func (w *world) AggregateDirectory(r *rapid.T) {
 	text := "sam,emp\n"
 	for i := range w.people {
-		w.people[i].badge = rapid.Bool().Draw(r, "badge")
-		if w.people[i].badge {
-			text += fmt.Sprintf("s%d,%d\n", i, i)
+		w.people[i].hasLogin = rapid.Bool().Draw(r, "has a login")
+		if w.people[i].hasLogin {
+			text += fmt.Sprintf("login-%s,%[1]s\n", aliases[i])
 		}
 	}
-	w.read(r, "Badges", text, false)
+	w.read(r, "Directory", text, false)
 }
 
 // Process calculates what is marked, after a demand for more.
@@ -320,7 +276,7 @@ func (w *world) SetCriterion(r *rapid.T) {
 	if w.roleOwner != nil {
 		owner = fmt.Sprintf("{type: IDENTITY, id: %s}", w.roleOwner.id)
 	}
-	w.apply(r, fmt.Sprintf(`
+	w.ApplyText(fmt.Sprintf(`
 roles:
   - name: Members
     enabled: true
@@ -403,8 +359,8 @@ var conditions = []condition{
 	{`protected eq true`, func(i *identity) bool { return i.protected }},
 	{`department eq "SALES"`, func(i *identity) bool { return strings.EqualFold(i.department, "sales") }},
 	{`not (pr login)`, func(i *identity) bool { return i.login == "" }},
-	{`email in ("P1@example.com", "p2@example.com")`, func(i *identity) bool {
-		return i.email == "p1@example.com" || i.email == "p2@example.com"
+	{`email in ("BOB@example.com", "cy@example.com")`, func(i *identity) bool {
+		return i.email == "bob@example.com" || i.email == "cy@example.com"
 	}},
 	{`lifecycleState eq "active" or pr manager.id`, func(i *identity) bool {
 		return i.state == "active" || i.manager != nil
@@ -522,13 +478,13 @@ func (w *world) check(r *rapid.T) {
 		isManager := slices.ContainsFunc(w.identities(), func(i *identity) bool { return i.manager == who })
 		at := slices.IndexFunc(page.Identities, func(i engine.Identity) bool { return i.ID == who.id })
 		if at >= 0 && page.Identities[at].IsManager != isManager {
-			r.Errorf("%s is a manager: %t, the model says %t", who.number, page.Identities[at].IsManager, isManager)
+			r.Errorf("%s is a manager: %t, the model says %t", who.key, page.Identities[at].IsManager, isManager)
 		}
 		w.checkRoles(r, who)
 		list, err := w.Ownership(w.ctx, who.id)
 		w.must(r, err)
 		if diff := cmp.Diff(w.owns(who), associations(list)); diff != "" {
-			r.Errorf("what %s owns differs from the model (-): %s", who.number, diff)
+			r.Errorf("what %s owns differs from the model (-): %s", who.key, diff)
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -551,7 +507,7 @@ func (w *world) checkRoles(r *rapid.T, who *identity) {
 	}
 	slices.Sort(roles)
 	if diff := cmp.Diff(who.roles(), roles); diff != "" {
-		r.Errorf("the roles of %s differ from the model (-): %s", who.number, diff)
+		r.Errorf("the roles of %s differ from the model (-): %s", who.key, diff)
 	}
 }
 
@@ -570,7 +526,7 @@ func TestEngineAgreesWithModel(t *testing.T) {
 		defer drop()
 		w := newWorld(t.Context(), r, pool)
 		actions := map[string]func(*rapid.T){
-			"": w.check, "change": w.Change, "aggregate": w.AggregateAuthoritative, "badges": w.AggregateBadges,
+			"": w.check, "change": w.Change, "aggregate": w.AggregateAuthoritative, "directory": w.AggregateDirectory,
 			"process": w.Process, "advance": w.Advance, "delete": w.Delete, "protect": w.Protect, "assign": w.Assign,
 			"revoke": w.Revoke, "state": w.SetState, "criterion": w.SetCriterion, "register": w.Register,
 			"forget": w.Forget, "reassign": w.Reassign, "list": w.List,

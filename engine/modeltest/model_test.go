@@ -10,23 +10,27 @@ import (
 // peopleMax is how many people there may be. Few meet often.
 const peopleMax = 6
 
+// aliases are what sources and identities call the people.
+var aliases = [peopleMax]string{"ann", "bob", "cy", "dee", "eve", "fay"}
+
 // row is somebody on the authoritative source.
 type row struct{ name, department, manager, state string }
 
-// person is a number that accounts and an identity may have.
+// person is somebody who may have accounts and an identity.
 type person struct {
 	source  *row // as the source has it, nil where it does not
 	account *row // as it was aggregated
-	badge   bool // there is an account on the other source
-	who     *identity
+	// hasLogin says that there is an account on the other source.
+	hasLogin bool
+	who      *identity
 }
 
 // identity is what is to be true of an identity as it is now: calculated values are those of the last processing.
 type identity struct {
-	id, number                  string
+	id, key                     string // key is its alias when it is processed
 	name, alias, email          string
 	department, login, state    string
-	managerNumber               string    // whom it looks for
+	managerKey                  string    // whom it looks for
 	manager                     *identity // whom it found
 	processed, correlated       bool
 	manual, protected, isMember bool
@@ -51,7 +55,7 @@ type model struct {
 	owned      map[object]*identity
 }
 
-// identities returns everybody, by number.
+// identities returns everybody, in the order of [aliases].
 func (m *model) identities() []*identity {
 	var list []*identity
 	for i := range m.people {
@@ -62,11 +66,11 @@ func (m *model) identities() []*identity {
 	return list
 }
 
-// aggregate brings the accounts up to the source: all of them, or with a delta those of some numbers.
-func (m *model) aggregate(numbers []int, delta bool) {
+// aggregate brings the accounts up to the source: all of them, or with a delta those that were read.
+func (m *model) aggregate(read []int, delta bool) {
 	for i := range m.people {
 		p := &m.people[i]
-		switch read := slices.Contains(numbers, i) || !delta; {
+		switch read := slices.Contains(read, i) || !delta; {
 		case read && p.source != nil:
 			copied := *p.source
 			p.account = &copied
@@ -74,7 +78,7 @@ func (m *model) aggregate(numbers []int, delta bool) {
 			p.account = nil
 		}
 		if p.account != nil && p.who == nil {
-			p.who = &identity{number: fmt.Sprint(i), name: p.account.name, alias: p.account.name, correlated: true,
+			p.who = &identity{key: aliases[i], name: p.account.name, alias: p.account.name, correlated: true,
 				assigned: map[string]*assignment{}}
 		}
 	}
@@ -92,11 +96,11 @@ func (m *model) process() {
 			continue
 		}
 		p.who.processed = true
-		p.who.name, p.who.alias, p.who.email = p.account.name, p.who.number, "p"+p.who.number+"@example.com"
-		p.who.department, p.who.managerNumber = p.account.department, p.account.manager
+		p.who.name, p.who.alias, p.who.email = p.account.name, p.who.key, p.who.key+"@example.com"
+		p.who.department, p.who.managerKey = p.account.department, p.account.manager
 		p.who.login = ""
-		if p.badge {
-			p.who.login = "s" + p.who.number
+		if p.hasLogin {
+			p.who.login = "login-" + p.who.key
 		}
 		if !p.who.manual {
 			p.who.state = p.account.state
@@ -105,7 +109,7 @@ func (m *model) process() {
 	for _, who := range m.identities() {
 		who.manager = nil
 		for _, other := range m.identities() {
-			if other.processed && other != who && other.number == who.managerNumber {
+			if other.processed && other != who && other.key == who.managerKey {
 				who.manager = other
 			}
 		}

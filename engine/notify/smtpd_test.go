@@ -29,6 +29,7 @@ import (
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/engine/notify"
 	"github.com/muster-engine/muster/store/storetest"
+	_ "github.com/muster-engine/muster/store/storetest/container"
 )
 
 func TestMain(m *testing.M) { storetest.Main(m) }

@@ -15,8 +15,9 @@
 //
 //   - MUSTER_TEST_DATABASE_URL names one, by the URL of a superuser.
 //   - MUSTER_TEST_CONTAINERS=1 runs one in a container, of the image MUSTER_TEST_POSTGRES_IMAGE, by default
-//     postgres:17-alpine.
+//     postgres:17-alpine. For this the test imports package storetest/container.
 //   - Without either, package pglocal runs an installed one.
 //
-// Where there is no server the tests fail; they are never skipped.
+// Where there is no server the tests fail; they are never skipped. Goroutines that a host starts before [Main] are its
+// own affair; [IgnoreGoroutine] names others that may outlive the tests.
 package storetest

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/peterldowns/pgtestdb"
-	"github.com/testcontainers/testcontainers-go"
-	"github.com/testcontainers/testcontainers-go/modules/postgres"
 
 	"github.com/muster-engine/muster/store/pglocal"
 )
@@ -20,10 +18,10 @@ import (
 const (
 	databaseURLVariable = "MUSTER_TEST_DATABASE_URL"
 	containersVariable  = "MUSTER_TEST_CONTAINERS"
-	imageVariable       = "MUSTER_TEST_POSTGRES_IMAGE"
 )
 
-const imageDefault = "postgres:17-alpine"
+// containerPackage is what a test imports so that containers are possible.
+const containerPackage = "github.com/muster-engine/muster/store/storetest/container"
 
 // The time limits of a server. A container's includes pulling its image.
 const (
@@ -36,6 +34,17 @@ type server struct {
 	config pgtestdb.Config
 	stop   func(context.Context) error
 }
+
+// StartFunc starts a PostgreSQL. It returns the URL of a superuser, and a function that stops the server. Where it fails
+// it leaves nothing behind.
+type StartFunc func(ctx context.Context) (url string, stop func(context.Context) error, err error)
+
+// startInContainer is what [RegisterContainer] was given.
+var startInContainer StartFunc
+
+// RegisterContainer says how a server is started in a container. Package storetest/container calls it while it is
+// initialized; a host calls it, in an init function, for a container of its own kind.
+func RegisterContainer(start StartFunc) { startInContainer = start }
 
 // shared is the server of this process, which the first test that needs it starts.
 var shared struct {
@@ -101,24 +110,15 @@ func startLocal(ctx context.Context) (*server, error) {
 }
 
 func startContainer(ctx context.Context) (*server, error) {
-	image := os.Getenv(imageVariable)
-	if image == "" {
-		image = imageDefault
+	if startInContainer == nil {
+		return nil, fmt.Errorf("%s=1 runs PostgreSQL in a container, and the tests do not import what can do so: add\n"+
+			"\timport _ %q", containersVariable, containerPackage)
 	}
-	container, err := postgres.Run(ctx, image,
-		postgres.WithDatabase("postgres"), postgres.WithUsername("postgres"), postgres.WithPassword("postgres"),
-		postgres.BasicWaitStrategies(), testcontainers.WithCmdArgs("-c", "max_connections=200"))
-	stop := func(ctx context.Context) error {
-		return testcontainers.TerminateContainer(container, testcontainers.StopContext(ctx))
-	}
+	url, stop, err := startInContainer(ctx)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("run %s in a container: %w", image, err), stop(ctx))
+		return nil, err
 	}
-	text, err := container.ConnectionString(ctx, "sslmode=disable")
-	if err != nil {
-		return nil, errors.Join(err, stop(ctx))
-	}
-	config, err := configOf(text)
+	config, err := configOf(url)
 	if err != nil {
 		return nil, errors.Join(err, stop(ctx))
 	}

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -67,5 +68,41 @@ func TestServerIsChosenClearly(t *testing.T) {
 	t.Setenv(databaseURLVariable, "db.example.com")
 	if _, err := startServer(t.Context()); err == nil || !strings.Contains(err.Error(), databaseURLVariable) {
 		t.Errorf("%s without a URL: %v", databaseURLVariable, err)
+	}
+}
+
+func TestContainersNeedAnImport(t *testing.T) {
+	t.Setenv(databaseURLVariable, "")
+	t.Setenv(containersVariable, "1")
+	registered := startInContainer
+	t.Cleanup(func() { startInContainer = registered })
+	startInContainer = nil
+	want := `import _ "github.com/muster-engine/muster/store/storetest/container"`
+	if _, err := startServer(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want an error with %s", err, want)
+	}
+}
+
+// A host may bring containers of its own kind; what it starts is stopped where its URL is of no use.
+func TestContainersAreStartedAsRegistered(t *testing.T) {
+	t.Setenv(databaseURLVariable, "")
+	t.Setenv(containersVariable, "1")
+	registered := startInContainer
+	t.Cleanup(func() { startInContainer = registered })
+	stopped := 0
+	url := "postgres://u:p@db/main"
+	RegisterContainer(func(context.Context) (string, func(context.Context) error, error) {
+		return url, func(context.Context) error { stopped++; return nil }, nil
+	})
+	s, err := startServer(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.config.Host, "db"; got != want || stopped != 0 {
+		t.Errorf("the server is at %q and was stopped %d times, want %q and 0", got, stopped, want)
+	}
+	url = "no URL"
+	if _, err := startServer(t.Context()); err == nil || stopped != 1 {
+		t.Errorf("got %v and %d stops, want an error and 1", err, stopped)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/muster-engine/muster/engine/connector/connectortest"
 	"github.com/muster-engine/muster/engine/connector/postgres"
 	"github.com/muster-engine/muster/store/storetest"
+	_ "github.com/muster-engine/muster/store/storetest/container"
 )
 
 func TestMain(m *testing.M) { storetest.Main(m) }

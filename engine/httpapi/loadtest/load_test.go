@@ -19,6 +19,7 @@ import (
 
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/store/storetest"
+	_ "github.com/muster-engine/muster/store/storetest/container"
 )
 
 func TestMain(m *testing.M) {
