@@ -253,7 +253,7 @@ func (s *Store) Traces(ctx context.Context, q Querier, jobSchema string, id ID, 
 			}
 		}
 	}
-	columns, err := s.textColumns(ctx, q, jobSchema)
+	columns, err := s.traceColumns(ctx, q, jobSchema)
 	if err != nil {
 		return nil, err
 	}
@@ -275,10 +275,10 @@ func (s *Store) Traces(ctx context.Context, q Querier, jobSchema string, id ID, 
 	return traces, nil
 }
 
-// textColumn is a column that can tell of a person.
-type textColumn struct{ Schema, Table, Column, Type, Element string }
+// traceColumn is a column that can tell of a person.
+type traceColumn struct{ Schema, Table, Column, Type, Element string }
 
-func (s *Store) textColumns(ctx context.Context, q Querier, jobSchema string) ([]textColumn, error) {
+func (s *Store) traceColumns(ctx context.Context, q Querier, jobSchema string) ([]traceColumn, error) {
 	const statement = `
 		SELECT c.table_schema::text, c.table_name::text, c.column_name::text, c.data_type::text, c.udt_name::text
 		FROM information_schema.columns c
@@ -286,11 +286,11 @@ func (s *Store) textColumns(ctx context.Context, q Querier, jobSchema string) ([
 		WHERE c.table_schema = ANY ($1) AND t.table_type = 'BASE TABLE'
 		  AND c.data_type IN ('text', 'character varying', 'json', 'jsonb', 'uuid', 'ARRAY')
 		ORDER BY 1, 2, c.ordinal_position`
-	return collect(ctx, q, statement, pgx.RowToStructByPos[textColumn], []string{s.schema, jobSchema})
+	return collect(ctx, q, statement, pgx.RowToStructByPos[traceColumn], []string{s.schema, jobSchema})
 }
 
 // count is the statement that counts the rows of which a condition on the column holds.
-func (c *textColumn) count(condition string) string {
+func (c *traceColumn) count(condition string) string {
 	column := pgx.Identifier{c.Column}.Sanitize()
 	return `SELECT count(*) FROM ` + pgx.Identifier{c.Schema, c.Table}.Sanitize() + ` WHERE ` +
 		strings.ReplaceAll(condition, "%s", column)
@@ -298,7 +298,7 @@ func (c *textColumn) count(condition string) string {
 
 // tells is the condition that one of the texts is in the column. Of keys, what stands behind the separator is a whole
 // value too; of documents, each value.
-func (c *textColumn) tells() string {
+func (c *traceColumn) tells() string {
 	text := `%s::text`
 	if c.Type == "ARRAY" {
 		text = `array_to_string(%s, E'\n')`

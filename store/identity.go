@@ -24,7 +24,8 @@ var (
 	IdentityStates   = []string{"ACTIVE", "INACTIVE_SHORT_TERM", "INACTIVE_LONG_TERM"}
 )
 
-// Identity is a person as the list and get operations show one. Nil pointers and zero IDs stand for null.
+// Identity is an identity as the list and get operations show one: with the names of what it refers to and its times.
+// Processing reads and writes [IdentityState] instead. Nil pointers and zero IDs stand for null.
 type Identity struct {
 	ID              ID
 	Name            string // the display name
@@ -49,10 +50,33 @@ type Identity struct {
 	LastRefresh     *time.Time
 }
 
-const identityColumns = `
-	i.id, i.name, i.alias, i.email, i.cloud_status, i.processing_state, i.processing_error, i.correlated, i.protected,
-	i.profile_id, p.authoritative_source_id, i.lifecycle_state, i.lifecycle_manual, i.identity_state,
-	i.manager_id, m.name, ` + isManagerSQL + `, i.attributes, i.created, i.modified, ` + lastRefreshSQL
+// identityColumns are the columns of an [Identity].
+var identityColumns = columns[Identity]{
+	readColumn("i.id", func(i *Identity) *ID { return &i.ID }),
+	readColumn("i.name", func(i *Identity) *string { return &i.Name }),
+	readColumn("i.alias", func(i *Identity) *string { return &i.Alias }),
+	readColumn("i.email", func(i *Identity) **string { return &i.Email }),
+	readColumn("i.cloud_status", func(i *Identity) *string { return &i.CloudStatus }),
+	readColumn("i.processing_state", func(i *Identity) **string { return &i.ProcessingState }),
+	readColumn("i.processing_error", func(i *Identity) **string { return &i.ProcessingError }),
+	readColumn("i.correlated", func(i *Identity) *bool { return &i.Correlated }),
+	readColumn("i.protected", func(i *Identity) *bool { return &i.Protected }),
+	readColumn("i.profile_id", func(i *Identity) *ID { return &i.ProfileID }),
+	readColumn("p.authoritative_source_id", func(i *Identity) *ID { return &i.SourceID }),
+	readColumn("i.lifecycle_state", func(i *Identity) **string { return &i.LifecycleState }),
+	readColumn("i.lifecycle_manual", func(i *Identity) *bool { return &i.LifecycleManual }),
+	readColumn("i.identity_state", func(i *Identity) **string { return &i.IdentityState }),
+	readColumn("i.manager_id", func(i *Identity) *ID { return &i.ManagerID }),
+	readColumn("m.name", func(i *Identity) **string { return &i.ManagerName }),
+	readColumn(isManagerSQL, func(i *Identity) *bool { return &i.IsManager }),
+	readColumn("i.attributes", func(i *Identity) *[]byte { return &i.Attributes }),
+	readColumn("i.created", func(i *Identity) *time.Time { return &i.Created }),
+	readColumn("i.modified", func(i *Identity) *time.Time { return &i.Modified }),
+	readColumn(lastRefreshSQL, func(i *Identity) **time.Time { return &i.LastRefresh }),
+}
+
+// identitySelect selects identities with the columns of each.
+var identitySelect = `SELECT ` + identityColumns.selected("")
 
 // identityJoins are what the columns and the filter language's fields need beside the identities, each with the column
 // whose use tells that it is needed. Each is by a primary key, so it makes no row more or less; but one that is not
@@ -77,37 +101,24 @@ const (
 const lastRefreshSQL = `greatest(r.last_refresh, CASE WHEN i.created <= (SELECT at FROM muster.refresh_watermark)
 	THEN (SELECT at FROM muster.refresh_watermark) END)`
 
-func scanIdentity(row pgx.CollectableRow) (Identity, error) {
-	var i Identity
-	err := row.Scan(identityTargets(&i)...)
-	return i, err
-}
-
-// identityTargets are where the columns of identityColumns go, and what follows them.
-func identityTargets(i *Identity, more ...any) []any {
-	return append([]any{
-		&i.ID, &i.Name, &i.Alias, &i.Email, &i.CloudStatus, &i.ProcessingState, &i.ProcessingError, &i.Correlated,
-		&i.Protected, &i.ProfileID, &i.SourceID, &i.LifecycleState, &i.LifecycleManual, &i.IdentityState,
-		&i.ManagerID, &i.ManagerName, &i.IsManager, &i.Attributes, &i.Created, &i.Modified, &i.LastRefresh,
-	}, more...)
-}
+var (
+	identityByID      = identitySelect + ` FROM ` + identityTables + ` WHERE i.id = $1`
+	identitiesByAlias = identitySelect + ` FROM ` + identityTables + ` WHERE i.alias_key = $1 ORDER BY i.id LIMIT $2`
+)
 
 // IdentityByID returns one identity, or [ErrNotFound].
 func (s *Store) IdentityByID(ctx context.Context, q Querier, id ID) (Identity, error) {
-	const statement = `SELECT ` + identityColumns + ` FROM ` + identityTables + ` WHERE i.id = $1`
-	rows, err := q.Query(ctx, s.sql(statement), id)
+	rows, err := q.Query(ctx, s.sql(identityByID), id)
 	if err != nil {
 		return Identity{}, mapError(err)
 	}
-	identity, err := pgx.CollectExactlyOneRow(rows, scanIdentity)
+	identity, err := pgx.CollectExactlyOneRow(rows, identityColumns.scan)
 	return identity, mapError(err)
 }
 
 // IdentitiesByAlias returns the identities with an alias, ignoring case, at most limit, in the order of their IDs.
 func (s *Store) IdentitiesByAlias(ctx context.Context, q Querier, alias string, limit int) ([]Identity, error) {
-	const statement = `SELECT ` + identityColumns + ` FROM ` + identityTables + `
-		WHERE i.alias_key = $1 ORDER BY i.id LIMIT $2`
-	return collect(ctx, q, s.sql(statement), scanIdentity, FoldKey(alias), limit)
+	return collect(ctx, q, s.sql(identitiesByAlias), identityColumns.scan, FoldKey(alias), limit)
 }
 
 // IdentityQuery says which identities to list, in which order.
@@ -173,7 +184,7 @@ func (s *Store) ListIdentities(ctx context.Context, q Querier, query IdentityQue
 func scanPage(rows pgx.Rows, query IdentityQuery, each func(*Identity) error) ([]any, error) {
 	var identity Identity
 	values := make([]any, len(query.Order.Columns()))
-	targets := identityTargets(&identity, make([]any, len(values))...) // what is nil is not read
+	targets := identityColumns.targets(&identity, make([]any, len(values))...) // what is nil is not read
 	keys := targets[len(targets)-len(values):]
 	n := 0
 	for rows.Next() {
@@ -210,9 +221,9 @@ func (s *Store) pageStatement(query IdentityQuery) (string, []any, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	columns := identityColumns + `, ` + strings.Join(query.Order.Columns(), `, `)
+	columns := identitySelect + `, ` + strings.Join(query.Order.Columns(), `, `)
 	rest := `) ` + rows + pageJoins + ` ORDER BY ` + strings.Join(query.Order.OrderBy(), `, `)
-	return s.dynamic(`SELECT `+columns+` FROM (`) + page + s.dynamic(rest), arguments, nil
+	return s.dynamic(columns+` FROM (`) + page + s.dynamic(rest), arguments, nil
 }
 
 func (s *Store) countStatement(query IdentityQuery) (string, []any, error) {

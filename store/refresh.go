@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"time"
 
@@ -202,97 +201,6 @@ func (s *Store) ReleaseRefreshRequests(ctx context.Context, tx pgx.Tx, task ID, 
 		DO UPDATE SET due = least(muster.refresh_state.due, excluded.due)`
 	tag, err := tx.Exec(ctx, s.sql(statement), task, due)
 	return int(tag.RowsAffected()), mapError(err)
-}
-
-// IdentityState is what of an identity is calculated. A text that is not said to be nil is null in the database where
-// it is empty, but for the name and the alias.
-type IdentityState struct {
-	ID              ID
-	Name            string
-	Alias           string
-	Email           string
-	FirstName       *string // written only, as LastName
-	LastName        *string
-	ProcessingState string
-	ProcessingError string
-	Correlated      bool
-	ProfileID       ID
-	LifecycleState  string
-	LifecycleManual bool
-	IdentityState   string
-	ManagerID       ID
-	ManagerKey      string // the key by which the manager is looked for
-	Attributes      []byte
-	// These are read only. Due is from when on it is to be refreshed. FoundManager is whom the key finds, if that is
-	// one alone. Requested says that somebody asked for its refresh.
-	Due          *time.Time
-	FoundManager ID
-	Requested    bool
-}
-
-// IdentityStates returns the calculated state of identities, by ID.
-func (s *Store) IdentityStates(ctx context.Context, q Querier, identities []ID) ([]IdentityState, error) {
-	rows, err := q.Query(ctx, s.sql(snapshotStates), identities)
-	if err != nil {
-		return nil, mapError(err)
-	}
-	var states []IdentityState
-	err = readStates(rows, func(i *IdentityState) error {
-		states = append(states, *i)
-		last := &states[len(states)-1]
-		last.Attributes = bytes.Clone(i.Attributes)
-		return nil
-	})
-	return states, mapError(err)
-}
-
-// UpdateIdentities writes the calculated state of identities that changed.
-func (s *Store) UpdateIdentities(ctx context.Context, tx pgx.Tx, states []IdentityState, now time.Time) error {
-	const statement = `
-		UPDATE muster.identities i
-		SET name = v.name, name_key = v.name_key, alias = v.alias, alias_key = v.alias_key, email = v.email,
-		    email_key = v.email_key, firstname_key = v.firstname_key, lastname_key = v.lastname_key,
-		    processing_state = v.processing_state, processing_error = v.processing_error, correlated = v.correlated,
-		    profile_id = v.profile_id, lifecycle_state = v.lifecycle_state, lifecycle_manual = v.lifecycle_manual,
-		    identity_state = v.identity_state, manager_id = v.manager_id, manager_key = v.manager_key,
-		    attributes = v.attributes::jsonb, modified = $20
-		FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-		            $9::text[], $10::text[], $11::text[], $12::boolean[], $13::uuid[], $14::text[], $15::boolean[],
-		            $16::text[], $17::uuid[], $18::text[], $19::text[])
-		     v (id, name, name_key, alias, alias_key, email, email_key, firstname_key, lastname_key, processing_state,
-		        processing_error, correlated, profile_id, lifecycle_state, lifecycle_manual, identity_state, manager_id,
-		        manager_key, attributes)
-		WHERE i.id = v.id`
-	n := len(states)
-	ids, profiles, managers := make([]ID, n), make([]ID, n), make([]ID, n)
-	names, nameKeys, aliases, aliasKeys := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	emails, emailKeys, first, last := make([]*string, n), make([]*string, n), make([]*string, n), make([]*string, n)
-	processing, faults, lifecycle, activity := make([]*string, n), make([]*string, n), make([]*string, n),
-		make([]*string, n)
-	correlated, manual := make([]bool, n), make([]bool, n)
-	managerKeys, documents := make([]*string, n), make([]string, n)
-	for k := range states {
-		i := &states[k]
-		ids[k], profiles[k], managers[k] = i.ID, i.ProfileID, i.ManagerID
-		names[k], nameKeys[k], aliases[k], aliasKeys[k] = i.Name, FoldKey(i.Name), i.Alias, FoldKey(i.Alias)
-		emails[k] = nullIfEmpty(i.Email)
-		emailKeys[k] = foldPointer(emails[k])
-		first[k], last[k] = foldPointer(i.FirstName), foldPointer(i.LastName)
-		processing[k], faults[k] = nullIfEmpty(i.ProcessingState), nullIfEmpty(i.ProcessingError)
-		lifecycle[k], activity[k] = nullIfEmpty(i.LifecycleState), nullIfEmpty(i.IdentityState)
-		correlated[k], manual[k] = i.Correlated, i.LifecycleManual
-		managerKeys[k], documents[k] = nullIfEmpty(i.ManagerKey), string(i.Attributes)
-	}
-	_, err := tx.Exec(ctx, s.sql(statement), ids, names, nameKeys, aliases, aliasKeys, emails, emailKeys, first, last,
-		processing, faults, correlated, profiles, lifecycle, manual, activity, managers, managerKeys, documents, now)
-	return mapError(err)
-}
-
-func nullIfEmpty(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
 }
 
 // SetLifecycleState sets the lifecycle state of an identity, and whether that was done by hand.

@@ -1,0 +1,175 @@
+package store
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// column is a column of a statement and the field of T that it fills.
+type column[T any] struct {
+	// sql is the column's name, or the expression of one that is only read.
+	sql string
+	// target returns where the value of a row goes; nil for a column that is only written.
+	target func(row *T) any
+	// kind is the SQL type of the elements of array. Both are empty for a column that is only read.
+	kind  string
+	array func(rows []T) any
+}
+
+// columns are the columns of T. A SELECT and the targets of its rows, an unnest and its arrays, all follow from the one
+// list, so none of them can forget a column or confuse two.
+type columns[T any] []column[T]
+
+// selected returns the columns of a SELECT, each with a prefix.
+func (c columns[T]) selected(prefix string) string {
+	var list []string
+	for i := range c {
+		if c[i].target != nil {
+			list = append(list, prefix+c[i].sql)
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// targets returns where a row of [columns.selected] goes, and what follows it.
+func (c columns[T]) targets(row *T, more ...any) []any {
+	list := make([]any, 0, len(c)+len(more))
+	for i := range c {
+		if c[i].target != nil {
+			list = append(list, c[i].target(row))
+		}
+	}
+	return append(list, more...)
+}
+
+// scan reads a row of [columns.selected].
+func (c columns[T]) scan(row pgx.CollectableRow) (T, error) {
+	var value T
+	err := row.Scan(c.targets(&value)...)
+	return value, err
+}
+
+// written returns the names of the columns that are written.
+func (c columns[T]) written() []string {
+	var names []string
+	for i := range c {
+		if c[i].array != nil {
+			names = append(names, c[i].sql)
+		}
+	}
+	return names
+}
+
+// unnest returns the table v of the rows that are written. The parameters from $1 on are [columns.arrays].
+func (c columns[T]) unnest() string {
+	var kinds []string
+	for i := range c {
+		if c[i].array != nil {
+			kinds = append(kinds, parameter(len(kinds)+1)+"::"+c[i].kind+"[]")
+		}
+	}
+	return `unnest(` + strings.Join(kinds, ", ") + `) v (` + strings.Join(c.written(), ", ") + `)`
+}
+
+// arrays returns the parameters of [columns.unnest], and what follows them.
+func (c columns[T]) arrays(rows []T, more ...any) []any {
+	list := make([]any, 0, len(c)+len(more))
+	for i := range c {
+		if c[i].array != nil {
+			list = append(list, c[i].array(rows))
+		}
+	}
+	return append(list, more...)
+}
+
+func parameter(n int) string { return "$" + strconv.Itoa(n) }
+
+// readColumn is a column that is only read: an expression and its field.
+func readColumn[T, V any](sql string, field func(*T) *V) column[T] {
+	return column[T]{sql: sql, target: func(row *T) any { return field(row) }}
+}
+
+// valueColumn is a column that is read and written as it is.
+func valueColumn[T, V any](name, kind string, field func(*T) *V) column[T] {
+	c := readColumn(name, field)
+	c.kind = kind
+	c.array = func(rows []T) any {
+		values := make([]V, len(rows))
+		for i := range rows {
+			values[i] = *field(&rows[i])
+		}
+		return values
+	}
+	return c
+}
+
+// textColumn is a text that is never null.
+func textColumn[T any](name string, field func(*T) *string) column[T] {
+	c := valueColumn(name, "text", field)
+	c.target = func(row *T) any { return (*text)(field(row)) }
+	return c
+}
+
+// optionalColumn is a text that is null where the field is empty.
+func optionalColumn[T any](name string, field func(*T) *string) column[T] {
+	c := textColumn(name, field)
+	c.array = func(rows []T) any {
+		texts := make([]*string, len(rows))
+		for i := range rows {
+			texts[i] = nonEmpty(field(&rows[i]))
+		}
+		return texts
+	}
+	return c
+}
+
+// keyColumn is the [FoldKey] of a text, null where that is nil. It is only written.
+func keyColumn[T any](name string, field func(*T) *string) column[T] {
+	return column[T]{sql: name, kind: "text", array: func(rows []T) any {
+		keys, list := make([]string, len(rows)), make([]*string, len(rows))
+		for i := range rows {
+			if value := field(&rows[i]); value != nil {
+				keys[i] = FoldKey(*value)
+				list[i] = &keys[i]
+			}
+		}
+		return list
+	}}
+}
+
+// documentColumn is a JSON document. It is valid until the next row is read, and travels as a text, which the statement
+// casts to jsonb.
+func documentColumn[T any](name string, field func(*T) *[]byte) column[T] {
+	return column[T]{
+		sql: name, kind: "text",
+		target: func(row *T) any { return (*pgtype.DriverBytes)(field(row)) },
+		array: func(rows []T) any {
+			documents := make([]string, len(rows))
+			for i := range rows {
+				documents[i] = string(*field(&rows[i]))
+			}
+			return documents
+		},
+	}
+}
+
+// nonEmpty returns nil, which is null, for an empty text.
+func nonEmpty(text *string) *string {
+	if *text == "" {
+		return nil
+	}
+	return text
+}
+
+// text keeps what the row before gave where it is the same: most columns have few values. Null is "".
+type text string
+
+func (t *text) ScanBytes(src []byte) error {
+	if string(src) != string(*t) {
+		*t = text(src)
+	}
+	return nil
+}
