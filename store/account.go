@@ -31,7 +31,7 @@ func (s *Store) AccountsOf(ctx context.Context, q Querier, identities []ID) ([]A
 		FROM muster.accounts a
 		WHERE a.identity_id = ANY ($1)
 		ORDER BY a.identity_id, a.id`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Account], identities)
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByName[Account], identities)
 }
 
 // AccountCounts says how many accounts a source has.
@@ -102,7 +102,7 @@ func (s *Store) Aggregations(ctx context.Context, q Querier) ([]Aggregation, err
 		SELECT source_id, schedule, next, last, failed, error, result
 		FROM muster.source_aggregations
 		ORDER BY source_id`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Aggregation])
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByName[Aggregation])
 }
 
 // SourceCursor returns the cursor from which on the changes of a source can be read, "" when there is none.

@@ -17,6 +17,8 @@ type column[T any] struct {
 	// kind is the SQL type of the elements of array. Both are empty for a column that is only read.
 	kind  string
 	array func(rows []T) any
+	// cast follows the value where it is written.
+	cast string
 }
 
 // columns are the columns of T. A SELECT and the targets of its rows, an unnest and its arrays, all follow from the one
@@ -25,13 +27,13 @@ type columns[T any] []column[T]
 
 // selected returns the columns of a SELECT, each with a prefix.
 func (c columns[T]) selected(prefix string) string {
-	var list []string
+	var read columns[T]
 	for i := range c {
 		if c[i].target != nil {
-			list = append(list, prefix+c[i].sql)
+			read = append(read, c[i])
 		}
 	}
-	return strings.Join(list, ", ")
+	return read.names(prefix)
 }
 
 // targets returns where a row of [columns.selected] goes, and what follows it.
@@ -52,26 +54,43 @@ func (c columns[T]) scan(row pgx.CollectableRow) (T, error) {
 	return value, err
 }
 
-// written returns the names of the columns that are written.
-func (c columns[T]) written() []string {
-	var names []string
+// written returns the columns that are written.
+func (c columns[T]) written() columns[T] {
+	var written columns[T]
 	for i := range c {
 		if c[i].array != nil {
-			names = append(names, c[i].sql)
+			written = append(written, c[i])
 		}
 	}
-	return names
+	return written
+}
+
+// names returns the names of the columns, each behind a prefix.
+func (c columns[T]) names(prefix string) string {
+	list := make([]string, len(c))
+	for i := range c {
+		list[i] = prefix + c[i].sql
+	}
+	return strings.Join(list, ", ")
+}
+
+// values returns the columns of v that are written, as a SELECT from [columns.unnest] has them.
+func (c columns[T]) values() string {
+	var list []string
+	for _, w := range c.written() {
+		list = append(list, w.sql+w.cast)
+	}
+	return strings.Join(list, ", ")
 }
 
 // unnest returns the table v of the rows that are written. The parameters from $1 on are [columns.arrays].
 func (c columns[T]) unnest() string {
-	var kinds []string
-	for i := range c {
-		if c[i].array != nil {
-			kinds = append(kinds, parameter(len(kinds)+1)+"::"+c[i].kind+"[]")
-		}
+	written := c.written()
+	arrays := make([]string, len(written))
+	for i := range written {
+		arrays[i] = parameter(i+1) + "::" + written[i].kind + "[]"
 	}
-	return `unnest(` + strings.Join(kinds, ", ") + `) v (` + strings.Join(c.written(), ", ") + `)`
+	return `unnest(` + strings.Join(arrays, ", ") + `) v (` + written.names("") + `)`
 }
 
 // arrays returns the parameters of [columns.unnest], and what follows them.
@@ -140,20 +159,25 @@ func keyColumn[T any](name string, field func(*T) *string) column[T] {
 	}}
 }
 
-// documentColumn is a JSON document. It is valid until the next row is read, and travels as a text, which the statement
-// casts to jsonb.
+// documentColumn is a JSON document. It is written as a text, which the statement casts.
 func documentColumn[T any](name string, field func(*T) *[]byte) column[T] {
-	return column[T]{
-		sql: name, kind: "text",
-		target: func(row *T) any { return (*pgtype.DriverBytes)(field(row)) },
-		array: func(rows []T) any {
-			documents := make([]string, len(rows))
-			for i := range rows {
-				documents[i] = string(*field(&rows[i]))
-			}
-			return documents
-		},
+	c := readColumn(name, field)
+	c.kind, c.cast = "text", "::jsonb"
+	c.array = func(rows []T) any {
+		documents := make([]string, len(rows))
+		for i := range rows {
+			documents[i] = string(*field(&rows[i]))
+		}
+		return documents
 	}
+	return c
+}
+
+// borrowedColumn is a [documentColumn] that is valid until the next row is read.
+func borrowedColumn[T any](name string, field func(*T) *[]byte) column[T] {
+	c := documentColumn(name, field)
+	c.target = func(row *T) any { return (*pgtype.DriverBytes)(field(row)) }
+	return c
 }
 
 // nonEmpty returns nil, which is null, for an empty text.

@@ -18,6 +18,9 @@ func TestEveryFieldHasItsColumn(t *testing.T) {
 	aside := []string{"FirstName", "LastName", "Due", "FoundManager", "Requested"}
 	demandRead(t, stateColumns, nil, aside...)
 	demandWritten(t, stateColumns, aside[2:]...)
+	demandRead(t, operationColumns, nil)
+	demandWritten(t, operationColumns, "Attempts", "Error", "Begun", "Completed")
+	demandRead(t, countColumns, nil)
 }
 
 // demandRead demands that each field of T, but for those that are read elsewhere, is the target of one column, which has

@@ -29,7 +29,7 @@ func (s *Store) FoldedIdentities(ctx context.Context, q Querier, after ID, limit
 		WHERE $1::uuid IS NULL OR id > $1
 		ORDER BY id
 		LIMIT $2`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[FoldedIdentity], after, limit)
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByName[FoldedIdentity], after, limit)
 }
 
 // Fold makes the folded columns of what they are made of, and reports whether they were others.
@@ -256,7 +256,7 @@ func (s *Store) FoldedIdentitiesOf(ctx context.Context, q Querier, ids []ID) ([]
 		FROM muster.identities
 		WHERE id = ANY ($1)
 		ORDER BY id`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[FoldedIdentity], ids)
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByName[FoldedIdentity], ids)
 }
 
 // UnfoldedAddresses returns the identities that have an address without its folded form, or the other way around.

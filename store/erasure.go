@@ -36,7 +36,7 @@ func (s *Store) Subject(ctx context.Context, tx pgx.Tx, id ID) (Subject, error) 
 		ORDER BY a.id
 		FOR UPDATE`)
 	var err error
-	if subject.Accounts, err = collect(ctx, tx, accounts, pgx.RowToStructByPos[Account], id); err != nil {
+	if subject.Accounts, err = collect(ctx, tx, accounts, pgx.RowToStructByName[Account], id); err != nil {
 		return subject, err
 	}
 	const natives = `

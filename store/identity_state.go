@@ -62,7 +62,7 @@ var stateColumns = columns[IdentityState]{
 	optionalColumn("identity_state", func(i *IdentityState) *string { return &i.IdentityState }),
 	valueColumn("manager_id", "uuid", func(i *IdentityState) *ID { return &i.ManagerID }),
 	optionalColumn("manager_key", func(i *IdentityState) *string { return &i.ManagerKey }),
-	documentColumn("attributes", func(i *IdentityState) *[]byte { return &i.Attributes }),
+	borrowedColumn("attributes", func(i *IdentityState) *[]byte { return &i.Attributes }),
 }
 
 // IdentityStates returns the calculated state of identities, by ID.
@@ -86,18 +86,14 @@ var updateStates = stateUpdate()
 // stateUpdate returns the statement that writes states: the first of their columns says which identity, the others are
 // set.
 func stateUpdate() string {
-	names := stateColumns.written()
-	set := make([]string, 0, len(names))
-	for _, name := range names[1:] {
-		value := `v.` + name
-		if name == "attributes" {
-			value += `::jsonb`
-		}
-		set = append(set, name+` = `+value)
+	written := stateColumns.written()
+	var set []string
+	for _, c := range written[1:] {
+		set = append(set, c.sql+` = v.`+c.sql+c.cast)
 	}
 	return `
 		UPDATE muster.identities i
-		SET ` + strings.Join(set, ", ") + `, modified = ` + parameter(len(names)+1) + `
+		SET ` + strings.Join(set, ", ") + `, modified = ` + parameter(len(written)+1) + `
 		FROM ` + stateColumns.unnest() + `
 		WHERE i.id = v.id`
 }

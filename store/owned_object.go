@@ -36,7 +36,7 @@ func (s *Store) OwnedObjects(ctx context.Context, q Querier, owner ID) ([]OwnedO
 		FROM muster.owned_objects
 		WHERE owner_id = $1
 		ORDER BY kind, object_id`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[OwnedObject], owner)
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByName[OwnedObject], owner)
 }
 
 // ReassignOwnedObjects gives all that one identity owns to another and returns how much that was.

@@ -110,19 +110,42 @@ type Operation struct {
 	Completed      *time.Time
 }
 
-const operationColumns = `
-	o.id, o.batch_id, o.identity_id, o.source_id, o.account_id, o.native_identity, o.kind, o.attribute, o.value,
-	o.attributes, o.reason, o.state, o.attempts, o.error, o.created, o.begun, o.completed`
+// operationColumns are the columns of an [Operation]. A new one has no attempts, no error, and has not begun.
+var operationColumns = columns[Operation]{
+	valueColumn("id", "uuid", func(o *Operation) *ID { return &o.ID }),
+	valueColumn("batch_id", "uuid", func(o *Operation) *ID { return &o.BatchID }),
+	valueColumn("identity_id", "uuid", func(o *Operation) *ID { return &o.IdentityID }),
+	valueColumn("source_id", "uuid", func(o *Operation) *ID { return &o.SourceID }),
+	valueColumn("account_id", "uuid", func(o *Operation) *ID { return &o.AccountID }),
+	textColumn("native_identity", func(o *Operation) *string { return &o.NativeIdentity }),
+	textColumn("kind", func(o *Operation) *string { return &o.Kind }),
+	textColumn("attribute", func(o *Operation) *string { return &o.Attribute }),
+	textColumn("value", func(o *Operation) *string { return &o.Value }),
+	documentColumn("attributes", func(o *Operation) *[]byte { return &o.Attributes }),
+	textColumn("reason", func(o *Operation) *string { return &o.Reason }),
+	textColumn("state", func(o *Operation) *string { return &o.State }),
+	readColumn("attempts", func(o *Operation) *int { return &o.Attempts }),
+	readColumn("error", func(o *Operation) **string { return &o.Error }),
+	valueColumn("created", "timestamptz", func(o *Operation) *time.Time { return &o.Created }),
+	readColumn("begun", func(o *Operation) **time.Time { return &o.Begun }),
+	readColumn("completed", func(o *Operation) **time.Time { return &o.Completed }),
+}
+
+var (
+	selectOperations  = `SELECT ` + operationColumns.selected("o.")
+	pendingOperations = selectOperations + `
+		FROM muster.provisioning_operations o
+		WHERE o.identity_id = ANY ($1) AND o.state IN ('OPEN', 'MANUAL', 'FAILED')
+		ORDER BY o.identity_id, o.id`
+	addOperations = `
+		INSERT INTO muster.provisioning_operations (` + operationColumns.written().names("") + `)
+		SELECT ` + operationColumns.values() + ` FROM ` + operationColumns.unnest()
+)
 
 // PendingOperations returns the operations of identities that are open, or were given up and not tried again, by
 // identity.
 func (s *Store) PendingOperations(ctx context.Context, q Querier, identities []ID) ([]Operation, error) {
-	const statement = `
-		SELECT ` + operationColumns + `
-		FROM muster.provisioning_operations o
-		WHERE o.identity_id = ANY ($1) AND o.state IN ('OPEN', 'MANUAL', 'FAILED')
-		ORDER BY o.identity_id, o.id`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Operation], identities)
+	return collect(ctx, q, s.sql(pendingOperations), operationColumns.scan, identities)
 }
 
 // AddOperations writes new operations.
@@ -130,31 +153,7 @@ func (s *Store) AddOperations(ctx context.Context, tx pgx.Tx, operations []Opera
 	if len(operations) == 0 {
 		return nil
 	}
-	const statement = `
-		INSERT INTO muster.provisioning_operations
-		       (id, batch_id, identity_id, source_id, account_id, native_identity, kind, attribute, value, attributes,
-		       reason, state, created)
-		SELECT id, batch_id, identity_id, source_id, account_id, native_identity, kind, attribute, value,
-		       attributes::jsonb, reason, state, created
-		FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[],
-		            $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[])
-		     v (id, batch_id, identity_id, source_id, account_id, native_identity, kind, attribute, value, attributes,
-		        reason, state, created)`
-	n := len(operations)
-	ids, batches, identities, sources, accounts := make([]ID, n), make([]ID, n), make([]ID, n), make([]ID, n),
-		make([]ID, n)
-	natives, kinds, names, values := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	documents, reasons, states := make([]string, n), make([]string, n), make([]string, n)
-	created := make([]time.Time, n)
-	for i := range operations {
-		o := &operations[i]
-		ids[i], batches[i], identities[i], sources[i], accounts[i] = o.ID, o.BatchID, o.IdentityID, o.SourceID,
-			o.AccountID
-		natives[i], kinds[i], names[i], values[i] = o.NativeIdentity, o.Kind, o.Attribute, o.Value
-		documents[i], reasons[i], states[i], created[i] = string(o.Attributes), o.Reason, o.State, o.Created
-	}
-	_, err := tx.Exec(ctx, s.sql(statement), ids, batches, identities, sources, accounts, natives, kinds, names, values,
-		documents, reasons, states, created)
+	_, err := tx.Exec(ctx, s.sql(addOperations), operationColumns.arrays(operations)...)
 	return mapError(err)
 }
 
@@ -224,20 +223,20 @@ func (s *Store) ReleaseBatch(ctx context.Context, q Querier, id ID) error {
 	return mapError(err)
 }
 
+var batchOperations = selectOperations + `
+	FROM muster.provisioning_operations o
+	WHERE o.batch_id = $1 AND o.state = 'OPEN'
+	  AND NOT EXISTS (SELECT FROM muster.provisioning_operations e
+	                  WHERE e.identity_id = o.identity_id AND e.source_id = o.source_id AND e.state = 'OPEN'
+	                    AND e.id < o.id AND e.batch_id <> o.batch_id)
+	ORDER BY o.id`
+
 // BatchOperations returns the open operations of a batch, in their order. Those of an identity that wait for an earlier
 // one of another batch, on the same source, are left out; waiting says that there are some.
 func (s *Store) BatchOperations(ctx context.Context, q Querier, batch ID) (operations []Operation, waiting bool,
 	err error,
 ) {
-	const statement = `
-		SELECT ` + operationColumns + `
-		FROM muster.provisioning_operations o
-		WHERE o.batch_id = $1 AND o.state = 'OPEN'
-		  AND NOT EXISTS (SELECT FROM muster.provisioning_operations e
-		                  WHERE e.identity_id = o.identity_id AND e.source_id = o.source_id AND e.state = 'OPEN'
-		                    AND e.id < o.id AND e.batch_id <> o.batch_id)
-		ORDER BY o.id`
-	if operations, err = collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Operation], batch); err != nil {
+	if operations, err = collect(ctx, q, s.sql(batchOperations), operationColumns.scan, batch); err != nil {
 		return nil, false, err
 	}
 	var open int
@@ -333,21 +332,25 @@ type ListedOperation struct {
 	SourceName   string
 }
 
+var listOperations = selectOperations + `, i.name, s.name
+	FROM muster.provisioning_operations o
+	JOIN muster.sources s ON s.id = o.source_id
+	LEFT JOIN muster.identities i ON i.id = o.identity_id
+	WHERE ($1::uuid IS NULL OR o.identity_id = $1) AND ($2::uuid IS NULL OR o.source_id = $2)
+	  AND ($3::text[] = '{}' OR o.state = ANY ($3))
+	ORDER BY o.id DESC
+	LIMIT $4 OFFSET $5`
+
 // Operations returns operations, the latest first.
 func (s *Store) Operations(ctx context.Context, q Querier, filter OperationFilter, limit, offset int) (
 	[]ListedOperation, error,
 ) {
-	const statement = `
-		SELECT ` + operationColumns + `, i.name, s.name
-		FROM muster.provisioning_operations o
-		JOIN muster.sources s ON s.id = o.source_id
-		LEFT JOIN muster.identities i ON i.id = o.identity_id
-		WHERE ($1::uuid IS NULL OR o.identity_id = $1) AND ($2::uuid IS NULL OR o.source_id = $2)
-		  AND ($3::text[] = '{}' OR o.state = ANY ($3))
-		ORDER BY o.id DESC
-		LIMIT $4 OFFSET $5`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[ListedOperation], filter.IdentityID, filter.SourceID,
-		nonNil(filter.States), limit, offset)
+	scan := func(row pgx.CollectableRow) (o ListedOperation, err error) {
+		err = row.Scan(operationColumns.targets(&o.Operation, &o.IdentityName, &o.SourceName)...)
+		return o, err
+	}
+	return collect(ctx, q, s.sql(listOperations), scan, filter.IdentityID, filter.SourceID, nonNil(filter.States), limit,
+		offset)
 }
 
 // ProvisionedAccount is what an operation made of an account.
@@ -379,7 +382,7 @@ func (s *Store) FindAccount(ctx context.Context, q Querier, id ID) (Account, err
 
 func (s *Store) account(ctx context.Context, q Querier, condition string, arguments ...any) (Account, error) {
 	found, err := collect(ctx, q, s.sql(`SELECT `+accountColumns+` FROM muster.accounts a WHERE `+condition),
-		pgx.RowToStructByPos[Account], arguments...)
+		pgx.RowToStructByName[Account], arguments...)
 	if err == nil && len(found) == 0 {
 		err = ErrNotFound
 	}

@@ -51,7 +51,7 @@ func (s *Store) LockToken(ctx context.Context, tx pgx.Tx, digest []byte) (Token,
 }
 
 func (s *Store) token(ctx context.Context, q Querier, statement string, digest []byte) (Token, error) {
-	found, err := collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Token], digest)
+	found, err := collect(ctx, q, s.sql(statement), pgx.RowToStructByName[Token], digest)
 	if err == nil && len(found) == 0 {
 		err = ErrNotFound
 	}
@@ -202,7 +202,7 @@ func (s *Store) ClaimNotification(ctx context.Context, tx pgx.Tx, task ID, below
 		    FOR UPDATE SKIP LOCKED
 		)
 		RETURNING id, task_id, identity_id, purpose, via, source_id, attempts`
-	found, err := collect(ctx, tx, s.sql(statement), pgx.RowToStructByPos[Notification], task, below, most, now, until)
+	found, err := collect(ctx, tx, s.sql(statement), pgx.RowToStructByName[Notification], task, below, most, now, until)
 	if err == nil && len(found) == 0 {
 		err = ErrNotFound
 	}
@@ -273,7 +273,7 @@ func (s *Store) RecentNotifications(ctx context.Context, q Querier, identities [
 		          SELECT FROM muster.one_time_tokens t
 		          WHERE t.identity_id = n.identity_id AND t.purpose = n.purpose AND t.used IS NULL
 		            AND t.revoked IS NULL AND t.source_id IS NOT DISTINCT FROM n.source_id))`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Notification], nonNil(identities), purpose, since)
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByName[Notification], nonNil(identities), purpose, since)
 }
 
 // NotificationTask is a task with messages that are to be sent, and how often the one that was tried least was tried.

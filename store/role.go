@@ -32,7 +32,7 @@ func (s *Store) PutRole(ctx context.Context, tx pgx.Tx, r Role) error {
 // Roles returns all roles by name.
 func (s *Store) Roles(ctx context.Context, q Querier) ([]Role, error) {
 	const statement = `SELECT id, name, enabled, document, created, modified FROM muster.roles ORDER BY name_key`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Role])
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByName[Role])
 }
 
 // DeleteRole removes a role and its assignments. It returns [ErrNotFound] when there is none.
@@ -59,8 +59,8 @@ type RoleAssignment struct {
 }
 
 const assignmentColumns = `
-	a.id, a.identity_id, a.role_id, r.name, a.assignment_source, a.assigner_id, g.name, a.comments, a.document,
-	a.added_date, a.start_date, a.remove_date`
+	a.id, a.identity_id, a.role_id, r.name AS role_name, a.assignment_source AS source, a.assigner_id,
+	g.name AS assigner_name, a.comments, a.document, a.added_date, a.start_date, a.remove_date`
 
 const assignmentTables = `
 	muster.role_assignments a
@@ -116,7 +116,7 @@ func (s *Store) RoleAssignments(ctx context.Context, q Querier, identity ID,
 		  AND ($2::uuid IS NULL OR a.role_id = $2)
 		  AND ($3 = '' OR r.name_key = $3)
 		ORDER BY a.added_date, a.id`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[RoleAssignment],
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByName[RoleAssignment],
 		identity, filter.RoleID, Fold(filter.RoleName))
 }
 
@@ -130,7 +130,7 @@ func (s *Store) RoleAssignment(ctx context.Context, q Querier, identity, assignm
 	if err != nil {
 		return RoleAssignment{}, mapError(err)
 	}
-	found, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[RoleAssignment])
+	found, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[RoleAssignment])
 	return found, mapError(err)
 }
 

@@ -58,7 +58,7 @@ const taskColumns = `
 	    (SELECT count(DISTINCT r.identity_id) FROM muster.refresh_requests r WHERE r.task_id = t.id) +
 	    (SELECT count(*) FROM muster.notifications n WHERE n.task_id = t.id AND n.state = 'PENDING') +
 	    (SELECT coalesce(sum(greatest(p.size - p.done, 0)), 0)::bigint FROM muster.task_parts p WHERE p.task_id = t.id)
-	ELSE 0 END`
+	ELSE 0 END AS remaining`
 
 // AddTask writes a new task, which may have ended at once.
 func (s *Store) AddTask(ctx context.Context, tx pgx.Tx, t *Task) error {
@@ -202,20 +202,40 @@ type TaskAdvance struct {
 	Messages int64 // how many there are
 }
 
-const advanceTask = `
-	UPDATE muster.tasks
-	SET launched = coalesce(launched, $13), modified = greatest(modified, $13), identities = identities + $2,
-	    changed = changed + $3, errors = errors + $4, warnings = warnings + $5, correlated = correlated + $6,
-	    roles_gained = roles_gained + $7, roles_lost = roles_lost + $8, role_losers = role_losers + $9,
-	    lifecycle_changed = lifecycle_changed + $10, deactivated = deactivated + $11, messages = messages + $12,
-	    operations = operations + $14
-	WHERE id = $1 AND completed IS NULL AND held IS NULL
-	RETURNING population, confirmed IS NOT NULL, role_losers, lifecycle_changed, deactivated, messages`
+// countColumns are the columns of [TaskCounts].
+var countColumns = columns[TaskCounts]{
+	readColumn("identities", func(c *TaskCounts) *int64 { return &c.Identities }),
+	readColumn("changed", func(c *TaskCounts) *int64 { return &c.Changed }),
+	readColumn("errors", func(c *TaskCounts) *int64 { return &c.Errors }),
+	readColumn("warnings", func(c *TaskCounts) *int64 { return &c.Warnings }),
+	readColumn("correlated", func(c *TaskCounts) *int64 { return &c.Correlated }),
+	readColumn("roles_gained", func(c *TaskCounts) *int64 { return &c.RolesGained }),
+	readColumn("roles_lost", func(c *TaskCounts) *int64 { return &c.RolesLost }),
+	readColumn("operations", func(c *TaskCounts) *int64 { return &c.Operations }),
+	readColumn("role_losers", func(c *TaskCounts) *int64 { return &c.RoleLosers }),
+	readColumn("lifecycle_changed", func(c *TaskCounts) *int64 { return &c.LifecycleChanged }),
+	readColumn("deactivated", func(c *TaskCounts) *int64 { return &c.Deactivated }),
+}
+
+var advanceTask = taskAdvance()
+
+// taskAdvance returns the statement that adds to what a task did. Its parameters from $4 on are the counts.
+func taskAdvance() string {
+	var counts strings.Builder
+	for i := range countColumns {
+		name := countColumns[i].sql
+		counts.WriteString(`, ` + name + ` = ` + name + ` + ` + parameter(i+4))
+	}
+	return `
+		UPDATE muster.tasks
+		SET launched = coalesce(launched, $2), modified = greatest(modified, $2), messages = messages + $3` +
+		counts.String() + `
+		WHERE id = $1 AND completed IS NULL AND held IS NULL
+		RETURNING population, confirmed IS NOT NULL, role_losers, lifecycle_changed, deactivated, messages`
+}
 
 func (a *TaskAdvance) arguments(now time.Time) []any {
-	c := &a.Counts
-	return []any{a.Task, c.Identities, c.Changed, c.Errors, c.Warnings, c.Correlated, c.RolesGained, c.RolesLost,
-		c.RoleLosers, c.LifecycleChanged, c.Deactivated, a.Messages, now, c.Operations}
+	return append([]any{a.Task, now, a.Messages}, countColumns.targets(&a.Counts)...)
 }
 
 // AdvanceTask adds to what a task did. It returns [ErrNotFound] when the task is not open any more, or held.
@@ -301,7 +321,7 @@ func (s *Store) TaskMessages(ctx context.Context, q Querier, task ID) ([]TaskMes
 // FindTask returns a task, or [ErrNotFound].
 func (s *Store) FindTask(ctx context.Context, q Querier, id ID) (Task, error) {
 	tasks, err := collect(ctx, q, s.sql(`SELECT `+taskColumns+` FROM muster.tasks t WHERE t.id = $1`),
-		pgx.RowToStructByPos[Task], id)
+		pgx.RowToStructByName[Task], id)
 	if err == nil && len(tasks) == 0 {
 		return Task{}, ErrNotFound
 	}
@@ -321,7 +341,7 @@ func (s *Store) Tasks(ctx context.Context, q Querier, since time.Time, pending b
 		WHERE t.created >= $1 AND (NOT $2 OR t.completed IS NULL)
 		ORDER BY t.created DESC, t.id DESC
 		LIMIT $3 OFFSET $4`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Task], since, pending, limit, offset)
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByName[Task], since, pending, limit, offset)
 }
 
 // CountTasks returns how many tasks [Store.Tasks] would return without a limit.
