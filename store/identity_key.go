@@ -34,12 +34,6 @@ func (s *Store) IdentityKeys(ctx context.Context, q Querier, identities []ID) ([
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[IdentityKey], identities)
 }
 
-// LockKeys is taken, until the transaction ends, before keys are changed or managers are looked for under new ones: of
-// two transactions one of which adds the key that the other looks for, the later one then sees the earlier.
-func (s *Store) LockKeys(ctx context.Context, tx pgx.Tx) error {
-	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock", keyLock, s.schema)
-}
-
 // ChangeIdentityKeys removes and adds keys.
 func (s *Store) ChangeIdentityKeys(ctx context.Context, tx pgx.Tx, removed, added []IdentityKey) error {
 	const remove = `

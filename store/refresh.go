@@ -225,6 +225,16 @@ func (s *Store) NoteRefresh(ctx context.Context, tx pgx.Tx, identities []ID, due
 	return mapError(err)
 }
 
+// MakeDue makes an identity due at a time, if it is not before.
+func (s *Store) MakeDue(ctx context.Context, tx pgx.Tx, identity ID, at time.Time) error {
+	const statement = `
+		INSERT INTO muster.refresh_state (identity_id, due) VALUES ($1, $2)
+		ON CONFLICT ON CONSTRAINT refresh_state_pkey
+		DO UPDATE SET due = least(muster.refresh_state.due, excluded.due)`
+	_, err := tx.Exec(ctx, s.sql(statement), identity, at)
+	return mapError(err)
+}
+
 // RaiseWatermark notes that all identities which were created before a time were refreshed after it.
 func (s *Store) RaiseWatermark(ctx context.Context, tx pgx.Tx, at time.Time) error {
 	_, err := tx.Exec(ctx, s.sql(`UPDATE muster.refresh_watermark SET at = greatest(at, $1)`), at)

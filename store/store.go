@@ -64,3 +64,11 @@ func collect[T any](ctx context.Context, q Querier, sql string, scan func(pgx.Co
 	list, err := pgx.CollectRows(rows, scan)
 	return list, mapError(err)
 }
+
+// nonNil makes a nil list an empty one: an array parameter that is NULL compares with nothing.
+func nonNil[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
