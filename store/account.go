@@ -52,7 +52,7 @@ func (s *Store) CountAccounts(ctx context.Context, q Querier) ([]AccountCounts, 
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[AccountCounts])
 }
 
-// ProvisionedAccount is what an operation made of an account.
+// ProvisionedAccount is an account as an operation left it.
 type ProvisionedAccount struct {
 	ID              ID
 	SourceID        ID
@@ -64,7 +64,7 @@ type ProvisionedAccount struct {
 	CorrelationKeys []string
 }
 
-// LockAccount locks an account and returns it, or [ErrNotFound].
+// LockAccount locks an account FOR UPDATE until the transaction ends and returns it, or [ErrNotFound].
 func (s *Store) LockAccount(ctx context.Context, tx pgx.Tx, id ID) (Account, error) {
 	return s.account(ctx, tx, `a.id = $1 FOR UPDATE`, id)
 }
@@ -91,7 +91,7 @@ func (s *Store) account(ctx context.Context, q Querier, condition string, argume
 	return found[0], nil
 }
 
-// UpdateAccount writes what an operation made of an account.
+// UpdateAccount writes an account as an operation left it.
 func (s *Store) UpdateAccount(ctx context.Context, tx pgx.Tx, a *ProvisionedAccount, now time.Time) error {
 	const statement = `
 		UPDATE muster.accounts
@@ -103,8 +103,8 @@ func (s *Store) UpdateAccount(ctx context.Context, tx pgx.Tx, a *ProvisionedAcco
 	return mapError(err)
 }
 
-// AddProvisionedAccount writes an account that was created on its source. It belongs to the identity for which that was
-// done, whatever a correlation would find, and to nobody where that is zero.
+// AddProvisionedAccount writes an account that was created on its source. It belongs to the identity that it was
+// created for, whatever a correlation would find, and to nobody where that is zero.
 func (s *Store) AddProvisionedAccount(ctx context.Context, tx pgx.Tx, a *ProvisionedAccount, now time.Time) error {
 	const statement = `
 		INSERT INTO muster.accounts
@@ -122,8 +122,8 @@ func (s *Store) DeleteAccount(ctx context.Context, tx pgx.Tx, id ID) error {
 	return mapError(err)
 }
 
-// NameTaken reports whether a name is the native identity of an account of a source, or will be an attribute of one
-// that is to be created.
+// NameTaken reports whether a name is the native identity of an account of a source, or an attribute of an account that
+// an open operation creates there.
 func (s *Store) NameTaken(ctx context.Context, q Querier, source ID, name string) (bool, error) {
 	const statement = `
 		SELECT EXISTS (SELECT FROM muster.accounts WHERE source_id = $1 AND native_identity = $2)

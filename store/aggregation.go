@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Aggregation is what is known of the aggregation of a source by its connector.
+// Aggregation is what is recorded of the aggregation of a source by its connector.
 type Aggregation struct {
 	SourceID ID
 	Schedule *string // that Next belongs to
@@ -18,7 +18,7 @@ type Aggregation struct {
 	Result   []byte
 }
 
-// Aggregations returns what is known of the aggregation of the sources.
+// Aggregations returns what is recorded of the aggregation of the sources.
 func (s *Store) Aggregations(ctx context.Context, q Querier) ([]Aggregation, error) {
 	const statement = `
 		SELECT source_id, schedule, next, last, failed, error, result
@@ -27,7 +27,7 @@ func (s *Store) Aggregations(ctx context.Context, q Querier) ([]Aggregation, err
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByName[Aggregation])
 }
 
-// SourceCursor returns the cursor from which on the changes of a source can be read, "" when there is none.
+// SourceCursor returns the cursor from which the changes of a source can be read, "" when there is none.
 func (s *Store) SourceCursor(ctx context.Context, q Querier, source ID) (string, error) {
 	const statement = `
 		SELECT coalesce((SELECT cursor FROM muster.source_aggregations WHERE source_id = $1), '')`
@@ -36,7 +36,7 @@ func (s *Store) SourceCursor(ctx context.Context, q Querier, source ID) (string,
 	return cursor, mapError(err)
 }
 
-// NoteAggregation notes that a source was aggregated, and from where on its changes can be read.
+// NoteAggregation records that a source was aggregated, and from where its changes can be read.
 func (s *Store) NoteAggregation(ctx context.Context, tx pgx.Tx, source ID, cursor *string, now time.Time) error {
 	const statement = `
 		INSERT INTO muster.source_aggregations (source_id, cursor, last) VALUES ($1, $2, $3)
@@ -46,23 +46,23 @@ func (s *Store) NoteAggregation(ctx context.Context, tx pgx.Tx, source ID, curso
 	return mapError(err)
 }
 
-// NoteAggregationError notes why a source could not be aggregated.
+// NoteAggregationError records why a source could not be aggregated.
 func (s *Store) NoteAggregationError(ctx context.Context, q Querier, source ID, reason string, now time.Time) error {
 	const statement = `UPDATE muster.source_aggregations SET failed = $3, error = $2 WHERE source_id = $1`
 	_, err := q.Exec(ctx, s.sql(statement), source, reason, now)
 	return mapError(err)
 }
 
-// NoteAggregationResult notes what an aggregation did: a JSON object.
+// NoteAggregationResult records what an aggregation did: a JSON object.
 func (s *Store) NoteAggregationResult(ctx context.Context, q Querier, source ID, result []byte) error {
 	const statement = `UPDATE muster.source_aggregations SET result = $2 WHERE source_id = $1`
 	_, err := q.Exec(ctx, s.sql(statement), source, result)
 	return mapError(err)
 }
 
-// TakeAggregation reports whether the time of a source's schedule has come, and then sets the next one: of several
-// callers one is told so. A schedule that is new begins with its next time, and so does one whose next time is after
-// latest: it was set by a clock that was ahead.
+// TakeAggregation locks what is recorded of a source FOR UPDATE until the transaction ends. It reports whether the time
+// of the source's schedule has come, and then sets the next one, so that only one of several callers is told so. A new
+// schedule begins with its next time, and so does one whose next time is after latest: a clock that was ahead set it.
 func (s *Store) TakeAggregation(ctx context.Context, tx pgx.Tx, source ID, schedule string, now, next,
 	latest time.Time,
 ) (bool, error) {
@@ -86,13 +86,13 @@ func (s *Store) TakeAggregation(ctx context.Context, tx pgx.Tx, source ID, sched
 // RunningJob is a job that the queue has given to a worker.
 type RunningJob struct {
 	ID          int64
-	Source      string // of its arguments
+	Source      string // from its arguments
 	Attempt     int
 	MaxAttempts int
 }
 
-// RunningAggregations returns the jobs of a kind that were given to a worker longer ago than a time, by the server's
-// clock: the queue's times are its.
+// RunningAggregations returns the jobs of a kind that were given to a worker longer ago than a time. The clock is the
+// server's, as it is for all times of the queue.
 func (s *Store) RunningAggregations(ctx context.Context, q Querier, jobSchema, kind string, longer time.Duration) (
 	[]RunningJob, error,
 ) {
@@ -104,9 +104,9 @@ func (s *Store) RunningAggregations(ctx context.Context, q Querier, jobSchema, k
 	return collect(ctx, q, statement, pgx.RowToStructByPos[RunningJob], kind, longer)
 }
 
-// ReturnJob takes a job from a worker that is gone: another one gets it at once, or nobody does any more where it was
-// tried often enough. It is what the queue itself does when the job's time is over, and does nothing where the worker
-// has ended it meanwhile.
+// ReturnJob takes a job from a worker that is gone: another one gets it at once, or nobody does where it was tried
+// often enough. The queue itself does the same when the time of the job is over. Where the worker has ended the job
+// meanwhile, it does nothing.
 func (s *Store) ReturnJob(ctx context.Context, tx pgx.Tx, jobSchema string, job *RunningJob) (returned bool,
 	err error,
 ) {

@@ -8,21 +8,21 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// column is a column of a statement and the field of T that it fills.
+// column is a column of a statement and the field of T that it belongs to.
 type column[T any] struct {
-	// sql is the column's name, or the expression of one that is only read.
+	// sql is the name of the column, or an expression where it is only read.
 	sql string
 	// target returns where the value of a row goes; nil for a column that is only written.
 	target func(row *T) any
 	// kind is the SQL type of the elements of array. Both are empty for a column that is only read.
 	kind  string
 	array func(rows []T) any
-	// cast follows the value where it is written.
+	// cast stands behind the value where it is written.
 	cast string
 }
 
-// columns are the columns of T. A SELECT and the targets of its rows, an unnest and its arrays, all follow from the one
-// list, so none of them can forget a column or confuse two.
+// columns are the columns of T. A SELECT and the targets of its rows, an unnest and its arrays all follow from this one
+// list, so that none of them can forget a column or confuse two. The first column that is written is the key.
 type columns[T any] []column[T]
 
 // selected returns the columns of a SELECT, each with a prefix.
@@ -188,7 +188,7 @@ func nonEmpty(text *string) *string {
 	return text
 }
 
-// text keeps what the row before gave where it is the same: most columns have few values. Null is "".
+// text takes no new memory where it is the same as in the row before: most columns have few values. Null is "".
 type text string
 
 func (t *text) ScanBytes(src []byte) error {

@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// matchHead and matchTail stand around the name of a table with the columns id and correlation_keys. Of each row's keys
-// the first that finds any identity counts; matches says how many it found.
+// matchHead and matchTail stand around the name of a table with the columns id and correlation_keys. Of the keys of a
+// row the first one counts that finds any identity; matches says how many it finds.
 const (
 	matchHead = `
 		    SELECT DISTINCT ON (k.id) k.id, k.identity_id, k.matches
@@ -21,7 +21,7 @@ const (
 		    ORDER BY k.id, k.rank`
 )
 
-// CorrelationInput is what the keys of an account are made of.
+// CorrelationInput is what the keys of an account are made from.
 type CorrelationInput struct {
 	AccountID      ID
 	NativeIdentity string
@@ -54,9 +54,11 @@ func (s *Store) SetCorrelationKeys(ctx context.Context, tx pgx.Tx, accounts []ID
 	return mapError(err)
 }
 
-// CorrelateSource gives the uncorrelated accounts of a source to the identities that their keys find, and asks for
-// their refresh. It is the last thing that a transaction which added accounts does: it waits for the transactions
-// that change identities now. It returns how many accounts it correlated.
+// CorrelateSource takes the correlation lock alone, and locks the uncorrelated accounts of a source FOR UPDATE and the
+// identities that their keys find FOR KEY SHARE, until the transaction ends. It gives the accounts to the identities,
+// requests their processing, and returns how many accounts it correlated.
+//
+// A transaction that added accounts calls it last, since it waits for all transactions that change identities now.
 func (s *Store) CorrelateSource(ctx context.Context, tx pgx.Tx, source ID, cause Cause) (int, error) {
 	if err := s.advisoryLock(ctx, tx, "pg_advisory_xact_lock", correlationLock, s.schema); err != nil {
 		return 0, err
@@ -67,14 +69,15 @@ func (s *Store) CorrelateSource(ctx context.Context, tx pgx.Tx, source ID, cause
 	return s.correlate(ctx, tx, candidates, "", source, cause)
 }
 
-// CorrelateKeys gives the uncorrelated accounts that have one of the keys to the identities that their keys find, and
-// asks for their refresh. It returns how many accounts it correlated.
+// CorrelateKeys locks the uncorrelated accounts that have one of the keys FOR UPDATE, but for those that another
+// transaction has locked, and the identities that their keys find FOR KEY SHARE, until the transaction ends. It gives
+// the accounts to the identities, requests their processing, and returns how many accounts it correlated.
 func (s *Store) CorrelateKeys(ctx context.Context, tx pgx.Tx, keys []string, cause Cause) (int, error) {
 	if len(keys) == 0 {
 		return 0, nil
 	}
 	const candidates = `SELECT id FROM muster.accounts WHERE identity_id IS NULL AND correlation_keys && $1::text[]`
-	// An account that an aggregation holds is left to that aggregation, which correlates again before it commits.
+	// An account that an aggregation has locked is left to it: it correlates again before it commits.
 	return s.correlate(ctx, tx, candidates, "SKIP LOCKED", keys, cause)
 }
 
@@ -116,8 +119,8 @@ func (s *Store) correlate(ctx context.Context, tx pgx.Tx, candidates, wait strin
 	return count, mapError(err)
 }
 
-// AdoptUncorrelated makes identities of a profile of the accounts given, which are uncorrelated: of those whose keys
-// find nobody. It returns how many.
+// AdoptUncorrelated locks those of the accounts that are uncorrelated and whose keys find nobody, by ID and FOR UPDATE,
+// until the transaction ends. It makes an identity of the profile from each, and returns how many.
 func (s *Store) AdoptUncorrelated(ctx context.Context, tx pgx.Tx, source, profile ID, accounts []CorrelationInput,
 	cause Cause,
 ) (int, error) {

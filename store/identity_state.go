@@ -35,14 +35,14 @@ type IdentityState struct {
 	FirstName  *string // only written, as LastName
 	LastName   *string
 	Attributes []byte
-	// The rest is only read. Due is when processing may find something else though only time has passed. FoundManager is
-	// whom the key finds, where it finds exactly one identity. Requested says that its processing is requested.
+	// The rest is only read. Due is when processing may find something else though only time has passed. FoundManager
+	// is whom the key finds, where it finds exactly one identity. Requested says that its processing is requested.
 	Due          *time.Time
 	FoundManager ID
 	Requested    bool
 }
 
-// stateColumns are the columns of the table that an [IdentityState] reads and writes.
+// stateColumns are the columns of the identities that an [IdentityState] reads and writes.
 var stateColumns = columns[IdentityState]{
 	valueColumn("id", "uuid", func(i *IdentityState) *ID { return &i.ID }),
 	textColumn("name", func(i *IdentityState) *string { return &i.Name }),
@@ -83,8 +83,7 @@ func (s *Store) IdentityStates(ctx context.Context, q Querier, identities []ID) 
 
 var updateStates = stateUpdate()
 
-// stateUpdate returns the statement that writes states: the first of their columns says which identity, the others are
-// set.
+// stateUpdate returns the statement that writes states: the first column finds the identity, the others are set.
 func stateUpdate() string {
 	written := stateColumns.written()
 	var set []string

@@ -6,28 +6,25 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// The statements about the accounts of a source must not be planned by how many the planner takes them to be. Of a
-// source that is new it knows that it has hardly any, until the server has looked at them again, and would choose
-// nested loops over what are a million, which take the square. So two things are joined that are both as many as the
-// accounts, or the rows of a stage, by a full join, which cannot be done by nested loops: also where each row of the
-// one is one of the other, or where a condition, under a coalesce that hides from the planner what it means, makes it
-// another join.
+// The planner must not decide by the number of accounts that it expects of a source. Until the server has analyzed them
+// again, it expects hardly any of a new source, and would choose nested loops, which take the square of what may be a
+// million. So where both sides of a join have as many rows as the source has accounts, or the stage has rows, it is a
+// full join, which cannot be done by nested loops. That holds even where each row of one side is a row of the other.
+// Where another kind of join is meant, a condition makes it one, under a coalesce that hides its meaning from the
+// planner.
 
-// anySource is $1, a source, of which the planner does not use what it knows. It takes it to be as large as others.
+// anySource is the source $1, hidden from the planner, which then takes it to be as large as the others.
 const anySource = `(SELECT $1::uuid)`
 
 // SourceAccounts are counts over the accounts of a source.
 type SourceAccounts struct {
 	Accounts   int
-	Correlated int // have an identity
-	Vanished   int // are not in the stage
+	Correlated int // those that have an identity
+	Vanished   int // those that are not in the stage
 }
 
-// CountVanished counts the accounts of a source beside its stage. The accounts whose native identities are given count
-// as staged. It is [Store.DemandSeen] too, for as many accounts as the source has.
-//
-// The planner may know nothing yet of the accounts of a new source, and take them to be one or two. A full join cannot
-// be done by nested loops, which would take the square of their number.
+// CountVanished counts the accounts of a source and compares them with its stage. The accounts whose native identities
+// are given count as staged. It does what [Store.DemandSeen] does too, for all accounts of the source at once.
 func (s *Store) CountVanished(ctx context.Context, tx pgx.Tx, source ID, spared []string) (SourceAccounts, error) {
 	const statement = `
 		SELECT count(a.native_identity), count(a.identity_id),
@@ -47,8 +44,8 @@ func (s *Store) CountVanished(ctx context.Context, tx pgx.Tx, source ID, spared 
 	return n, demandSeen(changed)
 }
 
-// removeGone stands behind the common table gone, with the IDs of accounts: it removes them, asks for the refresh of
-// the identities that had them, and counts.
+// removeGone stands behind the common table gone, which has the IDs of accounts. It removes them, requests the
+// processing of the identities that had them, and counts.
 const removeGone = `, removed AS (
 		    DELETE FROM muster.accounts a USING gone WHERE a.id = gone.id RETURNING a.identity_id
 		), requests AS (
@@ -58,8 +55,9 @@ const removeGone = `, removed AS (
 		)
 		SELECT count(*) FROM removed`
 
-// DeleteVanished removes the accounts of a source that are not in the stage and asks for the refresh of the identities
-// that had them. It returns how many accounts it removed.
+// DeleteVanished locks the accounts of a source that are not in the stage, by ID and FOR UPDATE, until the transaction
+// ends. It removes them, requests the processing of the identities that had them, and returns how many accounts it
+// removed. The accounts whose native identities are given stay.
 func (s *Store) DeleteVanished(ctx context.Context, tx pgx.Tx, source ID, spared []string, cause Cause) (int,
 	error,
 ) {
@@ -79,8 +77,9 @@ func (s *Store) DeleteVanished(ctx context.Context, tx pgx.Tx, source ID, spared
 	return count, mapError(err)
 }
 
-// DeleteNamed removes the accounts of a source that are said to be gone, and of which the stage has nothing, and asks
-// for the refresh of the identities that had them. It returns how many there were.
+// DeleteNamed locks the accounts of a source that it says are gone, and that are not in the stage, by ID and FOR
+// UPDATE, until the transaction ends. It removes them, requests the processing of the identities that had them, and
+// returns how many accounts it removed.
 func (s *Store) DeleteNamed(ctx context.Context, tx pgx.Tx, source ID, natives []string, cause Cause) (int, error) {
 	const statement = `
 		WITH gone AS MATERIALIZED (
@@ -99,12 +98,12 @@ func (s *Store) DeleteNamed(ctx context.Context, tx pgx.Tx, source ID, natives [
 // AccountChanges says what the stage changed among the known accounts of a source.
 type AccountChanges struct {
 	Changed int
-	Moved   int // of the changed, those that now belong to another identity
+	Moved   int // those of Changed that now belong to another identity
 }
 
-// UpdateChanged brings the accounts of a source up to the stage where they differ, moves those whose changed keys find
-// another identity, and asks for the refresh of the identities concerned. An account that no longer finds an identity
-// stays where it is.
+// UpdateChanged locks the accounts of a source that differ from the stage, by ID and FOR UPDATE, until the transaction
+// ends. It brings them up to the stage, moves those whose changed keys find another identity, and requests the
+// processing of the identities concerned. An account that no longer finds an identity stays where it is.
 func (s *Store) UpdateChanged(ctx context.Context, tx pgx.Tx, source ID, cause Cause) (AccountChanges, error) {
 	const statement = `
 		WITH changed AS MATERIALIZED (
@@ -144,18 +143,19 @@ func (s *Store) UpdateChanged(ctx context.Context, tx pgx.Tx, source ID, cause C
 	return changes, mapError(err)
 }
 
-// NewAccounts says what became of the accounts that the stage has and the source had not.
+// NewAccounts says what became of the accounts that the stage has and the source did not have.
 type NewAccounts struct {
 	Accounts   int
-	Correlated int // found their identity
-	Identities int // became an identity
-	Ambiguous  int // several identities fit, so that none was taken
+	Correlated int // those that found their identity
+	Identities int // those that became an identity
+	Ambiguous  int // those that found several identities, so that none was taken
 }
 
-// InsertNew adds the accounts of the stage that the source does not have yet. Each is correlated to the one identity
-// that the first telling of its keys finds. On an authoritative source (profile is not zero) one that finds none
-// becomes an identity of that profile; elsewhere it stays uncorrelated, as one does that finds several. The identities
-// concerned are asked to be refreshed.
+// InsertNew adds the accounts of the stage that the source does not have yet, and requests the processing of the
+// identities concerned. The first key of an account that finds any identity decides: where it finds exactly one, the
+// account is correlated to it; where it finds several, the account stays uncorrelated. An account whose keys find none
+// becomes an identity of the profile on an authoritative source (profile is not zero), and stays uncorrelated
+// elsewhere.
 func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, cause Cause) (NewAccounts, error) {
 	const statement = `
 		WITH fresh AS MATERIALIZED (

@@ -9,12 +9,12 @@ import (
 
 // The states of an operation.
 const (
-	OperationOpen      = "OPEN"      // a job does it
-	OperationManual    = "MANUAL"    // people do it
-	OperationDone      = "DONE"      // it was done, or found to be done
+	OperationOpen      = "OPEN"      // a job carries it out
+	OperationManual    = "MANUAL"    // people carry it out
+	OperationDone      = "DONE"      // it was carried out, or was found to be done
 	OperationFailed    = "FAILED"    // it was given up
 	OperationRetried   = "RETRIED"   // it was given up, and another one took its place
-	OperationCancelled = "CANCELLED" // it was not wanted any more before it was tried
+	OperationCancelled = "CANCELLED" // it was no longer wanted before it was tried
 )
 
 // AccessGrant is an entitlement that an identity was given because something grants it.
@@ -23,7 +23,7 @@ type AccessGrant struct {
 	SourceID   ID
 	Attribute  string
 	Value      string
-	AccountID  ID // which got it
+	AccountID  ID // the account that got it
 }
 
 // GrantsOf returns what identities were given, by identity.
@@ -36,14 +36,14 @@ func (s *Store) GrantsOf(ctx context.Context, q Querier, identities []ID) ([]Acc
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[AccessGrant], identities)
 }
 
-// HasGrants reports whether anybody was given anything.
+// HasGrants reports whether any identity was given anything.
 func (s *Store) HasGrants(ctx context.Context, q Querier) (bool, error) {
 	var some bool
 	err := q.QueryRow(ctx, s.sql(`SELECT EXISTS (SELECT FROM muster.access_grants)`)).Scan(&some)
 	return some, mapError(err)
 }
 
-// AddGrants notes what identities are given.
+// AddGrants records what identities are given.
 func (s *Store) AddGrants(ctx context.Context, tx pgx.Tx, grants []AccessGrant, now time.Time) error {
 	if len(grants) == 0 {
 		return nil
@@ -59,7 +59,7 @@ func (s *Store) AddGrants(ctx context.Context, tx pgx.Tx, grants []AccessGrant, 
 	return mapError(err)
 }
 
-// DropGrants forgets what identities were given.
+// DropGrants removes the record of what identities were given.
 func (s *Store) DropGrants(ctx context.Context, tx pgx.Tx, grants []AccessGrant) error {
 	if len(grants) == 0 {
 		return nil
@@ -89,25 +89,26 @@ func grantColumns(grants []AccessGrant) grantLists {
 	return c
 }
 
-// Operation is something to be done, or done, on a source.
+// Operation is one change of one account on a source.
 type Operation struct {
 	ID             ID
-	BatchID        ID // zero for one that people do
+	BatchID        ID // the delivery; zero for an operation that people carry out
 	IdentityID     ID
 	SourceID       ID
 	AccountID      ID // zero for the creation of an account
 	NativeIdentity string
 	Kind           string
-	Attribute      string // what it is about, with Value: of those with the same account one alone is open
-	Value          string
-	Attributes     []byte // a JSON object
-	Reason         string
-	State          string
-	Attempts       int
-	Error          *string
-	Created        time.Time
-	Begun          *time.Time
-	Completed      *time.Time
+	// Attribute and Value are what it is about: only one operation is open for the same account, attribute and value.
+	Attribute  string
+	Value      string
+	Attributes []byte // a JSON object
+	Reason     string
+	State      string
+	Attempts   int
+	Error      *string
+	Created    time.Time
+	Begun      *time.Time
+	Completed  *time.Time
 }
 
 // operationColumns are the columns of an [Operation]. A new one has no attempts, no error, and has not begun.
@@ -157,7 +158,7 @@ func (s *Store) AddOperations(ctx context.Context, tx pgx.Tx, operations []Opera
 	return mapError(err)
 }
 
-// SettleOperations gives operations a state that they keep.
+// SettleOperations gives operations a final state.
 func (s *Store) SettleOperations(ctx context.Context, tx pgx.Tx, ids []ID, state string, now time.Time) error {
 	if len(ids) == 0 {
 		return nil
@@ -168,7 +169,7 @@ func (s *Store) SettleOperations(ctx context.Context, tx pgx.Tx, ids []ID, state
 	return mapError(err)
 }
 
-// AddBatch writes the batch of operations that a job does on one source.
+// AddBatch writes a delivery: the open operations for one source that one job carries out.
 func (s *Store) AddBatch(ctx context.Context, tx pgx.Tx, id, source ID, job int64, now time.Time) error {
 	const statement = `
 		INSERT INTO muster.provisioning_batches (id, source_id, job_id, created) VALUES ($1, $2, $3, $4)`
@@ -176,24 +177,25 @@ func (s *Store) AddBatch(ctx context.Context, tx pgx.Tx, id, source ID, job int6
 	return mapError(err)
 }
 
-// BatchJob returns the job that does a batch, zero where it has none. It returns [ErrNotFound] when the batch is done.
+// BatchJob returns the job that carries a delivery out, zero where it has none. It returns [ErrNotFound] when the
+// delivery is done.
 func (s *Store) BatchJob(ctx context.Context, q Querier, id ID) (job int64, err error) {
 	err = q.QueryRow(ctx, s.sql(`SELECT coalesce(job_id, 0) FROM muster.provisioning_batches WHERE id = $1`), id).Scan(
 		&job)
 	return job, mapError(err)
 }
 
-// SetBatchJob notes which job does a batch.
+// SetBatchJob records which job carries a delivery out.
 func (s *Store) SetBatchJob(ctx context.Context, tx pgx.Tx, id ID, job int64) error {
 	_, err := tx.Exec(ctx, s.sql(`UPDATE muster.provisioning_batches SET job_id = $2 WHERE id = $1`), id, job)
 	return mapError(err)
 }
 
-// leaseMost is longer than anybody takes a lease for: one that ends later was taken by a clock that was ahead.
+// leaseMost is longer than any lease: one that ends later was taken by a clock that was ahead.
 const leaseMost = `interval '1 hour'`
 
-// LeaseBatch gives a batch to the caller until a time, unless another one has it, and returns its source. It returns
-// [ErrNotFound] when the batch is done or has been given away.
+// LeaseBatch leases a delivery to the caller until a time, and returns its source. It returns [ErrNotFound] when the
+// delivery is done, or somebody else has leased it.
 func (s *Store) LeaseBatch(ctx context.Context, q Querier, id ID, now, until time.Time) (source ID, err error) {
 	const statement = `
 		UPDATE muster.provisioning_batches SET leased = $3
@@ -203,13 +205,13 @@ func (s *Store) LeaseBatch(ctx context.Context, q Querier, id ID, now, until tim
 	return source, mapError(err)
 }
 
-// ExtendLease gives a batch on to the one that has it.
+// ExtendLease extends the lease of a delivery. Only the one that has it may.
 func (s *Store) ExtendLease(ctx context.Context, q Querier, id ID, until time.Time) error {
 	_, err := q.Exec(ctx, s.sql(`UPDATE muster.provisioning_batches SET leased = $2 WHERE id = $1`), id, until)
 	return mapError(err)
 }
 
-// ReleaseBatch gives a batch back, and forgets it when nothing of it is open.
+// ReleaseBatch ends the lease of a delivery, and removes the delivery when none of its operations is open.
 func (s *Store) ReleaseBatch(ctx context.Context, q Querier, id ID) error {
 	const forget = `
 		DELETE FROM muster.provisioning_batches b
@@ -231,8 +233,8 @@ var batchOperations = selectOperations + `
 	                    AND e.id < o.id AND e.batch_id <> o.batch_id)
 	ORDER BY o.id`
 
-// BatchOperations returns the open operations of a batch, in their order. Those of an identity that wait for an earlier
-// one of another batch, on the same source, are left out; waiting says that there are some.
+// BatchOperations returns the open operations of a delivery, in their order. It leaves out those that wait for an
+// earlier operation of another delivery for the same identity and source; waiting says that there are some.
 func (s *Store) BatchOperations(ctx context.Context, q Querier, batch ID) (operations []Operation, waiting bool,
 	err error,
 ) {
@@ -245,8 +247,8 @@ func (s *Store) BatchOperations(ctx context.Context, q Querier, batch ID) (opera
 	return operations, open > len(operations), mapError(err)
 }
 
-// BeginOperation notes that an operation is tried, before it is: from then on it may have happened. It returns
-// [ErrNotFound] when it is not open any more.
+// BeginOperation records that an operation is tried. It comes before the attempt: from then on it may have happened. It
+// returns [ErrNotFound] when the operation is no longer open.
 func (s *Store) BeginOperation(ctx context.Context, q Querier, id ID, now time.Time) error {
 	const statement = `
 		UPDATE muster.provisioning_operations
@@ -256,20 +258,20 @@ func (s *Store) BeginOperation(ctx context.Context, q Querier, id ID, now time.T
 	return oneRow(tag, err)
 }
 
-// NoteOperationError notes why an operation did not succeed. It is tried again.
+// NoteOperationError records why an operation did not succeed. It is tried again.
 func (s *Store) NoteOperationError(ctx context.Context, q Querier, id ID, reason string) error {
 	_, err := q.Exec(ctx, s.sql(`UPDATE muster.provisioning_operations SET error = $2 WHERE id = $1`), id, reason)
 	return mapError(err)
 }
 
-// CountAttempt notes that operations were to be tried, and could not even be begun.
+// CountAttempt counts an attempt of operations that could not even begin.
 func (s *Store) CountAttempt(ctx context.Context, q Querier, ids []ID) error {
 	const statement = `UPDATE muster.provisioning_operations SET attempts = attempts + 1 WHERE id = ANY ($1)`
 	_, err := q.Exec(ctx, s.sql(statement), ids)
 	return mapError(err)
 }
 
-// FinishOperation notes how an operation came to its end.
+// FinishOperation records how an open operation ended.
 func (s *Store) FinishOperation(ctx context.Context, tx pgx.Tx, id ID, state string, reason *string, account ID,
 	native string, now time.Time,
 ) error {
@@ -282,13 +284,13 @@ func (s *Store) FinishOperation(ctx context.Context, tx pgx.Tx, id ID, state str
 	return mapError(err)
 }
 
-// OpenBatches returns the batches in which something is open, the oldest first.
+// OpenBatches returns the deliveries that are not done, the oldest first.
 func (s *Store) OpenBatches(ctx context.Context, q Querier) ([]ID, error) {
 	const statement = `SELECT id FROM muster.provisioning_batches ORDER BY created, id`
 	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID])
 }
 
-// BatchIsOpen reports whether a batch is not done.
+// BatchIsOpen reports whether a delivery is not done.
 func (s *Store) BatchIsOpen(ctx context.Context, q Querier, id ID) (bool, error) {
 	var open bool
 	err := q.QueryRow(ctx, s.sql(`SELECT EXISTS (SELECT FROM muster.provisioning_batches WHERE id = $1)`), id).Scan(
@@ -304,8 +306,9 @@ func (s *Store) CountOperations(ctx context.Context, q Querier, state string) (i
 	return count, mapError(err)
 }
 
-// StalledBatches returns the batches that were made before a time, that nobody has, and that have no job which waits
-// for its turn. It locks them.
+// StalledBatches locks the deliveries whose worker is gone, by ID and FOR UPDATE, until the transaction ends, skips
+// those that another transaction has locked, and returns them. They were made before a time, nobody has leased them,
+// and they have no job that waits.
 func (s *Store) StalledBatches(ctx context.Context, tx pgx.Tx, jobSchema string, now, before time.Time) ([]ID, error) {
 	const statement = `SELECT b.id FROM muster.provisioning_batches b WHERE ` + stalledBatch + `
 		ORDER BY b.id
@@ -313,7 +316,7 @@ func (s *Store) StalledBatches(ctx context.Context, tx pgx.Tx, jobSchema string,
 	return collect(ctx, tx, s.withJobs(statement, jobSchema), pgx.RowTo[ID], now, before)
 }
 
-// stalledBatch is the condition that b is such a batch. Its parameters are now and the time.
+// stalledBatch is the condition that b is such a delivery. Its parameters are now and the time.
 const stalledBatch = `b.created NOT BETWEEN $2 AND $1::timestamptz + ` + leaseMost + `
 	AND (b.leased IS NULL OR b.leased NOT BETWEEN $1 AND $1::timestamptz + ` + leaseMost + `)
 	AND NOT EXISTS (SELECT FROM {jobs}.river_job j WHERE j.id = b.job_id AND ` + jobWaits + `)`
@@ -349,11 +352,11 @@ func (s *Store) Operations(ctx context.Context, q Querier, filter OperationFilte
 		err = row.Scan(operationColumns.targets(&o.Operation, &o.IdentityName, &o.SourceName)...)
 		return o, err
 	}
-	return collect(ctx, q, s.sql(listOperations), scan, filter.IdentityID, filter.SourceID, nonNil(filter.States), limit,
-		offset)
+	return collect(ctx, q, s.sql(listOperations), scan, filter.IdentityID, filter.SourceID, nonNil(filter.States),
+		limit, offset)
 }
 
-// CancelOperationsOf cancels what is open for an identity and was not tried.
+// CancelOperationsOf cancels the operations of an identity that are open or were given up.
 func (s *Store) CancelOperationsOf(ctx context.Context, tx pgx.Tx, identity ID, now time.Time) error {
 	const statement = `
 		UPDATE muster.provisioning_operations SET state = 'CANCELLED', completed = $2

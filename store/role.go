@@ -17,7 +17,7 @@ type Role struct {
 	Modified time.Time
 }
 
-// PutRole writes a role, whether it is new or not.
+// PutRole writes a role, new or not.
 func (s *Store) PutRole(ctx context.Context, tx pgx.Tx, r Role) error {
 	const statement = `
 		INSERT INTO muster.roles (id, name, name_key, enabled, document, created, modified)
@@ -46,13 +46,13 @@ type RoleAssignment struct {
 	ID         ID
 	IdentityID ID
 	RoleID     ID
-	RoleName   string // read only
-	Source     string // ACCESS_REQUEST, ROLE_MEMBERSHIP, or what a host calls it
+	RoleName   string // only read
+	Source     string // ACCESS_REQUEST, ROLE_MEMBERSHIP, or a host's own
 	AssignerID ID
-	// AssignerName is read only, nil when the assigner is gone or none.
+	// AssignerName is only read, nil when there is no assigner or it is gone.
 	AssignerName *string
 	Comments     *string
-	Document     []byte // what else the published shape shows: dimensions and context
+	Document     []byte // the rest of the published shape: dimensions and context
 	AddedDate    time.Time
 	StartDate    *time.Time
 	RemoveDate   *time.Time
@@ -81,9 +81,8 @@ func (s *Store) AddRoleAssignment(ctx context.Context, tx pgx.Tx, a RoleAssignme
 	return mapError(err)
 }
 
-// PutRoleAssignment writes an assignment. Where the identity has the role from the same source of assignment already,
-// that one gets the assigner, the comments and the dates. It returns the ID of the one that is there now, and whether
-// it is new.
+// PutRoleAssignment writes an assignment. If the identity has the role from the same source of assignment already, that
+// assignment gets the assigner, the comments and the dates. It returns the ID of the assignment, and whether it is new.
 func (s *Store) PutRoleAssignment(ctx context.Context, tx pgx.Tx, a RoleAssignment) (id ID, fresh bool, err error) {
 	const statement = `
 		INSERT INTO muster.role_assignments AS old
@@ -99,7 +98,7 @@ func (s *Store) PutRoleAssignment(ctx context.Context, tx pgx.Tx, a RoleAssignme
 	return id, fresh, mapError(err)
 }
 
-// RoleAssignmentFilter narrows the assignments of an identity. Zero fields do not; of those given, all must hold.
+// RoleAssignmentFilter narrows the assignments of an identity. All fields that are not zero must hold.
 type RoleAssignmentFilter struct {
 	RoleID   ID
 	RoleName string // ignoring case
@@ -151,7 +150,7 @@ type HeldRole struct {
 	RemoveDate *time.Time
 }
 
-// AddMemberships assigns roles by their membership. The assignments must not be there.
+// AddMemberships assigns roles by their membership. The assignments must not exist yet.
 func (s *Store) AddMemberships(ctx context.Context, tx pgx.Tx, identities, roles []ID, now time.Time) error {
 	if len(identities) == 0 {
 		return nil

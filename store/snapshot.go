@@ -9,15 +9,15 @@ import (
 )
 
 // SnapshotReader takes the rows that identities are calculated from: first all accounts, then all assignments, then the
-// identities, each by identity. What it is given is overwritten by the next row, and the documents are valid during the
-// call alone. An error ends the reading and comes back as it is.
+// identities, each in the order of the identities. The next row overwrites what it is given, and documents are valid
+// only during the call. An error ends the reading and is returned as it is.
 type SnapshotReader struct {
 	Account    func(*Account) error
 	Assignment func(*HeldRole) error
 	Identity   func(*IdentityState) error
 }
 
-// The statements of a snapshot, without what says whose.
+// The statements of a snapshot, up to the condition on the identities.
 const (
 	snapshotAccounts = `
 		SELECT a.id, a.source_id, a.native_identity, a.name, a.identity_id, a.attributes, a.created
@@ -43,7 +43,7 @@ var (
 		ORDER BY i.id`
 )
 
-// ReadSnapshots reads what identities are calculated from. One round trip does.
+// ReadSnapshots reads what identities are calculated from, in one round trip.
 func (s *Store) ReadSnapshots(ctx context.Context, tx pgx.Tx, identities []ID, reader SnapshotReader) error {
 	const (
 		accounts    = snapshotAccounts + `= ANY ($1) ORDER BY a.identity_id`
@@ -55,11 +55,11 @@ func (s *Store) ReadSnapshots(ctx context.Context, tx pgx.Tx, identities []ID, r
 		answer{snapshotStates, func(rows pgx.Rows) error { return readStates(rows, reader.Identity) }})
 }
 
-// ReadSnapshotsBetween is [Store.ReadSnapshots] for all identities from one to another, both of them included. It also
-// fills [IdentityState.FoundManager] and [IdentityState.Requested].
+// ReadSnapshotsBetween is [Store.ReadSnapshots] for all identities from first to last, both included. It also fills
+// [IdentityState.FoundManager] and [IdentityState.Requested].
 //
-// Each statement reads one table by itself. Of how many there are between two IDs the planner knows so little that it
-// often takes them to be one, and would join the tables by nested loops.
+// Each statement reads one table by itself. The planner knows so little of how many rows are between two IDs that it
+// often expects one, and would join the tables by nested loops.
 func (s *Store) ReadSnapshotsBetween(ctx context.Context, tx pgx.Tx, first, last ID, reader SnapshotReader) error {
 	const (
 		accounts    = snapshotAccounts + `BETWEEN $1 AND $2 ORDER BY a.identity_id`
@@ -76,7 +76,7 @@ func (s *Store) ReadSnapshotsBetween(ctx context.Context, tx pgx.Tx, first, last
 		GROUP BY k.key
 		HAVING count(*) = 1`
 	)
-	dues, marked, found := map[ID]time.Time{}, map[ID]bool{}, map[string]ID{}
+	dues, requests, found := map[ID]time.Time{}, map[ID]bool{}, map[string]ID{}
 	return s.readSnapshots(ctx, tx, []any{first, last},
 		answer{accounts, func(rows pgx.Rows) error { return readAccounts(rows, reader.Account) }},
 		answer{assignments, func(rows pgx.Rows) error { return readAssignments(rows, reader.Assignment) }},
@@ -84,7 +84,7 @@ func (s *Store) ReadSnapshotsBetween(ctx context.Context, tx pgx.Tx, first, last
 		answer{requested, func(rows pgx.Rows) error {
 			var id ID
 			_, err := pgx.ForEachRow(rows, []any{&id}, func() error {
-				marked[id] = true
+				requests[id] = true
 				return nil
 			})
 			return err
@@ -95,13 +95,13 @@ func (s *Store) ReadSnapshotsBetween(ctx context.Context, tx pgx.Tx, first, last
 				if at, is := dues[i.ID]; is {
 					i.Due = &at
 				}
-				i.FoundManager, i.Requested = found[i.ManagerKey], marked[i.ID]
+				i.FoundManager, i.Requested = found[i.ManagerKey], requests[i.ID]
 				return reader.Identity(i)
 			})
 		}})
 }
 
-// answer is a statement and what reads its rows.
+// answer is a statement and the function that reads its rows.
 type answer struct {
 	statement string
 	read      func(pgx.Rows) error
@@ -175,7 +175,7 @@ func readStates(rows pgx.Rows, take func(*IdentityState) error) error {
 	return err
 }
 
-// timeOf returns a time of its own, nil for null.
+// timeOf returns a copy of a time, nil for null.
 func timeOf(t *pgtype.Timestamptz) *time.Time {
 	if !t.Valid {
 		return nil

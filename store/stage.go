@@ -13,57 +13,57 @@ import (
 
 // StagedAccount is an account as an aggregation read it.
 type StagedAccount struct {
-	// Line is where the source's data has it.
+	// Line is its line in the source's data.
 	Line           int64
 	NativeIdentity string
 	Name           string
 	// Attributes is a JSON object without NUL characters.
 	Attributes []byte
-	// Fingerprint changes when anything of the account does.
+	// Fingerprint changes when anything of the account changes.
 	Fingerprint ID
-	// CorrelationKeys are the keys by which the account finds its identity, the most telling first.
+	// CorrelationKeys are the keys by which the account finds its identity, in the order in which they count.
 	CorrelationKeys []string
 }
 
-// StageRows yields the accounts of an aggregation one by one: ok is false after the last. The account is valid until
-// the next one is asked for.
+// StageRows yields the accounts of an aggregation one by one: ok is false after the last. An account is valid until the
+// next call.
 type StageRows func() (account *StagedAccount, ok bool, err error)
 
-// The limits of a block of accounts, which is compared and staged at once: an aggregation holds three of them.
+// The limits of a block of accounts, which is compared and staged at once. An aggregation holds three blocks.
 const (
 	stageBlockRows  = 2048
 	stageBlockBytes = 4 << 20
 )
 
-// stageAnalyzeRows is from how many rows on the planner must know more of a stage than its size, which it knows without
-// its being analyzed. That costs the same for any more rows.
+// stageAnalyzeRows is the number of rows from which a stage is analyzed. Below it the planner needs to know the size
+// alone, which it knows without. Analyzing costs the same for any larger number.
 const stageAnalyzeRows = 50_000
 
-// stagedNatives are the native identities of all rows that were read. Of a row that is as the account was when it was
-// read, no more than that is kept.
+// stagedNatives are the native identities of all rows that were read. A row that is the same as its account is staged
+// without its values, in aggregation_seen.
 const stagedNatives = `(SELECT native_identity, line FROM pg_temp.aggregation_seen
 		          UNION ALL SELECT native_identity, line FROM pg_temp.aggregation_stage)`
 
 // Staged says how many rows a stage took.
 type Staged struct {
 	Rows int64
-	// Differing of them are new, or were not as their accounts were when they were read.
+	// Differing of them are new, or differed from their account when they were compared.
 	Differing int64
-	Known     int64 // of those that differ, the ones that there was an account of
+	Known     int64 // those of Differing that had an account
 }
 
-// Stage keeps the accounts that an aggregation reads beside those that the source is known to have, in tables that only
-// the transaction sees and that go with it. An account that is as it is known is noted only; what is kept of it was
-// not sent to the database. next is called by another goroutine, so that reading and comparing go on at the same time,
-// and not any more after Stage returned. The identifiers that authoritative accounts need for their identities are made
-// where authoritative is set.
+// Stage compares the accounts that an aggregation reads with those that the source has, and puts them into temporary
+// tables, which only the transaction sees and which end with it. Of an account that has not changed only the native
+// identity and the fingerprint are staged, and its attributes are not sent to the database. Another goroutine calls
+// next, so that reading and comparing go on at the same time; it has ended when Stage returns. With authoritative, IDs
+// are made for the identities that accounts may become.
 //
-// Comparing takes no locks, so an account that is noted may be another one at the end: [Store.DemandSeen] tells. Where
-// the data cannot be read again then, repeatable is false, and all accounts are staged with what is kept of them.
+// Comparing takes no locks, so an account that had not changed may have changed at the end: [Store.DemandSeen] tells.
+// Where the data cannot be read again then, repeatable is false, and all accounts are staged with all their values.
 func (s *Store) Stage(ctx context.Context, tx pgx.Tx, source ID, authoritative, repeatable bool, next StageRows) (
 	Staged, error,
 ) {
-	// Those of an aggregation before it in the transaction are dropped.
+	// An earlier aggregation in the same transaction may have left its tables.
 	const create = `
 		DROP TABLE IF EXISTS pg_temp.aggregation_seen, pg_temp.aggregation_stage;
 		CREATE TEMPORARY TABLE aggregation_seen (
@@ -86,7 +86,7 @@ func (s *Store) Stage(ctx context.Context, tx pgx.Tx, source ID, authoritative, 
 		return Staged{}, mapError(err)
 	}
 	stage := stage{s: s, tx: tx, source: source, ids: id.NewSource(), authoritative: authoritative}
-	// The order makes the planner look into the index, where a source without accounts has no statistics.
+	// The order makes the planner use the index: it has no statistics about a source without accounts.
 	const known = `
 		SELECT true FROM muster.accounts WHERE source_id = $1 ORDER BY source_id, native_identity LIMIT 1`
 	if repeatable {
@@ -103,7 +103,7 @@ func (s *Store) Stage(ctx context.Context, tx pgx.Tx, source ID, authoritative, 
 	return stage.count, mapError(err)
 }
 
-// stage takes blocks of accounts.
+// stage compares and stages blocks of accounts.
 type stage struct {
 	s             *Store
 	tx            pgx.Tx
@@ -113,15 +113,15 @@ type stage struct {
 	ids           *id.Source
 	count         Staged
 
-	// The arguments of a comparison, used again.
+	// The arguments of a comparison, whose memory is used again.
 	lines        []int64
 	natives      []string
 	fingerprints []ID
 	values       []any
 }
 
-// run stages the accounts by blocks, one of which is read while the one before it is compared. A reader that fails ends
-// no statement, since that would end the connection too.
+// run stages the accounts by blocks. One is read while the one before it is compared. When the reader fails, a
+// statement that runs goes on, since cancelling it would end the connection.
 func (g *stage) run(outer context.Context, next StageRows) error {
 	group, ctx := errgroup.WithContext(outer)
 	full, empty := make(chan *stageBlock), make(chan *stageBlock, 3)
@@ -141,7 +141,7 @@ func (g *stage) run(outer context.Context, next StageRows) error {
 				return err
 			}
 			block.reset()
-			empty <- block // never waits: there is room for all
+			empty <- block // never waits: the channel has room for all blocks
 		}
 		return nil
 	})
@@ -170,7 +170,7 @@ func readBlocks(ctx context.Context, next StageRows, full, empty chan *stageBloc
 	return nil
 }
 
-// stageBlock is a number of accounts that were read one after the other.
+// stageBlock holds accounts that were read one after the other.
 type stageBlock struct {
 	accounts  []StagedAccount
 	documents []byte
@@ -181,7 +181,7 @@ func (b *stageBlock) reset() {
 	clear(b.accounts)
 	b.accounts, b.documents, b.ends = b.accounts[:0], b.documents[:0], b.ends[:0]
 	if cap(b.documents) > 2*stageBlockBytes {
-		b.documents = nil // of one huge account
+		b.documents = nil // an account was huge
 	}
 }
 
@@ -200,7 +200,7 @@ func (b *stageBlock) fill(ctx context.Context, next StageRows) (bool, error) {
 		b.documents = append(b.documents, account.Attributes...)
 		b.ends = append(b.ends, len(b.documents))
 		kept := *account
-		// The texts may be parts of the whole row, of which most may not be kept.
+		// The texts may be parts of the whole row, which must not stay in memory.
 		kept.NativeIdentity, kept.Name = strings.Clone(account.NativeIdentity), strings.Clone(account.Name)
 		b.accounts = append(b.accounts, kept)
 	}
@@ -224,7 +224,7 @@ func (b *stageBlock) document(i int) []byte {
 	return b.documents[start:b.ends[i]]
 }
 
-// take stages those accounts of a block that are not known as they are.
+// take stages those accounts of a block that differ from what the source has, and records the others as seen.
 func (g *stage) take(ctx context.Context, block *stageBlock) error {
 	g.count.Rows += int64(len(block.accounts))
 	var differing []int
@@ -248,9 +248,9 @@ func (g *stage) take(ctx context.Context, block *stageBlock) error {
 	return mapError(err)
 }
 
-// compare notes the accounts of a block that are known as they are, and returns the places of the others.
+// compare records the accounts of a block that have not changed as seen, and returns the places of the others.
 func (g *stage) compare(ctx context.Context, block *stageBlock) ([]int, error) {
-	// The subquery is what keeps a block to as many look-ups as it has rows, however many accounts there are.
+	// The subquery makes as many look-ups as the block has rows, however many accounts there are.
 	const statement = `
 		WITH incoming AS MATERIALIZED (
 		    SELECT u.place, u.line, u.native_identity, u.fingerprint,
@@ -287,11 +287,11 @@ func (g *stage) compare(ctx context.Context, block *stageBlock) ([]int, error) {
 	return differing, mapError(err)
 }
 
-// row returns the values of an account of a block, valid until the next row is asked for.
+// row returns the values of an account of a block. They are valid until the next call.
 func (g *stage) row(block *stageBlock, i int) ([]any, error) {
 	a := &block.accounts[i]
-	// The identifiers are made here though only new accounts come to use them: PostgreSQL makes none of version 7
-	// before its version 18.
+	// The IDs are made here, though only new accounts use them: PostgreSQL makes no UUIDs of version 7 before its
+	// version 18.
 	account, err := g.ids.Next()
 	if err != nil {
 		return nil, err
@@ -307,15 +307,15 @@ func (g *stage) row(block *stageBlock, i int) ([]any, error) {
 	return g.values, nil
 }
 
-// Duplicate is a row whose native identity an earlier row has already.
+// Duplicate is a row with the native identity of an earlier row.
 type Duplicate struct {
 	NativeIdentity string
 	Line           int64
-	First          int64 // the line of the row that is kept
+	First          int64 // the line of the earlier row, which stays
 }
 
-// DropDuplicates removes from the stage every row but the first of a native identity and returns those it removed, in
-// the order of their lines.
+// DropDuplicates removes all rows of a native identity but the first from the stage, and returns the rows that it
+// removed in the order of their lines.
 func (s *Store) DropDuplicates(ctx context.Context, tx pgx.Tx) ([]Duplicate, error) {
 	const statement = `
 		WITH several AS (
@@ -339,8 +339,8 @@ func (s *Store) DropDuplicates(ctx context.Context, tx pgx.Tx) ([]Duplicate, err
 	return collect(ctx, tx, statement, pgx.RowToStructByPos[Duplicate])
 }
 
-// DemandSeen returns a [RetryableError] where an account that is noted to be as it is known is not any more: somebody
-// else changed or removed it since it was compared. It looks each of them up. It comes after [Store.LockSource].
+// DemandSeen returns a [RetryableError] where somebody else changed or removed an account that had not changed when it
+// was compared. It looks each of these accounts up. It comes after [Store.LockSource].
 func (s *Store) DemandSeen(ctx context.Context, tx pgx.Tx, source ID) error {
 	const statement = `
 		SELECT EXISTS (
