@@ -13,7 +13,8 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// Identity is an identity in the shape of the Identities API.
+// Identity is an identity in the shape of the Identities API: what hosts and clients see, whose names and forms are
+// published and so change apart from what the database and the calculation hold.
 type Identity struct {
 	ID              string             `json:"id"`
 	Name            string             `json:"name"`

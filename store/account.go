@@ -31,7 +31,7 @@ func (s *Store) AccountsOf(ctx context.Context, q Querier, identities []ID) ([]A
 		FROM muster.accounts a
 		WHERE a.identity_id = ANY ($1)
 		ORDER BY a.identity_id, a.id`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Account], identities)
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByName[Account], identities)
 }
 
 // AccountCounts says how many accounts a source has.
@@ -52,151 +52,84 @@ func (s *Store) CountAccounts(ctx context.Context, q Querier) ([]AccountCounts, 
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[AccountCounts])
 }
 
-// CorrelationInput is what the keys of an account are made of.
-type CorrelationInput struct {
-	AccountID      ID
-	NativeIdentity string
-	Name           string
-	Attributes     []byte
+// ProvisionedAccount is an account as an operation left it.
+type ProvisionedAccount struct {
+	ID              ID
+	SourceID        ID
+	IdentityID      ID
+	NativeIdentity  string
+	Name            string
+	Attributes      []byte
+	Fingerprint     ID
+	CorrelationKeys []string
 }
 
-// UncorrelatedAccounts returns a page of the uncorrelated accounts of a source, by ID, after a given one.
-func (s *Store) UncorrelatedAccounts(ctx context.Context, q Querier, source, after ID, limit int) ([]CorrelationInput,
-	error,
-) {
-	const statement = `
-		SELECT id, native_identity, name, attributes
-		FROM muster.accounts
-		WHERE source_id = $1 AND identity_id IS NULL AND ($2::uuid IS NULL OR id > $2)
-		ORDER BY id
-		LIMIT $3`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[CorrelationInput], source, after, limit)
+// LockAccount locks an account FOR UPDATE until the transaction ends and returns it, or [ErrNotFound].
+func (s *Store) LockAccount(ctx context.Context, tx pgx.Tx, id ID) (Account, error) {
+	return s.account(ctx, tx, `a.id = $1 FOR UPDATE`, id)
 }
 
-// SetCorrelationKeys replaces the keys of accounts; each element of keys is a JSON list of texts.
-func (s *Store) SetCorrelationKeys(ctx context.Context, tx pgx.Tx, accounts []ID, keys []string) error {
+// LockAccountNamed is [Store.LockAccount] by the source and the native identity.
+func (s *Store) LockAccountNamed(ctx context.Context, tx pgx.Tx, source ID, native string) (Account, error) {
+	return s.account(ctx, tx, `a.source_id = $1 AND a.native_identity = $2 FOR UPDATE`, source, native)
+}
+
+// FindAccount returns an account, or [ErrNotFound].
+func (s *Store) FindAccount(ctx context.Context, q Querier, id ID) (Account, error) {
+	return s.account(ctx, q, `a.id = $1`, id)
+}
+
+func (s *Store) account(ctx context.Context, q Querier, condition string, arguments ...any) (Account, error) {
+	found, err := collect(ctx, q, s.sql(`SELECT `+accountColumns+` FROM muster.accounts a WHERE `+condition),
+		pgx.RowToStructByName[Account], arguments...)
+	if err == nil && len(found) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Account{}, err
+	}
+	return found[0], nil
+}
+
+// UpdateAccount writes an account as an operation left it.
+func (s *Store) UpdateAccount(ctx context.Context, tx pgx.Tx, a *ProvisionedAccount, now time.Time) error {
 	const statement = `
-		UPDATE muster.accounts a
-		SET correlation_keys = v.keys
-		FROM (SELECT u.id, ARRAY(SELECT jsonb_array_elements_text(u.keys::jsonb)) AS keys
-		      FROM unnest($1::uuid[], $2::text[]) u (id, keys)) v
-		WHERE a.id = v.id AND a.correlation_keys IS DISTINCT FROM v.keys`
-	_, err := tx.Exec(ctx, s.sql(statement), accounts, keys)
+		UPDATE muster.accounts
+		SET native_identity = $2, name = $3, attributes = $4, fingerprint = $5, correlation_keys = $6, modified = $7,
+		    identity_id = coalesce($8::uuid, identity_id)
+		WHERE id = $1`
+	_, err := tx.Exec(ctx, s.sql(statement), a.ID, a.NativeIdentity, a.Name, a.Attributes, a.Fingerprint,
+		nonNil(a.CorrelationKeys), now, a.IdentityID)
 	return mapError(err)
 }
 
-// Aggregation is what is known of the aggregation of a source by its connector.
-type Aggregation struct {
-	SourceID ID
-	Schedule *string // that Next belongs to
-	Next     *time.Time
-	Last     *time.Time // that succeeded
-	Failed   *time.Time // that failed, if it was the last
-	Error    *string
-	Result   []byte
-}
-
-// Aggregations returns what is known of the aggregation of the sources.
-func (s *Store) Aggregations(ctx context.Context, q Querier) ([]Aggregation, error) {
+// AddProvisionedAccount writes an account that was created on its source. It belongs to the identity that it was
+// created for, whatever a correlation would find, and to nobody where that is zero.
+func (s *Store) AddProvisionedAccount(ctx context.Context, tx pgx.Tx, a *ProvisionedAccount, now time.Time) error {
 	const statement = `
-		SELECT source_id, schedule, next, last, failed, error, result
-		FROM muster.source_aggregations
-		ORDER BY source_id`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Aggregation])
-}
-
-// SourceCursor returns the cursor from which on the changes of a source can be read, "" when there is none.
-func (s *Store) SourceCursor(ctx context.Context, q Querier, source ID) (string, error) {
-	const statement = `
-		SELECT coalesce((SELECT cursor FROM muster.source_aggregations WHERE source_id = $1), '')`
-	var cursor string
-	err := q.QueryRow(ctx, s.sql(statement), source).Scan(&cursor)
-	return cursor, mapError(err)
-}
-
-// NoteAggregation notes that a source was aggregated, and from where on its changes can be read.
-func (s *Store) NoteAggregation(ctx context.Context, tx pgx.Tx, source ID, cursor *string, now time.Time) error {
-	const statement = `
-		INSERT INTO muster.source_aggregations (source_id, cursor, last) VALUES ($1, $2, $3)
-		ON CONFLICT ON CONSTRAINT source_aggregations_pkey
-		DO UPDATE SET cursor = excluded.cursor, last = excluded.last, failed = NULL, error = NULL`
-	_, err := tx.Exec(ctx, s.sql(statement), source, cursor, now)
+		INSERT INTO muster.accounts
+		       (id, source_id, native_identity, name, identity_id, manually_correlated, correlation_keys, attributes,
+		       fingerprint, created, modified)
+		VALUES ($1, $2, $3, $4, $5, $5::uuid IS NOT NULL, $6, $7, $8, $9, $9)`
+	_, err := tx.Exec(ctx, s.sql(statement), a.ID, a.SourceID, a.NativeIdentity, a.Name, a.IdentityID,
+		nonNil(a.CorrelationKeys), a.Attributes, a.Fingerprint, now)
 	return mapError(err)
 }
 
-// NoteAggregationError notes why a source could not be aggregated.
-func (s *Store) NoteAggregationError(ctx context.Context, q Querier, source ID, reason string, now time.Time) error {
-	const statement = `UPDATE muster.source_aggregations SET failed = $3, error = $2 WHERE source_id = $1`
-	_, err := q.Exec(ctx, s.sql(statement), source, reason, now)
+// DeleteAccount removes an account that is gone from its source.
+func (s *Store) DeleteAccount(ctx context.Context, tx pgx.Tx, id ID) error {
+	_, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.accounts WHERE id = $1`), id)
 	return mapError(err)
 }
 
-// NoteAggregationResult notes what an aggregation did: a JSON object.
-func (s *Store) NoteAggregationResult(ctx context.Context, q Querier, source ID, result []byte) error {
-	const statement = `UPDATE muster.source_aggregations SET result = $2 WHERE source_id = $1`
-	_, err := q.Exec(ctx, s.sql(statement), source, result)
-	return mapError(err)
-}
-
-// TakeAggregation reports whether the time of a source's schedule has come, and then sets the next one: of several
-// callers one is told so. A schedule that is new begins with its next time, and so does one whose next time is after
-// latest: it was set by a clock that was ahead.
-func (s *Store) TakeAggregation(ctx context.Context, tx pgx.Tx, source ID, schedule string, now, next,
-	latest time.Time,
-) (bool, error) {
+// NameTaken reports whether a name is the native identity of an account of a source, or an attribute of an account that
+// an open operation creates there.
+func (s *Store) NameTaken(ctx context.Context, q Querier, source ID, name string) (bool, error) {
 	const statement = `
-		WITH old AS (
-		    SELECT next FROM muster.source_aggregations
-		    WHERE source_id = $1 AND schedule = $2
-		    FOR UPDATE
-		), written AS (
-		    INSERT INTO muster.source_aggregations AS a (source_id, schedule, next) VALUES ($1, $2, $4)
-		    ON CONFLICT ON CONSTRAINT source_aggregations_pkey
-		    DO UPDATE SET schedule = excluded.schedule, next = excluded.next
-		    WHERE a.schedule IS DISTINCT FROM excluded.schedule OR a.next <= $3 OR a.next > $5
-		)
-		SELECT EXISTS (SELECT FROM old WHERE next <= $3)`
-	var due bool
-	err := tx.QueryRow(ctx, s.sql(statement), source, schedule, now, next, latest).Scan(&due)
-	return due, mapError(err)
-}
-
-// RunningJob is a job that the queue has given to a worker.
-type RunningJob struct {
-	ID          int64
-	Source      string // of its arguments
-	Attempt     int
-	MaxAttempts int
-}
-
-// RunningAggregations returns the jobs of a kind that were given to a worker longer ago than a time, by the server's
-// clock: the queue's times are its.
-func (s *Store) RunningAggregations(ctx context.Context, q Querier, jobSchema, kind string, longer time.Duration) (
-	[]RunningJob, error,
-) {
-	statement := `
-		SELECT id, args ->> 'source', attempt, max_attempts
-		FROM ` + jobSchema + `.river_job
-		WHERE state = 'running' AND kind = $1 AND attempted_at < now() - $2::interval
-		ORDER BY id`
-	return collect(ctx, q, statement, pgx.RowToStructByPos[RunningJob], kind, longer)
-}
-
-// ReturnJob takes a job from a worker that is gone: another one gets it at once, or nobody does any more where it was
-// tried often enough. It is what the queue itself does when the job's time is over, and does nothing where the worker
-// has ended it meanwhile.
-func (s *Store) ReturnJob(ctx context.Context, tx pgx.Tx, jobSchema string, job *RunningJob) (returned bool,
-	err error,
-) {
-	statement := `
-		UPDATE ` + jobSchema + `.river_job
-		SET state = CASE WHEN attempt < max_attempts THEN 'available' ELSE 'discarded' END::` + jobSchema + `.` +
-		`river_job_state,
-		    finalized_at = CASE WHEN attempt < max_attempts THEN NULL ELSE now() END,
-		    scheduled_at = now(),
-		    errors = array_append(errors, jsonb_build_object('at', now(), 'attempt', attempt,
-		                                                     'error', 'the worker is gone', 'trace', ''))
-		WHERE id = $1 AND attempt = $2 AND state = 'running'`
-	tag, err := tx.Exec(ctx, statement, job.ID, job.Attempt)
-	return tag.RowsAffected() > 0, mapError(err)
+		SELECT EXISTS (SELECT FROM muster.accounts WHERE source_id = $1 AND native_identity = $2)
+		    OR EXISTS (SELECT FROM muster.provisioning_operations o, jsonb_each_text(o.attributes) v
+		               WHERE o.source_id = $1 AND o.kind = 'CREATE' AND o.state IN ('OPEN', 'MANUAL') AND v.value = $2)`
+	var taken bool
+	err := q.QueryRow(ctx, s.sql(statement), source, name).Scan(&taken)
+	return taken, mapError(err)
 }

@@ -7,8 +7,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ConfigurationVersion returns the version of the tenant's configuration and keeps it from changing until the
-// transaction ends. Readers do not wait for each other.
+// ConfigurationVersion locks the row of the configuration FOR SHARE until the transaction ends, so that it does not
+// change, and returns its version. Readers do not wait for each other. See "Lock order" in the documentation of the
+// package.
 func (s *Store) ConfigurationVersion(ctx context.Context, tx pgx.Tx) (int64, error) {
 	const statement = `SELECT version FROM muster.configuration FOR SHARE`
 	var version int64
@@ -16,15 +17,15 @@ func (s *Store) ConfigurationVersion(ctx context.Context, tx pgx.Tx) (int64, err
 	return version, mapError(err)
 }
 
-// LatestVersion returns the version of the tenant's configuration without keeping it from changing.
+// LatestVersion returns the version of the tenant's configuration. It locks nothing.
 func (s *Store) LatestVersion(ctx context.Context, q Querier) (int64, error) {
 	var version int64
 	err := q.QueryRow(ctx, s.sql(`SELECT version FROM muster.configuration`)).Scan(&version)
 	return version, mapError(err)
 }
 
-// LockConfiguration lets the transaction, and no other, change the configuration, waits for the runs that work with
-// it, and returns its version.
+// LockConfiguration locks the row of the configuration FOR UPDATE until the transaction ends, so that no other
+// transaction changes it, and returns its version. It waits for everyone who works with the configuration.
 func (s *Store) LockConfiguration(ctx context.Context, tx pgx.Tx) (int64, error) {
 	const statement = `SELECT version FROM muster.configuration FOR UPDATE`
 	var version int64
@@ -32,8 +33,8 @@ func (s *Store) LockConfiguration(ctx context.Context, tx pgx.Tx) (int64, error)
 	return version, mapError(err)
 }
 
-// AdvanceConfiguration gives the configuration its next version, one that no other configuration ever had: not even
-// one that was rolled back.
+// AdvanceConfiguration gives the configuration, which must be locked, its next version. No other configuration ever had
+// it, not even one that was rolled back.
 func (s *Store) AdvanceConfiguration(ctx context.Context, tx pgx.Tx) (int64, error) {
 	const statement = `
 		UPDATE muster.configuration
@@ -48,14 +49,14 @@ func (s *Store) AdvanceConfiguration(ctx context.Context, tx pgx.Tx) (int64, err
 type Configuration struct {
 	Version            int64
 	AccessProfiles     []Object            // by name
-	Entitlements       []Entitlement       // those that are known, by source, attribute and value
+	Entitlements       []Entitlement       // by source, attribute and value
 	IdentityAttributes []IdentityAttribute // by name
 	LifecycleStates    []LifecycleState    // by profile and technical name
 	Profiles           []Profile           // by priority, then age
 	Roles              []Role              // by name
 	Sources            []Object            // by name
 	Transforms         []Object            // by name
-	// Granted says that somebody was given something, so that there may be something to take away.
+	// Granted says that an identity was given something, so that there may be something to take away.
 	Granted bool
 }
 
@@ -94,8 +95,7 @@ type LifecycleState struct {
 	Modified      time.Time
 }
 
-// LoadConfiguration reads the whole configuration. Called in a transaction that holds one of the locks above, it is
-// consistent.
+// LoadConfiguration reads the whole configuration. It is consistent in a transaction that has locked the configuration.
 func (s *Store) LoadConfiguration(ctx context.Context, q Querier) (Configuration, error) {
 	var c Configuration
 	if err := q.QueryRow(ctx, s.sql(`SELECT version FROM muster.configuration`)).Scan(&c.Version); err != nil {
@@ -107,11 +107,11 @@ func (s *Store) LoadConfiguration(ctx context.Context, q Querier) (Configuration
 		FROM muster.identity_attributes
 		ORDER BY name`
 	if c.IdentityAttributes, err = collect(ctx, q, s.sql(attributes),
-		pgx.RowToStructByPos[IdentityAttribute]); err != nil {
+		pgx.RowToStructByName[IdentityAttribute]); err != nil {
 		return c, err
 	}
 	const accessProfiles = `SELECT id, name, document, created, modified FROM muster.access_profiles ORDER BY name`
-	if c.AccessProfiles, err = collect(ctx, q, s.sql(accessProfiles), pgx.RowToStructByPos[Object]); err != nil {
+	if c.AccessProfiles, err = collect(ctx, q, s.sql(accessProfiles), pgx.RowToStructByName[Object]); err != nil {
 		return c, err
 	}
 	const entitlements = `
@@ -125,32 +125,32 @@ func (s *Store) LoadConfiguration(ctx context.Context, q Querier) (Configuration
 		return c, err
 	}
 	const sources = `SELECT id, name, document, created, modified FROM muster.sources ORDER BY name`
-	if c.Sources, err = collect(ctx, q, s.sql(sources), pgx.RowToStructByPos[Object]); err != nil {
+	if c.Sources, err = collect(ctx, q, s.sql(sources), pgx.RowToStructByName[Object]); err != nil {
 		return c, err
 	}
 	const transforms = `SELECT id, name, document, created, modified FROM muster.transforms ORDER BY name`
-	if c.Transforms, err = collect(ctx, q, s.sql(transforms), pgx.RowToStructByPos[Object]); err != nil {
+	if c.Transforms, err = collect(ctx, q, s.sql(transforms), pgx.RowToStructByName[Object]); err != nil {
 		return c, err
 	}
 	const profiles = `
 		SELECT id, name, document, created, modified, priority, authoritative_source_id
 		FROM muster.identity_profiles
 		ORDER BY priority, created, id`
-	if c.Profiles, err = collect(ctx, q, s.sql(profiles), pgx.RowToStructByPos[Profile]); err != nil {
+	if c.Profiles, err = collect(ctx, q, s.sql(profiles), pgx.RowToStructByName[Profile]); err != nil {
 		return c, err
 	}
 	const states = `
 		SELECT id, profile_id, technical_name, document, created, modified
 		FROM muster.lifecycle_states
 		ORDER BY profile_id, technical_name`
-	if c.LifecycleStates, err = collect(ctx, q, s.sql(states), pgx.RowToStructByPos[LifecycleState]); err != nil {
+	if c.LifecycleStates, err = collect(ctx, q, s.sql(states), pgx.RowToStructByName[LifecycleState]); err != nil {
 		return c, err
 	}
 	c.Roles, err = s.Roles(ctx, q)
 	return c, err
 }
 
-// PutIdentityAttribute writes a definition, whether it is new or not.
+// PutIdentityAttribute writes a definition, new or not.
 func (s *Store) PutIdentityAttribute(ctx context.Context, tx pgx.Tx, a IdentityAttribute) error {
 	const statement = `
 		INSERT INTO muster.identity_attributes (name, searchable, document, created, modified)
@@ -161,22 +161,22 @@ func (s *Store) PutIdentityAttribute(ctx context.Context, tx pgx.Tx, a IdentityA
 	return mapError(err)
 }
 
-// PutAccessProfile writes an access profile, whether it is new or not.
+// PutAccessProfile writes an access profile, new or not.
 func (s *Store) PutAccessProfile(ctx context.Context, tx pgx.Tx, o Object) error {
 	return s.putObject(ctx, tx, "access_profiles", o)
 }
 
-// PutTransform writes a saved transform, whether it is new or not.
+// PutTransform writes a saved transform, new or not.
 func (s *Store) PutTransform(ctx context.Context, tx pgx.Tx, o Object) error {
 	return s.putObject(ctx, tx, "transforms", o)
 }
 
-// PutSource writes a source, whether it is new or not.
+// PutSource writes a source, new or not.
 func (s *Store) PutSource(ctx context.Context, tx pgx.Tx, o Object) error {
 	return s.putObject(ctx, tx, "sources", o)
 }
 
-// putObject writes an object into the table of its kind, which has no columns but those of every object.
+// putObject writes an object into the table of its kind, which has only the columns of every object.
 func (s *Store) putObject(ctx context.Context, tx pgx.Tx, table string, o Object) error {
 	statement := `
 		INSERT INTO muster.` + table + ` (id, name, name_key, document, created, modified)
@@ -188,7 +188,7 @@ func (s *Store) putObject(ctx context.Context, tx pgx.Tx, table string, o Object
 	return mapError(err)
 }
 
-// PutProfile writes an identity profile, whether it is new or not.
+// PutProfile writes an identity profile, new or not.
 func (s *Store) PutProfile(ctx context.Context, tx pgx.Tx, p Profile) error {
 	const statement = `
 		INSERT INTO muster.identity_profiles
@@ -203,7 +203,7 @@ func (s *Store) PutProfile(ctx context.Context, tx pgx.Tx, p Profile) error {
 	return mapError(err)
 }
 
-// PutLifecycleState writes a lifecycle state, whether it is new or not.
+// PutLifecycleState writes a lifecycle state, new or not.
 func (s *Store) PutLifecycleState(ctx context.Context, tx pgx.Tx, l LifecycleState) error {
 	const statement = `
 		INSERT INTO muster.lifecycle_states (id, profile_id, technical_name, document, created, modified)

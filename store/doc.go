@@ -1,4 +1,4 @@
-// Package store is what Muster keeps: the rows of a tenant and all SQL over them, one file per noun.
+// Package store holds the rows of a tenant and all SQL over them, one file per noun.
 //
 // A [Store] knows the tenant's schema and nothing else; it holds no connection. Every method takes the pool or the
 // transaction to work on, so that a caller decides what commits together:
@@ -7,8 +7,49 @@
 //	identity, err := s.IdentityByID(ctx, pool, id)
 //
 //	tx, err := pool.Begin(ctx)
-//	ids, err := s.LockIdentities(ctx, tx, ids)   // locks are taken in one order everywhere, see docs/architecture.md
+//	ids, err := s.LockIdentities(ctx, tx, ids)
 //
-// Errors of the database become a [NotFoundError], a [ConflictError] or an [UnavailableError] where they mean one.
-// A Store is safe for concurrent use.
+// Errors of the database become [ErrNotFound], a [ConflictError], a [TextError], a [TimeoutError], a [RetryableError]
+// or an [UnavailableError] where they mean one. A Store is safe for concurrent use.
+//
+// # Lock order
+//
+// All transactions take their locks in this order, so that they wait for each other and never deadlock. Every lock is
+// held until the transaction ends; the advisory ones are in lock.go.
+//
+//  1. The configuration, one row: FOR SHARE by everything that works with it ([Store.ConfigurationVersion]), FOR
+//     UPDATE by a change ([Store.LockConfiguration]).
+//  2. The deletion lock, advisory: shared by an aggregation that has read its data ([Store.KeepIdentities]), alone
+//     by the deletion of an identity ([Store.BeginDeletion]), since each needs rows that the other has.
+//  3. The correlation lock, advisory: shared by a batch, by a deletion, and by the doctor where it writes keys
+//     ([Store.ShareCorrelation]).
+//  4. Identities by ID: FOR NO KEY UPDATE ([Store.LockIdentities]) or FOR KEY SHARE ([Store.ExistingIdentities]),
+//     and with them their role assignments.
+//  5. The key lock, advisory, alone: by a batch that changes keys or looks for managers under new ones, by a
+//     deletion, and by the doctor where it writes keys ([Store.LockKeys]).
+//  6. The lock of the source, advisory, alone: by an aggregation ([Store.LockSource]).
+//  7. Accounts by ID, FOR UPDATE: by an aggregation that changes or removes them, by an operation that is recorded
+//     ([Store.LockAccount]), by an erasure ([Store.Subject]), and by the doctor ([Store.LockKeyedAccounts]).
+//  8. All other rows, such as operations (an erasure locks those of its identity by ID), messages, tokens, and the
+//     rows of refresh_state by identity.
+//  9. The correlation lock again, now alone: by a transaction that changed accounts or their keys and does not share
+//     it ([Store.CorrelateSource]); then the uncorrelated accounts of the source by ID, FOR UPDATE, and the
+//     identities that they find by ID, FOR KEY SHARE. Nobody who shares the correlation lock waits for these
+//     accounts: [Store.CorrelateKeys] skips those that are locked.
+//  10. Tasks by ID ([Store.AdvanceTasks], [Store.LockTask], [Store.EraseTasks]), and then the one row of
+//     refresh_watermark.
+//
+// Three kinds of locks stand outside the order:
+//
+//   - Rows that are claimed with SKIP LOCKED, so that no claim waits: refresh requests, parts of tasks, the next
+//     message, and tasks and deliveries that have stalled. A batch claims its requests or its part before anything else. When a
+//     task ends, a transaction of its own waits for the requests, parts and messages that are claimed.
+//   - The reading lock of a source, advisory, for which nobody waits: everyone who reads the source by its connector
+//     shares it ([Store.BeginReading]), and [Store.IsRead] only tries to take it alone.
+//   - The row of source_aggregations whose schedule is due ([Store.TakeAggregation]): its transaction waits for
+//     nothing else.
+//
+// A key share does not conflict with FOR NO KEY UPDATE, so an aggregation that writes the identities of accounts never
+// waits for a batch. A transaction that loses all the same fails with a [RetryableError] and can be run again from its
+// start.
 package store

@@ -9,28 +9,28 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ExamplesMax is how many of the rows that contradict an invariant are named.
+// ExamplesMax is how many of the rows that contradict an invariant are named at most.
 const ExamplesMax = 10
 
-// Finding is what an examination found: how many rows, and the IDs of some.
+// Finding is the result of an examination: how many rows, and the IDs of some.
 type Finding struct {
 	Count    int64
 	Examples []string // at most [ExamplesMax], in their order
 }
 
-// Found returns the finding of a list that is complete.
+// Found returns the finding of a complete list.
 func Found(examples []string) Finding {
 	return Finding{int64(len(examples)), examples[:min(len(examples), ExamplesMax)]}
 }
 
-// Examination is what the statements that look for contradictions are told.
+// Examination is what the statements that look for contradictions need to know.
 type Examination struct {
 	JobSchema string
 	Now       time.Time
-	Stalled   time.Time // what did nothing since then is stuck
+	Stalled   time.Time // what has done nothing since then is stuck
 }
 
-// Reference is a column that names a row of another table. Remedy is what mends a name of nothing.
+// Reference is a column that names a row of another table. Remedy mends a row that names a missing one.
 type Reference struct {
 	Table, Column, Target string
 	example               string
@@ -40,7 +40,8 @@ type Reference struct {
 // Remedy says how a row that contradicts an invariant is mended.
 type Remedy int
 
-// The remedies: none by the machine; the row goes, as it would have with what it names; the column becomes null.
+// The remedies: nothing, since a person must decide; the row is removed, as it would have been with the row that it
+// names; the column becomes null.
 const (
 	RemedyNone Remedy = iota
 	RemedyDrop
@@ -74,18 +75,18 @@ var References = []Reference{
 	{"task_parts", "task_id", "tasks", "task_id", RemedyDrop},
 }
 
-// missing is the condition on a row r that names nothing.
+// missing returns the condition that a row r names a missing one.
 func (r *Reference) missing() string {
 	return `r.` + r.Column + ` IS NOT NULL AND NOT EXISTS (SELECT FROM muster.` + r.Target + ` t WHERE t.id = r.` +
 		r.Column + `)`
 }
 
-// FindMissing returns the rows that name nothing.
+// FindMissing returns the rows that name a missing one.
 func (s *Store) FindMissing(ctx context.Context, q Querier, r *Reference, e *Examination) (Finding, error) {
 	return s.find(ctx, q, `SELECT `+idSQL("r."+r.example)+` FROM muster.`+r.Table+` r WHERE `+r.missing(), e)
 }
 
-// MendMissing applies the remedy of a reference to the rows that name nothing, and returns how many those were.
+// MendMissing applies the remedy of a reference to the rows that name a missing one, and returns how many those were.
 func (s *Store) MendMissing(ctx context.Context, tx pgx.Tx, r *Reference) (int, error) {
 	statement := `DELETE FROM muster.` + r.Table + ` r WHERE ` + r.missing()
 	if r.Remedy == RemedyClear {
@@ -95,14 +96,14 @@ func (s *Store) MendMissing(ctx context.Context, tx pgx.Tx, r *Reference) (int, 
 	return int(tag.RowsAffected()), mapError(err)
 }
 
-// Uniqueness says which rows of a table are there once.
+// Uniqueness says which columns are unique in a table.
 type Uniqueness struct{ Table, columns, where string }
 
-// openOperation is what is open once: the operation about one account, attribute and value.
+// openOperation is what is unique among open operations: the account, the attribute and the value.
 const openOperation = `identity_id, source_id, coalesce(account_id, '00000000-0000-0000-0000-000000000000'), attribute,
 		    value`
 
-// Uniquenesses are those that a unique index keeps too.
+// Uniquenesses are the same as those of the unique indexes.
 var Uniquenesses = []Uniqueness{
 	{"access_profiles", "name_key", ""},
 	{"accounts", "source_id, native_identity", ""},
@@ -116,8 +117,8 @@ var Uniquenesses = []Uniqueness{
 	{"transforms", "name_key", ""},
 }
 
-// twice is a query for the rows of which there is another one. An operation that was begun comes first, so that it is
-// the one that stays.
+// twice returns a query for the rows that exist a second time. An operation that has begun counts as the first, so that
+// it stays.
 func (u *Uniqueness) twice() string {
 	order := "id"
 	if u.Table == "provisioning_operations" {
@@ -129,12 +130,12 @@ func (u *Uniqueness) twice() string {
 		WHERE nth > 1`
 }
 
-// FindTwice returns the rows that are there a second time.
+// FindTwice returns the rows that exist a second time.
 func (s *Store) FindTwice(ctx context.Context, q Querier, u *Uniqueness, e *Examination) (Finding, error) {
 	return s.find(ctx, q, `SELECT `+idSQL("id")+` FROM (`+u.twice()+`) again`, e)
 }
 
-// CancelOperationsTwice cancels the operations that are open a second time, unless they were begun.
+// CancelOperationsTwice cancels the operations that are open a second time, unless they have begun.
 func (s *Store) CancelOperationsTwice(ctx context.Context, tx pgx.Tx, now time.Time) (int, error) {
 	for i := range Uniquenesses {
 		if u := &Uniquenesses[i]; u.Table == "provisioning_operations" {
@@ -147,8 +148,8 @@ func (s *Store) CancelOperationsTwice(ctx context.Context, tx pgx.Tx, now time.T
 	return 0, nil
 }
 
-// DropMembershipsTwice removes the assignments by membership that are there a second time. Those of others stay,
-// because each may have dates and comments of its own.
+// DropMembershipsTwice removes the assignments by membership that exist a second time. Other assignments stay, because
+// each may have its own dates and comments.
 func (s *Store) DropMembershipsTwice(ctx context.Context, tx pgx.Tx) (int, error) {
 	for i := range Uniquenesses {
 		if u := &Uniquenesses[i]; u.Table == "role_assignments" {
@@ -161,7 +162,7 @@ func (s *Store) DropMembershipsTwice(ctx context.Context, tx pgx.Tx) (int, error
 	return 0, nil
 }
 
-// Rule is a condition that every row of a table fulfils; a check constraint of this name demands it too.
+// Rule is a condition on every row of a table. A check constraint of this name demands it too.
 type Rule struct{ Constraint, table, id, condition string }
 
 // Rules are the check constraints.
@@ -187,18 +188,18 @@ var Rules = []Rule{
 		`completion_status IN ('SUCCESS', 'WARNING', 'ERROR', 'TERMINATED', 'TEMPERROR')`},
 }
 
-// FindUnruly returns the rows that do not fulfil a rule. As with a constraint, what is unknown does.
+// FindUnruly returns the rows that break a rule. As with a constraint, a condition that is unknown breaks none.
 func (s *Store) FindUnruly(ctx context.Context, q Querier, r *Rule, e *Examination) (Finding, error) {
 	return s.find(ctx, q, `SELECT `+idSQL(r.id)+` FROM muster.`+r.table+` WHERE NOT (`+r.condition+`)`, e)
 }
 
-// ClearOwnManagers takes from identities that are their own manager their manager.
+// ClearOwnManagers removes the manager of identities that are their own manager.
 func (s *Store) ClearOwnManagers(ctx context.Context, tx pgx.Tx) (int, error) {
 	tag, err := tx.Exec(ctx, s.sql(`UPDATE muster.identities SET manager_id = NULL WHERE manager_id = id`))
 	return int(tag.RowsAffected()), mapError(err)
 }
 
-// Invariant names something that no constraint can say, and that holds of the rows all the same.
+// Invariant names a property of the rows that no constraint can demand.
 type Invariant string
 
 // The invariants. The comment of each statement says why it holds.
@@ -226,28 +227,28 @@ const (
 	InvariantTaskPart         Invariant = "task-part"
 )
 
-// settledSQL is the condition on an identity i that nothing of it waits to be calculated, so that what is kept of it
-// agrees with what it is calculated from. A task that is cancelled makes its identities due at the next slot.
+// settledSQL is the condition that no processing of an identity i is outstanding, so that what is stored of it agrees
+// with what it is calculated from. A task that is cancelled makes its identities due at the next slot.
 const settledSQL = `
 	    i.processing_state IS DISTINCT FROM 'ERROR'
 	AND NOT EXISTS (SELECT FROM muster.refresh_requests w WHERE w.identity_id = i.id)
 	AND NOT EXISTS (SELECT FROM muster.refresh_state w
 	                WHERE w.identity_id = i.id AND w.due <= (SELECT now FROM given) + interval '1 day')`
 
-// waitingJob is the states of a job that will have its turn.
+// waitingJob are the states of a job that will run.
 const waitingJob = `('available', 'pending', 'retryable', 'scheduled')`
 
-// invariants are the statements that find what contradicts an invariant, by its ID. Each may read given: now, and since
-// when what did nothing is stuck.
+// invariants are the statements that find the IDs of the rows that contradict an invariant. Each may read given: now,
+// and the time since which what did nothing is stuck.
 var invariants = map[Invariant]string{
-	// A batch of operations has a worker, whose lease holds, or a job that waits for its turn.
+	// A delivery has a worker, whose lease holds, or a job that waits.
 	InvariantBatchJob: `
 		SELECT ` + idSQL("b.id") + `
 		FROM muster.provisioning_batches b, given
 		WHERE b.created NOT BETWEEN given.stalled AND given.now + ` + leaseMost + `
 		  AND (b.leased IS NULL OR b.leased NOT BETWEEN given.now AND given.now + ` + leaseMost + `)
 		  AND NOT EXISTS (SELECT FROM muster_jobs.river_job j WHERE j.id = b.job_id AND j.state IN ` + waitingJob + `)`,
-	// A worker that ends gives its batch back.
+	// A worker that ends ends its lease.
 	InvariantBatchLease: `
 		SELECT ` + idSQL("b.id") + ` FROM muster.provisioning_batches b, given WHERE b.leased < given.stalled`,
 	// An identity is correlated while it has an account on an authoritative source.
@@ -261,7 +262,7 @@ var invariants = map[Invariant]string{
 	// The clock is looked at every half minute.
 	InvariantDue: `
 		SELECT ` + idSQL("r.identity_id") + ` FROM muster.refresh_state r, given WHERE r.due < given.stalled`,
-	// Who could not be calculated is tried again at the next slot; who is long-term inactive is not.
+	// An identity whose processing failed is processed again at the next slot, unless it is long-term inactive.
 	InvariantErrorDue: `
 		SELECT ` + idSQL("i.id") + `
 		FROM muster.identities i
@@ -269,30 +270,32 @@ var invariants = map[Invariant]string{
 		WHERE i.processing_state = 'ERROR' AND r.due IS NULL
 		  AND i.identity_state IS DISTINCT FROM 'INACTIVE_LONG_TERM'
 		  AND NOT EXISTS (SELECT FROM muster.refresh_requests w WHERE w.identity_id = i.id)`,
-	// Readers of events wait for the transactions before them: one of another server never ends here.
+	// Readers of events wait for earlier transactions to end. A transaction number of another server never does here.
 	InvariantEventHorizon: `
 		SELECT id::text FROM muster.identity_events WHERE transaction_id >= pg_snapshot_xmax(pg_current_snapshot())`,
-	// A refresh that is to come was done by a clock that was ahead: what depends on the date may be wrong since.
+	// A lastRefresh in the future comes from a clock that was ahead: what depends on the date may be wrong since.
 	InvariantRefreshFuture: `
 		SELECT ` + idSQL("r.identity_id") + `
 		FROM muster.refresh_state r, given
 		WHERE r.last_refresh > given.now + interval '1 hour'
 		  AND NOT EXISTS (SELECT FROM muster.refresh_requests w WHERE w.identity_id = r.identity_id)`,
-	// An identity is marked in the transaction that creates it; the mark goes in the one that notes its first refresh.
+	// The transaction that creates an identity requests its processing. The one that records its first processing
+	// removes the request.
 	InvariantIdentityRefresh: `
 		SELECT ` + idSQL("i.id") + `
 		FROM muster.identities i
 		LEFT JOIN muster.refresh_state r ON r.identity_id = i.id
 		WHERE ` + lastRefreshSQL + ` IS NULL AND r.due IS NULL
 		  AND NOT EXISTS (SELECT FROM muster.refresh_requests w WHERE w.identity_id = i.id)`,
-	// An account whose keys find one identity belongs to it. One that found several waits for the next aggregation of
-	// its source when one of them goes.
+	// An account whose keys find one identity belongs to it. An account that found several waits for the next
+	// aggregation of its source when one of them is deleted.
 	InvariantLateCorrelation: `
 		SELECT ` + idSQL("m.id") + `
 		FROM (` + matchHead + `(SELECT id, correlation_keys FROM muster.accounts
 		        WHERE identity_id IS NULL AND correlation_keys <> '{}')` + matchTail + `) m
 		WHERE m.matches = 1`,
-	// The manager is the one identity, and another one, that the key finds.
+	// The manager is the identity that the key finds, where it finds exactly one, and another one than the identity
+	// itself.
 	InvariantManager: `
 		SELECT ` + idSQL("i.id") + `
 		FROM muster.identities i
@@ -302,29 +305,29 @@ var invariants = map[Invariant]string{
 		           GROUP BY k.key
 		           HAVING count(*) = 1) m ON m.key = i.manager_key
 		WHERE i.manager_id IS DISTINCT FROM nullif(m.id, i.id) AND ` + settledSQL,
-	// A task ends when its messages are sent, or cancels them.
+	// A task ends when its messages are sent, or it cancels them.
 	InvariantNotificationTask: `
 		SELECT ` + idSQL("n.id") + `
 		FROM muster.notifications n
 		JOIN muster.tasks t ON t.id = n.task_id
 		WHERE n.state = 'PENDING' AND t.completed IS NOT NULL`,
-	// Whoever sends a message says within minutes what became of it.
+	// A worker that sends a message records the result within minutes.
 	InvariantMessageLease: `
 		SELECT ` + idSQL("n.id") + `
 		FROM muster.notifications n, given
 		WHERE n.state = 'PENDING' AND n.leased < given.stalled`,
-	// What jobs do belongs to a batch, which is there while something of it is open.
+	// An operation that a job carries out belongs to a delivery, which exists while one of its operations is open.
 	InvariantOperationBatch: `
 		SELECT ` + idSQL("o.id") + `
 		FROM muster.provisioning_operations o
 		WHERE o.state = 'OPEN' AND NOT EXISTS (SELECT FROM muster.provisioning_batches b WHERE b.id = o.batch_id)`,
-	// An operation is done or given up within hours.
+	// An operation is done, or given up, within hours.
 	InvariantOperationOpen: `
 		SELECT ` + idSQL("o.id") + `
 		FROM muster.provisioning_operations o, given
 		WHERE o.state = 'OPEN' AND o.created < given.now - interval '1 day'`,
-	// A refresh takes all marks of an identity. One that a transaction makes which is open meanwhile is older by its
-	// time, and stays until its task comes to it.
+	// Processing removes all requests for an identity. A request from a transaction that was open meanwhile has an
+	// earlier time, and stays until its task comes to it.
 	InvariantRequestStale: `
 		SELECT ` + idSQL("i.id") + `
 		FROM muster.refresh_requests q
@@ -332,13 +335,13 @@ var invariants = map[Invariant]string{
 		LEFT JOIN muster.refresh_state r ON r.identity_id = i.id, given
 		WHERE q.requested_at < ` + lastRefreshSQL + ` AND ` + lastRefreshSQL + ` < given.stalled
 		GROUP BY i.id`,
-	// A mark belongs to a task that has not ended; one that is cancelled lets its marks go.
+	// A request belongs to a task that has not ended; a task that is cancelled releases its requests.
 	InvariantRequestTask: `
 		SELECT ` + idSQL("q.identity_id") + `
 		FROM muster.refresh_requests q
 		WHERE NOT EXISTS (SELECT FROM muster.tasks t WHERE t.id = q.task_id AND t.completed IS NULL)
 		GROUP BY q.identity_id`,
-	// What a sequence gives next is greater than what it gave. A row that was copied may be ahead of it.
+	// The next value of a sequence is greater than all that exist. A row that was copied may be ahead of it.
 	InvariantSequence: `
 		SELECT name
 		FROM (SELECT 'identity_events' AS name, (SELECT max(id) FROM muster.identity_events) AS last,
@@ -358,31 +361,31 @@ var invariants = map[Invariant]string{
 		SELECT 'configuration' WHERE (SELECT count(*) FROM muster.configuration) <> 1
 		UNION ALL
 		SELECT 'refresh_watermark' WHERE (SELECT count(*) FROM muster.refresh_watermark) <> 1`,
-	// Somebody confirms or cancels what the guard holds.
+	// Somebody confirms or cancels a task that the guard holds.
 	InvariantTaskHeld: `
 		SELECT ` + idSQL("t.id") + `
 		FROM muster.tasks t, given
 		WHERE t.completed IS NULL AND t.held < given.now - interval '1 day'`,
-	// A task that did nothing for a while has a job that waits for its turn.
+	// A task that did nothing for a while has a job that waits.
 	InvariantTaskJob: `
 		SELECT ` + idSQL("t.id") + `
 		FROM muster.tasks t, given
 		WHERE t.completed IS NULL AND t.held IS NULL AND t.modified < given.stalled
 		  AND NOT EXISTS (SELECT FROM muster_jobs.river_job j WHERE j.id = t.job_id AND j.state IN ` + waitingJob + `)`,
-	// A task that has ended has nothing left to do.
+	// A task that has ended has no parts left.
 	InvariantTaskPart: `
 		SELECT ` + idSQL("t.id") + `
 		FROM muster.tasks t
 		WHERE t.completed IS NOT NULL AND EXISTS (SELECT FROM muster.task_parts p WHERE p.task_id = t.id)`,
 }
 
-// Contradicting returns what contradicts an invariant.
+// Contradicting returns the rows that contradict an invariant.
 func (s *Store) Contradicting(ctx context.Context, q Querier, i Invariant, e *Examination) (Finding, error) {
 	return s.find(ctx, q, invariants[i], e)
 }
 
-// RequestContradicting asks for the refresh of the identities that contradict an invariant, whose IDs its examples are,
-// and returns how many.
+// RequestContradicting requests the processing of the identities that contradict an invariant, and returns how many
+// those are. The statement of the invariant must find IDs of identities.
 func (s *Store) RequestContradicting(ctx context.Context, tx pgx.Tx, i Invariant, e *Examination, cause Cause) (int,
 	error,
 ) {
@@ -394,7 +397,7 @@ func (s *Store) RequestContradicting(ctx context.Context, tx pgx.Tx, i Invariant
 	return int(tag.RowsAffected()), mapError(err)
 }
 
-// idSQL is an identifier as it is shown.
+// idSQL returns an ID as it is shown.
 func idSQL(column string) string { return `replace(` + column + `::text, '-', '')` }
 
 // sql puts the schemas into a statement.
@@ -402,7 +405,7 @@ func (e *Examination) sql(s *Store, statement string) string {
 	return strings.NewReplacer("muster_jobs.", e.JobSchema+".", "muster.", s.schema+".").Replace(statement)
 }
 
-// find counts what a query finds, and names some of it.
+// find counts the rows of a query, and names some.
 func (s *Store) find(ctx context.Context, q Querier, query string, e *Examination) (Finding, error) {
 	statement := e.sql(s, `
 		WITH given (now, stalled) AS (SELECT $1::timestamptz, $2::timestamptz),
@@ -414,7 +417,7 @@ func (s *Store) find(ctx context.Context, q Querier, query string, e *Examinatio
 	return f, mapError(err)
 }
 
-// LimitStatements ends the statements of a transaction that take longer.
+// LimitStatements makes the server end every statement of the transaction that takes longer than limit.
 func (s *Store) LimitStatements(ctx context.Context, tx pgx.Tx, limit time.Duration) error {
 	_, err := tx.Exec(ctx, `SELECT set_config('statement_timeout', $1, true)`, fmt.Sprint(limit.Milliseconds()))
 	return mapError(err)

@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// FoldedIdentity is what the folded columns of an identity are made of, and what they hold.
+// FoldedIdentity has the folded columns of an identity, and what they are made from.
 type FoldedIdentity struct {
 	ID           ID
 	Name         string
@@ -29,10 +29,10 @@ func (s *Store) FoldedIdentities(ctx context.Context, q Querier, after ID, limit
 		WHERE $1::uuid IS NULL OR id > $1
 		ORDER BY id
 		LIMIT $2`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[FoldedIdentity], after, limit)
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByName[FoldedIdentity], after, limit)
 }
 
-// Fold makes the folded columns of what they are made of, and reports whether they were others.
+// Fold makes the folded columns again, and reports whether they were different.
 func (f *FoldedIdentity) Fold(first, last *string) bool {
 	was := *f
 	f.NameKey, f.AliasKey, f.EmailKey = FoldKey(f.Name), FoldKey(f.Alias), foldPointer(f.Email)
@@ -71,7 +71,7 @@ var foldedTables = []string{"access_profiles", "identity_profiles", "roles", "so
 type FoldedName struct {
 	table string
 	ID    ID
-	Key   string // what it should be
+	Key   string // the right folded name
 }
 
 // UnfoldedNames returns the configured objects whose folded name is not that of their name.
@@ -105,7 +105,7 @@ func (s *Store) SetFoldedName(ctx context.Context, tx pgx.Tx, f *FoldedName) err
 	return mapError(err)
 }
 
-// KeyedAccount is what the keys of an uncorrelated account are made of, and what they are.
+// KeyedAccount has the keys of an uncorrelated account, and what they are made from.
 type KeyedAccount struct {
 	ID             ID
 	SourceID       ID
@@ -135,7 +135,8 @@ func (s *Store) SourcesWithStrays(ctx context.Context, q Querier) ([]ID, error) 
 	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID])
 }
 
-// RenewRequests gives the marks that contradict an invariant to another task. Those that a worker has are its own.
+// RenewRequests locks the requests for the identities that contradict an invariant FOR UPDATE until the transaction
+// ends, skips those that a worker has locked, and gives them to another task.
 func (s *Store) RenewRequests(ctx context.Context, tx pgx.Tx, i Invariant, e *Examination, cause Cause) (int, error) {
 	statement := e.sql(s, `
 		WITH given (now, stalled) AS (SELECT $1::timestamptz, $2::timestamptz), found (id) AS (`+invariants[i]+`
@@ -149,7 +150,7 @@ func (s *Store) RenewRequests(ctx context.Context, tx pgx.Tx, i Invariant, e *Ex
 	return int(tag.RowsAffected()), mapError(err)
 }
 
-// EndLeases ends the leases of batches and messages that are long over.
+// EndLeases ends the leases of deliveries and messages that expired long ago.
 func (s *Store) EndLeases(ctx context.Context, tx pgx.Tx, stalled time.Time) (int, error) {
 	count := 0
 	for _, statement := range []string{
@@ -175,7 +176,7 @@ func (s *Store) CancelForsakenNotifications(ctx context.Context, tx pgx.Tx, now 
 	return int(tag.RowsAffected()), mapError(err)
 }
 
-// DropForsakenParts forgets the parts of tasks that have ended, as a task that is cancelled does.
+// DropForsakenParts removes the parts of tasks that have ended, as a task that is cancelled does.
 func (s *Store) DropForsakenParts(ctx context.Context, tx pgx.Tx) (int, error) {
 	const statement = `
 		DELETE FROM muster.task_parts p USING muster.tasks t WHERE t.id = p.task_id AND t.completed IS NOT NULL`
@@ -183,7 +184,7 @@ func (s *Store) DropForsakenParts(ctx context.Context, tx pgx.Tx) (int, error) {
 	return int(tag.RowsAffected()), mapError(err)
 }
 
-// BatchlessSources returns the sources of open operations that belong to no batch.
+// BatchlessSources returns the sources of open operations that belong to no delivery.
 func (s *Store) BatchlessSources(ctx context.Context, tx pgx.Tx) ([]ID, error) {
 	const statement = `
 		SELECT DISTINCT o.source_id
@@ -193,7 +194,7 @@ func (s *Store) BatchlessSources(ctx context.Context, tx pgx.Tx) ([]ID, error) {
 	return collect(ctx, tx, s.sql(statement), pgx.RowTo[ID])
 }
 
-// AdoptOperations puts the open operations of a source that belong to no batch into one, and returns how many.
+// AdoptOperations puts the open operations of a source that belong to no delivery into one, and returns how many.
 func (s *Store) AdoptOperations(ctx context.Context, tx pgx.Tx, source, batch ID) (int, error) {
 	const statement = `
 		UPDATE muster.provisioning_operations o SET batch_id = $2
@@ -203,8 +204,8 @@ func (s *Store) AdoptOperations(ctx context.Context, tx pgx.Tx, source, batch ID
 	return int(tag.RowsAffected()), mapError(err)
 }
 
-// RestoreSingletons writes the rows of which there is one, where they are missing. A configuration gets a version that
-// none had.
+// RestoreSingletons writes the configuration and the watermark, each of which is one row, where they are missing. The
+// configuration gets a version that none ever had.
 func (s *Store) RestoreSingletons(ctx context.Context, tx pgx.Tx) (int, error) {
 	count := 0
 	for _, statement := range []string{
@@ -223,7 +224,7 @@ func (s *Store) RestoreSingletons(ctx context.Context, tx pgx.Tx) (int, error) {
 	return count, nil
 }
 
-// AdvanceSequences brings the sequences to what rows have already.
+// AdvanceSequences sets the sequences to the greatest values that rows have.
 func (s *Store) AdvanceSequences(ctx context.Context, tx pgx.Tx) error {
 	for _, statement := range []string{
 		`SELECT setval(pg_get_serial_sequence('muster.identity_events', 'id'), max(id)) FROM muster.identity_events`,
@@ -239,7 +240,7 @@ func (s *Store) AdvanceSequences(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// LowerEvents gives the events that another server numbered the number of a transaction that has ended here.
+// LowerEvents gives events with a transaction number of another server the number of a transaction that has ended here.
 func (s *Store) LowerEvents(ctx context.Context, tx pgx.Tx) (int, error) {
 	const statement = `
 		UPDATE muster.identity_events
@@ -256,16 +257,18 @@ func (s *Store) FoldedIdentitiesOf(ctx context.Context, q Querier, ids []ID) ([]
 		FROM muster.identities
 		WHERE id = ANY ($1)
 		ORDER BY id`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[FoldedIdentity], ids)
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByName[FoldedIdentity], ids)
 }
 
-// UnfoldedAddresses returns the identities that have an address without its folded form, or the other way around.
+// UnfoldedAddresses returns the identities that have an address without its folded form, or a folded form without an
+// address.
 func (s *Store) UnfoldedAddresses(ctx context.Context, q Querier) ([]ID, error) {
 	const statement = `SELECT id FROM muster.identities WHERE (email IS NULL) <> (email_key IS NULL) ORDER BY id`
 	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID])
 }
 
-// LockKeyedAccounts locks those of the accounts that are uncorrelated, in the order of their IDs, and returns them.
+// LockKeyedAccounts locks those of the accounts that are uncorrelated, by ID and FOR UPDATE, until the transaction
+// ends, and returns them.
 func (s *Store) LockKeyedAccounts(ctx context.Context, tx pgx.Tx, ids []ID) ([]KeyedAccount, error) {
 	const statement = `
 		SELECT id, source_id, native_identity, attributes, correlation_keys

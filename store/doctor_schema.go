@@ -10,14 +10,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// schemaText lists what the migrations make in the tenant's schema, a line each: columns, constraints and indexes. A
-// test keeps it true.
+// schemaText lists the columns, constraints and indexes that the migrations make in the tenant's schema, one on each
+// line. A test keeps it true.
 //
 //go:embed schema.txt
 var schemaText string
 
-// schemaObjects lists the columns, constraints and indexes that there are. The names of constraints that newer servers
-// make of NOT NULL are theirs.
+// schemaObjects lists the columns, constraints and indexes that exist. It leaves out the constraints that newer servers
+// make from NOT NULL, because the servers choose their names.
 const schemaObjects = `
 	SELECT 'column ' || table_name || ' ' || column_name || ' ' || data_type
 	FROM information_schema.columns
@@ -40,8 +40,8 @@ func (s *Store) SchemaObjects(ctx context.Context, q Querier) ([]string, error) 
 	return collect(ctx, q, statement, pgx.RowTo[string], s.schema)
 }
 
-// MissingObjects returns what the migrations made, and what is not there any more: columns, constraints, indexes. A
-// column of another type is a missing one.
+// MissingObjects returns the columns, constraints and indexes that the migrations made and that no longer exist. A
+// column of another type counts as missing.
 func (s *Store) MissingObjects(ctx context.Context, q Querier) (Finding, error) {
 	objects, err := s.SchemaObjects(ctx, q)
 	if err != nil {
@@ -60,8 +60,8 @@ func (s *Store) MissingObjects(ctx context.Context, q Querier) (Finding, error) 
 	return Found(missing), nil
 }
 
-// UnvalidatedConstraints returns the constraints of the tenant's schema that were not held against all rows, as table
-// and name.
+// UnvalidatedConstraints returns the constraints of the tenant's schema that were not checked against all rows, as
+// table and name.
 func (s *Store) UnvalidatedConstraints(ctx context.Context, q Querier) ([]string, error) {
 	const statement = `
 		SELECT r.relname || '.' || c.conname
@@ -72,7 +72,7 @@ func (s *Store) UnvalidatedConstraints(ctx context.Context, q Querier) ([]string
 	return collect(ctx, q, statement, pgx.RowTo[string], s.schema)
 }
 
-// ValidateConstraint holds a constraint against all rows. Its name is one of [Store.UnvalidatedConstraints].
+// ValidateConstraint checks a constraint against all rows. Its name is one of [Store.UnvalidatedConstraints].
 func (s *Store) ValidateConstraint(ctx context.Context, tx pgx.Tx, name string) error {
 	table, constraint, _ := strings.Cut(name, ".")
 	_, err := tx.Exec(ctx, `ALTER TABLE `+pgx.Identifier{s.schema, table}.Sanitize()+
@@ -80,8 +80,8 @@ func (s *Store) ValidateConstraint(ctx context.Context, tx pgx.Tx, name string) 
 	return mapError(err)
 }
 
-// InvalidIndexes returns the indexes, of both schemas, that the planner does not use because their building failed, as
-// schema and name. Those that are being built are left out.
+// InvalidIndexes returns the indexes of both schemas that the planner does not use because building them failed, as
+// schema and name. It leaves out those that are being built.
 func (s *Store) InvalidIndexes(ctx context.Context, q Querier, jobSchema string) ([]string, error) {
 	const statement = `
 		SELECT n.nspname || '.' || x.relname
@@ -94,7 +94,7 @@ func (s *Store) InvalidIndexes(ctx context.Context, q Querier, jobSchema string)
 	return collect(ctx, q, statement, pgx.RowTo[string], []string{s.schema, jobSchema})
 }
 
-// Reindex builds an invalid index anew, or drops what an earlier attempt to do so left beside it. Its name is one of
+// Reindex builds an invalid index again, or drops an index that an earlier attempt left behind. Its name is one of
 // [Store.InvalidIndexes]. It must not run in a transaction.
 func (s *Store) Reindex(ctx context.Context, q Querier, name string) error {
 	schema, index, _ := strings.Cut(name, ".")
@@ -107,22 +107,22 @@ func (s *Store) Reindex(ctx context.Context, q Querier, name string) error {
 	return mapError(err)
 }
 
-// Server is what of the server and of the session matters.
+// Server is what matters about the server and the session.
 type Server struct {
 	Version      int    // as server_version_num
 	Encoding     string // of the database
-	ICU          bool   // the collation that texts are folded by is there
-	Isolation    string // that transactions have where nothing else is said
+	ICU          bool   // it has the collation by which texts are folded
+	Isolation    string // the default of transactions
 	ReadOnly     bool
 	Durable      bool // what was committed survives a crash
 	Autovacuum   bool
-	Statement    time.Duration // after which a statement is ended, 0 for never
-	Idle         time.Duration // after which a transaction is ended that does nothing, 0 for never
+	Statement    time.Duration // after this time a statement is ended, 0 for never
+	Idle         time.Duration // after this time an idle transaction is ended, 0 for never
 	Now          time.Time     // when the server answered
 	JobVersion   int           // of River's tables
 	JobsOf       string        // the comment of their schema
-	LongRunning  []string      // process IDs of the transactions of this database that are open for an hour
-	Unprivileged []string      // tables of which the role may not do all that an engine does
+	LongRunning  []string      // process IDs of transactions of this database that have been open for an hour
+	Unprivileged []string      // tables on which the role lacks a privilege that an engine needs
 }
 
 // Server asks the server.
@@ -175,7 +175,7 @@ func (s *Store) ServerTime(ctx context.Context, q Querier) (time.Time, error) {
 	return now, mapError(err)
 }
 
-// SlotsSince returns the slots from a time on that were begun.
+// SlotsSince returns the slots from a time on that have begun.
 func (s *Store) SlotsSince(ctx context.Context, q Querier, since time.Time) ([]time.Time, error) {
 	const statement = `SELECT slot FROM muster.schedule_slots WHERE slot >= $1 ORDER BY slot`
 	return collect(ctx, q, s.sql(statement), pgx.RowTo[time.Time], since)

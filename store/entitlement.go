@@ -21,8 +21,8 @@ type Entitlement struct {
 // EntitlementValue is one value of one entitlement attribute.
 type EntitlementValue struct{ Attribute, Value string }
 
-// AddEntitlements makes the values known that a source has not shown before and returns how many those were. A new
-// entitlement is named by its value until something better is known.
+// AddEntitlements adds the values that are new for a source and returns how many those are. A new entitlement has its
+// value as its name until the source gives it another one.
 func (s *Store) AddEntitlements(ctx context.Context, tx pgx.Tx, source ID, values []EntitlementValue,
 	now time.Time,
 ) (int, error) {
@@ -51,7 +51,7 @@ func (s *Store) Entitlements(ctx context.Context, q Querier, source ID) ([]Entit
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Entitlement], source)
 }
 
-// NameEntitlements gives the entitlements of a source the names that it tells, and makes those known that no account
+// NameEntitlements gives the entitlements of a source the names that the source tells, and adds those that no account
 // has.
 func (s *Store) NameEntitlements(ctx context.Context, tx pgx.Tx, source ID, names map[EntitlementValue]string,
 	now time.Time,

@@ -9,20 +9,21 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Subject is what is known of a person, to find traces of by.
+// Subject is what is stored of a person, by which traces are found.
 type Subject struct {
 	ID       ID
-	Accounts []Account // of the identity, and uncorrelated ones that were made for it or of it
+	Accounts []Account // of the identity, and uncorrelated ones that were made for it or that it was made from
 	Natives  []string  // native identities of accounts that it has or had
-	Former   []Former  // values that its history has
+	Former   []Former  // values in its history
 	Deleted  []byte    // the detail of its last event of deletion; nil for none
-	Rows     int64     // of its history and its operations
+	Rows     int64     // the number of rows of its history and its operations
 }
 
-// Former is a value that an attribute has or had: the name, the alias or the e-mail address.
+// Former is a value that the name, the alias or the e-mail address has or had.
 type Former struct{ Attribute, Value string }
 
-// Subject returns what is known of an identity, which may be gone, and locks its accounts.
+// Subject locks the accounts of an identity, which may be gone, by ID and FOR UPDATE, until the transaction ends, and
+// returns what is stored of the identity.
 func (s *Store) Subject(ctx context.Context, tx pgx.Tx, id ID) (Subject, error) {
 	subject := Subject{ID: id}
 	accounts := s.sql(`
@@ -36,7 +37,7 @@ func (s *Store) Subject(ctx context.Context, tx pgx.Tx, id ID) (Subject, error) 
 		ORDER BY a.id
 		FOR UPDATE`)
 	var err error
-	if subject.Accounts, err = collect(ctx, tx, accounts, pgx.RowToStructByPos[Account], id); err != nil {
+	if subject.Accounts, err = collect(ctx, tx, accounts, pgx.RowToStructByName[Account], id); err != nil {
 		return subject, err
 	}
 	const natives = `
@@ -70,8 +71,7 @@ func (s *Store) Subject(ctx context.Context, tx pgx.Tx, id ID) (Subject, error) 
 	return subject, mapError(err)
 }
 
-// NamedByConfiguration returns the configured objects whose document names an identity, as the kind's table and the
-// object's name.
+// NamedByConfiguration returns the configured objects whose document names an identity, each as its kind and name.
 func (s *Store) NamedByConfiguration(ctx context.Context, q Querier, id ID) ([]string, error) {
 	const statement = `
 		SELECT o.kind || ' ' || o.name
@@ -86,9 +86,10 @@ func (s *Store) NamedByConfiguration(ctx context.Context, q Querier, id ID) ([]s
 	return collect(ctx, q, s.sql(statement), pgx.RowTo[string], id.String(), id.Dashed())
 }
 
-// WorkRunning reports whether a worker carries out an operation of an identity, or sends it a message. It locks what is
-// open, so that none begins until the transaction ends. A message that somebody else has locked counts as being sent:
-// whoever sends it waits for the identity.
+// WorkRunning locks the open operations of an identity, by ID and FOR UPDATE, and its messages that wait to be sent,
+// FOR UPDATE and but for those that another worker has locked, until the transaction ends, so that no worker begins. It
+// reports whether a worker carries out one of the operations or sends one of the messages. A message that somebody else
+// has locked counts as being sent: its worker waits for the identity.
 func (s *Store) WorkRunning(ctx context.Context, tx pgx.Tx, id ID, now time.Time) (bool, error) {
 	const lock = `
 		SELECT FROM muster.provisioning_operations WHERE identity_id = $1 AND state = 'OPEN' ORDER BY id FOR UPDATE`
@@ -112,14 +113,14 @@ func (s *Store) WorkRunning(ctx context.Context, tx pgx.Tx, id ID, now time.Time
 	return is, mapError(err)
 }
 
-// Erased says how many rows of a table an erasure removed, or took the person out of.
+// Erased says how many rows of a table an erasure removed, or removed the person from.
 type Erased struct {
 	Table   string
 	Rows    int64
-	Emptied bool // they stay, without what told of the person
+	Emptied bool // the rows stay, without what told of the person
 }
 
-// erasure is a statement that takes an identity out of a table.
+// erasure is a statement that removes an identity from a table.
 type erasure struct {
 	table, statement string
 	emptied          bool
@@ -138,7 +139,7 @@ var erasures = []erasure{
 	{"identity_events", `DELETE FROM muster.identity_events WHERE identity_id = $1`, false},
 }
 
-// taskErasures are those that are about tasks, the last of the locks.
+// taskErasures are the statements about tasks, which are locked last.
 var taskErasures = []erasure{
 	{"task_messages", `DELETE FROM muster.task_messages WHERE identity_id = $1`, false},
 	{"tasks", `
@@ -150,13 +151,13 @@ var taskErasures = []erasure{
 		WHERE target_id = $1 OR strpos(description, replace($1::uuid::text, '-', '')) > 0`, true},
 }
 
-// EraseRows removes what goes with an identity, its history and its operations, and says what that was.
+// EraseRows removes what belongs to an identity, its history and its operations, and says what that was.
 func (s *Store) EraseRows(ctx context.Context, tx pgx.Tx, id ID) ([]Erased, error) {
 	return s.erase(ctx, tx, erasures, id)
 }
 
-// EraseTasks removes what tasks have to say of an identity, and their names for it. It locks the tasks, which is the
-// last thing that a transaction does.
+// EraseTasks locks the tasks that name an identity, which it updates, until the transaction ends, so a transaction
+// calls it last. It removes the messages about the identity, and its name from the tasks.
 func (s *Store) EraseTasks(ctx context.Context, tx pgx.Tx, id ID) ([]Erased, error) {
 	return s.erase(ctx, tx, taskErasures, id)
 }
@@ -188,18 +189,18 @@ func (s *Store) DeleteAccounts(ctx context.Context, tx pgx.Tx, ids []ID) error {
 	return mapError(err)
 }
 
-// The identifier that stands for somebody who was erased, where others' history named them.
+// erasedID stands for an erased identity where the history of others named it.
 const erasedID = "00000000000000000000000000000000"
 
-// MaskOthers takes an identity out of the history of others, and out of their operations that have ended: its ID
-// becomes zeros, and values that are one of the texts become null. It reads all of both tables.
+// MaskOthers removes an identity from the history of others, and from their operations that have ended: its ID becomes
+// zeros, and values that are one of the texts become null. It reads all of both tables.
 func (s *Store) MaskOthers(ctx context.Context, tx pgx.Tx, id ID, texts []string) ([]Erased, error) {
 	var erased []Erased
 	for _, target := range []struct{ table, column, where string }{
 		{"identity_events", "detail", "true"},
 		{"provisioning_operations", "attributes", "t.state NOT IN ('OPEN', 'MANUAL')"},
 	} {
-		// A value stands behind ': ' in the server's form of a document, where no text has the quotes unescaped.
+		// In the server's form of a document a value stands behind ': ', and quotes inside texts are escaped.
 		statement := fmt.Sprintf(`
 			WITH RECURSIVE texts (nth, literal) AS (
 			    SELECT nth, ': ' || to_jsonb(v)::text FROM unnest($2::text[]) WITH ORDINALITY u (v, nth)
@@ -236,12 +237,13 @@ type Trace struct {
 	Rows          int64
 }
 
-// wholeMax is up to which length, in characters, a text is looked for as a whole value: parts of other words are like
-// it.
+// wholeMax is the length, in characters, up to which a text is looked for as a whole value only, since parts of other
+// words are equal to it.
 const wholeMax = 7
 
-// Traces returns where IDs and texts are, in any column of the tenant's schemas that holds texts, documents or IDs.
-// Case does not count. Texts of up to 7 characters are found as whole values only. It reads every row.
+// Traces returns the columns that have the ID or the texts, of all columns of the tenant's schemas with texts,
+// documents or IDs. Case does not count. Texts of up to 7 characters are found as whole values only. It reads every
+// row.
 func (s *Store) Traces(ctx context.Context, q Querier, jobSchema string, id ID, texts []string) ([]Trace, error) {
 	var whole, part []string
 	for _, text := range append([]string{id.String(), id.Dashed()}, texts...) {
@@ -253,7 +255,7 @@ func (s *Store) Traces(ctx context.Context, q Querier, jobSchema string, id ID, 
 			}
 		}
 	}
-	columns, err := s.textColumns(ctx, q, jobSchema)
+	columns, err := s.traceColumns(ctx, q, jobSchema)
 	if err != nil {
 		return nil, err
 	}
@@ -275,10 +277,10 @@ func (s *Store) Traces(ctx context.Context, q Querier, jobSchema string, id ID, 
 	return traces, nil
 }
 
-// textColumn is a column that can tell of a person.
-type textColumn struct{ Schema, Table, Column, Type, Element string }
+// traceColumn is a column that can tell of a person.
+type traceColumn struct{ Schema, Table, Column, Type, Element string }
 
-func (s *Store) textColumns(ctx context.Context, q Querier, jobSchema string) ([]textColumn, error) {
+func (s *Store) traceColumns(ctx context.Context, q Querier, jobSchema string) ([]traceColumn, error) {
 	const statement = `
 		SELECT c.table_schema::text, c.table_name::text, c.column_name::text, c.data_type::text, c.udt_name::text
 		FROM information_schema.columns c
@@ -286,19 +288,19 @@ func (s *Store) textColumns(ctx context.Context, q Querier, jobSchema string) ([
 		WHERE c.table_schema = ANY ($1) AND t.table_type = 'BASE TABLE'
 		  AND c.data_type IN ('text', 'character varying', 'json', 'jsonb', 'uuid', 'ARRAY')
 		ORDER BY 1, 2, c.ordinal_position`
-	return collect(ctx, q, statement, pgx.RowToStructByPos[textColumn], []string{s.schema, jobSchema})
+	return collect(ctx, q, statement, pgx.RowToStructByPos[traceColumn], []string{s.schema, jobSchema})
 }
 
-// count is the statement that counts the rows of which a condition on the column holds.
-func (c *textColumn) count(condition string) string {
+// count returns the statement that counts the rows for which a condition on the column holds.
+func (c *traceColumn) count(condition string) string {
 	column := pgx.Identifier{c.Column}.Sanitize()
 	return `SELECT count(*) FROM ` + pgx.Identifier{c.Schema, c.Table}.Sanitize() + ` WHERE ` +
 		strings.ReplaceAll(condition, "%s", column)
 }
 
-// tells is the condition that one of the texts is in the column. Of keys, what stands behind the separator is a whole
-// value too; of documents, each value.
-func (c *textColumn) tells() string {
+// tells returns the condition that one of the texts is in the column. In keys the part behind the separator counts as a
+// whole value too, in documents each value.
+func (c *traceColumn) tells() string {
 	text := `%s::text`
 	if c.Type == "ARRAY" {
 		text = `array_to_string(%s, E'\n')`

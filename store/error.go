@@ -13,10 +13,10 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ErrNotFound says that a row is not there.
+// ErrNotFound says that there is no such row.
 var ErrNotFound = errors.New("not found")
 
-// ConflictError says that what was to be written contradicts what is there. Constraint is the name of the rule.
+// ConflictError says that a write contradicts the rows that exist. Constraint is the name of the rule.
 type ConflictError struct {
 	Constraint string
 	Err        error
@@ -27,7 +27,7 @@ func (e *ConflictError) Error() string {
 		return text
 	}
 	if strings.HasSuffix(e.Constraint, "_pkey") {
-		return "a row with this key is there already"
+		return "a row with this key exists already"
 	}
 	return fmt.Sprintf("contradicts the rule %s", e.Constraint)
 }
@@ -43,8 +43,8 @@ func (e *UnavailableError) Error() string { return "the database is not availabl
 // Unwrap returns the cause.
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
-// TimeoutError says that the database ended a statement or a transaction that took longer than its settings allow, or
-// that somebody cancelled. The same call may work later, or with less to do.
+// TimeoutError says that the database ended a statement or a transaction, because it took longer than the settings
+// allow, or because somebody cancelled it. The same call may work later, or with less to do.
 type TimeoutError struct{ Err error }
 
 func (e *TimeoutError) Error() string {
@@ -54,7 +54,7 @@ func (e *TimeoutError) Error() string {
 // Unwrap returns the database's error.
 func (e *TimeoutError) Unwrap() error { return e.Err }
 
-// TextError says that the database cannot hold a text it was given: it keeps UTF-8 without NUL characters.
+// TextError says that the database cannot store a text: it stores UTF-8 without NUL characters.
 type TextError struct{ Err error }
 
 func (e *TextError) Error() string { return "a text is no UTF-8, or has a NUL character in it" }
@@ -62,7 +62,7 @@ func (e *TextError) Error() string { return "a text is no UTF-8, or has a NUL ch
 // Unwrap returns the database's error.
 func (e *TextError) Unwrap() error { return e.Err }
 
-// RetryableError says that the transaction lost against another one and can be run again from its start.
+// RetryableError says that the transaction lost against another one. It can be run again from its start.
 type RetryableError struct{ Err error }
 
 func (e *RetryableError) Error() string {
@@ -72,8 +72,8 @@ func (e *RetryableError) Error() string {
 // Unwrap returns the database's error.
 func (e *RetryableError) Unwrap() error { return e.Err }
 
-// constraintTexts says in words what each constraint demands. The database's own message is not passed on: its detail
-// repeats the values.
+// constraintTexts says in words what each constraint demands. The database's own message is not passed on, because its
+// detail repeats values.
 var constraintTexts = map[string]string{
 	"access_profiles_name_unique":            "another access profile has this name",
 	"access_grants_identity_fkey":            "the identity does not exist",
@@ -123,12 +123,11 @@ var constraintTexts = map[string]string{
 	"owned_objects_owner_fkey":               "the owner does not exist, or still owns objects",
 }
 
-// MapError gives errors of the database that did not come by this package, but by the queue or the migrations, the
-// meaning that its own have.
+// MapError maps errors of the database that come from the queue or the migrations, as this package maps its own.
 func MapError(err error) error { return mapError(err) }
 
-// mapError gives the database's errors a meaning, by their SQLSTATE and the constraint's name. It never passes on the
-// detail of an error, which repeats values.
+// mapError maps errors of the database to those of this package, by their SQLSTATE and the name of the constraint. It
+// never passes on the detail of an error, which repeats values.
 func mapError(err error) error {
 	if err == nil {
 		return nil
@@ -143,7 +142,7 @@ func mapError(err error) error {
 	if !errors.As(err, &pgErr) {
 		var netErr net.Error
 		var connectErr *pgconn.ConnectError
-		// The end of the stream is the end of a server that had no time to say so.
+		// The stream ends where the server ended without a word.
 		if errors.As(err, &netErr) || errors.As(err, &connectErr) || pgconn.SafeToRetry(err) ||
 			errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return &UnavailableError{err}
@@ -165,12 +164,12 @@ func mapError(err error) error {
 	return err
 }
 
-// timeouts are the SQLSTATEs of statement_timeout, or of somebody who cancels; of lock_timeout; of
-// idle_in_transaction_session_timeout; and of transaction_timeout.
+// timeouts are the SQLSTATEs of statement_timeout (and of a cancelled statement), lock_timeout,
+// idle_in_transaction_session_timeout and transaction_timeout.
 var timeouts = []string{"57014", "55P03", "25P03", "25P04"}
 
-// unavailable reports whether an SQLSTATE says that the server cannot be asked now, whatever it was asked: there is no
-// connection, it lacks memory, disk or connections, it is shut down, its system failed, or it is a standby.
+// unavailable reports whether an SQLSTATE says that the server cannot answer any statement now: there is no connection,
+// it lacks memory, disk or connections, it shuts down, its system failed, or it is a standby.
 func unavailable(code string) bool {
 	for _, class := range []string{"08", "53", "57P", "58", "25006"} {
 		if strings.HasPrefix(code, class) {

@@ -30,7 +30,7 @@ func (s *Store) AddEvents(ctx context.Context, tx pgx.Tx, events []Event, now ti
 	return mapError(err)
 }
 
-// EventCursor is a place in the order in which readers get the events. The zero EventCursor is before the first.
+// EventCursor is a position in the order in which readers get the events. The zero EventCursor is before the first one.
 type EventCursor struct {
 	Transaction uint64
 	ID          int64
@@ -53,8 +53,8 @@ func scanEvent(row pgx.CollectableRow) (RecordedEvent, error) {
 	return e, err
 }
 
-// Events returns the events behind a cursor, at most limit. Those of transactions that began before the oldest one
-// that still runs are there; the others come later, so that none is passed by.
+// Events returns the events behind a cursor, at most limit. It returns only those of transactions that began before the
+// oldest one that still runs; the others come later, so that no event is skipped.
 func (s *Store) Events(ctx context.Context, q Querier, after EventCursor, limit int) ([]RecordedEvent, error) {
 	const statement = `
 		SELECT ` + eventColumns + `
@@ -66,7 +66,7 @@ func (s *Store) Events(ctx context.Context, q Querier, after EventCursor, limit 
 	return collect(ctx, q, s.sql(statement), scanEvent, int64(after.Transaction), after.ID, limit)
 }
 
-// History returns the events of an identity, the latest first, of those before an ID if that is not 0.
+// History returns the events of an identity, the latest first, and only those before an ID if it is not 0.
 func (s *Store) History(ctx context.Context, q Querier, identity ID, before int64, limit int) ([]RecordedEvent, error) {
 	const statement = `
 		SELECT ` + eventColumns + `

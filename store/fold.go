@@ -7,8 +7,8 @@ import (
 	"github.com/muster-engine/muster/filterql/folding"
 )
 
-// Fold returns the form of s in which texts are compared: without distinction of case, and with composed and
-// decomposed letters alike. It is lower(upper(s)) by Unicode's full mappings, with one sigma, in normal form C.
+// Fold returns the form of s in which texts are compared: case does not count, and composed and decomposed letters are
+// the same. It is lower(upper(s)) by Unicode's full mappings, with one sigma, in normal form C.
 func Fold(s string) string { return folding.Text(s) }
 
 // foldSQL is [Fold] as an expression over the text expression x.
@@ -16,8 +16,8 @@ func foldSQL(x string) string {
 	return `normalize(replace(lower(upper(normalize(` + x + `) COLLATE "und-x-icu")), 'ς', 'σ') COLLATE "C")`
 }
 
-// KeyLengthMax is how many bytes of a text are compared where it is found by an index: an entry of a B-tree has no room
-// for more than about 2,700.
+// KeyLengthMax is how many bytes of a text are compared where an index finds it: an entry of a B-tree has room for
+// about 2,700 bytes.
 const KeyLengthMax = 2000
 
 // Storable reports whether PostgreSQL can store a text: it is UTF-8 and has no NUL character.
@@ -26,7 +26,7 @@ func Storable(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s
 // FoldKey is [Fold], cut to [KeyLengthMax] bytes: the form of the columns whose name ends in _key.
 func FoldKey(s string) string { return clip(Fold(s)) }
 
-// clip cuts a text between two characters.
+// clip cuts a text to at most [KeyLengthMax] bytes, between two characters.
 func clip(s string) string {
 	if len(s) <= KeyLengthMax {
 		return s
@@ -38,7 +38,7 @@ func clip(s string) string {
 	return s[:end]
 }
 
-// foldPointer makes the key of a text that may be absent.
+// foldPointer returns the key of a text that may be absent.
 func foldPointer(s *string) *string {
 	if s == nil {
 		return nil

@@ -24,7 +24,8 @@ var (
 	IdentityStates   = []string{"ACTIVE", "INACTIVE_SHORT_TERM", "INACTIVE_LONG_TERM"}
 )
 
-// Identity is a person as the list and get operations show one. Nil pointers and zero IDs stand for null.
+// Identity is an identity as the list and get operations show one: with the names of what it refers to and its times.
+// Processing reads and writes [IdentityState] instead. Nil pointers and zero IDs stand for null.
 type Identity struct {
 	ID              ID
 	Name            string // the display name
@@ -33,8 +34,8 @@ type Identity struct {
 	CloudStatus     string
 	ProcessingState *string
 	ProcessingError *string // why the last processing failed
-	Correlated      bool    // has an account on an authoritative source
-	Protected       bool    // cannot be deleted
+	Correlated      bool    // it has an account on an authoritative source
+	Protected       bool    // it cannot be deleted
 	ProfileID       ID
 	SourceID        ID // the profile's authoritative source
 	LifecycleState  *string
@@ -49,14 +50,37 @@ type Identity struct {
 	LastRefresh     *time.Time
 }
 
-const identityColumns = `
-	i.id, i.name, i.alias, i.email, i.cloud_status, i.processing_state, i.processing_error, i.correlated, i.protected,
-	i.profile_id, p.authoritative_source_id, i.lifecycle_state, i.lifecycle_manual, i.identity_state,
-	i.manager_id, m.name, ` + isManagerSQL + `, i.attributes, i.created, i.modified, ` + lastRefreshSQL
+// identityColumns are the columns of an [Identity].
+var identityColumns = columns[Identity]{
+	readColumn("i.id", func(i *Identity) *ID { return &i.ID }),
+	readColumn("i.name", func(i *Identity) *string { return &i.Name }),
+	readColumn("i.alias", func(i *Identity) *string { return &i.Alias }),
+	readColumn("i.email", func(i *Identity) **string { return &i.Email }),
+	readColumn("i.cloud_status", func(i *Identity) *string { return &i.CloudStatus }),
+	readColumn("i.processing_state", func(i *Identity) **string { return &i.ProcessingState }),
+	readColumn("i.processing_error", func(i *Identity) **string { return &i.ProcessingError }),
+	readColumn("i.correlated", func(i *Identity) *bool { return &i.Correlated }),
+	readColumn("i.protected", func(i *Identity) *bool { return &i.Protected }),
+	readColumn("i.profile_id", func(i *Identity) *ID { return &i.ProfileID }),
+	readColumn("p.authoritative_source_id", func(i *Identity) *ID { return &i.SourceID }),
+	readColumn("i.lifecycle_state", func(i *Identity) **string { return &i.LifecycleState }),
+	readColumn("i.lifecycle_manual", func(i *Identity) *bool { return &i.LifecycleManual }),
+	readColumn("i.identity_state", func(i *Identity) **string { return &i.IdentityState }),
+	readColumn("i.manager_id", func(i *Identity) *ID { return &i.ManagerID }),
+	readColumn("m.name", func(i *Identity) **string { return &i.ManagerName }),
+	readColumn(isManagerSQL, func(i *Identity) *bool { return &i.IsManager }),
+	readColumn("i.attributes", func(i *Identity) *[]byte { return &i.Attributes }),
+	readColumn("i.created", func(i *Identity) *time.Time { return &i.Created }),
+	readColumn("i.modified", func(i *Identity) *time.Time { return &i.Modified }),
+	readColumn(lastRefreshSQL, func(i *Identity) **time.Time { return &i.LastRefresh }),
+}
 
-// identityJoins are what the columns and the filter language's fields need beside the identities, each with the column
-// whose use tells that it is needed. Each is by a primary key, so it makes no row more or less; but one that is not
-// used keeps the planner from answering out of an index alone, even where it leaves it out.
+// identitySelect selects identities with the columns of each.
+var identitySelect = `SELECT ` + identityColumns.selected("")
+
+// identityJoins are the joins that columns and fields of the filter language need, each with the column whose use tells
+// that it is needed. All are by a primary key, so they neither add nor remove rows. But a join that is not used keeps
+// the planner from an index-only scan, even where it removes the join.
 var identityJoins = []struct{ column, join string }{
 	{"p.name_key", profileJoin}, {"m.name_key", managerJoin}, {"r.last_refresh", refreshJoin},
 }
@@ -67,47 +91,34 @@ const (
 	refreshJoin = ` LEFT JOIN muster.refresh_state r ON r.identity_id = i.id`
 
 	identityTables = `muster.identities i` + profileJoin + managerJoin + refreshJoin
-	// pageJoins are the joins for the rows of a page. A state is looked up for each of them: in a small company the
-	// planner would read all states, which takes longer.
+	// pageJoins are the joins for the rows of a page. The lateral join looks a state up for each of them: in a small
+	// company the planner would read all states, which takes longer.
 	pageJoins = profileJoin + managerJoin + `
 		LEFT JOIN LATERAL (SELECT last_refresh FROM muster.refresh_state WHERE identity_id = i.id LIMIT 1) r ON true`
 )
 
-// lastRefreshSQL is when an identity was refreshed last: by itself, or with everybody.
+// lastRefreshSQL is when an identity was last processed: by itself, or in a run over all identities.
 const lastRefreshSQL = `greatest(r.last_refresh, CASE WHEN i.created <= (SELECT at FROM muster.refresh_watermark)
 	THEN (SELECT at FROM muster.refresh_watermark) END)`
 
-func scanIdentity(row pgx.CollectableRow) (Identity, error) {
-	var i Identity
-	err := row.Scan(identityTargets(&i)...)
-	return i, err
-}
+var (
+	identityByID      = identitySelect + ` FROM ` + identityTables + ` WHERE i.id = $1`
+	identitiesByAlias = identitySelect + ` FROM ` + identityTables + ` WHERE i.alias_key = $1 ORDER BY i.id LIMIT $2`
+)
 
-// identityTargets are where the columns of identityColumns go, and what follows them.
-func identityTargets(i *Identity, more ...any) []any {
-	return append([]any{
-		&i.ID, &i.Name, &i.Alias, &i.Email, &i.CloudStatus, &i.ProcessingState, &i.ProcessingError, &i.Correlated,
-		&i.Protected, &i.ProfileID, &i.SourceID, &i.LifecycleState, &i.LifecycleManual, &i.IdentityState,
-		&i.ManagerID, &i.ManagerName, &i.IsManager, &i.Attributes, &i.Created, &i.Modified, &i.LastRefresh,
-	}, more...)
-}
-
-// IdentityByID returns one identity, or [ErrNotFound].
+// IdentityByID returns an identity, or [ErrNotFound].
 func (s *Store) IdentityByID(ctx context.Context, q Querier, id ID) (Identity, error) {
-	const statement = `SELECT ` + identityColumns + ` FROM ` + identityTables + ` WHERE i.id = $1`
-	rows, err := q.Query(ctx, s.sql(statement), id)
+	rows, err := q.Query(ctx, s.sql(identityByID), id)
 	if err != nil {
 		return Identity{}, mapError(err)
 	}
-	identity, err := pgx.CollectExactlyOneRow(rows, scanIdentity)
+	identity, err := pgx.CollectExactlyOneRow(rows, identityColumns.scan)
 	return identity, mapError(err)
 }
 
 // IdentitiesByAlias returns the identities with an alias, ignoring case, at most limit, in the order of their IDs.
 func (s *Store) IdentitiesByAlias(ctx context.Context, q Querier, alias string, limit int) ([]Identity, error) {
-	const statement = `SELECT ` + identityColumns + ` FROM ` + identityTables + `
-		WHERE i.alias_key = $1 ORDER BY i.id LIMIT $2`
-	return collect(ctx, q, s.sql(statement), scanIdentity, FoldKey(alias), limit)
+	return collect(ctx, q, s.sql(identitiesByAlias), identityColumns.scan, FoldKey(alias), limit)
 }
 
 // IdentityQuery says which identities to list, in which order.
@@ -115,7 +126,7 @@ type IdentityQuery struct {
 	Filter         *filterql.Filter   // nil: all
 	Order          *filterql.Ordering // never nil; ends with the id
 	CorrelatedOnly bool
-	After          *filterql.Cursor // the row after which to begin; nil: the first
+	After          *filterql.Cursor // the page begins behind this row; nil: with the first
 	Limit          int
 	Offset         int
 }
@@ -128,9 +139,9 @@ func (s *Store) IsManager(ctx context.Context, q Querier, id ID) (bool, error) {
 	return is, mapError(err)
 }
 
-// ListIdentities calls each with the identities on a page, in order; each must not keep what it is given, and its error
-// ends the list. Where the page is full, last has the values that a cursor behind it is made of. With count it also
-// returns how many identities the query selects, leaving its page aside: both in one exchange with the server.
+// ListIdentities calls each with the identities on a page, in order. The next call overwrites the identity, and an
+// error ends the list. Where the page is full, last has the values from which a cursor behind it is made. With count it
+// also returns how many identities the query selects on all pages, in the same round trip.
 func (s *Store) ListIdentities(ctx context.Context, q Querier, query IdentityQuery, count bool,
 	each func(*Identity) error,
 ) (last []any, total int, err error) {
@@ -169,11 +180,11 @@ func (s *Store) ListIdentities(ctx context.Context, q Querier, query IdentityQue
 	return last, total, mapError(err)
 }
 
-// scanPage reads the rows of a page, and of the last one of a full page the values of the order's columns.
+// scanPage reads the rows of a page. Of the last row of a full page it returns the values of the order's columns.
 func scanPage(rows pgx.Rows, query IdentityQuery, each func(*Identity) error) ([]any, error) {
 	var identity Identity
 	values := make([]any, len(query.Order.Columns()))
-	targets := identityTargets(&identity, make([]any, len(values))...) // what is nil is not read
+	targets := identityColumns.targets(&identity, make([]any, len(values))...) // nil targets are not read
 	keys := targets[len(targets)-len(values):]
 	n := 0
 	for rows.Next() {
@@ -195,12 +206,12 @@ func scanPage(rows pgx.Rows, query IdentityQuery, each func(*Identity) error) ([
 	return values, rows.Err()
 }
 
-// deepOffset is from which offset on a page is found by the IDs of its rows alone: the rows before it are then passed
-// by in an index, where there is one with all that is asked for, and it pays to look those of the page up once more.
+// deepOffset is the offset from which a page is found by the IDs of its rows alone. The rows before the page are then
+// skipped in an index, where one has all columns of the query, which pays for looking up the rows of the page again.
 const deepOffset = 2000
 
-// pageStatement returns the statement of a page. Its rows are found by what they are selected and ordered by, and what
-// else is shown of them is joined then: the planner knows that they are few, and looks each of them up.
+// pageStatement returns the statement of a page. A subquery finds its rows by the filter and the order, and only then
+// the other tables are joined: the planner knows that the rows are few, and looks each of them up.
 func (s *Store) pageStatement(query IdentityQuery) (string, []any, error) {
 	found, rows := `i.*`, `i`
 	if query.Offset >= deepOffset {
@@ -210,9 +221,9 @@ func (s *Store) pageStatement(query IdentityQuery) (string, []any, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	columns := identityColumns + `, ` + strings.Join(query.Order.Columns(), `, `)
+	columns := identitySelect + `, ` + strings.Join(query.Order.Columns(), `, `)
 	rest := `) ` + rows + pageJoins + ` ORDER BY ` + strings.Join(query.Order.OrderBy(), `, `)
-	return s.dynamic(`SELECT `+columns+` FROM (`) + page + s.dynamic(rest), arguments, nil
+	return s.dynamic(columns+` FROM (`) + page + s.dynamic(rest), arguments, nil
 }
 
 func (s *Store) countStatement(query IdentityQuery) (string, []any, error) {
@@ -234,7 +245,7 @@ func (s *Store) selectIdentities(columns string, query IdentityQuery) (string, [
 	text := `SELECT ` + columns + ` FROM ` + identitiesFor(where+order) + where + order + ` LIMIT ` +
 		strconv.Itoa(query.Limit)
 	if query.Offset > 0 {
-		// As a parameter: every text is prepared, and kept by each connection.
+		// It is a parameter, because each connection prepares every text and keeps it.
 		text += ` OFFSET ?`
 		arguments = append(arguments, query.Offset)
 	}
@@ -242,7 +253,7 @@ func (s *Store) selectIdentities(columns string, query IdentityQuery) (string, [
 	return s.dynamic(text), arguments, err
 }
 
-// identitiesFor returns the tables that a text names columns of.
+// identitiesFor returns the tables whose columns a text names.
 func identitiesFor(text string) string {
 	tables := `muster.identities i`
 	for _, j := range identityJoins {
@@ -253,7 +264,7 @@ func identitiesFor(text string) string {
 	return tables
 }
 
-// where returns the condition of what a query selects, with further conditions.
+// where returns the condition of a query together with others.
 func (q *IdentityQuery) where(conditions ...sq.Sqlizer) (string, []any, error) {
 	if q.CorrelatedOnly {
 		conditions = append(conditions, sq.Expr("i.correlated"))
@@ -268,7 +279,7 @@ func (q *IdentityQuery) where(conditions ...sq.Sqlizer) (string, []any, error) {
 	return ` WHERE ` + text, arguments, err
 }
 
-// after returns the condition of what comes behind a query's cursor, none without one.
+// after returns the condition on the rows behind a query's cursor, none without a cursor.
 func (q *IdentityQuery) after() []sq.Sqlizer {
 	if q.After == nil {
 		return nil
@@ -293,7 +304,7 @@ func (s *Store) IdentityIDs(ctx context.Context, q Querier, filter *filterql.Fil
 	return collect(ctx, q, s.dynamic(text), pgx.RowTo[ID], arguments...)
 }
 
-// dynamic is [Store.sql] for statements of many shapes, which are not kept.
+// dynamic is [Store.sql] for statements of many shapes, which are not cached.
 func (s *Store) dynamic(statement string) string {
 	if s.schema == migrations.SchemaDefault {
 		return statement
@@ -301,7 +312,7 @@ func (s *Store) dynamic(statement string) string {
 	return strings.ReplaceAll(statement, migrations.SchemaDefault+".", s.schema+".")
 }
 
-// ListStatement returns the statement that lists a query's page and its arguments, for those who want to see it.
+// ListStatement returns the statement that lists the page of a query, and its arguments, to be shown.
 func (s *Store) ListStatement(query IdentityQuery) (string, []any, error) {
 	return s.selectIdentities("i.id, i.name", query)
 }
@@ -311,7 +322,7 @@ type IdentityCounts struct {
 	Identities, Correlated, Managers, Managed, Errors int
 }
 
-// CountIdentityStates counts. It reads every identity.
+// CountIdentityStates counts over all identities. It reads every identity.
 func (s *Store) CountIdentityStates(ctx context.Context, q Querier) (IdentityCounts, error) {
 	const statement = `
 		SELECT count(*), count(*) FILTER (WHERE correlated), count(DISTINCT manager_id), count(manager_id),
@@ -328,9 +339,9 @@ func (s *Store) ReportsOf(ctx context.Context, q Querier, manager ID) ([]ID, err
 		manager)
 }
 
-// DeleteIdentity removes an identity. Its accounts stay, uncorrelated, its reports lose their manager, and its history
-// stays; what it was given and its roles go with it. It returns [ErrNotFound] when there is none, and a
-// [RetryableError] where it became the owner of something that the transaction does not see yet.
+// DeleteIdentity removes an identity, with its roles and what it was given. Its accounts stay, uncorrelated, its
+// reports lose their manager, and its history stays. It returns [ErrNotFound] when there is none, and a
+// [RetryableError] where the identity became the owner of something that the transaction does not see yet.
 func (s *Store) DeleteIdentity(ctx context.Context, tx pgx.Tx, id ID) error {
 	tag, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.identities WHERE id = $1`), id)
 	err = oneRow(tag, err)
@@ -341,7 +352,7 @@ func (s *Store) DeleteIdentity(ctx context.Context, tx pgx.Tx, id ID) error {
 	return err
 }
 
-// ProtectIdentity says whether an identity is protected from being deleted. It returns [ErrNotFound] when there is
+// ProtectIdentity sets whether an identity is protected from being deleted. It returns [ErrNotFound] when there is
 // none.
 func (s *Store) ProtectIdentity(ctx context.Context, tx pgx.Tx, id ID, protected bool, now time.Time) error {
 	const statement = `UPDATE muster.identities SET protected = $2, modified = $3 WHERE id = $1`

@@ -6,7 +6,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// IdentityKey is one value by which an identity is found.
+// IdentityKey is a value by which an identity is found.
 type IdentityKey struct {
 	IdentityID ID
 	Key        string
@@ -18,13 +18,13 @@ func KeyIgnoringCase(attribute, value string) string { return attribute + "=" + 
 // KeyExact returns the key of an attribute's value where case counts. No attribute's name has either separator.
 func KeyExact(attribute, value string) string { return attribute + ":" + clip(value) }
 
-// KeyOrigin returns the key of the account that an identity was made of. It stays with the identity when the account
-// goes, so that the account finds it when it comes back. No attribute's name begins as it does.
+// KeyOrigin returns the key of the account that an identity was made from. It stays with the identity when the account
+// goes, so that the account finds it when it comes back. No attribute's name begins with @.
 func KeyOrigin(source ID, nativeIdentity string) string {
 	return "@" + source.String() + "=" + nativeIdentity
 }
 
-// IdentityKeys returns the keys of identities that are made of their attributes, by identity and key.
+// IdentityKeys returns the keys that are made from the attributes of identities, by identity and key.
 func (s *Store) IdentityKeys(ctx context.Context, q Querier, identities []ID) ([]IdentityKey, error) {
 	const statement = `
 		SELECT identity_id, key
@@ -32,12 +32,6 @@ func (s *Store) IdentityKeys(ctx context.Context, q Querier, identities []ID) ([
 		WHERE identity_id = ANY ($1) AND left(key, 1) <> '@'
 		ORDER BY identity_id, key`
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[IdentityKey], identities)
-}
-
-// LockKeys is taken, until the transaction ends, before keys are changed or managers are looked for under new ones: of
-// two transactions one of which adds the key that the other looks for, the later one then sees the earlier.
-func (s *Store) LockKeys(ctx context.Context, tx pgx.Tx) error {
-	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock", keyLock, s.schema)
 }
 
 // ChangeIdentityKeys removes and adds keys.
@@ -68,14 +62,14 @@ func (s *Store) ChangeIdentityKeys(ctx context.Context, tx pgx.Tx, removed, adde
 	return nil
 }
 
-// KeyMatch says which identity a key finds, when it is one alone.
+// KeyMatch says how many identities a key finds, and which one where Matches is 1.
 type KeyMatch struct {
 	Key        string
 	IdentityID ID
 	Matches    int
 }
 
-// FindByKeys returns what each of the keys finds; keys that find nothing are left out.
+// FindByKeys returns what each of the keys finds, without the keys that find nothing.
 func (s *Store) FindByKeys(ctx context.Context, q Querier, keys []string) ([]KeyMatch, error) {
 	const statement = `
 		SELECT key, min(identity_id::text)::uuid, count(*)
@@ -93,7 +87,7 @@ func (s *Store) KeyHolders(ctx context.Context, q Querier, keys []string) ([]Ide
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[IdentityKey], keys)
 }
 
-// RequestManagedRefresh asks for the refresh of the identities, other than those given, whose manager is looked for
+// RequestManagedRefresh requests the processing of the identities, other than those given, that look for their manager
 // under one of the keys.
 func (s *Store) RequestManagedRefresh(ctx context.Context, tx pgx.Tx, keys []string, except []ID, cause Cause) error {
 	if len(keys) == 0 {
@@ -106,7 +100,7 @@ func (s *Store) RequestManagedRefresh(ctx context.Context, tx pgx.Tx, keys []str
 	return mapError(err)
 }
 
-// KeyedIdentity is what the keys of an identity are made of.
+// KeyedIdentity is what the keys of an identity are made from.
 type KeyedIdentity struct {
 	ID         ID
 	Attributes []byte

@@ -13,9 +13,9 @@ type AttributeField struct {
 	Multi bool
 }
 
-// IdentitySchema returns the fields by which identities are filtered and sorted: the list that the Identities API
-// publishes, and with anyField every other property and attribute of an identity under the full language. The
-// attributes named are multi-valued where they say so; every other one is a text.
+// IdentitySchema returns the fields by which identities are filtered and sorted: those that the Identities API
+// publishes, and with anyField every other property and attribute of an identity too, with all operators. The
+// attributes given are multi-valued where they say so; all others are texts.
 func IdentitySchema(anyField bool, attributes ...AttributeField) *filterql.Schema {
 	if anyField {
 		return anySchema(attributes)
@@ -33,7 +33,7 @@ func mustSchema(fields []filterql.Field) *filterql.Schema {
 	return schema
 }
 
-// publishedFields is the whitelist of the list operation, with the operators it allows on each field.
+// publishedFields returns the fields that the list operation publishes, with the operators that it allows on each.
 func publishedFields() []filterql.Field {
 	equal, prefix := filterql.OpsOf(filterql.Eq), filterql.OpsOf(filterql.Eq, filterql.Sw)
 	key := func(name, column string, notNull bool) filterql.Field {
@@ -70,7 +70,7 @@ func convertID(text string) (any, bool) {
 	return id, err == nil
 }
 
-// isManagerSQL finds out when asked: an identity is a manager while another one names it.
+// isManagerSQL says whether an identity is a manager: whether another one names it.
 const isManagerSQL = `EXISTS (SELECT FROM muster.identities e WHERE e.manager_id = i.id)`
 
 func anySchema(attributes []AttributeField) *filterql.Schema {
@@ -138,16 +138,15 @@ func anySchema(attributes []AttributeField) *filterql.Schema {
 	})
 }
 
-// attributeName is what an identity attribute may be called: the technical names of the published attributes, one of
-// which has hyphens.
+// attributeName is the pattern of the names of identity attributes. One of the published technical names has hyphens.
 var attributeName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,127}$`)
 
 // ValidAttributeName reports whether name can be the name of an identity attribute: 1 to 128 letters, digits,
-// underscores and hyphens, of which the first is a letter or an underscore.
+// underscores and hyphens, beginning with a letter or an underscore.
 func ValidAttributeName(name string) bool { return attributeName.MatchString(name) }
 
-// attributeField reads an attribute out of the document. The name is part of the SQL text, which is why it is held
-// against the pattern.
+// attributeField returns the field that reads an attribute from the document. The name becomes part of the SQL text, so
+// it must match the pattern.
 func attributeField(name, attribute string, multi bool) (filterql.Field, bool) {
 	if !ValidAttributeName(attribute) {
 		return filterql.Field{}, false

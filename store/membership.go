@@ -18,19 +18,19 @@ const (
 	AssignedByRequest    = "ACCESS_REQUEST"
 )
 
-// Membership is a membership criterion as SQL takes one: a comparison, or a group of others. The operations are those
-// of the published criteria; they mean what package criteria says.
+// Membership is a membership criterion for SQL: a comparison, or a group of others. The operations are those of the
+// published criteria; package criteria says what they mean.
 type Membership struct {
 	Operation string
-	SourceID  ID // zero for an attribute of the identity, else of its accounts on the source
+	SourceID  ID // the attribute is one of the identity's accounts on the source; zero for an attribute of the identity
 	Attribute string
-	Keyed     bool   // the attribute is one by which identities are found
+	Keyed     bool   // identities are found by the attribute
 	Value     string // folded
-	Number    string // set for an order of numbers
+	Number    string // set where numbers are compared
 	Children  []Membership
 }
 
-// decimalSQL is what numbers look like, to the server as to package criteria.
+// decimalSQL is the pattern of numbers, the same as that of package criteria.
 const decimalSQL = `'^[ \t]*[+-]?[0-9]{1,100}(\.[0-9]{1,100})?[ \t]*$'`
 
 // where returns the condition on the identity i.
@@ -66,7 +66,7 @@ func (m *Membership) where() (sq.Sqlizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A value that is no list is taken as a list of one. One that is absent gives null, which satisfies nothing.
+	// A value that is no list counts as a list of one. An absent value gives null, which satisfies nothing.
 	const values = `jsonb_array_elements_text(CASE jsonb_typeof(o.attributes -> ?::text)
 		WHEN 'array' THEN o.attributes -> ?::text ELSE jsonb_build_array(o.attributes -> ?::text) END) e (value)`
 	arguments = append([]any{m.Attribute, m.Attribute, m.Attribute}, arguments...)
@@ -89,7 +89,7 @@ func (m *Membership) not(positive string) (sq.Sqlizer, error) {
 	return sq.Expr(`NOT (?)`, condition), nil
 }
 
-// byKey returns the condition over the index of the keys, nil where that does not help.
+// byKey returns the condition that uses the index of the keys, nil where that does not help.
 func (m *Membership) byKey() sq.Sqlizer {
 	key := m.Attribute + "=" + m.Value
 	switch m.Operation {
@@ -104,14 +104,14 @@ func (m *Membership) byKey() sq.Sqlizer {
 	return nil
 }
 
-// successor returns the least text that is greater than all that begin with a prefix.
+// successor returns the least text that is greater than all texts that begin with a prefix.
 func successor(prefix string) (string, bool) {
 	last, size := utf8.DecodeLastRuneInString(prefix)
 	switch last {
 	case utf8.RuneError, utf8.MaxRune:
 		return "", false
 	case 0xD7FF:
-		last = 0xE000 // the surrogates between are no characters
+		last = 0xE000 // the surrogates in between are no characters
 	default:
 		last++
 	}
@@ -158,15 +158,15 @@ func (s *Store) IdentitiesWithMembership(ctx context.Context, q Querier, m *Memb
 	return collect(ctx, q, s.dynamic(text), pgx.RowTo[ID], arguments...)
 }
 
-// RoleMembers is who is a member of a role: those for whom the criterion holds, or those who are listed. Neither is
-// nobody.
+// RoleMembers says who is a member of a role: the identities for which the criterion holds, or those that are listed.
+// Without either, nobody is.
 type RoleMembers struct {
 	Criterion  *Membership
 	Identities []ID
 }
 
-// concernedByRole selects the identities that must gain or lose a role by its membership. everybody includes those that
-// are long-term inactive.
+// concernedByRole selects the identities that must gain or lose a role by its membership, with everybody including
+// those that are long-term inactive.
 func concernedByRole(role ID, members RoleMembers, everybody bool) (sq.Sqlizer, error) {
 	var condition sq.Sqlizer
 	var err error
@@ -196,17 +196,17 @@ func concernedByRole(role ID, members RoleMembers, everybody bool) (sq.Sqlizer, 
 	return sq.Expr(`? UNION ?`, gaining, losing), nil
 }
 
-// RoleChange is a role that is to have other members. Access says that it grants something else than before, which
-// concerns whoever has it.
+// RoleChange is a role that gets other members. Access says that it grants something else than before, which concerns
+// everyone who has it.
 type RoleChange struct {
 	Role    ID
 	Members RoleMembers
 	Access  bool
 }
 
-// ConcernedByRoles returns, by ID, the identities of which processing under changed roles may change something: those
-// that must gain or lose one of them or have one that grants something else, those that wait for a refresh, and those
-// that are due at a time.
+// ConcernedByRoles returns, by ID, the identities that processing may change after roles have changed: those that must
+// gain or lose one of the roles, those that have one that grants something else, those whose processing is requested,
+// and those that are due at a time.
 func (s *Store) ConcernedByRoles(ctx context.Context, q Querier, changes []RoleChange, due time.Time) ([]ID, error) {
 	concerned := sq.Expr(`SELECT identity_id AS id FROM muster.refresh_requests
 		UNION SELECT identity_id FROM muster.refresh_state WHERE due <= ?::timestamptz`, due)
@@ -231,8 +231,8 @@ func (s *Store) ConcernedByRoles(ctx context.Context, q Querier, changes []RoleC
 	return collect(ctx, q, s.dynamic(text), pgx.RowTo[ID], arguments...)
 }
 
-// RequestRoleRefresh asks for the refresh of the identities that must gain or lose a role by its membership, but for
-// those that are long-term inactive. Identities that are right already are not asked for.
+// RequestRoleRefresh requests the processing of the identities that must gain or lose a role by its membership, but not
+// of those that are long-term inactive, nor of those that need no change.
 func (s *Store) RequestRoleRefresh(ctx context.Context, tx pgx.Tx, role ID, members RoleMembers, reason string,
 	cause Cause,
 ) error {
@@ -254,7 +254,8 @@ func (s *Store) RequestRoleRefresh(ctx context.Context, tx pgx.Tx, role ID, memb
 	return mapError(err)
 }
 
-// RequestHolderRefresh asks for the refresh of the identities that have a role, whatever assigned it.
+// RequestHolderRefresh requests the processing of the identities that have a role, whatever assigned it, but not of
+// those that are long-term inactive.
 func (s *Store) RequestHolderRefresh(ctx context.Context, tx pgx.Tx, role ID, reason string, cause Cause) error {
 	const statement = `
 		INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
@@ -267,5 +268,5 @@ func (s *Store) RequestHolderRefresh(ctx context.Context, tx pgx.Tx, role ID, re
 	return mapError(err)
 }
 
-// notLongTermInactive leaves out whom only aggregation and processing by hand concern.
+// notLongTermInactive leaves out the identities that only aggregation and processing by hand concern.
 const notLongTermInactive = `i.identity_state IS DISTINCT FROM 'INACTIVE_LONG_TERM'`

@@ -36,17 +36,17 @@ func (s *Store) OwnedObjects(ctx context.Context, q Querier, owner ID) ([]OwnedO
 		FROM muster.owned_objects
 		WHERE owner_id = $1
 		ORDER BY kind, object_id`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[OwnedObject], owner)
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByName[OwnedObject], owner)
 }
 
-// ReassignOwnedObjects gives all that one identity owns to another and returns how much that was.
+// ReassignOwnedObjects gives all objects that one identity owns to another and returns how many those are.
 func (s *Store) ReassignOwnedObjects(ctx context.Context, tx pgx.Tx, from, to ID, now time.Time) (int, error) {
 	const statement = `UPDATE muster.owned_objects SET owner_id = $2, modified = $3 WHERE owner_id = $1`
 	tag, err := tx.Exec(ctx, s.sql(statement), from, to, now)
 	return int(tag.RowsAffected()), mapError(err)
 }
 
-// DeleteOwnedObject forgets an object. It returns [ErrNotFound] when there is none.
+// DeleteOwnedObject removes an object. It returns [ErrNotFound] when there is none.
 func (s *Store) DeleteOwnedObject(ctx context.Context, tx pgx.Tx, kind, objectID string) error {
 	const statement = `DELETE FROM muster.owned_objects WHERE kind = $1 AND object_id = $2`
 	tag, err := tx.Exec(ctx, s.sql(statement), kind, objectID)

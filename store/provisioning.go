@@ -9,12 +9,12 @@ import (
 
 // The states of an operation.
 const (
-	OperationOpen      = "OPEN"      // a job does it
-	OperationManual    = "MANUAL"    // people do it
-	OperationDone      = "DONE"      // it was done, or found to be done
+	OperationOpen      = "OPEN"      // a job carries it out
+	OperationManual    = "MANUAL"    // people carry it out
+	OperationDone      = "DONE"      // it was carried out, or was found to be done
 	OperationFailed    = "FAILED"    // it was given up
 	OperationRetried   = "RETRIED"   // it was given up, and another one took its place
-	OperationCancelled = "CANCELLED" // it was not wanted any more before it was tried
+	OperationCancelled = "CANCELLED" // it was no longer wanted before it was tried
 )
 
 // AccessGrant is an entitlement that an identity was given because something grants it.
@@ -23,7 +23,7 @@ type AccessGrant struct {
 	SourceID   ID
 	Attribute  string
 	Value      string
-	AccountID  ID // which got it
+	AccountID  ID // the account that got it
 }
 
 // GrantsOf returns what identities were given, by identity.
@@ -36,14 +36,14 @@ func (s *Store) GrantsOf(ctx context.Context, q Querier, identities []ID) ([]Acc
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[AccessGrant], identities)
 }
 
-// HasGrants reports whether anybody was given anything.
+// HasGrants reports whether any identity was given anything.
 func (s *Store) HasGrants(ctx context.Context, q Querier) (bool, error) {
 	var some bool
 	err := q.QueryRow(ctx, s.sql(`SELECT EXISTS (SELECT FROM muster.access_grants)`)).Scan(&some)
 	return some, mapError(err)
 }
 
-// AddGrants notes what identities are given.
+// AddGrants records what identities are given.
 func (s *Store) AddGrants(ctx context.Context, tx pgx.Tx, grants []AccessGrant, now time.Time) error {
 	if len(grants) == 0 {
 		return nil
@@ -59,7 +59,7 @@ func (s *Store) AddGrants(ctx context.Context, tx pgx.Tx, grants []AccessGrant, 
 	return mapError(err)
 }
 
-// DropGrants forgets what identities were given.
+// DropGrants removes the record of what identities were given.
 func (s *Store) DropGrants(ctx context.Context, tx pgx.Tx, grants []AccessGrant) error {
 	if len(grants) == 0 {
 		return nil
@@ -89,40 +89,64 @@ func grantColumns(grants []AccessGrant) grantLists {
 	return c
 }
 
-// Operation is something to be done, or done, on a source.
+// Operation is one change of one account on a source.
 type Operation struct {
 	ID             ID
-	BatchID        ID // zero for one that people do
+	BatchID        ID // the delivery; zero for an operation that people carry out
 	IdentityID     ID
 	SourceID       ID
 	AccountID      ID // zero for the creation of an account
 	NativeIdentity string
 	Kind           string
-	Attribute      string // what it is about, with Value: of those with the same account one alone is open
-	Value          string
-	Attributes     []byte // a JSON object
-	Reason         string
-	State          string
-	Attempts       int
-	Error          *string
-	Created        time.Time
-	Begun          *time.Time
-	Completed      *time.Time
+	// Attribute and Value are what it is about: only one operation is open for the same account, attribute and value.
+	Attribute  string
+	Value      string
+	Attributes []byte // a JSON object
+	Reason     string
+	State      string
+	Attempts   int
+	Error      *string
+	Created    time.Time
+	Begun      *time.Time
+	Completed  *time.Time
 }
 
-const operationColumns = `
-	o.id, o.batch_id, o.identity_id, o.source_id, o.account_id, o.native_identity, o.kind, o.attribute, o.value,
-	o.attributes, o.reason, o.state, o.attempts, o.error, o.created, o.begun, o.completed`
+// operationColumns are the columns of an [Operation]. A new one has no attempts, no error, and has not begun.
+var operationColumns = columns[Operation]{
+	valueColumn("id", "uuid", func(o *Operation) *ID { return &o.ID }),
+	valueColumn("batch_id", "uuid", func(o *Operation) *ID { return &o.BatchID }),
+	valueColumn("identity_id", "uuid", func(o *Operation) *ID { return &o.IdentityID }),
+	valueColumn("source_id", "uuid", func(o *Operation) *ID { return &o.SourceID }),
+	valueColumn("account_id", "uuid", func(o *Operation) *ID { return &o.AccountID }),
+	textColumn("native_identity", func(o *Operation) *string { return &o.NativeIdentity }),
+	textColumn("kind", func(o *Operation) *string { return &o.Kind }),
+	textColumn("attribute", func(o *Operation) *string { return &o.Attribute }),
+	textColumn("value", func(o *Operation) *string { return &o.Value }),
+	documentColumn("attributes", func(o *Operation) *[]byte { return &o.Attributes }),
+	textColumn("reason", func(o *Operation) *string { return &o.Reason }),
+	textColumn("state", func(o *Operation) *string { return &o.State }),
+	readColumn("attempts", func(o *Operation) *int { return &o.Attempts }),
+	readColumn("error", func(o *Operation) **string { return &o.Error }),
+	valueColumn("created", "timestamptz", func(o *Operation) *time.Time { return &o.Created }),
+	readColumn("begun", func(o *Operation) **time.Time { return &o.Begun }),
+	readColumn("completed", func(o *Operation) **time.Time { return &o.Completed }),
+}
+
+var (
+	selectOperations  = `SELECT ` + operationColumns.selected("o.")
+	pendingOperations = selectOperations + `
+		FROM muster.provisioning_operations o
+		WHERE o.identity_id = ANY ($1) AND o.state IN ('OPEN', 'MANUAL', 'FAILED')
+		ORDER BY o.identity_id, o.id`
+	addOperations = `
+		INSERT INTO muster.provisioning_operations (` + operationColumns.written().names("") + `)
+		SELECT ` + operationColumns.values() + ` FROM ` + operationColumns.unnest()
+)
 
 // PendingOperations returns the operations of identities that are open, or were given up and not tried again, by
 // identity.
 func (s *Store) PendingOperations(ctx context.Context, q Querier, identities []ID) ([]Operation, error) {
-	const statement = `
-		SELECT ` + operationColumns + `
-		FROM muster.provisioning_operations o
-		WHERE o.identity_id = ANY ($1) AND o.state IN ('OPEN', 'MANUAL', 'FAILED')
-		ORDER BY o.identity_id, o.id`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Operation], identities)
+	return collect(ctx, q, s.sql(pendingOperations), operationColumns.scan, identities)
 }
 
 // AddOperations writes new operations.
@@ -130,35 +154,11 @@ func (s *Store) AddOperations(ctx context.Context, tx pgx.Tx, operations []Opera
 	if len(operations) == 0 {
 		return nil
 	}
-	const statement = `
-		INSERT INTO muster.provisioning_operations
-		       (id, batch_id, identity_id, source_id, account_id, native_identity, kind, attribute, value, attributes,
-		       reason, state, created)
-		SELECT id, batch_id, identity_id, source_id, account_id, native_identity, kind, attribute, value,
-		       attributes::jsonb, reason, state, created
-		FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[],
-		            $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[])
-		     v (id, batch_id, identity_id, source_id, account_id, native_identity, kind, attribute, value, attributes,
-		        reason, state, created)`
-	n := len(operations)
-	ids, batches, identities, sources, accounts := make([]ID, n), make([]ID, n), make([]ID, n), make([]ID, n),
-		make([]ID, n)
-	natives, kinds, names, values := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	documents, reasons, states := make([]string, n), make([]string, n), make([]string, n)
-	created := make([]time.Time, n)
-	for i := range operations {
-		o := &operations[i]
-		ids[i], batches[i], identities[i], sources[i], accounts[i] = o.ID, o.BatchID, o.IdentityID, o.SourceID,
-			o.AccountID
-		natives[i], kinds[i], names[i], values[i] = o.NativeIdentity, o.Kind, o.Attribute, o.Value
-		documents[i], reasons[i], states[i], created[i] = string(o.Attributes), o.Reason, o.State, o.Created
-	}
-	_, err := tx.Exec(ctx, s.sql(statement), ids, batches, identities, sources, accounts, natives, kinds, names, values,
-		documents, reasons, states, created)
+	_, err := tx.Exec(ctx, s.sql(addOperations), operationColumns.arrays(operations)...)
 	return mapError(err)
 }
 
-// SettleOperations gives operations a state that they keep.
+// SettleOperations gives operations a final state.
 func (s *Store) SettleOperations(ctx context.Context, tx pgx.Tx, ids []ID, state string, now time.Time) error {
 	if len(ids) == 0 {
 		return nil
@@ -169,7 +169,7 @@ func (s *Store) SettleOperations(ctx context.Context, tx pgx.Tx, ids []ID, state
 	return mapError(err)
 }
 
-// AddBatch writes the batch of operations that a job does on one source.
+// AddBatch writes a delivery: the open operations for one source that one job carries out.
 func (s *Store) AddBatch(ctx context.Context, tx pgx.Tx, id, source ID, job int64, now time.Time) error {
 	const statement = `
 		INSERT INTO muster.provisioning_batches (id, source_id, job_id, created) VALUES ($1, $2, $3, $4)`
@@ -177,24 +177,25 @@ func (s *Store) AddBatch(ctx context.Context, tx pgx.Tx, id, source ID, job int6
 	return mapError(err)
 }
 
-// BatchJob returns the job that does a batch, zero where it has none. It returns [ErrNotFound] when the batch is done.
+// BatchJob returns the job that carries a delivery out, zero where it has none. It returns [ErrNotFound] when the
+// delivery is done.
 func (s *Store) BatchJob(ctx context.Context, q Querier, id ID) (job int64, err error) {
 	err = q.QueryRow(ctx, s.sql(`SELECT coalesce(job_id, 0) FROM muster.provisioning_batches WHERE id = $1`), id).Scan(
 		&job)
 	return job, mapError(err)
 }
 
-// SetBatchJob notes which job does a batch.
+// SetBatchJob records which job carries a delivery out.
 func (s *Store) SetBatchJob(ctx context.Context, tx pgx.Tx, id ID, job int64) error {
 	_, err := tx.Exec(ctx, s.sql(`UPDATE muster.provisioning_batches SET job_id = $2 WHERE id = $1`), id, job)
 	return mapError(err)
 }
 
-// leaseMost is longer than anybody takes a lease for: one that ends later was taken by a clock that was ahead.
+// leaseMost is longer than any lease: one that ends later was taken by a clock that was ahead.
 const leaseMost = `interval '1 hour'`
 
-// LeaseBatch gives a batch to the caller until a time, unless another one has it, and returns its source. It returns
-// [ErrNotFound] when the batch is done or has been given away.
+// LeaseBatch leases a delivery to the caller until a time, and returns its source. It returns [ErrNotFound] when the
+// delivery is done, or somebody else has leased it.
 func (s *Store) LeaseBatch(ctx context.Context, q Querier, id ID, now, until time.Time) (source ID, err error) {
 	const statement = `
 		UPDATE muster.provisioning_batches SET leased = $3
@@ -204,13 +205,13 @@ func (s *Store) LeaseBatch(ctx context.Context, q Querier, id ID, now, until tim
 	return source, mapError(err)
 }
 
-// ExtendLease gives a batch on to the one that has it.
+// ExtendLease extends the lease of a delivery. Only the one that has it may.
 func (s *Store) ExtendLease(ctx context.Context, q Querier, id ID, until time.Time) error {
 	_, err := q.Exec(ctx, s.sql(`UPDATE muster.provisioning_batches SET leased = $2 WHERE id = $1`), id, until)
 	return mapError(err)
 }
 
-// ReleaseBatch gives a batch back, and forgets it when nothing of it is open.
+// ReleaseBatch ends the lease of a delivery, and removes the delivery when none of its operations is open.
 func (s *Store) ReleaseBatch(ctx context.Context, q Querier, id ID) error {
 	const forget = `
 		DELETE FROM muster.provisioning_batches b
@@ -224,20 +225,20 @@ func (s *Store) ReleaseBatch(ctx context.Context, q Querier, id ID) error {
 	return mapError(err)
 }
 
-// BatchOperations returns the open operations of a batch, in their order. Those of an identity that wait for an earlier
-// one of another batch, on the same source, are left out; waiting says that there are some.
+var batchOperations = selectOperations + `
+	FROM muster.provisioning_operations o
+	WHERE o.batch_id = $1 AND o.state = 'OPEN'
+	  AND NOT EXISTS (SELECT FROM muster.provisioning_operations e
+	                  WHERE e.identity_id = o.identity_id AND e.source_id = o.source_id AND e.state = 'OPEN'
+	                    AND e.id < o.id AND e.batch_id <> o.batch_id)
+	ORDER BY o.id`
+
+// BatchOperations returns the open operations of a delivery, in their order. It leaves out those that wait for an
+// earlier operation of another delivery for the same identity and source; waiting says that there are some.
 func (s *Store) BatchOperations(ctx context.Context, q Querier, batch ID) (operations []Operation, waiting bool,
 	err error,
 ) {
-	const statement = `
-		SELECT ` + operationColumns + `
-		FROM muster.provisioning_operations o
-		WHERE o.batch_id = $1 AND o.state = 'OPEN'
-		  AND NOT EXISTS (SELECT FROM muster.provisioning_operations e
-		                  WHERE e.identity_id = o.identity_id AND e.source_id = o.source_id AND e.state = 'OPEN'
-		                    AND e.id < o.id AND e.batch_id <> o.batch_id)
-		ORDER BY o.id`
-	if operations, err = collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Operation], batch); err != nil {
+	if operations, err = collect(ctx, q, s.sql(batchOperations), operationColumns.scan, batch); err != nil {
 		return nil, false, err
 	}
 	var open int
@@ -246,8 +247,8 @@ func (s *Store) BatchOperations(ctx context.Context, q Querier, batch ID) (opera
 	return operations, open > len(operations), mapError(err)
 }
 
-// BeginOperation notes that an operation is tried, before it is: from then on it may have happened. It returns
-// [ErrNotFound] when it is not open any more.
+// BeginOperation records that an operation is tried. It comes before the attempt: from then on it may have happened. It
+// returns [ErrNotFound] when the operation is no longer open.
 func (s *Store) BeginOperation(ctx context.Context, q Querier, id ID, now time.Time) error {
 	const statement = `
 		UPDATE muster.provisioning_operations
@@ -257,20 +258,20 @@ func (s *Store) BeginOperation(ctx context.Context, q Querier, id ID, now time.T
 	return oneRow(tag, err)
 }
 
-// NoteOperationError notes why an operation did not succeed. It is tried again.
+// NoteOperationError records why an operation did not succeed. It is tried again.
 func (s *Store) NoteOperationError(ctx context.Context, q Querier, id ID, reason string) error {
 	_, err := q.Exec(ctx, s.sql(`UPDATE muster.provisioning_operations SET error = $2 WHERE id = $1`), id, reason)
 	return mapError(err)
 }
 
-// CountAttempt notes that operations were to be tried, and could not even be begun.
+// CountAttempt counts an attempt of operations that could not even begin.
 func (s *Store) CountAttempt(ctx context.Context, q Querier, ids []ID) error {
 	const statement = `UPDATE muster.provisioning_operations SET attempts = attempts + 1 WHERE id = ANY ($1)`
 	_, err := q.Exec(ctx, s.sql(statement), ids)
 	return mapError(err)
 }
 
-// FinishOperation notes how an operation came to its end.
+// FinishOperation records how an open operation ended.
 func (s *Store) FinishOperation(ctx context.Context, tx pgx.Tx, id ID, state string, reason *string, account ID,
 	native string, now time.Time,
 ) error {
@@ -283,13 +284,13 @@ func (s *Store) FinishOperation(ctx context.Context, tx pgx.Tx, id ID, state str
 	return mapError(err)
 }
 
-// OpenBatches returns the batches in which something is open, the oldest first.
+// OpenBatches returns the deliveries that are not done, the oldest first.
 func (s *Store) OpenBatches(ctx context.Context, q Querier) ([]ID, error) {
 	const statement = `SELECT id FROM muster.provisioning_batches ORDER BY created, id`
 	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID])
 }
 
-// BatchIsOpen reports whether a batch is not done.
+// BatchIsOpen reports whether a delivery is not done.
 func (s *Store) BatchIsOpen(ctx context.Context, q Querier, id ID) (bool, error) {
 	var open bool
 	err := q.QueryRow(ctx, s.sql(`SELECT EXISTS (SELECT FROM muster.provisioning_batches WHERE id = $1)`), id).Scan(
@@ -305,8 +306,9 @@ func (s *Store) CountOperations(ctx context.Context, q Querier, state string) (i
 	return count, mapError(err)
 }
 
-// StalledBatches returns the batches that were made before a time, that nobody has, and that have no job which waits
-// for its turn. It locks them.
+// StalledBatches locks the deliveries whose worker is gone, by ID and FOR UPDATE, until the transaction ends, skips
+// those that another transaction has locked, and returns them. They were made before a time, nobody has leased them,
+// and they have no job that waits.
 func (s *Store) StalledBatches(ctx context.Context, tx pgx.Tx, jobSchema string, now, before time.Time) ([]ID, error) {
 	const statement = `SELECT b.id FROM muster.provisioning_batches b WHERE ` + stalledBatch + `
 		ORDER BY b.id
@@ -314,7 +316,7 @@ func (s *Store) StalledBatches(ctx context.Context, tx pgx.Tx, jobSchema string,
 	return collect(ctx, tx, s.withJobs(statement, jobSchema), pgx.RowTo[ID], now, before)
 }
 
-// stalledBatch is the condition that b is such a batch. Its parameters are now and the time.
+// stalledBatch is the condition that b is such a delivery. Its parameters are now and the time.
 const stalledBatch = `b.created NOT BETWEEN $2 AND $1::timestamptz + ` + leaseMost + `
 	AND (b.leased IS NULL OR b.leased NOT BETWEEN $1 AND $1::timestamptz + ` + leaseMost + `)
 	AND NOT EXISTS (SELECT FROM {jobs}.river_job j WHERE j.id = b.job_id AND ` + jobWaits + `)`
@@ -333,116 +335,28 @@ type ListedOperation struct {
 	SourceName   string
 }
 
+var listOperations = selectOperations + `, i.name, s.name
+	FROM muster.provisioning_operations o
+	JOIN muster.sources s ON s.id = o.source_id
+	LEFT JOIN muster.identities i ON i.id = o.identity_id
+	WHERE ($1::uuid IS NULL OR o.identity_id = $1) AND ($2::uuid IS NULL OR o.source_id = $2)
+	  AND ($3::text[] = '{}' OR o.state = ANY ($3))
+	ORDER BY o.id DESC
+	LIMIT $4 OFFSET $5`
+
 // Operations returns operations, the latest first.
 func (s *Store) Operations(ctx context.Context, q Querier, filter OperationFilter, limit, offset int) (
 	[]ListedOperation, error,
 ) {
-	const statement = `
-		SELECT ` + operationColumns + `, i.name, s.name
-		FROM muster.provisioning_operations o
-		JOIN muster.sources s ON s.id = o.source_id
-		LEFT JOIN muster.identities i ON i.id = o.identity_id
-		WHERE ($1::uuid IS NULL OR o.identity_id = $1) AND ($2::uuid IS NULL OR o.source_id = $2)
-		  AND ($3::text[] = '{}' OR o.state = ANY ($3))
-		ORDER BY o.id DESC
-		LIMIT $4 OFFSET $5`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[ListedOperation], filter.IdentityID, filter.SourceID,
-		nonNil(filter.States), limit, offset)
-}
-
-// ProvisionedAccount is what an operation made of an account.
-type ProvisionedAccount struct {
-	ID              ID
-	SourceID        ID
-	IdentityID      ID
-	NativeIdentity  string
-	Name            string
-	Attributes      []byte
-	Fingerprint     ID
-	CorrelationKeys []string
-}
-
-// LockAccount locks an account and returns it, or [ErrNotFound].
-func (s *Store) LockAccount(ctx context.Context, tx pgx.Tx, id ID) (Account, error) {
-	return s.account(ctx, tx, `a.id = $1 FOR UPDATE`, id)
-}
-
-// LockAccountNamed is [Store.LockAccount] by the source and the native identity.
-func (s *Store) LockAccountNamed(ctx context.Context, tx pgx.Tx, source ID, native string) (Account, error) {
-	return s.account(ctx, tx, `a.source_id = $1 AND a.native_identity = $2 FOR UPDATE`, source, native)
-}
-
-// FindAccount returns an account, or [ErrNotFound].
-func (s *Store) FindAccount(ctx context.Context, q Querier, id ID) (Account, error) {
-	return s.account(ctx, q, `a.id = $1`, id)
-}
-
-func (s *Store) account(ctx context.Context, q Querier, condition string, arguments ...any) (Account, error) {
-	found, err := collect(ctx, q, s.sql(`SELECT `+accountColumns+` FROM muster.accounts a WHERE `+condition),
-		pgx.RowToStructByPos[Account], arguments...)
-	if err == nil && len(found) == 0 {
-		err = ErrNotFound
+	scan := func(row pgx.CollectableRow) (o ListedOperation, err error) {
+		err = row.Scan(operationColumns.targets(&o.Operation, &o.IdentityName, &o.SourceName)...)
+		return o, err
 	}
-	if err != nil {
-		return Account{}, err
-	}
-	return found[0], nil
+	return collect(ctx, q, s.sql(listOperations), scan, filter.IdentityID, filter.SourceID, nonNil(filter.States),
+		limit, offset)
 }
 
-// UpdateAccount writes what an operation made of an account.
-func (s *Store) UpdateAccount(ctx context.Context, tx pgx.Tx, a *ProvisionedAccount, now time.Time) error {
-	const statement = `
-		UPDATE muster.accounts
-		SET native_identity = $2, name = $3, attributes = $4, fingerprint = $5, correlation_keys = $6, modified = $7,
-		    identity_id = coalesce($8::uuid, identity_id)
-		WHERE id = $1`
-	_, err := tx.Exec(ctx, s.sql(statement), a.ID, a.NativeIdentity, a.Name, a.Attributes, a.Fingerprint,
-		nonNil(a.CorrelationKeys), now, a.IdentityID)
-	return mapError(err)
-}
-
-// AddProvisionedAccount writes an account that was created on its source. It belongs to the identity for which that was
-// done, whatever a correlation would find, and to nobody where that is zero.
-func (s *Store) AddProvisionedAccount(ctx context.Context, tx pgx.Tx, a *ProvisionedAccount, now time.Time) error {
-	const statement = `
-		INSERT INTO muster.accounts
-		       (id, source_id, native_identity, name, identity_id, manually_correlated, correlation_keys, attributes,
-		       fingerprint, created, modified)
-		VALUES ($1, $2, $3, $4, $5, $5::uuid IS NOT NULL, $6, $7, $8, $9, $9)`
-	_, err := tx.Exec(ctx, s.sql(statement), a.ID, a.SourceID, a.NativeIdentity, a.Name, a.IdentityID,
-		nonNil(a.CorrelationKeys), a.Attributes, a.Fingerprint, now)
-	return mapError(err)
-}
-
-// DeleteAccount removes an account that is gone from its source.
-func (s *Store) DeleteAccount(ctx context.Context, tx pgx.Tx, id ID) error {
-	_, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.accounts WHERE id = $1`), id)
-	return mapError(err)
-}
-
-// NameTaken reports whether a name is the native identity of an account of a source, or will be an attribute of one
-// that is to be created.
-func (s *Store) NameTaken(ctx context.Context, q Querier, source ID, name string) (bool, error) {
-	const statement = `
-		SELECT EXISTS (SELECT FROM muster.accounts WHERE source_id = $1 AND native_identity = $2)
-		    OR EXISTS (SELECT FROM muster.provisioning_operations o, jsonb_each_text(o.attributes) v
-		               WHERE o.source_id = $1 AND o.kind = 'CREATE' AND o.state IN ('OPEN', 'MANUAL') AND v.value = $2)`
-	var taken bool
-	err := q.QueryRow(ctx, s.sql(statement), source, name).Scan(&taken)
-	return taken, mapError(err)
-}
-
-// MakeDue makes an identity due at a time, if it is not before.
-func (s *Store) MakeDue(ctx context.Context, tx pgx.Tx, identity ID, at time.Time) error {
-	const statement = `
-		INSERT INTO muster.refresh_state (identity_id, due) VALUES ($1, $2)
-		ON CONFLICT ON CONSTRAINT refresh_state_pkey
-		DO UPDATE SET due = least(muster.refresh_state.due, excluded.due)`
-	_, err := tx.Exec(ctx, s.sql(statement), identity, at)
-	return mapError(err)
-}
-
-// CancelOperationsOf cancels what is open for an identity and was not tried.
+// CancelOperationsOf cancels the operations of an identity that are open or were given up.
 func (s *Store) CancelOperationsOf(ctx context.Context, tx pgx.Tx, identity ID, now time.Time) error {
 	const statement = `
 		UPDATE muster.provisioning_operations SET state = 'CANCELLED', completed = $2

@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// PurgeEvents removes the events that are older than a time, of those behind an ID, at most limit. It returns how many,
-// and the ID of the last one.
+// PurgeEvents removes events that are older than a time and behind an ID, at most limit. It returns how many, and the
+// ID of the last one.
 func (s *Store) PurgeEvents(ctx context.Context, tx pgx.Tx, before time.Time, after int64, limit int) (rows, next int64,
 	err error,
 ) {
@@ -23,8 +23,9 @@ func (s *Store) PurgeEvents(ctx context.Context, tx pgx.Tx, before time.Time, af
 	return rows, next, mapError(err)
 }
 
-// PurgeOperations removes the operations that ended before a time, of those behind an ID, at most limit. What was given
-// up stays while the identity is there, because processing reads it. It returns how many, and the ID of the last one.
+// PurgeOperations removes operations that ended before a time and are behind an ID, at most limit. Those that were
+// given up stay while their identity exists, because processing reads them. It returns how many, and the ID of the last
+// one.
 func (s *Store) PurgeOperations(ctx context.Context, tx pgx.Tx, before time.Time, after ID, limit int) (rows int64,
 	next ID, err error,
 ) {
@@ -45,8 +46,8 @@ func (s *Store) PurgeOperations(ctx context.Context, tx pgx.Tx, before time.Time
 	return rows, next, mapError(err)
 }
 
-// PurgeTasks removes the tasks that ended before a time, with their messages, and returns how many. One stays of which
-// something is still to be let go.
+// PurgeTasks removes the tasks that ended before a time, with their messages, and returns how many. A task stays while
+// it still has requests, parts, or messages that wait to be sent.
 func (s *Store) PurgeTasks(ctx context.Context, tx pgx.Tx, before time.Time) (int64, error) {
 	const statement = `
 		DELETE FROM muster.tasks t

@@ -1,27 +1,26 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// Cause says of what is written for which task, and when.
+// Cause says for which task something is written, and when.
 type Cause struct {
 	Task ID
 	At   time.Time
 }
 
-// CountPending returns how many identities wait for a refresh.
+// CountPending returns for how many identities processing is requested.
 func (s *Store) CountPending(ctx context.Context, q Querier) (int, error) {
 	var count int
 	err := q.QueryRow(ctx, s.sql(`SELECT count(DISTINCT identity_id) FROM muster.refresh_requests`)).Scan(&count)
 	return count, mapError(err)
 }
 
-// RequestRefresh asks for the refresh of identities.
+// RequestRefresh requests the processing of identities.
 func (s *Store) RequestRefresh(ctx context.Context, tx pgx.Tx, identities []ID, reason string, cause Cause) error {
 	const statement = `
 		INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
@@ -30,7 +29,7 @@ func (s *Store) RequestRefresh(ctx context.Context, tx pgx.Tx, identities []ID, 
 	return mapError(err)
 }
 
-// RequestProfileRefresh asks for the refresh of all identities of a profile and returns how many those are.
+// RequestProfileRefresh requests the processing of all identities of a profile and returns how many those are.
 func (s *Store) RequestProfileRefresh(ctx context.Context, tx pgx.Tx, profile ID, reason string, cause Cause) (int,
 	error,
 ) {
@@ -41,29 +40,29 @@ func (s *Store) RequestProfileRefresh(ctx context.Context, tx pgx.Tx, profile ID
 	return int(tag.RowsAffected()), mapError(err)
 }
 
-// ExistingIdentities returns those of the identities that exist, and keeps them from being deleted until the
-// transaction ends.
+// ExistingIdentities locks those of the identities that exist, by ID and FOR KEY SHARE, until the transaction ends, so
+// that they are not deleted, and returns them.
 func (s *Store) ExistingIdentities(ctx context.Context, tx pgx.Tx, identities []ID) ([]ID, error) {
 	const statement = `SELECT id FROM muster.identities WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE`
 	return collect(ctx, tx, s.sql(statement), pgx.RowTo[ID], identities)
 }
 
-// LockIdentities locks identities, in the order of their IDs, and returns those that exist. A transaction takes its
-// locks in one order: the configuration, identities by ID, accounts by ID, the rest.
+// LockIdentities locks those of the identities that exist, by ID and FOR NO KEY UPDATE, until the transaction ends, and
+// returns them. See "Lock order" in the documentation of the package.
 func (s *Store) LockIdentities(ctx context.Context, tx pgx.Tx, identities []ID) ([]ID, error) {
 	const statement = `SELECT id FROM muster.identities WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE`
 	return collect(ctx, tx, s.sql(statement), pgx.RowTo[ID], identities)
 }
 
-// RefreshRequest is a request for the refresh of an identity.
+// RefreshRequest asks for the processing of an identity.
 type RefreshRequest struct {
 	ID         int64
 	IdentityID ID
 	TaskID     ID
 }
 
-// ClaimRefreshRequests locks requests of a task, the oldest first, at most limit, and leaves out those that another
-// worker has locked.
+// ClaimRefreshRequests locks the oldest requests of a task FOR UPDATE until the transaction ends, at most limit, and
+// skips those that another worker has locked.
 func (s *Store) ClaimRefreshRequests(ctx context.Context, tx pgx.Tx, task ID, limit int) ([]RefreshRequest, error) {
 	const statement = `
 		SELECT id, identity_id, task_id
@@ -75,9 +74,9 @@ func (s *Store) ClaimRefreshRequests(ctx context.Context, tx pgx.Tx, task ID, li
 	return collect(ctx, tx, s.sql(statement), pgx.RowToStructByPos[RefreshRequest], task, limit)
 }
 
-// ClaimSmallTasks locks requests of tasks that have not begun, whose jobs wait for their turn, and that are about no
-// more than small identities: at most limit, the oldest tasks first, none of them of the task that is given. It leaves
-// out requests that another worker has locked.
+// ClaimSmallTasks locks requests FOR UPDATE until the transaction ends, at most limit, and skips those that another
+// worker has locked. They are those of other tasks than the one given, the oldest tasks first, that have not begun,
+// whose jobs are available, and that are about at most small identities.
 func (s *Store) ClaimSmallTasks(ctx context.Context, tx pgx.Tx, jobSchema string, but ID, small, limit int) (
 	[]RefreshRequest, error,
 ) {
@@ -98,7 +97,8 @@ func (s *Store) ClaimSmallTasks(ctx context.Context, tx pgx.Tx, jobSchema string
 	return collect(ctx, tx, s.withJobs(statement, jobSchema), pgx.RowToStructByPos[RefreshRequest], but, small, limit)
 }
 
-// RelockRefreshRequests is [Store.ClaimRefreshRequests] for requests that are known.
+// RelockRefreshRequests locks those of the requests that still exist FOR UPDATE until the transaction ends, and skips
+// those that another worker has locked.
 func (s *Store) RelockRefreshRequests(ctx context.Context, tx pgx.Tx, requests []int64) ([]RefreshRequest, error) {
 	const statement = `
 		SELECT id, identity_id, task_id
@@ -109,11 +109,11 @@ func (s *Store) RelockRefreshRequests(ctx context.Context, tx pgx.Tx, requests [
 	return collect(ctx, tx, s.sql(statement), pgx.RowToStructByPos[RefreshRequest], requests)
 }
 
-// TakeRefreshRequests removes all requests for identities, of whatever task, but for those that another worker has
-// locked. It must come after the lock of the identities and before their snapshot: a request that commits later stays,
-// and the data it is about is read again.
+// TakeRefreshRequests locks all requests for identities, of any task, FOR UPDATE until the transaction ends, skips
+// those that another worker has locked, and removes them. It must come after the lock of the identities and before
+// their snapshot: a request that commits later stays, and its data is read again.
 //
-// It returns the identities of which the synchronization was asked for.
+// It returns the identities whose synchronization was requested.
 func (s *Store) TakeRefreshRequests(ctx context.Context, tx pgx.Tx, identities []ID) ([]ID, error) {
 	const statement = `
 		WITH taken AS (
@@ -125,7 +125,7 @@ func (s *Store) TakeRefreshRequests(ctx context.Context, tx pgx.Tx, identities [
 	return collect(ctx, tx, s.sql(statement), pgx.RowTo[ID], identities)
 }
 
-// RequestSynchronization asks for the refresh of identities, and for the synchronization of their attributes.
+// RequestSynchronization requests the processing of identities with the synchronization of their attributes.
 func (s *Store) RequestSynchronization(ctx context.Context, tx pgx.Tx, identities []ID, cause Cause) error {
 	const statement = `
 		INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at, synchronize)
@@ -145,8 +145,8 @@ func (s *Store) RequestSourceSynchronization(ctx context.Context, tx pgx.Tx, sou
 	return mapError(err)
 }
 
-// BeginSynchronization notes that the synchronization of an identity was asked for, unless that was done within a time.
-// Then it returns when that was, and ok is false.
+// BeginSynchronization records that the synchronization of an identity was requested. If one was requested within a
+// time before, it returns when, and ok is false.
 func (s *Store) BeginSynchronization(ctx context.Context, tx pgx.Tx, identity ID, now time.Time,
 	within time.Duration,
 ) (last time.Time, ok bool, err error) {
@@ -161,14 +161,15 @@ func (s *Store) BeginSynchronization(ctx context.Context, tx pgx.Tx, identity ID
 	return last, false, mapError(err)
 }
 
-// DropRefreshRequests removes requests: those for identities that are gone.
+// DropRefreshRequests removes requests.
 func (s *Store) DropRefreshRequests(ctx context.Context, tx pgx.Tx, requests []int64) error {
 	_, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.refresh_requests WHERE id = ANY ($1)`), requests)
 	return mapError(err)
 }
 
-// RequestDueRefresh asks for the refresh of the identities that are due and returns how many those are. They are not
-// due any more then.
+// RequestDueRefresh locks the rows of refresh_state of the identities that are due, by identity and FOR NO KEY UPDATE,
+// until the transaction ends. It requests their processing, after which they are no longer due, and returns how many
+// identities those are.
 func (s *Store) RequestDueRefresh(ctx context.Context, tx pgx.Tx, reason string, cause Cause) (int, error) {
 	const statement = `
 		WITH due AS (
@@ -188,8 +189,8 @@ func (s *Store) RequestDueRefresh(ctx context.Context, tx pgx.Tx, reason string,
 	return int(tag.RowsAffected()), mapError(err)
 }
 
-// ReleaseRefreshRequests removes the requests of a task that ended before it came to them. The identities are due at a
-// time instead, so that none of them is forgotten.
+// ReleaseRefreshRequests removes the requests that a task left when it ended, and makes their identities due at a time
+// instead, so that none is forgotten.
 func (s *Store) ReleaseRefreshRequests(ctx context.Context, tx pgx.Tx, task ID, due time.Time) (int, error) {
 	const statement = `
 		WITH gone AS (
@@ -204,98 +205,7 @@ func (s *Store) ReleaseRefreshRequests(ctx context.Context, tx pgx.Tx, task ID, 
 	return int(tag.RowsAffected()), mapError(err)
 }
 
-// IdentityState is what of an identity is calculated. A text that is not said to be nil is null in the database where
-// it is empty, but for the name and the alias.
-type IdentityState struct {
-	ID              ID
-	Name            string
-	Alias           string
-	Email           string
-	FirstName       *string // written only, as LastName
-	LastName        *string
-	ProcessingState string
-	ProcessingError string
-	Correlated      bool
-	ProfileID       ID
-	LifecycleState  string
-	LifecycleManual bool
-	IdentityState   string
-	ManagerID       ID
-	ManagerKey      string // the key by which the manager is looked for
-	Attributes      []byte
-	// These are read only. Due is from when on it is to be refreshed. FoundManager is whom the key finds, if that is
-	// one alone. Requested says that somebody asked for its refresh.
-	Due          *time.Time
-	FoundManager ID
-	Requested    bool
-}
-
-// IdentityStates returns the calculated state of identities, by ID.
-func (s *Store) IdentityStates(ctx context.Context, q Querier, identities []ID) ([]IdentityState, error) {
-	rows, err := q.Query(ctx, s.sql(snapshotStates), identities)
-	if err != nil {
-		return nil, mapError(err)
-	}
-	var states []IdentityState
-	err = readStates(rows, func(i *IdentityState) error {
-		states = append(states, *i)
-		last := &states[len(states)-1]
-		last.Attributes = bytes.Clone(i.Attributes)
-		return nil
-	})
-	return states, mapError(err)
-}
-
-// UpdateIdentities writes the calculated state of identities that changed.
-func (s *Store) UpdateIdentities(ctx context.Context, tx pgx.Tx, states []IdentityState, now time.Time) error {
-	const statement = `
-		UPDATE muster.identities i
-		SET name = v.name, name_key = v.name_key, alias = v.alias, alias_key = v.alias_key, email = v.email,
-		    email_key = v.email_key, firstname_key = v.firstname_key, lastname_key = v.lastname_key,
-		    processing_state = v.processing_state, processing_error = v.processing_error, correlated = v.correlated,
-		    profile_id = v.profile_id, lifecycle_state = v.lifecycle_state, lifecycle_manual = v.lifecycle_manual,
-		    identity_state = v.identity_state, manager_id = v.manager_id, manager_key = v.manager_key,
-		    attributes = v.attributes::jsonb, modified = $20
-		FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-		            $9::text[], $10::text[], $11::text[], $12::boolean[], $13::uuid[], $14::text[], $15::boolean[],
-		            $16::text[], $17::uuid[], $18::text[], $19::text[])
-		     v (id, name, name_key, alias, alias_key, email, email_key, firstname_key, lastname_key, processing_state,
-		        processing_error, correlated, profile_id, lifecycle_state, lifecycle_manual, identity_state, manager_id,
-		        manager_key, attributes)
-		WHERE i.id = v.id`
-	n := len(states)
-	ids, profiles, managers := make([]ID, n), make([]ID, n), make([]ID, n)
-	names, nameKeys, aliases, aliasKeys := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	emails, emailKeys, first, last := make([]*string, n), make([]*string, n), make([]*string, n), make([]*string, n)
-	processing, faults, lifecycle, activity := make([]*string, n), make([]*string, n), make([]*string, n),
-		make([]*string, n)
-	correlated, manual := make([]bool, n), make([]bool, n)
-	managerKeys, documents := make([]*string, n), make([]string, n)
-	for k := range states {
-		i := &states[k]
-		ids[k], profiles[k], managers[k] = i.ID, i.ProfileID, i.ManagerID
-		names[k], nameKeys[k], aliases[k], aliasKeys[k] = i.Name, FoldKey(i.Name), i.Alias, FoldKey(i.Alias)
-		emails[k] = nullIfEmpty(i.Email)
-		emailKeys[k] = foldPointer(emails[k])
-		first[k], last[k] = foldPointer(i.FirstName), foldPointer(i.LastName)
-		processing[k], faults[k] = nullIfEmpty(i.ProcessingState), nullIfEmpty(i.ProcessingError)
-		lifecycle[k], activity[k] = nullIfEmpty(i.LifecycleState), nullIfEmpty(i.IdentityState)
-		correlated[k], manual[k] = i.Correlated, i.LifecycleManual
-		managerKeys[k], documents[k] = nullIfEmpty(i.ManagerKey), string(i.Attributes)
-	}
-	_, err := tx.Exec(ctx, s.sql(statement), ids, names, nameKeys, aliases, aliasKeys, emails, emailKeys, first, last,
-		processing, faults, correlated, profiles, lifecycle, manual, activity, managers, managerKeys, documents, now)
-	return mapError(err)
-}
-
-func nullIfEmpty(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
-}
-
-// SetLifecycleState sets the lifecycle state of an identity, and whether that was done by hand.
+// SetLifecycleState sets the lifecycle state of an identity, and whether it was set by hand.
 func (s *Store) SetLifecycleState(ctx context.Context, tx pgx.Tx, id ID, state *string, manual bool,
 	now time.Time,
 ) error {
@@ -305,8 +215,8 @@ func (s *Store) SetLifecycleState(ctx context.Context, tx pgx.Tx, id ID, state *
 	return mapError(err)
 }
 
-// NoteRefresh notes when identities were refreshed last, and from when on a refresh may find something else though
-// nothing but the time has changed. due is parallel to identities; nil is never.
+// NoteRefresh records that identities were processed now, and when processing may find something else though only time
+// has passed. due is parallel to identities; nil is never.
 func (s *Store) NoteRefresh(ctx context.Context, tx pgx.Tx, identities []ID, due []*time.Time, now time.Time) error {
 	const statement = `
 		INSERT INTO muster.refresh_state (identity_id, last_refresh, due)
@@ -317,13 +227,23 @@ func (s *Store) NoteRefresh(ctx context.Context, tx pgx.Tx, identities []ID, due
 	return mapError(err)
 }
 
-// RaiseWatermark notes that all identities which were created before a time were refreshed after it.
+// MakeDue makes an identity due at a time, unless it is due before.
+func (s *Store) MakeDue(ctx context.Context, tx pgx.Tx, identity ID, at time.Time) error {
+	const statement = `
+		INSERT INTO muster.refresh_state (identity_id, due) VALUES ($1, $2)
+		ON CONFLICT ON CONSTRAINT refresh_state_pkey
+		DO UPDATE SET due = least(muster.refresh_state.due, excluded.due)`
+	_, err := tx.Exec(ctx, s.sql(statement), identity, at)
+	return mapError(err)
+}
+
+// RaiseWatermark records that all identities that were created before a time were processed after it.
 func (s *Store) RaiseWatermark(ctx context.Context, tx pgx.Tx, at time.Time) error {
 	_, err := tx.Exec(ctx, s.sql(`UPDATE muster.refresh_watermark SET at = greatest(at, $1)`), at)
 	return mapError(err)
 }
 
-// FailIdentity notes that an identity could not be processed, and why.
+// FailIdentity records that an identity could not be processed, and why.
 func (s *Store) FailIdentity(ctx context.Context, tx pgx.Tx, id ID, reason string, now time.Time) error {
 	const statement = `
 		UPDATE muster.identities SET processing_state = 'ERROR', processing_error = $2, modified = $3 WHERE id = $1`
@@ -331,7 +251,7 @@ func (s *Store) FailIdentity(ctx context.Context, tx pgx.Tx, id ID, reason strin
 	return mapError(err)
 }
 
-// managerLevelsMax is how far up a cycle of managers is looked for.
+// managerLevelsMax is how many levels up a cycle of managers is looked for.
 const managerLevelsMax = 50
 
 // ManagerCycles returns those of the identities that are their own manager through others.

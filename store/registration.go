@@ -7,19 +7,19 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Token is a one-time token. The token itself is not kept, only its SHA-256.
+// Token is a one-time token. The token itself is not stored, only its SHA-256.
 type Token struct {
 	Digest     []byte
 	IdentityID ID
 	Purpose    string // INVITATION or VERIFICATION
-	SourceID   ID     // whose password it sets; zero for none
+	SourceID   ID     // the source whose password it sets; zero for none
 	Created    time.Time
 	Expires    time.Time
 	Used       *time.Time
 	Revoked    *time.Time
 }
 
-// AddToken writes a token, and revokes those of the identity that are for the same.
+// AddToken writes a token, and revokes the unused ones of the identity for the same purpose and source.
 func (s *Store) AddToken(ctx context.Context, tx pgx.Tx, t *Token) error {
 	const revoke = `
 		UPDATE muster.one_time_tokens SET revoked = $3
@@ -45,13 +45,13 @@ func (s *Store) FindToken(ctx context.Context, q Querier, digest []byte) (Token,
 	return s.token(ctx, q, tokenSQL, digest)
 }
 
-// LockToken is [Store.FindToken] that locks the token.
+// LockToken locks a token FOR UPDATE until the transaction ends and returns it, or [ErrNotFound].
 func (s *Store) LockToken(ctx context.Context, tx pgx.Tx, digest []byte) (Token, error) {
 	return s.token(ctx, tx, tokenSQL+` FOR UPDATE`, digest)
 }
 
 func (s *Store) token(ctx context.Context, q Querier, statement string, digest []byte) (Token, error) {
-	found, err := collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Token], digest)
+	found, err := collect(ctx, q, s.sql(statement), pgx.RowToStructByName[Token], digest)
 	if err == nil && len(found) == 0 {
 		err = ErrNotFound
 	}
@@ -61,13 +61,13 @@ func (s *Store) token(ctx context.Context, q Querier, statement string, digest [
 	return found[0], nil
 }
 
-// UseToken notes that a token was used.
+// UseToken records that a token was used.
 func (s *Store) UseToken(ctx context.Context, tx pgx.Tx, digest []byte, used time.Time) error {
 	tag, err := tx.Exec(ctx, s.sql(`UPDATE muster.one_time_tokens SET used = $2 WHERE digest = $1`), digest, used)
 	return oneRow(tag, err)
 }
 
-// ReturnToken notes that a token was not used after all, unless it was revoked, or replaced by a newer one, meanwhile.
+// ReturnToken makes a used token good again, unless it was revoked, or replaced by a newer one, meanwhile.
 func (s *Store) ReturnToken(ctx context.Context, tx pgx.Tx, digest []byte) error {
 	const statement = `
 		UPDATE muster.one_time_tokens t SET used = NULL
@@ -79,21 +79,21 @@ func (s *Store) ReturnToken(ctx context.Context, tx pgx.Tx, digest []byte) error
 	return mapError(err)
 }
 
-// RevokeTokens ends the tokens of an identity, also those that are used just now.
+// RevokeTokens revokes the tokens of an identity, also those that are being used.
 func (s *Store) RevokeTokens(ctx context.Context, tx pgx.Tx, identity ID, now time.Time) error {
 	const statement = `UPDATE muster.one_time_tokens SET revoked = $2 WHERE identity_id = $1 AND revoked IS NULL`
 	_, err := tx.Exec(ctx, s.sql(statement), identity, now)
 	return mapError(err)
 }
 
-// DeleteTokens forgets the tokens that expired before a time.
+// DeleteTokens removes the tokens that expired before a time.
 func (s *Store) DeleteTokens(ctx context.Context, q Querier, before time.Time) error {
 	_, err := q.Exec(ctx, s.sql(`DELETE FROM muster.one_time_tokens WHERE expires < $1`), before)
 	return mapError(err)
 }
 
-// SetCloudStatus sets the registration status of an identity, if it has one of those given; none are any. It reports
-// whether it had.
+// SetCloudStatus sets the registration status of an identity, if it has another one that is in from; an empty from
+// allows any. It reports whether it set it.
 func (s *Store) SetCloudStatus(ctx context.Context, tx pgx.Tx, id ID, status string, from []string,
 	now time.Time,
 ) (bool, error) {
@@ -104,8 +104,8 @@ func (s *Store) SetCloudStatus(ctx context.Context, tx pgx.Tx, id ID, status str
 	return tag.RowsAffected() > 0, mapError(err)
 }
 
-// MarkInvited makes an identity PENDING that is UNREGISTERED and has an invitation that can be redeemed: one whose
-// invitation was revoked while it was sent stays what it is.
+// MarkInvited makes an UNREGISTERED identity PENDING if it has an invitation that can be redeemed. If the invitation
+// was revoked while it was sent, the identity stays UNREGISTERED.
 func (s *Store) MarkInvited(ctx context.Context, tx pgx.Tx, id ID, now time.Time) error {
 	const statement = `
 		UPDATE muster.identities i SET cloud_status = 'PENDING', modified = $2
@@ -116,23 +116,23 @@ func (s *Store) MarkInvited(ctx context.Context, tx pgx.Tx, id ID, now time.Time
 	return mapError(err)
 }
 
-// SetUserLevels replaces what an identity may do. It returns [ErrNotFound] when there is none.
+// SetUserLevels replaces the user levels of an identity. It returns [ErrNotFound] when there is no such identity.
 func (s *Store) SetUserLevels(ctx context.Context, tx pgx.Tx, id ID, levels []string, now time.Time) error {
 	const statement = `UPDATE muster.identities SET user_levels = $2, modified = $3 WHERE id = $1`
 	tag, err := tx.Exec(ctx, s.sql(statement), id, nonNil(levels), now)
 	return oneRow(tag, err)
 }
 
-// UserLevels returns what an identity may do, or [ErrNotFound].
+// UserLevels returns the user levels of an identity, or [ErrNotFound].
 func (s *Store) UserLevels(ctx context.Context, q Querier, id ID) ([]string, error) {
 	var levels []string
 	err := q.QueryRow(ctx, s.sql(`SELECT user_levels FROM muster.identities WHERE id = $1`), id).Scan(&levels)
 	return levels, mapError(err)
 }
 
-// UninvitedIdentities returns correlated identities that are not registered and have no invitation that is to be sent,
-// at most limit: first those for whom none was made, by ID, then those whose last one is the longest ago, so that who
-// cannot be reached keeps nobody else from being invited.
+// UninvitedIdentities returns correlated identities that are not registered and have no invitation that waits to be
+// sent, at most limit. First come those that never had an invitation, by ID, then those whose last one is the longest
+// ago, so that an identity that cannot be reached keeps no other from being invited.
 func (s *Store) UninvitedIdentities(ctx context.Context, q Querier, limit int) ([]ID, error) {
 	const statement = `
 		SELECT i.id
@@ -155,7 +155,7 @@ const (
 	NotificationFailed  = "FAILED"
 )
 
-// Notification is a message that is to be sent.
+// Notification is a message to an identity.
 type Notification struct {
 	ID         ID
 	TaskID     ID
@@ -166,7 +166,7 @@ type Notification struct {
 	Attempts   int
 }
 
-// AddNotifications writes messages that are to be sent.
+// AddNotifications writes messages to send.
 func (s *Store) AddNotifications(ctx context.Context, tx pgx.Tx, list []Notification, now time.Time) error {
 	const statement = `
 		INSERT INTO muster.notifications (id, task_id, identity_id, purpose, via, source_id, state, created)
@@ -184,9 +184,10 @@ func (s *Store) AddNotifications(ctx context.Context, tx pgx.Tx, list []Notifica
 	return mapError(err)
 }
 
-// ClaimNotification gives the next message of a task to the caller until a time, for one attempt more, and returns
-// [ErrNotFound] when there is none. It is one that nobody else has, and that was tried less often than below, or most
-// times: then its last attempt was cut off.
+// ClaimNotification locks the next message of a task FOR UPDATE until the transaction ends, skips those that another
+// worker has locked, leases the message to the caller until a time, and counts an attempt. It returns [ErrNotFound]
+// when there is none. The message is leased to nobody, and was tried less than below times, or at least most times:
+// then its last attempt was cut off.
 func (s *Store) ClaimNotification(ctx context.Context, tx pgx.Tx, task ID, below, most int, now, until time.Time) (
 	Notification, error,
 ) {
@@ -202,7 +203,7 @@ func (s *Store) ClaimNotification(ctx context.Context, tx pgx.Tx, task ID, below
 		    FOR UPDATE SKIP LOCKED
 		)
 		RETURNING id, task_id, identity_id, purpose, via, source_id, attempts`
-	found, err := collect(ctx, tx, s.sql(statement), pgx.RowToStructByPos[Notification], task, below, most, now, until)
+	found, err := collect(ctx, tx, s.sql(statement), pgx.RowToStructByName[Notification], task, below, most, now, until)
 	if err == nil && len(found) == 0 {
 		err = ErrNotFound
 	}
@@ -212,8 +213,8 @@ func (s *Store) ClaimNotification(ctx context.Context, tx pgx.Tx, task ID, below
 	return found[0], nil
 }
 
-// KeepNotification gives a message that was claimed to the caller until a later time. It returns [ErrNotFound] when it
-// is not to be sent any more, or another worker has it.
+// KeepNotification extends the lease of a message that the caller claimed. It returns [ErrNotFound] when the message no
+// longer waits to be sent, or another worker has it.
 func (s *Store) KeepNotification(ctx context.Context, tx pgx.Tx, id ID, attempts int, until time.Time) error {
 	const statement = `
 		UPDATE muster.notifications SET leased = $3 WHERE id = $1 AND state = 'PENDING' AND attempts = $2`
@@ -221,8 +222,8 @@ func (s *Store) KeepNotification(ctx context.Context, tx pgx.Tx, id ID, attempts
 	return oneRow(tag, err)
 }
 
-// NoteNotification notes what became of an attempt: a state, or PENDING with the reason for which it did not succeed.
-// That it was sent is noted also of a message that was cancelled meanwhile; else that stays as it is.
+// NoteNotification records the result of an attempt: a state, or PENDING with the reason why it did not succeed. SENT
+// is recorded also for a message that was cancelled meanwhile; any other result leaves such a message as it is.
 func (s *Store) NoteNotification(ctx context.Context, tx pgx.Tx, id ID, state string, reason *string, attempts int,
 	now time.Time,
 ) error {
@@ -235,7 +236,7 @@ func (s *Store) NoteNotification(ctx context.Context, tx pgx.Tx, id ID, state st
 	return mapError(err)
 }
 
-// PendingNotifications returns how many messages of a task are to be sent.
+// PendingNotifications returns how many messages of a task wait to be sent.
 func (s *Store) PendingNotifications(ctx context.Context, q Querier, task ID) (int, error) {
 	const statement = `SELECT count(*) FROM muster.notifications WHERE task_id = $1 AND state = 'PENDING'`
 	var count int
@@ -243,7 +244,7 @@ func (s *Store) PendingNotifications(ctx context.Context, q Querier, task ID) (i
 	return count, mapError(err)
 }
 
-// CancelNotifications cancels what of a task was not sent.
+// CancelNotifications cancels the messages of a task that were not sent.
 func (s *Store) CancelNotifications(ctx context.Context, tx pgx.Tx, task ID, now time.Time) error {
 	const statement = `
 		UPDATE muster.notifications SET state = 'CANCELLED', completed = $2 WHERE task_id = $1 AND state = 'PENDING'`
@@ -251,7 +252,7 @@ func (s *Store) CancelNotifications(ctx context.Context, tx pgx.Tx, task ID, now
 	return mapError(err)
 }
 
-// CancelNotificationsOf cancels what of an identity's messages was not sent.
+// CancelNotificationsOf cancels the messages to an identity that were not sent.
 func (s *Store) CancelNotificationsOf(ctx context.Context, tx pgx.Tx, identity ID, now time.Time) error {
 	const statement = `
 		UPDATE muster.notifications SET state = 'CANCELLED', completed = $2
@@ -260,8 +261,8 @@ func (s *Store) CancelNotificationsOf(ctx context.Context, tx pgx.Tx, identity I
 	return mapError(err)
 }
 
-// RecentNotifications returns the messages for a purpose that identities are to be sent, or were sent since a time with
-// a token that is still good.
+// RecentNotifications returns the messages for a purpose that wait to be sent to identities, or were sent to them since
+// a time with a token that is still good.
 func (s *Store) RecentNotifications(ctx context.Context, q Querier, identities []ID, purpose string,
 	since time.Time,
 ) ([]Notification, error) {
@@ -273,16 +274,16 @@ func (s *Store) RecentNotifications(ctx context.Context, q Querier, identities [
 		          SELECT FROM muster.one_time_tokens t
 		          WHERE t.identity_id = n.identity_id AND t.purpose = n.purpose AND t.used IS NULL
 		            AND t.revoked IS NULL AND t.source_id IS NOT DISTINCT FROM n.source_id))`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Notification], nonNil(identities), purpose, since)
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByName[Notification], nonNil(identities), purpose, since)
 }
 
-// NotificationTask is a task with messages that are to be sent, and how often the one that was tried least was tried.
+// NotificationTask is a task that sends messages, and how often the message that was tried least was tried.
 type NotificationTask struct {
 	ID       ID
 	Attempts int
 }
 
-// NotificationTasks returns the tasks that are to send messages and have not ended, the oldest first.
+// NotificationTasks returns the tasks that send messages and have not ended, the oldest first.
 func (s *Store) NotificationTasks(ctx context.Context, q Querier) ([]NotificationTask, error) {
 	const statement = `
 		SELECT t.id, coalesce(min(n.attempts), 0)::int

@@ -17,7 +17,7 @@ type Role struct {
 	Modified time.Time
 }
 
-// PutRole writes a role, whether it is new or not.
+// PutRole writes a role, new or not.
 func (s *Store) PutRole(ctx context.Context, tx pgx.Tx, r Role) error {
 	const statement = `
 		INSERT INTO muster.roles (id, name, name_key, enabled, document, created, modified)
@@ -32,7 +32,7 @@ func (s *Store) PutRole(ctx context.Context, tx pgx.Tx, r Role) error {
 // Roles returns all roles by name.
 func (s *Store) Roles(ctx context.Context, q Querier) ([]Role, error) {
 	const statement = `SELECT id, name, enabled, document, created, modified FROM muster.roles ORDER BY name_key`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Role])
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByName[Role])
 }
 
 // DeleteRole removes a role and its assignments. It returns [ErrNotFound] when there is none.
@@ -46,21 +46,21 @@ type RoleAssignment struct {
 	ID         ID
 	IdentityID ID
 	RoleID     ID
-	RoleName   string // read only
-	Source     string // ACCESS_REQUEST, ROLE_MEMBERSHIP, or what a host calls it
+	RoleName   string // only read
+	Source     string // ACCESS_REQUEST, ROLE_MEMBERSHIP, or a host's own
 	AssignerID ID
-	// AssignerName is read only, nil when the assigner is gone or none.
+	// AssignerName is only read, nil when there is no assigner or it is gone.
 	AssignerName *string
 	Comments     *string
-	Document     []byte // what else the published shape shows: dimensions and context
+	Document     []byte // the rest of the published shape: dimensions and context
 	AddedDate    time.Time
 	StartDate    *time.Time
 	RemoveDate   *time.Time
 }
 
 const assignmentColumns = `
-	a.id, a.identity_id, a.role_id, r.name, a.assignment_source, a.assigner_id, g.name, a.comments, a.document,
-	a.added_date, a.start_date, a.remove_date`
+	a.id, a.identity_id, a.role_id, r.name AS role_name, a.assignment_source AS source, a.assigner_id,
+	g.name AS assigner_name, a.comments, a.document, a.added_date, a.start_date, a.remove_date`
 
 const assignmentTables = `
 	muster.role_assignments a
@@ -81,9 +81,8 @@ func (s *Store) AddRoleAssignment(ctx context.Context, tx pgx.Tx, a RoleAssignme
 	return mapError(err)
 }
 
-// PutRoleAssignment writes an assignment. Where the identity has the role from the same source of assignment already,
-// that one gets the assigner, the comments and the dates. It returns the ID of the one that is there now, and whether
-// it is new.
+// PutRoleAssignment writes an assignment. If the identity has the role from the same source of assignment already, that
+// assignment gets the assigner, the comments and the dates. It returns the ID of the assignment, and whether it is new.
 func (s *Store) PutRoleAssignment(ctx context.Context, tx pgx.Tx, a RoleAssignment) (id ID, fresh bool, err error) {
 	const statement = `
 		INSERT INTO muster.role_assignments AS old
@@ -99,7 +98,7 @@ func (s *Store) PutRoleAssignment(ctx context.Context, tx pgx.Tx, a RoleAssignme
 	return id, fresh, mapError(err)
 }
 
-// RoleAssignmentFilter narrows the assignments of an identity. Zero fields do not; of those given, all must hold.
+// RoleAssignmentFilter narrows the assignments of an identity. All fields that are not zero must hold.
 type RoleAssignmentFilter struct {
 	RoleID   ID
 	RoleName string // ignoring case
@@ -116,7 +115,7 @@ func (s *Store) RoleAssignments(ctx context.Context, q Querier, identity ID,
 		  AND ($2::uuid IS NULL OR a.role_id = $2)
 		  AND ($3 = '' OR r.name_key = $3)
 		ORDER BY a.added_date, a.id`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[RoleAssignment],
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByName[RoleAssignment],
 		identity, filter.RoleID, Fold(filter.RoleName))
 }
 
@@ -130,7 +129,7 @@ func (s *Store) RoleAssignment(ctx context.Context, q Querier, identity, assignm
 	if err != nil {
 		return RoleAssignment{}, mapError(err)
 	}
-	found, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[RoleAssignment])
+	found, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[RoleAssignment])
 	return found, mapError(err)
 }
 
@@ -151,7 +150,7 @@ type HeldRole struct {
 	RemoveDate *time.Time
 }
 
-// AddMemberships assigns roles by their membership. The assignments must not be there.
+// AddMemberships assigns roles by their membership. The assignments must not exist yet.
 func (s *Store) AddMemberships(ctx context.Context, tx pgx.Tx, identities, roles []ID, now time.Time) error {
 	if len(identities) == 0 {
 		return nil

@@ -7,15 +7,15 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Slot is a time of scheduled processing that was begun.
+// Slot is a time of scheduled processing that has begun.
 type Slot struct {
 	Slot       time.Time
 	Begun      time.Time
 	TaskID     ID
-	Identities int64 // that were due
+	Identities int64 // the number of identities that were due
 }
 
-// TakeSlot begins a slot, unless it was begun before: then it returns false.
+// TakeSlot begins a slot. It returns false when the slot has begun before.
 func (s *Store) TakeSlot(ctx context.Context, tx pgx.Tx, slot time.Time, task ID, now time.Time) (bool, error) {
 	const statement = `
 		INSERT INTO muster.schedule_slots (slot, begun, task_id, identities)
@@ -25,40 +25,40 @@ func (s *Store) TakeSlot(ctx context.Context, tx pgx.Tx, slot time.Time, task ID
 	return tag.RowsAffected() == 1, mapError(err)
 }
 
-// NoteSlot notes how many identities were due at a slot.
+// NoteSlot records how many identities were due at a slot.
 func (s *Store) NoteSlot(ctx context.Context, tx pgx.Tx, slot time.Time, identities int64) error {
 	_, err := tx.Exec(ctx, s.sql(`UPDATE muster.schedule_slots SET identities = $2 WHERE slot = $1`), slot, identities)
 	return mapError(err)
 }
 
-// Slots returns the slots that were begun last, the latest first.
+// Slots returns the last slots that have begun, the latest first.
 func (s *Store) Slots(ctx context.Context, q Querier, limit int) ([]Slot, error) {
 	const statement = `
 		SELECT slot, begun, task_id, identities FROM muster.schedule_slots ORDER BY slot DESC LIMIT $1`
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Slot], limit)
 }
 
-// DueTimes are the times by which something is due.
+// DueTimes are the times by which [Store.FindDue] decides.
 type DueTimes struct {
 	Slot         time.Time // the last one
 	Now          time.Time
-	StalledSince time.Time // what has done nothing since is stalled
+	StalledSince time.Time // a task or delivery that has done nothing since has stalled
 	TokensBefore time.Time // tokens that expired before are too old
 	TasksBefore  time.Time // tasks that ended before are too old
 }
 
 // Due says what there is to do by the clock.
 type Due struct {
-	Slot       bool // the last slot is not begun
-	Identities bool // there are some whose time has come
-	Stalled    bool // tasks or batches of operations have lost their worker
+	Slot       bool // the last slot has not begun
+	Identities bool // some identities are due
+	Stalled    bool // tasks or deliveries have lost their worker
 	Old        bool // tokens or tasks may be too old
-	Forsaken   bool // tasks ended while something of them was left
+	Forsaken   bool // tasks ended and left requests or parts
 }
 
-// FindDue looks for all that may be due in one statement, and locks nothing. The earliest times are read, and not
-// whether there are any before now: a planner who does not know when that is takes a third of all to be, and looks for
-// the first of them from the start of the table.
+// FindDue looks for everything that may be due in one statement, and locks nothing. It reads the earliest times instead
+// of asking whether there are any before now: the planner does not know the parameter, would expect a third of all rows
+// to be before it, and would look for the first one from the start of the table.
 func (s *Store) FindDue(ctx context.Context, q Querier, jobSchema string, at DueTimes) (Due, error) {
 	const statement = `
 		SELECT NOT EXISTS (SELECT FROM muster.schedule_slots WHERE slot = $3),

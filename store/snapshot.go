@@ -9,15 +9,15 @@ import (
 )
 
 // SnapshotReader takes the rows that identities are calculated from: first all accounts, then all assignments, then the
-// identities, each by identity. What it is given is overwritten by the next row, and the documents are valid during the
-// call alone. An error ends the reading and comes back as it is.
+// identities, each in the order of the identities. The next row overwrites what it is given, and documents are valid
+// only during the call. An error ends the reading and is returned as it is.
 type SnapshotReader struct {
 	Account    func(*Account) error
 	Assignment func(*HeldRole) error
 	Identity   func(*IdentityState) error
 }
 
-// The statements of a snapshot, without what says whose.
+// The statements of a snapshot, up to the condition on the identities.
 const (
 	snapshotAccounts = `
 		SELECT a.id, a.source_id, a.native_identity, a.name, a.identity_id, a.attributes, a.created
@@ -27,20 +27,23 @@ const (
 		SELECT r.id, r.identity_id, r.role_id, r.assignment_source, r.start_date, r.remove_date
 		FROM muster.role_assignments r
 		WHERE r.identity_id `
-	stateColumns = `
-		SELECT i.id, i.name, i.alias, i.email, i.processing_state, i.processing_error, i.correlated,
-		       i.profile_id, i.lifecycle_state, i.lifecycle_manual, i.identity_state, i.manager_id, i.manager_key,
-		       i.attributes`
 )
 
-// snapshotStates are the identities of a list.
-const snapshotStates = stateColumns + `, r.due
+// The identities of a snapshot: those of a list, and those between two IDs.
+var (
+	selectStates   = `SELECT ` + stateColumns.selected("i.")
+	snapshotStates = selectStates + `, r.due
 		FROM muster.identities i
 		LEFT JOIN muster.refresh_state r ON r.identity_id = i.id
 		WHERE i.id = ANY ($1)
 		ORDER BY i.id`
+	snapshotStatesBetween = selectStates + `, NULL::timestamptz
+		FROM muster.identities i
+		WHERE i.id BETWEEN $1 AND $2
+		ORDER BY i.id`
+)
 
-// ReadSnapshots reads what identities are calculated from. One round trip does.
+// ReadSnapshots reads what identities are calculated from, in one round trip.
 func (s *Store) ReadSnapshots(ctx context.Context, tx pgx.Tx, identities []ID, reader SnapshotReader) error {
 	const (
 		accounts    = snapshotAccounts + `= ANY ($1) ORDER BY a.identity_id`
@@ -52,11 +55,11 @@ func (s *Store) ReadSnapshots(ctx context.Context, tx pgx.Tx, identities []ID, r
 		answer{snapshotStates, func(rows pgx.Rows) error { return readStates(rows, reader.Identity) }})
 }
 
-// ReadSnapshotsBetween is [Store.ReadSnapshots] for all identities from one to another, both of them included. It also
-// fills [IdentityState.FoundManager] and [IdentityState.Requested].
+// ReadSnapshotsBetween is [Store.ReadSnapshots] for all identities from first to last, both included. It also fills
+// [IdentityState.FoundManager] and [IdentityState.Requested].
 //
-// Each statement reads one table by itself. Of how many there are between two IDs the planner knows so little that it
-// often takes them to be one, and would join the tables by nested loops.
+// Each statement reads one table by itself. The planner knows so little of how many rows are between two IDs that it
+// often expects one, and would join the tables by nested loops.
 func (s *Store) ReadSnapshotsBetween(ctx context.Context, tx pgx.Tx, first, last ID, reader SnapshotReader) error {
 	const (
 		accounts    = snapshotAccounts + `BETWEEN $1 AND $2 ORDER BY a.identity_id`
@@ -72,12 +75,8 @@ func (s *Store) ReadSnapshotsBetween(ctx context.Context, tx pgx.Tx, first, last
 		JOIN muster.identity_keys k ON k.key = i.manager_key
 		GROUP BY k.key
 		HAVING count(*) = 1`
-		states = stateColumns + `, NULL::timestamptz
-		FROM muster.identities i
-		WHERE i.id BETWEEN $1 AND $2
-		ORDER BY i.id`
 	)
-	dues, marked, found := map[ID]time.Time{}, map[ID]bool{}, map[string]ID{}
+	dues, requests, found := map[ID]time.Time{}, map[ID]bool{}, map[string]ID{}
 	return s.readSnapshots(ctx, tx, []any{first, last},
 		answer{accounts, func(rows pgx.Rows) error { return readAccounts(rows, reader.Account) }},
 		answer{assignments, func(rows pgx.Rows) error { return readAssignments(rows, reader.Assignment) }},
@@ -85,24 +84,24 @@ func (s *Store) ReadSnapshotsBetween(ctx context.Context, tx pgx.Tx, first, last
 		answer{requested, func(rows pgx.Rows) error {
 			var id ID
 			_, err := pgx.ForEachRow(rows, []any{&id}, func() error {
-				marked[id] = true
+				requests[id] = true
 				return nil
 			})
 			return err
 		}},
 		answer{managers, func(rows pgx.Rows) error { return readPairs(rows, found) }},
-		answer{states, func(rows pgx.Rows) error {
+		answer{snapshotStatesBetween, func(rows pgx.Rows) error {
 			return readStates(rows, func(i *IdentityState) error {
 				if at, is := dues[i.ID]; is {
 					i.Due = &at
 				}
-				i.FoundManager, i.Requested = found[i.ManagerKey], marked[i.ID]
+				i.FoundManager, i.Requested = found[i.ManagerKey], requests[i.ID]
 				return reader.Identity(i)
 			})
 		}})
 }
 
-// answer is a statement and what reads its rows.
+// answer is a statement and the function that reads its rows.
 type answer struct {
 	statement string
 	read      func(pgx.Rows) error
@@ -142,25 +141,13 @@ func readPairs[K comparable, V any](rows pgx.Rows, into map[K]V) error {
 	return err
 }
 
-// text takes a text that is not kept anew where the row before had the same: most columns have few values. Null is "".
-type text string
-
-func (t *text) ScanBytes(src []byte) error {
-	if string(src) != string(*t) {
-		*t = text(src)
-	}
-	return nil
-}
-
 func readAccounts(rows pgx.Rows, take func(*Account) error) error {
 	var a Account
-	var nativeIdentity, name text
-	var attributes pgtype.DriverBytes
 	var created pgtype.Timestamptz
-	columns := []any{&a.ID, &a.SourceID, &nativeIdentity, &name, &a.IdentityID, &attributes, &created}
-	_, err := pgx.ForEachRow(rows, columns, func() error {
-		a.NativeIdentity, a.Name = string(nativeIdentity), string(name)
-		a.Attributes, a.Created = attributes, created.Time
+	targets := []any{&a.ID, &a.SourceID, (*text)(&a.NativeIdentity), (*text)(&a.Name), &a.IdentityID,
+		(*pgtype.DriverBytes)(&a.Attributes), &created}
+	_, err := pgx.ForEachRow(rows, targets, func() error {
+		a.Created = created.Time
 		return take(&a)
 	})
 	return err
@@ -168,34 +155,27 @@ func readAccounts(rows pgx.Rows, take func(*Account) error) error {
 
 func readAssignments(rows pgx.Rows, take func(*HeldRole) error) error {
 	var h HeldRole
-	var source text
 	var start, remove pgtype.Timestamptz
-	_, err := pgx.ForEachRow(rows, []any{&h.ID, &h.IdentityID, &h.RoleID, &source, &start, &remove}, func() error {
-		h.Source, h.StartDate, h.RemoveDate = string(source), timeOf(&start), timeOf(&remove)
+	targets := []any{&h.ID, &h.IdentityID, &h.RoleID, (*text)(&h.Source), &start, &remove}
+	_, err := pgx.ForEachRow(rows, targets, func() error {
+		h.StartDate, h.RemoveDate = timeOf(&start), timeOf(&remove)
 		return take(&h)
 	})
 	return err
 }
 
+// readStates reads rows of [stateColumns] and of when each is due.
 func readStates(rows pgx.Rows, take func(*IdentityState) error) error {
 	var i IdentityState
-	var texts [8]text
-	var attributes pgtype.DriverBytes
 	var due pgtype.Timestamptz
-	_, err := pgx.ForEachRow(rows, []any{&i.ID, &texts[0], &texts[1], &texts[2], &texts[3], &texts[4], &i.Correlated,
-		&i.ProfileID, &texts[5], &i.LifecycleManual, &texts[6], &i.ManagerID, &texts[7], &attributes, &due},
-		func() error {
-			for k, field := range []*string{&i.Name, &i.Alias, &i.Email, &i.ProcessingState, &i.ProcessingError,
-				&i.LifecycleState, &i.IdentityState, &i.ManagerKey} {
-				*field = string(texts[k])
-			}
-			i.Attributes, i.Due = attributes, timeOf(&due)
-			return take(&i)
-		})
+	_, err := pgx.ForEachRow(rows, stateColumns.targets(&i, &due), func() error {
+		i.Due = timeOf(&due)
+		return take(&i)
+	})
 	return err
 }
 
-// timeOf returns a time of its own, nil for null.
+// timeOf returns a copy of a time, nil for null.
 func timeOf(t *pgtype.Timestamptz) *time.Time {
 	if !t.Valid {
 		return nil

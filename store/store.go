@@ -23,7 +23,7 @@ type Querier interface {
 // Store runs the statements of one tenant. Make it with [New].
 type Store struct {
 	schema string
-	// statements holds each statement with the tenant's schema in it, so that it is put there once.
+	// statements holds each statement with the tenant's schema in it, so that it is replaced only once.
 	statements sync.Map
 }
 
@@ -39,8 +39,8 @@ func New(schema string) (*Store, error) {
 // Schema returns the name of the tenant's schema.
 func (s *Store) Schema() string { return s.schema }
 
-// sql returns statement, which names tables as muster.table, for the tenant's schema. The statement must be a
-// constant or one of few: each is kept.
+// sql returns statement, which names tables as muster.table, for the tenant's schema. The statement must be a constant
+// or one of few, since each is cached.
 func (s *Store) sql(statement string) string {
 	if s.schema == migrations.SchemaDefault {
 		return statement
@@ -63,4 +63,12 @@ func collect[T any](ctx context.Context, q Querier, sql string, scan func(pgx.Co
 	}
 	list, err := pgx.CollectRows(rows, scan)
 	return list, mapError(err)
+}
+
+// nonNil makes a nil list an empty one: a comparison with an array parameter that is NULL is never true.
+func nonNil[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
 }

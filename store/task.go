@@ -10,21 +10,21 @@ import (
 
 // TaskCounts say what a task did.
 type TaskCounts struct {
-	Identities  int64 // calculated
-	Changed     int64 // of which something was written
-	Errors      int64 // whose calculation failed
-	Warnings    int64 // with something that may not be as it was meant
+	Identities  int64 // that were processed
+	Changed     int64 // identities that differed
+	Errors      int64 // identities whose processing failed
+	Warnings    int64 // identities with something that may not be as it was meant
 	Correlated  int64 // accounts
 	RolesGained int64 // assignments
 	RolesLost   int64 // assignments
 	Operations  int64 // that were opened on sources
-	// What the guard watches, in identities.
+	// The guard watches these counts of identities.
 	RoleLosers       int64 // that lost a role
-	LifecycleChanged int64 // whose lifecycle state was another before
-	Deactivated      int64 // that ceased to be active
+	LifecycleChanged int64 // that had another lifecycle state
+	Deactivated      int64 // that are no longer active
 }
 
-// Task is one run of processing.
+// Task is what was asked for and is reported: a run of processing, or messages to send.
 type Task struct {
 	ID               ID
 	Kind             string
@@ -39,14 +39,14 @@ type Task struct {
 	Completed        *time.Time
 	CompletionStatus *string
 	Everybody        bool  // it is about all identities
-	Population       int64 // of how many identities the guard's limit is a share
+	Population       int64 // how many identities the guard's limit is a share of
 	Held             *time.Time
 	HeldReason       *string
 	Confirmed        *time.Time
 	TaskCounts
-	Messages  int64 // all of them; not all are kept
+	Messages  int64 // all of them; not all are stored
 	JobID     *int64
-	Remaining int64 // identities that are still to be calculated; read only
+	Remaining int64 // identities and messages that the task has still to come to; only read
 }
 
 const taskColumns = `
@@ -58,7 +58,7 @@ const taskColumns = `
 	    (SELECT count(DISTINCT r.identity_id) FROM muster.refresh_requests r WHERE r.task_id = t.id) +
 	    (SELECT count(*) FROM muster.notifications n WHERE n.task_id = t.id AND n.state = 'PENDING') +
 	    (SELECT coalesce(sum(greatest(p.size - p.done, 0)), 0)::bigint FROM muster.task_parts p WHERE p.task_id = t.id)
-	ELSE 0 END`
+	ELSE 0 END AS remaining`
 
 // AddTask writes a new task, which may have ended at once.
 func (s *Store) AddTask(ctx context.Context, tx pgx.Tx, t *Task) error {
@@ -71,13 +71,13 @@ func (s *Store) AddTask(ctx context.Context, tx pgx.Tx, t *Task) error {
 	return mapError(err)
 }
 
-// SetTaskPopulation notes of how many identities the guard's limit is a share.
+// SetTaskPopulation sets how many identities the guard's limit is a share of.
 func (s *Store) SetTaskPopulation(ctx context.Context, tx pgx.Tx, id ID, population int64) error {
 	_, err := tx.Exec(ctx, s.sql(`UPDATE muster.tasks SET population = $2 WHERE id = $1`), id, population)
 	return mapError(err)
 }
 
-// CountTaskRequests returns how many identities wait for a refresh by a task.
+// CountTaskRequests returns for how many identities the processing by a task is requested.
 func (s *Store) CountTaskRequests(ctx context.Context, q Querier, task ID) (int64, error) {
 	var count int64
 	const statement = `SELECT count(DISTINCT identity_id) FROM muster.refresh_requests WHERE task_id = $1`
@@ -100,8 +100,8 @@ func (s *Store) CountCorrelated(ctx context.Context, q Querier, source ID) (int6
 	return count, mapError(err)
 }
 
-// AddTaskParts divides the identities, or those of a profile, into at most count ranges of a task, and returns how many
-// identities there are.
+// AddTaskParts divides all identities, or those of a profile, into at most count parts of a task, and returns how many
+// identities those are.
 func (s *Store) AddTaskParts(ctx context.Context, tx pgx.Tx, task, profile ID, count int) (int64, error) {
 	const statement = `
 		WITH whole AS (
@@ -129,7 +129,7 @@ func (s *Store) AddTaskParts(ctx context.Context, tx pgx.Tx, task, profile ID, c
 	return total, mapError(err)
 }
 
-// TaskPart is a range of identities that one worker calculates.
+// TaskPart is a range of identities that one worker processes.
 type TaskPart struct {
 	Part      int
 	AfterID   ID // exclusive; zero from the start
@@ -137,7 +137,8 @@ type TaskPart struct {
 	ProfileID ID // zero for all
 }
 
-// ClaimTaskPart locks a part of a task that no other worker has, and returns [ErrNotFound] when there is none.
+// ClaimTaskPart locks the first part of a task that no other worker has locked, FOR UPDATE until the transaction ends.
+// It returns [ErrNotFound] when there is none.
 func (s *Store) ClaimTaskPart(ctx context.Context, tx pgx.Tx, task ID) (TaskPart, error) {
 	const statement = `
 		SELECT part, after_id, last_id, profile_id
@@ -172,7 +173,7 @@ func (s *Store) TaskParts(ctx context.Context, q Querier, task ID) ([]TaskPart, 
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[TaskPart], task)
 }
 
-// TaskIdentities returns the identities that wait for a task by requests, by ID, after a given one.
+// TaskIdentities returns the identities whose processing by a task is requested, by ID, after a given one.
 func (s *Store) TaskIdentities(ctx context.Context, q Querier, task, after ID, limit int) ([]ID, error) {
 	const statement = `
 		SELECT DISTINCT identity_id
@@ -202,35 +203,56 @@ type TaskAdvance struct {
 	Messages int64 // how many there are
 }
 
-const advanceTask = `
-	UPDATE muster.tasks
-	SET launched = coalesce(launched, $13), modified = greatest(modified, $13), identities = identities + $2,
-	    changed = changed + $3, errors = errors + $4, warnings = warnings + $5, correlated = correlated + $6,
-	    roles_gained = roles_gained + $7, roles_lost = roles_lost + $8, role_losers = role_losers + $9,
-	    lifecycle_changed = lifecycle_changed + $10, deactivated = deactivated + $11, messages = messages + $12,
-	    operations = operations + $14
-	WHERE id = $1 AND completed IS NULL AND held IS NULL
-	RETURNING population, confirmed IS NOT NULL, role_losers, lifecycle_changed, deactivated, messages`
-
-func (a *TaskAdvance) arguments(now time.Time) []any {
-	c := &a.Counts
-	return []any{a.Task, c.Identities, c.Changed, c.Errors, c.Warnings, c.Correlated, c.RolesGained, c.RolesLost,
-		c.RoleLosers, c.LifecycleChanged, c.Deactivated, a.Messages, now, c.Operations}
+// countColumns are the columns of [TaskCounts].
+var countColumns = columns[TaskCounts]{
+	readColumn("identities", func(c *TaskCounts) *int64 { return &c.Identities }),
+	readColumn("changed", func(c *TaskCounts) *int64 { return &c.Changed }),
+	readColumn("errors", func(c *TaskCounts) *int64 { return &c.Errors }),
+	readColumn("warnings", func(c *TaskCounts) *int64 { return &c.Warnings }),
+	readColumn("correlated", func(c *TaskCounts) *int64 { return &c.Correlated }),
+	readColumn("roles_gained", func(c *TaskCounts) *int64 { return &c.RolesGained }),
+	readColumn("roles_lost", func(c *TaskCounts) *int64 { return &c.RolesLost }),
+	readColumn("operations", func(c *TaskCounts) *int64 { return &c.Operations }),
+	readColumn("role_losers", func(c *TaskCounts) *int64 { return &c.RoleLosers }),
+	readColumn("lifecycle_changed", func(c *TaskCounts) *int64 { return &c.LifecycleChanged }),
+	readColumn("deactivated", func(c *TaskCounts) *int64 { return &c.Deactivated }),
 }
 
-// AdvanceTask adds to what a task did. It returns [ErrNotFound] when the task is not open any more, or held.
+var advanceTask = taskAdvance()
+
+// taskAdvance returns the statement that adds to what a task did. Its parameters from $4 on are the counts.
+func taskAdvance() string {
+	var counts strings.Builder
+	for i := range countColumns {
+		name := countColumns[i].sql
+		counts.WriteString(`, ` + name + ` = ` + name + ` + ` + parameter(i+4))
+	}
+	return `
+		UPDATE muster.tasks
+		SET launched = coalesce(launched, $2), modified = greatest(modified, $2), messages = messages + $3` +
+		counts.String() + `
+		WHERE id = $1 AND completed IS NULL AND held IS NULL
+		RETURNING population, confirmed IS NOT NULL, role_losers, lifecycle_changed, deactivated, messages`
+}
+
+func (a *TaskAdvance) arguments(now time.Time) []any {
+	return append([]any{a.Task, now, a.Messages}, countColumns.targets(&a.Counts)...)
+}
+
+// AdvanceTask locks a task, which it updates, until the transaction ends, and adds to its counts. It returns
+// [ErrNotFound] when the task has ended or is held.
 func (s *Store) AdvanceTask(ctx context.Context, tx pgx.Tx, advance *TaskAdvance, now time.Time) error {
 	var g TaskGuard
 	return mapError(g.scan(tx.QueryRow(ctx, s.sql(advanceTask), advance.arguments(now)...)))
 }
 
-// AdvanceTasks adds what a batch did to its tasks and returns them after it, without what remains. Then it ends those
-// of which nothing is left, and returns them too. It returns [ErrNotFound] when one of the tasks is not open any more,
-// or held. It keeps other batches of the tasks from committing, so it is the last thing that a batch does. The tasks
-// must be ordered by ID, for it locks them one after another.
+// AdvanceTasks locks the tasks of a batch, which it updates one after another, until the transaction ends, so they must
+// be ordered by ID. It adds what the batch did to them, and returns what the guard looks at. Then it ends the tasks of
+// which nothing is left, and returns them. It returns [ErrNotFound] when one of the tasks has ended or is held. Other
+// batches of the tasks wait with their commit, so a batch calls it last.
 //
-// With lazily the commit does not wait for the disk. A crash of the server may then take the transaction back, whole,
-// with those that came after it.
+// With lazily the commit does not wait for the disk. A crash of the server may then undo the whole transaction, with
+// those that came after it.
 func (s *Store) AdvanceTasks(ctx context.Context, tx pgx.Tx, advances []TaskAdvance, now time.Time, lazily bool) (
 	guards []TaskGuard, ended []EndedTask, err error,
 ) {
@@ -252,7 +274,7 @@ func (s *Store) AdvanceTasks(ctx context.Context, tx pgx.Tx, advances []TaskAdva
 	return guards, ended, mapError(err)
 }
 
-// TaskGuard is what of a task its guard looks at.
+// TaskGuard is what the guard looks at in a task.
 type TaskGuard struct {
 	Population       int64
 	Confirmed        bool
@@ -266,15 +288,15 @@ func (g *TaskGuard) scan(row pgx.Row) error {
 	return row.Scan(&g.Population, &g.Confirmed, &g.RoleLosers, &g.LifecycleChanged, &g.Deactivated, &g.Messages)
 }
 
-// TaskMessage is something that a task has to say.
+// TaskMessage is a message of a task.
 type TaskMessage struct {
 	Type       string // INFO, WARN or ERROR
 	Key        string // what kind of message it is
-	IdentityID ID     // whom it is about; zero for nobody
+	IdentityID ID     // the identity that it is about; zero for none
 	Text       string
 }
 
-// AddTaskMessages adds to what a task has to say.
+// AddTaskMessages adds messages to a task.
 func (s *Store) AddTaskMessages(ctx context.Context, tx pgx.Tx, task ID, messages []TaskMessage, now time.Time) error {
 	if len(messages) == 0 {
 		return nil
@@ -292,7 +314,7 @@ func (s *Store) AddTaskMessages(ctx context.Context, tx pgx.Tx, task ID, message
 	return mapError(err)
 }
 
-// TaskMessages returns the messages of a task that were kept, the earliest first.
+// TaskMessages returns the stored messages of a task, the earliest first.
 func (s *Store) TaskMessages(ctx context.Context, q Querier, task ID) ([]TaskMessage, error) {
 	const statement = `SELECT type, key, identity_id, text FROM muster.task_messages WHERE task_id = $1 ORDER BY id`
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[TaskMessage], task)
@@ -301,7 +323,7 @@ func (s *Store) TaskMessages(ctx context.Context, q Querier, task ID) ([]TaskMes
 // FindTask returns a task, or [ErrNotFound].
 func (s *Store) FindTask(ctx context.Context, q Querier, id ID) (Task, error) {
 	tasks, err := collect(ctx, q, s.sql(`SELECT `+taskColumns+` FROM muster.tasks t WHERE t.id = $1`),
-		pgx.RowToStructByPos[Task], id)
+		pgx.RowToStructByName[Task], id)
 	if err == nil && len(tasks) == 0 {
 		return Task{}, ErrNotFound
 	}
@@ -321,7 +343,7 @@ func (s *Store) Tasks(ctx context.Context, q Querier, since time.Time, pending b
 		WHERE t.created >= $1 AND (NOT $2 OR t.completed IS NULL)
 		ORDER BY t.created DESC, t.id DESC
 		LIMIT $3 OFFSET $4`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Task], since, pending, limit, offset)
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByName[Task], since, pending, limit, offset)
 }
 
 // CountTasks returns how many tasks [Store.Tasks] would return without a limit.
@@ -335,8 +357,9 @@ func (s *Store) CountTasks(ctx context.Context, q Querier, since time.Time, pend
 	return count, mapError(err)
 }
 
-// WaitingTask returns a task that was created since a time to refresh exactly these identities for a reason, and that
-// has not begun, or [ErrNotFound]. It is kept from beginning until the transaction ends.
+// WaitingTask locks the requests of a task FOR UPDATE until the transaction ends, which keeps the task from beginning,
+// and returns the task. It is one that was created since a time to process exactly these identities for a reason, and
+// that has not begun. It returns [ErrNotFound] when there is none, or another worker has locked a request of it.
 func (s *Store) WaitingTask(ctx context.Context, tx pgx.Tx, identities []ID, reason string, since time.Time) (Task,
 	error,
 ) {
@@ -353,7 +376,7 @@ func (s *Store) WaitingTask(ctx context.Context, tx pgx.Tx, identities []ID, rea
 	if err := tx.QueryRow(ctx, s.sql(candidate), since, identities, reason).Scan(&task); err != nil {
 		return Task{}, mapError(err)
 	}
-	// A batch that has begun holds its requests.
+	// A batch that has begun has locked its requests.
 	const waiting = `
 		SELECT identity_id
 		FROM muster.refresh_requests
@@ -378,7 +401,7 @@ func (s *Store) OpenTasks(ctx context.Context, q Querier) ([]ID, error) {
 	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID])
 }
 
-// LockTask locks a task and returns it, or [ErrNotFound].
+// LockTask locks a task FOR UPDATE until the transaction ends and returns it, or [ErrNotFound].
 func (s *Store) LockTask(ctx context.Context, tx pgx.Tx, id ID) (Task, error) {
 	if _, err := tx.Exec(ctx, s.sql(`SELECT FROM muster.tasks WHERE id = $1 FOR UPDATE`), id); err != nil {
 		return Task{}, mapError(err)
@@ -386,7 +409,7 @@ func (s *Store) LockTask(ctx context.Context, tx pgx.Tx, id ID) (Task, error) {
 	return s.FindTask(ctx, tx, id)
 }
 
-// EndedTask is a task that came to its end.
+// EndedTask is a task that has ended.
 type EndedTask struct {
 	ID        ID
 	Everybody bool
@@ -394,8 +417,8 @@ type EndedTask struct {
 	JobID     *int64
 }
 
-// endTasksWithoutWork looks for one row of each: an anti-join may be planned to read all requests of a task, of which
-// there can be as many as there are identities.
+// endTasksWithoutWork looks for one row of each: the plan of an anti-join may read all requests of a task, which can be
+// as many as there are identities.
 const endTasksWithoutWork = `
 	UPDATE muster.tasks t
 	SET completed = $2, modified = $2, launched = coalesce(t.launched, $2),
@@ -405,13 +428,14 @@ const endTasksWithoutWork = `
 	  AND (SELECT p.part FROM muster.task_parts p WHERE p.task_id = t.id LIMIT 1) IS NULL
 	RETURNING t.id, t.everybody, t.created, t.job_id`
 
-// EndTasksWithoutWork ends those of the tasks, which must be locked, of which nothing is still to be calculated, and
+// EndTasksWithoutWork ends those of the tasks, which must be locked, that have no requests and no parts left, and
 // returns them.
 func (s *Store) EndTasksWithoutWork(ctx context.Context, tx pgx.Tx, tasks []ID, now time.Time) ([]EndedTask, error) {
 	return collect(ctx, tx, s.sql(endTasksWithoutWork), pgx.RowToStructByPos[EndedTask], tasks, now)
 }
 
-// EndTask ends a task that is open, with a completion status, and forgets the parts that it did not come to.
+// EndTask locks a task, which it updates, until the transaction ends, and ends it with a completion status. It returns
+// [ErrNotFound] when the task has ended already. The parts and requests that the task did not come to stay.
 func (s *Store) EndTask(ctx context.Context, tx pgx.Tx, id ID, status string, now time.Time) error {
 	const statement = `
 		UPDATE muster.tasks
@@ -421,13 +445,13 @@ func (s *Store) EndTask(ctx context.Context, tx pgx.Tx, id ID, status string, no
 	return oneRow(tag, err)
 }
 
-// DropTaskParts forgets the parts of a task that has ended.
+// DropTaskParts removes the parts of a task that has ended.
 func (s *Store) DropTaskParts(ctx context.Context, tx pgx.Tx, id ID) error {
 	_, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.task_parts WHERE task_id = $1`), id)
 	return mapError(err)
 }
 
-// HoldTask lets an open task wait until it is confirmed.
+// HoldTask holds an open task until it is confirmed.
 func (s *Store) HoldTask(ctx context.Context, tx pgx.Tx, id ID, reason string, now time.Time) error {
 	const statement = `
 		UPDATE muster.tasks
@@ -437,7 +461,7 @@ func (s *Store) HoldTask(ctx context.Context, tx pgx.Tx, id ID, reason string, n
 	return mapError(err)
 }
 
-// ConfirmTask lets a task that is held go on. It returns [ErrNotFound] when the task is not held.
+// ConfirmTask confirms a task that is held, so that it goes on. It returns [ErrNotFound] when the task is not held.
 func (s *Store) ConfirmTask(ctx context.Context, tx pgx.Tx, id ID, now time.Time) error {
 	const statement = `
 		UPDATE muster.tasks
@@ -447,14 +471,15 @@ func (s *Store) ConfirmTask(ctx context.Context, tx pgx.Tx, id ID, now time.Time
 	return oneRow(tag, err)
 }
 
-// SetTaskJob notes the job that carries a task out.
+// SetTaskJob records the job that carries a task out.
 func (s *Store) SetTaskJob(ctx context.Context, tx pgx.Tx, id ID, job int64, now time.Time) error {
 	_, err := tx.Exec(ctx, s.sql(`UPDATE muster.tasks SET job_id = $2, modified = $3 WHERE id = $1`), id, job, now)
 	return mapError(err)
 }
 
-// StalledTasks returns the tasks that are open, not held, did nothing since a time and have no job that waits for its
-// turn: those whose worker is gone. It locks them.
+// StalledTasks locks the tasks whose worker is gone, by ID and FOR UPDATE, until the transaction ends, skips those that
+// another transaction has locked, and returns them. They are open, not held, did nothing since a time, and have no job
+// that waits.
 func (s *Store) StalledTasks(ctx context.Context, tx pgx.Tx, jobSchema string, now, since time.Time) ([]StalledTask,
 	error,
 ) {
@@ -469,10 +494,10 @@ const stalledTask = `t.completed IS NULL AND t.held IS NULL
 	AND t.modified NOT BETWEEN $2 AND $1::timestamptz + ` + leaseMost + `
 	AND NOT EXISTS (SELECT FROM {jobs}.river_job j WHERE j.id = t.job_id AND ` + jobWaits + `)`
 
-// jobWaits is the condition that a job j waits for its turn.
+// jobWaits is the condition that a job j waits for a worker.
 const jobWaits = `j.state IN ('available', 'pending', 'retryable', 'scheduled')`
 
-// withJobs is [Store.sql] of a statement that names the schema of the jobs as {jobs}.
+// withJobs is [Store.sql] for a statement that names the schema of the jobs as {jobs}.
 func (s *Store) withJobs(statement, jobSchema string) string {
 	return strings.ReplaceAll(s.sql(statement), "{jobs}", jobSchema)
 }
@@ -483,13 +508,13 @@ type StalledTask struct {
 	Kind string
 }
 
-// ForsakenTasks returns the tasks that ended while requests or parts of theirs were left.
+// ForsakenTasks returns the tasks that ended and left requests or parts.
 func (s *Store) ForsakenTasks(ctx context.Context, q Querier) ([]ID, error) {
 	return collect(ctx, q, s.sql(forsakenTasks), pgx.RowTo[ID])
 }
 
-// forsakenTasks steps from one task that has requests to the next, for one task can have as many as there are
-// identities. Those with parts are few, and each has few.
+// forsakenTasks steps from one task that has requests to the next, since one task can have as many requests as there
+// are identities. Tasks with parts are few, and each has few parts.
 const forsakenTasks = `
 	WITH RECURSIVE requested AS (
 	    (SELECT task_id FROM muster.refresh_requests ORDER BY task_id LIMIT 1)
@@ -503,8 +528,8 @@ const forsakenTasks = `
 	WHERE t.id IN (SELECT task_id FROM requested UNION SELECT task_id FROM muster.task_parts)
 	  AND t.completion_status IN ('TERMINATED', 'ERROR')`
 
-// DeleteTasks forgets the tasks that ended before a time, with their messages. Those were created before it too, by
-// which an index finds them.
+// DeleteTasks removes the tasks that ended before a time, with their messages. They were created before it too, and an
+// index finds them by that.
 func (s *Store) DeleteTasks(ctx context.Context, tx pgx.Tx, before time.Time) error {
 	_, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.tasks WHERE created < $1 AND completed < $1`), before)
 	return mapError(err)

@@ -11,8 +11,8 @@ type Beginner interface {
 	BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error)
 }
 
-// InTx runs work in a transaction and commits it, or rolls it back when work fails. Errors of the transaction's begin
-// and of its end have the meaning that those of statements have.
+// InTx runs work in a transaction and commits it, or rolls it back when work fails. Errors of the begin and the end of
+// the transaction are mapped like those of statements.
 func InTx(ctx context.Context, b Beginner, options pgx.TxOptions, work func(tx pgx.Tx) error) (err error) {
 	tx, err := b.BeginTx(ctx, options)
 	if err != nil {
@@ -21,7 +21,7 @@ func InTx(ctx context.Context, b Beginner, options pgx.TxOptions, work func(tx p
 	committed := false
 	defer func() {
 		if !committed { // also when work panics
-			// What could not be rolled back is rolled back by the end of the connection.
+			// If this fails, the end of the connection rolls it back.
 			_ = tx.Rollback(ctx)
 		}
 	}()

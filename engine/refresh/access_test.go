@@ -113,9 +113,9 @@ func TestPlanAccess(t *testing.T) {
 			"DISABLE a1 active=false; REMOVE_ENTITLEMENT a1 groups=crm; REMOVE_ENTITLEMENT a1 groups=lab", ""},
 		{"enabled on entering the state", nil, Snapshot{Accounts: []Account{userAccount(1, map[string]attribute.Value{"active": attribute.Bool(false)})}},
 			"active", "ENABLE a1 active=true", ""},
-		{"not enabled again when somebody disabled it", nil, Snapshot{Identity: State{LifecycleState: "active"},
+		{"not enabled again when somebody disabled it", nil, Snapshot{Identity: State{Calculated: Calculated{LifecycleState: "active"}},
 			Accounts: []Account{userAccount(1, map[string]attribute.Value{"active": attribute.Bool(false)})}}, "active", "", ""},
-		{"enabling that failed is tried again", nil, Snapshot{Identity: State{LifecycleState: "active"},
+		{"enabling that failed is tried again", nil, Snapshot{Identity: State{Calculated: Calculated{LifecycleState: "active"}},
 			Operations: []Operation{{ID: ID{7}, SourceID: crm, AccountID: ID{10, 1}, Kind: connector.Enable, Failed: true}},
 			Accounts:   []Account{userAccount(1, map[string]attribute.Value{"active": attribute.Bool(false)})}}, "active", "ENABLE a1 active=true", ""},
 	} {
@@ -174,7 +174,7 @@ func TestPlanSettlesWithWhatIsOpen(t *testing.T) {
 
 func TestPlanSynchronizes(t *testing.T) {
 	profile := &Profile{ID: staff, Enabled: true, Mappings: []Mapping{{Attribute: "email"}}}
-	identity := State{IdentityState: Active, Attributes: attribute.SetOf(map[string]attribute.Value{"email": attribute.String("a@x")})}
+	identity := State{Calculated: Calculated{IdentityState: Active}, Attributes: attribute.SetOf(map[string]attribute.Value{"email": attribute.String("a@x")})}
 	asleep := identity
 	asleep.IdentityState = LongTermInactive
 	drifted := []Account{userAccount(1, map[string]attribute.Value{"mail": attribute.String("b@x")})}

@@ -69,8 +69,8 @@ func unchanged(b *testing.B) (*Snapshot, *Configuration) {
 		configuration.Roles = append(configuration.Roles, role)
 	}
 	configuration.Index = criteria.NewIndex(list)
-	snapshot.Identity = State{ID: ID{6}, Name: "value 2", Alias: "value 1", Attributes: held,
-		Correlated: true, ProfileID: profile.ID, LifecycleState: "active", IdentityState: Active}
+	snapshot.Identity = State{ID: ID{6}, Calculated: Calculated{Name: "value 2", Alias: "value 1",
+		Correlated: true, ProfileID: profile.ID, LifecycleState: "active", IdentityState: Active}, Attributes: held}
 	snapshot.Accounts = []Account{
 		{RowID: ID{7}, SourceID: register, Account: transform.Account{SourceName: "Register", Name: "x",
 			Attributes: &account}},

@@ -75,13 +75,13 @@ type Transform interface {
 	Trace(input *transform.Input) (attribute.Value, []transform.Step, error)
 }
 
-// State is what of an identity is calculated.
-type State struct {
-	ID              ID
+// Calculated is what a calculation gives an identity beside its attributes. It is comparable, so that no field can be
+// forgotten where a change is looked for. Package store, which this one must not import, has the same struct, and the
+// compiler checks the conversion between the two.
+type Calculated struct {
 	Name            string
 	Alias           string
 	Email           string // "" for none
-	Attributes      attribute.Set
 	ProcessingState string // "" for none recorded
 	ProcessingError string
 	Correlated      bool
@@ -91,6 +91,14 @@ type State struct {
 	IdentityState   string // "" before the first calculation
 	ManagerID       ID
 	ManagerKey      string // "" for none
+}
+
+// State is an identity as a calculation reads and leaves it: the attributes are a set that can be calculated with, not
+// the database's document of store.IdentityState.
+type State struct {
+	ID ID
+	Calculated
+	Attributes attribute.Set
 }
 
 // Account is one account of an identity.
@@ -205,12 +213,7 @@ func (c *Change) Differs() bool {
 
 // StateDiffers reports whether the identity itself is to be written.
 func (c *Change) StateDiffers() bool {
-	b, a := c.Before, c.After
-	return len(c.Attributes) > 0 || b.Name != a.Name || b.Alias != a.Alias || b.Email != a.Email ||
-		b.ProcessingState != a.ProcessingState || b.ProcessingError != a.ProcessingError ||
-		b.Correlated != a.Correlated || b.ProfileID != a.ProfileID || b.LifecycleState != a.LifecycleState ||
-		b.LifecycleManual != a.LifecycleManual || b.IdentityState != a.IdentityState ||
-		b.ManagerID != a.ManagerID || b.ManagerKey != a.ManagerKey
+	return len(c.Attributes) > 0 || c.Before.Calculated != c.After.Calculated
 }
 
 // SetManager sets the manager that the key of the change found; the zero ID says that it found none, or several. An

@@ -3,6 +3,7 @@ package refresh
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -76,7 +77,7 @@ func TestCompute(t *testing.T) {
 		want     string
 	}{
 		{
-			"a new identity", []Profile{employees(t)}, State{Name: "7", Alias: "7"}, []Account{account(hr, "HR", "7", full)},
+			"a new identity", []Profile{employees(t)}, State{Calculated: Calculated{Name: "7", Alias: "7"}}, []Account{account(hr, "HR", "7", full)},
 			`name=Ann B alias=7 email=ann@example.com processing= correlated=true profile=a lifecycle=leave/false identityState=INACTIVE_LONG_TERM ` +
 				`manager=number=x1 {"uid":"7","email":"ann@example.com","displayName":"Ann B","cloudLifecycleState":"leave"}`,
 		},
@@ -93,7 +94,7 @@ func TestCompute(t *testing.T) {
 			`name=7 alias=7 email= processing= correlated=true profile=a lifecycle=plain/false identityState=ACTIVE manager= {"cloudLifecycleState":"plain"}`,
 		},
 		{
-			"a state set by hand stays", []Profile{employees(t)}, State{LifecycleState: "leave", LifecycleManual: true},
+			"a state set by hand stays", []Profile{employees(t)}, State{Calculated: Calculated{LifecycleState: "leave", LifecycleManual: true}},
 			[]Account{account(hr, "HR", "7", map[string]string{"state": "active"})},
 			`name=7 alias=7 email= processing= correlated=true profile=a lifecycle=leave/true identityState=INACTIVE_LONG_TERM manager= {"cloudLifecycleState":"leave"}`,
 		},
@@ -105,24 +106,24 @@ func TestCompute(t *testing.T) {
 		},
 		{
 			"the profile that is left decides, and what it does not map falls away", []Profile{employees(t), contractors},
-			State{Name: "Ann B", ProfileID: ID{10}, Attributes: attribute.SetOf(map[string]attribute.Value{"email": attribute.String("x")})},
+			State{Calculated: Calculated{Name: "Ann B", ProfileID: ID{10}}, Attributes: attribute.SetOf(map[string]attribute.Value{"email": attribute.String("x")})},
 			[]Account{account(leave, "Register", "c", map[string]string{"key": "c"})},
 			`name=c alias=c email= processing= correlated=true profile=14 lifecycle=/false identityState=ACTIVE manager= {"uid":"c"}`,
 		},
 		{
 			"nothing authoritative is left: values stay, correlation does not", []Profile{employees(t)},
-			State{Name: "Ann B", Alias: "7", Correlated: true, ProfileID: ID{10}, Attributes: attribute.SetOf(map[string]attribute.Value{"uid": attribute.String("7")})},
+			State{Calculated: Calculated{Name: "Ann B", Alias: "7", Correlated: true, ProfileID: ID{10}}, Attributes: attribute.SetOf(map[string]attribute.Value{"uid": attribute.String("7")})},
 			[]Account{account(leave, "Register", "c", nil)},
 			`name=Ann B alias=7 email= processing= correlated=false profile=a lifecycle=/false identityState= manager= {"uid":"7"}`,
 		},
 		{
 			"a profile that is not enabled keeps the values", []Profile{disabled},
-			State{Name: "Old", Alias: "o", Attributes: attribute.SetOf(map[string]attribute.Value{"displayName": attribute.String("Old")})},
+			State{Calculated: Calculated{Name: "Old", Alias: "o"}, Attributes: attribute.SetOf(map[string]attribute.Value{"displayName": attribute.String("Old")})},
 			[]Account{account(hr, "HR", "7", full)},
 			`name=Old alias=7 email= processing= correlated=true profile=a lifecycle=/false identityState=ACTIVE manager=number=x1 {"displayName":"Old"}`,
 		},
 		{
-			"an error that is over", []Profile{employees(t)}, State{ProcessingState: StateError, ProcessingError: "x"}, []Account{account(hr, "HR", "7", nil)},
+			"an error that is over", []Profile{employees(t)}, State{Calculated: Calculated{ProcessingState: StateError, ProcessingError: "x"}}, []Account{account(hr, "HR", "7", nil)},
 			`name=7 alias=7 email= processing=OK correlated=true profile=a lifecycle=/false identityState=ACTIVE manager= {}`,
 		},
 	} {
@@ -156,7 +157,7 @@ func (failing) Trace(*transform.Input) (attribute.Value, []transform.Step, error
 func TestComputeError(t *testing.T) {
 	profile := employees(t)
 	profile.Mappings = append(profile.Mappings, Mapping{Attribute: "grade", Transform: failing{}})
-	before := State{Name: "Old", Alias: "old", ManagerID: ID{9}, ManagerKey: "number=9"}
+	before := State{Calculated: Calculated{Name: "Old", Alias: "old", ManagerID: ID{9}, ManagerKey: "number=9"}}
 	s := &Snapshot{Identity: before, Accounts: []Account{account(hr, "HR", "7", map[string]string{"id": "7", "name": "New"})}}
 	change := Compute(s, &Configuration{Profiles: []Profile{profile}}, now)
 	if change.Err == nil || !strings.Contains(change.After.ProcessingError, `attribute grade of profile "Employees"`) {
@@ -265,5 +266,33 @@ func TestComputeRoles(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// A change of any field that is calculated is a change of the identity.
+func TestEveryCalculatedFieldDiffers(t *testing.T) {
+	var before State
+	if change := (&Change{Before: &before, After: &State{}}); change.StateDiffers() {
+		t.Error("two equal states differ")
+	}
+	kind := reflect.TypeFor[Calculated]()
+	for i := range kind.NumField() {
+		var after State
+		switch field := reflect.ValueOf(&after.Calculated).Elem().Field(i); field.Interface().(type) {
+		case string:
+			field.SetString("x")
+		case bool:
+			field.SetBool(true)
+		case ID:
+			field.Set(reflect.ValueOf(ID{1}))
+		default:
+			t.Fatalf("%s has a type that this test does not know", kind.Field(i).Name)
+		}
+		if change := (&Change{Before: &before, After: &after}); !change.StateDiffers() {
+			t.Errorf("a change of %s is lost", kind.Field(i).Name)
+		}
+	}
+	if fields := reflect.TypeFor[State]().NumField(); fields != 3 {
+		t.Errorf("a state has %d fields, want the ID, what is calculated and the attributes", fields)
 	}
 }

@@ -42,7 +42,8 @@ type Account struct {
 	Attributes     *attribute.Set
 }
 
-// Identity is the part of an identity that transforms see.
+// Identity is an identity as transforms see one: no more than the published transforms read, so that their package
+// needs neither the calculation nor the database.
 type Identity struct {
 	ID         string
 	Name       string         // its name
