@@ -154,7 +154,7 @@ func (e *Engine) assignRole(ctx context.Context, tx pgx.Tx, p AssignRoleParams) 
 	if p.Source == "" {
 		p.Source = AssignedByRequest
 	}
-	c, identity, err := e.tenant.LockForWrite(ctx, tx, op, p.Identity)
+	c, identity, err := e.tenant.LockIdentity(ctx, tx, op, p.Identity)
 	if err != nil {
 		return RoleAssignment{}, err
 	}
@@ -167,7 +167,7 @@ func (e *Engine) assignRole(ctx context.Context, tx pgx.Tx, p AssignRoleParams) 
 		Comments: store.NullText(p.Comments), AddedDate: cause.At, StartDate: micro(p.StartDate),
 		RemoveDate: micro(p.RemoveDate)}
 	if p.Assigner != "" {
-		found, err := e.tenant.KnownIdentity(ctx, tx, op, p.Assigner)
+		found, err := e.tenant.LockIdentityShared(ctx, tx, op, p.Assigner)
 		if err != nil {
 			return RoleAssignment{}, err
 		}
@@ -178,7 +178,7 @@ func (e *Engine) assignRole(ctx context.Context, tx pgx.Tx, p AssignRoleParams) 
 		return RoleAssignment{}, err
 	}
 	if fresh {
-		if err := e.noteRoles(ctx, tx, identity, event.Roles{Lost: []event.Role{}, Gained: []event.Role{
+		if err := e.recordRoles(ctx, tx, identity, event.Roles{Lost: []event.Role{}, Gained: []event.Role{
 			{ID: role.RowID.String(), Name: role.Name, Reason: "it was assigned by " + p.Source}}}, cause.At); err != nil {
 			return RoleAssignment{}, err
 		}
@@ -200,7 +200,7 @@ func micro(t *time.Time) *time.Time {
 	return &cut
 }
 
-func (e *Engine) noteRoles(ctx context.Context, tx pgx.Tx, identity store.ID, detail event.Roles, at time.Time) error {
+func (e *Engine) recordRoles(ctx context.Context, tx pgx.Tx, identity store.ID, detail event.Roles, at time.Time) error {
 	events, err := event.Append(nil, [16]byte(identity), EventRolesChanged, detail)
 	if err != nil {
 		return err
@@ -219,7 +219,7 @@ func (e *Engine) RoleAssignments(ctx context.Context, identity string, q RoleAss
 	error,
 ) {
 	const op = "list the role assignments"
-	parsed, err := e.tenant.DemandIdentity(ctx, op, identity)
+	parsed, err := e.tenant.FindIdentityID(ctx, op, identity)
 	if err != nil {
 		return nil, err
 	}
@@ -321,7 +321,7 @@ func holder(accounts []refresh.Account, given []store.AccessGrant, e *refresh.En
 // RoleAssignment returns one role assignment of an identity.
 func (e *Engine) RoleAssignment(ctx context.Context, identity, assignment string) (RoleAssignment, error) {
 	const op = "get the role assignment"
-	owner, err := e.tenant.DemandIdentity(ctx, op, identity)
+	owner, err := e.tenant.FindIdentityID(ctx, op, identity)
 	if err != nil {
 		return RoleAssignment{}, err
 	}
@@ -358,7 +358,7 @@ func (e *Engine) RevokeRoleTx(ctx context.Context, tx pgx.Tx, identity, assignme
 
 func (e *Engine) revokeRole(ctx context.Context, tx pgx.Tx, identity, assignment string) error {
 	const op = "revoke the role"
-	_, owner, err := e.tenant.LockForWrite(ctx, tx, op, identity)
+	_, owner, err := e.tenant.LockIdentity(ctx, tx, op, identity)
 	if err != nil {
 		return err
 	}
@@ -380,7 +380,7 @@ func (e *Engine) revokeRole(ctx context.Context, tx pgx.Tx, identity, assignment
 		return err
 	}
 	cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
-	if err := e.noteRoles(ctx, tx, owner, event.Roles{Gained: []event.Role{}, Lost: []event.Role{
+	if err := e.recordRoles(ctx, tx, owner, event.Roles{Gained: []event.Role{}, Lost: []event.Role{
 		{ID: row.RoleID.String(), Name: row.RoleName, Reason: "it was revoked"}}}, cause.At); err != nil {
 		return err
 	}
@@ -402,7 +402,7 @@ func (e *Engine) SetLifecycleStateTx(ctx context.Context, tx pgx.Tx, identity, s
 
 func (e *Engine) setLifecycleState(ctx context.Context, tx pgx.Tx, identity, state string) error {
 	const op = "set the lifecycle state"
-	c, id, err := e.tenant.LockForWrite(ctx, tx, op, identity)
+	c, id, err := e.tenant.LockIdentity(ctx, tx, op, identity)
 	if err != nil {
 		return err
 	}

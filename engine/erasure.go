@@ -118,7 +118,7 @@ func (e *Engine) eraseIdentity(ctx context.Context, tx pgx.Tx, identity string, 
 	if err := e.tenant.Store.LockKeys(ctx, tx); err != nil {
 		return erasure, nil, err
 	}
-	subject, err := e.tenant.Store.Subject(ctx, tx, id)
+	subject, err := e.tenant.Store.LockSubject(ctx, tx, id)
 	if err != nil {
 		return erasure, nil, err
 	}
@@ -172,7 +172,7 @@ func (e *Engine) demandErasable(ctx context.Context, tx pgx.Tx, op, identity str
 			"here too; what a source still has comes back", tenant.Plural(len(subject.Accounts), "account is",
 			"accounts are"))
 	}
-	running, err := e.tenant.Store.WorkRunning(ctx, tx, subject.ID, e.tenant.Clock())
+	running, err := e.tenant.Store.LockOpenWork(ctx, tx, subject.ID, e.tenant.Clock())
 	if err == nil && running {
 		err = conflict("a worker does something for the identity: try again in some minutes")
 	}
@@ -259,6 +259,6 @@ func (e *Engine) eraseRows(ctx context.Context, tx pgx.Tx, subject *store.Subjec
 	if err := e.removeIdentity(ctx, tx, subject.ID, reports, cause); err != nil {
 		return nil, err
 	}
-	_, _, err = e.tasks.LaunchMarked(ctx, tx, cause, "Process after an erasure", nil)
+	_, _, err = e.tasks.LaunchRequested(ctx, tx, cause, "Process after an erasure", nil)
 	return erased, err
 }

@@ -109,7 +109,7 @@ func (e *Engine) owned(ctx context.Context, q store.Querier, owner store.ID) ([]
 // the same by the members that search documents have.
 func (e *Engine) Ownership(ctx context.Context, identity string) ([]Association, error) {
 	const op = "list what the identity owns"
-	id, err := e.tenant.DemandIdentity(ctx, op, identity)
+	id, err := e.tenant.FindIdentityID(ctx, op, identity)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func (e *Engine) registerOwned(ctx context.Context, tx pgx.Tx, o OwnedObject) er
 			return fault.Invalidf(op, member, "1 to %d characters without NUL are expected", OwnedLengthMax)
 		}
 	}
-	owner, err := e.tenant.KnownIdentity(ctx, tx, op, o.Owner)
+	owner, err := e.tenant.LockIdentityShared(ctx, tx, op, o.Owner)
 	if err != nil {
 		return err
 	}
@@ -188,11 +188,11 @@ func (e *Engine) reassignOwned(ctx context.Context, tx pgx.Tx, from, to string, 
 	if _, err := e.tenant.Store.LockConfiguration(ctx, tx); err != nil {
 		return 0, err
 	}
-	giver, err := e.tenant.KnownIdentity(ctx, tx, op, from)
+	giver, err := e.tenant.LockIdentityShared(ctx, tx, op, from)
 	if err != nil {
 		return 0, err
 	}
-	taker, err := e.tenant.KnownIdentity(ctx, tx, op, to)
+	taker, err := e.tenant.LockIdentityShared(ctx, tx, op, to)
 	if err != nil {
 		return 0, err
 	}
@@ -323,7 +323,7 @@ func (e *Engine) deleteIdentity(ctx context.Context, tx pgx.Tx, identity string)
 	if err := e.removeIdentity(ctx, tx, id, reports, cause); err != nil {
 		return err
 	}
-	_, _, err = e.tasks.LaunchMarked(ctx, tx, cause, fmt.Sprintf("Process after the deletion of %s", id), nil)
+	_, _, err = e.tasks.LaunchRequested(ctx, tx, cause, fmt.Sprintf("Process after the deletion of %s", id), nil)
 	return err
 }
 
@@ -332,13 +332,13 @@ func (e *Engine) deleteIdentity(ctx context.Context, tx pgx.Tx, identity string)
 func (e *Engine) lockForDeletion(ctx context.Context, tx pgx.Tx, id store.ID) (reports []store.ID, exists bool,
 	err error,
 ) {
-	if _, err := e.tenant.Store.ConfigurationVersion(ctx, tx); err != nil {
+	if _, err := e.tenant.Store.LockConfigurationShared(ctx, tx); err != nil {
 		return nil, false, err
 	}
-	if err := e.tenant.Store.BeginDeletion(ctx, tx); err != nil {
+	if err := e.tenant.Store.LockDeletions(ctx, tx); err != nil {
 		return nil, false, err
 	}
-	if err := e.tenant.Store.ShareCorrelation(ctx, tx); err != nil {
+	if err := e.tenant.Store.LockCorrelationShared(ctx, tx); err != nil {
 		return nil, false, err
 	}
 	if reports, err = e.tenant.Store.ReportsOf(ctx, tx, id); err != nil {

@@ -46,7 +46,7 @@ type OwnedReference struct {
 // and then what the host has registered, by ID.
 func (e *Engine) Owns(ctx context.Context, identity string) (Owned, error) {
 	const op = "list what the identity owns"
-	id, err := e.tenant.DemandIdentity(ctx, op, identity)
+	id, err := e.tenant.FindIdentityID(ctx, op, identity)
 	if err != nil {
 		return Owned{}, err
 	}

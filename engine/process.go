@@ -69,7 +69,7 @@ func (e *Engine) ProcessIdentities(ctx context.Context, ids []string) (TaskStatu
 // ProcessIdentitiesTx is [Engine.ProcessIdentities] in the caller's transaction: the task exists when that commits.
 func (e *Engine) ProcessIdentitiesTx(ctx context.Context, tx pgx.Tx, ids []string) (TaskStatus, error) {
 	const op = "process identities"
-	wanted, err := e.tenant.Existing(ctx, tx, op, ids, ProcessIdentitiesMax)
+	wanted, err := e.tenant.LockIdentitiesShared(ctx, tx, op, ids, ProcessIdentitiesMax)
 	if err != nil {
 		return TaskStatus{}, fault.Wrap(op, "", err)
 	}
@@ -134,7 +134,7 @@ func (e *Engine) processParts(ctx context.Context, op string,
 ) (TaskStatus, error) {
 	var status TaskStatus
 	err := e.tenant.InTx(ctx, func(tx pgx.Tx) error {
-		c, err := e.tenant.ShareConfiguration(ctx, tx)
+		c, err := e.tenant.LockConfigurationShared(ctx, tx)
 		if err != nil {
 			return err
 		}

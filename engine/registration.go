@@ -206,7 +206,7 @@ func (e *Engine) ResetIdentityTx(ctx context.Context, tx pgx.Tx, identity string
 }
 
 func (e *Engine) resetIdentity(ctx context.Context, tx pgx.Tx, identity string) error {
-	_, id, err := e.tenant.LockForWrite(ctx, tx, "reset the identity", identity)
+	_, id, err := e.tenant.LockIdentity(ctx, tx, "reset the identity", identity)
 	if err != nil {
 		return err
 	}
@@ -242,7 +242,7 @@ func (e *Engine) setUserLevels(ctx context.Context, tx pgx.Tx, identity string, 
 			return fault.Invalidf(op, "levels", "1 to 64 bytes without NUL are expected")
 		}
 	}
-	_, id, err := e.tenant.LockForWrite(ctx, tx, op, identity)
+	_, id, err := e.tenant.LockIdentity(ctx, tx, op, identity)
 	if err != nil {
 		return err
 	}

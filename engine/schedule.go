@@ -88,7 +88,7 @@ func (e *Engine) runSlot(ctx context.Context, tx pgx.Tx, slot time.Time, due boo
 	if task.Population == 0 {
 		return result, e.tasks.AddEnded(ctx, tx, cause, task)
 	}
-	if err := e.tenant.Store.NoteSlot(ctx, tx, slot.UTC(), task.Population); err != nil {
+	if err := e.tenant.Store.RecordSlot(ctx, tx, slot.UTC(), task.Population); err != nil {
 		return ScheduleResult{}, err
 	}
 	if err := e.setPopulation(ctx, tx, task); err != nil {

@@ -67,7 +67,7 @@ func (e *Engine) SynchronizeAttributesTx(ctx context.Context, tx pgx.Tx, identit
 
 func (e *Engine) synchronizeAttributes(ctx context.Context, tx pgx.Tx, identity string) (IdentitySyncJob, error) {
 	const op = "synchronize the attributes"
-	id, err := e.tenant.KnownIdentity(ctx, tx, op, identity)
+	id, err := e.tenant.LockIdentityShared(ctx, tx, op, identity)
 	if err != nil {
 		return IdentitySyncJob{}, err
 	}

@@ -36,8 +36,8 @@ func (s *Store) SourceCursor(ctx context.Context, q Querier, source ID) (string,
 	return cursor, mapError(err)
 }
 
-// NoteAggregation records that a source was aggregated, and from where its changes can be read.
-func (s *Store) NoteAggregation(ctx context.Context, tx pgx.Tx, source ID, cursor *string, now time.Time) error {
+// RecordAggregation records that a source was aggregated, and from where its changes can be read.
+func (s *Store) RecordAggregation(ctx context.Context, tx pgx.Tx, source ID, cursor *string, now time.Time) error {
 	const statement = `
 		INSERT INTO muster.source_aggregations (source_id, cursor, last) VALUES ($1, $2, $3)
 		ON CONFLICT ON CONSTRAINT source_aggregations_pkey
@@ -46,15 +46,15 @@ func (s *Store) NoteAggregation(ctx context.Context, tx pgx.Tx, source ID, curso
 	return mapError(err)
 }
 
-// NoteAggregationError records why a source could not be aggregated.
-func (s *Store) NoteAggregationError(ctx context.Context, q Querier, source ID, reason string, now time.Time) error {
+// RecordAggregationError records why a source could not be aggregated.
+func (s *Store) RecordAggregationError(ctx context.Context, q Querier, source ID, reason string, now time.Time) error {
 	const statement = `UPDATE muster.source_aggregations SET failed = $3, error = $2 WHERE source_id = $1`
 	_, err := q.Exec(ctx, s.sql(statement), source, reason, now)
 	return mapError(err)
 }
 
-// NoteAggregationResult records what an aggregation did: a JSON object.
-func (s *Store) NoteAggregationResult(ctx context.Context, q Querier, source ID, result []byte) error {
+// RecordAggregationResult records what an aggregation did: a JSON object.
+func (s *Store) RecordAggregationResult(ctx context.Context, q Querier, source ID, result []byte) error {
 	const statement = `UPDATE muster.source_aggregations SET result = $2 WHERE source_id = $1`
 	_, err := q.Exec(ctx, s.sql(statement), source, result)
 	return mapError(err)

@@ -7,10 +7,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ConfigurationVersion locks the row of the configuration FOR SHARE until the transaction ends, so that it does not
+// LockConfigurationShared locks the row of the configuration FOR SHARE until the transaction ends, so that it does not
 // change, and returns its version. Readers do not wait for each other. See "Lock order" in the documentation of the
 // package.
-func (s *Store) ConfigurationVersion(ctx context.Context, tx pgx.Tx) (int64, error) {
+func (s *Store) LockConfigurationShared(ctx context.Context, tx pgx.Tx) (int64, error) {
 	const statement = `SELECT version FROM muster.configuration FOR SHARE`
 	var version int64
 	err := tx.QueryRow(ctx, s.sql(statement)).Scan(&version)

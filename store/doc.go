@@ -17,19 +17,19 @@
 // All transactions take their locks in this order, so that they wait for each other and never deadlock. Every lock is
 // held until the transaction ends; the advisory ones are in lock.go.
 //
-//  1. The configuration, one row: FOR SHARE by everything that works with it ([Store.ConfigurationVersion]), FOR
+//  1. The configuration, one row: FOR SHARE by everything that works with it ([Store.LockConfigurationShared]), FOR
 //     UPDATE by a change ([Store.LockConfiguration]).
-//  2. The deletion lock, advisory: shared by an aggregation that has read its data ([Store.KeepIdentities]), alone
-//     by the deletion of an identity ([Store.BeginDeletion]), since each needs rows that the other has.
+//  2. The deletion lock, advisory: shared by an aggregation that has read its data ([Store.LockDeletionsShared]), alone
+//     by the deletion of an identity ([Store.LockDeletions]), since each needs rows that the other has.
 //  3. The correlation lock, advisory: shared by a batch, by a deletion, and by the doctor where it writes keys
-//     ([Store.ShareCorrelation]).
-//  4. Identities by ID: FOR NO KEY UPDATE ([Store.LockIdentities]) or FOR KEY SHARE ([Store.ExistingIdentities]),
+//     ([Store.LockCorrelationShared]).
+//  4. Identities by ID: FOR NO KEY UPDATE ([Store.LockIdentities]) or FOR KEY SHARE ([Store.LockIdentitiesShared]),
 //     and with them their role assignments.
 //  5. The key lock, advisory, alone: by a batch that changes keys or looks for managers under new ones, by a
 //     deletion, and by the doctor where it writes keys ([Store.LockKeys]).
 //  6. The lock of the source, advisory, alone: by an aggregation ([Store.LockSource]).
 //  7. Accounts by ID, FOR UPDATE: by an aggregation that changes or removes them, by an operation that is recorded
-//     ([Store.LockAccount]), by an erasure ([Store.Subject]), and by the doctor ([Store.LockKeyedAccounts]).
+//     ([Store.LockAccount]), by an erasure ([Store.LockSubject]), and by the doctor ([Store.LockKeyedAccounts]).
 //  8. All other rows, such as operations (an erasure locks those of its identity by ID), messages, tokens, and the
 //     rows of refresh_state by identity.
 //  9. The correlation lock again, now alone: by a transaction that changed accounts or their keys and does not share
@@ -45,7 +45,7 @@
 //     message, and tasks and deliveries that have stalled. A batch claims its requests or its part before anything else. When a
 //     task ends, a transaction of its own waits for the requests, parts and messages that are claimed.
 //   - The reading lock of a source, advisory, for which nobody waits: everyone who reads the source by its connector
-//     shares it ([Store.BeginReading]), and [Store.IsRead] only tries to take it alone.
+//     shares it ([Store.LockReadingShared]), and [Store.IsRead] only tries to take it alone.
 //   - The row of source_aggregations whose schedule is due ([Store.TakeAggregation]): its transaction waits for
 //     nothing else.
 //

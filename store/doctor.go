@@ -204,27 +204,27 @@ type Invariant string
 
 // The invariants. The comment of each statement says why it holds.
 const (
-	InvariantBatchJob         Invariant = "batch-job"
-	InvariantBatchLease       Invariant = "batch-lease"
-	InvariantCorrelated       Invariant = "correlated"
-	InvariantDue              Invariant = "due"
-	InvariantErrorDue         Invariant = "error-due"
-	InvariantEventHorizon     Invariant = "event-horizon"
-	InvariantIdentityRefresh  Invariant = "identity-refresh"
-	InvariantLateCorrelation  Invariant = "late-correlation"
-	InvariantManager          Invariant = "manager"
-	InvariantNotificationTask Invariant = "notification-task"
-	InvariantMessageLease     Invariant = "notification-lease"
-	InvariantOperationBatch   Invariant = "operation-batch"
-	InvariantOperationOpen    Invariant = "operation-open"
-	InvariantRefreshFuture    Invariant = "refresh-future"
-	InvariantRequestStale     Invariant = "request-stale"
-	InvariantRequestTask      Invariant = "request-task"
-	InvariantSequence         Invariant = "sequence"
-	InvariantSingleton        Invariant = "singleton"
-	InvariantTaskHeld         Invariant = "task-held"
-	InvariantTaskJob          Invariant = "task-job"
-	InvariantTaskPart         Invariant = "task-part"
+	InvariantDeliveryJob       Invariant = "batch-job"
+	InvariantDeliveryLease     Invariant = "batch-lease"
+	InvariantCorrelated        Invariant = "correlated"
+	InvariantDue               Invariant = "due"
+	InvariantErrorDue          Invariant = "error-due"
+	InvariantEventHorizon      Invariant = "event-horizon"
+	InvariantIdentityRefresh   Invariant = "identity-refresh"
+	InvariantLateCorrelation   Invariant = "late-correlation"
+	InvariantManager           Invariant = "manager"
+	InvariantNotificationTask  Invariant = "notification-task"
+	InvariantMessageLease      Invariant = "notification-lease"
+	InvariantOperationDelivery Invariant = "operation-batch"
+	InvariantOperationOpen     Invariant = "operation-open"
+	InvariantRefreshFuture     Invariant = "refresh-future"
+	InvariantRequestStale      Invariant = "request-stale"
+	InvariantRequestTask       Invariant = "request-task"
+	InvariantSequence          Invariant = "sequence"
+	InvariantSingleton         Invariant = "singleton"
+	InvariantTaskHeld          Invariant = "task-held"
+	InvariantTaskJob           Invariant = "task-job"
+	InvariantTaskPart          Invariant = "task-part"
 )
 
 // settledSQL is the condition that no processing of an identity i is outstanding, so that what is stored of it agrees
@@ -242,14 +242,14 @@ const waitingJob = `('available', 'pending', 'retryable', 'scheduled')`
 // and the time since which what did nothing is stuck.
 var invariants = map[Invariant]string{
 	// A delivery has a worker, whose lease holds, or a job that waits.
-	InvariantBatchJob: `
+	InvariantDeliveryJob: `
 		SELECT ` + idSQL("b.id") + `
 		FROM muster.provisioning_batches b, given
 		WHERE b.created NOT BETWEEN given.stalled AND given.now + ` + leaseMost + `
 		  AND (b.leased IS NULL OR b.leased NOT BETWEEN given.now AND given.now + ` + leaseMost + `)
 		  AND NOT EXISTS (SELECT FROM muster_jobs.river_job j WHERE j.id = b.job_id AND j.state IN ` + waitingJob + `)`,
 	// A worker that ends ends its lease.
-	InvariantBatchLease: `
+	InvariantDeliveryLease: `
 		SELECT ` + idSQL("b.id") + ` FROM muster.provisioning_batches b, given WHERE b.leased < given.stalled`,
 	// An identity is correlated while it has an account on an authoritative source.
 	InvariantCorrelated: `
@@ -317,7 +317,7 @@ var invariants = map[Invariant]string{
 		FROM muster.notifications n, given
 		WHERE n.state = 'PENDING' AND n.leased < given.stalled`,
 	// An operation that a job carries out belongs to a delivery, which exists while one of its operations is open.
-	InvariantOperationBatch: `
+	InvariantOperationDelivery: `
 		SELECT ` + idSQL("o.id") + `
 		FROM muster.provisioning_operations o
 		WHERE o.state = 'OPEN' AND NOT EXISTS (SELECT FROM muster.provisioning_batches b WHERE b.id = o.batch_id)`,

@@ -184,8 +184,8 @@ func (s *Store) DropForsakenParts(ctx context.Context, tx pgx.Tx) (int, error) {
 	return int(tag.RowsAffected()), mapError(err)
 }
 
-// BatchlessSources returns the sources of open operations that belong to no delivery.
-func (s *Store) BatchlessSources(ctx context.Context, tx pgx.Tx) ([]ID, error) {
+// SourcesWithoutDelivery returns the sources of open operations that belong to no delivery.
+func (s *Store) SourcesWithoutDelivery(ctx context.Context, tx pgx.Tx) ([]ID, error) {
 	const statement = `
 		SELECT DISTINCT o.source_id
 		FROM muster.provisioning_operations o

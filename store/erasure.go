@@ -22,9 +22,9 @@ type Subject struct {
 // Former is a value that the name, the alias or the e-mail address has or had.
 type Former struct{ Attribute, Value string }
 
-// Subject locks the accounts of an identity, which may be gone, by ID and FOR UPDATE, until the transaction ends, and
+// LockSubject locks the accounts of an identity, which may be gone, by ID and FOR UPDATE, until the transaction ends, and
 // returns what is stored of the identity.
-func (s *Store) Subject(ctx context.Context, tx pgx.Tx, id ID) (Subject, error) {
+func (s *Store) LockSubject(ctx context.Context, tx pgx.Tx, id ID) (Subject, error) {
 	subject := Subject{ID: id}
 	accounts := s.sql(`
 		SELECT ` + accountColumns + `
@@ -86,11 +86,11 @@ func (s *Store) NamedByConfiguration(ctx context.Context, q Querier, id ID) ([]s
 	return collect(ctx, q, s.sql(statement), pgx.RowTo[string], id.String(), id.Dashed())
 }
 
-// WorkRunning locks the open operations of an identity, by ID and FOR UPDATE, and its messages that wait to be sent,
+// LockOpenWork locks the open operations of an identity, by ID and FOR UPDATE, and its messages that wait to be sent,
 // FOR UPDATE and but for those that another worker has locked, until the transaction ends, so that no worker begins. It
 // reports whether a worker carries out one of the operations or sends one of the messages. A message that somebody else
 // has locked counts as being sent: its worker waits for the identity.
-func (s *Store) WorkRunning(ctx context.Context, tx pgx.Tx, id ID, now time.Time) (bool, error) {
+func (s *Store) LockOpenWork(ctx context.Context, tx pgx.Tx, id ID, now time.Time) (bool, error) {
 	const lock = `
 		SELECT FROM muster.provisioning_operations WHERE identity_id = $1 AND state = 'OPEN' ORDER BY id FOR UPDATE`
 	if _, err := tx.Exec(ctx, s.sql(lock), id); err != nil {

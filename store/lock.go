@@ -30,22 +30,22 @@ func (s *Store) advisoryLock(ctx context.Context, tx pgx.Tx, function string, lo
 	return mapError(err)
 }
 
-// ShareCorrelation shares the correlation lock until the transaction ends. A transaction that changes identities takes
+// LockCorrelationShared shares the correlation lock until the transaction ends. A transaction that changes identities takes
 // it at its start. Any number may share it at once. See "Lock order" in the documentation of the package.
-func (s *Store) ShareCorrelation(ctx context.Context, tx pgx.Tx) error {
+func (s *Store) LockCorrelationShared(ctx context.Context, tx pgx.Tx) error {
 	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock_shared", correlationLock, s.schema)
 }
 
-// KeepIdentities shares the deletion lock until the transaction ends: no identity is deleted meanwhile. An aggregation
+// LockDeletionsShared shares the deletion lock until the transaction ends: no identity is deleted meanwhile. An aggregation
 // takes it before it touches accounts.
-func (s *Store) KeepIdentities(ctx context.Context, tx pgx.Tx) error {
+func (s *Store) LockDeletionsShared(ctx context.Context, tx pgx.Tx) error {
 	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock_shared", deletionLock, s.schema)
 }
 
-// BeginDeletion takes the deletion lock alone until the transaction ends. A transaction that deletes an identity takes
+// LockDeletions takes the deletion lock alone until the transaction ends. A transaction that deletes an identity takes
 // it after the lock of the configuration and before all others. It waits for the aggregations that have read their
 // data.
-func (s *Store) BeginDeletion(ctx context.Context, tx pgx.Tx) error {
+func (s *Store) LockDeletions(ctx context.Context, tx pgx.Tx) error {
 	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock", deletionLock, s.schema)
 }
 
@@ -56,9 +56,9 @@ func (s *Store) LockKeys(ctx context.Context, tx pgx.Tx) error {
 	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock", keyLock, s.schema)
 }
 
-// BeginReading shares the reading lock of a source until the transaction ends: it shows that somebody reads the source
+// LockReadingShared shares the reading lock of a source until the transaction ends: it shows that somebody reads the source
 // by its connector. Any number may share it at once.
-func (s *Store) BeginReading(ctx context.Context, tx pgx.Tx, source ID) error {
+func (s *Store) LockReadingShared(ctx context.Context, tx pgx.Tx, source ID) error {
 	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock_shared", readingLock, s.schema+source.String())
 }
 

@@ -92,7 +92,7 @@ func grantColumns(grants []AccessGrant) grantLists {
 // Operation is one change of one account on a source.
 type Operation struct {
 	ID             ID
-	BatchID        ID // the delivery; zero for an operation that people carry out
+	DeliveryID     ID // the delivery; zero for an operation that people carry out
 	IdentityID     ID
 	SourceID       ID
 	AccountID      ID // zero for the creation of an account
@@ -114,7 +114,7 @@ type Operation struct {
 // operationColumns are the columns of an [Operation]. A new one has no attempts, no error, and has not begun.
 var operationColumns = columns[Operation]{
 	valueColumn("id", "uuid", func(o *Operation) *ID { return &o.ID }),
-	valueColumn("batch_id", "uuid", func(o *Operation) *ID { return &o.BatchID }),
+	valueColumn("batch_id", "uuid", func(o *Operation) *ID { return &o.DeliveryID }),
 	valueColumn("identity_id", "uuid", func(o *Operation) *ID { return &o.IdentityID }),
 	valueColumn("source_id", "uuid", func(o *Operation) *ID { return &o.SourceID }),
 	valueColumn("account_id", "uuid", func(o *Operation) *ID { return &o.AccountID }),
@@ -169,24 +169,24 @@ func (s *Store) SettleOperations(ctx context.Context, tx pgx.Tx, ids []ID, state
 	return mapError(err)
 }
 
-// AddBatch writes a delivery: the open operations for one source that one job carries out.
-func (s *Store) AddBatch(ctx context.Context, tx pgx.Tx, id, source ID, job int64, now time.Time) error {
+// AddDelivery writes a delivery: the open operations for one source that one job carries out.
+func (s *Store) AddDelivery(ctx context.Context, tx pgx.Tx, id, source ID, job int64, now time.Time) error {
 	const statement = `
 		INSERT INTO muster.provisioning_batches (id, source_id, job_id, created) VALUES ($1, $2, $3, $4)`
 	_, err := tx.Exec(ctx, s.sql(statement), id, source, job, now)
 	return mapError(err)
 }
 
-// BatchJob returns the job that carries a delivery out, zero where it has none. It returns [ErrNotFound] when the
+// DeliveryJob returns the job that carries a delivery out, zero where it has none. It returns [ErrNotFound] when the
 // delivery is done.
-func (s *Store) BatchJob(ctx context.Context, q Querier, id ID) (job int64, err error) {
+func (s *Store) DeliveryJob(ctx context.Context, q Querier, id ID) (job int64, err error) {
 	err = q.QueryRow(ctx, s.sql(`SELECT coalesce(job_id, 0) FROM muster.provisioning_batches WHERE id = $1`), id).Scan(
 		&job)
 	return job, mapError(err)
 }
 
-// SetBatchJob records which job carries a delivery out.
-func (s *Store) SetBatchJob(ctx context.Context, tx pgx.Tx, id ID, job int64) error {
+// SetDeliveryJob records which job carries a delivery out.
+func (s *Store) SetDeliveryJob(ctx context.Context, tx pgx.Tx, id ID, job int64) error {
 	_, err := tx.Exec(ctx, s.sql(`UPDATE muster.provisioning_batches SET job_id = $2 WHERE id = $1`), id, job)
 	return mapError(err)
 }
@@ -194,9 +194,9 @@ func (s *Store) SetBatchJob(ctx context.Context, tx pgx.Tx, id ID, job int64) er
 // leaseMost is longer than any lease: one that ends later was taken by a clock that was ahead.
 const leaseMost = `interval '1 hour'`
 
-// LeaseBatch leases a delivery to the caller until a time, and returns its source. It returns [ErrNotFound] when the
+// LeaseDelivery leases a delivery to the caller until a time, and returns its source. It returns [ErrNotFound] when the
 // delivery is done, or somebody else has leased it.
-func (s *Store) LeaseBatch(ctx context.Context, q Querier, id ID, now, until time.Time) (source ID, err error) {
+func (s *Store) LeaseDelivery(ctx context.Context, q Querier, id ID, now, until time.Time) (source ID, err error) {
 	const statement = `
 		UPDATE muster.provisioning_batches SET leased = $3
 		WHERE id = $1 AND (leased IS NULL OR leased NOT BETWEEN $2 AND $2::timestamptz + ` + leaseMost + `)
@@ -211,8 +211,8 @@ func (s *Store) ExtendLease(ctx context.Context, q Querier, id ID, until time.Ti
 	return mapError(err)
 }
 
-// ReleaseBatch ends the lease of a delivery, and removes the delivery when none of its operations is open.
-func (s *Store) ReleaseBatch(ctx context.Context, q Querier, id ID) error {
+// ReleaseDelivery ends the lease of a delivery, and removes the delivery when none of its operations is open.
+func (s *Store) ReleaseDelivery(ctx context.Context, q Querier, id ID) error {
 	const forget = `
 		DELETE FROM muster.provisioning_batches b
 		WHERE b.id = $1
@@ -233,9 +233,9 @@ var batchOperations = selectOperations + `
 	                    AND e.id < o.id AND e.batch_id <> o.batch_id)
 	ORDER BY o.id`
 
-// BatchOperations returns the open operations of a delivery, in their order. It leaves out those that wait for an
+// DeliveryOperations returns the open operations of a delivery, in their order. It leaves out those that wait for an
 // earlier operation of another delivery for the same identity and source; waiting says that there are some.
-func (s *Store) BatchOperations(ctx context.Context, q Querier, batch ID) (operations []Operation, waiting bool,
+func (s *Store) DeliveryOperations(ctx context.Context, q Querier, batch ID) (operations []Operation, waiting bool,
 	err error,
 ) {
 	if operations, err = collect(ctx, q, s.sql(batchOperations), operationColumns.scan, batch); err != nil {
@@ -258,8 +258,8 @@ func (s *Store) BeginOperation(ctx context.Context, q Querier, id ID, now time.T
 	return oneRow(tag, err)
 }
 
-// NoteOperationError records why an operation did not succeed. It is tried again.
-func (s *Store) NoteOperationError(ctx context.Context, q Querier, id ID, reason string) error {
+// RecordOperationError records why an operation did not succeed. It is tried again.
+func (s *Store) RecordOperationError(ctx context.Context, q Querier, id ID, reason string) error {
 	_, err := q.Exec(ctx, s.sql(`UPDATE muster.provisioning_operations SET error = $2 WHERE id = $1`), id, reason)
 	return mapError(err)
 }
@@ -284,14 +284,14 @@ func (s *Store) FinishOperation(ctx context.Context, tx pgx.Tx, id ID, state str
 	return mapError(err)
 }
 
-// OpenBatches returns the deliveries that are not done, the oldest first.
-func (s *Store) OpenBatches(ctx context.Context, q Querier) ([]ID, error) {
+// OpenDeliveries returns the deliveries that are not done, the oldest first.
+func (s *Store) OpenDeliveries(ctx context.Context, q Querier) ([]ID, error) {
 	const statement = `SELECT id FROM muster.provisioning_batches ORDER BY created, id`
 	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID])
 }
 
-// BatchIsOpen reports whether a delivery is not done.
-func (s *Store) BatchIsOpen(ctx context.Context, q Querier, id ID) (bool, error) {
+// DeliveryIsOpen reports whether a delivery is not done.
+func (s *Store) DeliveryIsOpen(ctx context.Context, q Querier, id ID) (bool, error) {
 	var open bool
 	err := q.QueryRow(ctx, s.sql(`SELECT EXISTS (SELECT FROM muster.provisioning_batches WHERE id = $1)`), id).Scan(
 		&open)
@@ -306,10 +306,10 @@ func (s *Store) CountOperations(ctx context.Context, q Querier, state string) (i
 	return count, mapError(err)
 }
 
-// StalledBatches locks the deliveries whose worker is gone, by ID and FOR UPDATE, until the transaction ends, skips
+// StalledDeliveries locks the deliveries whose worker is gone, by ID and FOR UPDATE, until the transaction ends, skips
 // those that another transaction has locked, and returns them. They were made before a time, nobody has leased them,
 // and they have no job that waits.
-func (s *Store) StalledBatches(ctx context.Context, tx pgx.Tx, jobSchema string, now, before time.Time) ([]ID, error) {
+func (s *Store) StalledDeliveries(ctx context.Context, tx pgx.Tx, jobSchema string, now, before time.Time) ([]ID, error) {
 	const statement = `SELECT b.id FROM muster.provisioning_batches b WHERE ` + stalledBatch + `
 		ORDER BY b.id
 		FOR UPDATE OF b SKIP LOCKED`

@@ -40,9 +40,9 @@ func (s *Store) RequestProfileRefresh(ctx context.Context, tx pgx.Tx, profile ID
 	return int(tag.RowsAffected()), mapError(err)
 }
 
-// ExistingIdentities locks those of the identities that exist, by ID and FOR KEY SHARE, until the transaction ends, so
+// LockIdentitiesShared locks those of the identities that exist, by ID and FOR KEY SHARE, until the transaction ends, so
 // that they are not deleted, and returns them.
-func (s *Store) ExistingIdentities(ctx context.Context, tx pgx.Tx, identities []ID) ([]ID, error) {
+func (s *Store) LockIdentitiesShared(ctx context.Context, tx pgx.Tx, identities []ID) ([]ID, error) {
 	const statement = `SELECT id FROM muster.identities WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE`
 	return collect(ctx, tx, s.sql(statement), pgx.RowTo[ID], identities)
 }
@@ -215,9 +215,9 @@ func (s *Store) SetLifecycleState(ctx context.Context, tx pgx.Tx, id ID, state *
 	return mapError(err)
 }
 
-// NoteRefresh records that identities were processed now, and when processing may find something else though only time
+// RecordProcessed records that identities were processed now, and when processing may find something else though only time
 // has passed. due is parallel to identities; nil is never.
-func (s *Store) NoteRefresh(ctx context.Context, tx pgx.Tx, identities []ID, due []*time.Time, now time.Time) error {
+func (s *Store) RecordProcessed(ctx context.Context, tx pgx.Tx, identities []ID, due []*time.Time, now time.Time) error {
 	const statement = `
 		INSERT INTO muster.refresh_state (identity_id, last_refresh, due)
 		SELECT id, $3, due FROM unnest($1::uuid[], $2::timestamptz[]) v (id, due)

@@ -222,9 +222,9 @@ func (s *Store) KeepNotification(ctx context.Context, tx pgx.Tx, id ID, attempts
 	return oneRow(tag, err)
 }
 
-// NoteNotification records the result of an attempt: a state, or PENDING with the reason why it did not succeed. SENT
+// RecordNotification records the result of an attempt: a state, or PENDING with the reason why it did not succeed. SENT
 // is recorded also for a message that was cancelled meanwhile; any other result leaves such a message as it is.
-func (s *Store) NoteNotification(ctx context.Context, tx pgx.Tx, id ID, state string, reason *string, attempts int,
+func (s *Store) RecordNotification(ctx context.Context, tx pgx.Tx, id ID, state string, reason *string, attempts int,
 	now time.Time,
 ) error {
 	const statement = `

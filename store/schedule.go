@@ -25,8 +25,8 @@ func (s *Store) TakeSlot(ctx context.Context, tx pgx.Tx, slot time.Time, task ID
 	return tag.RowsAffected() == 1, mapError(err)
 }
 
-// NoteSlot records how many identities were due at a slot.
-func (s *Store) NoteSlot(ctx context.Context, tx pgx.Tx, slot time.Time, identities int64) error {
+// RecordSlot records how many identities were due at a slot.
+func (s *Store) RecordSlot(ctx context.Context, tx pgx.Tx, slot time.Time, identities int64) error {
 	_, err := tx.Exec(ctx, s.sql(`UPDATE muster.schedule_slots SET identities = $2 WHERE slot = $1`), slot, identities)
 	return mapError(err)
 }

@@ -37,7 +37,7 @@ func phaseOf() string {
 				return phaseAggregation
 			case "(*work).batch":
 				return phaseProcessing
-			case "(*Engine).doBatch":
+			case "(*Engine).deliver":
 				return phaseProvisioning
 			case "(*Engine).sendTask":
 				return phaseMail

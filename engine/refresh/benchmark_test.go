@@ -11,11 +11,11 @@ import (
 
 // An identity of which nothing changes: two accounts, 22 attributes that are taken from them as they are, and five of a
 // hundred roles.
-func BenchmarkComputeUnchanged(b *testing.B) {
+func BenchmarkCalculateUnchanged(b *testing.B) {
 	snapshot, configuration := unchanged(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		change := Compute(snapshot, configuration, now)
+		change := Calculate(snapshot, configuration, now)
 		if change.Err != nil || change.Differs() {
 			b.Fatal(change.Err, change.Attributes, change.Gained, change.Lost)
 		}

@@ -225,9 +225,9 @@ func (c *Change) SetManager(manager ID) {
 	c.After.ManagerID = manager
 }
 
-// Compute calculates an identity. An identity without an account on an authoritative source is not correlated; there
+// Calculate calculates an identity. An identity without an account on an authoritative source is not correlated; there
 // is nothing then to calculate its attributes from, so they keep their values.
-func Compute(s *Snapshot, c *Configuration, now time.Time) Change {
+func Calculate(s *Snapshot, c *Configuration, now time.Time) Change {
 	m := s.Memory
 	if m == nil {
 		m = new(Memory)

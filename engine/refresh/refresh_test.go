@@ -62,7 +62,7 @@ func describe(s *State) string {
 		s.ManagerKey, s.Attributes.AppendJSON(nil))
 }
 
-func TestCompute(t *testing.T) {
+func TestCalculate(t *testing.T) {
 	contractors := Profile{
 		ID: ID{20}, Name: "Contractors", SourceID: leave, Enabled: true, Mappings: []Mapping{mapping(t, "uid", "Register", "key")},
 	}
@@ -128,14 +128,14 @@ func TestCompute(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			change := Compute(&Snapshot{Identity: test.identity, Accounts: test.accounts}, &Configuration{Profiles: test.profiles}, now)
+			change := Calculate(&Snapshot{Identity: test.identity, Accounts: test.accounts}, &Configuration{Profiles: test.profiles}, now)
 			if change.Err != nil {
 				t.Fatal(change.Err)
 			}
 			if diff := cmp.Diff(test.want, describe(change.After)); diff != "" {
 				t.Error(diff)
 			}
-			again := Compute(&Snapshot{Identity: *change.After, Accounts: test.accounts}, &Configuration{Profiles: test.profiles}, now)
+			again := Calculate(&Snapshot{Identity: *change.After, Accounts: test.accounts}, &Configuration{Profiles: test.profiles}, now)
 			if again.Differs() {
 				t.Errorf("a second calculation changes %s to %s", describe(again.Before), describe(again.After))
 			}
@@ -154,12 +154,12 @@ func (failing) Trace(*transform.Input) (attribute.Value, []transform.Step, error
 }
 
 // A mapping that fails leaves everything as it was but for the processing state, and says which one it was.
-func TestComputeError(t *testing.T) {
+func TestCalculateError(t *testing.T) {
 	profile := employees(t)
 	profile.Mappings = append(profile.Mappings, Mapping{Attribute: "grade", Transform: failing{}})
 	before := State{Calculated: Calculated{Name: "Old", Alias: "old", ManagerID: ID{9}, ManagerKey: "number=9"}}
 	s := &Snapshot{Identity: before, Accounts: []Account{account(hr, "HR", "7", map[string]string{"id": "7", "name": "New"})}}
-	change := Compute(s, &Configuration{Profiles: []Profile{profile}}, now)
+	change := Calculate(s, &Configuration{Profiles: []Profile{profile}}, now)
 	if change.Err == nil || !strings.Contains(change.After.ProcessingError, `attribute grade of profile "Employees"`) {
 		t.Fatalf("%v %q", change.Err, change.After.ProcessingError)
 	}
@@ -176,7 +176,7 @@ func TestChangeAttributes(t *testing.T) {
 		})},
 		Accounts: []Account{account(hr, "HR", "7", map[string]string{"id": "7", "mail": "a@example.com", "name": "Ann"})},
 	}
-	change := Compute(s, &Configuration{Profiles: []Profile{employees(t)}}, now)
+	change := Calculate(s, &Configuration{Profiles: []Profile{employees(t)}}, now)
 	var got []string
 	for _, a := range change.Attributes {
 		got = append(got, fmt.Sprintf("%s: %s -> %s", a.Name, a.From.Text(), a.To.Text()))
@@ -187,7 +187,7 @@ func TestChangeAttributes(t *testing.T) {
 }
 
 func TestSetManager(t *testing.T) {
-	change := Compute(&Snapshot{Identity: State{ID: ID{5}}}, &Configuration{}, now)
+	change := Calculate(&Snapshot{Identity: State{ID: ID{5}}}, &Configuration{}, now)
 	change.SetManager(ID{6})
 	if change.After.ManagerID != (ID{6}) || !change.Differs() {
 		t.Error("the manager is not set")
@@ -199,22 +199,22 @@ func TestSetManager(t *testing.T) {
 }
 
 // Calculating what a calculation gave changes nothing, whatever the accounts hold.
-func TestComputeIsStable(t *testing.T) {
+func TestCalculateIsStable(t *testing.T) {
 	configuration := &Configuration{Profiles: []Profile{employees(t)}}
 	rapid.Check(t, func(t *rapid.T) {
 		attributes := rapid.MapOf(rapid.SampledFrom([]string{"id", "name", "mail", "state", "mgr"}), rapid.String()).Draw(t, "attributes")
 		s := &Snapshot{Accounts: []Account{account(hr, "HR", "native", attributes)}}
-		first := Compute(s, configuration, now)
+		first := Calculate(s, configuration, now)
 		if first.Err != nil {
 			t.Fatal(first.Err)
 		}
-		if again := Compute(&Snapshot{Identity: *first.After, Accounts: s.Accounts}, configuration, now); again.Differs() {
+		if again := Calculate(&Snapshot{Identity: *first.After, Accounts: s.Accounts}, configuration, now); again.Differs() {
 			t.Fatalf("%s became %s", describe(again.Before), describe(again.After))
 		}
 	})
 }
 
-func TestComputeRoles(t *testing.T) {
+func TestCalculateRoles(t *testing.T) {
 	parse := func(text string) *criteria.Criterion {
 		c, err := criteria.Parse([]byte(text), nil)
 		if err != nil {
@@ -248,7 +248,7 @@ func TestComputeRoles(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			s := Snapshot{Identity: State{ID: ann}, Accounts: []Account{account(hr, "HR", "a", map[string]string{"id": "a"})},
 				Assignments: test.held}
-			change := Compute(&s, configuration, now)
+			change := Calculate(&s, configuration, now)
 			if change.Err != nil {
 				t.Fatal(change.Err)
 			}

@@ -98,7 +98,7 @@ func (a *Aggregator) aggregateRead(ctx context.Context, tx pgx.Tx, known int64, 
 		return Result{}, err
 	}
 	// Only now, with the data read, are locks taken: reading may take long.
-	version, err := a.Store.ConfigurationVersion(ctx, tx)
+	version, err := a.Store.LockConfigurationShared(ctx, tx)
 	if err != nil {
 		return Result{}, err
 	}
@@ -108,7 +108,7 @@ func (a *Aggregator) aggregateRead(ctx context.Context, tx pgx.Tx, known int64, 
 			Err: errors.New("the configuration changed while the data was read: aggregate again"),
 		}
 	}
-	if err := a.Store.KeepIdentities(ctx, tx); err != nil {
+	if err := a.Store.LockDeletionsShared(ctx, tx); err != nil {
 		return Result{}, err
 	}
 	if err := a.Store.LockSource(ctx, tx, source.RowID); err != nil {
@@ -210,7 +210,7 @@ func (a *Aggregator) merge(ctx context.Context, tx pgx.Tx, source *configuration
 	result.Correlated = fresh.Correlated + late
 	result.Unchanged = result.Rows - result.Changed - result.Added
 	description := fmt.Sprintf("Process after the aggregation of %q", source.Name)
-	result.Task, _, err = a.LaunchMarked(ctx, tx, cause, description, func() (int64, error) {
+	result.Task, _, err = a.LaunchRequested(ctx, tx, cause, description, func() (int64, error) {
 		if options.Delta {
 			return a.Store.CountCorrelated(ctx, tx, source.RowID)
 		}

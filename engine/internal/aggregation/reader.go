@@ -157,7 +157,7 @@ func (r *reading) read(object *connector.Object) string {
 			if !r.entitling[name] {
 				continue
 			}
-			if err := r.noteEntitlement(name, text); err != nil {
+			if err := r.recordEntitlement(name, text); err != nil {
 				return fmt.Sprintf("the attribute %q: %v", name, err)
 			}
 		}
@@ -166,7 +166,7 @@ func (r *reading) read(object *connector.Object) string {
 	return ""
 }
 
-func (r *reading) noteEntitlement(name, value string) error {
+func (r *reading) recordEntitlement(name, value string) error {
 	if len(value) > configuration.EntitlementLengthMax {
 		return fmt.Errorf("an entitlement is longer than %d bytes", configuration.EntitlementLengthMax)
 	}

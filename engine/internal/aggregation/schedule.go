@@ -49,22 +49,22 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[tenant.AggregateSource
 	case errors.As(err, &unavailable) && job.Attempt < job.MaxAttempts:
 		return errors.New(store.Reason(err))
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return w.noteAggregationError(context.WithoutCancel(ctx), id,
+		return w.recordAggregationError(context.WithoutCancel(ctx), id,
 			fmt.Sprintf("it was ended after %s", aggregationTimeout))
 	default:
-		return w.noteAggregationError(ctx, id, provisioning.ReasonText(err))
+		return w.recordAggregationError(ctx, id, provisioning.ReasonText(err))
 	}
 	text, err := json.Marshal(result)
 	if err != nil {
 		return err
 	}
-	return w.Store.NoteAggregationResult(ctx, w.Pool, id, text)
+	return w.Store.RecordAggregationResult(ctx, w.Pool, id, text)
 }
 
-// noteAggregationError notes why an aggregation by schedule failed.
-func (a *Aggregator) noteAggregationError(ctx context.Context, source store.ID, reason string) error {
+// recordAggregationError notes why an aggregation by schedule failed.
+func (a *Aggregator) recordAggregationError(ctx context.Context, source store.ID, reason string) error {
 	a.Logger.WarnContext(ctx, "a scheduled aggregation failed", "source", source.String())
-	return a.Store.NoteAggregationError(ctx, a.Pool, source, reason, a.Now())
+	return a.Store.RecordAggregationError(ctx, a.Pool, source, reason, a.Now())
 }
 
 // resumeAggregations gives aggregations by schedule whose worker is gone to another one. A worker shows by a lock that
@@ -91,7 +91,7 @@ func (a *Aggregator) resumeAggregations(ctx context.Context) error {
 			return err
 		})
 		if err == nil && returned && job.Attempt >= job.MaxAttempts {
-			err = a.noteAggregationError(ctx, id,
+			err = a.recordAggregationError(ctx, id,
 				fmt.Sprintf("its worker went away in the middle, %d times", job.Attempt))
 		}
 		if err != nil {

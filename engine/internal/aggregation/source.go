@@ -66,7 +66,7 @@ func (a *Aggregator) aggregateFrom(ctx context.Context, id store.ID, c connector
 	options Options, result *Result,
 ) error {
 	return a.InTx(ctx, func(tx pgx.Tx) error {
-		if err := a.Store.BeginReading(ctx, tx, id); err != nil {
+		if err := a.Store.LockReadingShared(ctx, tx, id); err != nil {
 			return err
 		}
 		configuration, source, err := a.sourceFor(ctx, tx, id.String())
@@ -113,6 +113,6 @@ func (a *Aggregator) aggregateFrom(ctx context.Context, id store.ID, c connector
 		if err := a.Store.NameEntitlements(ctx, tx, source.RowID, names, a.Now()); err != nil {
 			return err
 		}
-		return a.Store.NoteAggregation(ctx, tx, source.RowID, store.NullText(cursor), a.Now())
+		return a.Store.RecordAggregation(ctx, tx, source.RowID, store.NullText(cursor), a.Now())
 	})
 }

@@ -98,10 +98,10 @@ func (a *application) finish(ctx context.Context, documents []configuration.Docu
 			return result, err
 		}
 	}
-	if err := a.markMembers(ctx, after); err != nil {
+	if err := a.requestMembers(ctx, after); err != nil {
 		return result, err
 	}
-	if err := a.markAccess(ctx, after); err != nil {
+	if err := a.requestHolders(ctx, after); err != nil {
 		return result, err
 	}
 	for _, source := range after.Sources {
@@ -109,7 +109,7 @@ func (a *application) finish(ctx context.Context, documents []configuration.Docu
 			return result, err
 		}
 	}
-	result.Task, result.Marked, err = a.LaunchMarked(ctx, a.tx, a.cause, "Process after a change of "+
+	result.Task, result.Marked, err = a.LaunchRequested(ctx, a.tx, a.cause, "Process after a change of "+
 		"the configuration", nil)
 	return result, err
 }
@@ -184,8 +184,8 @@ func (a *application) recorrelate(ctx context.Context, source *configuration.Com
 	return err
 }
 
-// markMembers marks the identities that gain or lose one of the roles that changed.
-func (a *application) markMembers(ctx context.Context, after *configuration.Configuration) error {
+// requestMembers marks the identities that gain or lose one of the roles that changed.
+func (a *application) requestMembers(ctx context.Context, after *configuration.Configuration) error {
 	for _, id := range a.proposal.Roles {
 		members := after.Members(after.Roles[id])
 		if err := a.Store.RequestRoleRefresh(ctx, a.tx, id, members, "role changed", a.cause); err != nil {
@@ -195,8 +195,8 @@ func (a *application) markMembers(ctx context.Context, after *configuration.Conf
 	return nil
 }
 
-// markAccess marks the identities that have a role which grants something else now.
-func (a *application) markAccess(ctx context.Context, after *configuration.Configuration) error {
+// requestHolders marks the identities that have a role which grants something else now.
+func (a *application) requestHolders(ctx context.Context, after *configuration.Configuration) error {
 	for id := range after.Roles {
 		if reflect.DeepEqual(a.proposal.before.RoleAccess(id), after.RoleAccess(id)) {
 			continue

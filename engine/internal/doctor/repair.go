@@ -43,7 +43,7 @@ func (x *examination) marking(text string, work func(context.Context, pgx.Tx, st
 			if count, err = work(ctx, tx, cause); err != nil {
 				return err
 			}
-			_, _, err = x.d.LaunchMarked(ctx, tx, cause, "Process what the doctor found", nil)
+			_, _, err = x.d.LaunchRequested(ctx, tx, cause, "Process what the doctor found", nil)
 			return err
 		})
 		return count, text, err
@@ -169,7 +169,7 @@ func (x *examination) adoptOperations() repairFunc {
 }
 
 func (x *examination) adoptAll(ctx context.Context, tx pgx.Tx, cause store.Cause) (int, error) {
-	sources, err := x.d.Store.BatchlessSources(ctx, tx)
+	sources, err := x.d.Store.SourcesWithoutDelivery(ctx, tx)
 	if err != nil {
 		return 0, err
 	}
@@ -229,7 +229,7 @@ func (x *examination) foldNames(ctx context.Context) (int, string, error) {
 // foldIdentities writes the folded columns of identities anew, or of all whose address has none, or a wrong one.
 func (x *examination) foldIdentities(ids []store.ID) repairFunc {
 	return x.simple("wrote folded columns", func(ctx context.Context, tx pgx.Tx) (int, error) {
-		c, err := x.d.ShareConfiguration(ctx, tx)
+		c, err := x.d.LockConfigurationShared(ctx, tx)
 		if err != nil {
 			return 0, err
 		}
@@ -282,11 +282,11 @@ func (x *examination) eachLocked(ctx context.Context, tx pgx.Tx, ids []store.ID,
 func (x *examination) rekey(ctx context.Context) (int, string, error) {
 	return x.marking("wrote keys of identities", func(ctx context.Context, tx pgx.Tx, cause store.Cause) (int, error) {
 		s := x.d.Store
-		c, err := x.d.ShareConfiguration(ctx, tx)
+		c, err := x.d.LockConfigurationShared(ctx, tx)
 		if err != nil {
 			return 0, err
 		}
-		if err := s.ShareCorrelation(ctx, tx); err != nil {
+		if err := s.LockCorrelationShared(ctx, tx); err != nil {
 			return 0, err
 		}
 		var removed, added []store.IdentityKey
@@ -337,7 +337,7 @@ func keyTexts(keys []store.IdentityKey) []string {
 // rekeyAccounts writes the keys of uncorrelated accounts anew, and correlates them.
 func (x *examination) rekeyAccounts(ctx context.Context) (int, string, error) {
 	return x.marking("wrote keys of accounts", func(ctx context.Context, tx pgx.Tx, cause store.Cause) (int, error) {
-		c, err := x.d.ShareConfiguration(ctx, tx)
+		c, err := x.d.LockConfigurationShared(ctx, tx)
 		if err != nil {
 			return 0, err
 		}

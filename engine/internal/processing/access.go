@@ -112,7 +112,7 @@ func (w *writing) writeAccess(ctx context.Context) error {
 				if deliveries[o.SourceID].IsZero() {
 					deliveries[o.SourceID] = store.NewID()
 				}
-				o.BatchID = deliveries[o.SourceID]
+				o.DeliveryID = deliveries[o.SourceID]
 			}
 			open = append(open, o)
 		}

@@ -29,12 +29,12 @@ func (p *Processor) ReadOnly(tx pgx.Tx, c *configuration.Configuration, at time.
 // begin returns a batch that will write. It shares the configuration and the correlation until the transaction ends:
 // the first two locks of the lock order that package store states.
 func (p *Processor) begin(ctx context.Context, tx pgx.Tx, id store.ID) (*Batch, error) {
-	c, err := p.ShareConfiguration(ctx, tx)
+	c, err := p.LockConfigurationShared(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
 	b := &Batch{Processor: p, Tx: tx, Configuration: c, Cause: store.Cause{Task: id, At: p.Now()}}
-	return b, p.Store.ShareCorrelation(ctx, tx)
+	return b, p.Store.LockCorrelationShared(ctx, tx)
 }
 
 // process locks identities, and reads, calculates and writes those that exist. It returns how many these are. Requests

@@ -26,7 +26,7 @@ func (r *Read) Calculate() (*Calculated, error) {
 	r.memory.changes = r.changes
 	clear(r.changes)
 	for i := range r.Snapshots {
-		r.changes[i] = refresh.Compute(&r.Snapshots[i], &r.Configuration.Refresh, r.Cause.At)
+		r.changes[i] = refresh.Calculate(&r.Snapshots[i], &r.Configuration.Refresh, r.Cause.At)
 		for _, err := range []error{r.changes[i].Err, r.changes[i].Lookup} {
 			if failed := (*lookupError)(nil); errors.As(err, &failed) {
 				return nil, failed

@@ -150,7 +150,7 @@ func (p *Processor) fail(ctx context.Context, id store.ID, request store.Refresh
 			return err
 		}
 		due := p.NextSlot(now).UTC()
-		if err := p.Store.NoteRefresh(ctx, tx, ids, []*time.Time{&due}, now); err != nil {
+		if err := p.Store.RecordProcessed(ctx, tx, ids, []*time.Time{&due}, now); err != nil {
 			return err
 		}
 		message := store.TaskMessage{Type: "ERROR", Key: messageFailed, IdentityID: request.IdentityID, Text: reason}

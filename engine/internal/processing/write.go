@@ -155,7 +155,7 @@ func (w *writing) recordProcessed(ctx context.Context) error {
 		}
 		ids, due = append(ids, w.IDs[i]), append(due, next)
 	}
-	return w.Store.NoteRefresh(ctx, w.Tx, ids, due, w.Cause.At)
+	return w.Store.RecordProcessed(ctx, w.Tx, ids, due, w.Cause.At)
 }
 
 // reportCycles warns of identities that are their own manager through others.

@@ -23,8 +23,8 @@ const leaseTime = OperationTimeout + time.Minute
 // busyWait is when a job looks again at a batch that another worker has, or that waits for another batch.
 const busyWait = 5 * time.Second
 
-// batchResult says what became of a batch of operations.
-type batchResult struct {
+// deliveryResult says what became of a batch of operations.
+type deliveryResult struct {
 	done, failed, left int
 	// busy says that another worker has the batch, or what it waits for.
 	busy bool
@@ -33,23 +33,23 @@ type batchResult struct {
 // failuresMax is after how many failures in a row a source is taken to be down, and left alone for a while.
 const failuresMax = 3
 
-// doBatch does the operations of a batch that can be done now, until more reports false. What does not succeed is given
+// deliver does the operations of a batch that can be done now, until more reports false. What does not succeed is given
 // up when it was tried limit times.
-func (p *Provisioner) doBatch(ctx context.Context, id store.ID, more func() bool, limit int) (result batchResult,
+func (p *Provisioner) deliver(ctx context.Context, id store.ID, more func() bool, limit int) (result deliveryResult,
 	err error,
 ) {
 	now := p.Clock()
-	source, err := p.Store.LeaseBatch(ctx, p.Pool, id, now, now.Add(leaseTime))
+	source, err := p.Store.LeaseDelivery(ctx, p.Pool, id, now, now.Add(leaseTime))
 	if errors.Is(err, store.ErrNotFound) {
-		result.busy, err = p.Store.BatchIsOpen(ctx, p.Pool, id)
+		result.busy, err = p.Store.DeliveryIsOpen(ctx, p.Pool, id)
 		return result, err
 	}
 	if err != nil {
 		return result, err
 	}
 	// Also when the work ends because the context did: nobody should wait for the lease.
-	defer func() { err = errors.Join(err, p.Store.ReleaseBatch(context.WithoutCancel(ctx), p.Pool, id)) }()
-	operations, waiting, err := p.Store.BatchOperations(ctx, p.Pool, id)
+	defer func() { err = errors.Join(err, p.Store.ReleaseDelivery(context.WithoutCancel(ctx), p.Pool, id)) }()
+	operations, waiting, err := p.Store.DeliveryOperations(ctx, p.Pool, id)
 	result.busy = waiting
 	if err != nil || len(operations) == 0 {
 		return result, err
@@ -78,7 +78,7 @@ func (p *Provisioner) doBatch(ctx context.Context, id store.ID, more func() bool
 			continue
 		}
 		result.failed++
-		parked, err := p.noteFailure(ctx, o, failure, limit)
+		parked, err := p.recordFailure(ctx, o, failure, limit)
 		if err != nil {
 			return result, err
 		}
@@ -91,20 +91,20 @@ func (p *Provisioner) doBatch(ctx context.Context, id store.ID, more func() bool
 	return result, nil
 }
 
-// noteFailure keeps why an operation did not succeed, and gives it up if trying again does not help or was tried often
+// recordFailure keeps why an operation did not succeed, and gives it up if trying again does not help or was tried often
 // enough.
-func (p *Provisioner) noteFailure(ctx context.Context, o *store.Operation, failure error, limit int) (parked bool,
+func (p *Provisioner) recordFailure(ctx context.Context, o *store.Operation, failure error, limit int) (parked bool,
 	err error,
 ) {
 	if connector.IsPermanent(failure) || o.Attempts+1 >= limit { // o was read before this attempt
 		return true, p.park(ctx, o, failure)
 	}
-	return false, p.Store.NoteOperationError(ctx, p.Pool, o.ID, ReasonText(failure))
+	return false, p.Store.RecordOperationError(ctx, p.Pool, o.ID, ReasonText(failure))
 }
 
 // unreachable keeps why the operations of a batch could not even be tried.
 func (p *Provisioner) unreachable(ctx context.Context, operations []store.Operation, failure error, limit int) (
-	result batchResult, err error,
+	result deliveryResult, err error,
 ) {
 	ids := make([]store.ID, len(operations))
 	for i := range operations {
@@ -114,7 +114,7 @@ func (p *Provisioner) unreachable(ctx context.Context, operations []store.Operat
 		return result, err
 	}
 	for i := range operations {
-		parked, err := p.noteFailure(ctx, &operations[i], failure, limit)
+		parked, err := p.recordFailure(ctx, &operations[i], failure, limit)
 		if err != nil {
 			return result, err
 		}
@@ -182,12 +182,12 @@ type ProvisionResult struct {
 func (p *Provisioner) ProvisionPending(ctx context.Context) (ProvisionResult, error) {
 	const op = "provision"
 	var total ProvisionResult
-	batches, err := p.Store.OpenBatches(ctx, p.Pool)
+	batches, err := p.Store.OpenDeliveries(ctx, p.Pool)
 	if err != nil {
 		return total, fault.Wrap(op, "", err)
 	}
 	for _, id := range batches {
-		result, err := p.doBatch(ctx, id, func() bool { return ctx.Err() == nil }, math.MaxInt)
+		result, err := p.deliver(ctx, id, func() bool { return ctx.Err() == nil }, math.MaxInt)
 		total.Done += result.done
 		total.Failed += result.failed
 		if err != nil {

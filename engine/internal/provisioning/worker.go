@@ -19,12 +19,12 @@ type Worker struct {
 
 // Work does the operations of a batch. What fails is tried again by the queue, after a while that grows.
 func (w *Worker) Work(ctx context.Context, job *river.Job[tenant.Deliver]) error {
-	id, err := store.ParseID(job.Args.Batch)
+	id, err := store.ParseID(job.Args.Delivery)
 	if err != nil {
 		return river.JobCancel(fmt.Errorf("the job names no batch: %w", err))
 	}
 	// A job that was taken for lost was replaced, and may come back. The batch is the other one's then.
-	current, err := w.Store.BatchJob(ctx, w.Pool, id)
+	current, err := w.Store.DeliveryJob(ctx, w.Pool, id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && current != job.ID {
 		return nil
 	}
@@ -35,7 +35,7 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[tenant.Deliver]) error
 	if job.Attempt >= job.MaxAttempts {
 		limit = 1
 	}
-	result, err := w.doBatch(ctx, id, w.Turn(), limit)
+	result, err := w.deliver(ctx, id, w.Turn(), limit)
 	switch {
 	case err != nil:
 		return errors.New(store.Reason(err))

@@ -166,7 +166,7 @@ func (r *Registrar) SendVerification(ctx context.Context, tx pgx.Tx, identity st
 		return fault.Invalidf(op, "via", "%q is unknown: %s, %s, %s and %s are known", params.Via, ViaEmailWork,
 			ViaEmailPersonal, ViaLinkWork, ViaLinkPersonal)
 	}
-	c, id, err := r.LockForWrite(ctx, tx, op, identity)
+	c, id, err := r.LockIdentity(ctx, tx, op, identity)
 	if err != nil {
 		return err
 	}

@@ -147,7 +147,7 @@ func (r *Registrar) sendNext(ctx context.Context, id store.ID, round int) (sent 
 	// What was sent is noted also where the engine stops meanwhile: otherwise it would be sent again.
 	noting := context.WithoutCancel(ctx)
 	return true, r.InTx(noting, func(tx pgx.Tx) error {
-		return r.noteMessage(noting, tx, &n, failure, n.Attempts >= task.NotificationAttemptsMax)
+		return r.recordMessage(noting, tx, &n, failure, n.Attempts >= task.NotificationAttemptsMax)
 	})
 }
 
@@ -164,13 +164,13 @@ func (r *Registrar) takeMessage(ctx context.Context, n *store.Notification) (m *
 		if err != nil || m != nil {
 			return err
 		}
-		return r.noteMessage(ctx, tx, n, errors.New(reason), true)
+		return r.recordMessage(ctx, tx, n, errors.New(reason), true)
 	})
 	return m, err
 }
 
-// noteMessage notes what became of a message.
-func (r *Registrar) noteMessage(ctx context.Context, tx pgx.Tx, n *store.Notification, failure error, last bool) error {
+// recordMessage notes what became of a message.
+func (r *Registrar) recordMessage(ctx context.Context, tx pgx.Tx, n *store.Notification, failure error, last bool) error {
 	now := r.Now()
 	counts := store.TaskCounts{Identities: 1}
 	var messages []store.TaskMessage
@@ -186,7 +186,7 @@ func (r *Registrar) noteMessage(ctx context.Context, tx pgx.Tx, n *store.Notific
 	case !last:
 		r.Logger.InfoContext(ctx, "a message is tried again", "message", n.ID.String(), "attempt", n.Attempts,
 			"error", provisioning.ReasonText(failure))
-		return r.Store.NoteNotification(ctx, tx, n.ID, store.NotificationPending, store.NullText(provisioning.ReasonText(failure)),
+		return r.Store.RecordNotification(ctx, tx, n.ID, store.NotificationPending, store.NullText(provisioning.ReasonText(failure)),
 			n.Attempts, now)
 	default:
 		counts.Errors = 1
@@ -194,7 +194,7 @@ func (r *Registrar) noteMessage(ctx context.Context, tx pgx.Tx, n *store.Notific
 		messages = []store.TaskMessage{{Type: "ERROR", Key: "MESSAGE_NOT_SENT", IdentityID: n.IdentityID,
 			Text: "the message could not be sent: " + *reason}}
 	}
-	if err := r.Store.NoteNotification(ctx, tx, n.ID, state, reason, n.Attempts, now); err != nil {
+	if err := r.Store.RecordNotification(ctx, tx, n.ID, state, reason, n.Attempts, now); err != nil {
 		return err
 	}
 	advance := store.TaskAdvance{Task: n.TaskID, Counts: counts, Messages: int64(len(messages))}
@@ -211,7 +211,7 @@ func (r *Registrar) noteMessage(ctx context.Context, tx pgx.Tx, n *store.Notific
 // compose makes a message with a new token. Where that cannot be, reason says why; where the identity or the message is
 // gone, the error is [store.ErrNotFound].
 func (r *Registrar) compose(ctx context.Context, tx pgx.Tx, n *store.Notification) (m *Message, reason string, err error) {
-	c, err := r.ShareConfiguration(ctx, tx)
+	c, err := r.LockConfigurationShared(ctx, tx)
 	if err != nil {
 		return nil, "", err
 	}

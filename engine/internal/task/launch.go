@@ -37,11 +37,11 @@ func (l *Ledger) LaunchDelivery(ctx context.Context, tx pgx.Tx, id, source store
 	if err != nil {
 		return err
 	}
-	return l.Store.AddBatch(ctx, tx, id, source, job, cause.At)
+	return l.Store.AddDelivery(ctx, tx, id, source, job, cause.At)
 }
 
-func (l *Ledger) insertDelivery(ctx context.Context, tx pgx.Tx, batch store.ID) (int64, error) {
-	return l.Insert(ctx, tx, tenant.Deliver{Batch: batch.String()},
+func (l *Ledger) insertDelivery(ctx context.Context, tx pgx.Tx, delivery store.ID) (int64, error) {
+	return l.Insert(ctx, tx, tenant.Deliver{Delivery: delivery.String()},
 		&river.InsertOpts{Queue: tenant.QueueProvisioning, MaxAttempts: OperationAttemptsMax})
 }
 
@@ -121,9 +121,9 @@ func (l *Ledger) insertJobAt(ctx context.Context, tx pgx.Tx, task store.ID, bulk
 	return l.Insert(ctx, tx, tenant.RunTask{Task: task.String()}, options)
 }
 
-// LaunchMarked writes the task of the requests that were made for a cause, unless there are none. population returns
+// LaunchRequested writes the task of the requests that were made for a cause, unless there are none. population returns
 // of how many identities the guard's limit is a share; it is asked only where that can matter.
-func (l *Ledger) LaunchMarked(ctx context.Context, tx pgx.Tx, cause store.Cause, description string,
+func (l *Ledger) LaunchRequested(ctx context.Context, tx pgx.Tx, cause store.Cause, description string,
 	population func() (int64, error),
 ) (id string, marked int, err error) {
 	count, err := l.Store.CountTaskRequests(ctx, tx, cause.Task)

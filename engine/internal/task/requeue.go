@@ -27,7 +27,7 @@ func (l *Ledger) Requeue(ctx context.Context, tx pgx.Tx, now, since time.Time) (
 			return 0, err
 		}
 	}
-	batches, err := l.Store.StalledBatches(ctx, tx, l.JobSchema, now, since)
+	batches, err := l.Store.StalledDeliveries(ctx, tx, l.JobSchema, now, since)
 	if err != nil {
 		return 0, err
 	}
@@ -36,7 +36,7 @@ func (l *Ledger) Requeue(ctx context.Context, tx pgx.Tx, now, since time.Time) (
 		if err != nil {
 			return 0, err
 		}
-		if err := l.Store.SetBatchJob(ctx, tx, batch, job); err != nil {
+		if err := l.Store.SetDeliveryJob(ctx, tx, batch, job); err != nil {
 			return 0, err
 		}
 	}

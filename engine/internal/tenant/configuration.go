@@ -26,9 +26,9 @@ func (t *Tenant) ConfigurationAt(ctx context.Context, tx pgx.Tx, version int64) 
 	return compiled, nil
 }
 
-// ShareConfiguration returns the configuration as a transaction sees it, and holds it.
-func (t *Tenant) ShareConfiguration(ctx context.Context, tx pgx.Tx) (*configuration.Configuration, error) {
-	version, err := t.Store.ConfigurationVersion(ctx, tx)
+// LockConfigurationShared returns the configuration as a transaction sees it, and holds it.
+func (t *Tenant) LockConfigurationShared(ctx context.Context, tx pgx.Tx) (*configuration.Configuration, error) {
+	version, err := t.Store.LockConfigurationShared(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (t *Tenant) CurrentConfiguration(ctx context.Context) (*configuration.Confi
 		return c, nil
 	}
 	err = t.InTx(ctx, func(tx pgx.Tx) (err error) {
-		c, err = t.ShareConfiguration(ctx, tx)
+		c, err = t.LockConfigurationShared(ctx, tx)
 		return err
 	})
 	return c, err

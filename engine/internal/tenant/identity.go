@@ -14,14 +14,14 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// LockForWrite takes the locks of a write to one identity, in the order that holds everywhere, and returns the
+// LockIdentity takes the locks of a write to one identity, in the order that holds everywhere, and returns the
 // configuration that holds until the transaction ends.
-func (t *Tenant) LockForWrite(ctx context.Context, tx pgx.Tx, op, id string) (*configuration.Configuration, store.ID, error) {
+func (t *Tenant) LockIdentity(ctx context.Context, tx pgx.Tx, op, id string) (*configuration.Configuration, store.ID, error) {
 	parsed, err := store.ParseID(id)
 	if err != nil {
 		return nil, parsed, fault.NoIdentity(op, id)
 	}
-	c, err := t.ShareConfiguration(ctx, tx)
+	c, err := t.LockConfigurationShared(ctx, tx)
 	if err != nil {
 		return nil, parsed, err
 	}
@@ -32,12 +32,12 @@ func (t *Tenant) LockForWrite(ctx context.Context, tx pgx.Tx, op, id string) (*c
 	return c, parsed, err
 }
 
-// KnownIdentity returns the ID of an identity that exists, and goes on existing until the transaction ends.
-func (t *Tenant) KnownIdentity(ctx context.Context, tx pgx.Tx, op, id string) (store.ID, error) {
+// LockIdentityShared returns the ID of an identity that exists, and goes on existing until the transaction ends.
+func (t *Tenant) LockIdentityShared(ctx context.Context, tx pgx.Tx, op, id string) (store.ID, error) {
 	parsed, err := store.ParseID(id)
 	var found []store.ID
 	if err == nil {
-		if found, err = t.Store.ExistingIdentities(ctx, tx, []store.ID{parsed}); err != nil {
+		if found, err = t.Store.LockIdentitiesShared(ctx, tx, []store.ID{parsed}); err != nil {
 			return parsed, err
 		}
 	}
@@ -47,8 +47,8 @@ func (t *Tenant) KnownIdentity(ctx context.Context, tx pgx.Tx, op, id string) (s
 	return parsed, nil
 }
 
-// DemandIdentity returns the ID of an identity that is there now.
-func (t *Tenant) DemandIdentity(ctx context.Context, op, id string) (store.ID, error) {
+// FindIdentityID returns the ID of an identity that is there now.
+func (t *Tenant) FindIdentityID(ctx context.Context, op, id string) (store.ID, error) {
 	parsed, known := store.IDOf(id)
 	err := store.ErrNotFound
 	if known {
@@ -60,14 +60,14 @@ func (t *Tenant) DemandIdentity(ctx context.Context, op, id string) (store.ID, e
 	return parsed, fault.Wrap(op, id, err)
 }
 
-// Existing returns the identities that are named by ID, each once, and keeps them from being deleted until the
+// LockIdentitiesShared returns the identities that are named by ID, each once, and keeps them from being deleted until the
 // transaction ends. It fails unless all of them exist.
-func (t *Tenant) Existing(ctx context.Context, tx pgx.Tx, op string, ids []string, limit int) ([]store.ID, error) {
+func (t *Tenant) LockIdentitiesShared(ctx context.Context, tx pgx.Tx, op string, ids []string, limit int) ([]store.ID, error) {
 	wanted, missing, err := ParseIDs(op, ids, limit)
 	if err != nil {
 		return nil, err
 	}
-	found, err := t.Store.ExistingIdentities(ctx, tx, wanted)
+	found, err := t.Store.LockIdentitiesShared(ctx, tx, wanted)
 	if err != nil {
 		return nil, err
 	}

@@ -10,9 +10,9 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// Deliver is the job that does a batch of operations on one source.
+// Deliver is the job that carries out a delivery.
 type Deliver struct {
-	Batch string `json:"batch"`
+	Delivery string `json:"batch"`
 }
 
 // Kind implements [river.JobArgs].
