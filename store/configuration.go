@@ -107,11 +107,11 @@ func (s *Store) LoadConfiguration(ctx context.Context, q Querier) (Configuration
 		FROM muster.identity_attributes
 		ORDER BY name`
 	if c.IdentityAttributes, err = collect(ctx, q, s.sql(attributes),
-		pgx.RowToStructByName[IdentityAttribute]); err != nil {
+		pgx.RowToStructByPos[IdentityAttribute]); err != nil {
 		return c, err
 	}
 	const accessProfiles = `SELECT id, name, document, created, modified FROM muster.access_profiles ORDER BY name`
-	if c.AccessProfiles, err = collect(ctx, q, s.sql(accessProfiles), pgx.RowToStructByName[Object]); err != nil {
+	if c.AccessProfiles, err = collect(ctx, q, s.sql(accessProfiles), pgx.RowToStructByPos[Object]); err != nil {
 		return c, err
 	}
 	const entitlements = `
@@ -125,25 +125,25 @@ func (s *Store) LoadConfiguration(ctx context.Context, q Querier) (Configuration
 		return c, err
 	}
 	const sources = `SELECT id, name, document, created, modified FROM muster.sources ORDER BY name`
-	if c.Sources, err = collect(ctx, q, s.sql(sources), pgx.RowToStructByName[Object]); err != nil {
+	if c.Sources, err = collect(ctx, q, s.sql(sources), pgx.RowToStructByPos[Object]); err != nil {
 		return c, err
 	}
 	const transforms = `SELECT id, name, document, created, modified FROM muster.transforms ORDER BY name`
-	if c.Transforms, err = collect(ctx, q, s.sql(transforms), pgx.RowToStructByName[Object]); err != nil {
+	if c.Transforms, err = collect(ctx, q, s.sql(transforms), pgx.RowToStructByPos[Object]); err != nil {
 		return c, err
 	}
 	const profiles = `
 		SELECT id, name, document, created, modified, priority, authoritative_source_id
 		FROM muster.identity_profiles
 		ORDER BY priority, created, id`
-	if c.Profiles, err = collect(ctx, q, s.sql(profiles), pgx.RowToStructByName[Profile]); err != nil {
+	if c.Profiles, err = collect(ctx, q, s.sql(profiles), pgx.RowToStructByPos[Profile]); err != nil {
 		return c, err
 	}
 	const states = `
 		SELECT id, profile_id, technical_name, document, created, modified
 		FROM muster.lifecycle_states
 		ORDER BY profile_id, technical_name`
-	if c.LifecycleStates, err = collect(ctx, q, s.sql(states), pgx.RowToStructByName[LifecycleState]); err != nil {
+	if c.LifecycleStates, err = collect(ctx, q, s.sql(states), pgx.RowToStructByPos[LifecycleState]); err != nil {
 		return c, err
 	}
 	c.Roles, err = s.Roles(ctx, q)

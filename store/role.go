@@ -32,7 +32,7 @@ func (s *Store) PutRole(ctx context.Context, tx pgx.Tx, r Role) error {
 // Roles returns all roles by name.
 func (s *Store) Roles(ctx context.Context, q Querier) ([]Role, error) {
 	const statement = `SELECT id, name, enabled, document, created, modified FROM muster.roles ORDER BY name_key`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByName[Role])
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Role])
 }
 
 // DeleteRole removes a role and its assignments. It returns [ErrNotFound] when there is none.

@@ -236,7 +236,12 @@ func taskAdvance() string {
 }
 
 func (a *TaskAdvance) arguments(now time.Time) []any {
-	return append([]any{a.Task, now, a.Messages}, countColumns.targets(&a.Counts)...)
+	arguments := make([]any, 0, 3+len(countColumns))
+	arguments = append(arguments, a.Task, now, a.Messages)
+	for i := range countColumns {
+		arguments = append(arguments, *countColumns[i].target(&a.Counts).(*int64))
+	}
+	return arguments
 }
 
 // AdvanceTask locks a task, which it updates, until the transaction ends, and adds to its counts. It returns
