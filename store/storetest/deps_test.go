@@ -52,7 +52,7 @@ func within(path string, roots ...string) bool {
 func TestLibraryReachesNoProgramCode(t *testing.T) {
 	t.Parallel()
 	programs := []string{module + "/cmd", module + "/store/pglocal", module + "/store/storetest",
-		module + "/engine/connector/connectortest", module + "/engine/httpapi/internal/wire"}
+		module + "/engine/connector/connectortest", module + "/engine/enginetest", module + "/engine/httpapi/internal/wire"}
 	forbidden := []string{
 		"github.com/getkin/kin-openapi", "github.com/peterldowns/pgtestdb", "github.com/schollz/progressbar",
 		"github.com/spf13/cobra", "github.com/testcontainers", "go.uber.org/goleak", "golang.org/x/term",
@@ -126,30 +126,73 @@ var leaves = []string{
 	module + "/filterql/folding", module + "/filterql/jsontext", module + "/filterql/suggest", module + "/store/id",
 }
 
-// Imports point one way.
+// externalMax is how many packages from outside this module, the standard library's among them, a host gets with engine.
+const externalMax = 330
+
+// A host pays for what it links in.
+func TestEngineIsSmall(t *testing.T) {
+	t.Parallel()
+	list := packages(t)
+	i := slices.IndexFunc(list, func(p goPackage) bool { return p.ImportPath == module+"/engine" })
+	if i < 0 {
+		t.Fatal("there is no package engine")
+	}
+	external := slices.DeleteFunc(slices.Clone(list[i].Deps), func(path string) bool { return within(path, module) })
+	if len(external) > externalMax {
+		t.Errorf("engine pulls in %d packages from outside this module, want at most %d", len(external), externalMax)
+	}
+}
+
+// layers are the packages of the module, the lowest first. A package may import those of lower layers alone: the rooms
+// of one layer do not know each other.
+var layers = [][]string{
+	{"cmd/muster/company", "engine/attribute", "engine/connector/secret", "engine/crashtest", "engine/disktest",
+		"engine/httpapi/internal/wire", "engine/modeltest", "engine/transform/javadate", "engine/transform/javaregex",
+		"filterql/folding", "filterql/jsontext", "filterql/suggest", "migrations", "store/id", "store/pglocal"},
+	{"engine/connector", "engine/transform/objectfilter", "engine/transform/velocity", "filterql",
+		"store/pglocal/internal/locate"},
+	{"engine/connector/connectortest", "engine/connector/delimited", "engine/connector/ldap",
+		"engine/connector/postgres", "engine/criteria", "engine/transform", "store", "store/storetest"},
+	{"engine/fault", "engine/refresh", "engine/transform/transformcases", "store/storetest/container"},
+	{"engine/configuration"},
+	{"engine/internal/event", "engine/internal/tenant"},
+	{"engine/internal/task"},
+	{"engine/internal/processing"},
+	{"engine/internal/aggregation", "engine/internal/change", "engine/internal/doctor", "engine/internal/provisioning",
+		"engine/internal/registration"},
+	{"engine"},
+	{"engine/enginetest", "engine/httpapi", "engine/notify"},
+	{"engine/httpapi/devtoken"},
+	{"cmd/muster"},
+}
+
+// Imports point one way, and every package has its place.
 func TestLayers(t *testing.T) {
 	t.Parallel()
-	const attribute, criteria, transform = module + "/engine/attribute", module + "/engine/criteria", module + "/engine/transform"
-	const connector = module + "/engine/connector"
-	allowed := map[string][]string{
-		module + "/filterql":       {},
-		module + "/migrations":     {},
-		module + "/store":          {module + "/filterql", module + "/migrations"},
-		attribute:                  {},
-		criteria:                   {attribute, module + "/filterql"},
-		transform:                  {attribute},
-		connector:                  {attribute},
-		module + "/engine/refresh": {attribute, connector, criteria, transform},
+	layerOf := map[string]int{}
+	for layer, paths := range layers {
+		for _, path := range paths {
+			layerOf[module+"/"+path] = layer
+		}
 	}
+	seen := map[string]bool{}
 	for _, p := range packages(t) {
-		layer, ok := allowed[p.ImportPath]
-		if !ok {
+		seen[p.ImportPath] = true
+		layer, known := layerOf[p.ImportPath]
+		if !known {
+			t.Errorf("%s has no layer: give it one", p.ImportPath)
 			continue
 		}
 		for _, imported := range p.Imports {
-			if within(imported, module) && !slices.Contains(leaves, imported) && !within(imported, layer...) && !within(imported, p.ImportPath) {
-				t.Errorf("%s imports %s, it may import %v", p.ImportPath, imported, layer)
+			if below, ours := layerOf[imported]; ours && below >= layer {
+				t.Errorf("%s, of layer %d, imports %s, of layer %d: it may import lower ones", p.ImportPath, layer,
+					imported, below)
 			}
+		}
+	}
+	for path := range layerOf {
+		if !seen[path] {
+			t.Errorf("%s has a layer and is not there", path)
 		}
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/muster-engine/muster/engine/configuration"
-	"github.com/muster-engine/muster/engine/internal/provisioning"
 	"github.com/muster-engine/muster/engine/internal/task"
 	"github.com/muster-engine/muster/engine/internal/tenant"
 	"github.com/muster-engine/muster/store"
@@ -52,7 +51,7 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[tenant.AggregateSource
 		return w.recordAggregationError(context.WithoutCancel(ctx), id,
 			fmt.Sprintf("it was ended after %s", aggregationTimeout))
 	default:
-		return w.recordAggregationError(ctx, id, provisioning.ReasonText(err))
+		return w.recordAggregationError(ctx, id, tenant.ReasonText(err))
 	}
 	text, err := json.Marshal(result)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/muster-engine/muster/engine/internal/task"
 	"github.com/muster-engine/muster/engine/internal/tenant"
 	"github.com/muster-engine/muster/store/storetest"
+	_ "github.com/muster-engine/muster/store/storetest/container"
 )
 
 func TestMain(m *testing.M) { storetest.Main(m) }

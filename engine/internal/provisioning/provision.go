@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
-	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/tenant"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -99,7 +98,7 @@ func (p *Provisioner) recordFailure(ctx context.Context, o *store.Operation, fai
 	if connector.IsPermanent(failure) || o.Attempts+1 >= limit { // o was read before this attempt
 		return true, p.park(ctx, o, failure)
 	}
-	return false, p.Store.RecordOperationError(ctx, p.Pool, o.ID, ReasonText(failure))
+	return false, p.Store.RecordOperationError(ctx, p.Pool, o.ID, tenant.ReasonText(failure))
 }
 
 // unreachable keeps why the operations of a batch could not even be tried.
@@ -124,14 +123,6 @@ func (p *Provisioner) unreachable(ctx context.Context, operations []store.Operat
 		result.failed++
 	}
 	return result, nil
-}
-
-// reasonMax is how much of an error is kept, in characters.
-const reasonMax = 1000
-
-// ReasonText returns the text of an error of a connector.
-func ReasonText(err error) string {
-	return configuration.Shorten(strings.ToValidUTF8(err.Error(), "?"), reasonMax)
 }
 
 // do carries one operation out, and notes what became of the account. The identity is processed again, so that what

@@ -12,6 +12,7 @@ import (
 	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/internal/event"
+	"github.com/muster-engine/muster/engine/internal/tenant"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -98,7 +99,7 @@ func (p *Provisioner) followUp(ctx context.Context, tx pgx.Tx, t *target, identi
 
 // park gives an operation up. The identity is due at the next slot, where another one is opened if it is still wanted.
 func (p *Provisioner) park(ctx context.Context, row *store.Operation, failure error) error {
-	reason := ReasonText(failure)
+	reason := tenant.ReasonText(failure)
 	return p.InTx(ctx, func(tx pgx.Tx) error {
 		identities, err := p.Store.LockIdentities(ctx, tx, []store.ID{row.IdentityID})
 		if err != nil {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/fault"
-	"github.com/muster-engine/muster/engine/internal/provisioning"
 	"github.com/muster-engine/muster/engine/internal/task"
 	"github.com/muster-engine/muster/engine/internal/tenant"
 	"github.com/muster-engine/muster/engine/refresh"
@@ -185,12 +184,12 @@ func (r *Registrar) recordMessage(ctx context.Context, tx pgx.Tx, n *store.Notif
 		}
 	case !last:
 		r.Logger.InfoContext(ctx, "a message is tried again", "message", n.ID.String(), "attempt", n.Attempts,
-			"error", provisioning.ReasonText(failure))
-		return r.Store.RecordNotification(ctx, tx, n.ID, store.NotificationPending, store.NullText(provisioning.ReasonText(failure)),
+			"error", tenant.ReasonText(failure))
+		return r.Store.RecordNotification(ctx, tx, n.ID, store.NotificationPending, store.NullText(tenant.ReasonText(failure)),
 			n.Attempts, now)
 	default:
 		counts.Errors = 1
-		state, reason = store.NotificationFailed, store.NullText(provisioning.ReasonText(failure))
+		state, reason = store.NotificationFailed, store.NullText(tenant.ReasonText(failure))
 		messages = []store.TaskMessage{{Type: "ERROR", Key: "MESSAGE_NOT_SENT", IdentityID: n.IdentityID,
 			Text: "the message could not be sent: " + *reason}}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/connector"
@@ -64,4 +65,12 @@ func AtSource(op, name string, err error) error {
 		return err
 	}
 	return &fault.Error{Kind: fault.Unavailable, Op: op, Subject: name, Err: err}
+}
+
+// reasonMax is how much of an error is stored, in characters.
+const reasonMax = 1000
+
+// ReasonText returns the text of an error of a connector or a notifier, as it is stored.
+func ReasonText(err error) string {
+	return configuration.Shorten(strings.ToValidUTF8(err.Error(), "?"), reasonMax)
 }
