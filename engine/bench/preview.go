@@ -8,7 +8,7 @@ import (
 	"github.com/muster-engine/muster/engine"
 )
 
-// previewCase compares the preview of a changed role over everybody with a run over everybody.
+// previewCase compares the preview of a changed role for all identities with a run over all identities.
 func previewCase(ctx context.Context, b *bench) error {
 	p, err := b.population(ctx, b.people)
 	if err != nil {
