@@ -78,7 +78,7 @@ func claimJobSchema(ctx context.Context, pool *pgxpool.Pool, config Config) erro
 		return fmt.Errorf("look at schema %q: %w", config.JobSchema, err)
 	}
 	if used && comment != claim {
-		return fmt.Errorf("schema %q holds the jobs of somebody else (its comment is %q): choose another job schema",
+		return fmt.Errorf("schema %q holds the jobs of another owner (its comment is %q): choose another job schema",
 			config.JobSchema, comment)
 	}
 	_, err := pool.Exec(ctx, "COMMENT ON SCHEMA "+config.JobSchema+" IS '"+claim+"'")

@@ -111,7 +111,7 @@ func writeExplainedAttribute(b *strings.Builder, attribute *engine.ExplainedAttr
 		fmt.Fprintf(b, "   failed: %s", oneLine(attribute.Error))
 	}
 	if !attribute.Stored.Equal(attribute.Value) {
-		fmt.Fprintf(b, "   kept is %s, from before", oneLine(string(attribute.Stored.AppendJSON(nil))))
+		fmt.Fprintf(b, "   the old value %s stays", oneLine(string(attribute.Stored.AppendJSON(nil))))
 	}
 	b.WriteByte('\n')
 	writeSteps(b, attribute.Steps)

@@ -162,7 +162,7 @@ func (a *app) printPreviewChange(c *engine.PreviewChange, managers *managerNames
 		line("error", c.Error)
 	}
 	if c.Recovers {
-		line("error", "is over")
+		line("error", "ends")
 	}
 	if c.Profile != nil {
 		line("identity profile", arrow(c.Profile.From, c.Profile.To))
@@ -289,7 +289,7 @@ func (a *app) printPreviewTotals(t *engine.PreviewTotals, took time.Duration) {
 		line("profiles", "%d get another one, or none", t.Profiles)
 	}
 	if t.Errors+t.Recovered > 0 {
-		line("errors", "%d, of which %d new; %d would be over", t.Errors, t.NewErrors, t.Recovered)
+		line("errors", "%d, %d of them new; %d would end", t.Errors, t.NewErrors, t.Recovered)
 	}
 	if t.Incomplete > 0 {
 		line("warnings", "%d identities", t.Incomplete)

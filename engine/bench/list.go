@@ -216,7 +216,7 @@ func (p *population) worst(ctx context.Context, b *bench, q *question) (line, er
 		return line{}, err
 	}
 	if total == 0 {
-		return line{}, errors.New("it finds nobody")
+		return line{}, errors.New("it finds no identity")
 	}
 	variants := []variant{{name: "page 1"}, {name: "page 1, count", count: true}}
 	if deep := (deepPage - 1) * filterql.LimitDefault; total > deep {

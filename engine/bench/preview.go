@@ -28,7 +28,7 @@ func previewCase(ctx context.Context, b *bench) error {
 				})
 			everybody := totals.Identities == p.people && totals.Calculated >= changes
 			if err == nil && (!everybody || changes != 2*p.cohortSize()) {
-				err = errors.New("the preview is not of everybody, or tells other changes than those of the role")
+				err = errors.New("the preview did not calculate all identities, or has other changes")
 			}
 			return err
 		})

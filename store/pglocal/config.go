@@ -62,7 +62,7 @@ var reserved = []string{
 func (c Config) validate() error {
 	for _, name := range slices.Sorted(maps.Keys(c.Settings)) {
 		if slices.Contains(reserved, name) {
-			return fmt.Errorf("Settings: %q is not to be set: a private server listens on its own socket alone", name)
+			return fmt.Errorf("Settings: %q cannot be set: a private server listens only on its own socket", name)
 		}
 	}
 	if c.StartTimeout < 0 {

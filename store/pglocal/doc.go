@@ -8,7 +8,7 @@
 //	defer server.Stop(context.WithoutCancel(ctx))
 //	pool, err := pgxpool.New(ctx, server.ConnString("postgres"))
 //
-// Without a DataDir, Stop removes the data, and the server does not make it durable.
+// Without a DataDir the data is removed when the server stops, and the server does not make it durable.
 //
 // The server is private: it listens only on a Unix socket, in a folder that only its own account and root can enter,
 // and trusts everyone who can. PostgreSQL refuses to run as root, so for a program that runs as root the server runs as

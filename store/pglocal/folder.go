@@ -72,7 +72,7 @@ func (f *folder) demandOurs() error {
 			return err
 		}
 		if !half && !slices.Contains([]string{clusterName, lockName, logName, oldLogName}, entry.Name()) {
-			return fmt.Errorf("the folder %s holds %q, which is not of a private PostgreSQL: "+
+			return fmt.Errorf("the folder %s holds %q, which does not belong to a private PostgreSQL: "+
 				"choose a folder that is empty or new", f.path, entry.Name())
 		}
 	}

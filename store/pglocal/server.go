@@ -210,8 +210,8 @@ func (s *Server) awaitAnswer(ctx context.Context) error {
 	}
 }
 
-var errNoICU = errors.New("this PostgreSQL was built without ICU, which text of all scripts is compared by: " +
-	"install one that has it, as those of the distributions have")
+var errNoICU = errors.New("this PostgreSQL was built without ICU, which compares text of all scripts: " +
+	"install one with ICU, such as those of the distributions")
 
 // greet checks that the server answers, and that it has ICU.
 func (s *Server) greet(ctx context.Context) error {
