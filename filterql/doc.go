@@ -1,6 +1,6 @@
 // Package filterql is the filter and sorter language of the V3 standard collection parameters. It parses a text into a
-// tree and checks the tree against the fields that a collection allows. The result selects and sorts rows, in PostgreSQL
-// (through squirrel) or in memory.
+// tree and checks the tree against the fields that a collection allows. The result selects and sorts rows in
+// PostgreSQL, through squirrel, or in memory.
 //
 // First list the fields. Then parse what the caller sent:
 //

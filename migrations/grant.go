@@ -10,9 +10,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Grant gives a role what an engine needs of a tenant, and nothing else: to read and write the rows of both schemas,
-// not to create or change tables. It is repeated after each step that made tables, and changes nothing where the role
-// has it already. The pool's role must own the tables. The role may be any that exists.
+// Grant gives a database role the rights that an engine needs for a tenant, and no others: to read and write the rows
+// of both schemas, but not to create or change tables. Call it again after each step that creates tables; it changes
+// nothing if the role has the rights already. The pool's role must own the tables. The role must exist.
 func Grant(ctx context.Context, pool *pgxpool.Pool, config Config, role string) error {
 	config = config.WithDefaults()
 	if err := config.Validate(); err != nil {
@@ -31,7 +31,7 @@ func Grant(ctx context.Context, pool *pgxpool.Pool, config Config, role string) 
 				}
 			}
 		}
-		// Who runs an engine does not say which version the tables are of.
+		// The role of an engine must not set the version of the tables.
 		for _, table := range []string{config.Schema + "." + versionTableName, config.JobSchema + ".river_migration"} {
 			if _, err := tx.Exec(ctx, "REVOKE INSERT, UPDATE, DELETE ON "+table+" FROM "+to); err != nil {
 				return err

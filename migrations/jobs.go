@@ -11,16 +11,16 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 )
 
-// The step that brings River's tables up, and the version of them it brings. A later version of River's tables is a
-// later step of ours.
+// The step that migrates River's tables, and their version afterwards. A later version of River's tables needs a later
+// step of ours.
 const (
 	jobStep     = 4
 	jobStepName = "00004_jobs"
 	jobVersion  = 8
 )
 
-// jobMigration runs outside goose's transaction, because River's steps cannot all share one. It may be repeated: what
-// River has applied it leaves alone.
+// jobMigration runs outside goose's transaction, because River's steps cannot all share one. It may be repeated: it
+// skips the steps that River has applied.
 func jobMigration(pool *pgxpool.Pool, config Config) *goose.Migration {
 	up := func(ctx context.Context, _ *sql.DB) error {
 		if err := createSchema(ctx, pool, config.JobSchema); err != nil {
@@ -41,10 +41,10 @@ func jobMigration(pool *pgxpool.Pool, config Config) *goose.Migration {
 	return goose.NewGoMigration(jobStep, &goose.GoFunc{RunDB: up}, &goose.GoFunc{RunDB: down})
 }
 
-// JobVersion returns the version of River's tables that this library works with.
+// JobVersion returns the version of River's tables that this library needs.
 func JobVersion() int { return jobVersion }
 
-// JobSchemaComment returns the comment that tells whose jobs a schema holds.
+// JobSchemaComment returns the comment that says which tenant owns a job schema.
 func JobSchemaComment(config Config) string {
 	return "jobs of Muster in schema " + config.WithDefaults().Schema
 }
@@ -63,8 +63,8 @@ func migrateJobs(ctx context.Context, pool *pgxpool.Pool, config Config, directi
 	return nil
 }
 
-// claimJobSchema notes on the schema whose jobs it holds, and refuses one that holds another's: the workers of two
-// tenants, or of a host that runs River itself, would take each other's jobs.
+// claimJobSchema records the owner of a job schema in the schema's comment, and refuses a schema of another owner: the
+// workers of two tenants, or of a host that runs River itself, would take each other's jobs.
 func claimJobSchema(ctx context.Context, pool *pgxpool.Pool, config Config) error {
 	claim := JobSchemaComment(config)
 	var comment string
@@ -78,7 +78,7 @@ func claimJobSchema(ctx context.Context, pool *pgxpool.Pool, config Config) erro
 		return fmt.Errorf("look at schema %q: %w", config.JobSchema, err)
 	}
 	if used && comment != claim {
-		return fmt.Errorf("schema %q holds the jobs of somebody else (its comment is %q): choose another job schema",
+		return fmt.Errorf("schema %q holds the jobs of another owner (its comment is %q): choose another job schema",
 			config.JobSchema, comment)
 	}
 	_, err := pool.Exec(ctx, "COMMENT ON SCHEMA "+config.JobSchema+" IS '"+claim+"'")

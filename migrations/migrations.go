@@ -20,25 +20,25 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
-// The names of the schemas when a [Config] leaves them out.
+// The default names of the schemas, and the limits of names.
 const (
 	SchemaDefault    = "muster"
 	JobSchemaSuffix  = "_jobs"
-	SchemaLengthMax  = 41 // so that the job schema's default name is within its limit
-	JobSchemaLenMax  = 46 // River's limit: a notification topic is schema and name in PostgreSQL's 63 bytes
+	SchemaLengthMax  = 41 // leaves room for the default name of the job schema
+	JobSchemaLenMax  = 46 // River's limit: a notification topic has the schema and a name in PostgreSQL's 63 bytes
 	versionTableName = "goose_db_version"
 )
 
-// MinServerVersion is the oldest PostgreSQL that Muster works with, as server_version_num.
+// MinServerVersion is the oldest supported PostgreSQL, as server_version_num.
 const MinServerVersion = 150000
 
 //go:embed *.sql
 var files embed.FS
 
-// Config names the schemas of one tenant. The zero Config names the defaults.
+// Config has the names of one tenant's schemas. The zero Config means the defaults.
 type Config struct {
-	// JobSchema is the schema of the job queue's tables. It belongs to one tenant: its jobs are worked by the engines
-	// of that tenant. Defaults to the name of Schema followed by "_jobs".
+	// JobSchema is the schema of the job queue's tables. It belongs to one tenant, whose engines work its jobs.
+	// Defaults to the name of Schema followed by "_jobs".
 	JobSchema string
 
 	// Schema is the schema of the tenant's data. Defaults to "muster".
@@ -58,8 +58,8 @@ func (c Config) WithDefaults() Config {
 
 var schemaName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
 
-// Validate reports what is wrong with the names. Lower-case letters, digits and underscores are allowed, so that a
-// name is the same with quotes and without.
+// Validate returns an error if a name is wrong. Only lower-case letters, digits and underscores are allowed, so that a
+// name means the same with and without quotes.
 func (c Config) Validate() error {
 	c = c.WithDefaults()
 	for _, name := range []struct {
@@ -80,23 +80,23 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// Migration is one step of the schema and where it stands.
+// Migration is one step of the schema and its state.
 type Migration struct {
 	Version int64
 	Name    string
-	// Applied is when the step was taken, zero when it is pending.
+	// Applied is the time of the step; zero if it is pending.
 	Applied time.Time
-	// Duration is how long the step took, in the results of a run.
+	// Duration is the duration of the step; set only in the results of a run.
 	Duration time.Duration
 }
 
-// Up brings the schemas to the latest version and returns the steps it took, none when there was nothing to do. It
-// creates the schemas when they are missing. The pool needs two connections: one holds the lock.
+// Up migrates the schemas to the latest version and returns the steps that it took, if any. It creates missing schemas.
+// The pool needs two connections: one holds the lock.
 func Up(ctx context.Context, pool *pgxpool.Pool, config Config) ([]Migration, error) {
 	return run(ctx, pool, config, func(p *goose.Provider) ([]*goose.MigrationResult, error) { return p.Up(ctx) })
 }
 
-// Down takes the newest step back, and with it the data it holds.
+// Down undoes the newest step, and drops its data.
 func Down(ctx context.Context, pool *pgxpool.Pool, config Config) ([]Migration, error) {
 	return run(ctx, pool, config, func(p *goose.Provider) ([]*goose.MigrationResult, error) {
 		result, err := p.Down(ctx)
@@ -110,7 +110,8 @@ func Down(ctx context.Context, pool *pgxpool.Pool, config Config) ([]Migration, 
 	})
 }
 
-// To moves the schemas up or down to version, 0 being before the first step. Going down drops the data of each step.
+// To migrates the schemas up or down to version. Version 0 is before the first step. Going down drops the data of each
+// step.
 func To(ctx context.Context, pool *pgxpool.Pool, config Config, version int64) ([]Migration, error) {
 	if version < 0 || version > Latest() {
 		return nil, fmt.Errorf("there is no version %d: versions go from 0 to %d", version, Latest())
@@ -130,7 +131,7 @@ func To(ctx context.Context, pool *pgxpool.Pool, config Config, version int64) (
 	})
 }
 
-// Status returns every step this library knows, oldest first, and when it was applied. It changes nothing.
+// Status returns all steps of this library, oldest first, with their times. It changes nothing.
 func Status(ctx context.Context, pool *pgxpool.Pool, config Config) ([]Migration, error) {
 	config = config.WithDefaults()
 	if err := config.Validate(); err != nil {
@@ -196,7 +197,7 @@ func run(ctx context.Context, pool *pgxpool.Pool, config Config,
 }
 
 func newProvider(db *sql.DB, pool *pgxpool.Pool, config Config) (*goose.Provider, error) {
-	// The lock is per tenant, so that many tenants of one database can be migrated side by side.
+	// The lock is per tenant, so that many tenants of one database can migrate at the same time.
 	hash := fnv.New64a()
 	hash.Write([]byte("muster migrations of " + config.Schema))
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(int64(hash.Sum64())), lock.WithLockTimeout(1, 300))
@@ -212,7 +213,7 @@ func newProvider(db *sql.DB, pool *pgxpool.Pool, config Config) (*goose.Provider
 	)
 }
 
-// checkServer refuses servers that lack what the SQL relies on.
+// checkServer refuses a server that is too old and a database that is not UTF-8.
 func checkServer(ctx context.Context, pool *pgxpool.Pool) error {
 	var version int
 	var encoding, text string
@@ -231,8 +232,8 @@ func checkServer(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
-// createSchema creates a schema unless it is there: CREATE SCHEMA IF NOT EXISTS would ask for rights that the role may
-// rightly lack, and two sessions that create it at once see an error of the catalogue's index.
+// createSchema creates a schema if it does not exist. CREATE SCHEMA IF NOT EXISTS would need rights that the role may
+// lack for good reason. If two sessions create the schema at once, one gets an error of the catalogue's index.
 func createSchema(ctx context.Context, pool *pgxpool.Pool, name string) error {
 	var exists bool
 	const question = `SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)`
@@ -253,7 +254,7 @@ func createSchema(ctx context.Context, pool *pgxpool.Pool, name string) error {
 	return nil
 }
 
-// Hash returns a digest of all migrations, for test benches that keep a migrated template.
+// Hash returns a digest of all migrations, for test benches that store a migrated template.
 func Hash() string {
 	digest := sha256.New()
 	names, err := fs.Glob(files, "*.sql")

@@ -9,8 +9,8 @@ import (
 
 var discard = slog.New(slog.DiscardHandler)
 
-// schemaFS shows the embedded files with the tenant's schema in the place of the default one, so that the files are
-// plain SQL which any tool can read.
+// schemaFS has the embedded files with the tenant's schema instead of the default one. So the files are plain SQL that
+// any tool can read.
 type schemaFS struct {
 	fs.FS
 	schema string

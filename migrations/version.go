@@ -16,13 +16,13 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// Errors of [Check]. The text of the error that wraps them names the schema, both versions and the command that helps.
+// Errors of [Check]. The error that wraps them names the schema, both versions and the command that helps.
 var (
 	ErrTooOld = errors.New("schema too old")
 	ErrTooNew = errors.New("schema too new")
 )
 
-// Steps returns every step this library knows, oldest first.
+// Steps returns all steps of this library, oldest first.
 func Steps() []Migration {
 	names, err := fs.Glob(files, "*.sql")
 	if err != nil {
@@ -41,7 +41,7 @@ func Steps() []Migration {
 	return steps
 }
 
-// Latest returns the newest version, the one that this library works with.
+// Latest returns the newest version, which this library needs.
 func Latest() int64 {
 	steps := Steps()
 	return steps[len(steps)-1].Version
@@ -54,7 +54,7 @@ func stepName(source *goose.Source) string {
 	return strings.TrimSuffix(path.Base(source.Path), ".sql")
 }
 
-// Version returns the version that the schema is at, 0 when it has not been migrated.
+// Version returns the version of the schema, or 0 before the first migration.
 func Version(ctx context.Context, pool *pgxpool.Pool, config Config) (int64, error) {
 	applied, err := appliedSteps(ctx, pool, config.WithDefaults())
 	if err != nil {
@@ -67,7 +67,8 @@ func Version(ctx context.Context, pool *pgxpool.Pool, config Config) (int64, err
 	return version, nil
 }
 
-// appliedSteps returns when each step was applied. It works in a schema that does not exist, and with reading rights.
+// appliedSteps returns the time of each applied step. It also works if the schema does not exist, and needs only the
+// right to read.
 func appliedSteps(ctx context.Context, pool *pgxpool.Pool, config Config) (map[int64]time.Time, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
@@ -99,8 +100,8 @@ func appliedSteps(ctx context.Context, pool *pgxpool.Pool, config Config) (map[i
 	return applied, nil
 }
 
-// Check reports whether the schema is at the version that this library works with. The error wraps [ErrTooOld] or
-// [ErrTooNew] and says what to do.
+// Check returns an error if the schema does not have the version that this library needs. The error wraps [ErrTooOld]
+// or [ErrTooNew] and says what to do.
 func Check(ctx context.Context, pool *pgxpool.Pool, config Config) error {
 	config = config.WithDefaults()
 	version, err := Version(ctx, pool, config)

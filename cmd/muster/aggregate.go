@@ -17,10 +17,11 @@ func (a *app) aggregateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "aggregate SOURCE --file ACCOUNTS.csv",
 		Short: "Read the accounts of a source from delimited text",
-		Long: `Aggregate reads the accounts of a source, named by its name or ID, correlates them to identities, creates
-the identities of an authoritative source, and processes everybody concerned. Text is UTF-8 with a header row; it may
-be of any size. A row that cannot be read is reported with its line and left out. Accounts that are not in the text are
-removed, unless it is a delta; more than --max-deletions refuse the whole aggregation, and nothing is changed.`,
+		Long: `Aggregate reads the accounts of a source, which is named by its name or ID. It correlates them to
+identities, creates the identities of an authoritative source, and processes the identities concerned. The text is UTF-8
+with a header row, and may have any size. A row that cannot be read is reported with its line and skipped. Accounts that
+are not in the text are removed, unless it is a delta. If more than --max-deletions would be removed, the aggregation is
+refused and changes nothing.`,
 		Args: exactArgs(1, "one SOURCE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			options := engine.AggregateOptions{Delimiter: delimiter, Delta: delta, MaxObjects: maxObjects}
@@ -64,13 +65,14 @@ removed, unless it is a delta; more than --max-deletions refuse the whole aggreg
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&file, "file", "", "text with the accounts, - for standard input")
+	flags.StringVar(&file, "file", "", "file with the accounts, - for standard input")
 	flags.StringVar(&delimiter, "delimiter", "", "character between the columns, or \"tab\" (default: the source's)")
-	flags.BoolVar(&delta, "delta", false, "the text holds only some of the accounts: remove none")
+	flags.BoolVar(&delta, "delta", false, "the text has only some of the accounts: remove none")
 	flags.StringVar(&maxDeletions, "max-deletions", "",
-		"accounts that may be removed, as 25 or as 10% (default: the source's deleteThreshold)")
-	flags.IntVar(&maxObjects, "max-objects", engine.ObjectsDefault, "objects that may be read, so many or none at all")
-	flags.BoolVar(&noProcess, "no-process", false, "leave the identities concerned marked, and do not process them")
+		"most accounts to remove, such as 25 or 10% (default: the source's deleteThreshold)")
+	flags.IntVar(&maxObjects, "max-objects", engine.ObjectsDefault,
+		"most objects to read; with more the aggregation is refused")
+	flags.BoolVar(&noProcess, "no-process", false, "do not process the identities concerned now: leave their requests")
 	flags.StringVarP(&output, "output", "o", "text", "text or json")
 	return cmd
 }
@@ -94,7 +96,8 @@ func (a *app) aggregate(cmd *cobra.Command, eng *engine.Engine, source, file str
 	return eng.Aggregate(cmd.Context(), source, bar.reader(r), options)
 }
 
-// reader shows on the bar how much of r has been read. Where nothing is shown it is r itself, which can be read again.
+// reader returns a reader of r that shows its progress on the bar. Without a bar it returns r itself, which can be read
+// again.
 func (p progress) reader(r io.Reader) io.Reader {
 	if p.bar == nil {
 		return r
@@ -105,7 +108,7 @@ func (p progress) reader(r io.Reader) io.Reader {
 	return io.TeeReader(r, p.bar)
 }
 
-// countedFile shows where in a file the reading is.
+// countedFile shows the position of the reading in a file.
 type countedFile struct {
 	io.ReadSeeker
 	progress progress

@@ -16,11 +16,11 @@ func (a *app) applyCommand() *cobra.Command {
 	var noProcess bool
 	cmd := &cobra.Command{
 		Use:   "apply -f FILE",
-		Short: "Bring the configuration up to YAML or JSON documents",
+		Short: "Apply YAML or JSON documents to the configuration",
 		Long: `Apply creates and updates sources, identity profiles, transforms, lifecycle states and identity
-attributes. Objects are written in the published shapes: in lists (sources:, identityProfiles:, transforms:,
-lifecycleStates:, identityAttributes:), in the envelope of an export ({"self": ..., "object": ...}), or alone.
-Everything is applied or nothing. The identities it concerns are processed.`,
+attributes. Objects have the published shapes: in lists (sources:, identityProfiles:, transforms:, lifecycleStates:,
+identityAttributes:), in the envelope of an export ({"self": ..., "object": ...}), or alone. Apply applies everything
+or nothing, and processes the identities concerned.`,
 		Args: exactArgs(0, "its documents with -f"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			documents, err := a.readDocuments(files)
@@ -41,7 +41,7 @@ Everything is applied or nothing. The identities it concerns are processed.`,
 	}
 	cmd.Flags().StringArrayVarP(&files, "file", "f", nil, "document to apply, - for standard input; may be repeated")
 	cmd.Flags().BoolVar(&noProcess, "no-process", false,
-		"leave the identities concerned marked, and do not process them")
+		"do not process the identities concerned now: leave their requests")
 	return cmd
 }
 

@@ -24,18 +24,18 @@ import (
 	"github.com/muster-engine/muster/store/pglocal"
 )
 
-// database is the PostgreSQL that a command works on.
+// database is the PostgreSQL database of a command.
 type database struct {
 	pool *pgxpool.Pool
-	// server is the private server, nil where the user named another one.
+	// server is the private server; nil if the user named another one.
 	server *pglocal.Server
 }
 
-// stopTimeout is how long a private server may take to stop.
+// stopTimeout is the longest time for stopping a private server.
 const stopTimeout = time.Minute
 
-// close ends the connections and stops the private server. Stopping must not be cut short by an interrupt that ended
-// the command, so it has a time of its own.
+// close ends the connections and stops the private server. Stopping has its own time-out, because the interrupt that
+// ended the command must not cut it short.
 func (d *database) close(ctx context.Context) error {
 	d.pool.Close()
 	if d.server == nil {
@@ -46,8 +46,8 @@ func (d *database) close(ctx context.Context) error {
 	return d.server.Stop(ctx)
 }
 
-// connect connects to the database that the flags and the environment name, or starts the private one. dataDir is
-// where that keeps its data; empty for a folder that goes when it stops.
+// connect connects to the database that the flags and the environment name, or starts the private one. dataDir is the
+// private one's folder; if it is empty, the server uses a folder that is removed when it stops.
 func (a *app) connect(ctx context.Context, dataDir string) (*database, error) {
 	if err := a.schemas.Validate(); err != nil {
 		return nil, usageError{err}
@@ -77,13 +77,13 @@ func (a *app) connect(ctx context.Context, dataDir string) (*database, error) {
 		err = d.pool.Ping(ctx)
 	}
 	if err != nil {
-		// The text of the error has no password: pgx takes it out.
+		// The text of the error has no password: pgx removes it.
 		return nil, errors.Join(fmt.Errorf("connect to the database: %w", err), d.abandon(ctx))
 	}
 	return d, nil
 }
 
-// abandon closes what a failed connect opened.
+// abandon cleans up after a failed connect.
 func (d *database) abandon(ctx context.Context) error {
 	if d.pool == nil {
 		if d.server == nil {
@@ -108,8 +108,8 @@ func (a *app) withDatabase(ctx context.Context, work func(d *database) error) (e
 	return work(d)
 }
 
-// withEngine runs work on an engine. A private database is migrated on the way; one that the user named is left as it
-// is, and the engine says what to do when its version does not fit.
+// withEngine runs work on an engine. It migrates a private database. It does not migrate a database that the user
+// named; the engine says what to do if its version does not fit.
 func (a *app) withEngine(ctx context.Context, work func(eng *engine.Engine) error) error {
 	return a.withDatabase(ctx, func(d *database) error {
 		eng, err := a.engine(ctx, d)
@@ -133,7 +133,7 @@ func (a *app) engine(ctx context.Context, d *database) (*engine.Engine, error) {
 	return engine.New(ctx, d.pool, config)
 }
 
-// engineConfig returns what the flags say of the engine.
+// engineConfig returns the engine's Config from the flags.
 func (a *app) engineConfig() (engine.Config, error) {
 	config := engine.Config{Connectors: connectors, JobSchema: a.schemas.JobSchema, Logger: a.logger(),
 		Schema: a.schemas.Schema, Secret: secret.Read}
@@ -158,7 +158,7 @@ func (a *app) engineConfig() (engine.Config, error) {
 	return config, nil
 }
 
-// connectors are those that this program has. Sources of another connector are kept by people.
+// connectors are the connectors of this program. People maintain the sources of other connectors.
 var connectors = map[string]connector.Factory{
 	"delimited-folder": delimited.New,
 	"ldap":             ldap.New,

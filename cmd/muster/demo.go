@@ -28,9 +28,8 @@ func (a *app) demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Show the engine at work on a sample company",
 		Long: `Demo starts a private PostgreSQL, applies the configuration of a sample company, aggregates its HR
-system, its directory and its code host, processes the identities, provisions access to a file, and shows what became
-of it. The company is the same every time. With --data DIR the database stays, and the demo prints how to query it
-further.`,
+system, its directory and its code host, processes the identities, provisions access to a file, and shows the result.
+The company is the same every time. With --data DIR the database stays, and the demo prints how to query it.`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if people < 1 || people > peopleMax {
@@ -39,7 +38,7 @@ further.`,
 			return a.demo(cmd.Context(), people)
 		},
 	}
-	cmd.Flags().IntVar(&people, "people", people, "how many people the company has")
+	cmd.Flags().IntVar(&people, "people", people, "number of people in the company")
 	return cmd
 }
 
@@ -50,11 +49,11 @@ type demonstration struct {
 	eng     *engine.Engine
 	company *company.Company
 	people  int
-	sources string // the folder of the sources' files; "" for one that goes with the demo
+	sources string // the folder of the sources' files; "" for a temporary one
 }
 
 func (a *app) demo(ctx context.Context, people int) (err error) {
-	// Without --data the database goes when the demo ends.
+	// Without --data the database is removed when the demo ends.
 	dir := ""
 	if a.dataDir != "" {
 		if dir, err = a.dataFolder(); err != nil {
@@ -77,7 +76,7 @@ func (a *app) demo(ctx context.Context, people int) (err error) {
 	}
 	d := &demonstration{app: a, ctx: ctx, eng: eng, company: company.New(people, 1), people: people}
 	if dir != "" {
-		d.sources = filepath.Clean(dir) + "-sources" // the folder itself is the server's
+		d.sources = filepath.Clean(dir) + "-sources" // the folder itself belongs to the server
 	}
 	if err := d.demandOwnDatabase(); err != nil {
 		return err
@@ -96,9 +95,9 @@ func (a *app) demo(ctx context.Context, people int) (err error) {
 	switch {
 	case db.server == nil:
 	case dir == "":
-		fmt.Fprint(a.stdout, "\nThe database goes now. To keep it and query it further: muster demo --data DIR\n")
+		fmt.Fprint(a.stdout, "\nThe database is removed now. To keep and query it: muster demo --data DIR\n")
 	default:
-		fmt.Fprintf(a.stdout, "\nThe database stays in %s, and the file of the %s in %s-sources. Query it further:\n"+
+		fmt.Fprintf(a.stdout, "\nThe database stays in %s, and the file of the %s in %s-sources. To query it:\n"+
 			"  muster identities list --data %s --filters 'department eq \"Engineering\" and location sw \"B\"' "+
 			"--sorters name\n",
 			dir, company.Portal, filepath.Clean(dir), quoteShell(dir))
@@ -106,7 +105,7 @@ func (a *app) demo(ctx context.Context, people int) (err error) {
 	return nil
 }
 
-// demandOwnDatabase refuses to mix the sample company with anything else.
+// demandOwnDatabase refuses a database with sources that are not the sample company's.
 func (d *demonstration) demandOwnDatabase() error {
 	statistics, err := d.eng.Statistics(d.ctx)
 	if err != nil {
@@ -114,8 +113,8 @@ func (d *demonstration) demandOwnDatabase() error {
 	}
 	for _, s := range statistics.Sources {
 		if !slices.Contains(d.company.Sources(), s.Name) && s.Name != company.Portal {
-			return fmt.Errorf("the database has a source %q that is not of the sample company: "+
-				"name another one with --data or --schema", s.Name)
+			return fmt.Errorf("the database has a source %q that does not belong to the sample company: "+
+				"name another database with --data or --schema", s.Name)
 		}
 	}
 	return nil
@@ -127,7 +126,7 @@ func (d *demonstration) heading(format string, arguments ...any) {
 
 func seconds(since time.Time) string { return fmt.Sprintf("%.1f s", time.Since(since).Seconds()) }
 
-// quoteShell quotes a word for a shell unless it is plain.
+// quoteShell quotes a word for a shell if it needs quotes.
 func quoteShell(word string) string {
 	special := strings.ContainsFunc(word, func(r rune) bool {
 		alphanumeric := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
@@ -159,7 +158,7 @@ func (d *demonstration) apply() error {
 	return nil
 }
 
-// aggregate reads the sources as they would come from files, one after the other, and processes after each.
+// aggregate reads the sources one after the other, like files, and processes after each.
 func (d *demonstration) aggregate() error {
 	d.heading("Aggregation")
 	for _, source := range d.company.Sources() {
@@ -167,7 +166,7 @@ func (d *demonstration) aggregate() error {
 		r, w := io.Pipe()
 		go func() { w.CloseWithError(d.company.WriteCSV(source, w)) }()
 		result, err := d.eng.Aggregate(d.ctx, source, r, engine.AggregateOptions{})
-		r.CloseWithError(io.ErrClosedPipe) // so that a writer which is not at its end does not wait for ever
+		r.CloseWithError(io.ErrClosedPipe) // so that a writer that is not at its end does not wait forever
 		if err != nil {
 			return err
 		}
@@ -190,7 +189,7 @@ func (d *demonstration) aggregate() error {
 	return nil
 }
 
-// processAll processes everybody once more, though nothing has changed, and shows the task.
+// processAll processes all identities again, although nothing has changed, and shows the task.
 func (d *demonstration) processAll() error {
 	task, err := d.eng.ProcessAll(d.ctx)
 	if err == nil {
@@ -199,18 +198,18 @@ func (d *demonstration) processAll() error {
 	if err != nil {
 		return err
 	}
-	d.heading("Processing everybody again: nothing has changed, so nothing is written")
+	d.heading("Processing all identities again: nothing has changed, so nothing is written")
 	return d.indented(func(a *app) error { return a.printTask(&task, outputTable) })
 }
 
-// explain shows where the values of somebody come from: of the last who joined engineering.
+// explain shows where the values of an identity come from. It takes the last person who joined engineering.
 func (d *demonstration) explain() error {
 	limit := 1
 	page, err := d.eng.ListIdentities(d.ctx, engine.ListParams{
 		Filters: `department eq "Engineering"`, Sorters: "-startDate,id", Limit: &limit, AnyField: true,
 	})
 	if err != nil || len(page.Identities) == 0 {
-		return err // a company of one has no engineering
+		return err // a company of one person has no engineering
 	}
 	alias := page.Identities[0].Alias
 	for _, params := range []engine.ExplainParams{
@@ -229,7 +228,7 @@ func (d *demonstration) explain() error {
 	return nil
 }
 
-// proposal is a change of the configuration that looks harmless and is not.
+// proposal is a change of the configuration that only looks harmless.
 const proposal = `
 roles:
   - name: Engineering
@@ -244,7 +243,7 @@ func (d *demonstration) preview() error {
 	if err != nil {
 		return err
 	}
-	d.heading("What if the role Engineering went by job titles: muster preview -f proposal.yaml")
+	d.heading("What if the role Engineering depended on job titles: muster preview -f proposal.yaml")
 	return d.indented(func(a *app) error {
 		return a.previewTable(d.ctx, d.eng, func(each func(*engine.PreviewChange) error) (engine.PreviewTotals, error) {
 			return d.eng.Preview(d.ctx, engine.PreviewParams{Documents: documents}, each)
@@ -252,7 +251,7 @@ func (d *demonstration) preview() error {
 	})
 }
 
-// indented writes what show writes, further to the right.
+// indented indents the output of show.
 func (d *demonstration) indented(show func(*app) error) error {
 	var text strings.Builder
 	a := *d.app
@@ -278,7 +277,7 @@ func (d *demonstration) summary() error {
 	return nil
 }
 
-// demoQueries are the filters that the demo shows: each is of another kind.
+// demoQueries are the filters that the demo shows, each of a different kind.
 var demoQueries = []struct{ about, filters, sorters, columns string }{
 	{
 		"names in any script and letter case, by a prefix",
@@ -291,7 +290,7 @@ var demoQueries = []struct{ about, filters, sorters, columns string }{
 		"-startDate,name", "name,attributes.jobTitle,attributes.location,attributes.startDate,attributes.codeHostUser",
 	},
 	{
-		"who reports to nobody", `manager.id isnull`, "name", "name,alias,attributes.jobTitle,isManager",
+		"people without a manager", `manager.id isnull`, "name", "name,alias,attributes.jobTitle,isManager",
 	},
 }
 
@@ -316,7 +315,7 @@ func (d *demonstration) queries() error {
 	return nil
 }
 
-// statement shows what the first of the filters is in SQL.
+// statement shows the SQL of the first filter.
 func (d *demonstration) statement() error {
 	text, arguments, err := d.eng.ListStatement(d.ctx, engine.ListParams{Filters: demoQueries[0].filters,
 		Sorters: demoQueries[0].sorters})

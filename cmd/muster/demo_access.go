@@ -12,10 +12,10 @@ import (
 	"github.com/muster-engine/muster/engine"
 )
 
-// peopleWithChanges is how many people a company needs for the demo of access.
+// peopleWithChanges is the least number of people for the demo of access.
 const peopleWithChanges = 4
 
-// access shows how access is provisioned to a source: to a file, whose content is printed before and after.
+// access shows the provisioning of access to a source. The source is a file, which is printed before and after.
 func (d *demonstration) access() (err error) {
 	if d.people < peopleWithChanges {
 		return nil
@@ -30,7 +30,7 @@ func (d *demonstration) access() (err error) {
 		return err
 	}
 	file := filepath.Join(folder, company.PortalFile)
-	if _, err := os.Stat(file); err != nil { // a second demo on the same data goes on with what is there
+	if _, err := os.Stat(file); err != nil { // a second demo on the same data goes on with the same file
 		if err := os.WriteFile(file, []byte(company.PortalText), 0o644); err != nil {
 			return err
 		}
@@ -54,7 +54,7 @@ func (d *demonstration) access() (err error) {
 		return err
 	}
 	changes := d.company.Changes()
-	fmt.Fprintln(d.stdout, "\n  What the HR system reports next")
+	fmt.Fprintln(d.stdout, "\n  The next changes that the HR system reports")
 	for _, change := range changes {
 		fmt.Fprintf(d.stdout, "    %s %s\n", change.Who, change.What)
 	}
@@ -68,11 +68,11 @@ func (d *demonstration) access() (err error) {
 	if err := d.provisioned(); err != nil {
 		return err
 	}
-	_, err = d.printFile("The file after it, with what is new in it marked", file, before)
+	_, err = d.printFile("The file afterwards, with the new lines marked", file, before)
 	return err
 }
 
-// provisioned processes and provisions what waits, and says what was done.
+// provisioned processes and provisions everything that waits, and prints a summary.
 func (d *demonstration) provisioned() error {
 	result, err := d.processPending(d.ctx, d.eng)
 	if err != nil {
@@ -87,7 +87,7 @@ func (d *demonstration) provisioned() error {
 	return nil
 }
 
-// printFile prints a file, and marks the lines that were not in it before.
+// printFile prints a file, and marks the lines that are not in before.
 func (d *demonstration) printFile(title, file string, before []string) ([]string, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {

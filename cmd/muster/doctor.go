@@ -13,7 +13,7 @@ import (
 	"github.com/muster-engine/muster/migrations"
 )
 
-// exitWarning is how the doctor exits when all it has are warnings.
+// exitWarning is the doctor's exit code if there are warnings and no failures.
 const exitWarning = 3
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -21,13 +21,14 @@ func (a *app) doctorCommand() *cobra.Command {
 	var output string
 	var all bool
 	cmd := &cobra.Command{
-		Use: "doctor", Short: "Examine the tenant, and mend what can be mended safely",
+		Use: "doctor", Short: "Examine the tenant, and repair what is safe to repair",
 		Args: exactArgs(0, "no argument"),
-		Long: `Doctor examines every invariant of the rows, the tables, work that stands still, the schedule, the
-clock and the server's settings, in one transaction that cannot write. It names IDs only. --repair mends what is safe to
-mend, and examines again; --thorough also reads everybody.
+		Long: `Doctor examines every invariant of the rows, the tables, stalled work, the schedule, the clock and the
+server's settings, in one read-only transaction. Its output names identities only by ID. --repair repairs what is safe
+to repair, and examines again. --thorough also reads all identities.
 
-Exit codes: 0 all is well, 1 there are failures (or it could not be examined), 2 bad input, 3 there are warnings only.`,
+Exit codes: 0 all is well, 1 there are failures (or the tenant could not be examined), 2 bad input, 3 there are only
+warnings.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
 				return err
@@ -60,17 +61,17 @@ Exit codes: 0 all is well, 1 there are failures (or it could not be examined), 2
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&options.Repair, "repair", false, "mend what can be mended safely")
+	flags.BoolVar(&options.Repair, "repair", false, "repair what is safe to repair")
 	flags.BoolVar(&options.Thorough, "thorough", false,
-		"also hold what is derived from everybody's values against the values")
-	flags.DurationVar(&options.Timeout, "timeout", engine.DoctorTimeoutDefault, "most time for one statement")
-	flags.BoolVar(&all, "all", false, "also show in the table what is well")
+		"also compare derived data with the values of all identities")
+	flags.DurationVar(&options.Timeout, "timeout", engine.DoctorTimeoutDefault, "longest time of one statement")
+	flags.BoolVar(&all, "all", false, "also show the checks without findings in the table")
 	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
 	return cmd
 }
 
-// unfit returns the diagnosis of tables that this program does not work with, nil for any other error: nothing else can
-// be examined.
+// unfit returns a diagnosis if the error says that this program does not work with the version of the tables, because
+// then nothing else can be examined. It returns nil for any other error.
 func unfit(err error) *engine.Diagnosis {
 	var known *engine.Error
 	if !errors.Is(err, migrations.ErrTooOld) && !errors.Is(err, migrations.ErrTooNew) || !errors.As(err, &known) {

@@ -20,13 +20,13 @@ func (a *app) identitiesEraseCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use: "erase ID|ALIAS", Short: "Remove a person's data, also from history, operations and tasks",
-		Long: `Erase deletes an identity, or takes one by its ID that was deleted before, and removes what is kept of
-it: its history, its operations on sources, messages, tokens, roles, and what tasks had to say of it. Others lose its
-ID, names and e-mail addresses from their history. Then all tables are searched for it, and the report tells where
-anything is left.
+		Long: `Erase deletes an identity, and removes its stored data: its history, its operations on sources, messages,
+tokens, roles, and the messages of tasks about it. It also removes the identity's ID, names and e-mail addresses from
+the history of other identities. Then it searches all tables, and reports everything that is left. An identity that was
+deleted before can be erased by its ID.
 
-The accounts on sources have to be removed there first, and the sources aggregated: an account that is still there comes
-back. --accounts removes those that are kept here. It cannot be undone: without --yes the ID has to be typed.`,
+First remove the accounts on the sources, and aggregate the sources: an account that still exists comes back. --accounts
+removes the accounts that are stored here. Erasing cannot be undone: without --yes you have to type the ID.`,
 		Args: exactArgs(1, "one ID or ALIAS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
@@ -57,13 +57,13 @@ back. --accounts removes those that are kept here. It cannot be undone: without 
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&options.Accounts, "accounts", false, "also remove the accounts that are kept here")
+	flags.BoolVar(&options.Accounts, "accounts", false, "also remove the accounts that are stored here")
 	flags.BoolVar(&yes, "yes", false, "do not ask")
-	flags.StringVarP(&output, "output", "o", outputTable, "table or json (which leaves others to be processed)")
+	flags.StringVarP(&output, "output", "o", outputTable, "table or json (which does not process other identities)")
 	return cmd
 }
 
-// confirm asks for the ID of what is about to go.
+// confirm asks the user to type the ID that will be erased.
 func (a *app) confirm(id string) error {
 	fmt.Fprintf(a.stderr, "This cannot be undone. Type the ID %s to go on: ", id)
 	line, err := bufio.NewReader(a.stdin).ReadString('\n')
@@ -104,11 +104,11 @@ func (a *app) printErasure(e *engine.Erasure, output string) error {
 func (a *app) purgeCommand() *cobra.Command {
 	var older, output string
 	cmd := &cobra.Command{
-		Use: "purge", Short: "Remove history, operations and tasks that are old and have ended",
+		Use: "purge", Short: "Remove old history, operations and tasks that have ended",
 		Args: exactArgs(0, "no argument"),
-		Long: `Purge removes what is older than --older-than, and has ended: events of the history and operations on
-sources, and tasks and slots, which go after 90 days in any case. Without it events are kept for two years, operations
-for one. What is open, held or waits stays.`,
+		Long: `Purge removes data that has ended and is older than --older-than: events of the history, operations on
+sources, and tasks and slots, which are removed after 90 days in any case. Without --older-than, events stay for two
+years and operations for one. Purge never removes anything that is open, held or waiting.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
 				return err
@@ -136,7 +136,7 @@ for one. What is open, held or waits stays.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&older, "older-than", "", "such as 365d or 720h")
+	cmd.Flags().StringVar(&older, "older-than", "", "age, such as 365d or 720h")
 	cmd.Flags().StringVarP(&output, "output", "o", outputTable, "table or json")
 	return cmd
 }
@@ -144,7 +144,7 @@ for one. What is open, held or waits stays.`,
 // ageDaysMax is the greatest age in days: a hundred years.
 const ageDaysMax = 36_525
 
-// parseAge reads a time in days, or one of Go's.
+// parseAge reads a number of days, such as 365d, or a duration of Go.
 func parseAge(text string) (time.Duration, error) {
 	if number, isDays := strings.CutSuffix(text, "d"); isDays {
 		if days, err := strconv.Atoi(number); err == nil && days > 0 && days <= ageDaysMax {

@@ -17,9 +17,9 @@ func (a *app) explainCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "explain ID|ALIAS [--attribute NAME | --role ROLE]",
-		Short: "Tell where an identity's values come from, and why it has a role or has not",
-		Long: `Explain tells of each attribute by which operations its value came about, where the lifecycle state and
-the manager come from, and of each role why the identity has it or has not, comparison by comparison.`,
+		Short: "Explain where an identity's values come from, and why it has a role or not",
+		Long: `Explain shows the operations that calculate the value of each attribute, where the lifecycle state and
+the manager come from, and why the identity has each role or does not have it, comparison by comparison.`,
 		Args: exactArgs(1, "one ID or ALIAS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
@@ -111,13 +111,13 @@ func writeExplainedAttribute(b *strings.Builder, attribute *engine.ExplainedAttr
 		fmt.Fprintf(b, "   failed: %s", oneLine(attribute.Error))
 	}
 	if !attribute.Stored.Equal(attribute.Value) {
-		fmt.Fprintf(b, "   kept is %s, from before", oneLine(string(attribute.Stored.AppendJSON(nil))))
+		fmt.Fprintf(b, "   the old value %s stays", oneLine(string(attribute.Stored.AppendJSON(nil))))
 	}
 	b.WriteByte('\n')
 	writeSteps(b, attribute.Steps)
 }
 
-// writeCriterion writes why a criterion holds or not, which may be nil.
+// writeCriterion writes why a criterion is true or false. It may be nil.
 func writeCriterion(b *strings.Builder, criterion *criteria.Explanation) {
 	if criterion == nil {
 		return
@@ -127,7 +127,7 @@ func writeCriterion(b *strings.Builder, criterion *criteria.Explanation) {
 	}
 }
 
-// writeSteps writes how a value comes about.
+// writeSteps writes the steps of a value's calculation.
 func writeSteps(b *strings.Builder, steps []engine.ExplainedStep) {
 	for _, step := range steps {
 		result := string(step.Value.AppendJSON(nil))
@@ -189,7 +189,7 @@ func printHistory(w io.Writer, events []engine.Event) error {
 	return writeAligned(w, rows)
 }
 
-// historyLines tells in words what the engine's own events hold; what it does not know is shown as it is.
+// historyLines describes an event of the engine. It shows the detail of an unknown event as it is.
 func historyLines(e *engine.Event) []string {
 	var detail struct {
 		Changes []struct {
@@ -199,7 +199,7 @@ func historyLines(e *engine.Event) []string {
 		Gained, Lost []struct{ Name, Reason string }
 	}
 	var lines []string
-	// What does not fit leaves no lines, and is shown as it is.
+	// A detail that does not fit gives no lines, and is shown as it is.
 	_ = json.Unmarshal(e.Detail, &detail)
 	for _, c := range detail.Changes {
 		lines = append(lines, fmt.Sprintf("%s: %s → %s", c.Attribute, c.OldValue, c.NewValue))

@@ -19,8 +19,8 @@ import (
 func (a *app) filterCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "filter",
-		Short: "Look into the filter language",
-		Long: `Filter shows how a filter or sorters are read, without a database.
+		Short: "Try the filter language",
+		Long: `Filter shows how Muster reads a filter or sorters, without a database.
 The language is that of the V3 standard collection parameters: see docs/filters.md.`,
 	}
 	return group(cmd, a.filterExplainCommand(), a.filterParseCommand(), a.filterSortersCommand())
@@ -31,9 +31,10 @@ func (a *app) filterParseCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "parse EXPRESSION",
 		Short: "Print a filter in its canonical form",
-		Long: `Parse prints the canonical form of a filter, or shows on stderr where it is wrong and exits with 2:
+		Long: `Parse prints the canonical form of a filter. If the filter is wrong, it shows the mistake on stderr and
+exits with 2:
   muster filter parse 'name sw "Jo" and (not correlated eq true)'
-With --file it reads one filter a line, and prints for each OK or ERR, a tab, and the canonical form or the error.`,
+With --file it reads one filter per line. For each it prints OK or ERR, a tab, and the canonical form or the error.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if file != "" {
 				return exactArgs(0, "no argument beside --file")(cmd, args)
@@ -52,7 +53,7 @@ With --file it reads one filter a line, and prints for each OK or ERR, a tab, an
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&file, "file", "", "file with one filter a line, or - for standard input")
+	cmd.Flags().StringVar(&file, "file", "", "file with one filter per line, or - for standard input")
 	return cmd
 }
 
@@ -73,7 +74,7 @@ func (a *app) parseFile(name string) error {
 	return out.Flush()
 }
 
-// parseLines writes one line for each line that it reads.
+// parseLines reads a filter from each line, and writes one line of result for it.
 func parseLines(in *bufio.Reader, out *bufio.Writer) error {
 	for {
 		line, length, err := readLine(in)
@@ -101,14 +102,14 @@ func parseLine(line string, length int) string {
 	return "OK\t" + filterql.Print(e)
 }
 
-// readLine returns the next line without its end, and its length. Of a line that is no filter any more it returns the
-// beginning, so that no line is too long for the memory.
+// readLine returns the next line without its end, and its length. If the line is too long for a filter, it returns only
+// the beginning, so that memory is limited.
 func readLine(in *bufio.Reader) (line string, length int, err error) {
 	var b strings.Builder
 	for {
 		part, more, err := in.ReadLine()
 		if err != nil {
-			// ReadLine returns an error with nothing else. At the end, what was read before is a line.
+			// ReadLine returns an error without data. At the end of the input, the data read before is a line.
 			if err == io.EOF && length > 0 {
 				return b.String(), length, nil
 			}
@@ -144,7 +145,7 @@ func (a *app) filterExplainCommand() *cobra.Command {
 	var anyField bool
 	cmd := &cobra.Command{
 		Use:   "explain EXPRESSION",
-		Short: "Show what a filter of identities becomes: its tree, the SQL and the arguments",
+		Short: "Show the tree, the SQL and the arguments of a filter of identities",
 		Args:  exactArgs(1, "one EXPRESSION"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			schema := store.IdentitySchema(anyField)
@@ -220,7 +221,7 @@ func describeType(f filterql.Field) string {
 	return text
 }
 
-// explainArgument shows an argument with its Go type.
+// explainArgument returns an argument with its Go type.
 func explainArgument(argument any) string {
 	switch v := argument.(type) {
 	case string, []string:

@@ -23,7 +23,7 @@ func (a *app) identitiesCommand() *cobra.Command {
 		a.identitiesVerifyCommand(), a.identitiesRolesCommand(), a.identitiesSyncCommand())
 }
 
-// The columns of a table and of CSV, where none are asked for.
+// The default columns of a table and of CSV.
 const columnsDefault = "id,name,alias,emailAddress,identityStatus,lifecycleState.stateName,managerRef.name"
 
 func (a *app) identitiesListCommand() *cobra.Command {
@@ -34,11 +34,11 @@ func (a *app) identitiesListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List identities",
-		Long: `List shows the identities that a filter selects, in the syntax of the V3 standard collection parameters,
-such as
+		Long: `List shows the identities that a filter selects. Filters have the syntax of the V3 standard collection
+parameters, such as
   muster identities list --filters 'lastname sw "Wh" and not department eq "Sales"' --sorters name,-created
-Any property and attribute of an identity can be named; with --published only those that the Identities API publishes.
-Behind a full page the cursor of the next one is shown, which --after takes.`,
+A filter may use every property and attribute of an identity, with --published only those that the Identities API
+publishes. After a full page, list shows the cursor of the next page for --after.`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			write, err := identityWriter(output, columns)
@@ -55,7 +55,7 @@ Behind a full page the cursor of the next one is shown, which --after takes.`,
 				if err := write(a.stdout, page.Identities); err != nil {
 					return err
 				}
-				// What goes with the list must not disturb whoever reads it.
+				// Everything else goes to stderr, so that stdout has only the list.
 				if page.Total != nil {
 					fmt.Fprintf(a.stderr, "total: %d\n", *page.Total)
 				}
@@ -68,9 +68,9 @@ Behind a full page the cursor of the next one is shown, which --after takes.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&params.Filters, "filters", "", `filter, such as 'email sw "joe"'`)
-	flags.StringVar(&params.Sorters, "sorters", "", "fields to sort by, - before one for descending")
+	flags.StringVar(&params.Sorters, "sorters", "", "fields to sort by, with - before a field for descending")
 	flags.IntVar(&limit, "limit", limit, "most identities to show, 0 to 250")
-	flags.IntVar(&params.Offset, "offset", 0, "identities to leave out first")
+	flags.IntVar(&params.Offset, "offset", 0, "identities to skip")
 	flags.StringVar(&params.After, "after", "", "cursor of the page to show")
 	flags.BoolVar(&params.Count, "count", false, "count all results, on stderr")
 	flags.StringVar(&defaultFilter, "default-filter", string(engine.CorrelatedOnly), "CORRELATED_ONLY or NONE")
@@ -114,7 +114,7 @@ func (a *app) printJSON(value any) error {
 	return encoder.Encode(value)
 }
 
-// identityWriter returns what writes identities in a form.
+// identityWriter returns a function that writes identities in a form.
 func identityWriter(output, columns string) (func(io.Writer, []engine.Identity) error, error) {
 	names := strings.Split(columns, ",")
 	for i := range names {
@@ -172,13 +172,13 @@ func writeTable(w io.Writer, names []string, identities []engine.Identity) error
 	return writeAligned(w, rows)
 }
 
-// headings are what stands above columns whose names are long.
+// headings are the headings of columns with long names.
 var headings = map[string]string{
 	"emailAddress": "EMAIL", "identityStatus": "STATUS", "lifecycleState.stateName": "LIFECYCLE",
 	"managerRef.name": "MANAGER",
 }
 
-// heading returns what stands above a column: by default the last part of its name.
+// heading returns the heading of a column. The default is the last part of its name.
 func heading(name string) string {
 	if short, known := headings[name]; known {
 		return short
@@ -186,8 +186,8 @@ func heading(name string) string {
 	return strings.ToUpper(name[strings.LastIndexByte(name, '.')+1:])
 }
 
-// writeAligned writes rows in columns as wide as a terminal shows them: names in some scripts take two places for a
-// character, or one for several.
+// writeAligned writes rows in aligned columns. It measures text as a terminal does: in some scripts a character takes
+// two places, or several characters take one.
 func writeAligned(w io.Writer, rows [][]string) error {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
@@ -219,7 +219,7 @@ func oneLine(s string) string {
 	}, s)
 }
 
-// members returns the values of an identity's members, named by paths such as managerRef.name.
+// members returns the values of an identity's members. The names are paths such as managerRef.name.
 func members(identity *engine.Identity, names []string) ([]string, error) {
 	text, err := json.Marshal(identity)
 	if err != nil {
@@ -245,7 +245,7 @@ func memberText(root map[string]any, path string) string {
 		value, found := object[name]
 		if !nested {
 			if attributes, ok := root["attributes"].(map[string]any); !found && ok {
-				value = attributes[name] // an attribute may be named alone
+				value = attributes[name] // the name of an attribute is enough
 			}
 			return valueText(value)
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/muster-engine/muster/engine/notify"
 )
 
-// mailFlags say how a command sends messages. Where none is given, messages wait for a command that has them.
+// mailFlags say how a command sends messages. Without them messages wait for a command that has them.
 type mailFlags struct {
 	host, from, username, password, encryption string
 	invitationURL, verificationURL             string
@@ -21,31 +21,33 @@ type mailFlags struct {
 	log                                        bool
 }
 
-// register gives a command the flags.
+// register adds the flags to a command.
 func (m *mailFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&m.host, "smtp-host", "", "mail server by which messages are sent")
+	flags.StringVar(&m.host, "smtp-host", "", "mail server that sends the messages")
 	flags.IntVar(&m.port, "smtp-port", 0, "its port (default: 587, or 465 with --smtp-tls tls)")
 	flags.StringVar(&m.from, "smtp-from", "", "sender, such as 'Muster <muster@example.com>'")
-	flags.StringVar(&m.username, "smtp-username", "", "who signs in to the mail server (default: nobody)")
-	flags.StringVar(&m.password, "smtp-password", "", "its password, by reference: env:NAME or file:PATH")
+	flags.StringVar(&m.username, "smtp-username", "", "user name for the mail server (default: no sign-in)")
+	flags.StringVar(&m.password, "smtp-password", "", "reference to its password: env:NAME or file:PATH")
 	flags.StringVar(&m.encryption, "smtp-tls", "", "starttls, which the server must offer, or tls from the first byte "+
 		"on (default: starttls)")
-	flags.StringVar(&m.invitationURL, "invitation-url", "", "page where who is invited registers, with {token} in it")
-	flags.StringVar(&m.verificationURL, "verification-url", "", "page where a new password is set, with {token} in it")
-	flags.BoolVar(&m.log, "mail-log", false, "send nothing: log each message, without its token, and count it as sent")
+	flags.StringVar(&m.invitationURL, "invitation-url", "", "URL of the page to register on, with {token} in it")
+	flags.StringVar(&m.verificationURL, "verification-url", "",
+		"URL of the page to set a new password on, with {token} in it")
+	flags.BoolVar(&m.log, "mail-log", false,
+		"log each message, without its token, instead of sending it; it counts as sent")
 }
 
 // given reports whether messages can be sent.
 func (m *mailFlags) given() bool { return *m != mailFlags{} }
 
-// mailFlagOf names the flag of a member of the configuration, as its faults do.
+// mailFlagOf maps the members of [notify.SMTPConfig] that errors name to flags.
 var mailFlagOf = map[string]string{
 	"Encryption": "--smtp-tls", "From": "--smtp-from", "Host": "--smtp-host", "Links.Invitation": "--invitation-url",
 	"Links.Verification": "--verification-url", "Port": "--smtp-port",
 }
 
-// config returns what the flags say of the mail server.
+// config returns the configuration of the mail server from the flags.
 func (m *mailFlags) config() (notify.SMTPConfig, error) {
 	config := notify.SMTPConfig{Host: m.host, Port: m.port, From: m.from, Username: m.username,
 		Encryption: m.encryption, Links: notify.Links{Invitation: m.invitationURL, Verification: m.verificationURL}}
@@ -68,7 +70,7 @@ func (m *mailFlags) config() (notify.SMTPConfig, error) {
 	return config, nil
 }
 
-// notifier returns what sends messages, nil for nothing.
+// notifier returns the notifier that sends messages; nil if there is none.
 func (a *app) notifier() (engine.Notifier, error) {
 	m := &a.mail
 	if !m.given() {
@@ -95,22 +97,22 @@ func (a *app) notifier() (engine.Notifier, error) {
 	return smtp, nil
 }
 
-// sayWhetherMessagesWait warns where a command works without a way to send messages.
+// sayWhetherMessagesWait warns if a command has no way to send messages.
 func (a *app) sayWhetherMessagesWait() {
 	if !a.mail.given() {
-		fmt.Fprintln(a.stderr, "messages wait: there is no --smtp-host to send them by, nor --mail-log")
+		fmt.Fprintln(a.stderr, "messages wait: to send them, use --smtp-host or --mail-log")
 	}
 }
 
-// demandMail says what --wait is missing.
+// demandMail returns an error if --wait has no way to send messages.
 func (a *app) demandMail(wait bool) error {
 	if wait && !a.mail.given() {
-		return usage("--wait sends the messages: it needs --smtp-host and the flags beside it, or --mail-log")
+		return usage("--wait sends the messages: it needs --smtp-host and its other flags, or --mail-log")
 	}
 	return nil
 }
 
-// sendTask tries every message that waits, once, and returns the task afterwards.
+// sendTask tries every waiting message once, and returns the task afterwards.
 func (a *app) sendTask(ctx context.Context, eng *engine.Engine, id string) (engine.TaskStatus, error) {
 	if err := eng.SendPending(ctx); err != nil {
 		return engine.TaskStatus{}, err
@@ -118,14 +120,15 @@ func (a *app) sendTask(ctx context.Context, eng *engine.Engine, id string) (engi
 	return eng.Task(ctx, id)
 }
 
-// printUnsent says what becomes of messages that were not sent, and makes the exit code of those that were tried.
+// printUnsent says what happens to messages that were not sent. If they were tried, it returns the exit code for a
+// failure.
 func (a *app) printUnsent(task *engine.TaskStatus, tried bool) error {
 	switch {
 	case task.Ended():
 		return taskExit(task)
 	case tried:
-		fmt.Fprintf(a.stderr, "muster: %d messages could not be sent. They are tried again by a worker, or the next "+
-			"time that messages are sent with --wait; --verbose says why\n", task.Remaining)
+		fmt.Fprintf(a.stderr, "muster: %d messages could not be sent. They are tried again by a worker, or by the "+
+			"next command that sends messages with --wait; --verbose says why\n", task.Remaining)
 		return printedError{exitFailed}
 	}
 	fmt.Fprintln(a.stderr, "The messages wait for a command that has a mail server: muster worker --smtp-host ..., "+

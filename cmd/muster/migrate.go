@@ -14,7 +14,7 @@ import (
 	"github.com/muster-engine/muster/migrations"
 )
 
-// migrationStep moves the tables and returns the steps it took.
+// migrationStep migrates the tables and returns the steps that it took.
 type migrationStep func(context.Context, *pgxpool.Pool, migrations.Config) ([]migrations.Migration, error)
 
 func (a *app) migrateCommand() *cobra.Command {
@@ -24,9 +24,9 @@ func (a *app) migrateCommand() *cobra.Command {
 			RunE: func(cmd *cobra.Command, _ []string) error { return a.migrate(cmd.Context(), step) },
 		}
 	}
-	return group(&cobra.Command{Use: "migrate", Short: "Bring the tables up or down"},
+	return group(&cobra.Command{Use: "migrate", Short: "Migrate the tables up or down"},
 		a.migrateUpCommand(),
-		move("down", "Take the newest step back, and the data with it", migrations.Down),
+		move("down", "Undo the newest step, and lose its data", migrations.Down),
 		a.migrateToCommand(),
 		&cobra.Command{
 			Use: "status", Short: "Show every step and when it was applied", Args: exactArgs(0, "no argument"),
@@ -50,10 +50,10 @@ func (a *app) migrateCommand() *cobra.Command {
 func (a *app) migrateUpCommand() *cobra.Command {
 	var grantTo []string
 	cmd := &cobra.Command{
-		Use: "up", Short: "Bring the tables to the latest version", Args: exactArgs(0, "no argument"),
-		Long: `Up brings the tables to the latest version. With --grant-to it then gives roles what an engine needs: to
-read and write the rows of this tenant, not to create or change tables, so that engines need not run as the role that
-owns the tables.`,
+		Use: "up", Short: "Migrate the tables to the latest version", Args: exactArgs(0, "no argument"),
+		Long: `Up migrates the tables to the latest version. With --grant-to it then grants database roles the rights
+that an engine needs: to read and write the rows of this tenant, but not to create or change tables. So engines need not
+run as the owner of the tables.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			up := func(ctx context.Context, pool *pgxpool.Pool, c migrations.Config) ([]migrations.Migration, error) {
 				steps, err := migrations.Up(ctx, pool, c)
@@ -73,7 +73,7 @@ owns the tables.`,
 
 func (a *app) migrateToCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "to VERSION", Short: "Move the tables up or down to a version", Args: exactArgs(1, "one VERSION"),
+		Use: "to VERSION", Short: "Migrate the tables up or down to a version", Args: exactArgs(1, "one VERSION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			version, err := strconv.ParseInt(args[0], 10, 64)
 			if err != nil || version < 0 || version > migrations.Latest() {

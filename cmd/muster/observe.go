@@ -57,12 +57,12 @@ func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
-// traceVariables are those of OpenTelemetry that say where traces go. Without one of them there are none.
+// traceVariables are the variables of OpenTelemetry that say where traces go. Without one of them there are no traces.
 var traceVariables = []string{
 	"OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
 }
 
-// traces sends traces where the environment says. What it returns sends the rest and ends it.
+// traces starts to send traces to the destination in the environment. The returned function sends the rest and stops.
 func (a *app) traces(ctx context.Context) (flush func(context.Context) error, err error) {
 	wanted := false
 	for _, name := range traceVariables {

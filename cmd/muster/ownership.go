@@ -13,9 +13,9 @@ import (
 func (a *app) identitiesDeleteCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "delete ID|ALIAS...", Short: "Delete identities that are not protected and own nothing",
-		Long: `Delete deletes identities. What somebody owns has to be given to somebody else first ("muster identities
-reassign"). Accounts stay, uncorrelated: one on an authoritative source becomes an identity again with its next
-aggregation.`,
+		Long: `Delete deletes identities. If an identity owns objects, first give them to another one ("muster
+identities reassign"). Accounts stay uncorrelated. An account on an authoritative source becomes an identity again with
+the source's next aggregation.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage("%s takes identities, none is given", cmd.CommandPath())
@@ -58,10 +58,10 @@ func (a *app) identitiesOwnershipCommand() *cobra.Command {
 	var output string
 	var all bool
 	cmd := &cobra.Command{
-		Use: "ownership ID|ALIAS", Short: "List what an identity owns, and so keeps it from being deleted",
-		Long: `Ownership lists what has to be given to somebody else before an identity can be deleted, by the published
-kinds of associations. With --all it lists the same objects as search documents do: sources, entitlements, access
-profiles, roles, apps and governance groups, whether the identity is a fallback approver, and what there is besides.`,
+		Use: "ownership ID|ALIAS", Short: "List the objects that an identity owns, which prevent its deletion",
+		Long: `Ownership lists the objects to give to another identity before an identity can be deleted, by the
+published kinds of associations. With --all it lists the objects as search documents do: sources, entitlements, access
+profiles, roles, apps, governance groups and others, and whether the identity is a fallback approver.`,
 		Args: exactArgs(1, "one ID or ALIAS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
@@ -87,12 +87,12 @@ profiles, roles, apps and governance groups, whether the identity is a fallback 
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "list everything by the members of search documents")
+	cmd.Flags().BoolVar(&all, "all", false, "list everything, by the members of search documents")
 	cmd.Flags().StringVarP(&output, "output", "o", outputTable, "table or json")
 	return cmd
 }
 
-// printOwned shows what an identity owns. A table has nothing of lists that are empty.
+// printOwned shows what an identity owns. A table leaves out empty lists.
 func (a *app) printOwned(owned *engine.Owned, output string) error {
 	if output == outputJSON {
 		return a.printJSON(owned)
@@ -120,7 +120,7 @@ func (a *app) printOwned(owned *engine.Owned, output string) error {
 func (a *app) identitiesReassignCommand() *cobra.Command {
 	var objects []string
 	cmd := &cobra.Command{
-		Use: "reassign FROM TO", Short: "Give what an identity owns to another",
+		Use: "reassign FROM TO", Short: "Give the objects that an identity owns to another one",
 		Args: exactArgs(2, "two identities"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var named []engine.Reference
@@ -153,7 +153,7 @@ func (a *app) identitiesReassignCommand() *cobra.Command {
 func (a *app) identitiesProtectCommand() *cobra.Command {
 	var off bool
 	cmd := &cobra.Command{
-		Use: "protect ID|ALIAS", Short: "Protect an identity from being deleted", Args: exactArgs(1, "one ID or ALIAS"),
+		Use: "protect ID|ALIAS", Short: "Protect an identity from deletion", Args: exactArgs(1, "one ID or ALIAS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withIdentity(cmd.Context(), args[0], func(eng *engine.Engine, id string) error {
 				return eng.ProtectIdentity(cmd.Context(), id, !off)

@@ -22,11 +22,11 @@ func (a *app) previewCommand() *cobra.Command {
 	limit := 20
 	cmd := &cobra.Command{
 		Use:   "preview [-f FILE] [ID|ALIAS...] [--filters FILTER]",
-		Short: "Show what processing would change, under a configuration that is not applied",
-		Long: `Preview computes what applying the documents and processing would change, and writes nothing: for the
-identities named, for those that a filter selects, or for everybody. Without -f it shows what processing would change
-now; with --task, what a task that is held would go on to do. --trace tells how each value comes about, and why
-each role is gained or lost.`,
+		Short: "Show what processing would change, also under a proposed configuration",
+		Long: `Preview calculates what would change if the documents were applied and the identities processed. It
+writes nothing. It calculates the named identities, those that a filter selects, or all. Without -f it shows what
+processing would change now; with --task, what a held task would do after a confirmation. --trace shows how each value
+is calculated, and why each role is gained or lost.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
 				return err
@@ -57,10 +57,11 @@ each role is gained or lost.`,
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&files, "file", "f", nil, "document to preview, - for standard input; may be repeated")
 	flags.StringVar(&params.Filters, "filters", "", `only the identities of a filter, such as 'department eq "Sales"'`)
-	flags.StringVar(&params.Task, "task", "", "what a task would go on to do, by its ID")
+	flags.StringVar(&params.Task, "task", "", "ID of a held task: show what it would do")
 	flags.BoolVar(&params.Everybody, "everybody", false,
-		"calculate also those whom a change of roles alone cannot concern")
-	flags.BoolVar(&params.Trace, "trace", false, "tell how each value comes about, and why each role is gained or lost")
+		"also calculate identities that a change of only roles cannot concern")
+	flags.BoolVar(&params.Trace, "trace", false,
+		"show how each value is calculated, and why each role is gained or lost")
 	flags.IntVar(&limit, "limit", limit, "most identities to show in a table, 0 for all; the totals count all")
 	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
 	return cmd
@@ -68,7 +69,7 @@ each role is gained or lost.`,
 
 type previewRun func(each func(*engine.PreviewChange) error) (engine.PreviewTotals, error)
 
-// previewJSON writes one object: the changes as they come, then the totals.
+// previewJSON writes one object: the changes in the order of their calculation, then the totals.
 func (a *app) previewJSON(run previewRun) error {
 	separator := "{\"changes\": [\n"
 	encoder := json.NewEncoder(a.stdout)
@@ -118,7 +119,7 @@ func (a *app) previewTable(ctx context.Context, eng *engine.Engine, run previewR
 
 // managerNames looks the names of managers up, each once.
 type managerNames struct {
-	ctx   context.Context //nolint:containedctx // it lives as long as the command that the context belongs to
+	ctx   context.Context //nolint:containedctx // it does not outlive the context's command
 	eng   *engine.Engine
 	names map[string]string
 }
@@ -145,7 +146,7 @@ const (
 	previewValueMax   = 40
 )
 
-// printPreviewChange writes the changes of one identity, one a line, its name beside the first.
+// printPreviewChange writes the changes of one identity, one per line. The first line also has its name.
 func (a *app) printPreviewChange(c *engine.PreviewChange, managers *managerNames) error {
 	who := fmt.Sprintf("%s (%s)", c.Name, c.Alias)
 	if c.Name == c.Alias {
@@ -161,7 +162,7 @@ func (a *app) printPreviewChange(c *engine.PreviewChange, managers *managerNames
 		line("error", c.Error)
 	}
 	if c.Recovers {
-		line("error", "is over")
+		line("error", "ends")
 	}
 	if c.Profile != nil {
 		line("identity profile", arrow(c.Profile.From, c.Profile.To))
@@ -200,7 +201,7 @@ func (a *app) printPreviewChange(c *engine.PreviewChange, managers *managerNames
 	return err
 }
 
-// operationText says in a line what would be done on a source.
+// operationText describes an operation on a source in one line.
 func operationText(o *engine.PreviewOperation) string {
 	text := operationName(o.Operation)
 	if o.NativeIdentity != "" {
@@ -288,7 +289,7 @@ func (a *app) printPreviewTotals(t *engine.PreviewTotals, took time.Duration) {
 		line("profiles", "%d get another one, or none", t.Profiles)
 	}
 	if t.Errors+t.Recovered > 0 {
-		line("errors", "%d, of which %d new; %d would be over", t.Errors, t.NewErrors, t.Recovered)
+		line("errors", "%d, %d of them new; %d would end", t.Errors, t.NewErrors, t.Recovered)
 	}
 	if t.Incomplete > 0 {
 		line("warnings", "%d identities", t.Incomplete)
@@ -301,7 +302,7 @@ func (a *app) printPreviewTotals(t *engine.PreviewTotals, took time.Duration) {
 	}
 }
 
-// first returns a heading beside the first line of several.
+// first returns the heading for the first of several lines, and "" for the others.
 func first(i int, heading string) string {
 	if i == 0 {
 		return heading

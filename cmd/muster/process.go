@@ -15,15 +15,16 @@ func (a *app) processCommand() *cobra.Command {
 	var all, wait, dryRun bool
 	cmd := &cobra.Command{
 		Use:   "process [ID|ALIAS... | --profile PROFILE | --all]",
-		Short: "Process identities: those named, or all that wait for it",
-		Long: `Process calculates identities: attributes, lifecycle state, manager and roles, and writes what differs.
+		Short: "Process the named identities, or everything that waits",
+		Long: `Process reads identities, calculates their attributes, lifecycle states, managers and roles, and writes
+what differs.
 
-Without arguments it carries out every task that waits, to the end. With identities (1 to 250), a profile or --all it
+Without arguments it carries out every waiting task to its end. With identities (1 to 250), a profile or --all it
 launches a task and prints its ID; a worker carries it out ("muster worker", or a host's engine). With --wait this
-command does it itself and shows how it went.
+command carries it out itself and shows the result.
 
-With --dry-run it shows what would be written, and what would be done on sources, for those named, the profile, or
-everybody, and does nothing of it.`,
+With --dry-run it only shows what it would write, and what it would do on sources, for the named identities, the
+profile, or all identities.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			chosen := 0
 			for _, given := range []bool{len(args) > 0, profile != "", all} {
@@ -67,8 +68,8 @@ everybody, and does nothing of it.`,
 	flags := cmd.Flags()
 	flags.StringVar(&profile, "profile", "", "process the identities of this identity profile, ID or name")
 	flags.BoolVar(&all, "all", false, "process all identities")
-	flags.BoolVar(&wait, "wait", false, "carry the task out now, and show how it went")
-	flags.BoolVar(&dryRun, "dry-run", false, "show what would be done, and do nothing")
+	flags.BoolVar(&wait, "wait", false, "carry out the task now, and show the result")
+	flags.BoolVar(&dryRun, "dry-run", false, "only show what would be done")
 	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
 	return cmd
 }
@@ -83,7 +84,7 @@ func (a *app) dryRun(ctx context.Context, eng *engine.Engine, names []string, pr
 	return a.showPreview(ctx, eng, params, output, dryRunMax)
 }
 
-// dryRunMax is how many identities a dry run shows one by one. Its totals count all.
+// dryRunMax is the most identities that a dry run shows one by one. Its totals count all.
 const dryRunMax = 20
 
 // showPreview shows a preview in a form.
@@ -129,7 +130,7 @@ func orList(words []string) string {
 	return text
 }
 
-// launchProcess launches the task that the arguments ask for.
+// launchProcess launches the task for the arguments.
 func launchProcess(ctx context.Context, eng *engine.Engine, names []string, profile string) (engine.TaskStatus, error) {
 	switch {
 	case profile != "":
@@ -144,7 +145,7 @@ func launchProcess(ctx context.Context, eng *engine.Engine, names []string, prof
 	return eng.ProcessIdentities(ctx, ids)
 }
 
-// identityIDs returns the IDs of identities that are named by ID or alias.
+// identityIDs returns the IDs of identities, which are named by ID or alias.
 func identityIDs(ctx context.Context, eng *engine.Engine, names []string) ([]string, error) {
 	ids := make([]string, len(names))
 	for i, name := range names {
@@ -161,7 +162,7 @@ func identityIDs(ctx context.Context, eng *engine.Engine, names []string) ([]str
 	return ids, nil
 }
 
-// processTask carries a task out.
+// processTask carries out a task.
 func (a *app) processTask(ctx context.Context, eng *engine.Engine, id string) (engine.TaskStatus, error) {
 	bar := a.progressBar("processing", -1)
 	defer bar.finish()
@@ -170,7 +171,7 @@ func (a *app) processTask(ctx context.Context, eng *engine.Engine, id string) (e
 	}})
 }
 
-// taskExit makes the exit code of a task that did not come to a good end.
+// taskExit returns the exit code for a task that did not succeed.
 func taskExit(task *engine.TaskStatus) error {
 	if task.Held != "" || task.Ended() && *task.CompletionStatus == "ERROR" {
 		return printedError{exitFailed}
@@ -178,7 +179,7 @@ func taskExit(task *engine.TaskStatus) error {
 	return nil
 }
 
-// process carries out what waits and says how that went.
+// process carries out everything that waits, and prints a summary.
 func (a *app) process(ctx context.Context, eng *engine.Engine) error {
 	result, err := a.processPending(ctx, eng)
 	a.printProcessed(result.ProcessResult)
@@ -189,16 +190,18 @@ func (a *app) process(ctx context.Context, eng *engine.Engine) error {
 	return err
 }
 
-// processed is what came of processing and of the provisioning that followed from it.
+// processed is the result of processing and of the provisioning after it.
 type processed struct {
 	engine.ProcessResult
 	Provisioning engine.ProvisionResult `json:"provisioning"`
 }
 
-// roundsMax is how often processing and provisioning follow from each other before the rest is left to the next time.
+// roundsMax is the most rounds of processing and provisioning. Each may cause the other; after that the rest waits for
+// the next command.
 const roundsMax = 10
 
-// processPending carries out what waits: what was done on a source is processed, and what follows from that is done.
+// processPending carries out everything that waits. It processes the results of operations on sources, carries out the
+// operations that follow from that, and so on.
 func (a *app) processPending(ctx context.Context, eng *engine.Engine) (processed, error) {
 	var total processed
 	for range roundsMax {
@@ -258,13 +261,13 @@ func (a *app) printProcessed(result engine.ProcessResult) {
 	}
 }
 
-// printHeld says what to do about a task that the guard holds.
+// printHeld says what to do with a held task.
 func (a *app) printHeld(id, reason string) {
 	if reason != "" {
 		reason = ": " + reason
 	}
 	fmt.Fprintf(a.stderr, "The task %s is held%s.\n"+
-		"See what it would go on to do:  muster preview --task %s\n"+
+		"See what it would do:           muster preview --task %s\n"+
 		"Let it go on:                   muster tasks confirm %s\n"+
 		"End it:                         muster tasks cancel %s\n", id, reason, id, id, id)
 }

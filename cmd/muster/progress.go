@@ -7,10 +7,10 @@ import (
 	"golang.org/x/term"
 )
 
-// progress shows how far something is, on a terminal only.
+// progress shows the progress of something, but only on a terminal.
 type progress struct{ bar *progressbar.ProgressBar }
 
-// progressBar begins to show progress towards total, -1 where that is not known.
+// progressBar begins to show progress towards total; -1 means that it is unknown.
 func (a *app) progressBar(what string, total int64) progress {
 	file, isFile := a.stderr.(*os.File)
 	if !isFile || !term.IsTerminal(int(file.Fd())) {
@@ -22,7 +22,7 @@ func (a *app) progressBar(what string, total int64) progress {
 	)}
 }
 
-// set shows that done of total are done. A bar that cannot be drawn is no reason to stop what it is about.
+// set shows that done of total are done. It ignores errors, because a bar that cannot be drawn must not stop the work.
 func (p progress) set(done, total int) {
 	if p.bar == nil {
 		return

@@ -16,12 +16,12 @@ func (a *app) identitiesInviteCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use: "invite ID|ALIAS... | --uninvited", Short: "Invite identities to register, by mail",
-		Long: `Invite launches a task that sends a message with a link to each identity that is not registered. The
-link is good for 7 days, and replaces the one before. With --uninvited it goes to all who were not invited yet, at
-most 1,000 at a time.
+		Long: `Invite launches a task that sends a message with a link to each identity that is not registered. The link
+is valid for 7 days, and replaces the previous one. With --uninvited it invites all identities that were not invited
+yet, at most 1,000 at a time.
 
-A worker that has a mail server sends the messages ("muster worker --smtp-host ..."). With --wait this command
-tries each message that waits, once, and shows how that went.`,
+A worker with a mail server sends the messages ("muster worker --smtp-host ..."). With --wait this command tries every
+waiting message once, and shows the result.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (len(args) > 0) == params.Uninvited {
 				return usage("%s takes either identities or --uninvited", cmd.CommandPath())
@@ -53,8 +53,9 @@ tries each message that waits, once, and shows how that went.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&params.Uninvited, "uninvited", false, "invite all who are not registered and not invited yet")
-	flags.BoolVar(&wait, "wait", false, "send the messages now, and show how it went")
+	flags.BoolVar(&params.Uninvited, "uninvited", false,
+		"invite all identities that are not registered and not invited yet")
+	flags.BoolVar(&wait, "wait", false, "send the messages now, and show the result")
 	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
 	a.mail.register(cmd)
 	return cmd
@@ -64,12 +65,12 @@ func (a *app) identitiesVerifyCommand() *cobra.Command {
 	var params engine.VerificationParams
 	var wait bool
 	cmd := &cobra.Command{
-		Use: "verify ID|ALIAS --via WAY", Short: "Send an identity what it sets a new password with",
-		Long: `Verify sends an identity a token, good for 2 hours, by which it sets a new password: on a source, or the
-host's own. EMAIL_WORK and EMAIL_PERSONAL send it to be typed in, LINK_WORK and LINK_PERSONAL as a link.
+		Use: "verify ID|ALIAS --via WAY", Short: "Send an identity a token to set a new password",
+		Long: `Verify sends an identity a token to set a new password, on a source or the host's own. The token is valid
+for 2 hours. EMAIL_WORK and EMAIL_PERSONAL send it as a code to type in, LINK_WORK and LINK_PERSONAL as a link.
 
-A worker that has a mail server sends the message ("muster worker --smtp-host ..."). With --wait this command tries
-each message that waits, once, and shows how that went.`,
+A worker with a mail server sends the message ("muster worker --smtp-host ..."). With --wait this command tries every
+waiting message once, and shows the result.`,
 		Args: exactArgs(1, "one ID or ALIAS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := a.demandMail(wait); err != nil {
@@ -96,16 +97,17 @@ each message that waits, once, and shows how that went.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&params.Via, "via", "", "EMAIL_WORK, EMAIL_PERSONAL, LINK_WORK or LINK_PERSONAL")
-	flags.StringVar(&params.Source, "source", "", "source whose password is set, ID or name (default: the host's own)")
-	flags.BoolVar(&wait, "wait", false, "send the message now, and show how it went")
+	flags.StringVar(&params.Source, "source", "",
+		"source of the password, ID or name (default: the host's own password)")
+	flags.BoolVar(&wait, "wait", false, "send the message now, and show the result")
 	a.mail.register(cmd)
 	return cmd
 }
 
-// verificationTask returns the latest task that sends an identity a verification: the one that was launched now, or a
-// moment ago, where the same was asked for then.
+// verificationTask returns the latest task that sends an identity a verification. It is the one that was launched now,
+// or a moment ago for an equal request.
 func verificationTask(ctx context.Context, eng *engine.Engine, identity string) (engine.TaskStatus, error) {
-	id, err := store.ParseID(identity) // an ID may be spelled with dashes
+	id, err := store.ParseID(identity) // an ID may have dashes
 	if err != nil {
 		return engine.TaskStatus{}, err
 	}

@@ -38,8 +38,8 @@ func (a *app) identitiesRolesCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use: "roles ID|ALIAS", Short: "List the roles of an identity, in the published shapes",
-		Long: `Roles lists the roles that an identity has: which, and from when to when. With --role-id or --role-name
-it shows all that is known of the assignments of that role; where both are given, both must hold.`,
+		Long: `Roles lists the roles of an identity and their dates. With --role-id or --role-name it shows all details
+of the assignments of that role; if both are given, the role must have both.`,
 		Args: exactArgs(1, "one ID or ALIAS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.listRoles(cmd.Context(), args[0], query, output, query == engine.RoleAssignmentQuery{})
@@ -52,8 +52,8 @@ it shows all that is known of the assignments of that role; where both are given
 	return cmd
 }
 
-// listRoles lists the roles of an identity that is named by ID or alias: all that is known of them, or with short which
-// they are and when they hold.
+// listRoles lists the roles of an identity, which is named by ID or alias. It lists all details, or with short only the
+// roles and their dates.
 func (a *app) listRoles(ctx context.Context, name string, query engine.RoleAssignmentQuery, output string,
 	short bool,
 ) error {
@@ -98,7 +98,7 @@ func dateText(t *time.Time) string {
 	return t.Local().Format("2006-01-02 15:04")
 }
 
-// withIdentity calls do with the ID of an identity that is named by ID or alias.
+// withIdentity calls do with the ID of an identity, which is named by ID or alias.
 func (a *app) withIdentity(ctx context.Context, name string, do func(*engine.Engine, string) error) error {
 	return a.withEngine(ctx, func(eng *engine.Engine) error {
 		ids, err := identityIDs(ctx, eng, []string{name})
@@ -114,8 +114,8 @@ func (a *app) rolesAssignCommand() *cobra.Command {
 	var start, remove string
 	cmd := &cobra.Command{
 		Use: "assign ID|ALIAS ROLE", Short: "Give an identity a role, and process it",
-		Long: `Assign gives an identity a role by request, beside what its membership gives. Assigning it again
-changes the comments and the dates.`,
+		Long: `Assign gives an identity a role by request, in addition to the roles from membership. Assigning a role
+again changes the comments and the dates.`,
 		Args: exactArgs(2, "an identity and a ROLE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			zone, err := a.location()
@@ -148,10 +148,10 @@ changes the comments and the dates.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&params.Source, "source", engine.AssignedByRequest, "where the assignment comes from")
-	flags.StringVar(&params.Assigner, "assigner", "", "the identity that assigns it, ID or alias")
+	flags.StringVar(&params.Source, "source", engine.AssignedByRequest, "origin of the assignment")
+	flags.StringVar(&params.Assigner, "assigner", "", "identity that assigns it, ID or alias")
 	flags.StringVar(&params.Comments, "comments", "", "why")
-	flags.StringVar(&start, "start", "", "when it takes effect, such as 2026-03-01 or 2026-03-01T08:00:00Z "+
+	flags.StringVar(&start, "start", "", "when it begins, such as 2026-03-01 or 2026-03-01T08:00:00Z "+
 		"(default: at once)")
 	flags.StringVar(&remove, "remove", "", "when it ends (default: never)")
 	return cmd
@@ -177,8 +177,8 @@ func parseDate(flag, text string, zone *time.Location) (*time.Time, error) {
 func (a *app) rolesRevokeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "revoke ID|ALIAS ROLE|ASSIGNMENT", Short: "Take a role from an identity, and process it",
-		Long: `Revoke takes an assignment from an identity: by its ID, or all of a role that were requested. What a
-role's membership assigned stays as long as the membership holds.`,
+		Long: `Revoke takes assignments from an identity: the one with an ID, or all that were requested of a role. It
+cannot revoke a role from membership, which stays as long as the identity is a member.`,
 		Args: exactArgs(2, "an identity, and a ROLE or the ID of an ASSIGNMENT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
@@ -199,13 +199,14 @@ role's membership assigned stays as long as the membership holds.`,
 	}
 }
 
-// assignmentIDs returns the assignments of an identity that an ID, or the name of a role, stands for.
+// assignmentIDs returns the IDs of an identity's assignments for a text: the ID of an assignment, or the ID or name of
+// a role.
 func assignmentIDs(ctx context.Context, eng *engine.Engine, identity, text string) ([]string, error) {
 	held, err := eng.RoleAssignments(ctx, identity, engine.RoleAssignmentQuery{})
 	if err != nil {
 		return nil, err
 	}
-	id, _ := store.ParseID(text) // a name is none
+	id, _ := store.ParseID(text) // a name is not an ID
 	var ids, members []string
 	for i := range held {
 		byName := strings.EqualFold(held[i].Role.Name, text)
@@ -218,7 +219,7 @@ func assignmentIDs(ctx context.Context, eng *engine.Engine, identity, text strin
 		}
 	}
 	if len(ids) == 0 {
-		ids = members // the error says why not
+		ids = members // the error says that they cannot be revoked
 	}
 	if len(ids) == 0 {
 		return nil, fmt.Errorf("the identity has no role %q, nor an assignment with this ID", text)
@@ -230,8 +231,8 @@ func (a *app) lifecycleCommand() *cobra.Command {
 	var calculated bool
 	cmd := &cobra.Command{
 		Use: "lifecycle ID|ALIAS STATE", Short: "Set the lifecycle state of an identity by hand, and process it",
-		Long: `Lifecycle sets the lifecycle state of an identity by hand: the state holds whatever is calculated. With
---calculated that ends.`,
+		Long: `Lifecycle sets the lifecycle state of an identity by hand. This state overrides the calculated one. With
+--calculated the calculated state counts again.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 || len(args) > 2 || (len(args) == 2) == calculated {
@@ -246,6 +247,6 @@ func (a *app) lifecycleCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&calculated, "calculated", false, "let what is calculated hold again")
+	cmd.Flags().BoolVar(&calculated, "calculated", false, "use the calculated state again")
 	return cmd
 }

@@ -15,14 +15,14 @@ import (
 	"github.com/muster-engine/muster/migrations"
 )
 
-// Exit codes. A shell tells apart what failed from what was asked for wrongly.
+// Exit codes. A script can tell a failure from bad input.
 const (
 	exitOK     = 0
-	exitFailed = 1 // it was tried and did not work
+	exitFailed = 1 // the command failed
 	exitUsage  = 2 // bad input: a flag, an expression, a transform, a document
 )
 
-// app is what the commands share: the streams, so that tests run them in-process, and the global flags.
+// app is the state that all commands share: the streams, so that tests can run them in-process, and the global flags.
 type app struct {
 	stdin  io.Reader
 	stdout io.Writer
@@ -34,15 +34,15 @@ type app struct {
 	timeZone    string
 	guard       string
 	verbose     bool
-	// log is where a command logs that always does.
+	// log is the log of a command that logs even without --verbose.
 	log *slog.Logger
 	// tracer sees the statements of a command that sends traces.
 	tracer pgx.QueryTracer
-	// mail is how the commands that send messages do so.
+	// mail is the flags of the commands that send messages.
 	mail mailFlags
 }
 
-// usageError marks bad input: it exits with [exitUsage].
+// usageError is bad input. It exits with [exitUsage].
 type usageError struct{ err error }
 
 func (e usageError) Error() string { return e.err.Error() }
@@ -52,12 +52,12 @@ func usage(format string, arguments ...any) error {
 	return usageError{fmt.Errorf(format, arguments...)}
 }
 
-// printedError is a failure whose text is on stderr already.
+// printedError is a failure whose text is already on stderr.
 type printedError struct{ code int }
 
 func (e printedError) Error() string { return fmt.Sprintf("exit %d", e.code) }
 
-// run runs one command line and returns its exit code. It reads the environment, and nothing else of the process.
+// run runs one command line and returns its exit code. The environment is all that it reads of the process.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
 	root := a.rootCommand()
@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return a.exitCode(root.ExecuteContext(ctx))
 }
 
-// exitCode prints what went wrong and returns how to exit.
+// exitCode prints an error and returns the exit code for it.
 func (a *app) exitCode(err error) int {
 	var printed printedError
 	var bad usageError
@@ -94,10 +94,11 @@ func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "muster",
 		Short: "An identity engine on PostgreSQL",
-		Long: `Muster keeps identities, their accounts on sources, and what they have and own, in PostgreSQL.
+		Long: `Muster stores identities, their accounts on sources, their access and the objects that they own in
+PostgreSQL.
 
-Without --database-url or DATABASE_URL it runs a private PostgreSQL of its own, from the binaries that are installed,
-and keeps the data in --data. "muster demo" shows it at work.`,
+Without --database-url or DATABASE_URL it runs a private PostgreSQL from the installed binaries, with the data in
+--data. "muster demo" shows it at work.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		// An unknown command is bad input like an unknown flag.
@@ -111,16 +112,16 @@ and keeps the data in --data. "muster demo" shows it at work.`,
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.databaseURL, "database-url", "",
-		"PostgreSQL to work on (default: $DATABASE_URL, or a private one)")
+		"URL of the PostgreSQL database (default: $DATABASE_URL, or a private one)")
 	flags.StringVar(&a.dataDir, "data", "", "folder of the private PostgreSQL (default: the user's data folder)")
 	flags.StringVar(&a.schemas.Schema, "schema", migrations.SchemaDefault, "PostgreSQL schema of the data")
 	flags.StringVar(&a.schemas.JobSchema, "job-schema", "",
-		"PostgreSQL schema of the jobs (default: that of the data and \"_jobs\")")
+		"PostgreSQL schema of the jobs (default: the schema of the data with \"_jobs\")")
 	flags.StringVar(&a.timeZone, "time-zone", "", "the tenant's time zone, such as Europe/Berlin "+
 		"(default: $MUSTER_TIME_ZONE, or UTC)")
 	flags.StringVar(&a.guard, "guard", "10%",
-		"share of a run's identities that may lose roles or change state before it is held, or off")
-	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say on stderr what is being done")
+		"share of a run's identities that may lose roles or change state before the run is held, or off")
+	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log to stderr")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		a.aggregateCommand(),
@@ -150,7 +151,7 @@ and keeps the data in --data. "muster demo" shows it at work.`,
 	return root
 }
 
-// exactArgs demands n arguments, which names tells.
+// exactArgs demands n arguments. names describes them for the error.
 func exactArgs(n int, names string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
@@ -160,7 +161,7 @@ func exactArgs(n int, names string) cobra.PositionalArgs {
 	}
 }
 
-// group makes a command that only holds others: an unknown one among them is bad input.
+// group makes a command that only has subcommands. An unknown subcommand is bad input.
 func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(commands...)
 	cmd.Args = cobra.ArbitraryArgs

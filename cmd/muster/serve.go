@@ -18,7 +18,7 @@ import (
 	"github.com/muster-engine/muster/engine/httpapi/devtoken"
 )
 
-// The limits of the server: how long a client may take to send its request and to read its answer.
+// The limits of the server, such as the longest times for sending a request and for reading its answer.
 const (
 	headerTimeout = 10 * time.Second
 	readTimeout   = 30 * time.Second
@@ -27,7 +27,7 @@ const (
 	headerMax     = 64 << 10 // bytes
 )
 
-// server is what the flags of serve say.
+// server is the flags of serve.
 type server struct {
 	listen            string
 	certificate, key  string
@@ -43,30 +43,30 @@ func (a *app) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Serve the Identities API, with workers and the schedule",
 		Args: exactArgs(0, "no argument"),
-		Long: `Serve answers the Identities API over HTTP, carries out tasks as they come, and scheduled processing at
-08:00 and 20:00 in --time-zone, until it is interrupted: then it finishes the requests and the batches that run.
+		Long: `Serve answers the Identities API over HTTP, carries out tasks, and processes by schedule at 08:00 and
+20:00 in --time-zone. On an interrupt it finishes the running requests and batches, and ends.
 
-Tokens are verified by the keys of --jwks-url or --jwks-file. Without either they are development tokens, which
-"muster token" makes, or the endpoint POST /oauth/token for the clients given by --dev-client.
+It verifies tokens with the keys of --jwks-url or --jwks-file. Without either it accepts development tokens. "muster
+token" makes them, and so does the endpoint POST /oauth/token for the clients of --dev-client.
 
-It serves /metrics for Prometheus, and sends traces where the standard variables of OpenTelemetry say
-(OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT). Invitations and verifications are sent by --smtp-host and the
-flags beside it, or --mail-log. On the private PostgreSQL no other command can run beside it.`,
+It serves /metrics for Prometheus, and sends traces to the destination in the standard variables of OpenTelemetry
+(OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT). It sends invitations and verifications with --smtp-host and its
+other flags, or logs them with --mail-log. With the private PostgreSQL no other command can run at the same time.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), &s) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&s.listen, "listen", "127.0.0.1:8080", "address to listen on; port 0 is any that is free")
+	flags.StringVar(&s.listen, "listen", "127.0.0.1:8080", "address to listen on; port 0 means any free port")
 	flags.StringVar(&s.certificate, "tls-cert", "", "file with the certificate, for HTTPS")
 	flags.StringVar(&s.key, "tls-key", "", "file with the certificate's key")
-	flags.StringVar(&s.verify.JWKSURL, "jwks-url", "", "URL of the JSON Web Key Set that tokens are verified by")
+	flags.StringVar(&s.verify.JWKSURL, "jwks-url", "", "URL of the JSON Web Key Set to verify tokens with")
 	flags.StringVar(&s.verify.JWKSFile, "jwks-file", "", "file with that key set")
 	flags.StringVar(&s.verify.Issuer, "issuer", "", "issuer that tokens must have")
 	flags.StringVar(&s.verify.Audience, "audience", "", "audience that tokens must have")
-	flags.DurationVar(&s.verify.Leeway, "leeway", 0, "how far the clocks of issuer and server may differ")
+	flags.DurationVar(&s.verify.Leeway, "leeway", 0, "allowed difference between the clocks of issuer and server")
 	flags.StringArrayVar(&s.clients, "dev-client", nil,
 		"development client id:secret[:AUTHORITY,...] that may get tokens from /oauth/token; may be repeated")
 	flags.StringVar(&s.tokenKey, "token-key", "", tokenKeyUsage)
-	flags.StringVar(&s.rateLimit, "rate-limit", "100/10s", "requests of each client in a time, or off")
+	flags.StringVar(&s.rateLimit, "rate-limit", "100/10s", "most requests of each client in a time, or off")
 	flags.BoolVar(&s.logJSON, "log-json", false, "log as JSON")
 	flags.BoolVar(&s.noWorker, "no-worker", false, "leave tasks, messages and the schedule to other processes")
 	a.mail.register(cmd)
@@ -99,7 +99,7 @@ func (a *app) serve(ctx context.Context, s *server) (err error) {
 		if err != nil {
 			return err
 		}
-		// It outlives the interrupt, so that requests and batches that run are finished.
+		// It outlives the interrupt, so that running requests and batches can finish.
 		running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		defer cancel()
 		if !s.noWorker {
@@ -126,8 +126,7 @@ func (a *app) serve(ctx context.Context, s *server) (err error) {
 	})
 }
 
-// developers returns who makes development tokens, and which clients get some. Where tokens are verified by a key set
-// there are none.
+// developers returns the issuer of development tokens and the clients that may get them. With a key set there are none.
 func (a *app) developers(s *server) (*devtoken.Issuer, []devtoken.Client, error) {
 	if s.verify.JWKSFile != "" && s.verify.JWKSURL != "" {
 		return nil, nil, usage("--jwks-url and --jwks-file exclude each other")
@@ -159,7 +158,7 @@ func (a *app) developers(s *server) (*devtoken.Issuer, []devtoken.Client, error)
 	return issuer, clients, nil
 }
 
-// listen serves until ctx ends, and then finishes what runs.
+// listen serves until ctx ends, and then finishes the running requests and batches.
 func (a *app) listen(ctx, running context.Context, s *server, eng *engine.Engine, handler http.Handler) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.listen)
 	if err != nil {
@@ -187,7 +186,7 @@ func (a *app) listen(ctx, running context.Context, s *server, eng *engine.Engine
 	}
 	fmt.Fprintf(a.stdout, "listening on %s://%s\n", scheme, listener.Addr())
 	select {
-	case err = <-ended: // it could not go on
+	case err = <-ended: // the server failed
 	case <-ctx.Done():
 	}
 	stopping, cancel := context.WithTimeout(running, stopTimeout)

@@ -14,7 +14,7 @@ import (
 
 func (a *app) sourceCommand() *cobra.Command {
 	return group(&cobra.Command{Use: "source", Aliases: []string{"sources"},
-		Short: "List, test, discover, aggregate and synchronize sources by their connectors"},
+		Short: "List, test, discover, aggregate and synchronize sources with their connectors"},
 		a.sourceListCommand(), a.sourceTestCommand(), a.sourceDiscoverCommand(), a.sourceAggregateCommand(),
 		a.sourceSyncCommand())
 }
@@ -22,7 +22,7 @@ func (a *app) sourceCommand() *cobra.Command {
 func (a *app) sourceListCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
-		Use: "list", Short: "List the sources, and how their aggregation goes", Args: exactArgs(0, "no argument"),
+		Use: "list", Short: "List the sources and the state of their aggregation", Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
 				return err
@@ -55,7 +55,7 @@ func (a *app) sourceListCommand() *cobra.Command {
 
 func (a *app) sourceTestCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "test SOURCE", Short: "Try whether a source can be reached", Args: exactArgs(1, "one SOURCE"),
+		Use: "test SOURCE", Short: "Test whether a source can be reached", Args: exactArgs(1, "one SOURCE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
 				if err := eng.TestSource(cmd.Context(), args[0]); err != nil {
@@ -70,7 +70,7 @@ func (a *app) sourceTestCommand() *cobra.Command {
 
 func (a *app) sourceDiscoverCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "discover SOURCE", Short: "Show the schemas that a source tells", Args: exactArgs(1, "one SOURCE"),
+		Use: "discover SOURCE", Short: "Show the schemas that a source describes", Args: exactArgs(1, "one SOURCE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
 				schemas, err := eng.DiscoverSource(cmd.Context(), args[0])
@@ -88,9 +88,9 @@ func (a *app) sourceAggregateCommand() *cobra.Command {
 	var maxObjects int
 	var changes, noProcess bool
 	cmd := &cobra.Command{
-		Use: "aggregate SOURCE", Short: "Read the accounts of a source by its connector",
-		Long: `Aggregate reads a source by its connector, as "muster aggregate" reads a text: everything, or with
---changes what changed since the last time, where the source can tell.`,
+		Use: "aggregate SOURCE", Short: "Read the accounts of a source with its connector",
+		Long: `Aggregate reads a source with its connector, as "muster aggregate" reads a text. It reads everything, or
+with --changes only the changes since the last time, if the source can tell them.`,
 		Args: exactArgs(1, "one SOURCE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
@@ -119,17 +119,18 @@ func (a *app) sourceAggregateCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&changes, "changes", false, "read only what changed since the last time")
+	flags.BoolVar(&changes, "changes", false, "read only the changes since the last time")
 	flags.StringVar(&maxDeletions, "max-deletions", "",
-		"accounts that may be removed, as 25 or as 10% (default: the source's deleteThreshold)")
-	flags.IntVar(&maxObjects, "max-objects", engine.ObjectsDefault, "objects that may be read, so many or none at all")
-	flags.BoolVar(&noProcess, "no-process", false, "leave the identities concerned marked, and do not process them")
+		"most accounts to remove, such as 25 or 10% (default: the source's deleteThreshold)")
+	flags.IntVar(&maxObjects, "max-objects", engine.ObjectsDefault,
+		"most objects to read; with more the aggregation is refused")
+	flags.BoolVar(&noProcess, "no-process", false, "do not process the identities concerned now: leave their requests")
 	return cmd
 }
 
 func (a *app) sourceSyncCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "sync SOURCE", Short: "Bring the attributes of all accounts of a source up to their identities",
+		Use: "sync SOURCE", Short: "Update the attributes of all accounts of a source from their identities",
 		Args: exactArgs(1, "one SOURCE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
@@ -149,10 +150,10 @@ func (a *app) syncCommand() *cobra.Command {
 	var dryRun bool
 	var output string
 	cmd := &cobra.Command{
-		Use: "sync ID|ALIAS...", Short: "Bring the attributes of identities' accounts up to the identities",
-		Long: `Sync compares the accounts of identities with the identities, as the sources' attributeSyncConfig
-says, and writes what differs to the sources. An identity can be synchronized once in ten seconds. With --dry-run
-it shows what would be written, and writes nothing.`,
+		Use: "sync ID|ALIAS...", Short: "Update the attributes of identities' accounts from the identities",
+		Long: `Sync compares the accounts of identities with the identities, by the sources' attributeSyncConfig, and
+writes the differences to the sources. An identity can be synchronized once in ten seconds. With --dry-run it only shows
+what it would write.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage("%s takes identities, none is given", cmd.CommandPath())
@@ -180,7 +181,7 @@ it shows what would be written, and writes nothing.`,
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show what would be written, and write nothing")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only show what would be written")
 	cmd.Flags().StringVarP(&output, "output", "o", outputTable, "table or json, of a dry run")
 	return cmd
 }
@@ -189,10 +190,10 @@ func (a *app) identitiesSyncCommand() *cobra.Command {
 	var wait bool
 	var output string
 	cmd := &cobra.Command{
-		Use: "sync ID|ALIAS", Short: "Bring the attributes of an identity's accounts up to the identity",
-		Long: `Sync launches the synchronization of the attributes of one identity and prints its job; a worker carries
-it out. With --wait this command does it itself. An identity can be synchronized once in ten seconds. "muster sync"
-does the same for several identities, and shows with --dry-run what would be written.`,
+		Use: "sync ID|ALIAS", Short: "Update the attributes of an identity's accounts from the identity",
+		Long: `Sync launches the synchronization of the attributes of one identity and prints its job. A worker carries
+it out; with --wait this command does. An identity can be synchronized once in ten seconds. "muster sync" does the same
+for several identities, and with --dry-run shows what it would write.`,
 		Args: exactArgs(1, "one ID or ALIAS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
@@ -218,12 +219,12 @@ does the same for several identities, and shows with --dry-run what would be wri
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&wait, "wait", false, "carry it out now, with all else that waits, and show how it went")
+	flags.BoolVar(&wait, "wait", false, "carry it out now, with everything else that waits, and show the result")
 	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
 	return cmd
 }
 
-// printSynchronized shows the synchronization of an identity, and what was processed for it.
+// printSynchronized shows the synchronization of an identity and the result of its processing.
 func (a *app) printSynchronized(id string, job *engine.IdentitySyncJob, result *processed, output string) error {
 	if output == outputJSON {
 		if err := a.printJSON(job); err != nil {
@@ -240,7 +241,8 @@ func (a *app) printSynchronized(id string, job *engine.IdentitySyncJob, result *
 	return nil
 }
 
-// synchronize asks for the synchronization of an identity, and says how long to wait where it is too early for that.
+// synchronize requests the synchronization of an identity. If it is too early for that, the error says how long to
+// wait.
 func synchronize(ctx context.Context, eng *engine.Engine, id string) (engine.IdentitySyncJob, error) {
 	job, err := eng.SynchronizeAttributes(ctx, id)
 	var limited *engine.Error
@@ -254,7 +256,7 @@ func (a *app) operationsCommand() *cobra.Command {
 	var query engine.OperationQuery
 	var states, output string
 	cmd := &cobra.Command{
-		Use: "operations", Short: "List what is to be done, and was done, on sources",
+		Use: "operations", Short: "List the operations on sources, open and ended",
 		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
@@ -289,7 +291,7 @@ func (a *app) operationsCommand() *cobra.Command {
 	flags.StringVar(&states, "state", "",
 		"only those in a state, or several: OPEN, MANUAL, DONE, FAILED, RETRIED, CANCELLED")
 	flags.IntVar(&query.Limit, "limit", 50, "most operations to show, 1 to 1000")
-	flags.IntVar(&query.Offset, "offset", 0, "operations to leave out first")
+	flags.IntVar(&query.Offset, "offset", 0, "operations to skip")
 	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
 	return cmd
 }

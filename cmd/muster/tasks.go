@@ -22,12 +22,12 @@ func (a *app) tasksCommand() *cobra.Command {
 		) {
 			return eng.Task(ctx, id)
 		}),
-		a.taskCommand("wait", "Wait until a task has ended, or is held", func(ctx context.Context, eng *engine.Engine,
+		a.taskCommand("wait", "Wait until a task has ended or is held", func(ctx context.Context, eng *engine.Engine,
 			id string,
 		) (engine.TaskStatus, error) {
 			return a.follow(ctx, eng, id)
 		}),
-		a.taskCommand("confirm", "Let a task that is held go on, and carry it out", func(ctx context.Context,
+		a.taskCommand("confirm", "Confirm a held task, and carry it out", func(ctx context.Context,
 			eng *engine.Engine, id string,
 		) (engine.TaskStatus, error) {
 			if task, err := eng.ConfirmTask(ctx, id); err != nil {
@@ -41,7 +41,7 @@ func (a *app) tasksCommand() *cobra.Command {
 			return eng.CancelTask(ctx, id)
 		}),
 	)
-	// Without a command it lists.
+	// Without a subcommand it lists.
 	cmd.Flags().AddFlagSet(list.Flags())
 	unknown := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -53,7 +53,7 @@ func (a *app) tasksCommand() *cobra.Command {
 	return cmd
 }
 
-// taskCommand makes a command about one task.
+// taskCommand makes a command for one task.
 func (a *app) taskCommand(name, short string,
 	do func(context.Context, *engine.Engine, string) (engine.TaskStatus, error),
 ) *cobra.Command {
@@ -81,7 +81,7 @@ func (a *app) taskCommand(name, short string,
 	return cmd
 }
 
-// follow shows how a task moves that others carry out.
+// follow shows the progress of a task that other processes carry out.
 func (a *app) follow(ctx context.Context, eng *engine.Engine, id string) (engine.TaskStatus, error) {
 	bar := a.progressBar("processing", -1)
 	defer bar.finish()
@@ -119,7 +119,7 @@ func (a *app) tasksListCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&query.Pending, "pending", false, "only those that have not ended")
 	flags.IntVar(&query.Limit, "limit", 20, "most tasks to show, 1 to 250")
-	flags.IntVar(&query.Offset, "offset", 0, "tasks to leave out first")
+	flags.IntVar(&query.Offset, "offset", 0, "tasks to skip")
 	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
 	return cmd
 }
@@ -199,8 +199,9 @@ func (a *app) scheduleCommand() *cobra.Command {
 	limit := 10
 	show := &cobra.Command{
 		Use: "schedule", Short: "Show when scheduled processing runs and ran", Args: exactArgs(0, "no argument"),
-		Long: `Schedule shows the next times of scheduled processing, 08:00 and 20:00 in --time-zone, and the last ones.
-"muster schedule run" does what is due now: for hosts without workers, from a timer of their own.`,
+		Long: `Schedule shows the next and the last times of scheduled processing, at 08:00 and 20:00 in --time-zone.
+"muster schedule run" carries out the processing that is due now. It is for hosts without workers, with a timer of their
+own.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
 				return err
@@ -223,7 +224,7 @@ func (a *app) scheduleCommand() *cobra.Command {
 	show.Flags().StringVarP(&output, "output", "o", outputTable, "table or json")
 	show.Flags().IntVar(&limit, "limit", limit, "most past times to show")
 	show.AddCommand(&cobra.Command{
-		Use: "run", Short: "Do what is due by the clock", Args: exactArgs(0, "no argument"),
+		Use: "run", Short: "Carry out the scheduled processing that is due", Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
 				result, err := eng.RunSchedule(cmd.Context())
@@ -260,14 +261,14 @@ func (a *app) printSchedule(s *engine.Schedule) error {
 
 func (a *app) workerCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "worker", Short: "Carry out tasks and the schedule until it is interrupted",
+		Use: "worker", Short: "Carry out tasks and the schedule until an interrupt",
 		Args: exactArgs(0, "no argument"),
-		Long: `Worker carries out tasks as they come, and scheduled processing at 08:00 and 20:00 in --time-zone. On an
-interrupt it finishes the batches that run and ends. Any number of workers may run on one database. On the private
-PostgreSQL no other command can run beside it: name a server with --database-url for that.
+		Long: `Worker carries out tasks, and processes by schedule at 08:00 and 20:00 in --time-zone. On an interrupt it
+finishes the running batches and ends. Any number of workers may run on one database. With the private PostgreSQL no
+other command can run at the same time: use --database-url for that.
 
-Invitations and verifications are sent where it is told how: by --smtp-host and the flags beside it, or --mail-log.
-Without these they wait.`,
+It sends invitations and verifications with --smtp-host and its other flags, or logs them with --mail-log. Without these
+flags they wait.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
 			return a.withEngine(ctx, func(eng *engine.Engine) error {
@@ -288,11 +289,11 @@ Without these they wait.`,
 	return cmd
 }
 
-// stopWorkers ends what an engine does in the background, within the time of the context.
+// stopWorkers stops the background work of an engine, within the time of the context.
 func stopWorkers(ctx context.Context, eng *engine.Engine) error {
 	err := eng.Stop(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("the batches that run took longer than %s and were ended: %w", stopTimeout, err)
+		return fmt.Errorf("the running batches took longer than %s and were stopped: %w", stopTimeout, err)
 	}
 	return err
 }

@@ -25,9 +25,9 @@ func (a *app) transformCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "transform",
 		Short: "Check and try transforms",
-		Long: `Transform checks transforms, and calculates values with them, without a database. The operations are
-described in docs/transforms.md. A transform may be written alone, or as it stands in a mapping of an identity profile
-(transformDefinition) or in a field of an account policy (transform).`,
+		Long: `Transform checks transforms, and calculates values with them, without a database. docs/transforms.md
+describes the operations. A transform may be alone, inside a mapping of an identity profile (transformDefinition), or
+inside a field of an account policy (transform).`,
 	}
 	return group(cmd, a.transformCheckCommand(), a.transformEvalCommand(), a.transformTestCommand())
 }
@@ -48,10 +48,10 @@ func (a *app) transformEvalCommand() *cobra.Command {
 		Short: "Calculate a value",
 		Long: `Eval prints the value of a transform as JSON:
   echo '{"type": "upper"}' | muster transform eval --transform - --input ann
-An identity is an object of its attributes, accounts are an object of their attributes by source, or a list of such
-objects for a source that has several, the oldest first:
+An identity is an object of its attributes. Accounts are an object with an object of attributes for each source, or a
+list of such objects for a source with several accounts, the oldest first:
   muster transform eval --transform t.json --identity '{"uid": "ann"}' --accounts '{"HR": {"grade": "7"}}'
-Both may be read from files: --identity @ann.json. A transform that fails exits with 2.`,
+Both may be in files: --identity @ann.json. If the transform fails, eval exits with 2.`,
 		Args: exactArgs(0, "its transform with --transform"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.evaluate(flags, cmd.Flags().Changed("input")) },
 	}
@@ -61,10 +61,10 @@ Both may be read from files: --identity @ann.json. A transform that fails exits 
 	f.StringVarP(&flags.input, "input", "i", "", "input of the transform (default: null)")
 	f.StringVar(&flags.identity, "identity", "", "attributes of the identity, as JSON or @FILE")
 	f.StringVar(&flags.accounts, "accounts", "", "accounts by source, as JSON or @FILE")
-	f.StringVar(&flags.now, "now", "", "time that it is evaluated at, in RFC 3339 (default: the present one)")
+	f.StringVar(&flags.now, "now", "", "time of the evaluation, in RFC 3339 (default: the present time)")
 	f.StringVar(&flags.zone, "zone", "UTC", "time zone of the tenant, an IANA name")
 	f.StringSliceVar(&flags.taken, "taken", nil, "names that usernameGenerator finds in use")
-	f.BoolVar(&flags.trace, "trace", false, "show on stderr how the value came about")
+	f.BoolVar(&flags.trace, "trace", false, "show the steps of the calculation on stderr")
 	return cmd
 }
 
@@ -110,7 +110,7 @@ func (a *app) evaluate(flags evaluation, hasInput bool) error {
 	return err
 }
 
-// inputOf makes what a transform is evaluated with, but for its own input.
+// inputOf returns the data for the evaluation of a transform, except its own input.
 func (e *evaluation) inputOf(a *app) (*transform.Input, error) {
 	now, err := parseNow(e.now)
 	if err != nil {
@@ -141,7 +141,7 @@ func (e *evaluation) inputOf(a *app) (*transform.Input, error) {
 	return in, nil
 }
 
-// identityOf reads an identity: an object of its attributes, or what the API returns for one.
+// identityOf reads an identity: an object of its attributes, or an identity in the API's shape.
 func (e *evaluation) identityOf(a *app) (transform.Identity, error) {
 	text, err := a.argument("--identity", e.identity)
 	if err != nil {
@@ -165,7 +165,7 @@ func (e *evaluation) identityOf(a *app) (transform.Identity, error) {
 	}, nil
 }
 
-// argument returns JSON that is given as it is, or as a file after "@".
+// argument returns JSON from the argument itself, or from the file that it names after "@".
 func (a *app) argument(flag, text string) ([]byte, error) {
 	if text == "" {
 		return []byte("{}"), nil
@@ -192,7 +192,7 @@ func parseNow(text string) (time.Time, error) {
 	return now, nil
 }
 
-// readFile reads a file that holds transforms or what they work on, or standard input for "-".
+// readFile reads a file of transforms or their data, or standard input for "-".
 func (a *app) readFile(name string) ([]byte, error) {
 	r, err := a.openInput(name)
 	if err != nil {
@@ -209,7 +209,7 @@ func (a *app) readFile(name string) ([]byte, error) {
 	return content, nil
 }
 
-// printSteps shows how a value came about, each operation before those that it needs.
+// printSteps shows the steps of a value's calculation. Each operation comes before the operations that it needs.
 func (a *app) printSteps(steps []transform.Step) error {
 	w := tabwriter.NewWriter(a.stderr, 0, 0, 2, ' ', 0)
 	for _, s := range steps {
@@ -230,10 +230,11 @@ func (a *app) printSteps(steps []transform.Step) error {
 	return w.Flush()
 }
 
-// savedTransforms are the saved transforms of files. The rules are a host's: here no rule is known, and each passes.
+// savedTransforms is a library with the saved transforms of files. It accepts every rule, because only a host knows its
+// rules.
 type savedTransforms struct {
 	definitions map[string][]byte
-	// open says that transforms that are not there may be elsewhere.
+	// open says that missing transforms may exist elsewhere.
 	open bool
 }
 
@@ -249,13 +250,13 @@ func (s savedTransforms) Transform(name string) ([]byte, bool) {
 // Rule implements [transform.Library].
 func (savedTransforms) Rule(name string) (transform.Rule, bool) {
 	return func(*transform.RuleInput) (attribute.Value, error) {
-		return attribute.Null, fmt.Errorf("the rule %q is known to the host that registers it only", name)
+		return attribute.Null, fmt.Errorf("the rule %q is known only to the host that registers it", name)
 	}, true
 }
 
 func (s savedTransforms) add(definition []byte) {
 	var saved struct{ Name string }
-	// What is no transform is found out when it is compiled.
+	// The compiler reports anything that is not a transform.
 	if json.Unmarshal(definition, &saved) == nil && saved.Name != "" {
 		s.definitions[saved.Name] = definition
 	}
@@ -270,8 +271,8 @@ func (a *app) readLibrary(file string) (savedTransforms, error) {
 	return s, err
 }
 
-// readTransforms reads the transforms of a file: of a YAML file those of a configuration, of another one a transform or
-// a list of them.
+// readTransforms reads the transforms of a file. A YAML file is a configuration; any other file has one transform or a
+// list of them.
 func (a *app) readTransforms(file string) ([]json.RawMessage, error) {
 	switch filepath.Ext(file) {
 	case ".yaml", ".yml":
@@ -302,10 +303,10 @@ func (a *app) transformCheckCommand() *cobra.Command {
 	var library string
 	cmd := &cobra.Command{
 		Use:   "check FILE...",
-		Short: "Say what is wrong with transforms, and where",
-		Long: `Check reads transforms: of a JSON file one or a list of them, of a YAML file those of a configuration. It
-prints every fault with its place and exits with 2 when there is one.
-References among the files are followed. With --library, whatever they refer to must be there or in the files.`,
+		Short: "Find the mistakes in transforms",
+		Long: `Check reads transforms. A JSON file has one transform or a list of them; a YAML file is a configuration.
+Check prints every fault with its place, and exits with 2 if there is one. It follows references between the files. With
+--library, every saved transform that they refer to must be in the library or in the files.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage("%s takes one or more FILEs, - for standard input", cmd.CommandPath())
@@ -360,7 +361,7 @@ func (a *app) checkTransforms(files []string, libraryFile string) error {
 	return failed
 }
 
-// printFaults prints what is wrong with a transform, a line each, and returns the error to exit with.
+// printFaults prints the faults of a transform, one per line, and returns the error for the exit code.
 func (a *app) printFaults(file, place string, err error) error {
 	var broken *transform.CompileError
 	if !errors.As(err, &broken) {
@@ -379,16 +380,16 @@ func (a *app) transformTestCommand() *cobra.Command {
 	var now string
 	cmd := &cobra.Command{
 		Use:   "test FILE.jsonl",
-		Short: "Run cases: transforms with inputs and the values that they should give",
-		Long: `Test runs the cases of a file, which has a JSON object a line, and prints which fail and why:
+		Short: "Run cases: transforms with inputs and the wanted values",
+		Long: `Test runs the cases of a file with one JSON object per line, and prints which fail and why:
   {"transform": {"type": "lower"}, "cases": [{"input": "ABC", "output": "abc"}]}
-A case may give input, identity, accounts, now, zone and the values of saved transforms as references, and wants output,
-or sample_output of the same length and kinds of characters, or the candidates_in_order of a name. A transform without
-cases is only compiled. It exits with 1 when a case fails.`,
+A case may have input, identity, accounts, now, zone, and the values of saved transforms as references. It wants output,
+a sample_output of the same length and kinds of characters, or the candidates_in_order of a name. A transform without
+cases is only compiled. Test exits with 1 if a case fails.`,
 		Args: exactArgs(1, "one FILE"),
 		RunE: func(_ *cobra.Command, args []string) error { return a.testTransforms(args[0], now) },
 	}
-	cmd.Flags().StringVar(&now, "now", "", "time of the cases that give none, in RFC 3339 (default: the present one)")
+	cmd.Flags().StringVar(&now, "now", "", "time for cases without one, in RFC 3339 (default: the present time)")
 	return cmd
 }
 

@@ -9,9 +9,9 @@ import (
 	"github.com/muster-engine/muster/engine"
 )
 
-// aggregateCase compares the aggregation of a correlating source, for the first time, unchanged, and with one row in a
-// hundred changed, with a COPY of the same accounts into an empty table with the same indexes, which checks no foreign
-// keys.
+// aggregateCase measures the aggregation of a correlating source: the first one, an unchanged one, and one with one row
+// in a hundred changed. It compares them with a COPY of the same accounts into an empty table with the same indexes,
+// which checks no foreign keys.
 func aggregateCase(ctx context.Context, b *bench) error {
 	p, err := b.population(ctx, b.people)
 	if err != nil {
@@ -46,14 +46,14 @@ func aggregateCase(ctx context.Context, b *bench) error {
 	return p.settle(ctx)
 }
 
-// aggregation is the source of badges, on which nobody has an account at first.
+// aggregation is the source of badges, on which no one has an account at first.
 type aggregation struct {
 	p             *population
 	before, after []byte
-	rows          bytes.Buffer // the accounts, as COPY has them
+	rows          bytes.Buffer // the accounts, in the format of COPY
 }
 
-// first aggregates accounts that are not there.
+// first aggregates accounts that do not exist yet.
 func (a *aggregation) first(ctx context.Context) (time.Duration, error) {
 	if err := a.remove(ctx); err != nil {
 		return 0, err
@@ -82,7 +82,7 @@ func (a *aggregation) changed(ctx context.Context) (time.Duration, error) {
 	return took, err
 }
 
-// aggregate aggregates a text, and does without the processing of those it concerns, of whom no value would change.
+// aggregate aggregates a text without the processing after it, which would change no value.
 func (a *aggregation) aggregate(ctx context.Context, text []byte) (time.Duration, engine.AggregateResult, error) {
 	var result engine.AggregateResult
 	if err := a.p.checkpoint(ctx); err != nil {

@@ -6,14 +6,14 @@ import (
 	"regexp"
 )
 
-// benchCase is one comparison, of one or more lines.
+// benchCase is one comparison. It has one or more lines.
 type benchCase struct {
 	name  string
 	about string
 	run   func(context.Context, *bench) error
 }
 
-// cases are all of them, in the order in which they run.
+// cases are all cases, in the order of their runs.
 var cases = []benchCase{
 	{"filter", "the filter language against other parsers and squirrel", filterCase},
 	{"role-match", "roles of an identity by the index, as roles grow", roleMatchCase},
@@ -31,7 +31,7 @@ var cases = []benchCase{
 	{"processes", "two worker processes against one", processesCase},
 }
 
-// selectCases returns the cases whose names a regular expression finds; the empty one finds all.
+// selectCases returns the cases with names that match a regular expression. The empty one matches all.
 func selectCases(pattern string) ([]benchCase, error) {
 	find, err := regexp.Compile(pattern)
 	if err != nil {

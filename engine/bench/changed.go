@@ -13,11 +13,12 @@ import (
 	"github.com/muster-engine/muster/engine"
 )
 
-// changedEvery says of which people the accounts are changed: of one in so many.
+// changedEvery is the number of people for each person with a changed account.
 const changedEvery = 20
 
-// changedCase compares a run over everybody, of whom one in twenty has a changed account, with the same reading and the
-// bare writing of the same rows. The bare writing takes the run back, so that both work on as many rows, in turn.
+// changedCase measures a run over all identities, one in twenty of which has a changed account. It compares it with the
+// same reading and the bare writing of the same rows. The bare writing undoes the run, so both work on the same number
+// of rows, in turn.
 func changedCase(ctx context.Context, b *bench) error {
 	p, err := b.population(ctx, b.people)
 	if err != nil {
@@ -67,11 +68,11 @@ func changedCase(ctx context.Context, b *bench) error {
 	return errors.Join(u.forget(ctx), p.settle(ctx))
 }
 
-// rowsOf are rows as COPY has them in its binary format.
+// rowsOf are rows in the binary format of COPY.
 type rowsOf struct{ identities, lost, gained, events bytes.Buffer }
 
-// fetch fetches the rows that are to be written: the identities as they were, the assignments that were lost and those
-// that were gained, and the events behind one.
+// fetch fetches the rows for writeBack: the identities as they were, the lost and the gained assignments, and the
+// events after a given one.
 func (u *undo) fetch(ctx context.Context, events int64) (*rowsOf, error) {
 	conn, err := u.p.pool.Acquire(ctx)
 	if err != nil {
@@ -99,7 +100,8 @@ func (u *undo) fetch(ctx context.Context, events int64) (*rowsOf, error) {
 	return &r, nil
 }
 
-// writeBack reads everybody and writes the kept rows back, and as many events as were written. Only that is timed.
+// writeBack reads all identities, writes the kept rows back, and writes as many events as the run did. Only that is
+// timed.
 func (u *undo) writeBack(ctx context.Context, events int64) (time.Duration, error) {
 	rows, err := u.fetch(ctx, events)
 	if err != nil {

@@ -18,24 +18,24 @@ import (
 	"github.com/muster-engine/muster/engine"
 )
 
-// childArgument makes this program a worker process for its parent.
+// childArgument makes this program a worker process of its parent.
 const childArgument = "child"
 
-// childURLVariable tells a child its database. An argument would show a password in it to everybody on the machine.
+// childURLVariable has the database of a child. As an argument it would show its password to everyone on the machine.
 const childURLVariable = "MUSTER_BENCH_CHILD_DATABASE_URL"
 
-// childReport is what a child says when it is done. It said that it is ready before, by an empty line, and began when
-// its parent answered with another.
+// childReport is the result of a child. Before it, the child writes an empty line when it is ready, and begins when its
+// parent answers with another one.
 type childReport struct {
-	Identities int64 `json:"identities"` // that the task calculated
+	Identities int64 `json:"identities"` // calculated by the task
 	MaxRSS     int64 `json:"maxRSS"`     // bytes
 }
 
-// child carries out a task with an engine of its own.
+// child carries out a task with its own engine.
 func child(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet(childArgument, flag.ContinueOnError)
 	task := flags.String("task", "", "the task")
-	workers := flags.Int("workers", engine.WorkersDefault, "how many batches are calculated at the same time")
+	workers := flags.Int("workers", engine.WorkersDefault, "number of batches that are processed at the same time")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
@@ -69,8 +69,8 @@ func child(ctx context.Context, arguments []string) error {
 	return json.NewEncoder(os.Stdout).Encode(childReport{status.Attributes.IdentityCount, rss})
 }
 
-// maxRSS returns the most memory that the process had at once, in bytes. On Linux the usage of resources would tell
-// that of the parent, where it had more when it started the child.
+// maxRSS returns the most memory that the process used at one time, in bytes. On Linux getrusage would return the
+// parent's memory if the parent used more when it started the child.
 func maxRSS() (int64, error) {
 	if runtime.GOOS == "linux" {
 		status, err := os.ReadFile("/proc/self/status")
@@ -84,7 +84,7 @@ func maxRSS() (int64, error) {
 	return usage.Maxrss, err
 }
 
-// highWater reads the most memory, in bytes, from the status of a process.
+// highWater reads the most memory, in bytes, from the status file of a process.
 func highWater(status string) (int64, error) {
 	for row := range strings.Lines(status) {
 		if text, found := strings.CutPrefix(row, "VmHWM:"); found {
@@ -96,8 +96,8 @@ func highWater(status string) (int64, error) {
 	return 0, errors.New("the status of the process does not tell its VmHWM")
 }
 
-// fullRunIn carries out a run over everybody in child processes, which begin at the same time, and returns how long it
-// took and what they report.
+// fullRunIn carries out a run over all identities in child processes that begin at the same time. It returns the
+// duration and the reports.
 func (p *population) fullRunIn(ctx context.Context, processes, workers int) (time.Duration, []childReport, error) {
 	task, err := p.engine.ProcessAll(ctx)
 	if err != nil {
@@ -145,7 +145,7 @@ type worker struct {
 	out     *bufio.Reader
 }
 
-// startWorker starts a child on a database and returns when it is ready.
+// startWorker starts a child on a database, and returns when the child is ready.
 func startWorker(ctx context.Context, url string, arguments ...string) (*worker, error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -190,8 +190,8 @@ func (c *worker) report() (childReport, error) {
 	return r, nil
 }
 
-// kill ends the child, if it has not ended, and forgets it.
+// kill ends the child if it has not ended, and releases its resources.
 func (c *worker) kill() {
-	_ = c.command.Process.Kill() // it has ended where this fails
-	_ = c.command.Wait()         // how it ended is no matter any more
+	_ = c.command.Process.Kill() // if this fails, it has ended
+	_ = c.command.Wait()         // its exit code does not matter
 }

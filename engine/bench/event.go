@@ -19,16 +19,16 @@ import (
 // The limits of the event path.
 const (
 	eventMedianMax = 50 * time.Millisecond
-	// eventConnections are how many transactions of events an engine works on at the same time.
+	// eventConnections is the number of event transactions that an engine runs at the same time.
 	eventConnections = 4
 	eventTimeout     = time.Minute
 )
 
-// eventCase changes accounts and measures from the commit of the change to the commit of its consequences, each from
-// when it had come back: the commit times that PostgreSQL keeps are those before it waits for the disk. Changes that
-// are concurrent are committed by one transaction, each with a task of its own. The transactions of the consequences,
-// of which one may be that of several changes, are recorded and run once more, bare, by as many connections as the
-// engine has workers for them; the queue's own statements are no part of that. A change's bare latency is that of its
+// eventCase changes accounts and measures the time from the commit of the change to the commit of its consequences. A
+// commit counts when it has returned, because PostgreSQL's commit times are from before it waits for the disk. One
+// transaction commits all concurrent changes, each with its own task. The case records the transactions of the
+// consequences, which may serve several changes, and runs them again, bare, with as many connections as the engine has
+// workers for them. The statements of the queue itself are not part of that. A change's bare latency is that of its
 // transaction.
 func eventCase(ctx context.Context, b *bench) error {
 	p, err := b.population(ctx, b.people)
@@ -50,7 +50,7 @@ func eventCase(ctx context.Context, b *bench) error {
 	}
 	for _, concurrent := range []int{1, 10, 100} {
 		w := &wave{p: p, engine: started, recorder: tracer}
-		// The last ones manage nobody, so that a change concerns nobody else.
+		// The last people manage no one, so a change concerns no one else.
 		for i := range min(concurrent, p.people) {
 			w.people = append(w.people, p.people-1-i)
 		}
@@ -65,12 +65,12 @@ func eventCase(ctx context.Context, b *bench) error {
 	return p.settle(ctx)
 }
 
-// wave is changes that are committed at the same time.
+// wave is a set of changes that are committed at the same time.
 type wave struct {
 	p        *population
 	engine   *engine.Engine
 	recorder *recorder
-	people   []int // whose accounts are changed
+	people   []int // people with changed accounts
 	texts    [][]byte
 	undo     *undo
 	conns    []*pgxpool.Conn // for the bare statements
@@ -95,13 +95,13 @@ func (w *wave) measure(ctx context.Context, b *bench) (err error) {
 		defer conn.Release()
 		w.conns = append(w.conns, conn)
 	}
-	if err := w.wait(ctx); err != nil { // for what the engine does at its start
+	if err := w.wait(ctx); err != nil { // for the engine's work at its start
 		return err
 	}
 	if err := w.p.settle(ctx); err != nil {
 		return err
 	}
-	// The first waves warm up: statements are prepared.
+	// The first waves warm up: they prepare statements.
 	const warm = 2
 	for i := range max(60/len(w.people), 2)*b.rounds + warm {
 		if i == warm {
@@ -121,7 +121,7 @@ func (w *wave) measure(ctx context.Context, b *bench) (err error) {
 	return w.undo.forget(ctx)
 }
 
-// once changes the accounts, waits for the consequences, runs their transactions again, and takes everything back.
+// once changes the accounts, waits for the consequences, runs their transactions again, and undoes everything.
 func (w *wave) once(ctx context.Context) error {
 	w.recorder.begin()
 	err := w.change(ctx)
@@ -172,7 +172,7 @@ func (w *wave) change(ctx context.Context) error {
 	return err
 }
 
-// wait waits until no task is open, and no job is left that may look at one.
+// wait waits until no task is open and no job is left that may read a task.
 func (w *wave) wait(ctx context.Context) error {
 	const left = `
 		SELECT (SELECT count(*) FROM muster.tasks WHERE completed IS NULL) +
@@ -192,7 +192,7 @@ func (w *wave) wait(ctx context.Context) error {
 	}
 }
 
-// reopen brings everything but the accounts back to what it was when the change was committed.
+// reopen restores everything except the accounts to the state at the commit of the change.
 func (w *wave) reopen(ctx context.Context) error {
 	if err := w.undo.restore(ctx, "identities", "identity_keys", "role_assignments"); err != nil {
 		return err
@@ -214,7 +214,7 @@ func (w *wave) reopen(ctx context.Context) error {
 	})
 }
 
-// replay runs recorded transactions, all from the same moment on, and notes when each was committed.
+// replay runs recorded transactions, which all begin at the same moment, and records the commit time of each.
 func (w *wave) replay(ctx context.Context, recorded []transaction) error {
 	waiting := make(chan *transaction, len(recorded))
 	for i := range recorded {
@@ -241,8 +241,8 @@ func (w *wave) replay(ctx context.Context, recorded []transaction) error {
 	return group.Wait()
 }
 
-// takeBack brings everything back to what it was before the change. The bare transactions must have done the work: then
-// nothing is marked any more.
+// takeBack restores the state before the change. It checks that the bare transactions did the work: no refresh request
+// may be left.
 func (w *wave) takeBack(ctx context.Context) error {
 	const (
 		requests = `SELECT count(*) FROM muster.refresh_requests WHERE task_id = ANY ($1::uuid[])`
@@ -254,7 +254,7 @@ func (w *wave) takeBack(ctx context.Context) error {
 		return err
 	}
 	if left > 0 {
-		return fmt.Errorf("the transactions, run again, left %d identities marked", left)
+		return fmt.Errorf("the transactions, run again, left %d refresh requests", left)
 	}
 	if _, err := w.p.pool.Exec(ctx, tasks, w.tasks); err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// The same filter in the language of each.
+// The same filter in each language.
 const (
 	typicalFilter = `firstname sw "john" and (email sw "joe" or correlated eq false)`
 	einrideFilter = `firstname = "john*" AND (email = "joe*" OR correlated = false)`
@@ -26,15 +26,15 @@ const (
 	parseAllocsMax = 3
 )
 
-// rqlRow tells rql the fields.
+// rqlRow declares the fields for rql.
 type rqlRow struct {
 	Firstname  string `rql:"filter"`
 	Email      string `rql:"filter"`
 	Correlated bool   `rql:"filter"`
 }
 
-// filterCase compares each step of the filter language with others. They have no parsing into SQL in common, so each
-// peer is compared at the steps that it has.
+// filterCase compares each step of the filter language with peers. No peer has all the steps to SQL, so each is
+// compared at the steps that it has.
 func filterCase(_ context.Context, b *bench) error {
 	peers, err := newFilterPeers()
 	if err != nil {
@@ -74,7 +74,7 @@ func filterCase(_ context.Context, b *bench) error {
 	return nil
 }
 
-// filterPeer is what a step is compared with, and at most how many times as long it may take.
+// filterPeer is a peer of a step, and the limit of the ratio.
 type filterPeer struct {
 	name string
 	do   operation
@@ -101,7 +101,7 @@ func (b *bench) filterStep(name string, ours operation, peers []filterPeer) erro
 	return nil
 }
 
-// filterPeers hold what the peers are told once.
+// filterPeers are the peers' prepared environments.
 type filterPeers struct {
 	declarations *filtering.Declarations
 	environment  *cel.Env
@@ -168,7 +168,7 @@ func (p *filterPeers) rqlParse() error {
 	return nil
 }
 
-// squirrelByHand builds the condition of the typical filter from values that are known.
+// squirrelByHand builds the condition of the typical filter from constants.
 func squirrelByHand() error {
 	_, _, err := sq.And{
 		sq.GtOrEq{"i.firstname_key": "john"}, sq.Lt{"i.firstname_key": "joho"},

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// fullCase compares a run over everybody, which finds nothing to change, with the bare reading of the identities and
-// the accounts.
+// fullCase compares a run over all identities, which changes nothing, with the bare reading of the identities and the
+// accounts.
 func fullCase(ctx context.Context, b *bench) error {
 	p, err := b.population(ctx, b.people)
 	if err != nil {

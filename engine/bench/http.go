@@ -22,14 +22,14 @@ import (
 
 const (
 	httpClients = 50
-	// httpGets and httpLists are how many requests each client makes in a round.
+	// httpGets and httpLists are the requests of each client in a round.
 	httpGets, httpLists = 40, 8
 	listPath            = "/v2025/identities?sorters=name"
 	getPath             = "/v2025/identities/"
 )
 
 // httpCase compares the HTTP face under many clients with a handler that runs the same SQL and encodes its rows,
-// without authentication, rights, limits and logs. Both are in this process, as the clients are.
+// without authentication, rights, limits and logs. Both run in this process, and so do the clients.
 func httpCase(ctx context.Context, b *bench) error {
 	p, err := b.population(ctx, b.people)
 	if err != nil {
@@ -93,7 +93,7 @@ func (p *population) api(ctx context.Context) (http.Handler, string, error) {
 	return api, token, err
 }
 
-// someIDs returns identities from all over the population.
+// someIDs returns the IDs of identities from all parts of the population.
 func (p *population) someIDs(ctx context.Context) ([]string, error) {
 	const query = `SELECT replace(id::text, '-', '') FROM muster.identities ORDER BY hashtext(id::text) LIMIT 1000`
 	rows, err := p.pool.Query(ctx, query)
@@ -103,7 +103,7 @@ func (p *population) someIDs(ctx context.Context) ([]string, error) {
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// bareHandler answers the same two operations with nothing around the SQL.
+// bareHandler answers the same two operations with only the SQL.
 func bareHandler(pool *pgxpool.Pool) http.Handler {
 	byName, _ := (&question{key: "i.name_key"}).pageSQL(variant{}, true)
 	const byID = `SELECT ` + listColumns + ` FROM ` + listTables + ` WHERE i.id = $1`
@@ -135,7 +135,7 @@ func bareHandler(pool *pgxpool.Pool) http.Handler {
 	return mux
 }
 
-// serveBoth lets the clients ask handlers in turn, and returns how long the answers of each took.
+// serveBoth sends the clients' requests to the handlers in turn, and returns the times of each handler's answers.
 func (b *bench) serveBoth(ctx context.Context, handlers []http.Handler, token string, requests int,
 	path func(int) string,
 ) (_ [][]time.Duration, err error) {
@@ -176,7 +176,7 @@ func (b *bench) serveBoth(ctx context.Context, handlers []http.Handler, token st
 	return all, nil
 }
 
-// ask makes requests by all clients at once.
+// ask makes requests with all clients at once.
 func ask(ctx context.Context, client *http.Client, token string, requests int, url func(int) string) (
 	[]time.Duration, error,
 ) {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// unit is what a value counts.
+// unit is the unit of a value.
 type unit string
 
 const (
@@ -26,7 +26,7 @@ type value struct {
 
 func duration(d time.Duration) value { return value{d.Seconds(), seconds} }
 
-// rate is how many of count go into a second.
+// rate returns count per second.
 func rate(count int, d time.Duration) value { return value{float64(count) / d.Seconds(), perSecond} }
 
 func (v value) String() string {
@@ -43,7 +43,7 @@ func (v value) String() string {
 	return fmt.Sprintf("%.2f", v.Number)
 }
 
-// significant writes a duration with three digits.
+// significant returns a duration with three significant digits.
 func significant(d time.Duration) string {
 	for _, step := range []struct {
 		unit time.Duration
@@ -57,7 +57,7 @@ func significant(d time.Duration) string {
 	return fmt.Sprintf("%d ns", d)
 }
 
-// grouped writes a number without a fraction, with commas.
+// grouped returns a number without a fraction, with commas.
 func grouped(n float64) string {
 	text := strconv.FormatFloat(n, 'f', 0, 64)
 	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
@@ -66,12 +66,12 @@ func grouped(n float64) string {
 	return text
 }
 
-// target is what a line is to reach. The zero target is none.
+// target is the target of a line. The zero target means none.
 type target struct {
 	quantity string // "ratio" or "figure"
-	least    bool   // limit is the least that will do, not the most
+	least    bool   // limit is a minimum, not a maximum
 	limit    value
-	from     int // the number of people from which on it holds
+	from     int // it applies from this number of people on
 }
 
 func ratioAtMost(limit float64) target {
@@ -84,7 +84,7 @@ func ratioAtLeast(limit float64) target {
 
 func figureAtMost(limit value) target { return target{quantity: "figure", limit: limit} }
 
-// fromPeople is t where it is said for large populations alone.
+// fromPeople returns t for populations of at least n people.
 func (t target) fromPeople(n int) target {
 	t.from = n
 	return t
@@ -109,7 +109,7 @@ func (t target) String() string {
 	return text
 }
 
-// line is a figure and what it is held against.
+// line is a figure, its baseline and its target.
 type line struct {
 	Case         string   `json:"case"`
 	Name         string   `json:"name"`
@@ -118,11 +118,11 @@ type line struct {
 	Baseline     *value   `json:"baseline,omitempty"`
 	Ratio        *float64 `json:"ratio,omitempty"`
 	Target       string   `json:"target,omitempty"`
-	Met          *bool    `json:"met,omitempty"` // nil where there is no target, or none for so few people
-	column       string   // of the table of growth; empty for none
+	Met          *bool    `json:"met,omitempty"` // nil if there is no target, or none for so few people
+	column       string   // in the table of growth; empty for none
 }
 
-// against returns a line that holds a figure against a baseline of the same unit. The ratio is figure to baseline.
+// against returns a line that compares a figure with a baseline of the same unit. The ratio is figure to baseline.
 func against(name string, figure value, baselineName string, baseline value) line {
 	l := line{Name: name, Figure: figure, BaselineName: baselineName, Baseline: &baseline}
 	if baseline.Number != 0 {
@@ -135,13 +135,13 @@ func against(name string, figure value, baselineName string, baseline value) lin
 // alone returns a line without a baseline.
 func alone(name string, figure value) line { return line{Name: name, Figure: figure} }
 
-// chart makes the figure part of the table of growth, under a name that is the same for all sizes.
+// chart adds the figure to the table of growth, under a name that is the same for all sizes.
 func (l line) chart(column string) line {
 	l.column = fmt.Sprintf("%s [%s]", column, l.Figure.Unit)
 	return l
 }
 
-// judge says whether the line reaches a target.
+// judge sets the target of the line and whether the line reaches it.
 func (l line) judge(t target, people int) line {
 	l.Target = t.String()
 	if people < t.from || t.quantity == "" {

@@ -18,19 +18,19 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// listMax is how many times as long as the best SQL by hand a list may take.
+// listMax is the highest ratio of a list to the best SQL by hand.
 const listMax = 1.2
 
-// listTime is for how long a list is measured in a round, and listRoundsMax how often at the most.
+// listTime is the time for measuring a list in a round, and listRoundsMax the most measurements in it.
 const (
 	listTime      = 60 * time.Millisecond
 	listRoundsMax = 60
 )
 
-// deepPage is the page that is compared where there are so many.
+// deepPage is the page to compare if there are that many.
 const deepPage = 1000
 
-// listColumns and listTables are what a list answers with, by hand.
+// listColumns and listTables are the SQL of a list by hand.
 const (
 	listColumns = `
 		i.id, i.name, i.alias, i.email, i.cloud_status, i.processing_state, i.manager_id, m.name,
@@ -45,7 +45,7 @@ const (
 		LEFT JOIN muster.refresh_state r ON r.identity_id = i.id`
 )
 
-// person is a row of a list, as a program by hand would keep one.
+// person is a row of a list, as a program would have it by hand.
 type person struct {
 	ID              pgtype.UUID     `json:"id"`
 	Name            string          `json:"name"`
@@ -66,21 +66,21 @@ type person struct {
 	LastRefresh     *time.Time      `json:"lastRefresh"`
 }
 
-// fields are the columns of the published fields, by hand.
+// fields maps the published fields to their columns, by hand.
 var fields = map[string]string{
 	"id": "i.id", "name": "i.name_key", "alias": "i.alias_key", "firstname": "i.firstname_key",
 	"lastname": "i.lastname_key", "email": "i.email_key", "cloudStatus": "i.cloud_status",
 	"processingState": "i.processing_state", "correlated": "i.correlated", "protected": "i.protected",
 }
 
-// listCase compares each published filter and each sorter with the best SQL by hand for the same question: its first
-// page, the thousandth, with and without the count, and behind a cursor. A line tells the worst of those.
+// listCase compares each published filter and each sorter with the best SQL by hand for the same question: the first
+// page, the thousandth, with and without the count, and behind a cursor. A line shows the worst of those.
 func listCase(ctx context.Context, b *bench) error {
 	p, err := b.population(ctx, b.people)
 	if err != nil {
 		return err
 	}
-	// One in five hundred is in error, as long as nothing is processed.
+	// One in five hundred is in error until something is processed.
 	if err := p.setErrors(ctx, "ERROR"); err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func listCase(ctx context.Context, b *bench) error {
 	return errors.Join(err, p.setErrors(ctx, ""))
 }
 
-// setErrors gives one in five hundred a processing state, and leaves the population settled.
+// setErrors sets the processing state of one identity in five hundred, and settles the population.
 func (p *population) setErrors(ctx context.Context, state string) error {
 	const statement = `
 		UPDATE muster.identities SET processing_state = nullif($1, '')
@@ -119,14 +119,14 @@ func (p *population) compareLists(ctx context.Context, b *bench) error {
 type question struct {
 	name             string
 	filters, sorters string
-	where            string // with $1 and $2 for values
+	where            string // $1 and $2 are the values
 	values           []any
-	key              string // the column of the sorter; empty for the order by ID
+	key              string // the sorter's column; empty for the order by ID
 	descending       bool
 }
 
-// questions returns a question for each operator on each published field, and for each sorter, with the values of
-// somebody.
+// questions returns a question for each operator on each published field, and for each sorter. The values are those of
+// one identity.
 func (p *population) questions(ctx context.Context) ([]question, error) {
 	known, err := p.somebody(ctx)
 	if err != nil {
@@ -181,7 +181,7 @@ func filterQuestion(name, column, value string, op filterql.Op) question {
 	return q
 }
 
-// somebody returns the values that an identity in the middle has, by field.
+// somebody returns the values of an identity in the middle, by field.
 func (p *population) somebody(ctx context.Context) (map[string]string, error) {
 	var id, name, alias, first, last, email string
 	const query = `
@@ -209,14 +209,14 @@ type place struct {
 	key, id string
 }
 
-// worst measures the variants of a question, and returns a line of that which compares worst.
+// worst measures the variants of a question, and returns the line of the variant with the worst ratio.
 func (p *population) worst(ctx context.Context, b *bench, q *question) (line, error) {
 	total, err := scalar[int](ctx, p.pool, q.countSQL(), q.values...)
 	if err != nil {
 		return line{}, err
 	}
 	if total == 0 {
-		return line{}, errors.New("it finds nobody")
+		return line{}, errors.New("it finds no identity")
 	}
 	variants := []variant{{name: "page 1"}, {name: "page 1, count", count: true}}
 	if deep := (deepPage - 1) * filterql.LimitDefault; total > deep {
@@ -247,7 +247,7 @@ func (p *population) worst(ctx context.Context, b *bench, q *question) (line, er
 	return worst, nil
 }
 
-// compareList measures a variant and the formulations of it by hand, of which the fastest counts.
+// compareList measures a variant and its formulations by hand. The fastest formulation counts.
 func (p *population) compareList(ctx context.Context, b *bench, q *question, v variant) (line, error) {
 	params := engine.ListParams{Filters: q.filters, Sorters: q.sorters, Offset: v.offset, Count: v.count}
 	if v.after != nil {
@@ -279,7 +279,7 @@ func (p *population) compareList(ctx context.Context, b *bench, q *question, v v
 	}
 	direct, arguments := q.pageSQL(v, false)
 	first, _ := q.pageSQL(v, true)
-	// What is fast is measured more often.
+	// A fast list is measured more often.
 	took, err := list(ctx)
 	if err != nil {
 		return line{}, err
@@ -305,7 +305,7 @@ func sameIDs(ours []string, people []person) bool {
 	return true
 }
 
-// byHand asks a question by hand, with the count in the same exchange with the server.
+// byHand asks a question by hand. The count is in the same exchange with the server.
 func (q *question) byHand(ctx context.Context, pool *pgxpool.Pool, count bool, page string, arguments []any) (
 	people []person, err error,
 ) {
@@ -368,7 +368,7 @@ func (q *question) order() string {
 	return q.key + ", i.id"
 }
 
-// pageSQL returns the statement of a page: with everything joined at once, or with the page found first.
+// pageSQL returns the statement of a page. It joins everything at once, or finds the page first.
 func (q *question) pageSQL(v variant, pageFirst bool) (string, []any) {
 	arguments := q.values
 	where := q.condition()
@@ -394,7 +394,7 @@ func (q *question) pageSQL(v variant, pageFirst bool) (string, []any) {
 		"muster.identities i ON i.id = page.id\n", 1) + ` ORDER BY ` + q.order(), arguments
 }
 
-// place returns the place behind a page that begins at an offset.
+// place returns the place behind the page at an offset.
 func (p *population) place(ctx context.Context, q *question, offset int) (*place, error) {
 	page, err := p.engine.ListIdentities(ctx, engine.ListParams{Sorters: q.sorters, Offset: offset})
 	if err != nil {

@@ -18,33 +18,33 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// bench is a run over one size.
+// bench is a run with one size of the population.
 type bench struct {
 	people       int
 	rounds       int
 	seed         uint64
 	profiles     string // the folder for CPU profiles; empty for none
 	profileCount int
-	stopwatch    *stopwatch // of profiles; nil where there are none
+	stopwatch    *stopwatch // for profiles; nil if there are none
 	progress     io.Writer
 	server       *server
 	populations  map[int]*population
-	current      string // the case that runs
+	current      string // the running case
 	lines        []line
 }
 
-// note says how far the run is.
-func (b *bench) note(format string, arguments ...any) {
+// say prints the progress of the run.
+func (b *bench) say(format string, arguments ...any) {
 	message := fmt.Sprintf(format, arguments...)
 	fmt.Fprintf(b.progress, "%s %s: %s\n", time.Now().Format(time.TimeOnly), b.current, message)
 }
 
-// add adds a line to the table, and notes it: a long run may be ended before its table is written.
+// add adds a line to the table. It also prints the line, because a long run may be stopped before it writes the table.
 func (b *bench) add(l line, t target) {
 	l = l.judge(t, b.people)
 	l.Case = b.current
 	b.lines = append(b.lines, l)
-	b.note("%s", strings.Join(slices.DeleteFunc(l.cells(), func(cell string) bool { return cell == "" }), ", "))
+	b.say("%s", strings.Join(slices.DeleteFunc(l.cells(), func(cell string) bool { return cell == "" }), ", "))
 }
 
 // options are the arguments of the command.
@@ -75,12 +75,12 @@ func parseOptions(arguments []string, stderr io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.IntVar(&o.people, "people", 20_000, "how many people the population has")
-	flags.IntVar(&o.rounds, "rounds", 3, "how often figure and baseline are measured; the median counts")
-	flags.Uint64Var(&o.seed, "seed", 1, "what the population is made from")
+	flags.IntVar(&o.people, "people", 20_000, "number of people in the population")
+	flags.IntVar(&o.rounds, "rounds", 3, "measurements of each figure and baseline; the median counts")
+	flags.Uint64Var(&o.seed, "seed", 1, "seed of the population")
 	flags.StringVar(&o.cases, "cases", "", "a regular expression of the cases to run; all without it")
 	flags.StringVar(&o.json, "json", "", "a file to write the result to as JSON")
-	flags.StringVar(&o.growth, "growth", "", "sizes to run one after another, as 10000,100000")
+	flags.StringVar(&o.growth, "growth", "", "sizes to run one after another, such as 10000,100000")
 	flags.StringVar(&o.growCS, "csv", "growth.csv", "a file to write the main figures of each size of -growth to")
 	flags.StringVar(&o.profiles, "profile", "", "a folder to write a CPU profile of each figure to")
 	flags.BoolVar(&o.list, "list", false, "list the cases")
@@ -98,7 +98,7 @@ func parseOptions(arguments []string, stderr io.Writer) (options, error) {
 	return o, nil
 }
 
-// sizes returns the sizes to run over.
+// sizes returns the sizes of the population to run with.
 func (o *options) sizes() ([]int, error) {
 	if o.growth == "" {
 		return []int{o.people}, nil
@@ -175,8 +175,7 @@ func writeFile(name string, write func(io.Writer) error) (err error) {
 	return errors.Join(write(file), file.Close())
 }
 
-// runSize runs cases over one size, on a server of its own. Where a case fails the result holds what was measured
-// before it.
+// runSize runs cases with one size, on a server of its own. If a case fails, the result has the lines before it.
 func runSize(ctx context.Context, o *options, people int, selected []benchCase, progress io.Writer) (r *result,
 	err error,
 ) {
@@ -201,7 +200,7 @@ func runSize(ctx context.Context, o *options, people int, selected []benchCase, 
 	defer func() { err = errors.Join(err, b.close(context.WithoutCancel(ctx))) }()
 	for _, c := range selected {
 		b.current = c.name
-		b.note("%s", c.about)
+		b.say("%s", c.about)
 		err := c.run(ctx, b)
 		r.Lines = b.lines
 		if err != nil {

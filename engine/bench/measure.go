@@ -12,27 +12,27 @@ import (
 	"time"
 )
 
-// timed runs work and returns how long it took.
+// timed runs work and returns the time that it took.
 func timed(work func() error) (time.Duration, error) {
 	start := time.Now()
 	err := work()
 	return time.Since(start), err
 }
 
-// percentile returns the value below which a share of the values lies. The values are sorted by it.
+// percentile returns the value below which a share of the values lies. It sorts the values.
 func percentile(values []time.Duration, share float64) time.Duration {
 	slices.Sort(values)
 	return values[min(int(share*float64(len(values))), len(values)-1)]
 }
 
-// median returns the middle one of the values, of an even number the greater of the two.
+// median returns the middle value. For an even number of values it returns the greater of the two in the middle.
 func median(values []time.Duration) time.Duration { return percentile(values, 0.5) }
 
-// measurement prepares what it measures, and returns how long that took.
+// measurement prepares and runs some work, and returns the time of the work alone.
 type measurement func(context.Context) (time.Duration, error)
 
-// alternate runs a figure and its baselines in turn, rounds times, and returns the median of each. In the last round
-// the figure is profiled, where profiles are asked for.
+// alternate runs a figure and its baselines in turn, rounds times, and returns the median of each. If profiles are
+// wanted, it profiles the figure in the last round.
 func (b *bench) alternate(ctx context.Context, rounds int, figure measurement, baselines ...measurement) (
 	[]time.Duration, error,
 ) {
@@ -57,8 +57,8 @@ func (b *bench) alternate(ctx context.Context, rounds int, figure measurement, b
 	return medians, nil
 }
 
-// profiled is a measurement that writes a CPU profile, and the time of each statement, into the folder of profiles, if
-// there is one. The statements are those of the population's pool.
+// profiled returns a measurement that writes a CPU profile, and the time of each statement, into the folder of
+// profiles, if there is one. The statements are those of the population's pool.
 func (b *bench) profiled(m measurement) measurement {
 	if b.profiles == "" {
 		return m
@@ -80,13 +80,13 @@ func (b *bench) profiled(m measurement) measurement {
 	}
 }
 
-// operation is a piece of work in memory that is too short to be timed alone.
+// operation is work in memory that is too short to be timed alone.
 type operation func() error
 
-// opTime is for how long an operation is repeated.
+// opTime is the time for which an operation is repeated.
 const opTime = 40 * time.Millisecond
 
-// cost is what an operation takes.
+// cost is the time and the memory of an operation.
 type cost struct {
 	time        time.Duration
 	allocations float64
@@ -120,7 +120,7 @@ func (b *bench) measureOps(ops ...operation) ([]cost, error) {
 	return costs, nil
 }
 
-// calibrate returns how often an operation fits into opTime.
+// calibrate returns the number of repetitions that fit into opTime.
 func calibrate(op operation) (int, error) {
 	for count := 1; ; count *= 2 {
 		c, err := repeat(op, count)
@@ -139,7 +139,7 @@ func repeat(op operation, count int) (cost, error) {
 			return cost{}, err
 		}
 	}
-	// At least a nanosecond: a cost of none would calibrate for ever.
+	// At least a nanosecond: with 0 the calibration would never end.
 	elapsed := max(time.Since(start)/time.Duration(count), 1)
 	runtime.ReadMemStats(&after)
 	return cost{elapsed, float64((after.Mallocs - before.Mallocs) / uint64(count))}, nil

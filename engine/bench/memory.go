@@ -6,14 +6,14 @@ import (
 	"github.com/muster-engine/muster/engine"
 )
 
-// The limits of memory. It is constant where ten times as many identities take hardly more.
+// The limits of memory. Memory counts as constant if ten times as many identities need hardly more.
 const (
 	memoryMax       = 512 << 20
 	memoryGrowthMax = 1.25
 )
 
-// memoryCase reads how much memory a process takes at the most that carries out a run over everybody, and compares it
-// with that of a run over a tenth of the people.
+// memoryCase measures the most memory of a process that carries out a run over all identities, and compares it with a
+// run over a tenth of the people.
 func memoryCase(ctx context.Context, b *bench) error {
 	large, err := b.population(ctx, b.people)
 	if err != nil {

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// The population: 22 mapped attributes, two accounts for each person, and 100 roles by criteria, of which about five
-// hold for a person.
+// The population: 22 mapped attributes, two accounts for each person, and 100 roles with criteria. A person has about
+// five of the roles.
 const (
 	roleCount = 100
-	// valuesPerRoleAttribute is how many values an attribute has that roles are given by.
+	// valuesPerRoleAttribute is the number of values of an attribute in the roles' criteria.
 	valuesPerRoleAttribute = 20
 )
 
@@ -20,23 +20,23 @@ var (
 	plainAttributes = []string{"title", "company", "street", "building", "telephone", "costCenter", "contract"}
 )
 
-// The attributes that say which cohort a person belongs to. Identities are found by the first one, which is searchable;
-// the other one says the same.
+// The attributes with the cohort of a person. Both have the same value. The first one is searchable and finds
+// identities.
 const (
 	cohortAttribute      = "cohort"
 	plainCohortAttribute = "cohortPlain"
 )
 
-// company says how a population is made.
+// company is the plan of a population.
 type company struct {
 	people int
 	seed   uint64
 }
 
-// cohortSize is how many people are in a cohort. A role that goes from one cohort to another concerns twice as many.
+// cohortSize is the number of people in a cohort. A role that moves from one cohort to another concerns twice as many.
 func (c company) cohortSize() int { return max(c.people/4000, 1) }
 
-// number returns a number below n that is the same for a person and a purpose, whatever else is asked for: splitmix64.
+// number returns a number below n that depends only on a person and a purpose (splitmix64).
 func (c company) number(person, purpose, n int) int {
 	z := c.seed + uint64(person)*0x9E3779B97F4A7C15 + uint64(purpose)*0xD1B54A32D192ED03
 	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
@@ -46,8 +46,8 @@ func (c company) number(person, purpose, n int) int {
 
 const registerHeader = "id,name,first,last,mail,mgr,state"
 
-// register returns the accounts of people on the authoritative source, as text. Of those that are changed the title is
-// another, and the division, which roles are given by.
+// register returns the accounts of people on the authoritative source, as text. Changed accounts have another title and
+// another division, which is in roles' criteria.
 func (c company) register(people []int, changed bool) []byte {
 	var b bytes.Buffer
 	b.WriteString(registerHeader)
@@ -68,7 +68,7 @@ func (c company) register(people []int, changed bool) []byte {
 	return b.Bytes()
 }
 
-// everyNth returns the people whose number leaves no rest when it is divided by n.
+// everyNth returns the people with a number that is a multiple of n.
 func (c company) everyNth(n int) []int {
 	var people []int
 	for i := 0; i < c.people; i += n {
@@ -77,7 +77,7 @@ func (c company) everyNth(n int) []int {
 	return people
 }
 
-// mapped are the attributes beside the standard ones, in the order of the register's columns.
+// mapped returns the attributes other than the standard ones, in the order of the register's columns.
 func (company) mapped() []string {
 	names := append([]string{}, roleAttributes...)
 	names = append(names, cohortAttribute, plainCohortAttribute)
@@ -113,8 +113,8 @@ func (c company) directory() []byte {
 	return b.Bytes()
 }
 
-// badges returns an account for each person on a correlating source that nobody has an account on. Of every hundredth
-// person's the floor is another where changed is set.
+// badges returns an account for each person on a correlating source on which no one has an account. If changed is set,
+// every hundredth account has another floor.
 func (c company) badges(changed bool) []byte {
 	var b bytes.Buffer
 	b.WriteString("badge,emp,building,floor,issued,kind\n")
@@ -204,7 +204,7 @@ identityProfiles:
 	return b.String()
 }
 
-// cohortRole returns the role that a cohort has, by one of the attributes that tell the cohort.
+// cohortRole returns the role of a cohort. Its criterion uses one of the attributes with the cohort.
 func (c company) cohortRole(attribute string, cohort int) string {
 	return roleDocument("Role by "+attribute, attribute, fmt.Sprintf("cohort %d", cohort))
 }

@@ -16,20 +16,20 @@ import (
 	"github.com/muster-engine/muster/engine"
 )
 
-// population is a company in a database of its own, processed, with an engine on it.
+// population is a processed company in its own database, with an engine.
 type population struct {
 	company
 	url    string
 	pool   *pgxpool.Pool
 	engine *engine.Engine
 	clock  *clock
-	// bounds divide the identities among the connections that read them all, one more than those.
+	// bounds divide the identities among the connections that read them all. There is one more bound than connections.
 	bounds []string
-	// registered is how long the first aggregation of the authoritative source took.
+	// registered is the time of the first aggregation of the authoritative source.
 	registered time.Duration
 }
 
-// clock is the engine's, set by the cases.
+// clock is the engine's clock. Cases set it.
 type clock struct{ at atomic.Pointer[time.Time] }
 
 func newClock(at time.Time) *clock {
@@ -40,19 +40,19 @@ func newClock(at time.Time) *clock {
 
 func (c *clock) now() time.Time { return *c.at.Load() }
 
-// advance moves the clock and returns what it shows then.
+// advance moves the clock and returns its new time.
 func (c *clock) advance(d time.Duration) time.Time {
 	at := c.now().Add(d)
 	c.at.Store(&at)
 	return at
 }
 
-// population returns the population of a size, which the first case that asks for it brings in.
+// population returns the population of a size. The first call for a size makes it.
 func (b *bench) population(ctx context.Context, people int) (*population, error) {
 	if p := b.populations[people]; p != nil {
 		return p, nil
 	}
-	b.note("bringing in %s people", grouped(float64(people)))
+	b.say("bringing in %s people", grouped(float64(people)))
 	p := &population{company: company{people: people, seed: b.seed}, clock: newClock(time.Now().UTC())}
 	var err error
 	if p.url, p.pool, err = b.server.database(ctx, fmt.Sprint(people)); err != nil {
@@ -94,7 +94,7 @@ func (p *population) bring(ctx context.Context) error {
 			return err
 		}
 	}
-	// The states that are not calculated differ, as in a company.
+	// The states that are not calculated differ, as in a real company.
 	const states = `
 		UPDATE muster.identities
 		SET cloud_status = CASE WHEN n % 100 = 1 THEN 'LOCKED' WHEN n % 3 = 0 THEN 'ACTIVE' ELSE 'UNREGISTERED' END,
@@ -130,7 +130,7 @@ func (p *population) aggregate(ctx context.Context, source string, text []byte, 
 	return p.engine.Aggregate(ctx, source, bytes.NewReader(text), options)
 }
 
-// divide finds the bounds of as many equal shares of the identities as an engine has workers.
+// divide finds the bounds for equal shares of the identities, one for each worker of an engine.
 func (p *population) divide(ctx context.Context) error {
 	const bound = `
 		SELECT id::text FROM muster.identities ORDER BY id
@@ -147,8 +147,8 @@ func (p *population) divide(ctx context.Context) error {
 	return nil
 }
 
-// settle checks that nothing is left to be done, and gives what is timed next a start that does not depend on what was
-// before: without dead rows, with statistics, and with everything on disk.
+// settle checks that no work is left. It also makes the next measurement independent of the earlier ones: there are no
+// dead rows, statistics are up to date, and everything is on disk.
 func (p *population) settle(ctx context.Context) error {
 	const left = `
 		SELECT (SELECT count(*) FROM muster.refresh_requests),
@@ -168,7 +168,7 @@ func (p *population) settle(ctx context.Context) error {
 	return nil
 }
 
-// fullRun processes everybody, and fails when that changes another number of identities than expected.
+// fullRun processes all identities, and fails if the number of changed ones is not the expected one.
 func (p *population) fullRun(ctx context.Context, changes int) (time.Duration, error) {
 	took, err := timed(func() error {
 		task, err := p.engine.ProcessAll(ctx)
@@ -187,7 +187,7 @@ func (p *population) fullRun(ctx context.Context, changes int) (time.Duration, e
 	return took, err
 }
 
-// The rows that a run needs at the least: those of everybody between two IDs, and those of a list.
+// The least rows that a run must read: those of all identities between two IDs, and those of a list.
 const (
 	identityRows = `
 		SELECT id, name, alias, email, processing_state, processing_error, correlated, profile_id, lifecycle_state,
@@ -202,13 +202,13 @@ const (
 	readAccountsOf   = accountRows + `identity_id = ANY ($1) ORDER BY identity_id, id`
 )
 
-// readEverybody reads the identities and their accounts as the server sends them, by as many connections as an engine
-// uses, and throws them away.
+// readEverybody reads the identities and their accounts without decoding them, with as many connections as an engine
+// uses, and discards them.
 func (p *population) readEverybody(ctx context.Context) (time.Duration, error) {
 	return p.readEverybodyBy(ctx, len(p.bounds)-1)
 }
 
-// readEverybodyBy is readEverybody by fewer connections.
+// readEverybodyBy is readEverybody with fewer connections.
 func (p *population) readEverybodyBy(ctx context.Context, connections int) (time.Duration, error) {
 	return timed(func() error {
 		group, ctx := errgroup.WithContext(ctx)
@@ -249,13 +249,13 @@ func readAway(rows pgx.Rows) error {
 	return rows.Err()
 }
 
-// checkpoint makes what is timed next begin with everything on disk.
+// checkpoint writes everything to disk before the next measurement.
 func (p *population) checkpoint(ctx context.Context) error {
 	_, err := p.pool.Exec(ctx, `CHECKPOINT`)
 	return err
 }
 
-// ready prepares a measurement by a checkpoint.
+// ready adds a checkpoint before a measurement.
 func (p *population) ready(measure measurement) measurement {
 	return func(ctx context.Context) (time.Duration, error) {
 		if err := p.checkpoint(ctx); err != nil {
@@ -265,7 +265,7 @@ func (p *population) ready(measure measurement) measurement {
 	}
 }
 
-// doTask carries out a task, if it is one.
+// doTask carries out a task. An empty ID means no task.
 func (p *population) doTask(ctx context.Context, id string) (engine.TaskStatus, error) {
 	if id == "" {
 		return engine.TaskStatus{}, errors.New("there is no task where one was expected")

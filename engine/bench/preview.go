@@ -8,7 +8,7 @@ import (
 	"github.com/muster-engine/muster/engine"
 )
 
-// previewCase compares the preview of a changed role over everybody with a run over everybody.
+// previewCase compares the preview of a changed role for all identities with a run over all identities.
 func previewCase(ctx context.Context, b *bench) error {
 	p, err := b.population(ctx, b.people)
 	if err != nil {
@@ -28,7 +28,7 @@ func previewCase(ctx context.Context, b *bench) error {
 				})
 			everybody := totals.Identities == p.people && totals.Calculated >= changes
 			if err == nil && (!everybody || changes != 2*p.cohortSize()) {
-				err = errors.New("the preview is not of everybody, or tells other changes than those of the role")
+				err = errors.New("the preview did not calculate all identities, or has other changes")
 			}
 			return err
 		})

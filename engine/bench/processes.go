@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// processesCase compares a run over everybody by two processes, each with one worker, with the same by one. What the
-// machine allows is told by the bare reading of the same rows, by two connections and by one.
+// processesCase compares a run over all identities in two processes, each with one worker, with the same run in one.
+// The bare reading of the same rows, with two connections and with one, shows what the machine can do.
 func processesCase(ctx context.Context, b *bench) error {
 	p, err := b.population(ctx, b.people)
 	if err != nil {

@@ -14,21 +14,21 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// recorder records the transactions in which an engine writes identities, as a tracer of its connections.
+// recorder is a tracer of an engine's connections that records the transactions that write identities.
 type recorder struct {
 	mutex  sync.Mutex
 	on     bool
-	open   map[uint32]transaction // by the server's process
+	open   map[uint32]transaction // by process of the server
 	closed []transaction
 }
 
-// transaction is what was sent between a begin and its commit, both left out: one statement at a time, or several.
+// transaction is the statements between a begin and its commit, sent one at a time or several at once.
 type transaction struct {
 	sent      [][]statement
-	committed time.Time // when the commit had come back
+	committed time.Time // when the commit returned
 }
 
-// committing is the key under which the context of a commit has its transaction.
+// committing is the context key for the transaction of a commit.
 type committing struct{}
 
 type statement struct {
@@ -43,7 +43,7 @@ func (r *recorder) begin() {
 	r.on, r.open, r.closed = true, map[uint32]transaction{}, nil
 }
 
-// end ends the recording and returns the transactions that were committed.
+// end ends the recording and returns the committed transactions.
 func (r *recorder) end() []transaction {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -70,7 +70,7 @@ func (r *recorder) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx
 	case data.SQL == "rollback":
 		delete(r.open, process)
 	case within:
-		r.note(process, []statement{{data.SQL, slices.Clone(data.Args)}})
+		r.record(process, []statement{{data.SQL, slices.Clone(data.Args)}})
 	}
 	return ctx
 }
@@ -87,7 +87,7 @@ func (r *recorder) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.Trac
 	r.closed = append(r.closed, t)
 }
 
-func (r *recorder) note(process uint32, sent []statement) {
+func (r *recorder) record(process uint32, sent []statement) {
 	t := r.open[process]
 	t.sent = append(t.sent, sent)
 	r.open[process] = t
@@ -105,7 +105,7 @@ func (r *recorder) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx
 	for _, q := range data.Batch.QueuedQueries {
 		sent = append(sent, statement{q.SQL, slices.Clone(q.Arguments)})
 	}
-	r.note(process, sent)
+	r.record(process, sent)
 	return ctx
 }
 
@@ -115,7 +115,7 @@ func (*recorder) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQuery
 // TraceBatchEnd implements [pgx.BatchTracer].
 func (*recorder) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
-// identities returns how many identities the transaction writes.
+// identities returns the number of identities that the transaction writes.
 func (t *transaction) identities() int {
 	count := 0
 	for _, sent := range t.sent {
@@ -140,7 +140,7 @@ func (t *transaction) run(ctx context.Context, conn *pgxpool.Conn) error {
 	})
 }
 
-// send sends statements as they were sent, and reads their rows without decoding them.
+// send sends statements as they were recorded, and reads their rows without decoding them.
 func send(ctx context.Context, tx pgx.Tx, statements []statement) error {
 	if len(statements) == 1 {
 		return discard(ctx, tx, statements[0].text, statements[0].arguments...)

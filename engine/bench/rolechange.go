@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// roleChangeFrom is the size from which on the target of roleChangeCase is said.
+// roleChangeFrom is the smallest size with a target for roleChangeCase.
 const roleChangeFrom = 1_000_000
 
-// roleChangeCase lets a role go from one cohort to another, and compares that, with all its consequences, with reading
-// everybody.
+// roleChangeCase moves a role from one cohort to another. It compares that, with all its consequences, with reading all
+// identities.
 func roleChangeCase(ctx context.Context, b *bench) error {
 	p, err := b.population(ctx, b.people)
 	if err != nil {
@@ -41,7 +41,8 @@ func roleChangeCase(ctx context.Context, b *bench) error {
 	return p.settle(ctx)
 }
 
-// changeRole applies a role and carries out what it marks: so many identities.
+// changeRole applies a role and carries out the requested processing, which must concern the given number of
+// identities.
 func (p *population) changeRole(ctx context.Context, role string, concerned int) (time.Duration, error) {
 	return timed(func() error {
 		result, err := p.apply(ctx, "roles:\n"+role)
@@ -49,7 +50,8 @@ func (p *population) changeRole(ctx context.Context, role string, concerned int)
 			return err
 		}
 		if result.Marked != concerned {
-			return fmt.Errorf("%d identities were marked where %d were concerned", result.Marked, concerned)
+			return fmt.Errorf("processing was requested for %d identities where %d were concerned", result.Marked,
+				concerned)
 		}
 		if concerned == 0 {
 			return nil

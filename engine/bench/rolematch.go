@@ -13,11 +13,12 @@ import (
 	"github.com/muster-engine/muster/engine/criteria"
 )
 
-// matchIdentities is how many identities the roles are held against.
+// matchIdentities is the number of identities to match with the roles.
 const matchIdentities = 50
 
-// roleMatchCase compares the index over the criteria of all roles with evaluating one role after another, by the same
-// criteria and by programs of another language, while the roles grow and about ten of them hold for each identity.
+// roleMatchCase compares the index over the criteria of all roles with the evaluation of one role after another, with
+// the same criteria and with programs of another language. It does so for growing numbers of roles. About ten roles
+// match each identity.
 func roleMatchCase(_ context.Context, b *bench) error {
 	var first cost
 	for _, roles := range []int{100, 1000, 10_000} {
@@ -51,22 +52,21 @@ func roleMatchCase(_ context.Context, b *bench) error {
 	return nil
 }
 
-// roleSet is roles, in both languages, and identities.
+// roleSet is roles in both languages, and identities.
 type roleSet struct {
 	criteria []*criteria.Criterion
 	index    *criteria.Index
 	programs []cel.Program
 	facts    []criteria.Facts
-	// activations are the identities as CEL takes them. Their texts are folded already, which the criteria do each
-	// time.
+	// activations are the identities for CEL. Their texts are folded already; criteria fold them each time.
 	activations []map[string]any
 	found       []int
 }
 
 var matchDirectory = criteria.ID{1}
 
-// newRoleSet makes roles as companies have them: most by a department or a place, of which there are more the more
-// roles there are, some by a title, a group or a level.
+// newRoleSet makes roles like those of companies. Most depend on a department or a place, and the number of these grows
+// with the roles. Some depend on a title, a group or a level.
 func newRoleSet(c company, roles int) (*roleSet, error) {
 	environment, err := cel.NewEnv(cel.Variable("department", cel.StringType), cel.Variable("place", cel.StringType),
 		cel.Variable("title", cel.StringType), cel.Variable("city", cel.StringType),
@@ -102,7 +102,7 @@ func newRoleSet(c company, roles int) (*roleSet, error) {
 	return s, nil
 }
 
-// roleTexts returns the criterion of a role, and the same in CEL.
+// roleTexts returns the criterion of a role, and the same criterion in CEL.
 func roleTexts(role, department, place, group int) (document, expression string) {
 	leaf := func(operation, attribute, value string) string {
 		return fmt.Sprintf(`{"operation": %q, "key": {"type": "IDENTITY", "property": "attribute.%s"}, `+

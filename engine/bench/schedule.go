@@ -16,11 +16,11 @@ import (
 // slotEvery is the time between two slots of the schedule.
 const slotEvery = 12 * time.Hour
 
-// shortRounds is how often something short is measured for each round.
+// shortRounds is the number of measurements of short work in each round.
 const shortRounds = 7
 
-// nothingDueCase compares a scheduled run that has nothing to do with the look-ups that find that out, and with the
-// same run over a hundredth of the people.
+// nothingDueCase compares a scheduled run with nothing to do with its bare look-ups, and with the same run over a
+// hundredth of the people.
 func nothingDueCase(ctx context.Context, b *bench) error {
 	large, err := b.population(ctx, b.people)
 	if err != nil {
@@ -52,8 +52,8 @@ func nothingDueCase(ctx context.Context, b *bench) error {
 	return errors.Join(large.settle(ctx), small.settle(ctx))
 }
 
-// schedule runs the schedule and the tasks that it launches, but for those that have ended at once, and returns how
-// many identities those calculated.
+// schedule runs the schedule and the tasks that it launches and that have not ended at once. It returns the number of
+// identities that they calculated.
 func (p *population) schedule(ctx context.Context) (engine.ScheduleResult, int, error) {
 	result, err := p.engine.RunSchedule(ctx)
 	if err != nil {
@@ -73,7 +73,7 @@ func (p *population) schedule(ctx context.Context) (engine.ScheduleResult, int, 
 	return result, done, nil
 }
 
-// slotRun is a run at the next slot, at which nothing is due.
+// slotRun is a run at the next slot with nothing due.
 func (p *population) slotRun(ctx context.Context) (time.Duration, error) {
 	p.clock.advance(slotEvery)
 	return timed(func() error {
@@ -96,8 +96,8 @@ func (p *population) quietRun(ctx context.Context) (time.Duration, error) {
 	})
 }
 
-// dueLookups are the questions of a scheduled run, put by hand: is the slot begun, who is due, which source is to be
-// aggregated, which task or batch has lost its worker, and which tokens and tasks are too old.
+// dueLookups are the queries of a scheduled run, by hand: whether the slot has begun, which identities are due, which
+// source to aggregate, which task or delivery has lost its worker, and which tokens and tasks are too old.
 var dueLookups = []string{
 	`SELECT EXISTS (SELECT FROM muster.schedule_slots WHERE slot = $1)`,
 	lookupDue,
@@ -123,7 +123,7 @@ func (p *population) lookups(conn *pgxpool.Conn) measurement {
 	}
 }
 
-// dueCase compares a scheduled run with one identity in a hundred due with a run over everybody.
+// dueCase compares a scheduled run with one identity in a hundred due with a run over all identities.
 func dueCase(ctx context.Context, b *bench) error {
 	p, err := b.population(ctx, b.people)
 	if err != nil {
@@ -147,7 +147,7 @@ func dueCase(ctx context.Context, b *bench) error {
 		if _, err := p.makeDue(ctx); err != nil {
 			return 0, err
 		}
-		return timed(func() error { return p.noteDueBare(ctx) })
+		return timed(func() error { return p.recordDueBare(ctx) })
 	}
 	medians, err := b.alternate(ctx, b.rounds, p.ready(run), p.ready(full), p.ready(bare))
 	if err != nil {
@@ -159,9 +159,9 @@ func dueCase(ctx context.Context, b *bench) error {
 	return p.settle(ctx)
 }
 
-// noteDueBare is the least that a run does with those who are due: it finds them, reads their rows as the server sends
-// them, and notes of each that it is not due any more.
-func (p *population) noteDueBare(ctx context.Context) error {
+// recordDueBare does the least work for the identities that are due: it finds them, reads their rows without decoding
+// them, and records that they are not due any more.
+func (p *population) recordDueBare(ctx context.Context) error {
 	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, lookupDue+` ORDER BY identity_id`, p.clock.now())
 		if err != nil {
@@ -181,8 +181,8 @@ func (p *population) noteDueBare(ctx context.Context) error {
 	})
 }
 
-// makeDue goes on to the next slot and lets one identity in a hundred be due there, as one whose nextProcessing has
-// come. It returns how many those are.
+// makeDue advances to the next slot and makes one identity in a hundred due there, as if its nextProcessing had come.
+// It returns their number.
 func (p *population) makeDue(ctx context.Context) (int, error) {
 	const statement = `
 		INSERT INTO muster.refresh_state (identity_id, due)
@@ -193,7 +193,7 @@ func (p *population) makeDue(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	// Freshly written rows have cold hint bits, which is no matter of the run.
+	// New rows have no hint bits yet. That must not count for the run.
 	_, err = p.pool.Exec(ctx, `VACUUM ANALYZE muster.refresh_state`)
 	return int(tag.RowsAffected()), err
 }

@@ -14,11 +14,11 @@ import (
 	"github.com/muster-engine/muster/store/pglocal"
 )
 
-// databaseURLVariable names the server to use in place of a private one, as for the tests.
+// databaseURLVariable names the server to use instead of a private one, as in the tests.
 const databaseURLVariable = "MUSTER_TEST_DATABASE_URL"
 
-// poolMax is how many connections a population's pool has: as many as the workers of an engine, and the clients of a
-// case, can use.
+// poolMax is the number of connections of a population's pool: enough for the workers of an engine and the clients of a
+// case.
 const poolMax = 24
 
 // server is the PostgreSQL of a run.
@@ -30,13 +30,13 @@ type server struct {
 	tracer  pgx.QueryTracer // of the pools; nil for none
 }
 
-// startServer starts a private server, with the durability that PostgreSQL has by default, or takes the given one.
+// startServer starts a private server with PostgreSQL's default durability, or uses the given server.
 func startServer(ctx context.Context, tracer pgx.QueryTracer) (s *server, err error) {
 	if text := os.Getenv(databaseURLVariable); text != "" {
 		s = &server{url: text, tracer: tracer, stop: func(context.Context) error { return nil }}
 		return s, s.ask(ctx)
 	}
-	// A private server with a folder of its own makes its data durable; its account must be able to enter the folder.
+	// Only a private server with a DataDir makes its data durable. Its account must be able to enter the folder.
 	dir, err := os.MkdirTemp("", "muster-bench-")
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (s *server) do(ctx context.Context, work func(*pgx.Conn) error) error {
 	return errors.Join(work(conn), conn.Close(context.WithoutCancel(ctx)))
 }
 
-// database makes a migrated database and returns its URL and a pool on it.
+// database makes a migrated database and returns its URL and a pool.
 func (s *server) database(ctx context.Context, name string) (string, *pgxpool.Pool, error) {
 	name = fmt.Sprintf("muster_bench_%d_%s", os.Getpid(), name)
 	err := s.do(ctx, func(conn *pgx.Conn) error {
@@ -99,7 +99,7 @@ func (s *server) database(ctx context.Context, name string) (string, *pgxpool.Po
 	return u.String(), pool, nil
 }
 
-// connect opens a pool, whose statements a tracer sees.
+// connect opens a pool with a tracer of its statements.
 func connect(ctx context.Context, url string, tracer pgx.QueryTracer) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -110,7 +110,7 @@ func connect(ctx context.Context, url string, tracer pgx.QueryTracer) (*pgxpool.
 	return pgxpool.NewWithConfig(ctx, config)
 }
 
-// close drops the databases and stops the server. The pools must be closed.
+// close drops the databases and stops the server. The pools must be closed already.
 func (s *server) close(ctx context.Context) error {
 	err := s.do(ctx, func(conn *pgx.Conn) error {
 		for _, name := range s.made {

@@ -14,8 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// stopwatch sums how long statements take, from when they are sent until their last row is read, as a tracer of
-// connections.
+// stopwatch is a tracer of connections that sums the times of statements, from the sending to the last row.
 type stopwatch struct {
 	mutex sync.Mutex
 	on    bool
@@ -99,7 +98,7 @@ func (s *stopwatch) TraceCopyFromEnd(ctx context.Context, _ *pgx.Conn, _ pgx.Tra
 	s.end(ctx)
 }
 
-// write writes the statements, the one that took most first.
+// write writes the statements, the one with the most time first.
 func (s *stopwatch) write(w io.Writer) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// result is everything that a run found out.
+// result is the result of a run.
 type result struct {
 	Started    time.Time `json:"started"`
 	Go         string    `json:"go"`
@@ -22,14 +22,14 @@ type result struct {
 	Lines      []line    `json:"lines"`
 }
 
-// writeJSON writes the result for machines.
+// writeJSON writes the result as JSON.
 func writeJSON(w io.Writer, r *result) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(r)
 }
 
-// writeTable writes the lines for people.
+// writeTable writes the lines as a table.
 func writeTable(w io.Writer, lines []line) error {
 	rows := [][]string{{"case", "figure", "", "baseline", "", "ratio", "target", "met"}}
 	last := ""
@@ -45,7 +45,7 @@ func writeTable(w io.Writer, lines []line) error {
 	return err
 }
 
-// cells are the columns of a line behind its case.
+// cells returns the columns of a line after its case.
 func (l *line) cells() []string {
 	baseline, ratio, met := "", "", ""
 	if l.Baseline != nil {
@@ -63,7 +63,7 @@ func (l *line) cells() []string {
 	return []string{l.Name, l.Figure.String(), l.BaselineName, baseline, ratio, l.Target, met}
 }
 
-// align puts cells below each other, the columns in right to the right.
+// align aligns the cells of rows. The columns in right are aligned to the right.
 func align(rows [][]string, right map[int]bool) string {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
@@ -86,8 +86,8 @@ func align(rows [][]string, right map[int]bool) string {
 	return b.String()
 }
 
-// writeGrowth writes the main figures of several sizes: a row for each size, a column for each figure, in seconds, per
-// second or bytes.
+// writeGrowth writes the main figures of several sizes: a row for each size, and a column for each figure, in seconds,
+// per second or bytes.
 func writeGrowth(w io.Writer, results []*result) error {
 	out := csv.NewWriter(w)
 	var header []string

@@ -8,17 +8,17 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// undo keeps the rows of some identities as they are, so that what a case changes of them can be taken back. It is
-// for one case at a time.
+// undo stores the rows of some identities, so that the changes of a case can be undone. Only one case at a time may use
+// it.
 type undo struct{ p *population }
 
-// undoTables are what is kept of an identity, with the column that names it.
+// undoTables are the tables to store, with the column of the identity.
 var undoTables = []struct{ table, identity string }{
 	{"identities", "id"}, {"accounts", "identity_id"}, {"identity_keys", "identity_id"},
 	{"role_assignments", "identity_id"},
 }
 
-// keep keeps the rows of the identities of people.
+// keep stores the rows of people's identities.
 func (p *population) keep(ctx context.Context, people []int) (*undo, error) {
 	u := &undo{p}
 	if err := u.forget(ctx); err != nil {
@@ -51,7 +51,7 @@ func (p *population) keep(ctx context.Context, people []int) (*undo, error) {
 	return u, nil
 }
 
-// forget drops what is kept.
+// forget drops the stored rows.
 func (u *undo) forget(ctx context.Context) error {
 	_, err := u.p.pool.Exec(ctx, `
 		DROP TABLE IF EXISTS bench.chosen, bench.identities, bench.accounts, bench.identity_keys,
@@ -59,7 +59,7 @@ func (u *undo) forget(ctx context.Context) error {
 	return err
 }
 
-// restore brings the rows of tables back to what they were.
+// restore restores the rows of tables.
 func (u *undo) restore(ctx context.Context, tables ...string) error {
 	return pgx.BeginFunc(ctx, u.p.pool, func(tx pgx.Tx) error {
 		for _, t := range undoTables {
@@ -76,7 +76,7 @@ func (u *undo) restore(ctx context.Context, tables ...string) error {
 	})
 }
 
-// restoreTable updates identities and accounts, since others refer to them, and replaces the rest.
+// restoreTable updates identities and accounts, because other rows refer to them, and replaces all other rows.
 func (u *undo) restoreTable(ctx context.Context, tx pgx.Tx, table string) error {
 	statements := []string{
 		`DELETE FROM muster.` + table + ` t USING bench.chosen c WHERE t.identity_id = c.id`,
@@ -98,7 +98,7 @@ func (u *undo) restoreTable(ctx context.Context, tx pgx.Tx, table string) error 
 	return nil
 }
 
-// assignments returns what sets the columns of a table to those of s.
+// assignments returns the SQL that sets the columns of a table to those of s.
 func assignments(ctx context.Context, q querier, table string) (string, error) {
 	const columns = `
 		SELECT quote_ident(attname) FROM pg_attribute

@@ -23,7 +23,7 @@ func ParseValue(typ, text string) (attribute.Value, error) {
 		case "false":
 			return attribute.Bool(false), nil
 		}
-		return attribute.Null, errors.New("the value is no boolean: true or false is")
+		return attribute.Null, errors.New("the value is no boolean: true or false is expected")
 	case "INT", "LONG":
 		n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 		if err != nil {

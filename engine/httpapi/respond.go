@@ -151,7 +151,7 @@ func (h *Handler) answerError(c *call, err error) string {
 	case errors.Is(err, context.DeadlineExceeded):
 		retryAfter(c.w.Header(), unavailableFor)
 		c.fail(unavailable.with("The request took too long: try again later."))
-		return "the time of the request is over"
+		return "the request timed out"
 	case errors.Is(err, context.Canceled):
 		c.fail(unavailable.with("The request was given up."))
 		return "the client went away"

@@ -163,7 +163,7 @@ func plain(err error) error {
 	case errors.As(err, &refused):
 		return fmt.Errorf("the message could not be sent: %s", refused.Reason)
 	}
-	return errors.New("the mail server cannot be reached, or does not let the engine in")
+	return errors.New("the mail server cannot be reached, or refuses the sign-in")
 }
 
 // Log logs messages instead of sending them. They count as sent. It does not log the token, so nobody can use it. It is

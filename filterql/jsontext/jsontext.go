@@ -1,5 +1,7 @@
 // Package jsontext finds the parts of a JSON text that encoding/json would change silently: it replaces bytes that are
 // not UTF-8, and halves of surrogate pairs, with the replacement character.
+//
+//	err := jsontext.Check([]byte(`"a\ud800"`)) // names the escape of half a pair
 package jsontext
 
 import (

@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// account is who the server runs as. The nil account is the one of this process.
+// account is the account that the server runs as. The nil account is that of this process.
 type account struct {
 	name     string
 	uid, gid int
@@ -26,11 +26,11 @@ func (a *account) String() string {
 	return "the user " + a.name
 }
 
-// serverAccounts are who may run the server of a process that is root, the preferred one first.
+// serverAccounts are the accounts for the server of a root process, the preferred one first.
 var serverAccounts = []string{"postgres", "nobody"}
 
-// serverAccount returns the account to run the server as. A data folder that exists decides between them: it may have
-// been made before the account postgres was.
+// serverAccount returns the account to run the server as. The owner of an existing data folder decides: the folder may
+// be older than the account postgres.
 func serverAccount(dataDir string) (*account, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -67,7 +67,7 @@ func serverAccount(dataDir string) (*account, error) {
 	return accounts[i], nil
 }
 
-// lookup returns nil for a user that does not exist or is root by another name.
+// lookup returns nil for a user that does not exist or is root under another name.
 func lookup(name string) (*account, error) {
 	u, err := user.Lookup(name)
 	var unknown user.UnknownUserError
@@ -91,7 +91,7 @@ func lookup(name string) (*account, error) {
 	return &account{name: name, uid: uid, gid: gid}, nil
 }
 
-// own gives a folder to the account.
+// own makes the account the owner of a folder.
 func (a *account) own(folder string) error {
 	if a == nil {
 		return nil
@@ -99,8 +99,8 @@ func (a *account) own(folder string) error {
 	return os.Lchown(folder, a.uid, a.gid)
 }
 
-// reach reports which folder on the way to path the account cannot pass. Permission bits tell half of it (there are
-// access control lists), so the account itself tries.
+// reach returns an error with the folder on the way to path that the account cannot enter. Permission bits do not tell
+// everything, because there are access control lists, so a process of the account tries.
 func (a *account) reach(ctx context.Context, path string) error {
 	if a == nil {
 		return nil
@@ -123,8 +123,8 @@ func (a *account) reach(ctx context.Context, path string) error {
 	return err
 }
 
-// command returns a command of the account, in a session of its own so that a key pressed in the terminal does not
-// reach it, with an environment that does not depend on who runs it.
+// command returns a command that runs as the account. It has a session of its own, so that keys in the terminal do not
+// reach it, and an environment that does not depend on the caller.
 func (a *account) command(ctx context.Context, program string, arguments ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, arguments...)
 	cmd.Dir = "/"

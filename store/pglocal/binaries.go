@@ -14,16 +14,16 @@ import (
 	"time"
 )
 
-// ErrNotFound is wrapped by the error of a machine without PostgreSQL's server programs. Its text lists where they were
-// looked for and says how to install them.
+// ErrNotFound says that the machine does not have PostgreSQL's server programs. The error that wraps it lists the
+// searched places and says how to install them.
 var ErrNotFound = errors.New("PostgreSQL's server programs were not found")
 
-// MajorMin is the oldest major version of PostgreSQL that Muster works with. Older ones are not found.
+// MajorMin is the oldest supported major version of PostgreSQL. [Find] ignores older ones.
 const MajorMin = 15
 
 // Binaries are the server programs of one installed PostgreSQL.
 type Binaries struct {
-	// Dir is the folder they are in.
+	// Dir is their folder.
 	Dir string
 	// Initdb and Postgres are the paths of the programs.
 	Initdb, Postgres string
@@ -31,8 +31,9 @@ type Binaries struct {
 	Major int
 }
 
-// installFolders are where systems put the server programs, as patterns: Debian and Ubuntu, PostgreSQL's own RPMs, a
-// build from source, Homebrew on both kinds of Mac, Alpine, Gentoo, Arch and Fedora, MacPorts, Postgres.app, FreeBSD.
+// installFolders are patterns of the folders in which systems install the server programs: Debian and Ubuntu,
+// PostgreSQL's own RPMs, a build from source, Homebrew on both kinds of Mac, Alpine, Gentoo, Arch and Fedora, MacPorts,
+// Postgres.app, FreeBSD.
 var installFolders = []string{
 	"/usr/lib/postgresql/*/bin",
 	"/usr/pgsql-*/bin",
@@ -48,8 +49,9 @@ var installFolders = []string{
 	"/usr/local/bin",
 }
 
-// Find returns the server programs in binDir, or when it is empty, those of the first place that has them: PATH with
-// symbolic links resolved, then the usual install folders, newest version first. Its error wraps [ErrNotFound].
+// Find returns the server programs in binDir. If binDir is empty, it returns those of the first place that has them:
+// PATH with symbolic links resolved, then the usual install folders, newest version first. The error wraps
+// [ErrNotFound].
 func Find(binDir string) (Binaries, error) {
 	found, err := findAll(binDir)
 	if err != nil {
@@ -58,7 +60,7 @@ func Find(binDir string) (Binaries, error) {
 	return found[0], nil
 }
 
-// findAll returns at least one installed PostgreSQL, the preferred one first.
+// findAll returns all installed PostgreSQLs, at least one, the preferred one first.
 func findAll(binDir string) ([]Binaries, error) {
 	folders := candidates(binDir)
 	var found []Binaries
@@ -83,7 +85,7 @@ func findAll(binDir string) ([]Binaries, error) {
 		ErrNotFound, strings.Join(installFolders, ", "), installCommand())}, faults...)...)
 }
 
-// candidates returns the folders to look into, each once.
+// candidates returns the folders to search, each once.
 func candidates(binDir string) []string {
 	if binDir != "" {
 		return []string{binDir}
@@ -95,13 +97,13 @@ func candidates(binDir string) []string {
 		}
 	}
 	for _, folder := range filepath.SplitList(os.Getenv("PATH")) {
-		// The programs find their libraries and each other from where they really are.
+		// The programs find their libraries and each other relative to their real path.
 		if program, err := filepath.EvalSymlinks(filepath.Join(folder, "postgres")); err == nil {
 			add(filepath.Dir(program))
 		}
 	}
 	for _, pattern := range installFolders {
-		// The patterns are constants, so that none is malformed.
+		// The patterns are constants, so none is malformed.
 		matches, _ := filepath.Glob(pattern)
 		slices.SortStableFunc(matches, func(a, b string) int { return slices.Compare(numbers(b), numbers(a)) })
 		for _, folder := range matches {
@@ -113,7 +115,7 @@ func candidates(binDir string) []string {
 
 var digits = regexp.MustCompile(`[0-9]+`)
 
-// numbers returns the numbers in a path, by which "16" sorts after "9.6".
+// numbers returns the numbers in a path. By them "16" sorts after "9.6".
 func numbers(path string) []int {
 	var list []int
 	for _, text := range digits.FindAllString(path, -1) {
@@ -128,7 +130,7 @@ func numbers(path string) []int {
 
 var versionLine = regexp.MustCompile(`\(PostgreSQL\) (\d+)`)
 
-// open looks at the server programs in a folder.
+// open checks the server programs in a folder and reads their version.
 func open(folder string) (Binaries, error) {
 	folder, err := filepath.Abs(folder)
 	if err != nil {

@@ -8,35 +8,36 @@ import (
 	"time"
 )
 
-// The time limits when a [Config] leaves them out.
+// The default time limits of a [Config].
 const (
 	StartTimeoutDefault = time.Minute
 	StopTimeoutDefault  = time.Minute
 )
 
-// Config says which server to run and where. The zero Config runs the newest installed one on a temporary folder.
+// Config says which server to run and where. The zero Config runs the newest installed server on a temporary folder.
 type Config struct {
-	// BinDir is the folder with the server programs postgres and initdb. Defaults to the one that [Find] finds, or for
-	// a DataDir that exists, to an installed one of the version that made it.
+	// BinDir is the folder with the server programs postgres and initdb. Defaults to the folder that [Find] finds or,
+	// for an existing DataDir, to an installed one of the version that made it.
 	BinDir string
 
-	// DataDir is the folder that keeps the data, and belongs to the server; its parents must exist or be creatable.
-	// Defaults to a temporary folder that Stop removes, whose data does not survive a crash of the machine.
+	// DataDir is the folder of the data. It belongs to the server. Its parents must exist or be creatable. Defaults to
+	// a temporary folder, which Stop removes and whose data does not survive a crash of the machine.
 	DataDir string
 
-	// Logger gets a line when the server starts and stops, at level Debug. What the server itself has to say is in the
-	// file server.log of the folder. Defaults to none.
+	// Logger receives a line at level Debug when the server starts and when it stops. The server's own log is the file
+	// server.log of the folder. Defaults to no logging.
 	Logger *slog.Logger
 
-	// Settings are configuration parameters of the server, by name, as they would stand in postgresql.conf. Those that
-	// make the server private cannot be set. Defaults to the server's own, but for a few that suit a small machine.
+	// Settings are configuration parameters of the server by name, as in postgresql.conf. The parameters that make the
+	// server private cannot be set. Defaults to the server's own defaults, except for a few that suit a small machine.
 	Settings map[string]string
 
-	// StartTimeout is how long the server may take to answer, from the making of the folder or the recovery from a
-	// crash on. Defaults to one minute.
+	// StartTimeout is the longest time until the server answers, including the creation of the folder or the recovery
+	// from a crash. Defaults to one minute.
 	StartTimeout time.Duration
 
-	// StopTimeout is how long the server may take to end its work before it is cut short. Defaults to one minute.
+	// StopTimeout is the longest time for the server to end its work before it is stopped immediately. Defaults to one
+	// minute.
 	StopTimeout time.Duration
 }
 
@@ -53,7 +54,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// reserved are the settings that make the server private and findable.
+// reserved are the settings that make the server private and that let this package find it.
 var reserved = []string{
 	"data_directory", "external_pid_file", "hba_file", "listen_addresses", "port", "unix_socket_directories",
 }
@@ -61,7 +62,7 @@ var reserved = []string{
 func (c Config) validate() error {
 	for _, name := range slices.Sorted(maps.Keys(c.Settings)) {
 		if slices.Contains(reserved, name) {
-			return fmt.Errorf("Settings: %q is not to be set: a private server listens on its own socket alone", name)
+			return fmt.Errorf("Settings: %q cannot be set: a private server listens only on its own socket", name)
 		}
 	}
 	if c.StartTimeout < 0 {
@@ -73,11 +74,11 @@ func (c Config) validate() error {
 	return nil
 }
 
-// settings returns the parameters of the command line.
+// settings returns the parameters for the command line.
 func (c Config) settings(socketDir string) []string {
 	settings := map[string]string{"max_connections": "200"}
 	if c.DataDir == "" {
-		// Nobody reads the data after a crash.
+		// No one reads the data after a crash.
 		maps.Copy(settings, map[string]string{
 			"fsync": "off", "full_page_writes": "off", "max_wal_senders": "0", "synchronous_commit": "off",
 			"wal_level": "minimal",

@@ -14,12 +14,12 @@ import (
 	"time"
 )
 
-// ErrInUse is wrapped by the error of a data folder that a living process works on.
+// ErrInUse says that a running process uses the data folder.
 var ErrInUse = errors.New("the data folder is in use")
 
-// What a data folder consists of.
+// The contents of a data folder.
 const (
-	clusterName = "data" // what initdb makes
+	clusterName = "data" // made by initdb
 	initPattern = "initdb-*"
 	lockName    = "lock"
 	logName     = "server.log"
@@ -33,7 +33,7 @@ type folder struct {
 	lock    *os.File
 }
 
-// openFolder creates the folder if need be and locks it.
+// openFolder locks the folder. It creates the folder if it does not exist.
 func openFolder(ctx context.Context, path string, account *account) (*folder, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func openFolder(ctx context.Context, path string, account *account) (*folder, er
 	return f, nil
 }
 
-// demandOurs refuses a folder with anything else in it, because the folder changes its owner and its permissions.
+// demandOurs refuses a folder with any other content, because this package changes the folder's owner and permissions.
 func (f *folder) demandOurs() error {
 	entries, err := os.ReadDir(f.path)
 	if err != nil {
@@ -72,7 +72,7 @@ func (f *folder) demandOurs() error {
 			return err
 		}
 		if !half && !slices.Contains([]string{clusterName, lockName, logName, oldLogName}, entry.Name()) {
-			return fmt.Errorf("the folder %s holds %q, which is not of a private PostgreSQL: "+
+			return fmt.Errorf("the folder %s holds %q, which does not belong to a private PostgreSQL: "+
 				"choose a folder that is empty or new", f.path, entry.Name())
 		}
 	}
@@ -83,7 +83,7 @@ func (f *folder) acquire() error {
 	path := filepath.Join(f.path, lockName)
 	file, err := lock(path)
 	if errors.Is(err, errLocked) {
-		// Who has it is a courtesy: it may not have been written yet.
+		// The name of the holder is a courtesy. It may not have been written yet.
 		holder, _ := os.ReadFile(path)
 		return errors.Join(fmt.Errorf("%w: %s is held by process %s: stop that one, or choose another folder",
 			ErrInUse, f.path, bytes.TrimSpace(holder)), file.Close())
@@ -108,7 +108,7 @@ func (f *folder) cluster() string { return filepath.Join(f.path, clusterName) }
 
 func (f *folder) log() string { return filepath.Join(f.path, logName) }
 
-// majorOf returns the major version that made the data, 0 when there is none yet.
+// majorOf returns the major version that made the data, or 0 if there is no data yet.
 func majorOf(dataDir string) (int, error) {
 	text, err := os.ReadFile(filepath.Join(dataDir, clusterName, "PG_VERSION"))
 	if errors.Is(err, os.ErrNotExist) {
@@ -125,7 +125,7 @@ func majorOf(dataDir string) (int, error) {
 	return major, nil
 }
 
-// choose returns the installed programs that fit the data in dataDir.
+// choose returns installed programs that fit the data in dataDir.
 func choose(binDir, dataDir string) (Binaries, error) {
 	installed, err := findAll(binDir)
 	if err != nil {
@@ -151,7 +151,8 @@ func choose(binDir, dataDir string) (Binaries, error) {
 		dataDir, made, installed[0].Dir, installed[0].Major, made)
 }
 
-// initialize makes the data with initdb, beside its place, so that what is in its place is complete.
+// initialize makes the data with initdb in another folder, and then moves it into its place. So data in its place is
+// always complete.
 func (f *folder) initialize(ctx context.Context, b Binaries, durable bool) error {
 	halves, err := filepath.Glob(filepath.Join(f.path, initPattern))
 	if err != nil {
@@ -165,7 +166,7 @@ func (f *folder) initialize(ctx context.Context, b Binaries, durable bool) error
 	if _, err := os.Stat(f.cluster()); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	// A name that is not used twice: an initdb whose parent was killed may still be at work on the last one.
+	// Never use a name twice: an initdb whose parent was killed may still work on the last one.
 	made, err := os.MkdirTemp(f.path, initPattern)
 	if err != nil {
 		return err
@@ -173,7 +174,7 @@ func (f *folder) initialize(ctx context.Context, b Binaries, durable bool) error
 	if err := f.account.own(made); err != nil {
 		return err
 	}
-	// Names are compared by byte, the same on every system, and characters are classified in every script.
+	// Compare texts by byte, the same on every system, and classify the characters of every script.
 	ctype := "C.UTF-8"
 	if runtime.GOOS == "darwin" {
 		ctype = "en_US.UTF-8"
@@ -186,7 +187,7 @@ func (f *folder) initialize(ctx context.Context, b Binaries, durable bool) error
 		arguments = append(arguments, "--no-sync")
 	}
 	cmd := f.account.command(ctx, b.Initdb, arguments...)
-	// Its own child may hold the output open after it was killed.
+	// A child of initdb may hold the output open after initdb was killed.
 	cmd.WaitDelay = time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, tail(out))
@@ -197,7 +198,7 @@ func (f *folder) initialize(ctx context.Context, b Binaries, durable bool) error
 	return flush(f.path)
 }
 
-// flush makes the names in a folder durable, as the server does with what is in its files.
+// flush makes the names in a folder durable. The server makes the content of its files durable itself.
 func flush(path string) error {
 	folder, err := os.Open(path)
 	if err != nil {
@@ -206,7 +207,7 @@ func flush(path string) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
-// rotateLog puts the log of the last run aside: it may tell why that crashed.
+// rotateLog renames the log of the last run, which may say why that run crashed.
 func (f *folder) rotateLog() error {
 	return ignore(os.Rename(f.log(), filepath.Join(f.path, oldLogName)), os.ErrNotExist)
 }

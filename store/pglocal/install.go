@@ -20,7 +20,7 @@ var installCommands = map[string]string{
 	"ubuntu":   "apt-get install postgresql",
 }
 
-// installCommand returns what installs the server programs on this system.
+// installCommand returns the command that installs the server programs on this system.
 func installCommand() string {
 	switch runtime.GOOS {
 	case "darwin":
@@ -36,13 +36,13 @@ func installCommand() string {
 	return "see https://www.postgresql.org/download/"
 }
 
-// systemIDs returns the distribution and those that it is like, nearest first.
+// systemIDs returns the ID of the distribution, and those of similar ones, the nearest first.
 func systemIDs() []string {
 	file, err := os.Open("/etc/os-release")
 	if err != nil {
-		return nil // a system that does not say what it is
+		return nil // a system without a description
 	}
-	defer func() { _ = file.Close() }() // it was only read
+	defer func() { _ = file.Close() }() // only read
 	var id, like []string
 	lines := bufio.NewScanner(file)
 	for lines.Scan() {

@@ -14,14 +14,15 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// silenceTimeout is how long a process that the folder's last server left its number to may live without an answer.
+// silenceTimeout is the longest wait for an answer from the process with the number that the folder's last server left.
 const silenceTimeout = 5 * time.Second
 
-// pidFile is where a running server notes its process and its socket. It is never removed here: the server itself
-// tells by it whether processes of a crashed one still work on the data.
+// pidFile is the file in which a running server records its process and its socket. This package never removes it: from
+// it the server itself finds out whether processes of a crashed server still work on the data.
 func (f *folder) pidFile() string { return filepath.Join(f.cluster(), "postmaster.pid") }
 
-// lastServer returns the process and the socket's folder that the last server noted, a pid of 0 when it ended properly.
+// lastServer returns the process and the socket's folder that the last server recorded. The pid is 0 if it ended
+// properly.
 func (f *folder) lastServer() (pid int, socketDir string, err error) {
 	text, err := os.ReadFile(f.pidFile())
 	if errors.Is(err, os.ErrNotExist) {
@@ -32,7 +33,7 @@ func (f *folder) lastServer() (pid int, socketDir string, err error) {
 	}
 	lines := strings.Split(string(text), "\n")
 	if len(lines) < 5 {
-		return 0, "", nil // it crashed before it could write more
+		return 0, "", nil // it crashed before it wrote more
 	}
 	pid, err = strconv.Atoi(lines[0])
 	if err != nil {
@@ -41,8 +42,8 @@ func (f *folder) lastServer() (pid int, socketDir string, err error) {
 	return pid, lines[4], nil
 }
 
-// endOrphan stops a server that has lost its program and its guardian, and waits for one that is about to end. Nobody
-// else uses it: this process has the folder's lock.
+// endOrphan stops a server that has lost its program and its guardian, and waits for a server that is about to end.
+// This process has the folder's lock, so no other program uses that server.
 func (f *folder) endOrphan(ctx context.Context) error {
 	asked := false
 	heard := time.Now()
@@ -51,7 +52,7 @@ func (f *folder) endOrphan(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		// After a restart of the machine the number may be that of any process, which the server will find out.
+		// After a restart of the machine any process may have the number. The server will find that out.
 		if pid <= 0 || !alive(pid) || time.Since(heard) > silenceTimeout {
 			return nil
 		}
@@ -73,7 +74,7 @@ func (f *folder) endOrphan(ctx context.Context) error {
 	}
 }
 
-// recognize reports nil when the server behind the socket is one that works on this folder.
+// recognize returns nil if the server behind the socket works on this folder.
 func (f *folder) recognize(ctx context.Context, socketDir string) error {
 	conn, err := pgx.Connect(ctx, connString(socketDir, superuser))
 	if err != nil {
@@ -98,7 +99,7 @@ func (f *folder) recognize(ctx context.Context, socketDir string) error {
 	return nil
 }
 
-// startingOrStopping reports whether the server behind a socket refused because it is on its way up or down.
+// startingOrStopping reports whether the server behind a socket refused because it is starting or stopping.
 func startingOrStopping(err error) bool {
 	const cannotConnectNow = "57P03"
 	var refusal *pgconn.PgError

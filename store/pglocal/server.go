@@ -19,35 +19,35 @@ import (
 )
 
 const (
-	// superuser is who connects. The socket's folder decides who gets that far.
+	// superuser is the user of all connections. The permissions of the socket's folder decide who can connect.
 	superuser = "postgres"
-	// port is part of the socket's name and nothing else.
+	// port is only a part of the socket's name.
 	port = "5432"
-	// socketPathMax is what the smallest of the systems, macOS, allows for the path of a socket, in bytes.
+	// socketPathMax is the most bytes of a socket's path on macOS, the system with the lowest limit.
 	socketPathMax = 103
 )
 
-// How the end of a server and its remains is waited for.
+// The intervals and limits of waiting for the end of a server and of its remaining processes.
 const (
 	pollInterval   = 20 * time.Millisecond
 	quitTimeout    = 10 * time.Second
 	remainsTimeout = 10 * time.Second
 )
 
-// Server is a running PostgreSQL server. It is safe for concurrent use. Whoever started it stops it; it stops with the
+// Server is a running PostgreSQL server. It is safe for concurrent use. Its starter must stop it; it stops with the
 // process in any case.
 type Server struct {
 	config   Config
 	account  *account
 	binaries Binaries
 	folder   *folder
-	// runDir is the temporary folder with the socket, and with the data where no folder was named.
+	// runDir is the temporary folder of the socket, and also of the data if the Config names no folder.
 	runDir string
 
 	postmaster *exec.Cmd
-	// life is the pipe that the guardian reads: it ends when this process does.
+	// life is the pipe that the guardian reads. It closes when this process ends.
 	life    *os.File
-	exited  chan struct{} // closed when the server has ended, after exitErr is set
+	exited  chan struct{} // closed after the server has ended and exitErr is set
 	exitErr error
 	crashed atomic.Bool
 
@@ -55,9 +55,9 @@ type Server struct {
 	stopErr  error
 }
 
-// Start starts a server and returns when it answers. ctx limits the start alone. The error wraps [ErrNotFound] where
-// PostgreSQL is not installed and [ErrInUse] where another process works on the data folder; an error of the server
-// holds the last lines of its log.
+// Start starts a server and returns when it answers. ctx limits only the start. The error wraps [ErrNotFound] if
+// PostgreSQL is not installed, and [ErrInUse] if another process uses the data folder. An error of the server has the
+// last lines of its log.
 func Start(ctx context.Context, config Config) (*Server, error) {
 	if !supported {
 		return nil, fmt.Errorf("a private PostgreSQL on %s: %w: name a database instead",
@@ -115,7 +115,8 @@ func (s *Server) start(ctx context.Context) (err error) {
 	return s.launchPatiently(ctx)
 }
 
-// makeRunDir makes the folder of the socket, in the first place where its path is short enough and the account can go.
+// makeRunDir makes the folder of the socket, in the first place that has a short enough path and that the account can
+// enter.
 func makeRunDir(ctx context.Context, account *account) (string, error) {
 	var faults []error
 	for _, parent := range []string{os.TempDir(), "/tmp"} {
@@ -139,8 +140,8 @@ func makeRunDir(ctx context.Context, account *account) (string, error) {
 	return "", fmt.Errorf("make a folder for the server's socket: %w", errors.Join(faults...))
 }
 
-// launchPatiently launches the server. Where the last one crashed, processes of it that have not noticed yet can be in
-// the way for a moment.
+// launchPatiently launches the server. If the last server crashed, it tries again for a moment, until the last
+// processes of that server have ended.
 func (s *Server) launchPatiently(ctx context.Context) error {
 	if err := s.folder.rotateLog(); err != nil {
 		return err
@@ -173,7 +174,7 @@ func (s *Server) launch(ctx context.Context) error {
 	arguments := []string{
 		"-c", guardian, "guardian", signal, s.runDir, s.folder.log(), s.binaries.Postgres, "-D", s.folder.cluster(),
 	}
-	// The server outlives ctx, which is the start's.
+	// The server outlives ctx, which limits only the start.
 	arguments = append(arguments, s.config.settings(s.runDir)...)
 	cmd := s.account.command(context.WithoutCancel(ctx), "/bin/sh", arguments...)
 	cmd.ExtraFiles = []*os.File{read}
@@ -192,7 +193,7 @@ func (s *Server) launch(ctx context.Context) error {
 	return nil
 }
 
-// awaitAnswer returns when the server answers, has ended, or ctx has.
+// awaitAnswer returns when the server answers, when it has ended, or when ctx ends.
 func (s *Server) awaitAnswer(ctx context.Context) error {
 	for {
 		err := s.greet(ctx)
@@ -209,10 +210,10 @@ func (s *Server) awaitAnswer(ctx context.Context) error {
 	}
 }
 
-var errNoICU = errors.New("this PostgreSQL was built without ICU, which text of all scripts is compared by: " +
-	"install one that has it, as those of the distributions have")
+var errNoICU = errors.New("this PostgreSQL was built without ICU, which compares text of all scripts: " +
+	"install one with ICU, such as those of the distributions")
 
-// greet asks the server for what nothing works without.
+// greet checks that the server answers, and that it has ICU.
 func (s *Server) greet(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, s.ConnString(superuser))
 	if err != nil {
@@ -227,7 +228,7 @@ func (s *Server) greet(ctx context.Context) error {
 	return errors.Join(err, conn.Close(ctx))
 }
 
-// ended says how the server ended, after it has.
+// ended returns an error that says how the server ended. The server must have ended.
 func (s *Server) ended() error {
 	if s.exitErr == nil {
 		return errors.New("exit status 0")
@@ -236,7 +237,7 @@ func (s *Server) ended() error {
 }
 
 // ConnString returns the URL of a database of the server, for its superuser. The database postgres always exists. The
-// URL works while the server runs, for this account and root alone, and holds no secret.
+// URL works while the server runs, and only for this account and root. It contains no secret.
 func (s *Server) ConnString(database string) string { return connString(s.runDir, database) }
 
 func connString(socketDir, database string) string {
@@ -246,9 +247,9 @@ func connString(socketDir, database string) string {
 }
 
 // Stop ends the server's connections and the server, keeps the data of a named folder and removes a temporary one. It
-// waits until the server has ended. When ctx ends or StopTimeout passes first, the server is cut short, the error says
-// so, and the data recovers at the next start. A server that has ended by itself is an error as well. Stopping again
-// returns the same.
+// waits until the server has ended. If ctx ends or StopTimeout passes first, it stops the server immediately and
+// returns an error that says so; the data recovers at the next start. It also returns an error if the server ended by
+// itself. Another call returns the same result.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stopOnce.Do(func() { s.stopErr = s.stop(ctx) })
 	return s.stopErr
@@ -256,7 +257,7 @@ func (s *Server) Stop(ctx context.Context) error {
 
 func (s *Server) stop(ctx context.Context) error {
 	var err error
-	// One that is gone may not have been noted yet.
+	// The server may have ended without a record of it yet.
 	if errors.Is(s.postmaster.Process.Signal(syscall.Signal(0)), os.ErrProcessDone) {
 		<-s.exited
 	}
@@ -271,11 +272,12 @@ func (s *Server) stop(ctx context.Context) error {
 	return errors.Join(err, s.end(ctx), s.release())
 }
 
-// Crash kills the server's main process as kill -9 does, so that tests can see what recovers. The Server must still be
-// stopped, which then is no error.
+// Crash kills the server's main process like kill -9, so that tests can check the recovery. Stop must still be called;
+// it then returns no error for the end of the server.
 func (s *Server) Crash() error { return s.crash(syscall.SIGKILL) }
 
-// Abort is [Server.Crash] as pg_ctl stop --mode=immediate does it: the server ends its processes, without a checkpoint.
+// Abort is like [Server.Crash], but ends the server like pg_ctl stop --mode=immediate: the server ends its processes,
+// without a checkpoint.
 func (s *Server) Abort() error { return s.crash(syscall.SIGQUIT) }
 
 func (s *Server) crash(signal syscall.Signal) error {
@@ -285,14 +287,14 @@ func (s *Server) crash(signal syscall.Signal) error {
 	return ignore(err, os.ErrProcessDone)
 }
 
-// end stops the server's process and calls its guardian off.
+// end stops the server's process and ends its guardian.
 func (s *Server) end(ctx context.Context) error {
 	steps := []struct {
 		signal syscall.Signal
 		limit  time.Duration
 	}{{syscall.SIGINT, s.config.StopTimeout}, {syscall.SIGQUIT, quitTimeout}, {syscall.SIGKILL, quitTimeout}}
 	if s.config.DataDir == "" {
-		steps = steps[1:] // nobody needs the checkpoint of an orderly end
+		steps = steps[1:] // the data is temporary, so no checkpoint is needed
 	}
 	var cut error
 	for i, step := range steps {
@@ -310,11 +312,11 @@ func (s *Server) end(ctx context.Context) error {
 		case <-time.After(step.limit):
 		}
 	}
-	// The guardian stays on duty.
+	// The guardian keeps watching.
 	return fmt.Errorf("the server, process %d, does not end", s.postmaster.Process.Pid)
 }
 
-// callOff ends the guardian, which must not signal a process that has come to the server's number since.
+// callOff ends the guardian. Otherwise it could signal another process that later gets the server's number.
 func (s *Server) callOff() error {
 	_, err := s.life.Write([]byte("\n"))
 	return errors.Join(ignore(err, syscall.EPIPE), s.life.Close())
@@ -332,7 +334,7 @@ func (s *Server) release() error {
 	return err
 }
 
-// ignore returns err unless it is what was to be expected.
+// ignore returns err unless it is the expected error.
 func ignore(err, expected error) error {
 	if errors.Is(err, expected) {
 		return nil

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// Start refuses before any of the others is called.
+// Start returns an error before it calls any of these functions.
 const supported = false
 
 var errLocked = errors.New("locked")

@@ -11,7 +11,7 @@ import (
 
 const supported = true
 
-// attributes drops every right of this process but those of the account.
+// attributes returns process attributes with only the rights of the account.
 func attributes(a *account) *syscall.SysProcAttr {
 	attributes := &syscall.SysProcAttr{Setsid: true}
 	if a != nil {
@@ -33,12 +33,12 @@ func ownerOf(path string) (int, error) {
 	return int(stat.Uid), nil
 }
 
-// errLocked is what lock returns when another process has the lock.
+// errLocked is the error of lock if another process has the lock.
 var errLocked = errors.New("locked")
 
-// lock opens and locks a file, which the kernel unlocks when the process ends in whatever way.
+// lock opens and locks a file. The kernel unlocks it when the process ends, however it ends.
 func lock(path string) (*os.File, error) {
-	// The folder belongs to another account, which must not lead root to a file elsewhere.
+	// The folder belongs to another account, which must not redirect root to a file elsewhere.
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func lock(path string) (*os.File, error) {
 	return file, nil
 }
 
-// alive reports whether there is a process with this id that the server's account could have started.
+// alive reports whether a process with this ID exists that the server's account could have started.
 func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
 
 func interrupt(pid int) error { return syscall.Kill(pid, syscall.SIGINT) }

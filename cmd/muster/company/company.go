@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Today is the day that the sample was made for: leavers left before it, and future joiners join after it.
+// Today is the present day of the sample: leavers left before it, and future joiners join after it.
 var Today = time.Date(2026, time.June, 1, 0, 0, 0, 0, time.UTC)
 
 //go:embed company.yaml
@@ -19,14 +19,13 @@ type Company struct {
 	seed   uint64
 }
 
-// New returns the company with so many people on its payroll.
+// New returns a company with that many people on its payroll.
 func New(people int, seed uint64) *Company { return &Company{people, seed} }
 
-// Config returns the configuration that makes identities of the company's accounts, as YAML.
+// Config returns the configuration for the company's sources and identities, as YAML.
 func (c *Company) Config() []byte { return config }
 
-// hash returns a number that depends on a person and on what it is for, and on nothing else. It is the finaliser of
-// SplitMix64.
+// hash returns a number that depends only on a person and a purpose. It is the finaliser of SplitMix64.
 func (c *Company) hash(person int, purpose uint64) uint64 {
 	x := c.seed*0x9E3779B97F4A7C15 + uint64(person)*0xBF58476D1CE4E5B9 + purpose*0x94D049BB133111EB
 	x = (x ^ x>>30) * 0xBF58476D1CE4E5B9
@@ -34,7 +33,7 @@ func (c *Company) hash(person int, purpose uint64) uint64 {
 	return x ^ x>>31
 }
 
-// What a hash is for.
+// The purposes of hashes.
 const (
 	forTitle = iota + 1
 	forOffice
@@ -50,15 +49,16 @@ const (
 	forType
 )
 
-// chance reports what is so for a share of the people, in percent.
+// chance returns true for a share of the people, in percent.
 func (c *Company) chance(person int, purpose uint64, percent uint64) bool {
 	return c.hash(person, purpose)%1000 < 10*percent
 }
 
-// span is how many people an employee leads at most: the tree of management is complete.
+// span is the most people that an employee leads. The tree of management is complete.
 const span = 8
 
-// person is somebody, computed from their number: 0 leads the company. Contractors have numbers behind the payroll's.
+// person is a person, calculated from a number: 0 leads the company. The numbers of contractors follow those of the
+// payroll.
 type person struct {
 	index            int
 	given, family    string
@@ -75,12 +75,12 @@ type person struct {
 func (p *person) employeeID() string { return fmt.Sprint(100001 + p.index) }
 func (p *person) email() string      { return p.login + "@example.com" }
 
-// person computes somebody.
+// person calculates a person.
 func (c *Company) person(i int) person {
 	k := &cultures[i%len(cultures)]
 	ordinal := i / len(cultures)
 	givens, families := len(k.given)/2, len(k.family)/2
-	// Every pair of names comes once before any comes again; the stride only mixes them.
+	// Every pair of names occurs once before any occurs again. The stride only mixes them.
 	pair := ordinal % (givens * families)
 	round := ordinal / (givens * families)
 	family := pair % families
@@ -101,7 +101,7 @@ func (c *Company) person(i int) person {
 	return p
 }
 
-// place gives a person a department and a title: that of the head they are below, and one for their rank.
+// place gives a person the department of the head above them, and a title for their rank.
 func (c *Company) place(p *person) {
 	if p.contractor {
 		p.department = &departments[c.hash(p.index, forTitle)%uint64(len(departments))]
@@ -130,7 +130,7 @@ func (c *Company) place(p *person) {
 	}
 }
 
-// manager returns the number of somebody's manager.
+// manager returns the number of a person's manager.
 func manager(i int) int { return (i - 1) / span }
 
 // date gives a person a first day, and leavers a last one.
@@ -138,7 +138,7 @@ func (c *Company) date(p *person) {
 	days := 30 + int(c.hash(p.index, forStart)%4000)
 	start := Today.AddDate(0, 0, -days)
 	switch stay := c.hash(p.index, forStay) % 1000; {
-	case p.index <= span: // the heads are there to stay
+	case p.index <= span: // the heads stay
 	case stay < 40: // left
 		p.left = true
 		p.end = start.AddDate(0, 0, 1+int(stay)*days/41).Format(time.DateOnly)

@@ -1,14 +1,14 @@
 package company
 
-// culture is how people of one origin are named. Each name stands beside its form in ASCII, for addresses and logins.
+// culture has the names of people of one origin, each with its form in ASCII, for addresses and logins.
 type culture struct {
-	given, family []string // native and ASCII by turns
+	given, family []string // native and ASCII alternate
 	familyFirst   bool
 	phone         func(n uint64) string
 	places        []int // indexes of offices
 }
 
-// cultures have no family name in common in ASCII, so that addresses of different cultures never meet.
+// cultures share no family name in ASCII, so people of different cultures never have the same address.
 var cultures = []culture{
 	{
 		given:  []string{"Olivia", "olivia", "James", "james", "Grace", "grace", "Samuel", "samuel", "Harriet", "harriet", "Owen", "owen", "Ruth", "ruth", "Desmond", "desmond", "Zoë", "zoe", "Beau", "beau", "Mary-Jane", "mary-jane", "Theo", "theo"},
@@ -102,7 +102,6 @@ var cultures = []culture{
 	},
 }
 
-// office is where people work.
 type office struct{ city, country, street string }
 
 var offices = []office{
@@ -111,7 +110,7 @@ var offices = []office{
 	{"Hanoi", "VN", "18 Phố Huế"}, {"Tokyo", "JP", "千代田 1-1"}, {"Dubai", "AE", "Tower 5"}, {"Bengaluru", "IN", "22 MG Road"},
 }
 
-// department is a part of the company. Its first title is that of its head.
+// department is a part of the company. The first title is that of its head.
 type department struct {
 	name, costCenter string
 	titles           []string

@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// Portal is the source that the company's access is provisioned to.
+// Portal is the source to which the company provisions access.
 const Portal = "Board Portal"
 
-// PortalFile is the file of its accounts, in the folder that [Company.PortalConfig] is given.
+// PortalFile is the file of its accounts, in the folder of [Company.PortalConfig].
 const PortalFile = "board-portal.csv"
 
-// PortalText is what the file has in it at first: an account that nobody manages.
+// PortalText is the first content of the file: an account that nobody manages.
 const PortalText = "login,name,mail,status,rooms\nauditor,External auditor,audit@example.org,active,minutes\n"
 
 //go:embed portal.yaml
@@ -25,14 +25,14 @@ func (c *Company) PortalConfig(folder string) []byte {
 	return []byte(strings.ReplaceAll(portal, "{folder}", strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(folder)))
 }
 
-// Change is something that happens to somebody.
+// Change is an event in the life of a person.
 type Change struct {
 	Who, What string
 	row       []string
 }
 
-// Changes are what the HR system reports next: somebody joins, somebody moves, somebody leaves, somebody is renamed.
-// They need a company of at least four people.
+// Changes returns the next changes that the HR system reports: one person joins, one moves, one leaves, one is renamed.
+// The company must have at least four people.
 func (c *Company) Changes() []Change {
 	column := func(row []string, name string) *string { return &row[slices.Index(hrColumns, name)] }
 	joiner := c.hrRow(0)

@@ -7,20 +7,21 @@ import (
 	"strings"
 )
 
-// The sources, in the order in which they are aggregated.
+// The sources, in the order of their aggregation.
 const (
 	HR        = "HR"
 	Directory = "Corporate Directory"
 	CodeHost  = "Code Host"
 )
 
-// Sources returns the names of the sources, in the order in which they are to be aggregated.
+// Sources returns the names of the sources, in the order of their aggregation.
 func (c *Company) Sources() []string { return []string{HR, Directory, CodeHost} }
 
-// contractors is how many people work for the company without being on its payroll.
+// contractors returns the number of people who work for the company and are not on its payroll.
 func (c *Company) contractors() int { return c.people * 6 / 100 }
 
-// source is one export: its columns, who may be in it, and a row for a person, nil for none.
+// source is one export: its columns, the people who may be in it, and a function for a person's row, which returns nil
+// for no row.
 type source struct {
 	columns []string
 	count   int
@@ -97,7 +98,7 @@ var directoryColumns = []string{
 	"accountDisabled", "whenCreated",
 }
 
-// services are accounts of nobody.
+// services are accounts that belong to no person.
 var services = []string{"svc-backup", "svc-build", "svc-monitoring", "svc-print", "svc-scanner"}
 
 func (c *Company) directoryRow(i int) []string {
@@ -116,14 +117,14 @@ func (c *Company) directoryRow(i int) []string {
 		mail, number = p.login+"@contractors.example.org", ""
 		groups[0] = group("Contractors")
 	case c.chance(i, forNumber, 5):
-		// Somebody forgot the number, and typed the address by hand.
+		// Someone forgot the number and typed the address by hand.
 		mail, number = strings.ToUpper(mail[:1])+mail[1:], ""
 	}
 	if !p.contractor && i > 0 {
 		head := c.person(manager(i))
 		boss = dn(head.display)
 	}
-	disabled := p.left && c.chance(i, forDisabled, 70) // the other leavers are what an audit is for
+	disabled := p.left && c.chance(i, forDisabled, 70) // the other leavers are for an audit to find
 	return []string{
 		p.login, p.display, p.given, p.family, mail, number, p.department.name, boss, strings.Join(groups, ";"),
 		fmt.Sprint(disabled), p.start,
@@ -132,7 +133,7 @@ func (c *Company) directoryRow(i int) []string {
 
 func group(name string) string { return "CN=" + name + ",OU=Groups,DC=example,DC=com" }
 
-// dn escapes what has a meaning in a distinguished name.
+// dn escapes the special characters of a distinguished name.
 func dn(name string) string {
 	return "CN=" + strings.NewReplacer(`,`, `\,`, `"`, `\"`, `+`, `\+`).Replace(name) + ",OU=People,DC=example,DC=com"
 }
@@ -153,7 +154,7 @@ func (c *Company) codeHostRow(i int) []string {
 	case n < 30:
 		email = strings.ToUpper(email)
 	case n < 33:
-		email = "hidden-" + p.login + "@example.org" // finds nobody
+		email = "hidden-" + p.login + "@example.org" // matches no one
 	}
 	if strings.Contains(p.title, "Manager") || i <= span {
 		role = "owner"

@@ -37,7 +37,7 @@ func (f *Flag) UnmarshalJSON(text []byte) error {
 	case "false", "null", "":
 		*f = false
 	default:
-		return fmt.Errorf("%s is no boolean: true or false is", text)
+		return fmt.Errorf("%s is no boolean: true or false is expected", text)
 	}
 	return nil
 }
@@ -109,8 +109,8 @@ func ParseDelimiter(text string) (rune, error) {
 	runes := []rune(text)
 	if len(runes) != 1 || runes[0] == '"' || runes[0] == '\r' || runes[0] == '\n' || runes[0] == '\uFFFD' ||
 		runes[0] == 0 {
-		return 0, fmt.Errorf("%q is no delimiter: one character other than a quote or a line break, or \"tab\", is",
-			text)
+		return 0, fmt.Errorf("%q is no delimiter: one character other than a quote or a line break, or \"tab\", is "+
+			"expected", text)
 	}
 	return runes[0], nil
 }

@@ -41,7 +41,7 @@ func (d *directory) Apply(ctx context.Context, operation *connector.Operation) (
 func (d *directory) name(o *connector.Operation) (string, error) {
 	if o.NativeIdentity != "" {
 		if _, err := ldap.ParseDN(o.NativeIdentity); err != nil {
-			return "", connector.Permanent(errors.New("the dn of the new account is none"))
+			return "", connector.Permanent(errors.New("the dn of the new account is not a DN"))
 		}
 		return o.NativeIdentity, nil
 	}
@@ -136,9 +136,9 @@ func (d *directory) set(conn *ldap.Conn, o *connector.Operation) (string, error)
 	for name, value := range o.Attributes.All() {
 		switch {
 		case name == dnAttribute:
-			return "", connector.Permanent(errors.New("a dn is not set: set the attribute that names the entry"))
+			return "", connector.Permanent(errors.New("a dn cannot be set: set the attribute that names the entry"))
 		case name == d.settings.MemberOf:
-			return "", connector.Permanent(fmt.Errorf("%s is not set as a whole: add and remove groups", name))
+			return "", connector.Permanent(fmt.Errorf("%s cannot be set as a whole: add and remove groups", name))
 		case strings.EqualFold(name, rdnOf(dn)):
 			renamed = value
 		case value.Text() == "":
@@ -310,7 +310,7 @@ func (d *directory) leave(conn *ldap.Conn, group, dn string) error {
 		return nil
 	case ldap.IsErrorWithCode(err, ldap.LDAPResultObjectClassViolation):
 		return connector.Permanent(errors.New("the account is the last member of the group, and the group must have " +
-			"one: name one that stands for nobody as connectorAttributes.emptyMember"))
+			"one: set connectorAttributes.emptyMember to a member that is no person"))
 	}
 	return plain(err)
 }

@@ -312,7 +312,7 @@ func (d *directory) Discover(ctx context.Context) ([]connector.Schema, error) {
 			return plain(err)
 		}
 		if len(result.Entries) == 0 {
-			return errors.New("the directory does not tell its schema")
+			return errors.New("the directory does not publish its schema")
 		}
 		account.Attributes = append(account.Attributes, discovered(result.Entries[0], d.settings.UserClasses)...)
 		return nil

@@ -70,7 +70,7 @@ func New(_ context.Context, config connector.Config) (connector.Connector, error
 		return nil, err
 	}
 	if t.config, err = pgx.ParseConfig(url); err != nil {
-		return nil, errors.New("what connectorAttributes.connection refers to is no URL of a PostgreSQL database")
+		return nil, errors.New("connectorAttributes.connection does not refer to the URL of a PostgreSQL database")
 	}
 	t.config.ConnectTimeout = connectTimeout
 	return t, nil

@@ -33,7 +33,7 @@ func Read(reference string) (string, error) {
 	if scheme == "env" {
 		value, set := os.LookupEnv(name)
 		if !set {
-			return "", fmt.Errorf("the variable %s, which holds a secret, is not set", name)
+			return "", fmt.Errorf("the variable %s with a secret is not set", name)
 		}
 		return value, nil
 	}
@@ -48,7 +48,7 @@ func Read(reference string) (string, error) {
 		return "", fmt.Errorf("a secret cannot be read: %w", err)
 	}
 	if len(text) > SizeMax {
-		return "", fmt.Errorf("the file %s, which is to hold a secret, has more than %d bytes", name, SizeMax)
+		return "", fmt.Errorf("the file %s with a secret has more than %d bytes", name, SizeMax)
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r"), nil
 }

@@ -205,7 +205,7 @@ func (t *translator) flags(begin func(java, out string)) error {
 		switch c := flags[i]; c {
 		case '-':
 			if !on {
-				return t.fail("flags are taken away twice")
+				return t.fail("flags are removed twice")
 			}
 			on = false
 			out.WriteByte('-')

@@ -1,5 +1,5 @@
-// Command locate prints the folder of the server programs that package pglocal would run, or why there is none: the
-// Makefile asks it whether PostgreSQL must be installed.
+// Command locate prints the folder of the server programs that package pglocal would run, or says why there is none.
+// The Makefile calls it to find out whether PostgreSQL must be installed.
 package main
 
 import (
