@@ -52,7 +52,7 @@ func TestDoctorCommand(t *testing.T) {
 	s = staffed(t, 3)
 	out, _ = s.run(s.wellCode(), "", "doctor", "--thorough", "--all")
 	demand(t, out, "unique:accounts", " 0 failures")
-	s.exec("UPDATE muster.identities SET correlated = false WHERE alias = '2'")
+	s.exec("UPDATE muster.identities SET correlated = false WHERE alias = 'bob'")
 	out, _ = s.run(exitFailed, "", "doctor")
 	demand(t, out, "correlated", "failure  1", "process the identities (--repair does)", "1 failures")
 	if strings.Contains(out, "unique:accounts") {

@@ -10,23 +10,23 @@ import (
 func TestEraseCommand(t *testing.T) {
 	t.Parallel()
 	s := staffed(t, 2)
-	out, _ := s.run(exitOK, "", "identities", "get", "2")
+	out, _ := s.run(exitOK, "", "identities", "get", "bob")
 	var identity struct{ ID string }
 	if err := json.Unmarshal([]byte(out), &identity); err != nil {
 		t.Fatal(err)
 	}
-	_, errOut := s.run(exitUsage, "no\n", "identities", "erase", "2", "--accounts")
+	_, errOut := s.run(exitUsage, "no\n", "identities", "erase", "bob", "--accounts")
 	demand(t, errOut, "Type the ID "+identity.ID, "nothing was erased")
-	s.run(exitUsage, "", "identities", "erase", "2", "--accounts")
-	_, errOut = s.run(exitFailed, "", "identities", "erase", "2", "--yes")
+	s.run(exitUsage, "", "identities", "erase", "bob", "--accounts")
+	_, errOut = s.run(exitFailed, "", "identities", "erase", "bob", "--yes")
 	demand(t, errOut, "1 account is of the identity here")
-	s.run(exitOK, "", "identities", "protect", "2")
-	_, errOut = s.run(exitFailed, "", "identities", "erase", "2", "--accounts", "--yes")
+	s.run(exitOK, "", "identities", "protect", "bob")
+	_, errOut = s.run(exitFailed, "", "identities", "erase", "bob", "--accounts", "--yes")
 	demand(t, errOut, "it is protected")
-	s.run(exitOK, "", "identities", "protect", "2", "--off")
-	out, _ = s.run(exitOK, identity.ID+"\n", "identities", "erase", "2", "--accounts")
+	s.run(exitOK, "", "identities", "protect", "bob", "--off")
+	out, _ = s.run(exitOK, identity.ID+"\n", "identities", "erase", "bob", "--accounts")
 	demand(t, out, "identities ", "1     removed", "identity_events", "erased "+identity.ID, "nothing is found any more")
-	out, _ = s.run(exitOK, "", "identities", "erase", "3", "--accounts", "--yes", "-o", "json")
+	out, _ = s.run(exitOK, "", "identities", "erase", "cy", "--accounts", "--yes", "-o", "json")
 	var erasure engine.Erasure
 	if err := json.Unmarshal([]byte(out), &erasure); err != nil || len(erasure.Rows) == 0 || erasure.Left == nil {
 		t.Errorf("%v %s", err, out)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/muster-engine/muster/engine/enginetest"
 	"github.com/muster-engine/muster/store/storetest"
 	_ "github.com/muster-engine/muster/store/storetest/container"
 )
@@ -56,22 +57,6 @@ func demand(t *testing.T, text string, parts ...string) {
 	}
 }
 
-const staffConfig = `
-sources:
-  - name: HR
-    connector: delimited-file
-    schemas: [{name: account, identityAttribute: id, displayAttribute: name, attributes: [{name: id}, {name: name}, {name: dept}, {name: mgr}]}]
-    managerCorrelationMapping: {accountAttributeName: mgr, identityAttributeName: identificationNumber}
-identityProfiles:
-  - name: Staff
-    authoritativeSource: {name: HR}
-    identityAttributeConfig:
-      attributeTransforms:
-        - {identityAttributeName: uid, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: id}}}
-        - {identityAttributeName: identificationNumber, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: id}}}
-        - {identityAttributeName: department, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: dept}}}
-`
-
 func TestFirstRun(t *testing.T) {
 	t.Parallel()
 	s := newShell(t)
@@ -81,10 +66,10 @@ func TestFirstRun(t *testing.T) {
 	demand(t, out, "00001_configuration  pending", "run `muster migrate up`")
 	out, _ = s.run(exitOK, "", "migrate", "up")
 	demand(t, out, "00004_jobs", "schema muster is at version 7 of 7")
-	out, _ = s.run(exitOK, staffConfig, "apply", "-f", "-")
-	demand(t, out, "created  SOURCE", "created  IDENTITY_PROFILE  Staff")
+	out, _ = s.run(exitOK, enginetest.Documents, "apply", "-f", "-")
+	demand(t, out, "created  SOURCE", "created  IDENTITY_PROFILE    Employees")
 
-	accounts := s.file("hr.csv", "id,name,dept,mgr\n1,Ann,Board,\n2,\"Bob, Jr\",Sales,1\n3,Cy\n4,=cmd(),Sales,2\n")
+	accounts := s.file("hr.csv", "id,name,dept,mgr\nann,Ann,Board,\nbob,\"Bob, Jr\",Sales,ann\ncy,Cy\ndee,=cmd(),Sales,bob\n")
 	out, errOut = s.run(exitOK, "", "aggregate", "HR", "--file", accounts)
 	demand(t, out, "HR: 3 rows and 1 faulty; accounts: 3 added", "3 identities created", "processed 3 identities: 3 changed, 0 errors")
 	demand(t, errOut, "line 4: it has 2 values where there are 4 columns")
@@ -107,7 +92,7 @@ func TestFirstRun(t *testing.T) {
 	if strings.TrimSpace(out) != "[]" {
 		t.Errorf("no results are %s", out)
 	}
-	out, _ = s.run(exitOK, "", "identities", "get", "2")
+	out, _ = s.run(exitOK, "", "identities", "get", "bob")
 	var identity struct {
 		Name       string `json:"name"`
 		ManagerRef struct{ Name string }
@@ -123,11 +108,11 @@ func TestAggregateCommand(t *testing.T) {
 	t.Parallel()
 	s := newShell(t)
 	s.run(exitOK, "", "migrate", "up")
-	s.run(exitOK, staffConfig, "apply", "-f", "-")
-	s.run(exitOK, "id;name;dept;mgr\n1;A;x;\n2;B;x;\n3;C;x;\n", "aggregate", "HR", "--file", "-", "--delimiter", ";")
-	_, errOut := s.run(exitFailed, "id,name,dept,mgr\n1,A,x,\n", "aggregate", "HR", "--file", "-")
+	s.run(exitOK, enginetest.Documents, "apply", "-f", "-")
+	s.run(exitOK, "id;name;dept;mgr\nann;Ann;x;\nbob;Bob;x;\ncy;Cy;x;\n", "aggregate", "HR", "--file", "-", "--delimiter", ";")
+	_, errOut := s.run(exitFailed, "id,name,dept,mgr\nann,Ann,x,\n", "aggregate", "HR", "--file", "-")
 	demand(t, errOut, "2 of 3 accounts (66.7 %) are not in the data any more, and no more than 10% may be removed: nothing was changed")
-	out, _ := s.run(exitOK, "id,name,dept,mgr\n4,D,x,\n", "aggregate", "HR", "--file", "-", "--delta", "-o", "json")
+	out, _ := s.run(exitOK, "id,name,dept,mgr\ndee,Dee,x,\n", "aggregate", "HR", "--file", "-", "--delta", "-o", "json")
 	var report struct {
 		Aggregation struct{ Added, Removed int }
 		Processing  struct{ Identities int }
@@ -135,7 +120,7 @@ func TestAggregateCommand(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &report); err != nil || report.Aggregation.Added != 1 || report.Processing.Identities != 1 {
 		t.Errorf("%s %v", out, err)
 	}
-	out, _ = s.run(exitOK, "id,name,dept,mgr\n1,A,x,\n", "aggregate", "HR", "--file", "-", "--max-deletions", "3", "--no-process")
+	out, _ = s.run(exitOK, "id,name,dept,mgr\nann,Ann,x,\n", "aggregate", "HR", "--file", "-", "--max-deletions", "3", "--no-process")
 	demand(t, out, "3 removed")
 	out, _ = s.run(exitOK, "", "process")
 	demand(t, out, "processed 3 identities")
@@ -145,7 +130,7 @@ func TestBadInput(t *testing.T) {
 	t.Parallel()
 	s := newShell(t)
 	s.run(exitOK, "", "migrate", "up")
-	s.run(exitOK, staffConfig, "apply", "-f", "-")
+	s.run(exitOK, enginetest.Documents, "apply", "-f", "-")
 	for _, test := range []struct {
 		args []string
 		want string
@@ -173,8 +158,8 @@ func TestBadInput(t *testing.T) {
 		_, errOut := s.run(exitUsage, "", test.args...)
 		demand(t, errOut, test.want)
 	}
-	_, errOut := s.run(exitFailed, "id\n1\n", "aggregate", "Payroll", "--file", "-")
-	demand(t, errOut, `the sources are "HR"`)
+	_, errOut := s.run(exitFailed, "id\nann\n", "aggregate", "Payroll", "--file", "-")
+	demand(t, errOut, `the sources are "Directory", "HR"`)
 }
 
 // The password of a database that cannot be reached is not printed.
@@ -203,7 +188,7 @@ func TestGrantCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	granted := &shell{t, url, s.dir}
-	granted.run(exitOK, staffConfig, "apply", "-f", "-")
+	granted.run(exitOK, enginetest.Documents, "apply", "-f", "-")
 	_, errOut = granted.run(exitFailed, "", "migrate", "to", "1")
 	demand(t, errOut, "must be owner of")
 }

@@ -9,22 +9,22 @@ import (
 func TestDeleteAndOwnershipCommands(t *testing.T) {
 	t.Parallel()
 	s := staffed(t, 2)
-	out, _ := s.run(exitOK, "", "identities", "get", "2")
+	out, _ := s.run(exitOK, "", "identities", "get", "bob")
 	var identity struct{ ID string }
 	if err := json.Unmarshal([]byte(out), &identity); err != nil {
 		t.Fatal(err)
 	}
 	s.run(exitOK, "", "apply", "-f", s.file("owned.yaml",
 		fmt.Sprintf("roles: [{name: Lead, enabled: true, owner: {type: IDENTITY, id: %s}}]", identity.ID)))
-	out, _ = s.run(exitOK, "", "identities", "ownership", "2")
+	out, _ = s.run(exitOK, "", "identities", "ownership", "bob")
 	demand(t, out, "ROLE_OWNER", "Lead")
-	out, _ = s.run(exitOK, "", "identities", "ownership", "2", "-o", "json")
+	out, _ = s.run(exitOK, "", "identities", "ownership", "bob", "-o", "json")
 	demand(t, out, `"associationDetails"`, `"identityEntity"`)
-	out, _ = s.run(exitOK, "", "identities", "ownership", "2", "--all")
+	out, _ = s.run(exitOK, "", "identities", "ownership", "bob", "--all")
 	if got := anyID.ReplaceAllString(out, "ID"); got != "roles\tID\tLead\n" {
 		t.Errorf("got %q", got)
 	}
-	out, _ = s.run(exitOK, "", "identities", "ownership", "2", "--all", "-o", "json")
+	out, _ = s.run(exitOK, "", "identities", "ownership", "bob", "--all", "-o", "json")
 	const owned = `{
   "accessProfiles": [],
   "apps": [],
@@ -44,21 +44,21 @@ func TestDeleteAndOwnershipCommands(t *testing.T) {
 	if got := anyID.ReplaceAllString(out, "ID"); got != owned {
 		t.Errorf("got %s", got)
 	}
-	out, errOut := s.run(exitFailed, "", "identities", "delete", "2")
-	demand(t, errOut, "muster: 2: Identity cannot be deleted as it is owner of following resources")
+	out, errOut := s.run(exitFailed, "", "identities", "delete", "bob")
+	demand(t, errOut, "muster: bob: Identity cannot be deleted as it is owner of following resources")
 	demand(t, out, "ROLE_OWNER")
-	_, errOut = s.run(exitUsage, "", "identities", "reassign", "2", "1", "--object", "Lead")
+	_, errOut = s.run(exitUsage, "", "identities", "reassign", "bob", "ann", "--object", "Lead")
 	demand(t, errOut, "a type and an ID are expected")
-	out, _ = s.run(exitOK, "", "identities", "reassign", "2", "1")
+	out, _ = s.run(exitOK, "", "identities", "reassign", "bob", "ann")
 	demand(t, out, "reassigned 1 objects")
-	s.run(exitOK, "", "identities", "protect", "2")
-	_, errOut = s.run(exitFailed, "", "identities", "delete", "2")
+	s.run(exitOK, "", "identities", "protect", "bob")
+	_, errOut = s.run(exitFailed, "", "identities", "delete", "bob")
 	demand(t, errOut, "it is protected")
-	s.run(exitOK, "", "identities", "protect", "2", "--off")
-	s.run(exitOK, "", "identities", "reset", "2")
-	out, _ = s.run(exitOK, "", "identities", "delete", "2")
+	s.run(exitOK, "", "identities", "protect", "bob", "--off")
+	s.run(exitOK, "", "identities", "reset", "bob")
+	out, _ = s.run(exitOK, "", "identities", "delete", "bob")
 	demand(t, out, "deleted "+identity.ID)
-	_, errOut = s.run(exitFailed, "", "identities", "delete", "2")
+	_, errOut = s.run(exitFailed, "", "identities", "delete", "bob")
 	demand(t, errOut, "no identity")
 	s.run(exitUsage, "", "identities", "delete")
 }

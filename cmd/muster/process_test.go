@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/muster-engine/muster/engine/enginetest"
 )
 
 const salesRole = `
@@ -18,16 +20,20 @@ roles:
       criteria: {operation: EQUALS, key: {type: IDENTITY, property: attribute.department}, stringValue: %s}
 `
 
-// staffed is a shell on a database with a role and its members.
+// staffed is a shell on a database with Ann, and a role with its members: Bob, Cy, Dee and as many more as are asked for.
 func staffed(t *testing.T, people int) *shell {
 	t.Helper()
 	s := newShell(t)
 	s.run(exitOK, "", "migrate", "up")
-	s.run(exitOK, "", "apply", "-f", s.file("staff.yaml", staffConfig+fmt.Sprintf(salesRole, "Sales")))
+	s.run(exitOK, "", "apply", "-f", s.file("staff.yaml", enginetest.Documents+fmt.Sprintf(salesRole, "Sales")))
 	var rows strings.Builder
-	rows.WriteString("id,name,dept,mgr\n1,Ann,Board,\n")
+	rows.WriteString("id,name,dept,mgr\nann,Ann,Board,\n")
 	for i := range people {
-		fmt.Fprintf(&rows, "%d,Person %d,Sales,1\n", i+2, i)
+		person := fmt.Sprintf("person%d,Person %[1]d", i)
+		if named := []string{"bob,Bob", "cy,Cy", "dee,Dee"}; i < len(named) {
+			person = named[i]
+		}
+		rows.WriteString(person + ",Sales,ann\n")
 	}
 	out, _ := s.run(exitOK, "", "aggregate", "HR", "--file", s.file("hr.csv", rows.String()))
 	demand(t, out, "roles gained")
@@ -40,7 +46,7 @@ func TestProcessCommands(t *testing.T) {
 	out, _ := s.run(exitOK, "", "process", "--all", "--wait")
 	demand(t, out, "WARNING, 100 %: Completed", "4 calculated, 0 changed, 0 errors, 4 warnings",
 		"the identity is incomplete: it has no email, firstname, lastname")
-	out, _ = s.run(exitOK, "", "process", "1", "2", "-o", "json")
+	out, _ = s.run(exitOK, "", "process", "ann", "bob", "-o", "json")
 	var task struct{ ID, Progress string }
 	if err := json.Unmarshal([]byte(out), &task); err != nil || task.Progress != "Waiting" {
 		t.Fatalf("%v in %s", err, out)
@@ -53,7 +59,7 @@ func TestProcessCommands(t *testing.T) {
 	demand(t, out, "2 calculated")
 	out, _ = s.run(exitOK, "", "tasks", "wait", task.ID, "-o", "json")
 	demand(t, out, `"completionStatus": "WARNING"`, `"identityCount": 2`)
-	out, _ = s.run(exitOK, "", "process", "--profile", "staff", "--wait")
+	out, _ = s.run(exitOK, "", "process", "--profile", "employees", "--wait")
 	demand(t, out, "4 calculated")
 	_, errOut := s.run(exitFailed, "", "tasks", "cancel", task.ID)
 	demand(t, errOut, "ended already")
@@ -70,13 +76,13 @@ func TestPreviewExplainHistory(t *testing.T) {
 	s := staffed(t, 3)
 	proposal := s.file("proposal.yaml", fmt.Sprintf(salesRole, "Board"))
 	out, _ := s.run(exitOK, "", "preview", "-f", proposal)
-	demand(t, out, "Ann (1)                     role                  + Sales", "4 of 4 identities would change",
+	demand(t, out, "Ann (ann)                   role                  + Sales", "4 of 4 identities would change",
 		`updated role "Sales"`, "Sales: 1 gain it, 3 lose it", "nothing was written")
 	out, _ = s.run(exitOK, "", "preview", "-f", proposal, "--limit", "1")
 	demand(t, out, "and 3 identities more")
-	out, _ = s.run(exitOK, "", "preview", "-f", proposal, "1", "--trace")
+	out, _ = s.run(exitOK, "", "preview", "-f", proposal, "ann", "--trace")
 	demand(t, out, "+ Sales", `yes  department EQUALS "Board"   is "Board"`)
-	for _, args := range [][]string{{"-f", proposal, "--filters", `department eq "Board"`}, {"-f", proposal, "1"}, {}} {
+	for _, args := range [][]string{{"-f", proposal, "--filters", `department eq "Board"`}, {"-f", proposal, "ann"}, {}} {
 		out, _ = s.run(exitOK, "", append([]string{"preview", "-o", "json"}, args...)...)
 		var result struct {
 			Changes []struct{ Alias string }
@@ -89,17 +95,17 @@ func TestPreviewExplainHistory(t *testing.T) {
 			t.Errorf("%q shows %s", args, out)
 		}
 	}
-	out, _ = s.run(exitOK, "", "explain", "2")
-	demand(t, out, "profile     Staff, by the account \"2\" of HR", "manager     Ann: the account's mgr is \"1\"",
+	out, _ = s.run(exitOK, "", "explain", "bob")
+	demand(t, out, "profile     Employees, by the account \"bob\" of HR", "manager     Ann: the account's mgr is \"ann\"",
 		`department = "Sales"`, "accountAttribute: \"Sales\"", "has      Sales: its membership assigned it; its criterion holds",
 		`yes  department EQUALS "Sales"   is "Sales"`, "incomplete  it has no email")
-	out, _ = s.run(exitOK, "", "explain", "1", "--role", "Sales")
+	out, _ = s.run(exitOK, "", "explain", "ann", "--role", "Sales")
 	demand(t, out, "has not  Sales: its criterion does not hold", `no   department EQUALS "Sales"   is "Board"`)
-	out, _ = s.run(exitOK, "", "explain", "1", "--attribute", "uid", "-o", "json")
-	demand(t, out, `"value": "1"`)
-	out, _ = s.run(exitOK, "", "history", "2")
+	out, _ = s.run(exitOK, "", "explain", "ann", "--attribute", "uid", "-o", "json")
+	demand(t, out, `"value": "ann"`)
+	out, _ = s.run(exitOK, "", "history", "bob")
 	demand(t, out, "IDENTITY_CREATED", `department: null → "Sales"`, `+ Sales: its criterion holds: department EQUALS "Sales"`, "identityState: none → ACTIVE")
-	out, _ = s.run(exitOK, "", "history", "2", "--limit", "1", "-o", "json")
+	out, _ = s.run(exitOK, "", "history", "bob", "--limit", "1", "-o", "json")
 	demand(t, out, `"type": "IDENTITY_`)
 }
 
@@ -151,7 +157,7 @@ func TestBadProcessUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"process", "1", "--all"}, "exclude each other"},
+		{[]string{"process", "ann", "--all"}, "exclude each other"},
 		{[]string{"process", "--wait"}, "go with"},
 		{[]string{"process", "--all", "-o", "xml"}, "table or json is expected"},
 		{[]string{"tasks", "show"}, "takes one ID"},
@@ -161,11 +167,11 @@ func TestBadProcessUsage(t *testing.T) {
 		{[]string{"process", "--guard", "0%"}, "--guard"},
 		{[]string{"process", "--guard", "ten"}, "--guard"},
 		{[]string{"preview", "--task", "1", "--filters", "x"}, "--task excludes"},
-		{[]string{"preview", "1", "--filters", "x"}, "exclude each other"},
+		{[]string{"preview", "ann", "--filters", "x"}, "exclude each other"},
 		{[]string{"preview", "--filters", "name ="}, "name ="},
 		{[]string{"explain"}, "takes one ID or ALIAS"},
-		{[]string{"explain", "1", "--role", "a", "--attribute", "b"}, "exclude each other"},
-		{[]string{"history", "1", "--limit", "0"}, "1 to 1000"},
+		{[]string{"explain", "ann", "--role", "a", "--attribute", "b"}, "exclude each other"},
+		{[]string{"history", "ann", "--limit", "0"}, "1 to 1000"},
 	} {
 		_, errOut := s.run(exitUsage, "", test.args...)
 		demand(t, errOut, test.want)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/muster-engine/muster/engine/enginetest"
 	"github.com/muster-engine/muster/engine/notify"
 )
 
@@ -17,10 +18,8 @@ func mailed(t *testing.T) *shell {
 	t.Helper()
 	s := newShell(t)
 	s.run(exitOK, "", "migrate", "up")
-	const email = `        - {identityAttributeName: email, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: dept}}}
-`
-	s.run(exitOK, "", "apply", "-f", s.file("staff.yaml", staffConfig+email))
-	s.run(exitOK, "id,name,dept,mgr\n1,Ann,ann@example.com,\n2,Bob,bob@example.com,1\n3,Cem,,1\n", "aggregate", "HR", "--file", "-")
+	s.run(exitOK, enginetest.Documents, "apply", "-f", "-")
+	s.run(exitOK, "id,name,mail,mgr\nann,Ann,ann@example.com,\nbob,Bob,bob@example.com,ann\ncem,Cem,,ann\n", "aggregate", "HR", "--file", "-")
 	return s
 }
 
@@ -47,17 +46,17 @@ func (s *shell) status(alias string) string {
 func TestInviteCommand(t *testing.T) {
 	t.Parallel()
 	s := mailed(t)
-	out, errOut := s.run(exitOK, "", "identities", "invite", "1")
+	out, errOut := s.run(exitOK, "", "identities", "invite", "ann")
 	if want := "task      ID\n          Invite 1 identity, launched by muster\nstatus    WAITING, 0 %: Waiting\n" +
 		"messages  0 sent, 0 could not be sent, 1 still to be sent\n"; plainTask(out) != want {
 		t.Errorf("got %q", plainTask(out))
 	}
 	demand(t, errOut, "The messages wait for a command that has a mail server")
-	if status := s.status("1"); status != "UNREGISTERED" {
+	if status := s.status("ann"); status != "UNREGISTERED" {
 		t.Errorf("a message that waits makes her %s", status)
 	}
 	// A server that is away: the message is tried again.
-	out, errOut = s.run(exitFailed, "", append([]string{"identities", "invite", "2", "-o", "json"}, unreachable...)...)
+	out, errOut = s.run(exitFailed, "", append([]string{"identities", "invite", "bob", "-o", "json"}, unreachable...)...)
 	demand(t, out, `"progress": "Waiting"`)
 	demand(t, errOut, "1 messages could not be sent. They are tried again")
 	// With --wait, what waits is sent too.
@@ -69,7 +68,7 @@ func TestInviteCommand(t *testing.T) {
 	if demand(t, errOut, "purpose=INVITATION"); strings.Count(errOut, "a message would be sent") != 2 || strings.Contains(errOut, "@example.com") {
 		t.Errorf("the log is %s", errOut)
 	}
-	if got := s.status("1") + s.status("2") + s.status("3"); got != "PENDINGPENDINGUNREGISTERED" {
+	if got := s.status("ann") + s.status("bob") + s.status("cem"); got != "PENDINGPENDINGUNREGISTERED" {
 		t.Errorf("the statuses are %s", got)
 	}
 	_, errOut = s.run(exitFailed, "", "identities", "invite", "nobody")
@@ -83,22 +82,22 @@ var unreachable = []string{"--wait", "--smtp-host", "127.0.0.1", "--smtp-port", 
 func TestVerifyCommand(t *testing.T) {
 	t.Parallel()
 	s := mailed(t)
-	out, errOut := s.run(exitOK, "", "identities", "verify", "1", "--via", "EMAIL_WORK")
+	out, errOut := s.run(exitOK, "", "identities", "verify", "ann", "--via", "EMAIL_WORK")
 	if want := "task      ID\n          Send a verification, launched by muster\nstatus    WAITING, 0 %: Waiting\n" +
 		"messages  0 sent, 0 could not be sent, 1 still to be sent\n"; plainTask(out) != want {
 		t.Errorf("got %q", plainTask(out))
 	}
 	demand(t, errOut, "The messages wait")
-	_, errOut = s.run(exitFailed, "", append([]string{"identities", "verify", "2", "--via", "LINK_WORK", "--source", "hr", "--verbose"}, unreachable...)...)
+	_, errOut = s.run(exitFailed, "", append([]string{"identities", "verify", "bob", "--via", "LINK_WORK", "--source", "hr", "--verbose"}, unreachable...)...)
 	demand(t, errOut, "1 messages could not be sent", "the mail server cannot be reached")
-	id := anyID.FindString(func() string { out, _ := s.run(exitOK, "", "identities", "get", "2"); return out }())
+	id := anyID.FindString(func() string { out, _ := s.run(exitOK, "", "identities", "get", "bob"); return out }())
 	dashed := strings.ToUpper(fmt.Sprintf("%s-%s-%s-%s-%s", id[:8], id[8:12], id[12:16], id[16:20], id[20:]))
 	out, errOut = s.run(exitOK, "", "identities", "verify", dashed, "--via", "LINK_WORK", "--source", "HR", "--wait", "--mail-log")
 	demand(t, out, "SUCCESS, 100 %: Completed", "1 sent, 0 could not be sent")
 	demand(t, errOut, "via=EMAIL_WORK", "via=LINK_WORK")
-	_, errOut = s.run(exitFailed, "", "identities", "verify", "1", "--via", "LINK_PERSONAL")
+	_, errOut = s.run(exitFailed, "", "identities", "verify", "ann", "--via", "LINK_PERSONAL")
 	demand(t, errOut, "no address for LINK_PERSONAL")
-	_, errOut = s.run(exitUsage, "", "identities", "verify", "1", "--via", "PIGEON")
+	_, errOut = s.run(exitUsage, "", "identities", "verify", "ann", "--via", "PIGEON")
 	demand(t, errOut, "EMAIL_WORK, EMAIL_PERSONAL, LINK_WORK and LINK_PERSONAL are known")
 }
 
@@ -122,14 +121,14 @@ func TestMailFlags(t *testing.T) {
 		{"--smtp-password: a secret is not written", []string{"--smtp-username", "muster", "--smtp-password", "hunter2"}},
 		{"--mail-log sends nothing", []string{"--mail-log", "--smtp-host", "mail"}},
 	} {
-		_, errOut := s.run(exitUsage, "", append([]string{"identities", "invite", "1"}, test.args...)...)
+		_, errOut := s.run(exitUsage, "", append([]string{"identities", "invite", "ann"}, test.args...)...)
 		if demand(t, errOut, test.want); strings.Contains(errOut, "hunter2") {
 			t.Errorf("the password is shown: %s", errOut)
 		}
 	}
 	_, errOut := s.run(exitFailed, "", "worker", "--smtp-username", "muster", "--smtp-password", "file:/no/such/file")
 	demand(t, errOut, "--smtp-password: a secret cannot be read")
-	for _, args := range [][]string{{}, {"1", "--uninvited"}, {"1", "-o", "csv"}} {
+	for _, args := range [][]string{{}, {"ann", "--uninvited"}, {"ann", "-o", "csv"}} {
 		s.run(exitUsage, "", append([]string{"identities", "invite"}, args...)...)
 	}
 	out, _ := s.run(exitOK, "", "tasks", "--pending", "-o", "json")

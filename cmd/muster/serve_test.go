@@ -18,6 +18,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/muster-engine/muster/engine/enginetest"
 )
 
 // served is a server that runs in the test.
@@ -107,8 +109,8 @@ func (w *served) do(status int, method, path, token, body string) []byte {
 func (s *shell) staff() {
 	s.t.Helper()
 	s.run(exitOK, "", "migrate", "up")
-	s.run(exitOK, staffConfig, "apply", "-f", "-")
-	s.run(exitOK, "id,name,dept,mgr\n1,Ann,Board,\n2,Bob,Sales,1\n", "aggregate", "HR", "--file", "-")
+	s.run(exitOK, enginetest.Documents, "apply", "-f", "-")
+	s.run(exitOK, "id,name,dept,mgr\nann,Ann,Board,\nbob,Bob,Sales,ann\n", "aggregate", "HR", "--file", "-")
 }
 
 // A client gets a token from the endpoint, asks, has a worker process, and the server ends when it is told to.
@@ -132,7 +134,7 @@ func TestServe(t *testing.T) {
 	demo := token("demo", "secret")
 	var list []struct{ ID, Alias string }
 	if err := json.Unmarshal(w.do(http.StatusOK, http.MethodGet, "/beta/identities?sorters=alias", demo, ""),
-		&list); err != nil || len(list) != 2 || list[1].Alias != "2" {
+		&list); err != nil || len(list) != 2 || list[1].Alias != "bob" {
 		t.Fatalf("%v %v", list, err)
 	}
 	var task struct{ ID string }

@@ -42,7 +42,7 @@ func TestSourceCommands(t *testing.T) {
 		}
 		return string(text)
 	}
-	s.file("accounts.csv", "login,full,groups\n2,Old Name,staff\n")
+	s.file("accounts.csv", "login,full,groups\nbob,Old Name,staff\n")
 	s.run(exitOK, "", "apply", "-f", s.file("files.yaml", fmt.Sprintf(filesConfig, s.dir)))
 	out, _ := s.run(exitOK, "", "source", "test", "Files")
 	demand(t, out, `"Files" can be reached`)
@@ -51,46 +51,46 @@ func TestSourceCommands(t *testing.T) {
 	out, _ = s.run(exitOK, "", "source", "aggregate", "Files", "--no-process")
 	demand(t, out, "Files: 1 rows; accounts: 1 added")
 	out, _ = s.run(exitOK, "", "process", "--dry-run")
-	demand(t, out, `set attributes 2 full="Sales", for attribute department of the identity`, "Files: set attributes: 1",
+	demand(t, out, `set attributes bob full="Sales", for attribute department of the identity`, "Files: set attributes: 1",
 		"nothing was written")
-	if got := read(); got != "login,full,groups\n2,Old Name,staff\n" {
+	if got := read(); got != "login,full,groups\nbob,Old Name,staff\n" {
 		t.Errorf("a dry run wrote %q", got)
 	}
 	out, _ = s.run(exitOK, "", "process")
 	demand(t, out, "provisioned 1 operations: 0 failed, 0 still open")
-	out, _ = s.run(exitOK, "", "roles", "assign", "3", "Lead")
+	out, _ = s.run(exitOK, "", "roles", "assign", "cy", "Lead")
 	demand(t, out, "provisioned 2 operations")
-	if got, want := read(), "login,full,groups\n2,Sales,staff\n3,Sales,leads\n"; got != want {
+	if got, want := read(), "login,full,groups\nbob,Sales,staff\ncy,Sales,leads\n"; got != want {
 		t.Errorf("the file is %q, want %q", got, want)
 	}
-	out, _ = s.run(exitOK, "", "operations", "--identity", "3")
+	out, _ = s.run(exitOK, "", "operations", "--identity", "cy")
 	demand(t, out, "DONE", "add entitlement", "groups=[\"leads\"]", `role "Lead"`, "create")
 	out, _ = s.run(exitOK, "", "operations", "--state", "open,failed", "-o", "json")
 	demand(t, out, "[]")
 	s.run(exitUsage, "", "operations", "--state", "lost")
 
-	s.file("accounts.csv", "login,full,groups\n2,Drifted,staff\n3,Sales,leads\n")
+	s.file("accounts.csv", "login,full,groups\nbob,Drifted,staff\ncy,Sales,leads\n")
 	s.run(exitOK, "", "source", "aggregate", "Files", "--no-process")
-	out, _ = s.run(exitOK, "", "sync", "2", "--dry-run")
+	out, _ = s.run(exitOK, "", "sync", "bob", "--dry-run")
 	demand(t, out, `full="Sales"`)
-	s.run(exitOK, "", "sync", "2")
-	_, errOut := s.run(exitFailed, "", "sync", "2")
+	s.run(exitOK, "", "sync", "bob")
+	_, errOut := s.run(exitFailed, "", "sync", "bob")
 	demand(t, errOut, "less than 10s ago", "wait ")
-	_, errOut = s.run(exitFailed, "", "identities", "sync", "2", "-o", "json")
+	_, errOut = s.run(exitFailed, "", "identities", "sync", "bob", "-o", "json")
 	demand(t, errOut, "less than 10s ago", "wait ")
-	s.file("accounts.csv", "login,full,groups\n2,Sales,staff\n3,Drifted,leads\n")
+	s.file("accounts.csv", "login,full,groups\nbob,Sales,staff\ncy,Drifted,leads\n")
 	s.run(exitOK, "", "source", "aggregate", "Files", "--no-process")
-	out, _ = s.run(exitOK, "", "identities", "sync", "3", "--wait", "-o", "json")
+	out, _ = s.run(exitOK, "", "identities", "sync", "cy", "--wait", "-o", "json")
 	demand(t, out, `"status": "SUCCESS"`, `"type": "SYNCHRONIZE_IDENTITY_ATTRIBUTES"`, `\"identityId\"`)
-	if got, want := read(), "login,full,groups\n2,Sales,staff\n3,Sales,leads\n"; got != want {
+	if got, want := read(), "login,full,groups\nbob,Sales,staff\ncy,Sales,leads\n"; got != want {
 		t.Errorf("the file is %q, want %q", got, want)
 	}
-	out, _ = s.run(exitOK, "", "identities", "sync", "1")
+	out, _ = s.run(exitOK, "", "identities", "sync", "ann")
 	demand(t, out, "synchronizing ", ": task ", ", QUEUED\n")
 	s.run(exitOK, "", "process")
 	out, _ = s.run(exitOK, "", "source", "sync", "Files")
 	demand(t, out, "processed 2 identities")
-	if got, want := read(), "login,full,groups\n2,Sales,staff\n3,Sales,leads\n"; got != want {
+	if got, want := read(), "login,full,groups\nbob,Sales,staff\ncy,Sales,leads\n"; got != want {
 		t.Errorf("the file is %q, want %q", got, want)
 	}
 	out, _ = s.run(exitOK, "", "source", "list")

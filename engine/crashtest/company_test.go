@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 )
 
 // companyConfig has two authoritative sources, one that correlates, and two targets: a file and a ledger. The folder is
@@ -96,14 +97,9 @@ func mappings(source string) string {
 	for _, pair := range [][2]string{{"uid", "id"}, {"displayName", "name"}, {"firstname", "first"},
 		{"lastname", "last"}, {"email", "mail"}, {"department", "dept"}, {"identificationNumber", "id"},
 		{"cloudLifecycleState", "state"}} {
-		list = append(list, mapping(pair[0], source, pair[1]))
+		list = append(list, enginetest.Mapping(pair[0], source, pair[1]))
 	}
-	return strings.Join(append(list, mapping("phone", "Directory", "phone")), ", ")
-}
-
-func mapping(identity, source, account string) string {
-	return fmt.Sprintf("{identityAttributeName: %s, transformDefinition: {type: accountAttribute, attributes: "+
-		"{sourceName: %s, attributeName: %s}}}", identity, source, account)
+	return strings.Join(append(list, enginetest.Mapping("phone", "Directory", "phone")), ", ")
 }
 
 var departments = []string{"Sales", "Engineering", "Legal"}

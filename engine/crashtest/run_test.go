@@ -24,6 +24,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 	"github.com/muster-engine/muster/store/storetest"
 )
 
@@ -96,7 +97,6 @@ func newRun(t *testing.T, c *cluster, name string, strikes *deck) *run {
 		events: make(chan event), open: map[int]*aggregate{},
 		steps: map[string]int{}, allowed: allowances{map[string]int{}, map[string]int{}}}
 	r.clock.started = time.Now()
-	company := companyDocuments(filepath.Join(r.folder, "sources"), filepath.Join(r.folder, "target"))
 	for _, folder := range []string{"sources", "target", "logs"} {
 		if err := os.Mkdir(filepath.Join(r.folder, folder), 0o700); err != nil {
 			t.Fatal(err)
@@ -114,16 +114,10 @@ func newRun(t *testing.T, c *cluster, name string, strikes *deck) *run {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.pool.Close)
-	if r.host, err = engine.New(t.Context(), r.pool, engine.Config{Now: r.clock.now, Guard: engine.Guard{Off: true}}); err != nil {
-		t.Fatal(err)
-	}
-	documents, err := engine.ReadDocuments("company.yaml", strings.NewReader(company))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.host.Apply(t.Context(), documents); err != nil {
-		t.Fatal(err)
-	}
+	host := enginetest.NewEmpty(t, enginetest.WithPool(r.pool),
+		enginetest.WithConfig(engine.Config{Now: r.clock.now, Guard: engine.Guard{Off: true}}))
+	host.ApplyText(companyDocuments(filepath.Join(r.folder, "sources"), filepath.Join(r.folder, "target")))
+	r.host = host.Engine
 	return r
 }
 

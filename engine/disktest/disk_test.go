@@ -19,26 +19,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 	"github.com/muster-engine/muster/migrations"
 	"github.com/muster-engine/muster/store/pglocal"
 	"github.com/muster-engine/muster/store/storetest"
 )
-
-const config = `
-sources:
-  - name: HR
-    connector: delimited-file
-    schemas: [{name: account, identityAttribute: id, attributes: [{name: id}, {name: name}, {name: note}]}]
-identityProfiles:
-  - name: Employees
-    authoritativeSource: {type: SOURCE, name: HR}
-    identityAttributeConfig:
-      enabled: true
-      attributeTransforms:
-        - {identityAttributeName: uid, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: id}}}
-        - {identityAttributeName: displayName, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: name}}}
-        - {identityAttributeName: department, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: note}}}
-`
 
 const (
 	// few are the people before the disk is full, many those who need more room than there is then.
@@ -48,14 +33,14 @@ const (
 	patience = 2 * time.Minute
 )
 
-// people returns the rows of so many people, each with a note.
-func people(count int, note string) *strings.Reader {
+// people returns the rows of so many people, each of whom has a department of their own.
+func people(count int, department string) string {
 	var b strings.Builder
-	b.WriteString("id,name,note\n")
+	b.WriteString("id,name,dept\n")
 	for i := range count {
-		fmt.Fprintf(&b, "%d,Person %d,%s %d\n", i, i, note, i)
+		fmt.Fprintf(&b, "%d,Person %d,%s %d\n", i, i, department, i)
 	}
-	return strings.NewReader(b.String())
+	return b.String()
 }
 
 // disk is a file system of a fixed size.
@@ -218,9 +203,8 @@ func TestServerOnAFullDisk(t *testing.T) {
 
 // company is an engine at work.
 type company struct {
-	*engine.Engine
-	t    *testing.T
-	pool *pgxpool.Pool
+	*enginetest.Company
+	t *testing.T
 }
 
 // newCompany starts an engine with few people, who are processed.
@@ -229,18 +213,9 @@ func newCompany(t *testing.T, pool *pgxpool.Pool) *company {
 	if _, err := migrations.Up(t.Context(), pool, migrations.Config{}); err != nil {
 		t.Fatal(err)
 	}
-	eng, err := engine.New(t.Context(), pool, engine.Config{BatchSize: 100, Guard: engine.Guard{Off: true}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &company{eng, t, pool}
-	documents, err := engine.ReadDocuments("config.yaml", strings.NewReader(config))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Apply(t.Context(), documents); err != nil {
-		t.Fatal(err)
-	}
+	c := &company{enginetest.NewEmpty(t, enginetest.WithPool(pool),
+		enginetest.WithConfig(engine.Config{BatchSize: 100, Guard: engine.Guard{Off: true}})), t}
+	c.ApplyText(enginetest.Documents)
 	if err := c.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -249,14 +224,10 @@ func newCompany(t *testing.T, pool *pgxpool.Pool) *company {
 			t.Error(err)
 		}
 	})
-	if _, err := c.Aggregate(t.Context(), "HR", people(few, "hello"), engine.AggregateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	c.AggregateText("HR", people(few, "hello"), engine.AggregateOptions{})
 	c.await("the first people are processed", func() bool { return c.open() == 0 && c.processed("hello") == few })
 	// These are processed while the disk is full.
-	if _, err := c.Aggregate(t.Context(), "HR", people(few, "changed"), engine.AggregateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	c.AggregateText("HR", people(few, "changed"), engine.AggregateOptions{})
 	return c
 }
 
@@ -264,7 +235,7 @@ func newCompany(t *testing.T, pool *pgxpool.Pool) *company {
 func (c *company) fillLog() {
 	c.t.Helper()
 	for range 200 {
-		if _, err := c.pool.Exec(c.t.Context(), `SELECT pg_logical_emit_message(false, 'x', repeat('x', 1000000))`); err != nil {
+		if _, err := c.Pool.Exec(c.t.Context(), `SELECT pg_logical_emit_message(false, 'x', repeat('x', 1000000))`); err != nil {
 			c.t.Logf("the log is full: %v", err)
 			return
 		}
@@ -276,7 +247,7 @@ func (c *company) fillLog() {
 func (c *company) standsFull() error {
 	c.t.Helper()
 	for range 3 {
-		_, err := c.Aggregate(c.t.Context(), "HR", people(many, "changed"), engine.AggregateOptions{})
+		_, err := c.Aggregate(c.t.Context(), "HR", strings.NewReader(people(many, "changed")), engine.AggregateOptions{})
 		if engine.KindOf(err) != engine.Unavailable {
 			c.t.Errorf("on a full disk an aggregation ends in %v (%v), want unavailable", err, engine.KindOf(err))
 		}
@@ -284,7 +255,7 @@ func (c *company) standsFull() error {
 	// The tasks wait, and the workers try them.
 	var err error
 	c.await("a caller gets Unavailable", func() bool {
-		_, err = c.Aggregate(c.t.Context(), "HR", people(many, "changed"), engine.AggregateOptions{})
+		_, err = c.Aggregate(c.t.Context(), "HR", strings.NewReader(people(many, "changed")), engine.AggregateOptions{})
 		return engine.KindOf(err) == engine.Unavailable
 	})
 	time.Sleep(3 * time.Second)
@@ -295,22 +266,20 @@ func (c *company) standsFull() error {
 func (c *company) comesBack() {
 	c.t.Helper()
 	c.await("the engine is ready", func() bool { return c.Ready(c.t.Context()) == nil })
-	if _, err := c.Aggregate(c.t.Context(), "HR", people(many, "changed"), engine.AggregateOptions{}); err != nil {
-		c.t.Fatal(err)
-	}
+	c.AggregateText("HR", people(many, "changed"), engine.AggregateOptions{})
 	c.await("everybody is processed", func() bool {
 		// As time would: the queue waits longer after each failure.
-		_, err := c.pool.Exec(c.t.Context(), `UPDATE muster_jobs.river_job SET state = 'available', scheduled_at = now()
+		_, err := c.Pool.Exec(c.t.Context(), `UPDATE muster_jobs.river_job SET state = 'available', scheduled_at = now()
 			WHERE state IN ('retryable', 'scheduled')`)
 		return err == nil && c.open() == 0 && c.processed("changed") == many
 	})
-	if n := c.count(`SELECT count(*) FROM muster.identities WHERE processing_state = 'ERROR'`); n != 0 {
+	if n := c.CountRows(`muster.identities WHERE processing_state = 'ERROR'`); n != 0 {
 		c.t.Errorf("%d identities have an error for it", n)
 	}
-	if n := c.count(`SELECT count(*) FROM muster.tasks WHERE completion_status <> 'SUCCESS' AND errors > 0`); n != 0 {
+	if n := c.CountRows(`muster.tasks WHERE completion_status <> 'SUCCESS' AND errors > 0`); n != 0 {
 		c.t.Errorf("%d tasks have failed", n)
 	}
-	if n := c.count(`SELECT count(*) FROM muster.identity_events WHERE type = 'IDENTITY_CREATED'`); n != many {
+	if n := c.CountRows(`muster.identity_events WHERE type = 'IDENTITY_CREATED'`); n != many {
 		c.t.Errorf("%d identities were created, want %d", n, many)
 	}
 	d, err := c.Doctor(c.t.Context(), engine.DoctorOptions{Thorough: true})
@@ -335,10 +304,10 @@ func (c *company) await(what string, holds func() bool) {
 	}
 }
 
-// count returns a number, -1 where the database cannot be asked.
-func (c *company) count(query string, arguments ...any) int {
+// rows returns how many rows there are, -1 where the database cannot be asked.
+func (c *company) rows(from string, arguments ...any) int {
 	var n int
-	if err := c.pool.QueryRow(c.t.Context(), query, arguments...).Scan(&n); err != nil {
+	if err := c.Pool.QueryRow(c.t.Context(), "SELECT count(*) FROM "+from, arguments...).Scan(&n); err != nil {
 		return -1
 	}
 	return n
@@ -346,10 +315,10 @@ func (c *company) count(query string, arguments ...any) int {
 
 // open returns how many tasks have not ended.
 func (c *company) open() int {
-	return c.count(`SELECT count(*) FROM muster.tasks WHERE completed IS NULL`)
+	return c.rows(`muster.tasks WHERE completed IS NULL`)
 }
 
-// processed returns how many identities have the department that their note makes.
-func (c *company) processed(note string) int {
-	return c.count(`SELECT count(*) FROM muster.identities WHERE attributes ->> 'department' = $1 || ' ' || (attributes ->> 'uid')`, note)
+// processed returns how many identities have the department that [people] gives them.
+func (c *company) processed(department string) int {
+	return c.rows(`muster.identities WHERE attributes ->> 'department' = $1 || ' ' || (attributes ->> 'uid')`, department)
 }

@@ -24,9 +24,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 	"github.com/muster-engine/muster/engine/notify"
 	"github.com/muster-engine/muster/store/storetest"
 	_ "github.com/muster-engine/muster/store/storetest/container"
@@ -272,55 +271,24 @@ func (s *mailServer) notifier(t *testing.T, change func(*notify.SMTPConfig)) *no
 	return n
 }
 
-const officeConfig = `
-sources:
-  - name: HR
-    connector: delimited-file
-    schemas: [{name: account, identityAttribute: id, displayAttribute: name, attributes: [{name: id}, {name: name}, {name: mail}, {name: home}]}]
-identityProfiles:
-  - name: Staff
-    authoritativeSource: {name: HR}
-    invitationOptions: {address: %s}
-    identityAttributeConfig:
-      attributeTransforms:
-        - {identityAttributeName: uid, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: id}}}
-        - {identityAttributeName: displayName, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: name}}}
-        - {identityAttributeName: email, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: mail}}}
-        - {identityAttributeName: personalEmail, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: home}}}
-`
-
-// office is an engine on a database of its own, with one person.
+// office is a company with one person.
 type office struct {
-	*engine.Engine
+	*enginetest.Company
 	t      *testing.T
-	pool   *pgxpool.Pool
-	person engine.Identity
+	person *engine.Identity
 }
 
+// newOffice returns an office that invites people at their WORK or PERSONAL address. The person is a row of HR.
 func newOffice(t *testing.T, n engine.Notifier, address, person string) *office {
 	t.Helper()
-	o := &office{t: t, pool: storetest.Pool(t)}
-	var err error
-	o.Engine, err = engine.New(t.Context(), o.pool, engine.Config{Notifier: n})
-	if err != nil {
-		t.Fatal(err)
-	}
-	documents, err := engine.ReadDocuments("office.yaml", strings.NewReader(fmt.Sprintf(officeConfig, address)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := o.Apply(t.Context(), documents); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := o.Aggregate(t.Context(), "HR", strings.NewReader("id,name,mail,home\n"+person), engine.AggregateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := o.ProcessPending(t.Context(), engine.ProcessOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	if o.person, err = o.FindIdentity(t.Context(), "1"); err != nil {
-		t.Fatal(err)
-	}
+	o := &office{Company: enginetest.NewEmpty(t, enginetest.WithConfig(engine.Config{Notifier: n})), t: t}
+	const profile = "    authoritativeSource: {type: SOURCE, name: HR}\n"
+	o.ApplyText(strings.Replace(enginetest.DocumentsWith("home", "personalEmail"), profile,
+		profile+"    invitationOptions: {address: "+address+"}\n", 1))
+	o.AggregateText("HR", "id,name,mail,home\n"+person, engine.AggregateOptions{})
+	o.Process()
+	alias, _, _ := strings.Cut(person, ",")
+	o.person = o.Identity(alias)
 	return o
 }
 
@@ -353,7 +321,7 @@ func (o *office) task(id string) engine.TaskStatus {
 func (o *office) kept(text string) bool {
 	o.t.Helper()
 	var found bool
-	if err := o.pool.QueryRow(o.t.Context(), `
+	if err := o.Pool.QueryRow(o.t.Context(), `
 		SELECT EXISTS (SELECT FROM muster.notifications n WHERE strpos(n::text, $1) > 0)
 		    OR EXISTS (SELECT FROM muster.one_time_tokens o WHERE strpos(o::text, $1) > 0)
 		    OR EXISTS (SELECT FROM muster.task_messages m WHERE strpos(m::text, $1) > 0)
@@ -388,7 +356,7 @@ func TestRegistrationByMail(t *testing.T) {
 					c.Port = s.tlsPort
 				}
 			})
-			o := newOffice(t, n, "WORK", "1,Ayşe Ünal,ayse@example.com,ayse@home.example\n")
+			o := newOffice(t, n, "WORK", "ayse,Ayşe Ünal,ayse@example.com,ayse@home.example\n")
 			task := o.invite()
 			o.send()
 			mail := s.one(t)
@@ -447,7 +415,7 @@ func TestRegistrationByMail(t *testing.T) {
 
 func TestInvitationToThePersonalAddress(t *testing.T) {
 	s := startExim(t, true)
-	o := newOffice(t, s.notifier(t, func(*notify.SMTPConfig) {}), "PERSONAL", "1,Ann,ann@example.com,ann@home.example\n")
+	o := newOffice(t, s.notifier(t, func(*notify.SMTPConfig) {}), "PERSONAL", "ann,Ann,ann@example.com,ann@home.example\n")
 	o.invite()
 	o.send()
 	if header, _, _ := parts(t, s.one(t)); header.Get("Envelope-To") != "ann@home.example" {
@@ -473,7 +441,7 @@ func (f *forgetful) Notify(ctx context.Context, m *engine.Message) error {
 // A message that is sent again has the same Message-ID, by which mail programs know it, and the token that is good.
 func TestMessageIDOfARetry(t *testing.T) {
 	s := startExim(t, true)
-	o := newOffice(t, &forgetful{Notifier: s.notifier(t, func(*notify.SMTPConfig) {})}, "WORK", "1,Ann,ann@example.com,\n")
+	o := newOffice(t, &forgetful{Notifier: s.notifier(t, func(*notify.SMTPConfig) {})}, "WORK", "ann,Ann,ann@example.com,\n")
 	o.invite()
 	o.send()
 	first := s.one(t)
@@ -500,7 +468,7 @@ func TestMessageIDOfARetry(t *testing.T) {
 
 func TestRefusedRecipient(t *testing.T) {
 	s := startExim(t, true)
-	o := newOffice(t, s.notifier(t, func(*notify.SMTPConfig) {}), "WORK", "1,Ann,refused@example.com,\n")
+	o := newOffice(t, s.notifier(t, func(*notify.SMTPConfig) {}), "WORK", "ann,Ann,refused@example.com,\n")
 	task := o.invite()
 	for range engine.NotificationAttemptsMax - 1 {
 		o.send()
@@ -527,7 +495,7 @@ func TestRefusedRecipient(t *testing.T) {
 
 func TestServerAway(t *testing.T) {
 	s := startExim(t, true)
-	o := newOffice(t, s.notifier(t, func(*notify.SMTPConfig) {}), "WORK", "1,Ann,ann@example.com,\n")
+	o := newOffice(t, s.notifier(t, func(*notify.SMTPConfig) {}), "WORK", "ann,Ann,ann@example.com,\n")
 	s.down(t)
 	task := o.invite()
 	o.send()
@@ -551,7 +519,7 @@ func TestServerAway(t *testing.T) {
 func TestInjection(t *testing.T) {
 	s := startExim(t, true)
 	n := s.notifier(t, func(c *notify.SMTPConfig) { c.Templates.Invitation.Subject = "For {{.Name}}" })
-	o := newOffice(t, n, "WORK", "1,\"Eve\r\nBcc: evil@example.com\r\n\r\nGo to https://evil.example\",eve@example.com,\n")
+	o := newOffice(t, n, "WORK", "eve,\"Eve\r\nBcc: evil@example.com\r\n\r\nGo to https://evil.example\",eve@example.com,\n")
 	if !strings.Contains(o.person.Name, "\n") {
 		t.Fatalf("the name has lost its lines: %q", o.person.Name)
 	}
@@ -569,7 +537,7 @@ func TestInjection(t *testing.T) {
 		"two addresses": "\"eve@example.com, evil@example.com\"",
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := newOffice(t, n, "WORK", "1,Eve,"+address+",\n")
+			o := newOffice(t, n, "WORK", "eve,Eve,"+address+",\n")
 			task := o.invite()
 			for range engine.NotificationAttemptsMax {
 				o.send()

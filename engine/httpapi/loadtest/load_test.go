@@ -186,7 +186,7 @@ func (s *server) measure() footprint {
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
 	f := footprint{heap: memory.HeapAlloc, goroutines: runtime.NumGoroutine()}
-	s.must(s.pool.QueryRow(s.t.Context(), `SELECT count(*) FROM pg_stat_activity
+	s.must(s.Pool.QueryRow(s.t.Context(), `SELECT count(*) FROM pg_stat_activity
 		WHERE datname = current_database() AND backend_type = 'client backend'`).Scan(&f.connections))
 	return f
 }
@@ -203,7 +203,7 @@ func (s *server) demandDone() {
 		"deadlocks were resolved":        `SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`,
 	} {
 		var n int
-		s.must(s.pool.QueryRow(s.t.Context(), query).Scan(&n))
+		s.must(s.Pool.QueryRow(s.t.Context(), query).Scan(&n))
 		if n > 0 {
 			s.t.Errorf("%d %s", n, name)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
 	"github.com/muster-engine/muster/engine/httpapi"
 	"github.com/muster-engine/muster/engine/httpapi/devtoken"
 	"github.com/muster-engine/muster/engine/httpapi/internal/wire"
@@ -28,15 +29,9 @@ const (
 	connsMax = 24
 )
 
-const configuration = `
+// targetConfig makes the directory a target.
+const targetConfig = `
 sources:
-  - name: HR
-    schemas:
-      - name: account
-        identityAttribute: id
-        displayAttribute: name
-        attributes: [{name: id}, {name: name}, {name: mail}, {name: dept}, {name: mgr}]
-    managerCorrelationMapping: {accountAttributeName: mgr, identityAttributeName: identificationNumber}
   - name: Directory
     schemas:
       - name: account
@@ -50,20 +45,8 @@ sources:
         fields:
           - {name: sam, transform: {type: identityAttribute, attributes: {name: uid}}}
           - {name: mail, transform: {type: identityAttribute, attributes: {name: email}}}
-identityProfiles:
-  - name: Employees
-    authoritativeSource: {type: SOURCE, name: HR}
-    identityAttributeConfig:
-      attributeTransforms:
-        - {identityAttributeName: uid, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: id}}}
-        - {identityAttributeName: displayName, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: name}}}
-        - {identityAttributeName: firstname, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: name}}}
-        - {identityAttributeName: lastname, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: name}}}
-        - {identityAttributeName: email, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: mail}}}
-        - {identityAttributeName: department, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: dept}}}
-        - {identityAttributeName: identificationNumber, transformDefinition: {type: accountAttribute, attributes: {sourceName: HR, attributeName: id}}}
-    lifecycleStates:
-      - {name: Active, technicalName: active, identityState: ACTIVE}
+lifecycleStates:
+  - {name: Active, technicalName: active, identityState: ACTIVE, identityProfile: {name: Employees}}
 roles:
   - {name: Lead, enabled: true}
 `
@@ -71,9 +54,9 @@ roles:
 // departments is how many there are, each with a role.
 const departments = 20
 
-func configurationWithRoles() string {
+func targetWithRoles() string {
 	var b strings.Builder
-	b.WriteString(configuration)
+	b.WriteString(targetConfig)
 	for i := range departments {
 		fmt.Fprintf(&b, `  - name: Department %[1]d
     enabled: true
@@ -89,9 +72,9 @@ func configurationWithRoles() string {
 // hrText is the rows of some people, whose department changes with the round.
 func hrText(from, to, round int) string {
 	var b strings.Builder
-	b.WriteString("id,name,mail,dept,mgr\n")
+	b.WriteString("id,name,first,last,mail,dept,mgr\n")
 	for i := from; i < to; i++ {
-		fmt.Fprintf(&b, "%d,Person %d,p%[1]d@example.com,D%d,%d\n", i, i, (i+round)%departments, i/8)
+		fmt.Fprintf(&b, "%d,Person %[1]d,Person,%[1]d,p%[1]d@example.com,D%[2]d,%[3]d\n", i, (i+round)%departments, i/8)
 	}
 	return b.String()
 }
@@ -131,9 +114,8 @@ func (f *faults) WithGroup(string) slog.Handler      { return f }
 
 // server is the API behind a listener on the loopback interface, over a database of its own.
 type server struct {
-	*engine.Engine
+	*enginetest.Company
 	t        *testing.T
-	pool     *pgxpool.Pool
 	url      string // of the database
 	address  string
 	web      *http.Server
@@ -151,12 +133,11 @@ func newServer(t *testing.T) *server {
 	config, err := pgxpool.ParseConfig(s.url)
 	s.must(err)
 	config.MaxConns = connsMax
-	s.pool, err = pgxpool.NewWithConfig(t.Context(), config)
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
 	s.must(err)
 	logger := slog.New(s.faults)
-	s.Engine, err = engine.New(t.Context(), s.pool, engine.Config{Guard: engine.Guard{Off: true}, Notifier: &sink{},
-		Logger: logger})
-	s.must(err)
+	s.Company = enginetest.NewEmpty(t, enginetest.WithPool(pool),
+		enginetest.WithConfig(engine.Config{Guard: engine.Guard{Off: true}, Notifier: &sink{}, Logger: logger}))
 	s.populate()
 	s.issuer, err = devtoken.New([]byte(strings.Repeat("0123456789abcdef", 2)))
 	s.must(err)
@@ -183,24 +164,18 @@ func (s *server) must(err error) {
 
 func (s *server) populate() {
 	s.t.Helper()
-	documents, err := engine.ReadDocuments("config", strings.NewReader(configurationWithRoles()))
-	s.must(err)
-	_, err = s.Apply(s.t.Context(), documents)
-	s.must(err)
+	s.ApplyText(enginetest.Documents)
+	s.ApplyText(targetWithRoles())
 	var directory strings.Builder
 	directory.WriteString("sam,emp,mail,groups\n")
 	for i := range people / 2 {
 		fmt.Fprintf(&directory, "s%d,%d,,\n", i, i)
 	}
-	for _, source := range []struct{ name, text string }{
-		{"HR", hrText(0, people, 0)}, {"Directory", directory.String()},
-	} {
-		_, err := s.Aggregate(s.t.Context(), source.name, strings.NewReader(source.text), engine.AggregateOptions{})
-		s.must(err)
-		_, err = s.ProcessPending(s.t.Context(), engine.ProcessOptions{})
-		s.must(err)
-	}
-	_, err = s.pool.Exec(s.t.Context(), `VACUUM ANALYZE`)
+	s.AggregateText("HR", hrText(0, people, 0), engine.AggregateOptions{})
+	s.Process()
+	s.AggregateText("Directory", directory.String(), engine.AggregateOptions{})
+	s.Process()
+	_, err := s.Pool.Exec(s.t.Context(), `VACUUM ANALYZE`)
 	s.must(err)
 	for offset := 0; offset < people; offset += 250 {
 		page, err := s.ListIdentities(s.t.Context(), engine.ListParams{Offset: offset})
@@ -223,10 +198,10 @@ func (s *server) stop() {
 		s.t.Error(err)
 	}
 	s.must(s.Stop(ctx))
-	if held := s.pool.Stat().AcquiredConns(); held != 0 {
+	if held := s.Pool.Stat().AcquiredConns(); held != 0 {
 		s.t.Errorf("%d connections of the pool were not given back", held)
 	}
-	s.pool.Close()
+	s.Pool.Close()
 }
 
 // client returns an HTTP client with connections of its own to the server, which is localhost to the document.
