@@ -18,7 +18,7 @@ func TestEveryFieldHasItsColumn(t *testing.T) {
 	aside := []string{"FirstName", "LastName", "Due", "FoundManager", "Requested"}
 	demandRead(t, stateColumns, nil, aside...)
 	demandWritten(t, stateColumns, aside[2:]...)
-	demandRead(t, operationColumns, nil)
+	demandRead(t, operationColumns, map[string]string{"DeliveryID": "batch_id"})
 	demandWritten(t, operationColumns, "Attempts", "Error", "Begun", "Completed")
 	demandRead(t, countColumns, nil)
 }

@@ -1,6 +1,6 @@
 // Package suggest finds the word that a person meant, for "did you mean" hints.
 //
-//	suggest.Nearest("deparment", []string{"department", "title"}) // department
+//	suggest.Nearest("lastnme", []string{"firstname", "lastname"}) // lastname
 package suggest
 
 import "strings"
