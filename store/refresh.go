@@ -114,11 +114,16 @@ func (s *Store) RelockRefreshRequests(ctx context.Context, tx pgx.Tx, requests [
 // their snapshot: a request that commits later stays, and its data is read again.
 //
 // It returns the identities whose synchronization was requested.
+//
+// The rows are removed by where they are. By their IDs the planner joins the table with itself, and where its statistics
+// are from before a load it takes the square of the requests. A row that somebody else updates just before it is locked
+// may be missed: its request stays, and is taken by the next batch.
 func (s *Store) TakeRefreshRequests(ctx context.Context, tx pgx.Tx, identities []ID) ([]ID, error) {
 	const statement = `
 		WITH taken AS (
 		    DELETE FROM muster.refresh_requests
-		    WHERE id IN (SELECT id FROM muster.refresh_requests WHERE identity_id = ANY ($1) FOR UPDATE SKIP LOCKED)
+		    WHERE ctid = ANY (ARRAY (SELECT ctid FROM muster.refresh_requests
+		                             WHERE identity_id = ANY ($1) FOR UPDATE SKIP LOCKED))
 		    RETURNING identity_id, synchronize
 		)
 		SELECT DISTINCT identity_id FROM taken WHERE synchronize`
@@ -254,15 +259,19 @@ func (s *Store) FailIdentity(ctx context.Context, tx pgx.Tx, id ID, reason strin
 // managerLevelsMax is how many levels up a cycle of managers is looked for.
 const managerLevelsMax = 50
 
-// ManagerCycles returns those of the identities that are their own manager through others.
+// ManagerCycles returns those of the identities that are their own manager through others. OFFSET 0 keeps the planner
+// from a join over all identities: each manager is one look into an index, whatever the statistics say.
 func (s *Store) ManagerCycles(ctx context.Context, q Querier, identities []ID) ([]ID, error) {
 	const statement = `
 		WITH RECURSIVE above (start_id, id, level) AS (
-		    SELECT id, manager_id, 1 FROM muster.identities WHERE id = ANY ($1) AND manager_id IS NOT NULL
+		    SELECT s.id, i.manager_id, 1
+		    FROM unnest($1::uuid[]) s (id),
+		         LATERAL (SELECT manager_id FROM muster.identities WHERE id = s.id OFFSET 0) i
+		    WHERE i.manager_id IS NOT NULL
 		    UNION ALL
 		    SELECT a.start_id, i.manager_id, a.level + 1
-		    FROM above a
-		    JOIN muster.identities i ON i.id = a.id
+		    FROM above a,
+		         LATERAL (SELECT manager_id FROM muster.identities WHERE id = a.id OFFSET 0) i
 		    WHERE i.manager_id IS NOT NULL AND a.id <> a.start_id AND a.level < $2
 		)
 		SELECT DISTINCT start_id FROM above WHERE id = start_id ORDER BY start_id`

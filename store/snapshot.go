@@ -59,7 +59,9 @@ func (s *Store) ReadSnapshots(ctx context.Context, tx pgx.Tx, identities []ID, r
 // [IdentityState.FoundManager] and [IdentityState.Requested].
 //
 // Each statement reads one table by itself. The planner knows so little of how many rows are between two IDs that it
-// often expects one, and would join the tables by nested loops.
+// often expects one, and would join the tables by nested loops. The managers alone need two: for each key the first two
+// identities are looked up, since a key of more finds nobody. A join would read all keys while the visibility map of a
+// fresh load is not set.
 func (s *Store) ReadSnapshotsBetween(ctx context.Context, tx pgx.Tx, first, last ID, reader SnapshotReader) error {
 	const (
 		accounts    = snapshotAccounts + `BETWEEN $1 AND $2 ORDER BY a.identity_id`
@@ -70,11 +72,12 @@ func (s *Store) ReadSnapshotsBetween(ctx context.Context, tx pgx.Tx, first, last
 		requested = `
 		SELECT identity_id FROM muster.refresh_requests WHERE identity_id BETWEEN $1 AND $2`
 		managers = `
-		SELECT k.key, min(k.identity_id::text)::uuid
-		FROM (SELECT DISTINCT manager_key FROM muster.identities WHERE id BETWEEN $1 AND $2) i
-		JOIN muster.identity_keys k ON k.key = i.manager_key
-		GROUP BY k.key
-		HAVING count(*) = 1`
+		SELECT i.manager_key, k.id
+		FROM (SELECT DISTINCT manager_key FROM muster.identities
+		      WHERE id BETWEEN $1 AND $2 AND manager_key IS NOT NULL) i,
+		     LATERAL (SELECT min(x.identity_id::text)::uuid, count(*)
+		              FROM (SELECT identity_id FROM muster.identity_keys WHERE key = i.manager_key LIMIT 2) x) k (id, matches)
+		WHERE k.matches = 1`
 	)
 	dues, requests, found := map[ID]time.Time{}, map[ID]bool{}, map[string]ID{}
 	return s.readSnapshots(ctx, tx, []any{first, last},
