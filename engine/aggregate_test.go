@@ -43,8 +43,8 @@ func TestAggregateCreatesIdentities(t *testing.T) {
 	if bob.LifecycleState == nil || bob.LifecycleState.StateName != "leave" || bob.Attributes.Get("identityState").Text() != "INACTIVE_LONG_TERM" {
 		t.Errorf("%+v %v", bob.LifecycleState, bob.Attributes.Get("identityState"))
 	}
-	if n := f.CountRows(`muster.refresh_requests`); n != 0 {
-		t.Errorf("%d marks are left", n)
+	if n := f.requests(); n != 0 {
+		t.Errorf("%d requests are left, want 0", n)
 	}
 }
 
@@ -111,7 +111,7 @@ func TestAggregateDeltaRemovesNothing(t *testing.T) {
 	if result.Added != 1 || result.Removed != 0 {
 		t.Errorf("%+v", result)
 	}
-	if n := f.CountRows(`muster.accounts`); n != 6 {
+	if n := f.accounts(); n != 6 {
 		t.Errorf("%d accounts", n)
 	}
 }
@@ -136,8 +136,8 @@ func TestAggregateDeletionLimit(t *testing.T) {
 	if n := f.CountRows(`muster.accounts WHERE name IN ('Ann Changed', 'New')`); n != 0 {
 		t.Error("a refused aggregation left something behind")
 	}
-	if n := f.CountRows(`muster.refresh_requests`); n != 0 {
-		t.Error("a refused aggregation left marks behind")
+	if n := f.requests(); n != 0 {
+		t.Error("a refused aggregation left requests behind")
 	}
 	for _, limit := range []engine.DeletionLimit{{Count: 4}, {Percent: 80, IsPercent: true}} {
 		tx, err := f.Pool.Begin(t.Context())
@@ -152,7 +152,7 @@ func TestAggregateDeletionLimit(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := f.CountRows(`muster.accounts`); n != 5 {
+	if n := f.accounts(); n != 5 {
 		t.Errorf("%d accounts: the caller's transaction was not all of it", n)
 	}
 }
@@ -444,7 +444,7 @@ func TestAggregateBesideChanges(t *testing.T) {
 		rows[3] = "a3,2\n"
 		text := strings.NewReader("k,v\n" + strings.Join(rows, ""))
 		hook := hookReader{text, func() {
-			f.exec(`DELETE FROM muster.accounts WHERE native_identity = 'a2'`)
+			f.executeAll(`DELETE FROM muster.accounts WHERE native_identity = 'a2'`)
 			f.AggregateText("S", "k,v\na1,3\na3,3\n", engine.AggregateOptions{Delta: true})
 		}}
 		var reader io.Reader = &hook
@@ -536,7 +536,7 @@ func TestAggregateTxInDifferentOrders(t *testing.T) {
 	if err := errors.Join(err, <-ended, transaction("HR", "Directory")); err != nil {
 		t.Fatal(err)
 	}
-	if n := f.CountRows(`muster.accounts`); n != 6 {
+	if n := f.accounts(); n != 6 {
 		t.Errorf("there are %d accounts", n)
 	}
 	if won == (lost == 0) {

@@ -85,16 +85,16 @@ func TestApplyNotesUnmapped(t *testing.T) {
 	}
 }
 
-// A changed profile marks its identities, and only a change does.
+// A changed profile requests the processing of its identities, and only a change does.
 func TestApplyMarks(t *testing.T) {
 	t.Parallel()
 	f := company(t)
 	if result := f.ApplyText(enginetest.Documents); result.Marked != 0 {
-		t.Errorf("%d were marked for nothing", result.Marked)
+		t.Errorf("processing is requested for %d identities for nothing", result.Marked)
 	}
 	result := f.ApplyText(strings.Replace(enginetest.Documents, "attributeName: dept", "attributeName: state", 1))
 	if result.Marked != 5 {
-		t.Errorf("%d were marked", result.Marked)
+		t.Errorf("processing is requested for %d identities, want 5", result.Marked)
 	}
 	f.Process()
 	if got := f.Identity("ayse").Attributes.Get("department").Text(); got != "active" {

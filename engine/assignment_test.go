@@ -32,8 +32,8 @@ func TestAssignAndRevokeRole(t *testing.T) {
 		!first.AddedDate.Equal(at) || first.StartDate != nil {
 		t.Errorf("%+v", first)
 	}
-	if open := f.CountRows("muster.refresh_requests"); open != 1 {
-		t.Errorf("%d identities are marked", open)
+	if open := f.requests(); open != 1 {
+		t.Errorf("processing is requested for %d identities, want 1", open)
 	}
 
 	// Again: it is the same assignment with the new dates.
@@ -120,8 +120,8 @@ func TestAssignRoleFaults(t *testing.T) {
 	}
 	demandKind(t, f.RevokeRole(t.Context(), dee, got[0].ID), engine.Conflict, "membership of the role")
 	demandKind(t, f.RevokeRole(t.Context(), bob, got[0].ID), engine.NotFound, "no role assignment")
-	if open := f.CountRows("muster.refresh_requests"); open != 0 {
-		t.Errorf("%d identities are marked by what was refused", open)
+	if open := f.requests(); open != 0 {
+		t.Errorf("what was refused requests the processing of %d identities", open)
 	}
 }
 

@@ -80,9 +80,9 @@ func TestBackupAndRestore(t *testing.T) {
 	want := before.contents("acme")
 	// The numbers of its transactions are ahead of those of the other server.
 	for range 3000 {
-		before.exec("SELECT pg_current_xact_id()")
+		before.executeAll("SELECT pg_current_xact_id()")
 	}
-	before.exec("UPDATE acme.identity_events SET transaction_id = pg_current_xact_id() WHERE id = (SELECT max(id) FROM acme.identity_events)")
+	before.executeAll("UPDATE acme.identity_events SET transaction_id = pg_current_xact_id() WHERE id = (SELECT max(id) FROM acme.identity_events)")
 	file := filepath.Join(t.TempDir(), "acme.dump")
 	command(t, dump, "--format=custom", "--file="+file, "-n", "acme", "-n", "acme_jobs", "--dbname="+fromURL)
 

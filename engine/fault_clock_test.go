@@ -79,7 +79,7 @@ func TestClockJumpsAhead(t *testing.T) {
 	}
 	// The slots and the sources' schedules of the present have their times.
 	aggregations := func() int {
-		return f.CountRows(`muster_jobs.river_job WHERE kind = 'muster_aggregate_source' AND state = 'available'`)
+		return f.jobsIn("muster_aggregate_source", "available")
 	}
 	c.Set(day.Add(31 * time.Minute))
 	f.look()
@@ -102,7 +102,7 @@ func TestClockJumpsBack(t *testing.T) {
 	f := memoryEngine(t, newMemory(), engine.Config{Now: c.Now})
 	f.look()
 	begun := func() (slots, aggregations int) {
-		return f.CountRows(`muster.schedule_slots`), f.CountRows(`muster_jobs.river_job WHERE kind = 'muster_aggregate_source'`)
+		return f.CountRows(`muster.schedule_slots`), f.jobs("muster_aggregate_source")
 	}
 	for _, step := range []struct {
 		minute, slots, aggregations int

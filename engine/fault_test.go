@@ -235,18 +235,14 @@ func storetestPool(t *testing.T, pool *pgxpool.Pool) *pgxpool.Pool {
 func TestLostAggregationIsRunAgain(t *testing.T) {
 	t.Parallel()
 	f := newTarget(t, "ann,Ann,ann@example.com,,active,\n")
-	for _, statement := range []string{
+	f.executeAll(
 		`CREATE SEQUENCE lost`,
 		`CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 			IF nextval('lost') = 1 THEN RAISE EXCEPTION 'lost' USING ERRCODE = '40P01'; END IF; RETURN NEW; END $$`,
 		`CREATE TRIGGER lose BEFORE INSERT ON muster.accounts FOR EACH ROW EXECUTE FUNCTION lose()`,
-	} {
-		if _, err := f.Pool.Exec(t.Context(), statement); err != nil {
-			t.Fatal(err)
-		}
-	}
+	)
 	result, err := f.AggregateSource(t.Context(), "Files", engine.AggregateOptions{})
-	if err != nil || result.Added != 1 || f.CountRows(`muster.accounts`) != 1 {
+	if err != nil || result.Added != 1 || f.accounts() != 1 {
 		t.Errorf("%+v, %v", result, err)
 	}
 }

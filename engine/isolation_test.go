@@ -268,7 +268,7 @@ func TestRunTimeRole(t *testing.T) {
 	names := strings.NewReplacer("DATABASE identities", `DATABASE "`+f.text("SELECT current_database()")+`"`, "acme_owner", owner.Name,
 		"acme_run", run.Name)
 	for _, statement := range documentedSQL(t, "Roles and rights") {
-		f.exec(names.Replace(statement))
+		f.executeAll(names.Replace(statement))
 	}
 	tenantOf(t, pool, "globex")
 	config := migrations.Config{Schema: "acme"}
@@ -381,7 +381,7 @@ func TestReindexAsRunTimeRole(t *testing.T) {
 	owner, run := storetest.NewRole(t), storetest.NewRole(t)
 	pool := storetest.Empty(t)
 	f := fixtureOf(t, nil, pool)
-	f.exec(`GRANT ALL ON DATABASE "` + f.text("SELECT current_database()") + `" TO ` + owner.Name)
+	f.executeAll(`GRANT ALL ON DATABASE "` + f.text("SELECT current_database()") + `" TO ` + owner.Name)
 	owners, running := owner.As(t, pool), run.As(t, pool)
 	config := migrations.Config{Schema: "acme"}
 	if _, err := migrations.Up(t.Context(), owners, config); err != nil {

@@ -71,7 +71,7 @@ func TestListAnyField(t *testing.T) {
 		`created gt 2020 and lastRefresh ge 2020-01-01 and modified gt 2001-01-01T00:00:00Z and alias eq "ann"`: "Ann Boss",
 		`created lt 2020`: "",
 		`lifecycleState.manuallyUpdated eq false and displayName eq "BOB TWAIN"`: "Bob Twain",
-		`noSuchAttribute isnull and alias eq "ann"`:                            "Ann Boss",
+		`noSuchAttribute isnull and alias eq "ann"`:                              "Ann Boss",
 	} {
 		if got := f.names(engine.ListParams{Filters: filters, Sorters: "name", AnyField: true}); got != want {
 			t.Errorf("%s: %s, want %s", filters, got, want)
@@ -112,7 +112,7 @@ func TestListDeepPages(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	const people = 2_600
-	f.exec(fmt.Sprintf(`
+	f.executeAll(fmt.Sprintf(`
 		INSERT INTO muster.identities (id, name, name_key, alias, alias_key, correlated, created, modified, cloud_status)
 		SELECT gen_random_uuid(), 'N' || n %% 700, 'n' || n %% 700, n, n, n %% 50 > 0, now(), now(),
 		       CASE WHEN n %% 10 = 0 THEN 'LOCKED' ELSE 'ACTIVE' END

@@ -147,7 +147,7 @@ func TestDeleteIdentity(t *testing.T) {
 	}
 }
 
-// Deletion, registration of owned objects and processing at the same time: whoever owns something is there.
+// Deletion, registration of owned objects and processing at the same time: everyone who owns something is there.
 func TestDeleteAndRegisterAtOnce(t *testing.T) {
 	t.Parallel()
 	f := company(t)

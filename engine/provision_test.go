@@ -212,7 +212,7 @@ func TestJoinerMoverLeaver(t *testing.T) {
 		t.Errorf("%+v, %v", result, err)
 	}
 	if n := f.CountRows("muster.accounts WHERE manually_correlated"); n != 3 {
-		t.Errorf("%d accounts are marked as correlated by provisioning", n)
+		t.Errorf("%d accounts are correlated by provisioning, want 3", n)
 	}
 
 	// A mover, a leaver who is renamed, and one who comes back.
@@ -309,7 +309,7 @@ func TestSourceDown(t *testing.T) {
 	if got, want := f.operations("FAILED"), "SET_ATTRIBUTES ayse mail=a.unal@example.com"; got != want {
 		t.Errorf("given up are %q, want %q", got, want)
 	}
-	if n := f.CountRows("muster.refresh_state WHERE due > now()"); n != 1 {
+	if n := f.dueLater(); n != 1 {
 		t.Errorf("%d identities are due for another try", n)
 	}
 	f.fails.Store(nil)
@@ -325,7 +325,7 @@ func TestSourceDown(t *testing.T) {
 	}
 }
 
-// An operation that was carried out, but not noted, is not done twice.
+// An operation that was carried out, but not recorded, is not done twice.
 func TestKilledBeforeNoting(t *testing.T) {
 	t.Parallel()
 	f := newTarget(t, "")
@@ -493,7 +493,7 @@ func TestCreatedForSomebodyDeleted(t *testing.T) {
 	f.demandFile("ann,Ann Boss,ann@example.com,Board,active,\n")
 	if n := f.CountRows(`muster.accounts a JOIN muster.sources s ON s.id = a.source_id
 		WHERE s.name = 'Files' AND identity_id IS NULL AND NOT manually_correlated`); n != 1 {
-		t.Errorf("%d accounts were noted, of nobody", n)
+		t.Errorf("%d accounts were recorded as nobody's, want 1", n)
 	}
 	if got := f.operations("CANCELLED"); !strings.HasPrefix(got, "CREATE") {
 		t.Errorf("cancelled are %q", got)

@@ -342,7 +342,7 @@ func TestWhileAMessageIsSent(t *testing.T) {
 	f, box, c := registering(t, engine.Config{})
 	ann, bob, cem := f.Identity("ann").ID, f.Identity("bob").ID, f.Identity("ayse").ID
 
-	// It was sent when the engine stopped: that is noted, and it is not sent again.
+	// It was sent when the engine stopped: that is recorded, and it is not sent again.
 	task := f.invite(engine.InviteParams{IDs: []string{ann}})
 	ctx, stop := context.WithCancel(t.Context())
 	box.during = func(*engine.Message) { stop() }
@@ -398,10 +398,7 @@ func TestLastAttemptCutOff(t *testing.T) {
 	t.Parallel()
 	f, box, c := registering(t, engine.Config{})
 	task := f.invite(engine.InviteParams{IDs: []string{f.Identity("ann").ID}})
-	if _, err := f.Pool.Exec(t.Context(), "UPDATE muster.notifications SET attempts = $1, leased = $2", engine.NotificationAttemptsMax,
-		c.Now().Add(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
+	f.execute("UPDATE muster.notifications SET attempts = $1, leased = $2", engine.NotificationAttemptsMax, c.Now().Add(time.Minute))
 	f.send()
 	if task, err := f.Task(t.Context(), task.ID); err != nil || task.Ended() {
 		t.Errorf("%+v, %v", task, err)

@@ -260,18 +260,12 @@ func TestStalledTaskGetsAnotherJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	jobs := func() int {
-		return f.CountRows(`muster_jobs.river_job WHERE kind = 'muster_run_task'`)
+		return f.jobs("muster_run_task")
 	}
 	stall := func(state string) {
 		t.Helper()
-		for _, statement := range []string{
-			`UPDATE muster.tasks SET modified = now() - interval '10 minutes' WHERE completed IS NULL`,
-			fmt.Sprintf(`UPDATE muster_jobs.river_job SET state = '%s'`, state),
-		} {
-			if _, err := f.Pool.Exec(t.Context(), statement); err != nil {
-				t.Fatal(err)
-			}
-		}
+		f.execute(`UPDATE muster.tasks SET modified = now() - interval '10 minutes' WHERE completed IS NULL`)
+		f.execute(fmt.Sprintf(`UPDATE muster_jobs.river_job SET state = '%s'`, state))
 		if _, err := f.RunSchedule(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -291,7 +285,8 @@ func TestStalledTaskGetsAnotherJob(t *testing.T) {
 	}
 }
 
-// What a task that ended did not come to is let go, and a task that ended long ago is forgotten. Others are not touched.
+// The requests that an ended task did not reach are released, and a task that ended long ago is forgotten. Other tasks
+// are not touched.
 func TestScheduleTidies(t *testing.T) {
 	t.Parallel()
 	f := company(t)
@@ -303,14 +298,8 @@ func TestScheduleTidies(t *testing.T) {
 		}
 		tasks = append(tasks, task.ID)
 	}
-	execute := func(statement, task string) {
-		t.Helper()
-		if _, err := f.Pool.Exec(t.Context(), statement, task); err != nil {
-			t.Fatal(err)
-		}
-	}
-	execute(`UPDATE muster.tasks SET completed = now(), completion_status = 'TERMINATED' WHERE id = $1::uuid`, tasks[1])
-	execute(`UPDATE muster.tasks SET created = now() - interval '91 days', completed = now() - interval '90 days 1 hour',
+	f.execute(`UPDATE muster.tasks SET completed = now(), completion_status = 'TERMINATED' WHERE id = $1::uuid`, tasks[1])
+	f.execute(`UPDATE muster.tasks SET created = now() - interval '91 days', completed = now() - interval '90 days 1 hour',
 		completion_status = 'SUCCESS' WHERE id = $1::uuid`, tasks[3])
 	if _, err := f.RunSchedule(t.Context()); err != nil {
 		t.Fatal(err)
@@ -322,7 +311,7 @@ func TestScheduleTidies(t *testing.T) {
 	if got := []int{waits(tasks[0]), waits(tasks[1]), waits(tasks[2])}; !slices.Equal(got, []int{1, 0, 1}) {
 		t.Errorf("%v identities wait for the tasks, of which the second ended", got)
 	}
-	if n := f.CountRows(`muster.refresh_state WHERE due > now()`); n != 1 {
+	if n := f.dueLater(); n != 1 {
 		t.Errorf("%d identities are due at the next slot", n)
 	}
 	_, err := f.Task(t.Context(), tasks[3])

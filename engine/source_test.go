@@ -199,7 +199,7 @@ func TestWorkersProvision(t *testing.T) {
 	eventually(t, "the entitlement", func() bool { return m.get("teams") == "leads" })
 	eventually(t, "the end of all operations", func() bool {
 		return f.CountRows("muster.provisioning_operations WHERE state = 'DONE'") == 2 &&
-			f.CountRows("muster.refresh_requests") == 0
+			f.requests() == 0
 	})
 	if m.get("pin") != "pin-sekret" || m.passwords["ann"] != "geheim" || m.secret != "sesame" {
 		t.Errorf("pin %q, password %q, secret %q", m.get("pin"), m.passwords["ann"], m.secret)
@@ -351,7 +351,7 @@ func TestAggregateByConnector(t *testing.T) {
 	}
 }
 
-// What changes name both as gone and as there, because it was made anew, stays, be it as it was or not.
+// What changes name both as gone and as there, because it was made again, stays, whether it has changed or not.
 func TestGoneAndThereAgain(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
@@ -382,7 +382,7 @@ func TestScheduledAggregation(t *testing.T) {
 	m := newMemory()
 	f := memoryEngine(t, m, engine.Config{Now: c.Now})
 	jobs := func() int {
-		return f.CountRows(`muster_jobs.river_job WHERE kind = 'muster_aggregate_source'`)
+		return f.jobs("muster_aggregate_source")
 	}
 	look := func() {
 		t.Helper()
@@ -409,9 +409,7 @@ func TestScheduledAggregation(t *testing.T) {
 	if err := f.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the aggregation", func() bool {
-		return f.CountRows(`muster.source_aggregations WHERE result ->> 'added' = '1'`) == 1
-	})
+	eventually(t, "the aggregation", f.aggregatedOne)
 	if err := f.Stop(context.WithoutCancel(t.Context())); err != nil {
 		t.Error(err)
 	}
@@ -434,15 +432,13 @@ func TestStalledBatchGetsAnotherJob(t *testing.T) {
 	c.Set(time.Now())
 	m := newMemory()
 	f := operationOpen(t, m, engine.Config{Now: c.Now})
-	if _, err := f.Pool.Exec(t.Context(), `DELETE FROM muster_jobs.river_job WHERE kind = 'muster_provision'`); err != nil {
-		t.Fatal(err)
-	}
+	f.execute(`DELETE FROM muster_jobs.river_job WHERE kind = 'muster_provision'`)
 	for range 2 {
 		c.Set(c.Now().Add(2 * time.Minute))
 		if _, err := f.RunSchedule(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if n := f.CountRows(`muster_jobs.river_job WHERE kind = 'muster_provision'`); n != 1 {
+		if n := f.jobs("muster_provision"); n != 1 {
 			t.Errorf("the batch has %d jobs", n)
 		}
 	}

@@ -57,7 +57,7 @@ func TestTaskOfARun(t *testing.T) {
 	if pending, err := f.Tasks(t.Context(), engine.TaskQuery{Pending: true}); err != nil || len(pending) != 0 {
 		t.Errorf("%+v, %v", pending, err)
 	}
-	if n := f.CountRows(`muster_jobs.river_job WHERE kind = 'muster_run_task'`); n != 0 {
+	if n := f.jobs("muster_run_task"); n != 0 {
 		t.Errorf("%d jobs of tasks that are done wait for a worker", n)
 	}
 }
@@ -81,8 +81,8 @@ func TestProcessIdentitiesFaults(t *testing.T) {
 		_, err := f.ProcessIdentities(t.Context(), test.ids)
 		demandKind(t, err, test.kind, test.text)
 	}
-	if n := f.CountRows(`muster.refresh_requests`); n != 0 {
-		t.Errorf("%d identities are marked", n)
+	if n := f.requests(); n != 0 {
+		t.Errorf("processing is requested for %d identities, want 0", n)
 	}
 }
 
@@ -207,14 +207,14 @@ func TestBrokenMapping(t *testing.T) {
 		!strings.Contains(task.Messages[0].LocalizedText.Message, "attribute department") {
 		t.Errorf("%+v", task)
 	}
-	if n := f.CountRows(`muster.identities WHERE processing_state = 'ERROR'`); n != 1 {
+	if n := f.inError(); n != 1 {
 		t.Errorf("%d identities are in error", n)
 	}
 	f.ApplyText(enginetest.Documents)
 	if result := f.Process(); result.Errors != 0 {
 		t.Errorf("%+v", result)
 	}
-	if n := f.CountRows(`muster.identities WHERE processing_state = 'ERROR'`); n != 0 {
+	if n := f.inError(); n != 0 {
 		t.Errorf("%d identities are in error", n)
 	}
 }
@@ -288,8 +288,8 @@ func TestGuardWatchesLifecycle(t *testing.T) {
 		t.Errorf("%+v, %v", cancelled, err)
 	}
 	inactive := f.CountRows(`muster.identities WHERE lifecycle_state = 'inactive'`)
-	due := f.CountRows(`muster.refresh_state WHERE due > now()`)
-	if inactive != 51 || due != 200 || f.CountRows(`muster.refresh_requests`) != 0 {
+	due := f.dueLater()
+	if inactive != 51 || due != 200 || f.requests() != 0 {
 		t.Errorf("%d are inactive, %d are due at the next slot", inactive, due)
 	}
 	_, err = f.CancelTask(t.Context(), result.Task)
@@ -380,7 +380,7 @@ func TestProcessIdentitiesTxRollsBack(t *testing.T) {
 	}
 	_, err = f.Task(t.Context(), task.ID)
 	demandKind(t, err, engine.NotFound, "")
-	if n := f.CountRows(`muster.refresh_requests`) + f.CountRows(`muster_jobs.river_job`); n != 0 {
+	if n := f.requests() + f.CountRows(`muster_jobs.river_job`); n != 0 {
 		t.Errorf("%d rows are left", n)
 	}
 }
@@ -403,10 +403,9 @@ func TestBatchIsolatesTheIdentityAtFault(t *testing.T) {
 	if result.Errors != 1 {
 		t.Errorf("%+v", result)
 	}
-	var fault string
-	err = f.Pool.QueryRow(t.Context(), `SELECT processing_error FROM muster.identities WHERE processing_state = 'ERROR'`).Scan(&fault)
-	if err != nil || !strings.Contains(fault, "could not be written") || strings.Contains(fault, "cy@example.com") {
-		t.Errorf("%q, %v", fault, err)
+	if got, want := f.processingError(), "could not be written"; !strings.Contains(got, want) ||
+		strings.Contains(got, "cy@example.com") {
+		t.Errorf("got the error %q, want one with %q and without the address", got, want)
 	}
 	if n := f.CountRows(`muster.identities WHERE email IS NOT NULL`); n != 4 {
 		t.Errorf("%d identities were done", n)
