@@ -59,7 +59,7 @@ func TestAssignAndRevokeRole(t *testing.T) {
 	}
 	f.Process()
 	if got := f.members("Lead"); got != "" {
-		t.Errorf("after the remove date the members are %q", got)
+		t.Errorf("after the remove date the members are %q, want %q", got, "")
 	}
 
 	// Revoked.
@@ -116,12 +116,12 @@ func TestAssignRoleFaults(t *testing.T) {
 	dee := f.Identity("dee").ID
 	got, err := f.RoleAssignments(t.Context(), dee, engine.RoleAssignmentQuery{})
 	if err != nil || len(got) != 1 {
-		t.Fatalf("%+v, %v", got, err)
+		t.Fatalf("got %+v and the error %v, want 1 of them", got, err)
 	}
 	demandKind(t, f.RevokeRole(t.Context(), dee, got[0].ID), engine.Conflict, "membership of the role")
 	demandKind(t, f.RevokeRole(t.Context(), bob, got[0].ID), engine.NotFound, "no role assignment")
 	if open := f.requests(); open != 0 {
-		t.Errorf("what was refused requests the processing of %d identities", open)
+		t.Errorf("what was refused requests the processing of %d identities, want 0", open)
 	}
 }
 
@@ -148,7 +148,7 @@ func TestSetLifecycleState(t *testing.T) {
 	f.AggregateText("HR", strings.Replace(enginetest.People, ",60,", ",60,active", 1), engine.AggregateOptions{})
 	f.Process()
 	if s := f.Identity("ann").LifecycleState; s.StateName != "inactive" {
-		t.Errorf("%+v", s)
+		t.Errorf("got %+v, want the state inactive", s)
 	}
 	if err := f.SetLifecycleState(t.Context(), ann, ""); err != nil {
 		t.Fatal(err)

@@ -535,7 +535,7 @@ func TestDoctorLooksAtSlots(t *testing.T) {
 		}
 	}
 	if got := found(9, 0); got != "" {
-		t.Errorf("without anybody: %s", got)
+		t.Errorf("without anybody: %s, want %q", got, "")
 	}
 	f.ApplyText(enginetest.Documents)
 	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})

@@ -140,14 +140,14 @@ func TestEraseIdentity(t *testing.T) {
 	_, err := f.EraseIdentity(t.Context(), id, engine.EraseOptions{})
 	demandKind(t, err, engine.Conflict, "2 accounts are of the identity here")
 	if diff := len(f.everyRow()) - len(before); diff != 0 {
-		t.Errorf("a refusal left %d rows more", diff)
+		t.Errorf("a refusal left %d rows more, want 0", diff)
 	}
 	// A caller's transaction that is rolled back erases nothing.
 	rolledBack := errors.New("no")
 	err = pgx.BeginFunc(t.Context(), f.Pool, func(tx pgx.Tx) error {
 		erasure, err := f.EraseIdentityTx(t.Context(), tx, id, engine.EraseOptions{Accounts: true})
 		if err != nil || len(erasure.Left) > 0 {
-			t.Errorf("%+v, %v", erasure, err)
+			t.Errorf("got %+v and the error %v, want nothing Left", erasure, err)
 		}
 		return rolledBack
 	})
@@ -218,7 +218,7 @@ func TestEraseWhoWasDeleted(t *testing.T) {
 	f.Process()
 	erasure, err := f.EraseIdentity(t.Context(), dashes(id), engine.EraseOptions{})
 	if err != nil || len(erasure.Left) > 0 {
-		t.Errorf("%+v, %v", erasure, err)
+		t.Errorf("got %+v and the error %v, want nothing Left", erasure, err)
 	}
 	if left := telling(f.everyRow(), terms(id)...); len(left) > 0 {
 		t.Errorf("left:\n%s", strings.Join(left, "\n"))
@@ -350,7 +350,8 @@ func TestPurge(t *testing.T) {
 		return err
 	})
 	if err != nil || result.Events != 0 || result.Operations == 0 || result.Tasks == 0 || result.Slots != 1 {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("got %+v and the error %v, want "+
+			"Events 0, Operations above 0, Tasks above 0 and Slots 1", result, err)
 	}
 	if result, err = f.Purge(t.Context(), engine.PurgeOptions{}); err != nil || result.Events == 0 || result.Operations+result.Tasks != 0 {
 		t.Errorf("%+v, %v", result, err)

@@ -103,7 +103,7 @@ func TestScheduledAggregationOutlivesItsWorker(t *testing.T) {
 	f.aMinutePasses()
 	f.look()
 	if running := f.jobsIn("muster_aggregate_source", "running"); running != 1 {
-		t.Errorf("the aggregation was taken from a worker that is there: %d run", running)
+		t.Errorf("the aggregation was taken from a worker that is there: %d run, want 1", running)
 	}
 	l.cut(true)
 	eventually(t, "the server sees that the worker is gone", func() bool {
@@ -118,7 +118,7 @@ func TestScheduledAggregationOutlivesItsWorker(t *testing.T) {
 	close(goOn)
 	lost.stop()
 	if n := f.accounts(); n != 1 {
-		t.Errorf("there are %d accounts", n)
+		t.Errorf("there are %d accounts, want 1", n)
 	}
 }
 
@@ -149,7 +149,7 @@ func TestScheduledAggregationThatKillsWorkers(t *testing.T) {
 	c.Set(c.Now().Add(time.Hour))
 	f.look()
 	if waiting := f.jobsIn("muster_aggregate_source", "available"); waiting != 1 {
-		t.Errorf("an hour later %d aggregations wait", waiting)
+		t.Errorf("an hour later %d aggregations wait, want 1", waiting)
 	}
 }
 
@@ -176,7 +176,7 @@ func TestScheduledAggregationOutlivesAStop(t *testing.T) {
 		t.Error(err)
 	}
 	if waiting := f.jobsIn("muster_aggregate_source", "available"); waiting != 1 {
-		t.Errorf("%d aggregations wait", waiting)
+		t.Errorf("%d aggregations wait, want 1", waiting)
 	}
 	f.begin()
 	eventually(t, "the aggregation", f.aggregatedOne)
@@ -215,10 +215,10 @@ func TestConnectorReturnsTooMuch(t *testing.T) {
 	_, err = f.Aggregate(t.Context(), "HR", strings.NewReader(enginetest.People), engine.AggregateOptions{MaxObjects: 4})
 	demandKind(t, err, engine.Conflict, "there are more than 4 objects")
 	if n := f.number(`SELECT (SELECT count(*) FROM muster.accounts) + (SELECT count(*) FROM muster.entitlements)`); n != 0 {
-		t.Errorf("%d rows were kept", n)
+		t.Errorf("%d rows were kept, want 0", n)
 	}
 	if result := f.AggregateText("HR", enginetest.People, engine.AggregateOptions{MaxObjects: 5}); result.Added != 5 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Added 5", result)
 	}
 }
 
@@ -298,7 +298,7 @@ func TestConnectorHangs(t *testing.T) {
 	// While a worker hangs on the source, the rest goes on.
 	result := f.AggregateText("HR", strings.ReplaceAll(enginetest.People, "Board", "Sales"), engine.AggregateOptions{})
 	if task, err := f.Wait(t.Context(), result.Task); err != nil || *task.CompletionStatus == "ERROR" {
-		t.Errorf("%+v, %v", task, err)
+		t.Errorf("got %+v and the error %v, want CompletionStatus other than ERROR", task, err)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 100*time.Millisecond)
 	defer cancel()
@@ -306,6 +306,6 @@ func TestConnectorHangs(t *testing.T) {
 		t.Errorf("a worker that hangs is stopped with %v", err)
 	}
 	if n := f.CountRows(`muster.provisioning_operations WHERE state <> 'OPEN'`); n != 0 {
-		t.Errorf("%d operations are not open", n)
+		t.Errorf("%d operations are not open, want 0", n)
 	}
 }

@@ -295,11 +295,11 @@ func TestConnectorReturnsGarbage(t *testing.T) {
 	})
 	result, err := f.AggregateSource(t.Context(), "Files", engine.AggregateOptions{})
 	if err != nil || result.Added != 1 || result.Faulty != 5 {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("got %+v and the error %v, want Added 1 and Faulty 5", result, err)
 	}
 	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	f.Process()
 	if result, err := f.ProvisionPending(t.Context()); err != nil || result.Done != 0 || result.Failed == 0 || result.Open != 0 {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("got %+v and the error %v, want Done 0, Failed above 0 and Open 0", result, err)
 	}
 }

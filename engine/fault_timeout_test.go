@@ -67,7 +67,7 @@ func TestBatchTooLargeForTheTimeout(t *testing.T) {
 	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	f.slowDown("*", 0.4)
 	if result := f.Process(); result.Errors != 0 || result.Identities != 5 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Errors 0 and Identities 5", result)
 	}
 	if well, badly := f.processedWell(), f.inError(); well != 5 || badly != 0 {
 		t.Errorf("%d identities are processed well, %d badly", well, badly)
@@ -78,7 +78,7 @@ func TestBatchTooLargeForTheTimeout(t *testing.T) {
 	f.forgetAttributes()
 	f.slowDown("*", 0.4)
 	if result := f.Process(); result.Errors != 0 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Errors 0", result)
 	}
 }
 
@@ -127,7 +127,7 @@ func TestDatabaseThatBecomesSlow(t *testing.T) {
 	_, err := f.ProcessPending(t.Context(), engine.ProcessOptions{})
 	demandKind(t, err, engine.Unavailable, "took longer than it allows")
 	if badly := f.inError(); badly != 0 {
-		t.Errorf("%d identities have an error", badly)
+		t.Errorf("%d identities have an error, want 0", badly)
 	}
 	f.slowDown("*", 0)
 	if result := f.Process(); result.Errors != 0 || f.processedWell() != 5 {
@@ -149,7 +149,7 @@ func TestDatabaseThatTakesTooLong(t *testing.T) {
 	f.slowDown("*", 0)
 	f.Process()
 	if well := f.processedWell(); well != 5 {
-		t.Errorf("%d identities are processed", well)
+		t.Errorf("%d identities are processed, want 5", well)
 	}
 	// A task of one identity that takes too long holds up no other.
 	f.forgetAttributes()
@@ -245,6 +245,6 @@ func TestReaderFails(t *testing.T) {
 		}
 	}
 	if n := f.accounts(); n != 0 {
-		t.Errorf("%d accounts were kept", n)
+		t.Errorf("%d accounts were kept, want 0", n)
 	}
 }

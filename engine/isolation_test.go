@@ -216,7 +216,7 @@ func TestWorkersOfTenantsDoNotMeet(t *testing.T) {
 			task, err = acme.Wait(t.Context(), task.ID)
 		}
 		if err != nil || task.Attributes.IdentityCount != 5 {
-			t.Errorf("%+v, %v", task, err)
+			t.Errorf("got %+v and the error %v, want Attributes.IdentityCount 5", task, err)
 		}
 	}
 	if task, err := globex.Task(t.Context(), waiting.ID); err != nil || task.Launched != nil {
@@ -226,7 +226,7 @@ func TestWorkersOfTenantsDoNotMeet(t *testing.T) {
 		t.Fatal(err)
 	}
 	if task, err := globex.Wait(t.Context(), waiting.ID); err != nil || task.Attributes.IdentityCount != 5 {
-		t.Errorf("%+v, %v", task, err)
+		t.Errorf("got %+v and the error %v, want Attributes.IdentityCount 5", task, err)
 	}
 	for _, f := range []*target{acme, globex} {
 		if err := f.Stop(t.Context()); err != nil {
@@ -303,7 +303,7 @@ func TestRunTimeRole(t *testing.T) {
 		task, err = acme.Wait(t.Context(), task.ID)
 	}
 	if err != nil || task.Attributes.IdentityCount != 5 {
-		t.Errorf("%+v, %v", task, err)
+		t.Errorf("got %+v and the error %v, want Attributes.IdentityCount 5", task, err)
 	}
 	if err := acme.Stop(t.Context()); err != nil {
 		t.Fatal(err)

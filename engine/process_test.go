@@ -113,7 +113,7 @@ func TestProcessError(t *testing.T) {
 	f.ApplyText(lookup("Sales: S, Board: B"))
 	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	if processed := f.Process(); processed.Errors != 1 {
-		t.Errorf("%+v", processed)
+		t.Errorf("got %+v, want Errors 1", processed)
 	}
 	cy := f.names(engine.ListParams{Filters: `processingState eq "ERROR"`})
 	if cy != "Cy Self" {
@@ -123,11 +123,11 @@ func TestProcessError(t *testing.T) {
 		t.Error("the error does not say what failed")
 	}
 	if got := f.Identity("ayse").Attributes.Get("department").Text(); got != "S" {
-		t.Errorf("department %q", got)
+		t.Errorf("department %q, want %q", got, "S")
 	}
 	f.ApplyText(lookup("Sales: S, Board: B, Legal: L"))
 	if processed := f.Process(); processed.Errors != 0 {
-		t.Errorf("%+v", processed)
+		t.Errorf("got %+v, want Errors 0", processed)
 	}
 	if n := f.CountRows(`muster.identities WHERE processing_state = 'OK' AND processing_error IS NULL AND name = 'Cy Self'`); n != 1 {
 		t.Error("the error did not end")

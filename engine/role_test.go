@@ -57,10 +57,10 @@ func TestRoleMembers(t *testing.T) {
 	f.ApplyText(fmt.Sprintf(salesRole, true, "Sales"))
 	f.AggregateText("HR", strings.Replace(enginetest.People, "Legal", "Sales", 1), engine.AggregateOptions{})
 	if result := f.Process(); result.RolesGained != 3 || result.RolesLost != 1 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want RolesGained 3 and RolesLost 1", result)
 	}
 	if got := f.members("Sales"); got != "ayse cy dee" {
-		t.Errorf("the members are %q", got)
+		t.Errorf("the members are %q, want %q", got, "ayse cy dee")
 	}
 	got := f.lastDetail("ann", engine.EventRolesChanged,
 		`(e.detail -> 'lost' -> 0 ->> 'name') || ': ' || (e.detail -> 'lost' -> 0 ->> 'reason')`)

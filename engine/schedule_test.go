@@ -132,7 +132,7 @@ func TestMissedSlotsAreMadeUpForOnce(t *testing.T) {
 		return result.Slot.Format("02 15")
 	}
 	if got := run(); got != "01 08" {
-		t.Errorf("at the hour itself the slot is %s", got)
+		t.Errorf("at the hour itself the slot is %s, want %q", got, "01 08")
 	}
 	c.Set(time.Date(2026, 5, 4, 19, 59, 59, 0, time.UTC))
 	if got := run() + run(); got != "04 08"+(time.Time{}).Format("02 15") {
@@ -194,7 +194,7 @@ func TestDueInTime(t *testing.T) {
 	at(9, 0)
 	f.Process()
 	if n := f.CountRows(`muster.task_messages WHERE text LIKE 'nextProcessing is no point%'`); n != 1 {
-		t.Errorf("%d messages say that a nextProcessing cannot be read", n)
+		t.Errorf("%d messages say that a nextProcessing cannot be read, want 1", n)
 	}
 	for _, step := range []struct {
 		hour, minute, tasks int
@@ -208,7 +208,7 @@ func TestDueInTime(t *testing.T) {
 	}
 	slot := at(20, 0)
 	if len(slot.Tasks) != 1 {
-		t.Fatalf("%+v", slot)
+		t.Fatalf("got %+v, want 1 Tasks", slot)
 	}
 	task, err := f.Task(t.Context(), slot.Tasks[0])
 	if err != nil || !task.Ended() || *task.CompletionStatus != "SUCCESS" || task.Launched == nil {
@@ -247,7 +247,7 @@ func TestLongTermInactiveIsLeftOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	if result := f.Process(); result.Identities != 1 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Identities 1", result)
 	}
 }
 
@@ -312,7 +312,7 @@ func TestScheduleTidies(t *testing.T) {
 		t.Errorf("%v identities wait for the tasks, of which the second ended", got)
 	}
 	if n := f.dueLater(); n != 1 {
-		t.Errorf("%d identities are due at the next slot", n)
+		t.Errorf("%d identities are due at the next slot, want 1", n)
 	}
 	_, err := f.Task(t.Context(), tasks[3])
 	demandKind(t, err, engine.NotFound, "no task with this ID")

@@ -221,11 +221,12 @@ func TestWorkersProvision(t *testing.T) {
 	}
 	target := held[0].AccountTargets[0]
 	if target.Source.Name != "Memory" || target.AccountInfo.NativeIdentity != "ann" || target.Role == nil || target.Role.Name != "Leading" {
-		t.Errorf("%+v", target)
+		t.Errorf("got %+v, want "+
+			"Source.Name Memory, AccountInfo.NativeIdentity ann, some Role and Role.Name Leading", target)
 	}
 	one, err := f.RoleAssignment(t.Context(), ann, held[0].ID)
 	if err != nil || len(one.AccountTargets) != 1 {
-		t.Errorf("%+v, %v", one, err)
+		t.Errorf("got %+v and the error %v, want 1 AccountTargets", one, err)
 	}
 	if err := f.SetPassword(t.Context(), ann, "memory", "neu"); err != nil || m.passwords["ann"] != "neu" {
 		t.Errorf("%v, the password is %q", err, m.passwords["ann"])
@@ -321,10 +322,11 @@ func TestAggregateByConnector(t *testing.T) {
 	}
 	result, err := f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{})
 	if err != nil || result.Added != 3 || result.Correlated != 2 || result.Faulty != 1 || result.RowErrors[0].Msg != "it cannot be read" {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("got %+v and the error %v, want "+
+			"Added 3, Correlated 2, Faulty 1 and RowErrors[0].Msg it cannot be read", result, err)
 	}
 	if n := f.CountRows("muster.entitlements WHERE name = 'Team leads' AND value = 'leads' AND attribute = 'teams'"); n != 1 {
-		t.Errorf("%d entitlements have their name", n)
+		t.Errorf("%d entitlements have their name, want 1", n)
 	}
 	// Changes remove only what is said to be gone, and no more than the limit.
 	delete(m.accounts, "x")
@@ -338,7 +340,7 @@ func TestAggregateByConnector(t *testing.T) {
 	result, err = f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{Delta: true,
 		MaxDeletions: &engine.DeletionLimit{Count: 1}})
 	if err != nil || result.Removed != 1 || result.Unchanged != 1 {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("got %+v and the error %v, want Removed 1 and Unchanged 1", result, err)
 	}
 	_, err = f.AggregateSource(t.Context(), "HR", engine.AggregateOptions{})
 	demandKind(t, err, engine.Unavailable, `"delimited-file", which this engine was not given`)
@@ -347,7 +349,7 @@ func TestAggregateByConnector(t *testing.T) {
 		t.Error(err)
 	}
 	if schemas, err := f.DiscoverSource(t.Context(), "memory"); err != nil || len(schemas) != 1 {
-		t.Errorf("%+v, %v", schemas, err)
+		t.Errorf("got %+v and the error %v, want 1 of them", schemas, err)
 	}
 }
 
@@ -367,7 +369,7 @@ func TestGoneAndThereAgain(t *testing.T) {
 	result, err := f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{Delta: true,
 		MaxDeletions: &engine.DeletionLimit{Count: 2}})
 	if err != nil || result.Removed != 0 || result.Changed != 1 || result.Unchanged != 1 {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("got %+v and the error %v, want Removed 0, Changed 1 and Unchanged 1", result, err)
 	}
 	_, err = f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{MaxObjects: -1})
 	demandKind(t, err, engine.Invalid, "MaxObjects is -1")
@@ -421,7 +423,7 @@ func TestScheduledAggregation(t *testing.T) {
 	c.Set(time.Date(2026, 3, 2, 14, 0, 0, 0, time.UTC)) // of several missed times one is made up for
 	look()
 	if got := f.CountRows(`muster_jobs.river_job WHERE kind = 'muster_aggregate_source' AND state <> 'completed'`); got != 1 {
-		t.Errorf("%d aggregations wait", got)
+		t.Errorf("%d aggregations wait, want 1", got)
 	}
 }
 
@@ -439,7 +441,7 @@ func TestStalledBatchGetsAnotherJob(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := f.jobs("muster_provision"); n != 1 {
-			t.Errorf("the batch has %d jobs", n)
+			t.Errorf("the batch has %d jobs, want 1", n)
 		}
 	}
 }

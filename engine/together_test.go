@@ -77,7 +77,7 @@ func TestSmallTasksTogether(t *testing.T) {
 		t.Errorf("%+v in %d transactions, want all of it in one", result, f.transactions())
 	}
 	if n := f.jobs("muster_run_task"); n != 0 {
-		t.Errorf("%d jobs of tasks that are done wait for a worker", n)
+		t.Errorf("%d jobs of tasks that are done wait for a worker, want 0", n)
 	}
 }
 
