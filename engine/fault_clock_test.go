@@ -79,7 +79,7 @@ func TestClockJumpsAhead(t *testing.T) {
 	}
 	// The slots and the sources' schedules of the present have their times.
 	aggregations := func() int {
-		return f.jobsIn("muster_aggregate_source", "available")
+		return f.aggregationJobs("available")
 	}
 	c.Set(day.Add(31 * time.Minute))
 	f.look()

@@ -102,13 +102,13 @@ func TestScheduledAggregationOutlivesItsWorker(t *testing.T) {
 	f.look()
 	f.aMinutePasses()
 	f.look()
-	if running := f.jobsIn("muster_aggregate_source", "running"); running != 1 {
+	if running := f.aggregationJobs("running"); running != 1 {
 		t.Errorf("the aggregation was taken from a worker that is there: %d run, want 1", running)
 	}
 	l.cut(true)
 	eventually(t, "the server sees that the worker is gone", func() bool {
 		f.look()
-		return f.jobsIn("muster_aggregate_source", "available") == 1
+		return f.aggregationJobs("available") == 1
 	})
 	f.begin()
 	eventually(t, "the aggregation", f.aggregatedOne)
@@ -130,13 +130,13 @@ func TestScheduledAggregationThatKillsWorkers(t *testing.T) {
 	f := scheduled(t, l.pool, &stubborn{}, &c)
 	f.look()
 	for range 5 {
-		if waiting := f.jobsIn("muster_aggregate_source", "available"); waiting != 1 {
+		if waiting := f.aggregationJobs("available"); waiting != 1 {
 			t.Fatalf("%d aggregations wait", waiting)
 		}
 		f.execute(`UPDATE muster_jobs.river_job SET state = 'running', attempt = attempt + 1, attempted_at = now()
 			WHERE kind = 'muster_aggregate_source'`)
 		f.look()
-		if running := f.jobsIn("muster_aggregate_source", "running"); running != 1 {
+		if running := f.aggregationJobs("running"); running != 1 {
 			t.Fatalf("%d aggregations run", running)
 		}
 		f.aMinutePasses()
@@ -148,7 +148,7 @@ func TestScheduledAggregationThatKillsWorkers(t *testing.T) {
 	}
 	c.Set(c.Now().Add(time.Hour))
 	f.look()
-	if waiting := f.jobsIn("muster_aggregate_source", "available"); waiting != 1 {
+	if waiting := f.aggregationJobs("available"); waiting != 1 {
 		t.Errorf("an hour later %d aggregations wait, want 1", waiting)
 	}
 }
@@ -175,7 +175,7 @@ func TestScheduledAggregationOutlivesAStop(t *testing.T) {
 	if err := f.Stop(ctx); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if waiting := f.jobsIn("muster_aggregate_source", "available"); waiting != 1 {
+	if waiting := f.aggregationJobs("available"); waiting != 1 {
 		t.Errorf("%d aggregations wait, want 1", waiting)
 	}
 	f.begin()

@@ -6,10 +6,10 @@ import "fmt"
 // uses CountRows.
 
 // number returns the number that a query finds.
-func (f *fixture) number(query string, arguments ...any) int {
+func (f *fixture) number(query string) int {
 	f.t.Helper()
 	var n int
-	if err := f.Pool.QueryRow(f.t.Context(), query, arguments...).Scan(&n); err != nil {
+	if err := f.Pool.QueryRow(f.t.Context(), query).Scan(&n); err != nil {
 		f.t.Fatal(fmt.Errorf("%s: %w", query, err))
 	}
 	return n
@@ -59,10 +59,10 @@ func (f *fixture) jobs(kind string) int {
 	return f.CountRows("muster_jobs.river_job WHERE kind = $1", kind)
 }
 
-// jobsIn is [fixture.jobs] of those in a state.
-func (f *fixture) jobsIn(kind, state string) int {
+// aggregationJobs returns how many jobs that aggregate a source are in a state.
+func (f *fixture) aggregationJobs(state string) int {
 	f.t.Helper()
-	return f.CountRows("muster_jobs.river_job WHERE kind = $1 AND state = $2", kind, state)
+	return f.CountRows("muster_jobs.river_job WHERE kind = 'muster_aggregate_source' AND state = $1", state)
 }
 
 // inError returns how many identities have the error of their last processing.
