@@ -34,7 +34,7 @@ func TestAggregateCreatesIdentities(t *testing.T) {
 		t.Errorf("%+v, manager %+v", ayse, ayse.ManagerRef)
 	}
 	if boss := f.Identity("ann"); boss.ManagerRef != nil || !boss.IsManager || boss.LifecycleState != nil {
-		t.Errorf("%+v", boss)
+		t.Errorf("got %+v, want no ManagerRef, IsManager true and no LifecycleState", boss)
 	}
 	if self := f.Identity("cy"); self.ManagerRef != nil || self.IsManager {
 		t.Errorf("somebody is their own manager: %+v", self.ManagerRef)
@@ -43,8 +43,8 @@ func TestAggregateCreatesIdentities(t *testing.T) {
 	if bob.LifecycleState == nil || bob.LifecycleState.StateName != "leave" || bob.Attributes.Get("identityState").Text() != "INACTIVE_LONG_TERM" {
 		t.Errorf("%+v %v", bob.LifecycleState, bob.Attributes.Get("identityState"))
 	}
-	if n := f.CountRows(`muster.refresh_requests`); n != 0 {
-		t.Errorf("%d marks are left", n)
+	if n := f.requests(); n != 0 {
+		t.Errorf("%d requests are left, want 0", n)
 	}
 }
 
@@ -74,10 +74,10 @@ func TestAggregateChangedAndVanished(t *testing.T) {
 	all := engine.DeletionLimit{Percent: 100, IsPercent: true}
 	result := f.AggregateText("HR", text, engine.AggregateOptions{MaxDeletions: &all})
 	if result.Changed != 1 || result.Removed != 1 || result.Unchanged != 3 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Changed 1, Removed 1 and Unchanged 3", result)
 	}
 	if processed := f.Process(); processed.Identities != 2 || processed.Changed != 2 {
-		t.Errorf("%+v", processed)
+		t.Errorf("got %+v, want Identities 2 and Changed 2", processed)
 	}
 	bob := f.Identity("bob")
 	if bob.Attributes.Get("department").Text() != "Legal" || bob.ManagerRef.Name != "Ann Boss" {
@@ -85,10 +85,10 @@ func TestAggregateChangedAndVanished(t *testing.T) {
 	}
 	// Who has no authoritative account is hidden, and keeps what was known.
 	if names := f.names(engine.ListParams{Filters: `name eq "cy self"`}); names != "" {
-		t.Errorf("listed: %s", names)
+		t.Errorf("listed: %s, want %q", names, "")
 	}
 	if names := f.names(engine.ListParams{Filters: `name eq "cy self"`, DefaultFilter: engine.NoDefault}); names != "Cy Self" {
-		t.Errorf("listed: %s", names)
+		t.Errorf("listed: %s, want %q", names, "Cy Self")
 	}
 	if cy := f.Identity("cy"); cy.Attributes.Get("department").Text() != "Legal" {
 		t.Errorf("%+v", cy)
@@ -96,7 +96,7 @@ func TestAggregateChangedAndVanished(t *testing.T) {
 	// Who comes back is who they were.
 	id := f.Identity("cy").ID
 	if result := f.AggregateText("HR", enginetest.People, engine.AggregateOptions{}); result.Added != 1 || result.Correlated != 1 || result.Identities != 0 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Added 1, Correlated 1 and Identities 0", result)
 	}
 	f.Process()
 	if cy := f.Identity("cy"); cy.ID != id || f.names(engine.ListParams{Filters: `name eq "cy self"`}) != "Cy Self" {
@@ -109,10 +109,10 @@ func TestAggregateDeltaRemovesNothing(t *testing.T) {
 	f := company(t)
 	result := f.AggregateText("HR", enginetest.PeopleHeader+"nia,Nia New,Nia,New,new@example.com,Sales,ann,30,\n", engine.AggregateOptions{Delta: true})
 	if result.Added != 1 || result.Removed != 0 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Added 1 and Removed 0", result)
 	}
-	if n := f.CountRows(`muster.accounts`); n != 6 {
-		t.Errorf("%d accounts", n)
+	if n := f.accounts(); n != 6 {
+		t.Errorf("%d accounts, want 6", n)
 	}
 }
 
@@ -136,8 +136,8 @@ func TestAggregateDeletionLimit(t *testing.T) {
 	if n := f.CountRows(`muster.accounts WHERE name IN ('Ann Changed', 'New')`); n != 0 {
 		t.Error("a refused aggregation left something behind")
 	}
-	if n := f.CountRows(`muster.refresh_requests`); n != 0 {
-		t.Error("a refused aggregation left marks behind")
+	if n := f.requests(); n != 0 {
+		t.Error("a refused aggregation left requests behind")
 	}
 	for _, limit := range []engine.DeletionLimit{{Count: 4}, {Percent: 80, IsPercent: true}} {
 		tx, err := f.Pool.Begin(t.Context())
@@ -152,8 +152,8 @@ func TestAggregateDeletionLimit(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := f.CountRows(`muster.accounts`); n != 5 {
-		t.Errorf("%d accounts: the caller's transaction was not all of it", n)
+	if n := f.accounts(); n != 5 {
+		t.Errorf("%d accounts, want 5: the caller's transaction was not all of it", n)
 	}
 }
 
@@ -180,7 +180,7 @@ func TestAggregateFaultyRows(t *testing.T) {
 		t.Error(diff)
 	}
 	if result.Rows != 2 || result.Added != 2 || result.Faulty != 5 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Rows 2, Added 2 and Faulty 5", result)
 	}
 	f.Process()
 	if got, want := f.Identity("gus").Name, "Gus\nGray"; got != want {
@@ -201,7 +201,8 @@ func TestAggregateFaultyRowsSpareAccounts(t *testing.T) {
 	}
 	result = f.AggregateText("HR", enginetest.PeopleHeader+"ann\n", all)
 	if result.Removed != 0 || len(result.Notes) != 1 || !strings.Contains(result.Notes[0], "1 accounts are not in the data, but were kept") {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want "+
+			"Removed 0, 1 Notes and Notes[0] containing 1 accounts are not in the data, but were kept", result)
 	}
 }
 
@@ -216,7 +217,7 @@ func TestAggregateCorrelation(t *testing.T) {
 		"dees,dee@example.com,nobody,,\n" // the number finds nobody, the mail does
 	result := f.AggregateText("Directory", text, engine.AggregateOptions{})
 	if result.Added != 5 || result.Correlated != 4 || result.Identities != 0 || result.Entitlements != 3 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Added 5, Correlated 4, Identities 0 and Entitlements 3", result)
 	}
 	f.Process()
 	for alias, login := range map[string]string{"ann": "annb", "bob": "bobt", "ayse": "ayseu", "cy": "", "dee": "dees"} {
@@ -232,7 +233,7 @@ func TestAggregateCorrelation(t *testing.T) {
 	text = strings.Replace(text, "ayseu,bob@example.com,ayse,", "ayseu,nobody@example.com,nobody,", 1)
 	result = f.AggregateText("Directory", text, engine.AggregateOptions{})
 	if result.Changed != 2 || result.Moved != 1 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Changed 2 and Moved 1", result)
 	}
 	f.Process()
 	for alias, login := range map[string]string{"ann": "", "ayse": "ayseu", "cy": "annb"} {
@@ -251,7 +252,7 @@ func TestAggregateAmbiguousCorrelation(t *testing.T) {
 	f.Process()
 	result := f.AggregateText("Directory", enginetest.DirectoryHeader+"x,same@example.com,,,\n", engine.AggregateOptions{})
 	if result.Ambiguous != 1 || result.Correlated != 0 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Ambiguous 1 and Correlated 0", result)
 	}
 }
 
@@ -261,14 +262,14 @@ func TestLateCorrelation(t *testing.T) {
 	f := newFixture(t)
 	f.ApplyText(enginetest.Documents)
 	if result := f.AggregateText("Directory", enginetest.DirectoryHeader+"annb,,ann,,\n", engine.AggregateOptions{}); result.Correlated != 0 {
-		t.Fatalf("%+v", result)
+		t.Fatalf("got %+v, want Correlated 0", result)
 	}
 	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	if processed := f.Process(); processed.Correlated != 1 {
-		t.Errorf("%+v", processed)
+		t.Errorf("got %+v, want Correlated 1", processed)
 	}
 	if login := f.Identity("ann").Attributes.Get("login").Text(); login != "annb" {
-		t.Errorf("login %q", login)
+		t.Errorf("login %q, want %q", login, "annb")
 	}
 }
 
@@ -295,7 +296,7 @@ func TestAggregateText(t *testing.T) {
 	f.ApplyText("sources: [{name: Plain, connector: x, connectorAttributes: {hasHeader: \"false\", columnNames: [k, v], delimiter: tab}}]")
 	result := f.AggregateText("Plain", "\uFEFFa\t1\nb\t2\n", engine.AggregateOptions{})
 	if result.Added != 2 || len(result.Notes) != 1 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Added 2 and 1 Notes", result)
 	}
 	for text, want := range map[string]string{
 		"x;y\n1;2\n": `the data has no column "id", which holds the native identity: its columns are ["x" "y"]`,
@@ -354,10 +355,10 @@ func TestAggregateLongValues(t *testing.T) {
 	text := enginetest.PeopleHeader + fmt.Sprintf("ann,%s,%s,%s,%s@example.com,%s,,,\n%s,x,,,,,,,\n", name, name, name, name, name, strings.Repeat("n", 2001))
 	result := f.AggregateText("HR", text, engine.AggregateOptions{})
 	if result.Added != 1 || result.Faulty != 1 || !strings.Contains(result.RowErrors[0].Msg, "is longer than 2000 bytes") {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Added 1, Faulty 1 and RowErrors[0].Msg containing is longer than 2000 bytes", result)
 	}
 	if processed := f.Process(); processed.Changed != 1 || processed.Errors != 0 {
-		t.Errorf("%+v", processed)
+		t.Errorf("got %+v, want Changed 1 and Errors 0", processed)
 	}
 	if got := f.Identity("ann"); got.Name != name || got.Attributes.Get("department").Text() != name {
 		t.Error("a long value is not what it was")
@@ -391,7 +392,7 @@ func TestAggregateBlocks(t *testing.T) {
 	f.ApplyText(plainConfig)
 	rows := plainRows(9000)
 	if result := f.AggregateText("S", "k,v\n"+strings.Join(rows, ""), engine.AggregateOptions{}); result.Added != 9000 {
-		t.Fatalf("%+v", result)
+		t.Fatalf("got %+v, want Added 9000", result)
 	}
 	rows[10], rows[8000] = "a10,2\n", "a8000,2\n"
 	rows = append(rows[:8999], "new,1\n", "a20,2\n", "a10,1\n", "new,1\n")
@@ -406,7 +407,7 @@ func TestAggregateBlocks(t *testing.T) {
 		t.Error(diff)
 	}
 	if got := f.text(`SELECT string_agg(native_identity, ' ' ORDER BY native_identity) FROM muster.accounts WHERE attributes ->> 'v' = '2'`); got != "a10 a8000" {
-		t.Errorf("changed: %s", got)
+		t.Errorf("changed: %s, want %q", got, "a10 a8000")
 	}
 }
 
@@ -444,7 +445,7 @@ func TestAggregateBesideChanges(t *testing.T) {
 		rows[3] = "a3,2\n"
 		text := strings.NewReader("k,v\n" + strings.Join(rows, ""))
 		hook := hookReader{text, func() {
-			f.exec(`DELETE FROM muster.accounts WHERE native_identity = 'a2'`)
+			f.executeAll(`DELETE FROM muster.accounts WHERE native_identity = 'a2'`)
 			f.AggregateText("S", "k,v\na1,3\na3,3\n", engine.AggregateOptions{Delta: true})
 		}}
 		var reader io.Reader = &hook
@@ -536,8 +537,8 @@ func TestAggregateTxInDifferentOrders(t *testing.T) {
 	if err := errors.Join(err, <-ended, transaction("HR", "Directory")); err != nil {
 		t.Fatal(err)
 	}
-	if n := f.CountRows(`muster.accounts`); n != 6 {
-		t.Errorf("there are %d accounts", n)
+	if n := f.accounts(); n != 6 {
+		t.Errorf("there are %d accounts, want 6", n)
 	}
 	if won == (lost == 0) {
 		t.Errorf("won %t, and the other one lost %d times", won, lost)
@@ -560,16 +561,16 @@ func TestSourceBecomesAuthoritative(t *testing.T) {
 	sources, _, _ := strings.Cut(enginetest.Documents, "identityProfiles:")
 	f.ApplyText(sources)
 	if result := f.AggregateText("HR", enginetest.People, engine.AggregateOptions{}); result.Added != 5 || result.Identities != 0 {
-		t.Fatalf("%+v", result)
+		t.Fatalf("got %+v, want Added 5 and Identities 0", result)
 	}
 	if result := f.ApplyText(enginetest.Documents); result.Marked != 5 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Marked 5", result)
 	}
 	f.Process()
 	if names := f.names(engine.ListParams{Sorters: "name"}); names != "Ann Boss|Bob Twain|Cy Self|Dee Strauß|Ünal, Ayşe" {
-		t.Errorf("identities: %s", names)
+		t.Errorf("identities: %s, want %q", names, "Ann Boss|Bob Twain|Cy Self|Dee Strauß|Ünal, Ayşe")
 	}
 	if result := f.AggregateText("HR", enginetest.People, engine.AggregateOptions{}); result.Identities != 0 || result.Added != 0 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Identities 0 and Added 0", result)
 	}
 }

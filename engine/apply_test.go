@@ -55,13 +55,14 @@ func TestApplyExport(t *testing.T) {
 			"connectorAttributes": {"hasHeader": "true", "delimiter": ",", "mergeRows": false}, "deleteThreshold": 10}}]}`)
 	if len(result.Objects) != 1 || result.Objects[0].ID != "2c91808570313110017040b06f344ec9" || len(result.Notes) != 1 ||
 		!strings.Contains(result.Notes[0], "no attributeAssignments") {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want "+
+			"1 Objects, Objects[0].ID 2c91808570313110017040b06f344ec9, 1 Notes and Notes[0] containing no attributeAssignments", result)
 	}
 	if n := f.CountRows(`muster.sources WHERE document #>> '{owner,name}' = 'Slim Shady'`); n != 1 {
 		t.Error("a member that is not read was lost")
 	}
 	if read := f.AggregateText("HR", "key,x\n1,a\n", engine.AggregateOptions{}); read.Added != 1 {
-		t.Errorf("%+v", read)
+		t.Errorf("got %+v, want Added 1", read)
 	}
 }
 
@@ -85,23 +86,23 @@ func TestApplyNotesUnmapped(t *testing.T) {
 	}
 }
 
-// A changed profile marks its identities, and only a change does.
+// A changed profile requests the processing of its identities, and only a change does.
 func TestApplyMarks(t *testing.T) {
 	t.Parallel()
 	f := company(t)
 	if result := f.ApplyText(enginetest.Documents); result.Marked != 0 {
-		t.Errorf("%d were marked for nothing", result.Marked)
+		t.Errorf("processing is requested for %d identities for nothing", result.Marked)
 	}
 	result := f.ApplyText(strings.Replace(enginetest.Documents, "attributeName: dept", "attributeName: state", 1))
 	if result.Marked != 5 {
-		t.Errorf("%d were marked", result.Marked)
+		t.Errorf("processing is requested for %d identities, want 5", result.Marked)
 	}
 	f.Process()
 	if got := f.Identity("ayse").Attributes.Get("department").Text(); got != "active" {
-		t.Errorf("department %q", got)
+		t.Errorf("department %q, want %q", got, "active")
 	}
 	if n := f.CountRows(`muster.identity_keys WHERE key = 'department=active'`); n != 1 {
-		t.Errorf("%d keys", n)
+		t.Errorf("%d keys, want 1", n)
 	}
 }
 
@@ -117,7 +118,7 @@ func TestApplyChangedCorrelation(t *testing.T) {
 	f.ApplyText(strings.Replace(enginetest.Documents, "{property: email, value: mail, operation: EQ}", "{property: lastname, value: sam, operation: EQ, ignoreCase: false}", 1))
 	f.Process()
 	if login := f.Identity("ann").Attributes.Get("login").Text(); login != "Boss" {
-		t.Errorf("login %q", login)
+		t.Errorf("login %q, want %q", login, "Boss")
 	}
 	// Case counts there.
 	f.AggregateText("Directory", enginetest.DirectoryHeader+"Boss,,,,\nself,,,,\n", engine.AggregateOptions{})
@@ -174,13 +175,13 @@ func TestApplyTxRollback(t *testing.T) {
 		t.Fatal(err)
 	}
 	if result, err := f.ApplyTx(t.Context(), tx, changed); err != nil || result.Marked != 5 {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("got %+v and the error %v, want Marked 5", result, err)
 	}
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if processed := f.Process(); processed.Identities != 0 {
-		t.Errorf("%+v", processed)
+		t.Errorf("got %+v, want Identities 0", processed)
 	}
 	f.ApplyText(strings.Replace(enginetest.Documents, "attributeName: last}", "attributeName: mail}", 1))
 	f.Process()
@@ -209,7 +210,7 @@ func TestNewRefusesOtherVersions(t *testing.T) {
 	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	f.Process()
 	if names := f.names(engine.ListParams{Filters: `isManager eq true`, AnyField: true, Sorters: "name"}); names != "Ann Boss|Ünal, Ayşe" {
-		t.Errorf("managers: %s", names)
+		t.Errorf("managers: %s, want %q", names, "Ann Boss|Ünal, Ayşe")
 	}
 	if _, err := engine.New(t.Context(), pool, engine.Config{Schema: "Acme"}); engine.KindOf(err) != engine.Invalid {
 		t.Error(err)

@@ -32,8 +32,8 @@ func TestAssignAndRevokeRole(t *testing.T) {
 		!first.AddedDate.Equal(at) || first.StartDate != nil {
 		t.Errorf("%+v", first)
 	}
-	if open := f.CountRows("muster.refresh_requests"); open != 1 {
-		t.Errorf("%d identities are marked", open)
+	if open := f.requests(); open != 1 {
+		t.Errorf("processing is requested for %d identities, want 1", open)
 	}
 
 	// Again: it is the same assignment with the new dates.
@@ -59,7 +59,7 @@ func TestAssignAndRevokeRole(t *testing.T) {
 	}
 	f.Process()
 	if got := f.members("Lead"); got != "" {
-		t.Errorf("after the remove date the members are %q", got)
+		t.Errorf("after the remove date the members are %q, want %q", got, "")
 	}
 
 	// Revoked.
@@ -116,12 +116,12 @@ func TestAssignRoleFaults(t *testing.T) {
 	dee := f.Identity("dee").ID
 	got, err := f.RoleAssignments(t.Context(), dee, engine.RoleAssignmentQuery{})
 	if err != nil || len(got) != 1 {
-		t.Fatalf("%+v, %v", got, err)
+		t.Fatalf("got %+v and the error %v, want 1 of them", got, err)
 	}
 	demandKind(t, f.RevokeRole(t.Context(), dee, got[0].ID), engine.Conflict, "membership of the role")
 	demandKind(t, f.RevokeRole(t.Context(), bob, got[0].ID), engine.NotFound, "no role assignment")
-	if open := f.CountRows("muster.refresh_requests"); open != 0 {
-		t.Errorf("%d identities are marked by what was refused", open)
+	if open := f.requests(); open != 0 {
+		t.Errorf("what was refused requests the processing of %d identities, want 0", open)
 	}
 }
 
@@ -148,7 +148,7 @@ func TestSetLifecycleState(t *testing.T) {
 	f.AggregateText("HR", strings.Replace(enginetest.People, ",60,", ",60,active", 1), engine.AggregateOptions{})
 	f.Process()
 	if s := f.Identity("ann").LifecycleState; s.StateName != "inactive" {
-		t.Errorf("%+v", s)
+		t.Errorf("got %+v, want the state inactive", s)
 	}
 	if err := f.SetLifecycleState(t.Context(), ann, ""); err != nil {
 		t.Fatal(err)

@@ -80,9 +80,9 @@ func TestBackupAndRestore(t *testing.T) {
 	want := before.contents("acme")
 	// The numbers of its transactions are ahead of those of the other server.
 	for range 3000 {
-		before.exec("SELECT pg_current_xact_id()")
+		before.executeAll("SELECT pg_current_xact_id()")
 	}
-	before.exec("UPDATE acme.identity_events SET transaction_id = pg_current_xact_id() WHERE id = (SELECT max(id) FROM acme.identity_events)")
+	before.executeAll("UPDATE acme.identity_events SET transaction_id = pg_current_xact_id() WHERE id = (SELECT max(id) FROM acme.identity_events)")
 	file := filepath.Join(t.TempDir(), "acme.dump")
 	command(t, dump, "--format=custom", "--file="+file, "-n", "acme", "-n", "acme_jobs", "--dbname="+fromURL)
 
@@ -102,7 +102,7 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Errorf("after the repair the doctor finds %q", notOK(&d))
 	}
 	if done, err := migrations.Up(t.Context(), to, migrations.Config{Schema: "acme"}); err != nil || len(done) > 0 {
-		t.Errorf("%v, %v", done, err)
+		t.Errorf("got %+v and the error %v, want none", done, err)
 	}
 	events := func() int {
 		t.Helper()
@@ -120,7 +120,7 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Errorf("what waited is processed: %+v", result)
 	}
 	if result := after.AggregateText("HR", people, engine.AggregateOptions{}); result.Unchanged != 6 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Unchanged 6", result)
 	}
 	if events() <= restored {
 		t.Error("what happens after the restore is not told")

@@ -461,7 +461,7 @@ func TestEnginesAtOnce(t *testing.T) {
 	c.demandInvariants()
 	// Locks come in one order, so that there is no need to resolve any.
 	if n := c.number(`SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`); n != 0 {
-		t.Errorf("%d deadlocks", n)
+		t.Errorf("%d deadlocks, want 0", n)
 	}
 }
 

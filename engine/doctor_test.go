@@ -50,24 +50,6 @@ func patient(t *testing.T) *target {
 	return f
 }
 
-func (f *fixture) exec(statements ...string) {
-	f.t.Helper()
-	for _, statement := range statements {
-		if _, err := f.Pool.Exec(f.t.Context(), statement); err != nil {
-			f.t.Fatal(fmt.Errorf("%s: %w", statement, err))
-		}
-	}
-}
-
-func (f *fixture) text(query string) string {
-	f.t.Helper()
-	var text string
-	if err := f.Pool.QueryRow(f.t.Context(), query).Scan(&text); err != nil {
-		f.t.Fatal(fmt.Errorf("%s: %w", query, err))
-	}
-	return text
-}
-
 func TestDoctorFindsAHealthyTenantHealthy(t *testing.T) {
 	t.Parallel()
 	f := patient(t)
@@ -231,13 +213,13 @@ var ills = []ill{
 		want: []string{"late-correlation: {account ayseu}"},
 	},
 	{
-		name: "a mark without a task", repaired: true,
+		name: "a request without a task", repaired: true,
 		do: []string{"INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at) SELECT id, '" + nobody +
 			"', 'x', now() + interval '1 hour' FROM muster.identities WHERE alias = 'bob'"},
 		want: []string{"request-task: {bob}"},
 	},
 	{
-		name: "a mark that is older than the refresh", repaired: true,
+		name: "a request that is older than the processing", repaired: true,
 		do: []string{"UPDATE muster.refresh_state SET last_refresh = now() - interval '1 hour'",
 			`INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
 			 SELECT i.id, t.id, 'x', now() - interval '2 hours' FROM muster.identities i, muster.tasks t
@@ -431,7 +413,7 @@ func TestDoctorFindsAndMends(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			f := patient(t)
-			f.exec(test.do...)
+			f.executeAll(test.do...)
 			want := f.identify(test.want)
 			options := engine.DoctorOptions{Thorough: test.thorough}
 			d := f.doctor(options)
@@ -453,7 +435,7 @@ func TestDoctorFindsAndMends(t *testing.T) {
 			if mended := len(d.Repairs) > 0 && d.Repairs[0].Error == ""; mended != test.repaired {
 				t.Errorf("%+v", d.Repairs)
 			}
-			// Again there is nothing to do, and what was marked is processed like anything else.
+			// Again there is nothing to do, and what was requested is processed like anything else.
 			if d = f.doctor(options); test.repaired && len(d.Repairs) > 0 {
 				t.Errorf("a second repair does something: %+v", d.Repairs)
 			}
@@ -553,7 +535,7 @@ func TestDoctorLooksAtSlots(t *testing.T) {
 		}
 	}
 	if got := found(9, 0); got != "" {
-		t.Errorf("without anybody: %s", got)
+		t.Errorf("without anybody: %s, want %q", got, "")
 	}
 	f.ApplyText(enginetest.Documents)
 	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
@@ -580,7 +562,7 @@ func TestDoctorLooksAtSlots(t *testing.T) {
 	}
 }
 
-// An index whose building failed is built anew, as soon as the rows allow it.
+// An index whose building failed is built again, as soon as the rows allow it.
 func TestDoctorRebuildsIndexes(t *testing.T) {
 	t.Parallel()
 	f := company(t)
@@ -617,7 +599,7 @@ func TestDoctorLooksAtSettings(t *testing.T) {
 	database := f.text("SELECT current_database()")
 	for _, setting := range []string{"default_transaction_isolation = 'repeatable read'", "statement_timeout = '10s'",
 		"idle_in_transaction_session_timeout = '1s'"} {
-		f.exec(`ALTER DATABASE "` + database + `" SET ` + setting)
+		f.executeAll(`ALTER DATABASE "` + database + `" SET ` + setting)
 	}
 	f.Pool.Reset()
 	d := f.doctor(engine.DoctorOptions{})

@@ -140,14 +140,14 @@ func TestEraseIdentity(t *testing.T) {
 	_, err := f.EraseIdentity(t.Context(), id, engine.EraseOptions{})
 	demandKind(t, err, engine.Conflict, "2 accounts are of the identity here")
 	if diff := len(f.everyRow()) - len(before); diff != 0 {
-		t.Errorf("a refusal left %d rows more", diff)
+		t.Errorf("a refusal left %d rows more, want 0", diff)
 	}
 	// A caller's transaction that is rolled back erases nothing.
 	rolledBack := errors.New("no")
 	err = pgx.BeginFunc(t.Context(), f.Pool, func(tx pgx.Tx) error {
 		erasure, err := f.EraseIdentityTx(t.Context(), tx, id, engine.EraseOptions{Accounts: true})
 		if err != nil || len(erasure.Left) > 0 {
-			t.Errorf("%+v, %v", erasure, err)
+			t.Errorf("got %+v and the error %v, want nothing Left", erasure, err)
 		}
 		return rolledBack
 	})
@@ -218,7 +218,7 @@ func TestEraseWhoWasDeleted(t *testing.T) {
 	f.Process()
 	erasure, err := f.EraseIdentity(t.Context(), dashes(id), engine.EraseOptions{})
 	if err != nil || len(erasure.Left) > 0 {
-		t.Errorf("%+v, %v", erasure, err)
+		t.Errorf("got %+v and the error %v, want nothing Left", erasure, err)
 	}
 	if left := telling(f.everyRow(), terms(id)...); len(left) > 0 {
 		t.Errorf("left:\n%s", strings.Join(left, "\n"))
@@ -291,10 +291,10 @@ func TestEraseRefuses(t *testing.T) {
 	refused("take it out of role Few first")
 	f.ApplyText(fmt.Sprintf(list, ""))
 	f.Process()
-	f.exec("UPDATE muster.notifications SET leased = now() + interval '1 minute' WHERE state = 'PENDING'")
+	f.executeAll("UPDATE muster.notifications SET leased = now() + interval '1 minute' WHERE state = 'PENDING'")
 	refused("a worker does something")
-	f.exec("UPDATE muster.notifications SET leased = NULL WHERE state = 'PENDING'")
-	// One that is being taken, too: whoever takes it waits for the identity then.
+	f.executeAll("UPDATE muster.notifications SET leased = NULL WHERE state = 'PENDING'")
+	// One that is being taken, too: the one that takes it waits for the identity then.
 	err := pgx.BeginFunc(ctx, f.Pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT FROM muster.notifications WHERE state = 'PENDING' FOR UPDATE"); err != nil {
 			return err
@@ -305,11 +305,11 @@ func TestEraseRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.exec("UPDATE muster.notifications SET leased = now() - interval '1 minute' WHERE state = 'PENDING'",
+	f.executeAll("UPDATE muster.notifications SET leased = now() - interval '1 minute' WHERE state = 'PENDING'",
 		"UPDATE muster.provisioning_operations SET begun = now() WHERE state = 'OPEN'",
 		"UPDATE muster.provisioning_batches SET leased = now() + interval '1 minute'")
 	refused("a worker does something")
-	f.exec("UPDATE muster.provisioning_batches SET leased = now() - interval '1 minute'")
+	f.executeAll("UPDATE muster.provisioning_batches SET leased = now() - interval '1 minute'")
 	if _, err := f.EraseIdentity(ctx, id, all); err != nil {
 		t.Error(err)
 	}
@@ -332,13 +332,17 @@ func TestPurge(t *testing.T) {
 	if result, err := f.Purge(t.Context(), engine.PurgeOptions{}); err != nil || result != (engine.PurgeResult{}) || count() != all {
 		t.Errorf("what is new is removed: %+v, %v", result, err)
 	}
-	f.exec("UPDATE muster.provisioning_operations SET state = 'FAILED' WHERE id = (SELECT min(id::text)::uuid FROM muster.provisioning_operations)",
+	f.executeAll("UPDATE muster.provisioning_operations SET state = 'FAILED' WHERE id = (SELECT min(id::text)::uuid FROM muster.provisioning_operations)",
 		"UPDATE muster.identity_events SET at = at - interval '3 years' WHERE id % 2 = 0",
 		"UPDATE muster.provisioning_operations SET created = created - interval '3 years', completed = completed - interval '3 years'",
 		"UPDATE muster.tasks SET created = created - interval '3 years', completed = completed - interval '3 years'",
 		"UPDATE muster.notifications SET created = created - interval '3 years'",
 		"UPDATE muster.schedule_slots SET slot = slot - interval '3 years'")
-	open := f.text("SELECT concat_ws(' ', (SELECT count(*) FROM muster.provisioning_operations WHERE state IN ('OPEN', 'FAILED')), (SELECT count(*) FROM muster.tasks WHERE completed IS NULL))")
+	open := func() string {
+		return fmt.Sprint(f.CountRows("muster.provisioning_operations WHERE state IN ('OPEN', 'FAILED')"), " ",
+			f.CountRows("muster.tasks WHERE completed IS NULL"))
+	}
+	before := open()
 	kept := f.CountRows("muster.identity_events WHERE id % 2 = 1")
 	var result engine.PurgeResult
 	err := pgx.BeginFunc(t.Context(), f.Pool, func(tx pgx.Tx) (err error) {
@@ -346,7 +350,8 @@ func TestPurge(t *testing.T) {
 		return err
 	})
 	if err != nil || result.Events != 0 || result.Operations == 0 || result.Tasks == 0 || result.Slots != 1 {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("got %+v and the error %v, want "+
+			"Events 0, Operations above 0, Tasks above 0 and Slots 1", result, err)
 	}
 	if result, err = f.Purge(t.Context(), engine.PurgeOptions{}); err != nil || result.Events == 0 || result.Operations+result.Tasks != 0 {
 		t.Errorf("%+v, %v", result, err)
@@ -354,8 +359,8 @@ func TestPurge(t *testing.T) {
 	if got, want := count(), fmt.Sprintf("%d 1 0 0", kept); got != want {
 		t.Errorf("%q is left, want %q", got, want)
 	}
-	if got := f.text("SELECT concat_ws(' ', (SELECT count(*) FROM muster.provisioning_operations WHERE state IN ('OPEN', 'FAILED')), (SELECT count(*) FROM muster.tasks WHERE completed IS NULL))"); got != open || open != "2 1" {
-		t.Errorf("of what is open %q is left, was %q", got, open)
+	if got := open(); got != before || before != "2 1" {
+		t.Errorf("of what is open %q is left, want %q, which is 2 1", got, before)
 	}
 	_, err = f.Purge(t.Context(), engine.PurgeOptions{Tasks: -1})
 	demandKind(t, err, engine.Invalid, "Tasks")

@@ -33,7 +33,7 @@ func TestClockJumpsAhead(t *testing.T) {
 	f.look()
 	f.Process()
 	if got := state(); got != "inactive" {
-		t.Errorf("a year later the state is %s", got)
+		t.Errorf("a year later the state is %s, want %q", got, "inactive")
 	}
 	// Workers that have a task, a batch and a message die now.
 	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: f.Identity("ann").ID, Role: "Lead"}); err != nil {
@@ -62,14 +62,14 @@ func TestClockJumpsAhead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if result, err := f.ProvisionPending(t.Context()); err != nil || result.Done == 0 || result.Open != 0 {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("got %+v and the error %v, want Done above 0 and Open 0", result, err)
 	}
 	if _, err := f.Doctor(t.Context(), engine.DoctorOptions{Repair: true}); err != nil {
 		t.Fatal(err)
 	}
 	f.Process()
 	if got := state(); got != "active" {
-		t.Errorf("the state is %s again", got)
+		t.Errorf("the state is %s again, want %q", got, "active")
 	}
 	d = f.doctor(engine.DoctorOptions{})
 	for _, text := range notOK(&d) {
@@ -79,12 +79,12 @@ func TestClockJumpsAhead(t *testing.T) {
 	}
 	// The slots and the sources' schedules of the present have their times.
 	aggregations := func() int {
-		return f.CountRows(`muster_jobs.river_job WHERE kind = 'muster_aggregate_source' AND state = 'available'`)
+		return f.aggregationJobs("available")
 	}
 	c.Set(day.Add(31 * time.Minute))
 	f.look()
 	if n := aggregations(); n != 1 {
-		t.Errorf("%d aggregations are due", n)
+		t.Errorf("%d aggregations are due, want 1", n)
 	}
 	c.Set(day.Add(11 * time.Hour))
 	result, err := f.RunSchedule(t.Context())
@@ -102,7 +102,7 @@ func TestClockJumpsBack(t *testing.T) {
 	f := memoryEngine(t, newMemory(), engine.Config{Now: c.Now})
 	f.look()
 	begun := func() (slots, aggregations int) {
-		return f.CountRows(`muster.schedule_slots`), f.CountRows(`muster_jobs.river_job WHERE kind = 'muster_aggregate_source'`)
+		return f.CountRows(`muster.schedule_slots`), f.jobs("muster_aggregate_source")
 	}
 	for _, step := range []struct {
 		minute, slots, aggregations int

@@ -43,7 +43,7 @@ func TestMailServerRefuses(t *testing.T) {
 	task := f.invite(engine.InviteParams{Uninvited: true})
 	f.send()
 	if n := sent.Load(); n != 3 {
-		t.Errorf("at first %d messages of 3 are sent", n)
+		t.Errorf("at first %d messages are sent, want 3", n)
 	}
 	for range engine.NotificationAttemptsMax + 2 {
 		f.send()
@@ -55,7 +55,8 @@ func TestMailServerRefuses(t *testing.T) {
 	if err != nil || !task.Ended() || *task.CompletionStatus != "WARNING" || task.Attributes.ErrorCount != 1 ||
 		task.Attributes.ChangedCount != 4 || len(task.Messages) != 1 ||
 		!strings.Contains(task.Messages[0].LocalizedText.Message, "code 550, attempt 10") {
-		t.Errorf("%+v, %v", task, err)
+		t.Errorf("got %+v and the error %v, want "+
+			"Ended true, CompletionStatus WARNING, Attributes.ErrorCount 1, Attributes.ChangedCount 4, 1 Messages and Messages[0].LocalizedText.Message containing code 550, attempt 10", task, err)
 	}
 	if f.Identity("ann").IdentityStatus != "UNREGISTERED" || f.Identity("bob").IdentityStatus != "PENDING" {
 		t.Error("who is invited is not who has a message")
@@ -83,7 +84,7 @@ func TestMailServerHangs(t *testing.T) {
 	<-hanging
 	result := f.AggregateText("HR", strings.ReplaceAll(enginetest.People, "Board", "Sales"), engine.AggregateOptions{})
 	if processed, err := f.Wait(t.Context(), result.Task); err != nil || *processed.CompletionStatus == "ERROR" {
-		t.Errorf("%+v, %v", processed, err)
+		t.Errorf("got %+v and the error %v, want CompletionStatus other than ERROR", processed, err)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 100*time.Millisecond)
 	defer cancel()
@@ -94,6 +95,6 @@ func TestMailServerHangs(t *testing.T) {
 	f.execute(`UPDATE muster.notifications SET leased = now() - interval '1 second' WHERE state = 'PENDING'`) // as time would
 	f.send()
 	if ended, err := f.Task(t.Context(), task.ID); err != nil || !ended.Ended() || ended.Attributes.ChangedCount != 1 {
-		t.Errorf("%+v, %v", ended, err)
+		t.Errorf("got %+v and the error %v, want Ended true and Attributes.ChangedCount 1", ended, err)
 	}
 }

@@ -69,24 +69,17 @@ func (f *fixture) stop() {
 	}
 }
 
-func (f *fixture) execute(statement string, arguments ...any) {
-	f.t.Helper()
-	if _, err := f.Pool.Exec(f.t.Context(), statement, arguments...); err != nil {
-		f.t.Fatal(err)
-	}
-}
-
 // aMinutePasses lets the queue's jobs be a minute older: it goes by the server's clock.
 func (f *fixture) aMinutePasses() {
 	f.t.Helper()
 	f.execute(`UPDATE muster_jobs.river_job SET attempted_at = attempted_at - interval '61 seconds' WHERE state = 'running'`)
 }
 
-const (
-	runningAggregations = `SELECT count(*) FROM muster_jobs.river_job WHERE kind = 'muster_aggregate_source' AND state = 'running'`
-	waitingAggregations = `SELECT count(*) FROM muster_jobs.river_job WHERE kind = 'muster_aggregate_source' AND state = 'available'`
-	scheduledResult     = `SELECT count(*) FROM muster.source_aggregations WHERE result ->> 'added' = '1'`
-)
+// aggregatedOne reports whether an aggregation by schedule has added one account.
+func (f *fixture) aggregatedOne() bool {
+	f.t.Helper()
+	return f.CountRows("muster.source_aggregations WHERE result ->> 'added' = '1'") == 1
+}
 
 // A worker goes away while it reads a source by its schedule: another one goes on within two looks at the clock, and
 // not while the first is there.
@@ -109,23 +102,23 @@ func TestScheduledAggregationOutlivesItsWorker(t *testing.T) {
 	f.look()
 	f.aMinutePasses()
 	f.look()
-	if running := f.number(runningAggregations); running != 1 {
-		t.Errorf("the aggregation was taken from a worker that is there: %d run", running)
+	if running := f.aggregationJobs("running"); running != 1 {
+		t.Errorf("the aggregation was taken from a worker that is there: %d run, want 1", running)
 	}
 	l.cut(true)
 	eventually(t, "the server sees that the worker is gone", func() bool {
 		f.look()
-		return f.number(waitingAggregations) == 1
+		return f.aggregationJobs("available") == 1
 	})
 	f.begin()
-	eventually(t, "the aggregation", func() bool { return f.number(scheduledResult) == 1 })
+	eventually(t, "the aggregation", f.aggregatedOne)
 	f.stop()
 	// What went away comes to itself, and changes nothing any more.
 	l.cut(false)
 	close(goOn)
 	lost.stop()
-	if n := f.CountRows(`muster.accounts`); n != 1 {
-		t.Errorf("there are %d accounts", n)
+	if n := f.accounts(); n != 1 {
+		t.Errorf("there are %d accounts, want 1", n)
 	}
 }
 
@@ -137,13 +130,13 @@ func TestScheduledAggregationThatKillsWorkers(t *testing.T) {
 	f := scheduled(t, l.pool, &stubborn{}, &c)
 	f.look()
 	for range 5 {
-		if waiting := f.number(waitingAggregations); waiting != 1 {
+		if waiting := f.aggregationJobs("available"); waiting != 1 {
 			t.Fatalf("%d aggregations wait", waiting)
 		}
 		f.execute(`UPDATE muster_jobs.river_job SET state = 'running', attempt = attempt + 1, attempted_at = now()
 			WHERE kind = 'muster_aggregate_source'`)
 		f.look()
-		if running := f.number(runningAggregations); running != 1 {
+		if running := f.aggregationJobs("running"); running != 1 {
 			t.Fatalf("%d aggregations run", running)
 		}
 		f.aMinutePasses()
@@ -155,8 +148,8 @@ func TestScheduledAggregationThatKillsWorkers(t *testing.T) {
 	}
 	c.Set(c.Now().Add(time.Hour))
 	f.look()
-	if waiting := f.number(waitingAggregations); waiting != 1 {
-		t.Errorf("an hour later %d aggregations wait", waiting)
+	if waiting := f.aggregationJobs("available"); waiting != 1 {
+		t.Errorf("an hour later %d aggregations wait, want 1", waiting)
 	}
 }
 
@@ -182,11 +175,11 @@ func TestScheduledAggregationOutlivesAStop(t *testing.T) {
 	if err := f.Stop(ctx); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if waiting := f.number(waitingAggregations); waiting != 1 {
-		t.Errorf("%d aggregations wait", waiting)
+	if waiting := f.aggregationJobs("available"); waiting != 1 {
+		t.Errorf("%d aggregations wait, want 1", waiting)
 	}
 	f.begin()
-	eventually(t, "the aggregation", func() bool { return f.number(scheduledResult) == 1 })
+	eventually(t, "the aggregation", f.aggregatedOne)
 	f.stop()
 }
 
@@ -222,10 +215,10 @@ func TestConnectorReturnsTooMuch(t *testing.T) {
 	_, err = f.Aggregate(t.Context(), "HR", strings.NewReader(enginetest.People), engine.AggregateOptions{MaxObjects: 4})
 	demandKind(t, err, engine.Conflict, "there are more than 4 objects")
 	if n := f.number(`SELECT (SELECT count(*) FROM muster.accounts) + (SELECT count(*) FROM muster.entitlements)`); n != 0 {
-		t.Errorf("%d rows were kept", n)
+		t.Errorf("%d rows were kept, want 0", n)
 	}
 	if result := f.AggregateText("HR", enginetest.People, engine.AggregateOptions{MaxObjects: 5}); result.Added != 5 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Added 5", result)
 	}
 }
 
@@ -305,7 +298,7 @@ func TestConnectorHangs(t *testing.T) {
 	// While a worker hangs on the source, the rest goes on.
 	result := f.AggregateText("HR", strings.ReplaceAll(enginetest.People, "Board", "Sales"), engine.AggregateOptions{})
 	if task, err := f.Wait(t.Context(), result.Task); err != nil || *task.CompletionStatus == "ERROR" {
-		t.Errorf("%+v, %v", task, err)
+		t.Errorf("got %+v and the error %v, want CompletionStatus other than ERROR", task, err)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 100*time.Millisecond)
 	defer cancel()
@@ -313,6 +306,6 @@ func TestConnectorHangs(t *testing.T) {
 		t.Errorf("a worker that hangs is stopped with %v", err)
 	}
 	if n := f.CountRows(`muster.provisioning_operations WHERE state <> 'OPEN'`); n != 0 {
-		t.Errorf("%d operations are not open", n)
+		t.Errorf("%d operations are not open, want 0", n)
 	}
 }

@@ -235,18 +235,14 @@ func storetestPool(t *testing.T, pool *pgxpool.Pool) *pgxpool.Pool {
 func TestLostAggregationIsRunAgain(t *testing.T) {
 	t.Parallel()
 	f := newTarget(t, "ann,Ann,ann@example.com,,active,\n")
-	for _, statement := range []string{
+	f.executeAll(
 		`CREATE SEQUENCE lost`,
 		`CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 			IF nextval('lost') = 1 THEN RAISE EXCEPTION 'lost' USING ERRCODE = '40P01'; END IF; RETURN NEW; END $$`,
 		`CREATE TRIGGER lose BEFORE INSERT ON muster.accounts FOR EACH ROW EXECUTE FUNCTION lose()`,
-	} {
-		if _, err := f.Pool.Exec(t.Context(), statement); err != nil {
-			t.Fatal(err)
-		}
-	}
+	)
 	result, err := f.AggregateSource(t.Context(), "Files", engine.AggregateOptions{})
-	if err != nil || result.Added != 1 || f.CountRows(`muster.accounts`) != 1 {
+	if err != nil || result.Added != 1 || f.accounts() != 1 {
 		t.Errorf("%+v, %v", result, err)
 	}
 }
@@ -299,11 +295,11 @@ func TestConnectorReturnsGarbage(t *testing.T) {
 	})
 	result, err := f.AggregateSource(t.Context(), "Files", engine.AggregateOptions{})
 	if err != nil || result.Added != 1 || result.Faulty != 5 {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("got %+v and the error %v, want Added 1 and Faulty 5", result, err)
 	}
 	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	f.Process()
 	if result, err := f.ProvisionPending(t.Context()); err != nil || result.Done != 0 || result.Failed == 0 || result.Open != 0 {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("got %+v and the error %v, want Done 0, Failed above 0 and Open 0", result, err)
 	}
 }

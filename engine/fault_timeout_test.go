@@ -60,11 +60,6 @@ func (f *fixture) forgetAttributes() {
 	f.execute(`UPDATE muster.identities SET attributes = '{}'`)
 }
 
-const (
-	processedWell  = `SELECT count(*) FROM muster.identities i JOIN muster.refresh_state r ON r.identity_id = i.id WHERE i.processing_state IS DISTINCT FROM 'ERROR' AND r.last_refresh IS NOT NULL`
-	processedBadly = `SELECT count(*) FROM muster.identities WHERE processing_state = 'ERROR'`
-)
-
 // A batch for which the database has no time is done in parts for which it has.
 func TestBatchTooLargeForTheTimeout(t *testing.T) {
 	t.Parallel()
@@ -72,9 +67,9 @@ func TestBatchTooLargeForTheTimeout(t *testing.T) {
 	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	f.slowDown("*", 0.4)
 	if result := f.Process(); result.Errors != 0 || result.Identities != 5 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Errors 0 and Identities 5", result)
 	}
-	if well, badly := f.number(processedWell), f.number(processedBadly); well != 5 || badly != 0 {
+	if well, badly := f.processedWell(), f.inError(); well != 5 || badly != 0 {
 		t.Errorf("%d identities are processed well, %d badly", well, badly)
 	}
 	if _, err := f.ProcessAll(t.Context()); err != nil {
@@ -83,7 +78,7 @@ func TestBatchTooLargeForTheTimeout(t *testing.T) {
 	f.forgetAttributes()
 	f.slowDown("*", 0.4)
 	if result := f.Process(); result.Errors != 0 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Errors 0", result)
 	}
 }
 
@@ -96,7 +91,7 @@ func TestIdentityThatTakesTooLong(t *testing.T) {
 	f.AggregateText("HR", strings.ReplaceAll(enginetest.People, "Sales", "Marketing"), engine.AggregateOptions{})
 	f.slowDown("ayse", 60)
 	result := f.Process()
-	if result.Errors != 1 || f.number(processedBadly) != 1 || f.number(processedWell) != 4 {
+	if result.Errors != 1 || f.inError() != 1 || f.processedWell() != 4 {
 		t.Errorf("%+v", result)
 	}
 	who := f.Identity("ayse")
@@ -111,7 +106,7 @@ func TestIdentityThatTakesTooLong(t *testing.T) {
 	if _, err := f.ProcessIdentities(t.Context(), []string{who.ID}); err != nil {
 		t.Fatal(err)
 	}
-	if result := f.Process(); result.Errors != 0 || f.number(processedWell) != 5 {
+	if result := f.Process(); result.Errors != 0 || f.processedWell() != 5 {
 		t.Errorf("who took too long does not recover: %+v", result)
 	}
 }
@@ -131,11 +126,11 @@ func TestDatabaseThatBecomesSlow(t *testing.T) {
 	}
 	_, err := f.ProcessPending(t.Context(), engine.ProcessOptions{})
 	demandKind(t, err, engine.Unavailable, "took longer than it allows")
-	if badly := f.number(processedBadly); badly != 0 {
-		t.Errorf("%d identities have an error", badly)
+	if badly := f.inError(); badly != 0 {
+		t.Errorf("%d identities have an error, want 0", badly)
 	}
 	f.slowDown("*", 0)
-	if result := f.Process(); result.Errors != 0 || f.number(processedWell) != 5 {
+	if result := f.Process(); result.Errors != 0 || f.processedWell() != 5 {
 		t.Errorf("%+v", result)
 	}
 }
@@ -148,13 +143,13 @@ func TestDatabaseThatTakesTooLong(t *testing.T) {
 	f.slowDown("*", 60)
 	_, err := f.ProcessPending(t.Context(), engine.ProcessOptions{})
 	demandKind(t, err, engine.Unavailable, "took longer than it allows")
-	if badly, waiting := f.number(processedBadly), f.CountRows(`muster.refresh_requests`); badly != 0 || waiting != 5 {
+	if badly, waiting := f.inError(), f.requests(); badly != 0 || waiting != 5 {
 		t.Errorf("%d identities have an error, %d wait", badly, waiting)
 	}
 	f.slowDown("*", 0)
 	f.Process()
-	if well := f.number(processedWell); well != 5 {
-		t.Errorf("%d identities are processed", well)
+	if well := f.processedWell(); well != 5 {
+		t.Errorf("%d identities are processed, want 5", well)
 	}
 	// A task of one identity that takes too long holds up no other.
 	f.forgetAttributes()
@@ -166,7 +161,7 @@ func TestDatabaseThatTakesTooLong(t *testing.T) {
 	}
 	_, err = f.ProcessPending(t.Context(), engine.ProcessOptions{})
 	demandKind(t, err, engine.Unavailable, "took longer than it allows")
-	if waiting, badly := f.CountRows(`muster.refresh_requests`), f.number(processedBadly); waiting != 1 || badly != 0 {
+	if waiting, badly := f.requests(), f.inError(); waiting != 1 || badly != 0 {
 		t.Errorf("%d identities wait, %d have an error", waiting, badly)
 	}
 }
@@ -249,7 +244,7 @@ func TestReaderFails(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, engine.KindOf(err), want)
 		}
 	}
-	if n := f.CountRows(`muster.accounts`); n != 0 {
-		t.Errorf("%d accounts were kept", n)
+	if n := f.accounts(); n != 0 {
+		t.Errorf("%d accounts were kept, want 0", n)
 	}
 }

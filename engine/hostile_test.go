@@ -46,7 +46,7 @@ func TestEndlessTransform(t *testing.T) {
 			f.AggregateText("HR", strings.Replace(enginetest.People, "Legal", strings.Repeat("a", 40)+"b", 1), engine.AggregateOptions{})
 			result := f.Process()
 			if result.Errors != 1 || result.Identities != 5 {
-				t.Errorf("%+v", result)
+				t.Errorf("got %+v, want Errors 1 and Identities 5", result)
 			}
 			for _, alias := range []string{"ann", "bob", "ayse", failing, "dee"} {
 				identity := f.Identity(alias)

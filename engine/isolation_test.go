@@ -216,7 +216,7 @@ func TestWorkersOfTenantsDoNotMeet(t *testing.T) {
 			task, err = acme.Wait(t.Context(), task.ID)
 		}
 		if err != nil || task.Attributes.IdentityCount != 5 {
-			t.Errorf("%+v, %v", task, err)
+			t.Errorf("got %+v and the error %v, want Attributes.IdentityCount 5", task, err)
 		}
 	}
 	if task, err := globex.Task(t.Context(), waiting.ID); err != nil || task.Launched != nil {
@@ -226,7 +226,7 @@ func TestWorkersOfTenantsDoNotMeet(t *testing.T) {
 		t.Fatal(err)
 	}
 	if task, err := globex.Wait(t.Context(), waiting.ID); err != nil || task.Attributes.IdentityCount != 5 {
-		t.Errorf("%+v, %v", task, err)
+		t.Errorf("got %+v and the error %v, want Attributes.IdentityCount 5", task, err)
 	}
 	for _, f := range []*target{acme, globex} {
 		if err := f.Stop(t.Context()); err != nil {
@@ -268,7 +268,7 @@ func TestRunTimeRole(t *testing.T) {
 	names := strings.NewReplacer("DATABASE identities", `DATABASE "`+f.text("SELECT current_database()")+`"`, "acme_owner", owner.Name,
 		"acme_run", run.Name)
 	for _, statement := range documentedSQL(t, "Roles and rights") {
-		f.exec(names.Replace(statement))
+		f.executeAll(names.Replace(statement))
 	}
 	tenantOf(t, pool, "globex")
 	config := migrations.Config{Schema: "acme"}
@@ -303,7 +303,7 @@ func TestRunTimeRole(t *testing.T) {
 		task, err = acme.Wait(t.Context(), task.ID)
 	}
 	if err != nil || task.Attributes.IdentityCount != 5 {
-		t.Errorf("%+v, %v", task, err)
+		t.Errorf("got %+v and the error %v, want Attributes.IdentityCount 5", task, err)
 	}
 	if err := acme.Stop(t.Context()); err != nil {
 		t.Fatal(err)
@@ -381,7 +381,7 @@ func TestReindexAsRunTimeRole(t *testing.T) {
 	owner, run := storetest.NewRole(t), storetest.NewRole(t)
 	pool := storetest.Empty(t)
 	f := fixtureOf(t, nil, pool)
-	f.exec(`GRANT ALL ON DATABASE "` + f.text("SELECT current_database()") + `" TO ` + owner.Name)
+	f.executeAll(`GRANT ALL ON DATABASE "` + f.text("SELECT current_database()") + `" TO ` + owner.Name)
 	owners, running := owner.As(t, pool), run.As(t, pool)
 	config := migrations.Config{Schema: "acme"}
 	if _, err := migrations.Up(t.Context(), owners, config); err != nil {

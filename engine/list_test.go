@@ -78,7 +78,7 @@ func TestListAnyField(t *testing.T) {
 		}
 	}
 	if got := f.names(engine.ListParams{Sorters: "-department,manager.name,-name", AnyField: true}); got != "Ünal, Ayşe|Dee Strauß|Bob Twain|Cy Self|Ann Boss" {
-		t.Errorf("sorted: %s", got)
+		t.Errorf("sorted: %s, want %q", got, "Ünal, Ayşe|Dee Strauß|Bob Twain|Cy Self|Ann Boss")
 	}
 }
 
@@ -112,7 +112,7 @@ func TestListDeepPages(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	const people = 2_600
-	f.exec(fmt.Sprintf(`
+	f.executeAll(fmt.Sprintf(`
 		INSERT INTO muster.identities (id, name, name_key, alias, alias_key, correlated, created, modified, cloud_status)
 		SELECT gen_random_uuid(), 'N' || n %% 700, 'n' || n %% 700, n, n, n %% 50 > 0, now(), now(),
 		       CASE WHEN n %% 10 = 0 THEN 'LOCKED' ELSE 'ACTIVE' END
@@ -158,11 +158,11 @@ func TestListPages(t *testing.T) {
 	zero, two := 0, 2
 	page, err := f.ListIdentities(t.Context(), engine.ListParams{Limit: &zero, Count: true})
 	if err != nil || len(page.Identities) != 0 || page.Identities == nil || *page.Total != 5 {
-		t.Errorf("%+v, %v", page, err)
+		t.Errorf("got %+v and the error %v, want Identities that are empty and not nil, and Total 5", page, err)
 	}
 	page, err = f.ListIdentities(t.Context(), engine.ListParams{Offset: 5, Count: true})
 	if err != nil || len(page.Identities) != 0 || *page.Total != 5 || page.Next != "" {
-		t.Errorf("%+v, %v", page, err)
+		t.Errorf("got %+v and the error %v, want 0 Identities, Total 5 and Next ", page, err)
 	}
 	if got := f.names(engine.ListParams{Sorters: "name", Limit: &two, Offset: 2}); got != "Cy Self|Dee Strauß" {
 		t.Error(got)

@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -62,14 +61,4 @@ func demandKind(t *testing.T, err error, kind engine.Kind, text string) {
 	if !errors.As(err, &known) || known.Kind != kind || !strings.Contains(err.Error(), text) {
 		t.Errorf("got %v (%v), want %v with %q", err, engine.KindOf(err), kind, text)
 	}
-}
-
-// number returns the number that a query finds.
-func (f *fixture) number(query string, arguments ...any) int {
-	f.t.Helper()
-	var n int
-	if err := f.Pool.QueryRow(f.t.Context(), query, arguments...).Scan(&n); err != nil {
-		f.t.Fatal(fmt.Errorf("%s: %w", query, err))
-	}
-	return n
 }

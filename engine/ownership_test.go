@@ -130,14 +130,14 @@ func TestDeleteIdentity(t *testing.T) {
 		t.Error("somebody has a manager who is gone")
 	}
 	if n := f.CountRows("muster.accounts WHERE identity_id IS NULL"); n != 2 {
-		t.Errorf("%d accounts are uncorrelated", n)
+		t.Errorf("%d accounts are uncorrelated, want 2", n)
 	}
 	history, err := f.History(t.Context(), ayse, 0, 1)
 	if err != nil || len(history) != 1 || history[0].Type != engine.EventDeleted || !strings.Contains(string(history[0].Detail), "ayse@example.com") {
 		t.Errorf("%+v, %v", history, err)
 	}
 	if n := f.number("SELECT (SELECT count(*) FROM muster.refresh_requests) + (SELECT count(*) FROM muster.role_assignments)"); n != 0 {
-		t.Errorf("%d rows of hers are left", n)
+		t.Errorf("%d rows of hers are left, want 0", n)
 	}
 	// The account on the authoritative source is still there: with the next aggregation she comes back.
 	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
@@ -147,7 +147,7 @@ func TestDeleteIdentity(t *testing.T) {
 	}
 }
 
-// Deletion, registration of owned objects and processing at the same time: whoever owns something is there.
+// Deletion, registration of owned objects and processing at the same time: everyone who owns something is there.
 func TestDeleteAndRegisterAtOnce(t *testing.T) {
 	t.Parallel()
 	f := company(t)
@@ -250,6 +250,6 @@ func TestAggregateWhileIdentityIsDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := <-ended; err != nil || result.Added != 1 || result.Correlated != 0 {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("got %+v and the error %v, want Added 1 and Correlated 0", result, err)
 	}
 }

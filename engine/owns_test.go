@@ -249,7 +249,7 @@ func TestWritesInAHostsTransaction(t *testing.T) {
 	}
 	// The token whose redemption was rolled back is good.
 	if who, err := f.RedeemInvitation(t.Context(), token); err != nil || who.IdentityStatus != "REGISTERED" {
-		t.Errorf("%+v, %v", who, err)
+		t.Errorf("got %+v and the error %v, want IdentityStatus \"REGISTERED\"", who, err)
 	}
 	for name, write := range map[string]func(tx pgx.Tx) error{
 		"forget":         func(tx pgx.Tx) error { return f.ForgetOwnedTx(t.Context(), tx, "CAMPAIGN", "c9") },

@@ -15,7 +15,7 @@ import (
 
 // Until the server has looked at the accounts of a new source, it takes them to be one or two. No statement of an
 // aggregation may be planned for so few in a way that takes the square of what they are: by a nested loop that reads
-// all of something anew for each row.
+// all of something again for each row.
 func TestPlansOfNewSource(t *testing.T) {
 	t.Parallel()
 	const people = 600

@@ -28,7 +28,7 @@ import (
 	"github.com/muster-engine/muster/store/storetest"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // plansFile has the plan of every statement of the hot paths. It says by which version of PostgreSQL: another one may
 // choose another shape, and then only what [TestPlans] demands of every plan is checked.
@@ -47,7 +47,7 @@ const (
 var readsAll = []struct{ table, text, reason string }{
 	{"identities", "WITH whole AS", "everybody is divided among the workers"},
 	{"refresh_requests", "SELECT id FROM (SELECT identity_id AS id FROM muster.refresh_requests",
-		"everybody who is marked is part of a preview"},
+		"everybody for whom processing is requested is part of a preview"},
 	{"identities", "SELECT id FROM (SELECT identity_id AS id FROM muster.refresh_requests",
 		"an attribute that is not searchable is looked at for everybody"},
 	{"identities", "SELECT count(*) FROM muster.identities i WHERE (i.correlated AND i.cloud_status =",
@@ -60,7 +60,7 @@ var readsAll = []struct{ table, text, reason string }{
 
 // The plan of each statement that the hot paths run is the one in the golden file, and reads no table of the population
 // as a whole, unless it is listed why. The statements are those that an engine runs: they are taken from its
-// connections, and one that is new or has another text fails the test until the file is written anew with -update.
+// connections, and one that is new or has another text fails the test until the file is written again with -update.
 //
 // The planner is made to choose as at a million identities. It takes the number of rows to be the density that pg_class
 // tells, rows by pages, times the pages that a table's file has; so the density is raised, and it believes in a million
@@ -72,8 +72,8 @@ func TestPlans(t *testing.T) {
 	fillHistory(t, pool)
 	raiseDensity(t, pool)
 	r := &planRecorder{t: t, plans: map[string]map[string]*planNode{}}
-	clock := &enginetest.Clock{}
-	clock.Set(time.Now())
+	// Half past an hour, because no slot may come between the looks of runSchedules, which are minutes apart.
+	clock := enginetest.NewClock(time.Now().Truncate(time.Hour).Add(30 * time.Minute))
 	eng := recordedEngine(t, pool, r, clock)
 	for _, path := range hotPaths(t, pool, eng, clock) {
 		r.path = path.name
@@ -567,7 +567,7 @@ func comparePlans(t *testing.T, pool *pgxpool.Pool, r *planRecorder) {
 		got = r.text(false)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the plans are not those of %s; write it anew with -update if they are as they should be: %s", plansFile,
+		t.Errorf("the plans are not those of %s; write it again with -update if they are as they should be: %s", plansFile,
 			diff)
 	}
 }

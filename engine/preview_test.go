@@ -93,7 +93,7 @@ func TestPreviewIsWhatProcessingDoes(t *testing.T) {
 	f.ApplyText(proposed)
 	f.Process()
 	if members := f.members("Sales"); members != "ann" {
-		t.Errorf("the members are %q", members)
+		t.Errorf("the members are %q, want %q", members, "ann")
 	}
 	if again, totals := f.preview(engine.PreviewParams{}); again != "" || totals.Changed != 0 {
 		t.Errorf("after processing a preview shows %s", again)
@@ -113,7 +113,7 @@ func TestPreviewTraces(t *testing.T) {
 		_, err := f.Preview(t.Context(), params, func(c *engine.PreviewChange) error {
 			shown++
 			if len(c.Attributes) != 1 || len(c.RolesLost) != 1 || len(c.RolesGained) != 0 {
-				t.Fatalf("%+v", c)
+				t.Fatalf("got %+v, want 1 Attributes, 1 RolesLost and 0 RolesGained", c)
 			}
 			steps, lost := c.Attributes[0].Steps, c.RolesLost[0]
 			if lost.Reason != `its criterion does not hold any more: department EQUALS "Sales"` {
@@ -169,7 +169,7 @@ func TestPreviewFindsManagersByNewValues(t *testing.T) {
 	f.ApplyText(proposed)
 	f.Process()
 	if n := f.CountRows(`muster.identities WHERE manager_id IS NOT NULL`); n != 0 {
-		t.Errorf("%d have a manager", n)
+		t.Errorf("%d have a manager, want 0", n)
 	}
 }
 
@@ -203,7 +203,7 @@ func TestPreviewOfAHeldTask(t *testing.T) {
 	f.ApplyText(fmt.Sprintf(salesRole, true, "Sails"))
 	_, totals := f.preview(engine.PreviewParams{})
 	if !strings.Contains(totals.Held, "would lose a role") {
-		t.Errorf("%+v", totals)
+		t.Errorf("got %+v, want Held containing would lose a role", totals)
 	}
 	held := f.Process().Held
 	if len(held) != 1 {
@@ -222,7 +222,7 @@ func TestPreviewOfAHeldTask(t *testing.T) {
 	}
 	totals, err = f.Preview(t.Context(), engine.PreviewParams{Task: all.ID}, func(*engine.PreviewChange) error { return nil })
 	if err != nil || totals.Identities != 155 {
-		t.Errorf("%+v, %v", totals, err)
+		t.Errorf("got %+v and the error %v, want Identities 155", totals, err)
 	}
 }
 
@@ -247,7 +247,7 @@ func TestExplain(t *testing.T) {
 	}
 	x, err = f.Explain(t.Context(), engine.ExplainParams{Identity: "dee", Attribute: "department"})
 	if err != nil || len(x.Attributes) != 1 || x.Roles != nil {
-		t.Fatalf("%+v, %v", x, err)
+		t.Fatalf("got %+v and the error %v, want 1 Attributes and no Roles", x, err)
 	}
 	a := x.Attributes[0]
 	if a.Value.Text() != "Sales" || !a.Mapped || len(a.Steps) != 1 || a.Steps[0].Operation != "accountAttribute" {
@@ -349,9 +349,7 @@ func TestEventsWaitForEarlierTransactions(t *testing.T) {
 	if _, err := early.Exec(t.Context(), insert, "EARLY"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Pool.Exec(t.Context(), insert, "LATE"); err != nil {
-		t.Fatal(err)
-	}
+	f.execute(insert, "LATE")
 	if same, between := read(cursor); same != cursor || len(between) != 0 {
 		t.Errorf("%d events were read past a transaction that still runs", len(between))
 	}

@@ -17,15 +17,9 @@ func TestProcessHistory(t *testing.T) {
 	f := company(t)
 	f.AggregateText("HR", strings.Replace(enginetest.People, "Board,,60", "Owners,,60", 1), engine.AggregateOptions{})
 	f.Process()
-	var detail string
-	err := f.Pool.QueryRow(t.Context(), `
-		SELECT detail FROM muster.identity_events e JOIN muster.identities i ON i.id = e.identity_id
-		WHERE i.name = 'Ann Boss' ORDER BY e.id DESC LIMIT 1`).Scan(&detail)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := `{"changes": [{"newValue": "Owners", "oldValue": "Board", "attribute": "department"}]}`; detail != want {
-		t.Errorf("history has %s", detail)
+	want := `{"changes": [{"newValue": "Owners", "oldValue": "Board", "attribute": "department"}]}`
+	if got := f.lastDetail("ann", "", "e.detail::text"); got != want {
+		t.Errorf("the history has %s, want %s", got, want)
 	}
 }
 
@@ -45,7 +39,7 @@ func TestProcessStopsWithItsContext(t *testing.T) {
 }
 
 // Sources are aggregated and identities processed all at once, by several engines. Every account finds its identity,
-// every identity its manager, and nothing is left marked: whoever commits last sees the others.
+// every identity its manager, and no request is left: the one that commits last sees the others.
 func TestConcurrentAggregationAndProcessing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -119,7 +113,7 @@ func TestProcessError(t *testing.T) {
 	f.ApplyText(lookup("Sales: S, Board: B"))
 	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	if processed := f.Process(); processed.Errors != 1 {
-		t.Errorf("%+v", processed)
+		t.Errorf("got %+v, want Errors 1", processed)
 	}
 	cy := f.names(engine.ListParams{Filters: `processingState eq "ERROR"`})
 	if cy != "Cy Self" {
@@ -129,11 +123,11 @@ func TestProcessError(t *testing.T) {
 		t.Error("the error does not say what failed")
 	}
 	if got := f.Identity("ayse").Attributes.Get("department").Text(); got != "S" {
-		t.Errorf("department %q", got)
+		t.Errorf("department %q, want %q", got, "S")
 	}
 	f.ApplyText(lookup("Sales: S, Board: B, Legal: L"))
 	if processed := f.Process(); processed.Errors != 0 {
-		t.Errorf("%+v", processed)
+		t.Errorf("got %+v, want Errors 0", processed)
 	}
 	if n := f.CountRows(`muster.identities WHERE processing_state = 'OK' AND processing_error IS NULL AND name = 'Cy Self'`); n != 1 {
 		t.Error("the error did not end")

@@ -209,10 +209,10 @@ func TestJoinerMoverLeaver(t *testing.T) {
 	// What is provisioned is what an aggregation finds.
 	result, err := f.AggregateSource(t.Context(), "files", engine.AggregateOptions{})
 	if err != nil || result.Changed != 0 || result.Added != 0 || result.Unchanged != 3 {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("got %+v and the error %v, want Changed 0, Added 0 and Unchanged 3", result, err)
 	}
 	if n := f.CountRows("muster.accounts WHERE manually_correlated"); n != 3 {
-		t.Errorf("%d accounts are marked as correlated by provisioning", n)
+		t.Errorf("%d accounts are correlated by provisioning, want 3", n)
 	}
 
 	// A mover, a leaver who is renamed, and one who comes back.
@@ -266,7 +266,7 @@ func TestAccessForAnotherReason(t *testing.T) {
 	f.settle()
 	held, err := f.RoleAssignments(t.Context(), ayse, engine.RoleAssignmentQuery{RoleName: "manager on duty"})
 	if err != nil || len(held) != 1 {
-		t.Fatalf("%+v, %v", held, err)
+		t.Fatalf("got %+v and the error %v, want 1 of them", held, err)
 	}
 	if err := f.RevokeRole(t.Context(), ayse, held[0].ID); err != nil {
 		t.Fatal(err)
@@ -284,11 +284,11 @@ func TestSourceDown(t *testing.T) {
 	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	f.Process()
 	if result := f.provision(); result.Done != 0 || result.Failed != 3 || result.Open != 3 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Done 0, Failed 3 and Open 3", result)
 	}
 	f.demandFile("")
 	if n := f.CountRows("muster.provisioning_operations WHERE error = 'connection refused' AND begun IS NOT NULL"); n != 3 {
-		t.Errorf("%d operations say why", n)
+		t.Errorf("%d operations say why, want 3", n)
 	}
 	if _, err := f.ProcessAll(t.Context()); err != nil {
 		t.Fatal(err)
@@ -299,7 +299,7 @@ func TestSourceDown(t *testing.T) {
 	f.fails.Store(nil)
 	f.settle()
 	if got := f.operations("OPEN"); got != "" {
-		t.Errorf("%s are open", got)
+		t.Errorf("%s are open, want %q", got, "")
 	}
 	// What is given up is shown, and the next processing tries it again.
 	f.fails.Store(&failure{err: connector.Permanent(errors.New("the value is not allowed"))})
@@ -309,8 +309,8 @@ func TestSourceDown(t *testing.T) {
 	if got, want := f.operations("FAILED"), "SET_ATTRIBUTES ayse mail=a.unal@example.com"; got != want {
 		t.Errorf("given up are %q, want %q", got, want)
 	}
-	if n := f.CountRows("muster.refresh_state WHERE due > now()"); n != 1 {
-		t.Errorf("%d identities are due for another try", n)
+	if n := f.dueLater(); n != 1 {
+		t.Errorf("%d identities are due for another try, want 1", n)
 	}
 	f.fails.Store(nil)
 	if _, err := f.ProcessIdentities(t.Context(), []string{f.Identity("ayse").ID}); err != nil {
@@ -318,14 +318,14 @@ func TestSourceDown(t *testing.T) {
 	}
 	f.settle()
 	if got := f.operations("FAILED"); got != "" {
-		t.Errorf("%s is still given up", got)
+		t.Errorf("%s is still given up, want %q", got, "")
 	}
 	if got, want := f.operations("RETRIED"), "SET_ATTRIBUTES ayse mail=a.unal@example.com"; got != want {
 		t.Errorf("tried again are %q, want %q", got, want)
 	}
 }
 
-// An operation that was carried out, but not noted, is not done twice.
+// An operation that was carried out, but not recorded, is not done twice.
 func TestKilledBeforeNoting(t *testing.T) {
 	t.Parallel()
 	f := newTarget(t, "")
@@ -349,7 +349,7 @@ func TestManualSource(t *testing.T) {
 	f.Process()
 	list, err := f.Operations(t.Context(), engine.OperationQuery{States: []string{"MANUAL"}, Source: "Files"})
 	if err != nil || len(list) != 3 {
-		t.Fatalf("%+v, %v", list, err)
+		t.Fatalf("got %+v and the error %v, want 3 of them", list, err)
 	}
 	if result, err := f.ProvisionPending(t.Context()); err != nil || result != (engine.ProvisionResult{}) {
 		t.Errorf("%+v, %v", result, err)
@@ -398,7 +398,7 @@ func TestSynchronize(t *testing.T) {
 	}
 	f.settle()
 	if job, err = f.SyncJob(t.Context(), job.ID); err != nil || job.Status != "SUCCESS" {
-		t.Errorf("%+v, %v", job, err)
+		t.Errorf("got %+v and the error %v, want Status \"SUCCESS\"", job, err)
 	}
 	f.demandFile("bob,Bob Twain,bob@example.com,,active,crm;sales\nayse,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm;sales\n" +
 		"dee,Dee Strauß,dee@example.com,Sales,locked,crm;sales\n")
@@ -416,10 +416,10 @@ func TestSynchronize(t *testing.T) {
 	}
 	job, err = f.SynchronizeSource(t.Context(), "FILES")
 	if err != nil || job.Payload.Type != "SYNCHRONIZE_SOURCE_ATTRIBUTES" {
-		t.Errorf("%+v, %v", job, err)
+		t.Errorf("got %+v and the error %v, want Payload.Type \"SYNCHRONIZE_SOURCE_ATTRIBUTES\"", job, err)
 	}
 	if result := f.Process(); result.Identities != 3 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Identities 3", result)
 	}
 }
 
@@ -435,7 +435,7 @@ func TestUntriedOperationIsReplaced(t *testing.T) {
 	f.AggregateText("HR", strings.ReplaceAll(enginetest.People, "Sales", "Legal"), engine.AggregateOptions{})
 	f.Process()
 	if got := f.operations("OPEN"); got != "" {
-		t.Errorf("open are %q", got)
+		t.Errorf("open are %q, want %q", got, "")
 	}
 	if got := f.operations("CANCELLED"); strings.Count(got, "CREATE") != 3 {
 		t.Errorf("cancelled are %q", got)
@@ -488,12 +488,12 @@ func TestCreatedForSomebodyDeleted(t *testing.T) {
 	f.Process()
 	f.during = func() error { return f.DeleteIdentity(t.Context(), ann) }
 	if result := f.provision(); result.Done != 1 || result.Open != 0 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Done 1 and Open 0", result)
 	}
 	f.demandFile("ann,Ann Boss,ann@example.com,Board,active,\n")
 	if n := f.CountRows(`muster.accounts a JOIN muster.sources s ON s.id = a.source_id
 		WHERE s.name = 'Files' AND identity_id IS NULL AND NOT manually_correlated`); n != 1 {
-		t.Errorf("%d accounts were noted, of nobody", n)
+		t.Errorf("%d accounts were recorded as nobody's, want 1", n)
 	}
 	if got := f.operations("CANCELLED"); !strings.HasPrefix(got, "CREATE") {
 		t.Errorf("cancelled are %q", got)

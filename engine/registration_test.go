@@ -72,12 +72,13 @@ func TestInvite(t *testing.T) {
 	ann, bob := f.Identity("ann").ID, f.Identity("bob").ID
 	task, err := f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{ann, bob, ann}})
 	if err != nil || task.UniqueName != "Invite 2 identities" || task.Remaining != 2 || task.Ended() {
-		t.Fatalf("%+v, %v", task, err)
+		t.Fatalf("got %+v and the error %v, want "+
+			"UniqueName Invite 2 identities, Remaining 2 and Ended false", task, err)
 	}
 	f.Process() // is about something else
 	f.send()
 	if task, err = f.Task(t.Context(), task.ID); err != nil || *task.CompletionStatus != "SUCCESS" || task.Attributes.ChangedCount != 2 {
-		t.Errorf("%+v, %v", task, err)
+		t.Errorf("got %+v and the error %v, want CompletionStatus SUCCESS and Attributes.ChangedCount 2", task, err)
 	}
 	mail := box.take()
 	if len(mail) != 2 || mail[0].To != "ann@example.com" || mail[0].Purpose != "INVITATION" || len(mail[0].Token) != 43 ||
@@ -96,7 +97,7 @@ func TestInvite(t *testing.T) {
 	// A client that repeats its call invites nobody twice; later it revokes the token before.
 	task, err = f.InviteIdentities(t.Context(), engine.InviteParams{IDs: []string{ann}})
 	if err != nil || len(task.Messages) != 1 || task.Messages[0].Type != "INFO" {
-		t.Errorf("%+v, %v", task, err)
+		t.Errorf("got %+v and the error %v, want 1 Messages and Messages[0].Type INFO", task, err)
 	}
 	f.send()
 	if again := box.take(); len(again) != 0 {
@@ -155,7 +156,7 @@ func TestInvite(t *testing.T) {
 
 	// All who were never invited.
 	if task, err = f.InviteIdentities(t.Context(), engine.InviteParams{Uninvited: true}); err != nil || task.Remaining != 4 {
-		t.Errorf("%+v, %v", task, err)
+		t.Errorf("got %+v and the error %v, want Remaining 4", task, err)
 	}
 	_, err = f.InviteIdentities(t.Context(), engine.InviteParams{})
 	demandKind(t, err, engine.Invalid, "uninvited as true")
@@ -193,12 +194,13 @@ func TestInvitationsThatFail(t *testing.T) {
 		f.send()
 	}
 	if task, err = f.Task(t.Context(), task.ID); err != nil || task.Ended() || task.Remaining != 1 {
-		t.Errorf("%+v, %v", task, err)
+		t.Errorf("got %+v and the error %v, want Ended false and Remaining 1", task, err)
 	}
 	f.send()
 	if task, err = f.Task(t.Context(), task.ID); err != nil || !task.Ended() ||
 		!strings.Contains(task.Messages[0].LocalizedText.Message, "the mail server refused it") {
-		t.Errorf("%+v, %v", task, err)
+		t.Errorf("got %+v and the error %v, want "+
+			"Ended true and Messages[0].LocalizedText.Message containing the mail server refused it", task, err)
 	}
 	if n := f.CountRows("muster.one_time_tokens WHERE used IS NULL AND revoked IS NULL"); n != 1 {
 		t.Errorf("%d tokens are good, want that of the last attempt", n)
@@ -213,7 +215,7 @@ func TestInvitationsThatFail(t *testing.T) {
 	box.fails = nil
 	f.send()
 	if mail := box.take(); len(mail) != 0 {
-		t.Errorf("%+v", mail)
+		t.Errorf("got %+v, want 0 of them", mail)
 	}
 }
 
@@ -319,7 +321,7 @@ func TestWorkersSendMessages(t *testing.T) {
 		t.Fatal(err)
 	}
 	if task, err = f.Wait(t.Context(), task.ID); err != nil || *task.CompletionStatus != "SUCCESS" {
-		t.Errorf("%+v, %v", task, err)
+		t.Errorf("got %+v and the error %v, want CompletionStatus SUCCESS", task, err)
 	}
 	if mail := box.take(); len(mail) != 5 {
 		t.Errorf("%d messages", len(mail))
@@ -342,7 +344,7 @@ func TestWhileAMessageIsSent(t *testing.T) {
 	f, box, c := registering(t, engine.Config{})
 	ann, bob, cem := f.Identity("ann").ID, f.Identity("bob").ID, f.Identity("ayse").ID
 
-	// It was sent when the engine stopped: that is noted, and it is not sent again.
+	// It was sent when the engine stopped: that is recorded, and it is not sent again.
 	task := f.invite(engine.InviteParams{IDs: []string{ann}})
 	ctx, stop := context.WithCancel(t.Context())
 	box.during = func(*engine.Message) { stop() }
@@ -356,7 +358,7 @@ func TestWhileAMessageIsSent(t *testing.T) {
 		t.Errorf("%d messages are sent", len(mail))
 	}
 	if task, err := f.Task(t.Context(), task.ID); err != nil || !task.Ended() || task.Attributes.ChangedCount != 1 {
-		t.Errorf("%+v, %v", task, err)
+		t.Errorf("got %+v and the error %v, want Ended true and Attributes.ChangedCount 1", task, err)
 	}
 
 	// It failed when its task had been cancelled: it stays cancelled, and the identity can be invited again.
@@ -370,7 +372,7 @@ func TestWhileAMessageIsSent(t *testing.T) {
 	f.send()
 	box.fails, box.during = nil, nil
 	if n := f.CountRows("muster.notifications WHERE state = 'PENDING'"); n != 0 {
-		t.Errorf("%d messages wait", n)
+		t.Errorf("%d messages wait, want 0", n)
 	}
 	if task = f.invite(engine.InviteParams{IDs: []string{bob}}); len(task.Messages) != 0 {
 		t.Errorf("%+v", task.Messages)
@@ -389,7 +391,7 @@ func TestWhileAMessageIsSent(t *testing.T) {
 	}
 	f.send()
 	if task, err := f.Task(t.Context(), task.ID); err != nil || !task.Ended() {
-		t.Errorf("%+v, %v", task, err)
+		t.Errorf("got %+v and the error %v, want Ended true", task, err)
 	}
 }
 
@@ -398,19 +400,17 @@ func TestLastAttemptCutOff(t *testing.T) {
 	t.Parallel()
 	f, box, c := registering(t, engine.Config{})
 	task := f.invite(engine.InviteParams{IDs: []string{f.Identity("ann").ID}})
-	if _, err := f.Pool.Exec(t.Context(), "UPDATE muster.notifications SET attempts = $1, leased = $2", engine.NotificationAttemptsMax,
-		c.Now().Add(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
+	f.execute("UPDATE muster.notifications SET attempts = $1, leased = $2", engine.NotificationAttemptsMax, c.Now().Add(time.Minute))
 	f.send()
 	if task, err := f.Task(t.Context(), task.ID); err != nil || task.Ended() {
-		t.Errorf("%+v, %v", task, err)
+		t.Errorf("got %+v and the error %v, want Ended false", task, err)
 	}
 	c.Set(c.Now().Add(2 * time.Minute))
 	f.send()
 	if task, err := f.Task(t.Context(), task.ID); err != nil || !task.Ended() || len(task.Messages) != 1 ||
 		!strings.Contains(task.Messages[0].LocalizedText.Message, "the last attempt was cut off") {
-		t.Errorf("%+v, %v", task, err)
+		t.Errorf("got %+v and the error %v, want "+
+			"Ended true, 1 Messages and Messages[0].LocalizedText.Message containing the last attempt was cut off", task, err)
 	}
 	if mail := box.take(); len(mail) != 0 || f.Identity("ann").IdentityStatus != "UNREGISTERED" {
 		t.Errorf("%+v", mail)
@@ -426,16 +426,16 @@ func TestUninvitedInTurns(t *testing.T) {
 	f.invite(engine.InviteParams{IDs: []string{ann}})
 	// While a message waits, nobody is invited twice.
 	if task := f.invite(engine.InviteParams{Uninvited: true}); task.Remaining != 4 {
-		t.Errorf("%+v", task)
+		t.Errorf("got %+v, want Remaining 4", task)
 	}
 	if task := f.invite(engine.InviteParams{Uninvited: true}); task.Remaining != 0 || task.UniqueName != "Invite 0 identities" {
-		t.Errorf("%+v", task)
+		t.Errorf("got %+v, want Remaining 0 and UniqueName \"Invite 0 identities\"", task)
 	}
 	for range engine.NotificationAttemptsMax {
 		f.send()
 	}
 	if status := f.Identity("ann").IdentityStatus; status != "UNREGISTERED" {
-		t.Errorf("who got no message is %s", status)
+		t.Errorf("who got no message is %s, want %q", status, "UNREGISTERED")
 	}
 	box.fails = nil
 	c.Set(c.Now().Add(time.Hour))
@@ -447,7 +447,7 @@ func TestUninvitedInTurns(t *testing.T) {
 		t.Errorf("%d messages", len(mail))
 	}
 	if task := f.invite(engine.InviteParams{Uninvited: true}); task.Remaining != 4 {
-		t.Errorf("%+v", task)
+		t.Errorf("got %+v, want Remaining 4", task)
 	}
 }
 
@@ -546,7 +546,7 @@ func TestTokenGivenBack(t *testing.T) {
 		f.send()
 		mail := box.take()
 		if len(mail) != 1 {
-			t.Fatalf("%+v", mail)
+			t.Fatalf("got %+v, want 1 of them", mail)
 		}
 		return mail[0].Token
 	}
@@ -603,7 +603,7 @@ func TestResetEndsInvitations(t *testing.T) {
 		t.Errorf("%d messages were sent, the status is %s", len(mail), f.Identity("ann").IdentityStatus)
 	}
 	if task, err := f.Task(t.Context(), task.ID); err != nil || !task.Ended() {
-		t.Errorf("%+v, %v", task, err)
+		t.Errorf("got %+v and the error %v, want Ended true", task, err)
 	}
 	// While it is on its way.
 	box.during = func(*engine.Message) { reset() }

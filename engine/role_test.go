@@ -35,10 +35,10 @@ roles:
 func TestRoleMembers(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	change := func(text string, marked int, members string) {
+	change := func(text string, requested int, members string) {
 		t.Helper()
-		if result := f.ApplyText(text); result.Marked != marked {
-			t.Errorf("%d identities are marked, want %d", result.Marked, marked)
+		if result := f.ApplyText(text); result.Marked != requested {
+			t.Errorf("processing is requested for %d identities, want %d", result.Marked, requested)
 		}
 		f.Process()
 		if got := f.members("Sales"); got != members {
@@ -57,17 +57,15 @@ func TestRoleMembers(t *testing.T) {
 	f.ApplyText(fmt.Sprintf(salesRole, true, "Sales"))
 	f.AggregateText("HR", strings.Replace(enginetest.People, "Legal", "Sales", 1), engine.AggregateOptions{})
 	if result := f.Process(); result.RolesGained != 3 || result.RolesLost != 1 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want RolesGained 3 and RolesLost 1", result)
 	}
 	if got := f.members("Sales"); got != "ayse cy dee" {
-		t.Errorf("the members are %q", got)
+		t.Errorf("the members are %q, want %q", got, "ayse cy dee")
 	}
-	var detail string
-	err := f.Pool.QueryRow(t.Context(), `SELECT detail -> 'lost' -> 0 ->> 'name' || ': ' || (detail -> 'lost' -> 0 ->> 'reason')
-		FROM muster.identity_events WHERE type = $1 AND identity_id = (SELECT id FROM muster.identities WHERE alias = 'ann')
-		ORDER BY id DESC LIMIT 1`, engine.EventRolesChanged).Scan(&detail)
-	if err != nil || detail != `Sales: its criterion does not hold any more: department EQUALS "Sales"` {
-		t.Errorf("%q, %v", detail, err)
+	got := f.lastDetail("ann", engine.EventRolesChanged,
+		`(e.detail -> 'lost' -> 0 ->> 'name') || ': ' || (e.detail -> 'lost' -> 0 ->> 'reason')`)
+	if want := `Sales: its criterion does not hold any more: department EQUALS "Sales"`; got != want {
+		t.Errorf("the history has %q, want %q", got, want)
 	}
 }
 

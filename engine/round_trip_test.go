@@ -273,7 +273,7 @@ func TestHugeValues(t *testing.T) {
 	f.AggregateText("HR", enginetest.PeopleHeader+delimitedRow(t, "meg", mega, "first", "last", "", mega, "", "1", ""),
 		engine.AggregateOptions{MaxDeletions: &engine.DeletionLimit{Percent: 100, IsPercent: true}})
 	if done := f.Process(); done.Errors != 1 {
-		t.Errorf("%+v", done)
+		t.Errorf("got %+v, want Errors 1", done)
 	}
 	var name, fault string
 	err = f.Pool.QueryRow(t.Context(), `SELECT name, processing_error FROM muster.identities
@@ -328,7 +328,7 @@ func TestStrangeNames(t *testing.T) {
 			}
 			assignments, err := f.RoleAssignments(t.Context(), ann, engine.RoleAssignmentQuery{RoleName: text.text})
 			if err != nil || len(assignments) != 1 {
-				t.Fatalf("%+v, %v", assignments, err)
+				t.Fatalf("got %+v and the error %v, want 1 of them", assignments, err)
 			}
 			if a := assignments[0]; a.ID != assigned.ID || a.Role.Name != text.text || a.Comments == nil ||
 				*a.Comments != text.text || a.AssignmentSource != text.text {

@@ -132,7 +132,7 @@ func TestMissedSlotsAreMadeUpForOnce(t *testing.T) {
 		return result.Slot.Format("02 15")
 	}
 	if got := run(); got != "01 08" {
-		t.Errorf("at the hour itself the slot is %s", got)
+		t.Errorf("at the hour itself the slot is %s, want %q", got, "01 08")
 	}
 	c.Set(time.Date(2026, 5, 4, 19, 59, 59, 0, time.UTC))
 	if got := run() + run(); got != "04 08"+(time.Time{}).Format("02 15") {
@@ -194,7 +194,7 @@ func TestDueInTime(t *testing.T) {
 	at(9, 0)
 	f.Process()
 	if n := f.CountRows(`muster.task_messages WHERE text LIKE 'nextProcessing is no point%'`); n != 1 {
-		t.Errorf("%d messages say that a nextProcessing cannot be read", n)
+		t.Errorf("%d messages say that a nextProcessing cannot be read, want 1", n)
 	}
 	for _, step := range []struct {
 		hour, minute, tasks int
@@ -208,7 +208,7 @@ func TestDueInTime(t *testing.T) {
 	}
 	slot := at(20, 0)
 	if len(slot.Tasks) != 1 {
-		t.Fatalf("%+v", slot)
+		t.Fatalf("got %+v, want 1 Tasks", slot)
 	}
 	task, err := f.Task(t.Context(), slot.Tasks[0])
 	if err != nil || !task.Ended() || *task.CompletionStatus != "SUCCESS" || task.Launched == nil {
@@ -247,7 +247,7 @@ func TestLongTermInactiveIsLeftOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	if result := f.Process(); result.Identities != 1 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Identities 1", result)
 	}
 }
 
@@ -260,18 +260,12 @@ func TestStalledTaskGetsAnotherJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	jobs := func() int {
-		return f.CountRows(`muster_jobs.river_job WHERE kind = 'muster_run_task'`)
+		return f.jobs("muster_run_task")
 	}
 	stall := func(state string) {
 		t.Helper()
-		for _, statement := range []string{
-			`UPDATE muster.tasks SET modified = now() - interval '10 minutes' WHERE completed IS NULL`,
-			fmt.Sprintf(`UPDATE muster_jobs.river_job SET state = '%s'`, state),
-		} {
-			if _, err := f.Pool.Exec(t.Context(), statement); err != nil {
-				t.Fatal(err)
-			}
-		}
+		f.execute(`UPDATE muster.tasks SET modified = now() - interval '10 minutes' WHERE completed IS NULL`)
+		f.execute(fmt.Sprintf(`UPDATE muster_jobs.river_job SET state = '%s'`, state))
 		if _, err := f.RunSchedule(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -291,7 +285,8 @@ func TestStalledTaskGetsAnotherJob(t *testing.T) {
 	}
 }
 
-// What a task that ended did not come to is let go, and a task that ended long ago is forgotten. Others are not touched.
+// The requests that an ended task did not reach are released, and a task that ended long ago is forgotten. Other tasks
+// are not touched.
 func TestScheduleTidies(t *testing.T) {
 	t.Parallel()
 	f := company(t)
@@ -303,14 +298,8 @@ func TestScheduleTidies(t *testing.T) {
 		}
 		tasks = append(tasks, task.ID)
 	}
-	execute := func(statement, task string) {
-		t.Helper()
-		if _, err := f.Pool.Exec(t.Context(), statement, task); err != nil {
-			t.Fatal(err)
-		}
-	}
-	execute(`UPDATE muster.tasks SET completed = now(), completion_status = 'TERMINATED' WHERE id = $1::uuid`, tasks[1])
-	execute(`UPDATE muster.tasks SET created = now() - interval '91 days', completed = now() - interval '90 days 1 hour',
+	f.execute(`UPDATE muster.tasks SET completed = now(), completion_status = 'TERMINATED' WHERE id = $1::uuid`, tasks[1])
+	f.execute(`UPDATE muster.tasks SET created = now() - interval '91 days', completed = now() - interval '90 days 1 hour',
 		completion_status = 'SUCCESS' WHERE id = $1::uuid`, tasks[3])
 	if _, err := f.RunSchedule(t.Context()); err != nil {
 		t.Fatal(err)
@@ -322,8 +311,8 @@ func TestScheduleTidies(t *testing.T) {
 	if got := []int{waits(tasks[0]), waits(tasks[1]), waits(tasks[2])}; !slices.Equal(got, []int{1, 0, 1}) {
 		t.Errorf("%v identities wait for the tasks, of which the second ended", got)
 	}
-	if n := f.CountRows(`muster.refresh_state WHERE due > now()`); n != 1 {
-		t.Errorf("%d identities are due at the next slot", n)
+	if n := f.dueLater(); n != 1 {
+		t.Errorf("%d identities are due at the next slot, want 1", n)
 	}
 	_, err := f.Task(t.Context(), tasks[3])
 	demandKind(t, err, engine.NotFound, "no task with this ID")

@@ -199,7 +199,7 @@ func TestWorkersProvision(t *testing.T) {
 	eventually(t, "the entitlement", func() bool { return m.get("teams") == "leads" })
 	eventually(t, "the end of all operations", func() bool {
 		return f.CountRows("muster.provisioning_operations WHERE state = 'DONE'") == 2 &&
-			f.CountRows("muster.refresh_requests") == 0
+			f.requests() == 0
 	})
 	if m.get("pin") != "pin-sekret" || m.passwords["ann"] != "geheim" || m.secret != "sesame" {
 		t.Errorf("pin %q, password %q, secret %q", m.get("pin"), m.passwords["ann"], m.secret)
@@ -221,11 +221,12 @@ func TestWorkersProvision(t *testing.T) {
 	}
 	target := held[0].AccountTargets[0]
 	if target.Source.Name != "Memory" || target.AccountInfo.NativeIdentity != "ann" || target.Role == nil || target.Role.Name != "Leading" {
-		t.Errorf("%+v", target)
+		t.Errorf("got %+v, want "+
+			"Source.Name Memory, AccountInfo.NativeIdentity ann, some Role and Role.Name Leading", target)
 	}
 	one, err := f.RoleAssignment(t.Context(), ann, held[0].ID)
 	if err != nil || len(one.AccountTargets) != 1 {
-		t.Errorf("%+v, %v", one, err)
+		t.Errorf("got %+v and the error %v, want 1 AccountTargets", one, err)
 	}
 	if err := f.SetPassword(t.Context(), ann, "memory", "neu"); err != nil || m.passwords["ann"] != "neu" {
 		t.Errorf("%v, the password is %q", err, m.passwords["ann"])
@@ -321,10 +322,11 @@ func TestAggregateByConnector(t *testing.T) {
 	}
 	result, err := f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{})
 	if err != nil || result.Added != 3 || result.Correlated != 2 || result.Faulty != 1 || result.RowErrors[0].Msg != "it cannot be read" {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("got %+v and the error %v, want "+
+			"Added 3, Correlated 2, Faulty 1 and RowErrors[0].Msg it cannot be read", result, err)
 	}
 	if n := f.CountRows("muster.entitlements WHERE name = 'Team leads' AND value = 'leads' AND attribute = 'teams'"); n != 1 {
-		t.Errorf("%d entitlements have their name", n)
+		t.Errorf("%d entitlements have their name, want 1", n)
 	}
 	// Changes remove only what is said to be gone, and no more than the limit.
 	delete(m.accounts, "x")
@@ -338,7 +340,7 @@ func TestAggregateByConnector(t *testing.T) {
 	result, err = f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{Delta: true,
 		MaxDeletions: &engine.DeletionLimit{Count: 1}})
 	if err != nil || result.Removed != 1 || result.Unchanged != 1 {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("got %+v and the error %v, want Removed 1 and Unchanged 1", result, err)
 	}
 	_, err = f.AggregateSource(t.Context(), "HR", engine.AggregateOptions{})
 	demandKind(t, err, engine.Unavailable, `"delimited-file", which this engine was not given`)
@@ -347,11 +349,11 @@ func TestAggregateByConnector(t *testing.T) {
 		t.Error(err)
 	}
 	if schemas, err := f.DiscoverSource(t.Context(), "memory"); err != nil || len(schemas) != 1 {
-		t.Errorf("%+v, %v", schemas, err)
+		t.Errorf("got %+v and the error %v, want 1 of them", schemas, err)
 	}
 }
 
-// What changes name both as gone and as there, because it was made anew, stays, be it as it was or not.
+// What changes name both as gone and as there, because it was made again, stays, whether it has changed or not.
 func TestGoneAndThereAgain(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
@@ -367,7 +369,7 @@ func TestGoneAndThereAgain(t *testing.T) {
 	result, err := f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{Delta: true,
 		MaxDeletions: &engine.DeletionLimit{Count: 2}})
 	if err != nil || result.Removed != 0 || result.Changed != 1 || result.Unchanged != 1 {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("got %+v and the error %v, want Removed 0, Changed 1 and Unchanged 1", result, err)
 	}
 	_, err = f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{MaxObjects: -1})
 	demandKind(t, err, engine.Invalid, "MaxObjects is -1")
@@ -382,7 +384,7 @@ func TestScheduledAggregation(t *testing.T) {
 	m := newMemory()
 	f := memoryEngine(t, m, engine.Config{Now: c.Now})
 	jobs := func() int {
-		return f.CountRows(`muster_jobs.river_job WHERE kind = 'muster_aggregate_source'`)
+		return f.jobs("muster_aggregate_source")
 	}
 	look := func() {
 		t.Helper()
@@ -409,9 +411,7 @@ func TestScheduledAggregation(t *testing.T) {
 	if err := f.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the aggregation", func() bool {
-		return f.CountRows(`muster.source_aggregations WHERE result ->> 'added' = '1'`) == 1
-	})
+	eventually(t, "the aggregation", f.aggregatedOne)
 	if err := f.Stop(context.WithoutCancel(t.Context())); err != nil {
 		t.Error(err)
 	}
@@ -423,7 +423,7 @@ func TestScheduledAggregation(t *testing.T) {
 	c.Set(time.Date(2026, 3, 2, 14, 0, 0, 0, time.UTC)) // of several missed times one is made up for
 	look()
 	if got := f.CountRows(`muster_jobs.river_job WHERE kind = 'muster_aggregate_source' AND state <> 'completed'`); got != 1 {
-		t.Errorf("%d aggregations wait", got)
+		t.Errorf("%d aggregations wait, want 1", got)
 	}
 }
 
@@ -434,16 +434,14 @@ func TestStalledBatchGetsAnotherJob(t *testing.T) {
 	c.Set(time.Now())
 	m := newMemory()
 	f := operationOpen(t, m, engine.Config{Now: c.Now})
-	if _, err := f.Pool.Exec(t.Context(), `DELETE FROM muster_jobs.river_job WHERE kind = 'muster_provision'`); err != nil {
-		t.Fatal(err)
-	}
+	f.execute(`DELETE FROM muster_jobs.river_job WHERE kind = 'muster_provision'`)
 	for range 2 {
 		c.Set(c.Now().Add(2 * time.Minute))
 		if _, err := f.RunSchedule(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if n := f.CountRows(`muster_jobs.river_job WHERE kind = 'muster_provision'`); n != 1 {
-			t.Errorf("the batch has %d jobs", n)
+		if n := f.jobs("muster_provision"); n != 1 {
+			t.Errorf("the batch has %d jobs, want 1", n)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/muster-engine/muster/engine/enginetest"
 )
 
-// A run over everybody finds what is wrong, though nothing told it, takes the marks that others made, and leaves rows
+// A run over everybody finds what is wrong, though nothing told it, and takes over the requests of others. It leaves rows
 // alone that are as they should be: it does not even lock them.
 func TestRunOverEverybodyTakesUpWhatDiffers(t *testing.T) {
 	t.Parallel()

@@ -55,10 +55,10 @@ func TestTaskOfARun(t *testing.T) {
 		t.Errorf("%+v, %v", tasks, err)
 	}
 	if pending, err := f.Tasks(t.Context(), engine.TaskQuery{Pending: true}); err != nil || len(pending) != 0 {
-		t.Errorf("%+v, %v", pending, err)
+		t.Errorf("got %+v and the error %v, want 0 of them", pending, err)
 	}
-	if n := f.CountRows(`muster_jobs.river_job WHERE kind = 'muster_run_task'`); n != 0 {
-		t.Errorf("%d jobs of tasks that are done wait for a worker", n)
+	if n := f.jobs("muster_run_task"); n != 0 {
+		t.Errorf("%d jobs of tasks that are done wait for a worker, want 0", n)
 	}
 }
 
@@ -81,8 +81,8 @@ func TestProcessIdentitiesFaults(t *testing.T) {
 		_, err := f.ProcessIdentities(t.Context(), test.ids)
 		demandKind(t, err, test.kind, test.text)
 	}
-	if n := f.CountRows(`muster.refresh_requests`); n != 0 {
-		t.Errorf("%d identities are marked", n)
+	if n := f.requests(); n != 0 {
+		t.Errorf("processing is requested for %d identities, want 0", n)
 	}
 }
 
@@ -192,7 +192,7 @@ func TestBrokenMapping(t *testing.T) {
 	f.ApplyText(broken)
 	f.AggregateText("HR", strings.Replace(enginetest.People, "Legal", "Finance", 1), engine.AggregateOptions{})
 	if result := f.Process(); result.Errors != 1 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Errors 1", result)
 	}
 	tasks, err := f.Tasks(t.Context(), engine.TaskQuery{Limit: 1})
 	if err != nil {
@@ -207,15 +207,15 @@ func TestBrokenMapping(t *testing.T) {
 		!strings.Contains(task.Messages[0].LocalizedText.Message, "attribute department") {
 		t.Errorf("%+v", task)
 	}
-	if n := f.CountRows(`muster.identities WHERE processing_state = 'ERROR'`); n != 1 {
-		t.Errorf("%d identities are in error", n)
+	if n := f.inError(); n != 1 {
+		t.Errorf("%d identities are in error, want 1", n)
 	}
 	f.ApplyText(enginetest.Documents)
 	if result := f.Process(); result.Errors != 0 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Errors 0", result)
 	}
-	if n := f.CountRows(`muster.identities WHERE processing_state = 'ERROR'`); n != 0 {
-		t.Errorf("%d identities are in error", n)
+	if n := f.inError(); n != 0 {
+		t.Errorf("%d identities are in error, want 0", n)
 	}
 }
 
@@ -257,7 +257,8 @@ func TestGuardHoldsAMistake(t *testing.T) {
 	}
 	held, err := f.Wait(t.Context(), result.Held[0])
 	if err != nil || held.Ended() || !strings.Contains(held.Held, "more than 30 of 302 identities would lose a role") {
-		t.Fatalf("%+v, %v", held, err)
+		t.Fatalf("got %+v and the error %v, want "+
+			"Ended false and Held containing more than 30 of 302 identities would lose a role", held, err)
 	}
 	if again := f.Process(); again.Identities != 0 {
 		t.Errorf("a task that is held went on: %+v", again)
@@ -281,15 +282,16 @@ func TestGuardWatchesLifecycle(t *testing.T) {
 	f.Process()
 	task, err := f.Task(t.Context(), result.Task)
 	if err != nil || !strings.Contains(task.Held, "more than 50 of 250 identities would change their lifecycle state") {
-		t.Errorf("%+v, %v", task, err)
+		t.Errorf("got %+v and the error %v, want "+
+			"Held containing more than 50 of 250 identities would change their lifecycle state", task, err)
 	}
 	cancelled, err := f.CancelTask(t.Context(), result.Task)
 	if err != nil || *cancelled.CompletionStatus != "TERMINATED" {
-		t.Errorf("%+v, %v", cancelled, err)
+		t.Errorf("got %+v and the error %v, want CompletionStatus TERMINATED", cancelled, err)
 	}
 	inactive := f.CountRows(`muster.identities WHERE lifecycle_state = 'inactive'`)
-	due := f.CountRows(`muster.refresh_state WHERE due > now()`)
-	if inactive != 51 || due != 200 || f.CountRows(`muster.refresh_requests`) != 0 {
+	due := f.dueLater()
+	if inactive != 51 || due != 200 || f.requests() != 0 {
 		t.Errorf("%d are inactive, %d are due at the next slot", inactive, due)
 	}
 	_, err = f.CancelTask(t.Context(), result.Task)
@@ -338,12 +340,12 @@ func TestWorkers(t *testing.T) {
 			}
 		}
 		if *task.CompletionStatus != "SUCCESS" {
-			t.Errorf("%+v", task)
+			t.Errorf("got %+v, want CompletionStatus SUCCESS", task)
 		}
 	}
 	stop(engines[1])
 	if n := f.CountRows(`muster.identities WHERE attributes ->> 'department' = 'Legal' AND correlated`); n != 120 {
-		t.Errorf("%d identities were processed", n)
+		t.Errorf("%d identities were processed, want 120", n)
 	}
 }
 
@@ -356,7 +358,7 @@ func TestProcessProfile(t *testing.T) {
 	}
 	f.Process()
 	if done, err := f.Task(t.Context(), task.ID); err != nil || done.Attributes.IdentityCount != 5 {
-		t.Errorf("%+v, %v", done, err)
+		t.Errorf("got %+v and the error %v, want Attributes.IdentityCount 5", done, err)
 	}
 	_, err = f.ProcessProfile(t.Context(), "Nobody")
 	demandKind(t, err, engine.NotFound, `"Employees"`)
@@ -380,8 +382,8 @@ func TestProcessIdentitiesTxRollsBack(t *testing.T) {
 	}
 	_, err = f.Task(t.Context(), task.ID)
 	demandKind(t, err, engine.NotFound, "")
-	if n := f.CountRows(`muster.refresh_requests`) + f.CountRows(`muster_jobs.river_job`); n != 0 {
-		t.Errorf("%d rows are left", n)
+	if n := f.requests() + f.CountRows(`muster_jobs.river_job`); n != 0 {
+		t.Errorf("%d rows are left, want 0", n)
 	}
 }
 
@@ -401,21 +403,20 @@ func TestBatchIsolatesTheIdentityAtFault(t *testing.T) {
 	}
 	result := f.Process()
 	if result.Errors != 1 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Errors 1", result)
 	}
-	var fault string
-	err = f.Pool.QueryRow(t.Context(), `SELECT processing_error FROM muster.identities WHERE processing_state = 'ERROR'`).Scan(&fault)
-	if err != nil || !strings.Contains(fault, "could not be written") || strings.Contains(fault, "cy@example.com") {
-		t.Errorf("%q, %v", fault, err)
+	if got, want := f.processingError(), "could not be written"; !strings.Contains(got, want) ||
+		strings.Contains(got, "cy@example.com") {
+		t.Errorf("got the error %q, want one with %q and without the address", got, want)
 	}
 	if n := f.CountRows(`muster.identities WHERE email IS NOT NULL`); n != 4 {
-		t.Errorf("%d identities were done", n)
+		t.Errorf("%d identities were done, want 4", n)
 	}
 	all, err := f.ProcessAll(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if done, err := f.ProcessTask(t.Context(), all.ID, engine.ProcessOptions{}); err != nil || done.Attributes.ErrorCount != 1 {
-		t.Errorf("%+v, %v", done, err)
+		t.Errorf("got %+v and the error %v, want Attributes.ErrorCount 1", done, err)
 	}
 }

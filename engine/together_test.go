@@ -76,8 +76,8 @@ func TestSmallTasksTogether(t *testing.T) {
 	if result.Identities != 3 || result.Changed != 2 || result.Warnings != 1 || f.transactions() != 1 {
 		t.Errorf("%+v in %d transactions, want all of it in one", result, f.transactions())
 	}
-	if n := f.CountRows(`muster_jobs.river_job WHERE kind = 'muster_run_task'`); n != 0 {
-		t.Errorf("%d jobs of tasks that are done wait for a worker", n)
+	if n := f.jobs("muster_run_task"); n != 0 {
+		t.Errorf("%d jobs of tasks that are done wait for a worker, want 0", n)
 	}
 }
 
@@ -109,7 +109,7 @@ func TestSmallTasksTogetherFaults(t *testing.T) {
 	t.Run("error", func(t *testing.T) {
 		t.Parallel()
 		f := newTogether(t, engine.Guard{})
-		f.exec(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		f.executeAll(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 			IF NEW.alias = 'cy' AND NEW.processing_state IS NULL THEN RAISE EXCEPTION 'refused'; END IF;
 			RETURN NEW; END $$`,
 			`CREATE TRIGGER refuse BEFORE UPDATE ON muster.identities FOR EACH ROW EXECUTE FUNCTION refuse()`)

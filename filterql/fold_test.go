@@ -33,7 +33,7 @@ func TestFold(t *testing.T) {
 		})
 	}
 	if got := filterql.Fold("a\xffB"); got != "a\uFFFDb" {
-		t.Errorf("invalid UTF-8 becomes %+q", got)
+		t.Errorf("invalid UTF-8 becomes %+q, want %q", got, "a\uFFFDb")
 	}
 }
 
@@ -62,6 +62,6 @@ func TestFoldOfParts(t *testing.T) {
 
 func TestFoldDoesNotAllocateForFoldedASCII(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { filterql.Fold("ada.lovelace@example.org") }); n != 0 {
-		t.Errorf("%v allocations", n)
+		t.Errorf("%v allocations, want 0", n)
 	}
 }

@@ -8,6 +8,6 @@ import (
 	_ "github.com/muster-engine/muster/store/storetest/container"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 func TestMain(m *testing.M) { storetest.Main(m) }

@@ -84,7 +84,7 @@ func TestUpDownUp(t *testing.T) {
 	}
 	up(t, pool, tenant)
 	if diff := cmp.Diff(before, objects(t, pool, tenant)); diff != "" {
-		t.Errorf("up, down and up again is not up: %s", diff)
+		t.Errorf("up, down and up again is not up: %s, want %q", diff, "")
 	}
 }
 

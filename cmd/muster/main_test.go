@@ -98,7 +98,7 @@ func TestFirstRun(t *testing.T) {
 		ManagerRef struct{ Name string }
 	}
 	if err := json.Unmarshal([]byte(out), &identity); err != nil || identity.Name != "Bob, Jr" || identity.ManagerRef.Name != "Ann" {
-		t.Errorf("%+v %v", identity, err)
+		t.Errorf("got %+v and the error %v, want Name Bob, Jr and ManagerRef.Name Ann", identity, err)
 	}
 	_, errOut = s.run(exitFailed, "", "identities", "get", "nobody")
 	demand(t, errOut, "there is no identity with this ID or alias")

@@ -22,7 +22,7 @@ func TestDeleteAndOwnershipCommands(t *testing.T) {
 	demand(t, out, `"associationDetails"`, `"identityEntity"`)
 	out, _ = s.run(exitOK, "", "identities", "ownership", "bob", "--all")
 	if got := anyID.ReplaceAllString(out, "ID"); got != "roles\tID\tLead\n" {
-		t.Errorf("got %q", got)
+		t.Errorf("got %q, want %q", got, "roles\tID\tLead\n")
 	}
 	out, _ = s.run(exitOK, "", "identities", "ownership", "bob", "--all", "-o", "json")
 	const owned = `{

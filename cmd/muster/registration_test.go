@@ -53,7 +53,7 @@ func TestInviteCommand(t *testing.T) {
 	}
 	demand(t, errOut, "The messages wait for a command that has a mail server")
 	if status := s.status("ann"); status != "UNREGISTERED" {
-		t.Errorf("a message that waits makes her %s", status)
+		t.Errorf("a message that waits makes her %s, want %q", status, "UNREGISTERED")
 	}
 	// A server that is away: the message is tried again.
 	out, errOut = s.run(exitFailed, "", append([]string{"identities", "invite", "bob", "-o", "json"}, unreachable...)...)
@@ -69,7 +69,7 @@ func TestInviteCommand(t *testing.T) {
 		t.Errorf("the log is %s", errOut)
 	}
 	if got := s.status("ann") + s.status("bob") + s.status("cem"); got != "PENDINGPENDINGUNREGISTERED" {
-		t.Errorf("the statuses are %s", got)
+		t.Errorf("the statuses are %s, want %q", got, "PENDINGPENDINGUNREGISTERED")
 	}
 	_, errOut = s.run(exitFailed, "", "identities", "invite", "nobody")
 	demand(t, errOut, "no identity")

@@ -264,7 +264,7 @@ func TestTokenKey(t *testing.T) {
 		t.Errorf("%v %v", info.Mode(), err)
 	}
 	if entries, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(entries) != 1 {
-		t.Errorf("%v %v", entries, err)
+		t.Errorf("got %+v and the error %v, want 1 of them", entries, err)
 	}
 }
 

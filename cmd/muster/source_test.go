@@ -54,7 +54,7 @@ func TestSourceCommands(t *testing.T) {
 	demand(t, out, `set attributes bob full="Sales", for attribute department of the identity`, "Files: set attributes: 1",
 		"nothing was written")
 	if got := read(); got != "login,full,groups\nbob,Old Name,staff\n" {
-		t.Errorf("a dry run wrote %q", got)
+		t.Errorf("a dry run wrote %q, want %q", got, "login,full,groups\nbob,Old Name,staff\n")
 	}
 	out, _ = s.run(exitOK, "", "process")
 	demand(t, out, "provisioned 1 operations: 0 failed, 0 still open")

@@ -88,7 +88,7 @@ type run struct {
 }
 
 // allowances count how often a kill interrupted a message or an operation that had reached its target, and was not
-// noted yet: so often it may be repeated.
+// recorded yet: so often it may be repeated.
 type allowances struct{ mails, operations map[string]int }
 
 func newRun(t *testing.T, c *cluster, name string, strikes *deck) *run {

@@ -176,7 +176,7 @@ func (r *run) check() tally {
 		}
 	}
 	if sent := len(r.lines(`SELECT id::text FROM muster.notifications WHERE state = 'SENT'`)); sent > sum.mails {
-		r.t.Errorf("%d messages are noted as sent, %d arrived", sent, sum.mails)
+		r.t.Errorf("%d messages are recorded as sent, %d arrived", sent, sum.mails)
 	}
 	repeats := map[string]int{}
 	for _, e := range r.books().entries {

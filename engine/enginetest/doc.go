@@ -14,20 +14,20 @@
 //	}
 //
 // The company reads its people from the source HR, which is authoritative, and their logins from the source Directory.
-// The identity profile Employees maps both. Each person's alias is the word in lower case:
+// The identity profile Employees maps both. These are its people, as HR has them; the profile does not know the state
+// of Cy, and nobody is their own manager:
 //
 //	alias  name         department  manager  state
-//	ann    Ann Boss     Board                none
+//	ann    Ann Boss     Board
 //	ayse   Ünal, Ayşe   Sales       ann      active
 //	bob    Bob Twain    Sales       ayse     leave
-//	cy     Cy Self      Legal       cy       unknown to the profile
+//	cy     Cy Self      Legal       cy       unknown
 //	dee    Dee Strauß   Sales       ayse     inactive
 //
 // [New] makes this company, [NewEmpty] an engine without anything, to which a test applies [Documents], [Roles] or
-// documents of its own. [WithConfig], [WithClock] and [WithPool] say how the engine is made; [Of] takes one that the host
-// has made. A [Company] has every method of the engine, and some that fail the test themselves instead of returning an
-// error. No worker runs unless the test calls Start: what waits is done by Process, and so at a known moment.
+// documents of its own. [WithConfig], [WithClock] and [WithPool] say how the engine is made; [Of] takes one that the
+// host has made. A [Company] has every method of the engine, and some that fail the test themselves instead of
+// returning an error. No worker runs unless the test calls Start: Process carries out what waits.
 //
-// What a test reads straight from the tables, such as [Company.CountRows], is no public API: a new version may name
-// tables differently.
+// The tables that [Company.CountRows] reads are no public API: a new version may name them differently.
 package enginetest

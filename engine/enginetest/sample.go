@@ -84,8 +84,8 @@ cy,Cy Self,Cy,Self,cy@example.com,Legal,cy,20,unknown
 dee,Dee Strauß,Dee,Strauß,dee@example.com,Sales,ayse,25,inactive
 `
 
-// DocumentsWith returns [Documents] in which the source HR has one more column, from which the profile takes an identity
-// attribute: DocumentsWith("home", "personalEmail").
+// DocumentsWith returns [Documents] in which the source HR has one more column, from which the profile takes an
+// identity attribute: DocumentsWith("home", "personalEmail").
 func DocumentsWith(column, identityAttribute string) string {
 	const lastColumn, lastMapping = "{name: state}]", "    lifecycleStates:\n"
 	return strings.NewReplacer(

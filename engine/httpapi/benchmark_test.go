@@ -275,7 +275,7 @@ func (f *faces) compare(b *testing.B, times int, path func(i int) string) {
 	f.demandSame(b, path(0))
 	var api, bare []time.Duration
 	for turn := 0; b.Loop(); turn++ {
-		for k := range 2 { // whoever was last is first the next time
+		for k := range 2 { // the one that was last is first the next time
 			if (turn+k)%2 == 0 {
 				api = append(api, f.turn(b, f.api.URL, times, path)...)
 			} else {

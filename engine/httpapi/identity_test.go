@@ -195,7 +195,8 @@ func (s *server) testRoles(base string) {
 	s.get(bob+"?roleName=Sales").demand(http.StatusOK, &full)
 	if a := full[0]; a.AssignmentSource != "ROLE_MEMBERSHIP" || len(a.AccountTargets) != 1 ||
 		a.AccountTargets[0].AccountInfo.NativeIdentity != "bobt" || a.AccountTargets[0].Role.Name != "Sales files" {
-		t.Errorf("%+v", a)
+		t.Errorf("got %+v, want "+
+			"AssignmentSource ROLE_MEMBERSHIP, 1 AccountTargets, AccountTargets[0].AccountInfo.NativeIdentity bobt and AccountTargets[0].Role.Name Sales files", a)
 	}
 	var one engine.RoleAssignment
 	s.get(bob+"/"+assigned.ID).demand(http.StatusOK, &one)
@@ -266,7 +267,7 @@ func (s *server) testProcessing(base, tasks string) {
 	}
 	s.post(base+"/process", `{"identityIds": ["`+ann+`", "`+bob+`", "`+ann+`"]}`).demand(http.StatusAccepted, &result)
 	if result.Type != "TASK_RESULT" || result.Name != nil {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want Type TASK_RESULT and no Name", result)
 	}
 	var pending []engine.TaskStatus
 	response := s.get(tasks+"?count=true&filters=completionStatus+isnull").demand(http.StatusOK, &pending)
@@ -277,7 +278,7 @@ func (s *server) testProcessing(base, tasks string) {
 	var task engine.TaskStatus
 	s.get(tasks+"/"+result.ID).demand(http.StatusOK, &task)
 	if task.Attributes.IdentityCount != 2 || *task.CompletionStatus != "SUCCESS" || task.PercentComplete != 100 {
-		t.Errorf("%+v", task)
+		t.Errorf("got %+v, want Attributes.IdentityCount 2, CompletionStatus SUCCESS and PercentComplete 100", task)
 	}
 	s.get(tasks+"?limit=1&offset=1").demand(http.StatusOK, &pending)
 	if len(pending) != 1 {
@@ -340,7 +341,8 @@ func (s *server) testDeletion(base string) {
 	for _, a := range []associations{owned, refused} {
 		if len(a.AssociationDetails) != 1 || a.AssociationDetails[0].AssociationType != "CAMPAIGN_OWNER" ||
 			a.AssociationDetails[0].Entities[0].IdentityEntity.Name != "Audit" {
-			t.Errorf("%+v", a)
+			t.Errorf("got %+v, want "+
+				"1 AssociationDetails, AssociationDetails[0].AssociationType CAMPAIGN_OWNER and AssociationDetails[0].Entities[0].IdentityEntity.Name Audit", a)
 		}
 	}
 	if owned.Message != nil || *refused.Message != "Identity cannot be deleted as it is owner of following resources" {
@@ -351,7 +353,7 @@ func (s *server) testDeletion(base string) {
 	}
 	s.get(path+"/ownership").demand(http.StatusOK, &owned)
 	if owned.AssociationDetails == nil || len(owned.AssociationDetails) != 0 {
-		t.Errorf("%+v", owned)
+		t.Errorf("got %+v, want AssociationDetails that are empty and not null", owned)
 	}
 	if err := s.ProtectIdentity(t.Context(), dee, true); err != nil {
 		t.Fatal(err)

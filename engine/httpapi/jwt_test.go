@@ -287,7 +287,7 @@ func TestNewKeyOfSlowIssuer(t *testing.T) {
 		}
 	}
 	if n := asked.Load(); n != 2 {
-		t.Errorf("the keys were fetched %d times", n)
+		t.Errorf("the keys were fetched %d times, want 2", n)
 	}
 }
 

@@ -136,7 +136,7 @@ func (w *world) AggregateDirectory(r *rapid.T) {
 	w.read(r, "Directory", text, false)
 }
 
-// Process calculates what is marked, after a demand for more.
+// Process processes those for whom it is requested, after requesting more.
 func (w *world) Process(r *rapid.T) {
 	switch rapid.IntRange(0, 3).Draw(r, "demand") {
 	case 0:
@@ -154,7 +154,7 @@ func (w *world) Process(r *rapid.T) {
 	w.work(r)
 }
 
-// work carries out what waits. Only now the model calculates: what is marked must be enough for both to agree.
+// work carries out what waits. Only now the model calculates: the requests must be enough for both to agree.
 func (w *world) work(r *rapid.T) {
 	r.Helper()
 	result, err := w.ProcessPending(w.ctx, engine.ProcessOptions{})

@@ -84,7 +84,7 @@ func (m *model) aggregate(read []int, delta bool) {
 	}
 }
 
-// process calculates everybody. Whoever has no account on the authoritative source keeps the values.
+// process calculates everybody. Everyone who has no account on the authoritative source keeps the values.
 func (m *model) process() {
 	for i := range m.people {
 		p := &m.people[i]

@@ -371,7 +371,7 @@ func TestRegistrationByMail(t *testing.T) {
 				t.Errorf("the page is %q, or the token or the address are kept", page)
 			}
 			if task = o.task(task.ID); !task.Ended() || *task.CompletionStatus != "SUCCESS" {
-				t.Errorf("%+v", task)
+				t.Errorf("got %+v, want Ended true and CompletionStatus SUCCESS", task)
 			}
 			who, err := o.RedeemInvitation(t.Context(), token)
 			if err != nil || who.ID != o.person.ID || who.IdentityStatus != "REGISTERED" {
@@ -474,12 +474,12 @@ func TestRefusedRecipient(t *testing.T) {
 		o.send()
 	}
 	if task = o.task(task.ID); task.Ended() || task.Remaining != 1 {
-		t.Errorf("%+v", task)
+		t.Errorf("got %+v, want Ended false and Remaining 1", task)
 	}
 	o.send()
 	task = o.task(task.ID)
 	if !task.Ended() || *task.CompletionStatus != "WARNING" || task.Attributes.ErrorCount != 1 || len(task.Messages) != 1 {
-		t.Fatalf("%+v", task)
+		t.Fatalf("got %+v, want Ended true, CompletionStatus WARNING, Attributes.ErrorCount 1 and 1 Messages", task)
 	}
 	text := task.Messages[0].LocalizedText.Message
 	if !strings.Contains(text, "the mail server refused the message") || !strings.Contains(text, "code 550") || o.kept("refused@") || o.kept("no mailbox") {
@@ -489,7 +489,7 @@ func TestRefusedRecipient(t *testing.T) {
 		t.Errorf("%q", mail)
 	}
 	if who, err := o.GetIdentity(t.Context(), o.person.ID); err != nil || who.IdentityStatus != "UNREGISTERED" {
-		t.Errorf("%+v, %v", who, err)
+		t.Errorf("got %+v and the error %v, want IdentityStatus \"UNREGISTERED\"", who, err)
 	}
 }
 
@@ -500,7 +500,7 @@ func TestServerAway(t *testing.T) {
 	task := o.invite()
 	o.send()
 	if task = o.task(task.ID); task.Ended() {
-		t.Errorf("%+v", task)
+		t.Errorf("got %+v, want Ended false", task)
 	}
 	s.up(t)
 	for range 3 {
@@ -508,7 +508,7 @@ func TestServerAway(t *testing.T) {
 	}
 	_, token := linked(t, s.one(t))
 	if task = o.task(task.ID); !task.Ended() || *task.CompletionStatus != "SUCCESS" || task.Attributes.ChangedCount != 1 {
-		t.Errorf("%+v", task)
+		t.Errorf("got %+v, want Ended true, CompletionStatus SUCCESS and Attributes.ChangedCount 1", task)
 	}
 	if _, err := o.RedeemInvitation(t.Context(), token); err != nil {
 		t.Error(err)

@@ -10,8 +10,9 @@ import (
 )
 
 // Main is the TestMain of a package whose tests use a database: it runs the tests, stops the server, fails when the
-// tests have left goroutines, and exits. Goroutines that ran before Main are the host's own, and no fault; nor are those
-// that an [Option] names. With containers no goroutine is a fault, because the client of the containers leaves its own.
+// tests have left goroutines, and exits. Goroutines that ran before Main are the host's own, and no fault; nor are
+// those that an [Option] names. With containers no goroutine is a fault, because the client of the containers leaves
+// its own.
 func Main(m *testing.M, options ...Option) {
 	stopping.Store(true)
 	os.Exit(run(m, options))

@@ -35,8 +35,8 @@ type server struct {
 	stop   func(context.Context) error
 }
 
-// StartFunc starts a PostgreSQL. It returns the URL of a superuser, and a function that stops the server. Where it fails
-// it leaves nothing behind.
+// StartFunc starts a PostgreSQL. It returns the URL of a superuser, and a function that stops the server. Where it
+// fails it leaves nothing behind.
 type StartFunc func(ctx context.Context) (url string, stop func(context.Context) error, err error)
 
 // startInContainer is what [RegisterContainer] was given.

@@ -351,7 +351,7 @@ func TestConnections(t *testing.T) {
 	defer c.Close()
 	schemas, err := c.Discover(t.Context())
 	if err != nil || len(schemas) != 2 {
-		t.Fatalf("%+v, %v", schemas, err)
+		t.Fatalf("got %+v and the error %v, want 2 of them", schemas, err)
 	}
 	if a := schemas[0].Attribute("employeeNumber"); a == nil || a.IsMulti {
 		t.Errorf("employeeNumber is %+v", a)
