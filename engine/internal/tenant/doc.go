@@ -4,8 +4,8 @@
 //
 // # Transactions
 //
-// Every write happens in a transaction. [Tenant.InTx] runs one again where it loses against another, by a deadlock or a
-// serialization failure, at most 8 times in all. So what it changes outside the database, the next run must overwrite.
+// Every write happens in a transaction. [Tenant.InTx] runs one again where it loses against another, as in a deadlock,
+// at most 8 times in all. So what it changes outside the database, the next run must overwrite.
 // [Transact] returns what the last run returned:
 //
 //	t, err := tenant.New(pool, settings)
