@@ -15,121 +15,159 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// reading turns the objects of a source into accounts.
-type reading struct {
-	source       *configuration.CompiledSource
-	objects      func() (*connector.Object, error) // [io.EOF] after the last
-	entitling    map[string]bool                   // the entitlement attributes
-	progress     func(int)
-	count        int
-	most         int
-	result       Result
-	spared       []string // native identities of faulty objects: their accounts have not vanished
-	unknown      int      // faulty objects of which the native identity cannot be told
-	gone         []string // native identities of accounts that the source says are gone
-	entitlements map[store.EntitlementValue]struct{}
-	staged       store.Staged
-	repeatable   bool // what is read can be read again
-	duplicates   bool // rows were left out because an earlier one has their account
-	correlated   int  // accounts that had an identity before; not counted for a delta
-
-	account store.StagedAccount
+// reader turns the objects of a source into accounts for the stage, and keeps as findings what it learns of the others:
+// those that are no accounts, that are gone, or that cannot be read. It is used once, by [run.stage].
+type reader struct {
+	source    *configuration.CompiledSource
+	objects   nextObject
+	entitling map[string]bool // whether an attribute holds entitlements
+	most      int             // objects
+	count     int             // of objects, also of those that are no accounts
+	accounts  int             // of count
+	progress  func(accounts int)
+	account   store.StagedAccount // the last one, whose memory is used again
+	findings  findings
 }
 
-func (a *Aggregator) newReading(source *configuration.CompiledSource, objects func() (*connector.Object, error),
-	options Options,
-) *reading {
-	r := &reading{
-		source: source, objects: objects, progress: options.Progress, entitling: map[string]bool{},
-		most:         cmp.Or(options.MaxObjects, a.Objects),
-		entitlements: map[store.EntitlementValue]struct{}{},
-		result:       Result{RowErrors: []RowError{}, Notes: []string{}},
+// nextObject returns the next object of a source, nil after the last. The object is valid until the next call. No error
+// stands for the end of the data: where a connection breaks, many connectors return an [io.EOF], and the accounts that
+// were not read must not count as vanished.
+type nextObject func() (*connector.Object, error)
+
+// findings are what a reader found beside the accounts that it staged.
+type findings struct {
+	faults  faults
+	notes   []string
+	spared  []string // native identities of faulty objects: their accounts have not vanished
+	unknown int      // faulty objects whose native identity cannot be told
+	gone    []string // native identities of accounts that the source says are gone
+	// entitlements are the values of the accounts' entitlement attributes, names the names that the source gives to
+	// entitlements.
+	entitlements map[store.EntitlementValue]struct{}
+	names        map[store.EntitlementValue]string
+}
+
+// reader returns a reader of objects.
+func (r *run) reader(objects nextObject) *reader {
+	reading := &reader{
+		source: r.source, objects: objects, progress: r.options.Progress, entitling: map[string]bool{},
+		most: cmp.Or(r.options.MaxObjects, r.Objects),
+		findings: findings{
+			faults: faults{reported: []RowError{}}, notes: []string{},
+			entitlements: map[store.EntitlementValue]struct{}{}, names: map[store.EntitlementValue]string{},
+		},
 	}
-	if schema := source.AccountSchema(); schema != nil {
+	if schema := r.source.AccountSchema(); schema != nil {
 		for _, a := range schema.Attributes {
-			r.entitling[a.Name] = a.IsEntitlement
+			reading.entitling[a.Name] = a.IsEntitlement
 		}
 	}
-	return r
+	return reading
 }
 
-// textReading reads the accounts of delimited text.
-func (a *Aggregator) textReading(source *configuration.CompiledSource, r io.Reader, options Options) (*reading, error) {
-	settings, err := delimited.ParseSettings(source.ConnectorAttributes)
+// textReader returns a reader of the accounts in delimited text.
+func (r *run) textReader(text io.Reader) (*reader, error) {
+	settings, err := delimited.ParseSettings(r.source.ConnectorAttributes)
 	if err != nil {
 		return nil, err
 	}
-	if options.Delimiter != "" {
-		if _, err := delimited.ParseDelimiter(options.Delimiter); err != nil {
+	if r.options.Delimiter != "" {
+		if _, err := delimited.ParseDelimiter(r.options.Delimiter); err != nil {
 			return nil, err
 		}
-		settings.Delimiter = options.Delimiter
+		settings.Delimiter = r.options.Delimiter
 	}
-	objects, err := delimited.NewObjects(r, settings, source.AccountSchema())
+	objects, err := delimited.NewObjects(text, settings, r.source.AccountSchema())
 	if err != nil {
 		return nil, err
 	}
-	reader := a.newReading(source, objects.Next, options)
-	reader.result.Notes = append(reader.result.Notes, objects.Notes()...)
+	reader := r.reader(func() (*connector.Object, error) {
+		object, err := objects.Next()
+		if errors.Is(err, io.EOF) {
+			return nil, nil
+		}
+		return object, err
+	})
+	reader.findings.notes = append(reader.findings.notes, objects.Notes()...)
 	return reader, nil
 }
 
-// progressEvery is how many rows pass between two reports of progress.
-const progressEvery = 1000
-
 // next returns the next account that can be read. It implements [store.StageRows].
-func (r *reading) next() (*store.StagedAccount, bool, error) {
+func (r *reader) next() (*store.StagedAccount, bool, error) {
 	for {
-		object, err := r.objects()
-		if errors.Is(err, io.EOF) {
-			if r.progress != nil {
-				r.progress(r.count)
-			}
-			return nil, false, nil
-		}
+		object, err := r.object()
 		if err != nil {
 			return nil, false, err
 		}
-		if r.count >= r.most {
-			return nil, false, r.tooMany()
-		}
-		if r.count++; r.progress != nil && r.count%progressEvery == 0 {
-			r.progress(r.count)
-		}
-		if fault := r.read(object); fault != "" {
-			r.fault(object.Line, fault)
+		switch {
+		case object == nil:
+			if r.progress != nil {
+				r.progress(r.accounts)
+			}
+			return nil, false, nil
+		case object.Type != "" && object.Type != connector.AccountObject:
+			r.findName(object)
+		case object.Deleted:
+			r.findings.gone = append(r.findings.gone, object.NativeIdentity)
+		default:
+			r.countAccount()
+			fault := r.read(object)
+			if fault == "" {
+				return &r.account, true, nil
+			}
+			r.findings.faults.add(object.Line, fault)
 			r.spare(object.NativeIdentity)
-			continue
 		}
-		return &r.account, true, nil
 	}
 }
 
-// tooMany is the error of a source with more objects than are allowed.
-func (r *reading) tooMany() error {
+// object returns the next object, nil after the last. It fails where there are more than are allowed.
+func (r *reader) object() (*connector.Object, error) {
+	object, err := r.objects()
+	if err != nil || object == nil {
+		return nil, err
+	}
+	if r.count >= r.most {
+		return nil, r.tooMany()
+	}
+	r.count++
+	return object, nil
+}
+
+func (r *reader) tooMany() error {
 	return &fault.Error{Kind: fault.Conflict, Op: "aggregate", Subject: r.source.Name, Err: fmt.Errorf(
 		"there are more than %d objects: nothing was changed; look at the source, and raise the limit if it is right",
 		r.most)}
 }
 
-func (r *reading) fault(line int, msg string) {
-	r.result.Faulty++
-	if len(r.result.RowErrors) < RowErrorsMax {
-		r.result.RowErrors = append(r.result.RowErrors, RowError{line, msg})
+// progressEvery is how many accounts pass between two reports of progress.
+const progressEvery = 1000
+
+func (r *reader) countAccount() {
+	r.accounts++
+	if r.progress != nil && r.accounts%progressEvery == 0 {
+		r.progress(r.accounts)
+	}
+}
+
+// findName keeps the name of an object that is an entitlement, such as a group.
+func (r *reader) findName(object *connector.Object) {
+	for _, attribute := range r.source.Entitling(object.Type) {
+		r.findings.names[store.EntitlementValue{Attribute: attribute, Value: object.NativeIdentity}] = object.Name
 	}
 }
 
 // spare keeps the account of a faulty object from counting as vanished.
-func (r *reading) spare(native string) {
+func (r *reader) spare(native string) {
 	if native == "" || !store.Storable(native) || len(native) > configuration.NativeIdentityLengthMax {
-		r.unknown++
+		r.findings.unknown++
 		return
 	}
-	r.spared = append(r.spared, strings.Clone(native))
+	r.findings.spared = append(r.findings.spared, strings.Clone(native))
 }
 
-// read makes the account of an object. It returns what is wrong with it, "" for nothing.
-func (r *reading) read(object *connector.Object) string {
+// read makes the account of an object. It returns what is wrong with the object, "" for nothing.
+func (r *reader) read(object *connector.Object) string {
 	native := object.NativeIdentity
 	switch {
 	case object.Fault != "":
@@ -142,38 +180,44 @@ func (r *reading) read(object *connector.Object) string {
 		return "the native identity or the name is no UTF-8 text without NUL characters"
 	}
 	for name, value := range object.Attributes.All() {
-		if !store.Storable(name) {
-			return "the name of an attribute is no UTF-8 text without NUL characters"
-		}
-		if value.Kind() == attribute.KindNumber {
-			if err := configuration.CheckNumber(value.Text()); err != nil {
-				return fmt.Sprintf("the attribute %q: %v", name, err)
-			}
-		}
-		for _, text := range value.Strings() {
-			if !store.Storable(text) {
-				return fmt.Sprintf("the attribute %q is no UTF-8 text without NUL characters", name)
-			}
-			if !r.entitling[name] {
-				continue
-			}
-			if err := r.recordEntitlement(name, text); err != nil {
-				return fmt.Sprintf("the attribute %q: %v", name, err)
-			}
+		if fault := r.readAttribute(name, value); fault != "" {
+			return fault
 		}
 	}
 	r.source.Stage(&r.account, object)
 	return ""
 }
 
-func (r *reading) recordEntitlement(name, value string) error {
-	if len(value) > configuration.EntitlementLengthMax {
-		return fmt.Errorf("an entitlement is longer than %d bytes", configuration.EntitlementLengthMax)
+// readAttribute returns what is wrong with an attribute of an account, "" for nothing, and keeps its entitlements.
+func (r *reader) readAttribute(name string, value attribute.Value) string {
+	if !store.Storable(name) {
+		return "the name of an attribute is no UTF-8 text without NUL characters"
 	}
+	if value.Kind() == attribute.KindNumber {
+		if err := configuration.CheckNumber(value.Text()); err != nil {
+			return fmt.Sprintf("the attribute %q: %v", name, err)
+		}
+	}
+	for _, text := range value.Strings() {
+		if !store.Storable(text) {
+			return fmt.Sprintf("the attribute %q is no UTF-8 text without NUL characters", name)
+		}
+		if !r.entitling[name] {
+			continue
+		}
+		if len(text) > configuration.EntitlementLengthMax {
+			return fmt.Sprintf("the attribute %q: an entitlement is longer than %d bytes", name,
+				configuration.EntitlementLengthMax)
+		}
+		r.keepEntitlement(name, text)
+	}
+	return ""
+}
+
+func (r *reader) keepEntitlement(name, value string) {
 	key := store.EntitlementValue{Attribute: name, Value: value}
-	if _, known := r.entitlements[key]; !known {
+	if _, known := r.findings.entitlements[key]; !known {
 		key.Value = strings.Clone(value) // the object's memory is used again
-		r.entitlements[key] = struct{}{}
+		r.findings.entitlements[key] = struct{}{}
 	}
-	return nil
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// readAccess reads what the identities were given, and the operations that are open for them.
+// readAccess reads the access that the identities were given, and the operations that are open for them.
 func (r *Read) readAccess(ctx context.Context, synchronize []store.ID) error {
 	if r.Configuration.Refresh.Access == nil {
 		return nil
@@ -47,8 +47,8 @@ func (r *Read) readAccess(ctx context.Context, synchronize []store.ID) error {
 	return nil
 }
 
-// taken returns a function that tells whether a name is in use on a source: by an account, by an account that an
-// operation will create, or by one that this batch has created so far.
+// taken returns a function that reports whether a name is in use on a source: by an account, by an account that an
+// operation will create, or by one that this batch has opened an operation for so far.
 func (r *Read) taken(ctx context.Context) func(refresh.ID, string) (bool, error) {
 	return func(source refresh.ID, name string) (bool, error) {
 		for i := range r.changes {
@@ -81,7 +81,8 @@ func plannedOperation(row *store.Operation) (refresh.Operation, error) {
 	return o, nil
 }
 
-// writeAccess writes the operations to be carried out on sources, and a delivery with its job for each source.
+// writeAccess writes what the identities are given and lose, settles their operations, and opens new ones, with a
+// delivery and its job for each source.
 func (w *writing) writeAccess(ctx context.Context) error {
 	if w.Configuration.Refresh.Access == nil {
 		return nil

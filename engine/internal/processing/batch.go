@@ -11,9 +11,9 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// Batch is what identities are processed in together: one transaction, the one version of the configuration that the
-// transaction sees, and the cause of what it writes. Its steps have types of their own, so that none can be taken before
-// the one that it needs: Batch -> [Read] -> [Calculated] -> written. Previews and explanations end with Calculated.
+// Batch is where identities are processed together: one transaction, the one version of the configuration that it sees,
+// and the cause of what it writes. Its steps have types of their own, so that none can be taken before the one that it
+// needs: Batch -> [Read] -> [Calculated] -> written. Previews and explanations end with Calculated.
 type Batch struct {
 	*Processor
 	Tx            pgx.Tx
@@ -21,7 +21,7 @@ type Batch struct {
 	Cause         store.Cause
 }
 
-// ReadOnly returns a batch that takes no locks, for a preview or an explanation at a time.
+// ReadOnly returns a batch that takes no locks and writes nothing, for a preview or an explanation at a time.
 func (p *Processor) ReadOnly(tx pgx.Tx, c *configuration.Configuration, at time.Time) *Batch {
 	return &Batch{Processor: p, Tx: tx, Configuration: c, Cause: store.Cause{At: at}}
 }
@@ -37,8 +37,8 @@ func (p *Processor) begin(ctx context.Context, tx pgx.Tx, id store.ID) (*Batch, 
 	return b, p.Store.LockCorrelationShared(ctx, tx)
 }
 
-// process locks identities, and reads, calculates and writes those that exist. It returns how many these are. Requests
-// are taken after the lock and before the reading, so that a request which is committed later stays.
+// process locks identities, and reads, calculates and writes those that exist. It returns how many exist. It takes the
+// requests after the lock and before the reading, so that a request which commits later stays.
 func (b *Batch) process(ctx context.Context, ids []store.ID, t *tally) (int, error) {
 	if len(ids) == 0 {
 		return 0, nil
@@ -62,8 +62,8 @@ func (b *Batch) process(ctx context.Context, ids []store.ID, t *tally) (int, err
 	return len(locked), calculated.write(ctx, t)
 }
 
-// advance adds what the batch did to its tasks. It returns the sum of it, and how far the batch's own task is. It also
-// removes the jobs of other tasks that end with the batch, since nothing is left for them to do.
+// advance adds what the batch did to its tasks. It returns the sum over all of them, and how far the batch's own task
+// is. It also removes the jobs of other tasks that end with the batch: these jobs have nothing left to do.
 func (b *Batch) advance(ctx context.Context, t *tally, lazily bool) (store.TaskCounts, State, error) {
 	t.of(b.Cause.Task)
 	ended, err := b.Advance(ctx, b.Tx, t.list, b.Cause.At, lazily)
@@ -80,7 +80,7 @@ func (b *Batch) advance(ctx context.Context, t *tally, lazily bool) (store.TaskC
 			jobs = append(jobs, *other.JobID)
 		}
 	}
-	if len(jobs) > 0 { // those that run stay
+	if len(jobs) > 0 { // running jobs stay
 		_, err = b.Jobs.JobDeleteManyTx(ctx, b.Tx, river.NewJobDeleteManyParams().IDs(jobs...).First(len(jobs)))
 	}
 	return t.sum(), state, store.MapError(err)

@@ -16,7 +16,8 @@ type Calculated struct {
 	Changes []refresh.Change
 }
 
-// Calculate calculates every identity of the batch. The error is the database's: that of an identity is in its change.
+// Calculate calculates every identity of the batch. It returns an error of the database alone: the error of an identity
+// is in its change.
 func (r *Read) Calculate() (*Calculated, error) {
 	r.changes = r.memory.changes
 	if cap(r.changes) < len(r.Snapshots) {
@@ -36,7 +37,8 @@ func (r *Read) Calculate() (*Calculated, error) {
 	return &Calculated{r, r.changes}, nil
 }
 
-// FindManagers sets the managers that find finds by their keys.
+// FindManagers sets the managers of the identities. find returns the identities that have keys; a key that several
+// identities have names no manager.
 func (c *Calculated) FindManagers(ctx context.Context,
 	find func(context.Context, store.Querier, []string) ([]store.KeyMatch, error),
 ) error {
@@ -63,7 +65,8 @@ func (c *Calculated) FindManagers(ctx context.Context,
 	return nil
 }
 
-// nextDue returns when the clock has an identity processed again, nil for never.
+// nextDue returns when an identity is due, that is, processed again though nothing but the time has changed. It is nil
+// for never.
 func (p *Processor) nextDue(c *refresh.Change, now time.Time) *time.Time {
 	due := c.Due
 	switch {
@@ -81,6 +84,7 @@ func (p *Processor) nextDue(c *refresh.Change, now time.Time) *time.Time {
 	return &due
 }
 
+// sameTime reports whether two times are the same or both nil.
 func sameTime(a, b *time.Time) bool {
 	if a == nil || b == nil {
 		return a == b

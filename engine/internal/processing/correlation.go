@@ -10,8 +10,8 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// Adopt makes identities of the uncorrelated accounts of an authoritative source that find nobody: those that were
-// there before the source had a profile.
+// Adopt makes identities of the uncorrelated accounts of an authoritative source that find no identity: accounts that
+// were there before the source had a profile. It returns how many identities it made.
 func (p *Processor) Adopt(ctx context.Context, tx pgx.Tx, source *configuration.CompiledSource, cause store.Cause) (
 	int, error,
 ) {

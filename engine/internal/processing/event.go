@@ -17,7 +17,8 @@ func (w *writing) writeEvents(ctx context.Context) error {
 		c := &w.Changes[i]
 		var err error
 		if len(c.Attributes) > 0 {
-			events, err = event.Append(events, c.After.ID, event.TypeAttributesChanged, event.AttributesOf(c.Attributes))
+			events, err = event.Append(events, c.After.ID, event.TypeAttributesChanged,
+				event.AttributesOf(c.Attributes))
 		}
 		if err == nil && len(c.Gained)+len(c.Lost) > 0 {
 			events, err = event.Append(events, c.After.ID, event.TypeRolesChanged, rolesOf(w.Configuration, c))
@@ -29,12 +30,12 @@ func (w *writing) writeEvents(ctx context.Context) error {
 	return w.Store.AddEvents(ctx, w.Tx, events, w.Cause.At)
 }
 
-// rolesOf says which roles are gained and lost, and why.
+// rolesOf returns the roles that are gained and lost, and why.
 func rolesOf(c *configuration.Configuration, change *refresh.Change) event.Roles {
 	detail := event.Roles{Gained: []event.Role{}, Lost: []event.Role{}}
 	for _, role := range change.Gained {
-		id := role.ID
-		detail.Gained = append(detail.Gained, event.Role{ID: id.String(), Name: role.Name, Reason: c.Roles[id].WhyGained()})
+		detail.Gained = append(detail.Gained, event.Role{ID: role.ID.String(), Name: role.Name,
+			Reason: c.Roles[role.ID].WhyGained()})
 	}
 	for _, loss := range change.Lost {
 		role := c.Roles[loss.RoleID]
@@ -47,7 +48,7 @@ func rolesOf(c *configuration.Configuration, change *refresh.Change) event.Roles
 	return detail
 }
 
-// appendStateEvent appends an event of changed states, where one of them has changed.
+// appendStateEvent appends an event of the states that changed, if any did.
 func appendStateEvent(events []store.Event, c *refresh.Change) ([]store.Event, error) {
 	from, to := c.Before, c.After
 	detail := event.States{

@@ -8,11 +8,12 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/muster-engine/muster/engine/internal/task"
+	"github.com/muster-engine/muster/engine/internal/tenant"
 	"github.com/muster-engine/muster/store"
 )
 
-// isolates reports whether an error of a batch may come from one of its identities, so that the others are processed
-// without it.
+// isolates reports whether an error of a batch may come from one of its identities, so that the batch is divided to
+// find that one.
 func isolates(ctx context.Context, err error) bool {
 	var guard *task.HeldError
 	var unavailable *store.UnavailableError
@@ -21,9 +22,9 @@ func isolates(ctx context.Context, err error) bool {
 		!errors.As(err, &unavailable) && !errors.As(err, &lost)
 }
 
-// processHalves processes the identities of a batch that failed in two halves, and so on, until those at fault stand
-// alone and get the error. Where the database ends what takes too long, the halves become small enough for it. An
-// identity that takes too long alone is at fault only where others do not.
+// processHalves processes the identities of a batch that failed in two halves, which it halves again where they fail,
+// until the identities at fault stand alone and get the error. Where the database ends what takes too long, the halves
+// become small enough for it. An identity that takes too long alone is at fault only where others do not.
 func (p *Processor) processHalves(ctx context.Context, id store.ID, requests []store.RefreshRequest, failure error) (
 	store.TaskCounts, error,
 ) {
@@ -38,8 +39,7 @@ func (p *Processor) processHalves(ctx context.Context, id store.ID, requests []s
 	return h.counts, err
 }
 
-// slowMax is how many identities take too long, each alone and one after the other, until the database is taken to be
-// slow.
+// slowMax is how many identities in a row may take too long, each alone, before the database counts as slow.
 const slowMax = 3
 
 // halving is the work on a batch that failed.
@@ -48,13 +48,13 @@ type halving struct {
 	task   store.ID
 	counts store.TaskCounts
 	works  bool // some identities could be processed
-	streak int  // how many took too long since then
+	streak int  // how many took too long since the last that could
 	// slow are identities that took too long alone; timeout is the error of the last.
 	slow    []store.RefreshRequest
 	timeout error
 }
 
-// split processes two halves of what failed.
+// split processes the two halves of requests whose batch failed, or blames the only one.
 func (h *halving) split(ctx context.Context, requests []store.RefreshRequest, failure error) error {
 	if len(requests) == 1 {
 		return h.blame(ctx, requests[0], failure)
@@ -71,16 +71,15 @@ func (h *halving) split(ctx context.Context, requests []store.RefreshRequest, fa
 	return nil
 }
 
-// process processes some of the identities.
+// process processes the identities of some requests, in a transaction of its own.
 func (h *halving) process(ctx context.Context, requests []store.RefreshRequest) error {
-	var counts store.TaskCounts
-	err := h.InTx(ctx, func(tx pgx.Tx) error {
+	counts, err := tenant.Transact(ctx, h.Tenant, func(tx pgx.Tx) (store.TaskCounts, error) {
 		locked, err := h.Store.RelockRefreshRequests(ctx, tx, requestIDs(requests))
 		if err != nil || len(locked) == 0 {
-			return err
+			return store.TaskCounts{}, err
 		}
-		counts, _, err = h.processRequests(ctx, tx, h.task, locked)
-		return err
+		counts, _, err := h.processRequests(ctx, tx, h.task, locked)
+		return counts, err
 	})
 	if err != nil {
 		return err
@@ -92,7 +91,8 @@ func (h *halving) process(ctx context.Context, requests []store.RefreshRequest) 
 	return nil
 }
 
-// blame gives an identity that failed alone its error, unless it took too long: then it gets another chance.
+// blame gives an identity that failed alone the error. One that took too long gets another chance. The error that blame
+// returns ends the halving.
 func (h *halving) blame(ctx context.Context, request store.RefreshRequest, failure error) error {
 	if !TimedOut(failure) {
 		counts, err := h.fail(ctx, h.task, request, failure)
@@ -106,8 +106,8 @@ func (h *halving) blame(ctx context.Context, request store.RefreshRequest, failu
 	return nil
 }
 
-// again processes an identity once more that took too long alone. It gets the error where it still does and others did
-// not. Otherwise all of them wait for better times.
+// again gives an identity that took too long alone its other chance. It gets the error where it fails again and others
+// could be processed. Otherwise the database is slow, and all of them are tried again later.
 func (h *halving) again(ctx context.Context, request store.RefreshRequest) error {
 	if !h.works {
 		return h.timeout
@@ -124,14 +124,14 @@ func (h *halving) again(ctx context.Context, request store.RefreshRequest) error
 	return err
 }
 
-// TimedOut reports whether the database ended something that took it too long.
+// TimedOut reports whether an error says that the database ended a statement which took it too long.
 func TimedOut(err error) bool {
 	var timeout *store.TimeoutError
 	return errors.As(err, &timeout)
 }
 
-// fail gives the one identity whose batch failed its error. It does not repeat the database's words, which may hold
-// values.
+// fail gives an identity that failed alone the error: processingState ERROR, a message of the task, and the next slot
+// as its due time. It does not repeat the database's words, which may hold values.
 func (p *Processor) fail(ctx context.Context, id store.ID, request store.RefreshRequest, failure error) (
 	store.TaskCounts, error,
 ) {

@@ -16,25 +16,23 @@ type Read struct {
 	*Batch
 	IDs       []store.ID
 	Snapshots []refresh.Snapshot
-	// Due is when the clock has each identity processed, nil for never.
+	// Due is when each identity is due, nil for never.
 	Due []*time.Time
 
 	memory *workspace
-	// changes are the changes that were calculated so far: a later identity must not take a name that an earlier one
-	// gets.
+	// changes are those that were calculated so far: a later identity must not take a name that an earlier one gets.
 	changes []refresh.Change
 }
 
-// Read reads identities, ordered by ID, and their accounts and access. synchronize are those whose synchronization was
-// asked for. An identity that does not exist has no snapshot.
+// Read reads identities, which must be ordered by ID, with their accounts, assignments and access. synchronize are
+// those whose synchronization was requested. An identity that does not exist has no snapshot.
 func (b *Batch) Read(ctx context.Context, ids, synchronize []store.ID) (*Read, error) {
 	return b.read(ctx, new(workspace), ids, synchronize, func(reader store.SnapshotReader) error {
 		return b.Store.ReadSnapshots(ctx, b.Tx, ids, reader)
 	})
 }
 
-// workspace is the memory of what a batch reads, ordered by identity. What was read is valid until the workspace is used
-// again.
+// workspace is the memory of what a batch reads, ordered by identity. What it holds is valid until it is used again.
 type workspace struct {
 	accounts  []refresh.Account
 	owners    []store.ID // of the accounts
@@ -55,7 +53,7 @@ func (w *workspace) reset() {
 	w.snapshots, w.due, w.found, w.requested = w.snapshots[:0], w.due[:0], w.found[:0], w.requested[:0]
 }
 
-// read reads the snapshots whose rows the function rows gives.
+// read reads the snapshots of identities into a workspace. rows calls the reader with their rows.
 func (b *Batch) read(ctx context.Context, w *workspace, ids, synchronize []store.ID,
 	rows func(store.SnapshotReader) error,
 ) (*Read, error) {
@@ -119,8 +117,8 @@ func (w *workspace) snapshot() *refresh.Snapshot {
 	return s
 }
 
-// span returns where the rows of an identity stand, from a place on. It skips the rows of identities before it: one that
-// was deleted or created during the reading may have left rows.
+// span returns where the rows of an identity stand, from a place on. It skips rows of earlier identities: one that was
+// deleted or created during the reading may have left some.
 func span(identities []store.ID, from int, id store.ID) (first, last int) {
 	for from < len(identities) && store.ID.Compare(identities[from], id) < 0 {
 		from++
@@ -131,7 +129,7 @@ func span(identities []store.ID, from int, id store.ID) (first, last int) {
 	return from, last
 }
 
-// earlierAccount orders accounts by when they were created; of two at one moment by their IDs.
+// earlierAccount orders accounts by the time of their creation, and those of the same time by ID.
 func earlierAccount(a, b refresh.Account) int {
 	if order := a.Created.Compare(b.Created); order != 0 {
 		return order

@@ -9,8 +9,8 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// processRequests processes the identities that requests name: requests of the task, and maybe of others. The requests
-// are locked.
+// processRequests processes the identities of requests, which must be locked: requests of the task, and maybe of other
+// tasks.
 func (p *Processor) processRequests(ctx context.Context, tx pgx.Tx, task store.ID, requests []store.RefreshRequest) (
 	store.TaskCounts, State, error,
 ) {
@@ -44,7 +44,8 @@ func (p *Processor) processRequests(ctx context.Context, tx pgx.Tx, task store.I
 	return b.advance(ctx, t, false)
 }
 
-// ProcessIn processes identities in a transaction, for a task.
+// ProcessIn processes identities for a task, in a transaction of the caller's. It returns what it did, and
+// how far the task is.
 func (p *Processor) ProcessIn(ctx context.Context, tx pgx.Tx, task store.ID, ids []store.ID) (store.TaskCounts, State,
 	error,
 ) {

@@ -7,7 +7,7 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// DecodeState reads the row of an identity into a state, whose memory it uses.
+// DecodeState reads the row of an identity into a state and uses the memory of its attributes again.
 func DecodeState(row *store.IdentityState, s *refresh.State) error {
 	s.ID, s.Calculated = row.ID, refresh.Calculated(row.Calculated)
 	if err := s.Attributes.Decode(row.Attributes); err != nil {
@@ -16,7 +16,7 @@ func DecodeState(row *store.IdentityState, s *refresh.State) error {
 	return nil
 }
 
-// encodeState makes the row of a state.
+// encodeState returns the row of a state.
 func encodeState(s *refresh.State) store.IdentityState {
 	return store.IdentityState{
 		ID: s.ID, Calculated: store.Calculated(s.Calculated), FirstName: s.Attributes.Get("firstname").NullText(),

@@ -14,10 +14,11 @@ import (
 // are calculated twice.
 const surveyShare = 300
 
-// workspaces are reused, since a run needs one for each page.
+// workspaces are used again, since a run needs one for each page.
 var workspaces = sync.Pool{New: func() any { return new(workspace) }}
 
-// surveys decides whether a page of a run over everybody is surveyed.
+// surveys decides whether a page of a run over everybody is surveyed. See "Surveys" in the documentation of the
+// package.
 type surveys struct {
 	// changed is how many of a thousand identities of its last page the run changed.
 	changed atomic.Int32
@@ -26,15 +27,15 @@ type surveys struct {
 // pays reports whether the next page is surveyed.
 func (s *surveys) pays() bool { return s.changed.Load() <= surveyShare }
 
-// record takes how many of the identities of a page the run changed.
+// record records how many identities of a page the run changed.
 func (s *surveys) record(changed, all int) {
 	if all > 0 {
 		s.changed.Store(int32(1000 * changed / all))
 	}
 }
 
-// survey calculates the identities of a page, which are all those between its first and its last. It counts and reports
-// those of which nothing differs, and returns the others.
+// survey calculates the identities of a page, which are all those between its first and its last, without locks and
+// without writing. It counts and reports those that are as they should be, and returns the others.
 func (b *Batch) survey(ctx context.Context, page []store.ID, t *tally) ([]store.ID, error) {
 	memory := workspaces.Get().(*workspace)
 	defer workspaces.Put(memory)
@@ -51,7 +52,7 @@ func (b *Batch) survey(ctx context.Context, page []store.ID, t *tally) ([]store.
 	var left []store.ID
 	for i := range calculated.Changes {
 		c := &calculated.Changes[i]
-		c.SetManager(memory.found[i]) // by the key that it has: another key makes a difference by itself
+		c.SetManager(memory.found[i]) // found by the key that the identity has; where that changes, it differs anyway
 		if memory.requested[i] || c.Differs() || !sameTime(b.nextDue(c, b.Cause.At), read.Due[i]) {
 			left = append(left, c.After.ID)
 			continue
@@ -79,6 +80,7 @@ func (w *Work) processPage(ctx context.Context, tx pgx.Tx, page []store.ID) (sto
 		return store.TaskCounts{}, Open, err
 	}
 	w.surveys.record(int(t.sum().Changed), len(page))
-	// Nothing would be lost if the commit were, unless it is the last of its task.
+	// A page that wrote nothing but its progress may be lost, since it is calculated again then; the last page of its
+	// part may not.
 	return b.advance(ctx, t, len(left) == 0 && len(page) == w.BatchSize)
 }

@@ -26,7 +26,7 @@ func (t *tally) taskOf(identity store.ID) store.ID {
 	return t.task
 }
 
-// of returns what was done for a task. It is valid until another task is asked for.
+// of returns what was done for a task. The pointer is valid until the next call.
 func (t *tally) of(id store.ID) *task.Progress {
 	at, found := slices.BinarySearchFunc(t.list, id, func(p task.Progress, id store.ID) int {
 		return p.Task.Compare(id)
@@ -46,10 +46,10 @@ func (t *tally) sum() store.TaskCounts {
 	return sum
 }
 
-// count adds a change to what was done.
+// count adds a change to the counts of the task that asked for the identity.
 func (t *tally) count(c *refresh.Change) { Count(&t.of(t.taskOf(c.After.ID)).Counts, c) }
 
-// Count adds a change to counts.
+// Count adds the change of one identity to counts.
 func Count(n *store.TaskCounts, c *refresh.Change) {
 	n.Identities++
 	if c.Differs() {
@@ -77,7 +77,7 @@ const (
 	messageWarning = "IDENTITY_PROCESSING_WARNING"
 )
 
-// report collects what a task has to say of an identity.
+// report adds the error and the warnings of an identity to the messages of its task.
 func (t *tally) report(c *refresh.Change) {
 	p := t.of(t.taskOf(c.After.ID))
 	if c.Err != nil {
@@ -93,7 +93,7 @@ func (t *tally) report(c *refresh.Change) {
 	}
 }
 
-// keysByTask returns keys by the task that asked for the identity.
+// keysByTask returns keys by the tasks that asked for their identities.
 func (t *tally) keysByTask(keys []store.IdentityKey) map[store.ID][]string {
 	byTask := map[store.ID][]string{}
 	for _, key := range keys {

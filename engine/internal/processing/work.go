@@ -14,39 +14,39 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// State is how far the work on a task has come.
+// State says how far the work on a task is. Of the states that several goroutines end with, the greatest counts.
 type State int
 
 // The states of the work on a task.
 const (
-	Open State = iota
-	Idle       // open, but others have the rest, or nothing is left
-	Held       // the guard waits for a confirmation
+	Open State = iota // there may be more to do
+	Idle              // a step found nothing to do: others have the rest, or nothing is left
+	Held              // the guard waits for a confirmation
 	Ended
 )
 
 // idleWait is how long a worker waits for others that have the rest of a task.
 const idleWait = 10 * time.Millisecond
 
-// Work is the work on one task.
+// Work is the work on one task, by one job or one caller.
 type Work struct {
 	*Processor
 	task store.ID
 	// together lets a batch take up small tasks that wait for their turn.
 	together bool
-	more     func() bool
+	more     func() bool // whether another batch may begin
 	report   func(store.TaskCounts) error
 	surveys  surveys // of a run over everybody
 }
 
-// WorkOn returns the work on a task by a program that has no workers. It goes on to the end of the task. report is
-// called with what each batch did, by several goroutines. together lets it take up small tasks that wait, too.
+// WorkOn returns the work on a task to its end, for a program that has no workers. It calls report with what each batch
+// did, from several goroutines. together lets a batch take up small tasks that wait.
 func (p *Processor) WorkOn(id store.ID, together bool, report func(store.TaskCounts) error) *Work {
 	return &Work{Processor: p, task: id, together: together, more: func() bool { return true }, report: report}
 }
 
-// Do carries out the task until it ends, is held, or more reports false. A task that is larger than a batch is worked
-// on by several goroutines.
+// Do carries out the task until it ends, is held, or the turn is over. Several goroutines work on a task that is larger
+// than a batch.
 func (w *Work) Do(ctx context.Context) (State, error) {
 	counts, state, err := w.batch(ctx)
 	if err != nil || state != Open {
@@ -71,7 +71,7 @@ func (w *Work) Do(ctx context.Context) (State, error) {
 	return slices.Max(states), context.Cause(ctx)
 }
 
-// batches carries out batches, as one goroutine.
+// batches carries out batches, one after the other.
 func (w *Work) batches(ctx context.Context) (State, error) {
 	for w.more() {
 		if _, state, err := w.batch(ctx); err != nil || state != Open {
@@ -107,7 +107,7 @@ func (w *Work) batch(ctx context.Context) (store.TaskCounts, State, error) {
 	if err != nil || state != Open {
 		return counts, state, err
 	}
-	select { // others have the rest
+	select { // others work on the rest
 	case <-ctx.Done():
 		return counts, Open, ctx.Err()
 	case <-time.After(idleWait):
@@ -115,7 +115,7 @@ func (w *Work) batch(ctx context.Context) (store.TaskCounts, State, error) {
 	}
 }
 
-// stateOf returns how far a task has come.
+// stateOf returns whether a task has ended, is held or is open.
 func (p *Processor) stateOf(ctx context.Context, id store.ID) (State, error) {
 	t, err := p.Store.FindTask(ctx, p.Pool, id)
 	switch {
@@ -127,7 +127,7 @@ func (p *Processor) stateOf(ctx context.Context, id store.ID) (State, error) {
 	return Open, err
 }
 
-// finish ends a task of which nothing is left.
+// finish ends a task that has no requests and no parts left.
 func (p *Processor) finish(ctx context.Context, id store.ID) (State, error) {
 	return tenant.Transact(ctx, p.Tenant, func(tx pgx.Tx) (State, error) {
 		row, err := p.Store.LockTask(ctx, tx, id)
@@ -139,8 +139,8 @@ func (p *Processor) finish(ctx context.Context, id store.ID) (State, error) {
 		case row.Held != nil:
 			return Held, nil
 		}
-		// The lock keeps batches from committing, so that what they will add to the task is there or yet to come: in
-		// the second case their own requests are still seen.
+		// The lock keeps batches of the task from committing. One that has committed has its requests for others
+		// written; of one that has not, the requests or the part that it works on are still there.
 		ended, err := p.Store.EndTasksWithoutWork(ctx, tx, []store.ID{id}, p.Now())
 		if err != nil || len(ended) == 0 {
 			return Open, err
@@ -149,27 +149,26 @@ func (p *Processor) finish(ctx context.Context, id store.ID) (State, error) {
 	})
 }
 
-// The limits of what one batch does together. It takes up tasks that concern at most smallTask identities and wait for
-// their turn, up to togetherMax requests with its own. A transaction for each would wait for the disk as often; more
-// together would have each task wait for too many others.
+// The limits of small tasks in one batch. It takes up tasks of at most smallTask identities that wait for their turn,
+// up to togetherMax requests with its own. With a transaction for each task, each would wait for the disk; with more
+// tasks in one, each would wait for too many others.
 const (
 	smallTask   = 10
 	togetherMax = 100
 )
 
-// step is what one transaction of the work on a task did, or tried to do.
+// step is what one transaction of the work on a task did, or had taken up when it failed.
 type step struct {
 	counts  store.TaskCounts
 	state   State
 	claimed []store.RefreshRequest // of the task
-	others  []store.RefreshRequest // of small tasks
-	part    store.TaskPart
-	page    []store.ID // of the part
+	others  []store.RefreshRequest // of small tasks, where some of the task were claimed
+	part    store.TaskPart         // where none of the task could be claimed
+	page    []store.ID             // of the part
 }
 
-// step carries out the next batch of the task in a transaction of its own. Where it may, it takes up other small tasks
-// that wait; the counts are those of all. A batch that fails is done again without them, so that no task fails by
-// another one's fault.
+// step carries out the next batch of the task in a transaction of its own. With together it takes up small tasks that
+// wait; the counts are the sum over all of them. See "The life of a step" in the documentation of the package.
 func (w *Work) step(ctx context.Context, together bool) (store.TaskCounts, State, error) {
 	s, err := tenant.Transact(ctx, w.Tenant, func(tx pgx.Tx) (step, error) { return w.try(ctx, tx, together) })
 	var guard *task.HeldError
@@ -183,7 +182,7 @@ func (w *Work) step(ctx context.Context, together bool) (store.TaskCounts, State
 	case len(s.claimed) > 0:
 		counts, err := w.processHalves(ctx, w.task, s.claimed, err)
 		return counts, Open, err
-	case len(s.page) > 0: // as requests they can be told apart
+	case len(s.page) > 0: // as requests, the identities can be told apart
 		return store.TaskCounts{}, Open, w.InTx(ctx, func(tx pgx.Tx) error {
 			if err := w.advancePart(ctx, tx, s.part, s.page); err != nil {
 				return err
@@ -195,7 +194,7 @@ func (w *Work) step(ctx context.Context, together bool) (store.TaskCounts, State
 	return s.counts, Open, err
 }
 
-// try is the transaction of a step. What it returns beside an error says what it had taken up.
+// try is the transaction of a step. Beside an error it returns what it had taken up.
 func (w *Work) try(ctx context.Context, tx pgx.Tx, together bool) (s step, err error) {
 	if s.claimed, err = w.Store.ClaimRefreshRequests(ctx, tx, w.task, w.BatchSize); err != nil {
 		return s, err
@@ -232,7 +231,7 @@ func (w *Work) try(ctx context.Context, tx pgx.Tx, together bool) (s step, err e
 	return s, err
 }
 
-// advancePart moves a part of the task on behind a page.
+// advancePart moves the cursor of a part behind a page. A page that is not full is the last, and ends the part.
 func (w *Work) advancePart(ctx context.Context, tx pgx.Tx, part store.TaskPart, page []store.ID) error {
 	var last store.ID
 	if len(page) == w.BatchSize {

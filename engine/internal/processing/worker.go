@@ -12,13 +12,14 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// Worker carries out tasks, as jobs.
+// Worker carries out the tasks that process identities, as jobs.
 type Worker struct {
 	river.WorkerDefaults[tenant.RunTask]
 	*Processor
 }
 
-// Work carries out a task for a turn.
+// Work carries out a task for a turn. Where the task is open after that, the job waits for its next turn. After the
+// last attempt that fails, the task ends with the status ERROR.
 func (w *Worker) Work(ctx context.Context, job *river.Job[tenant.RunTask]) error {
 	id, err := store.ParseID(job.Args.Task)
 	if err != nil {

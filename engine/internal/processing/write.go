@@ -11,7 +11,7 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// writing is a calculated batch on its way into the tables.
+// writing is a calculated batch that is being written.
 type writing struct {
 	*Calculated
 	tally *tally
@@ -25,7 +25,7 @@ func (c *Calculated) write(ctx context.Context, t *tally) error {
 	if err := w.compareKeys(ctx); err != nil {
 		return err
 	}
-	// Other batches wait for the lock of the keys. What depends on no key and on no manager is written before it.
+	// Other batches wait for the key lock, so what depends on no key and on no manager is written before it.
 	if err := w.writeRoles(ctx); err != nil {
 		return err
 	}
@@ -46,8 +46,8 @@ func (c *Calculated) write(ctx context.Context, t *tally) error {
 	return w.writeStates(ctx)
 }
 
-// changesLookups reports whether others may find other identities after the batch, or an identity of the batch looks for
-// another manager.
+// changesLookups reports whether the batch changes what others find by keys, or by which key one of its identities
+// looks for its manager.
 func (w *writing) changesLookups() bool {
 	return len(w.removed)+len(w.added) > 0 || slices.ContainsFunc(w.Changes, func(c refresh.Change) bool {
 		return c.Before.ManagerKey != c.After.ManagerKey
@@ -102,7 +102,8 @@ func (w *writing) writeRoles(ctx context.Context) error {
 	return w.Store.AddMemberships(ctx, w.Tx, identities, roles, w.Cause.At)
 }
 
-// writeStates writes what else differs, and what follows from it for others.
+// writeStates writes what else differs: states, access and when each identity is due. Then it requests the processing
+// of others.
 func (w *writing) writeStates(ctx context.Context) error {
 	var states []store.IdentityState
 	var events []store.Event
@@ -145,7 +146,8 @@ func (w *writing) writeStates(ctx context.Context) error {
 	return w.requestOthers(ctx)
 }
 
-// recordProcessed records that the identities were processed, and when the clock has them processed again.
+// recordProcessed records that the identities were processed, and when they are due. In a run over everybody it records
+// only what differs: the watermark says that all were processed.
 func (w *writing) recordProcessed(ctx context.Context) error {
 	ids, due := make([]store.ID, 0, len(w.IDs)), make([]*time.Time, 0, len(w.IDs))
 	for i := range w.Changes {
@@ -158,7 +160,8 @@ func (w *writing) recordProcessed(ctx context.Context) error {
 	return w.Store.RecordProcessed(ctx, w.Tx, ids, due, w.Cause.At)
 }
 
-// reportCycles warns of identities that are their own manager through others.
+// reportCycles adds a warning to identities that are their own manager through others. managed are those whose manager
+// changed.
 func (w *writing) reportCycles(ctx context.Context, managed []store.ID) error {
 	if len(managed) == 0 {
 		return nil

@@ -10,6 +10,9 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
+// ErrStopped says that a task has ended or is held, so that its batch must not be committed.
+var ErrStopped = errors.New("the task has ended or is held")
+
 // Progress is what a batch did for one task.
 type Progress struct {
 	Task     store.ID
@@ -17,35 +20,10 @@ type Progress struct {
 	Messages []store.TaskMessage
 }
 
-// RecordEnded notes what it means that tasks came to their end.
-func (l *Ledger) RecordEnded(ctx context.Context, tx pgx.Tx, ended []store.EndedTask) error {
-	for _, task := range ended {
-		if !task.Everybody {
-			continue
-		}
-		if err := l.Store.RaiseWatermark(ctx, tx, task.Created); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// ErrStopped says that a task has ended or is held, so that its batch must not be committed.
-var ErrStopped = errors.New("the task has ended or is held")
-
-func AddCounts(a, b store.TaskCounts) store.TaskCounts {
-	return store.TaskCounts{
-		Identities: a.Identities + b.Identities, Changed: a.Changed + b.Changed, Errors: a.Errors + b.Errors,
-		Warnings: a.Warnings + b.Warnings, Correlated: a.Correlated + b.Correlated,
-		RolesGained: a.RolesGained + b.RolesGained, RolesLost: a.RolesLost + b.RolesLost,
-		Operations: a.Operations + b.Operations,
-		RoleLosers: a.RoleLosers + b.RoleLosers, LifecycleChanged: a.LifecycleChanged + b.LifecycleChanged,
-		Deactivated: a.Deactivated + b.Deactivated,
-	}
-}
-
-// Advance adds what was done to tasks, ends those of which nothing is left, and returns them. It refuses when one of
-// them has ended before or is held, or when it is more than the guard allows.
+// Advance adds what a batch did to its tasks, which must be ordered by ID, ends those that have nothing left to do, and
+// returns these. It fails with [ErrStopped] where one of the tasks has ended before or is held, and with a [HeldError]
+// where the batch did more than the guard allows: the batch must be rolled back then. With lazily the commit does not
+// wait for the disk, so a crash of the server may undo the batch.
 func (l *Ledger) Advance(ctx context.Context, tx pgx.Tx, done []Progress, now time.Time, lazily bool) (
 	[]store.EndedTask, error,
 ) {
@@ -66,12 +44,26 @@ func (l *Ledger) Advance(ctx context.Context, tx pgx.Tx, done []Progress, now ti
 			return nil, err
 		}
 		messages := done[i].Messages
-		kept := int(guards[i].Messages) - len(messages)
-		room := max(TaskMessagesMax-kept, 0)
+		before := int(guards[i].Messages) - len(messages)
+		room := max(TaskMessagesMax-before, 0)
 		err := l.Store.AddTaskMessages(ctx, tx, done[i].Task, messages[:min(room, len(messages))], now)
 		if err != nil {
 			return nil, err
 		}
 	}
 	return ended, l.RecordEnded(ctx, tx, ended)
+}
+
+// RecordEnded records what follows from the end of tasks: after a run over everybody, all identities that were there
+// when it was created count as processed.
+func (l *Ledger) RecordEnded(ctx context.Context, tx pgx.Tx, ended []store.EndedTask) error {
+	for _, task := range ended {
+		if !task.Everybody {
+			continue
+		}
+		if err := l.Store.RaiseWatermark(ctx, tx, task.Created); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -16,8 +16,9 @@ const (
 	StatusTerminated = "TERMINATED"
 )
 
-// EndTask ends a task that has not come to its end, in two transactions: the first keeps batches from committing, the
-// second needs what they have locked. When the second fails, the schedule does it later.
+// EndTask ends a task before all of it is done, in two transactions: the first keeps batches from committing, the
+// second ([Ledger.Release]) needs what they have locked. Where the second fails, the schedule repeats it. The error is
+// [store.ErrNotFound] where the task has ended already.
 func (l *Ledger) EndTask(ctx context.Context, id store.ID, status string, messages []store.TaskMessage) error {
 	err := l.InTx(ctx, func(tx pgx.Tx) error {
 		now := l.Now()
@@ -32,7 +33,8 @@ func (l *Ledger) EndTask(ctx context.Context, id store.ID, status string, messag
 	return l.Release(ctx, id)
 }
 
-// Release lets go what a task that has ended did not come to.
+// Release drops what an ended task did not come to: its parts and its messages. The identities of its requests are due
+// at the next slot instead. It waits for the batches that hold some of these.
 func (l *Ledger) Release(ctx context.Context, id store.ID) error {
 	return l.InTx(ctx, func(tx pgx.Tx) error {
 		if err := l.Store.DropTaskParts(ctx, tx, id); err != nil {

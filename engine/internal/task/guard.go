@@ -4,17 +4,16 @@ import (
 	"fmt"
 
 	"github.com/muster-engine/muster/engine/internal/tenant"
-
 	"github.com/muster-engine/muster/store"
 )
 
-// HeldError says that a run is stopped.
+// HeldError says that the guard holds a task, and why.
 type HeldError struct{ reason string }
 
 func (e *HeldError) Error() string { return e.reason }
 
-// CheckGuard returns a [HeldError] where a run, whose sums include those of its last batch, has taken away more than the
-// guard allows.
+// CheckGuard returns a [HeldError] where a task has taken away more than the guard allows. sums are the task's, with
+// those of the batch that was done last. What that batch did not add to does not hold the task.
 func CheckGuard(g tenant.Guard, sums *store.TaskGuard, batch *store.TaskCounts) error {
 	if g.Off || sums.Confirmed {
 		return nil

@@ -5,21 +5,31 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/store"
 )
 
-// Requeue gives the tasks and batches that did nothing since a time, and whose worker is gone, another job. It returns
-// how many.
+// StalledAfter is how long a task may do nothing before another job is made for it.
+const StalledAfter = time.Minute
+
+// Requeue gives another job to the tasks and deliveries that did nothing since a time and have no job that waits: their
+// worker is gone. It returns how many these are.
 func (l *Ledger) Requeue(ctx context.Context, tx pgx.Tx, now, since time.Time) (int, error) {
-	tasks, err := l.Store.StalledTasks(ctx, tx, l.JobSchema, now, since)
+	tasks, err := l.requeueTasks(ctx, tx, now, since)
 	if err != nil {
 		return 0, err
 	}
-	for _, task := range tasks {
-		insert := func() (int64, error) { return l.InsertJob(ctx, tx, task.ID, false) }
-		if task.Kind != TaskIdentityRefresh {
-			insert = func() (int64, error) { return l.InsertNotify(ctx, tx, task.ID) }
-		}
-		job, err := insert()
+	deliveries, err := l.requeueDeliveries(ctx, tx, now, since)
+	return tasks + deliveries, err
+}
+
+func (l *Ledger) requeueTasks(ctx context.Context, tx pgx.Tx, now, since time.Time) (int, error) {
+	stalled, err := l.Store.StalledTasks(ctx, tx, l.JobSchema, now, since)
+	if err != nil {
+		return 0, err
+	}
+	for _, task := range stalled {
+		job, err := l.insertJobOf(ctx, tx, task)
 		if err != nil {
 			return 0, err
 		}
@@ -27,21 +37,30 @@ func (l *Ledger) Requeue(ctx context.Context, tx pgx.Tx, now, since time.Time) (
 			return 0, err
 		}
 	}
-	batches, err := l.Store.StalledDeliveries(ctx, tx, l.JobSchema, now, since)
+	return len(stalled), nil
+}
+
+// insertJobOf writes a job of the kind that carries out a task.
+func (l *Ledger) insertJobOf(ctx context.Context, tx pgx.Tx, task store.StalledTask) (int64, error) {
+	if task.Kind != TaskIdentityRefresh {
+		return l.InsertNotify(ctx, tx, task.ID)
+	}
+	return l.InsertJob(ctx, tx, task.ID, false)
+}
+
+func (l *Ledger) requeueDeliveries(ctx context.Context, tx pgx.Tx, now, since time.Time) (int, error) {
+	stalled, err := l.Store.StalledDeliveries(ctx, tx, l.JobSchema, now, since)
 	if err != nil {
 		return 0, err
 	}
-	for _, batch := range batches {
-		job, err := l.insertDelivery(ctx, tx, batch)
+	for _, delivery := range stalled {
+		job, err := l.insertDelivery(ctx, tx, delivery)
 		if err != nil {
 			return 0, err
 		}
-		if err := l.Store.SetDeliveryJob(ctx, tx, batch, job); err != nil {
+		if err := l.Store.SetDeliveryJob(ctx, tx, delivery, job); err != nil {
 			return 0, err
 		}
 	}
-	return len(tasks) + len(batches), nil
+	return len(stalled), nil
 }
-
-// StalledAfter is how long a task may do nothing before another job is made for it.
-const StalledAfter = time.Minute

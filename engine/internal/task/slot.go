@@ -7,8 +7,8 @@ import (
 // slotHours are the hours of scheduled processing, in the tenant's time zone: the published times.
 var slotHours = []int{8, 20}
 
-// SlotsAround returns the slots of the days around a time, the earliest first. A local time that a change of the clocks
-// skips or repeats stands for the one that [time.Date] takes.
+// SlotsAround returns the slots from two days before the day of a time to two days after it, the earliest first. For a
+// local time that a change of the clocks skips or repeats, it returns the one time that [time.Date] takes.
 func (l *Ledger) SlotsAround(at time.Time) []time.Time {
 	local := at.In(l.Location)
 	var slots []time.Time

@@ -26,7 +26,8 @@ func (t *Tenant) ConfigurationAt(ctx context.Context, tx pgx.Tx, version int64) 
 	return compiled, nil
 }
 
-// LockConfigurationShared returns the configuration as a transaction sees it, and holds it.
+// LockConfigurationShared locks the configuration FOR SHARE until the transaction ends, so that nobody changes it, and
+// returns it.
 func (t *Tenant) LockConfigurationShared(ctx context.Context, tx pgx.Tx) (*configuration.Configuration, error) {
 	version, err := t.Store.LockConfigurationShared(ctx, tx)
 	if err != nil {
@@ -35,25 +36,22 @@ func (t *Tenant) LockConfigurationShared(ctx context.Context, tx pgx.Tx) (*confi
 	return t.ConfigurationAt(ctx, tx, version)
 }
 
-// CurrentConfiguration returns the latest committed configuration. One that is cached is not locked, for a lock is
-// written, and so waits for the disk.
+// CurrentConfiguration returns the latest committed configuration. It locks nothing where the cache has that version: a
+// lock is written, and so waits for the disk.
 func (t *Tenant) CurrentConfiguration(ctx context.Context) (*configuration.Configuration, error) {
 	version, err := t.Store.LatestVersion(ctx, t.Pool)
 	if err != nil {
 		return nil, err
 	}
-	c := t.cached.Load()
-	if c != nil && c.Version == version {
-		return c, nil
+	if cached := t.cached.Load(); cached != nil && cached.Version == version {
+		return cached, nil
 	}
-	err = t.InTx(ctx, func(tx pgx.Tx) (err error) {
-		c, err = t.LockConfigurationShared(ctx, tx)
-		return err
+	return Transact(ctx, t, func(tx pgx.Tx) (*configuration.Configuration, error) {
+		return t.LockConfigurationShared(ctx, tx)
 	})
-	return c, err
 }
 
-// Compile is compile with what the host gave to the engine.
+// Compile compiles the rows of a configuration with the rules and the connectors that the host gave.
 func (t *Tenant) Compile(rows store.Configuration) (*configuration.Configuration, error) {
 	return configuration.Compile(rows, t.Rules, func(connector string) bool { return t.Connectors[connector] != nil })
 }

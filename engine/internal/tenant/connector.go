@@ -11,7 +11,7 @@ import (
 	"github.com/muster-engine/muster/engine/fault"
 )
 
-// Connect makes the connector of a source by its factory.
+// Connect opens the connector of a source by its factory. The caller closes it.
 func (t *Tenant) Connect(ctx context.Context, source *configuration.CompiledSource) (connector.Connector, error) {
 	factory := t.Connectors[source.Connector]
 	if factory == nil {
@@ -30,7 +30,7 @@ func (t *Tenant) Connect(ctx context.Context, source *configuration.CompiledSour
 	return opened, nil
 }
 
-// SourceNamed returns the source of a name or ID, from the latest configuration.
+// SourceNamed returns the source with a name or ID, from the latest configuration.
 func (t *Tenant) SourceNamed(ctx context.Context, op, name string) (*configuration.CompiledSource, error) {
 	c, err := t.CurrentConfiguration(ctx)
 	if err != nil {
@@ -43,7 +43,8 @@ func (t *Tenant) SourceNamed(ctx context.Context, op, name string) (*configurati
 	return source, nil
 }
 
-// WithConnector calls do with the connector of a source.
+// WithConnector calls do with a source, named by ID or by name, and its connector, which it opens before and closes
+// after.
 func (t *Tenant) WithConnector(ctx context.Context, op, name string,
 	do func(*configuration.CompiledSource, connector.Connector) error,
 ) (err error) {
@@ -59,7 +60,8 @@ func (t *Tenant) WithConnector(ctx context.Context, op, name string,
 	return fault.Wrap(op, name, do(source, opened))
 }
 
-// AtSource marks an error of a connector.
+// AtSource makes an error of a connector one of the kind Unavailable. It leaves [connector.ErrNoChanges] as it is,
+// which is no failure.
 func AtSource(op, name string, err error) error {
 	if err == nil || errors.Is(err, connector.ErrNoChanges) {
 		return err

@@ -14,100 +14,120 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// LockIdentity takes the locks of a write to one identity, in the order that holds everywhere, and returns the
-// configuration that holds until the transaction ends.
-func (t *Tenant) LockIdentity(ctx context.Context, tx pgx.Tx, op, id string) (*configuration.Configuration, store.ID, error) {
-	parsed, err := store.ParseID(id)
+// LockIdentity locks the configuration FOR SHARE and then an identity FOR NO KEY UPDATE, both until the transaction
+// ends: the locks of a write to one identity, in their order. It returns the configuration and the ID of the identity,
+// which must exist.
+func (t *Tenant) LockIdentity(ctx context.Context, tx pgx.Tx, op, id string) (
+	*configuration.Configuration, store.ID, error,
+) {
+	parsed, err := parseIdentityID(op, id)
 	if err != nil {
-		return nil, parsed, fault.NoIdentity(op, id)
+		return nil, parsed, err
 	}
 	c, err := t.LockConfigurationShared(ctx, tx)
 	if err != nil {
 		return nil, parsed, err
 	}
 	locked, err := t.Store.LockIdentities(ctx, tx, []store.ID{parsed})
-	if err == nil && len(locked) == 0 {
-		err = fault.NoIdentity(op, id)
-	}
-	return c, parsed, err
+	return c, parsed, demandOne(op, id, locked, err)
 }
 
-// LockIdentityShared returns the ID of an identity that exists, and goes on existing until the transaction ends.
+// LockIdentityShared locks an identity FOR KEY SHARE until the transaction ends, so that nobody deletes it, and returns
+// its ID. It fails where there is no such identity.
 func (t *Tenant) LockIdentityShared(ctx context.Context, tx pgx.Tx, op, id string) (store.ID, error) {
-	parsed, err := store.ParseID(id)
-	var found []store.ID
-	if err == nil {
-		if found, err = t.Store.LockIdentitiesShared(ctx, tx, []store.ID{parsed}); err != nil {
-			return parsed, err
-		}
+	parsed, err := parseIdentityID(op, id)
+	if err != nil {
+		return parsed, err
 	}
-	if len(found) == 0 {
-		return parsed, fault.NoIdentity(op, id)
-	}
-	return parsed, nil
+	locked, err := t.Store.LockIdentitiesShared(ctx, tx, []store.ID{parsed})
+	return parsed, demandOne(op, id, locked, err)
 }
 
-// FindIdentityID returns the ID of an identity that is there now.
-func (t *Tenant) FindIdentityID(ctx context.Context, op, id string) (store.ID, error) {
-	parsed, known := store.IDOf(id)
-	err := store.ErrNotFound
-	if known {
-		_, err = t.Store.IdentityByID(ctx, t.Pool, parsed)
+// LockIdentitiesShared locks identities that are named by ID, 1 to limit of them, FOR KEY SHARE until the transaction
+// ends, so that nobody deletes them. It returns each once, and fails unless all of them exist.
+func (t *Tenant) LockIdentitiesShared(ctx context.Context, tx pgx.Tx, op string, ids []string, limit int) (
+	[]store.ID, error,
+) {
+	wanted, unknown, err := ParseIDs(op, ids, limit)
+	if err != nil {
+		return nil, err
 	}
+	locked, err := t.Store.LockIdentitiesShared(ctx, tx, wanted)
+	if err != nil {
+		return nil, err
+	}
+	return wanted, DemandAll(op, wanted, locked, unknown)
+}
+
+// FindIdentityID returns the ID of an identity that exists now. It locks nothing, so the identity may be deleted at any
+// time after.
+func (t *Tenant) FindIdentityID(ctx context.Context, op, id string) (store.ID, error) {
+	parsed, err := parseIdentityID(op, id)
+	if err != nil {
+		return parsed, err
+	}
+	_, err = t.Store.IdentityByID(ctx, t.Pool, parsed)
 	if errors.Is(err, store.ErrNotFound) {
 		err = fault.NoIdentity(op, id)
 	}
 	return parsed, fault.Wrap(op, id, err)
 }
 
-// LockIdentitiesShared returns the identities that are named by ID, each once, and keeps them from being deleted until the
-// transaction ends. It fails unless all of them exist.
-func (t *Tenant) LockIdentitiesShared(ctx context.Context, tx pgx.Tx, op string, ids []string, limit int) ([]store.ID, error) {
-	wanted, missing, err := ParseIDs(op, ids, limit)
-	if err != nil {
-		return nil, err
+// parseIdentityID reads the ID of an identity. There is no identity where the text is no ID.
+func parseIdentityID(op, id string) (store.ID, error) {
+	parsed, ok := store.IDOf(id)
+	if !ok {
+		return parsed, fault.NoIdentity(op, id)
 	}
-	found, err := t.Store.LockIdentitiesShared(ctx, tx, wanted)
-	if err != nil {
-		return nil, err
-	}
-	return wanted, DemandAll(op, wanted, found, missing)
+	return parsed, nil
 }
 
-// DemandAll says which of the identities that were named do not exist, nil when all were found.
-func DemandAll(op string, wanted, found []store.ID, nobodys []string) error {
+// demandOne returns the error of a look-up of one identity, or that there is no such identity where it found none.
+func demandOne(op, id string, found []store.ID, err error) error {
+	if err == nil && len(found) == 0 {
+		return fault.NoIdentity(op, id)
+	}
+	return err
+}
+
+// DemandAll returns an error that names the identities that were wanted and not found, and the texts that are no IDs.
+// It is nil where there are none.
+func DemandAll(op string, wanted, found []store.ID, unknown []string) error {
 	for _, id := range wanted {
 		if !slices.Contains(found, id) {
-			nobodys = append(nobodys, id.String())
+			unknown = append(unknown, id.String())
 		}
 	}
-	return NoIdentities(op, nobodys)
+	return NoIdentities(op, unknown)
 }
 
-// ParseIDs reads 1 to limit IDs, each once. A text that is no ID is nobody's: those are returned too.
-func ParseIDs(op string, ids []string, limit int) (wanted []store.ID, nobodys []string, err error) {
+// ParseIDs reads 1 to limit IDs and returns each once. It returns the texts that are no IDs as unknown: there are no
+// such identities.
+func ParseIDs(op string, ids []string, limit int) (wanted []store.ID, unknown []string, err error) {
 	if len(ids) == 0 {
 		return nil, nil, fault.InvalidAs(fault.Missing, op, "", "no identity is named: 1 to %d are allowed", limit)
 	}
 	if len(ids) > limit {
-		return nil, nil, fault.InvalidAs(fault.TooMany, op, "", "%d identities are named: 1 to %d are allowed", len(ids), limit)
+		return nil, nil, fault.InvalidAs(fault.TooMany, op, "", "%d identities are named: 1 to %d are allowed",
+			len(ids), limit)
 	}
 	for _, text := range ids {
-		id, known := store.IDOf(text)
+		id, ok := store.IDOf(text)
 		switch {
-		case !known:
-			nobodys = append(nobodys, text)
+		case !ok:
+			unknown = append(unknown, text)
 		case !slices.Contains(wanted, id):
 			wanted = append(wanted, id)
 		}
 	}
-	return wanted, nobodys, nil
+	return wanted, unknown, nil
 }
 
 // missingNamedMax is how many identities that do not exist an error names.
 const missingNamedMax = 10
 
-// NoIdentities says which of the identities that were named do not exist, nil when all do.
+// NoIdentities returns an error that names the identities that do not exist, at most 10 of them. It is nil where none
+// is missing.
 func NoIdentities(op string, missing []string) error {
 	switch len(missing) {
 	case 0:
@@ -119,9 +139,11 @@ func NoIdentities(op string, missing []string) error {
 	if more := len(missing) - missingNamedMax; more > 0 {
 		named += fmt.Sprintf(" and %d more", more)
 	}
-	return &fault.Error{Kind: fault.NotFound, Op: op, Subject: named, Err: errors.New("there are no identities with these IDs")}
+	return &fault.Error{Kind: fault.NotFound, Op: op, Subject: named,
+		Err: errors.New("there are no identities with these IDs")}
 }
 
+// Plural returns a number with the word for one or the word for many.
 func Plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one

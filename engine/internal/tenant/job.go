@@ -10,6 +10,29 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
+// The queues of jobs. Long runs have a queue of their own, so that jobs about a few identities do not wait for them.
+const (
+	QueueEvents       = river.QueueDefault // tasks about few identities, and the schedule
+	QueueBulk         = "bulk"             // tasks about many identities
+	QueueProvisioning = "provisioning"     // deliveries, which wait for sources
+	QueueAggregation  = "aggregation"
+	QueueNotification = "notification"
+)
+
+// RunTask is the job that carries out a task that processes identities.
+type RunTask struct {
+	Task string `json:"task"`
+}
+
+// Kind implements [river.JobArgs].
+func (RunTask) Kind() string { return "muster_run_task" }
+
+// RunSchedule is the job that does what is due by the clock.
+type RunSchedule struct{}
+
+// Kind implements [river.JobArgs].
+func (RunSchedule) Kind() string { return "muster_run_schedule" }
+
 // Deliver is the job that carries out a delivery.
 type Deliver struct {
 	Delivery string `json:"batch"`
@@ -34,17 +57,7 @@ type AggregateSource struct {
 // Kind implements [river.JobArgs].
 func (AggregateSource) Kind() string { return "muster_aggregate_source" }
 
-// The queues of jobs: one for what concerns few identities, one for long runs, so that these do not hold up those.
-const (
-	QueueEvents = river.QueueDefault
-	QueueBulk   = "bulk"
-	// QueueProvisioning is for what waits for sources.
-	QueueProvisioning = "provisioning"
-	QueueAggregation  = "aggregation"
-	QueueNotification = "notification"
-)
-
-// Insert writes a job and returns its ID.
+// Insert writes a job and returns its ID. The job exists when the transaction commits.
 func (t *Tenant) Insert(ctx context.Context, tx pgx.Tx, args river.JobArgs, options *river.InsertOpts) (int64, error) {
 	inserted, err := t.Jobs.InsertTx(ctx, tx, args, options)
 	if err != nil {
@@ -56,27 +69,14 @@ func (t *Tenant) Insert(ctx context.Context, tx pgx.Tx, args river.JobArgs, opti
 // FetchCooldown is the least time between two looks for jobs: most of an event's latency.
 const FetchCooldown = 5 * time.Millisecond
 
-// turnMax is how long a job works on its task before it lets others have a turn.
+// turnMax is how long a job works before it lets others have a turn.
 const turnMax = 20 * time.Second
 
-// RunTask is the job that carries out a task.
-type RunTask struct {
-	Task string `json:"task"`
-}
-
-// Kind implements [river.JobArgs].
-func (RunTask) Kind() string { return "muster_run_task" }
-
-// RunSchedule is the job that does what is due by the clock.
-type RunSchedule struct{}
-
-// Kind implements [river.JobArgs].
-func (RunSchedule) Kind() string { return "muster_run_schedule" }
-
-// SetStopping says whether jobs end their turn as soon as they can.
+// SetStopping sets whether all jobs end their turn as soon as they can.
 func (t *Tenant) SetStopping(stopping bool) { t.stopping.Store(stopping) }
 
-// Turn returns what tells a job whether to go on, or to let others have a turn.
+// Turn begins the turn of a job. It returns a function that reports whether the turn goes on: for 20 seconds, unless
+// the engine stops.
 func (t *Tenant) Turn() func() bool {
 	end := time.Now().Add(turnMax)
 	return func() bool { return time.Now().Before(end) && !t.stopping.Load() }

@@ -16,24 +16,24 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// PageSize is how many rows one statement reads of what is read page by page.
+// PageSize is how many rows one statement reads where rows are read page by page.
 const PageSize = 5000
 
-// attemptsMax is how often a transaction that lost against another one is run before its error is returned.
+// attemptsMax is how often a transaction that loses against others is run before its error is returned.
 const attemptsMax = 8
 
-// Tenant is one tenant's tables, job queue, settings and configuration. It is safe for concurrent use. Its fields are
-// not changed after [New].
+// Tenant is one tenant's tables, job queue, settings and configuration. It is safe for concurrent use. Its exported
+// fields do not change after [New].
 type Tenant struct {
 	Settings
 	Pool  *pgxpool.Pool
 	Store *store.Store
-	// Jobs inserts and deletes jobs. It works on none.
+	// Jobs inserts and deletes jobs. It does not work on any.
 	Jobs *river.Client[pgx.Tx]
 
 	// cached is the configuration that was compiled last. It is replaced, never changed.
 	cached atomic.Pointer[configuration.Configuration]
-	// stopping says that jobs end their turn.
+	// stopping says that jobs end their turn as soon as they can.
 	stopping atomic.Bool
 }
 
@@ -54,8 +54,8 @@ func New(pool *pgxpool.Pool, settings Settings) (*Tenant, error) {
 // Now is the time of a transaction, at the precision that PostgreSQL keeps.
 func (t *Tenant) Now() time.Time { return t.Clock().UTC().Truncate(time.Microsecond) }
 
-// InTx runs work in a transaction of its own, and again when it lost against another transaction. The waits between
-// are random, so that two that met do not meet again.
+// InTx runs work in a transaction of its own. Where the transaction loses against another, it runs work again, at most
+// 8 times in all. The waits between are random, so that two transactions that met do not meet again.
 func (t *Tenant) InTx(ctx context.Context, work func(tx pgx.Tx) error) error {
 	for attempt := 1; ; attempt++ {
 		err := store.InTx(ctx, t.Pool, pgx.TxOptions{}, work)
@@ -73,7 +73,7 @@ func (t *Tenant) InTx(ctx context.Context, work func(tx pgx.Tx) error) error {
 	}
 }
 
-// Transact is [Tenant.InTx] for work with a result. Beside an error it returns the result of the last attempt.
+// Transact is [Tenant.InTx] for work with a result. It returns the result of the last attempt, also beside an error.
 func Transact[T any](ctx context.Context, t *Tenant, work func(tx pgx.Tx) (T, error)) (result T, err error) {
 	err = t.InTx(ctx, func(tx pgx.Tx) (err error) {
 		result, err = work(tx)

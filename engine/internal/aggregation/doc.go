@@ -1,0 +1,60 @@
+// Package aggregation reads the accounts of sources and brings those of the tenant up to them. It may import
+// engine/internal/processing and the packages below it, and connectors; of package provisioning it uses one function,
+// which shortens the error of a connector.
+//
+//	aggregator := aggregation.New(processor)
+//	result, err := aggregator.AggregateSource(ctx, "HR", aggregation.Options{})            // by its connector
+//	result, err := aggregator.Aggregate(ctx, tx, "HR", text, false, aggregation.Options{}) // from delimited text
+//	err = aggregator.RunAggregations(ctx)                                                  // what is due by schedule
+//
+// # The life of an aggregation
+//
+// An aggregation is one transaction. What it wrote, with the task that processes the identities concerned, commits
+// together or not at all. Each step has a type of its own, which the step before returns, so that none is left out:
+//
+//	run --> reader                      no lock, but the reading lock where a connector reads
+//	          |  read: an object becomes an account, a finding (a group's name, an account that is gone) or a fault
+//	          |  compared: in blocks, by fingerprint, with the accounts of the source
+//	          |  staged: in temporary tables; of an unchanged account only the native identity and the fingerprint
+//	          v
+//	        staged                      everything is read
+//	          |  locked: configuration FOR SHARE (refused where it changed since), deletions, the source
+//	          |  duplicates dropped: of several rows for one account the first stays
+//	          v
+//	        merge
+//	          1. compare     the staged rows again with what others committed meanwhile; count the vanished
+//	          2. remove      the vanished after a full read, those named as gone after a delta; refused above the limit
+//	          3. write       update the changed, insert the new; correlate these, or make identities of them
+//	          4. addEntitlements
+//	          5. correlate   accounts that were uncorrelated before
+//	          6. launch      the task of the requests that the steps above wrote
+//
+// Step 1 fails with a store.RetryableError where an account that was staged as unchanged has changed since. The
+// transaction is then run again, and the source read again. Where the data cannot be read again, all accounts are
+// staged with all their values, so that step 1 never fails so.
+//
+// Accounts vanish only where the data is complete. A faulty row spares its own account. Where it cannot be told which
+// account a faulty row is, no account is removed.
+//
+// # Aggregation by schedule
+//
+// A source with a schedule and a connector that this engine has is aggregated when its time comes. The row of
+// source_aggregations has the next time.
+//
+//	waits for next --> due --> job waits --> worker reads and merges --> result recorded --> waits for next
+//	                               ^            |        |
+//	                               |            |        +-- the source fails, or it takes more than 4 hours:
+//	                               |            |            error recorded --> waits for next
+//	                               +------------+
+//	                                 the engine stops: the job snoozes, and another engine takes it
+//	                                 the database is unavailable: tried again by the queue, 5 attempts in all
+//	                                 the worker is gone: the job is returned to the queue, 5 attempts in all
+//
+// Of several engines that look at the schedule at once, one takes the time and inserts the job (store.TakeAggregation).
+// A source that still has a job gets no other. Of times that were missed one is made up for.
+//
+// A worker may die without a word. While it reads and merges, it shares the reading lock of the source, which ends with
+// its connection. A job that a worker has had for a minute (task.StalledAfter), and whose reading lock is free, has
+// lost its worker: RunAggregations returns the job, or records the error after the last attempt. Where the worker is
+// there after all, between two transactions, the source is read twice, which does no harm.
+package aggregation

@@ -1,0 +1,71 @@
+package aggregation
+
+import (
+	"github.com/muster-engine/muster/engine/configuration"
+	"github.com/muster-engine/muster/engine/fault"
+)
+
+// RowErrorsMax is how many faulty rows an aggregation reports one by one, at most. It counts them all.
+const RowErrorsMax = 100
+
+// Options say how an aggregation reads and what it may do. The zero Options are a full aggregation as the source is
+// configured.
+type Options struct {
+	// Delimiter overrides the source's delimiter; see [delimited.ParseDelimiter].
+	Delimiter string
+	// Delta says that the data holds only some of the accounts: none is removed for not being there.
+	Delta bool
+	// MaxDeletions overrides the source's deleteThreshold.
+	MaxDeletions *configuration.DeletionLimit
+	// MaxObjects overrides how many objects one aggregation reads at most; 0 stands for the limit of the settings.
+	MaxObjects int
+	// Progress, if set, is called now and then with the number of rows read so far, by another goroutine.
+	Progress func(rows int)
+}
+
+func (o *Options) validate(source string) error {
+	if o.MaxObjects < 0 {
+		return fault.Invalidf("aggregate", source,
+			"MaxObjects is %d: it must be 1 or more, or 0 for that of the configuration", o.MaxObjects)
+	}
+	return nil
+}
+
+// Result says what an aggregation did.
+type Result struct {
+	Source       string     `json:"source"`
+	Rows         int        `json:"rows"`       // read, without those left out
+	Added        int        `json:"added"`      // accounts
+	Changed      int        `json:"changed"`    // accounts
+	Unchanged    int        `json:"unchanged"`  // accounts
+	Removed      int        `json:"removed"`    // accounts
+	Correlated   int        `json:"correlated"` // accounts that found their identity
+	Moved        int        `json:"moved"`      // accounts that found another identity than before
+	Ambiguous    int        `json:"ambiguous"`  // added accounts that several identities fit, and that none got
+	Identities   int        `json:"identities"` // created
+	Entitlements int        `json:"entitlements"`
+	Faulty       int        `json:"faulty"` // rows left out
+	RowErrors    []RowError `json:"rowErrors"`
+	// Task is the task that processes the identities concerned, "" when there are none.
+	Task  string   `json:"task,omitempty"`
+	Notes []string `json:"notes"`
+}
+
+// RowError says why a row of the data was left out.
+type RowError struct {
+	Line int    `json:"line"`
+	Msg  string `json:"message"`
+}
+
+// faults are the rows that an aggregation leaves out.
+type faults struct {
+	count    int
+	reported []RowError
+}
+
+func (f *faults) add(line int, msg string) {
+	f.count++
+	if len(f.reported) < RowErrorsMax {
+		f.reported = append(f.reported, RowError{line, msg})
+	}
+}

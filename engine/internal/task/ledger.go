@@ -1,0 +1,55 @@
+package task
+
+import (
+	"context"
+	"errors"
+
+	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/tenant"
+	"github.com/muster-engine/muster/store"
+)
+
+// TaskIdentityRefresh is the kind of the tasks that process identities.
+const TaskIdentityRefresh = "IDENTITY_REFRESH"
+
+// TaskMessagesMax is how many messages of a task are stored, at most. Its attributes tell how many there were.
+const TaskMessagesMax = 100
+
+// Ledger keeps the tasks of a tenant. It is safe for concurrent use.
+type Ledger struct{ *tenant.Tenant }
+
+// New returns the ledger of a tenant.
+func New(t *tenant.Tenant) *Ledger { return &Ledger{t} }
+
+// FindTask returns the task with an ID. Where there is none, the error is of the kind NotFound.
+func (l *Ledger) FindTask(ctx context.Context, op, id string) (store.Task, error) {
+	parsed, ok := store.IDOf(id)
+	if !ok {
+		return store.Task{}, noTask(op, id)
+	}
+	task, err := l.Store.FindTask(ctx, l.Pool, parsed)
+	if errors.Is(err, store.ErrNotFound) {
+		return task, noTask(op, id)
+	}
+	return task, fault.Wrap(op, id, err)
+}
+
+func noTask(op, id string) error {
+	return &fault.Error{Kind: fault.NotFound, Op: op, Subject: id, Err: errors.New("there is no task with this ID")}
+}
+
+type launcherKey struct{}
+
+// WithLauncher returns a context whose tasks are launched by somebody: a client or a user. Without it, the launcher is
+// that of the settings.
+func WithLauncher(ctx context.Context, launcher string) context.Context {
+	return context.WithValue(ctx, launcherKey{}, launcher)
+}
+
+// LauncherOf returns who launches the tasks of a context.
+func (l *Ledger) LauncherOf(ctx context.Context) string {
+	if launcher, ok := ctx.Value(launcherKey{}).(string); ok && launcher != "" && store.Storable(launcher) {
+		return launcher
+	}
+	return l.Launcher
+}

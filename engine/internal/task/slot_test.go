@@ -1,0 +1,86 @@
+package task
+
+import (
+	"testing"
+	"time"
+
+	"github.com/muster-engine/muster/engine/internal/tenant"
+)
+
+// ledgerIn returns a ledger that knows nothing but its time zone.
+func ledgerIn(t *testing.T, zone string) *Ledger {
+	t.Helper()
+	location, err := time.LoadLocation(zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(&tenant.Tenant{Settings: tenant.Settings{Location: location}})
+}
+
+func TestSlotsOverClockChanges(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		zone, at, last, next string
+	}{
+		"a night of 11 hours": {"Europe/Berlin", "2026-03-29T03:00:00+02:00", "2026-03-28T20:00:00+01:00",
+			"2026-03-29T08:00:00+02:00"},
+		"a night of 13 hours": {"Europe/Berlin", "2026-10-25T02:30:00+01:00", "2026-10-24T20:00:00+02:00",
+			"2026-10-25T08:00:00+01:00"},
+		"the repeated hour, first time": {"America/New_York", "2026-11-01T01:30:00-04:00", "2026-10-31T20:00:00-04:00",
+			"2026-11-01T08:00:00-05:00"},
+		"half an hour": {"Australia/Lord_Howe", "2026-04-05T01:45:00+10:30", "2026-04-04T20:00:00+11:00",
+			"2026-04-05T08:00:00+10:30"},
+		"at a slot": {"Europe/Berlin", "2026-03-29T08:00:00+02:00", "2026-03-29T08:00:00+02:00",
+			"2026-03-29T20:00:00+02:00"},
+		"a moment before a slot": {"Europe/Berlin", "2026-03-29T07:59:59.999999+02:00", "2026-03-28T20:00:00+01:00",
+			"2026-03-29T08:00:00+02:00"},
+		"a time of another zone": {"Asia/Tokyo", "2026-01-01T23:30:00Z", "2026-01-02T08:00:00+09:00",
+			"2026-01-02T20:00:00+09:00"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := ledgerIn(t, c.zone)
+			at := parseTime(t, c.at)
+			if got, want := l.LastSlot(at), parseTime(t, c.last); !got.Equal(want) {
+				t.Errorf("LastSlot(%v) = %v, want %v", at, got, want)
+			}
+			if got, want := l.NextSlot(at), parseTime(t, c.next); !got.Equal(want) {
+				t.Errorf("NextSlot(%v) = %v, want %v", at, got, want)
+			}
+		})
+	}
+}
+
+func parseTime(t *testing.T, text string) time.Time {
+	t.Helper()
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+// Over a whole year, slots follow each other as 08:00 and 20:00 of local time, none left out and none twice.
+func TestSlotsOfAYear(t *testing.T) {
+	t.Parallel()
+	for _, zone := range []string{"UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"} {
+		t.Run(zone, func(t *testing.T) {
+			t.Parallel()
+			l := ledgerIn(t, zone)
+			slot := l.NextSlot(time.Date(2026, 1, 1, 0, 0, 0, 0, l.Location))
+			for day := range 365 {
+				for _, hour := range slotHours {
+					want := time.Date(2026, 1, 1+day, hour, 0, 0, 0, l.Location)
+					if !slot.Equal(want) {
+						t.Fatalf("the slot is %v, want %v", slot, want)
+					}
+					next := l.NextSlot(slot)
+					if got := l.LastSlot(next.Add(-time.Microsecond)); !got.Equal(slot) {
+						t.Fatalf("LastSlot just before %v = %v, want %v", next, got, slot)
+					}
+					slot = next
+				}
+			}
+		})
+	}
+}
