@@ -137,9 +137,8 @@ func (p *Provisioner) do(ctx context.Context, batch store.ID, t *target, row *st
 	if err := p.Store.ExtendLease(ctx, p.Pool, batch, p.Clock().Add(leaseTime)); err != nil {
 		return err
 	}
-	operation := &connector.Operation{Key: row.ID.String(), Kind: connector.Kind(row.Kind),
-		NativeIdentity: row.NativeIdentity}
-	if err := operation.Attributes.Decode(row.Attributes); err != nil {
+	operation, err := operationOf(row)
+	if err != nil {
 		return connector.Permanent(err)
 	}
 	if operation.Kind == connector.Create {
@@ -158,6 +157,16 @@ func (p *Provisioner) do(ctx context.Context, batch store.ID, t *target, row *st
 		return err
 	}
 	return p.record(ctx, t, row, operation, &result)
+}
+
+// operationOf returns an operation as a connector takes it.
+func operationOf(row *store.Operation) (*connector.Operation, error) {
+	kind, err := connector.ParseKind(row.Kind)
+	if err != nil {
+		return nil, err
+	}
+	o := &connector.Operation{Key: row.ID.String(), Kind: kind, NativeIdentity: row.NativeIdentity}
+	return o, o.Attributes.Decode(row.Attributes)
 }
 
 // ProvisionResult says what [Engine.ProvisionPending] did.
