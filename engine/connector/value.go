@@ -62,18 +62,19 @@ func listOrNull(values []string) attribute.Value {
 
 // Applied returns the attributes of an account after an operation, as a reading would find them: with the types of the
 // schema, which may be nil. The engine records an account with it, and connectors can use it if their source stores
-// attributes unchanged. A value added to a single-valued attribute replaces the old one.
+// attributes unchanged. A value added to a single-valued attribute replaces the old one. It panics for a kind that
+// [ParseKind] does not know; answer such an operation with [Unsupported] first.
 func Applied(attributes *attribute.Set, operation *Operation, schema *Schema) attribute.Set {
-	after := attributes.Clone()
+	after, effect := attributes.Clone(), operation.Kind.Effect()
 	for name, value := range operation.Attributes.All() {
 		var a *SchemaAttribute
 		if schema != nil {
 			a = schema.Attribute(name)
 		}
 		switch {
-		case operation.Kind == RemoveValues:
+		case effect == Removes:
 			value = RemoveFrom(after.Get(name), value)
-		case operation.Kind == AddValues && (a == nil || a.IsMulti):
+		case effect == Adds && (a == nil || a.IsMulti):
 			value = AddTo(after.Get(name), value)
 		}
 		if value = a.typed(value); value.IsNull() {

@@ -134,24 +134,30 @@ type target struct {
 	attribute, value string
 }
 
-// Target returns the attribute and the value that an operation is about. Of those with the same account and the same
-// target one alone may be open.
+// Target returns the attribute and the value that an operation is about. Of the operations with the same account and
+// the same target, one can be open.
 func (o *Operation) Target() (name, value string) {
-	switch o.Kind {
-	case connector.AddValues, connector.RemoveValues:
-		for name, value := range o.Attributes.All() {
-			return name, strings.Join(value.Strings(), "\n")
-		}
-	case connector.SetAttributes:
+	switch o.Kind.Target() {
+	case connector.TargetCreation:
+		return "", ""
+	case connector.TargetAttribute:
 		for name := range o.Attributes.All() {
 			return name, ""
 		}
-	case connector.Enable, connector.Disable:
+		return "", "" // of no attribute
+	case connector.TargetValue:
+		for name, value := range o.Attributes.All() {
+			return name, strings.Join(value.Strings(), "\n")
+		}
+		return "", "" // of no value
+	case connector.TargetStatus:
 		return "", "status"
-	case connector.Delete:
+	case connector.TargetAccount:
 		return "", "account"
+	case connector.TargetPassword:
+		return "", "password"
 	}
-	return "", ""
+	panic(fmt.Sprintf("refresh: the target of operations of the kind %s is unknown", o.Kind))
 }
 
 func (o *Operation) target() target {
@@ -305,21 +311,30 @@ func (p *planner) actions() {
 			continue
 		}
 		for _, account := range p.accounts[source] {
-			disabled := target.disabled(account)
-			switch {
-			case kind == connector.Delete:
-				p.leaving[account.RowID] = true
-				p.open(operation(kind, account, reason))
-			case kind == connector.Disable && !disabled:
-				o := operation(kind, account, reason)
-				o.Attributes.Put(target.Status, target.statusValue(account, target.Disabled))
-				p.open(o)
-			case kind == connector.Enable && disabled && (p.entered() || p.hasOperation(account, kind)):
-				o := operation(kind, account, reason)
-				o.Attributes.Put(target.Status, target.statusValue(account, target.Enabled))
-				p.open(o)
-			}
+			p.act(kind, target, account, reason)
 		}
+	}
+}
+
+// act opens the operation that a lifecycle state asks for, if the account is not as the state wants it.
+func (p *planner) act(kind connector.Kind, target *TargetSource, account *Account, reason string) {
+	o, disabled := operation(kind, account, reason), target.disabled(account)
+	switch kind {
+	case connector.Delete:
+		p.leaving[account.RowID] = true
+		p.open(o)
+	case connector.Disable:
+		if !disabled {
+			o.Attributes.Put(target.Status, target.statusValue(account, target.Disabled))
+			p.open(o)
+		}
+	case connector.Enable:
+		if disabled && (p.entered() || p.hasOperation(account, kind)) {
+			o.Attributes.Put(target.Status, target.statusValue(account, target.Enabled))
+			p.open(o)
+		}
+	default:
+		panic(fmt.Sprintf("refresh: a lifecycle state cannot ask for the operation %s", kind))
 	}
 }
 
@@ -621,28 +636,41 @@ func (p *planner) settle() {
 
 // fulfilled reports whether the accounts show what an operation was to do.
 func (p *planner) fulfilled(o *Operation) bool {
-	if o.Kind == connector.Create {
+	effect := o.Kind.Effect()
+	if effect == connector.Creates {
 		return len(p.accounts[o.SourceID]) > 0
 	}
 	at := slices.IndexFunc(p.s.Accounts, func(a Account) bool { return a.RowID == o.AccountID })
 	if at < 0 {
-		return o.Kind == connector.Delete
+		return effect == connector.Deletes
 	}
-	account := &p.s.Accounts[at]
-	for name, value := range o.Attributes.All() {
-		switch o.Kind {
-		case connector.AddValues, connector.RemoveValues:
-			e := Entitlement{o.SourceID, name, value.Text()}
-			if has(account, &e) != (o.Kind == connector.AddValues) {
-				return false
-			}
-		default:
-			if !sameContent(account.Attributes.Get(name), value) {
-				return false
-			}
+	switch account := &p.s.Accounts[at]; effect {
+	case connector.Adds:
+		return every(&o.Attributes, func(name string, value attribute.Value) bool {
+			return has(account, &Entitlement{o.SourceID, name, value.Text()})
+		})
+	case connector.Removes:
+		return every(&o.Attributes, func(name string, value attribute.Value) bool {
+			return !has(account, &Entitlement{o.SourceID, name, value.Text()})
+		})
+	case connector.Sets:
+		return every(&o.Attributes, func(name string, value attribute.Value) bool {
+			return sameContent(account.Attributes.Get(name), value)
+		})
+	case connector.Deletes, connector.SetsPassword: // no reading shows a password
+		return false
+	}
+	panic(fmt.Sprintf("refresh: the effect of operations of the kind %s is unknown", o.Kind))
+}
+
+// every reports whether a condition holds for every attribute of a set.
+func every(set *attribute.Set, holds func(name string, value attribute.Value) bool) bool {
+	for name, value := range set.All() {
+		if !holds(name, value) {
+			return false
 		}
 	}
-	return o.Kind != connector.Delete
+	return true
 }
 
 func sortedIDs[V any](m map[ID]V) []ID {

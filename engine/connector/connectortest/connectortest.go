@@ -59,6 +59,7 @@ func Run(t *testing.T, s *Source) {
 		{"password", (*run).password},
 		{"again after a crash", (*run).again},
 		{"no such account", (*run).nobody},
+		{"unknown kind", (*run).unknown},
 		{"changes", (*run).changes},
 		{"read many", (*run).many},
 		{"end of reading", (*run).ends},
@@ -275,14 +276,16 @@ func (r *run) password(t *testing.T) {
 // connector, which does not know of the first time, carries out the operation again.
 func (r *run) again(t *testing.T) {
 	native := r.fresh(t, 6)
-	for _, operation := range []*connector.Operation{
+	operations := []*connector.Operation{
 		r.operation(connector.SetAttributes, native, one(r.s.Single, attribute.String("once"))),
 		r.operation(connector.AddValues, native, one(r.s.Entitlement, attribute.List(slices.Clone(r.s.Values[:])))),
 		r.operation(connector.RemoveValues, native, one(r.s.Entitlement, attribute.List(r.s.Values[:1:1]))),
 		r.operation(connector.Disable, native, r.s.Disabled),
 		r.operation(connector.Enable, native, r.s.Enabled),
 		r.operation(connector.Delete, native, attribute.Set{}),
-	} {
+	}
+	demandEveryKind(t, operations, connector.Create, connector.SetPassword)
+	for _, operation := range operations {
 		first := r.apply(t, operation)
 		after := r.accounts(t)
 		second := r.apply(t, operation)
@@ -293,16 +296,29 @@ func (r *run) again(t *testing.T) {
 	}
 }
 
+// demandEveryKind fails if a kind of operation is neither in a list nor excepted, because another test has it.
+func demandEveryKind(t *testing.T, list []*connector.Operation, except ...connector.Kind) {
+	t.Helper()
+	for _, kind := range connector.Kinds() {
+		if !slices.Contains(except, kind) &&
+			!slices.ContainsFunc(list, func(o *connector.Operation) bool { return o.Kind == kind }) {
+			t.Errorf("the test has no operation of the kind %s", kind)
+		}
+	}
+}
+
 func (r *run) nobody(t *testing.T) {
 	native, _ := r.s.Account(4711)
 	before := len(r.accounts(t))
-	for _, operation := range []*connector.Operation{
+	operations := []*connector.Operation{
 		r.operation(connector.SetAttributes, native, one(r.s.Single, attribute.String(secret))),
 		r.operation(connector.AddValues, native, one(r.s.Entitlement, attribute.List(r.s.Values[:1:1]))),
 		r.operation(connector.RemoveValues, native, one(r.s.Entitlement, attribute.List(r.s.Values[:1:1]))),
 		r.operation(connector.Disable, native, r.s.Disabled),
 		r.operation(connector.Enable, native, r.s.Enabled),
-	} {
+	}
+	demandEveryKind(t, operations, connector.Create, connector.SetPassword, connector.Delete)
+	for _, operation := range operations {
 		_, err := r.open(t).Apply(t.Context(), operation)
 		if !errors.Is(err, connector.ErrNoAccount) || !connector.IsPermanent(err) {
 			t.Errorf("%s of an account that is not there: %v", operation.Kind, err)
@@ -312,9 +328,20 @@ func (r *run) nobody(t *testing.T) {
 	if after := len(r.accounts(t)); after != before {
 		t.Errorf("there were %d accounts, now there are %d", before, after)
 	}
-	_, err := r.open(t).Apply(t.Context(), r.operation("PAINT", native, attribute.Set{}))
+}
+
+// unknown demands that an operation of a kind that the connector does not know changes nothing and fails.
+func (r *run) unknown(t *testing.T) {
+	native := r.fresh(t, 9)
+	before := r.accounts(t)
+	_, err := r.open(t).Apply(t.Context(), r.operation("PAINT", native, one(r.s.Single, attribute.String(secret))))
 	if !connector.IsPermanent(err) {
-		t.Errorf("an operation that nobody knows: %v", err)
+		t.Errorf("an operation that nobody knows: %v, want a permanent error", err)
+	}
+	demandNoSecret(t, err)
+	same := func(a, b attribute.Set) bool { return a.Equal(&b) }
+	if after := r.accounts(t); !maps.EqualFunc(before, after, same) {
+		t.Errorf("an operation that nobody knows changed the accounts from %v to %v", before, after)
 	}
 }
 

@@ -310,19 +310,33 @@ func (t *table) find(native string) int {
 
 // apply changes the rows. It reports whether the file must be written.
 func (t *table) apply(operation *connector.Operation) (bool, error) {
-	if operation.Kind == connector.Create {
+	switch operation.Kind {
+	case connector.Create:
 		return t.create(operation)
+	case connector.Delete:
+		return t.remove(operation.NativeIdentity), nil
+	case connector.SetAttributes, connector.AddValues, connector.RemoveValues, connector.Enable, connector.Disable:
+		return t.change(operation)
 	}
+	return false, connector.Unsupported(operation.Kind)
+}
+
+// remove removes the row of an account. It reports whether there was one.
+func (t *table) remove(native string) bool {
+	t.touched = native
+	at := t.find(native)
+	if at >= 0 {
+		t.rows = slices.Delete(t.rows, at, at+1)
+	}
+	return at >= 0
+}
+
+// change changes the row of an account. It reports whether the row is another one now.
+func (t *table) change(operation *connector.Operation) (bool, error) {
 	t.touched = operation.NativeIdentity
 	at := t.find(operation.NativeIdentity)
-	switch {
-	case at < 0 && operation.Kind == connector.Delete:
-		return false, nil
-	case at < 0:
+	if at < 0 {
 		return false, connector.ErrNoAccount
-	case operation.Kind == connector.Delete:
-		t.rows = slices.Delete(t.rows, at, at+1)
-		return true, nil
 	}
 	t.objects.read(Row{Values: t.rows[at]})
 	if t.objects.object.Fault != "" {

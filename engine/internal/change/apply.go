@@ -11,14 +11,21 @@ import (
 	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/processing"
 	"github.com/muster-engine/muster/engine/internal/tenant"
 	"github.com/muster-engine/muster/store"
 )
 
+// Applier changes the configuration of a tenant.
+type Applier struct{ *processing.Processor }
+
+// New returns the applier of the tenant whose identities a processor processes.
+func New(processor *processing.Processor) *Applier { return &Applier{processor} }
+
 // Result says what applying did.
 type Result struct {
 	Objects []configuration.AppliedObject `json:"objects"`
-	// Marked is how many identities wait for a refresh because of it, by the task of this ID.
+	// Marked is how many identities wait to be processed because of it, and Task the ID of the task that does it.
 	Marked int    `json:"marked"`
 	Task   string `json:"task,omitempty"`
 	// Notes say what was applied as it is given, but may not be what was meant.
@@ -27,15 +34,16 @@ type Result struct {
 	Version int64 `json:"version"`
 }
 
-// application is one call of Apply, after the proposal: the writes, and what follows from them for identities.
+// application is one call of Apply, after the writes of the proposal: what follows from them for identities.
 type application struct {
 	*Applier
 	tx       pgx.Tx
 	cause    store.Cause
 	proposal *Proposal
+	after    *configuration.Configuration // what the configuration has become
 }
 
-// Apply brings the configuration up to documents, as engine.Engine.Apply says. It locks the configuration for itself
+// Apply brings the configuration up to documents, as engine.Engine.Apply says. It locks the configuration FOR UPDATE
 // until the transaction ends.
 func (a *Applier) Apply(ctx context.Context, tx pgx.Tx, documents []configuration.Document) (Result, error) {
 	if _, err := a.Store.LockConfiguration(ctx, tx); err != nil {
@@ -59,65 +67,71 @@ func (a *Applier) Apply(ctx context.Context, tx pgx.Tx, documents []configuratio
 			return Result{}, located(write.document, err)
 		}
 	}
-	x := &application{Applier: a, tx: tx, cause: cause, proposal: proposal}
-	return x.finish(ctx, documents)
-}
-
-// finish compiles what the configuration has become, which checks the objects against each other, and marks whom it
-// concerns.
-func (a *application) finish(ctx context.Context, documents []configuration.Document) (Result, error) {
-	result := Result{Objects: a.proposal.Objects, Notes: a.proposal.Notes, Version: a.proposal.Rows.Version}
-	if !a.proposal.Changed() {
+	result := Result{Objects: proposal.Objects, Notes: proposal.Notes, Version: proposal.Rows.Version}
+	if !proposal.Changed() {
 		return result, nil
 	}
-	version, err := a.Store.AdvanceConfiguration(ctx, a.tx)
-	if err != nil {
+	x := &application{Applier: a, tx: tx, cause: cause, proposal: proposal}
+	if result.Version, err = x.advance(ctx, documents); err != nil {
 		return result, err
+	}
+	result.Notes = append(result.Notes, x.after.Unmapped()...)
+	if err := x.request(ctx); err != nil {
+		return result, err
+	}
+	result.Task, result.Marked, err = a.LaunchRequested(ctx, tx, cause, "Process after a change of the configuration",
+		nil)
+	return result, err
+}
+
+// advance gives the configuration its next version and compiles it, which checks the objects against each other.
+func (a *application) advance(ctx context.Context, documents []configuration.Document) (version int64, err error) {
+	if version, err = a.Store.AdvanceConfiguration(ctx, a.tx); err != nil {
+		return version, err
 	}
 	rows, err := a.Store.LoadConfiguration(ctx, a.tx)
 	if err != nil {
-		return result, err
+		return version, err
 	}
-	after, err := a.Compile(rows)
-	if err != nil {
-		return result, &fault.Error{Kind: fault.Invalid, Op: "apply", Subject: PlacesOf(documents), Err: err}
+	if a.after, err = a.Compile(rows); err != nil {
+		err = &fault.Error{Kind: fault.Invalid, Op: "apply", Subject: PlacesOf(documents), Err: err}
 	}
-	result.Version = version
-	result.Notes = append(result.Notes, after.Unmapped()...)
-	if err := a.rekeyIdentities(ctx, after); err != nil {
-		return result, err
+	return version, err
+}
+
+// request requests the processing of the identities that the change concerns.
+func (a *application) request(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{
+		a.rekeyIdentities, a.requestProfiles, a.requestMembers, a.requestHolders, a.recorrelateSources,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
 	}
-	for _, p := range after.Profiles {
-		if p.RefersTo(a.proposal.transforms) || !reflect.DeepEqual(a.proposal.before.StateAccess(p.RowID), after.StateAccess(p.RowID)) {
+	return nil
+}
+
+// requestProfiles requests the processing of the identities of profiles that changed, that refer to a changed
+// transform, or whose lifecycle states grant something else now.
+func (a *application) requestProfiles(ctx context.Context) error {
+	for i := range a.after.Profiles {
+		p := &a.after.Profiles[i]
+		if p.RefersTo(a.proposal.transforms) ||
+			!reflect.DeepEqual(a.proposal.before.StateAccess(p.RowID), a.after.StateAccess(p.RowID)) {
 			a.proposal.profiles[p.RowID] = true
 		}
 	}
 	for profile := range a.proposal.profiles {
-		if _, err := a.Store.RequestProfileRefresh(ctx, a.tx, profile, "configuration changed",
-			a.cause); err != nil {
-			return result, err
+		if _, err := a.Store.RequestProfileRefresh(ctx, a.tx, profile, "configuration changed", a.cause); err != nil {
+			return err
 		}
 	}
-	if err := a.requestMembers(ctx, after); err != nil {
-		return result, err
-	}
-	if err := a.requestHolders(ctx, after); err != nil {
-		return result, err
-	}
-	for _, source := range after.Sources {
-		if err := a.recorrelate(ctx, source); err != nil {
-			return result, err
-		}
-	}
-	result.Task, result.Marked, err = a.LaunchRequested(ctx, a.tx, a.cause, "Process after a change of "+
-		"the configuration", nil)
-	return result, err
+	return nil
 }
 
-// rekeyIdentities writes the keys of all identities anew when an attribute became one that identities are found by, or
-// ceased to be.
-func (a *application) rekeyIdentities(ctx context.Context, after *configuration.Configuration) error {
-	if reflect.DeepEqual(a.proposal.before.Keyed, after.Keyed) {
+// rekeyIdentities writes the keys of all identities again if other attributes find identities now.
+func (a *application) rekeyIdentities(ctx context.Context) error {
+	if reflect.DeepEqual(a.proposal.before.Keyed, a.after.Keyed) {
 		return nil
 	}
 	s := a.Store
@@ -132,7 +146,7 @@ func (a *application) rekeyIdentities(ctx context.Context, after *configuration.
 			if err := set.Decode(identity.Attributes); err != nil {
 				return fmt.Errorf("identity %s: %w", identity.ID, err)
 			}
-			was, is := a.proposal.before.IdentityKeys(&set), after.IdentityKeys(&set)
+			was, is := a.proposal.before.IdentityKeys(&set), a.after.IdentityKeys(&set)
 			removed = configuration.AppendMissing(removed, identity.ID, was, is)
 			added = configuration.AppendMissing(added, identity.ID, is, was)
 		}
@@ -143,13 +157,24 @@ func (a *application) rekeyIdentities(ctx context.Context, after *configuration.
 	}
 }
 
-// recorrelate examines the uncorrelated accounts of a source anew when its correlation changed, or when it became
-// authoritative: then those that find nobody become identities.
-func (a *application) recorrelate(ctx context.Context, source *configuration.CompiledSource) error {
-	old := a.proposal.before.Sources[source.RowID]
-	if old == nil || old.ProfileID == source.ProfileID && reflect.DeepEqual(old.Assignments(), source.Assignments()) {
-		return nil
+// recorrelateSources correlates the accounts of the sources again whose correlation changed.
+func (a *application) recorrelateSources(ctx context.Context) error {
+	for _, source := range a.after.Sources {
+		old := a.proposal.before.Sources[source.RowID]
+		if old == nil ||
+			old.ProfileID == source.ProfileID && reflect.DeepEqual(old.Assignments(), source.Assignments()) {
+			continue
+		}
+		if err := a.recorrelate(ctx, source); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// recorrelate writes the keys of a source's uncorrelated accounts again and correlates them. If the source became
+// authoritative, those that find nobody become identities.
+func (a *application) recorrelate(ctx context.Context, source *configuration.CompiledSource) error {
 	s := a.Store
 	var set attribute.Set
 	for last := (store.ID{}); ; {
@@ -176,18 +201,17 @@ func (a *application) recorrelate(ctx context.Context, source *configuration.Com
 		}
 		last = page[len(page)-1].AccountID
 	}
-	_, err := s.CorrelateSource(ctx, a.tx, source.RowID, a.cause)
-	if err != nil {
+	if _, err := s.CorrelateSource(ctx, a.tx, source.RowID, a.cause); err != nil {
 		return err
 	}
-	_, err = a.Adopt(ctx, a.tx, source, a.cause)
+	_, err := a.Adopt(ctx, a.tx, source, a.cause)
 	return err
 }
 
-// requestMembers marks the identities that gain or lose one of the roles that changed.
-func (a *application) requestMembers(ctx context.Context, after *configuration.Configuration) error {
+// requestMembers requests the processing of the identities that gain or lose a changed role by its membership.
+func (a *application) requestMembers(ctx context.Context) error {
 	for _, id := range a.proposal.Roles {
-		members := after.Members(after.Roles[id])
+		members := a.after.Members(a.after.Roles[id])
 		if err := a.Store.RequestRoleRefresh(ctx, a.tx, id, members, "role changed", a.cause); err != nil {
 			return err
 		}
@@ -195,10 +219,11 @@ func (a *application) requestMembers(ctx context.Context, after *configuration.C
 	return nil
 }
 
-// requestHolders marks the identities that have a role which grants something else now.
-func (a *application) requestHolders(ctx context.Context, after *configuration.Configuration) error {
-	for id := range after.Roles {
-		if reflect.DeepEqual(a.proposal.before.RoleAccess(id), after.RoleAccess(id)) {
+// requestHolders requests the processing of the identities that have a role which grants something else now, whatever
+// assigned it.
+func (a *application) requestHolders(ctx context.Context) error {
+	for id := range a.after.Roles {
+		if reflect.DeepEqual(a.proposal.before.RoleAccess(id), a.after.RoleAccess(id)) {
 			continue
 		}
 		if err := a.Store.RequestHolderRefresh(ctx, a.tx, id, "access of the role changed", a.cause); err != nil {

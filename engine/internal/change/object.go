@@ -11,6 +11,7 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
+// putIdentityAttribute brings the rows up to the definition of an identity attribute.
 func (p *Proposal) putIdentityAttribute(d configuration.Document) error {
 	var shape configuration.IdentityAttribute
 	if err := configuration.DecodeObject(d.Object, &shape); err != nil {
@@ -26,6 +27,7 @@ func (p *Proposal) putIdentityAttribute(d configuration.Document) error {
 	return p.defineAttribute(shape, d.Object)
 }
 
+// defineAttribute brings the rows up to a definition that is known to be right.
 func (p *Proposal) defineAttribute(shape configuration.IdentityAttribute, document []byte) error {
 	row := store.IdentityAttribute{
 		Name: shape.Name, Searchable: shape.Searchable, Document: document, Created: p.now, Modified: p.now,
@@ -36,21 +38,20 @@ func (p *Proposal) defineAttribute(shape configuration.IdentityAttribute, docume
 	if at >= 0 {
 		old := p.Rows.IdentityAttributes[at]
 		if SameJSON(old.Document, document) {
-			p.note(configuration.TypeIdentityAttribute, store.ID{}, shape.Name, configuration.Unchanged)
+			p.record(configuration.TypeIdentityAttribute, store.ID{}, shape.Name, configuration.Unchanged)
 			return nil
 		}
 		row.Created, action = old.Created, configuration.Updated
-		p.Rows.IdentityAttributes[at] = row
-	} else {
-		p.Rows.IdentityAttributes = append(p.Rows.IdentityAttributes, row)
 	}
-	p.note(configuration.TypeIdentityAttribute, store.ID{}, shape.Name, action)
-	p.write(func(ctx context.Context, s *store.Store, tx pgx.Tx) error {
+	p.Rows.IdentityAttributes = replaced(p.Rows.IdentityAttributes, at, row)
+	p.record(configuration.TypeIdentityAttribute, store.ID{}, shape.Name, action)
+	p.addWrite(func(ctx context.Context, s *store.Store, tx pgx.Tx) error {
 		return s.PutIdentityAttribute(ctx, tx, row)
 	})
 	return nil
 }
 
+// putTransform brings the rows up to a saved transform. That it compiles is checked when all rows are compiled.
 func (p *Proposal) putTransform(d configuration.Document) error {
 	var shape struct {
 		ID   string `json:"id"`
@@ -66,20 +67,17 @@ func (p *Proposal) putTransform(d configuration.Document) error {
 	if err != nil {
 		return err
 	}
-	p.note(configuration.TypeTransform, row.ID, row.Name, action)
+	p.record(configuration.TypeTransform, row.ID, row.Name, action)
 	if action == configuration.Unchanged {
 		return nil
 	}
-	if at >= 0 {
-		p.Rows.Transforms[at] = row
-	} else {
-		p.Rows.Transforms = append(p.Rows.Transforms, row)
-	}
+	p.Rows.Transforms = replaced(p.Rows.Transforms, at, row)
 	p.transforms = append(p.transforms, row.Name)
-	p.write(func(ctx context.Context, s *store.Store, tx pgx.Tx) error { return s.PutTransform(ctx, tx, row) })
+	p.addWrite(func(ctx context.Context, s *store.Store, tx pgx.Tx) error { return s.PutTransform(ctx, tx, row) })
 	return nil
 }
 
+// putSource brings the rows up to a source.
 func (p *Proposal) putSource(d configuration.Document) error {
 	var shape configuration.Source
 	if err := configuration.DecodeObject(d.Object, &shape); err != nil {
@@ -97,24 +95,20 @@ func (p *Proposal) putSource(d configuration.Document) error {
 	if err != nil {
 		return err
 	}
-	p.note(configuration.TypeSource, row.ID, row.Name, action)
+	p.record(configuration.TypeSource, row.ID, row.Name, action)
 	if action == configuration.Unchanged {
 		return nil
 	}
-	if at >= 0 {
-		p.Rows.Sources[at] = row
-	} else {
-		p.Rows.Sources = append(p.Rows.Sources, row)
-	}
+	p.Rows.Sources = replaced(p.Rows.Sources, at, row)
 	// The source's name and its manager correlation are part of what its profile's identities are calculated from.
 	for _, profile := range p.Rows.Profiles {
 		p.profiles[profile.ID] = true
 	}
-	p.write(func(ctx context.Context, s *store.Store, tx pgx.Tx) error { return s.PutSource(ctx, tx, row) })
+	p.addWrite(func(ctx context.Context, s *store.Store, tx pgx.Tx) error { return s.PutSource(ctx, tx, row) })
 	return nil
 }
 
-// findSource returns the source that a reference names, which may stand in the same documents.
+// findSource returns the source that a reference names. It may be one of the same documents.
 func (p *Proposal) findSource(r configuration.Reference) (store.ID, error) {
 	id, err := store.ParseID(r.ID)
 	known := err == nil
@@ -135,6 +129,7 @@ func (p *Proposal) findSource(r configuration.Reference) (store.ID, error) {
 		configuration.ListOrNone(names))
 }
 
+// putAccessProfile brings the rows up to an access profile, whose source must be there.
 func (p *Proposal) putAccessProfile(d configuration.Document) error {
 	var shape configuration.AccessProfile
 	if err := configuration.DecodeObject(d.Object, &shape); err != nil {
@@ -150,19 +145,16 @@ func (p *Proposal) putAccessProfile(d configuration.Document) error {
 	if err != nil {
 		return err
 	}
-	p.note(configuration.TypeAccessProfile, row.ID, row.Name, action)
+	p.record(configuration.TypeAccessProfile, row.ID, row.Name, action)
 	if action == configuration.Unchanged {
 		return nil
 	}
-	if at >= 0 {
-		p.Rows.AccessProfiles[at] = row
-	} else {
-		p.Rows.AccessProfiles = append(p.Rows.AccessProfiles, row)
-	}
-	p.write(func(ctx context.Context, s *store.Store, tx pgx.Tx) error { return s.PutAccessProfile(ctx, tx, row) })
+	p.Rows.AccessProfiles = replaced(p.Rows.AccessProfiles, at, row)
+	p.addWrite(func(ctx context.Context, s *store.Store, tx pgx.Tx) error { return s.PutAccessProfile(ctx, tx, row) })
 	return nil
 }
 
+// putRole brings the rows up to a role.
 func (p *Proposal) putRole(d configuration.Document) error {
 	var shape configuration.Role
 	if err := configuration.DecodeObject(d.Object, &shape); err != nil {
@@ -181,22 +173,18 @@ func (p *Proposal) putRole(d configuration.Document) error {
 	if err != nil {
 		return err
 	}
-	p.note(configuration.TypeRole, object.ID, object.Name, action)
+	p.record(configuration.TypeRole, object.ID, object.Name, action)
 	if action == configuration.Unchanged {
 		return nil
 	}
 	row := store.Role{ID: object.ID, Name: object.Name, Enabled: shape.Enabled, Document: object.Document,
 		Created: object.Created, Modified: object.Modified}
-	if at >= 0 {
-		p.Rows.Roles[at] = row
-	} else {
-		p.Rows.Roles = append(p.Rows.Roles, row)
-	}
+	p.Rows.Roles = replaced(p.Rows.Roles, at, row)
 	p.Roles = append(p.Roles, row.ID)
 	if m := shape.Membership; m != nil && m.Type != "" && !shape.Enabled {
 		p.Notes = append(p.Notes, fmt.Sprintf("role %q is not enabled: it has no members by itself "+
 			"until enabled is true", shape.Name))
 	}
-	p.write(func(ctx context.Context, s *store.Store, tx pgx.Tx) error { return s.PutRole(ctx, tx, row) })
+	p.addWrite(func(ctx context.Context, s *store.Store, tx pgx.Tx) error { return s.PutRole(ctx, tx, row) })
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
+// putProfile brings the rows up to an identity profile and the lifecycle states in it.
 func (p *Proposal) putProfile(d configuration.Document) error {
 	var shape configuration.IdentityProfile
 	if err := configuration.DecodeObject(d.Object, &shape); err != nil {
@@ -39,30 +40,16 @@ func (p *Proposal) putProfile(d configuration.Document) error {
 	if err != nil {
 		return err
 	}
-	row := store.Profile{Object: object, AuthoritativeSourceID: source}
-	switch {
-	case shape.Priority != nil:
-		row.Priority = *shape.Priority
-	case at >= 0:
-		row.Priority = p.Rows.Profiles[at].Priority
-	default: // the order of creation is the order of priority
-		for _, other := range p.Rows.Profiles {
-			row.Priority = max(row.Priority, other.Priority+10)
-		}
-	}
+	row := store.Profile{Object: object, AuthoritativeSourceID: source, Priority: p.priority(&shape, at)}
 	if at >= 0 && (p.Rows.Profiles[at].AuthoritativeSourceID != source ||
 		p.Rows.Profiles[at].Priority != row.Priority) {
 		action = configuration.Updated
 	}
-	p.note(configuration.TypeIdentityProfile, row.ID, row.Name, action)
+	p.record(configuration.TypeIdentityProfile, row.ID, row.Name, action)
 	if action != configuration.Unchanged {
-		if at >= 0 {
-			p.Rows.Profiles[at] = row
-		} else {
-			p.Rows.Profiles = append(p.Rows.Profiles, row)
-		}
+		p.Rows.Profiles = replaced(p.Rows.Profiles, at, row)
 		p.profiles[row.ID] = true
-		p.write(func(ctx context.Context, s *store.Store, tx pgx.Tx) error { return s.PutProfile(ctx, tx, row) })
+		p.addWrite(func(ctx context.Context, s *store.Store, tx pgx.Tx) error { return s.PutProfile(ctx, tx, row) })
 	}
 	for i, state := range shape.LifecycleStates {
 		if err := p.putLifecycleState(state, row.ID); err != nil {
@@ -72,8 +59,24 @@ func (p *Proposal) putProfile(d configuration.Document) error {
 	return nil
 }
 
-// validateMappings checks what a profile maps, and defines the attributes that nobody defined, as texts. That the
-// transforms compile is checked when everything is in place.
+// priority returns the priority of a profile at a place of the rows: the given one, or that which it has, or for a new
+// one a lower priority than all others have.
+func (p *Proposal) priority(shape *configuration.IdentityProfile, at int) int64 {
+	if shape.Priority != nil {
+		return *shape.Priority
+	}
+	if at >= 0 {
+		return p.Rows.Profiles[at].Priority
+	}
+	var last int64
+	for _, other := range p.Rows.Profiles {
+		last = max(last, other.Priority+10)
+	}
+	return last
+}
+
+// validateMappings checks which attributes a profile maps, and defines those as texts that are not defined yet. That the
+// transforms compile is checked when all rows are compiled.
 func (p *Proposal) validateMappings(profile *configuration.IdentityProfile) error {
 	seen := map[string]bool{}
 	for i, m := range profile.AttributeConfig.Transforms {
@@ -104,6 +107,7 @@ func (p *Proposal) validateMappings(profile *configuration.IdentityProfile) erro
 	return nil
 }
 
+// putLifecycleState brings the rows up to a lifecycle state of a profile, which is zero where the state names it itself.
 func (p *Proposal) putLifecycleState(document json.RawMessage, profile store.ID) error {
 	var shape configuration.LifecycleState
 	if err := configuration.DecodeObject(document, &shape); err != nil {
@@ -139,19 +143,18 @@ func (p *Proposal) putLifecycleState(document json.RawMessage, profile store.ID)
 		if SameJSON(old.Document, document) {
 			action = configuration.Unchanged
 		}
-		p.Rows.LifecycleStates[at] = row
-	} else {
-		p.Rows.LifecycleStates = append(p.Rows.LifecycleStates, row)
 	}
-	p.note(configuration.TypeLifecycleState, row.ID, row.TechnicalName, action)
+	p.Rows.LifecycleStates = replaced(p.Rows.LifecycleStates, at, row)
+	p.record(configuration.TypeLifecycleState, row.ID, row.TechnicalName, action)
 	if action == configuration.Unchanged {
 		return nil
 	}
 	p.profiles[profile] = true
-	p.write(func(ctx context.Context, s *store.Store, tx pgx.Tx) error { return s.PutLifecycleState(ctx, tx, row) })
+	p.addWrite(func(ctx context.Context, s *store.Store, tx pgx.Tx) error { return s.PutLifecycleState(ctx, tx, row) })
 	return nil
 }
 
+// findProfile returns the identity profile that a reference names. It may be one of the same documents.
 func (p *Proposal) findProfile(r configuration.Reference) (store.ID, error) {
 	id, err := store.ParseID(r.ID)
 	known := err == nil

@@ -18,23 +18,23 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// Proposal is the configuration that documents would make of the present one, and how the two differ. To make it reads
-// and writes nothing: a preview goes no further.
+// Proposal is the configuration that documents would make of the present one, and how the two differ. Making it reads
+// and writes nothing. A preview goes no further.
 type Proposal struct {
 	Rows    store.Configuration // as they would be
 	Objects []configuration.AppliedObject
-	Notes   []string   // what applies as it is given, but may not be meant so
-	Roles   []store.ID // that differ
+	Notes   []string   // what can be applied as it is given, but may not be meant so
+	Roles   []store.ID // the roles that differ
 
 	before     *configuration.Configuration
 	now        time.Time
-	profiles   map[store.ID]bool // whose identities are to be processed
+	profiles   map[store.ID]bool // the profiles whose identities must be processed
 	transforms []string          // the names of the saved transforms that differ
-	document   string            // the place of the document that is looked at
+	document   string            // the place of the current document
 	writes     []write
 }
 
-// write is one write that applying the proposal takes.
+// write is one of the writes that apply a proposal.
 type write struct {
 	document string // the place of the document behind it
 	do       func(context.Context, *store.Store, pgx.Tx) error
@@ -48,8 +48,8 @@ func Propose(rows store.Configuration, before *configuration.Configuration, docu
 	return p, p.putAll(documents)
 }
 
-// write keeps a write until all documents are known to be right.
-func (p *Proposal) write(do func(context.Context, *store.Store, pgx.Tx) error) {
+// addWrite adds a write, to be carried out when all documents are known to be right.
+func (p *Proposal) addWrite(do func(context.Context, *store.Store, pgx.Tx) error) {
 	p.writes = append(p.writes, write{p.document, do})
 }
 
@@ -76,7 +76,7 @@ func (p *Proposal) putAll(documents []configuration.Document) error {
 	return nil
 }
 
-// located says at which place of the documents an error is.
+// located names the place of the document that an error is about.
 func located(place string, err error) error {
 	var known *fault.Error
 	if errors.As(err, &known) {
@@ -89,12 +89,12 @@ func located(place string, err error) error {
 	return fault.Wrap("apply", place, err)
 }
 
-// inputError marks an error that the documents are to blame for.
+// inputError is an error in the documents. It becomes one of the kind Invalid.
 type inputError struct{ error }
 
 func (e inputError) Unwrap() error { return e.error }
 
-// wrong returns an error that the documents are to blame for.
+// wrong returns an error in the documents.
 func wrong(format string, arguments ...any) error {
 	return inputError{fmt.Errorf(format, arguments...)}
 }
@@ -123,15 +123,26 @@ func (p *Proposal) put(d configuration.Document) error {
 	return wrong("objects of type %q cannot be applied: those of %s can", d.Type, configuration.KnownTypes())
 }
 
-// note records what was done to an object.
-func (p *Proposal) note(kind configuration.ObjectType, id store.ID, name string, action configuration.Action) {
+// record records what the documents do to an object.
+func (p *Proposal) record(kind configuration.ObjectType, id store.ID, name string, action configuration.Action) {
 	p.Objects = append(p.Objects, configuration.AppliedObject{Type: kind, ID: id.String(), Name: name,
 		Action: action})
 }
 
-// place finds the row that a document is about, by ID, then by name, and says what is to be done: the row to write,
-// where it stands (-1 for a new one), and the action.
-func (p *Proposal) place(rows []store.Object, id, name string, document []byte) (store.Object, int, configuration.Action, error) {
+// replaced returns rows with a row at a place, or at their end for -1.
+func replaced[T any](rows []T, at int, row T) []T {
+	if at < 0 {
+		return append(rows, row)
+	}
+	rows[at] = row
+	return rows
+}
+
+// place finds the row of an object by ID, else by name. It returns the row as it should be, its place in rows (-1 for a
+// new one), and the action.
+func (p *Proposal) place(rows []store.Object, id, name string, document []byte) (store.Object, int,
+	configuration.Action, error,
+) {
 	row := store.Object{Name: name, Document: document, Created: p.now, Modified: p.now}
 	if id != "" {
 		parsed, err := store.ParseID(id)
@@ -162,7 +173,7 @@ func (p *Proposal) place(rows []store.Object, id, name string, document []byte) 
 	return row, at, configuration.Updated, nil
 }
 
-// PlacesOf names the texts that documents came from.
+// PlacesOf returns the names of the texts that documents came from.
 func PlacesOf(documents []configuration.Document) string {
 	var names []string
 	for _, d := range documents {
@@ -174,7 +185,7 @@ func PlacesOf(documents []configuration.Document) string {
 	return strings.Join(names, ", ")
 }
 
-// SameJSON reports whether two documents hold the same, whatever their spelling.
+// SameJSON reports whether two JSON texts have the same content. Spelling and the order of members do not count.
 func SameJSON(a, b []byte) bool {
 	if bytes.Equal(a, b) {
 		return true

@@ -71,8 +71,12 @@ func (r *Read) taken(ctx context.Context) func(refresh.ID, string) (bool, error)
 
 // plannedOperation returns an operation as a calculation sees it.
 func plannedOperation(row *store.Operation) (refresh.Operation, error) {
+	kind, err := connector.ParseKind(row.Kind)
+	if err != nil {
+		return refresh.Operation{}, fmt.Errorf("operation %s: %w", row.ID, err)
+	}
 	o := refresh.Operation{ID: row.ID, SourceID: row.SourceID,
-		AccountID: row.AccountID, NativeIdentity: row.NativeIdentity, Kind: connector.Kind(row.Kind),
+		AccountID: row.AccountID, NativeIdentity: row.NativeIdentity, Kind: kind,
 		Reason: row.Reason, Failed: row.State == store.OperationFailed, Begun: row.Begun != nil,
 		Manual: row.State == store.OperationManual}
 	if err := o.Attributes.Decode(row.Attributes); err != nil {

@@ -8,31 +8,42 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/store"
 )
 
-// putAccount brings the account that is known up to what an operation did; one that it created is the owner's. conflict
-// says why that cannot be.
+// errOwned is the reason why a new account is not the identity's. It is stored and shown.
+const errOwned = "the source has this account already, and it belongs to another identity"
+
+// putAccount brings the row of an account up to an operation that was carried out, and returns the row's ID, zero where
+// there is none. An account that the operation created becomes the owner's; conflict says why that cannot be.
 func (p *Provisioner) putAccount(ctx context.Context, tx pgx.Tx, t *target, row *store.Operation, owner store.ID,
 	o *connector.Operation, result *connector.Result, native string,
 ) (id store.ID, conflict string, err error) {
-	old, err := p.knownAccount(ctx, tx, row, native)
+	old, err := p.lockAccount(ctx, tx, row, native)
 	missing := errors.Is(err, store.ErrNotFound)
 	if err != nil && !missing {
 		return id, "", err
 	}
-	if o.Kind == connector.Delete {
+	creates := false
+	switch o.Kind.Effect() {
+	case connector.Deletes:
 		if missing {
 			return id, "", nil
 		}
 		return old.ID, "", p.Store.DeleteAccount(ctx, tx, old.ID)
-	}
-	if missing && o.Kind != connector.Create {
-		return id, "", nil // an aggregation took it away since, and brings it back
-	}
-	if !old.IdentityID.IsZero() && old.IdentityID != row.IdentityID && o.Kind == connector.Create {
-		return id, "the source has this account already, and it belongs to another identity", nil
+	case connector.Creates:
+		if !old.IdentityID.IsZero() && old.IdentityID != row.IdentityID {
+			return id, errOwned, nil
+		}
+		creates = true
+	case connector.Sets, connector.Adds, connector.Removes, connector.SetsPassword:
+		if missing {
+			return id, "", nil // an aggregation removed it meanwhile, and brings it back
+		}
+	default:
+		return id, "", fmt.Errorf("the account after an operation of the kind %s is unknown", o.Kind)
 	}
 	var before attribute.Set
 	if !missing {
@@ -40,8 +51,35 @@ func (p *Provisioner) putAccount(ctx context.Context, tx pgx.Tx, t *target, row 
 			return id, "", fmt.Errorf("account %s: %w", old.ID, err)
 		}
 	}
-	schema := t.source.AccountSchema()
-	after := connector.Applied(&before, o, schema)
+	written := accountRow(t.source, objectAfter(t.source, &before, o, result, native))
+	if written.ID = old.ID; missing {
+		written.ID, written.IdentityID = store.NewID(), owner
+		return written.ID, "", p.Store.AddProvisionedAccount(ctx, tx, written, p.Now())
+	}
+	if creates {
+		written.IdentityID = owner // an aggregation read it before this was recorded
+	}
+	return written.ID, "", p.Store.UpdateAccount(ctx, tx, written, p.Now())
+}
+
+// lockAccount locks the account of an operation and returns it: by its ID, or by its name where the operation creates
+// it.
+func (p *Provisioner) lockAccount(ctx context.Context, tx pgx.Tx, row *store.Operation, native string) (store.Account,
+	error,
+) {
+	if row.AccountID.IsZero() {
+		return p.Store.LockAccountNamed(ctx, tx, row.SourceID, native)
+	}
+	return p.Store.LockAccount(ctx, tx, row.AccountID)
+}
+
+// objectAfter returns an account after an operation, as a reading of the source would find it. before are its
+// attributes; the source may have given some of them other values.
+func objectAfter(source *configuration.CompiledSource, before *attribute.Set, o *connector.Operation,
+	result *connector.Result, native string,
+) *connector.Object {
+	schema := source.AccountSchema()
+	after := connector.Applied(before, o, schema)
 	for name, value := range result.Attributes.All() {
 		after.Put(name, value)
 	}
@@ -52,25 +90,13 @@ func (p *Provisioner) putAccount(ctx context.Context, tx pgx.Tx, t *target, row 
 	if schema != nil && schema.DisplayAttribute != "" {
 		object.Name = after.Get(schema.DisplayAttribute).Text()
 	}
-	var staged store.StagedAccount
-	t.source.Stage(&staged, object)
-	written := &store.ProvisionedAccount{ID: old.ID, SourceID: t.source.RowID, NativeIdentity: native, Name: staged.Name,
-		Attributes: staged.Attributes, Fingerprint: staged.Fingerprint, CorrelationKeys: staged.CorrelationKeys}
-	if missing {
-		written.ID, written.IdentityID = store.NewID(), owner
-		return written.ID, "", p.Store.AddProvisionedAccount(ctx, tx, written, p.Now())
-	}
-	if o.Kind == connector.Create {
-		written.IdentityID = owner // it was aggregated before this was noted
-	}
-	return written.ID, "", p.Store.UpdateAccount(ctx, tx, written, p.Now())
+	return object
 }
 
-func (p *Provisioner) knownAccount(ctx context.Context, tx pgx.Tx, row *store.Operation, native string) (store.Account,
-	error,
-) {
-	if row.AccountID.IsZero() {
-		return p.Store.LockAccountNamed(ctx, tx, row.SourceID, native)
-	}
-	return p.Store.LockAccount(ctx, tx, row.AccountID)
+// accountRow returns the row of an account, without its ID and its owner.
+func accountRow(source *configuration.CompiledSource, object *connector.Object) *store.ProvisionedAccount {
+	var staged store.StagedAccount
+	source.Stage(&staged, object)
+	return &store.ProvisionedAccount{SourceID: source.RowID, NativeIdentity: object.NativeIdentity, Name: staged.Name,
+		Attributes: staged.Attributes, Fingerprint: staged.Fingerprint, CorrelationKeys: staged.CorrelationKeys}
 }

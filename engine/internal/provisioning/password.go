@@ -2,7 +2,6 @@ package provisioning
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -16,8 +15,8 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// SetPassword gives the accounts that an identity has on a source, named by ID or by name, a password, at once and by
-// the source's connector. It is kept nowhere.
+// SetPassword sets the password of the accounts that an identity has on a source, named by ID or by name, at once and
+// by the source's connector. The password is not stored.
 func (p *Provisioner) SetPassword(ctx context.Context, identity, source, password string) error {
 	const op = "set the password"
 	id, known := store.IDOf(identity)
@@ -43,19 +42,28 @@ func (p *Provisioner) SetPassword(ctx context.Context, identity, source, passwor
 				NativeIdentity: native, Password: password}); err != nil {
 				return tenant.AtSource(op, identity, err)
 			}
-			detail, err := json.Marshal(event.Provisioned{Operation: string(connector.SetPassword),
-				NativeIdentity: native, Reason: "a password was set",
-				Source: configuration.Reference{Type: string(configuration.TypeSource), ID: s.RowID.String(), Name: s.Name}})
-			if err != nil {
-				return err
-			}
-			if err := p.InTx(ctx, func(tx pgx.Tx) error {
-				return p.Store.AddEvents(ctx, tx, []store.Event{{IdentityID: id, Type: event.TypeProvisioned,
-					Detail: detail}}, p.Now())
-			}); err != nil {
+			if err := p.recordPassword(ctx, id, s, native); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// recordPassword writes the event that the password of an account was set.
+func (p *Provisioner) recordPassword(ctx context.Context, identity store.ID, source *configuration.CompiledSource,
+	native string,
+) error {
+	events, err := event.Append(nil, identity, event.TypeProvisioned, event.Provisioned{
+		Operation: string(connector.SetPassword), Source: referenceTo(source), NativeIdentity: native,
+		Reason: "a password was set"})
+	if err != nil {
+		return err
+	}
+	return p.InTx(ctx, func(tx pgx.Tx) error { return p.Store.AddEvents(ctx, tx, events, p.Now()) })
+}
+
+// referenceTo names a source, as events show it.
+func referenceTo(source *configuration.CompiledSource) configuration.Reference {
+	return configuration.Reference{Type: string(configuration.TypeSource), ID: source.IDText, Name: source.Name}
 }

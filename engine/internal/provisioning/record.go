@@ -2,7 +2,6 @@ package provisioning
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -16,8 +15,8 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// record notes what an operation did to the account, in one transaction with the end of the operation and the request
-// for the next processing.
+// record records what an operation did to the account, in one transaction with the end of the operation, its event and
+// the request for the next processing of the identity.
 func (p *Provisioner) record(ctx context.Context, t *target, row *store.Operation, o *connector.Operation,
 	result *connector.Result,
 ) error {
@@ -29,7 +28,7 @@ func (p *Provisioner) record(ctx context.Context, t *target, row *store.Operatio
 		return connector.Permanent(fmt.Errorf("the connector returned no native identity of 1 to %d bytes",
 			configuration.NativeIdentityLengthMax))
 	}
-	for _, name := range o.Volatile { // secrets are not kept
+	for _, name := range o.Volatile { // secrets are not stored
 		o.Attributes.Delete(name)
 	}
 	return p.InTx(ctx, func(tx pgx.Tx) error {
@@ -37,7 +36,7 @@ func (p *Provisioner) record(ctx context.Context, t *target, row *store.Operatio
 		if err != nil {
 			return err
 		}
-		var owner store.ID // of a new account; nobody where the identity was deleted meanwhile
+		var owner store.ID // of a new account; nobody if the identity was deleted meanwhile
 		if len(identities) > 0 {
 			owner = identities[0]
 		}
@@ -52,29 +51,28 @@ func (p *Provisioner) record(ctx context.Context, t *target, row *store.Operatio
 		if err := p.Store.FinishOperation(ctx, tx, row.ID, store.OperationDone, nil, account, native, now); err != nil {
 			return err
 		}
-		detail, err := json.Marshal(event.Provisioned{Operation: row.Kind, NativeIdentity: native, Reason: row.Reason,
-			Source:    configuration.Reference{Type: string(configuration.TypeSource), ID: t.source.RowID.String(), Name: t.source.Name},
-			Attribute: row.Attribute, Value: row.Value})
+		events, err := event.Append(nil, row.IdentityID, event.TypeProvisioned, event.Provisioned{
+			Operation: row.Kind, Source: referenceTo(t.source), NativeIdentity: native, Attribute: row.Attribute,
+			Value: row.Value, Reason: row.Reason})
 		if err != nil {
 			return err
 		}
-		if err := p.Store.AddEvents(ctx, tx, []store.Event{{IdentityID: row.IdentityID, Type: event.TypeProvisioned,
-			Detail: detail}}, now); err != nil {
+		if err := p.Store.AddEvents(ctx, tx, events, now); err != nil {
 			return err
 		}
 		return p.followUp(ctx, tx, t, identities)
 	})
 }
 
-// followUpDelay is how long the processing after an operation waits for those that follow, so that they share a task.
-// It does not wait after the first one of several: mostly that is the only one.
+// followUpDelay is how long the processing after an operation waits for the operations that follow, so that they share
+// a task. After the first of several operations it does not wait, since mostly that is the only one.
 const followUpDelay = time.Second
 
-// followUp asks for the processing of an identity whose account was changed, by the task of the operation before if
-// that still goes on. The lock on the task keeps it from ending meanwhile.
+// followUp requests the processing of an identity whose account was changed: by the task of the operation before if it
+// goes on, otherwise by a new task. The lock on the task keeps it from ending meanwhile.
 func (p *Provisioner) followUp(ctx context.Context, tx pgx.Tx, t *target, identities []store.ID) error {
 	if len(identities) == 0 {
-		return nil // it is gone
+		return nil // the identity was deleted
 	}
 	cause := store.Cause{Task: t.task, At: p.Now()}
 	task, err := p.Store.LockTask(ctx, tx, t.task)
@@ -92,12 +90,13 @@ func (p *Provisioner) followUp(ctx context.Context, tx pgx.Tx, t *target, identi
 	if !t.task.IsZero() {
 		at = cause.At.Add(followUpDelay)
 	}
-	t.task = cause.Task // if this is rolled back, it is not found
+	t.task = cause.Task // if the transaction is rolled back, the task is not found
 	return p.LaunchAt(ctx, tx, cause, &store.Task{Population: int64(t.operations),
 		Description: fmt.Sprintf("Process after provisioning to %q", t.source.Name)}, at)
 }
 
-// park gives an operation up. The identity is due at the next slot, where another one is opened if it is still wanted.
+// park gives an operation up. The identity is due at the next slot; its processing opens another operation if that is
+// still wanted.
 func (p *Provisioner) park(ctx context.Context, row *store.Operation, failure error) error {
 	reason := tenant.ReasonText(failure)
 	return p.InTx(ctx, func(tx pgx.Tx) error {

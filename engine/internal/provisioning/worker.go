@@ -12,18 +12,19 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
+// Worker is the worker of the jobs that carry out deliveries.
 type Worker struct {
 	river.WorkerDefaults[tenant.Deliver]
 	*Provisioner
 }
 
-// Work does the operations of a batch. What fails is tried again by the queue, after a while that grows.
+// Work carries out the operations of a delivery. The queue tries again what fails, after a while that grows.
 func (w *Worker) Work(ctx context.Context, job *river.Job[tenant.Deliver]) error {
 	id, err := store.ParseID(job.Args.Delivery)
 	if err != nil {
-		return river.JobCancel(fmt.Errorf("the job names no batch: %w", err))
+		return river.JobCancel(fmt.Errorf("the job names no delivery: %w", err))
 	}
-	// A job that was taken for lost was replaced, and may come back. The batch is the other one's then.
+	// A job that was taken for lost may come back after it was replaced. The delivery belongs to the other job then.
 	current, err := w.Store.DeliveryJob(ctx, w.Pool, id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && current != job.ID {
 		return nil
@@ -31,7 +32,7 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[tenant.Deliver]) error
 	if err != nil {
 		return errors.New(store.Reason(err))
 	}
-	limit := task.OperationAttemptsMax // of a job that has replaced another one, the other's attempts count
+	limit := task.OperationAttemptsMax // the attempts of a job that this one replaced count too
 	if job.Attempt >= job.MaxAttempts {
 		limit = 1
 	}

@@ -9,11 +9,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 
-	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/fault"
 	"github.com/muster-engine/muster/engine/internal/task"
 	"github.com/muster-engine/muster/engine/internal/tenant"
-	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -23,39 +21,13 @@ const notificationTimeout = time.Minute
 // messageLease is how long a worker has a message for itself: longer than it may take to make and to send one.
 const messageLease = 2 * notificationTimeout
 
-// Message is something that is sent to a person.
-type Message struct {
-	ID       string // the same each time that the same message is tried
-	Purpose  string // INVITATION or VERIFICATION
-	Via      string
-	To       string // the address
-	Identity configuration.Reference
-	// Token lets its bearer register, or set a new password. It must not be logged.
-	Token   string
-	Expires time.Time
-	Source  string // whose password is set; "" for none
-}
-
-// Notifier sends messages. It may be called at least once for a message, by many goroutines. An error must not hold the
-// token or the address; it is stored and shown, and the message is tried again.
-type Notifier interface {
-	Notify(ctx context.Context, m *Message) error
-}
-
-// addressOf returns the address that a way leads to, "" for none.
-func addressOf(s *refresh.State, via string) string {
-	if via == ViaEmailPersonal || via == ViaLinkPersonal {
-		return s.Attributes.Get("personalEmail").Text()
-	}
-	return s.Attributes.Get("email").Text()
-}
-
+// Worker is the worker of the jobs that send messages.
 type Worker struct {
 	river.WorkerDefaults[tenant.SendMessages]
 	*Registrar
 }
 
-// Work sends the messages of a task, each once. What fails is tried again by the queue, after a while that grows.
+// Work tries the messages of a task once each. The queue tries again what fails, after a while that grows.
 func (w *Worker) Work(ctx context.Context, job *river.Job[tenant.SendMessages]) error {
 	id, known := store.IDOf(job.Args.Task)
 	if !known {
@@ -76,8 +48,8 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[tenant.SendMessages]) 
 	return nil
 }
 
-// sendTask tries the messages of a task that were tried less often than round, until more reports false, which paused
-// says. It ends the task when none is left.
+// sendTask tries the messages of a task that were tried less often than round, until more returns false: then paused is
+// true if some are left. It ends the task when none is left.
 func (r *Registrar) sendTask(ctx context.Context, id store.ID, round int, more func() bool) (left int, paused bool,
 	err error,
 ) {
@@ -97,10 +69,17 @@ func (r *Registrar) sendTask(ctx context.Context, id store.ID, round int, more f
 			break
 		}
 	}
+	left, err = r.endIfDone(ctx, id)
+	return left, paused && left > 0, err
+}
+
+// endIfDone ends a task when none of its messages is left. It returns how many are; of a task that has ended before,
+// none.
+func (r *Registrar) endIfDone(ctx context.Context, id store.ID) (left int, err error) {
 	err = r.InTx(ctx, func(tx pgx.Tx) error {
 		t, err := r.Store.LockTask(ctx, tx, id)
 		if errors.Is(err, store.ErrNotFound) || err == nil && t.Completed != nil {
-			left, paused = 0, false
+			left = 0
 			return nil
 		}
 		if err != nil {
@@ -109,14 +88,13 @@ func (r *Registrar) sendTask(ctx context.Context, id store.ID, round int, more f
 		if left, err = r.Store.PendingNotifications(ctx, tx, id); err != nil || left > 0 {
 			return err
 		}
-		paused = false
 		status := task.StatusSuccess
 		if t.Errors+t.Warnings > 0 {
 			status = task.StatusWarning
 		}
 		return r.Store.EndTask(ctx, tx, id, status, r.Now())
 	})
-	return left, paused && left > 0, err
+	return left, err
 }
 
 // sendNext sends the next message of a task. sent is false when there is none.
@@ -143,15 +121,15 @@ func (r *Registrar) sendNext(ctx context.Context, id store.ID, round int) (sent 
 	if err := ctx.Err(); err != nil && failure != nil {
 		return true, err // the message is tried again when its lease has ended
 	}
-	// What was sent is noted also where the engine stops meanwhile: otherwise it would be sent again.
-	noting := context.WithoutCancel(ctx)
-	return true, r.InTx(noting, func(tx pgx.Tx) error {
-		return r.recordMessage(noting, tx, &n, failure, n.Attempts >= task.NotificationAttemptsMax)
+	// It is recorded also when the engine stops meanwhile: otherwise the message would be sent again.
+	recording := context.WithoutCancel(ctx)
+	return true, r.InTx(recording, func(tx pgx.Tx) error {
+		return r.recordMessage(recording, tx, &n, failure, n.Attempts >= task.NotificationAttemptsMax)
 	})
 }
 
-// takeMessage makes the message that a worker has claimed. It is nil where there is nothing to be sent: where it cannot
-// be made, which is noted, and where the identity is gone or the task cancelled meanwhile.
+// takeMessage makes the message that a worker has claimed. It returns nil when there is nothing to send: the message
+// cannot be made, which it records, or the identity is gone or the task was cancelled meanwhile.
 func (r *Registrar) takeMessage(ctx context.Context, n *store.Notification) (m *Message, err error) {
 	err = r.InTx(ctx, func(tx pgx.Tx) (err error) {
 		var reason string
@@ -168,8 +146,10 @@ func (r *Registrar) takeMessage(ctx context.Context, n *store.Notification) (m *
 	return m, err
 }
 
-// recordMessage notes what became of a message.
-func (r *Registrar) recordMessage(ctx context.Context, tx pgx.Tx, n *store.Notification, failure error, last bool) error {
+// recordMessage records what became of a message, with its task. After the last attempt a failure is final.
+func (r *Registrar) recordMessage(ctx context.Context, tx pgx.Tx, n *store.Notification, failure error,
+	last bool,
+) error {
 	now := r.Now()
 	counts := store.TaskCounts{Identities: 1}
 	var messages []store.TaskMessage
@@ -185,8 +165,8 @@ func (r *Registrar) recordMessage(ctx context.Context, tx pgx.Tx, n *store.Notif
 	case !last:
 		r.Logger.InfoContext(ctx, "a message is tried again", "message", n.ID.String(), "attempt", n.Attempts,
 			"error", tenant.ReasonText(failure))
-		return r.Store.RecordNotification(ctx, tx, n.ID, store.NotificationPending, store.NullText(tenant.ReasonText(failure)),
-			n.Attempts, now)
+		return r.Store.RecordNotification(ctx, tx, n.ID, store.NotificationPending,
+			store.NullText(tenant.ReasonText(failure)), n.Attempts, now)
 	default:
 		counts.Errors = 1
 		state, reason = store.NotificationFailed, store.NullText(tenant.ReasonText(failure))
@@ -207,60 +187,7 @@ func (r *Registrar) recordMessage(ctx context.Context, tx pgx.Tx, n *store.Notif
 	return r.Store.AddTaskMessages(ctx, tx, n.TaskID, messages, now)
 }
 
-// compose makes a message with a new token. Where that cannot be, reason says why; where the identity or the message is
-// gone, the error is [store.ErrNotFound].
-func (r *Registrar) compose(ctx context.Context, tx pgx.Tx, n *store.Notification) (m *Message, reason string, err error) {
-	c, err := r.LockConfigurationShared(ctx, tx)
-	if err != nil {
-		return nil, "", err
-	}
-	if _, err := r.Store.LockIdentities(ctx, tx, []store.ID{n.IdentityID}); err != nil {
-		return nil, "", err
-	}
-	row, err := r.Store.IdentityByID(ctx, tx, n.IdentityID)
-	if err != nil {
-		return nil, "", err
-	}
-	if err := r.Store.KeepNotification(ctx, tx, n.ID, n.Attempts, r.Clock().Add(messageLease)); err != nil {
-		return nil, "", err
-	}
-	if n.Attempts > task.NotificationAttemptsMax {
-		return nil, "the last attempt was cut off", nil
-	}
-	var state refresh.State
-	if err := state.Attributes.Decode(row.Attributes); err != nil {
-		return nil, "", err
-	}
-	via, ttl := n.Via, VerificationTTL
-	if n.Purpose == PurposeInvitation {
-		if row.CloudStatus != "UNREGISTERED" && row.CloudStatus != "PENDING" {
-			return nil, "the identity's status is " + row.CloudStatus, nil
-		}
-		via, ttl = ViaLinkWork, InvitationTTL
-		if p := c.ProfileByID(row.ProfileID); p != nil && p.InvitationOptions != nil &&
-			p.InvitationOptions.Address == "PERSONAL" {
-			via = ViaLinkPersonal
-		}
-	}
-	address := addressOf(&state, via)
-	if address == "" {
-		return nil, "the identity has no address for " + via, nil
-	}
-	now := r.Now()
-	token, digest := newToken()
-	m = &Message{ID: n.ID.String(), Purpose: n.Purpose, Via: via, To: address, Token: token, Expires: now.Add(ttl),
-		Identity: configuration.Reference{Type: "IDENTITY", ID: row.ID.String(), Name: row.Name}}
-	if source := c.Sources[n.SourceID]; source != nil {
-		m.Source = source.Name
-	}
-	if err := r.Store.AddToken(ctx, tx, &store.Token{Digest: digest, IdentityID: row.ID, Purpose: n.Purpose,
-		SourceID: n.SourceID, Created: now, Expires: m.Expires}); err != nil {
-		return nil, "", err
-	}
-	return m, "", nil
-}
-
-// SendPending tries every message that is to be sent, once. It is for programs that have no workers running.
+// SendPending tries every message that waits to be sent once. It is for programs that have no workers running.
 func (r *Registrar) SendPending(ctx context.Context) error {
 	const op = "send the messages"
 	tasks, err := r.Store.NotificationTasks(ctx, r.Pool)

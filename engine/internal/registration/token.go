@@ -15,7 +15,7 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// TokenRetention is how long a token is remembered after it expired, so that its user is told so.
+// TokenRetention is how long the row of a token stays after it expired, so that its user is told so.
 const TokenRetention = 30 * 24 * time.Hour
 
 // newToken returns a token of 256 random bits and its digest.
@@ -29,8 +29,8 @@ func newToken() (token string, digest []byte) {
 	return token, sum[:]
 }
 
-// UseToken finds a token that is good, and notes that it was used. The identity is locked before the token, as it is
-// where a new token revokes the one before.
+// UseToken finds a good token for a purpose and records that it was used. Any other token is Forbidden. It locks the
+// identity before the token, as [Registrar.compose] does where a new token revokes the one before.
 func (r *Registrar) UseToken(ctx context.Context, tx pgx.Tx, op, token, purpose string) (store.Token, error) {
 	sum := sha256.Sum256([]byte(token))
 	t, err := r.Store.FindToken(ctx, tx, sum[:])
@@ -59,7 +59,7 @@ func (r *Registrar) UseToken(ctx context.Context, tx pgx.Tx, op, token, purpose 
 	}
 }
 
-// ReturnToken makes a token good again whose use did not succeed.
+// ReturnToken makes a used token good again, because what it was used for did not succeed.
 func (r *Registrar) ReturnToken(ctx context.Context, t *store.Token) error {
 	return r.InTx(ctx, func(tx pgx.Tx) error {
 		if _, err := r.Store.LockIdentities(ctx, tx, []store.ID{t.IdentityID}); err != nil {

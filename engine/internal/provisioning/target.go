@@ -14,22 +14,20 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// target is an open connector with what the engine knows of its source.
+// target is an open connector, with what the engine knows of its source.
 type target struct {
 	connector.Connector
-	config *configuration.Configuration
 	source *configuration.CompiledSource
-	policy *refresh.TargetSource
-	// operations is how many there are to do, and task the one that processes their identities.
+	policy *refresh.TargetSource // nil where nothing is granted
+	// operations is how many there are to carry out, and task the task that processes their identities.
 	operations int
 	task       store.ID
 }
 
-func (t *target) close() { _ = t.Close() } // it was used: what there was to say was said
+// close closes the connector. Its error is ignored: every operation had its own result.
+func (t *target) close() { _ = t.Close() }
 
-// it was used: what there was to say was said
-
-// openTarget makes the connector of a source.
+// openTarget opens the connector of a source.
 func (p *Provisioner) openTarget(ctx context.Context, id store.ID) (*target, error) {
 	c, err := p.CurrentConfiguration(ctx)
 	if err != nil {
@@ -43,7 +41,7 @@ func (p *Provisioner) openTarget(ctx context.Context, id store.ID) (*target, err
 	if err != nil {
 		return nil, err
 	}
-	t := &target{Connector: opened, config: c, source: source}
+	t := &target{Connector: opened, source: source}
 	if c.Refresh.Access != nil {
 		t.policy = c.Refresh.Access.Sources[id]
 	}
@@ -53,8 +51,8 @@ func (p *Provisioner) openTarget(ctx context.Context, id store.ID) (*target, err
 // passwordField is the field of a policy that holds the password of a new account.
 const passwordField = "password"
 
-// prepareCreate gives the creation of an account its native identity and its secrets, which are calculated now and not
-// kept.
+// prepareCreate sets the native identity and the secrets of a new account. Secrets are calculated for each attempt and
+// not stored.
 func (p *Provisioner) prepareCreate(ctx context.Context, t *target, row *store.Operation, o *connector.Operation) error {
 	if schema := t.source.AccountSchema(); schema != nil && schema.IdentityAttribute != "" {
 		o.NativeIdentity = o.Attributes.Get(schema.IdentityAttribute).Text()
@@ -69,19 +67,10 @@ func (p *Provisioner) prepareCreate(ctx context.Context, t *target, row *store.O
 			continue
 		}
 		if input == nil {
-			states, err := p.Store.IdentityStates(ctx, p.Pool, []store.ID{row.IdentityID})
-			if err != nil {
+			var err error
+			if input, err = p.inputFor(ctx, row.IdentityID); err != nil {
 				return err
 			}
-			if len(states) == 0 {
-				return connector.Permanent(errors.New("the identity does not exist any more"))
-			}
-			var state refresh.State
-			if err := processing.DecodeState(&states[0], &state); err != nil {
-				return connector.Permanent(err)
-			}
-			input = &transform.Input{Now: p.Now(), Random: rand.Reader, Identity: transform.Identity{
-				ID: row.IdentityID.String(), Name: state.Name, Alias: state.Alias, Attributes: &state.Attributes}}
 		}
 		value, err := field.Evaluate(input)
 		if err != nil {
@@ -95,4 +84,21 @@ func (p *Provisioner) prepareCreate(ctx context.Context, t *target, row *store.O
 		}
 	}
 	return nil
+}
+
+// inputFor returns the input of the transforms that make the secrets of an identity's new account.
+func (p *Provisioner) inputFor(ctx context.Context, identity store.ID) (*transform.Input, error) {
+	states, err := p.Store.IdentityStates(ctx, p.Pool, []store.ID{identity})
+	if err != nil {
+		return nil, err
+	}
+	if len(states) == 0 {
+		return nil, connector.Permanent(errors.New("the identity does not exist any more"))
+	}
+	var state refresh.State
+	if err := processing.DecodeState(&states[0], &state); err != nil {
+		return nil, connector.Permanent(err)
+	}
+	return &transform.Input{Now: p.Now(), Random: rand.Reader, Identity: transform.Identity{
+		ID: identity.String(), Name: state.Name, Alias: state.Alias, Attributes: &state.Attributes}}, nil
 }

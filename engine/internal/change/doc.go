@@ -1,0 +1,42 @@
+// Package change changes the configuration of a tenant. It has two halves: a proposal, which is pure and which a
+// preview uses too, and its application, which writes.
+//
+//	p, err := change.Propose(rows, before, documents, now) // what the documents would make of the configuration
+//	p.Rows                                                 // the configuration's rows as they would be
+//	p.Changed()                                            // whether anything differs
+//
+//	a := change.New(processor)
+//	result, err := a.Apply(ctx, tx, documents)             // proposes, writes, and requests what follows from it
+//
+// It may import engine/internal/processing and what that may import. Package engine calls it, for Apply and Preview.
+//
+// # The proposal
+//
+//	documents --Propose--> +-----------------------------------------------------------------------+
+//	rows      -----------> | for each type of object, what is referred to first, and each document |
+//	                       |   check the JSON                                                      |
+//	                       |   find the row: by ID, else by name                                   |
+//	                       |   no row: created;  other content: updated;  the same: unchanged      |
+//	                       |   change Rows, and add the write that would store it                  |
+//	                       +-----------------------------------------------------------------------+
+//
+// It reads and writes nothing. The first document that is wrong fails it, with the place of the document. It checks each
+// object alone; that objects fit each other is found out when Rows are compiled.
+//
+// # The application
+//
+//	step                      what it does
+//	LockConfiguration         keeps others from changing the configuration, and from working with it
+//	load, compile, Propose    as above
+//	write                     carries out the writes of the proposal; it ends here if nothing differs
+//	advance                   gives the configuration its next version and compiles it; what does not compile is Invalid
+//	rekeyIdentities           writes the keys of all identities again, if the attributes that find them changed
+//	requestProfiles           requests the processing of the identities of profiles that calculate something else
+//	requestMembers            requests it for the identities that gain or lose a changed role
+//	requestHolders            requests it for the identities that have a role which grants something else
+//	recorrelate               correlates the accounts of sources again whose correlation changed
+//	LaunchRequested           writes the task of all these requests, if there are any
+//
+// All of it happens in one transaction: everything is applied or nothing, and applying the same twice changes nothing
+// the second time.
+package change

@@ -1,0 +1,85 @@
+// Package provisioning carries out operations on sources. Processing decides which operations an identity needs and
+// writes them; this room takes them from the table, has the connector of the source carry each out, and records what
+// became of the account.
+//
+//	p := provisioning.New(tasks)
+//	result, err := p.ProvisionPending(ctx)                // every open operation, once, in this goroutine
+//	worker := &provisioning.Worker{Provisioner: p}        // the same as River's job, one delivery each
+//	err = p.SetPassword(ctx, identity, source, password)  // at once, without an operation
+//
+// It may import engine/internal/processing and what that may import, engine/connector, and engine/internal/event.
+// Package engine makes the Provisioner and publishes what it returns.
+//
+// # The life of an operation
+//
+//	              processing                          processing
+//	    (the source has a connector)        (the source has no connector)
+//	                  |                                   |
+//	                  v                                   v
+//	  +------------ OPEN ------------+                 MANUAL
+//	  |               |              |                 |    |
+//	  | done          | given up     | not wanted      |    | not wanted
+//	  v               v              v                 v    v
+//	DONE           FAILED        CANCELLED           DONE  CANCELLED
+//	                |    |
+//	     another one|    |not wanted
+//	                v    v
+//	          RETRIED    CANCELLED
+//
+//	from             to         who moves it, and when
+//	OPEN             DONE       provisioning, in the transaction that records the account; processing, when it finds
+//	                            that the accounts show what was to be done
+//	OPEN             FAILED     provisioning: a permanent error, [task.OperationAttemptsMax] attempts, the last attempt
+//	                            of the job, or a new account that belongs to another identity already
+//	OPEN             CANCELLED  processing, when the operation is no longer wanted as it is and was not tried yet; the
+//	                            doctor, for the later one of two with the same target
+//	MANUAL           DONE       processing, when the accounts show that people did it
+//	MANUAL           CANCELLED  processing, when the operation is no longer wanted or the source has a connector now
+//	FAILED           RETRIED    processing, when it opens another operation with the same target
+//	FAILED           CANCELLED  processing, when the operation is no longer wanted
+//	OPEN MANUAL      CANCELLED  the deletion of the identity
+//	FAILED
+//
+// An operation begins before its first attempt is made: from then on it may have happened, and processing leaves it to
+// its end. An attempt that fails leaves it OPEN with the reason. The operation's ID is the key under which a connector
+// recognizes the same operation, so an attempt that was cut off can be repeated.
+//
+// # The life of a delivery and its lease
+//
+// A delivery is the open operations for one source that one job carries out. Processing writes it with its job, in the
+// transaction that opens the operations.
+//
+//	  processing
+//	      |
+//	      v     LeaseDelivery
+//	+----------+ ----------> +----------+  ReleaseDelivery, and no operation is open
+//	|   free   |             |  leased  | -------------------------------------------> the row is removed
+//	+----------+ <---------- +----------+
+//	        ReleaseDelivery, and an operation is open;
+//	        or leaseTime after the last sign of life
+//
+// Each operation extends the lease (ExtendLease). Only the job that the row names works on a delivery; any caller of
+// ProvisionPending may. A delivery whose job is gone gets another one: [task.Ledger.Requeue].
+//
+// Operations for one identity and source keep their order. One that waits for an earlier operation of another delivery
+// is left out, and one that fails holds up those behind it. After failuresMax failures in a row the source is taken to
+// be down. What is left then decides how the job ends:
+//
+//	failures, and operations left  an error: the queue tries again, after a while that grows
+//	somebody else has the lease    snoozed for busyWait
+//	the turn is over               snoozed for no time: other jobs get their turn
+//	nothing is left                done
+//
+// # The account that an operation changes
+//
+// The account's row is brought up to the operation in the same transaction, as a reading of the source would find it:
+//
+//	effect              the row exists                   there is no row
+//	Creates             updated; it is the identity's    added; it is the identity's, nobody's if that was deleted
+//	Sets Adds Removes   updated                          nothing: an aggregation removed it, and brings it back
+//	Deletes             removed                          nothing
+//
+// If the row of a created account belongs to another identity, nothing changes and the operation is FAILED. Secrets of
+// a new account are calculated for each attempt and never stored. Afterwards the identity is processed again, by a task
+// that the operations of one delivery share while it goes on.
+package provisioning
