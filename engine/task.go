@@ -155,14 +155,6 @@ func taskStatus(t *store.Task, messages []store.TaskMessage) TaskStatus {
 	return status
 }
 
-func utc(t *time.Time) *time.Time {
-	if t == nil {
-		return nil
-	}
-	inUTC := t.UTC()
-	return &inUTC
-}
-
 // Task returns a task. Tasks that ended longer than [TaskRetention] ago are not found.
 func (e *Engine) Task(ctx context.Context, id string) (TaskStatus, error) {
 	const op = "get the task"
