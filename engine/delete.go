@@ -111,7 +111,7 @@ func (e *Engine) deleteIdentity(identity string) write {
 	}}
 }
 
-// lockForDeletion takes the locks of a deletion in the order of package store. It locks the reports too, because they
+// lockForDeletion takes the locks of a deletion, in the lock order of package store: also those of the reports, which
 // are written.
 func (e *Engine) lockForDeletion(ctx context.Context, tx pgx.Tx, id store.ID) (reports []store.ID, exists bool,
 	err error,
@@ -154,8 +154,8 @@ func (e *Engine) demandDeletable(ctx context.Context, tx pgx.Tx, op, identity st
 	return row, nil
 }
 
-// removeIdentity deletes an identity that may be deleted, and does what follows for others: its reports have no manager,
-// and the keys by which it was found may now find somebody else alone.
+// removeIdentity deletes an identity that may be deleted, and does what follows for others: its reports have no
+// manager, and the keys by which it was found may now find somebody else alone.
 func (e *Engine) removeIdentity(ctx context.Context, tx pgx.Tx, id store.ID, reports []store.ID,
 	cause store.Cause,
 ) error {
@@ -163,7 +163,8 @@ func (e *Engine) removeIdentity(ctx context.Context, tx pgx.Tx, id store.ID, rep
 	if err := s.LockKeys(ctx, tx); err != nil {
 		return err
 	}
-	// Everyone who got it as manager since is not locked here. A transaction that waits for the keys may have locked them.
+	// An identity that got it as its manager since then is not locked here, and a transaction that waits for the keys may
+	// have locked it.
 	now, err := s.ReportsOf(ctx, tx, id)
 	if err != nil {
 		return err
