@@ -111,7 +111,8 @@ func (e *Engine) AggregateTx(ctx context.Context, tx pgx.Tx, source string, r io
 // aggregate sets r back before each attempt, unless rewind is nil.
 func (e *Engine) aggregate(source string, r io.Reader, options AggregateOptions, rewind func() error,
 ) writeOf[AggregateResult] {
-	return writeOf[AggregateResult]{e, "aggregate", source, func(ctx context.Context, tx pgx.Tx) (AggregateResult, error) {
+	const op = "aggregate"
+	return writeOf[AggregateResult]{e, op, source, func(ctx context.Context, tx pgx.Tx) (AggregateResult, error) {
 		if rewind != nil {
 			if err := rewind(); err != nil {
 				return AggregateResult{}, err

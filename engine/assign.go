@@ -14,7 +14,7 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// AssignedByRequest is the assignment source of a role that somebody asked for, where nothing else is said.
+// AssignedByRequest is the default of an assignment's source: somebody asked for the role.
 const AssignedByRequest = "ACCESS_REQUEST"
 
 // The limits of an assignment, in characters.
@@ -23,7 +23,7 @@ const (
 	AssignmentSourceLengthMax = 128
 )
 
-// AssignRoleParams say which role an identity is to have, and why.
+// AssignRoleParams say which role an identity gets, and why.
 type AssignRoleParams struct {
 	Identity string // the ID
 	Role     string // the ID or the name
@@ -96,8 +96,7 @@ func (e *Engine) assignRole(p AssignRoleParams) writeOf[RoleAssignment] {
 		}
 		if fresh {
 			gained := event.Role{ID: role.RowID.String(), Name: role.Name, Reason: "it was assigned by " + row.Source}
-			err := e.recordRoles(ctx, tx, identity, event.Roles{Gained: []event.Role{gained}, Lost: []event.Role{}}, cause.At)
-			if err != nil {
+			if err := e.recordRoles(ctx, tx, identity, []event.Role{gained}, nil, cause.At); err != nil {
 				return RoleAssignment{}, err
 			}
 		}
@@ -110,7 +109,12 @@ func (e *Engine) assignRole(p AssignRoleParams) writeOf[RoleAssignment] {
 	}}
 }
 
-func (e *Engine) recordRoles(ctx context.Context, tx pgx.Tx, identity store.ID, detail event.Roles, at time.Time) error {
+// recordRoles records the event of roles that an identity gained or lost.
+func (e *Engine) recordRoles(ctx context.Context, tx pgx.Tx, identity store.ID, gained, lost []event.Role,
+	at time.Time,
+) error {
+	// The lists are published: they are never null.
+	detail := event.Roles{Gained: append([]event.Role{}, gained...), Lost: append([]event.Role{}, lost...)}
 	events, err := event.Append(nil, identity, EventRolesChanged, detail)
 	if err != nil {
 		return err
@@ -155,8 +159,7 @@ func (e *Engine) revokeRole(identity, assignment string) write {
 		}
 		cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
 		lost := event.Role{ID: row.RoleID.String(), Name: row.RoleName, Reason: "it was revoked"}
-		err = e.recordRoles(ctx, tx, owner, event.Roles{Gained: []event.Role{}, Lost: []event.Role{lost}}, cause.At)
-		if err != nil {
+		if err := e.recordRoles(ctx, tx, owner, nil, []event.Role{lost}, cause.At); err != nil {
 			return err
 		}
 		description := fmt.Sprintf("Process after the revocation of the role %q", row.RoleName)

@@ -163,8 +163,8 @@ func (e *Engine) removeIdentity(ctx context.Context, tx pgx.Tx, id store.ID, rep
 	if err := s.LockKeys(ctx, tx); err != nil {
 		return err
 	}
-	// An identity that got it as its manager since then is not locked here, and a transaction that waits for the keys may
-	// have locked it.
+	// An identity that got it as its manager since then is not locked here, and a transaction that waits for the keys
+	// may have locked it.
 	now, err := s.ReportsOf(ctx, tx, id)
 	if err != nil {
 		return err

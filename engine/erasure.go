@@ -58,8 +58,8 @@ type Trace struct {
 // carries out one of its operations or sends it a message. An identity that was never here is NotFound.
 //
 // The transaction reads the history of others, which takes seconds for each million of events. Meanwhile aggregations
-// cannot end. Then, outside of the transaction, every row of the tenant is searched for the person, which takes as long.
-// The same call may be repeated as long as anything is left to erase.
+// cannot end. Then, outside of the transaction, every row of the tenant is searched for the person, which takes as
+// long. The same call may be repeated as long as anything is left to erase.
 func (e *Engine) EraseIdentity(ctx context.Context, identity string, options EraseOptions) (Erasure, error) {
 	w := e.eraseIdentity(identity, options)
 	done, err := w.run(ctx)

@@ -22,8 +22,8 @@ type PreviewParams struct {
 	// Profile is an identity profile whose identities are to be previewed, by ID or by name; empty for any.
 	Profile string
 	// Everybody calculates everybody also where the documents change nothing but roles. Without it only the identities
-	// are calculated then for which processing may change something: those that gain or lose one of the roles, that have
-	// one that grants something else, whose processing is requested, or that are due at the next slot.
+	// are calculated then for which processing may change something: those that gain or lose one of the roles, that
+	// have one that grants something else, whose processing is requested, or that are due at the next slot.
 	Everybody bool
 	// Task is the ID of a task: the preview is of what the task would go on to do. It excludes Documents, IDs and
 	// Filters.
@@ -89,7 +89,8 @@ func (e *Engine) previewTask(ctx context.Context, params *PreviewParams, each fu
 ) {
 	const op = "preview the task"
 	if len(params.Documents)+len(params.IDs) > 0 || params.Filters != "" {
-		return PreviewTotals{}, fault.Invalidf(op, "", "a task is previewed by itself, without documents, IDs and filters")
+		return PreviewTotals{}, fault.Invalidf(op, "",
+			"a task is previewed by itself, without documents, IDs and filters")
 	}
 	task, err := e.tasks.FindTask(ctx, op, params.Task)
 	if err != nil {

@@ -22,8 +22,8 @@ type preview struct {
 	cause    store.Cause
 	before   *configuration.Configuration // as it is
 	proposed *configuration.Configuration // as the documents would make it
-	// gained and lost are, by each key under which managers are looked for, the identities that would be found by it then,
-	// and those that would not be found by it any more. Nil where all keys stay.
+	// gained and lost are, by each key under which managers are looked for, the identities that would be found by it
+	// then, and those that would not be found by it any more. Nil where all keys stay.
 	gained, lost map[string][]store.ID
 	// changedRoles are the roles that the documents change.
 	changedRoles []store.ID

@@ -29,8 +29,8 @@ type PreviewTotals struct {
 
 	// Held says why the guard would hold a run that does this; "" when it would not.
 	Held string `json:"held,omitempty"`
-	// Objects are those of the documents that differ from the configuration. Notes are those that applying the documents
-	// would make.
+	// Objects are those of the documents that differ from the configuration. Notes are those that applying the
+	// documents would make.
 	Objects []AppliedObject `json:"objects"`
 	Notes   []string        `json:"notes"`
 }

@@ -157,8 +157,8 @@ func (e *Engine) processParts(op string, plan func(*configuration.Configuration)
 
 // ProcessPending carries out every task that waits, with the workers of [Config], until none does: also those that
 // others have begun. It is for programs that have no workers running. Any number of callers may do it at the same time,
-// beside workers. Tasks that are held stay; the result names them. A task for which the database takes too long does not
-// keep the other tasks waiting: they are carried out, and the error is Unavailable. When the context ends, what was
+// beside workers. Tasks that are held stay; the result names them. A task for which the database takes too long does
+// not keep the other tasks waiting: they are carried out, and the error is Unavailable. When the context ends, what was
 // committed stays and the rest waits on.
 func (e *Engine) ProcessPending(ctx context.Context, options ProcessOptions) (ProcessResult, error) {
 	const op = "process"

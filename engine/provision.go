@@ -49,7 +49,8 @@ func (e *Engine) Operations(ctx context.Context, q OperationQuery) ([]Operation,
 		q.Limit = OperationsMax
 	}
 	if q.Limit < 0 || q.Limit > OperationsMax || q.Offset < 0 {
-		return nil, fault.Invalidf(op, "", "limit %d and offset %d: a limit of 1 to %d and an offset from 0 are allowed",
+		return nil, fault.Invalidf(op, "",
+			"limit %d and offset %d: a limit of 1 to %d and an offset from 0 are allowed",
 			q.Limit, q.Offset, OperationsMax)
 	}
 	filter, err := e.operationFilter(ctx, op, &q)

@@ -30,9 +30,10 @@ func (e *Engine) RunSchedule(ctx context.Context) (ScheduleResult, error) {
 	const op = "run the schedule"
 	now := e.tenant.Now()
 	slot := e.tasks.LastSlot(now)
-	due, err := e.tenant.Store.FindDue(ctx, e.tenant.Pool, e.tenant.JobSchema, store.DueTimes{Slot: slot.UTC(), Now: now,
-		StalledSince: now.Add(-task.StalledAfter), TokensBefore: now.Add(-registration.TokenRetention),
-		TasksBefore: now.Add(-TaskRetention)})
+	due, err := e.tenant.Store.FindDue(ctx, e.tenant.Pool, e.tenant.JobSchema, store.DueTimes{
+		Slot: slot.UTC(), Now: now, StalledSince: now.Add(-task.StalledAfter),
+		TokensBefore: now.Add(-registration.TokenRetention), TasksBefore: now.Add(-TaskRetention),
+	})
 	if err != nil {
 		return ScheduleResult{}, fault.Wrap(op, "", err)
 	}
@@ -66,8 +67,8 @@ func (e *Engine) runIdentities(ctx context.Context, slot time.Time, due store.Du
 	return result, err
 }
 
-// runSlot begins a slot, if nobody has. If nobody is due, its task has ended at once: it is there for those who look for
-// the run. The next call finds the identities whose time comes meanwhile.
+// runSlot begins a slot, if nobody has. If nobody is due, its task has ended at once: it is there for those who look
+// for the run. The next call finds the identities whose time comes meanwhile.
 func (e *Engine) runSlot(ctx context.Context, tx pgx.Tx, slot time.Time, due bool) (ScheduleResult, error) {
 	cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
 	taken, err := e.tenant.Store.TakeSlot(ctx, tx, slot.UTC(), cause.Task, cause.At)

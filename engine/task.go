@@ -52,10 +52,11 @@ func (e *Engine) Tasks(ctx context.Context, q TaskQuery) ([]TaskStatus, error) {
 		q.Limit = TasksMax
 	}
 	if q.Limit < 0 || q.Limit > TasksMax || q.Offset < 0 {
-		return nil, fault.Invalidf(op, "", "limit %d and offset %d: a limit of 1 to %d and an offset from 0 are allowed",
-			q.Limit, q.Offset, TasksMax)
+		return nil, fault.Invalidf(op, "",
+			"limit %d and offset %d: a limit of 1 to %d and an offset from 0 are allowed", q.Limit, q.Offset, TasksMax)
 	}
-	rows, err := e.tenant.Store.Tasks(ctx, e.tenant.Pool, e.tenant.Now().Add(-TaskRetention), q.Pending, q.Limit, q.Offset)
+	since := e.tenant.Now().Add(-TaskRetention)
+	rows, err := e.tenant.Store.Tasks(ctx, e.tenant.Pool, since, q.Pending, q.Limit, q.Offset)
 	if err != nil {
 		return nil, fault.Wrap(op, "", err)
 	}
@@ -68,7 +69,8 @@ func (e *Engine) Tasks(ctx context.Context, q TaskQuery) ([]TaskStatus, error) {
 
 // CountTasks returns how many tasks a query selects, whatever its limit and offset.
 func (e *Engine) CountTasks(ctx context.Context, q TaskQuery) (int, error) {
-	count, err := e.tenant.Store.CountTasks(ctx, e.tenant.Pool, e.tenant.Now().Add(-TaskRetention), q.Pending)
+	since := e.tenant.Now().Add(-TaskRetention)
+	count, err := e.tenant.Store.CountTasks(ctx, e.tenant.Pool, since, q.Pending)
 	return count, fault.Wrap("count the tasks", "", err)
 }
 
