@@ -54,7 +54,7 @@ type ExplainedProfile struct {
 // ExplainedAttribute says where a value comes from.
 type ExplainedAttribute struct {
 	Name   string          `json:"name"`
-	Value  attribute.Value `json:"value"`  // calculated now
+	Value  attribute.Value `json:"value"` // calculated now
 	Stored attribute.Value `json:"stored"`
 	Mapped bool            `json:"mapped"` // the profile maps it
 	Steps  []ExplainedStep `json:"steps,omitempty"`

@@ -41,15 +41,18 @@ type Event struct {
 	Detail     json.RawMessage `json:"detail"` // what changed, from what and to what
 }
 
-// eventsOf gives rows their published shape.
+// eventOf gives a row its published shape.
+func eventOf(row *store.RecordedEvent) Event {
+	return Event{
+		Cursor: fmt.Sprintf("%d-%d", row.Transaction, row.EventCursor.ID), ID: row.EventCursor.ID,
+		IdentityID: row.IdentityID.String(), Type: row.Type, At: row.At.UTC(), Detail: row.Detail,
+	}
+}
+
 func eventsOf(rows []store.RecordedEvent) []Event {
 	events := make([]Event, len(rows))
 	for i := range rows {
-		row := &rows[i]
-		events[i] = Event{
-			Cursor: fmt.Sprintf("%d-%d", row.Transaction, row.EventCursor.ID), ID: row.EventCursor.ID,
-			IdentityID: row.IdentityID.String(), Type: row.Type, At: row.At.UTC(), Detail: row.Detail,
-		}
+		events[i] = eventOf(&rows[i])
 	}
 	return events
 }

@@ -31,7 +31,7 @@ type AssociationEntity struct {
 // OwnedObject is an object of a host's own that an identity owns: an application, a governance group, a campaign. While
 // it is registered its owner cannot be deleted, whatever its kind is.
 type OwnedObject struct {
-	Kind  string // one of the constants, as [OwnedApplication], or in the host's words, as CAMPAIGN
+	Kind  string // one of the constants, such as [OwnedApplication], or in the host's words, such as CAMPAIGN
 	ID    string // of the object, in the host's words
 	Name  string
 	Owner string // the ID of the identity
@@ -43,8 +43,8 @@ var kindOf = map[string]ObjectType{
 	"sources": TypeSource,
 }
 
-// ownedReferences returns everything that an identity owns: what is configured by type and name, then what the host has
-// registered by kind and ID.
+// ownedReferences returns everything that an identity owns: configured objects by type and name, then those that the
+// host has registered by kind and ID.
 func (e *Engine) ownedReferences(ctx context.Context, q store.Querier, owner store.ID) ([]Reference, error) {
 	configured, err := e.tenant.Store.OwnedConfigurations(ctx, q, owner)
 	if err != nil {
@@ -84,9 +84,9 @@ func (e *Engine) owned(ctx context.Context, q store.Querier, owner store.ID) ([]
 	return associations, nil
 }
 
-// Ownership returns what keeps an identity from being deleted because it owns it: sources, roles, access profiles and
-// identity profiles whose document names it as the owner, and objects that the host has registered. [Engine.Owns] tells
-// the same by the members that search documents have.
+// Ownership returns the objects that keep an identity from being deleted, because it owns them: sources, roles, access
+// profiles and identity profiles whose document names it as the owner, and objects that the host has registered.
+// [Engine.Owns] returns the same objects, in the members that search documents have.
 func (e *Engine) Ownership(ctx context.Context, identity string) ([]Association, error) {
 	const op = "list what the identity owns"
 	id, err := e.tenant.FindIdentityID(ctx, op, identity)
