@@ -142,8 +142,8 @@ func (e *Engine) identitySchema(ctx context.Context, anyField bool) (*filterql.S
 	return store.IdentitySchema(true, attributes...), nil
 }
 
-// ListStatement returns the SQL that [Engine.ListIdentities] would run for a page, with its arguments, shortened to
-// the columns id and name: for those who want to see what a filter becomes.
+// ListStatement returns the SQL that [Engine.ListIdentities] would run for a page, with its arguments, shortened to the
+// columns id and name. It shows what a filter becomes.
 func (e *Engine) ListStatement(ctx context.Context, params ListParams) (string, []any, error) {
 	const op = "explain the list"
 	query, err := e.identityQuery(ctx, params)

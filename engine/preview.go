@@ -10,10 +10,10 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// PreviewParams say what to preview, and for whom. The zero PreviewParams tell what processing everybody would change
-// now.
+// PreviewParams say what to preview, and for which identities. The zero PreviewParams preview the processing of
+// everybody as things are now.
 type PreviewParams struct {
-	// Documents are a configuration that is not applied: what is not in them stays as it is.
+	// Documents are a configuration that is not applied: objects that are not in them stay as they are.
 	Documents []Document
 	// IDs are the identities, at most [ProcessIdentitiesMax]; empty for all that Filters select.
 	IDs []string

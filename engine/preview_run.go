@@ -37,9 +37,9 @@ type preview struct {
 	synchronize  bool
 }
 
-// preview previews the processing of the identities that whom returns.
+// preview previews the processing of the identities that choose returns.
 func (e *Engine) preview(ctx context.Context, params *PreviewParams, each func(*PreviewChange) error,
-	whom func(*preview) (pager, error),
+	choose func(*preview) (pager, error),
 ) (PreviewTotals, error) {
 	const op = "preview"
 	p := &preview{
@@ -53,7 +53,7 @@ func (e *Engine) preview(ctx context.Context, params *PreviewParams, each func(*
 		if err := p.propose(params.Documents); err != nil {
 			return err
 		}
-		next, err := whom(p)
+		next, err := choose(p)
 		if err != nil {
 			return err
 		}

@@ -28,7 +28,7 @@ type ProcessOptions struct {
 
 // ProcessResult says what processing did.
 type ProcessResult struct {
-	Identities int `json:"identities"` // calculated; one that was calculated twice counts twice
+	Identities int `json:"identities"` // processed; one that was processed twice counts twice
 	Changed    int `json:"changed"`    // identities for which something was written
 	Errors     int `json:"errors"`     // identities whose calculation failed; they have processingState ERROR
 	Warnings   int `json:"warnings"`   // identities with a warning: the messages of the task say what it is

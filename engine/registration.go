@@ -45,7 +45,7 @@ const (
 	ViaLinkPersonal  = registration.ViaLinkPersonal  // LINK_PERSONAL
 )
 
-// InviteParams say whom to invite.
+// InviteParams say which identities to invite.
 type InviteParams struct {
 	IDs []string
 	// Uninvited, where no IDs are given, invites correlated identities that are UNREGISTERED, at most

@@ -67,8 +67,8 @@ func (e *Engine) runIdentities(ctx context.Context, slot time.Time, due store.Du
 	return result, err
 }
 
-// runSlot begins a slot, if nobody has. If nobody is due, its task has ended at once: it is there for those who look
-// for the run. The next call finds the identities whose time comes meanwhile.
+// runSlot begins a slot, unless another engine has. If no identity is due, its task has ended at once: it is there for
+// everyone who looks for the run. The next call finds the identities whose time comes meanwhile.
 func (e *Engine) runSlot(ctx context.Context, tx pgx.Tx, slot time.Time, due bool) (ScheduleResult, error) {
 	cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
 	taken, err := e.tenant.Store.TakeSlot(ctx, tx, slot.UTC(), cause.Task, cause.At)

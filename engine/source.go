@@ -14,7 +14,7 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// TestSource reports what keeps a source, named by ID or by name, from being reached by its connector.
+// TestSource reports why the connector of a source, named by ID or by name, cannot reach it; nil when it can.
 func (e *Engine) TestSource(ctx context.Context, name string) error {
 	const op = "test the source"
 	return e.tenant.WithConnector(ctx, op, name, func(_ *configuration.CompiledSource, c connector.Connector) error {
