@@ -11,7 +11,7 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// RowErrorsMax is how many of the rows that an aggregation leaves out are reported.
+// RowErrorsMax is how many of the rows that an aggregation leaves out are reported one by one: 100. All are counted.
 const RowErrorsMax = aggregation.RowErrorsMax
 
 // AggregateOptions say how an aggregation reads and what it may do. The zero AggregateOptions are a full aggregation
@@ -55,7 +55,7 @@ type AggregateResult struct {
 	Notes []string `json:"notes"`
 }
 
-// options returns the options as the room of aggregation takes them.
+// options returns the options as package aggregation takes them.
 func (o *AggregateOptions) options() aggregation.Options { return aggregation.Options(*o) }
 
 // aggregateResult makes the published shape of what an aggregation did.
@@ -72,37 +72,28 @@ func aggregateResult(r *aggregation.Result) AggregateResult {
 	return result
 }
 
-// Aggregate reads the accounts of a source, named by ID or by name, from delimited text. New accounts are correlated
-// to identities, or become identities where the source is authoritative; changed ones are brought up; those that are
-// not in the text are removed, unless it is a delta or more than the limit allows: then the error wraps a
+// Aggregate reads the accounts of a source, named by ID or by name, from delimited text. New accounts are correlated to
+// identities, or become identities where the source is authoritative. Accounts that differ are updated. Accounts that
+// are not in the text are removed, unless it is a delta or they are more than the limit allows: then the error wraps a
 // [*DeletionLimitError] and nothing is changed. A row that cannot be read is left out and reported; the rest still
-// counts. One with more objects than [Config] allows is refused, and nothing of it is kept: the kind of the error is
-// Conflict. The identities concerned are marked for a refresh. All of it is one transaction; text of any size is read
-// with bounded memory, by another goroutine until the end of the text.
+// counts. A text with more objects than [Config] allows is refused, and nothing of it is stored: the kind of the error
+// is Conflict. The processing of the identities concerned is requested. All of it is one transaction; text of any size
+// is read with bounded memory, by another goroutine until the end of the text.
 func (e *Engine) Aggregate(ctx context.Context, source string, r io.Reader,
 	options AggregateOptions,
 ) (AggregateResult, error) {
-	var result aggregation.Result
-	attempt := func(tx pgx.Tx, repeatable bool) (err error) {
-		result, err = e.aggregator.Aggregate(ctx, tx, source, r, repeatable, options.options())
+	rewind := rewinder(r)
+	w := e.aggregate(source, r, options, rewind)
+	if rewind != nil {
+		return w.run(ctx)
+	}
+	// A text that cannot be read twice is tried once.
+	var result AggregateResult
+	err := store.InTx(ctx, e.tenant.Pool, pgx.TxOptions{}, func(tx pgx.Tx) (err error) {
+		result, err = w.do(ctx, tx)
 		return err
-	}
-	var err error
-	if rewind, seekable := r.(io.Seeker); seekable {
-		var start int64
-		if start, err = rewind.Seek(0, io.SeekCurrent); err == nil {
-			err = e.tenant.InTx(ctx, func(tx pgx.Tx) error {
-				if _, err := rewind.Seek(start, io.SeekStart); err != nil {
-					return err
-				}
-				return attempt(tx, true)
-			})
-			return aggregateResult(&result), fault.Wrap("aggregate", source, err)
-		}
-	}
-	// What cannot be read twice is tried once.
-	err = store.InTx(ctx, e.tenant.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error { return attempt(tx, false) })
-	return aggregateResult(&result), fault.Wrap("aggregate", source, err)
+	})
+	return result, fault.Wrap(w.op, source, err)
 }
 
 // AggregateTx is [Engine.Aggregate] in the caller's transaction, in which it keeps temporary tables until that ends.
@@ -110,10 +101,40 @@ func (e *Engine) Aggregate(ctx context.Context, source string, r io.Reader,
 // Until the transaction ends, other aggregations of the source wait for it, and so does all processing: end it soon.
 // Two transactions that aggregate several sources in different orders wait for each other. The database then ends one
 // of them: the error is of the kind Unavailable, and the transaction has to be rolled back and run again from its
-// start. Those that aggregate their sources in the same order do not meet so.
+// start. Transactions that aggregate their sources in the same order do not wait for each other in this way.
 func (e *Engine) AggregateTx(ctx context.Context, tx pgx.Tx, source string, r io.Reader,
 	options AggregateOptions,
 ) (AggregateResult, error) {
-	result, err := e.aggregator.Aggregate(ctx, tx, source, r, false, options.options())
-	return aggregateResult(&result), fault.Wrap("aggregate", source, err)
+	return e.aggregate(source, r, options, nil).runIn(ctx, tx)
+}
+
+// aggregate sets r back before each attempt, unless rewind is nil.
+func (e *Engine) aggregate(source string, r io.Reader, options AggregateOptions, rewind func() error,
+) writeOf[AggregateResult] {
+	const op = "aggregate"
+	return writeOf[AggregateResult]{e, op, source, func(ctx context.Context, tx pgx.Tx) (AggregateResult, error) {
+		if rewind != nil {
+			if err := rewind(); err != nil {
+				return AggregateResult{}, err
+			}
+		}
+		result, err := e.aggregator.Aggregate(ctx, tx, source, r, rewind != nil, options.options())
+		return aggregateResult(&result), err
+	}}
+}
+
+// rewinder returns a function that sets r back to where it stands now, or nil if r cannot be set back.
+func rewinder(r io.Reader) func() error {
+	seeker, ok := r.(io.Seeker)
+	if !ok {
+		return nil
+	}
+	start, err := seeker.Seek(0, io.SeekCurrent)
+	if err != nil { // a pipe
+		return nil
+	}
+	return func() error {
+		_, err := seeker.Seek(start, io.SeekStart)
+		return err
+	}
 }

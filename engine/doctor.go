@@ -11,7 +11,7 @@ import (
 const (
 	// DoctorTimeoutDefault is how long each of its statements may take: 5 minutes.
 	DoctorTimeoutDefault = doctor.TimeoutDefault
-	// DoctorExamplesMax is how many of the rows that fail a check are named.
+	// DoctorExamplesMax is how many of the rows that fail a check are named: at most 10.
 	DoctorExamplesMax = doctor.ExamplesMax
 )
 
@@ -58,8 +58,8 @@ type Diagnosis struct {
 type DoctorOptions struct {
 	// Repair mends what can be mended safely.
 	Repair bool
-	// Thorough also reads every identity and uncorrelated account to hold what is derived from their values against the
-	// values. That takes about half a minute for a million identities.
+	// Thorough also reads every identity and uncorrelated account, and compares what is derived from their values with
+	// the values. That takes about half a minute for a million identities.
 	Thorough bool
 	// Timeout ends a statement of the examination that takes longer. Defaults to [DoctorTimeoutDefault].
 	Timeout time.Duration
@@ -71,8 +71,8 @@ type DoctorOptions struct {
 // transaction of its own (indexes outside of one), and examines again; doing so twice changes nothing. Workers may run
 // meanwhile.
 //
-// It is part of no other transaction, because of what its repairs are. The error is one of the examination itself: what
-// it found, and what could not be repaired, is in the diagnosis.
+// It has no twin in a caller's transaction, because its repairs need transactions of their own. The error is one of the
+// examination itself: findings, and what could not be repaired, are in the diagnosis.
 func (e *Engine) Doctor(ctx context.Context, options DoctorOptions) (Diagnosis, error) {
 	found, err := e.doctor.Examine(ctx, doctor.Options(options))
 	d := Diagnosis{At: found.At, Severity: Severity(found.Severity)}

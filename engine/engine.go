@@ -37,11 +37,11 @@ const (
 
 // Config is how an engine works. The zero Config is ready to use.
 type Config struct {
-	// BatchSize is how many identities are calculated in one transaction. Defaults to [BatchSizeDefault]; at most
+	// BatchSize is how many identities one transaction processes. Defaults to [BatchSizeDefault]; at most
 	// [BatchSizeMax].
 	BatchSize int
 
-	// Connectors make the connectors of sources, by the name that a source has as its connector. The operations of a
+	// Connectors make the connectors of sources, by the name that a source gives as its connector. The operations on a
 	// source whose connector is not among them are left to people. All engines of a tenant must have the same. The map
 	// must not be changed.
 	Connectors map[string]connector.Factory
@@ -52,14 +52,14 @@ type Config struct {
 	// JobSchema is the PostgreSQL schema of the job queue. Defaults to the name of Schema followed by "_jobs".
 	JobSchema string
 
-	// Launcher is who launches tasks where nobody else is named. Defaults to "muster".
+	// Launcher is the launcher of tasks where nobody else is named; see [WithLauncher]. Defaults to "muster".
 	Launcher string
 
 	// Location is the tenant's time zone, in which scheduled processing runs at 08:00 and 20:00. All engines of a
 	// tenant must have the same. Defaults to UTC.
 	Location *time.Location
 
-	// Logger receives what the engine has to say. No personal data and no secrets are logged. Defaults to none.
+	// Logger receives the engine's log. No personal data and no secrets are logged. Defaults to none.
 	Logger *slog.Logger
 
 	// Notifier sends invitations and verifications. Without one they wait until an engine has one.
@@ -69,20 +69,20 @@ type Config struct {
 	Now func() time.Time
 
 	// Objects is how many objects one aggregation reads at most: accounts, groups, and those that are gone. A source
-	// that has more is taken to be wrong, and nothing of it is kept. Defaults to [ObjectsDefault].
+	// that has more is taken to be wrong, and nothing of it is stored. Defaults to [ObjectsDefault].
 	Objects int
 
-	// Rules are the host's own calculations, which transforms of the type rule name. The map must not be changed.
+	// Rules are the host's own calculations. Transforms of the type rule name them. The map must not be changed.
 	Rules map[string]transform.Rule
 
-	// Secret returns what a reference to a secret stands for, for connectors: [secret.Read], or the host's own. Without
+	// Secret returns the secret that a reference stands for, for connectors: [secret.Read], or the host's own. Without
 	// it no connector gets a secret.
 	Secret func(reference string) (string, error)
 
 	// Schema is the PostgreSQL schema of the tenant's data. Defaults to "muster".
 	Schema string
 
-	// Workers is how many batches of a large task are calculated at the same time, each with a connection of the pool.
+	// Workers is how many batches of a large task are processed at the same time, each with a connection of the pool.
 	// Defaults to [WorkersDefault]; at most [WorkersMax].
 	Workers int
 }
@@ -132,7 +132,7 @@ func (c Config) validate() error {
 	return migrations.Config{Schema: c.Schema, JobSchema: c.JobSchema}.Validate()
 }
 
-// settings are what the rooms see of c, which is complete.
+// settings returns what the rooms see of c, which is complete.
 func (c *Config) settings() tenant.Settings {
 	return tenant.Settings{
 		BatchSize: c.BatchSize, Clock: c.Now, Connectors: c.Connectors, Guard: tenant.Guard(c.Guard),
@@ -156,7 +156,7 @@ type Engine struct {
 	jobs *river.Client[pgx.Tx]
 }
 
-// New returns an engine on pool, which the caller goes on owning: the engine never closes it. It fails when the
+// New returns an engine on pool. The caller goes on owning the pool: the engine never closes it. New fails when the
 // tenant's schema is not at the version that this library works with; the error names the command that helps.
 func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Engine, error) {
 	const op = "start the engine"
@@ -164,7 +164,7 @@ func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Engine, error
 	if err := config.validate(); err != nil {
 		return nil, &Error{Kind: Invalid, Op: op, Err: err}
 	}
-	if err := checkTables(ctx, op, pool, migrations.Config{Schema: config.Schema, JobSchema: config.JobSchema}); err != nil {
+	if err := checkTables(ctx, op, pool, config.Schema, config.JobSchema); err != nil {
 		return nil, err
 	}
 	t, err := tenant.New(pool, config.settings())
@@ -184,19 +184,18 @@ func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Engine, error
 	return e, nil
 }
 
-// checkTables reports what keeps an engine from working on the tables: they cannot be reached, or are at another
-// version than this library.
-func checkTables(ctx context.Context, op string, pool *pgxpool.Pool, schemas migrations.Config) error {
-	err := migrations.Check(ctx, pool, schemas)
+// checkTables reports why an engine cannot work on the tables: they cannot be reached, or are at another version than
+// this library.
+func checkTables(ctx context.Context, op string, pool *pgxpool.Pool, schema, jobSchema string) error {
+	err := migrations.Check(ctx, pool, migrations.Config{Schema: schema, JobSchema: jobSchema})
 	if errors.Is(err, migrations.ErrTooOld) || errors.Is(err, migrations.ErrTooNew) {
 		return &Error{Kind: Conflict, Op: op, Err: err}
 	}
 	return fault.Wrap(op, "", store.MapError(err))
 }
 
-// Ready reports what keeps the engine from working now: a database that cannot be reached, or that is at another
-// version than this library.
+// Ready reports why the engine cannot work now: the database cannot be reached, or is at another version than this
+// library.
 func (e *Engine) Ready(ctx context.Context) error {
-	return checkTables(ctx, "reach the database", e.tenant.Pool,
-		migrations.Config{Schema: e.tenant.Schema, JobSchema: e.tenant.JobSchema})
+	return checkTables(ctx, "reach the database", e.tenant.Pool, e.tenant.Schema, e.tenant.JobSchema)
 }

@@ -18,7 +18,7 @@ import (
 
 // EraseOptions say how far an erasure goes.
 type EraseOptions struct {
-	// Accounts also removes the accounts of the identity that are kept here. What their sources have comes back with
+	// Accounts also removes the accounts of the identity that are stored here. What their sources have comes back with
 	// the next aggregation: the sources have to be cleaned first.
 	Accounts bool
 }
@@ -27,9 +27,9 @@ type EraseOptions struct {
 type Erasure struct {
 	Identity string       `json:"identity"`
 	Rows     []ErasedRows `json:"rows"`
-	// Left are the columns of the tenant's tables, those of jobs among them, in which the identity's ID, or a name,
-	// alias, e-mail address or native identity that it has or had, is still found, whoever is meant: a report's account
-	// that names its manager, or somebody of the same name.
+	// Left are the columns of the tenant's tables, those of jobs among them, in which the identity's ID is still found,
+	// or a name, alias, e-mail address or native identity that it has or had. Another person may be meant: a report's
+	// account that names its manager, or somebody of the same name.
 	Left []Trace `json:"left"`
 }
 
@@ -37,7 +37,7 @@ type Erasure struct {
 type ErasedRows struct {
 	Table string `json:"table"`
 	Rows  int64  `json:"rows"`
-	// Emptied says that the rows stay, without what told of the person.
+	// Emptied says that the rows stay, without the values that told of the person.
 	Emptied bool `json:"emptied"`
 }
 
@@ -48,104 +48,104 @@ type Trace struct {
 	Rows   int64  `json:"rows"`
 }
 
-// EraseIdentity removes what is kept of a person: the identity, if it is not deleted yet, with all that goes with it,
-// and also what a deletion leaves: its history, its operations on sources, what tasks had to say of it. Others lose its
-// ID, its name and its e-mail address from their history. Counts of tasks stay. Nothing tells followers of
-// [Engine.Events]: a host that keeps copies deletes the identity first, and erases it when they have read that.
+// EraseIdentity removes what is stored about a person: the identity, if it is not deleted yet, with all that goes with
+// it, and also what a deletion leaves: its history, its operations on sources, the messages of tasks about it. The
+// history of others loses its ID, its name and its e-mail address. Counts of tasks stay. Followers of [Engine.Events]
+// are not told: a host that keeps copies deletes the identity first, and erases it when its followers have read that.
 //
 // It is a Conflict, and nothing is erased, while the identity is protected or owns something ([Engine.Ownership]),
 // while the configuration names it, while it has accounts, unless options say to remove them, and while a worker
-// carries out one of its operations or sends it a message. One that was never here is NotFound.
+// carries out one of its operations or sends it a message. An identity that was never here is NotFound.
 //
-// The history of others is read for it in the transaction, seconds for each million of events, and aggregations wait
-// with their end meanwhile. Then every row of the tenant is searched for the person, outside of the transaction, which
-// takes as long. The same call may be repeated as long as anything is left to erase.
+// The transaction reads the history of others, which takes seconds for each million of events. Meanwhile aggregations
+// cannot end. Then, outside of the transaction, every row of the tenant is searched for the person, which takes as
+// long. The same call may be repeated as long as anything is left to erase.
 func (e *Engine) EraseIdentity(ctx context.Context, identity string, options EraseOptions) (Erasure, error) {
-	const op = "erase the identity"
-	var erasure Erasure
-	var texts []string
-	err := e.tenant.InTx(ctx, func(tx pgx.Tx) (err error) {
-		erasure, texts, err = e.eraseIdentity(ctx, tx, identity, options)
-		return err
-	})
+	w := e.eraseIdentity(identity, options)
+	done, err := w.run(ctx)
 	if err != nil {
-		return Erasure{}, fault.Wrap(op, identity, err)
+		return Erasure{}, err
 	}
-	err = e.findTraces(ctx, e.tenant.Pool, &erasure, texts)
-	return erasure, fault.Wrap(op, identity, err)
+	err = e.findTraces(ctx, e.tenant.Pool, &done)
+	return done.Erasure, fault.Wrap(w.op, identity, err)
 }
 
 // EraseIdentityTx is [Engine.EraseIdentity] in the caller's transaction, in which it also searches.
 func (e *Engine) EraseIdentityTx(ctx context.Context, tx pgx.Tx, identity string, options EraseOptions) (Erasure,
 	error,
 ) {
-	const op = "erase the identity"
-	erasure, texts, err := e.eraseIdentity(ctx, tx, identity, options)
+	w := e.eraseIdentity(identity, options)
+	done, err := w.runIn(ctx, tx)
 	if err == nil {
-		err = e.findTraces(ctx, tx, &erasure, texts)
+		err = e.findTraces(ctx, tx, &done)
 	}
-	return erasure, fault.Wrap(op, identity, err)
+	return done.Erasure, fault.Wrap(w.op, identity, err)
+}
+
+// erased is what an erasure did, with the texts by which its traces are found.
+type erased struct {
+	Erasure
+	texts []string
 }
 
 // findTraces searches for what is left of a person.
-func (e *Engine) findTraces(ctx context.Context, q store.Querier, erasure *Erasure, texts []string) error {
-	id, err := store.ParseID(erasure.Identity)
+func (e *Engine) findTraces(ctx context.Context, q store.Querier, done *erased) error {
+	id, err := store.ParseID(done.Identity)
 	if err != nil {
 		return err
 	}
-	traces, err := e.tenant.Store.Traces(ctx, q, e.tenant.JobSchema, id, texts)
-	erasure.Left = []Trace{}
+	traces, err := e.tenant.Store.Traces(ctx, q, e.tenant.JobSchema, id, done.texts)
+	done.Left = []Trace{}
 	for _, t := range traces {
-		erasure.Left = append(erasure.Left, Trace(t))
+		done.Left = append(done.Left, Trace(t))
 	}
 	return err
 }
 
-func (e *Engine) eraseIdentity(ctx context.Context, tx pgx.Tx, identity string, options EraseOptions) (
-	erasure Erasure, texts []string, err error,
-) {
+func (e *Engine) eraseIdentity(identity string, options EraseOptions) writeOf[erased] {
 	const op = "erase the identity"
-	missing := fault.NoIdentity(op, identity)
-	id, known := store.IDOf(identity)
-	if !known {
-		return erasure, nil, missing
-	}
-	reports, exists, err := e.lockForDeletion(ctx, tx, id)
-	if err != nil {
-		return erasure, nil, err
-	}
-	// The lock of the keys comes before those of accounts, operations and tasks.
-	if err := e.tenant.Store.LockKeys(ctx, tx); err != nil {
-		return erasure, nil, err
-	}
-	subject, err := e.tenant.Store.LockSubject(ctx, tx, id)
-	if err != nil {
-		return erasure, nil, err
-	}
-	if !exists && subject.Rows == 0 {
-		return erasure, nil, missing
-	}
-	if err := e.demandErasable(ctx, tx, op, identity, &subject, exists, options); err != nil {
-		return erasure, nil, err
-	}
-	names, texts, err := e.describe(ctx, tx, &subject, exists)
-	if err != nil {
-		return erasure, nil, err
-	}
-	erased, err := e.eraseRows(ctx, tx, &subject, exists, reports)
-	if err != nil {
-		return erasure, nil, err
-	}
-	masked, err := e.tenant.Store.MaskOthers(ctx, tx, id, names)
-	if err != nil {
-		return erasure, nil, err
-	}
-	tasks, err := e.tenant.Store.EraseTasks(ctx, tx, id)
-	erasure = Erasure{Identity: id.String(), Rows: []ErasedRows{}}
-	for _, r := range slices.Concat(erased, masked, tasks) {
-		erasure.Rows = append(erasure.Rows, ErasedRows(r))
-	}
-	return erasure, texts, err
+	return writeOf[erased]{e, op, identity, func(ctx context.Context, tx pgx.Tx) (erased, error) {
+		id, known := store.IDOf(identity)
+		if !known {
+			return erased{}, fault.NoIdentity(op, identity)
+		}
+		reports, exists, err := e.lockForDeletion(ctx, tx, id)
+		if err != nil {
+			return erased{}, err
+		}
+		// LockSubject locks what comes after the keys in the lock order of package store.
+		if err := e.tenant.Store.LockKeys(ctx, tx); err != nil {
+			return erased{}, err
+		}
+		subject, err := e.tenant.Store.LockSubject(ctx, tx, id)
+		if err != nil {
+			return erased{}, err
+		}
+		if !exists && subject.Rows == 0 {
+			return erased{}, fault.NoIdentity(op, identity)
+		}
+		if err := e.demandErasable(ctx, tx, op, identity, &subject, exists, options); err != nil {
+			return erased{}, err
+		}
+		names, texts, err := e.describe(ctx, tx, &subject, exists)
+		if err != nil {
+			return erased{}, err
+		}
+		rows, err := e.eraseRows(ctx, tx, &subject, exists, reports)
+		if err != nil {
+			return erased{}, err
+		}
+		masked, err := e.tenant.Store.MaskOthers(ctx, tx, id, names)
+		if err != nil {
+			return erased{}, err
+		}
+		tasks, err := e.tenant.Store.EraseTasks(ctx, tx, id)
+		done := erased{Erasure{Identity: id.String(), Rows: []ErasedRows{}}, texts}
+		for _, r := range slices.Concat(rows, masked, tasks) {
+			done.Rows = append(done.Rows, ErasedRows(r))
+		}
+		return done, err
+	}}
 }
 
 // demandErasable fails while something keeps a person from being erased.
@@ -179,8 +179,8 @@ func (e *Engine) demandErasable(ctx context.Context, tx pgx.Tx, op, identity str
 	return err
 }
 
-// describe returns by which texts a person is found, of now and of before: the names and e-mail addresses, which are
-// theirs wherever they are, and all of them.
+// describe returns the texts by which a person is found, those of now and of before. names are the names and e-mail
+// addresses, which are masked in the history of others; texts are all of them.
 func (e *Engine) describe(ctx context.Context, tx pgx.Tx, subject *store.Subject, exists bool) (names, texts []string,
 	err error,
 ) {
@@ -212,7 +212,7 @@ func (e *Engine) describe(ctx context.Context, tx pgx.Tx, subject *store.Subject
 	return names, distinct(slices.Concat(names, texts, subject.Natives)...), nil
 }
 
-// distinct returns texts, each once and in their order, without the empty one.
+// distinct returns each text once, in their order, without the empty one.
 func distinct(texts ...string) []string {
 	list := []string{}
 	for _, text := range texts {
@@ -223,7 +223,7 @@ func distinct(texts ...string) []string {
 	return list
 }
 
-// eraseRows removes what is kept about an identity, and the identity if it is there.
+// eraseRows removes the rows about an identity, and the identity if it is there.
 func (e *Engine) eraseRows(ctx context.Context, tx pgx.Tx, subject *store.Subject, exists bool, reports []store.ID) (
 	[]store.Erased, error,
 ) {
@@ -247,7 +247,7 @@ func (e *Engine) eraseRows(ctx context.Context, tx pgx.Tx, subject *store.Subjec
 		erased = append(erased, store.Erased{Table: "identities", Rows: 1}, store.Erased{Table: "identity_keys",
 			Rows: keys})
 	}
-	// What goes with the identity is removed before it, so that it is counted.
+	// The rows that go with the identity are removed before it, so that they are counted.
 	rows, err := e.tenant.Store.EraseRows(ctx, tx, subject.ID)
 	if err != nil {
 		return nil, err

@@ -19,15 +19,15 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// ExplainParams say what to explain of an identity. Attribute and Role narrow it; empty for everything.
+// ExplainParams say what to explain about an identity. Attribute and Role narrow it; empty for everything.
 type ExplainParams struct {
 	Identity  string // its ID, or its alias
 	Attribute string
 	Role      string // its ID, or its name
 }
 
-// Explanation tells where what an identity has comes from: what a calculation now gives, how, and what is kept. The
-// two differ where the identity waits to be processed.
+// Explanation tells where the values of an identity come from: what a calculation gives now, how, and what is stored.
+// The two differ where the identity waits to be processed.
 type Explanation struct {
 	ID         string               `json:"id"`
 	Name       string               `json:"name"`
@@ -38,11 +38,11 @@ type Explanation struct {
 	Lifecycle  *ExplainedLifecycle  `json:"lifecycleState,omitempty"`
 	Manager    *ExplainedManager    `json:"manager,omitempty"`
 	Roles      []ExplainedRole      `json:"roles,omitempty"`
-	Due        *time.Time           `json:"due"` // when it is processed by the clock; null for never
+	Due        *time.Time           `json:"due"` // when the schedule processes it; null for never
 	Error      string               `json:"processingError,omitempty"`
 }
 
-// ExplainedProfile says by which profile the identity is calculated.
+// ExplainedProfile says which profile calculates the identity.
 type ExplainedProfile struct {
 	ID      string `json:"id"`
 	Name    string `json:"name"`
@@ -54,8 +54,8 @@ type ExplainedProfile struct {
 // ExplainedAttribute says where a value comes from.
 type ExplainedAttribute struct {
 	Name   string          `json:"name"`
-	Value  attribute.Value `json:"value"`  // calculated now
-	Stored attribute.Value `json:"stored"` // as it is kept
+	Value  attribute.Value `json:"value"` // calculated now
+	Stored attribute.Value `json:"stored"`
 	Mapped bool            `json:"mapped"` // the profile maps it
 	Steps  []ExplainedStep `json:"steps,omitempty"`
 	Error  string          `json:"error,omitempty"`
@@ -90,7 +90,7 @@ type ExplainedManager struct {
 type ExplainedRole struct {
 	ID        string                `json:"id"`
 	Name      string                `json:"name"`
-	Assigned  bool                  `json:"assigned"` // as it is kept
+	Assigned  bool                  `json:"assigned"` // as it is stored
 	Member    bool                  `json:"member"`   // by its membership, now
 	Reason    string                `json:"reason"`
 	Criterion *criteria.Explanation `json:"criterion,omitempty"`
@@ -114,15 +114,15 @@ func (e *Engine) Explain(ctx context.Context, params ExplainParams) (Explanation
 	return x.result, fault.Wrap(op, params.Identity, err)
 }
 
-// explaining is one call of Explain.
+// explaining is one call of [Engine.Explain].
 type explaining struct {
-	e        *Engine
-	ctx      context.Context //nolint:containedctx // it lives as long as the call that the context belongs to
-	params   ExplainParams
-	config   *configuration.Configuration
-	snapshot *refresh.Snapshot
-	change   *refresh.Change
-	result   Explanation
+	e             *Engine
+	ctx           context.Context //nolint:containedctx // it lives as long as the call that the context belongs to
+	params        ExplainParams
+	configuration *configuration.Configuration
+	snapshot      *refresh.Snapshot
+	change        *refresh.Change
+	result        Explanation
 }
 
 func (x *explaining) run(tx pgx.Tx, id store.ID) error {
@@ -130,11 +130,11 @@ func (x *explaining) run(tx pgx.Tx, id store.ID) error {
 	if err != nil {
 		return err
 	}
-	if x.config, err = x.e.tenant.Compile(rows); err != nil {
+	if x.configuration, err = x.e.tenant.Compile(rows); err != nil {
 		return err
 	}
-	b := x.e.processor.ReadOnly(tx, x.config, x.e.tenant.Now())
-	read, err := b.Read(x.ctx, []store.ID{id}, nil)
+	batch := x.e.processor.ReadOnly(tx, x.configuration, x.e.tenant.Now())
+	read, err := batch.Read(x.ctx, []store.ID{id}, nil)
 	if err != nil {
 		return err
 	}
@@ -150,12 +150,13 @@ func (x *explaining) run(tx pgx.Tx, id store.ID) error {
 	}
 	x.snapshot, x.change = &read.Snapshots[0], &calculated.Changes[0]
 	s := &x.snapshot.Identity
-	x.result = Explanation{ID: id.String(), Name: s.Name, Alias: s.Alias, Error: s.ProcessingError, Due: utc(read.Due[0])}
-	profile, account := refresh.Choose(x.snapshot, &x.config.Refresh)
+	x.result = Explanation{ID: id.String(), Name: s.Name, Alias: s.Alias, Due: utc(read.Due[0]),
+		Error: s.ProcessingError}
+	profile, account := refresh.Choose(x.snapshot, &x.configuration.Refresh)
 	x.explainProfile(profile, account)
 	everything := x.params.Attribute == "" && x.params.Role == ""
 	if everything || x.params.Attribute != "" {
-		if err := x.explainAttributes(profile, b.Cause.At); err != nil {
+		if err := x.explainAttributes(profile, batch.Cause.At); err != nil {
 			return err
 		}
 	}
@@ -177,8 +178,8 @@ func (x *explaining) explainProfile(profile *refresh.Profile, account *refresh.A
 		return
 	}
 	reason := "it is the only profile on whose source the identity has an account"
-	for i := range x.config.Refresh.Profiles {
-		other := &x.config.Refresh.Profiles[i]
+	for i := range x.configuration.Refresh.Profiles {
+		other := &x.configuration.Refresh.Profiles[i]
 		if other.ID != profile.ID && slices.ContainsFunc(x.snapshot.Accounts, func(a refresh.Account) bool {
 			return a.SourceID == other.SourceID
 		}) {
@@ -279,7 +280,7 @@ func (x *explaining) explainManager(tx pgx.Tx, profile *refresh.Profile, account
 		return nil
 	}
 	value := account.Attributes.Get(profile.ManagerAttribute).Text()
-	name := x.config.Sources[profile.SourceID].ManagerCorrelation.IdentityAttributeName
+	name := x.configuration.Sources[profile.SourceID].ManagerCorrelation.IdentityAttributeName
 	found, err := x.e.tenant.Store.FindByKeys(x.ctx, tx, []string{x.change.After.ManagerKey})
 	if err != nil {
 		return err
@@ -305,10 +306,10 @@ func (x *explaining) explainManager(tx pgx.Tx, profile *refresh.Profile, account
 }
 
 func (x *explaining) explainRoles() error {
-	roles := make([]*configuration.CompiledRole, 0, len(x.config.Roles))
+	roles := make([]*configuration.CompiledRole, 0, len(x.configuration.Roles))
 	wanted, err := store.ParseID(x.params.Role)
 	folded := store.Fold(x.params.Role)
-	for _, role := range x.config.Roles {
+	for _, role := range x.configuration.Roles {
 		if folded == "" || err == nil && role.RowID == wanted || store.Fold(role.Name) == folded {
 			roles = append(roles, role)
 		}
@@ -347,7 +348,7 @@ func (x *explaining) explainRole(role *configuration.CompiledRole, facts *criter
 	switch {
 	case role.Criterion != nil:
 		explanation := role.Criterion.Explain(facts)
-		x.config.NameSources(&explanation)
+		x.configuration.NameSources(&explanation)
 		r.Criterion, r.Member = &explanation, explanation.Holds && role.Enabled
 		why = append(why, "its criterion "+map[bool]string{true: "holds", false: "does not hold"}[explanation.Holds])
 	case role.Identities != nil:

@@ -2,11 +2,12 @@ package engine
 
 import "github.com/muster-engine/muster/engine/fault"
 
-// Error is what every method of [Engine] fails with, except for the cancellation of its context: [fault.Error] has its
-// fields, Kind, Detail, Op, Subject, Err and RetryAfter.
+// Error is what every method of [Engine] fails with, except for the cancellation of its context. It says what failed
+// and why, in Kind, Detail, Op, Subject, Err and RetryAfter: for these fields and its methods see [fault.Error].
 type Error = fault.Error
 
-// Kind says what sort of failure an [Error] is, so that a caller can branch on it.
+// Kind says what sort of failure an [Error] is, so that a caller can branch on it. For its method String see
+// [fault.Kind].
 type Kind = fault.Kind
 
 // The kinds of failures.
@@ -26,7 +27,7 @@ const (
 // Detail narrows [Invalid], for callers that answer each detail with a code of its own.
 type Detail = fault.Detail
 
-// The details of Invalid.
+// The details of [Invalid].
 const (
 	Illegal   = fault.Illegal   // a value that is not allowed
 	Missing   = fault.Missing   // something that is required is not given, or is empty

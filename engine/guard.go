@@ -12,11 +12,11 @@ const (
 )
 
 // Guard limits what a run may take away before somebody confirms it: a mistake in one mapping must not empty a company.
-// A run is stopped, with what exceeds the limit not written, when more identities than the limit would lose a role that
-// their membership gave them, or would change from one lifecycle state to another, or would cease to be active: each of
-// the three is counted by itself. It goes on after [Engine.ConfirmTask]. The limit is a share of the identities that
-// the run is about: of all for scheduled runs, of those with an account on the source for aggregations, else of those
-// that were marked.
+// A run is held when more identities than the limit would lose a role that their membership gave them, or would change
+// from one lifecycle state to another, or would cease to be active: each of the three is counted by itself. The changes
+// that exceed the limit are not written. The run goes on after [Engine.ConfirmTask]. The limit is a share of the
+// identities that the run is about: of all for scheduled runs, of those with an account on the source for aggregations,
+// else of those whose processing was requested.
 type Guard struct {
 	// Share is the limit as a share of the identities, up to 1. Defaults to [GuardShareDefault].
 	Share float64

@@ -13,7 +13,7 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// The most events that one call returns.
+// How many events one call of [Engine.History] and of [Engine.Events] returns at most.
 const (
 	HistoryMax = 1000
 	EventsMax  = 10_000
@@ -21,18 +21,18 @@ const (
 
 // The types of events in an identity's history.
 const (
-	EventCreated           = event.TypeCreated
-	EventAttributesChanged = event.TypeAttributesChanged
-	EventRolesChanged      = event.TypeRolesChanged
-	EventStateChanged      = event.TypeStateChanged
-	EventProvisioned       = event.TypeProvisioned
-	// EventDeleted is the event of a deletion. Its detail has the attributes that the identity had.
+	EventCreated           = event.TypeCreated           // IDENTITY_CREATED
+	EventAttributesChanged = event.TypeAttributesChanged // IDENTITY_ATTRIBUTES_CHANGED
+	EventRolesChanged      = event.TypeRolesChanged      // IDENTITY_ROLES_CHANGED
+	EventStateChanged      = event.TypeStateChanged      // IDENTITY_STATE_CHANGED
+	EventProvisioned       = event.TypeProvisioned       // IDENTITY_PROVISIONED
+	// EventDeleted is the event of a deletion, IDENTITY_DELETED. Its detail has the attributes that the identity had.
 	EventDeleted = event.TypeDeleted
 )
 
 // Event is something that happened to an identity.
 type Event struct {
-	// Cursor is the place behind the event, for [Engine.Events].
+	// Cursor is the place after the event, for [Engine.Events].
 	Cursor     string          `json:"cursor"`
 	ID         int64           `json:"id"`
 	IdentityID string          `json:"identityId"`
@@ -41,6 +41,7 @@ type Event struct {
 	Detail     json.RawMessage `json:"detail"` // what changed, from what and to what
 }
 
+// eventOf gives a row its published shape.
 func eventOf(row *store.RecordedEvent) Event {
 	return Event{
 		Cursor: fmt.Sprintf("%d-%d", row.Transaction, row.EventCursor.ID), ID: row.EventCursor.ID,
@@ -48,6 +49,15 @@ func eventOf(row *store.RecordedEvent) Event {
 	}
 }
 
+func eventsOf(rows []store.RecordedEvent) []Event {
+	events := make([]Event, len(rows))
+	for i := range rows {
+		events[i] = eventOf(&rows[i])
+	}
+	return events
+}
+
+// parseCursor reads a cursor as [Event] has it.
 func parseCursor(text string) (store.EventCursor, error) {
 	var c store.EventCursor
 	if text == "" {
@@ -64,8 +74,9 @@ func parseCursor(text string) (store.EventCursor, error) {
 	return c, nil
 }
 
-// History returns what happened to an identity, the latest first: at most limit events, of those before the event with
-// the ID before if that is not 0. It outlives the identity: one that was deleted is asked for by its ID.
+// History returns what happened to an identity, the latest first: at most limit events. If before is not 0, it returns
+// only events before the one with that ID. The history outlives the identity: one that was deleted is asked for by its
+// ID.
 func (e *Engine) History(ctx context.Context, id string, before int64, limit int) ([]Event, error) {
 	const op = "show the history"
 	if limit < 1 || limit > HistoryMax {
@@ -82,16 +93,12 @@ func (e *Engine) History(ctx context.Context, id string, before int64, limit int
 		}
 	}
 	rows, err := e.tenant.Store.History(ctx, e.tenant.Pool, parsed, before, limit)
-	events := make([]Event, len(rows))
-	for i := range rows {
-		events[i] = eventOf(&rows[i])
-	}
-	return events, fault.Wrap(op, id, err)
+	return eventsOf(rows), fault.Wrap(op, id, err)
 }
 
-// Events returns the events behind a cursor, at most limit; the empty cursor is before the first. A reader that keeps
-// the cursor of the last event it has worked with gets every event at least once, those of one identity in the order in
-// which they happened, and none is passed by when transactions commit out of order: the events wait until every
+// Events returns the events after a cursor, at most limit; the empty cursor is before the first. A reader that keeps
+// the cursor of the last event it has worked with gets every event at least once, and those of one identity in the
+// order in which they happened. It misses none when transactions commit out of order: the events wait until every
 // transaction that began before theirs has ended. So a transaction that somebody forgot open holds them up.
 func (e *Engine) Events(ctx context.Context, after string, limit int) ([]Event, error) {
 	const op = "read the events"
@@ -103,9 +110,5 @@ func (e *Engine) Events(ctx context.Context, after string, limit int) ([]Event, 
 		return nil, &Error{Kind: Invalid, Op: op, Subject: "after", Err: err}
 	}
 	rows, err := e.tenant.Store.Events(ctx, e.tenant.Pool, cursor, limit)
-	events := make([]Event, len(rows))
-	for i := range rows {
-		events[i] = eventOf(&rows[i])
-	}
-	return events, fault.Wrap(op, "", err)
+	return eventsOf(rows), fault.Wrap(op, "", err)
 }

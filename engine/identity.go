@@ -13,8 +13,8 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// Identity is an identity in the shape of the Identities API: what hosts and clients see, whose names and forms are
-// published and so change apart from what the database and the calculation hold.
+// Identity is an identity in the shape of the Identities API, for hosts and clients. It is a type of its own because
+// its names and forms are published: they do not change with those of the database and of the calculation.
 type Identity struct {
 	ID              string             `json:"id"`
 	Name            string             `json:"name"`
@@ -26,7 +26,7 @@ type Identity struct {
 	IdentityStatus  string             `json:"identityStatus"`
 	ManagerRef      *IdentityReference `json:"managerRef"`
 	IsManager       bool               `json:"isManager"`
-	LastRefresh     *time.Time         `json:"lastRefresh,omitempty"` // nil before the first one
+	LastRefresh     *time.Time         `json:"lastRefresh,omitempty"` // the last processing; nil before the first one
 	Attributes      attribute.Set      `json:"attributes"`
 	LifecycleState  *LifecycleStateRef `json:"lifecycleState"`
 }
@@ -44,26 +44,23 @@ type LifecycleStateRef struct {
 	ManuallyUpdated bool   `json:"manuallyUpdated"`
 }
 
-// attributesUsual is for how many attributes of an identity there is room at once, if its document has so many commas,
-// and identityStates how many come to them.
+// attributesUsual is the most attributes for which identityOf makes room at once, by the commas of their document.
+// identityStates is how many attributes it adds to them.
 const (
 	attributesUsual = 64
 	identityStates  = 5
 )
 
-// identityOf gives a row its published shape. The states that the engine keeps as columns are attributes there too.
+// identityOf gives a row its published shape. States that are columns in the database are attributes there too.
 func identityOf(row *store.Identity) (Identity, error) {
 	i := Identity{
 		ID: row.ID.String(), Name: row.Name, Created: row.Created.UTC(), Modified: row.Modified.UTC(), Alias: row.Alias,
 		EmailAddress: row.Email, ProcessingState: row.ProcessingState, IdentityStatus: row.CloudStatus,
-		IsManager: row.IsManager,
-	}
-	if row.LastRefresh != nil {
-		last := row.LastRefresh.UTC()
-		i.LastRefresh = &last
+		IsManager: row.IsManager, LastRefresh: utc(row.LastRefresh),
 	}
 	if !row.ManagerID.IsZero() {
-		i.ManagerRef = &IdentityReference{Type: "IDENTITY", ID: row.ManagerID.String(), Name: store.TextOf(row.ManagerName)}
+		i.ManagerRef = &IdentityReference{Type: "IDENTITY", ID: row.ManagerID.String(),
+			Name: store.TextOf(row.ManagerName)}
 	}
 	if row.LifecycleState != nil {
 		i.LifecycleState = &LifecycleStateRef{StateName: *row.LifecycleState, ManuallyUpdated: row.LifecycleManual}
@@ -98,7 +95,7 @@ func (e *Engine) GetIdentity(ctx context.Context, id string) (Identity, error) {
 	return identity, fault.Wrap(op, id, err)
 }
 
-// aliasMatchesMax is how many identities of one alias are named before it is called ambiguous.
+// aliasMatchesMax is how many identities with the same alias an error names at most.
 const aliasMatchesMax = 5
 
 // FindIdentity returns the identity with an ID, or else the only one with an alias, ignoring case. An alias that
@@ -125,8 +122,8 @@ func (e *Engine) FindIdentity(ctx context.Context, idOrAlias string) (Identity, 
 		}
 		return Identity{}, &Error{
 			Kind: Conflict, Op: op, Subject: idOrAlias,
-			Err: fmt.Errorf("several identities have this alias: ask for one of them by its ID, %s", strings.Join(ids,
-				", ")),
+			Err: fmt.Errorf("several identities have this alias: ask for one of them by its ID, %s",
+				strings.Join(ids, ", ")),
 		}
 	}
 	identity, err = identityOf(&rows[0])

@@ -22,8 +22,8 @@ const (
 
 // ListParams say which identities to list. The zero ListParams are the first 250 correlated ones by ID.
 type ListParams struct {
-	// After is the cursor of a page, from [IdentityPage.Next]: the list goes on behind it, whatever has changed before
-	// it in the meantime. It goes with the sorters that it came from, and not with an offset.
+	// After is the cursor of a page, from [IdentityPage].Next: the list goes on after it, whatever has changed before
+	// it in the meantime. It needs the same sorters as the page that it came from, and excludes an offset.
 	After string
 	// AnyField lets the filter and the sorters name any property and attribute of an identity, with every operator,
 	// and not only those that the Identities API publishes.
@@ -47,12 +47,12 @@ type IdentityPage struct {
 	Identities []Identity
 	// Total is the number of all results, where it was asked for.
 	Total *int
-	// Next is the cursor of the page behind this one; empty when this one is not full.
+	// Next is the cursor of the next page; empty when this one is not full.
 	Next string
 }
 
-// ListIdentities returns a page of the identities that params select. What params have wrong is an Invalid error, in
-// the filter and the sorters a [*filterql.Error].
+// ListIdentities returns a page of the identities that params select. Params that are wrong are an Invalid error, which
+// wraps a [*filterql.Error] for the filter and the sorters.
 func (e *Engine) ListIdentities(ctx context.Context, params ListParams) (IdentityPage, error) {
 	const op = "list identities"
 	query, err := e.identityQuery(ctx, params)
@@ -60,11 +60,12 @@ func (e *Engine) ListIdentities(ctx context.Context, params ListParams) (Identit
 		return IdentityPage{}, fault.Wrap(op, "", err)
 	}
 	page := IdentityPage{Identities: []Identity{}}
-	last, total, err := e.tenant.Store.ListIdentities(ctx, e.tenant.Pool, query, params.Count, func(row *store.Identity) error {
+	add := func(row *store.Identity) error {
 		identity, err := identityOf(row)
 		page.Identities = append(page.Identities, identity)
 		return err
-	})
+	}
+	last, total, err := e.tenant.Store.ListIdentities(ctx, e.tenant.Pool, query, params.Count, add)
 	if err != nil {
 		return IdentityPage{}, fault.Wrap(op, "", err)
 	}
@@ -82,25 +83,26 @@ func (e *Engine) ListIdentities(ctx context.Context, params ListParams) (Identit
 
 // identityQuery checks params and makes a query of them.
 func (e *Engine) identityQuery(ctx context.Context, params ListParams) (store.IdentityQuery, error) {
+	const op = "list identities"
 	query := store.IdentityQuery{Limit: filterql.LimitDefault, Offset: params.Offset}
 	if params.Limit != nil {
 		query.Limit = *params.Limit
 	}
 	switch {
 	case query.Limit < 0 || query.Limit > filterql.LimitMax:
-		return query, fault.Invalidf("list identities", "limit", "%d is given where 0 to %d is allowed", query.Limit,
+		return query, fault.Invalidf(op, "limit", "%d is given where 0 to %d is allowed", query.Limit,
 			filterql.LimitMax)
 	case query.Offset < 0:
-		return query, fault.Invalidf("list identities", "offset", "%d is given where 0 or more is allowed", query.Offset)
+		return query, fault.Invalidf(op, "offset", "%d is given where 0 or more is allowed", query.Offset)
 	case params.After != "" && params.Offset > 0:
-		return query, fault.Invalidf("list identities", "after", "a cursor and an offset exclude each other")
+		return query, fault.Invalidf(op, "after", "a cursor and an offset exclude each other")
 	}
 	switch params.DefaultFilter {
 	case "", CorrelatedOnly:
 		query.CorrelatedOnly = true
 	case NoDefault:
 	default:
-		return query, fault.Invalidf("list identities", "defaultFilter", "%q is given where %s or %s is allowed",
+		return query, fault.Invalidf(op, "defaultFilter", "%q is given where %s or %s is allowed",
 			params.DefaultFilter, CorrelatedOnly, NoDefault)
 	}
 	schema, err := e.identitySchema(ctx, params.AnyField)
@@ -109,21 +111,22 @@ func (e *Engine) identityQuery(ctx context.Context, params ListParams) (store.Id
 	}
 	if strings.TrimSpace(params.Filters) != "" {
 		if query.Filter, err = filterql.ParseFilter(params.Filters, schema); err != nil {
-			return query, fault.Wrap("list identities", "filters", err)
+			return query, fault.Wrap(op, "filters", err)
 		}
 	}
 	if query.Order, err = filterql.ParseOrdering(params.Sorters, schema, "id"); err != nil {
-		return query, fault.Wrap("list identities", "sorters", err)
+		return query, fault.Wrap(op, "sorters", err)
 	}
 	if params.After != "" {
 		if query.After, err = query.Order.ParseCursor(params.After); err != nil {
-			return query, fault.Invalidf("list identities", "after", "%w", err)
+			return query, fault.Invalidf(op, "after", "%w", err)
 		}
 	}
 	return query, nil
 }
 
-// identitySchema returns the fields of a list: with anyField the defined attributes take part with their kind.
+// identitySchema returns the fields that a filter and sorters may name. With anyField these are also the defined
+// attributes, each with its kind.
 func (e *Engine) identitySchema(ctx context.Context, anyField bool) (*filterql.Schema, error) {
 	if !anyField {
 		return store.IdentitySchema(false), nil
@@ -139,16 +142,17 @@ func (e *Engine) identitySchema(ctx context.Context, anyField bool) (*filterql.S
 	return store.IdentitySchema(true, attributes...), nil
 }
 
-// ListStatement returns the SQL that [Engine.ListIdentities] would run for a page, with its arguments, shortened to
-// the columns id and name: for those who want to see what a filter becomes.
+// ListStatement returns the SQL that [Engine.ListIdentities] would run for a page, with its arguments, shortened to the
+// columns id and name. It shows what a filter becomes.
 func (e *Engine) ListStatement(ctx context.Context, params ListParams) (string, []any, error) {
+	const op = "explain the list"
 	query, err := e.identityQuery(ctx, params)
 	if err != nil {
-		return "", nil, fault.Wrap("explain the list", "", err)
+		return "", nil, fault.Wrap(op, "", err)
 	}
 	text, arguments, err := e.tenant.Store.ListStatement(query)
 	if err != nil {
-		return "", nil, fault.Wrap("explain the list", "", fmt.Errorf("compile: %w", err))
+		return "", nil, fault.Wrap(op, "", fmt.Errorf("compile: %w", err))
 	}
 	return text, arguments, nil
 }

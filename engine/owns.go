@@ -10,11 +10,11 @@ import (
 // [Engine.RegisterOwned].
 const (
 	OwnedApplication = "APPLICATION"
-	// OwnedEntitlement is for owners of entitlements, whom the engine does not know by itself: sources do not tell
+	// OwnedEntitlement is for owners of entitlements. The engine does not know them by itself: sources do not report
 	// them.
 	OwnedEntitlement = "ENTITLEMENT"
-	// OwnedFallbackApprover says that an identity approves what has no other approver. The object is what it does so
-	// for, as the tenant.
+	// OwnedFallbackApprover says that an identity approves what has no other approver. The object says for what it does
+	// so, as for the tenant.
 	OwnedFallbackApprover = "FALLBACK_APPROVER"
 	OwnedGovernanceGroup  = "GOVERNANCE_GROUP"
 )
@@ -29,21 +29,21 @@ type Owned struct {
 	GovernanceGroups []OwnedReference `json:"governanceGroups"`
 	Roles            []OwnedReference `json:"roles"`
 	Sources          []OwnedReference `json:"sources"`
-	// Others is what those documents have no list for: identity profiles, what the identity is the fallback approver
-	// for, and the host's other kinds.
+	// Others has the objects for which those documents have no list: identity profiles, what the identity is the
+	// fallback approver for, and the host's other kinds.
 	Others []Reference `json:"others"`
 }
 
-// OwnedReference names an object whose type the list around it tells.
+// OwnedReference names an object. The list in which it stands tells the object's type.
 type OwnedReference struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
 }
 
-// Owns returns everything that an identity owns, by kind. [Engine.Ownership] has the same objects as what keeps from a
-// deletion: each of them does, that of a fallback approver too, until it is given to somebody else
-// ([Engine.ReassignOwned]) or forgotten ([Engine.ForgetOwned]). In each list, what is configured comes first, by name,
-// and then what the host has registered, by ID.
+// Owns returns everything that an identity owns, by kind. [Engine.Ownership] returns the same objects as the reasons
+// why the identity cannot be deleted: each of them is one, that of a fallback approver too, until it is given to
+// somebody else ([Engine.ReassignOwned]) or forgotten ([Engine.ForgetOwned]). In each list configured objects come
+// first, by name, and then those that the host has registered, by ID.
 func (e *Engine) Owns(ctx context.Context, identity string) (Owned, error) {
 	const op = "list what the identity owns"
 	id, err := e.tenant.FindIdentityID(ctx, op, identity)

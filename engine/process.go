@@ -28,15 +28,15 @@ type ProcessOptions struct {
 
 // ProcessResult says what processing did.
 type ProcessResult struct {
-	Identities int `json:"identities"` // calculated; one that was calculated twice counts twice
-	Changed    int `json:"changed"`    // of which something was written
-	Errors     int `json:"errors"`     // whose calculation failed; they have processingState ERROR
-	Warnings   int `json:"warnings"`   // with a warning: the messages of the task say what it is
+	Identities int `json:"identities"` // processed; one that was processed twice counts twice
+	Changed    int `json:"changed"`    // identities for which something was written
+	Errors     int `json:"errors"`     // identities whose calculation failed; they have processingState ERROR
+	Warnings   int `json:"warnings"`   // identities with a warning: the messages of the task say what it is
 	Correlated int `json:"correlated"` // accounts that found an identity which this run made findable
 	// RolesGained and RolesLost count the role assignments that were written and removed.
 	RolesGained int `json:"rolesGained"`
 	RolesLost   int `json:"rolesLost"`
-	// Operations counts what was opened to be done on sources.
+	// Operations counts the operations that were opened on sources.
 	Operations int `json:"operations"`
 	// Held are the tasks that wait for [Engine.ConfirmTask], because they would change more than the guard allows.
 	Held []string `json:"held,omitempty"`
@@ -53,59 +53,63 @@ func (r *ProcessResult) add(c store.TaskCounts) {
 	r.Operations += int(c.Operations)
 }
 
+// reasonRequested is the reason of the requests for identities that somebody named.
+const reasonRequested = "processing requested"
+
+// processAgain is how long after a call the same call returns the same task, unless that has begun: the client repeated
+// its call.
+const processAgain = time.Minute
+
 // ProcessIdentities launches a task that processes identities: at least one, at most [ProcessIdentitiesMax]. One that
 // is named twice counts once. When some of them do not exist, the error says which, and nothing is launched. A worker
 // carries the task out, of this engine after [Engine.Start] or of any other; see [Engine.Wait]. A call that is repeated
 // before the task has begun returns that task.
 func (e *Engine) ProcessIdentities(ctx context.Context, ids []string) (TaskStatus, error) {
-	var task TaskStatus
-	err := e.tenant.InTx(ctx, func(tx pgx.Tx) (err error) {
-		task, err = e.ProcessIdentitiesTx(ctx, tx, ids)
-		return err
-	})
-	return task, fault.Wrap("process identities", "", err)
+	return e.processIdentities(ids).run(ctx)
 }
 
 // ProcessIdentitiesTx is [Engine.ProcessIdentities] in the caller's transaction: the task exists when that commits.
 func (e *Engine) ProcessIdentitiesTx(ctx context.Context, tx pgx.Tx, ids []string) (TaskStatus, error) {
-	const op = "process identities"
-	wanted, err := e.tenant.LockIdentitiesShared(ctx, tx, op, ids, ProcessIdentitiesMax)
-	if err != nil {
-		return TaskStatus{}, fault.Wrap(op, "", err)
-	}
-	cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
-	waiting, err := e.tenant.Store.WaitingTask(ctx, tx, wanted, reasonRequested, cause.At.Add(-processAgain))
-	if err == nil {
-		return taskStatus(&waiting, nil), nil
-	}
-	if !errors.Is(err, store.ErrNotFound) {
-		return TaskStatus{}, fault.Wrap(op, "", err)
-	}
-	if err := e.tenant.Store.RequestRefresh(ctx, tx, wanted, reasonRequested, cause); err != nil {
-		return TaskStatus{}, fault.Wrap(op, "", err)
-	}
-	task := &store.Task{Description: fmt.Sprintf("Process %s", tenant.Plural(len(wanted), "identity", "identities")),
-		Population: int64(len(wanted))}
-	if len(wanted) == 1 {
-		task.TargetType, task.TargetID = store.NullText("IDENTITY"), wanted[0]
-	}
-	if err := e.tasks.Launch(ctx, tx, cause, task); err != nil {
-		return TaskStatus{}, fault.Wrap(op, "", err)
-	}
-	return taskStatus(task, nil), nil
+	return e.processIdentities(ids).runIn(ctx, tx)
 }
 
-// reasonRequested is why identities are marked that somebody named.
-const reasonRequested = "processing requested"
+func (e *Engine) processIdentities(ids []string) writeOf[TaskStatus] {
+	const op = "process identities"
+	return writeOf[TaskStatus]{e, op, "", func(ctx context.Context, tx pgx.Tx) (TaskStatus, error) {
+		wanted, err := e.tenant.LockIdentitiesShared(ctx, tx, op, ids, ProcessIdentitiesMax)
+		if err != nil {
+			return TaskStatus{}, err
+		}
+		cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
+		waiting, err := e.tenant.Store.WaitingTask(ctx, tx, wanted, reasonRequested, cause.At.Add(-processAgain))
+		if err == nil {
+			return taskStatus(&waiting, nil), nil
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return TaskStatus{}, err
+		}
+		if err := e.tenant.Store.RequestRefresh(ctx, tx, wanted, reasonRequested, cause); err != nil {
+			return TaskStatus{}, err
+		}
+		task := &store.Task{Description: "Process " + tenant.Plural(len(wanted), "identity", "identities"),
+			Population: int64(len(wanted))}
+		if len(wanted) == 1 {
+			task.TargetType, task.TargetID = store.NullText("IDENTITY"), wanted[0]
+		}
+		if err := e.tasks.Launch(ctx, tx, cause, task); err != nil {
+			return TaskStatus{}, err
+		}
+		return taskStatus(task, nil), nil
+	}}
+}
 
-// processAgain is how long after a request the same one gives the same task, as long as that has not begun: a client
-// repeated its call.
-const processAgain = time.Minute
+// partsMax is into how many parts a large task is divided: more than workers, so that none is idle at the end.
+const partsMax = 16
 
 // ProcessProfile launches a task that processes all identities of an identity profile, named by ID or by name.
 func (e *Engine) ProcessProfile(ctx context.Context, profile string) (TaskStatus, error) {
 	const op = "process the identity profile"
-	return e.processParts(ctx, op, func(c *configuration.Configuration) (*store.Task, store.ID, error) {
+	return e.processParts(op, func(c *configuration.Configuration) (*store.Task, store.ID, error) {
 		p := c.ProfileByName(profile)
 		if p == nil {
 			var names []string
@@ -116,53 +120,48 @@ func (e *Engine) ProcessProfile(ctx context.Context, profile string) (TaskStatus
 				Err: fmt.Errorf("there is no such identity profile: those are %s", configuration.ListOrNone(names))}
 		}
 		return &store.Task{Description: fmt.Sprintf("Process the identity profile %q", p.Name)}, p.RowID, nil
-	})
+	}).run(ctx)
 }
 
 // ProcessAll launches a task that processes all identities, also those that are long-term inactive.
 func (e *Engine) ProcessAll(ctx context.Context) (TaskStatus, error) {
-	return e.processParts(ctx, "process everybody", func(*configuration.Configuration) (*store.Task, store.ID, error) {
+	return e.processParts("process everybody", func(*configuration.Configuration) (*store.Task, store.ID, error) {
 		return &store.Task{Description: "Process all identities", Everybody: true}, store.ID{}, nil
-	})
+	}).run(ctx)
 }
 
-// partsMax is into how many ranges a large run is divided: more than workers, so that none is idle at the end.
-const partsMax = 16
-
-func (e *Engine) processParts(ctx context.Context, op string,
-	plan func(*configuration.Configuration) (*store.Task, store.ID, error),
-) (TaskStatus, error) {
-	var status TaskStatus
-	err := e.tenant.InTx(ctx, func(tx pgx.Tx) error {
+// processParts launches a task and divides the identities of a profile, or all of them, among its parts.
+func (e *Engine) processParts(op string, plan func(*configuration.Configuration) (*store.Task, store.ID, error),
+) writeOf[TaskStatus] {
+	return writeOf[TaskStatus]{e, op, "", func(ctx context.Context, tx pgx.Tx) (TaskStatus, error) {
 		c, err := e.tenant.LockConfigurationShared(ctx, tx)
 		if err != nil {
-			return err
+			return TaskStatus{}, err
 		}
 		task, profile, err := plan(c)
 		if err != nil {
-			return err
+			return TaskStatus{}, err
 		}
 		cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
 		if err := e.tasks.Launch(ctx, tx, cause, task); err != nil {
-			return err
+			return TaskStatus{}, err
 		}
-		status = taskStatus(task, nil)
-		// After the task, to which the parts belong.
+		// After the task, because the parts refer to it.
 		population, err := e.tenant.Store.AddTaskParts(ctx, tx, cause.Task, profile, partsMax)
 		if err != nil {
-			return err
+			return TaskStatus{}, err
 		}
-		return e.tenant.Store.SetTaskPopulation(ctx, tx, cause.Task, population)
-	})
-	return status, fault.Wrap(op, "", err)
+		return taskStatus(task, nil), e.tenant.Store.SetTaskPopulation(ctx, tx, cause.Task, population)
+	}}
 }
 
 // ProcessPending carries out every task that waits, with the workers of [Config], until none does: also those that
-// others have begun. It is for programs that have no workers running. Any number of callers may do it at the same
-// time, beside workers. Tasks that are held stay; the result names them. Where the database ends what takes it too
-// long, the other tasks are carried out, and the error is Unavailable. When the context ends, what was committed stays
-// and the rest waits on.
+// others have begun. It is for programs that have no workers running. Any number of callers may do it at the same time,
+// beside workers. Tasks that are held stay; the result names them. A task for which the database takes too long does
+// not keep the other tasks waiting: they are carried out, and the error is Unavailable. When the context ends, what was
+// committed stays and the rest waits on.
 func (e *Engine) ProcessPending(ctx context.Context, options ProcessOptions) (ProcessResult, error) {
+	const op = "process"
 	var total ProcessResult
 	var mutex sync.Mutex
 	report := func(counts store.TaskCounts) error {
@@ -181,28 +180,27 @@ func (e *Engine) ProcessPending(ctx context.Context, options ProcessOptions) (Pr
 	for {
 		open, err := e.tenant.Store.OpenTasks(ctx, e.tenant.Pool)
 		if err != nil || len(open) == 0 {
-			return total, fault.Wrap("process", "", err)
+			return total, fault.Wrap(op, "", err)
 		}
-		var slow error // of a task that the database takes too long for: the others do not wait for it
+		var slow error // of a task for which the database takes too long
 		for _, task := range open {
-			w := e.processor.WorkOn(task, true, report)
-			state, err := w.Do(ctx)
+			state, err := e.processor.WorkOn(task, true, report).Do(ctx)
 			if processing.TimedOut(err) {
 				slow = err
 				continue
 			}
 			if err != nil {
-				return total, fault.Wrap("process", "", err)
+				return total, fault.Wrap(op, "", err)
 			}
 			if state == processing.Held {
 				total.Held = append(total.Held, task.String())
 			}
 			if err := e.tasks.DropJob(ctx, task); err != nil {
-				return total, fault.Wrap("process", "", err)
+				return total, fault.Wrap(op, "", err)
 			}
 		}
 		if slow != nil {
-			return total, fault.Wrap("process", "", slow)
+			return total, fault.Wrap(op, "", slow)
 		}
 	}
 }

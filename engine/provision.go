@@ -13,7 +13,7 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// Operation is something to be done, or done, on a source.
+// Operation is one change of one account on a source, to be carried out or carried out.
 type Operation struct {
 	ID             string        `json:"id"`
 	Identity       Reference     `json:"identity"`
@@ -27,7 +27,7 @@ type Operation struct {
 	Error          string        `json:"error,omitempty"` // of the last attempt
 	Created        time.Time     `json:"created"`
 	Begun          *time.Time    `json:"begun"`     // when it was tried first
-	Completed      *time.Time    `json:"completed"` // when it came to its end, good or bad
+	Completed      *time.Time    `json:"completed"` // when it ended, good or bad
 }
 
 // OperationQuery selects operations. The zero OperationQuery selects the latest.
@@ -49,34 +49,13 @@ func (e *Engine) Operations(ctx context.Context, q OperationQuery) ([]Operation,
 		q.Limit = OperationsMax
 	}
 	if q.Limit < 0 || q.Limit > OperationsMax || q.Offset < 0 {
-		return nil, fault.Invalidf(op, "", "limit %d and offset %d: a limit of 1 to %d and an offset from 0 are allowed",
+		return nil, fault.Invalidf(op, "",
+			"limit %d and offset %d: a limit of 1 to %d and an offset from 0 are allowed",
 			q.Limit, q.Offset, OperationsMax)
 	}
-	known := []string{store.OperationOpen, store.OperationManual, store.OperationDone, store.OperationFailed,
-		store.OperationRetried, store.OperationCancelled}
-	for _, state := range q.States {
-		if !slices.Contains(known, state) {
-			return nil, fault.Invalidf(op, "state", "%q is unknown: %q are known", state, known)
-		}
-	}
-	filter := store.OperationFilter{States: q.States}
-	if q.Identity != "" {
-		id, known := store.IDOf(q.Identity)
-		if !known {
-			return nil, fault.NoIdentity(op, q.Identity)
-		}
-		filter.IdentityID = id
-	}
-	if q.Source != "" {
-		c, err := e.tenant.CurrentConfiguration(ctx)
-		if err != nil {
-			return nil, fault.Wrap(op, "", err)
-		}
-		source := c.SourceByName(q.Source)
-		if source == nil {
-			return nil, &Error{Kind: NotFound, Op: op, Subject: q.Source, Err: errors.New("there is no such source")}
-		}
-		filter.SourceID = source.RowID
+	filter, err := e.operationFilter(ctx, op, &q)
+	if err != nil {
+		return nil, fault.Wrap(op, "", err)
 	}
 	rows, err := e.tenant.Store.Operations(ctx, e.tenant.Pool, filter, q.Limit, q.Offset)
 	if err != nil {
@@ -84,31 +63,66 @@ func (e *Engine) Operations(ctx context.Context, q OperationQuery) ([]Operation,
 	}
 	operations := make([]Operation, len(rows))
 	for i := range rows {
-		r := &rows[i]
-		o := Operation{ID: r.ID.String(), NativeIdentity: r.NativeIdentity, Kind: r.Kind, Reason: r.Reason,
-			Identity: Reference{Type: "IDENTITY", ID: r.IdentityID.String(), Name: store.TextOf(r.IdentityName)},
-			Source:   Reference{Type: string(TypeSource), ID: r.SourceID.String(), Name: r.SourceName},
-			State:    r.State, Attempts: r.Attempts, Error: store.TextOf(r.Error),
-			Created: r.Created.UTC(), Begun: utc(r.Begun), Completed: utc(r.Completed)}
-		if err := o.Attributes.Decode(r.Attributes); err != nil {
-			return nil, fault.Wrap(op, o.ID, err)
+		if operations[i], err = operationOf(&rows[i]); err != nil {
+			return nil, fault.Wrap(op, operations[i].ID, err)
 		}
-		operations[i] = o
 	}
 	return operations, nil
 }
 
+// operationFilter checks what a query asks for.
+func (e *Engine) operationFilter(ctx context.Context, op string, q *OperationQuery) (store.OperationFilter, error) {
+	filter := store.OperationFilter{States: q.States}
+	known := []string{store.OperationOpen, store.OperationManual, store.OperationDone, store.OperationFailed,
+		store.OperationRetried, store.OperationCancelled}
+	for _, state := range q.States {
+		if !slices.Contains(known, state) {
+			return filter, fault.Invalidf(op, "state", "%q is unknown: %q are known", state, known)
+		}
+	}
+	if q.Identity != "" {
+		id, known := store.IDOf(q.Identity)
+		if !known {
+			return filter, fault.NoIdentity(op, q.Identity)
+		}
+		filter.IdentityID = id
+	}
+	if q.Source != "" {
+		c, err := e.tenant.CurrentConfiguration(ctx)
+		if err != nil {
+			return filter, err
+		}
+		source := c.SourceByName(q.Source)
+		if source == nil {
+			return filter, &Error{Kind: NotFound, Op: op, Subject: q.Source, Err: errors.New("there is no such source")}
+		}
+		filter.SourceID = source.RowID
+	}
+	return filter, nil
+}
+
+// operationOf gives a row its published shape.
+func operationOf(r *store.ListedOperation) (Operation, error) {
+	o := Operation{ID: r.ID.String(), NativeIdentity: r.NativeIdentity, Kind: r.Kind, Reason: r.Reason,
+		Identity: Reference{Type: "IDENTITY", ID: r.IdentityID.String(), Name: store.TextOf(r.IdentityName)},
+		Source:   Reference{Type: string(TypeSource), ID: r.SourceID.String(), Name: r.SourceName},
+		State:    r.State, Attempts: r.Attempts, Error: store.TextOf(r.Error),
+		Created: r.Created.UTC(), Begun: utc(r.Begun), Completed: utc(r.Completed)}
+	err := o.Attributes.Decode(r.Attributes)
+	return o, err
+}
+
 // The limits of provisioning.
 const (
-	// OperationAttemptsMax is how often an operation is tried, over some hours, before it is given up: 10 times. The
-	// next processing of the identity opens another one while the access is still wanted.
+	// OperationAttemptsMax is how often an operation is tried, over some hours, before it is given up: 10 times. If the
+	// access is still wanted, the next processing of the identity opens another one.
 	OperationAttemptsMax = task.OperationAttemptsMax
 	// OperationTimeout ends an operation that its source does not answer: 2 minutes.
 	OperationTimeout = provisioning.OperationTimeout
 )
 
-// SetPassword gives the accounts that an identity has on a source, named by ID or by name, a password, at once and by
-// the source's connector. It is kept nowhere.
+// SetPassword gives a password to the accounts that an identity has on a source, named by ID or by name: at once and by
+// the source's connector. The password is stored nowhere.
 func (e *Engine) SetPassword(ctx context.Context, identity, source, password string) error {
 	return e.provisioner.SetPassword(ctx, identity, source, password)
 }
@@ -121,8 +135,8 @@ type ProvisionResult struct {
 }
 
 // ProvisionPending tries every operation that is open, once. It is for programs that have no workers running; any
-// number of callers may do it at the same time, beside workers. The identities whose accounts it changes are marked for
-// processing.
+// number of callers may do it at the same time, beside workers. It requests the processing of the identities whose
+// accounts it changes.
 func (e *Engine) ProvisionPending(ctx context.Context) (ProvisionResult, error) {
 	result, err := e.provisioner.ProvisionPending(ctx)
 	return ProvisionResult(result), err

@@ -8,21 +8,22 @@ import (
 
 	"github.com/muster-engine/muster/engine/fault"
 	"github.com/muster-engine/muster/engine/internal/registration"
+	"github.com/muster-engine/muster/engine/internal/tenant"
 	"github.com/muster-engine/muster/store"
 )
 
-// How long what has ended is kept where [PurgeOptions] leave it out. Tasks, after [TaskRetention], and tokens go by
-// themselves while an engine works; the rest goes by [Engine.Purge] alone.
+// The defaults of [PurgeOptions]. A started engine itself removes tasks, after [TaskRetention], and tokens; the rest is
+// removed by [Engine.Purge] alone.
 const (
 	OperationRetention = 365 * 24 * time.Hour
 	EventRetention     = 2 * 365 * 24 * time.Hour
 	SlotRetention      = 90 * 24 * time.Hour
 )
 
-// purgeBatch is how many rows one transaction removes.
-const purgeBatch = 10_000
+// purgeRowsMax is how many rows one step removes.
+const purgeRowsMax = 10_000
 
-// PurgeOptions say how long what has ended is kept. A field that is 0 has the default.
+// PurgeOptions say how long events, and what has ended, are kept. A field that is 0 stands for the default.
 type PurgeOptions struct {
 	Events     time.Duration // since they happened. Defaults to [EventRetention]
 	Operations time.Duration // since they ended. Defaults to [OperationRetention]
@@ -51,26 +52,25 @@ type PurgeResult struct {
 }
 
 // Purge removes what is older than it is kept: events of the history, operations and tasks that have ended, slots, and
-// tokens that expired before 30 days. What is open, held or waits stays, however old it is, and so do operations that
-// were given up for an identity that is there. Followers of [Engine.Events] must have read what goes.
+// tokens that expired more than 30 days ago. What is open, held or waits stays, however old it is, and so do operations
+// that were given up for an identity that is there. Followers of [Engine.Events] must have read the events that go.
 //
-// It removes 10,000 rows in a transaction of its own each; when the context ends, what was committed stays.
+// Each transaction removes at most 10,000 events or operations; when the context ends, what was committed stays.
 func (e *Engine) Purge(ctx context.Context, options PurgeOptions) (PurgeResult, error) {
 	p := purge{e: e, options: options.withDefaults()}
 	if err := p.validate(); err != nil {
 		return PurgeResult{}, err
 	}
-	for more := true; more; {
-		var step purge
-		err := e.tenant.InTx(ctx, func(tx pgx.Tx) (err error) {
-			step = p // what a transaction that is run again had counted does not count
-			more, err = step.step(ctx, tx)
-			return err
+	for p.phase != purgeDone {
+		next, err := tenant.Transact(ctx, e.tenant, func(tx pgx.Tx) (purge, error) {
+			next := p // a transaction that is run again counts from p again
+			err := next.step(ctx, tx)
+			return next, err
 		})
 		if err != nil {
-			return p.result, fault.Wrap("purge", "", err)
+			return p.result, fault.Wrap(purgeOp, "", err)
 		}
-		p = step
+		p = next
 	}
 	return p.result, nil
 }
@@ -81,23 +81,32 @@ func (e *Engine) PurgeTx(ctx context.Context, tx pgx.Tx, options PurgeOptions) (
 	if err := p.validate(); err != nil {
 		return PurgeResult{}, err
 	}
-	for more := true; more; {
-		var err error
-		if more, err = p.step(ctx, tx); err != nil {
-			return PurgeResult{}, fault.Wrap("purge", "", err)
+	for p.phase != purgeDone {
+		if err := p.step(ctx, tx); err != nil {
+			return PurgeResult{}, fault.Wrap(purgeOp, "", err)
 		}
 	}
 	return p.result, nil
 }
+
+const purgeOp = "purge"
+
+// The phases of a purge, in their order.
+const (
+	purgeEvents = iota
+	purgeOperations
+	purgeRest
+	purgeDone
+)
 
 // purge is how far a purge has come.
 type purge struct {
 	e         *Engine
 	options   PurgeOptions
 	result    PurgeResult
-	event     int64    // the last one that was removed
-	operation store.ID // likewise
 	phase     int
+	event     int64    // the last one that was removed
+	operation store.ID // the last one that was removed
 }
 
 func (p *purge) validate() error {
@@ -107,39 +116,40 @@ func (p *purge) validate() error {
 	}{{"Events", p.options.Events}, {"Operations", p.options.Operations}, {"Slots", p.options.Slots},
 		{"Tasks", p.options.Tasks}} {
 		if kept.time < 0 {
-			return fault.Invalidf("purge", kept.member, "%s is negative: how long something is kept is expected", kept.time)
+			return fault.Invalidf(purgeOp, kept.member, "%s is negative: how long something is kept is expected",
+				kept.time)
 		}
 	}
 	return nil
 }
 
-// step removes the next rows, and reports whether there may be more.
-func (p *purge) step(ctx context.Context, tx pgx.Tx) (more bool, err error) {
+// step removes the next rows.
+func (p *purge) step(ctx context.Context, tx pgx.Tx) (err error) {
 	now, s := p.e.tenant.Now(), p.e.tenant.Store
-	var rows int64
+	rows := int64(0)
 	switch p.phase {
-	case 0:
-		rows, p.event, err = s.PurgeEvents(ctx, tx, now.Add(-p.options.Events), p.event, purgeBatch)
+	case purgeEvents:
+		rows, p.event, err = s.PurgeEvents(ctx, tx, now.Add(-p.options.Events), p.event, purgeRowsMax)
 		p.result.Events += rows
-	case 1:
-		rows, p.operation, err = s.PurgeOperations(ctx, tx, now.Add(-p.options.Operations), p.operation, purgeBatch)
+	case purgeOperations:
+		rows, p.operation, err = s.PurgeOperations(ctx, tx, now.Add(-p.options.Operations), p.operation, purgeRowsMax)
 		p.result.Operations += rows
-	case 2:
-		return false, p.rest(ctx, tx, now)
+	case purgeRest:
+		err = p.rest(ctx, tx, now)
 	}
-	if rows < purgeBatch {
+	if rows < purgeRowsMax {
 		p.phase++
 	}
-	return true, err
+	return err
 }
 
-// rest removes what there is little of.
+// rest removes the tasks, slots and tokens at once: there are few of them.
 func (p *purge) rest(ctx context.Context, tx pgx.Tx, now time.Time) (err error) {
 	s := p.e.tenant.Store
 	if p.result.Tasks, err = s.PurgeTasks(ctx, tx, now.Add(-p.options.Tasks)); err != nil {
 		return err
 	}
-	// The slots that were just begun are what keeps them from being begun again.
+	// The rows of slots that were just begun keep those slots from being begun again.
 	if p.result.Slots, err = s.PurgeSlots(ctx, tx, now.Add(-max(p.options.Slots, 7*24*time.Hour))); err != nil {
 		return err
 	}

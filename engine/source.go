@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/muster-engine/muster/engine/configuration"
@@ -13,7 +14,7 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// TestSource reports what keeps a source, named by ID or by name, from being reached by its connector.
+// TestSource reports why the connector of a source, named by ID or by name, cannot reach it; nil when it can.
 func (e *Engine) TestSource(ctx context.Context, name string) error {
 	const op = "test the source"
 	return e.tenant.WithConnector(ctx, op, name, func(_ *configuration.CompiledSource, c connector.Connector) error {
@@ -21,26 +22,27 @@ func (e *Engine) TestSource(ctx context.Context, name string) error {
 	})
 }
 
-// DiscoverSource returns the schemas that a source tells by its connector. Nothing is applied.
+// DiscoverSource returns the schemas that a source reports by its connector. Nothing is applied.
 func (e *Engine) DiscoverSource(ctx context.Context, name string) ([]Schema, error) {
 	const op = "discover the source"
 	var schemas []Schema
-	err := e.tenant.WithConnector(ctx, op, name, func(_ *configuration.CompiledSource, c connector.Connector) (err error) {
+	discover := func(_ *configuration.CompiledSource, c connector.Connector) (err error) {
 		schemas, err = c.Discover(ctx)
 		return tenant.AtSource(op, name, err)
-	})
+	}
+	err := e.tenant.WithConnector(ctx, op, name, discover)
 	return schemas, err
 }
 
-// AggregateSource is [Engine.Aggregate] of what the source's connector reads: everything, or with options.Delta what
-// changed since the last time, where the source can tell; where it cannot, everything. Entitlements that the source
-// describes get their names.
+// AggregateSource is [Engine.Aggregate] of what the source's connector reads. It reads everything, or with
+// options.Delta what changed since the last time; a source that cannot tell that is read completely. Entitlements that
+// the source describes get their names.
 func (e *Engine) AggregateSource(ctx context.Context, name string, options AggregateOptions) (AggregateResult, error) {
 	result, err := e.aggregator.AggregateSource(ctx, name, options.options())
 	return aggregateResult(&result), err
 }
 
-// SourceState says how the aggregation of a source goes.
+// SourceState is the state of the aggregation of a source.
 type SourceState struct {
 	Source    string          `json:"source"`
 	Connector string          `json:"connector"`
@@ -53,7 +55,7 @@ type SourceState struct {
 	Result    json.RawMessage `json:"result,omitempty"` // of the last one by schedule
 }
 
-// Sources returns how the aggregation of each source goes, by name.
+// Sources returns the state of the aggregation of each source, by name.
 func (e *Engine) Sources(ctx context.Context) ([]SourceState, error) {
 	const op = "list the sources"
 	c, err := e.tenant.CurrentConfiguration(ctx)
@@ -79,10 +81,7 @@ func (e *Engine) Sources(ctx context.Context) ([]SourceState, error) {
 		states = append(states, state)
 	}
 	slices.SortFunc(states, func(a, b SourceState) int {
-		if store.Fold(a.Source) < store.Fold(b.Source) {
-			return -1
-		}
-		return 1
+		return strings.Compare(store.Fold(a.Source), store.Fold(b.Source))
 	})
 	return states, nil
 }

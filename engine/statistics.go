@@ -6,7 +6,7 @@ import (
 	"github.com/muster-engine/muster/engine/fault"
 )
 
-// Statistics are counts over everything that the tenant has.
+// Statistics count everything that the tenant has.
 type Statistics struct {
 	Identities int                `json:"identities"`
 	Correlated int                `json:"correlated"`
@@ -41,8 +41,7 @@ func (e *Engine) Statistics(ctx context.Context) (Statistics, error) {
 	}
 	s := Statistics{
 		Identities: counts.Identities, Correlated: counts.Correlated, Managers: counts.Managers,
-		Managed: counts.Managed,
-		Errors:  counts.Errors, Pending: pending, Sources: []SourceStatistics{},
+		Managed: counts.Managed, Errors: counts.Errors, Pending: pending, Sources: []SourceStatistics{},
 	}
 	for _, a := range accounts {
 		s.Sources = append(s.Sources, SourceStatistics{Name: a.Source, Accounts: a.Accounts,

@@ -11,11 +11,12 @@ import (
 
 	"github.com/muster-engine/muster/engine/fault"
 	"github.com/muster-engine/muster/engine/internal/task"
+	"github.com/muster-engine/muster/engine/internal/tenant"
 	"github.com/muster-engine/muster/store"
 )
 
 // AttributeSyncConfig returns the attributes of a source, named by ID or by name, that can be synchronized, and whether
-// they are. The source's attributeSyncConfig changes that, which Apply takes.
+// they are. [Engine.Apply] changes that by the source's attributeSyncConfig.
 func (e *Engine) AttributeSyncConfig(ctx context.Context, source string) (AttributeSyncConfig, error) {
 	const op = "show the attribute synchronization"
 	s, err := e.tenant.SourceNamed(ctx, op, source)
@@ -29,8 +30,7 @@ func (e *Engine) AttributeSyncConfig(ctx context.Context, source string) (Attrib
 	}, fault.Wrap(op, source, err)
 }
 
-// SynchronizeInterval is the least time between two synchronizations of one identity that are asked for: the published
-// limit.
+// SynchronizeInterval is the least time between two calls that synchronize one identity: the published limit.
 const SynchronizeInterval = 10 * time.Second
 
 // IdentitySyncJob is a synchronization that was asked for, in the published shape.
@@ -51,48 +51,52 @@ type SyncPayload struct {
 // opens the operations. The same identity can be synchronized again after [SynchronizeInterval]: before that the error
 // is RateLimited and tells how long to wait, whichever process asked first.
 func (e *Engine) SynchronizeAttributes(ctx context.Context, identity string) (IdentitySyncJob, error) {
-	var job IdentitySyncJob
-	err := e.tenant.InTx(ctx, func(tx pgx.Tx) (err error) {
-		job, err = e.synchronizeAttributes(ctx, tx, identity)
-		return err
-	})
-	return job, fault.Wrap("synchronize the attributes", identity, err)
+	return e.synchronizeAttributes(identity).run(ctx)
 }
 
 // SynchronizeAttributesTx is [Engine.SynchronizeAttributes] in the caller's transaction.
 func (e *Engine) SynchronizeAttributesTx(ctx context.Context, tx pgx.Tx, identity string) (IdentitySyncJob, error) {
-	job, err := e.synchronizeAttributes(ctx, tx, identity)
-	return job, fault.Wrap("synchronize the attributes", identity, err)
+	return e.synchronizeAttributes(identity).runIn(ctx, tx)
 }
 
-func (e *Engine) synchronizeAttributes(ctx context.Context, tx pgx.Tx, identity string) (IdentitySyncJob, error) {
+func (e *Engine) synchronizeAttributes(identity string) writeOf[IdentitySyncJob] {
 	const op = "synchronize the attributes"
-	id, err := e.tenant.LockIdentityShared(ctx, tx, op, identity)
-	if err != nil {
-		return IdentitySyncJob{}, err
-	}
-	cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
-	last, ok, err := e.tenant.Store.BeginSynchronization(ctx, tx, id, cause.At, SynchronizeInterval)
-	if err != nil {
-		return IdentitySyncJob{}, err
-	}
-	if !ok {
-		return IdentitySyncJob{}, &Error{Kind: RateLimited, Op: op, Subject: identity,
-			RetryAfter: last.Add(SynchronizeInterval).Sub(cause.At),
-			Err:        fmt.Errorf("it was asked for less than %s ago", SynchronizeInterval)}
-	}
-	if err := e.tenant.Store.RequestSynchronization(ctx, tx, []store.ID{id}, cause); err != nil {
-		return IdentitySyncJob{}, err
-	}
-	err = e.tasks.Launch(ctx, tx, cause, &store.Task{Description: "Synchronize the attributes of an identity",
-		Population: 1, TargetType: store.NullText("IDENTITY"), TargetID: id})
-	return syncJob(cause.Task, "SYNCHRONIZE_IDENTITY_ATTRIBUTES", "identityId", id), err
+	return writeOf[IdentitySyncJob]{e, op, identity, func(ctx context.Context, tx pgx.Tx) (IdentitySyncJob, error) {
+		id, err := e.tenant.LockIdentityShared(ctx, tx, op, identity)
+		if err != nil {
+			return IdentitySyncJob{}, err
+		}
+		cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
+		last, ok, err := e.tenant.Store.BeginSynchronization(ctx, tx, id, cause.At, SynchronizeInterval)
+		if err != nil {
+			return IdentitySyncJob{}, err
+		}
+		if !ok {
+			return IdentitySyncJob{}, &Error{Kind: RateLimited, Op: op, Subject: identity,
+				RetryAfter: last.Add(SynchronizeInterval).Sub(cause.At),
+				Err:        fmt.Errorf("it was asked for less than %s ago", SynchronizeInterval)}
+		}
+		if err := e.tenant.Store.RequestSynchronization(ctx, tx, []store.ID{id}, cause); err != nil {
+			return IdentitySyncJob{}, err
+		}
+		err = e.tasks.Launch(ctx, tx, cause, &store.Task{Description: "Synchronize the attributes of an identity",
+			Population: 1, TargetType: store.NullText("IDENTITY"), TargetID: id})
+		return identitySyncJob(cause.Task, id), err
+	}}
+}
+
+func identitySyncJob(task, identity store.ID) IdentitySyncJob {
+	return syncJob(task, "SYNCHRONIZE_IDENTITY_ATTRIBUTES", "identityId", identity)
+}
+
+func sourceSyncJob(task, source store.ID) IdentitySyncJob {
+	return syncJob(task, "SYNCHRONIZE_SOURCE_ATTRIBUTES", "sourceId", source)
 }
 
 func syncJob(task store.ID, kind, member string, subject store.ID) IdentitySyncJob {
 	data, err := json.Marshal(map[string]string{member: subject.String()})
 	if err != nil {
-		panic(err) // texts always can
+		panic(err) // texts can always be marshalled
 	}
 	return IdentitySyncJob{ID: task.String(), Status: "QUEUED",
 		Payload: SyncPayload{Type: kind, DataJSON: string(data)}}
@@ -106,27 +110,25 @@ func (e *Engine) SynchronizeSource(ctx context.Context, name string) (IdentitySy
 	if err != nil {
 		return IdentitySyncJob{}, err
 	}
-	var job IdentitySyncJob
-	err = e.tenant.InTx(ctx, func(tx pgx.Tx) error {
+	job, err := tenant.Transact(ctx, e.tenant, func(tx pgx.Tx) (IdentitySyncJob, error) {
 		cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
 		if err := e.tenant.Store.RequestSourceSynchronization(ctx, tx, source.RowID, cause); err != nil {
-			return err
+			return IdentitySyncJob{}, err
 		}
 		population, err := e.tenant.Store.CountTaskRequests(ctx, tx, cause.Task)
 		if err != nil {
-			return err
+			return IdentitySyncJob{}, err
 		}
-		job = syncJob(cause.Task, "SYNCHRONIZE_SOURCE_ATTRIBUTES", "sourceId", source.RowID)
-		err = e.tasks.Launch(ctx, tx, cause, &store.Task{Population: population, TargetType: store.NullText("APPLICATION"),
-			TargetID: source.RowID, TargetName: &source.Name,
+		err = e.tasks.Launch(ctx, tx, cause, &store.Task{Population: population,
+			TargetType: store.NullText("APPLICATION"), TargetID: source.RowID, TargetName: &source.Name,
 			Description: fmt.Sprintf("Synchronize the attributes on %q", source.Name)})
-		return err
+		return sourceSyncJob(cause.Task, source.RowID), err
 	})
 	return job, fault.Wrap(op, name, err)
 }
 
-// SyncJob returns how a synchronization goes that was asked for: SUCCESS says that all accounts were analysed and the
-// operations opened.
+// SyncJob returns the state of a synchronization that was asked for: SUCCESS says that all accounts were analysed and
+// the operations opened.
 func (e *Engine) SyncJob(ctx context.Context, id string) (IdentitySyncJob, error) {
 	const op = "get the synchronization"
 	row, err := e.tasks.FindTask(ctx, op, id)
@@ -138,9 +140,9 @@ func (e *Engine) SyncJob(ctx context.Context, id string) (IdentitySyncJob, error
 	case row.TargetType == nil:
 		return job, &Error{Kind: NotFound, Op: op, Subject: id, Err: errors.New("the task is no synchronization")}
 	case *row.TargetType == "APPLICATION":
-		job = syncJob(row.ID, "SYNCHRONIZE_SOURCE_ATTRIBUTES", "sourceId", row.TargetID)
+		job = sourceSyncJob(row.ID, row.TargetID)
 	default:
-		job = syncJob(row.ID, "SYNCHRONIZE_IDENTITY_ATTRIBUTES", "identityId", row.TargetID)
+		job = identitySyncJob(row.ID, row.TargetID)
 	}
 	switch {
 	case row.Completed == nil && row.Launched != nil:

@@ -22,7 +22,8 @@ import (
 const (
 	// jobTimeout ends a job that hangs. A batch is shorter by far.
 	jobTimeout = 10 * time.Minute
-	// rescueAfter is when River runs a job again whose process is gone. [Engine.RunSchedule] does not wait for that.
+	// rescueAfter is how long River waits before it runs a job again whose process is gone. [Engine.RunSchedule] does
+	// not wait for that.
 	rescueAfter   = 11 * time.Minute
 	scheduleEvery = 30 * time.Second
 	pollEvery     = time.Second
@@ -56,8 +57,10 @@ func newJobs(e *Engine) (*river.Client[pgx.Tx], error) {
 		Logger:                      e.tenant.Logger,
 		PeriodicJobs:                []*river.PeriodicJob{periodic},
 		Queues: map[string]river.QueueConfig{
-			tenant.QueueEvents: {MaxWorkers: eventJobsMax}, tenant.QueueBulk: {MaxWorkers: bulkJobsMax},
-			tenant.QueueProvisioning: {MaxWorkers: provisionJobsMax}, tenant.QueueAggregation: {MaxWorkers: aggregateJobsMax},
+			tenant.QueueEvents:       {MaxWorkers: eventJobsMax},
+			tenant.QueueBulk:         {MaxWorkers: bulkJobsMax},
+			tenant.QueueProvisioning: {MaxWorkers: provisionJobsMax},
+			tenant.QueueAggregation:  {MaxWorkers: aggregateJobsMax},
 			tenant.QueueNotification: {MaxWorkers: notifyJobsMax},
 		},
 		RescueStuckJobsAfter: rescueAfter,
@@ -67,15 +70,15 @@ func newJobs(e *Engine) (*river.Client[pgx.Tx], error) {
 }
 
 // Start lets the engine carry out tasks and the schedule in the background, until [Engine.Stop] is called or the
-// context ends, which also ends the batches that run; they are done again later. The pool must have connections to
-// spare: one for the queue's notifications, and one for each of up to 4 small tasks, Config.Workers of a large one, 4
-// batches of operations on sources and 2 aggregations of sources. With fewer, they wait for each other.
+// context ends. The end of the context also ends the batches that run; they are processed again later. The pool must
+// have connections to spare: one for the queue's notifications, and one for each of up to 4 small tasks, Config.Workers
+// of a large one, 4 deliveries to sources and 2 aggregations of sources. With fewer, they wait for each other.
 func (e *Engine) Start(ctx context.Context) error {
 	e.tenant.SetStopping(false)
 	return fault.Wrap("start the workers", "", store.MapError(e.jobs.Start(ctx)))
 }
 
-// Stop ends what [Engine.Start] began: the batches that run are finished, and no other is begun. When the context ends
+// Stop ends what [Engine.Start] began: the batches that run are finished, and no other begins. When the context ends
 // before that, they are ended too.
 func (e *Engine) Stop(ctx context.Context) error {
 	const op = "stop the workers"
@@ -87,12 +90,13 @@ func (e *Engine) Stop(ctx context.Context) error {
 	return fault.Wrap(op, "", err)
 }
 
+// scheduleWorker does what is due by the clock, as [Engine.RunSchedule].
 type scheduleWorker struct {
 	river.WorkerDefaults[tenant.RunSchedule]
 	e *Engine
 }
 
-// Work does what is due by the clock.
+// Work implements [river.Worker].
 func (w *scheduleWorker) Work(ctx context.Context, _ *river.Job[tenant.RunSchedule]) error {
 	_, err := w.e.RunSchedule(ctx)
 	return err

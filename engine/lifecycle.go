@@ -1,0 +1,68 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine/internal/event"
+	"github.com/muster-engine/muster/store"
+)
+
+// SetLifecycleState sets the lifecycle state of an identity by hand, by its ID, technical name or name. It holds,
+// whatever is calculated, until another one is set. The empty state ends that: what is calculated holds again. The
+// processing of the identity is requested, which gives the state its effects.
+func (e *Engine) SetLifecycleState(ctx context.Context, identity, state string) error {
+	return e.setLifecycleState(identity, state).run(ctx)
+}
+
+// SetLifecycleStateTx is [Engine.SetLifecycleState] in the caller's transaction.
+func (e *Engine) SetLifecycleStateTx(ctx context.Context, tx pgx.Tx, identity, state string) error {
+	return e.setLifecycleState(identity, state).runIn(ctx, tx)
+}
+
+func (e *Engine) setLifecycleState(identity, state string) write {
+	const op = "set the lifecycle state"
+	return write{e, op, identity, func(ctx context.Context, tx pgx.Tx) error {
+		c, id, err := e.tenant.LockIdentity(ctx, tx, op, identity)
+		if err != nil {
+			return err
+		}
+		rows, err := e.tenant.Store.IdentityStates(ctx, tx, []store.ID{id})
+		if err != nil {
+			return err
+		}
+		before := &rows[0]
+		technical, description := before.LifecycleState, "Process after the lifecycle state was left to itself"
+		if state != "" {
+			profile := c.ProfileByID(before.ProfileID)
+			if profile == nil {
+				return &Error{Kind: Conflict, Op: op, Subject: identity,
+					Err: errors.New("the identity has no identity profile, and so no lifecycle states")}
+			}
+			if technical = profile.StateByName(state); technical == "" {
+				return &Error{Kind: NotFound, Op: op, Subject: state, Err: fmt.Errorf("the identity profile %q has no "+
+					"such lifecycle state: those are %s", profile.Name, strings.Join(profile.StateNames(), ", "))}
+			}
+			description = fmt.Sprintf("Process after the lifecycle state %q was set", technical)
+		}
+		cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
+		err = e.tenant.Store.SetLifecycleState(ctx, tx, id, store.NullText(technical), state != "", cause.At)
+		if err != nil {
+			return err
+		}
+		if changed := event.Changed(before.LifecycleState, technical); changed != nil {
+			events, err := event.Append(nil, id, EventStateChanged, event.States{LifecycleState: changed})
+			if err != nil {
+				return err
+			}
+			if err := e.tenant.Store.AddEvents(ctx, tx, events, cause.At); err != nil {
+				return err
+			}
+		}
+		return e.tasks.ProcessOne(ctx, tx, id, description, cause)
+	}}
+}

@@ -1,0 +1,144 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine/configuration"
+	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/change"
+	"github.com/muster-engine/muster/engine/internal/processing"
+	"github.com/muster-engine/muster/store"
+)
+
+// preview is one call of [Engine.Preview].
+type preview struct {
+	e        *Engine
+	ctx      context.Context //nolint:containedctx // it lives as long as the call that the context belongs to
+	tx       pgx.Tx
+	cause    store.Cause
+	before   *configuration.Configuration // as it is
+	proposed *configuration.Configuration // as the documents would make it
+	// gained and lost are, by each key under which managers are looked for, the identities that would be found by it
+	// then, and those that would not be found by it any more. Nil where all keys stay.
+	gained, lost map[string][]store.ID
+	// changedRoles are the roles that the documents change.
+	changedRoles []store.ID
+	totals       PreviewTotals
+	attributes   map[string]*AttributeTotal
+	roles        map[store.ID]*RoleTotal
+	lifecycle    map[[2]string]int
+	operations   map[[2]string]int // by source and operation
+	counts       store.TaskCounts
+	trace        bool
+	synchronize  bool
+}
+
+// preview previews the processing of the identities that choose returns.
+func (e *Engine) preview(ctx context.Context, params *PreviewParams, each func(*PreviewChange) error,
+	choose func(*preview) (pager, error),
+) (PreviewTotals, error) {
+	const op = "preview"
+	p := &preview{
+		e: e, ctx: ctx, cause: store.Cause{At: e.tenant.Now()}, attributes: map[string]*AttributeTotal{},
+		roles: map[store.ID]*RoleTotal{}, lifecycle: map[[2]string]int{}, operations: map[[2]string]int{},
+		trace: params.Trace, synchronize: params.Synchronize,
+	}
+	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err := store.InTx(ctx, e.tenant.Pool, options, func(tx pgx.Tx) error {
+		p.tx = tx
+		if err := p.propose(params.Documents); err != nil {
+			return err
+		}
+		next, err := choose(p)
+		if err != nil {
+			return err
+		}
+		if err := p.findKeys(); err != nil {
+			return err
+		}
+		return p.run(next, func(b *processing.Calculated) error { return p.show(b, each) })
+	})
+	if err != nil {
+		return p.totals, fault.Wrap(op, "", err)
+	}
+	p.sum()
+	return p.totals, nil
+}
+
+// propose compiles the configuration as it is and as the documents would make it.
+func (p *preview) propose(documents []Document) error {
+	rows, err := p.e.tenant.Store.LoadConfiguration(p.ctx, p.tx)
+	if err != nil {
+		return err
+	}
+	if p.before, err = p.e.tenant.Compile(rows); err != nil {
+		return err
+	}
+	proposal, err := change.Propose(rows, p.before, documents, p.cause.At)
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(proposal.Rows.Profiles, func(a, b store.Profile) int {
+		return cmp.Or(cmp.Compare(a.Priority, b.Priority), a.Created.Compare(b.Created), a.ID.Compare(b.ID))
+	})
+	if p.proposed, err = p.e.tenant.Compile(proposal.Rows); err != nil {
+		return &Error{Kind: Invalid, Op: "preview", Subject: change.PlacesOf(documents), Err: err}
+	}
+	p.changedRoles = proposal.Roles
+	p.totals.Objects, p.totals.Notes = []AppliedObject{}, append(proposal.Notes, p.proposed.Unmapped()...)
+	for _, object := range proposal.Objects {
+		if object.Action != Unchanged {
+			p.totals.Objects = append(p.totals.Objects, object)
+		}
+	}
+	return nil
+}
+
+// run calculates identities under the proposed configuration.
+func (p *preview) run(next pager, visit func(*processing.Calculated) error) error {
+	for {
+		page, err := next(p.e.tenant.BatchSize)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		var synchronize []store.ID
+		if p.synchronize {
+			synchronize = page
+		}
+		read, err := p.e.processor.ReadOnly(p.tx, p.proposed, p.cause.At).Read(p.ctx, page, synchronize)
+		if err != nil {
+			return err
+		}
+		calculated, err := read.Calculate()
+		if err != nil {
+			return err
+		}
+		if err := visit(calculated); err != nil {
+			return err
+		}
+	}
+}
+
+// show adds the changes of a batch to the totals and passes them on.
+func (p *preview) show(b *processing.Calculated, each func(*PreviewChange) error) error {
+	if err := b.FindManagers(p.ctx, p.find); err != nil {
+		return err
+	}
+	for i := range b.Changes {
+		c := &b.Changes[i]
+		processing.Count(&p.counts, c)
+		p.add(c)
+		if !c.Differs() {
+			continue
+		}
+		shown := p.change(c, &b.Snapshots[i])
+		if err := each(&shown); err != nil {
+			return err
+		}
+	}
+	return nil
+}

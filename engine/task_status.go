@@ -1,0 +1,149 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/muster-engine/muster/store"
+)
+
+// TaskStatus is a task in the published shape.
+type TaskStatus struct {
+	ID                    string                 `json:"id"`
+	Type                  string                 `json:"type"`
+	UniqueName            string                 `json:"uniqueName"`
+	Description           string                 `json:"description"`
+	ParentName            *string                `json:"parentName"`
+	Launcher              string                 `json:"launcher"`
+	Target                *TaskTarget            `json:"target"`
+	Created               time.Time              `json:"created"`
+	Modified              *time.Time             `json:"modified"`
+	Launched              *time.Time             `json:"launched"`
+	Completed             *time.Time             `json:"completed"`
+	CompletionStatus      *string                `json:"completionStatus"`
+	Messages              []TaskStatusMessage    `json:"messages"`
+	Returns               []TaskReturn           `json:"returns"`
+	Attributes            TaskAttributes         `json:"attributes"`
+	Progress              *string                `json:"progress"`
+	PercentComplete       int                    `json:"percentComplete"`
+	TaskDefinitionSummary *TaskDefinitionSummary `json:"taskDefinitionSummary"`
+
+	// Held says why the task waits for a confirmation; empty when it does not.
+	Held string `json:"-"`
+	// Remaining is how many identities are still to be processed.
+	Remaining int `json:"-"`
+}
+
+// Ended reports whether the task has ended, good or bad.
+func (t *TaskStatus) Ended() bool { return t.CompletionStatus != nil }
+
+// TaskTarget is what a task is about.
+type TaskTarget struct {
+	ID   string  `json:"id"`
+	Type *string `json:"type"` // APPLICATION, IDENTITY or null
+	Name string  `json:"name"`
+}
+
+// TaskStatusMessage is something that a task has to say.
+type TaskStatusMessage struct {
+	Type          string         `json:"type"` // INFO, WARN or ERROR
+	LocalizedText *LocalizedText `json:"localizedText"`
+	Key           string         `json:"key"`
+	Parameters    []any          `json:"parameters"` // the ID of the identity that it is about
+}
+
+// LocalizedText is a text and its language.
+type LocalizedText struct {
+	Locale  string `json:"locale"`
+	Message string `json:"message"`
+}
+
+// TaskReturn names an attribute of a task.
+type TaskReturn struct {
+	Name          string `json:"name"`
+	AttributeName string `json:"attributeName"`
+}
+
+// TaskAttributes are the counts of a task.
+type TaskAttributes struct {
+	IdentityCount         int64  `json:"identityCount"` // processed
+	ChangedCount          int64  `json:"changedCount"`
+	ErrorCount            int64  `json:"errorCount"`
+	WarningCount          int64  `json:"warningCount"`
+	CorrelatedCount       int64  `json:"correlatedCount"` // accounts
+	RolesGained           int64  `json:"rolesGained"`
+	RolesLost             int64  `json:"rolesLost"`
+	OperationCount        int64  `json:"operationCount"` // that were opened on sources
+	LifecycleChangedCount int64  `json:"lifecycleChangedCount"`
+	DeactivatedCount      int64  `json:"deactivatedCount"`
+	MessageCount          int64  `json:"messageCount"` // all of them, also those that were not stored
+	Held                  string `json:"held,omitempty"`
+}
+
+// TaskDefinitionSummary says what kind of task it is.
+type TaskDefinitionSummary struct {
+	ID          string         `json:"id"`
+	UniqueName  string         `json:"uniqueName"`
+	Description *string        `json:"description"`
+	ParentName  string         `json:"parentName"`
+	Executor    *string        `json:"executor"`
+	Arguments   map[string]any `json:"arguments"`
+}
+
+// taskStatus gives a row its published shape.
+func taskStatus(t *store.Task, messages []store.TaskMessage) TaskStatus {
+	status := TaskStatus{
+		ID: t.ID.String(), Type: "QUEUED_TASK", UniqueName: t.Description, Description: t.Description,
+		Launcher: t.Launcher, Created: t.Created.UTC(), Modified: utc(&t.Modified), Launched: utc(t.Launched),
+		Completed: utc(t.Completed), CompletionStatus: t.CompletionStatus, Messages: []TaskStatusMessage{},
+		Returns: []TaskReturn{
+			{Name: "Identities", AttributeName: "identityCount"},
+			{Name: "Changed", AttributeName: "changedCount"},
+			{Name: "Errors", AttributeName: "errorCount"},
+		},
+		Attributes: TaskAttributes{
+			IdentityCount: t.Identities, ChangedCount: t.Changed, ErrorCount: t.Errors, WarningCount: t.Warnings,
+			CorrelatedCount: t.Correlated, RolesGained: t.RolesGained, RolesLost: t.RolesLost,
+			OperationCount: t.Operations, LifecycleChangedCount: t.LifecycleChanged, DeactivatedCount: t.Deactivated,
+			MessageCount: t.Messages,
+		},
+		TaskDefinitionSummary: &TaskDefinitionSummary{
+			ID: t.Kind, UniqueName: t.Kind, ParentName: t.Kind, Arguments: map[string]any{},
+		},
+		Remaining: int(t.Remaining),
+	}
+	if t.TargetType != nil {
+		status.Target = &TaskTarget{ID: t.TargetID.String(), Type: t.TargetType, Name: store.TextOf(t.TargetName)}
+	}
+	for i := range messages {
+		status.Messages = append(status.Messages, taskMessage(&messages[i]))
+	}
+	progress := "Waiting"
+	switch {
+	case t.Completed != nil:
+		progress = "Completed"
+	case t.Held != nil:
+		status.Held = store.TextOf(t.HeldReason)
+		status.Attributes.Held = status.Held
+		progress = "Held: waits for a confirmation"
+	case t.Launched != nil:
+		progress = fmt.Sprintf("Started: %d of %d identities", t.Identities, t.Identities+t.Remaining)
+	}
+	status.Progress = &progress
+	switch {
+	case t.Completed != nil:
+		status.PercentComplete = 100
+	case t.Identities > 0:
+		status.PercentComplete = int(min(99, 100*t.Identities/(t.Identities+t.Remaining)))
+	}
+	return status
+}
+
+func taskMessage(m *store.TaskMessage) TaskStatusMessage {
+	message := TaskStatusMessage{Type: m.Type, Key: m.Key, Parameters: []any{},
+		LocalizedText: &LocalizedText{Locale: "en-US", Message: m.Text}}
+	if !m.IdentityID.IsZero() {
+		message.Parameters = append(message.Parameters, m.IdentityID.String())
+	}
+	return message
+}
