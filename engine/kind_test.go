@@ -47,13 +47,11 @@ func TestProvisioningKindsAreThoseOfTheTable(t *testing.T) {
 // insertOperation writes an open operation of a kind for an identity, of its own source.
 func (f *fixture) insertOperation(identity string, kind connector.Kind) {
 	f.t.Helper()
-	if _, err := f.Pool.Exec(f.t.Context(), `
+	f.execute(`
 		INSERT INTO muster.provisioning_operations (id, identity_id, source_id, native_identity, kind, attribute, value,
 		    attributes, reason, state, created)
 		SELECT gen_random_uuid(), $1, s.id, 'n', $2, 'a', $2, '{}', 'r', 'MANUAL', now()
-		FROM muster.sources s ORDER BY s.name LIMIT 1`, identity, string(kind)); err != nil {
-		f.t.Fatal(err)
-	}
+		FROM muster.sources s ORDER BY s.name LIMIT 1`, identity, string(kind))
 }
 
 // TestDoctorKnowsTheKindsOfOperations demands that the doctor's own list, which holds where the constraint is missing,
@@ -61,7 +59,7 @@ func (f *fixture) insertOperation(identity string, kind connector.Kind) {
 func TestDoctorKnowsTheKindsOfOperations(t *testing.T) {
 	t.Parallel()
 	f := company(t)
-	f.exec(`ALTER TABLE muster.provisioning_operations DROP CONSTRAINT provisioning_operations_kind`)
+	f.execute(`ALTER TABLE muster.provisioning_operations DROP CONSTRAINT provisioning_operations_kind`)
 	for _, kind := range append(connector.Kinds(), "PAINT") {
 		f.insertOperation(f.ID("ann"), kind)
 	}
@@ -82,9 +80,9 @@ func TestProvisioningOfAnUnknownKindIsAnError(t *testing.T) {
 	f := newTarget(t, "")
 	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	f.settle()
-	f.exec(`ALTER TABLE muster.provisioning_operations DROP CONSTRAINT provisioning_operations_kind`)
+	f.execute(`ALTER TABLE muster.provisioning_operations DROP CONSTRAINT provisioning_operations_kind`)
 	before := f.counts.Load()
-	f.exec(`
+	f.execute(`
 		UPDATE muster.provisioning_operations SET kind = 'PAINT', state = 'OPEN', attempts = 0
 		WHERE id = (SELECT min(id::text)::uuid FROM muster.provisioning_operations)`)
 	identity := f.text(`SELECT identity_id::text FROM muster.provisioning_operations WHERE kind = 'PAINT'`)
@@ -97,7 +95,7 @@ func TestProvisioningOfAnUnknownKindIsAnError(t *testing.T) {
 		WHERE id = '` + identity + `'`); !strings.HasPrefix(got, "ERROR: ") || !strings.HasSuffix(got, want) {
 		t.Errorf("the processing of the identity ended with %q, want ERROR and %q", got, want)
 	}
-	f.exec(`
+	f.execute(`
 		INSERT INTO muster.provisioning_batches (id, source_id, created)
 		SELECT gen_random_uuid(), source_id, now() FROM muster.provisioning_operations WHERE kind = 'PAINT'`,
 		`UPDATE muster.provisioning_operations SET batch_id = (SELECT id FROM muster.provisioning_batches)
