@@ -23,8 +23,8 @@ func TestEveryFieldHasItsColumn(t *testing.T) {
 	demandRead(t, countColumns, nil)
 }
 
-// demandRead demands that each field of T, but for those that are read elsewhere, is the target of one column, which has
-// its name or the one that is given.
+// demandRead demands that each field of T, but for those that are read elsewhere, is the target of one column, which
+// has its name or the one that is given.
 func demandRead[T any](t *testing.T, c columns[T], names map[string]string, elsewhere ...string) {
 	t.Helper()
 	var row T

@@ -22,8 +22,8 @@ type Subject struct {
 // Former is a value that the name, the alias or the e-mail address has or had.
 type Former struct{ Attribute, Value string }
 
-// LockSubject locks the accounts of an identity, which may be gone, by ID and FOR UPDATE, until the transaction ends, and
-// returns what is stored of the identity.
+// LockSubject locks the accounts of an identity, which may be gone, by ID and FOR UPDATE, until the transaction ends,
+// and returns what is stored of the identity.
 func (s *Store) LockSubject(ctx context.Context, tx pgx.Tx, id ID) (Subject, error) {
 	subject := Subject{ID: id}
 	accounts := s.sql(`

@@ -30,14 +30,14 @@ func (s *Store) advisoryLock(ctx context.Context, tx pgx.Tx, function string, lo
 	return mapError(err)
 }
 
-// LockCorrelationShared shares the correlation lock until the transaction ends. A transaction that changes identities takes
-// it at its start. Any number may share it at once. See "Lock order" in the documentation of the package.
+// LockCorrelationShared shares the correlation lock until the transaction ends. A transaction that changes identities
+// takes it at its start. Any number may share it at once. See "Lock order" in the documentation of the package.
 func (s *Store) LockCorrelationShared(ctx context.Context, tx pgx.Tx) error {
 	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock_shared", correlationLock, s.schema)
 }
 
-// LockDeletionsShared shares the deletion lock until the transaction ends: no identity is deleted meanwhile. An aggregation
-// takes it before it touches accounts.
+// LockDeletionsShared shares the deletion lock until the transaction ends: no identity is deleted meanwhile. An
+// aggregation takes it before it touches accounts.
 func (s *Store) LockDeletionsShared(ctx context.Context, tx pgx.Tx) error {
 	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock_shared", deletionLock, s.schema)
 }
@@ -56,8 +56,8 @@ func (s *Store) LockKeys(ctx context.Context, tx pgx.Tx) error {
 	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock", keyLock, s.schema)
 }
 
-// LockReadingShared shares the reading lock of a source until the transaction ends: it shows that somebody reads the source
-// by its connector. Any number may share it at once.
+// LockReadingShared shares the reading lock of a source until the transaction ends: it shows that somebody reads the
+// source by its connector. Any number may share it at once.
 func (s *Store) LockReadingShared(ctx context.Context, tx pgx.Tx, source ID) error {
 	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock_shared", readingLock, s.schema+source.String())
 }

@@ -40,8 +40,8 @@ func (s *Store) RequestProfileRefresh(ctx context.Context, tx pgx.Tx, profile ID
 	return int(tag.RowsAffected()), mapError(err)
 }
 
-// LockIdentitiesShared locks those of the identities that exist, by ID and FOR KEY SHARE, until the transaction ends, so
-// that they are not deleted, and returns them.
+// LockIdentitiesShared locks those of the identities that exist, by ID and FOR KEY SHARE, until the transaction ends,
+// so that they are not deleted, and returns them.
 func (s *Store) LockIdentitiesShared(ctx context.Context, tx pgx.Tx, identities []ID) ([]ID, error) {
 	const statement = `SELECT id FROM muster.identities WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE`
 	return collect(ctx, tx, s.sql(statement), pgx.RowTo[ID], identities)
@@ -115,9 +115,9 @@ func (s *Store) RelockRefreshRequests(ctx context.Context, tx pgx.Tx, requests [
 //
 // It returns the identities whose synchronization was requested.
 //
-// The rows are removed by where they are. By their IDs the planner joins the table with itself, and where its statistics
-// are from before a load it takes the square of the requests. A row that somebody else updates just before it is locked
-// may be missed: its request stays, and is taken by the next batch.
+// The rows are removed by where they are. By their IDs the planner joins the table with itself, and where its
+// statistics are from before a load it takes the square of the requests. A row that somebody else updates just before
+// it is locked may be missed: its request stays, and is taken by the next batch.
 func (s *Store) TakeRefreshRequests(ctx context.Context, tx pgx.Tx, identities []ID) ([]ID, error) {
 	const statement = `
 		WITH taken AS (
@@ -220,8 +220,8 @@ func (s *Store) SetLifecycleState(ctx context.Context, tx pgx.Tx, id ID, state *
 	return mapError(err)
 }
 
-// RecordProcessed records that identities were processed now, and when processing may find something else though only time
-// has passed. due is parallel to identities; nil is never.
+// RecordProcessed records that identities were processed now, and when processing may find something else though only
+// time has passed. due is parallel to identities; nil is never.
 func (s *Store) RecordProcessed(ctx context.Context, tx pgx.Tx, identities []ID, due []*time.Time, now time.Time) error {
 	const statement = `
 		INSERT INTO muster.refresh_state (identity_id, last_refresh, due)

@@ -76,7 +76,8 @@ func (s *Store) ReadSnapshotsBetween(ctx context.Context, tx pgx.Tx, first, last
 		FROM (SELECT DISTINCT manager_key FROM muster.identities
 		      WHERE id BETWEEN $1 AND $2 AND manager_key IS NOT NULL) i,
 		     LATERAL (SELECT min(x.identity_id::text)::uuid, count(*)
-		              FROM (SELECT identity_id FROM muster.identity_keys WHERE key = i.manager_key LIMIT 2) x) k (id, matches)
+		              FROM (SELECT identity_id FROM muster.identity_keys WHERE key = i.manager_key LIMIT 2) x
+		             ) k (id, matches)
 		WHERE k.matches = 1`
 	)
 	dues, requests, found := map[ID]time.Time{}, map[ID]bool{}, map[string]ID{}

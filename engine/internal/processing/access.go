@@ -94,9 +94,7 @@ func (w *writing) writeAccess(ctx context.Context) error {
 	var granted, dropped []store.AccessGrant
 	settled := map[string][]store.ID{}
 	settle := func(ids []refresh.ID, state string) {
-		for _, id := range ids {
-			settled[state] = append(settled[state], id)
-		}
+		settled[state] = append(settled[state], ids...)
 	}
 	var open []store.Operation
 	deliveries := map[store.ID]store.ID{} // by source
