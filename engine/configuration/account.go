@@ -12,13 +12,13 @@ import (
 )
 
 // NativeIdentityLengthMax and EntitlementLengthMax are how many bytes a native identity and the value of an entitlement
-// may have: both are found by an index.
+// may have, since both are found by an index.
 const (
 	NativeIdentityLengthMax = store.KeyLengthMax
 	EntitlementLengthMax    = store.KeyLengthMax
 )
 
-// Stage makes the row of an object, in the memory of the one before.
+// Stage makes the row of an object, in the memory of the row before.
 func (s *CompiledSource) Stage(a *store.StagedAccount, object *connector.Object) {
 	a.Line, a.NativeIdentity, a.Name = int64(object.Line), object.NativeIdentity, object.NativeIdentity
 	if object.Name != "" {
@@ -29,7 +29,8 @@ func (s *CompiledSource) Stage(a *store.StagedAccount, object *connector.Object)
 	a.Fingerprint = fingerprint(a)
 }
 
-// fingerprint digests everything of an account that is stored, so that one comparison tells whether it changed.
+// fingerprint returns a digest of everything that is stored of an account, so that one comparison tells whether it
+// changed.
 func fingerprint(a *store.StagedAccount) store.ID {
 	digest := sha256.New()
 	digest.Write(a.Attributes)
@@ -42,7 +43,7 @@ func fingerprint(a *store.StagedAccount) store.ID {
 	return store.ID(sum[:16])
 }
 
-// Account returns an account as a calculation sees it. Its attributes are put into a set.
+// Account returns an account as a calculation sees it, and decodes its attributes into a set.
 func (c *Configuration) Account(row *store.Account, attributes *attribute.Set) (refresh.Account, error) {
 	if err := attributes.Decode(row.Attributes); err != nil {
 		return refresh.Account{}, fmt.Errorf("account %s: %w", row.ID, err)
@@ -56,17 +57,4 @@ func (c *Configuration) Account(row *store.Account, attributes *attribute.Set) (
 		account.Account.SourceID, account.SourceName = source.IDText, source.Name
 	}
 	return account, nil
-}
-
-// Entitling returns the attributes of the source's accounts that hold entitlements: objects of a schema, or any for "".
-func (s *Source) Entitling(object string) []string {
-	var names []string
-	if schema := s.AccountSchema(); schema != nil {
-		for _, a := range schema.Attributes {
-			if a.IsEntitlement && (object == "" || a.Schema == nil || a.Schema.Name == object) {
-				names = append(names, a.Name)
-			}
-		}
-	}
-	return names
 }

@@ -11,57 +11,25 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// Configuration is the tenant's configuration at one version, compiled. It is never changed: a change of the
-// configuration makes a new one.
+// Configuration is the tenant's configuration at one version, compiled. It never changes: a change of the configuration
+// makes a new one. It and the compiled types are for package engine; a host works with documents.
 type Configuration struct {
 	Version    int64
-	Attributes map[string]IdentityAttribute // those that are defined, by name
+	Attributes map[string]IdentityAttribute // the defined ones, by name
 	Sources    map[store.ID]*CompiledSource
 	Profiles   []CompiledProfile // the highest priority first
 	Roles      map[store.ID]*CompiledRole
 	Transforms map[string]json.RawMessage
 	rules      map[string]transform.Rule // the host's
-	Keyed      map[string]keying         // the attributes by which identities are found
+	Keyed      map[string]keying         // the attributes that identities are found by
 	Refresh    refresh.Configuration
-	// others says that a mapping looks other identities up.
+	// Others says that the transform of a mapping looks for other identities.
 	Others bool
 }
 
-type CompiledSource struct {
-	Source
-	RowID     store.ID
-	IDText    string   // the ID
-	ProfileID store.ID // of which the source is the authoritative one; zero for none
-}
-
-type CompiledProfile struct {
-	IdentityProfile
-	RowID    store.ID
-	sourceID store.ID
-	states   map[string]CompiledState // by technical name; the built-in ones need not be there
-	// transforms are the saved transforms that its mappings refer to, directly or not; several may be there twice.
-	transforms []string
-}
-
-type CompiledState struct {
-	LifecycleState
-	RowID store.ID
-}
-
-// Transform implements [transform.Library].
-func (c *Configuration) Transform(name string) ([]byte, bool) {
-	definition, found := c.Transforms[name]
-	return definition, found
-}
-
-// Rule implements [transform.Library].
-func (c *Configuration) Rule(name string) (transform.Rule, bool) {
-	rule, found := c.rules[name]
-	return rule, found
-}
-
-// Compile makes a configuration of its rows. Rows that were applied compile; an error here says that they were
-// written by something else.
+// Compile compiles the rows of a configuration. rules are the host's, by name, and connected reports whether there is a
+// connector of a name. Rows that were applied compile: an error says that something else wrote them, or that documents
+// that are being applied do not fit each other.
 func Compile(rows store.Configuration, rules map[string]transform.Rule, connected func(connector string) bool) (
 	*Configuration, error,
 ) {
@@ -74,43 +42,11 @@ func Compile(rows store.Configuration, rules map[string]transform.Rule, connecte
 		rules:      rules,
 		Keyed:      map[string]keying{},
 	}
-	for _, row := range rows.IdentityAttributes {
-		var a IdentityAttribute
-		if err := DecodeObject(row.Document, &a); err != nil {
-			return nil, fmt.Errorf("identity attribute %q: %w", row.Name, err)
-		}
-		c.Attributes[row.Name] = a
+	if err := c.decodeSources(&rows); err != nil {
+		return nil, err
 	}
-	for _, row := range rows.Transforms {
-		c.Transforms[row.Name] = row.Document
-	}
-	for _, row := range rows.Sources {
-		source := &CompiledSource{RowID: row.ID, IDText: row.ID.String()}
-		if err := DecodeObject(row.Document, &source.Source); err != nil {
-			return nil, fmt.Errorf("source %q: %w", row.Name, err)
-		}
-		c.Sources[row.ID] = source
-	}
-	states := map[store.ID]map[string]CompiledState{}
-	for _, row := range rows.LifecycleStates {
-		var l LifecycleState
-		if err := DecodeObject(row.Document, &l); err != nil {
-			return nil, fmt.Errorf("lifecycle state %q: %w", row.TechnicalName, err)
-		}
-		if states[row.ProfileID] == nil {
-			states[row.ProfileID] = map[string]CompiledState{}
-		}
-		states[row.ProfileID][row.TechnicalName] = CompiledState{l, row.ID}
-	}
-	for _, row := range rows.Profiles {
-		profile := CompiledProfile{RowID: row.ID, sourceID: row.AuthoritativeSourceID, states: states[row.ID]}
-		if err := DecodeObject(row.Document, &profile.IdentityProfile); err != nil {
-			return nil, fmt.Errorf("identity profile %q: %w", row.Name, err)
-		}
-		if source := c.Sources[row.AuthoritativeSourceID]; source != nil {
-			source.ProfileID = row.ID
-		}
-		c.Profiles = append(c.Profiles, profile)
+	if err := c.decodeProfiles(&rows); err != nil {
+		return nil, err
 	}
 	c.compileKeys()
 	for _, row := range rows.Transforms {
@@ -127,6 +63,55 @@ func Compile(rows store.Configuration, rules map[string]transform.Rule, connecte
 	return c, c.compileRefresh()
 }
 
+// decodeSources reads the identity attributes, the saved transforms and the sources.
+func (c *Configuration) decodeSources(rows *store.Configuration) error {
+	for _, row := range rows.IdentityAttributes {
+		var a IdentityAttribute
+		if err := DecodeObject(row.Document, &a); err != nil {
+			return fmt.Errorf("identity attribute %q: %w", row.Name, err)
+		}
+		c.Attributes[row.Name] = a
+	}
+	for _, row := range rows.Transforms {
+		c.Transforms[row.Name] = row.Document
+	}
+	for _, row := range rows.Sources {
+		source := &CompiledSource{RowID: row.ID, IDText: row.ID.String()}
+		if err := DecodeObject(row.Document, &source.Source); err != nil {
+			return fmt.Errorf("source %q: %w", row.Name, err)
+		}
+		c.Sources[row.ID] = source
+	}
+	return nil
+}
+
+// decodeProfiles reads the lifecycle states and the identity profiles. The sources are there already.
+func (c *Configuration) decodeProfiles(rows *store.Configuration) error {
+	states := map[store.ID]map[string]CompiledState{}
+	for _, row := range rows.LifecycleStates {
+		var l LifecycleState
+		if err := DecodeObject(row.Document, &l); err != nil {
+			return fmt.Errorf("lifecycle state %q: %w", row.TechnicalName, err)
+		}
+		if states[row.ProfileID] == nil {
+			states[row.ProfileID] = map[string]CompiledState{}
+		}
+		states[row.ProfileID][row.TechnicalName] = CompiledState{l, row.ID}
+	}
+	for _, row := range rows.Profiles {
+		profile := CompiledProfile{RowID: row.ID, sourceID: row.AuthoritativeSourceID, states: states[row.ID]}
+		if err := DecodeObject(row.Document, &profile.IdentityProfile); err != nil {
+			return fmt.Errorf("identity profile %q: %w", row.Name, err)
+		}
+		if source := c.Sources[row.AuthoritativeSourceID]; source != nil {
+			source.ProfileID = row.ID
+		}
+		c.Profiles = append(c.Profiles, profile)
+	}
+	return nil
+}
+
+// compileRefresh compiles the profiles into what calculates identities.
 func (c *Configuration) compileRefresh() error {
 	for i := range c.Profiles {
 		p := &c.Profiles[i]
@@ -159,8 +144,7 @@ func (c *Configuration) compileRefresh() error {
 			m := *source.ManagerCorrelation
 			profile.ManagerAttribute = m.AccountAttributeName
 			profile.ManagerKey = func(value string) string {
-				return store.KeyIgnoringCase(m.IdentityAttributeName,
-					value)
+				return store.KeyIgnoringCase(m.IdentityAttributeName, value)
 			}
 		}
 		c.Refresh.Profiles = append(c.Refresh.Profiles, profile)
@@ -168,17 +152,19 @@ func (c *Configuration) compileRefresh() error {
 	return nil
 }
 
-// Assignments returns the correlation of the source's accounts, none where it has none.
-func (s *Source) Assignments() []AttributeAssignment {
-	if s.AccountCorrelationConfig == nil {
-		return nil
-	}
-	return s.AccountCorrelationConfig.Assignments
+// Transform implements [transform.Library]: it returns a saved transform.
+func (c *Configuration) Transform(name string) ([]byte, bool) {
+	definition, found := c.Transforms[name]
+	return definition, found
 }
 
-func (a *AttributeAssignment) exact() bool { return a.IgnoreCase != nil && !*a.IgnoreCase }
+// Rule implements [transform.Library]: it returns a rule of the host.
+func (c *Configuration) Rule(name string) (transform.Rule, bool) {
+	rule, found := c.rules[name]
+	return rule, found
+}
 
-// Unmapped says which correlations look for identities in an attribute that no profile gives a value.
+// Unmapped returns a note for each correlation that looks for identities by an attribute which no profile maps.
 func (c *Configuration) Unmapped() []string {
 	if len(c.Profiles) == 0 {
 		return nil

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// DeletionLimit is how many accounts a full aggregation may remove: so many, or so many percent of those there are.
+// DeletionLimit is how many accounts a full aggregation may remove: a number, or a percentage of the source's accounts.
 type DeletionLimit struct {
 	Count   int
 	Percent int
-	// IsPercent says which of the two counts.
+	// IsPercent says that Percent counts, and not Count.
 	IsPercent bool
 }
 
-// ParseDeletionLimit reads a limit: "25" accounts, or "10%" of them.
+// ParseDeletionLimit reads a limit: "25" accounts, or "10%" of them. At most 100% are allowed.
 func ParseDeletionLimit(text string) (DeletionLimit, error) {
 	number, isPercent := strings.CutSuffix(strings.TrimSpace(text), "%")
 	n, err := strconv.Atoi(strings.TrimSpace(number))
@@ -28,6 +28,7 @@ func ParseDeletionLimit(text string) (DeletionLimit, error) {
 	return DeletionLimit{Count: n}, nil
 }
 
+// String returns the limit as [ParseDeletionLimit] reads it.
 func (l DeletionLimit) String() string {
 	if l.IsPercent {
 		return strconv.Itoa(l.Percent) + "%"
@@ -35,6 +36,7 @@ func (l DeletionLimit) String() string {
 	return strconv.Itoa(l.Count)
 }
 
+// DeletionAllowed reports whether a limit allows that so many of the source's accounts vanish.
 func DeletionAllowed(l DeletionLimit, vanished, accounts int) bool {
 	if l.IsPercent {
 		return vanished*100 <= l.Percent*accounts
@@ -42,13 +44,14 @@ func DeletionAllowed(l DeletionLimit, vanished, accounts int) bool {
 	return vanished <= l.Count
 }
 
-// DeletionLimitError says that an aggregation was refused, and changed nothing, because it would have removed more
-// accounts than its limit allows.
+// DeletionLimitError is the error of an aggregation that was refused, and changed nothing, because it would have
+// removed more accounts than its limit allows.
 type DeletionLimitError struct {
 	Vanished, Accounts int
 	Limit              DeletionLimit
 }
 
+// Error says how many accounts vanished, and what helps.
 func (e *DeletionLimitError) Error() string {
 	return fmt.Sprintf("%d of %d accounts (%.1f %%) are not in the data any more, and no more than %s may be removed: "+
 		"nothing was changed; look at the data, raise the limit if it is right, or aggregate it as a delta",

@@ -20,7 +20,7 @@ const (
 	ConfigurationSizeMax  = 16 << 20 // bytes
 	configurationDepthMax = 200
 	configurationNodesMax = 1_000_000
-	// configurationJSONMax is how many bytes the objects of a text may have together: its aliases repeat what it holds.
+	// configurationJSONMax is how many bytes the objects of a text may have together, with its aliases written out.
 	configurationJSONMax = 4 * ConfigurationSizeMax
 )
 
@@ -38,14 +38,15 @@ const (
 	TypeTransform         ObjectType = "TRANSFORM"
 )
 
-type group struct {
-	Member string
+// Group is a member of a configuration text that holds a list of objects.
+type Group struct {
+	Member string // such as "sources"
 	Kind   ObjectType
 }
 
-// Groups are the members of a configuration text that hold lists of objects. Their order is the order of application:
-// what is referred to comes first.
-var Groups = []group{
+// Groups are the members of a configuration text that hold lists of objects, in the order in which the objects are
+// applied: an object comes after those that it refers to. It must not be changed.
+var Groups = []Group{
 	{"identityAttributes", TypeIdentityAttribute},
 	{"transforms", TypeTransform},
 	{"sources", TypeSource},
@@ -55,6 +56,7 @@ var Groups = []group{
 	{"roles", TypeRole},
 }
 
+// KnownTypes returns the types of objects that can be applied, as an error lists them.
 func KnownTypes() string {
 	var types []string
 	for _, group := range Groups {
@@ -63,6 +65,7 @@ func KnownTypes() string {
 	return strings.Join(types, ", ")
 }
 
+// knownMembers returns the members that hold lists of objects, as an error lists them.
 func knownMembers() string {
 	var members []string
 	for _, group := range Groups {
@@ -71,7 +74,8 @@ func knownMembers() string {
 	return strings.Join(members, ", ")
 }
 
-// Document is one object of a configuration, in its published shape.
+// Document is one object of a configuration, in its published shape. [ReadDocuments] makes documents of a text, and
+// engine.Engine.Apply takes them.
 type Document struct {
 	Type ObjectType
 	// Object is the object as JSON.
@@ -80,11 +84,12 @@ type Document struct {
 	Place string
 }
 
-// ReadDocuments reads the objects of a configuration text, YAML or JSON. name stands for the text in errors.
+// ReadDocuments reads the objects of a configuration text, YAML or JSON. name stands for the text in errors, which are
+// [fault.Error] values of the kind Invalid and name the line. It reads at most [ConfigurationSizeMax] bytes.
 //
 // An object is given in its published shape: in a list under the plural of its type (sources, identityProfiles,
 // transforms, identityAttributes, accessProfiles, lifecycleStates, roles), in an export's envelope {"self": {"type":
-// ...}, "object": {...}}, or alone where its members tell its type. A text may hold several YAML documents, a list of
+// ...}, "object": {...}}, or alone if its members tell its type. A text may contain several YAML documents, a list of
 // objects, and an export with its objects under "objects".
 func ReadDocuments(name string, r io.Reader) ([]Document, error) {
 	const op = "read the configuration"
@@ -121,16 +126,18 @@ func ReadDocuments(name string, r io.Reader) ([]Document, error) {
 	return reader.documents, nil
 }
 
+// documentReader reads the documents of one text.
 type documentReader struct {
-	name      string
+	name      string // of the text
 	documents []Document
 	nodes     int
 	size      int // of the JSON of the documents
-	// path leads to the node that is written as JSON, part by part: joining it for every node would cost more than all
-	// else.
+	// path leads to the node that is written as JSON. Its parts are joined only for an error: to join them for every
+	// node would cost more than everything else.
 	path []string
 }
 
+// fault returns an error at a node.
 func (r *documentReader) fault(node *yaml.Node, path, format string, arguments ...any) error {
 	place := fmt.Sprintf("%s:%d: ", r.name, node.Line)
 	if path != "" {
@@ -139,7 +146,7 @@ func (r *documentReader) fault(node *yaml.Node, path, format string, arguments .
 	return errors.New(place + fmt.Sprintf(format, arguments...))
 }
 
-// read takes one YAML document: a list of objects, one object, or members with lists of objects.
+// read reads one YAML document: a list of objects, one object, or members with lists of objects.
 func (r *documentReader) read(root *yaml.Node) error {
 	node := root
 	if node.Kind == yaml.DocumentNode {
@@ -159,7 +166,7 @@ func (r *documentReader) read(root *yaml.Node) error {
 	}
 	for i := 0; i < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
-		at := slices.IndexFunc(Groups, func(g group) bool { return g.Member == key.Value })
+		at := slices.IndexFunc(Groups, func(g Group) bool { return g.Member == key.Value })
 		if at < 0 {
 			return r.fault(key, "", "unknown member %q: lists of objects are expected under %s", key.Value,
 				knownMembers())
@@ -174,6 +181,7 @@ func (r *documentReader) read(root *yaml.Node) error {
 	return nil
 }
 
+// readList reads a list of objects. kind is empty if the place does not tell it.
 func (r *documentReader) readList(node *yaml.Node, path string, kind ObjectType) error {
 	if node.Kind != yaml.SequenceNode {
 		return r.fault(node, path, "a list of objects is expected")
@@ -186,7 +194,7 @@ func (r *documentReader) readList(node *yaml.Node, path string, kind ObjectType)
 	return nil
 }
 
-// readObject takes one object, out of its envelope if it has one. kind is empty where the place does not tell it.
+// readObject reads one object, out of its envelope if it has one. kind is empty if the place does not tell it.
 func (r *documentReader) readObject(node *yaml.Node, path string, kind ObjectType) error {
 	if node.Kind == yaml.AliasNode {
 		node = node.Alias
@@ -212,12 +220,11 @@ func (r *documentReader) readObject(node *yaml.Node, path string, kind ObjectTyp
 	if kind == "" {
 		kind = typeByMembers(object)
 	}
-	known := slices.ContainsFunc(Groups, func(g group) bool { return g.Kind == kind })
+	known := slices.ContainsFunc(Groups, func(g Group) bool { return g.Kind == kind })
 	switch {
 	case kind == "":
 		return r.fault(node, path, "the object's type cannot be told: put it into a list under %s, or into an "+
-			"envelope "+
-			"{self: {type: ...}, object: ...}", knownMembers())
+			"envelope {self: {type: ...}, object: ...}", knownMembers())
 	case !known:
 		return r.fault(node, path, "objects of type %q cannot be applied: those of %s can", kind, KnownTypes())
 	}
@@ -252,11 +259,13 @@ func member(node *yaml.Node, name string) *yaml.Node {
 	return nil
 }
 
+// isObject reports whether a mapping is one object, and not members with lists of objects.
 func isObject(node *yaml.Node) bool {
 	return typeByMembers(node) != "" || member(node, "self") != nil && member(node, "object") != nil
 }
 
-// typeByMembers tells an object's type by members that only its published shape has together.
+// typeByMembers returns the type of an object by members that only the published shape of that type has together, or ""
+// if there is none.
 func typeByMembers(node *yaml.Node) ObjectType {
 	has := func(names ...string) bool {
 		return !slices.ContainsFunc(names, func(name string) bool { return member(node, name) == nil })
@@ -278,10 +287,10 @@ func typeByMembers(node *yaml.Node) ObjectType {
 	return ""
 }
 
-// appendJSON writes a node as JSON. It keeps what a text says: a date stays the text it is, and a number its digits.
+// appendJSON writes a node as JSON. A date stays the text that it is, and a number keeps its digits.
 func (r *documentReader) appendJSON(dst []byte, node *yaml.Node) ([]byte, error) {
 	if r.nodes++; r.nodes > configurationNodesMax || len(r.path) > configurationDepthMax {
-		r.path = r.path[:1] // the whole of it is too long to be of use
+		r.path = r.path[:1] // the whole path is too long to be of use
 		return nil, r.faultHere(node, "the configuration is nested deeper than %d levels or has more than %d nodes",
 			configurationDepthMax, configurationNodesMax)
 	}
@@ -295,30 +304,7 @@ func (r *documentReader) appendJSON(dst []byte, node *yaml.Node) ([]byte, error)
 	case yaml.AliasNode:
 		return r.appendInner(dst, node.Alias, "")
 	case yaml.MappingNode:
-		dst = append(dst, '{')
-		seen := map[string]bool{}
-		for i := 0; i < len(node.Content); i += 2 {
-			key := node.Content[i]
-			if key.Kind != yaml.ScalarNode || key.Tag == "!!merge" {
-				return nil, r.faultHere(key, "a member's name must be a plain text")
-			}
-			if strings.ContainsRune(key.Value, 0) {
-				return nil, r.faultHere(key, "a member's name must not contain the NUL character")
-			}
-			if seen[key.Value] {
-				return nil, r.faultHere(key, "the member %q is given twice", key.Value)
-			}
-			seen[key.Value] = true
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = appendJSONText(dst, key.Value)
-			dst = append(dst, ':')
-			if dst, err = r.appendInner(dst, node.Content[i+1], "."+key.Value); err != nil {
-				return nil, err
-			}
-		}
-		return append(dst, '}'), nil
+		return r.appendMapping(dst, node)
 	case yaml.SequenceNode:
 		dst = append(dst, '[')
 		for i, element := range node.Content {
@@ -333,6 +319,33 @@ func (r *documentReader) appendJSON(dst []byte, node *yaml.Node) ([]byte, error)
 	default:
 		return r.appendScalar(dst, node)
 	}
+}
+
+// appendMapping writes a mapping as a JSON object.
+func (r *documentReader) appendMapping(dst []byte, node *yaml.Node) (_ []byte, err error) {
+	dst = append(dst, '{')
+	seen := map[string]bool{}
+	for i := 0; i < len(node.Content); i += 2 {
+		key := node.Content[i]
+		switch {
+		case key.Kind != yaml.ScalarNode || key.Tag == "!!merge":
+			return nil, r.faultHere(key, "a member's name must be a plain text")
+		case strings.ContainsRune(key.Value, 0):
+			return nil, r.faultHere(key, "a member's name must not contain the NUL character")
+		case seen[key.Value]:
+			return nil, r.faultHere(key, "the member %q is given twice", key.Value)
+		}
+		seen[key.Value] = true
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendJSONText(dst, key.Value)
+		dst = append(dst, ':')
+		if dst, err = r.appendInner(dst, node.Content[i+1], "."+key.Value); err != nil {
+			return nil, err
+		}
+	}
+	return append(dst, '}'), nil
 }
 
 // appendInner writes a node one step deeper.
@@ -350,6 +363,7 @@ func (r *documentReader) faultHere(node *yaml.Node, format string, arguments ...
 	return r.fault(node, strings.TrimPrefix(strings.Join(r.path, ""), "."), format, arguments...)
 }
 
+// appendScalar writes a scalar as JSON.
 func (r *documentReader) appendScalar(dst []byte, node *yaml.Node) (_ []byte, err error) {
 	tag := node.ShortTag()
 	if node.Style == 0 && tag == "!!str" && isPlainLiteral(node.Value) {
@@ -382,10 +396,11 @@ func (r *documentReader) appendScalar(dst []byte, node *yaml.Node) (_ []byte, er
 	return appendJSONText(dst, node.Value), nil
 }
 
+// appendJSONText writes a text as a JSON string.
 func appendJSONText(dst []byte, s string) []byte {
 	text, err := json.Marshal(s)
 	if err != nil {
-		panic(err) // a string always can
+		panic(err) // a string can always be written
 	}
 	return append(dst, text...)
 }

@@ -13,13 +13,15 @@ import (
 	"github.com/muster-engine/muster/filterql/jsontext"
 )
 
-// The limits of numbers: the database writes them out, so that 1e9999 would become ten thousand digits.
+// The limits of numbers in a configuration. The database writes all digits of a number, so 1e9999 would become ten
+// thousand digits.
 const (
 	NumberLengthMax   = 100 // characters
 	NumberExponentMax = 308 // that of the largest float64
 )
 
-// CheckNumber says what is wrong with a JSON number; what is none is right.
+// CheckNumber says what is wrong with a JSON number: it is too long, or its exponent is too large. Any other text is
+// right. It is for package engine.
 func CheckNumber(text string) error {
 	if text == "" || text[0] != '-' && (text[0] < '0' || text[0] > '9') {
 		return nil
@@ -37,7 +39,7 @@ func CheckNumber(text string) error {
 	return nil
 }
 
-// isPlainLiteral reports whether the text of a YAML scalar is a number or a boolean of JSON too.
+// isPlainLiteral reports whether the text of a YAML scalar is also a number or a boolean of JSON.
 func isPlainLiteral(text string) bool {
 	if text == "true" || text == "false" {
 		return true
@@ -45,7 +47,7 @@ func isPlainLiteral(text string) bool {
 	return text != "" && (text[0] == '-' || text[0] >= '0' && text[0] <= '9') && json.Valid([]byte(text))
 }
 
-// clipped is a text that is quoted in an error.
+// clipped returns the beginning of a text, for an error that quotes it.
 func clipped(text string) string {
 	const most = 60
 	if len(text) <= most {
@@ -54,7 +56,8 @@ func clipped(text string) string {
 	return strings.ToValidUTF8(text[:most], "") + "..."
 }
 
-// CheckJSON says what of a JSON text the database cannot hold, or would not give back as it was.
+// CheckJSON returns an error for the parts of a JSON text that the database cannot store, or would not return as they
+// were. It is for package engine.
 func CheckJSON(text []byte) error {
 	if err := jsontext.Check(text); err != nil {
 		return err
@@ -92,6 +95,7 @@ func CheckJSON(text []byte) error {
 	}
 }
 
+// trailing returns an error if another value follows.
 func trailing(decoder *json.Decoder) error {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("it is more than one JSON value")
@@ -99,11 +103,12 @@ func trailing(decoder *json.Decoder) error {
 	return nil
 }
 
-// lineSeparators are line ends to YAML 1.1, and characters to JSON and YAML 1.2.
+// lineSeparators are line ends in YAML 1.1, and ordinary characters in JSON and YAML 1.2.
 const lineSeparators = "\u0085\u2028\u2029"
 
-// plainText makes a JSON text one that YAML reads alike: YAML knows no surrogate pairs, refuses control characters, and
-// takes some characters for line ends. A text of YAML with such line ends is refused, because they would get lost.
+// plainText rewrites a JSON text so that YAML reads the same from it: YAML knows no surrogate pairs, refuses control
+// characters, and takes some characters for line ends. It refuses a YAML text with such line ends, because they would
+// get lost.
 func plainText(text []byte) ([]byte, error) {
 	if !json.Valid(text) {
 		at := bytes.IndexAny(text, lineSeparators)
@@ -137,3 +142,33 @@ func plainText(text []byte) ([]byte, error) {
 	}
 	return plain, nil
 }
+
+// DecodeObject reads an object in its published shape into shape, a pointer to one of the shapes of this package. Its
+// errors name the member and what is expected there. It is for package engine; [ReadDocuments] is the way in for hosts.
+func DecodeObject(object []byte, shape any) error {
+	err := json.Unmarshal(object, shape)
+	var mismatch *json.UnmarshalTypeError
+	if errors.As(err, &mismatch) {
+		return fmt.Errorf("%s: a %s is given where %s is expected", mismatch.Field, mismatch.Value,
+			article(mismatch.Type.Kind().String()))
+	}
+	return err
+}
+
+// article returns a kind of Go value in the words of JSON.
+func article(kind string) string {
+	switch kind {
+	case "slice":
+		return "a list"
+	case "struct", "map":
+		return "an object"
+	case "bool":
+		return "true or false"
+	case "int", "int64":
+		return "a whole number"
+	}
+	return "a " + kind
+}
+
+// isNone reports whether a JSON member is missing or null.
+func isNone(text json.RawMessage) bool { return len(text) == 0 || string(text) == "null" }

@@ -8,7 +8,7 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// AppendMissing appends the keys of an identity that are in one list and not in the other.
+// AppendMissing appends the keys of an identity that are in keys and not in other.
 func AppendMissing(dst []store.IdentityKey, identity store.ID, keys, other []string) []store.IdentityKey {
 	for _, key := range keys {
 		if !slices.Contains(other, key) {
@@ -18,10 +18,10 @@ func AppendMissing(dst []store.IdentityKey, identity store.ID, keys, other []str
 	return dst
 }
 
-// keying says in which forms an attribute's values are kept to find identities by.
+// keying says in which forms the values of an attribute become keys of identities.
 type keying struct{ folded, exact bool }
 
-// compileKeys finds the attributes that identities are looked for by: those marked searchable, and those that a
+// compileKeys finds the attributes that identities are found by: those that are searchable, and those that a
 // correlation names.
 func (c *Configuration) compileKeys() {
 	for name, searchable := range StandardAttributes {
@@ -52,8 +52,8 @@ func (c *Configuration) compileKeys() {
 	}
 }
 
-// CorrelationKeys returns the keys by which an account of the source finds its identity, the most telling first. Of an
-// authoritative source the last one finds the identity that the account was before, if it comes back.
+// CorrelationKeys returns the keys by which an account of the source finds its identity, the most telling first. For an
+// authoritative source the last one finds the identity that the account had before, if the account comes back.
 func (s *CompiledSource) CorrelationKeys(nativeIdentity string, attributes *attribute.Set) []string {
 	keys := []string{}
 	for _, a := range s.Assignments() {
@@ -96,7 +96,7 @@ func (c *Configuration) IdentityKeys(attributes *attribute.Set) []string {
 	return keys
 }
 
-// AccountKeys returns the keys that an account should have, nil for one of no source.
+// AccountKeys returns the keys that an account should have, or nil if its source is not configured.
 func (c *Configuration) AccountKeys(row *store.KeyedAccount) ([]string, error) {
 	source := c.Sources[row.SourceID]
 	if source == nil {

@@ -11,74 +11,7 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-func ListOrNone(names []string) string {
-	if len(names) == 0 {
-		return "none yet"
-	}
-	return strings.Join(names, ", ")
-}
-
-func (c *Configuration) RoleByName(text string) *CompiledRole {
-	if id, err := store.ParseID(text); err == nil && c.Roles[id] != nil {
-		return c.Roles[id]
-	}
-	folded := store.Fold(text)
-	for _, role := range c.Roles {
-		if store.Fold(role.Name) == folded {
-			return role
-		}
-	}
-	return nil
-}
-
-func (c *Configuration) ProfileByID(id store.ID) *CompiledProfile {
-	for i := range c.Profiles {
-		if c.Profiles[i].RowID == id {
-			return &c.Profiles[i]
-		}
-	}
-	return nil
-}
-
-// StateByName returns the technical name of the state that an ID, a technical name or a name stands for, "" for none.
-func (p *CompiledProfile) StateByName(text string) string {
-	if p.hasState(text) {
-		return text
-	}
-	id, err := store.ParseID(text)
-	folded := store.Fold(text)
-	for technical, state := range p.states {
-		if err == nil && state.RowID == id || store.Fold(state.Name) == folded {
-			return technical
-		}
-	}
-	return ""
-}
-
-func (p *CompiledProfile) hasState(technical string) bool {
-	_, configured := p.states[technical]
-	_, builtIn := builtInStates[technical]
-	return configured || builtIn
-}
-
-func (p *CompiledProfile) StateNames() []string {
-	var names []string
-	for name := range p.states {
-		names = append(names, name)
-	}
-	for name := range builtInStates {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-// RefersTo reports whether a mapping refers to one of the saved transforms.
-func (p *CompiledProfile) RefersTo(transforms []string) bool {
-	return slices.ContainsFunc(transforms, func(name string) bool { return slices.Contains(p.transforms, name) })
-}
-
-// SourceByName returns the source that an ID or a name, ignoring case, stands for; nil when none does.
+// SourceByName returns the source that an ID or a name, ignoring case, stands for, or nil if there is none.
 func (c *Configuration) SourceByName(text string) *CompiledSource {
 	if id, err := store.ParseID(text); err == nil && c.Sources[id] != nil {
 		return c.Sources[id]
@@ -92,7 +25,50 @@ func (c *Configuration) SourceByName(text string) *CompiledSource {
 	return nil
 }
 
-// NameSources puts the names of the sources into an explanation.
+// sourceOf returns the source that a reference names, by ID or by name, or nil if there is none.
+func (c *Configuration) sourceOf(r *Reference) *CompiledSource {
+	if source := c.SourceByName(r.ID); r.ID != "" && source != nil {
+		return source
+	}
+	if r.Name == "" {
+		return nil
+	}
+	return c.SourceByName(r.Name)
+}
+
+// label returns the name of a reference, or its ID if it has none, for errors.
+func (r *Reference) label() string {
+	if r.Name != "" {
+		return r.Name
+	}
+	return r.ID
+}
+
+// sourceName returns the name of a source, or its ID if it is gone.
+func (c *Configuration) sourceName(id criteria.ID) string {
+	if source := c.Sources[id]; source != nil {
+		return source.Name
+	}
+	return id.String()
+}
+
+// sourceNames returns the names of the sources, quoted and sorted.
+func (c *Configuration) sourceNames() []string {
+	var names []string
+	for _, s := range c.Sources {
+		names = append(names, strconv.Quote(s.Name))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// NoSource returns the error that there is no source of a name. It lists those that there are.
+func (c *Configuration) NoSource(op, name string) error {
+	return &fault.Error{Kind: fault.NotFound, Op: op, Subject: name,
+		Err: fmt.Errorf("there is no such source: the sources are %s", ListOrNone(c.sourceNames()))}
+}
+
+// NameSources writes the names of the sources into an explanation.
 func (c *Configuration) NameSources(e *criteria.Explanation) {
 	if e.Key != nil && e.Key.Type != criteria.Identity {
 		e.Source = c.sourceName(e.Key.SourceID)
@@ -102,26 +78,31 @@ func (c *Configuration) NameSources(e *criteria.Explanation) {
 	}
 }
 
-// Mapping returns the definition of the mapping of an attribute, null for none.
-func (p *CompiledProfile) Mapping(name string) []byte {
-	for _, m := range p.AttributeConfig.Transforms {
-		if m.IdentityAttributeName == name {
-			return m.TransformDefinition
+// RoleByName returns the role that an ID or a name, ignoring case, stands for, or nil if there is none.
+func (c *Configuration) RoleByName(text string) *CompiledRole {
+	if id, err := store.ParseID(text); err == nil && c.Roles[id] != nil {
+		return c.Roles[id]
+	}
+	folded := store.Fold(text)
+	for _, role := range c.Roles {
+		if store.Fold(role.Name) == folded {
+			return role
 		}
 	}
-	return []byte("null")
+	return nil
 }
 
-func (c *Configuration) ProfileName(id store.ID) string {
+// ProfileByID returns the profile of an ID, or nil if there is none.
+func (c *Configuration) ProfileByID(id store.ID) *CompiledProfile {
 	for i := range c.Profiles {
 		if c.Profiles[i].RowID == id {
-			return c.Profiles[i].Name
+			return &c.Profiles[i]
 		}
 	}
-	return ""
+	return nil
 }
 
-// ProfileByName returns the profile that an ID or a name, ignoring case, stands for; nil when none does.
+// ProfileByName returns the profile that an ID or a name, ignoring case, stands for, or nil if there is none.
 func (c *Configuration) ProfileByName(text string) *CompiledProfile {
 	id, err := store.ParseID(text)
 	folded := store.Fold(text)
@@ -133,14 +114,25 @@ func (c *Configuration) ProfileByName(text string) *CompiledProfile {
 	return nil
 }
 
-func (c *Configuration) sourceName(id criteria.ID) string {
-	if source := c.Sources[id]; source != nil {
-		return source.Name
+// ProfileName returns the name of the profile of an ID, or "" if there is none.
+func (c *Configuration) ProfileName(id store.ID) string {
+	for i := range c.Profiles {
+		if c.Profiles[i].RowID == id {
+			return c.Profiles[i].Name
+		}
 	}
-	return id.String()
+	return ""
 }
 
-// Shorten returns at most limit characters of a text.
+// ListOrNone returns names as an error lists them: "none yet" if there are none.
+func ListOrNone(names []string) string {
+	if len(names) == 0 {
+		return "none yet"
+	}
+	return strings.Join(names, ", ")
+}
+
+// Shorten returns at most limit characters of a text, with an ellipsis if there are more.
 func Shorten(s string, limit int) string {
 	for i := range s {
 		if limit == 0 {
@@ -149,18 +141,4 @@ func Shorten(s string, limit int) string {
 		limit--
 	}
 	return s
-}
-
-func (c *Configuration) NoSource(op, name string) error {
-	return &fault.Error{Kind: fault.NotFound, Op: op, Subject: name,
-		Err: fmt.Errorf("there is no such source: the sources are %s", ListOrNone(c.sourceNames()))}
-}
-
-func (c *Configuration) sourceNames() []string {
-	var names []string
-	for _, s := range c.Sources {
-		names = append(names, strconv.Quote(s.Name))
-	}
-	slices.Sort(names)
-	return names
 }

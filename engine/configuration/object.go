@@ -2,13 +2,8 @@ package configuration
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/muster-engine/muster/engine/connector"
-	"github.com/muster-engine/muster/engine/connector/delimited"
 )
 
 // Reference names another object, by ID, by name or by both.
@@ -18,7 +13,7 @@ type Reference struct {
 	Name string `json:"name,omitempty"`
 }
 
-// Source is a source of accounts, in the published shape. Members that are not listed are kept but not read.
+// Source is a source of accounts, in the published shape. Members that are not listed are stored but not read.
 type Source struct {
 	ID                       string              `json:"id"`
 	Name                     string              `json:"name"`
@@ -29,14 +24,15 @@ type Source struct {
 	Schemas                  []Schema            `json:"schemas"`
 	AccountCorrelationConfig *CorrelationConfig  `json:"accountCorrelationConfig"`
 	ManagerCorrelation       *ManagerCorrelation `json:"managerCorrelationMapping"`
-	// ProvisioningPolicies say how accounts are created; AttributeSyncConfig which attributes are kept what the
-	// identity's are; Schedules when the source is aggregated by its connector.
+	// ProvisioningPolicies say how accounts are created, AttributeSyncConfig which attributes are kept equal to the
+	// identity's, and Schedules when the source is aggregated by its connector.
 	ProvisioningPolicies []ProvisioningPolicy  `json:"provisioningPolicies"`
 	AttributeSyncConfig  *AttributeSyncConfig  `json:"attributeSyncConfig"`
 	Schedules            []AggregationSchedule `json:"schedules"`
 }
 
-// DeleteThresholdDefault is the share of a source's accounts, in percent, that a full aggregation may remove.
+// DeleteThresholdDefault is the share of a source's accounts, in percent, that a full aggregation may remove where the
+// source does not say otherwise.
 const DeleteThresholdDefault = 10
 
 // Schema describes the accounts, or another kind of object, of a source.
@@ -45,7 +41,7 @@ type Schema = connector.Schema
 // SchemaAttribute describes one attribute of a schema.
 type SchemaAttribute = connector.SchemaAttribute
 
-// CorrelationConfig says how an account of a source finds its identity: the assignments are tried in order.
+// CorrelationConfig says how an account of a source finds its identity. The assignments are tried in order.
 type CorrelationConfig struct {
 	ID          string                `json:"id"`
 	Name        string                `json:"name"`
@@ -57,15 +53,50 @@ type AttributeAssignment struct {
 	Property  string `json:"property"` // the identity attribute
 	Value     string `json:"value"`    // the account attribute
 	Operation string `json:"operation"`
-	// IgnoreCase says whether case counts. It does not unless this is given as false: so the product does it.
+	// IgnoreCase says whether letter case is ignored. Defaults to true, as in the product.
 	IgnoreCase *bool `json:"ignoreCase"`
 }
 
-// ManagerCorrelation says how the manager of an identity is found: the value of the account attribute is looked for
-// in the identity attribute.
+// ManagerCorrelation says how the manager of an identity is found: by the identity whose identity attribute has the
+// value of the account attribute.
 type ManagerCorrelation struct {
 	AccountAttributeName  string `json:"accountAttributeName"`
 	IdentityAttributeName string `json:"identityAttributeName"`
+}
+
+// ProvisioningPolicy says how the attributes of a new account are made, in the published shape.
+type ProvisioningPolicy struct {
+	Name      string            `json:"name"`
+	UsageType string            `json:"usageType"` // CREATE is read, others are stored but not read
+	Fields    []json.RawMessage `json:"fields"`
+}
+
+// AttributeSyncConfig says which account attributes are kept equal to the identity's, in the published shape.
+type AttributeSyncConfig struct {
+	Source     Reference       `json:"source"`
+	Attributes []AttributeSync `json:"attributes"`
+}
+
+// AttributeSync keeps an account attribute equal to an identity attribute.
+type AttributeSync struct {
+	Name    string `json:"name"` // of the identity attribute
+	Enabled bool   `json:"enabled"`
+	Target  string `json:"target"` // the account attribute
+}
+
+// AccountStatus says which attribute of an account tells whether the account can be used, and which values it has then.
+type AccountStatus struct {
+	Attribute string `json:"attribute"`
+	Enabled   string `json:"enabled"`
+	Disabled  string `json:"disabled"`
+}
+
+// AggregationSchedule says when a source is aggregated by its connector, in the published shape.
+type AggregationSchedule struct {
+	Type string `json:"type"` // ACCOUNT_AGGREGATION; others are stored but not read
+	// CronExpression has five fields, from the minutes on, or six, from the seconds on. A ? stands for any day. Its
+	// times are those of the tenant's time zone.
+	CronExpression string `json:"cronExpression"`
 }
 
 // IdentityProfile makes identities of the accounts of a source, in the published shape.
@@ -97,13 +128,19 @@ type LifecycleState struct {
 	Name            string    `json:"name"`
 	TechnicalName   string    `json:"technicalName"`
 	IdentityState   *string   `json:"identityState"`
-	IdentityProfile Reference `json:"identityProfile"` // where the state does not stand in its profile
-	// AccessProfileIDs, by ID or name, are granted, and AccountActions done, while an identity is in the state.
+	IdentityProfile Reference `json:"identityProfile"` // needed only where the state stands outside of its profile
+	// AccessProfileIDs, by ID or name, are granted while an identity is in the state, and AccountActions are done.
 	AccessProfileIDs []string        `json:"accessProfileIds"`
 	AccountActions   []AccountAction `json:"accountActions"`
 	AccessActions    *struct {
 		RemoveAllAccessEnabled bool `json:"removeAllAccessEnabled"`
 	} `json:"accessActionConfiguration"`
+}
+
+// AccountAction says what becomes of accounts when an identity enters a lifecycle state, in the published shape.
+type AccountAction struct {
+	Action    string   `json:"action"` // ENABLE, DISABLE or DELETE
+	SourceIDs []string `json:"sourceIds"`
 }
 
 // IdentityAttribute defines an identity attribute, in the published shape.
@@ -113,126 +150,48 @@ type IdentityAttribute struct {
 	Searchable bool   `json:"searchable"`
 }
 
-// DecodeObject reads an object in its published shape into shape.
-func DecodeObject(object []byte, shape any) error {
-	err := json.Unmarshal(object, shape)
-	var mismatch *json.UnmarshalTypeError
-	if errors.As(err, &mismatch) {
-		return fmt.Errorf("%s: a %s is given where %s is expected", mismatch.Field, mismatch.Value,
-			article(mismatch.Type.Kind().String()))
-	}
-	return err
+// Role is a role, in the published shape. Members that are not listed are stored but not read.
+type Role struct {
+	ID         string          `json:"id"`
+	Name       string          `json:"name"`
+	Enabled    bool            `json:"enabled"` // a role that is not enabled has no members by its membership
+	Membership *RoleMembership `json:"membership"`
+	// AccessProfiles and Entitlements are what the role grants.
+	AccessProfiles []Reference            `json:"accessProfiles"`
+	Entitlements   []EntitlementReference `json:"entitlements"`
 }
 
-func article(kind string) string {
-	switch kind {
-	case "slice":
-		return "a list"
-	case "struct", "map":
-		return "an object"
-	case "bool":
-		return "true or false"
-	case "int", "int64":
-		return "a whole number"
-	}
-	return "a " + kind
+// RoleMembership says who is a member of a role without being assigned it.
+type RoleMembership struct {
+	Type       string          `json:"type"` // STANDARD or IDENTITY_LIST
+	Criteria   json.RawMessage `json:"criteria"`
+	Identities []Reference     `json:"identities"`
 }
 
-// AccountSchema returns the schema of the source's accounts, nil when the source has none.
-func (s *Source) AccountSchema() *Schema { return connector.AccountSchema(s.Schemas) }
-
-// Validate reports the first thing that is wrong with the source's own content.
-func (s *Source) Validate() error {
-	if err := ValidateName(s.Name); err != nil {
-		return err
-	}
-	if s.DeleteThreshold != nil && (*s.DeleteThreshold < 0 || *s.DeleteThreshold > 100) {
-		return fmt.Errorf("deleteThreshold: %d is given where a percentage from 0 to 100 is expected",
-			*s.DeleteThreshold)
-	}
-	if _, err := delimited.ParseSettings(s.ConnectorAttributes); err != nil {
-		return fmt.Errorf("connectorAttributes.%w", err)
-	}
-	if err := validateSecrets(s.ConnectorAttributes); err != nil {
-		return err
-	}
-	for i := range s.Schedules {
-		if _, err := s.Schedules[i].parse(); err != nil {
-			return fmt.Errorf("schedules[%d].cronExpression: %w", i, err)
-		}
-	}
-	if schema := s.AccountSchema(); schema != nil {
-		if err := validateSchema(schema); err != nil {
-			return fmt.Errorf("schemas[%s].%w", strconv.Quote(schema.Name), err)
-		}
-	}
-	if c := s.AccountCorrelationConfig; c != nil {
-		for i, a := range c.Assignments {
-			if err := a.validate(); err != nil {
-				return fmt.Errorf("accountCorrelationConfig.attributeAssignments[%d].%w", i, err)
-			}
-		}
-	}
-	if m := s.ManagerCorrelation; m != nil && *m != (ManagerCorrelation{}) {
-		switch {
-		case m.AccountAttributeName == "":
-			return errors.New("managerCorrelationMapping.accountAttributeName is missing")
-		case !ValidAttributeName(m.IdentityAttributeName):
-			return fmt.Errorf("managerCorrelationMapping.identityAttributeName: %q is no name of an identity attribute",
-				m.IdentityAttributeName)
-		}
-	}
-	return nil
+// AccessProfile is a bundle of entitlements of one source, in the published shape.
+type AccessProfile struct {
+	ID           string                 `json:"id"`
+	Name         string                 `json:"name"`
+	Enabled      *bool                  `json:"enabled"` // defaults to true; false grants nothing
+	Source       Reference              `json:"source"`
+	Entitlements []EntitlementReference `json:"entitlements"`
+	// ProvisioningCriteria choose among several accounts of an identity on the source. Without them it is the earliest.
+	ProvisioningCriteria *ProvisioningCriteria `json:"provisioningCriteria"`
 }
 
-func validateSchema(s *Schema) error {
-	seen := map[string]bool{}
-	for i, a := range s.Attributes {
-		switch {
-		case a.Name == "":
-			return fmt.Errorf("attributes[%d].name is missing", i)
-		case seen[a.Name]:
-			return fmt.Errorf("attributes[%d]: the attribute %q is given twice", i, a.Name)
-		}
-		seen[a.Name] = true
-		switch strings.ToUpper(a.Type) {
-		case "", "STRING", "LONG", "INT", "BOOLEAN", "DATE":
-		default:
-			return fmt.Errorf("attributes[%d].type: %q is unknown: STRING, LONG, INT, BOOLEAN and DATE are known", i,
-				a.Type)
-		}
-	}
-	for _, reference := range []struct{ member, name string }{
-		{"identityAttribute", s.IdentityAttribute}, {"displayAttribute", s.DisplayAttribute},
-	} {
-		if reference.name != "" && len(seen) > 0 && !seen[reference.name] {
-			return fmt.Errorf("%s: the schema has no attribute %q", reference.member, reference.name)
-		}
-	}
-	return nil
+// EntitlementReference names an entitlement: by ID, by attribute and value, or by a name that no other entitlement of
+// the source has. The attribute may be left out where the source has one entitlement attribute.
+type EntitlementReference struct {
+	Reference
+	Source    *Reference `json:"source,omitempty"` // for the entitlements of a role
+	Attribute string     `json:"attribute,omitempty"`
+	Value     string     `json:"value,omitempty"`
 }
 
-func (a *AttributeAssignment) validate() error {
-	switch {
-	case !ValidAttributeName(a.Property):
-		return fmt.Errorf("property: %q is no name of an identity attribute", a.Property)
-	case a.Value == "":
-		return errors.New("value is missing: the name of the account attribute")
-	case a.Operation != "" && a.Operation != "EQ":
-		return fmt.Errorf("operation: %q is unknown: EQ is the only one", a.Operation)
-	}
-	return nil
-}
-
-// NameLengthMax is how many characters the name of a configured object may have.
-const NameLengthMax = 128
-
-func ValidateName(name string) error {
-	switch {
-	case strings.TrimSpace(name) == "":
-		return errors.New("name is missing")
-	case len([]rune(name)) > NameLengthMax:
-		return fmt.Errorf("name: it is longer than %d characters", NameLengthMax)
-	}
-	return nil
+// ProvisioningCriteria is a criterion over accounts, in the published shape: it has at most three levels.
+type ProvisioningCriteria struct {
+	Operation string                  `json:"operation"` // EQUALS, NOT_EQUALS, CONTAINS, HAS, AND or OR
+	Attribute string                  `json:"attribute"`
+	Value     *string                 `json:"value"`
+	Children  []*ProvisioningCriteria `json:"children"`
 }

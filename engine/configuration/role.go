@@ -1,7 +1,6 @@
 package configuration
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,37 +10,20 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// Role is a role, in the published shape. Members that are not listed are kept but not read.
-type Role struct {
-	ID         string          `json:"id"`
-	Name       string          `json:"name"`
-	Enabled    bool            `json:"enabled"` // a role that is not enabled has no members by itself
-	Membership *RoleMembership `json:"membership"`
-	// AccessProfiles and Entitlements are what the role grants.
-	AccessProfiles []Reference            `json:"accessProfiles"`
-	Entitlements   []EntitlementReference `json:"entitlements"`
-}
-
-// RoleMembership says who is a member of a role by itself.
-type RoleMembership struct {
-	Type       string          `json:"type"` // STANDARD or IDENTITY_LIST
-	Criteria   json.RawMessage `json:"criteria"`
-	Identities []Reference     `json:"identities"`
-}
-
-// CompiledRole is a role with its membership: a criterion, a list, or neither.
+// CompiledRole is a role with its row and its membership: a criterion, a list of identities, or neither. It is for
+// package engine.
 type CompiledRole struct {
 	Role
 	RowID      store.ID
 	Criterion  *criteria.Criterion
-	text       string // of the criterion
+	text       string // the criterion in words
 	Identities []store.ID
 }
 
-// criterionTextMax is how much of a criterion is repeated where a role is gained or lost, in characters.
+// criterionTextMax is how many characters of a criterion the reason of a gained or lost role repeats.
 const criterionTextMax = 300
 
-// WhyGained says why somebody who did not have the role is a member now.
+// WhyGained says why an identity that did not have the role is a member now.
 func (r *CompiledRole) WhyGained() string {
 	if r.Criterion != nil {
 		return "its criterion holds: " + r.text
@@ -49,7 +31,7 @@ func (r *CompiledRole) WhyGained() string {
 	return "its list names the identity"
 }
 
-// WhyLost says why somebody who was a member is not any more. The role may be gone: then r is nil.
+// WhyLost says why an identity that was a member is none any more. r is nil if the role is gone.
 func (r *CompiledRole) WhyLost(expired bool) string {
 	switch {
 	case expired:
@@ -66,10 +48,7 @@ func (r *CompiledRole) WhyLost(expired bool) string {
 	return "it has no membership any more"
 }
 
-// isNone reports whether a JSON member is absent or null.
-func isNone(text json.RawMessage) bool { return len(text) == 0 || string(text) == "null" }
-
-// compileRole checks a role's membership.
+// compileRole compiles the membership of a role.
 func (c *Configuration) compileRole(id store.ID, role Role) (*CompiledRole, error) {
 	r := &CompiledRole{Role: role, RowID: id}
 	m := role.Membership
@@ -116,7 +95,7 @@ func (c *Configuration) compileRole(id store.ID, role Role) (*CompiledRole, erro
 	return r, nil
 }
 
-// compileRoles compiles the roles, and the enabled ones into what calculates memberships.
+// compileRoles compiles all roles, and the enabled ones into what calculates memberships.
 func (c *Configuration) compileRoles(rows []store.Role) error {
 	var list []*criteria.Criterion
 	compiled := &c.Refresh
@@ -149,7 +128,7 @@ func (c *Configuration) compileRoles(rows []store.Role) error {
 	return nil
 }
 
-// Members returns who is a member of a role, as SQL takes it.
+// Members returns the members of a role by its membership, as SQL takes them.
 func (c *Configuration) Members(role *CompiledRole) store.RoleMembers {
 	switch {
 	case !role.Enabled:
@@ -162,6 +141,7 @@ func (c *Configuration) Members(role *CompiledRole) store.RoleMembers {
 	}
 }
 
+// MembershipOf returns a criterion as SQL takes it.
 func (c *Configuration) MembershipOf(criterion *criteria.Criterion) store.Membership {
 	m := store.Membership{Operation: string(criterion.Operation), Value: criterion.Folded()}
 	if criterion.Operation.IsGroup() {

@@ -9,18 +9,13 @@ import (
 	"github.com/robfig/cron/v3"
 )
 
-// AggregationSchedule says when a source is aggregated by its connector, in the published shape.
-type AggregationSchedule struct {
-	Type string `json:"type"` // ACCOUNT_AGGREGATION; others are kept but not read
-	// CronExpression has five fields, from the minutes on, or six, from the seconds on; ? stands for any day. It is
-	// held against the tenant's time zone.
-	CronExpression string `json:"cronExpression"`
-}
-
+// accountAggregation is the type of the schedules that are read.
 const accountAggregation = "ACCOUNT_AGGREGATION"
 
+// cronParser reads five fields, from the minutes on, or six, from the seconds on.
 var cronParser = cron.NewParser(cron.SecondOptional | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
 
+// parse reads the expression. It refuses one that never comes.
 func (s *AggregationSchedule) parse() (cron.Schedule, error) {
 	if strings.Contains(s.CronExpression, "TZ=") {
 		return nil, errors.New("a time zone is not part of it: the tenant's holds")
@@ -30,25 +25,15 @@ func (s *AggregationSchedule) parse() (cron.Schedule, error) {
 		return nil, fmt.Errorf("%q cannot be read: five or six fields are expected, as in \"0 0 5 * * ?\": %w",
 			s.CronExpression, err)
 	}
-	// The reader of expressions looks five years ahead, and these have a 29 February in them.
+	// The parser looks five years ahead, and the five years from here on have a 29 February in them.
 	if schedule.Next(time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
 		return nil, fmt.Errorf("%q names a day that never comes", s.CronExpression)
 	}
 	return schedule, nil
 }
 
-// Schedule returns the expression by which the source is aggregated, "" for none.
-func (s *Source) Schedule() string {
-	for i := range s.Schedules {
-		if s.Schedules[i].Type == accountAggregation {
-			return s.Schedules[i].CronExpression
-		}
-	}
-	return ""
-}
-
-// NextAggregation returns when a source with a schedule is aggregated next after a time. The expression is held against
-// a time zone.
+// NextAggregation returns the first time after a time at which a source with a cron expression is aggregated. The
+// expression's times are those of the location.
 func NextAggregation(expression string, after time.Time, location *time.Location) (time.Time, error) {
 	schedule, err := (&AggregationSchedule{CronExpression: expression}).parse()
 	if err != nil {

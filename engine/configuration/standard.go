@@ -1,11 +1,7 @@
 package configuration
 
-import (
-	"github.com/muster-engine/muster/store"
-)
-
-// StandardAttributes are the identity attributes that every tenant has without defining them, and of those the ones
-// that identities are found by.
+// StandardAttributes are the identity attributes that every tenant has without defining them. The value says whether
+// identities are found by the attribute. It must not be changed.
 var StandardAttributes = map[string]bool{
 	"uid": true, "displayName": true, "firstname": false, "lastname": false, "email": true, "personalEmail": true,
 	"phone": false, "workPhone": false, "identificationNumber": true, "manager": false, "cloudLifecycleState": false,
@@ -13,13 +9,13 @@ var StandardAttributes = map[string]bool{
 	"nextProcessing": false,
 }
 
-// SystemAttributes are written by the engine alone: no mapping may name them.
+// SystemAttributes are the identity attributes that the engine alone writes: no mapping may name them. It must not be
+// changed.
 var SystemAttributes = map[string]bool{
 	"cloudStatus": true, "internalCloudStatus": true, "cloudAuthoritativeSource": true, "identityState": true,
 	"lastSyncDate": true, "lastLoginTimestamp": true,
 }
 
-func ValidAttributeName(name string) bool { return store.ValidAttributeName(name) }
-
-// The lifecycle states that every profile has, whether it lists them or not, with the identity state of each.
+// builtInStates are the lifecycle states that every profile has, whether it lists them or not, with the identity state
+// of each.
 var builtInStates = map[string]string{"active": "ACTIVE", "inactive": "INACTIVE_SHORT_TERM"}

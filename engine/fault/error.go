@@ -11,7 +11,7 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// Kind says what sort of failure an [Error] is, so that a caller can branch on it.
+// Kind says what sort of failure an [Error] is, so that a caller can branch on it. The zero Kind is [Internal].
 type Kind uint8
 
 // The kinds of failures.
@@ -22,13 +22,13 @@ const (
 	Conflict                // the input contradicts what is there
 	RateLimited             // too early; RetryAfter says how long to wait
 	Forbidden               // the caller may not
-	// Unavailable is what may go well later: the database or a source cannot be asked now, the database takes longer
-	// than it allows, or the transaction lost against another one. The same call may be repeated; a transaction of the
-	// caller's has to be rolled back and run again from its start.
+	// Unavailable may succeed later: the database or a source cannot be asked now, the database takes longer than it
+	// allows, or the transaction lost against another one. The same call may be repeated. A transaction of the caller's
+	// has to be rolled back and run again from its start.
 	Unavailable
 )
 
-// String returns the kind in words.
+// String returns the kind in words, such as "not found".
 func (k Kind) String() string {
 	switch k {
 	case Invalid:
@@ -48,10 +48,10 @@ func (k Kind) String() string {
 	}
 }
 
-// Detail narrows Invalid, for callers that answer each with a code of its own.
+// Detail narrows [Invalid], for callers that answer each detail with a code of its own. The zero Detail is [Illegal].
 type Detail uint8
 
-// The details of Invalid.
+// The details of [Invalid].
 const (
 	Illegal   Detail = iota // a value that is not allowed
 	Missing                 // something that is required is not given, or is empty
@@ -59,21 +59,22 @@ const (
 	Malformed               // a text does not parse
 )
 
-// Error is what every method of [Engine] fails with, but for the cancellation of its context.
+// Error is what every method of engine.Engine fails with, except when its context ends.
 type Error struct {
 	Kind Kind
-	// Detail narrows the kind Invalid, and is zero for others.
+	// Detail narrows the kind Invalid. It is zero for other kinds.
 	Detail Detail
-	// Op is the operation that failed, such as "apply".
+	// Op is what failed, such as "apply".
 	Op string
-	// Subject is what it failed on: an ID, a name, a place in a document. It may be empty.
+	// Subject is what it failed on: an ID, a name, or a place in a document. It may be empty.
 	Subject string
 	// Err says what is wrong and what would be right.
 	Err error
-	// RetryAfter is how long to wait, for RateLimited.
+	// RetryAfter is how long to wait, for the kind RateLimited.
 	RetryAfter time.Duration
 }
 
+// Error returns Op, Subject and Err. It may repeat what the caller gave.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Op)
@@ -89,7 +90,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap returns the cause.
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
 // KindOf returns the kind of the [Error] that err is or wraps, and Internal for any other error.
@@ -101,8 +102,8 @@ func KindOf(err error) Kind {
 	return Internal
 }
 
-// Reason says why something failed in words for a log: without the subject, and of what the database says only what
-// repeats no value. The text of an error of the kind Invalid or Conflict may repeat what the caller gave.
+// Reason says why something failed, in words for a log: without the subject, and with nothing of the database's words
+// that repeats a value. The text of an error of the kind Invalid or Conflict may repeat what the caller gave.
 func Reason(err error) string {
 	var e *Error
 	if errors.As(err, &e) && e.Err != nil {
@@ -111,17 +112,23 @@ func Reason(err error) string {
 	return store.Reason(err)
 }
 
-// Invalidf returns an error of the kind [Invalid] and the detail [Illegal].
+// Invalidf returns an error of the kind [Invalid] and the detail [Illegal]. It is for package engine.
 func Invalidf(op, subject, format string, arguments ...any) error {
 	return InvalidAs(Illegal, op, subject, format, arguments...)
 }
 
-// InvalidAs returns an error of the kind [Invalid] with a detail.
+// InvalidAs returns an error of the kind [Invalid] with a detail. It is for package engine.
 func InvalidAs(detail Detail, op, subject, format string, arguments ...any) error {
 	return &Error{Kind: Invalid, Detail: detail, Op: op, Subject: subject, Err: fmt.Errorf(format, arguments...)}
 }
 
-// Wrap makes err an [Error] of the kind that its cause has, unless it is one or its context ended.
+// NoIdentity returns the error that there is no identity with an ID. It is for package engine.
+func NoIdentity(op, id string) *Error {
+	return &Error{Kind: NotFound, Op: op, Subject: id, Err: errors.New("there is no identity with this ID")}
+}
+
+// Wrap makes err an [Error] of the kind that its cause has, as the package documentation says. It returns an Error, and
+// the error of a context that has ended, as it is. It is for package engine.
 func Wrap(op, subject string, err error) error {
 	var known *Error
 	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err,
@@ -150,6 +157,7 @@ func Wrap(op, subject string, err error) error {
 	return &Error{Kind: kind, Detail: detail, Op: op, Subject: subject, Err: err}
 }
 
+// detailOf returns the detail of an error in a filter or a sorter.
 func detailOf(err *filterql.Error) Detail {
 	switch err.Kind {
 	case filterql.Syntax:

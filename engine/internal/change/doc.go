@@ -20,8 +20,8 @@
 //	                       |   change Rows, and add the write that would store it                  |
 //	                       +-----------------------------------------------------------------------+
 //
-// It reads and writes nothing. The first document that is wrong fails it, with the place of the document. It checks each
-// object alone; that objects fit each other is found out when Rows are compiled.
+// It reads and writes nothing. The first document that is wrong fails it, with the place of the document. It checks
+// each object alone; that objects fit each other is found out when Rows are compiled.
 //
 // # The application
 //
@@ -29,7 +29,7 @@
 //	LockConfiguration         keeps others from changing the configuration, and from working with it
 //	load, compile, Propose    as above
 //	write                     carries out the writes of the proposal; it ends here if nothing differs
-//	advance                   gives the configuration its next version and compiles it; what does not compile is Invalid
+//	advance                   gives the configuration its next version and compiles it; an error is Invalid
 //	rekeyIdentities           writes the keys of all identities again, if the attributes that find them changed
 //	requestProfiles           requests the processing of the identities of profiles that calculate something else
 //	requestMembers            requests it for the identities that gain or lose a changed role

@@ -83,7 +83,7 @@ func (p *Proposal) putSource(d configuration.Document) error {
 	if err := configuration.DecodeObject(d.Object, &shape); err != nil {
 		return inputError{err}
 	}
-	if err := shape.Validate(); err != nil {
+	if err := configuration.ValidateSource(&shape); err != nil {
 		return inputError{err}
 	}
 	if c := shape.AccountCorrelationConfig; c != nil && len(c.Assignments) == 0 {

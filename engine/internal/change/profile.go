@@ -75,8 +75,8 @@ func (p *Proposal) priority(shape *configuration.IdentityProfile, at int) int64 
 	return last
 }
 
-// validateMappings checks which attributes a profile maps, and defines those as texts that are not defined yet. That the
-// transforms compile is checked when all rows are compiled.
+// validateMappings checks which attributes a profile maps, and defines those as texts that are not defined yet. That
+// the transforms compile is checked when all rows are compiled.
 func (p *Proposal) validateMappings(profile *configuration.IdentityProfile) error {
 	seen := map[string]bool{}
 	for i, m := range profile.AttributeConfig.Transforms {
@@ -107,7 +107,8 @@ func (p *Proposal) validateMappings(profile *configuration.IdentityProfile) erro
 	return nil
 }
 
-// putLifecycleState brings the rows up to a lifecycle state of a profile, which is zero where the state names it itself.
+// putLifecycleState brings the rows up to a lifecycle state of a profile, which is zero where the state names it
+// itself.
 func (p *Proposal) putLifecycleState(document json.RawMessage, profile store.ID) error {
 	var shape configuration.LifecycleState
 	if err := configuration.DecodeObject(document, &shape); err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// examineDerived reads all identities and uncorrelated accounts, and compares what is derived from their values with the
-// values.
+// examineDerived reads all identities and uncorrelated accounts, and compares what is derived from their values with
+// the values.
 func (x *examination) examineDerived(ctx context.Context) error {
 	if x.compiled == nil {
 		return nil // the check of the configuration tells

@@ -12,8 +12,8 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// foldIdentities makes the repair that writes the folded columns of identities again. Without ids, which is nil then, it
-// takes the identities whose address has no folded form, or a wrong one.
+// foldIdentities makes the repair that writes the folded columns of identities again. Without ids, which is nil then,
+// it takes the identities whose address has no folded form, or a wrong one.
 func (x *examination) foldIdentities(ids []store.ID) repairFunc {
 	return x.simple("wrote folded columns", func(ctx context.Context, tx pgx.Tx) (int, error) {
 		c, err := x.d.LockConfigurationShared(ctx, tx)
@@ -68,7 +68,8 @@ func (x *examination) eachLocked(ctx context.Context, tx pgx.Tx, ids []store.ID,
 // rekey writes the keys of identities again. What follows for others follows as in processing: those whose manager is
 // found by a key are requested, and accounts are correlated.
 func (x *examination) rekey(ctx context.Context) (int, string, error) {
-	return x.requesting("wrote keys of identities", func(ctx context.Context, tx pgx.Tx, cause store.Cause) (int, error) {
+	const done = "wrote keys of identities"
+	return x.requesting(done, func(ctx context.Context, tx pgx.Tx, cause store.Cause) (int, error) {
 		s := x.d.Store
 		c, err := x.d.LockConfigurationShared(ctx, tx)
 		if err != nil {

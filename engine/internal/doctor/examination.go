@@ -21,8 +21,8 @@ type examination struct {
 	repairs []repairFunc
 	// compiled is the configuration; nil if it does not compile.
 	compiled *configuration.Configuration
-	// What a repair needs and no statement finds again: the identities with wrong keys and with wrong folded columns, the
-	// accounts with wrong keys, and names.
+	// What a repair needs and no statement finds again: the identities with wrong keys and with wrong folded columns,
+	// the accounts with wrong keys, and names.
 	keys       []store.ID
 	folded     []store.ID
 	accounts   []store.ID

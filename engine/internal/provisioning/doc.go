@@ -29,8 +29,8 @@
 //	from             to         who moves it, and when
 //	OPEN             DONE       provisioning, in the transaction that records the account; processing, when it finds
 //	                            that the accounts show what was to be done
-//	OPEN             FAILED     provisioning: a permanent error, [task.OperationAttemptsMax] attempts, the last attempt
-//	                            of the job, or a new account that belongs to another identity already
+//	OPEN             FAILED     provisioning: a permanent error, task.OperationAttemptsMax attempts, the last one of
+//	                            the job, or a new account that belongs to another identity already
 //	OPEN             CANCELLED  processing, when the operation is no longer wanted as it is and was not tried yet; the
 //	                            doctor, for the later one of two with the same target
 //	MANUAL           DONE       processing, when the accounts show that people did it

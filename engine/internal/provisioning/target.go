@@ -53,7 +53,9 @@ const passwordField = "password"
 
 // prepareCreate sets the native identity and the secrets of a new account. Secrets are calculated for each attempt and
 // not stored.
-func (p *Provisioner) prepareCreate(ctx context.Context, t *target, row *store.Operation, o *connector.Operation) error {
+func (p *Provisioner) prepareCreate(ctx context.Context, t *target, row *store.Operation,
+	o *connector.Operation,
+) error {
 	if schema := t.source.AccountSchema(); schema != nil && schema.IdentityAttribute != "" {
 		o.NativeIdentity = o.Attributes.Get(schema.IdentityAttribute).Text()
 	}

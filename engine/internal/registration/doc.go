@@ -70,7 +70,7 @@
 //	from     to         who moves it, and when
 //	PENDING  SENT       the worker; also a message that was cancelled while it was sent
 //	PENDING  PENDING    the worker, with the reason; the next round of the job tries it again
-//	PENDING  FAILED     the worker: after [task.NotificationAttemptsMax] attempts, also if the last was cut off; or the
+//	PENDING  FAILED     the worker: after task.NotificationAttemptsMax attempts, also if the last was cut off; or the
 //	                    identity has no address, or may not be invited any more. The task gets a message
 //	PENDING  CANCELLED  the cancellation of the task, engine.ResetIdentity, or the doctor if the task has ended
 //

@@ -1,0 +1,107 @@
+package configuration
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/muster-engine/muster/engine/refresh"
+	"github.com/muster-engine/muster/store"
+)
+
+// entitlement returns the entitlement that a reference names. source is that of the access profile; for the
+// entitlements of a role it is nil, and the reference has its own.
+func (b *accessBuilder) entitlement(r *EntitlementReference, source *CompiledSource) (refresh.Entitlement, error) {
+	if r.Source != nil {
+		if source = b.c.sourceOf(r.Source); source == nil {
+			return refresh.Entitlement{}, fmt.Errorf("source: there is no source %q", r.Source.label())
+		}
+	}
+	if id, err := store.ParseID(r.ID); err == nil {
+		at := slices.IndexFunc(b.known, func(e store.Entitlement) bool { return e.ID == id })
+		if at >= 0 {
+			e := &b.known[at]
+			if source != nil && e.SourceID != source.RowID {
+				return refresh.Entitlement{}, fmt.Errorf("the entitlement %s is one of another source", r.ID)
+			}
+			return refresh.Entitlement{SourceID: e.SourceID, Attribute: e.Attribute, Value: e.Value}, nil
+		}
+	}
+	if source == nil {
+		return refresh.Entitlement{}, errors.New("source is missing: the source of the entitlement")
+	}
+	if r.Value != "" {
+		return source.entitlementOf(r)
+	}
+	var found []*store.Entitlement
+	for i := range b.known {
+		e := &b.known[i]
+		if e.SourceID == source.RowID && r.Name != "" && store.Fold(e.Name) == store.Fold(r.Name) &&
+			(r.Attribute == "" || r.Attribute == e.Attribute) {
+			found = append(found, e)
+		}
+	}
+	if len(found) != 1 {
+		return refresh.Entitlement{}, fmt.Errorf("%d entitlements of the source %q have the name %q: name one by its "+
+			"id, or by attribute and value", len(found), source.Name, r.Name)
+	}
+	return refresh.Entitlement{SourceID: source.RowID, Attribute: found[0].Attribute,
+		Value: found[0].Value}, nil
+}
+
+// entitlementOf returns the entitlement of the source that a reference names by its value.
+func (s *CompiledSource) entitlementOf(r *EntitlementReference) (refresh.Entitlement, error) {
+	e := refresh.Entitlement{SourceID: s.RowID, Attribute: r.Attribute, Value: r.Value}
+	if len(r.Value) > EntitlementLengthMax || !store.Storable(r.Value) {
+		return e, fmt.Errorf("value: at most %d bytes without NUL are allowed", EntitlementLengthMax)
+	}
+	names := s.Entitling("")
+	if e.Attribute == "" && len(names) == 1 {
+		e.Attribute = names[0]
+	}
+	if !slices.Contains(names, e.Attribute) {
+		return e, fmt.Errorf("attribute: %q is no entitlement attribute of the source %q: those are %s", e.Attribute,
+			s.Name, ListOrNone(names))
+	}
+	return e, nil
+}
+
+// provisioningLevelsMax is how many levels provisioning criteria may have, as published.
+const provisioningLevelsMax = 3
+
+// compile compiles criteria at a place of the document and a level, from 1 on. It returns nil if there are none.
+func (c *ProvisioningCriteria) compile(place string, level int) (*refresh.AccountChoice, error) {
+	if c == nil || level == 1 && c.Operation == "" && c.Attribute == "" && len(c.Children) == 0 {
+		return nil, nil
+	}
+	choice := &refresh.AccountChoice{Operation: strings.ToUpper(c.Operation), Attribute: c.Attribute,
+		Value: store.TextOf(c.Value)}
+	switch choice.Operation {
+	case "AND", "OR":
+		if len(c.Children) == 0 {
+			return nil, fmt.Errorf("%s.children is missing: %s needs some", place, choice.Operation)
+		}
+		if level == provisioningLevelsMax {
+			return nil, fmt.Errorf("%s: there are more than %d levels", place, provisioningLevelsMax)
+		}
+		for i, child := range c.Children {
+			inner, err := child.compile(fmt.Sprintf("%s.children[%d]", place, i), level+1)
+			if err == nil && inner == nil {
+				err = fmt.Errorf("%s.children[%d] is empty", place, i)
+			}
+			if err != nil {
+				return nil, err
+			}
+			choice.Children = append(choice.Children, inner)
+		}
+	case "EQUALS", "NOT_EQUALS", "CONTAINS", "HAS":
+		if c.Attribute == "" || c.Value == nil {
+			return nil, fmt.Errorf("%s: attribute and value are expected with %s", place, choice.Operation)
+		}
+	default:
+		return nil, fmt.Errorf("%s.operation: %q is unknown: EQUALS, NOT_EQUALS, CONTAINS, HAS, AND and OR are known",
+			place, c.Operation)
+	}
+	return choice, nil
+}

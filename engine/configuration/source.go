@@ -1,0 +1,143 @@
+package configuration
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/muster-engine/muster/engine/connector"
+	"github.com/muster-engine/muster/store"
+)
+
+// CompiledSource is a source with its row, for package engine.
+type CompiledSource struct {
+	Source
+	RowID     store.ID
+	IDText    string   // RowID as it is shown
+	ProfileID store.ID // the profile that the source is authoritative for; zero for none
+}
+
+// AccountSchema returns the schema of the source's accounts, or nil if it has none.
+func (s *CompiledSource) AccountSchema() *Schema { return connector.AccountSchema(s.Schemas) }
+
+// Entitling returns the attributes of the source's accounts whose values are entitlements: those that stand for objects
+// of a schema, or all for "".
+func (s *CompiledSource) Entitling(object string) []string {
+	var names []string
+	if schema := s.AccountSchema(); schema != nil {
+		for _, a := range schema.Attributes {
+			if a.IsEntitlement && (object == "" || a.Schema == nil || a.Schema.Name == object) {
+				names = append(names, a.Name)
+			}
+		}
+	}
+	return names
+}
+
+// Assignments returns the correlation of the source's accounts, or none if it has none.
+func (s *CompiledSource) Assignments() []AttributeAssignment {
+	if s.AccountCorrelationConfig == nil {
+		return nil
+	}
+	return s.AccountCorrelationConfig.Assignments
+}
+
+// exact reports whether letter case counts.
+func (a *AttributeAssignment) exact() bool { return a.IgnoreCase != nil && !*a.IgnoreCase }
+
+// Schedule returns the cron expression by which the source is aggregated, or "" if it has none.
+func (s *CompiledSource) Schedule() string {
+	for i := range s.Schedules {
+		if s.Schedules[i].Type == accountAggregation {
+			return s.Schedules[i].CronExpression
+		}
+	}
+	return ""
+}
+
+// SyncAttributes returns the attributes of the source that can be synchronized, and whether they are. Those are, as
+// published, the attributes that its policy takes unchanged from an identity attribute.
+func (s *CompiledSource) SyncAttributes() ([]AttributeSync, error) {
+	candidates := []AttributeSync{}
+	var names []string
+	if policy := s.createPolicy(); policy != nil {
+		for _, definition := range policy.Fields {
+			if target, name := directField(definition); name != "" {
+				candidates = append(candidates, AttributeSync{Name: name, Target: target})
+				names = append(names, fmt.Sprintf("%s to %s", name, target))
+			}
+		}
+	}
+	if s.AttributeSyncConfig == nil {
+		return candidates, nil
+	}
+	for i, a := range s.AttributeSyncConfig.Attributes {
+		at := slices.IndexFunc(candidates, func(c AttributeSync) bool {
+			return c.Name == a.Name && c.Target == a.Target
+		})
+		if at < 0 {
+			return nil, fmt.Errorf("attributeSyncConfig.attributes[%d]: the identity attribute %q is not what the "+
+				"account attribute %q is made of when an account is created, and so cannot be synchronized: what can "+
+				"is %s", i, a.Name, a.Target, ListOrNone(names))
+		}
+		candidates[at].Enabled = a.Enabled
+	}
+	return candidates, nil
+}
+
+// createPolicy returns the policy by which accounts are created, or nil if the source has none.
+func (s *CompiledSource) createPolicy() *ProvisioningPolicy {
+	for i := range s.ProvisioningPolicies {
+		if usage := s.ProvisioningPolicies[i].UsageType; usage == "" || usage == "CREATE" {
+			return &s.ProvisioningPolicies[i]
+		}
+	}
+	return nil
+}
+
+// directField returns the account attribute of a field, and the identity attribute that its value is, or "" if it is
+// made in another way.
+func directField(definition json.RawMessage) (target, name string) {
+	var field struct {
+		Name      string `json:"name"`
+		Transform struct {
+			Type       string `json:"type"`
+			Attributes struct {
+				Name  string          `json:"name"`
+				Input json.RawMessage `json:"input"`
+			} `json:"attributes"`
+		} `json:"transform"`
+	}
+	if json.Unmarshal(definition, &field) != nil || field.Transform.Type != "identityAttribute" ||
+		!isNone(field.Transform.Attributes.Input) {
+		return field.Name, ""
+	}
+	return field.Name, field.Transform.Attributes.Name
+}
+
+// statusDefault is how accounts say that they are disabled if the source does not say otherwise.
+var statusDefault = AccountStatus{Attribute: "IIQDisabled", Enabled: "false", Disabled: "true"}
+
+// accountStatus returns how the source's accounts say whether they can be used.
+func (s *CompiledSource) accountStatus() (AccountStatus, error) {
+	var attributes struct {
+		AccountStatus *AccountStatus `json:"accountStatus"`
+	}
+	if isNone(s.ConnectorAttributes) {
+		return statusDefault, nil
+	}
+	if err := json.Unmarshal(s.ConnectorAttributes, &attributes); err != nil {
+		return statusDefault, fmt.Errorf("connectorAttributes.accountStatus: an object with attribute, enabled and "+
+			"disabled is expected: %w", err)
+	}
+	status := attributes.AccountStatus
+	switch {
+	case status == nil:
+		return statusDefault, nil
+	case status.Attribute == "" || status.Disabled == status.Enabled:
+		return statusDefault, errors.New("connectorAttributes.accountStatus: an attribute, and different values for " +
+			"enabled and disabled are expected")
+	}
+	return *status, nil
+}
