@@ -24,7 +24,7 @@ func (w write) run(ctx context.Context) error {
 	return fault.Wrap(w.op, w.subject, err)
 }
 
-// runIn carries the write out in the caller's transaction.
+// runIn carries the write out in the caller's transaction. It never begins one: a nil tx panics.
 func (w write) runIn(ctx context.Context, tx pgx.Tx) error {
 	return fault.Wrap(w.op, w.subject, w.do(ctx, tx))
 }
