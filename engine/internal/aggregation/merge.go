@@ -14,7 +14,7 @@ import (
 
 // merge brings the accounts of a source up to its stage. Nobody else writes to the source meanwhile.
 type merge struct {
-	*staged
+	staged
 	cause      store.Cause
 	duplicates bool // rows were dropped because an earlier one has their account
 
@@ -28,10 +28,10 @@ type merge struct {
 
 // do takes the steps of a merge. Beside an error it returns what is known so far.
 func (m *merge) do(ctx context.Context) (Result, error) {
-	for _, step := range []func(context.Context) error{
-		m.compare, m.remove, m.write, m.addEntitlements, m.correlate,
+	for _, step := range []func(*merge, context.Context) error{
+		(*merge).compare, (*merge).remove, (*merge).write, (*merge).addEntitlements, (*merge).correlate,
 	} {
-		if err := step(ctx); err != nil {
+		if err := step(m, ctx); err != nil {
 			return m.result, err
 		}
 	}

@@ -54,7 +54,7 @@ func (r *run) reader(objects nextObject) *reader {
 		most: cmp.Or(r.options.MaxObjects, r.Objects),
 		findings: findings{
 			faults: faults{reported: []RowError{}}, notes: []string{},
-			entitlements: map[store.EntitlementValue]struct{}{}, names: map[store.EntitlementValue]string{},
+			entitlements: map[store.EntitlementValue]struct{}{},
 		},
 	}
 	if schema := r.source.AccountSchema(); schema != nil {
@@ -152,6 +152,9 @@ func (r *reader) countAccount() {
 
 // findName keeps the name of an object that is an entitlement, such as a group.
 func (r *reader) findName(object *connector.Object) {
+	if r.findings.names == nil {
+		r.findings.names = map[store.EntitlementValue]string{}
+	}
 	for _, attribute := range r.source.Entitling(object.Type) {
 		r.findings.names[store.EntitlementValue{Attribute: attribute, Value: object.NativeIdentity}] = object.Name
 	}

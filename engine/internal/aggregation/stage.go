@@ -17,18 +17,18 @@ type staged struct {
 }
 
 // stage reads everything into the stage.
-func (r *run) stage(ctx context.Context, reader *reader) (*staged, error) {
+func (r *run) stage(ctx context.Context, reader *reader) (staged, error) {
 	authoritative := !r.source.ProfileID.IsZero()
 	count, err := r.Store.Stage(ctx, r.tx, r.source.RowID, authoritative, r.repeatable, reader.next)
 	if err != nil {
-		return nil, err
+		return staged{}, err
 	}
-	return &staged{r, count, reader.findings}, nil
+	return staged{r, count, reader.findings}, nil
 }
 
 // lock takes the locks of an aggregation, in the order that package store states, and returns what is to be merged. Of
 // several rows for one account only the first stays.
-func (s *staged) lock(ctx context.Context) (*merge, error) {
+func (s staged) lock(ctx context.Context) (*merge, error) {
 	version, err := s.Store.LockConfigurationShared(ctx, s.tx)
 	if err != nil {
 		return nil, err
