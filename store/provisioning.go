@@ -309,7 +309,9 @@ func (s *Store) CountOperations(ctx context.Context, q Querier, state string) (i
 // StalledDeliveries locks the deliveries whose worker is gone, by ID and FOR UPDATE, until the transaction ends, skips
 // those that another transaction has locked, and returns them. They were made before a time, nobody has leased them,
 // and they have no job that waits.
-func (s *Store) StalledDeliveries(ctx context.Context, tx pgx.Tx, jobSchema string, now, before time.Time) ([]ID, error) {
+func (s *Store) StalledDeliveries(ctx context.Context, tx pgx.Tx, jobSchema string, now, before time.Time) ([]ID,
+	error,
+) {
 	const statement = `SELECT b.id FROM muster.provisioning_batches b WHERE ` + stalledBatch + `
 		ORDER BY b.id
 		FOR UPDATE OF b SKIP LOCKED`

@@ -222,7 +222,9 @@ func (s *Store) SetLifecycleState(ctx context.Context, tx pgx.Tx, id ID, state *
 
 // RecordProcessed records that identities were processed now, and when processing may find something else though only
 // time has passed. due is parallel to identities; nil is never.
-func (s *Store) RecordProcessed(ctx context.Context, tx pgx.Tx, identities []ID, due []*time.Time, now time.Time) error {
+func (s *Store) RecordProcessed(ctx context.Context, tx pgx.Tx, identities []ID, due []*time.Time,
+	now time.Time,
+) error {
 	const statement = `
 		INSERT INTO muster.refresh_state (identity_id, last_refresh, due)
 		SELECT id, $3, due FROM unnest($1::uuid[], $2::timestamptz[]) v (id, due)

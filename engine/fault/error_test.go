@@ -47,7 +47,7 @@ func TestWrapLeavesErrorsAndEndedContexts(t *testing.T) {
 	inner := fault.NoIdentity("find", "4711")
 	for _, err := range []error{nil, inner, fmt.Errorf("outside: %w", inner), context.Canceled,
 		fmt.Errorf("outside: %w", context.DeadlineExceeded)} {
-		if got := fault.Wrap("op", "subject", err); got != err {
+		if got := fault.Wrap("op", "subject", err); got != err { //nolint:errorlint // the same error, not one around it
 			t.Errorf("%v becomes %v, want it unchanged", err, got)
 		}
 	}

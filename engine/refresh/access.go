@@ -575,7 +575,7 @@ func (p *planner) synchronize() {
 	}
 }
 
-// keepSynchronizing lets go on what was opened on coming into the state.
+// keepSynchronizing continues what was opened on coming into the state.
 func (p *planner) keepSynchronizing() {
 	for i := range p.s.Operations {
 		if o := p.s.Operations[i]; o.Kind == connector.SetAttributes && !o.Failed {

@@ -23,7 +23,7 @@
 //	          v
 //	        merge
 //	          1. compare     the staged rows again with what others committed meanwhile; count the vanished
-//	          2. remove      the vanished after a full read, those named as gone after a delta; refused above the limit
+//	          2. remove      the vanished after a full read, those named as gone after a delta; refused above a limit
 //	          3. write       update the changed, insert the new; correlate these, or make identities of them
 //	          4. addEntitlements
 //	          5. correlate   accounts that were uncorrelated before

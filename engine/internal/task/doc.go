@@ -28,13 +28,13 @@
 //
 //	from             to        completion status, and who moves the task
 //	nothing          ended     SUCCESS: AddEnded, for a slot at which no identity is due
-//	waits, launched  ended     SUCCESS: the batch after which no request and no part is left, a worker that finds none,
+//	waits, launched  ended     SUCCESS: the batch that leaves no request and no part, a worker that finds none,
 //	                           or the last message of a task that sends messages
 //	waits, launched  ended     WARNING: the same, where errors or warnings were counted
 //	waits, launched  ended     ERROR: the worker, when the last of the job's 10 attempts fails (EndTask)
 //	all but ended    ended     TERMINATED: a person who cancels the task (EndTask)
 //	waits, launched  held      the worker whose batch the guard refused (CheckGuard); the batch is rolled back
-//	held             launched  a person who confirms the task; it gets another job, and the guard lets it do everything
+//	held             launched  a person who confirms the task; it gets another job, and the guard lets it do all
 //
 // Neither an ended nor a held task can be advanced: [Ledger.Advance] returns [ErrStopped], and the batch is rolled
 // back. A task that ended with ERROR or TERMINATED leaves requests, parts and messages that it did not come to.
