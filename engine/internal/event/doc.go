@@ -5,9 +5,9 @@
 //		LifecycleState: event.Changed(before, after)}) // nil, and so left out, if the two are equal
 //	err = store.AddEvents(ctx, tx, events, now)
 //
-// It is a leaf that the rooms share: it imports engine/configuration, engine/refresh, engine/attribute and package store
-// for the shapes alone. A host reads the events by engine.Engine.History and engine.Engine.Events, with the detail as
-// JSON.
+// It is a leaf that the rooms share: it imports engine/configuration, engine/refresh, engine/attribute and package
+// store for the shapes alone. A host reads the events by engine.Engine.History and engine.Engine.Events, with the
+// detail as JSON.
 //
 // # Types and details
 //
@@ -18,7 +18,8 @@
 //	IDENTITY_ROLES_CHANGED       Roles       gained and lost: lists of id, name, reason
 //	IDENTITY_STATE_CHANGED       States      lifecycleState, identityState, manager, processingState, correlated,
 //	                                         identityProfile: those that changed, each with oldValue and newValue
-//	IDENTITY_PROVISIONED         Provisioned operation, source (type, id, name), nativeIdentity, attribute, value, reason
+//	IDENTITY_PROVISIONED         Provisioned operation, source (type, id, name), nativeIdentity, attribute, value,
+//	                                         reason
 //	IDENTITY_DELETED             Deleted     identity (type, id, name), attributes: those that the identity had
 //
 // A value that there was not, or is not any more, is null. manager and identityProfile are IDs; correlated is "true" or

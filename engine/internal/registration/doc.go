@@ -24,7 +24,8 @@
 //	                            ResetIdentity
 //
 //	from                    to            who moves it, and when
-//	UNREGISTERED            PENDING       the transaction that records the message as sent, unless its token was revoked
+//	UNREGISTERED            PENDING       the transaction that records the message as sent, unless the token
+//	                                      was revoked meanwhile
 //	UNREGISTERED PENDING    REGISTERED    engine.RedeemInvitation, with a good token
 //	any                     UNREGISTERED  engine.ResetIdentity, which revokes the tokens and cancels the messages
 //
