@@ -36,7 +36,8 @@ func (l DeletionLimit) String() string {
 	return strconv.Itoa(l.Count)
 }
 
-// DeletionAllowed reports whether a limit allows that so many of the source's accounts vanish.
+// DeletionAllowed reports whether a limit allows that so many of the source's accounts vanish. It is for package
+// engine.
 func DeletionAllowed(l DeletionLimit, vanished, accounts int) bool {
 	if l.IsPercent {
 		return vanished*100 <= l.Percent*accounts

@@ -1,6 +1,6 @@
 // Package configuration has the configuration of a tenant: the shapes of its objects, the documents that a host
-// applies, and the compiled form that the engine works with. A host needs the first half; package engine has aliases of it, such
-// as engine.Source and engine.Document.
+// applies, and the compiled form that the engine works with. A host needs the first half; package engine has aliases of
+// it, such as engine.Source and engine.Document.
 //
 //	documents, err := configuration.ReadDocuments("config.yaml", file)
 //	result, err := eng.Apply(ctx, documents)

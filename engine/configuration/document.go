@@ -56,7 +56,7 @@ var Groups = []Group{
 	{"roles", TypeRole},
 }
 
-// KnownTypes returns the types of objects that can be applied, as an error lists them.
+// KnownTypes returns the types of objects that can be applied, as an error lists them. It is for package engine.
 func KnownTypes() string {
 	var types []string
 	for _, group := range Groups {

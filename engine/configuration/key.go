@@ -8,7 +8,7 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// AppendMissing appends the keys of an identity that are in keys and not in other.
+// AppendMissing appends the keys of an identity that are in keys and not in other. It is for package engine.
 func AppendMissing(dst []store.IdentityKey, identity store.ID, keys, other []string) []store.IdentityKey {
 	for _, key := range keys {
 		if !slices.Contains(other, key) {

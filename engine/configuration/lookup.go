@@ -124,7 +124,7 @@ func (c *Configuration) ProfileName(id store.ID) string {
 	return ""
 }
 
-// ListOrNone returns names as an error lists them: "none yet" if there are none.
+// ListOrNone returns names as an error lists them: "none yet" if there are none. It is for package engine.
 func ListOrNone(names []string) string {
 	if len(names) == 0 {
 		return "none yet"
@@ -132,7 +132,7 @@ func ListOrNone(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// Shorten returns at most limit characters of a text, with an ellipsis if there are more.
+// Shorten returns at most limit characters of a text, with an ellipsis if there are more. It is for package engine.
 func Shorten(s string, limit int) string {
 	for i := range s {
 		if limit == 0 {

@@ -33,7 +33,7 @@ func (s *AggregationSchedule) parse() (cron.Schedule, error) {
 }
 
 // NextAggregation returns the first time after a time at which a source with a cron expression is aggregated. The
-// expression's times are those of the location.
+// expression's times are those of the location. It is for package engine.
 func NextAggregation(expression string, after time.Time, location *time.Location) (time.Time, error) {
 	schedule, err := (&AggregationSchedule{CronExpression: expression}).parse()
 	if err != nil {

@@ -5,9 +5,9 @@
 //		LifecycleState: event.Changed(before, after)}) // nil, and so left out, if the two are equal
 //	err = store.AddEvents(ctx, tx, events, now)
 //
-// It is a leaf that the rooms share: it imports engine/configuration, engine/refresh, engine/attribute and store
-// for the shapes alone. A host reads the events by engine.Engine.History and engine.Engine.Events, with the detail as
-// JSON.
+// It is a leaf that the rooms share: it imports engine/configuration, engine/refresh, engine/attribute and package
+// store for the shapes alone. A host reads the events by engine.Engine.History and engine.Engine.Events, with the
+// detail as JSON.
 //
 // # Types and details
 //

@@ -31,12 +31,12 @@
 //	                            that the accounts show what was to be done
 //	OPEN             FAILED     provisioning: a permanent error, task.OperationAttemptsMax attempts, the last one of
 //	                            the job, or a new account that belongs to another identity already
-//	OPEN             CANCELLED  processing, when the operation is no longer wanted as it is and was not tried yet; the
-//	                            doctor, for the later one of two with the same target
+//	OPEN             CANCELLED  processing, when the operation is no longer wanted as it is and was not tried yet
 //	MANUAL           DONE       processing, when the accounts show that people did it
 //	MANUAL           CANCELLED  processing, when the operation is no longer wanted or the source has a connector now
 //	FAILED           RETRIED    processing, when it opens another operation with the same target
 //	FAILED           CANCELLED  processing, when the operation is no longer wanted
+//	OPEN MANUAL      CANCELLED  the doctor, for the later one of two with the same target that was not tried yet
 //	OPEN MANUAL      CANCELLED  the deletion of the identity
 //	FAILED
 //
@@ -58,15 +58,16 @@
 //	        ReleaseDelivery, and an operation is open;
 //	        or leaseTime after the last sign of life
 //
-// Each operation extends the lease (ExtendLease). Only the job that the row names works on a delivery; any caller of
-// ProvisionPending may. A delivery whose job is gone gets another one: [task.Ledger.Requeue].
+// Each operation extends the lease (ExtendLease). Of the jobs only the one that the row names works on a delivery,
+// and every caller of ProvisionPending may. A delivery whose job is gone gets another one: [task.Ledger.Requeue].
 //
 // Operations for one identity and source keep their order. One that waits for an earlier operation of another delivery
 // is left out, and one that fails holds up those behind it. After failuresMax failures in a row the source is taken to
 // be down. What is left then decides how the job ends:
 //
 //	failures, and operations left  an error: the queue tries again, after a while that grows
-//	somebody else has the lease    snoozed for busyWait
+//	another worker has the lease,  snoozed for busyWait
+//	or an earlier operation
 //	the turn is over               snoozed for no time: other jobs get their turn
 //	nothing is left                done
 //

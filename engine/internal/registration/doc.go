@@ -24,7 +24,8 @@
 //	                            ResetIdentity
 //
 //	from                    to            who moves it, and when
-//	UNREGISTERED            PENDING       the transaction that records the message as sent, if its token is still good
+//	UNREGISTERED            PENDING       the transaction that records the message as sent, unless the token
+//	                                      was revoked meanwhile
 //	UNREGISTERED PENDING    REGISTERED    engine.RedeemInvitation, with a good token
 //	any                     UNREGISTERED  engine.ResetIdentity, which revokes the tokens and cancels the messages
 //
@@ -73,6 +74,8 @@
 //	PENDING  FAILED     the worker: after task.NotificationAttemptsMax attempts, also if the last was cut off; or the
 //	                    identity has no address, or may not be invited any more. The task gets a message
 //	PENDING  CANCELLED  the cancellation of the task, engine.ResetIdentity, or the doctor if the task has ended
+//
+// The deletion of the identity removes its messages and tokens.
 //
 // The notifier may be called more than once for a message: when a worker is gone after it sent the message and before
 // it recorded that. The task ends when none of its messages is PENDING: with SUCCESS, or with WARNING after an error or
