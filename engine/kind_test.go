@@ -95,7 +95,7 @@ func TestProvisioningOfAnUnknownKindIsAnError(t *testing.T) {
 		WHERE id = '` + identity + `'`); !strings.HasPrefix(got, "ERROR: ") || !strings.HasSuffix(got, want) {
 		t.Errorf("the processing of the identity ended with %q, want ERROR and %q", got, want)
 	}
-	f.execute(`
+	f.executeAll(`
 		INSERT INTO muster.provisioning_batches (id, source_id, created)
 		SELECT gen_random_uuid(), source_id, now() FROM muster.provisioning_operations WHERE kind = 'PAINT'`,
 		`UPDATE muster.provisioning_operations SET batch_id = (SELECT id FROM muster.provisioning_batches)

@@ -40,12 +40,25 @@ type write struct {
 	do       func(context.Context, *store.Store, pgx.Tx) error
 }
 
-// Propose makes a proposal at a time. rows are the present configuration, and before is the same compiled.
+// Propose makes a proposal at a time. rows are the present configuration, and before is the same compiled. Neither is
+// changed.
 func Propose(rows store.Configuration, before *configuration.Configuration, documents []configuration.Document,
 	now time.Time,
 ) (*Proposal, error) {
-	p := &Proposal{Rows: rows, Notes: []string{}, before: before, now: now, profiles: map[store.ID]bool{}}
+	p := &Proposal{Rows: copyOf(rows), Notes: []string{}, before: before, now: now, profiles: map[store.ID]bool{}}
 	return p, p.putAll(documents)
+}
+
+// copyOf returns rows with lists of their own, apart from that of the entitlements, which no document changes.
+func copyOf(rows store.Configuration) store.Configuration {
+	rows.AccessProfiles = slices.Clone(rows.AccessProfiles)
+	rows.IdentityAttributes = slices.Clone(rows.IdentityAttributes)
+	rows.LifecycleStates = slices.Clone(rows.LifecycleStates)
+	rows.Profiles = slices.Clone(rows.Profiles)
+	rows.Roles = slices.Clone(rows.Roles)
+	rows.Sources = slices.Clone(rows.Sources)
+	rows.Transforms = slices.Clone(rows.Transforms)
+	return rows
 }
 
 // addWrite adds a write, to be carried out when all documents are known to be right.

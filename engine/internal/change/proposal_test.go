@@ -114,6 +114,9 @@ func TestProposeUpdatesByNameAndByID(t *testing.T) {
 		if !p.profiles[first.Rows.Profiles[0].ID] {
 			t.Errorf("%s: the identities of the profile are not processed", name)
 		}
+		if got := first.Rows.Sources[0].Name; got != "HR" {
+			t.Errorf("%s: the proposal changed the rows that it was given: the source is %q, want HR", name, got)
+		}
 	}
 }
 
