@@ -156,7 +156,7 @@ type Engine struct {
 	jobs *river.Client[pgx.Tx]
 }
 
-// New returns an engine on pool. The caller goes on owning the pool: the engine never closes it. New fails when the
+// New returns an engine on pool. The caller keeps the pool: the engine never closes it. New fails when the
 // tenant's schema is not at the version that this library works with; the error names the command that helps.
 func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Engine, error) {
 	const op = "start the engine"

@@ -81,7 +81,7 @@ func (e *Engine) processIdentities(ids []string) writeOf[TaskStatus] {
 			return TaskStatus{}, err
 		}
 		cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
-		waiting, err := e.tenant.Store.WaitingTask(ctx, tx, wanted, reasonRequested, cause.At.Add(-processAgain))
+		waiting, err := e.tenant.Store.LockWaitingTask(ctx, tx, wanted, reasonRequested, cause.At.Add(-processAgain))
 		if err == nil {
 			return taskStatus(&waiting, nil), nil
 		}

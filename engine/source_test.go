@@ -428,7 +428,7 @@ func TestScheduledAggregation(t *testing.T) {
 }
 
 // A batch whose job is gone gets another one.
-func TestStalledBatchGetsAnotherJob(t *testing.T) {
+func TestStalledDeliveryGetsAnotherJob(t *testing.T) {
 	t.Parallel()
 	var c enginetest.Clock
 	c.Set(time.Now())
@@ -447,7 +447,7 @@ func TestStalledBatchGetsAnotherJob(t *testing.T) {
 }
 
 // A job that was taken for lost, and comes back, leaves the batch to the job that has replaced it.
-func TestReplacedJobLeavesItsBatch(t *testing.T) {
+func TestReplacedJobLeavesItsDelivery(t *testing.T) {
 	t.Parallel()
 	var c enginetest.Clock
 	c.Set(time.Now())

@@ -45,7 +45,7 @@
 //     message, and tasks and deliveries that have stalled. A batch claims its requests or its part before anything
 //     else. When a task ends, a transaction of its own waits for the requests, parts and messages that are claimed.
 //   - The reading lock of a source, advisory, for which nobody waits: everyone who reads the source by its connector
-//     shares it ([Store.LockReadingShared]), and [Store.IsRead] only tries to take it alone.
+//     shares it ([Store.LockReadingShared]), and [Store.TryLockReading] only tries to take it alone.
 //   - The row of source_aggregations whose schedule is due ([Store.TakeAggregation]): its transaction waits for
 //     nothing else.
 //

@@ -195,12 +195,12 @@ func (s *Store) SourcesWithoutDelivery(ctx context.Context, tx pgx.Tx) ([]ID, er
 }
 
 // AdoptOperations puts the open operations of a source that belong to no delivery into one, and returns how many.
-func (s *Store) AdoptOperations(ctx context.Context, tx pgx.Tx, source, batch ID) (int, error) {
+func (s *Store) AdoptOperations(ctx context.Context, tx pgx.Tx, source, delivery ID) (int, error) {
 	const statement = `
 		UPDATE muster.provisioning_operations o SET batch_id = $2
 		WHERE o.source_id = $1 AND o.state = 'OPEN'
 		  AND NOT EXISTS (SELECT FROM muster.provisioning_batches b WHERE b.id = o.batch_id)`
-	tag, err := tx.Exec(ctx, s.sql(statement), source, batch)
+	tag, err := tx.Exec(ctx, s.sql(statement), source, delivery)
 	return int(tag.RowsAffected()), mapError(err)
 }
 

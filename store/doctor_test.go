@@ -33,7 +33,7 @@ func TestSchemaList(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(list), text); diff != "" {
-		t.Errorf("schema.txt is not what the migrations make; write it anew with -update: %s", diff)
+		t.Errorf("schema.txt is not what the migrations make; write it again with -update: %s", diff)
 	}
 }
 

@@ -11,7 +11,7 @@ func NewID() ID { return id.New() }
 // ParseID reads an ID in either spelling: 32 hexadecimal digits, or 36 characters with dashes.
 func ParseID(text string) (ID, error) { return id.Parse(text) }
 
-// IDOf is [ParseID] for callers to whom a text that is no ID means just that there is nothing with this ID.
+// IDOf is [ParseID] for callers that treat a text which is not an ID as not found.
 func IDOf(text string) (id ID, ok bool) {
 	id, err := ParseID(text)
 	return id, err == nil

@@ -62,13 +62,13 @@ func (s *Store) LockReadingShared(ctx context.Context, tx pgx.Tx, source ID) err
 	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock_shared", readingLock, s.schema+source.String())
 }
 
-// IsRead tries to take the reading lock of a source alone until the transaction ends, and reports whether somebody else
-// shares it, who reads the source by its connector. Where nobody does, nobody begins to before the transaction ends.
-func (s *Store) IsRead(ctx context.Context, tx pgx.Tx, source ID) (bool, error) {
-	var free bool
-	err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1, hashtext($2))`, readingLock,
-		s.schema+source.String()).Scan(&free)
-	return !free, mapError(err)
+// TryLockReading tries to take the reading lock of a source alone until the transaction ends, and reports whether it got
+// it. Where it did not, somebody shares the lock, who reads the source by its connector. Where it did, nobody begins to
+// read before the transaction ends.
+func (s *Store) TryLockReading(ctx context.Context, tx pgx.Tx, source ID) (locked bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1, hashtext($2))`, readingLock,
+		s.schema+source.String()).Scan(&locked)
+	return locked, mapError(err)
 }
 
 // LockSource takes the lock of a source alone until the transaction ends: other aggregations of the source wait. It

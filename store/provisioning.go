@@ -225,7 +225,7 @@ func (s *Store) ReleaseDelivery(ctx context.Context, q Querier, id ID) error {
 	return mapError(err)
 }
 
-var batchOperations = selectOperations + `
+var deliveryOperations = selectOperations + `
 	FROM muster.provisioning_operations o
 	WHERE o.batch_id = $1 AND o.state = 'OPEN'
 	  AND NOT EXISTS (SELECT FROM muster.provisioning_operations e
@@ -235,15 +235,15 @@ var batchOperations = selectOperations + `
 
 // DeliveryOperations returns the open operations of a delivery, in their order. It leaves out those that wait for an
 // earlier operation of another delivery for the same identity and source; waiting says that there are some.
-func (s *Store) DeliveryOperations(ctx context.Context, q Querier, batch ID) (operations []Operation, waiting bool,
+func (s *Store) DeliveryOperations(ctx context.Context, q Querier, delivery ID) (operations []Operation, waiting bool,
 	err error,
 ) {
-	if operations, err = collect(ctx, q, s.sql(batchOperations), operationColumns.scan, batch); err != nil {
+	if operations, err = collect(ctx, q, s.sql(deliveryOperations), operationColumns.scan, delivery); err != nil {
 		return nil, false, err
 	}
 	var open int
 	err = q.QueryRow(ctx, s.sql(`
-		SELECT count(*) FROM muster.provisioning_operations WHERE batch_id = $1 AND state = 'OPEN'`), batch).Scan(&open)
+		SELECT count(*) FROM muster.provisioning_operations WHERE batch_id = $1 AND state = 'OPEN'`), delivery).Scan(&open)
 	return operations, open > len(operations), mapError(err)
 }
 
@@ -306,20 +306,20 @@ func (s *Store) CountOperations(ctx context.Context, q Querier, state string) (i
 	return count, mapError(err)
 }
 
-// StalledDeliveries locks the deliveries whose worker is gone, by ID and FOR UPDATE, until the transaction ends, skips
+// LockStalledDeliveries locks the deliveries whose worker is gone, by ID and FOR UPDATE, until the transaction ends, skips
 // those that another transaction has locked, and returns them. They were made before a time, nobody has leased them,
 // and they have no job that waits.
-func (s *Store) StalledDeliveries(ctx context.Context, tx pgx.Tx, jobSchema string, now, before time.Time) ([]ID,
+func (s *Store) LockStalledDeliveries(ctx context.Context, tx pgx.Tx, jobSchema string, now, before time.Time) ([]ID,
 	error,
 ) {
-	const statement = `SELECT b.id FROM muster.provisioning_batches b WHERE ` + stalledBatch + `
+	const statement = `SELECT b.id FROM muster.provisioning_batches b WHERE ` + stalledDelivery + `
 		ORDER BY b.id
 		FOR UPDATE OF b SKIP LOCKED`
 	return collect(ctx, tx, s.withJobs(statement, jobSchema), pgx.RowTo[ID], now, before)
 }
 
-// stalledBatch is the condition that b is such a delivery. Its parameters are now and the time.
-const stalledBatch = `b.created NOT BETWEEN $2 AND $1::timestamptz + ` + leaseMost + `
+// stalledDelivery is the condition that b is such a delivery. Its parameters are now and the time.
+const stalledDelivery = `b.created NOT BETWEEN $2 AND $1::timestamptz + ` + leaseMost + `
 	AND (b.leased IS NULL OR b.leased NOT BETWEEN $1 AND $1::timestamptz + ` + leaseMost + `)
 	AND NOT EXISTS (SELECT FROM {jobs}.river_job j WHERE j.id = b.job_id AND ` + jobWaits + `)`
 

@@ -47,7 +47,7 @@ type DueTimes struct {
 	TasksBefore  time.Time // tasks that ended before are too old
 }
 
-// Due says what there is to do by the clock.
+// Due says which work the clock asks for.
 type Due struct {
 	Slot       bool // the last slot has not begun
 	Identities bool // some identities are due
@@ -64,7 +64,7 @@ func (s *Store) FindDue(ctx context.Context, q Querier, jobSchema string, at Due
 		SELECT NOT EXISTS (SELECT FROM muster.schedule_slots WHERE slot = $3),
 		       coalesce((SELECT min(due) FROM muster.refresh_state) <= $1, false),
 		       EXISTS (SELECT FROM muster.tasks t WHERE ` + stalledTask + `)
-		       OR EXISTS (SELECT FROM muster.provisioning_batches b WHERE ` + stalledBatch + `),
+		       OR EXISTS (SELECT FROM muster.provisioning_batches b WHERE ` + stalledDelivery + `),
 		       EXISTS (SELECT FROM muster.one_time_tokens WHERE expires < $4)
 		       OR coalesce((SELECT min(created) FROM muster.tasks) < $5, false),
 		       EXISTS (` + forsakenTasks + `)`

@@ -20,8 +20,8 @@ type Configuration struct {
 	Profiles   []CompiledProfile // the highest priority first
 	Roles      map[store.ID]*CompiledRole
 	Transforms map[string]json.RawMessage
-	rules      map[string]transform.Rule // the host's
-	Keyed      map[string]keying         // the attributes that identities are found by
+	hostRules  map[string]transform.Rule
+	Keyed      map[string]keying // the attributes that identities are found by
 	Refresh    refresh.Configuration
 	// Others says that the transform of a mapping looks for other identities.
 	Others bool
@@ -39,7 +39,7 @@ func Compile(rows store.Configuration, rules map[string]transform.Rule, connecte
 		Sources:    map[store.ID]*CompiledSource{},
 		Roles:      map[store.ID]*CompiledRole{},
 		Transforms: map[string]json.RawMessage{},
-		rules:      rules,
+		hostRules:  rules,
 		Keyed:      map[string]keying{},
 	}
 	if err := c.decodeSources(&rows); err != nil {
@@ -160,7 +160,7 @@ func (c *Configuration) Transform(name string) ([]byte, bool) {
 
 // Rule implements [transform.Library]: it returns a rule of the host.
 func (c *Configuration) Rule(name string) (transform.Rule, bool) {
-	rule, found := c.rules[name]
+	rule, found := c.hostRules[name]
 	return rule, found
 }
 

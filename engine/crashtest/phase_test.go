@@ -31,15 +31,15 @@ func phaseOf() string {
 	frames := runtime.CallersFrames(counters[:runtime.Callers(2, counters[:])])
 	for {
 		frame, more := frames.Next()
-		if name, ok := strings.CutPrefix(frame.Function, "github.com/muster-engine/muster/engine."); ok {
+		if name, ok := strings.CutPrefix(frame.Function, "github.com/muster-engine/muster/engine/internal/"); ok {
 			switch name {
-			case "(*Engine).AggregateSource":
+			case "aggregation.(*Aggregator).AggregateSource":
 				return phaseAggregation
-			case "(*work).batch":
+			case "processing.(*Work).batch":
 				return phaseProcessing
-			case "(*Engine).deliver":
+			case "provisioning.(*Provisioner).deliver":
 				return phaseProvisioning
-			case "(*Engine).sendTask":
+			case "registration.(*Registrar).sendTask":
 				return phaseMail
 			}
 		}

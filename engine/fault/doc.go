@@ -6,7 +6,7 @@
 //	switch {
 //	case err == nil:
 //	case !errors.As(err, &failure):            // the context has ended
-//	case failure.Kind == fault.NotFound:       // failure.Subject says what there is none of
+//	case failure.Kind == fault.NotFound:       // failure.Subject names what was not found
 //	case failure.Kind == fault.RateLimited:    // again after failure.RetryAfter
 //	case failure.Kind == fault.Unavailable:    // the same call may succeed later
 //	default:
@@ -21,7 +21,7 @@
 //	Internal     a fault of Muster or of its surroundings           report it
 //	Invalid      the input is wrong; Detail narrows it              correct the input: Err says what and where
 //	NotFound     the subject does not exist                         ask for another one
-//	Conflict     the input contradicts what there is                look at what there is
+//	Conflict     the input contradicts the existing data            look at the existing data
 //	RateLimited  too early                                          wait for RetryAfter
 //	Forbidden    the caller may not do it                           stop
 //	Unavailable  a source or the database cannot be asked now,      repeat the call; a transaction of the caller's has

@@ -128,7 +128,7 @@ type Operation struct {
 	Manual bool
 }
 
-// target tells operations apart of which one alone may be open.
+// target identifies what an operation is about. At most one operation on a target may be open.
 type target struct {
 	source, account  ID
 	attribute, value string
@@ -169,7 +169,7 @@ func (o *Operation) same(other *Operation) bool {
 	return o.Kind == other.Kind && (o.Kind == connector.Create || o.Attributes.Equal(&other.Attributes))
 }
 
-// AccessChange is what of the access of an identity is to be done.
+// AccessChange has the changes to the access of an identity.
 type AccessChange struct {
 	Open []Operation
 	// Fulfilled are operations that were open and that the accounts show as done; Cancelled those that are not wanted
@@ -301,8 +301,9 @@ func operation(kind connector.Kind, account *Account, reason string) Operation {
 		NativeIdentity: account.NativeIdentity, Reason: reason}
 }
 
-// actions does what the lifecycle state says of accounts. Who is to be disabled or deleted stays so, whoever undoes it;
-// enabling happens once, on entering the state: an account that somebody disabled since has its reasons.
+// actions does what the lifecycle state says of accounts. An account that somebody enables again, against the state, is
+// disabled or deleted again. An account is enabled only once, when the identity enters the state: somebody who disables
+// it later has reasons.
 func (p *planner) actions() {
 	reason := fmt.Sprintf("lifecycle state %q", p.c.After.LifecycleState)
 	for _, source := range sortedIDs(p.state.Actions) {
@@ -594,8 +595,8 @@ func (p *Profile) maps(name string) bool {
 	return slices.ContainsFunc(p.Mappings, func(m Mapping) bool { return m.Attribute == name })
 }
 
-// settle compares the operations that should be open with those that are. One that was tried is left to its end: what
-// it does is seen then, and another one follows.
+// settle compares the operations that should be open with those that are. It does not replace an operation that was
+// tried: when that ends, its effect is visible, and another operation follows if it is still needed.
 func (p *planner) settle() {
 	access := &p.c.Access
 	should := make(map[target]*Operation, len(p.ops))

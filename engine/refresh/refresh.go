@@ -185,7 +185,7 @@ type Change struct {
 	Warnings []string
 }
 
-// due notes a time at which the identity is to be calculated again. Times that have passed are no reason to.
+// due records when the identity must be calculated again. It ignores times that have passed.
 func (c *Change) due(at, now time.Time) { c.Due = earlier(c.Due, at, now) }
 
 // earlier returns the earlier one of two times, of which the second counts only if it lies ahead.
@@ -335,7 +335,7 @@ func (c *Change) evaluate(p *Profile, s *Snapshot, memory *Memory, now time.Time
 	return *attributes, nil
 }
 
-// nameMappings notes by which mappings attributes are calculated. Most identities have no changes to note it of.
+// nameMappings records by which mappings attributes are calculated, for those that change: most identities have none.
 func (p *Profile) nameMappings(changes []AttributeChange) {
 	for i := range changes {
 		for k := range p.Mappings {

@@ -35,8 +35,8 @@ func (a *Assignment) expired(now time.Time) bool {
 	return !a.RemoveDate.IsZero() && !a.RemoveDate.After(now)
 }
 
-// loseExpired takes the assignments whose remove date has come, and notes the dates that are to come. They hold also
-// for an identity that cannot be calculated.
+// loseExpired removes the assignments whose remove date has come, and records the next dates. It does so also for an
+// identity that cannot be calculated.
 func (c *Change) loseExpired(s *Snapshot, now time.Time) {
 	for i := range s.Assignments {
 		a := &s.Assignments[i]

@@ -54,7 +54,7 @@ func ExamplePool() (pool *pgxpool.Pool, drop func()) {
 	return pool, e.end
 }
 
-// example is what of a test the making of a database needs.
+// example has the methods of a test that the creation of a database needs.
 type example struct{ cleanups []func() }
 
 func (e *example) Cleanup(f func())                { e.cleanups = append(e.cleanups, f) }

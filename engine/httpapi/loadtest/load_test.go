@@ -115,7 +115,7 @@ func (s *server) processAll(ctx context.Context, begun func()) int {
 	}
 }
 
-// aggregations change some people's department, and bring back whoever was deleted.
+// aggregations change some people's department, and bring back everyone who was deleted.
 func (s *server) aggregations(ctx context.Context) {
 	for round := 1; ctx.Err() == nil; round++ {
 		from := rand.IntN(people - 100)

@@ -89,8 +89,8 @@ func (a *Aggregator) resumeJob(ctx context.Context, job *store.RunningJob) error
 		return nil // it ends by itself
 	}
 	returned, err := tenant.Transact(ctx, a.Tenant, func(tx pgx.Tx) (bool, error) {
-		read, err := a.Store.IsRead(ctx, tx, source)
-		if err != nil || read {
+		locked, err := a.Store.TryLockReading(ctx, tx, source)
+		if err != nil || !locked {
 			return false, err
 		}
 		return a.Store.ReturnJob(ctx, tx, a.JobSchema, job)

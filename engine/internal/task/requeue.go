@@ -24,7 +24,7 @@ func (l *Ledger) Requeue(ctx context.Context, tx pgx.Tx, now, since time.Time) (
 }
 
 func (l *Ledger) requeueTasks(ctx context.Context, tx pgx.Tx, now, since time.Time) (int, error) {
-	stalled, err := l.Store.StalledTasks(ctx, tx, l.JobSchema, now, since)
+	stalled, err := l.Store.LockStalledTasks(ctx, tx, l.JobSchema, now, since)
 	if err != nil {
 		return 0, err
 	}
@@ -49,7 +49,7 @@ func (l *Ledger) insertJobOf(ctx context.Context, tx pgx.Tx, task store.StalledT
 }
 
 func (l *Ledger) requeueDeliveries(ctx context.Context, tx pgx.Tx, now, since time.Time) (int, error) {
-	stalled, err := l.Store.StalledDeliveries(ctx, tx, l.JobSchema, now, since)
+	stalled, err := l.Store.LockStalledDeliveries(ctx, tx, l.JobSchema, now, since)
 	if err != nil {
 		return 0, err
 	}
