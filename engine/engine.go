@@ -169,7 +169,7 @@ func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Engine, error
 	}
 	t, err := tenant.New(pool, config.settings())
 	if err != nil {
-		return nil, &Error{Kind: Invalid, Op: op, Err: err}
+		return nil, fault.Wrap(op, "", err)
 	}
 	e := &Engine{tenant: t, tasks: task.New(t)}
 	e.processor = processing.New(e.tasks)

@@ -65,7 +65,12 @@ func (p *preview) named(op string, ids []store.ID) (pager, error) {
 			return nil, err
 		}
 	}
-	return listed(ids), nil
+	// In one page, whatever the size of a batch: an account name that one of them would get is taken for the others.
+	return func(int) ([]store.ID, error) {
+		page := ids
+		ids = nil
+		return page, nil
+	}, nil
 }
 
 // profile returns the identities of a profile, named by ID or by name.

@@ -110,7 +110,10 @@ func (e *Engine) runDue(ctx context.Context, tx pgx.Tx) (string, error) {
 	if err := e.setPopulation(ctx, tx, task); err != nil {
 		return "", err
 	}
-	return cause.Task.String(), e.tasks.Launch(ctx, tx, cause, task)
+	if err := e.tasks.Launch(ctx, tx, cause, task); err != nil {
+		return "", err
+	}
+	return cause.Task.String(), nil
 }
 
 // setPopulation makes the guard's limit of a scheduled run a share of all identities: of those that happen to be due

@@ -117,7 +117,8 @@ func (s *Store) RelockRefreshRequests(ctx context.Context, tx pgx.Tx, requests [
 //
 // The rows are removed by where they are. By their IDs the planner joins the table with itself, and where its
 // statistics are from before a load it takes the square of the requests. A row that somebody else updates just before
-// it is locked may be missed: its request stays, and is taken by the next batch.
+// it is locked may be missed: its request stays, and is taken by the next batch, which drops it where the identity was
+// deleted.
 func (s *Store) TakeRefreshRequests(ctx context.Context, tx pgx.Tx, identities []ID) ([]ID, error) {
 	const statement = `
 		WITH taken AS (

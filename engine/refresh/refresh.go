@@ -128,6 +128,9 @@ type Snapshot struct {
 	// open, or were given up and not tried again.
 	Grants     []Held
 	Operations []Operation
+	// Fault is why the identity cannot be calculated, such as an operation that this version does not know; nil for
+	// nothing. Its change has the error.
+	Fault error
 	// Synchronize says that somebody asked for the synchronization of the attributes.
 	Synchronize bool
 	// Taken reports whether a source has an account of a name; nil when that cannot be known.
@@ -235,6 +238,9 @@ func Calculate(s *Snapshot, c *Configuration, now time.Time) Change {
 	after := &m.after
 	*after = s.Identity
 	change := Change{Before: &s.Identity, After: after}
+	if s.Fault != nil {
+		return change.fail(s, s.Fault, now)
+	}
 	profile, account := Choose(s, c)
 	after.Correlated = profile != nil
 	if profile == nil {
@@ -248,11 +254,7 @@ func Calculate(s *Snapshot, c *Configuration, now time.Time) Change {
 	if profile.Enabled {
 		attributes, err := change.evaluate(profile, s, m, now)
 		if err != nil {
-			*after = s.Identity
-			after.ProcessingState, after.ProcessingError = StateError, err.Error()
-			change.Err, change.Periodic = err, true
-			change.loseExpired(s, now)
-			return change
+			return change.fail(s, err, now)
 		}
 		if after.LifecycleManual {
 			attributes.Put(lifecycleAttribute, textOrNull(after.LifecycleState))
@@ -269,6 +271,15 @@ func Calculate(s *Snapshot, c *Configuration, now time.Time) Change {
 	change.decideRoles(s, c, now)
 	change.planAccess(s, c, profile, now)
 	return change
+}
+
+// fail makes the change of an identity that cannot be calculated: it keeps what it has, but for what has expired.
+func (c Change) fail(s *Snapshot, err error, now time.Time) Change {
+	*c.After = s.Identity
+	c.After.ProcessingState, c.After.ProcessingError = StateError, err.Error()
+	c.Err, c.Periodic = err, true
+	c.loseExpired(s, now)
+	return c
 }
 
 // Choose returns the profile of the highest priority on whose source the identity has an account, and that account; nil

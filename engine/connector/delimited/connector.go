@@ -171,7 +171,7 @@ func (f *files) Read(ctx context.Context, since string, each func(*connector.Obj
 		err := f.open(name, schemas[i], func(objects *Objects) error {
 			for {
 				object, err := objects.Next()
-				if errors.Is(err, io.EOF) {
+				if err == io.EOF { //nolint:errorlint // an error around it is a file that could not be read to its end
 					return nil
 				}
 				if err == nil {

@@ -1,6 +1,5 @@
 // Package aggregation reads the accounts of sources and brings those of the tenant up to them. It may import
-// engine/internal/processing and the packages below it, and connectors; of package provisioning it uses one function,
-// which shortens the error of a connector.
+// engine/internal/processing and the packages below it, and connectors.
 //
 //	aggregator := aggregation.New(processor)
 //	result, err := aggregator.AggregateSource(ctx, "HR", aggregation.Options{})            // by its connector

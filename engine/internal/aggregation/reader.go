@@ -2,7 +2,6 @@ package aggregation
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -83,7 +82,7 @@ func (r *run) textReader(text io.Reader) (*reader, error) {
 	}
 	reader := r.reader(func() (*connector.Object, error) {
 		object, err := objects.Next()
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { //nolint:errorlint // an error around it is a connection that broke, and not the end
 			return nil, nil
 		}
 		return object, err

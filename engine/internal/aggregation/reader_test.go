@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/configuration"
@@ -125,5 +127,20 @@ func TestReaderNamesFaults(t *testing.T) {
 				t.Errorf("the account is spared: %v, want %v", known, c.known)
 			}
 		})
+	}
+}
+
+// A text whose reading breaks is not at its end either.
+func TestTextReaderTakesNoBrokenTextForTheEnd(t *testing.T) {
+	t.Parallel()
+	broken := fmt.Errorf("read the body: %w", io.EOF)
+	r := &run{source: &configuration.CompiledSource{},
+		Aggregator: New(processing.New(task.New(&tenant.Tenant{Settings: tenant.Settings{Objects: 4}})))}
+	reader, err := r.textReader(io.MultiReader(strings.NewReader("id\nanna\n"), iotest.ErrReader(broken)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read, err := natives(reader); !errors.Is(err, broken) {
+		t.Errorf("after %v the reader says %v, want %v", read, err, broken)
 	}
 }

@@ -61,7 +61,10 @@ func (r *run) aggregateFrom(ctx context.Context, c connector.Connector, since st
 	next, stop := iter.Pull2(r.objectsOf(ctx, c, since, &cursor))
 	defer stop()
 	reader := r.reader(func() (*connector.Object, error) {
-		object, err, _ := next()
+		object, err, more := next()
+		if more && err == nil && object == nil {
+			return nil, tenant.AtSource("aggregate", r.source.Name, errors.New("the connector returned no object"))
+		}
 		return object, err
 	})
 	result, err := r.aggregate(ctx, reader)

@@ -72,9 +72,11 @@ func (a *Applier) Apply(ctx context.Context, tx pgx.Tx, documents []configuratio
 		return result, nil
 	}
 	x := &application{Applier: a, tx: tx, cause: cause, proposal: proposal}
-	if result.Version, err = x.advance(ctx, documents); err != nil {
+	version, err := x.advance(ctx, documents)
+	if err != nil {
 		return result, err
 	}
+	result.Version = version
 	result.Notes = append(result.Notes, x.after.Unmapped()...)
 	if err := x.request(ctx); err != nil {
 		return result, err

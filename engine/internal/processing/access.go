@@ -34,11 +34,12 @@ func (r *Read) readAccess(ctx context.Context, synchronize []store.ID) error {
 			grants = grants[1:]
 		}
 		for len(operations) > 0 && operations[0].IdentityID == id {
-			o, err := plannedOperation(&operations[0])
-			if err != nil {
-				return err
+			// What a later version has written keeps this identity from being calculated, and no other.
+			if o, err := plannedOperation(&operations[0]); err != nil {
+				s.Fault = err
+			} else {
+				s.Operations = append(s.Operations, o)
 			}
-			s.Operations = append(s.Operations, o)
 			operations = operations[1:]
 		}
 		s.Synchronize = slices.Contains(synchronize, id)

@@ -13,6 +13,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/muster-engine/muster/engine/configuration"
+	"github.com/muster-engine/muster/engine/fault"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -41,7 +42,7 @@ type Tenant struct {
 func New(pool *pgxpool.Pool, settings Settings) (*Tenant, error) {
 	rows, err := store.New(settings.Schema)
 	if err != nil {
-		return nil, err
+		return nil, &fault.Error{Kind: fault.Invalid, Op: "start the engine", Err: err}
 	}
 	jobs, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: settings.Logger,
 		Schema: settings.JobSchema, FetchCooldown: FetchCooldown})
