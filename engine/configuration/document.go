@@ -44,9 +44,9 @@ type Group struct {
 	Kind   ObjectType
 }
 
-// Groups are the members of a configuration text that hold lists of objects, in the order in which the objects are
+// groups are the members of a configuration text that hold lists of objects, in the order in which the objects are
 // applied: an object comes after those that it refers to. It must not be changed.
-var Groups = []Group{
+var groups = []Group{
 	{"identityAttributes", TypeIdentityAttribute},
 	{"transforms", TypeTransform},
 	{"sources", TypeSource},
@@ -56,10 +56,14 @@ var Groups = []Group{
 	{"roles", TypeRole},
 }
 
+// Groups returns the members of a configuration text that hold lists of objects, in the order in which the objects are
+// applied. It is for package engine.
+func Groups() []Group { return slices.Clone(groups) }
+
 // KnownTypes returns the types of objects that can be applied, as an error lists them. It is for package engine.
 func KnownTypes() string {
 	var types []string
-	for _, group := range Groups {
+	for _, group := range groups {
 		types = append(types, string(group.Kind))
 	}
 	return strings.Join(types, ", ")
@@ -68,7 +72,7 @@ func KnownTypes() string {
 // knownMembers returns the members that hold lists of objects, as an error lists them.
 func knownMembers() string {
 	var members []string
-	for _, group := range Groups {
+	for _, group := range groups {
 		members = append(members, group.Member)
 	}
 	return strings.Join(members, ", ")
@@ -166,7 +170,7 @@ func (r *documentReader) read(root *yaml.Node) error {
 	}
 	for i := 0; i < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
-		at := slices.IndexFunc(Groups, func(g Group) bool { return g.Member == key.Value })
+		at := slices.IndexFunc(groups, func(g Group) bool { return g.Member == key.Value })
 		if at < 0 {
 			return r.fault(key, "", "unknown member %q: lists of objects are expected under %s", key.Value,
 				knownMembers())
@@ -174,7 +178,7 @@ func (r *documentReader) read(root *yaml.Node) error {
 		if value.Kind == yaml.ScalarNode && value.Tag == "!!null" {
 			continue
 		}
-		if err := r.readList(value, Groups[at].Member, Groups[at].Kind); err != nil {
+		if err := r.readList(value, groups[at].Member, groups[at].Kind); err != nil {
 			return err
 		}
 	}
@@ -220,7 +224,7 @@ func (r *documentReader) readObject(node *yaml.Node, path string, kind ObjectTyp
 	if kind == "" {
 		kind = typeByMembers(object)
 	}
-	known := slices.ContainsFunc(Groups, func(g Group) bool { return g.Kind == kind })
+	known := slices.ContainsFunc(groups, func(g Group) bool { return g.Kind == kind })
 	switch {
 	case kind == "":
 		return r.fault(node, path, "the object's type cannot be told: put it into a list under %s, or into an "+

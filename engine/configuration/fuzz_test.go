@@ -66,7 +66,7 @@ func FuzzReadDocuments(f *testing.F) {
 			}
 			size += len(d.Object)
 			var member string
-			for _, group := range configuration.Groups {
+			for _, group := range configuration.Groups() {
 				if group.Kind == d.Type {
 					member = group.Member
 				}

@@ -24,7 +24,7 @@ type keying struct{ folded, exact bool }
 // compileKeys finds the attributes that identities are found by: those that are searchable, and those that a
 // correlation names.
 func (c *Configuration) compileKeys() {
-	for name, searchable := range StandardAttributes {
+	for name, searchable := range standardAttributes {
 		if searchable {
 			c.Keyed[name] = keying{folded: true}
 		}

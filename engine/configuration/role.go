@@ -75,7 +75,7 @@ func (c *Configuration) compileRole(id store.ID, role Role) (*CompiledRole, erro
 			return nil, fmt.Errorf("membership.criteria: %w", err)
 		}
 		for _, key := range criterion.Keys() {
-			if key.Type == criteria.Identity && SystemAttributes[key.Attribute] {
+			if key.Type == criteria.Identity && systemAttributes[key.Attribute] {
 				return nil, fmt.Errorf("membership.criteria: %q is written by the system, criteria cannot read it",
 					key.Attribute)
 			}

@@ -21,7 +21,7 @@ func (p *Proposal) putIdentityAttribute(d configuration.Document) error {
 	case !configuration.ValidAttributeName(shape.Name):
 		return wrong("name: %q is no name of an identity attribute: letters, digits, underscores and hyphens are "+
 			"allowed", shape.Name)
-	case configuration.SystemAttributes[shape.Name]:
+	case configuration.IsSystemAttribute(shape.Name):
 		return wrong("name: %q is written by the system and cannot be defined", shape.Name)
 	}
 	return p.defineAttribute(shape, d.Object)

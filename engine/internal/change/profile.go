@@ -86,13 +86,13 @@ func (p *Proposal) validateMappings(profile *configuration.IdentityProfile) erro
 		case !configuration.ValidAttributeName(name):
 			return wrong("%s: %q is no name of an identity attribute: letters, digits, underscores and hyphens are "+
 				"allowed", place, name)
-		case configuration.SystemAttributes[name]:
+		case configuration.IsSystemAttribute(name):
 			return wrong("%s: %q is written by the system and cannot be mapped", place, name)
 		case seen[name]:
 			return wrong("%s: %q is mapped twice", place, name)
 		}
 		seen[name] = true
-		_, standard := configuration.StandardAttributes[name]
+		standard := configuration.IsStandardAttribute(name)
 		defined := slices.ContainsFunc(p.Rows.IdentityAttributes,
 			func(r store.IdentityAttribute) bool { return r.Name == name })
 		if standard || defined {

@@ -75,7 +75,7 @@ func (p *Proposal) Changed() bool {
 
 // putAll brings the rows up to the documents, in the order in which objects refer to each other.
 func (p *Proposal) putAll(documents []configuration.Document) error {
-	for _, group := range configuration.Groups {
+	for _, group := range configuration.Groups() {
 		for _, document := range documents {
 			if document.Type != group.Kind {
 				continue
