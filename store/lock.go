@@ -62,9 +62,9 @@ func (s *Store) LockReadingShared(ctx context.Context, tx pgx.Tx, source ID) err
 	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock_shared", readingLock, s.schema+source.String())
 }
 
-// TryLockReading tries to take the reading lock of a source alone until the transaction ends, and reports whether it got
-// it. Where it did not, somebody shares the lock, who reads the source by its connector. Where it did, nobody begins to
-// read before the transaction ends.
+// TryLockReading tries to take the reading lock of a source alone until the transaction ends, and reports whether it
+// got it. Where it did not, somebody shares the lock, who reads the source by its connector. Where it did, nobody
+// begins to read before the transaction ends.
 func (s *Store) TryLockReading(ctx context.Context, tx pgx.Tx, source ID) (locked bool, err error) {
 	err = tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1, hashtext($2))`, readingLock,
 		s.schema+source.String()).Scan(&locked)

@@ -243,7 +243,8 @@ func (s *Store) DeliveryOperations(ctx context.Context, q Querier, delivery ID) 
 	}
 	var open int
 	err = q.QueryRow(ctx, s.sql(`
-		SELECT count(*) FROM muster.provisioning_operations WHERE batch_id = $1 AND state = 'OPEN'`), delivery).Scan(&open)
+		SELECT count(*) FROM muster.provisioning_operations WHERE batch_id = $1 AND state = 'OPEN'`),
+		delivery).Scan(&open)
 	return operations, open > len(operations), mapError(err)
 }
 
@@ -306,9 +307,9 @@ func (s *Store) CountOperations(ctx context.Context, q Querier, state string) (i
 	return count, mapError(err)
 }
 
-// LockStalledDeliveries locks the deliveries whose worker is gone, by ID and FOR UPDATE, until the transaction ends, skips
-// those that another transaction has locked, and returns them. They were made before a time, nobody has leased them,
-// and they have no job that waits.
+// LockStalledDeliveries locks the deliveries whose worker is gone, by ID and FOR UPDATE, until the transaction ends,
+// skips those that another transaction has locked, and returns them. They were made before a time, nobody has leased
+// them, and they have no job that waits.
 func (s *Store) LockStalledDeliveries(ctx context.Context, tx pgx.Tx, jobSchema string, now, before time.Time) ([]ID,
 	error,
 ) {

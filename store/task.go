@@ -362,9 +362,10 @@ func (s *Store) CountTasks(ctx context.Context, q Querier, since time.Time, pend
 	return count, mapError(err)
 }
 
-// LockWaitingTask locks the requests of a task FOR UPDATE until the transaction ends, which keeps the task from beginning,
-// and returns the task. It is one that was created since a time to process exactly these identities for a reason, and
-// that has not begun. It returns [ErrNotFound] when there is none, or another worker has locked a request of it.
+// LockWaitingTask locks the requests of a task FOR UPDATE until the transaction ends, which keeps the task from
+// beginning, and returns the task. It is one that was created since a time to process exactly these identities for a
+// reason, and that has not begun. It returns [ErrNotFound] when there is none, or another worker has locked a request
+// of it.
 func (s *Store) LockWaitingTask(ctx context.Context, tx pgx.Tx, identities []ID, reason string, since time.Time) (Task,
 	error,
 ) {
@@ -482,9 +483,9 @@ func (s *Store) SetTaskJob(ctx context.Context, tx pgx.Tx, id ID, job int64, now
 	return mapError(err)
 }
 
-// LockStalledTasks locks the tasks whose worker is gone, by ID and FOR UPDATE, until the transaction ends, skips those that
-// another transaction has locked, and returns them. They are open, not held, did nothing since a time, and have no job
-// that waits.
+// LockStalledTasks locks the tasks whose worker is gone, by ID and FOR UPDATE, until the transaction ends, skips those
+// that another transaction has locked, and returns them. They are open, not held, did nothing since a time, and have no
+// job that waits.
 func (s *Store) LockStalledTasks(ctx context.Context, tx pgx.Tx, jobSchema string, now, since time.Time) ([]StalledTask,
 	error,
 ) {

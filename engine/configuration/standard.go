@@ -26,6 +26,6 @@ func IsStandardAttribute(name string) bool {
 	return standard
 }
 
-// IsSystemAttribute reports whether the engine alone writes an identity attribute, so that no mapping may name it. It is
-// for package engine.
+// IsSystemAttribute reports whether the engine alone writes an identity attribute, so that no mapping may name it. It
+// is for package engine.
 func IsSystemAttribute(name string) bool { return systemAttributes[name] }
