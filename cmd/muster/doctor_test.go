@@ -64,7 +64,7 @@ func TestDoctorCommand(t *testing.T) {
 		t.Errorf("%v %+v", err, d)
 	}
 	out, _ = s.run(s.wellCode(), "", "doctor", "--repair")
-	demand(t, out, "mended: correlated: marked identities for processing (1)", " 0 failures")
+	demand(t, out, "mended: correlated: requested the processing of identities (1)", " 0 failures")
 	s.exec("UPDATE muster.tasks SET held = now() - interval '3 days', held_reason = 'x' WHERE completed IS NULL")
 	out, _ = s.run(exitWarning, "", "doctor")
 	demand(t, out, "task-held", "warning  1")

@@ -55,7 +55,7 @@ func (x *examination) simple(text string, work func(context.Context, pgx.Tx) (in
 // requests makes the repair that requests the processing of the identities which break an invariant.
 func requests(i store.Invariant) func(*examination) repairFunc {
 	return func(x *examination) repairFunc {
-		return x.requesting("marked identities for processing",
+		return x.requesting("requested the processing of identities",
 			func(ctx context.Context, tx pgx.Tx, cause store.Cause) (int, error) {
 				return x.d.Store.RequestContradicting(ctx, tx, i, &x.given, cause)
 			})
