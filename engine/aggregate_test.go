@@ -41,7 +41,7 @@ func TestAggregateCreatesIdentities(t *testing.T) {
 	}
 	bob := f.Identity("bob")
 	if bob.LifecycleState == nil || bob.LifecycleState.StateName != "leave" || bob.Attributes.Get("identityState").Text() != "INACTIVE_LONG_TERM" {
-		t.Errorf("%+v %v", bob.LifecycleState, bob.Attributes.Get("identityState"))
+		t.Errorf("got %+v %v, want bob.LifecycleState != nil && bob.LifecycleState.StateName == \"leave\" && bob.Attributes.Get(\"identityState\").Text() == \"INACTIVE_LONG_TERM\"", bob.LifecycleState, bob.Attributes.Get("identityState"))
 	}
 	if n := f.requests(); n != 0 {
 		t.Errorf("%d requests are left, want 0", n)
@@ -55,7 +55,7 @@ func TestAggregateUnchanged(t *testing.T) {
 	before := f.number(`SELECT sum(xmin::text::bigint) FROM (SELECT xmin FROM muster.accounts UNION ALL SELECT xmin FROM muster.identities) x`)
 	result := f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	if result.Unchanged != 5 || result.Added+result.Changed+result.Removed+result.Identities != 0 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want result.Unchanged == 5 && result.Added + result.Changed + result.Removed + result.Identities == 0", result)
 	}
 	if processed := f.Process(); processed.Identities != 0 {
 		t.Errorf("%d identities were processed for nothing", processed.Identities)
@@ -81,7 +81,7 @@ func TestAggregateChangedAndVanished(t *testing.T) {
 	}
 	bob := f.Identity("bob")
 	if bob.Attributes.Get("department").Text() != "Legal" || bob.ManagerRef.Name != "Ann Boss" {
-		t.Errorf("%+v", bob)
+		t.Errorf("got %+v, want bob.Attributes.Get(\"department\").Text() == \"Legal\" && bob.ManagerRef.Name == \"Ann Boss\"", bob)
 	}
 	// Who has no authoritative account is hidden, and keeps what was known.
 	if names := f.names(engine.ListParams{Filters: `name eq "cy self"`}); names != "" {
@@ -91,7 +91,7 @@ func TestAggregateChangedAndVanished(t *testing.T) {
 		t.Errorf("listed: %s, want %q", names, "Cy Self")
 	}
 	if cy := f.Identity("cy"); cy.Attributes.Get("department").Text() != "Legal" {
-		t.Errorf("%+v", cy)
+		t.Errorf("got %+v, want cy.Attributes.Get(\"department\").Text() == \"Legal\"", cy)
 	}
 	// Who comes back is who they were.
 	id := f.Identity("cy").ID
@@ -100,7 +100,7 @@ func TestAggregateChangedAndVanished(t *testing.T) {
 	}
 	f.Process()
 	if cy := f.Identity("cy"); cy.ID != id || f.names(engine.ListParams{Filters: `name eq "cy self"`}) != "Cy Self" {
-		t.Errorf("%+v", cy)
+		t.Errorf("got %+v, want cy.ID == id && f.names(engine.ListParams{Filters: `name eq \"cy self\"`}) == \"Cy Self\"", cy)
 	}
 }
 
@@ -129,7 +129,7 @@ func TestAggregateDeletionLimit(t *testing.T) {
 		_, err := f.Aggregate(t.Context(), "HR", strings.NewReader(text), options)
 		var limit *engine.DeletionLimitError
 		if !errors.As(err, &limit) || limit.Vanished != 4 || limit.Accounts != 5 {
-			t.Errorf("%+v: %v", options, err)
+			t.Errorf("got %+v: %v, want errors.As(err, &limit) && limit.Vanished == 4 && limit.Accounts == 5", options, err)
 		}
 		demandKind(t, err, engine.Conflict, "nothing was changed")
 	}
@@ -146,7 +146,7 @@ func TestAggregateDeletionLimit(t *testing.T) {
 		}
 		result, err := f.AggregateTx(t.Context(), tx, "HR", strings.NewReader(text), engine.AggregateOptions{MaxDeletions: &limit})
 		if err != nil || result.Removed != 4 || result.Added != 1 {
-			t.Errorf("%v: %+v, %v", limit, result, err)
+			t.Errorf("got %v: %+v, %v, want err == nil && result.Removed == 4 && result.Added == 1", limit, result, err)
 		}
 		if err := tx.Rollback(t.Context()); err != nil {
 			t.Fatal(err)
@@ -197,7 +197,7 @@ func TestAggregateFaultyRowsSpareAccounts(t *testing.T) {
 	known := enginetest.PeopleHeader + "ann,Ann Boss,Ann,Boss,ann@example.com,Board,,old,\n"
 	result := f.AggregateText("HR", known, all)
 	if result.Removed != 4 || f.CountRows(`muster.accounts WHERE native_identity = 'ann'`) != 1 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want result.Removed == 4 && f.CountRows(`muster.accounts WHERE native_identity = 'ann'`) == 1", result)
 	}
 	result = f.AggregateText("HR", enginetest.PeopleHeader+"ann\n", all)
 	if result.Removed != 0 || len(result.Notes) != 1 || !strings.Contains(result.Notes[0], "1 accounts are not in the data, but were kept") {
@@ -280,12 +280,12 @@ func TestAggregateManagerAppears(t *testing.T) {
 	f.AggregateText("HR", enginetest.PeopleHeader+"bob,Bob,Bob,Twain,b@example.com,,ann,,\n", engine.AggregateOptions{Delta: true})
 	f.Process()
 	if b := f.Identity("bob"); b.ManagerRef != nil {
-		t.Errorf("%+v", b.ManagerRef)
+		t.Errorf("got %+v, want b.ManagerRef == nil", b.ManagerRef)
 	}
 	f.AggregateText("HR", enginetest.PeopleHeader+"ann,Ann,Ann,Boss,a@example.com,,,,\n", engine.AggregateOptions{Delta: true})
 	f.Process()
 	if b := f.Identity("bob"); b.ManagerRef == nil || b.ManagerRef.Name != "Ann" {
-		t.Errorf("%+v", b.ManagerRef)
+		t.Errorf("got %+v, want b.ManagerRef != nil && b.ManagerRef.Name == \"Ann\"", b.ManagerRef)
 	}
 }
 
@@ -323,7 +323,7 @@ func TestAggregateKeepsText(t *testing.T) {
 		fmt.Fprintf(&rows, "%d,\"%s\"\n", i, strings.ReplaceAll(text, `"`, `""`))
 	}
 	if result := f.AggregateText("S", rows.String(), engine.AggregateOptions{}); result.Added != len(texts) {
-		t.Fatalf("%+v", result)
+		t.Fatalf("got %+v, want result.Added == len(texts)", result)
 	}
 	got, err := f.Pool.Query(t.Context(), `SELECT attributes ->> 'v' FROM muster.accounts ORDER BY native_identity`)
 	if err != nil {
@@ -369,7 +369,7 @@ func TestAggregateLongValues(t *testing.T) {
 	result = f.AggregateText("Directory", enginetest.DirectoryHeader+"x,"+name+"@example.com,,"+strings.Repeat("g", 2001)+",\ny,"+name+"@EXAMPLE.com,,,\n",
 		engine.AggregateOptions{})
 	if result.Correlated != 1 || result.Faulty != 1 || !strings.Contains(result.RowErrors[0].Msg, "an entitlement is longer") {
-		t.Errorf("%d %+v", result.Correlated, result.RowErrors)
+		t.Errorf("got %d %+v, want result.Correlated == 1 && result.Faulty == 1 && strings.Contains(result.RowErrors[0].Msg, \"an entitlement is longer\")", result.Correlated, result.RowErrors)
 	}
 }
 
@@ -549,7 +549,7 @@ func TestParseDeletionLimit(t *testing.T) {
 	for text, want := range map[string]string{"25": "25", "10%": "10%", " 5 % ": "5%", "0": "0", "-1": "", "101%": "", "x": "", "": ""} {
 		limit, err := engine.ParseDeletionLimit(text)
 		if (err == nil) != (want != "") || err == nil && limit.String() != want {
-			t.Errorf("%q: %v, %v", text, limit, err)
+			t.Errorf("got %q: %v, %v, want (err == nil) == (want != \"\") && (err != nil || limit.String() == want)", text, limit, err)
 		}
 	}
 }

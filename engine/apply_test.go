@@ -186,7 +186,7 @@ func TestApplyTxRollback(t *testing.T) {
 	f.ApplyText(strings.Replace(enginetest.Documents, "attributeName: last}", "attributeName: mail}", 1))
 	f.Process()
 	if ayse := f.Identity("ayse"); ayse.Attributes.Get("department").Text() != "Sales" || ayse.Attributes.Get("lastname").Text() != "ayse@example.com" {
-		t.Errorf("%+v", ayse.Attributes)
+		t.Errorf("got %+v, want ayse.Attributes.Get(\"department\").Text() == \"Sales\" && ayse.Attributes.Get(\"lastname\").Text() == \"ayse@example.com\"", ayse.Attributes)
 	}
 }
 

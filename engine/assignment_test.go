@@ -30,7 +30,7 @@ func TestAssignAndRevokeRole(t *testing.T) {
 	if first.Role.Name != "Lead" || first.AssignmentSource != "ACCESS_REQUEST" || *first.Assigner.Name != "Ann Boss" ||
 		first.Assigner.Type != "IDENTITY" || *first.Comments != "asked for" || !first.RemoveDate.Equal(ends) ||
 		!first.AddedDate.Equal(at) || first.StartDate != nil {
-		t.Errorf("%+v", first)
+		t.Errorf("got %+v, want first.Role.Name == \"Lead\" && first.AssignmentSource == \"ACCESS_REQUEST\" && *first.Assigner.Name == \"Ann Boss\" && first.Assigner.Type == \"IDENTITY\" && *first.Comments == \"asked for\" && first.RemoveDate.Equal(ends) && first.AddedDate.Equal(at) && first.StartDate == nil", first)
 	}
 	if open := f.requests(); open != 1 {
 		t.Errorf("processing is requested for %d identities, want 1", open)
@@ -41,15 +41,15 @@ func TestAssignAndRevokeRole(t *testing.T) {
 	params.StartDate, params.Assigner = &starts, ""
 	second, err := f.AssignRole(t.Context(), params)
 	if err != nil || second.ID != first.ID || !second.StartDate.Equal(starts) || second.Assigner.Type != "UNKNOWN" {
-		t.Errorf("%+v, %v", second, err)
+		t.Errorf("got %+v, %v, want err == nil && second.ID == first.ID && second.StartDate.Equal(starts) && second.Assigner.Type == \"UNKNOWN\"", second, err)
 	}
 	f.Process()
 	got, err := f.RoleAssignments(t.Context(), bob, engine.RoleAssignmentQuery{RoleName: "LEAD"})
 	if err != nil || len(got) != 1 || got[0].ID != first.ID {
-		t.Errorf("%+v, %v", got, err)
+		t.Errorf("got %+v, %v, want err == nil && len(got) == 1 && got[0].ID == first.ID", got, err)
 	}
 	if one, err := f.RoleAssignment(t.Context(), bob, first.ID); err != nil || one.ID != first.ID {
-		t.Errorf("%+v, %v", one, err)
+		t.Errorf("got %+v, %v, want err == nil && one.ID == first.ID", one, err)
 	}
 
 	// Between two slots, when its date has come, the assignment goes.
@@ -141,7 +141,7 @@ func TestSetLifecycleState(t *testing.T) {
 		if s := got.LifecycleState; s == nil || s.StateName != step.want || !s.ManuallyUpdated ||
 			got.Attributes.Get("cloudLifecycleState").Text() != step.want ||
 			got.Attributes.Get("identityState").Text() != step.identityState {
-			t.Errorf("%s: %+v", step.set, got)
+			t.Errorf("got %s: %+v, want s != nil && s.StateName == step.want && s.ManuallyUpdated && got.Attributes.Get(\"cloudLifecycleState\").Text() == step.want && got.Attributes.Get(\"identityState\").Text() == step.identityState", step.set, got)
 		}
 	}
 	// The source says something else, and the hand wins.

@@ -266,7 +266,7 @@ func BenchmarkProcessAll(b *testing.B) {
 				b.Fatal(err)
 			}
 			if task.Attributes.IdentityCount != int64(people) || task.Attributes.ChangedCount != 0 {
-				b.Fatalf("%+v", task.Attributes)
+				b.Fatalf("got %+v, want task.Attributes.IdentityCount == int64(people) && task.Attributes.ChangedCount == 0", task.Attributes)
 			}
 		}
 		rate(b)

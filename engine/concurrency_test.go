@@ -664,7 +664,7 @@ func (c *crowd) demandInvariants() {
 	c.t.Helper()
 	for _, name := range slices.Sorted(maps.Keys(invariants)) {
 		if n := c.number(invariants[name]); n != 0 {
-			c.t.Errorf("%d: %s", n, name)
+			c.t.Errorf("got %d: %s, want n == 0", n, name)
 		}
 	}
 }

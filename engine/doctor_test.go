@@ -59,13 +59,13 @@ func TestDoctorFindsAHealthyTenantHealthy(t *testing.T) {
 	}
 	for _, c := range d.Checks {
 		if c.Severity == engine.SeverityOK && (c.Count != 0 || c.Mend != "" || c.Examples == nil) {
-			t.Errorf("%+v", c)
+			t.Errorf("got %+v, want c.Severity != engine.SeverityOK || c.Count == 0 && c.Mend == \"\" && c.Examples != nil", c)
 		}
 	}
 	// Nor does it find fault with an empty one.
 	empty := newFixture(t)
 	if d = empty.doctor(engine.DoctorOptions{Thorough: true}); len(notOK(&d)) > 0 {
-		t.Errorf("%q", notOK(&d))
+		t.Errorf("got %q, want len(notOK(&d)) <= 0", notOK(&d))
 	}
 }
 
@@ -433,7 +433,7 @@ func TestDoctorFindsAndMends(t *testing.T) {
 				t.Fatalf("after the repair %q are left, want %q; %+v", got, left, d.Repairs)
 			}
 			if mended := len(d.Repairs) > 0 && d.Repairs[0].Error == ""; mended != test.repaired {
-				t.Errorf("%+v", d.Repairs)
+				t.Errorf("got %+v, want mended == test.repaired", d.Repairs)
 			}
 			// Again there is nothing to do, and what was requested is processed like anything else.
 			if d = f.doctor(options); test.repaired && len(d.Repairs) > 0 {
@@ -578,14 +578,14 @@ func TestDoctorRebuildsIndexes(t *testing.T) {
 	d := f.doctor(engine.DoctorOptions{Repair: true})
 	if got := notOK(&d); !slices.Equal(got, []string{"indexes: muster.extra"}) ||
 		d.Severity != engine.SeverityFailure || len(d.Repairs) == 0 || d.Repairs[0].Error != "contradicts the rule extra_ccnew" {
-		t.Errorf("%q, %+v", got, d.Repairs)
+		t.Errorf("got %q, %+v, want slices.Equal(got, []string{\"indexes: muster.extra\"}) && d.Severity == engine.SeverityFailure && len(d.Repairs) != 0 && d.Repairs[0].Error == \"contradicts the rule extra_ccnew\"", got, d.Repairs)
 	}
 	if err := f.ForgetOwned(t.Context(), "X", "2"); err != nil {
 		t.Fatal(err)
 	}
 	d = f.doctor(engine.DoctorOptions{Repair: true})
 	if got := notOK(&d); len(got) > 0 || len(d.Repairs) != 1 {
-		t.Errorf("%q, %+v", got, d.Repairs)
+		t.Errorf("got %q, %+v, want len(got) <= 0 && len(d.Repairs) == 1", got, d.Repairs)
 	}
 	if f.CountRows("pg_index WHERE indexrelid = 'muster.extra'::regclass AND indisvalid") != 1 {
 		t.Error("the index is not valid")
@@ -606,7 +606,7 @@ func TestDoctorLooksAtSettings(t *testing.T) {
 	want := []string{"isolation: default_transaction_isolation", "statement-timeout: statement_timeout",
 		"idle-timeout: idle_in_transaction_session_timeout"}
 	if got := notOK(&d); !slices.Equal(got, want) {
-		t.Errorf("%q", got)
+		t.Errorf("got %q, want slices.Equal(got, want)", got)
 	}
 }
 

@@ -186,14 +186,14 @@ func TestEraseIdentity(t *testing.T) {
 	if err != nil || !slices.ContainsFunc(history, func(e engine.Event) bool {
 		return strings.Contains(string(e.Detail), `"00000000000000000000000000000000"`)
 	}) {
-		t.Errorf("%+v, %v", history, err)
+		t.Errorf("got %+v, %v, want err == nil && slices.ContainsFunc(history, func(e engine.Event) bool { return strings.Contains(string(e.Detail), `\"00000000000000000000000000000000\"`) })", history, err)
 	}
 	_, err = f.EraseIdentity(t.Context(), id, engine.EraseOptions{})
 	demandKind(t, err, engine.NotFound, "no identity")
 	f.settle()
 	f.send()
 	if d := f.doctor(engine.DoctorOptions{Thorough: true}); len(notOK(&d)) > 0 {
-		t.Errorf("%q", notOK(&d))
+		t.Errorf("got %q, want len(notOK(&d)) <= 0", notOK(&d))
 	}
 	if left := telling(f.everyRow(), terms(id)...); len(left) > 0 {
 		t.Errorf("she comes back:\n%s", strings.Join(left, "\n"))
@@ -354,7 +354,7 @@ func TestPurge(t *testing.T) {
 			"Events 0, Operations above 0, Tasks above 0 and Slots 1", result, err)
 	}
 	if result, err = f.Purge(t.Context(), engine.PurgeOptions{}); err != nil || result.Events == 0 || result.Operations+result.Tasks != 0 {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("got %+v, %v, want err == nil && result.Events != 0 && result.Operations + result.Tasks == 0", result, err)
 	}
 	if got, want := count(), fmt.Sprintf("%d 1 0 0", kept); got != want {
 		t.Errorf("%q is left, want %q", got, want)
@@ -410,6 +410,6 @@ func TestEraseBesideEverythingElse(t *testing.T) {
 		t.Errorf("left:\n%q", left)
 	}
 	if d := f.doctor(engine.DoctorOptions{Thorough: true}); len(notOK(&d)) > 0 {
-		t.Errorf("%q", notOK(&d))
+		t.Errorf("got %q, want len(notOK(&d)) <= 0", notOK(&d))
 	}
 }

@@ -89,7 +89,7 @@ func TestClockJumpsAhead(t *testing.T) {
 	c.Set(day.Add(11 * time.Hour))
 	result, err := f.RunSchedule(t.Context())
 	if err != nil || result.Slot.Hour() != 20 || result.Slot.Year() != 2026 {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("got %+v, %v, want err == nil && result.Slot.Hour() == 20 && result.Slot.Year() == 2026", result, err)
 	}
 }
 

@@ -144,7 +144,7 @@ func TestScheduledAggregationThatKillsWorkers(t *testing.T) {
 	}
 	states, err := f.Sources(t.Context())
 	if err != nil || states[2].Failed == nil || states[2].Error != "its worker went away in the middle, 5 times" {
-		t.Errorf("%+v, %v", states, err)
+		t.Errorf("got %+v, %v, want err == nil && states[2].Failed != nil && states[2].Error == \"its worker went away in the middle, 5 times\"", states, err)
 	}
 	c.Set(c.Now().Add(time.Hour))
 	f.look()

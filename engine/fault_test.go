@@ -153,7 +153,7 @@ func TestDatabaseAwayForAWhile(t *testing.T) {
 	result := f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	task, err := eng.Wait(t.Context(), result.Task)
 	if err != nil || !task.Ended() || f.Identity("ann").LastRefresh == nil {
-		t.Errorf("%+v, %v", task, err)
+		t.Errorf("got %+v, %v, want err == nil && task.Ended() && f.Identity(\"ann\").LastRefresh != nil", task, err)
 	}
 }
 
@@ -243,7 +243,7 @@ func TestLostAggregationIsRunAgain(t *testing.T) {
 	)
 	result, err := f.AggregateSource(t.Context(), "Files", engine.AggregateOptions{})
 	if err != nil || result.Added != 1 || f.accounts() != 1 {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("got %+v, %v, want err == nil && result.Added == 1 && f.accounts() == 1", result, err)
 	}
 }
 

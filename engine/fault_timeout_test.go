@@ -92,7 +92,7 @@ func TestIdentityThatTakesTooLong(t *testing.T) {
 	f.slowDown("ayse", 60)
 	result := f.Process()
 	if result.Errors != 1 || f.inError() != 1 || f.processedWell() != 4 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want result.Errors == 1 && f.inError() == 1 && f.processedWell() == 4", result)
 	}
 	who := f.Identity("ayse")
 	if text := who.Attributes.Get("department").Text(); text != "Sales" || f.Identity("bob").Attributes.Get("department").Text() != "Marketing" {
@@ -131,7 +131,7 @@ func TestDatabaseThatBecomesSlow(t *testing.T) {
 	}
 	f.slowDown("*", 0)
 	if result := f.Process(); result.Errors != 0 || f.processedWell() != 5 {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want result.Errors == 0 && f.processedWell() == 5", result)
 	}
 }
 
@@ -238,7 +238,7 @@ func TestReaderFails(t *testing.T) {
 	} {
 		err := aggregate()
 		if !errors.Is(err, broken) || strings.Contains(err.Error(), "COPY") || strings.Contains(err.Error(), "57014") {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("got %s: %v, want errors.Is(err, broken) && !strings.Contains(err.Error(), \"COPY\") && !strings.Contains(err.Error(), \"57014\")", name, err)
 		}
 		if want := map[string]engine.Kind{"a reader": engine.Internal, "a connector": engine.Unavailable}[name]; engine.KindOf(err) != want {
 			t.Errorf("%s: %v, want %v", name, engine.KindOf(err), want)

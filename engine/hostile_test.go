@@ -52,7 +52,7 @@ func TestEndlessTransform(t *testing.T) {
 				identity := f.Identity(alias)
 				failed := identity.ProcessingState != nil && *identity.ProcessingState == "ERROR"
 				if failed != (alias == failing) {
-					t.Errorf("%s: %v", alias, identity.ProcessingState)
+					t.Errorf("got %s: %v, want failed == (alias == failing)", alias, identity.ProcessingState)
 				}
 			}
 			explained, err := f.Explain(t.Context(), engine.ExplainParams{Identity: failing})

@@ -188,7 +188,7 @@ func TestTenantsDoNotMeet(t *testing.T) {
 			t.Errorf("%s on its source: %s, %v", name, text, err)
 		}
 		if d := together[i].doctor(engine.DoctorOptions{Thorough: true}); len(notOK(&d)) > 0 {
-			t.Errorf("%s: %q", name, notOK(&d))
+			t.Errorf("got %s: %q, want len(notOK(&d)) <= 0", name, notOK(&d))
 		}
 	}
 }
@@ -309,7 +309,7 @@ func TestRunTimeRole(t *testing.T) {
 		t.Fatal(err)
 	}
 	if d := acme.doctor(engine.DoctorOptions{Thorough: true, Repair: true}); len(notOK(&d)) > 0 {
-		t.Errorf("%q", notOK(&d))
+		t.Errorf("got %q, want len(notOK(&d)) <= 0", notOK(&d))
 	}
 	for _, statement := range []string{
 		"SELECT FROM globex.identities", "SELECT FROM globex_jobs.river_job", "DELETE FROM globex.tasks", "TRUNCATE acme.tasks",
@@ -322,7 +322,7 @@ func TestRunTimeRole(t *testing.T) {
 		_, err := running.Exec(t.Context(), statement)
 		var pgErr *pgconn.PgError
 		if !errors.As(err, &pgErr) || pgErr.Code != "42501" {
-			t.Errorf("%s: %v", statement, err)
+			t.Errorf("got %s: %v, want errors.As(err, &pgErr) && pgErr.Code == \"42501\"", statement, err)
 		}
 	}
 	if err := stranger.As(t, pool).Ping(t.Context()); err == nil {
@@ -333,7 +333,7 @@ func TestRunTimeRole(t *testing.T) {
 		t.Fatal(err)
 	}
 	if d := acme.doctor(engine.DoctorOptions{}); !slices.Equal(notOK(&d), []string{"privileges: acme.tasks"}) {
-		t.Errorf("%q", notOK(&d))
+		t.Errorf("got %q, want slices.Equal(notOK(&d), []string{\"privileges: acme.tasks\"})", notOK(&d))
 	}
 }
 
@@ -421,7 +421,7 @@ func TestReindexAsRunTimeRole(t *testing.T) {
 		t.Errorf("indexes were rebuilt: %s, before %s", after, before)
 	}
 	if d := acme.doctor(engine.DoctorOptions{}); len(notOK(&d)) > 0 {
-		t.Errorf("%q", notOK(&d))
+		t.Errorf("got %q, want len(notOK(&d)) <= 0", notOK(&d))
 	}
 	if f.number(`SELECT current_setting('server_version_num')::int`) < 170000 {
 		return

@@ -207,7 +207,7 @@ func TestFindIdentity(t *testing.T) {
 	dashed := fmt.Sprintf("%s-%s-%s-%s-%s", ann.ID[:8], ann.ID[8:12], ann.ID[12:16], ann.ID[16:20], ann.ID[20:])
 	for _, id := range []string{ann.ID, dashed, strings.ToUpper(ann.ID)} {
 		if got := f.Identity(id); got.Name != "Ann Boss" {
-			t.Errorf("%s: %+v", id, got)
+			t.Errorf("got %s: %+v, want got.Name == \"Ann Boss\"", id, got)
 		}
 	}
 	for _, id := range []string{"", "nobody", "' OR 1=1 --", strings.Repeat("0", 32), "00000000-0000-0000-0000-00000000000g"} {
@@ -261,6 +261,6 @@ func TestListStatement(t *testing.T) {
 	f := company(t)
 	text, arguments, err := f.ListStatement(t.Context(), engine.ListParams{Filters: `name sw "O'B" or email eq "a@b"`})
 	if err != nil || strings.Contains(text, "O'") || strings.Contains(text, "o'b") || len(arguments) < 2 {
-		t.Errorf("%s %v %v", text, arguments, err)
+		t.Errorf("got %s %v %v, want err == nil && !strings.Contains(text, \"O'\") && !strings.Contains(text, \"o'b\") && len(arguments) >= 2", text, arguments, err)
 	}
 }

@@ -54,7 +54,7 @@ accessProfiles: [{name: CRM, source: {name: Directory}, owner: {type: IDENTITY, 
 	demandKind(t, err, engine.Conflict, "owner of following resources: 1 as ACCESS_PROFILE_OWNER")
 	var blocked *engine.AssociationsError
 	if !errors.As(err, &blocked) || len(blocked.Associations) != 4 {
-		t.Errorf("%+v", blocked)
+		t.Errorf("got %+v, want errors.As(err, &blocked) && len(blocked.Associations) == 4", blocked)
 	}
 	// One by one, then all at once.
 	_, err = f.ReassignOwned(t.Context(), bob, ann, engine.Reference{Type: "CAMPAIGN", ID: "c1"}, engine.Reference{Type: "CAMPAIGN", ID: "c2"})
@@ -76,7 +76,7 @@ accessProfiles: [{name: CRM, source: {name: Directory}, owner: {type: IDENTITY, 
 	err = f.DeleteIdentity(t.Context(), bob)
 	demandKind(t, err, engine.Conflict, "protected")
 	if !errors.As(err, &blocked) || len(blocked.Associations) != 0 {
-		t.Errorf("%+v", blocked)
+		t.Errorf("got %+v, want errors.As(err, &blocked) && len(blocked.Associations) == 0", blocked)
 	}
 	if err := f.ProtectIdentity(t.Context(), bob, false); err != nil {
 		t.Fatal(err)
@@ -124,7 +124,7 @@ func TestDeleteIdentity(t *testing.T) {
 		t.Fatal(err)
 	}
 	if result := f.Process(); result.Identities != 2 { // those who reported to her
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want result.Identities == 2", result)
 	}
 	if f.Identity("bob").ManagerRef != nil || f.Identity("dee").ManagerRef != nil {
 		t.Error("somebody has a manager who is gone")
@@ -134,7 +134,7 @@ func TestDeleteIdentity(t *testing.T) {
 	}
 	history, err := f.History(t.Context(), ayse, 0, 1)
 	if err != nil || len(history) != 1 || history[0].Type != engine.EventDeleted || !strings.Contains(string(history[0].Detail), "ayse@example.com") {
-		t.Errorf("%+v, %v", history, err)
+		t.Errorf("got %+v, %v, want err == nil && len(history) == 1 && history[0].Type == engine.EventDeleted && strings.Contains(string(history[0].Detail), \"ayse@example.com\")", history, err)
 	}
 	if n := f.number("SELECT (SELECT count(*) FROM muster.refresh_requests) + (SELECT count(*) FROM muster.role_assignments)"); n != 0 {
 		t.Errorf("%d rows of hers are left, want 0", n)
@@ -143,7 +143,7 @@ func TestDeleteIdentity(t *testing.T) {
 	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	f.Process()
 	if back := f.Identity("ayse"); back.ID == ayse || f.Identity("bob").ManagerRef == nil {
-		t.Errorf("%+v", back)
+		t.Errorf("got %+v, want back.ID != ayse && f.Identity(\"bob\").ManagerRef != nil", back)
 	}
 }
 

@@ -241,7 +241,7 @@ func TestWritesInAHostsTransaction(t *testing.T) {
 			return rolledBack
 		})
 		if !errors.Is(err, rolledBack) {
-			t.Errorf("%s: %v", test.name, err)
+			t.Errorf("got %s: %v, want errors.Is(err, rolledBack)", test.name, err)
 		}
 		if got := read(f.Pool.QueryRow(t.Context(), state)); got != before {
 			t.Errorf("%s: after the rollback there is %q", test.name, got)
@@ -261,7 +261,7 @@ func TestWritesInAHostsTransaction(t *testing.T) {
 		},
 	} {
 		if err := pgx.BeginFunc(t.Context(), f.Pool, write); engine.KindOf(err) != engine.NotFound {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("got %s: %v, want engine.KindOf(err) == engine.NotFound", name, err)
 		}
 	}
 	err := pgx.BeginFunc(t.Context(), f.Pool, func(tx pgx.Tx) error {

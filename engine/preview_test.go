@@ -88,7 +88,7 @@ func TestPreviewIsWhatProcessingDoes(t *testing.T) {
 		!slices.Equal(totals.Attributes, []engine.AttributeTotal{{Name: "department", Changed: 5}, {Name: "cloudLifecycleState", Cleared: 4}}) ||
 		!slices.Equal(totals.Roles, []engine.RoleTotal{{Name: "Sales", Gained: 1, Lost: 2}}) ||
 		!slices.Equal(totals.Lifecycle, []engine.StateTotal{{"active", "", 1}, {"inactive", "", 1}, {"leave", "", 1}}) {
-		t.Errorf("%+v", totals)
+		t.Errorf("got %+v, want totals.Identities == 5 && totals.Changed == 5 && totals.Managers == 3 && totals.Held == \"\" && slices.Equal(totals.Attributes, []engine.AttributeTotal{{Name: \"department\", Changed: 5}, {Name: \"cloudLifecycleState\", Cleared: 4}}) && slices.Equal(totals.Roles, []engine.RoleTotal{{Name: \"Sales\", Gained: 1, Lost: 2}}) && slices.Equal(totals.Lifecycle, []engine.StateTotal{{\"active\", \"\", 1}, {\"inactive\", \"\", 1}, {\"leave\", \"\", 1}})", totals)
 	}
 	f.ApplyText(proposed)
 	f.Process()
@@ -117,7 +117,7 @@ func TestPreviewTraces(t *testing.T) {
 			}
 			steps, lost := c.Attributes[0].Steps, c.RolesLost[0]
 			if lost.Reason != `its criterion does not hold any more: department EQUALS "Sales"` {
-				t.Errorf("%+v", lost)
+				t.Errorf("got %+v, want lost.Reason == `its criterion does not hold any more: department EQUALS \"Sales\"`", lost)
 			}
 			if (len(steps) > 0) != params.Trace || (lost.Criterion != nil) != params.Trace {
 				t.Errorf("the steps are %+v, the criterion %+v", steps, lost.Criterion)
@@ -179,11 +179,11 @@ func TestPreviewSelects(t *testing.T) {
 	role := f.documents(fmt.Sprintf(salesRole, true, "Sales"))
 	changes, totals := f.preview(engine.PreviewParams{Documents: role, Filters: `age isnull and department eq "sales" and name sw "d"`})
 	if changes != "dee: +Sales" || totals.Identities != 1 {
-		t.Errorf("%s %+v", changes, totals)
+		t.Errorf("got %s %+v, want changes == \"dee: +Sales\" && totals.Identities == 1", changes, totals)
 	}
 	changes, totals = f.preview(engine.PreviewParams{Documents: role, IDs: []string{f.Identity("ayse").ID, f.Identity("ann").ID}})
 	if changes != "ayse: +Sales" || totals.Identities != 2 {
-		t.Errorf("%s %+v", changes, totals)
+		t.Errorf("got %s %+v, want changes == \"ayse: +Sales\" && totals.Identities == 2", changes, totals)
 	}
 	_, err := f.Preview(t.Context(), engine.PreviewParams{IDs: []string{strings.Repeat("0a", 16)}}, nil)
 	demandKind(t, err, engine.NotFound, "")
@@ -211,7 +211,7 @@ func TestPreviewOfAHeldTask(t *testing.T) {
 	}
 	totals, err := f.Preview(t.Context(), engine.PreviewParams{Task: held[0]}, func(*engine.PreviewChange) error { return nil })
 	if err != nil || len(totals.Roles) != 1 || totals.Roles[0].Lost+f.number(`SELECT roles_lost::int FROM muster.tasks ORDER BY created DESC LIMIT 1`) != 152 {
-		t.Errorf("%+v, %v", totals, err)
+		t.Errorf("got %+v, %v, want err == nil && len(totals.Roles) == 1 && totals.Roles[0].Lost + f.number(`SELECT roles_lost::int FROM muster.tasks ORDER BY created DESC LIMIT 1`) == 152", totals, err)
 	}
 	if _, err := f.CancelTask(t.Context(), held[0]); err != nil {
 		t.Fatal(err)
@@ -237,10 +237,10 @@ func TestExplain(t *testing.T) {
 	}
 	if x.Profile.Name != "Employees" || x.Profile.Account != "bob" || x.Lifecycle.IdentityState != "INACTIVE_LONG_TERM" ||
 		x.Manager.Name != "Ünal, Ayşe" || !strings.Contains(x.Manager.Reason, `mgr is "ayse"`) || len(x.Missing) != 0 {
-		t.Errorf("%+v %+v %+v", x.Profile, x.Lifecycle, x.Manager)
+		t.Errorf("got %+v %+v %+v, want x.Profile.Name == \"Employees\" && x.Profile.Account == \"bob\" && x.Lifecycle.IdentityState == \"INACTIVE_LONG_TERM\" && x.Manager.Name == \"Ünal, Ayşe\" && strings.Contains(x.Manager.Reason, `mgr is \"ayse\"`) && len(x.Missing) == 0", x.Profile, x.Lifecycle, x.Manager)
 	}
 	if len(x.Roles) != 1 || x.Roles[0].Assigned || !x.Roles[0].Member || x.Roles[0].Criterion.Render() != `yes  department EQUALS "Sales"   is "Sales"`+"\n" {
-		t.Errorf("%+v", x.Roles)
+		t.Errorf("got %+v, want len(x.Roles) == 1 && !x.Roles[0].Assigned && x.Roles[0].Member && x.Roles[0].Criterion.Render() == `yes department EQUALS \"Sales\" is \"Sales\"` + \"\\n\"", x.Roles)
 	}
 	if _, err := json.Marshal(x); err != nil {
 		t.Fatal(err)
@@ -251,11 +251,11 @@ func TestExplain(t *testing.T) {
 	}
 	a := x.Attributes[0]
 	if a.Value.Text() != "Sales" || !a.Mapped || len(a.Steps) != 1 || a.Steps[0].Operation != "accountAttribute" {
-		t.Errorf("%+v", a)
+		t.Errorf("got %+v, want a.Value.Text() == \"Sales\" && a.Mapped && len(a.Steps) == 1 && a.Steps[0].Operation == \"accountAttribute\"", a)
 	}
 	x, err = f.Explain(t.Context(), engine.ExplainParams{Identity: "ann", Role: "sales"})
 	if err != nil || len(x.Roles) != 1 || x.Roles[0].Member || x.Roles[0].Reason != "its criterion does not hold" {
-		t.Fatalf("%+v, %v", x, err)
+		t.Fatalf("got %+v, %v, want err == nil && len(x.Roles) == 1 && !x.Roles[0].Member && x.Roles[0].Reason == \"its criterion does not hold\"", x, err)
 	}
 	for _, test := range []struct {
 		params engine.ExplainParams
@@ -298,7 +298,7 @@ func TestHistory(t *testing.T) {
 	}
 	older, err := f.History(t.Context(), events[0].IdentityID, events[3].ID, 2)
 	if err != nil || len(older) != 2 || older[0].ID != events[4].ID {
-		t.Errorf("%+v, %v", older, err)
+		t.Errorf("got %+v, %v, want err == nil && len(older) == 2 && older[0].ID == events[4].ID", older, err)
 	}
 	_, err = f.History(t.Context(), "dee", 0, 0)
 	demandKind(t, err, engine.Invalid, "1 to 1000")

@@ -31,7 +31,7 @@ func TestProcessStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	result, err := f.ProcessPending(ctx, engine.ProcessOptions{Progress: func(int, int) { cancel() }})
 	if !errors.Is(err, context.Canceled) || result.Identities != 3 {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("got %+v, %v, want errors.Is(err, context.Canceled) && result.Identities == 3", result, err)
 	}
 	if processed := f.Process(); processed.Identities < 2 {
 		t.Errorf("the rest was lost: %+v", processed)

@@ -352,13 +352,13 @@ func TestManualSource(t *testing.T) {
 		t.Fatalf("got %+v and the error %v, want 3 of them", list, err)
 	}
 	if result, err := f.ProvisionPending(t.Context()); err != nil || result != (engine.ProvisionResult{}) {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("got %+v, %v, want err == nil && result == (engine.ProvisionResult{})", result, err)
 	}
 	f.AggregateText("Files", targetHeader+"ayse,\"Ünal, Ayşe\",ayse@example.com,Sales,active,crm\n", engine.AggregateOptions{})
 	f.Process()
 	if list, err = f.Operations(t.Context(), engine.OperationQuery{Identity: f.Identity("ayse").ID}); err != nil || len(list) != 2 ||
 		list[0].State != "MANUAL" || list[0].Kind != "ADD_ENTITLEMENT" || list[1].State != "DONE" || list[1].Kind != "CREATE" {
-		t.Errorf("%+v, %v", list, err)
+		t.Errorf("got %+v, %v, want err == nil && len(list) == 2 && list[0].State == \"MANUAL\" && list[0].Kind == \"ADD_ENTITLEMENT\" && list[1].State == \"DONE\" && list[1].Kind == \"CREATE\"", list, err)
 	}
 }
 
@@ -388,7 +388,7 @@ func TestSynchronize(t *testing.T) {
 	job, err := f.SynchronizeAttributes(t.Context(), bob)
 	if err != nil || job.Status != "QUEUED" || job.Payload.Type != "SYNCHRONIZE_IDENTITY_ATTRIBUTES" ||
 		job.Payload.DataJSON != `{"identityId":"`+bob+`"}` {
-		t.Errorf("%+v, %v", job, err)
+		t.Errorf("got %+v, %v, want err == nil && job.Status == \"QUEUED\" && job.Payload.Type == \"SYNCHRONIZE_IDENTITY_ATTRIBUTES\" && job.Payload.DataJSON == `{\"identityId\":\"` + bob + `\"}`", job, err)
 	}
 	_, err = f.SynchronizeAttributes(t.Context(), bob)
 	demandKind(t, err, engine.RateLimited, "less than 10s ago")
@@ -407,12 +407,12 @@ func TestSynchronize(t *testing.T) {
 	f.settle()
 	text, err := os.ReadFile(f.path())
 	if err != nil || !strings.Contains(string(text), "ayse,\"Ünal, Ayşe\",,Sales") {
-		t.Errorf("%s, %v", text, err)
+		t.Errorf("got %s, %v, want err == nil && strings.Contains(string(text), \"ayse,\\\"Ünal, Ayşe\\\",,Sales\")", text, err)
 	}
 	config, err := f.AttributeSyncConfig(t.Context(), "files")
 	if err != nil || config.Source.Name != "Files" || fmt.Sprint(config.Attributes) !=
 		"[{uid false login} {displayName true full} {email true mail} {department false dept}]" {
-		t.Errorf("%+v, %v", config, err)
+		t.Errorf("got %+v, %v, want err == nil && config.Source.Name == \"Files\" && fmt.Sprint(config.Attributes) == \"[{uid false login} {displayName true full} {email true mail} {department false dept}]\"", config, err)
 	}
 	job, err = f.SynchronizeSource(t.Context(), "FILES")
 	if err != nil || job.Payload.Type != "SYNCHRONIZE_SOURCE_ATTRIBUTES" {

@@ -83,7 +83,7 @@ func TestInvite(t *testing.T) {
 	mail := box.take()
 	if len(mail) != 2 || mail[0].To != "ann@example.com" || mail[0].Purpose != "INVITATION" || len(mail[0].Token) != 43 ||
 		!mail[0].Expires.Equal(c.Now().Add(7*24*time.Hour)) || f.Identity("ann").IdentityStatus != "PENDING" {
-		t.Fatalf("%+v", mail)
+		t.Fatalf("got %+v, want len(mail) == 2 && mail[0].To == \"ann@example.com\" && mail[0].Purpose == \"INVITATION\" && len(mail[0].Token) == 43 && mail[0].Expires.Equal(c.Now().Add(7 * 24 * time.Hour)) && f.Identity(\"ann\").IdentityStatus == \"PENDING\"", mail)
 	}
 	for _, m := range mail { // neither the token nor the address is kept
 		for _, table := range []string{"one_time_tokens", "notifications", "tasks", "task_messages"} {
@@ -110,7 +110,7 @@ func TestInvite(t *testing.T) {
 	f.send()
 	newer := box.take()
 	if len(newer) != 1 || newer[0].Token == mail[0].Token {
-		t.Fatalf("%+v", newer)
+		t.Fatalf("got %+v, want len(newer) == 1 && newer[0].Token != mail[0].Token", newer)
 	}
 	redeem := func(token, want string) {
 		t.Helper()
@@ -125,7 +125,7 @@ func TestInvite(t *testing.T) {
 	redeem("", "not known")
 	who, err := f.RedeemInvitation(t.Context(), newer[0].Token)
 	if err != nil || who.ID != ann || who.IdentityStatus != "REGISTERED" {
-		t.Errorf("%+v, %v", who, err)
+		t.Errorf("got %+v, %v, want err == nil && who.ID == ann && who.IdentityStatus == \"REGISTERED\"", who, err)
 	}
 	redeem(newer[0].Token, "used already")
 	_, err = f.RedeemVerification(t.Context(), mail[1].Token, "x")
@@ -140,7 +140,7 @@ func TestInvite(t *testing.T) {
 	f.send()
 	if task, err = f.Task(t.Context(), task.ID); err != nil || *task.CompletionStatus != "WARNING" ||
 		!strings.Contains(task.Messages[0].LocalizedText.Message, "REGISTERED") || len(box.take()) != 0 {
-		t.Errorf("%+v, %v", task, err)
+		t.Errorf("got %+v, %v, want err == nil && *task.CompletionStatus == \"WARNING\" && strings.Contains(task.Messages[0].LocalizedText.Message, \"REGISTERED\") && len(box.take()) == 0", task, err)
 	}
 	// Reset, she can be invited again.
 	if err := f.SetUserLevels(t.Context(), ann, []string{"HELPDESK"}); err != nil {
@@ -150,7 +150,7 @@ func TestInvite(t *testing.T) {
 		t.Fatal(err)
 	}
 	if levels, err := f.UserLevels(t.Context(), ann); err != nil || len(levels) != 0 || f.Identity("ann").IdentityStatus != "UNREGISTERED" {
-		t.Errorf("%q, %v", levels, err)
+		t.Errorf("got %q, %v, want err == nil && len(levels) == 0 && f.Identity(\"ann\").IdentityStatus == \"UNREGISTERED\"", levels, err)
 	}
 	demandKind(t, f.ResetIdentity(t.Context(), "x"), engine.NotFound, "no identity")
 
@@ -182,7 +182,7 @@ func TestInvitationsThatFail(t *testing.T) {
 	f.send() // nobody has a personal address
 	if task, err = f.Task(t.Context(), task.ID); err != nil || *task.CompletionStatus != "WARNING" || task.Attributes.ErrorCount != 1 ||
 		!strings.Contains(task.Messages[0].LocalizedText.Message, "no address for LINK_PERSONAL") || f.Identity("ann").IdentityStatus != "UNREGISTERED" {
-		t.Errorf("%+v, %v", task, err)
+		t.Errorf("got %+v, %v, want err == nil && *task.CompletionStatus == \"WARNING\" && task.Attributes.ErrorCount == 1 && strings.Contains(task.Messages[0].LocalizedText.Message, \"no address for LINK_PERSONAL\") && f.Identity(\"ann\").IdentityStatus == \"UNREGISTERED\"", task, err)
 	}
 	f.ApplyText(enginetest.Documents)
 	f.Process()
@@ -245,7 +245,7 @@ func TestVerification(t *testing.T) {
 	f.send()
 	mail := box.take()
 	if len(mail) != 1 || mail[0].Source != "Memory" || mail[0].Via != "EMAIL_WORK" || !mail[0].Expires.Equal(c.Now().Add(2*time.Hour)) {
-		t.Fatalf("%+v", mail)
+		t.Fatalf("got %+v, want len(mail) == 1 && mail[0].Source == \"Memory\" && mail[0].Via == \"EMAIL_WORK\" && mail[0].Expires.Equal(c.Now().Add(2 * time.Hour))", mail)
 	}
 	away := errors.New("no route")
 	m.away.Store(&away)
@@ -375,11 +375,11 @@ func TestWhileAMessageIsSent(t *testing.T) {
 		t.Errorf("%d messages wait, want 0", n)
 	}
 	if task = f.invite(engine.InviteParams{IDs: []string{bob}}); len(task.Messages) != 0 {
-		t.Errorf("%+v", task.Messages)
+		t.Errorf("got %+v, want len(task.Messages) == 0", task.Messages)
 	}
 	f.send()
 	if mail := box.take(); len(mail) != 1 || mail[0].Identity.ID != bob {
-		t.Errorf("%+v", mail)
+		t.Errorf("got %+v, want len(mail) == 1 && mail[0].Identity.ID == bob", mail)
 	}
 
 	// The identity was deleted.
@@ -413,7 +413,7 @@ func TestLastAttemptCutOff(t *testing.T) {
 			"Ended true, 1 Messages and Messages[0].LocalizedText.Message containing the last attempt was cut off", task, err)
 	}
 	if mail := box.take(); len(mail) != 0 || f.Identity("ann").IdentityStatus != "UNREGISTERED" {
-		t.Errorf("%+v", mail)
+		t.Errorf("got %+v, want len(mail) == 0 && f.Identity(\"ann\").IdentityStatus == \"UNREGISTERED\"", mail)
 	}
 }
 
@@ -478,7 +478,7 @@ func TestInvitedAtOnce(t *testing.T) {
 		counts[m.Purpose+" "+m.Identity.ID]++
 	}
 	if len(counts) != 3 || counts["INVITATION "+ann] != 1 || counts["INVITATION "+bob] != 1 || counts["VERIFICATION "+ann] != 1 {
-		t.Errorf("%v", counts)
+		t.Errorf("got %v, want len(counts) == 3 && counts[\"INVITATION \"+ann] == 1 && counts[\"INVITATION \"+bob] == 1 && counts[\"VERIFICATION \"+ann] == 1", counts)
 	}
 }
 
@@ -501,14 +501,14 @@ func TestVerificationAskedForAgain(t *testing.T) {
 	ask(engine.ViaLinkWork)
 	mail := box.take()
 	if len(mail) != 3 || mail[0].Via != "LINK_WORK" || mail[1].Via != "EMAIL_WORK" || mail[2].Via != "LINK_WORK" {
-		t.Fatalf("%+v", mail)
+		t.Fatalf("got %+v, want len(mail) == 3 && mail[0].Via == \"LINK_WORK\" && mail[1].Via == \"EMAIL_WORK\" && mail[2].Via == \"LINK_WORK\"", mail)
 	}
 	for i, want := range []string{"replaced by a newer one", "replaced by a newer one"} {
 		_, err := f.RedeemVerification(t.Context(), mail[i].Token, "x")
 		demandKind(t, err, engine.Forbidden, want)
 	}
 	if who, err := f.RedeemVerification(t.Context(), mail[2].Token, "x"); err != nil || who.ID != ann {
-		t.Errorf("%+v, %v", who, err)
+		t.Errorf("got %+v, %v, want err == nil && who.ID == ann", who, err)
 	}
 }
 

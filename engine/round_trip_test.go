@@ -110,7 +110,7 @@ func TestStrangeValues(t *testing.T) {
 	}
 	result := f.AggregateText("HR", rows, engine.AggregateOptions{MaxDeletions: &engine.DeletionLimit{Percent: 100, IsPercent: true}})
 	if result.Faulty != 0 || result.Added != len(texts) {
-		t.Fatalf("%+v", result)
+		t.Fatalf("got %+v, want result.Faulty == 0 && result.Added == len(texts)", result)
 	}
 	f.Process()
 	for i := range texts {
@@ -154,7 +154,7 @@ func TestStrangeValues(t *testing.T) {
 			}
 			operations, err := inner.Operations(t.Context(), engine.OperationQuery{Identity: identity.ID})
 			if err != nil || len(operations) == 0 {
-				t.Fatalf("%d, %v", len(operations), err)
+				t.Fatalf("got %d, %v, want err == nil && len(operations) != 0", len(operations), err)
 			}
 			if !slices.ContainsFunc(operations, func(o engine.Operation) bool {
 				return o.Attributes.Get("first").Text() == text.text
@@ -249,7 +249,7 @@ func TestHugeValues(t *testing.T) {
 	}
 	result, err := f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{})
 	if err != nil || result.Faulty != 0 || result.Rows != len(m.accounts) {
-		t.Fatalf("%+v, %v", result, err)
+		t.Fatalf("got %+v, %v, want err == nil && result.Faulty == 0 && result.Rows == len(m.accounts)", result, err)
 	}
 	for native, want := range m.accounts {
 		var document []byte
@@ -315,7 +315,7 @@ func TestStrangeNames(t *testing.T) {
 			}
 			var want, got map[string]any
 			if json.Unmarshal(document, &want) != nil || json.Unmarshal(kept, &got) != nil {
-				t.Fatalf("%s, %s", document, kept)
+				t.Fatalf("got %s, %s, want json.Unmarshal(document, &want) == nil && json.Unmarshal(kept, &got) == nil", document, kept)
 			}
 			delete(got, "id")
 			if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
@@ -340,11 +340,11 @@ func TestStrangeNames(t *testing.T) {
 			}
 			associations, err := f.Ownership(t.Context(), bob)
 			if err != nil || len(associations) != 1 || len(associations[0].Entities) != 1 {
-				t.Fatalf("%+v, %v", associations, err)
+				t.Fatalf("got %+v, %v, want err == nil && len(associations) == 1 && len(associations[0].Entities) == 1", associations, err)
 			}
 			if e := associations[0].Entities[0].IdentityEntity; associations[0].AssociationType != text.text+"_OWNER" ||
 				e.ID != text.text || e.Name != text.text || e.Type != text.text {
-				t.Errorf("%+q", associations)
+				t.Errorf("got %+q, want associations[0].AssociationType == text.text + \"_OWNER\" && e.ID == text.text && e.Name == text.text && e.Type == text.text", associations)
 			}
 			if err := f.ForgetOwned(t.Context(), text.text, text.text); err != nil {
 				t.Errorf("%d: %v", i, err)
@@ -526,7 +526,7 @@ func TestRefusedValues(t *testing.T) {
 		m.accounts["ann"] = attribute.SetOf(map[string]attribute.Value{"login": value})
 		result, err := f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{})
 		if err != nil || result.Faulty != 1 || !strings.Contains(result.RowErrors[0].Msg, "number") {
-			t.Errorf("%s: %+v, %v", number, result, err)
+			t.Errorf("got %s: %+v, %v, want err == nil && result.Faulty == 1 && strings.Contains(result.RowErrors[0].Msg, \"number\")", number, result, err)
 		}
 		for _, text := range []string{"roles:\n  - {name: a, x: [" + number + "]}", "roles:\n  - {name: a, x: [!!float " + number + "]}"} {
 			_, err = engine.ReadDocuments("c.yaml", strings.NewReader(text))

@@ -180,7 +180,7 @@ func TestDueInTime(t *testing.T) {
 	f.AggregateText("Register", "id,until,next\nann,2026-05-01T12:30:00.000Z,\nbob,2027-01-01T00:00:00.000Z,2026-05-01T15:00:00+02:00\n"+
 		"cy,2027-01-01T00:00:00.000Z,tomorrow\n", engine.AggregateOptions{})
 	if result := f.Process(); result.Warnings != 3 { // they all are incomplete
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want result.Warnings == 3", result)
 	}
 	at := func(hour, minute int) engine.ScheduleResult {
 		t.Helper()
@@ -216,7 +216,7 @@ func TestDueInTime(t *testing.T) {
 	}
 	schedule, err := eng.Schedule(t.Context(), 1)
 	if err != nil || schedule.Last[0].Identities != 0 || schedule.Last[0].Slot.Hour() != 20 {
-		t.Errorf("%+v, %v", schedule, err)
+		t.Errorf("got %+v, %v, want err == nil && schedule.Last[0].Identities == 0 && schedule.Last[0].Slot.Hour() == 20", schedule, err)
 	}
 }
 
@@ -241,7 +241,7 @@ func TestLongTermInactiveIsLeftOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	if result := f.Process(); result.Identities != 1 || f.Identity("bob").LifecycleState.StateName != "inactive" {
-		t.Errorf("%+v", result)
+		t.Errorf("got %+v, want result.Identities == 1 && f.Identity(\"bob\").LifecycleState.StateName == \"inactive\"", result)
 	}
 	if _, err := f.ProcessIdentities(t.Context(), []string{ann}); err != nil {
 		t.Fatal(err)

@@ -217,7 +217,7 @@ func TestWorkersProvision(t *testing.T) {
 	}
 	held, err := f.RoleAssignments(t.Context(), ann, engine.RoleAssignmentQuery{})
 	if err != nil || len(held) != 1 || len(held[0].AccountTargets) != 1 {
-		t.Fatalf("%+v, %v", held, err)
+		t.Fatalf("got %+v, %v, want err == nil && len(held) == 1 && len(held[0].AccountTargets) == 1", held, err)
 	}
 	target := held[0].AccountTargets[0]
 	if target.Source.Name != "Memory" || target.AccountInfo.NativeIdentity != "ann" || target.Role == nil || target.Role.Name != "Leading" {
@@ -293,12 +293,12 @@ func TestSourceCannotBeReached(t *testing.T) {
 	for attempt := 1; attempt <= 2; attempt++ {
 		result, err := f.ProvisionPending(t.Context())
 		if err != nil || result != (engine.ProvisionResult{Failed: 1, Open: 1}) {
-			t.Errorf("%+v, %v", result, err)
+			t.Errorf("got %+v, %v, want err == nil && result == (engine.ProvisionResult{Failed: 1, Open: 1})", result, err)
 		}
 		list, err := f.Operations(t.Context(), engine.OperationQuery{})
 		if err != nil || len(list) != 1 || list[0].Attempts != attempt || list[0].Begun != nil || list[0].State != "OPEN" ||
 			!strings.Contains(list[0].Error, "no route") {
-			t.Errorf("%+v, %v", list, err)
+			t.Errorf("got %+v, %v, want err == nil && len(list) == 1 && list[0].Attempts == attempt && list[0].Begun == nil && list[0].State == \"OPEN\" && strings.Contains(list[0].Error, \"no route\")", list, err)
 		}
 	}
 	m.away.Store(nil)
@@ -335,7 +335,7 @@ func TestAggregateByConnector(t *testing.T) {
 	_, err = f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{Delta: true})
 	var limit *engine.DeletionLimitError
 	if !errors.As(err, &limit) || limit.Vanished != 1 {
-		t.Errorf("%v", err)
+		t.Errorf("got %v, want errors.As(err, &limit) && limit.Vanished == 1", err)
 	}
 	result, err = f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{Delta: true,
 		MaxDeletions: &engine.DeletionLimit{Count: 1}})
@@ -418,7 +418,7 @@ func TestScheduledAggregation(t *testing.T) {
 	states, err := f.Sources(t.Context())
 	if err != nil || len(states) != 3 || states[2].Source != "Memory" || states[2].Last == nil || states[2].Next == nil ||
 		!states[2].Next.Equal(time.Date(2026, 3, 2, 11, 30, 0, 0, time.UTC)) || !states[2].Connected || states[1].Connected {
-		t.Errorf("%+v, %v", states, err)
+		t.Errorf("got %+v, %v, want err == nil && len(states) == 3 && states[2].Source == \"Memory\" && states[2].Last != nil && states[2].Next != nil && states[2].Next.Equal(time.Date(2026, 3, 2, 11, 30, 0, 0, time.UTC)) && states[2].Connected && !states[1].Connected", states, err)
 	}
 	c.Set(time.Date(2026, 3, 2, 14, 0, 0, 0, time.UTC)) // of several missed times one is made up for
 	look()

@@ -50,7 +50,7 @@ func TestRunOverEverybodyTakesUpWhatDiffers(t *testing.T) {
 	}
 	status, err := f.ProcessTask(t.Context(), all.ID, engine.ProcessOptions{})
 	if err != nil || status.Attributes.IdentityCount != 65 || status.Attributes.ChangedCount != 4 {
-		t.Fatalf("%+v, %v", status.Attributes, err)
+		t.Fatalf("got %+v, %v, want err == nil && status.Attributes.IdentityCount == 65 && status.Attributes.ChangedCount == 4", status.Attributes, err)
 	}
 	for query, want := range map[string]int{
 		wrong: 0,

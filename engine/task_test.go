@@ -52,7 +52,7 @@ func TestTaskOfARun(t *testing.T) {
 	}
 	tasks, err := f.Tasks(t.Context(), engine.TaskQuery{})
 	if err != nil || len(tasks) != 2 || tasks[0].ID != task.ID {
-		t.Errorf("%+v, %v", tasks, err)
+		t.Errorf("got %+v, %v, want err == nil && len(tasks) == 2 && tasks[0].ID == task.ID", tasks, err)
 	}
 	if pending, err := f.Tasks(t.Context(), engine.TaskQuery{Pending: true}); err != nil || len(pending) != 0 {
 		t.Errorf("got %+v and the error %v, want 0 of them", pending, err)
@@ -98,7 +98,7 @@ func TestProcessIdentitiesRepeated(t *testing.T) {
 			t.Fatal(err)
 		}
 		if task.Launcher != launcher || task.Remaining != len(ids) && task.Remaining != 0 {
-			t.Errorf("%+v", task)
+			t.Errorf("got %+v, want task.Launcher == launcher && (task.Remaining == len(ids) || task.Remaining == 0)", task)
 		}
 		return task
 	}
@@ -169,7 +169,7 @@ func TestProcessingTwiceWritesNothing(t *testing.T) {
 	start := written()
 	task := all()
 	if task.Attributes.IdentityCount != 5 || task.Attributes.ChangedCount != 0 || *task.CompletionStatus != "SUCCESS" {
-		t.Errorf("%+v", task.Attributes)
+		t.Errorf("got %+v, want task.Attributes.IdentityCount == 5 && task.Attributes.ChangedCount == 0 && *task.CompletionStatus == \"SUCCESS\"", task.Attributes)
 	}
 	if end := written(); start == 0 || end != start {
 		t.Errorf("the second run wrote %d rows", end-start)
@@ -205,7 +205,7 @@ func TestBrokenMapping(t *testing.T) {
 	if *task.CompletionStatus != "WARNING" || len(task.Messages) != 1 || task.Messages[0].Type != "ERROR" ||
 		task.Messages[0].Parameters[0] != f.Identity("Cy Self").ID ||
 		!strings.Contains(task.Messages[0].LocalizedText.Message, "attribute department") {
-		t.Errorf("%+v", task)
+		t.Errorf("got %+v, want *task.CompletionStatus == \"WARNING\" && len(task.Messages) == 1 && task.Messages[0].Type == \"ERROR\" && task.Messages[0].Parameters[0] == f.Identity(\"Cy Self\").ID && strings.Contains(task.Messages[0].LocalizedText.Message, \"attribute department\")", task)
 	}
 	if n := f.inError(); n != 1 {
 		t.Errorf("%d identities are in error, want 1", n)
@@ -268,7 +268,7 @@ func TestGuardHoldsAMistake(t *testing.T) {
 	}
 	f.Process()
 	if done, err := f.Task(t.Context(), held.ID); err != nil || *done.CompletionStatus != "SUCCESS" || done.Attributes.RolesLost != people+2 {
-		t.Errorf("%+v, %v", done, err)
+		t.Errorf("got %+v, %v, want err == nil && *done.CompletionStatus == \"SUCCESS\" && done.Attributes.RolesLost == people + 2", done, err)
 	}
 	_, err = f.ConfirmTask(t.Context(), held.ID)
 	demandKind(t, err, engine.Conflict, "not held")

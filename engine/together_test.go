@@ -71,7 +71,7 @@ func TestSmallTasksTogether(t *testing.T) {
 		}
 	}
 	if n := len(tasks[2].Messages); n != 1 || tasks[2].Messages[0].Parameters[0] != f.Identity("ayse").ID {
-		t.Errorf("%+v", tasks[2].Messages)
+		t.Errorf("got %+v, want n == 1 && tasks[2].Messages[0].Parameters[0] == f.Identity(\"ayse\").ID", tasks[2].Messages)
 	}
 	if result.Identities != 3 || result.Changed != 2 || result.Warnings != 1 || f.transactions() != 1 {
 		t.Errorf("%+v in %d transactions, want all of it in one", result, f.transactions())
@@ -99,7 +99,7 @@ func TestSmallTasksTogetherConsequences(t *testing.T) {
 	// The second task: the new identity, who is managed by it, and itself with the account that it found.
 	a, b := tasks[0].Attributes, tasks[1].Attributes
 	if a.IdentityCount != 1 || a.CorrelatedCount != 0 || b.IdentityCount != 3 || b.CorrelatedCount != 1 {
-		t.Errorf("%+v, %+v", a, b)
+		t.Errorf("got %+v, %+v, want a.IdentityCount == 1 && a.CorrelatedCount == 0 && b.IdentityCount == 3 && b.CorrelatedCount == 1", a, b)
 	}
 }
 
@@ -119,7 +119,7 @@ func TestSmallTasksTogetherFaults(t *testing.T) {
 		tasks := f.ended("SUCCESS", "WARNING", "SUCCESS")
 		if len(tasks[1].Messages) != 1 || f.Identity("cy").ProcessingState == nil || f.Identity("dee").Name != "Dee New" ||
 			f.Identity("ann").Name != "Ann New" {
-			t.Errorf("%+v, %+v", tasks[1].Messages, f.Identity("cy"))
+			t.Errorf("got %+v, %+v, want len(tasks[1].Messages) == 1 && f.Identity(\"cy\").ProcessingState != nil && f.Identity(\"dee\").Name == \"Dee New\" && f.Identity(\"ann\").Name == \"Ann New\"", tasks[1].Messages, f.Identity("cy"))
 		}
 	})
 	t.Run("guard", func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestSmallTasksTogetherFaults(t *testing.T) {
 		}
 		f.ended("SUCCESS")
 		if f.Identity("dee").Name != "Dee New" {
-			t.Errorf("%+v", f.Identity("dee"))
+			t.Errorf("got %+v, want f.Identity(\"dee\").Name == \"Dee New\"", f.Identity("dee"))
 		}
 	})
 	t.Run("cancelled", func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestSmallTasksTogetherFaults(t *testing.T) {
 		f.Process()
 		f.ended("SUCCESS", "TERMINATED")
 		if f.Identity("ann").Name != "Ann Boss" || f.Identity("dee").Name != "Dee New" {
-			t.Errorf("%q, %q", f.Identity("ann").Name, f.Identity("dee").Name)
+			t.Errorf("got %q, %q, want f.Identity(\"ann\").Name == \"Ann Boss\" && f.Identity(\"dee\").Name == \"Dee New\"", f.Identity("ann").Name, f.Identity("dee").Name)
 		}
 	})
 }
@@ -160,7 +160,7 @@ func TestSmallTasksApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	if f.Identity("dee").Name == "Dee New" || f.Identity("ann").Name != "Ann New" {
-		t.Errorf("%q, %q", f.Identity("dee").Name, f.Identity("ann").Name)
+		t.Errorf("got %q, %q, want f.Identity(\"dee\").Name != \"Dee New\" && f.Identity(\"ann\").Name == \"Ann New\"", f.Identity("dee").Name, f.Identity("ann").Name)
 	}
 	f.Process()
 	f.ended("SUCCESS", "SUCCESS")

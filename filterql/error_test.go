@@ -110,7 +110,7 @@ func TestRenderOutsideOfTheText(t *testing.T) {
 	for _, e := range []filterql.Error{{Pos: -1, End: 99}, {Text: "ab", Pos: 7, End: 3}, {Text: "ab", Pos: 1, End: 0}} {
 		e.Msg = "wrong"
 		if !strings.Contains(e.Render(), "^") || !strings.HasPrefix(e.Error(), "position ") {
-			t.Errorf("%+v: %s", e, e.Render())
+			t.Errorf("got %+v: %s, want strings.Contains(e.Render(), \"^\") && strings.HasPrefix(e.Error(), \"position \")", e, e.Render())
 		}
 	}
 }

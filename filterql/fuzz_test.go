@@ -53,7 +53,7 @@ func requireSoundError(t *testing.T, text string, err error) {
 		t.Fatalf("%q: %v has no position", text, err)
 	}
 	if e.Text != text || e.Pos < 0 || e.Pos > e.End || e.End > len(text) || e.Msg == "" {
-		t.Fatalf("%q: %+v", text, e)
+		t.Fatalf("got %q: %+v, want e.Text == text && e.Pos >= 0 && e.Pos <= e.End && e.End <= len(text) && e.Msg != \"\"", text, e)
 	}
 	if strings.ContainsAny(e.Error(), "\n\r\t\x00") || !utf8.ValidString(e.Error()) {
 		t.Fatalf("%q: %q is not one line", text, e.Error())

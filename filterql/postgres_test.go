@@ -144,11 +144,11 @@ func TestWhereBesideOthers(t *testing.T) {
 		}
 		got := ids(query(t, pool, sq.Select("r.id").From("r").Where("r.id > ?", 1).Where(filter.Where()).OrderBy("r.id")))
 		if diff := cmp.Diff([]int{2, 3}, got); diff != "" {
-			t.Errorf("%s: %s", text, diff)
+			t.Errorf("got %s: %s, want diff == \"\"", text, diff)
 		}
 		got = ids(query(t, pool, sq.Select("r.id").From("r").Where(sq.And{filter.Where(), sq.Eq{"r.id": 1}})))
 		if diff := cmp.Diff([]int{1}, got); diff != "" {
-			t.Errorf("%s: %s", text, diff)
+			t.Errorf("got %s: %s, want diff == \"\"", text, diff)
 		}
 	}
 }
@@ -187,7 +187,7 @@ func TestKeysetProperty(t *testing.T) {
 			next = page.Where(order.After(cursor))
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Fatalf("%s: %s", order, diff)
+			t.Fatalf("got %s: %s, want diff == \"\"", order, diff)
 		}
 	})
 }

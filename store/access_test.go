@@ -88,11 +88,11 @@ func TestRoleAssignments(t *testing.T) {
 	} {
 		got, err := s.RoleAssignments(t.Context(), pool, ids[0], test.filter)
 		if err != nil || len(got) != len(test.want) {
-			t.Fatalf("%+v: %v, %v", test.filter, got, err)
+			t.Fatalf("got %+v: %v, %v, want err == nil && len(got) == len(test.want)", test.filter, got, err)
 		}
 		for i, at := range test.want {
 			if got[i].ID != assignments[at].ID || got[i].RoleName == "" || got[i].AssignerID != assignments[at].AssignerID {
-				t.Errorf("%+v: %+v", test.filter, got[i])
+				t.Errorf("got %+v: %+v, want got[i].ID == assignments[at].ID && got[i].RoleName != \"\" && got[i].AssignerID == assignments[at].AssignerID", test.filter, got[i])
 			}
 		}
 	}
@@ -151,7 +151,7 @@ func TestOwnedObjects(t *testing.T) {
 	}
 	owned, err := s.OwnedObjects(t.Context(), pool, ids[0])
 	if err != nil || len(owned) != 2 || owned[0].Name != "Talk" || owned[1].Name != "Mail" {
-		t.Errorf("%+v, %v", owned, err)
+		t.Errorf("got %+v, %v, want err == nil && len(owned) == 2 && owned[0].Name == \"Talk\" && owned[1].Name == \"Mail\"", owned, err)
 	}
 	err = inTx(t, pool, func(ctx context.Context, tx pgx.Tx) error {
 		if n, err := s.ReassignOwnedObjects(ctx, tx, ids[0], ids[1], now); err != nil || n != 2 {
@@ -166,7 +166,7 @@ func TestOwnedObjects(t *testing.T) {
 		t.Fatal(err)
 	}
 	if owned, err := s.OwnedObjects(t.Context(), pool, ids[1]); err != nil || len(owned) != 2 {
-		t.Errorf("%+v, %v", owned, err)
+		t.Errorf("got %+v, %v, want err == nil && len(owned) == 2", owned, err)
 	}
 }
 
@@ -180,7 +180,7 @@ func TestEntitlements(t *testing.T) {
 		}
 		values := []store.EntitlementValue{{Attribute: "groups", Value: "b"}, {Attribute: "groups", Value: "a"}}
 		if n, err := s.AddEntitlements(ctx, tx, source.ID, values, now); err != nil || n != 2 {
-			t.Errorf("%d, %v", n, err)
+			t.Errorf("got %d, %v, want err == nil && n == 2", n, err)
 		}
 		n, err := s.AddEntitlements(ctx, tx, source.ID, append(values, store.EntitlementValue{Attribute: "groups", Value: "A"}), now)
 		if n != 1 {
@@ -193,7 +193,7 @@ func TestEntitlements(t *testing.T) {
 	}
 	list, err := s.Entitlements(t.Context(), pool, source.ID)
 	if err != nil || len(list) != 3 || list[0].Value != "A" || list[2].Name != "b" {
-		t.Errorf("%+v, %v", list, err)
+		t.Errorf("got %+v, %v, want err == nil && len(list) == 3 && list[0].Value == \"A\" && list[2].Name == \"b\"", list, err)
 	}
 	other := source
 	other.ID, other.Name = store.NewID(), "hr"

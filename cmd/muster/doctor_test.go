@@ -61,7 +61,7 @@ func TestDoctorCommand(t *testing.T) {
 	out, _ = s.run(exitFailed, "", "doctor", "-o", "json")
 	var d engine.Diagnosis
 	if err := json.Unmarshal([]byte(out), &d); err != nil || d.Severity != engine.SeverityFailure || d.Repairs == nil {
-		t.Errorf("%v %+v", err, d)
+		t.Errorf("got %v %+v, want err == nil && d.Severity == engine.SeverityFailure && d.Repairs != nil", err, d)
 	}
 	out, _ = s.run(s.wellCode(), "", "doctor", "--repair")
 	demand(t, out, "mended: correlated: requested the processing of identities (1)", " 0 failures")

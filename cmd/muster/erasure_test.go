@@ -29,7 +29,7 @@ func TestEraseCommand(t *testing.T) {
 	out, _ = s.run(exitOK, "", "identities", "erase", "cy", "--accounts", "--yes", "-o", "json")
 	var erasure engine.Erasure
 	if err := json.Unmarshal([]byte(out), &erasure); err != nil || len(erasure.Rows) == 0 || erasure.Left == nil {
-		t.Errorf("%v %s", err, out)
+		t.Errorf("got %v %s, want err == nil && len(erasure.Rows) != 0 && erasure.Left != nil", err, out)
 	}
 	s.run(exitFailed, "", "identities", "erase", identity.ID, "--yes")
 }
@@ -45,7 +45,7 @@ func TestPurgeCommand(t *testing.T) {
 	out, _ = s.run(exitOK, "", "purge", "--older-than", "720h", "-o", "json")
 	var result engine.PurgeResult
 	if err := json.Unmarshal([]byte(out), &result); err != nil || result.Events == 0 || result.Tasks != 0 {
-		t.Errorf("%v %s", err, out)
+		t.Errorf("got %v %s, want err == nil && result.Events != 0 && result.Tasks == 0", err, out)
 	}
 	for _, age := range []string{"0d", "-1d", "x", "1y", "0s", "99999999d"} {
 		_, errOut := s.run(exitUsage, "", "purge", "--older-than", age)

@@ -153,7 +153,7 @@ func TestFilterDocumentation(t *testing.T) {
 			name, expression, _ := strings.Cut(command, " ")
 			_, stdout, stderr := runFilter(t, "", name, strings.Trim(expression, "'"))
 			if diff := cmp.Diff(strings.TrimSpace(want), strings.TrimSpace(stdout+stderr)); diff != "" {
-				t.Errorf("%s: %s", command, diff)
+				t.Errorf("got %s: %s, want diff == \"\"", command, diff)
 			}
 			shown++
 		}

@@ -89,7 +89,7 @@ func TestFirstRun(t *testing.T) {
 	out, _ = s.run(exitOK, "", "identities", "list", "-o", "csv", "--sorters", "name", "--columns", "name,attributes.department,managerRef.name")
 	rows, err := csv.NewReader(strings.NewReader(out)).ReadAll()
 	if err != nil || len(rows) != 4 || strings.Join(rows[3], "|") != "Bob, Jr|Sales|Ann" {
-		t.Errorf("%v %v", rows, err)
+		t.Errorf("got %v %v, want err == nil && len(rows) == 4 && strings.Join(rows[3], \"|\") == \"Bob, Jr|Sales|Ann\"", rows, err)
 	}
 	out, _ = s.run(exitOK, "", "identities", "list", "-o", "json", "--filters", `id eq "nobody"`)
 	if strings.TrimSpace(out) != "[]" {
@@ -121,7 +121,7 @@ func TestAggregateCommand(t *testing.T) {
 		Processing  struct{ Identities int }
 	}
 	if err := json.Unmarshal([]byte(out), &report); err != nil || report.Aggregation.Added != 1 || report.Processing.Identities != 1 {
-		t.Errorf("%s %v", out, err)
+		t.Errorf("got %s %v, want err == nil && report.Aggregation.Added == 1 && report.Processing.Identities == 1", out, err)
 	}
 	out, _ = s.run(exitOK, "id,name,dept,mgr\nann,Ann,x,\n", "aggregate", "HR", "--file", "-", "--max-deletions", "3", "--no-process")
 	demand(t, out, "3 removed")

@@ -149,7 +149,7 @@ func TestMailConfig(t *testing.T) {
 	want := notify.SMTPConfig{Host: "mail.example.com", Port: 2525, From: "Muster <muster@example.com>", Username: "muster", Password: "s3cret",
 		Encryption: notify.TLS, Links: notify.Links{Invitation: "https://example.com/i/{token}", Verification: "https://example.com/v/{token}"}}
 	if err != nil || got != want {
-		t.Errorf("%+v, %v", got, err)
+		t.Errorf("got %+v, %v, want err == nil && got == want", got, err)
 	}
 	a := app{mail: m}
 	n, err := a.notifier()

@@ -135,7 +135,7 @@ func TestServe(t *testing.T) {
 	var list []struct{ ID, Alias string }
 	if err := json.Unmarshal(w.do(http.StatusOK, http.MethodGet, "/beta/identities?sorters=alias", demo, ""),
 		&list); err != nil || len(list) != 2 || list[1].Alias != "bob" {
-		t.Fatalf("%v %v", list, err)
+		t.Fatalf("got %v %v, want err == nil && len(list) == 2 && list[1].Alias == \"bob\"", list, err)
 	}
 	var task struct{ ID string }
 	if err := json.Unmarshal(w.do(http.StatusAccepted, http.MethodPost, "/beta/identities/process", demo,
@@ -261,7 +261,7 @@ func TestTokenKey(t *testing.T) {
 	}
 	info, err := os.Stat(dir)
 	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("%v %v", info.Mode(), err)
+		t.Errorf("got %v %v, want err == nil && info.Mode().Perm() == 0o600", info.Mode(), err)
 	}
 	if entries, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(entries) != 1 {
 		t.Errorf("got %+v and the error %v, want 1 of them", entries, err)

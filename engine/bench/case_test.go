@@ -28,7 +28,7 @@ func TestSelectCases(t *testing.T) {
 	}
 	for pattern, want := range map[string]string{"nothing-like-it": "finds none", "(": "cases: "} {
 		if _, err := selectCases(pattern); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", pattern, err)
+			t.Errorf("got %s: %v, want err != nil && strings.Contains(err.Error(), want)", pattern, err)
 		}
 	}
 }
@@ -41,7 +41,7 @@ func TestOptions(t *testing.T) {
 		"-people 200 extra": `there are no arguments, "extra" is given`,
 	} {
 		if _, err := parseOptions(strings.Fields(arguments), io.Discard); err == nil || err.Error() != want {
-			t.Errorf("%s: %v", arguments, err)
+			t.Errorf("got %s: %v, want err != nil && err.Error() == want", arguments, err)
 		}
 	}
 	o, err := parseOptions([]string{"-growth", "1000, 2000"}, io.Discard)

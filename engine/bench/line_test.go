@@ -33,7 +33,7 @@ func TestJudge(t *testing.T) {
 	} {
 		judged := c.line.judge(c.target, c.people)
 		if cells := judged.cells(); judged.Target != c.text || cells[len(cells)-1] != c.met {
-			t.Errorf("%s: %q, %q", c.name, judged.Target, cells)
+			t.Errorf("got %s: %q, %q, want judged.Target == c.text && cells[len(cells)-1] == c.met", c.name, judged.Target, cells)
 		}
 	}
 }

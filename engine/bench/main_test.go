@@ -41,11 +41,11 @@ func TestRunOnAServerThatIsGiven(t *testing.T) {
 	}
 	var r result
 	if err := json.Unmarshal(text, &r); err != nil || r.People != 200 || len(r.Lines) != 3 || r.Lines[2].Ratio == nil {
-		t.Errorf("%v: %s", err, text)
+		t.Errorf("got %v: %s, want err == nil && r.People == 200 && len(r.Lines) == 3 && r.Lines[2].Ratio != nil", err, text)
 	}
 	if text, err = os.ReadFile(growth); err != nil || !strings.HasPrefix(string(text),
 		"people,\"scheduled run, 1 % due [s]\",\"full run, nothing changed [/s]\"\n100,") {
-		t.Errorf("%v: %s", err, text)
+		t.Errorf("got %v: %s, want err == nil && strings.HasPrefix(string(text), \"people,\\\"scheduled run, 1 %% due [s]\\\",\\\"full run, nothing changed [/s]\\\"\\n100,\")", err, text)
 	}
 	conn, err := pgx.Connect(t.Context(), local.ConnString("postgres"))
 	if err != nil {

@@ -79,7 +79,7 @@ func TestJSON(t *testing.T) {
 	full, p50 := back.Lines[0], back.Lines[1]
 	if back.People != 1000 || full.Case != "full" || full.Figure.Value != 5000 || full.Figure.Unit != "/s" ||
 		full.Met == nil || *full.Met || p50.Ratio != nil || p50.Met == nil || !*p50.Met || back.Lines[2].Met != nil {
-		t.Errorf("%s", b.Bytes())
+		t.Errorf("got %s, want back.People == 1000 && full.Case == \"full\" && full.Figure.Value == 5000 && full.Figure.Unit == \"/s\" && full.Met != nil && !*full.Met && p50.Ratio == nil && p50.Met != nil && *p50.Met && back.Lines[2].Met == nil", b.Bytes())
 	}
 }
 

@@ -89,7 +89,7 @@ func FuzzRequest(f *testing.F) {
 		s.handler.ServeHTTP(recorder, request)
 		response := recorder.Result()
 		if response.StatusCode >= http.StatusInternalServerError {
-			t.Fatalf("%s %s: %d %s", method, request.URL, response.StatusCode, recorder.Body)
+			t.Fatalf("got %s %s: %d %s, want response.StatusCode < http.StatusInternalServerError", method, request.URL, response.StatusCode, recorder.Body)
 		}
 		if authorization != "" && !slices.Contains([]int{401, 404, 405}, response.StatusCode) && !open(request.URL.Path) {
 			t.Fatalf("%s %s with %q: %d", method, request.URL, authorization, response.StatusCode)
@@ -104,11 +104,11 @@ func FuzzRequest(f *testing.F) {
 		}
 		for name, values := range response.Header {
 			if strings.ContainsAny(name+strings.Join(values, ""), "\r\n\x00") {
-				t.Fatalf("%s: %q", name, values)
+				t.Fatalf("got %s: %q, want !strings.ContainsAny(name+strings.Join(values, \"\"), \"\\r\\n\\x00\")", name, values)
 			}
 		}
 		if text, err := io.ReadAll(response.Body); err != nil || !utf8.Valid(text) {
-			t.Fatalf("%v: %q", err, text)
+			t.Fatalf("got %v: %q, want err == nil && utf8.Valid(text)", err, text)
 		}
 	})
 }
@@ -164,7 +164,7 @@ func FuzzToken(f *testing.F) {
 		var refused *httpapi.UnauthorizedError
 		if err != nil {
 			if !errors.As(err, &refused) || principal != nil || len(text) > 20 && strings.Contains(err.Error(), text) {
-				t.Fatalf("%q: %v", text, err)
+				t.Fatalf("got %q: %v, want errors.As(err, &refused) && principal == nil && (len(text) <= 20 || !strings.Contains(err.Error(), text))", text, err)
 			}
 			return
 		}

@@ -146,7 +146,7 @@ func (s *server) testIdentity(base string) {
 		raw["processingState"] != nil || raw["identityStatus"] != "UNREGISTERED" || raw["isManager"] != false ||
 		raw["attributes"].(map[string]any)["department"] != "Sales" ||
 		raw["managerRef"].(map[string]any)["name"] != "Bob Twain" {
-		t.Errorf("%v", raw)
+		t.Errorf("got %v, want raw[\"name\"] == `Dee \"Dot\" <&>` && raw[\"alias\"] == \"dee\" && raw[\"emailAddress\"] == \"dee@example.com\" && raw[\"processingState\"] == nil && raw[\"identityStatus\"] == \"UNREGISTERED\" && raw[\"isManager\"] == false && raw[\"attributes\"].(map[string]any)[\"department\"] == \"Sales\" && raw[\"managerRef\"].(map[string]any)[\"name\"] == \"Bob Twain\"", raw)
 	}
 	for _, member := range []string{"processingState", "lifecycleState", "lastRefresh", "created", "modified"} {
 		if _, there := raw[member]; !there {
@@ -179,7 +179,7 @@ func (s *server) testRoles(base string) {
 	s.get(bob).demand(http.StatusOK, &refs)
 	if len(refs) != 2 || refs[0]["comments"] != nil || refs[1]["removeDate"] != end.Format(time.RFC3339) ||
 		refs[1]["startDate"] != nil || refs[1]["role"].(map[string]any)["name"] != "Auditor" {
-		t.Errorf("%v", refs)
+		t.Errorf("got %v, want len(refs) == 2 && refs[0][\"comments\"] == nil && refs[1][\"removeDate\"] == end.Format(time.RFC3339) && refs[1][\"startDate\"] == nil && refs[1][\"role\"].(map[string]any)[\"name\"] == \"Auditor\"", refs)
 	}
 	var full []engine.RoleAssignment
 	sales := refs[0]["role"].(map[string]any)["id"].(string)
@@ -189,7 +189,7 @@ func (s *server) testRoles(base string) {
 	} {
 		s.get(bob+query).demand(http.StatusOK, &full)
 		if full == nil || len(full) != want {
-			t.Errorf("%s: %v", query, full)
+			t.Errorf("got %s: %v, want full != nil && len(full) == want", query, full)
 		}
 	}
 	s.get(bob+"?roleName=Sales").demand(http.StatusOK, &full)
@@ -202,7 +202,7 @@ func (s *server) testRoles(base string) {
 	s.get(bob+"/"+assigned.ID).demand(http.StatusOK, &one)
 	if one.ID != assigned.ID || *one.Comments != "for the audit" || one.AssignmentSource != "UI" ||
 		one.Assigner.ID != s.ID("ann") || *one.Assigner.Name != "Ann Boss" || !one.RemoveDate.Equal(end) {
-		t.Errorf("%+v", one)
+		t.Errorf("got %+v, want one.ID == assigned.ID && *one.Comments == \"for the audit\" && one.AssignmentSource == \"UI\" && one.Assigner.ID == s.ID(\"ann\") && *one.Assigner.Name == \"Ann Boss\" && one.RemoveDate.Equal(end)", one)
 	}
 	s.get(bob+"/nothing").refuses(http.StatusNotFound, "404 Not found", "no role assignment")
 	s.get(base+"/"+s.ID("ann")+"/role-assignments/"+assigned.ID).refuses(http.StatusNotFound, "404 Not found", "")
@@ -210,7 +210,7 @@ func (s *server) testRoles(base string) {
 	s.get(base+"/nobody/role-assignments/"+assigned.ID).refuses(http.StatusNotFound, "404 Not found", "")
 	s.get(base+"/"+s.ID("ann")+"/role-assignments").demand(http.StatusOK, &refs)
 	if refs == nil || len(refs) != 0 {
-		t.Errorf("%v", refs)
+		t.Errorf("got %v, want refs != nil && len(refs) == 0", refs)
 	}
 }
 
@@ -223,7 +223,7 @@ func (s *server) testRegistration(base, tasks string) {
 	var followed engine.TaskStatus
 	s.get(tasks+"/"+task.ID).demand(http.StatusOK, &followed)
 	if followed.ID != task.ID || task.Launcher != "test" || task.CompletionStatus != nil || followed.Type != "QUEUED_TASK" {
-		t.Errorf("%+v", followed)
+		t.Errorf("got %+v, want followed.ID == task.ID && task.Launcher == \"test\" && task.CompletionStatus == nil && followed.Type == \"QUEUED_TASK\"", followed)
 	}
 	s.post(base+"/invite", `{"uninvited": true, "ids": null}`).demand(http.StatusAccepted, &task)
 	s.post(base+"/invite", `{}`).refuses(http.StatusBadRequest, "400.1.0 Required data missing or empty", "uninvited")
@@ -286,7 +286,7 @@ func (s *server) testProcessing(base, tasks string) {
 	}
 	s.get(tasks+"?limit=0").demand(http.StatusOK, &pending)
 	if pending == nil || len(pending) != 0 {
-		t.Errorf("%v", pending)
+		t.Errorf("got %v, want pending != nil && len(pending) == 0", pending)
 	}
 	s.get(tasks+"/nothing").refuses(http.StatusNotFound, "404 Not found", "no task")
 	bad := func(body, code, text string) {
@@ -303,14 +303,14 @@ func (s *server) testProcessing(base, tasks string) {
 	s.post(base+"/"+bob+"/synchronize-attributes", "").demand(http.StatusAccepted, &job)
 	if job.Status != "QUEUED" || job.Payload.Type != "SYNCHRONIZE_IDENTITY_ATTRIBUTES" ||
 		job.Payload.DataJSON != `{"identityId":"`+bob+`"}` {
-		t.Errorf("%+v", job)
+		t.Errorf("got %+v, want job.Status == \"QUEUED\" && job.Payload.Type == \"SYNCHRONIZE_IDENTITY_ATTRIBUTES\" && job.Payload.DataJSON == `{\"identityId\":\"` + bob + `\"}`", job)
 	}
 	again := s.post(base+"/"+bob+"/synchronize-attributes", "")
 	var limited struct{ Message string }
 	again.demand(http.StatusTooManyRequests, &limited)
 	wait, err := time.ParseDuration(again.Header.Get("Retry-After") + "s")
 	if err != nil || wait < time.Second || wait > 10*time.Second || limited.Message != " Rate Limit Exceeded " {
-		t.Errorf("%v %v, %s", again.Header, err, again.body)
+		t.Errorf("got %v %v, %s, want err == nil && wait >= time.Second && wait <= 10 * time.Second && limited.Message == \" Rate Limit Exceeded \"", again.Header, err, again.body)
 	}
 	s.post(base+"/nobody/synchronize-attributes", "").refuses(http.StatusNotFound, "404 Not found", "")
 }
@@ -346,7 +346,7 @@ func (s *server) testDeletion(base string) {
 		}
 	}
 	if owned.Message != nil || *refused.Message != "Identity cannot be deleted as it is owner of following resources" {
-		t.Errorf("%v, %v", owned.Message, refused.Message)
+		t.Errorf("got %v, %v, want owned.Message == nil && *refused.Message == \"Identity cannot be deleted as it is owner of following resources\"", owned.Message, refused.Message)
 	}
 	if err := s.ForgetOwned(t.Context(), "CAMPAIGN", "c-1"); err != nil {
 		t.Fatal(err)
@@ -360,7 +360,7 @@ func (s *server) testDeletion(base string) {
 	}
 	remove().demand(http.StatusBadRequest, &refused)
 	if len(refused.AssociationDetails) != 0 || !strings.Contains(*refused.Message, "protected") {
-		t.Errorf("%+v", refused)
+		t.Errorf("got %+v, want len(refused.AssociationDetails) == 0 && strings.Contains(*refused.Message, \"protected\")", refused)
 	}
 	if err := s.ProtectIdentity(t.Context(), dee, false); err != nil {
 		t.Fatal(err)
@@ -514,7 +514,7 @@ func TestStrangeTexts(t *testing.T) {
 		var assignments []engine.RoleAssignment
 		s.get("/beta/identities/"+id+"/role-assignments?roleName="+url.QueryEscape(text)).demand(http.StatusOK, &assignments)
 		if len(assignments) != 1 || assignments[0].Role.Name != text || *assignments[0].Comments != text {
-			t.Errorf("%q: %+v", text, assignments)
+			t.Errorf("got %q: %+v, want len(assignments) == 1 && assignments[0].Role.Name == text && *assignments[0].Comments == text", text, assignments)
 		}
 		body, err := json.Marshal(map[string]string{"via": "LINK_WORK", "sourceName": "no " + text})
 		if err != nil {

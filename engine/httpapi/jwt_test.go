@@ -129,7 +129,7 @@ func TestTokens(t *testing.T) {
 		p, err := authenticate(t, a, token)
 		if err != nil || p.ClientID != "c" || len(p.Authorities) != 1 || p.Authorities[0] != "ORG_ADMIN" ||
 			len(p.Scopes) != 1 || p.Scopes[0] != "sp:scopes:all" {
-			t.Errorf("%s: %+v, %v", name, p, err)
+			t.Errorf("got %s: %+v, %v, want err == nil && p.ClientID == \"c\" && len(p.Authorities) == 1 && p.Authorities[0] == \"ORG_ADMIN\" && len(p.Scopes) == 1 && p.Scopes[0] == \"sp:scopes:all\"", name, p, err)
 		}
 	}
 	parts := strings.Split(good, ".")
@@ -187,7 +187,7 @@ func TestUnauthorized(t *testing.T) {
 		var body struct{ Error string }
 		response.demand(http.StatusUnauthorized, &body)
 		if !strings.HasPrefix(body.Error, want) || response.Header.Get("WWW-Authenticate") != "Bearer" {
-			t.Errorf("%q: %v, %s", authorization, response.Header, response.body)
+			t.Errorf("got %q: %v, %s, want strings.HasPrefix(body.Error, want) && response.Header.Get(\"WWW-Authenticate\") == \"Bearer\"", authorization, response.Header, response.body)
 		}
 		if id := response.Header.Get("SLPT-Request-ID"); !strings.Contains(s.logs.String(), "trackingId="+id) {
 			t.Errorf("%s is not in the log", id)

@@ -27,7 +27,7 @@ func FuzzBody(f *testing.F) {
 		var refused *failure
 		demand := func(err error) bool {
 			if err != nil && (!errors.As(err, &refused) || refused.status != 400 && refused.status != 413 || refused.code == "" || !utf8.ValidString(refused.text)) {
-				t.Fatalf("%q: %v", text, err)
+				t.Fatalf("got %q: %v, want err == nil || errors.As(err, &refused) && (refused.status == 400 || refused.status == 413) && refused.code != \"\" && utf8.ValidString(refused.text)", text, err)
 			}
 			return err == nil
 		}
@@ -75,7 +75,7 @@ func FuzzQuery(f *testing.F) {
 			_, err = q.page()
 		}
 		if err != nil && (!errors.As(err, &refused) || refused.status != http.StatusBadRequest || refused.text == "") {
-			t.Fatalf("%q: %v", text, err)
+			t.Fatalf("got %q: %v, want err == nil || errors.As(err, &refused) && refused.status == http.StatusBadRequest && refused.text != \"\"", text, err)
 		}
 	})
 }

@@ -29,7 +29,7 @@ func TestRateLimit(t *testing.T) {
 	}
 	for range 3 {
 		if response := get("/beta/identities", "busy"); response.StatusCode != http.StatusOK {
-			t.Fatalf("%d %s", response.StatusCode, response.body)
+			t.Fatalf("got %d %s, want response.StatusCode == http.StatusOK", response.StatusCode, response.body)
 		}
 	}
 	response := get("/beta/identities/x", "busy")
@@ -37,7 +37,7 @@ func TestRateLimit(t *testing.T) {
 	response.demand(http.StatusTooManyRequests, &body)
 	wait, err := time.ParseDuration(response.Header.Get("Retry-After") + "s")
 	if err != nil || wait < 19*time.Minute || wait > 20*time.Minute || body.Message != " Rate Limit Exceeded " {
-		t.Errorf("%v, %v, %s", response.Header, err, response.body)
+		t.Errorf("got %v, %v, %s, want err == nil && wait >= 19 * time.Minute && wait <= 20 * time.Minute && body.Message == \" Rate Limit Exceeded \"", response.Header, err, response.body)
 	}
 	if !strings.Contains(s.logs.String(), `decision="over the rate limit"`) {
 		t.Error(s.logs)
@@ -54,7 +54,7 @@ func TestRateLimitDefault(t *testing.T) {
 	t.Parallel()
 	config := httpapi.Config{}.WithDefaults()
 	if config.RateLimit != (httpapi.RateLimit{Requests: 100, Period: 10 * time.Second}) {
-		t.Errorf("%+v", config.RateLimit)
+		t.Errorf("got %+v, want config.RateLimit == (httpapi.RateLimit{Requests: 100, Period: 10 * time.Second})", config.RateLimit)
 	}
 }
 
@@ -119,11 +119,11 @@ func TestFaults(t *testing.T) {
 		f := s.get("/beta/identities").refuses(http.StatusInternalServerError, "500.0 Internal Fault", "internal fault")
 		if log := s.logs.String(); !strings.Contains(log, f.TrackingID) || !strings.Contains(log, "level=ERROR") ||
 			strings.Contains(log, "hunter2") {
-			t.Errorf("%s: %s", name, log)
+			t.Errorf("got %s: %s, want strings.Contains(log, f.TrackingID) && strings.Contains(log, \"level=ERROR\") && !strings.Contains(log, \"hunter2\")", name, log)
 		}
 		if len(observed) != 1 || observed[0].Operation != "listIdentities" || observed[0].Status != 500 ||
 			observed[0].Version != "beta" {
-			t.Errorf("%s: %+v", name, observed)
+			t.Errorf("got %s: %+v, want len(observed) == 1 && observed[0].Operation == \"listIdentities\" && observed[0].Status == 500 && observed[0].Version == \"beta\"", name, observed)
 		}
 	}
 }
@@ -146,7 +146,7 @@ func TestDatabaseAway(t *testing.T) {
 	}
 	s.do(request{method: http.MethodGet, path: "/healthz", token: "-"}).demand(http.StatusOK, &status)
 	if away := s.get("/beta/identities"); away.StatusCode < 500 {
-		t.Errorf("%d %s", away.StatusCode, away.body)
+		t.Errorf("got %d %s, want away.StatusCode >= 500", away.StatusCode, away.body)
 	}
 }
 
@@ -181,7 +181,7 @@ func TestDocument(t *testing.T) {
 	response := s.do(request{method: http.MethodGet, path: "/openapi.json", token: "-"})
 	if response.StatusCode != http.StatusOK || !bytes.Equal(response.body, httpapi.Document()) ||
 		response.Header.Get("Content-Type") != "application/json" {
-		t.Errorf("%d %v", response.StatusCode, response.Header)
+		t.Errorf("got %d %v, want response.StatusCode == http.StatusOK && bytes.Equal(response.body, httpapi.Document()) && response.Header.Get(\"Content-Type\") == \"application/json\"", response.StatusCode, response.Header)
 	}
 }
 
@@ -197,7 +197,7 @@ func TestMounted(t *testing.T) {
 	mux.ServeHTTP(recorder, request)
 	if recorder.Code != http.StatusOK || strings.TrimSpace(recorder.Body.String()) != "[]" ||
 		recorder.Header().Get("X-Total-Count") != "0" {
-		t.Errorf("%d %v %s", recorder.Code, recorder.Header(), recorder.Body)
+		t.Errorf("got %d %v %s, want recorder.Code == http.StatusOK && strings.TrimSpace(recorder.Body.String()) == \"[]\" && recorder.Header().Get(\"X-Total-Count\") == \"0\"", recorder.Code, recorder.Header(), recorder.Body)
 	}
 }
 
@@ -244,7 +244,7 @@ func TestManyClients(t *testing.T) {
 			recorder := httptest.NewRecorder()
 			s.handler.ServeHTTP(recorder, request)
 			if recorder.Code != http.StatusOK || !strings.Contains(recorder.Body.String(), `"alias":"`+alias+`"`) {
-				t.Errorf("%d %s", recorder.Code, recorder.Body)
+				t.Errorf("got %d %s, want recorder.Code == http.StatusOK && strings.Contains(recorder.Body.String(), `\"alias\":\"`+alias+`\"`)", recorder.Code, recorder.Body)
 			}
 		})
 	}

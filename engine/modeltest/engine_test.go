@@ -65,7 +65,7 @@ func (w *world) read(r *rapid.T, source, text string, delta bool) {
 	result := w.AggregateText(source, text, engine.AggregateOptions{Delta: delta,
 		MaxDeletions: &engine.DeletionLimit{Percent: 100, IsPercent: true}})
 	if result.Faulty != 0 {
-		r.Fatalf("%+v", result)
+		r.Fatalf("got %+v, want result.Faulty == 0", result)
 	}
 }
 
@@ -160,7 +160,7 @@ func (w *world) work(r *rapid.T) {
 	result, err := w.ProcessPending(w.ctx, engine.ProcessOptions{})
 	w.must(r, err)
 	if result.Errors != 0 {
-		r.Fatalf("%+v", result)
+		r.Fatalf("got %+v, want result.Errors == 0", result)
 	}
 	w.process()
 }

@@ -43,7 +43,7 @@ func FuzzMessage(f *testing.F) {
 			}
 			recipients, err := message.GetRecipients()
 			if err != nil || len(recipients) != 1 {
-				t.Fatalf("%q: %q, %v", address, recipients, err)
+				t.Fatalf("got %q: %q, %v, want err == nil && len(recipients) == 1", address, recipients, err)
 			}
 			var text strings.Builder
 			if _, err := message.WriteTo(&text); err != nil {

@@ -202,10 +202,10 @@ func TestSMTP(t *testing.T) {
 			header, plain, html := parts(t, s.mail[0])
 			to, err := header.AddressList("To")
 			if err != nil || to[0].Name != `Ayşe "A" Ünal <b>` || to[0].Address != "ayse@example.com" || s.rcpt[0] != "ayse@example.com" {
-				t.Errorf("%v, %v, %q", to, err, s.rcpt)
+				t.Errorf("got %v, %v, %q, want err == nil && to[0].Name == `Ayşe \"A\" Ünal <b>` && to[0].Address == \"ayse@example.com\" && s.rcpt[0] == \"ayse@example.com\"", to, err, s.rcpt)
 			}
 			if header.Get("Message-Id") != "<0123@example.com>" || header.Get("Subject") != "You are invited to register" {
-				t.Errorf("%v", header)
+				t.Errorf("got %v, want header.Get(\"Message-Id\") == \"<0123@example.com>\" && header.Get(\"Subject\") == \"You are invited to register\"", header)
 			}
 			link := "https://example.com/register?token=geheim-Token_1"
 			if !strings.Contains(plain, link) || !strings.Contains(plain, "Hello Ayşe \"A\" Ünal <b>,") || !strings.Contains(plain, "2 March 2026 10:00 UTC") {
@@ -242,7 +242,7 @@ func TestHostileAndRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	if header, _, _ := parts(t, s.mail[0]); header.Get("Bcc") != "" || len(s.rcpt) != 1 || strings.Contains(header.Get("Subject"), "\n") {
-		t.Errorf("%v, %q", header, s.rcpt)
+		t.Errorf("got %v, %q, want header.Get(\"Bcc\") == \"\" && len(s.rcpt) == 1 && !strings.Contains(header.Get(\"Subject\"), \"\\n\")", header, s.rcpt)
 	}
 	if _, plain, _ := parts(t, s.mail[0]); !strings.Contains(plain, "Hello Ann Bcc: x@example.com,") {
 		t.Errorf("the text is %q", plain)
@@ -256,10 +256,10 @@ func TestHostileAndRefused(t *testing.T) {
 	} {
 		err := n.Notify(t.Context(), message(func(*engine.Message) {}))
 		if err == nil || strings.Contains(err.Error(), "ayse") || strings.Contains(err.Error(), "geheim") || strings.Contains(err.Error(), "wrong") {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("got %s: %v, want err != nil && !strings.Contains(err.Error(), \"ayse\") && !strings.Contains(err.Error(), \"geheim\") && !strings.Contains(err.Error(), \"wrong\")", name, err)
 		}
 		if name == "refused" && !strings.Contains(err.Error(), "code 550") {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("got %s: %v, want name != \"refused\" || strings.Contains(err.Error(), \"code 550\")", name, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -337,7 +337,7 @@ func TestConfigFaults(t *testing.T) {
 		config := good
 		change(&config)
 		if _, err := notify.NewSMTP(config); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", want, err)
+			t.Errorf("got %s: %v, want err != nil && strings.Contains(err.Error(), want)", want, err)
 		}
 	}
 }

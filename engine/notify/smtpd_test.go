@@ -364,7 +364,7 @@ func TestRegistrationByMail(t *testing.T) {
 			to, err := header.AddressList("To")
 			if err != nil || len(to) != 1 || to[0].Name != "Ayşe Ünal" || to[0].Address != "ayse@example.com" ||
 				header.Get("Envelope-To") != "ayse@example.com" || !strings.Contains(plain, "Hello Ayşe Ünal,") {
-				t.Errorf("%v, %v, %v", to, err, header)
+				t.Errorf("got %v, %v, %v, want err == nil && len(to) == 1 && to[0].Name == \"Ayşe Ünal\" && to[0].Address == \"ayse@example.com\" && header.Get(\"Envelope-To\") == \"ayse@example.com\" && strings.Contains(plain, \"Hello Ayşe Ünal,\")", to, err, header)
 			}
 			page, token := linked(t, mail)
 			if page != "register" || o.kept(token) || o.kept("ayse@") {
@@ -375,7 +375,7 @@ func TestRegistrationByMail(t *testing.T) {
 			}
 			who, err := o.RedeemInvitation(t.Context(), token)
 			if err != nil || who.ID != o.person.ID || who.IdentityStatus != "REGISTERED" {
-				t.Errorf("%+v, %v", who, err)
+				t.Errorf("got %+v, %v, want err == nil && who.ID == o.person.ID && who.IdentityStatus == \"REGISTERED\"", who, err)
 			}
 			if _, err := o.RedeemInvitation(t.Context(), token); engine.KindOf(err) != engine.Forbidden {
 				t.Errorf("used twice: %v", err)
@@ -406,7 +406,7 @@ func TestRegistrationByMail(t *testing.T) {
 					token = found[1]
 				}
 				if who, err := o.RedeemVerification(t.Context(), token, "new"); err != nil || who.ID != o.person.ID {
-					t.Errorf("%s: %+v, %v", via, who, err)
+					t.Errorf("got %s: %+v, %v, want err == nil && who.ID == o.person.ID", via, who, err)
 				}
 			}
 		})
@@ -419,7 +419,7 @@ func TestInvitationToThePersonalAddress(t *testing.T) {
 	o.invite()
 	o.send()
 	if header, _, _ := parts(t, s.one(t)); header.Get("Envelope-To") != "ann@home.example" {
-		t.Errorf("%v", header)
+		t.Errorf("got %v, want header.Get(\"Envelope-To\") == \"ann@home.example\"", header)
 	}
 }
 
@@ -486,7 +486,7 @@ func TestRefusedRecipient(t *testing.T) {
 		t.Errorf("the error is %q, or the address is kept", text)
 	}
 	if mail := s.mail(t); len(mail) != 0 {
-		t.Errorf("%q", mail)
+		t.Errorf("got %q, want len(mail) == 0", mail)
 	}
 	if who, err := o.GetIdentity(t.Context(), o.person.ID); err != nil || who.IdentityStatus != "UNREGISTERED" {
 		t.Errorf("got %+v and the error %v, want IdentityStatus \"UNREGISTERED\"", who, err)
@@ -529,7 +529,7 @@ func TestInjection(t *testing.T) {
 	header, plain, _ := parts(t, mail)
 	if header.Get("Bcc") != "" || header.Get("Envelope-To") != "eve@example.com" || strings.Contains(plain, "\nGo to") ||
 		header.Get("Subject") != "For Eve Bcc: evil@example.com Go to https://evil.example" {
-		t.Errorf("%s", mail)
+		t.Errorf("got %s, want header.Get(\"Bcc\") == \"\" && header.Get(\"Envelope-To\") == \"eve@example.com\" && !strings.Contains(plain, \"\\nGo to\") && header.Get(\"Subject\") == \"For Eve Bcc: evil@example.com Go to https://evil.example\"", mail)
 	}
 	for name, address := range map[string]string{
 		"a header":      "\"eve@example.com\r\nBcc: evil@example.com\"",
@@ -544,10 +544,10 @@ func TestInjection(t *testing.T) {
 			}
 			if task = o.task(task.ID); !task.Ended() || len(task.Messages) != 1 ||
 				!strings.Contains(task.Messages[0].LocalizedText.Message, "is no mail address") || o.kept("evil@") {
-				t.Errorf("%+v", task)
+				t.Errorf("got %+v, want task.Ended() && len(task.Messages) == 1 && strings.Contains(task.Messages[0].LocalizedText.Message, \"is no mail address\") && !o.kept(\"evil@\")", task)
 			}
 			if mail := s.mail(t); len(mail) != 0 {
-				t.Errorf("%q", mail)
+				t.Errorf("got %q, want len(mail) == 0", mail)
 			}
 		})
 	}
@@ -568,10 +568,10 @@ func TestEncryptionIsDemanded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			err := test.server.notifier(t, test.change).Notify(t.Context(), message(func(*engine.Message) {}))
 			if err == nil || strings.Contains(err.Error(), "ayse") || strings.Contains(err.Error(), "geheim") {
-				t.Errorf("%v", err)
+				t.Errorf("got %v, want err != nil && !strings.Contains(err.Error(), \"ayse\") && !strings.Contains(err.Error(), \"geheim\")", err)
 			}
 			if mail := test.server.mail(t); len(mail) != 0 {
-				t.Errorf("%q", mail)
+				t.Errorf("got %q, want len(mail) == 0", mail)
 			}
 		})
 	}

@@ -166,7 +166,7 @@ func TestPlanSettlesWithWhatIsOpen(t *testing.T) {
 			change, got := planned(plan(grant("sales", nil)), s, "", &Profile{ID: staff})
 			a := &change.Access
 			if got != test.open || len(a.Fulfilled) != test.fulfilled || len(a.Cancelled) != test.cancelled || len(a.Retried) != test.retried {
-				t.Errorf("%q, %+v", got, a)
+				t.Errorf("got %q, %+v, want got == test.open && len(a.Fulfilled) == test.fulfilled && len(a.Cancelled) == test.cancelled && len(a.Retried) == test.retried", got, a)
 			}
 		})
 	}
@@ -208,7 +208,7 @@ func TestPlanCreation(t *testing.T) {
 	source.Policy[0].Transform = fixed{attribute.Null}
 	change, got := planned(c, &Snapshot{Assignments: has}, "", nil)
 	if got != "" || len(change.Warnings) != 1 || !strings.Contains(change.Warnings[0], "attribute login: it has no value") {
-		t.Errorf("%q, %q", got, change.Warnings)
+		t.Errorf("got %q, %q, want got == \"\" && len(change.Warnings) == 1 && strings.Contains(change.Warnings[0], \"attribute login: it has no value\")", got, change.Warnings)
 	}
 	failed := errors.New("away")
 	source.Policy[0].Transform = asking{}
@@ -218,11 +218,11 @@ func TestPlanCreation(t *testing.T) {
 	}
 	source.Policy, source.Manual = nil, true
 	if change, got = planned(c, &Snapshot{Assignments: has}, "", nil); got != "" || len(change.Warnings) != 1 {
-		t.Errorf("%q, %q", got, change.Warnings)
+		t.Errorf("got %q, %q, want got == \"\" && len(change.Warnings) == 1", got, change.Warnings)
 	}
 	source.Policy = []PolicyField{}
 	if change, got = planned(c, &Snapshot{Assignments: has}, "", nil); got != "CREATE " || !change.Access.Open[0].Manual {
-		t.Errorf("%q, %+v", got, change.Access.Open)
+		t.Errorf("got %q, %+v, want got == \"CREATE \" && change.Access.Open[0].Manual", got, change.Access.Open)
 	}
 }
 
@@ -257,7 +257,7 @@ func TestAccountChoice(t *testing.T) {
 		{both("OR", no, no), false},
 	} {
 		if got := test.choice.Holds(&attributes); got != test.want {
-			t.Errorf("%d: %v", i, got)
+			t.Errorf("got %d: %v, want got == test.want", i, got)
 		}
 	}
 	if ids := sortedIDs(map[ID]bool{{2}: true, {1}: true}); !slices.Equal(ids, []ID{{1}, {2}}) {

@@ -161,11 +161,11 @@ func TestCalculateError(t *testing.T) {
 	s := &Snapshot{Identity: before, Accounts: []Account{account(hr, "HR", "7", map[string]string{"id": "7", "name": "New"})}}
 	change := Calculate(s, &Configuration{Profiles: []Profile{profile}}, now)
 	if change.Err == nil || !strings.Contains(change.After.ProcessingError, `attribute grade of profile "Employees"`) {
-		t.Fatalf("%v %q", change.Err, change.After.ProcessingError)
+		t.Fatalf("got %v %q, want change.Err != nil && strings.Contains(change.After.ProcessingError, `attribute grade of profile \"Employees\"`)", change.Err, change.After.ProcessingError)
 	}
 	if change.After.Name != "Old" || change.After.ProcessingState != StateError || len(change.Attributes) != 0 || !change.Differs() ||
 		change.After.ManagerKey != "number=9" {
-		t.Errorf("%s", describe(change.After))
+		t.Errorf("got %s, want change.After.Name == \"Old\" && change.After.ProcessingState == StateError && len(change.Attributes) == 0 && change.Differs() && change.After.ManagerKey == \"number=9\"", describe(change.After))
 	}
 }
 

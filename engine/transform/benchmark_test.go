@@ -56,7 +56,7 @@ func TestTypicalIsComplete(t *testing.T) {
 		in := testInput()
 		in.Value = attribute.String(c.input)
 		if got := evaluate(t, c.definition, in); got == "null" || got[0] == 'E' {
-			t.Errorf("%s: %s", c.kind, got)
+			t.Errorf("got %s: %s, want got != \"null\" && got[0] != 'E'", c.kind, got)
 		}
 	}
 	for _, name := range operationNames {

@@ -347,7 +347,7 @@ func TestUsernameGenerator(t *testing.T) {
 				t.Fatal(err)
 			}
 			if compiled.Name != "login" || !compiled.Required || compiled.Type != "string" {
-				t.Errorf("%+v", compiled)
+				t.Errorf("got %+v, want compiled.Name == \"login\" && compiled.Required && compiled.Type == \"string\"", compiled)
 			}
 			var tried []string
 			in := testInput()
@@ -510,11 +510,11 @@ func TestCompileFieldFaults(t *testing.T) {
 		`{"name": "a", "attributes": {"cloudMaxUniqueChecks": "51"}}`: "attributes.cloudMaxUniqueChecks: a whole number from 1 to 50",
 	} {
 		if _, err := CompileField([]byte(field), nil); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", field, err)
+			t.Errorf("got %s: %v, want err != nil && strings.Contains(err.Error(), want)", field, err)
 		}
 	}
 	if f, err := CompileField([]byte(`{"name": "a"}`), nil); err != nil || f.Transform != nil {
-		t.Errorf("%+v %v", f, err)
+		t.Errorf("got %+v %v, want err == nil && f.Transform == nil", f, err)
 	}
 }
 
@@ -530,7 +530,7 @@ func TestNoLibrary(t *testing.T) {
 		}
 		var fault *EvalError
 		if _, err := compiled.Evaluate(testInput()); !errors.As(err, &fault) || !strings.Contains(err.Error(), "not known here") {
-			t.Errorf("%s: %v", definition, err)
+			t.Errorf("got %s: %v, want errors.As(err, &fault) && strings.Contains(err.Error(), \"not known here\")", definition, err)
 		}
 	}
 }
@@ -554,7 +554,7 @@ func TestDependencies(t *testing.T) {
 		t.Error(diff)
 	}
 	if !compiled.TimeDependent() || !compiled.RequiresPeriodicRefresh() || compiled.Random() || compiled.Name() != "All" {
-		t.Errorf("%+v", compiled)
+		t.Errorf("got %+v, want compiled.TimeDependent() && compiled.RequiresPeriodicRefresh() && !compiled.Random() && compiled.Name() == \"All\"", compiled)
 	}
 	for definition, others := range map[string]bool{
 		`{"type": "static", "attributes": {"value": "$identity.getManager().getId()"}}`: true,
@@ -566,7 +566,7 @@ func TestDependencies(t *testing.T) {
 			t.Fatal(err)
 		}
 		if d := compiled.Dependencies(); !d.Identity || d.Others != others || compiled.TimeDependent() {
-			t.Errorf("%s: %+v", definition, d)
+			t.Errorf("got %s: %+v, want d.Identity && d.Others == others && !compiled.TimeDependent()", definition, d)
 		}
 	}
 }
@@ -605,7 +605,7 @@ func TestEvaluateUntil(t *testing.T) {
 	}
 	want := []string{"active", "2026-03-03T00:00:00Z", "soon", "2026-03-05T00:00:00Z", "ended"}
 	if len(got) != len(want) || got[0] != want[0] || got[2] != want[2] || got[4] != want[4] {
-		t.Fatalf("%v", got)
+		t.Fatalf("got %v, want len(got) == len(want) && got[0] == want[0] && got[2] == want[2] && got[4] == want[4]", got)
 	}
 	for _, i := range []int{1, 3} {
 		g, _ := time.Parse(time.RFC3339, got[i])
@@ -639,7 +639,7 @@ func TestTrace(t *testing.T) {
 	}
 	value, steps, err := compiled.Trace(testInput())
 	if err != nil || value.Text() != "salesx" {
-		t.Fatalf("%s %v", value.Text(), err)
+		t.Fatalf("got %s %v, want err == nil && value.Text() == \"salesx\"", value.Text(), err)
 	}
 	var got []string
 	for _, s := range steps {
@@ -667,7 +667,7 @@ func TestEvaluationLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := compiled.Evaluate(testInput()); !errors.Is(err, ErrTooManySteps) {
-		t.Errorf("%v", err)
+		t.Errorf("got %v, want errors.Is(err, ErrTooManySteps)", err)
 	}
 	double := `"aaaaaaaaaaaaaaaa"`
 	for range 16 {
@@ -699,7 +699,7 @@ func TestErrorsQuoteNoValues(t *testing.T) {
 		in.Value = attribute.String("s3cr3t(")
 		got := evaluate(t, definition, in)
 		if strings.Contains(got, "s3cr3t") && strings.HasPrefix(got, "ERR") {
-			t.Errorf("%s: %s", definition, got)
+			t.Errorf("got %s: %s, want !strings.Contains(got, \"s3cr3t\") || !strings.HasPrefix(got, \"ERR\")", definition, got)
 		}
 	}
 }
@@ -716,7 +716,7 @@ func TestConcurrency(t *testing.T) {
 			in := testInput()
 			for range 200 {
 				if value, err := compiled.Evaluate(in); err != nil || value.Text() != "ann.bäker" {
-					t.Errorf("%s %v", value.Text(), err)
+					t.Errorf("got %s %v, want err == nil && value.Text() == \"ann.bäker\"", value.Text(), err)
 				}
 			}
 		})
@@ -749,7 +749,7 @@ func TestTextProperties(t *testing.T) {
 		runes := []rune(text)
 		if begin > len(runes) {
 			if !value.IsNull() {
-				t.Fatalf("%q", value.Text())
+				t.Fatalf("got %q, want value.IsNull()", value.Text())
 			}
 		} else if want := string(runes[begin:min(begin+length, len(runes))]); value.Text() != want {
 			t.Fatalf("%q, want %q", value.Text(), want)
@@ -820,7 +820,7 @@ func TestLimitsOfWork(t *testing.T) {
 func TestOperations(t *testing.T) {
 	t.Parallel()
 	if names := Operations(); len(names) != 36 || !slices.IsSorted(names) {
-		t.Errorf("%d: %v", len(names), names)
+		t.Errorf("got %d: %v, want len(names) == 36 && slices.IsSorted(names)", len(names), names)
 	}
 }
 

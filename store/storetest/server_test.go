@@ -30,7 +30,7 @@ func TestConfigOf(t *testing.T) {
 			continue
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s: %s", text, diff)
+			t.Errorf("got %s: %s, want diff == \"\"", text, diff)
 		}
 		given, err := pgx.ParseConfig(text)
 		if err != nil {

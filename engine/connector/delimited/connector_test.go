@@ -83,7 +83,7 @@ func TestWritesBack(t *testing.T) {
 	}
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o640 {
-		t.Errorf("%v, %v", info.Mode(), err)
+		t.Errorf("got %v, %v, want err == nil && info.Mode().Perm() == 0o640", info.Mode(), err)
 	}
 	var objects []string
 	if _, err := c.Read(t.Context(), "", func(o *connector.Object) error {
@@ -114,11 +114,11 @@ func TestWriteFaults(t *testing.T) {
 	} {
 		err := apply(t, c, test.kind, test.native, test.values)
 		if err == nil || !strings.Contains(err.Error(), test.want) || !connector.IsPermanent(err) {
-			t.Errorf("%s %v: %v", test.kind, test.values, err)
+			t.Errorf("got %s %v: %v, want err != nil && strings.Contains(err.Error(), test.want) && connector.IsPermanent(err)", test.kind, test.values, err)
 		}
 	}
 	if got, err := os.ReadFile(path); err != nil || string(got) != text {
-		t.Errorf("%q, %v", got, err)
+		t.Errorf("got %q, %v, want err == nil && string(got) == text", got, err)
 	}
 	// A row that cannot be read is not lost by writing another one.
 	broken := text + "2;\"Bob\n"
@@ -130,7 +130,7 @@ func TestWriteFaults(t *testing.T) {
 		t.Error(err)
 	}
 	if got, err := os.ReadFile(path); err != nil || string(got) != broken {
-		t.Errorf("%q, %v", got, err)
+		t.Errorf("got %q, %v, want err == nil && string(got) == broken", got, err)
 	}
 	for _, attributes := range []string{`{}`, `{"folder": "x", "file": "../y"}`, `{"folder": "x", "delimiter": "ab"}`, `{"folder": 3}`} {
 		if _, err := delimited.New(t.Context(), connector.Config{Attributes: []byte(attributes)}); err == nil {
@@ -167,7 +167,7 @@ func TestDiscover(t *testing.T) {
 	_, open := folder(t, "id;name;groups;active;note\n")
 	found, err := open(t).Discover(t.Context())
 	if err != nil || len(found) != 2 || len(found[0].Attributes) != 5 || found[1].IdentityAttribute != "key" {
-		t.Errorf("%+v, %v", found, err)
+		t.Errorf("got %+v, %v, want err == nil && len(found) == 2 && len(found[0].Attributes) == 5 && found[1].IdentityAttribute == \"key\"", found, err)
 	}
 }
 
@@ -190,6 +190,6 @@ func TestRemovesWhatAKilledWriterLeft(t *testing.T) {
 	}
 	left, err := filepath.Glob(filepath.Join(filepath.Dir(path), ".*.new-*"))
 	if err != nil || len(left) != 1 || left[0] != others {
-		t.Errorf("%q, %v", left, err)
+		t.Errorf("got %q, %v, want err == nil && len(left) == 1 && left[0] == others", left, err)
 	}
 }

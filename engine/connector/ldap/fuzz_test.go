@@ -25,7 +25,7 @@ func FuzzNames(f *testing.F) {
 				d.settings.RDN: attribute.String(value)})})
 			if !utf8.ValidString(value) {
 				if !connector.IsPermanent(err) {
-					t.Fatalf("%q: %v", value, err)
+					t.Fatalf("got %q: %v, want connector.IsPermanent(err)", value, err)
 				}
 				return
 			}
@@ -72,7 +72,7 @@ func FuzzValues(f *testing.F) {
 			}
 		case multi:
 			if got := value.Strings(); len(got) != 2 || got[0] != first || got[1] != second {
-				t.Fatalf("%q", got)
+				t.Fatalf("got %q, want len(got) == 2 && got[0] == first && got[1] == second", got)
 			}
 		case value.Kind() == attribute.KindString && value.Text() != first, value.IsNull() && first != "":
 			t.Fatalf("%q became %q", first, value.Text())

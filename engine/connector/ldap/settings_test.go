@@ -28,7 +28,7 @@ func TestSettings(t *testing.T) {
 		_, err := New(t.Context(), connector.Config{Schemas: schemas, Attributes: []byte(attributes),
 			Secret: func(string) (string, error) { return "", errors.New("no such secret") }})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%s: %v", attributes, err)
+			t.Errorf("got %s: %v, want err != nil && strings.Contains(err.Error(), want) && !strings.Contains(err.Error(), \"hunter2\")", attributes, err)
 		}
 	}
 	if _, err := New(t.Context(), connector.Config{Attributes: []byte(`{"url": "ldap://x", "userBase": "dc=x"}`)}); err == nil {

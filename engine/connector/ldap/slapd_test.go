@@ -266,7 +266,7 @@ func TestRename(t *testing.T) {
 	defer c.Close()
 	result, err := c.Apply(t.Context(), &connector.Operation{Key: "k", Kind: connector.Create, Attributes: person("ann"), Password: "first"})
 	if err != nil || result.NativeIdentity != "uid=ann,"+people {
-		t.Fatalf("%+v, %v", result, err)
+		t.Fatalf("got %+v, %v, want err == nil && result.NativeIdentity == \"uid=ann,\" + people", result, err)
 	}
 	group := "cn=Sales," + groups
 	apply(t, c, connector.AddValues, result.NativeIdentity, map[string]attribute.Value{"memberOf": attribute.List([]string{group})})
@@ -282,7 +282,7 @@ func TestRename(t *testing.T) {
 		if o.Type == "" {
 			count++
 			if o.Attributes.Get("memberOf").Text() != group || o.Attributes.Get("description").Text() != "renamed" || o.Name != "Person ann" {
-				t.Errorf("%+v", o)
+				t.Errorf("got %+v, want o.Attributes.Get(\"memberOf\").Text() == group && o.Attributes.Get(\"description\").Text() == \"renamed\" && o.Name == \"Person ann\"", o)
 			}
 		}
 		return nil
@@ -313,7 +313,7 @@ func TestRename(t *testing.T) {
 	found, err := s.admin(t).Search(goldap.NewSearchRequest(group, goldap.ScopeBaseObject, goldap.NeverDerefAliases, 0, 0, false,
 		"(objectClass=*)", []string{"member"}, nil))
 	if err != nil || strings.Join(found.Entries[0].GetAttributeValues("member"), "|") != nobody {
-		t.Errorf("%+v, %v", found, err)
+		t.Errorf("got %+v, %v, want err == nil && strings.Join(found.Entries[0].GetAttributeValues(\"member\"), \"|\") == nobody", found, err)
 	}
 }
 
@@ -343,7 +343,7 @@ func TestConnections(t *testing.T) {
 		c := s.open(t, test.more)
 		err := c.Test(t.Context())
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), adminPass) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("got %s: %v, want err != nil && strings.Contains(err.Error(), test.want) && !strings.Contains(err.Error(), adminPass)", name, err)
 		}
 		c.Close()
 	}

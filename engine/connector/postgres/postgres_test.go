@@ -141,7 +141,7 @@ func TestFaults(t *testing.T) {
 	} {
 		_, err := open(t.Context(), url, attributes)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%s: %v", attributes, err)
+			t.Errorf("got %s: %v, want err != nil && strings.Contains(err.Error(), want) && !strings.Contains(err.Error(), \"hunter2\")", attributes, err)
 		}
 	}
 	c, err := open(t.Context(), url, settings)
@@ -164,7 +164,7 @@ func TestFaults(t *testing.T) {
 	} {
 		err := apply(connector.SetAttributes, values)
 		if !connector.IsPermanent(err) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "geheim") {
-			t.Errorf("%v: %v", values, err)
+			t.Errorf("got %v: %v, want connector.IsPermanent(err) && strings.Contains(err.Error(), want) && !strings.Contains(err.Error(), \"geheim\")", values, err)
 		}
 	}
 	if err := apply(connector.AddValues, map[string]attribute.Value{"groups": attribute.List([]string{"nobody"})}); err == nil ||

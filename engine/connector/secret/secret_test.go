@@ -17,7 +17,7 @@ func TestRead(t *testing.T) {
 	t.Setenv("MUSTER_TEST_SECRET", "hush ")
 	for reference, want := range map[string]string{"env:MUSTER_TEST_SECRET": "hush ", "file:" + path: "s3 cret"} {
 		if got, err := secret.Read(reference); err != nil || got != want {
-			t.Errorf("%s: %q, %v", reference, got, err)
+			t.Errorf("got %s: %q, %v, want err == nil && got == want", reference, got, err)
 		}
 	}
 	large := filepath.Join(t.TempDir(), "large")
@@ -26,13 +26,13 @@ func TestRead(t *testing.T) {
 	}
 	for _, reference := range []string{"file:" + large, "file:/dev/zero"} {
 		if _, err := secret.Read(reference); err == nil || !strings.Contains(err.Error(), "more than") {
-			t.Errorf("%s: %v", reference, err)
+			t.Errorf("got %s: %v, want err != nil && strings.Contains(err.Error(), \"more than\")", reference, err)
 		}
 	}
 	for _, reference := range []string{"hunter2", "", "env:", "vault:hunter2", "env:MUSTER_TEST_NO_SUCH", "file:/no/such/file"} {
 		_, err := secret.Read(reference)
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%q: %v", reference, err)
+			t.Errorf("got %q: %v, want err != nil && !strings.Contains(err.Error(), \"hunter2\")", reference, err)
 		}
 	}
 }

@@ -110,14 +110,14 @@ func TestEndpoint(t *testing.T) {
 		p := principal(t, issuer, a.AccessToken)
 		if p.ClientID != "demo" || !slices.Equal(p.Authorities, []string{"ORG_ADMIN", "HELPDESK"}) ||
 			!slices.Equal(p.Scopes, []string{"sp:scopes:all"}) {
-			t.Errorf("%s: %+v", name, p)
+			t.Errorf("got %s: %+v, want p.ClientID == \"demo\" && slices.Equal(p.Authorities, []string{\"ORG_ADMIN\", \"HELPDESK\"}) && slices.Equal(p.Scopes, []string{\"sp:scopes:all\"})", name, p)
 		}
 	}
 	_, a := ask(t, endpoint, post(t, "/oauth/token", urlencoded,
 		"grant_type=client_credentials&client_id=other&client_secret=x&scope=idn:identity:read+idn:identity:manage"))
 	p := principal(t, issuer, a.AccessToken)
 	if len(p.Authorities) != 0 || !slices.Equal(p.Scopes, []string{"idn:identity:read", "idn:identity:manage"}) {
-		t.Errorf("%+v", p)
+		t.Errorf("got %+v, want len(p.Authorities) == 0 && slices.Equal(p.Scopes, []string{\"idn:identity:read\", \"idn:identity:manage\"})", p)
 	}
 }
 
@@ -145,7 +145,7 @@ func TestEndpointFaults(t *testing.T) {
 		{"GET", httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), 405, "invalid_request"},
 	} {
 		if status, a := ask(t, endpoint, test.request); status != test.status || a.Error != test.code || a.AccessToken != "" {
-			t.Errorf("%s: %d %+v", test.name, status, a)
+			t.Errorf("got %s: %d %+v, want status == test.status && a.Error == test.code && a.AccessToken == \"\"", test.name, status, a)
 		}
 	}
 	// Who guesses has to wait.
@@ -168,7 +168,7 @@ func TestMintFaults(t *testing.T) {
 	for _, g := range []devtoken.Grant{{}, {ClientID: "c", TTL: -time.Second}, {ClientID: "c",
 		TTL: devtoken.TTLMax + 1}} {
 		if token, err := issuer.Mint(g, time.Now()); err == nil {
-			t.Errorf("%+v: %s", g, token)
+			t.Errorf("got %+v: %s, want err != nil", g, token)
 		}
 	}
 	if _, err := devtoken.New(secret[1:]); err == nil {
@@ -187,12 +187,12 @@ func TestParseClient(t *testing.T) {
 		got, err := devtoken.ParseClient(text)
 		if err != nil || got.ID != want.ID || got.Secret != want.Secret ||
 			!slices.Equal(got.Authorities, want.Authorities) {
-			t.Errorf("%q: %+v, %v", text, got, err)
+			t.Errorf("got %q: %+v, %v, want err == nil && got.ID == want.ID && got.Secret == want.Secret && slices.Equal(got.Authorities, want.Authorities)", text, got, err)
 		}
 	}
 	for _, text := range []string{"", "a", ":b", "a:", "a:hunter2:c:d"} {
 		if _, err := devtoken.ParseClient(text); err == nil || strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%q: %v", text, err)
+			t.Errorf("got %q: %v, want err != nil && !strings.Contains(err.Error(), \"hunter2\")", text, err)
 		}
 	}
 }

@@ -54,7 +54,7 @@ func FuzzEndpoint(f *testing.F) {
 		response := recorder.Result()
 		if method != http.MethodPost { // the checks expect the API's words where an operation has no such method
 			if response.StatusCode != http.StatusMethodNotAllowed || response.Header.Get("Allow") != http.MethodPost {
-				t.Fatalf("%s: %d", method, response.StatusCode)
+				t.Fatalf("got %s: %d, want response.StatusCode == http.StatusMethodNotAllowed && response.Header.Get(\"Allow\") == http.MethodPost", method, response.StatusCode)
 			}
 			return
 		}
@@ -62,7 +62,7 @@ func FuzzEndpoint(f *testing.F) {
 			t.Fatalf("%s %q %q: %d: %v", method, kind, body, response.StatusCode, err)
 		}
 		if response.StatusCode >= http.StatusInternalServerError {
-			t.Fatalf("%d", response.StatusCode)
+			t.Fatalf("got %d, want response.StatusCode < http.StatusInternalServerError", response.StatusCode)
 		}
 		if response.StatusCode != http.StatusOK {
 			return
@@ -79,7 +79,7 @@ func FuzzEndpoint(f *testing.F) {
 		request.Header.Set("Authorization", "Bearer "+answer.Token)
 		principal, err := verifier.Authenticate(request)
 		if err != nil || principal.ClientID != "ann" || !slices.Equal(principal.Authorities, []string{"ORG_ADMIN"}) {
-			t.Fatalf("%+v, %v", principal, err)
+			t.Fatalf("got %+v, %v, want err == nil && principal.ClientID == \"ann\" && slices.Equal(principal.Authorities, []string{\"ORG_ADMIN\"})", principal, err)
 		}
 	})
 }

@@ -205,7 +205,7 @@ func (s *server) demandDone() {
 		var n int
 		s.must(s.Pool.QueryRow(s.t.Context(), query).Scan(&n))
 		if n > 0 {
-			s.t.Errorf("%d %s", n, name)
+			s.t.Errorf("got %d %s, want n <= 0", n, name)
 		}
 	}
 }

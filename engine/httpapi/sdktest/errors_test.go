@@ -103,7 +103,7 @@ func TestErrorInLanguageThatWasAskedFor(t *testing.T) {
 	dto, ok := refusal.Model().(api_beta.ErrorResponseDto)
 	if !ok || len(dto.Messages) != 2 || dto.Messages[1].GetLocale() != "en-US" ||
 		dto.Messages[1].GetLocaleOrigin() != api_beta.LOCALEORIGIN_REQUEST {
-		t.Errorf("%s", refusal.Body())
+		t.Errorf("got %s, want ok && len(dto.Messages) == 2 && dto.Messages[1].GetLocale() == \"en-US\" && dto.Messages[1].GetLocaleOrigin() == api_beta.LOCALEORIGIN_REQUEST", refusal.Body())
 	}
 }
 

@@ -185,7 +185,7 @@ func TestGetIdentity(t *testing.T) {
 	if identity.GetName() != "Gus Testa" || identity.GetAlias() != "visitor-guest" ||
 		identity.GetEmailAddress() != "gus@visitors.example" || identity.GetIdentityStatus() != "UNREGISTERED" ||
 		identity.GetIsManager() {
-		t.Errorf("%+v", identity)
+		t.Errorf("got %+v, want identity.GetName() == \"Gus Testa\" && identity.GetAlias() == \"visitor-guest\" && identity.GetEmailAddress() == \"gus@visitors.example\" && identity.GetIdentityStatus() == \"UNREGISTERED\" && !identity.GetIsManager()", identity)
 	}
 	if !identity.ProcessingState.IsSet() || identity.ProcessingState.Get() != nil {
 		t.Errorf("the processing state is %v, want null", identity.ProcessingState.Get())
@@ -215,7 +215,7 @@ func TestGetIdentityWithNulls(t *testing.T) {
 	c := newAdmin(t)
 	if top := c.get(t, c.id(t, chief)); !top.ManagerRef.IsSet() || top.ManagerRef.Get() != nil || !top.GetIsManager() ||
 		top.GetName() != chiefName {
-		t.Errorf("%+v", top)
+		t.Errorf("got %+v, want top.ManagerRef.IsSet() && top.ManagerRef.Get() == nil && top.GetIsManager() && top.GetName() == chiefName", top)
 	}
 	if silent := c.get(t, c.id(t, "visitor-unreachable")); !silent.EmailAddress.IsSet() ||
 		silent.EmailAddress.Get() != nil {
@@ -230,7 +230,7 @@ func TestOwnership(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(owned.AssociationDetails) != 1 {
-		t.Fatalf("%+v", owned)
+		t.Fatalf("got %+v, want len(owned.AssociationDetails) == 1", owned)
 	}
 	demandKeyKeeper(t, owned.AssociationDetails[0].GetAssociationType(), owned.AssociationDetails[0].Entities)
 
@@ -247,11 +247,11 @@ func TestOwnership(t *testing.T) {
 func demandKeyKeeper(t *testing.T, kind string, entities []api_beta.IdentityEntities) {
 	t.Helper()
 	if kind != "ROLE_OWNER" || len(entities) != 1 || entities[0].IdentityEntity == nil {
-		t.Fatalf("%s: %+v", kind, entities)
+		t.Fatalf("got %s: %+v, want kind == \"ROLE_OWNER\" && len(entities) == 1 && entities[0].IdentityEntity != nil", kind, entities)
 	}
 	role := entities[0].IdentityEntity
 	if role.GetType() != "ROLE" || role.GetName() != "Key keeper" || len(role.GetId()) != len(unknownID) {
-		t.Errorf("%s %s %s", role.GetType(), role.GetName(), role.GetId())
+		t.Errorf("got %s %s %s, want role.GetType() == \"ROLE\" && role.GetName() == \"Key keeper\" && len(role.GetId()) == len(unknownID)", role.GetType(), role.GetName(), role.GetId())
 	}
 }
 
@@ -292,13 +292,13 @@ func TestDeleteIdentityIsRefused(t *testing.T) {
 				t.Fatalf("the body is decoded as %T (%v): %s", refusal.Model(), err, refusal.Body())
 			}
 			if details.GetMessage() != message || details.AssociationDetails == nil {
-				t.Errorf("%s", refusal.Body())
+				t.Errorf("got %s, want details.GetMessage() == message && details.AssociationDetails != nil", refusal.Body())
 			}
 			if alias == "visitor-owner" && len(details.AssociationDetails) == 1 {
 				owned := details.AssociationDetails[0]
 				demandKeyKeeper(t, owned.GetAssociationType(), owned.Entities)
 			} else if alias == "visitor-owner" || len(details.AssociationDetails) != 0 {
-				t.Errorf("%s", refusal.Body())
+				t.Errorf("got %s, want alias != \"visitor-owner\" && len(details.AssociationDetails) == 0", refusal.Body())
 			}
 			if c.get(t, id).GetAlias() != alias {
 				t.Error("it is another one now")
@@ -394,7 +394,7 @@ func demandNightWatch(t *testing.T, c *client, as *api_beta.RoleAssignmentDto, i
 	}
 	if as.AssignedDimensions == nil || len(as.AssignedDimensions) != 0 || as.AccountTargets == nil ||
 		len(as.AccountTargets) != 0 || as.AssignmentContext != nil || len(as.AdditionalProperties) != 0 {
-		t.Errorf("%+v", as)
+		t.Errorf("got %+v, want as.AssignedDimensions != nil && len(as.AssignedDimensions) == 0 && as.AccountTargets != nil && len(as.AccountTargets) == 0 && as.AssignmentContext == nil && len(as.AdditionalProperties) == 0", as)
 	}
 }
 
@@ -408,7 +408,7 @@ func TestRoleAssignmentWithAccounts(t *testing.T) {
 	as := found[0].RoleAssignmentDto
 	if as.GetAssignmentSource() != "ROLE_MEMBERSHIP" || as.Assigner.GetType() != "UNKNOWN" ||
 		as.Comments.Get() != nil || len(as.AccountTargets) != 1 {
-		t.Fatalf("%+v", as)
+		t.Fatalf("got %+v, want as.GetAssignmentSource() == \"ROLE_MEMBERSHIP\" && as.Assigner.GetType() == \"UNKNOWN\" && as.Comments.Get() == nil && len(as.AccountTargets) == 1", as)
 	}
 	target := &as.AccountTargets[0]
 	got := fmt.Sprint(target.Source.GetName(), " ", target.Source.AdditionalProperties["type"], ", ",

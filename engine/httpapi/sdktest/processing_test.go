@@ -40,7 +40,7 @@ func TestProcessIdentities(t *testing.T) {
 	task := c.ended(t, started.GetId())
 	if task.GetCompletionStatus() != "SUCCESS" || task.PercentComplete != 100 || task.Launcher != adminID ||
 		task.Type != "QUEUED_TASK" {
-		t.Errorf("%+v", task)
+		t.Errorf("got %+v, want task.GetCompletionStatus() == \"SUCCESS\" && task.PercentComplete == 100 && task.Launcher == adminID && task.Type == \"QUEUED_TASK\"", task)
 	}
 	demandTimes(t, task)
 	if task.Attributes["identityCount"] != 3.0 || task.Attributes["errorCount"] != 0.0 {

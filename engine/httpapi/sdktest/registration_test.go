@@ -23,12 +23,12 @@ func TestInviteIdentities(t *testing.T) {
 	done := c.ended(t, task.Id)
 	if done.GetCompletionStatus() != "SUCCESS" || done.PercentComplete != 100 ||
 		done.Attributes["changedCount"] != 1.0 || len(done.Messages) != 0 {
-		t.Errorf("%+v", done)
+		t.Errorf("got %+v, want done.GetCompletionStatus() == \"SUCCESS\" && done.PercentComplete == 100 && done.Attributes[\"changedCount\"] == 1.0 && len(done.Messages) == 0", done)
 	}
 	demandTimes(t, done)
 	identity := c.get(t, id)
 	if identity.GetIdentityStatus() != "PENDING" || identity.Attributes["cloudStatus"] != "PENDING" {
-		t.Errorf("%+v", identity)
+		t.Errorf("got %+v, want identity.GetIdentityStatus() == \"PENDING\" && identity.Attributes[\"cloudStatus\"] == \"PENDING\"", identity)
 	}
 	pending, _, err := c.identities().ListIdentities(t.Context()).
 		Filters(`cloudStatus eq "PENDING" and alias eq "visitor-invited"`).Execute()
@@ -46,11 +46,11 @@ func TestInviteIdentities(t *testing.T) {
 	if message.Type != "INFO" || message.Key != "IDENTITY_INVITED_BEFORE" || text == nil || text.Locale != "en-US" ||
 		text.Message == "" || len(message.Parameters) != 1 || message.Parameters[0].String == nil ||
 		*message.Parameters[0].String != id {
-		t.Errorf("%+v %+v", message, text)
+		t.Errorf("got %+v %+v, want message.Type == \"INFO\" && message.Key == \"IDENTITY_INVITED_BEFORE\" && text != nil && text.Locale == \"en-US\" && text.Message != \"\" && len(message.Parameters) == 1 && message.Parameters[0].String != nil && *message.Parameters[0].String == id", message, text)
 	}
 	done = c.ended(t, repeated.Id)
 	if done.GetCompletionStatus() != "SUCCESS" || done.Attributes["changedCount"] != 0.0 || len(done.Messages) != 1 {
-		t.Errorf("%+v", done)
+		t.Errorf("got %+v, want done.GetCompletionStatus() == \"SUCCESS\" && done.Attributes[\"changedCount\"] == 0.0 && len(done.Messages) == 1", done)
 	}
 }
 
@@ -111,11 +111,11 @@ func TestResetIdentity(t *testing.T) {
 	identity := c.get(t, id)
 	if identity.GetIdentityStatus() != "UNREGISTERED" || identity.Attributes["cloudStatus"] != "UNREGISTERED" ||
 		identity.Attributes["internalCloudStatus"] != "UNREGISTERED" {
-		t.Errorf("%+v", identity)
+		t.Errorf("got %+v, want identity.GetIdentityStatus() == \"UNREGISTERED\" && identity.Attributes[\"cloudStatus\"] == \"UNREGISTERED\" && identity.Attributes[\"internalCloudStatus\"] == \"UNREGISTERED\"", identity)
 	}
 	// The invitation was revoked, so that the next one is sent at once.
 	if task := c.ended(t, c.invite(t, id).Id); task.Attributes["changedCount"] != 1.0 {
-		t.Errorf("%v", task.Attributes)
+		t.Errorf("got %v, want task.Attributes[\"changedCount\"] == 1.0", task.Attributes)
 	}
 }
 
@@ -160,7 +160,7 @@ func TestSendVerification(t *testing.T) {
 		sent++
 		task := c.ended(t, tasks[i].Id)
 		if task.GetCompletionStatus() != "SUCCESS" || task.Attributes["changedCount"] != 1.0 {
-			t.Errorf("%+v", task)
+			t.Errorf("got %+v, want task.GetCompletionStatus() == \"SUCCESS\" && task.Attributes[\"changedCount\"] == 1.0", task)
 		}
 	}
 	if sent != 2 {

@@ -135,7 +135,7 @@ func TestLaterVersions(t *testing.T) {
 			}
 			task := c.ended(t, id)
 			if task.GetCompletionStatus() != "SUCCESS" || task.Attributes["identityCount"] != 1.0 {
-				t.Errorf("%+v", task)
+				t.Errorf("got %+v, want task.GetCompletionStatus() == \"SUCCESS\" && task.Attributes[\"identityCount\"] == 1.0", task)
 			}
 			if !c.get(t, visitor.GetId()).GetLastRefresh().After(visitor.GetLastRefresh().Time) {
 				t.Error("it was not refreshed")

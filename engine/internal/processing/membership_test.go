@@ -117,7 +117,7 @@ func TestMembershipAgreesWithCriterion(t *testing.T) {
 		result, err := eng.Aggregate(t.Context(), source, strings.NewReader(accountsText(random, prefix, people)),
 			engine.AggregateOptions{})
 		if err != nil || len(result.RowErrors) > 0 {
-			t.Fatalf("%v %+v", err, result.RowErrors)
+			t.Fatalf("got %v %+v, want err == nil && len(result.RowErrors) <= 0", err, result.RowErrors)
 		}
 		if _, err := eng.ProcessPending(t.Context(), engine.ProcessOptions{}); err != nil {
 			t.Fatal(err)

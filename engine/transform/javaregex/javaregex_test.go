@@ -129,20 +129,20 @@ func TestMatches(t *testing.T) {
 func TestLimits(t *testing.T) {
 	start := time.Now()
 	if _, err := replaceAll("(a+)+$", strings.Repeat("a", 40)+"b", ""); !errors.Is(err, ErrTimeout) {
-		t.Errorf("%v", err)
+		t.Errorf("got %v, want errors.Is(err, ErrTimeout)", err)
 	}
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("it took %v", took)
 	}
 	for _, pattern := range []string{"a", "[a]"} {
 		if _, err := replaceAll(pattern, strings.Repeat("a", 500), "xyz"); !errors.Is(err, ErrTooLong) {
-			t.Errorf("%s: %v", pattern, err)
+			t.Errorf("got %s: %v, want errors.Is(err, ErrTooLong)", pattern, err)
 		}
 	}
 	if re, err := Compile(","); err != nil {
 		t.Error(err)
 	} else if parts, err := re.Split("a,b,c", 2, nil); err != nil || len(parts) != 2 {
-		t.Errorf("%q %v", parts, err)
+		t.Errorf("got %q %v, want err == nil && len(parts) == 2", parts, err)
 	}
 }
 
@@ -205,7 +205,7 @@ func TestBudget(t *testing.T) {
 		t.Errorf("%v is no pattern", re)
 	}
 	if re, err := budget.Compile("[a]"); err != nil || re.String() != "[a]" {
-		t.Errorf("%v %v", re, err)
+		t.Errorf("got %v %v, want err == nil && re.String() == \"[a]\"", re, err)
 	}
 }
 

@@ -39,7 +39,7 @@ func TestMatch(t *testing.T) {
 			continue
 		}
 		if got := f.Match(get); got != want {
-			t.Errorf("%s: %v", filter, got)
+			t.Errorf("got %s: %v, want got == want", filter, got)
 		}
 	}
 }

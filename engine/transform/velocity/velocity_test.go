@@ -241,7 +241,7 @@ func TestBudget(t *testing.T) {
 		`#foreach($y in [1..2000])$!{none.matches}#if($first.matches("[a-z]+"))x#end#end`,
 	} {
 		if _, err := parse(source).Render(context, 1<<20, nil); !errors.Is(err, ErrTooManySteps) {
-			t.Errorf("%s: %v", source, err)
+			t.Errorf("got %s: %v, want errors.Is(err, ErrTooManySteps)", source, err)
 		}
 	}
 }
@@ -252,7 +252,7 @@ func TestNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := strings.Join(parsed.Names(), ""); got != "abcdefgh" && len(got) != 8 {
-		t.Errorf("%s", got)
+		t.Errorf("got %s, want got == \"abcdefgh\" || len(got) == 8", got)
 	}
 	if text, ok := parsed.Literal(); ok {
 		t.Errorf("%q is no literal", text)
@@ -261,7 +261,7 @@ func TestNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	if text, ok := parsed.Literal(); !ok || text != "it's 5$" {
-		t.Errorf("%q %v", text, ok)
+		t.Errorf("got %q %v, want ok && text == \"it's 5$\"", text, ok)
 	}
 }
 
