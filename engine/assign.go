@@ -69,7 +69,7 @@ func (e *Engine) AssignRoleTx(ctx context.Context, tx pgx.Tx, params AssignRoleP
 func (e *Engine) assignRole(p AssignRoleParams) writeOf[RoleAssignment] {
 	const op = "assign the role"
 	return writeOf[RoleAssignment]{e, op, p.Identity, func(ctx context.Context, tx pgx.Tx) (RoleAssignment, error) {
-		cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
+		cause := e.tenant.NewCause(ctx)
 		if err := p.validate(op, cause.At); err != nil {
 			return RoleAssignment{}, err
 		}
@@ -157,7 +157,7 @@ func (e *Engine) revokeRole(identity, assignment string) write {
 		if err := e.tenant.Store.DeleteRoleAssignment(ctx, tx, owner, id); err != nil {
 			return err
 		}
-		cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
+		cause := e.tenant.NewCause(ctx)
 		lost := event.Role{ID: row.RoleID.String(), Name: row.RoleName, Reason: "it was revoked"}
 		if err := e.recordRoles(ctx, tx, owner, nil, []event.Role{lost}, cause.At); err != nil {
 			return err

@@ -99,7 +99,7 @@ func (e *Engine) deleteIdentity(identity string) write {
 		if err != nil {
 			return err
 		}
-		cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
+		cause := e.tenant.NewCause(ctx)
 		if err := e.tenant.Store.AddEvents(ctx, tx, events, cause.At); err != nil {
 			return err
 		}

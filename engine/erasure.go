@@ -227,7 +227,7 @@ func distinct(texts ...string) []string {
 func (e *Engine) eraseRows(ctx context.Context, tx pgx.Tx, subject *store.Subject, exists bool, reports []store.ID) (
 	[]store.Erased, error,
 ) {
-	cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
+	cause := e.tenant.NewCause(ctx)
 	var erased []store.Erased
 	if len(subject.Accounts) > 0 {
 		ids := make([]store.ID, len(subject.Accounts))

@@ -49,7 +49,7 @@ func (e *Engine) setLifecycleState(identity, state string) write {
 			}
 			description = fmt.Sprintf("Process after the lifecycle state %q was set", technical)
 		}
-		cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
+		cause := e.tenant.NewCause(ctx)
 		err = e.tenant.Store.SetLifecycleState(ctx, tx, id, store.NullText(technical), state != "", cause.At)
 		if err != nil {
 			return err

@@ -80,7 +80,7 @@ func (e *Engine) processIdentities(ids []string) writeOf[TaskStatus] {
 		if err != nil {
 			return TaskStatus{}, err
 		}
-		cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
+		cause := e.tenant.NewCause(ctx)
 		waiting, err := e.tenant.Store.LockWaitingTask(ctx, tx, wanted, reasonRequested, cause.At.Add(-processAgain))
 		if err == nil {
 			return taskStatus(&waiting, nil), nil
@@ -142,7 +142,7 @@ func (e *Engine) processParts(op string, plan func(*configuration.Configuration)
 		if err != nil {
 			return TaskStatus{}, err
 		}
-		cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
+		cause := e.tenant.NewCause(ctx)
 		if err := e.tasks.Launch(ctx, tx, cause, task); err != nil {
 			return TaskStatus{}, err
 		}

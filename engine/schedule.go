@@ -70,7 +70,7 @@ func (e *Engine) runIdentities(ctx context.Context, slot time.Time, due store.Du
 // runSlot begins a slot, unless another engine has. If no identity is due, its task has ended at once: it is there for
 // everyone who looks for the run. The next call finds the identities whose time comes meanwhile.
 func (e *Engine) runSlot(ctx context.Context, tx pgx.Tx, slot time.Time, due bool) (ScheduleResult, error) {
-	cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
+	cause := e.tenant.NewCause(ctx)
 	taken, err := e.tenant.Store.TakeSlot(ctx, tx, slot.UTC(), cause.Task, cause.At)
 	if err != nil || !taken {
 		return ScheduleResult{}, err
@@ -100,7 +100,7 @@ func (e *Engine) runSlot(ctx context.Context, tx pgx.Tx, slot time.Time, due boo
 // runDue launches the processing of the identities whose time has come between two slots. It returns "" if there is
 // none.
 func (e *Engine) runDue(ctx context.Context, tx pgx.Tx) (string, error) {
-	cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
+	cause := e.tenant.NewCause(ctx)
 	count, err := e.tenant.Store.RequestDueRefresh(ctx, tx, "due", cause)
 	if err != nil || count == 0 {
 		return "", err

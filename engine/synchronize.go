@@ -66,7 +66,7 @@ func (e *Engine) synchronizeAttributes(identity string) writeOf[IdentitySyncJob]
 		if err != nil {
 			return IdentitySyncJob{}, err
 		}
-		cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
+		cause := e.tenant.NewCause(ctx)
 		last, ok, err := e.tenant.Store.BeginSynchronization(ctx, tx, id, cause.At, SynchronizeInterval)
 		if err != nil {
 			return IdentitySyncJob{}, err
@@ -111,7 +111,7 @@ func (e *Engine) SynchronizeSource(ctx context.Context, name string) (IdentitySy
 		return IdentitySyncJob{}, err
 	}
 	job, err := tenant.Transact(ctx, e.tenant, func(tx pgx.Tx) (IdentitySyncJob, error) {
-		cause := store.Cause{Task: store.NewID(), At: e.tenant.Now()}
+		cause := e.tenant.NewCause(ctx)
 		if err := e.tenant.Store.RequestSourceSynchronization(ctx, tx, source.RowID, cause); err != nil {
 			return IdentitySyncJob{}, err
 		}

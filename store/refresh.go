@@ -9,8 +9,9 @@ import (
 
 // Cause says for which task something is written, and when.
 type Cause struct {
-	Task ID
-	At   time.Time
+	Task  ID
+	At    time.Time
+	Actor Actor
 }
 
 // CountPending returns for how many identities processing is requested.

@@ -57,7 +57,7 @@ func (a *Applier) Apply(ctx context.Context, tx pgx.Tx, documents []configuratio
 	if err != nil {
 		return Result{}, err
 	}
-	cause := store.Cause{Task: store.NewID(), At: a.Now()}
+	cause := a.NewCause(ctx)
 	proposal, err := Propose(rows, before, documents, cause.At)
 	if err != nil {
 		return Result{}, err

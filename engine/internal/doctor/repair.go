@@ -36,7 +36,7 @@ func (x *examination) requesting(text string,
 ) repairFunc {
 	return func(ctx context.Context) (count int, done string, err error) {
 		err = x.d.InTx(ctx, func(tx pgx.Tx) (err error) {
-			cause := store.Cause{Task: store.NewID(), At: x.d.Now()}
+			cause := x.d.NewCause(ctx)
 			if count, err = work(ctx, tx, cause); err != nil {
 				return err
 			}

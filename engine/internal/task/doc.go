@@ -7,7 +7,7 @@
 // own transaction:
 //
 //	ledger := task.New(tenant)
-//	cause := store.Cause{Task: store.NewID(), At: ledger.Now()}
+//	cause := ledger.NewCause(ctx)
 //	err := ledger.Store.RequestRefresh(ctx, tx, identities, "account changed", cause)
 //	id, requested, err := ledger.LaunchRequested(ctx, tx, cause, "Process after ...", nil)
 //
