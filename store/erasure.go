@@ -198,7 +198,7 @@ func (s *Store) MaskOthers(ctx context.Context, tx pgx.Tx, id ID, texts []string
 	var erased []Erased
 	for _, target := range []struct{ table, column, where string }{
 		{"identity_events", "detail", "true"},
-		{"provisioning_operations", "attributes", "t.state NOT IN ('OPEN', 'MANUAL')"},
+		{"provisioning_operations", "attributes", "t.state NOT IN ('OPEN', 'MANUAL', 'PARKED')"},
 	} {
 		// In the server's form of a document a value stands behind ': ', and quotes inside texts are escaped.
 		statement := fmt.Sprintf(`

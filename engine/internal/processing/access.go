@@ -79,7 +79,7 @@ func plannedOperation(row *store.Operation) (refresh.Operation, error) {
 	o := refresh.Operation{ID: row.ID, SourceID: row.SourceID,
 		AccountID: row.AccountID, NativeIdentity: row.NativeIdentity, Kind: kind,
 		Reason: row.Reason, Failed: row.State == store.OperationFailed, Begun: row.Begun != nil,
-		Manual: row.State == store.OperationManual}
+		Manual: row.State == store.OperationManual, Parked: row.State == store.OperationParked}
 	if err := o.Attributes.Decode(row.Attributes); err != nil {
 		return o, fmt.Errorf("operation %s: %w", row.ID, err)
 	}

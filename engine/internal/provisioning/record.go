@@ -44,6 +44,9 @@ func (p *Provisioner) record(ctx context.Context, t *target, row *store.Operatio
 		if err != nil {
 			return err
 		}
+		if err := p.Store.HoldLease(ctx, tx, t.lease); err != nil {
+			return leaseError(err)
+		}
 		now := p.Now()
 		if conflict != "" {
 			return p.Store.FinishOperation(ctx, tx, row.ID, store.OperationFailed, &conflict, account, native, now)
@@ -95,14 +98,17 @@ func (p *Provisioner) followUp(ctx context.Context, tx pgx.Tx, t *target, identi
 		Description: fmt.Sprintf("Process after provisioning to %q", t.source.Name)}, at)
 }
 
-// park gives an operation up. The identity is due at the next slot; its processing opens another operation if that is
+// giveUp gives an operation up. The identity is due at the next slot; its processing opens another operation if that is
 // still wanted.
-func (p *Provisioner) park(ctx context.Context, row *store.Operation, failure error) error {
+func (p *Provisioner) giveUp(ctx context.Context, lease *store.Lease, row *store.Operation, failure error) error {
 	reason := tenant.ReasonText(failure)
 	return p.InTx(ctx, func(tx pgx.Tx) error {
 		identities, err := p.Store.LockIdentities(ctx, tx, []store.ID{row.IdentityID})
 		if err != nil {
 			return err
+		}
+		if err := p.Store.HoldLease(ctx, tx, lease); err != nil {
+			return leaseError(err)
 		}
 		if err := p.Store.FinishOperation(ctx, tx, row.ID, store.OperationFailed, &reason, row.AccountID, "",
 			p.Now()); err != nil || len(identities) == 0 {

@@ -19,6 +19,7 @@ type target struct {
 	connector.Connector
 	source *configuration.CompiledSource
 	policy *refresh.TargetSource // nil where nothing is granted
+	lease  *store.Lease          // of the delivery
 	// operations is how many there are to carry out, and task the task that processes their identities.
 	operations int
 	task       store.ID

@@ -102,7 +102,8 @@ func (r *Registrar) sendNext(ctx context.Context, id store.ID, round int) (sent 
 	var n store.Notification
 	err = r.InTx(ctx, func(tx pgx.Tx) (err error) {
 		now := r.Clock()
-		n, err = r.Store.ClaimNotification(ctx, tx, id, round, task.NotificationAttemptsMax, now, now.Add(messageLease))
+		n, err = r.Store.ClaimNotification(ctx, tx, id, r.EngineID, round, task.NotificationAttemptsMax, now,
+			now.Add(messageLease))
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {
