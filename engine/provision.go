@@ -22,12 +22,16 @@ type Operation struct {
 	Kind           string        `json:"operation"`
 	Attributes     attribute.Set `json:"attributes"`
 	Reason         string        `json:"reason"`
-	State          string        `json:"state"` // OPEN, MANUAL, DONE, FAILED, RETRIED or CANCELLED
-	Attempts       int           `json:"attempts"`
-	Error          string        `json:"error,omitempty"` // of the last attempt
-	Created        time.Time     `json:"created"`
-	Begun          *time.Time    `json:"begun"`     // when it was tried first
-	Completed      *time.Time    `json:"completed"` // when it ended, good or bad
+	// Actor is for whom the operation was planned: who launched the task that planned it. All texts are empty where it
+	// was planned before that was recorded.
+	Actor     Actor      `json:"actor"`
+	Task      string     `json:"task,omitempty"` // which planned it; it is forgotten before the operation
+	State     string     `json:"state"`          // OPEN, MANUAL, DONE, FAILED, RETRIED or CANCELLED
+	Attempts  int        `json:"attempts"`
+	Error     string     `json:"error,omitempty"` // of the last attempt
+	Created   time.Time  `json:"created"`
+	Begun     *time.Time `json:"begun"`     // when it was tried first
+	Completed *time.Time `json:"completed"` // when it ended, good or bad
 }
 
 // OperationQuery selects operations. The zero OperationQuery selects the latest.
@@ -106,7 +110,8 @@ func operationOf(r *store.ListedOperation) (Operation, error) {
 	o := Operation{ID: r.ID.String(), NativeIdentity: r.NativeIdentity, Kind: r.Kind, Reason: r.Reason,
 		Identity: Reference{Type: "IDENTITY", ID: r.IdentityID.String(), Name: store.TextOf(r.IdentityName)},
 		Source:   Reference{Type: string(TypeSource), ID: r.SourceID.String(), Name: r.SourceName},
-		State:    r.State, Attempts: r.Attempts, Error: store.TextOf(r.Error),
+		Actor:    Actor(r.Actor), Task: r.TaskID.String(), State: r.State,
+		Attempts: r.Attempts, Error: store.TextOf(r.Error),
 		Created: r.Created.UTC(), Begun: utc(r.Begun), Completed: utc(r.Completed)}
 	err := o.Attributes.Decode(r.Attributes)
 	return o, err

@@ -298,7 +298,7 @@ func (a *app) operationsCommand() *cobra.Command {
 
 func (a *app) printOperations(operations []engine.Operation) error {
 	rows := [][]string{{"CREATED", "STATE", "SOURCE", "ACCOUNT", "OPERATION", "ATTRIBUTES", "IDENTITY", "REASON",
-		"TRIES", "ERROR"}}
+		"FOR", "TRIES", "ERROR"}}
 	for i := range operations {
 		o := &operations[i]
 		var attributes []string
@@ -307,7 +307,7 @@ func (a *app) printOperations(operations []engine.Operation) error {
 		}
 		rows = append(rows, []string{dateText(&o.Created), o.State, o.Source.Name, o.NativeIdentity,
 			operationName(o.Kind), cut(strings.Join(attributes, " "), previewValueMax), o.Identity.Name, o.Reason,
-			strconv.Itoa(o.Attempts), oneLine(o.Error)})
+			actorText(&o.Actor), strconv.Itoa(o.Attempts), oneLine(o.Error)})
 	}
 	return writeAligned(a.stdout, rows)
 }
