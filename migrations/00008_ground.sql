@@ -19,7 +19,8 @@ CREATE TABLE muster.configuration_revisions (
     CONSTRAINT configuration_revisions_pkey PRIMARY KEY (version)
 );
 
--- The objects that a change created, changed or removed, with their documents before and after it.
+-- The objects that a change created, changed or removed, with their documents before and after it. No foreign key: they
+-- are written with their revision, in one transaction, and neither is ever removed.
 CREATE TABLE muster.configuration_revision_objects (
     version bigint           NOT NULL,
     number  integer          NOT NULL, -- from 1 on, by type and name
@@ -28,9 +29,7 @@ CREATE TABLE muster.configuration_revision_objects (
     name    text COLLATE "C" NOT NULL,
     before  jsonb, -- null for an object that was created
     after   jsonb, -- null for one that was removed
-    CONSTRAINT configuration_revision_objects_pkey PRIMARY KEY (version, number),
-    CONSTRAINT configuration_revision_objects_version_fkey FOREIGN KEY (version)
-        REFERENCES muster.configuration_revisions (version) ON DELETE CASCADE
+    CONSTRAINT configuration_revision_objects_pkey PRIMARY KEY (version, number)
 );
 
 -- === Tasks, requests and messages
