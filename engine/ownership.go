@@ -173,6 +173,10 @@ func (e *Engine) reassignOwned(from, to string, objects []Reference) writeOf[int
 		if err != nil {
 			return 0, err
 		}
+		before, err := e.tenant.Store.LoadConfiguration(ctx, tx)
+		if err != nil {
+			return 0, err
+		}
 		r := &reassignment{giver: giver, taker: taker, at: e.tenant.Now(), objects: objects,
 			found: make([]bool, len(objects))}
 		configured, err := e.reassignConfigured(ctx, tx, r)
@@ -188,10 +192,23 @@ func (e *Engine) reassignOwned(from, to string, objects []Reference) writeOf[int
 				Err: fmt.Errorf("the identity owns no %s with this ID", objects[at].Type)}
 		}
 		if configured > 0 {
-			_, err = e.tenant.Store.AdvanceConfiguration(ctx, tx)
+			err = e.recordReassignment(ctx, tx, &before)
 		}
 		return configured + registered, err
 	}}
+}
+
+// recordReassignment gives the configuration, whose objects have other owners than before, its next version, and
+// records the revision.
+func (e *Engine) recordReassignment(ctx context.Context, tx pgx.Tx, before *store.Configuration) error {
+	if _, err := e.tenant.Store.AdvanceConfiguration(ctx, tx); err != nil {
+		return err
+	}
+	after, err := e.tenant.Store.LoadConfiguration(ctx, tx)
+	if err != nil {
+		return err
+	}
+	return e.applier.Record(ctx, tx, before, &after, e.tenant.NewCause(ctx), "owned objects were reassigned")
 }
 
 // reassignConfigured gives the configured objects to the taker, and returns how many.

@@ -104,6 +104,8 @@ type Operation struct {
 	Value      string
 	Attributes []byte // a JSON object
 	Reason     string
+	Actor      Actor // for whom it was planned
+	TaskID     ID    // which planned it; it may be gone
 	State      string
 	Attempts   int
 	Error      *string
@@ -131,6 +133,10 @@ var operationColumns = columns[Operation]{
 	textColumn("value", func(o *Operation) *string { return &o.Value }),
 	documentColumn("attributes", func(o *Operation) *[]byte { return &o.Attributes }),
 	textColumn("reason", func(o *Operation) *string { return &o.Reason }),
+	textColumn("actor_id", func(o *Operation) *string { return &o.Actor.ID }),
+	textColumn("actor_name", func(o *Operation) *string { return &o.Actor.Name }),
+	textColumn("actor_via", func(o *Operation) *string { return &o.Actor.Via }),
+	valueColumn("task_id", "uuid", func(o *Operation) *ID { return &o.TaskID }),
 	textColumn("state", func(o *Operation) *string { return &o.State }),
 	readColumn("attempts", func(o *Operation) *int { return &o.Attempts }),
 	readColumn("error", func(o *Operation) **string { return &o.Error }),

@@ -326,7 +326,7 @@ func (a *app) releaseCommand() *cobra.Command {
 
 func (a *app) printOperations(operations []engine.Operation) error {
 	rows := [][]string{{"ID", "CREATED", "STATE", "SOURCE", "ACCOUNT", "OPERATION", "ATTRIBUTES", "IDENTITY", "REASON",
-		"TRIES", "ERROR"}}
+		"FOR", "TRIES", "ERROR"}}
 	for i := range operations {
 		o := &operations[i]
 		var attributes []string
@@ -335,14 +335,11 @@ func (a *app) printOperations(operations []engine.Operation) error {
 		}
 		trouble := o.Error
 		if o.Parking != nil {
-			trouble = "parked: " + o.Parking.Cause
-			if o.Parking.By != "" {
-				trouble = fmt.Sprintf("parked by %s: %s", o.Parking.By, o.Parking.Cause)
-			}
+			trouble = fmt.Sprintf("parked by %s: %s", actorText(&o.Parking.By), o.Parking.Cause)
 		}
 		rows = append(rows, []string{o.ID, dateText(&o.Created), o.State, o.Source.Name, o.NativeIdentity,
 			operationName(o.Kind), cut(strings.Join(attributes, " "), previewValueMax), o.Identity.Name, o.Reason,
-			strconv.Itoa(o.Attempts), oneLine(trouble)})
+			actorText(&o.Actor), strconv.Itoa(o.Attempts), oneLine(trouble)})
 	}
 	return writeAligned(a.stdout, rows)
 }

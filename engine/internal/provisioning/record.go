@@ -63,7 +63,7 @@ func (p *Provisioner) record(ctx context.Context, t *target, row *store.Operatio
 		if err := p.Store.AddEvents(ctx, tx, events, now); err != nil {
 			return err
 		}
-		return p.followUp(ctx, tx, t, identities)
+		return p.followUp(ctx, tx, t, row.Actor, identities)
 	})
 }
 
@@ -71,14 +71,20 @@ func (p *Provisioner) record(ctx context.Context, t *target, row *store.Operatio
 // a task. After the first of several operations it does not wait, since mostly that is the only one.
 const followUpDelay = time.Second
 
-// followUp requests the processing of an identity whose account was changed: by the task of the operation before if it
-// goes on, otherwise by a new task. The lock on the task keeps it from ending meanwhile.
-func (p *Provisioner) followUp(ctx context.Context, tx pgx.Tx, t *target, identities []store.ID) error {
+// followUp requests the processing of an identity whose account was changed for an actor: by the task of the operation
+// before for the same actor if it goes on, otherwise by a new task. The lock on the task keeps it from ending meanwhile.
+func (p *Provisioner) followUp(ctx context.Context, tx pgx.Tx, t *target, actor store.Actor,
+	identities []store.ID,
+) error {
 	if len(identities) == 0 {
 		return nil // the identity was deleted
 	}
-	cause := store.Cause{Task: t.task, At: p.Now()}
-	task, err := p.Store.LockTask(ctx, tx, t.task)
+	if actor == (store.Actor{}) {
+		actor = p.Actor // of an operation from before actors were recorded
+	}
+	before := t.tasks[actor]
+	cause := store.Cause{Task: before, At: p.Now(), Actor: actor}
+	task, err := p.Store.LockTask(ctx, tx, before)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
@@ -90,10 +96,10 @@ func (p *Provisioner) followUp(ctx context.Context, tx pgx.Tx, t *target, identi
 		return err
 	}
 	var at time.Time
-	if !t.task.IsZero() {
+	if !before.IsZero() {
 		at = cause.At.Add(followUpDelay)
 	}
-	t.task = cause.Task // if the transaction is rolled back, the task is not found
+	t.tasks[actor] = cause.Task // if the transaction is rolled back, the task is not found
 	return p.LaunchAt(ctx, tx, cause, &store.Task{Population: int64(t.operations),
 		Description: fmt.Sprintf("Process after provisioning to %q", t.source.Name)}, at)
 }

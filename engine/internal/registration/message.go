@@ -92,7 +92,7 @@ func (r *Registrar) endIfDone(ctx context.Context, id store.ID) (left int, err e
 		if t.Errors+t.Warnings > 0 {
 			status = task.StatusWarning
 		}
-		return r.Store.EndTask(ctx, tx, id, status, r.Now())
+		return r.Store.EndTask(ctx, tx, id, status, store.Actor{}, r.Now())
 	})
 	return left, err
 }
