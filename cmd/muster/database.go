@@ -130,11 +130,11 @@ func (a *app) engine(ctx context.Context, d *database) (*engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	eng, err := engine.New(ctx, d.pool, config)
-	if err != nil {
-		return nil, a.settingsError(err)
+	if err := a.demandMailSettings(ctx, d, config); err != nil {
+		return nil, err
 	}
-	return eng, a.demandMailSettings(ctx, eng)
+	eng, err := engine.New(ctx, d.pool, config)
+	return eng, a.settingsError(err)
 }
 
 // engineConfig returns the engine's Config from the flags.

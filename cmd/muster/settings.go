@@ -130,23 +130,29 @@ func (a *app) printEngines(engines []engine.RunningEngine) error {
 	return writeAligned(a.stdout, rows)
 }
 
-// demandMailSettings returns an error if a command sends mail and neither its flags nor the tenant's settings say what
-// every message needs.
-func (a *app) demandMailSettings(ctx context.Context, eng *engine.Engine) error {
-	if a.mail.host == "" {
+// demandMailSettings returns an error if a command sends mail, and neither its flags nor the tenant's settings say what
+// every message needs. It looks before the flags become settings.
+func (a *app) demandMailSettings(ctx context.Context, d *database, config engine.Config) error {
+	m := &a.mail
+	if m.host == "" || m.from != "" && m.invitationURL != "" && m.verificationURL != "" {
 		return nil
+	}
+	eng, err := engine.New(ctx, d.pool, engine.Config{Schema: config.Schema, JobSchema: config.JobSchema})
+	if err != nil {
+		return err
 	}
 	s, err := eng.Settings(ctx)
 	if err != nil {
 		return err
 	}
-	for _, needed := range []struct{ value, flag, setting string }{
-		{s.Mail.Sender, "--smtp-from", "mail.sender"},
-		{s.Mail.InvitationURL, "--invitation-url", "mail.invitationUrl"},
-		{s.Mail.VerificationURL, "--verification-url", "mail.verificationUrl"},
+	for _, needed := range []struct{ given, setting, flag, name, what string }{
+		{m.from, s.Mail.Sender, "--smtp-from", "mail.sender", "an address"},
+		{m.invitationURL, s.Mail.InvitationURL, "--invitation-url", "mail.invitationUrl", "an address with {token} in it"},
+		{m.verificationURL, s.Mail.VerificationURL, "--verification-url", "mail.verificationUrl",
+			"an address with {token} in it"},
 	} {
-		if needed.value == "" {
-			return usage("%s is missing: the tenant's settings have no %s", needed.flag, needed.setting)
+		if needed.given == "" && needed.setting == "" {
+			return usage("%s: %s is expected, or the setting %s of the tenant", needed.flag, needed.what, needed.name)
 		}
 	}
 	return nil

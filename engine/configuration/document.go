@@ -48,7 +48,6 @@ type Group struct {
 // groups are the members of a configuration text that hold lists of objects, in the order in which the objects are
 // applied: an object comes after those that it refers to. It must not be changed.
 var groups = []Group{
-	{"settings", TypeSettings},
 	{"identityAttributes", TypeIdentityAttribute},
 	{"transforms", TypeTransform},
 	{"sources", TypeSource},
@@ -56,6 +55,7 @@ var groups = []Group{
 	{"accessProfiles", TypeAccessProfile},
 	{"lifecycleStates", TypeLifecycleState},
 	{"roles", TypeRole},
+	{"settings", TypeSettings},
 }
 
 // Groups returns the members of a configuration text that hold lists of objects, in the order in which the objects are
