@@ -200,8 +200,8 @@ func (a *app) scheduleCommand() *cobra.Command {
 	show := &cobra.Command{
 		Use: "schedule", Short: "Show when scheduled processing runs and ran", Args: exactArgs(0, "no argument"),
 		Long: `Schedule shows the next and the last times of scheduled processing, at 08:00 and 20:00 in the
-tenant's time zone. "muster schedule run" carries out the processing that is due now. It is for hosts without workers, with a timer of their
-own.`,
+tenant's time zone. "muster schedule run" carries out the processing that is due now. It is for hosts without workers,
+with a timer of their own.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
 				return err
