@@ -170,12 +170,12 @@ func unknownSetting(path, member string) error {
 			known = append(known, name)
 		}
 	}
-	hint := ""
+	list := path + strings.Join(known, ", "+path)
 	if nearest := suggest.Nearest(member, known); nearest != "" {
-		hint = fmt.Sprintf(": did you mean %q?", path+nearest)
+		return fmt.Errorf("unknown setting %q: did you mean %q? The known ones are %s", clipped(path+member),
+			path+nearest, list)
 	}
-	return fmt.Errorf("unknown setting %q%s The known ones are %s", clipped(path+member),
-		strings.TrimSuffix(hint, ".")+".", path+strings.Join(known, ", "+path))
+	return fmt.Errorf("unknown setting %q: the known ones are %s", clipped(path+member), list)
 }
 
 // given returns the kind of a JSON value, for errors.
