@@ -31,6 +31,7 @@ const (
 	TypeIdentityProfile   = configuration.TypeIdentityProfile   // IDENTITY_PROFILE
 	TypeLifecycleState    = configuration.TypeLifecycleState    // LIFECYCLE_STATE
 	TypeRole              = configuration.TypeRole              // ROLE
+	TypeSettings          = configuration.TypeSettings          // SETTINGS
 	TypeSource            = configuration.TypeSource            // SOURCE
 	TypeTransform         = configuration.TypeTransform         // TRANSFORM
 )
@@ -127,8 +128,8 @@ type (
 // ReadDocuments reads the objects of a configuration text, YAML or JSON. name stands for the text in errors.
 //
 // An object is given in its published shape: in a list under the plural of its type (sources, identityProfiles,
-// transforms, identityAttributes, accessProfiles, lifecycleStates, roles), in an export's envelope {"self": {"type":
-// ...}, "object": {...}}, or alone where its members tell its type. A text may hold several YAML documents, a list of
+// transforms, identityAttributes, accessProfiles, lifecycleStates, roles), the tenant's settings under settings, in an
+// export's envelope {"self": {"type": ...}, "object": {...}}, or alone where its members tell its type. A text may hold several YAML documents, a list of
 // objects, and an export with its objects under "objects".
 func ReadDocuments(name string, r io.Reader) ([]Document, error) {
 	return configuration.ReadDocuments(name, r)

@@ -52,8 +52,8 @@
 //   - A job is the queue's row, in the schema [Config].JobSchema, that carries a task, a delivery, an aggregation or
 //     messages out. A turn is how long a job works before it lets others work.
 //   - A slot is 08:00 or 20:00 in the tenant's time zone, when scheduled processing begins: a row of schedule_slots.
-//   - [Config] is what the host gives. The configuration is the tenant's documents (see [Document]), compiled. Settings
-//     are what the rooms see of Config.
+//   - [Config] is what the host gives. The configuration is the tenant's documents (see [Document]), compiled. Its
+//     settings are what all engines of a tenant follow, such as the time zone: see [Engine.Settings].
 //   - A room is a package below engine/internal.
 //
 // # Rooms
@@ -62,7 +62,8 @@
 // Each but event has one main type, and imports only rooms that stand above it here:
 //
 //   - event: the events in the history of identities, which several rooms write.
-//   - tenant: the database, transactions, the clock, jobs and the compiled configuration of one tenant.
+//   - tenant: the database, transactions, the clock, jobs, the compiled configuration and the running engines of one
+//     tenant.
 //   - task: launches tasks, adds up what they did, holds and ends them.
 //   - processing: reads, calculates and writes identities, in batches.
 //   - provisioning: delivers operations to sources.

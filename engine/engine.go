@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 
+	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/fault"
 	"github.com/muster-engine/muster/engine/internal/aggregation"
@@ -30,12 +31,18 @@ import (
 const (
 	BatchSizeDefault = 1000
 	BatchSizeMax     = 10_000
-	ObjectsDefault   = 10_000_000
+	ObjectsDefault   = configuration.ObjectsDefault
 	WorkersDefault   = 2
 	WorkersMax       = 64
 )
 
 // Config is how an engine works. The zero Config is ready to use.
+//
+// Guard, Location, Mail and Objects are settings of the tenant, which all its engines follow: see [Engine.Settings]. A
+// zero field stands for the tenant's setting. Any other value must be the tenant's, or becomes it where nobody has set
+// it and no configuration was applied yet, or where it has no default; otherwise [New] fails with a [SettingsError].
+// What is applied later counts also for the engines that run: they follow it, and log a warning where it contradicts
+// their Config.
 type Config struct {
 	// Actor is who acts where a context names nobody: see [WithActor]. Defaults to the ID and name "muster", through
 	// "engine".
@@ -50,27 +57,31 @@ type Config struct {
 	// must not be changed.
 	Connectors map[string]connector.Factory
 
-	// Guard limits what a run may take away before somebody confirms it.
+	// Guard limits what a run may take away before somebody confirms it. Zero stands for the tenant's setting.
 	Guard Guard
 
 	// JobSchema is the PostgreSQL schema of the job queue. Defaults to the name of Schema followed by "_jobs".
 	JobSchema string
 
-	// Location is the tenant's time zone, in which scheduled processing runs at 08:00 and 20:00. All engines of a
-	// tenant must have the same. Defaults to UTC.
+	// Location is the tenant's time zone, in which scheduled processing runs at 08:00 and 20:00, and dates without a
+	// zone are. It must be one of the IANA database, such as Europe/Berlin. Nil stands for the tenant's setting.
 	Location *time.Location
 
 	// Logger receives the engine's log. No personal data and no secrets are logged. Defaults to none.
 	Logger *slog.Logger
 
-	// Notifier sends invitations and verifications. Without one they wait until an engine has one.
+	// Mail is what all messages of the tenant have in common. Its zero fields stand for the tenant's settings.
+	Mail Mail
+
+	// Notifier sends invitations and verifications. Without one they wait until an engine has one. If it has a method
+	// MailSettings() [Mail], what that returns counts like Mail.
 	Notifier Notifier
 
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
 
 	// Objects is how many objects one aggregation reads at most: accounts, groups, and those that are gone. A source
-	// that has more is taken to be wrong, and nothing of it is stored. Defaults to [ObjectsDefault].
+	// that has more is taken to be wrong, and nothing of it is stored. Zero stands for the tenant's setting.
 	Objects int
 
 	// Rules are the host's own calculations. Transforms of the type rule name them. The map must not be changed.
@@ -88,15 +99,12 @@ type Config struct {
 	Workers int
 }
 
-// WithDefaults returns c with the defaults filled in.
+// WithDefaults returns c with the defaults filled in, but for the fields that are settings of the tenant.
 func (c Config) WithDefaults() Config {
 	schemas := migrations.Config{Schema: c.Schema, JobSchema: c.JobSchema}.WithDefaults()
 	c.Schema, c.JobSchema = schemas.Schema, schemas.JobSchema
 	if c.BatchSize == 0 {
 		c.BatchSize = BatchSizeDefault
-	}
-	if c.Objects == 0 {
-		c.Objects = ObjectsDefault
 	}
 	if c.Workers == 0 {
 		c.Workers = WorkersDefault
@@ -104,10 +112,6 @@ func (c Config) WithDefaults() Config {
 	if c.Actor == (Actor{}) {
 		c.Actor = Actor{ID: "muster", Name: "muster", Via: viaEngine}
 	}
-	if c.Location == nil {
-		c.Location = time.UTC
-	}
-	c.Guard = c.Guard.withDefaults()
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -121,24 +125,18 @@ func (c Config) validate() error {
 	if c.BatchSize < 1 || c.BatchSize > BatchSizeMax {
 		return fmt.Errorf("BatchSize must be between 1 and %d, it is %d", BatchSizeMax, c.BatchSize)
 	}
-	if c.Objects < 1 {
-		return fmt.Errorf("Objects must be at least 1, it is %d", c.Objects)
-	}
 	if c.Workers < 1 || c.Workers > WorkersMax {
 		return fmt.Errorf("Workers must be between 1 and %d, it is %d", WorkersMax, c.Workers)
-	}
-	if err := c.Guard.validate(); err != nil {
-		return err
 	}
 	return migrations.Config{Schema: c.Schema, JobSchema: c.JobSchema}.Validate()
 }
 
-// settings returns what the rooms see of c, which is complete.
-func (c *Config) settings() tenant.Settings {
+// settings returns what the rooms see of c, which is complete. given are the tenant's settings that it gives.
+func (c *Config) settings(given configuration.Values) tenant.Settings {
 	return tenant.Settings{
-		Actor: tenant.CleanActor(store.Actor(c.Actor)), BatchSize: c.BatchSize, Clock: c.Now, Connectors: c.Connectors, Guard: tenant.Guard(c.Guard),
-		JobSchema: c.JobSchema, Location: c.Location, Logger: c.Logger, Objects: c.Objects,
-		Rules: c.Rules, Schema: c.Schema, Secret: c.Secret, Workers: c.Workers,
+		Actor: tenant.CleanActor(store.Actor(c.Actor)), BatchSize: c.BatchSize, Clock: c.Now,
+		Connectors: c.Connectors, Given: given, JobSchema: c.JobSchema, Logger: c.Logger, Rules: c.Rules,
+		Schema: c.Schema, Secret: c.Secret, Workers: c.Workers,
 	}
 }
 
@@ -155,20 +153,27 @@ type Engine struct {
 	doctor      *doctor.Doctor
 	// jobs works on the jobs of the queue while the engine is started.
 	jobs *river.Client[pgx.Tx]
+	// presence says that the engine is started, while it is.
+	presence presence
 }
 
 // New returns an engine on pool. The caller keeps the pool: the engine never closes it. New fails when the
-// tenant's schema is not at the version that this library works with; the error names the command that helps.
+// tenant's schema is not at the version that this library works with; the error names the command that helps. It fails
+// with a [SettingsError] when config contradicts the tenant's settings.
 func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Engine, error) {
 	const op = "start the engine"
 	config = config.WithDefaults()
 	if err := config.validate(); err != nil {
 		return nil, &Error{Kind: Invalid, Op: op, Err: err}
 	}
+	given, err := config.given()
+	if err != nil {
+		return nil, &Error{Kind: Invalid, Op: op, Err: err}
+	}
 	if err := checkTables(ctx, op, pool, config.Schema, config.JobSchema); err != nil {
 		return nil, err
 	}
-	t, err := tenant.New(pool, config.settings())
+	t, err := tenant.New(pool, config.settings(given))
 	if err != nil {
 		return nil, fault.Wrap(op, "", err)
 	}
@@ -181,6 +186,9 @@ func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Engine, error
 	e.doctor = doctor.New(e.tasks)
 	if e.jobs, err = newJobs(e); err != nil {
 		return nil, fault.Wrap(op, "", err)
+	}
+	if err := e.adoptSettings(ctx, op, given); err != nil {
+		return nil, err
 	}
 	return e, nil
 }

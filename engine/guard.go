@@ -1,14 +1,11 @@
 package engine
 
-import (
-	"errors"
-	"fmt"
-)
+import "github.com/muster-engine/muster/engine/configuration"
 
-// The guard's defaults.
+// The guard's defaults, where the tenant's settings do not say otherwise.
 const (
-	GuardShareDefault   = 0.10
-	GuardMinimumDefault = 20
+	GuardShareDefault   = configuration.GuardShareDefault
+	GuardMinimumDefault = configuration.GuardMinimumDefault
 )
 
 // Guard limits what a run may take away before somebody confirms it: a mistake in one mapping must not empty a company.
@@ -17,31 +14,15 @@ const (
 // that exceed the limit are not written. The run goes on after [Engine.ConfirmTask]. The limit is a share of the
 // identities that the run is about: of all for scheduled runs, of those with an account on the source for aggregations,
 // else of those whose processing was requested.
+//
+// The guard is a setting of the tenant: see [Config]. Each zero field stands for the tenant's setting, but a Guard with
+// a Share or a Minimum also says that the guard is not off.
 type Guard struct {
-	// Share is the limit as a share of the identities, up to 1. Defaults to [GuardShareDefault].
+	// Share is the limit as a share of the identities, above 0 and at most 1. The tenant's is [GuardShareDefault] where
+	// nobody set it.
 	Share float64
-	// Minimum is the least limit, in identities. Defaults to [GuardMinimumDefault].
+	// Minimum is the least limit, in identities. The tenant's is [GuardMinimumDefault] where nobody set it.
 	Minimum int
-	// Off lets every run do everything.
+	// Off lets every run do everything. Share and Minimum do not matter then.
 	Off bool
-}
-
-func (g Guard) withDefaults() Guard {
-	if g.Share == 0 {
-		g.Share = GuardShareDefault
-	}
-	if g.Minimum == 0 {
-		g.Minimum = GuardMinimumDefault
-	}
-	return g
-}
-
-func (g Guard) validate() error {
-	if !(g.Share > 0 && g.Share <= 1) {
-		return fmt.Errorf("Guard.Share must be above 0 and at most 1, it is %v", g.Share)
-	}
-	if g.Minimum < 0 {
-		return errors.New("Guard.Minimum must not be negative")
-	}
-	return nil
 }

@@ -43,7 +43,13 @@ func fixtureOf(t *testing.T, eng *engine.Engine, pool *pgxpool.Pool) *fixture {
 // company is a fixture with the company in it.
 func company(t *testing.T) *fixture {
 	t.Helper()
-	return &fixture{enginetest.New(t, enginetest.WithConfig(smallBatches)), t}
+	return companyWith(t, smallBatches)
+}
+
+// companyWith is the sample company under a Config, whose settings become those of the tenant.
+func companyWith(t *testing.T, config engine.Config) *fixture {
+	t.Helper()
+	return &fixture{enginetest.New(t, enginetest.WithConfig(config)), t}
 }
 
 // onlyReader hides that a reader can be read again.

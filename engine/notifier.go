@@ -18,6 +18,10 @@ type Message struct {
 	Token   string
 	Expires time.Time
 	Source  string // the one on which the password is set; "" for none
+	// Sender is the sender of the tenant's messages, "" where its settings have none. URL is that of the page which the
+	// message leads to, with {token} in place of the token; "" where the settings have none.
+	Sender string
+	URL    string
 }
 
 // Notifier sends messages. It may be called at least once for a message, by many goroutines. An error must not hold the

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/task"
 	"github.com/muster-engine/muster/filterql"
 	"github.com/muster-engine/muster/store"
 )
@@ -120,7 +121,7 @@ func (p *preview) concerned() (pager, error) {
 		changes = append(changes, store.RoleChange{Role: id, Members: p.proposed.Members(p.proposed.Roles[id]),
 			Access: !reflect.DeepEqual(p.before.RoleAccess(id), p.proposed.RoleAccess(id))})
 	}
-	ids, err := p.e.tenant.Store.ConcernedByRoles(p.ctx, p.tx, changes, p.e.tasks.NextSlot(p.cause.At))
+	ids, err := p.e.tenant.Store.ConcernedByRoles(p.ctx, p.tx, changes, task.NextSlot(p.cause.At, p.before.Settings.Location))
 	if err != nil {
 		return nil, err
 	}

@@ -160,7 +160,7 @@ func (p *preview) sum() {
 func (p *preview) held() string {
 	sums := &store.TaskGuard{Population: int64(p.totals.Identities), RoleLosers: p.counts.RoleLosers,
 		LifecycleChanged: p.counts.LifecycleChanged, Deactivated: p.counts.Deactivated}
-	guard := p.e.tenant.Guard
+	guard := p.proposed.Settings.Guard
 	if task.CheckGuard(guard, sums, &p.counts) == nil {
 		return ""
 	}

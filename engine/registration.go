@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/fault"
 	"github.com/muster-engine/muster/engine/internal/registration"
 	"github.com/muster-engine/muster/engine/internal/task"
@@ -15,9 +16,10 @@ import (
 
 // The limits of invitations and verifications.
 const (
-	// InvitationTTL and VerificationTTL are how long their tokens are good: 7 days and 2 hours, the published times.
-	InvitationTTL   = registration.InvitationTTL
-	VerificationTTL = registration.VerificationTTL
+	// InvitationTTL and VerificationTTL are how long their tokens are good where the tenant's settings do not say
+	// otherwise: 7 days and 2 hours, the published times.
+	InvitationTTL   = configuration.InvitationLifetimeDefault
+	VerificationTTL = configuration.VerificationLifetimeDefault
 	// InviteIdentitiesMax is how many identities one call of [Engine.InviteIdentities] takes, by ID or as uninvited: at
 	// most 1,000.
 	InviteIdentitiesMax = registration.InviteIdentitiesMax

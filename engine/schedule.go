@@ -29,8 +29,12 @@ type ScheduleResult struct {
 func (e *Engine) RunSchedule(ctx context.Context) (ScheduleResult, error) {
 	const op = "run the schedule"
 	ctx = tenant.WithActor(ctx, tenant.ScheduleActor)
+	settings, err := e.tenant.SettingsIn(ctx, e.tenant.Pool)
+	if err != nil {
+		return ScheduleResult{}, fault.Wrap(op, "", err)
+	}
 	now := e.tenant.Now()
-	slot := e.tasks.LastSlot(now)
+	slot := task.LastSlot(now, settings.Location)
 	due, err := e.tenant.Store.FindDue(ctx, e.tenant.Pool, e.tenant.JobSchema, store.DueTimes{
 		Slot: slot.UTC(), Now: now, StalledSince: now.Add(-task.StalledAfter),
 		TokensBefore: now.Add(-registration.TokenRetention), TasksBefore: now.Add(-TaskRetention),
@@ -38,7 +42,9 @@ func (e *Engine) RunSchedule(ctx context.Context) (ScheduleResult, error) {
 	if err != nil {
 		return ScheduleResult{}, fault.Wrap(op, "", err)
 	}
-	result, err := e.runIdentities(ctx, slot, due)
+	// The slots of a new time zone that lie before the change of the zone were never missed.
+	due.Slot = due.Slot && !slot.Before(settings.ZoneSince)
+	result, err := e.runIdentities(ctx, now, slot, due)
 	if err != nil {
 		return result, fault.Wrap(op, "", err)
 	}
@@ -49,10 +55,12 @@ func (e *Engine) RunSchedule(ctx context.Context) (ScheduleResult, error) {
 }
 
 // runIdentities launches the processing of the identities that are due: at a slot that is to begin, or between two.
-func (e *Engine) runIdentities(ctx context.Context, slot time.Time, due store.Due) (result ScheduleResult, err error) {
+func (e *Engine) runIdentities(ctx context.Context, now, slot time.Time, due store.Due) (result ScheduleResult,
+	err error,
+) {
 	if due.Slot {
 		result, err = tenant.Transact(ctx, e.tenant, func(tx pgx.Tx) (ScheduleResult, error) {
-			return e.runSlot(ctx, tx, slot, due.Identities)
+			return e.runSlot(ctx, tx, now, slot, due.Identities)
 		})
 		if err != nil {
 			return result, err
@@ -68,33 +76,40 @@ func (e *Engine) runIdentities(ctx context.Context, slot time.Time, due store.Du
 	return result, err
 }
 
-// runSlot begins a slot, unless another engine has. If no identity is due, its task has ended at once: it is there for
+// runSlot begins a slot, unless another engine has, or the time zone was changed meanwhile. If no identity is due, its task has ended at once: it is there for
 // everyone who looks for the run. The next call finds the identities whose time comes meanwhile.
-func (e *Engine) runSlot(ctx context.Context, tx pgx.Tx, slot time.Time, due bool) (ScheduleResult, error) {
+func (e *Engine) runSlot(ctx context.Context, tx pgx.Tx, now, slot time.Time, due bool) (ScheduleResult, error) {
+	if _, err := e.tenant.Store.LockConfigurationShared(ctx, tx); err != nil {
+		return ScheduleResult{}, err
+	}
+	settings, err := e.tenant.SettingsIn(ctx, tx)
+	if err != nil || !task.LastSlot(now, settings.Location).Equal(slot) {
+		return ScheduleResult{}, err
+	}
 	cause := e.tenant.NewCause(ctx)
 	taken, err := e.tenant.Store.TakeSlot(ctx, tx, slot.UTC(), cause.Task, cause.At)
 	if err != nil || !taken {
 		return ScheduleResult{}, err
 	}
-	task := &store.Task{Description: "Scheduled processing of " + slot.Format("2006-01-02 15:04 MST")}
+	row := &store.Task{Description: "Scheduled processing of " + slot.Format("2006-01-02 15:04 MST")}
 	result := ScheduleResult{Slot: slot, Tasks: []string{cause.Task.String()}}
 	if due {
 		count, err := e.tenant.Store.RequestDueRefresh(ctx, tx, "scheduled", cause)
 		if err != nil {
 			return ScheduleResult{}, err
 		}
-		task.Population = int64(count)
+		row.Population = int64(count)
 	}
-	if task.Population == 0 {
-		return result, e.tasks.AddEnded(ctx, tx, cause, task)
+	if row.Population == 0 {
+		return result, e.tasks.AddEnded(ctx, tx, cause, row)
 	}
-	if err := e.tenant.Store.RecordSlot(ctx, tx, slot.UTC(), task.Population); err != nil {
+	if err := e.tenant.Store.RecordSlot(ctx, tx, slot.UTC(), row.Population); err != nil {
 		return ScheduleResult{}, err
 	}
-	if err := e.setPopulation(ctx, tx, task); err != nil {
+	if err := e.setPopulation(ctx, tx, row); err != nil {
 		return ScheduleResult{}, err
 	}
-	return result, e.tasks.Launch(ctx, tx, cause, task)
+	return result, e.tasks.Launch(ctx, tx, cause, row)
 }
 
 // runDue launches the processing of the identities whose time has come between two slots. It returns "" if there is
@@ -119,15 +134,19 @@ func (e *Engine) runDue(ctx context.Context, tx pgx.Tx) (string, error) {
 // setPopulation makes the guard's limit of a scheduled run a share of all identities: of those that happen to be due
 // together, most may well change.
 func (e *Engine) setPopulation(ctx context.Context, tx pgx.Tx, task *store.Task) (err error) {
-	if task.Population > int64(e.tenant.Guard.Minimum) {
+	settings, err := e.tenant.SettingsIn(ctx, tx)
+	if err == nil && task.Population > int64(settings.Guard.Minimum) {
 		task.Population, err = e.tenant.Store.CountPopulation(ctx, tx)
 	}
 	return err
 }
 
-// tidy gives a new job to each task whose worker is gone, releases what ended tasks did not come to, and forgets old
-// tasks. It does only what is due.
+// tidy forgets engines that are gone, gives a new job to each task whose worker is gone, releases what ended tasks did
+// not come to, and forgets old tasks. It does only what is due.
 func (e *Engine) tidy(ctx context.Context, due store.Due) error {
+	if err := e.tenant.Store.RemoveStaleEngines(ctx, e.tenant.Pool, tenant.PresenceMax); err != nil {
+		return err
+	}
 	if due.Stalled || due.Old {
 		if err := e.requeueAndForget(ctx); err != nil {
 			return err
@@ -175,12 +194,17 @@ type Schedule struct {
 
 // Schedule returns the next two slots and the last ones, at most limit.
 func (e *Engine) Schedule(ctx context.Context, limit int) (Schedule, error) {
-	s := Schedule{TimeZone: e.tenant.Location.String(), Last: []Slot{}}
-	next := e.tasks.NextSlot(e.tenant.Now())
-	s.Next = []Slot{{Slot: next}, {Slot: e.tasks.NextSlot(next)}}
+	settings, err := e.tenant.SettingsIn(ctx, e.tenant.Pool)
+	if err != nil {
+		return Schedule{}, fault.Wrap("show the schedule", "", err)
+	}
+	zone := settings.Location
+	s := Schedule{TimeZone: zone.String(), Last: []Slot{}}
+	next := task.NextSlot(e.tenant.Now(), zone)
+	s.Next = []Slot{{Slot: next}, {Slot: task.NextSlot(next, zone)}}
 	rows, err := e.tenant.Store.Slots(ctx, e.tenant.Pool, limit)
 	for _, row := range rows {
-		s.Last = append(s.Last, Slot{Slot: row.Slot.In(e.tenant.Location), Begun: utc(&row.Begun),
+		s.Last = append(s.Last, Slot{Slot: row.Slot.In(zone), Begun: utc(&row.Begun),
 			TaskID: row.TaskID.String(), Identities: row.Identities})
 	}
 	return s, fault.Wrap("show the schedule", "", err)

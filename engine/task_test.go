@@ -222,12 +222,7 @@ func TestBrokenMapping(t *testing.T) {
 // many is a company of people in one department, who all have its role.
 func many(t *testing.T, people int, config engine.Config) *fixture {
 	t.Helper()
-	f := company(t)
-	eng, err := engine.New(t.Context(), f.Pool, config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.Engine = eng
+	f := companyWith(t, config)
 	f.ApplyText(fmt.Sprintf(salesRole, true, "Sales"))
 	f.AggregateText("HR", manyRows(people, "Sales"), engine.AggregateOptions{MaxDeletions: &engine.DeletionLimit{Percent: 100, IsPercent: true}})
 	f.Process()

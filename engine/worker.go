@@ -74,10 +74,18 @@ func newJobs(e *Engine) (*river.Client[pgx.Tx], error) {
 // have connections to spare: one for the queue's notifications, and one for each of up to 4 small tasks, Config.Workers
 // of a large one, 4 deliveries to sources and 2 aggregations of sources. With fewer, they wait for each other.
 func (e *Engine) Start(ctx context.Context) error {
+	const op = "start the workers"
 	e.tenant.SetStopping(false)
 	// What a job does is done by the actor of its task, not by the one that started the engine.
 	ctx = tenant.WithActor(ctx, store.Actor{})
-	return fault.Wrap("start the workers", "", store.MapError(e.jobs.Start(ctx)))
+	if err := e.jobs.Start(ctx); err != nil {
+		return fault.Wrap(op, "", store.MapError(err))
+	}
+	err := e.presence.begin(func() (func(), error) { return e.tenant.Announce(ctx) })
+	if err != nil {
+		err = errors.Join(err, e.Stop(context.WithoutCancel(ctx)))
+	}
+	return fault.Wrap(op, "", err)
 }
 
 // Stop ends what [Engine.Start] began: the batches that run are finished, and no other begins. When the context ends
@@ -85,6 +93,7 @@ func (e *Engine) Start(ctx context.Context) error {
 func (e *Engine) Stop(ctx context.Context) error {
 	const op = "stop the workers"
 	e.tenant.SetStopping(true)
+	defer e.presence.end()
 	err := e.jobs.Stop(ctx)
 	if err != nil && ctx.Err() != nil {
 		err = errors.Join(err, e.jobs.StopAndCancel(context.WithoutCancel(ctx)))

@@ -30,6 +30,23 @@ CREATE TABLE muster.configuration_revision_objects (
     before  jsonb, -- null for an object that was created
     after   jsonb, -- null for one that was removed
     CONSTRAINT configuration_revision_objects_pkey PRIMARY KEY (version, number)
+
+-- The settings of the tenant, which all its processes follow: what was applied, and what engines set before anything
+-- was applied. settled says that a configuration was applied, so that engines set nothing any more.
+ALTER TABLE muster.configuration
+    ADD COLUMN settings jsonb   NOT NULL DEFAULT '{}',
+    ADD COLUMN settled  boolean NOT NULL DEFAULT false;
+
+-- The engines that are started, each with what must be the same for all and is not part of the configuration.
+CREATE TABLE muster.engines (
+    id       uuid        NOT NULL,
+    host     text        NOT NULL,
+    process  bigint      NOT NULL,
+    version  text        NOT NULL,
+    started  timestamptz NOT NULL,
+    seen     timestamptz NOT NULL,
+    settings jsonb       NOT NULL,
+    CONSTRAINT engines_pkey PRIMARY KEY (id)
 );
 
 -- === Tasks, requests and messages
@@ -136,5 +153,11 @@ ALTER TABLE muster.tasks
 
 DROP TABLE muster.configuration_revision_objects;
 DROP TABLE muster.configuration_revisions;
+
+DROP TABLE muster.engines;
+
+ALTER TABLE muster.configuration
+    DROP COLUMN settings,
+    DROP COLUMN settled;
 
 -- === History

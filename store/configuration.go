@@ -56,6 +56,10 @@ type Configuration struct {
 	Roles              []Role              // by name
 	Sources            []Object            // by name
 	Transforms         []Object            // by name
+	// Settings are the settings of the tenant as they are stored, and Settled says that engines do not set them any
+	// more.
+	Settings []byte
+	Settled  bool
 	// Granted says that an identity was given something, so that there may be something to take away.
 	Granted bool
 }
@@ -98,10 +102,11 @@ type LifecycleState struct {
 // LoadConfiguration reads the whole configuration. It is consistent in a transaction that has locked the configuration.
 func (s *Store) LoadConfiguration(ctx context.Context, q Querier) (Configuration, error) {
 	var c Configuration
-	if err := q.QueryRow(ctx, s.sql(`SELECT version FROM muster.configuration`)).Scan(&c.Version); err != nil {
-		return c, mapError(err)
+	settings, err := s.Settings(ctx, q)
+	if err != nil {
+		return c, err
 	}
-	var err error
+	c.Version, c.Settings, c.Settled = settings.Version, settings.Document, settings.Settled
 	const attributes = `
 		SELECT name, searchable, document, created, modified
 		FROM muster.identity_attributes

@@ -18,9 +18,10 @@ func (a *app) applyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply -f FILE",
 		Short: "Apply YAML or JSON documents to the configuration",
-		Long: `Apply creates and updates sources, identity profiles, transforms, lifecycle states and identity
-attributes. Objects have the published shapes: in lists (sources:, identityProfiles:, transforms:, lifecycleStates:,
-identityAttributes:), in the envelope of an export ({"self": ..., "object": ...}), or alone. Apply applies everything
+		Long: `Apply creates and updates sources, identity profiles, transforms, lifecycle states, identity
+attributes, access profiles, roles, and the tenant's settings. Objects have the published shapes: in lists (sources:,
+identityProfiles:, transforms:, lifecycleStates:, identityAttributes:, accessProfiles:, roles:), under settings:, in the
+envelope of an export ({"self": ..., "object": ...}), or alone. Apply applies everything
 or nothing, and processes the identities concerned. "muster config log" shows who changed the configuration.`,
 		Args: exactArgs(0, "its documents with -f"),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -130,7 +130,11 @@ func (a *app) engine(ctx context.Context, d *database) (*engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return engine.New(ctx, d.pool, config)
+	if err := a.demandMailSettings(ctx, d, config); err != nil {
+		return nil, err
+	}
+	eng, err := engine.New(ctx, d.pool, config)
+	return eng, a.settingsError(err)
 }
 
 // engineConfig returns the engine's Config from the flags.
@@ -144,7 +148,10 @@ func (a *app) engineConfig() (engine.Config, error) {
 	if config.Notifier, err = a.notifier(); err != nil {
 		return config, err
 	}
-	if a.guard == "off" {
+	switch a.guard {
+	case "":
+		return config, nil
+	case "off":
 		config.Guard.Off = true
 		return config, nil
 	}
@@ -165,14 +172,17 @@ var connectors = map[string]connector.Factory{
 	"postgres":         postgres.New,
 }
 
-// location returns the tenant's time zone.
+// location returns the time zone that the flag or the environment gives, nil for the tenant's.
 func (a *app) location() (*time.Location, error) {
 	zone := a.timeZone
 	if zone == "" {
 		zone = os.Getenv("MUSTER_TIME_ZONE")
 	}
+	if zone == "" {
+		return nil, nil
+	}
 	location, err := time.LoadLocation(zone)
-	if err != nil {
+	if err != nil || zone == "Local" {
 		return nil, usage("--time-zone: %q is unknown: a name such as Europe/Berlin is expected", zone)
 	}
 	return location, nil

@@ -63,11 +63,15 @@ func TestProcessCommands(t *testing.T) {
 	demand(t, out, "4 calculated")
 	_, errOut := s.run(exitFailed, "", "tasks", "cancel", task.ID)
 	demand(t, errOut, "ended already")
+	_, errOut = s.run(exitFailed, "", "schedule", "run", "--time-zone", "Asia/Tokyo")
+	demand(t, errOut, "--time-zone says timeZone Asia/Tokyo, but the tenant's is UTC")
+	out, _ = s.run(exitOK, "", "schedule", "run")
+	demand(t, out, "begun: ", "UTC")
+	out, _ = s.run(exitOK, "settings: {timeZone: Asia/Tokyo}", "apply", "-f", "-")
+	demand(t, out, "created", "SETTINGS")
 	out, _ = s.run(exitOK, "", "schedule", "run", "--time-zone", "Asia/Tokyo")
-	demand(t, out, "begun: ", "JST")
-	out, _ = s.run(exitOK, "", "schedule", "run", "--time-zone", "Asia/Tokyo")
-	demand(t, out, "nothing is due")
-	out, _ = s.run(exitOK, "", "schedule", "--time-zone", "Asia/Tokyo")
+	demand(t, out, "nothing is due") // the last slot of Tokyo was before the change
+	out, _ = s.run(exitOK, "", "schedule")
 	demand(t, out, "TIME (Asia/Tokyo)", "to come", "08:00 JST", "20:00 JST")
 }
 
@@ -121,8 +125,13 @@ func TestGuardFromTheCommandLine(t *testing.T) {
 	demand(t, errOut, "more than 20 of 60 identities would lose a role")
 	out, _ = s.run(exitOK, "", "tasks", "confirm", id)
 	demand(t, out, "0 gained, 60 lost")
-	s.run(exitOK, "", "apply", "--guard", "off", "-f", s.file("right.yaml", fmt.Sprintf(salesRole, "Sales")))
+	_, errOut = s.run(exitFailed, "", "apply", "--guard", "off", "-f", s.file("right.yaml", fmt.Sprintf(salesRole, "Sales")))
+	demand(t, errOut, "--guard says guard.off true, but the tenant's is false", "muster settings")
+	s.run(exitOK, "settings: {guard: {off: true}}", "apply", "-f", "-")
+	s.run(exitOK, "", "apply", "-f", s.file("right.yaml", fmt.Sprintf(salesRole, "Sales")))
 	s.run(exitOK, "", "apply", "--guard", "off", "-f", s.file("again.yaml", fmt.Sprintf(salesRole, "Sails")))
+	_, errOut = s.run(exitFailed, "", "process", "--guard", "5%")
+	demand(t, errOut, "--guard says guard.share 0.05, but the tenant's is 0.1; --guard says guard.off false, but the tenant's is true")
 }
 
 // A worker carries out what other commands launch, and ends at an interrupt.

@@ -118,18 +118,24 @@ func (a *app) rolesAssignCommand() *cobra.Command {
 again changes the comments and the dates.`,
 		Args: exactArgs(2, "an identity and a ROLE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			zone, err := a.location()
-			if err != nil {
+			readDates := func(zone *time.Location) (err error) {
+				if params.StartDate, err = parseDate("--start", start, zone); err == nil {
+					params.RemoveDate, err = parseDate("--remove", remove, zone)
+				}
 				return err
 			}
-			if params.StartDate, err = parseDate("--start", start, zone); err != nil {
-				return err
-			}
-			if params.RemoveDate, err = parseDate("--remove", remove, zone); err != nil {
+			if err := readDates(time.UTC); err != nil { // before anything begins
 				return err
 			}
 			ctx := cmd.Context()
 			return a.withIdentity(ctx, args[0], func(eng *engine.Engine, id string) error {
+				settings, err := eng.Settings(ctx)
+				if err == nil {
+					err = readDates(settings.Location)
+				}
+				if err != nil {
+					return err
+				}
 				params.Identity, params.Role = id, args[1]
 				if params.Assigner != "" {
 					assigner, err := identityIDs(ctx, eng, []string{params.Assigner})

@@ -9,9 +9,9 @@ import (
 func TestRolesAndLifecycleCommands(t *testing.T) {
 	t.Parallel()
 	s := staffed(t, 2)
-	s.run(exitOK, "", "apply", "-f", s.file("lead.yaml", "roles: [{name: Lead, enabled: true}]"))
+	s.run(exitOK, "", "apply", "-f", s.file("lead.yaml", "roles: [{name: Lead, enabled: true}]\nsettings: {timeZone: Europe/Berlin}"))
 	out, _ := s.run(exitOK, "", "roles", "assign", "bob", "lead", "--assigner", "ann", "--comments", "stands in",
-		"--start", "2031-05-01", "--remove", "2031-06-01T08:00:00Z", "--time-zone", "Europe/Berlin")
+		"--start", "2031-05-01", "--remove", "2031-06-01T08:00:00Z")
 	demand(t, out, "assigned Lead: ", "processed 1 identities")
 	out, _ = s.run(exitOK, "", "roles", "list", "bob")
 	demand(t, out, "Lead", "Sales", "ROLE_MEMBERSHIP", "ACCESS_REQUEST", "stands in")

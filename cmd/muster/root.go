@@ -119,9 +119,9 @@ Without --database-url or DATABASE_URL it runs a private PostgreSQL from the ins
 	flags.StringVar(&a.schemas.JobSchema, "job-schema", "",
 		"PostgreSQL schema of the jobs (default: the schema of the data with \"_jobs\")")
 	flags.StringVar(&a.timeZone, "time-zone", "", "the tenant's time zone, such as Europe/Berlin "+
-		"(default: $MUSTER_TIME_ZONE, or UTC)")
-	flags.StringVar(&a.guard, "guard", "10%",
-		"share of a run's identities that may lose roles or change state before the run is held, or off")
+		"(default: $MUSTER_TIME_ZONE, or the tenant's setting)")
+	flags.StringVar(&a.guard, "guard", "", "share of a run's identities that may lose roles or change state before "+
+		"the run is held, such as 10%, or off (default: the tenant's setting)")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log to stderr")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
@@ -130,6 +130,7 @@ Without --database-url or DATABASE_URL it runs a private PostgreSQL from the ins
 		a.configCommand(),
 		a.demoCommand(),
 		a.doctorCommand(),
+		a.enginesCommand(),
 		a.explainCommand(),
 		a.filterCommand(),
 		a.historyCommand(),
@@ -143,6 +144,7 @@ Without --database-url or DATABASE_URL it runs a private PostgreSQL from the ins
 		a.rolesCommand(),
 		a.scheduleCommand(),
 		a.serveCommand(),
+		a.settingsCommand(),
 		a.sourceCommand(),
 		a.syncCommand(),
 		a.tasksCommand(),

@@ -44,7 +44,7 @@ func (a *app) serveCommand() *cobra.Command {
 		Use: "serve", Short: "Serve the Identities API, with workers and the schedule",
 		Args: exactArgs(0, "no argument"),
 		Long: `Serve answers the Identities API over HTTP, carries out tasks, and processes by schedule at 08:00 and
-20:00 in --time-zone. On an interrupt it finishes the running requests and batches, and ends.
+20:00 in the tenant's time zone. On an interrupt it finishes the running requests and batches, and ends.
 
 It verifies tokens with the keys of --jwks-url or --jwks-file. Without either it accepts development tokens. "muster
 token" makes them, and so does the endpoint POST /oauth/token for the clients of --dev-client.

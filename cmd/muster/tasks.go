@@ -212,9 +212,9 @@ func (a *app) scheduleCommand() *cobra.Command {
 	limit := 10
 	show := &cobra.Command{
 		Use: "schedule", Short: "Show when scheduled processing runs and ran", Args: exactArgs(0, "no argument"),
-		Long: `Schedule shows the next and the last times of scheduled processing, at 08:00 and 20:00 in --time-zone.
-"muster schedule run" carries out the processing that is due now. It is for hosts without workers, with a timer of their
-own.`,
+		Long: `Schedule shows the next and the last times of scheduled processing, at 08:00 and 20:00 in the
+tenant's time zone. "muster schedule run" carries out the processing that is due now. It is for hosts without workers,
+with a timer of their own.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
 				return err
@@ -276,7 +276,8 @@ func (a *app) workerCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "worker", Short: "Carry out tasks and the schedule until an interrupt",
 		Args: exactArgs(0, "no argument"),
-		Long: `Worker carries out tasks, and processes by schedule at 08:00 and 20:00 in --time-zone. On an interrupt it
+		Long: `Worker carries out tasks, and processes by schedule at 08:00 and 20:00 in the
+tenant's time zone. On an interrupt it
 finishes the running batches and ends. Any number of workers may run on one database. With the private PostgreSQL no
 other command can run at the same time: use --database-url for that.
 

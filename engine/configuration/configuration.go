@@ -15,6 +15,7 @@ import (
 // makes a new one. It and the compiled types are for package engine; a host works with documents.
 type Configuration struct {
 	Version    int64
+	Settings   *Settings
 	Attributes map[string]IdentityAttribute // the defined ones, by name
 	Sources    map[store.ID]*CompiledSource
 	Profiles   []CompiledProfile // the highest priority first
@@ -41,6 +42,9 @@ func Compile(rows store.Configuration, rules map[string]transform.Rule, connecte
 		Transforms: map[string]json.RawMessage{},
 		hostRules:  rules,
 		Keyed:      map[string]keying{},
+	}
+	if err := c.compileSettings(&rows); err != nil {
+		return nil, err
 	}
 	if err := c.decodeSources(&rows); err != nil {
 		return nil, err
@@ -133,6 +137,7 @@ func (c *Configuration) compileRefresh() error {
 			}
 			dependencies := compiled.Dependencies()
 			c.Others = c.Others || dependencies.Others
+			p.Zoned = p.Zoned || dependencies.Zone
 			p.transforms = append(p.transforms, dependencies.Transforms...)
 			profile.Mappings = append(profile.Mappings, refresh.Mapping{Attribute: m.IdentityAttributeName,
 				Transform: compiled, Periodic: compiled.RequiresPeriodicRefresh()})

@@ -24,10 +24,11 @@
 //	  v
 //	compiled   *Configuration, never changed, and cached until there is a later version
 //
-// Members of an object that its shape here does not list are stored, but not read.
+// Members of an object that its shape here does not list are stored, but not read. Only the settings refuse them.
 //
 // # What Compile does, in order
 //
+//	settings    what all engines follow: the layers of documents and engines, and the defaults
 //	decode      identity attributes, transforms, sources, lifecycle states, identity profiles
 //	keys        which attributes find identities
 //	transforms  every saved transform by itself
@@ -52,6 +53,15 @@
 //	transform           its name, exactly                             Transform (transform.Library)
 //	rule of the host    its name, exactly                             Rule (transform.Library)
 //
-// The types Configuration, CompiledSource, CompiledProfile, CompiledState and CompiledRole, and the functions that say
+// # Settings
+//
+// There is one SETTINGS object. A table (setting.go) has the name of each setting, the field of engine.Config, the
+// default, and what is allowed. What documents say counts before what engines set:
+//
+//	s, err := CompileSettings(row.Document)       // in force: s.Location, s.Guard, s.Mail; s.List() says from where
+//	fresh, conflict := s.Compare(given, settled)  // what a Config gives: new, the same, or a contradiction
+//	after, document, err := s.Applied(object, at) // and With(fresh): as they would be, and how they are stored
+//
+// The types Settings, Configuration, CompiledSource, CompiledProfile, CompiledState and CompiledRole, and the functions that say
 // so, are for package engine. They may change with any version.
 package configuration

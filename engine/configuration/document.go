@@ -34,6 +34,7 @@ const (
 	TypeIdentityProfile   ObjectType = "IDENTITY_PROFILE"
 	TypeLifecycleState    ObjectType = "LIFECYCLE_STATE"
 	TypeRole              ObjectType = "ROLE"
+	TypeSettings          ObjectType = "SETTINGS"
 	TypeSource            ObjectType = "SOURCE"
 	TypeTransform         ObjectType = "TRANSFORM"
 )
@@ -54,6 +55,7 @@ var groups = []Group{
 	{"accessProfiles", TypeAccessProfile},
 	{"lifecycleStates", TypeLifecycleState},
 	{"roles", TypeRole},
+	{"settings", TypeSettings},
 }
 
 // Groups returns the members of a configuration text that hold lists of objects, in the order in which the objects are
@@ -92,7 +94,7 @@ type Document struct {
 // [fault.Error] values of the kind Invalid and name the line. It reads at most [ConfigurationSizeMax] bytes.
 //
 // An object is given in its published shape: in a list under the plural of its type (sources, identityProfiles,
-// transforms, identityAttributes, accessProfiles, lifecycleStates, roles), in an export's envelope {"self": {"type":
+// transforms, identityAttributes, accessProfiles, lifecycleStates, roles), the one of settings under settings, in an export's envelope {"self": {"type":
 // ...}, "object": {...}}, or alone if its members tell its type. A text may contain several YAML documents, a list of
 // objects, and an export with its objects under "objects".
 func ReadDocuments(name string, r io.Reader) ([]Document, error) {
@@ -176,6 +178,12 @@ func (r *documentReader) read(root *yaml.Node) error {
 				knownMembers())
 		}
 		if value.Kind == yaml.ScalarNode && value.Tag == "!!null" {
+			continue
+		}
+		if groups[at].Kind == TypeSettings && value.Kind != yaml.SequenceNode { // there is one such object
+			if err := r.readObject(value, groups[at].Member, TypeSettings); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := r.readList(value, groups[at].Member, groups[at].Kind); err != nil {

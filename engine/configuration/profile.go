@@ -9,7 +9,9 @@ import (
 // CompiledProfile is an identity profile with its row and its lifecycle states, for package engine.
 type CompiledProfile struct {
 	IdentityProfile
-	RowID    store.ID
+	RowID store.ID
+	// Zoned says that a mapping may depend on the tenant's time zone.
+	Zoned    bool
 	sourceID store.ID
 	states   map[string]CompiledState // by technical name; the built-in states may be missing
 	// transforms are the saved transforms that its mappings refer to, directly or not. One may occur twice.

@@ -36,7 +36,8 @@ type SMTPConfig struct {
 	TLSConfig *tls.Config
 	// Username and Password sign in. Leave them empty for a server without a sign-in.
 	Username, Password string
-	// From is the sender, such as "Muster <muster@example.com>".
+	// From is the sender, such as "Muster <muster@example.com>", and Links are the host's pages. Both are settings of
+	// the tenant: see [engine.Config]. What is empty here is what the tenant's settings say.
 	From      string
 	Links     Links
 	Templates Templates
@@ -47,14 +48,12 @@ type SMTPConfig struct {
 // SMTP sends messages by mail. It is safe for concurrent use. Each message has its own connection.
 type SMTP struct {
 	config   SMTPConfig
-	from     *mail.Address
 	composer *composer
 }
 
 // NewSMTP returns a notifier that sends messages by mail. It does not connect.
 func NewSMTP(config SMTPConfig) (*SMTP, error) {
-	from, err := mail.ParseAddress(config.From)
-	if err != nil {
+	if _, err := mail.ParseAddress(config.From); err != nil && config.From != "" {
 		return nil, errors.New("From: an address is expected, as Muster <muster@example.com>")
 	}
 	if config.Host == "" {
@@ -82,7 +81,13 @@ func NewSMTP(config SMTPConfig) (*SMTP, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &SMTP{config, from, composer}, nil
+	return &SMTP{config, composer}, nil
+}
+
+// MailSettings returns the settings of the tenant that the configuration gives. [engine.New] asks for them.
+func (s *SMTP) MailSettings() engine.Mail {
+	return engine.Mail{Sender: s.config.From, InvitationURL: s.config.Links.Invitation,
+		VerificationURL: s.config.Links.Verification}
 }
 
 // client returns a client that does not wait longer for the server than the context lasts. The library itself heeds the
@@ -135,17 +140,25 @@ func (s *SMTP) message(m *engine.Message) (*gomail.Msg, error) {
 	if err != nil {
 		return nil, err
 	}
+	sender := m.Sender
+	if sender == "" { // of an engine that does not follow settings, such as a test's
+		sender = s.config.From
+	}
+	from, err := mail.ParseAddress(sender)
+	if err != nil {
+		return nil, errors.New("the tenant's settings have no sender: mail.sender")
+	}
 	to, err := mail.ParseAddress(m.To)
 	if err != nil || to.Name != "" || strings.ContainsAny(m.To, "\r\n") {
 		return nil, errors.New("the address of the identity is no mail address")
 	}
 	to.Name = m.Identity.Name
 	message := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
-	message.FromMailAddress(s.from)
+	message.FromMailAddress(from)
 	message.ToMailAddress(to)
 	message.Subject(words.subject)
 	message.SetDate()
-	domain := s.from.Address[strings.LastIndexByte(s.from.Address, '@')+1:]
+	domain := from.Address[strings.LastIndexByte(from.Address, '@')+1:]
 	message.SetMessageIDWithValue(m.ID + "@" + domain) // the same for all attempts
 	message.SetBodyString(gomail.TypeTextPlain, words.text)
 	message.AddAlternativeString(gomail.TypeTextHTML, words.html)

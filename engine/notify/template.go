@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/configuration"
 )
 
 // Links are the URLs of the host's landing pages, with {token} in place of the token.
@@ -19,10 +20,13 @@ type Links struct {
 }
 
 // tokenPlace is the placeholder for the token in a link.
-const tokenPlace = "{token}"
+const tokenPlace = configuration.TokenPlace
 
 func (l *Links) validate() error {
 	for name, link := range map[string]string{"Invitation": l.Invitation, "Verification": l.Verification} {
+		if link == "" {
+			continue
+		}
 		parsed, err := url.Parse(strings.ReplaceAll(link, tokenPlace, "x"))
 		if err != nil || parsed.Host == "" || parsed.Scheme != "https" && parsed.Scheme != "http" ||
 			!strings.Contains(link, tokenPlace) {
@@ -171,12 +175,19 @@ func (c *composer) compose(m *engine.Message) (rendered, error) {
 	}
 	// A name comes from a source, so it must not be able to add paragraphs to the message.
 	data := &Data{Name: oneLine(m.Identity.Name), Source: oneLine(m.Source), Expires: m.Expires.UTC()}
-	link := c.links.Invitation
-	if m.Purpose == engine.PurposeVerification {
+	link := m.URL
+	switch { // of an engine that does not follow settings, such as a test's
+	case link != "":
+	case m.Purpose == engine.PurposeVerification:
 		link = c.links.Verification
+	default:
+		link = c.links.Invitation
 	}
 	if m.Via == engine.ViaEmailWork || m.Via == engine.ViaEmailPersonal {
 		data.Token = m.Token
+	} else if link == "" {
+		return rendered{}, errors.New("the tenant's settings have no page for the link: mail.invitationUrl, " +
+			"mail.verificationUrl")
 	} else {
 		data.Link = strings.ReplaceAll(link, tokenPlace, url.QueryEscape(m.Token))
 	}

@@ -135,6 +135,8 @@ type Snapshot struct {
 	Synchronize bool
 	// Taken reports whether a source has an account of a name; nil when that cannot be known.
 	Taken func(source ID, name string) (bool, error)
+	// Location is the tenant's time zone, nil for UTC.
+	Location *time.Location
 	// Random is the source of the transforms that make random values.
 	Random io.Reader
 	// Directory finds other identities for the transforms that ask for them; nil when none can be found.
@@ -318,7 +320,7 @@ func (s *Snapshot) input(m *Memory, now time.Time) transform.Input {
 			ID: s.Identity.ID.String(), Name: s.Identity.Name, Alias: s.Identity.Alias,
 			Attributes: &s.Identity.Attributes,
 		},
-		Accounts: m.accounts, Now: now, Random: s.Random, Directory: s.Directory, Budget: &m.budget,
+		Accounts: m.accounts, Now: now, Location: s.Location, Random: s.Random, Directory: s.Directory, Budget: &m.budget,
 	}
 }
 

@@ -199,6 +199,7 @@ func parseCount(text, what string) (int64, error) {
 type dateFormat struct{ from, to *layout }
 
 func newDateFormat(d *definition) operation {
+	d.Zone = true
 	return &dateFormat{d.layout("inputFormat"), d.layout("outputFormat")}
 }
 
@@ -222,6 +223,7 @@ type dateCompare struct {
 }
 
 func newDateCompare(d *definition) operation {
+	d.Zone = true
 	before := d.time
 	c := &dateCompare{first: d.date("firstDate"), second: d.date("secondDate")}
 	c.time = d.time > before
@@ -373,6 +375,7 @@ type dateStep struct {
 const amountMax = 100_000_000
 
 func newDateMath(d *definition) operation {
+	d.Zone = true
 	m := &dateMath{roundUp: d.flag("roundUp")}
 	expression := d.requiredLiteral("expression")
 	rest := strings.Join(strings.Fields(expression), "")

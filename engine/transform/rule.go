@@ -25,8 +25,8 @@ func newRule(d *definition) operation {
 	}
 	r := &rule{name: name}
 	d.Rules = append(d.Rules, name)
-	// A rule may read anything of any identity.
-	d.Identity, d.Others = true, true
+	// A rule may read anything of any identity, and has the time zone.
+	d.Identity, d.Others, d.Zone = true, true, true
 	if d.library != nil && name != "" {
 		var ok bool
 		if r.call, ok = d.library.Rule(name); !ok {

@@ -43,6 +43,8 @@ type Dependencies struct {
 	Identity bool
 	// Others says that the value depends on other identities, such as the manager.
 	Others bool
+	// Zone says that the value may depend on the time zone: dates are read or written in it.
+	Zone bool
 }
 
 // AccountAttribute is an attribute of the accounts on a source. The source has an ID, a name, or both.

@@ -548,7 +548,7 @@ func TestDependencies(t *testing.T) {
 		Accounts: []AccountAttribute{
 			{"7", "", "a"}, {"7", "", "b"}, {"7", "", "created"}, {"", "HR", "created"}, {"", "HR", "dept"},
 		},
-		Attributes: []string{"uid"}, Transforms: []string{"Dept", "Nested", "Now"},
+		Attributes: []string{"uid"}, Transforms: []string{"Dept", "Nested", "Now"}, Zone: true,
 	}
 	if diff := cmp.Diff(want, compiled.Dependencies()); diff != "" {
 		t.Error(diff)

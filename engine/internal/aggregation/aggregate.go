@@ -36,7 +36,8 @@ type run struct {
 	tx         pgx.Tx
 	source     *configuration.CompiledSource
 	version    int64 // of the configuration that the source is read by
-	repeatable bool  // what is read can be read again
+	settings   *configuration.Settings
+	repeatable bool // what is read can be read again
 	options    Options
 }
 
@@ -57,7 +58,7 @@ func (a *Aggregator) begin(ctx context.Context, tx pgx.Tx, name string, repeatab
 	if source == nil {
 		return nil, c.NoSource("aggregate", name)
 	}
-	return &run{a, tx, source, c.Version, repeatable, options}, nil
+	return &run{a, tx, source, c.Version, c.Settings, repeatable, options}, nil
 }
 
 // aggregate brings the accounts of the source up to what the reader reads.

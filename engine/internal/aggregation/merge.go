@@ -165,7 +165,10 @@ func (m *merge) sumUp() {
 // have an account on the source.
 func (m *merge) launch(ctx context.Context) (err error) {
 	description := fmt.Sprintf("Process after the aggregation of %q", m.source.Name)
-	m.result.Task, _, err = m.LaunchRequested(ctx, m.tx, m.cause, description, func() (int64, error) {
+	m.result.Task, _, err = m.LaunchRequested(ctx, m.tx, m.cause, description, func(requested int64) (int64, error) {
+		if requested <= int64(m.settings.Guard.Minimum) {
+			return requested, nil
+		}
 		if m.options.Delta {
 			return m.Store.CountCorrelated(ctx, m.tx, m.source.RowID)
 		}

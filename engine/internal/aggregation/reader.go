@@ -50,7 +50,7 @@ type findings struct {
 func (r *run) reader(objects nextObject) *reader {
 	reading := &reader{
 		source: r.source, objects: objects, progress: r.options.Progress, entitling: map[string]bool{},
-		most: cmp.Or(r.options.MaxObjects, r.Objects),
+		most: cmp.Or(r.options.MaxObjects, r.settings.Objects),
 		findings: findings{
 			faults: faults{reported: []RowError{}}, notes: []string{},
 			entitlements: map[store.EntitlementValue]struct{}{},

@@ -12,17 +12,13 @@ import (
 	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/fault"
-	"github.com/muster-engine/muster/engine/internal/processing"
-	"github.com/muster-engine/muster/engine/internal/task"
 	"github.com/muster-engine/muster/engine/internal/tenant"
 )
 
 // newReader returns a reader of objects, at most 4, and then of an error.
 func newReader(t *testing.T, failure error, objects ...*connector.Object) *reader {
 	t.Helper()
-	settings := tenant.Settings{Objects: 4}
-	r := &run{source: &configuration.CompiledSource{},
-		Aggregator: New(processing.New(task.New(&tenant.Tenant{Settings: settings})))}
+	r := &run{source: &configuration.CompiledSource{}, settings: &configuration.Settings{Objects: 4}}
 	return r.reader(func() (*connector.Object, error) {
 		if len(objects) == 0 {
 			return nil, failure
@@ -134,8 +130,7 @@ func TestReaderNamesFaults(t *testing.T) {
 func TestTextReaderTakesNoBrokenTextForTheEnd(t *testing.T) {
 	t.Parallel()
 	broken := fmt.Errorf("read the body: %w", io.EOF)
-	r := &run{source: &configuration.CompiledSource{},
-		Aggregator: New(processing.New(task.New(&tenant.Tenant{Settings: tenant.Settings{Objects: 4}})))}
+	r := &run{source: &configuration.CompiledSource{}, settings: &configuration.Settings{Objects: 4}}
 	reader, err := r.textReader(io.MultiReader(strings.NewReader("id\nanna\n"), iotest.ErrReader(broken)))
 	if err != nil {
 		t.Fatal(err)

@@ -35,16 +35,20 @@ func (a *Aggregator) RunAggregations(ctx context.Context) error {
 
 // runSchedule launches the aggregation of a source if its time has come. Of several callers one does so.
 func (a *Aggregator) runSchedule(ctx context.Context, source store.ID, schedule string) error {
-	now := a.Now()
-	next, err := configuration.NextAggregation(schedule, now, a.Location)
-	if err != nil {
-		return err
-	}
-	latest, err := configuration.NextAggregation(schedule, next, a.Location)
-	if err != nil {
-		return err
-	}
 	return a.InTx(ctx, func(tx pgx.Tx) error {
+		settings, err := a.SettingsIn(ctx, tx)
+		if err != nil {
+			return err
+		}
+		now := a.Now()
+		next, err := configuration.NextAggregation(schedule, now, settings.Location)
+		if err != nil {
+			return err
+		}
+		latest, err := configuration.NextAggregation(schedule, next, settings.Location)
+		if err != nil {
+			return err
+		}
 		due, err := a.Store.TakeAggregation(ctx, tx, source, schedule, now, next, latest)
 		if err != nil || !due {
 			return err

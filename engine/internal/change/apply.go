@@ -70,6 +70,11 @@ func (a *Applier) Apply(ctx context.Context, tx pgx.Tx, documents []configuratio
 			return Result{}, located(write.document, err)
 		}
 	}
+	if !rows.Settled {
+		if err := a.Store.Settle(ctx, tx); err != nil {
+			return Result{}, err
+		}
+	}
 	result := Result{Objects: proposal.Objects, Notes: proposal.Notes, Version: proposal.Rows.Version}
 	if !proposal.Changed() {
 		return result, nil
@@ -109,7 +114,7 @@ func (a *application) advance(ctx context.Context, documents []configuration.Doc
 // request requests the processing of the identities that the change concerns.
 func (a *application) request(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		a.rekeyIdentities, a.requestProfiles, a.requestMembers, a.requestHolders, a.recorrelateSources,
+		a.changeZone, a.rekeyIdentities, a.requestProfiles, a.requestMembers, a.requestHolders, a.recorrelateSources,
 	} {
 		if err := step(ctx); err != nil {
 			return err

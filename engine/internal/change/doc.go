@@ -31,6 +31,7 @@
 //	write                     carries out the writes of the proposal; it ends here if nothing differs
 //	advance                   gives the configuration its next version and compiles it; an error is Invalid
 //	Record                    writes the revision: who changed which objects, with their documents before and after
+//	changeZone                moves the times that follow the time zone, and notes the profiles that depend on it
 //	rekeyIdentities           writes the keys of all identities again, if the attributes that find them changed
 //	requestProfiles           requests the processing of the identities of profiles that calculate something else
 //	requestMembers            requests it for the identities that gain or lose a changed role
@@ -40,4 +41,7 @@
 //
 // All of it happens in one transaction: everything is applied or nothing, and applying the same twice changes nothing
 // the second time.
+//
+// [Applier.AdoptSettings] is the other way to change the configuration: an engine that starts sets what its Config says
+// of the tenant's settings, as long as nobody has said it.
 package change

@@ -28,6 +28,7 @@ type Proposal struct {
 
 	before     *configuration.Configuration
 	now        time.Time
+	settings   string            // the place of the document with the settings, "" for none
 	profiles   map[store.ID]bool // the profiles whose identities must be processed
 	transforms []string          // the names of the saved transforms that differ
 	document   string            // the place of the current document
@@ -118,6 +119,8 @@ func (p *Proposal) put(d configuration.Document) error {
 		return inputError{err}
 	}
 	switch d.Type {
+	case configuration.TypeSettings:
+		return p.putSettings(d)
 	case configuration.TypeIdentityAttribute:
 		return p.putIdentityAttribute(d)
 	case configuration.TypeTransform:

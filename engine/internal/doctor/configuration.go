@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -25,6 +26,9 @@ func (x *examination) examineConfiguration(ctx context.Context) error {
 		x.compiled = compiled
 	} else {
 		mend = "apply a configuration that compiles: " + failure.Error()
+	}
+	if settings, err := configuration.CompileSettings(rows.Settings); err == nil {
+		x.settings = settings
 	}
 	x.addSetting("configuration", SeverityFailure, failure == nil, fmt.Sprintf("version %d", rows.Version), mend)
 	if x.names, err = x.d.Store.UnfoldedNames(ctx, x.tx); err != nil {

@@ -18,6 +18,7 @@
 //	row.go            reference:*, unique:* and rule:*: what constraints demand, which may miss    rows
 //	invariant.go      what no constraint can demand; work that stands still                        rows
 //	schedule.go       slots that are late or were missed                                           slots
+//	engine.go         do the engines that run agree with each other and with the settings          engines
 //	derived.go        keys and folded columns against the values, only if Thorough                 all identities
 //
 // The clock and the version of the tables come first. All else is read in one transaction that cannot write, in one

@@ -21,6 +21,8 @@ type examination struct {
 	repairs []repairFunc
 	// compiled is the configuration; nil if it does not compile.
 	compiled *configuration.Configuration
+	// settings are the tenant's; nil if they do not compile.
+	settings *configuration.Settings
 	// What a repair needs and no statement finds again: the identities with wrong keys and with wrong folded columns,
 	// the accounts with wrong keys, and names.
 	keys       []store.ID
@@ -50,7 +52,7 @@ func (d *Doctor) examine(ctx context.Context, options Options) (*examination, er
 	x.addSetting("schema-version", SeverityFailure, version == migrations.Latest(),
 		fmt.Sprintf("version %d", version), fmt.Sprintf("version %d is needed: muster migrate", migrations.Latest()))
 	parts := []func(context.Context) error{x.examineServer, x.examineTables, x.examineConfiguration, x.examineRows,
-		x.examineInvariants, x.examineSchedule}
+		x.examineInvariants, x.examineSchedule, x.examineEngines}
 	if options.Thorough {
 		parts = append(parts, x.examineDerived)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/muster-engine/muster/engine/internal/task"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -13,6 +14,10 @@ const slotGrace = 10 * time.Minute
 
 // examineSchedule looks for slots that were not begun although there were identities to process.
 func (x *examination) examineSchedule(ctx context.Context) error {
+	if x.settings == nil {
+		return nil // the check of the configuration tells
+	}
+	zone := x.settings.Location
 	first, err := x.d.Store.FirstIdentity(ctx, x.tx)
 	if err != nil {
 		return err
@@ -22,10 +27,11 @@ func (x *examination) examineSchedule(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	last := x.d.LastSlot(now.Add(-slotGrace))
+	last := task.LastSlot(now.Add(-slotGrace), zone)
 	var late, missed []string
-	for _, slot := range x.d.SlotsAround(now) {
+	for _, slot := range task.SlotsAround(now, zone) {
 		if first.IsZero() || slot.Before(first) || slot.Before(now.Add(-48*time.Hour)) || slot.After(last) ||
+			slot.Before(x.settings.ZoneSince) ||
 			slices.ContainsFunc(begun, slot.Equal) {
 			continue
 		}

@@ -82,7 +82,7 @@ func (b *Batch) process(ctx context.Context, ids []store.ID, t *tally) (int, err
 // is. It also removes the jobs of other tasks that end with the batch: these jobs have nothing left to do.
 func (b *Batch) advance(ctx context.Context, t *tally, lazily bool) (store.TaskCounts, State, error) {
 	t.of(b.Cause.Task)
-	ended, err := b.Advance(ctx, b.Tx, t.list, b.Cause.At, lazily)
+	ended, err := b.Advance(ctx, b.Tx, b.Configuration.Settings.Guard, t.list, b.Cause.At, lazily)
 	if err != nil {
 		return store.TaskCounts{}, Open, err
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/muster-engine/muster/engine/internal/task"
 	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/store"
 )
@@ -67,13 +68,13 @@ func (c *Calculated) FindManagers(ctx context.Context,
 
 // nextDue returns when an identity is due, that is, processed again though nothing but the time has changed. It is nil
 // for never.
-func (p *Processor) nextDue(c *refresh.Change, now time.Time) *time.Time {
+func (b *Batch) nextDue(c *refresh.Change, now time.Time) *time.Time {
 	due := c.Due
 	switch {
 	case c.After.IdentityState == refresh.LongTermInactive:
 		due = c.RolesDue
 	case c.Periodic:
-		if slot := p.NextSlot(now); due.IsZero() || slot.Before(due) {
+		if slot := task.NextSlot(now, b.Configuration.Settings.Location); due.IsZero() || slot.Before(due) {
 			due = slot
 		}
 	}

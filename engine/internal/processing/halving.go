@@ -149,12 +149,16 @@ func (p *Processor) fail(ctx context.Context, id store.ID, request store.Refresh
 		if err := p.Store.FailIdentity(ctx, tx, request.IdentityID, reason, now); err != nil {
 			return err
 		}
-		due := p.NextSlot(now).UTC()
+		settings, err := p.SettingsIn(ctx, tx)
+		if err != nil {
+			return err
+		}
+		due := task.NextSlot(now, settings.Location).UTC()
 		if err := p.Store.RecordProcessed(ctx, tx, ids, []*time.Time{&due}, now); err != nil {
 			return err
 		}
 		message := store.TaskMessage{Type: "ERROR", Key: messageFailed, IdentityID: request.IdentityID, Text: reason}
-		_, err = p.Advance(ctx, tx, []task.Progress{{Task: id, Counts: counts,
+		_, err = p.Advance(ctx, tx, settings.Guard, []task.Progress{{Task: id, Counts: counts,
 			Messages: []store.TaskMessage{message}}}, now, false)
 		return err
 	})

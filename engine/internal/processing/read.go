@@ -79,6 +79,7 @@ func (b *Batch) read(ctx context.Context, w *workspace, ids, synchronize []store
 				w.memories = append(w.memories, new(refresh.Memory))
 			}
 			s.Random, s.Memory = rand.Reader, w.memories[len(w.snapshots)-1]
+			s.Location = b.Configuration.Settings.Location
 			w.due, w.found = append(w.due, row.Due), append(w.found, row.FoundManager)
 			w.requested = append(w.requested, row.Requested)
 			if err := DecodeState(row, &s.Identity); err != nil {

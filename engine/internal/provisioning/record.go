@@ -11,6 +11,7 @@ import (
 	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/internal/event"
+	"github.com/muster-engine/muster/engine/internal/task"
 	"github.com/muster-engine/muster/engine/internal/tenant"
 	"github.com/muster-engine/muster/store"
 )
@@ -120,6 +121,10 @@ func (p *Provisioner) giveUp(ctx context.Context, lease *store.Lease, row *store
 			p.Now()); err != nil || len(identities) == 0 {
 			return err
 		}
-		return p.Store.MakeDue(ctx, tx, row.IdentityID, p.NextSlot(p.Now()).UTC())
+		settings, err := p.SettingsIn(ctx, tx)
+		if err != nil {
+			return err
+		}
+		return p.Store.MakeDue(ctx, tx, row.IdentityID, task.NextSlot(p.Now(), settings.Location).UTC())
 	})
 }

@@ -37,12 +37,14 @@ func (r *Registrar) compose(ctx context.Context, tx pgx.Tx, n *store.Notificatio
 	if err := state.Attributes.Decode(row.Attributes); err != nil {
 		return nil, "", err
 	}
-	via, ttl := n.Via, VerificationTTL
+	mail := &c.Settings.Mail
+	via, ttl, page := n.Via, mail.VerificationLifetime, mail.VerificationURL
 	if n.Purpose == PurposeInvitation {
 		if !invitable(row.CloudStatus) {
 			return nil, "the identity's status is " + row.CloudStatus, nil
 		}
-		via, ttl = invitationVia(c.ProfileByID(row.ProfileID)), InvitationTTL
+		via = invitationVia(c.ProfileByID(row.ProfileID))
+		ttl, page = mail.InvitationLifetime, mail.InvitationURL
 	}
 	address := addressOf(&state, via)
 	if address == "" {
@@ -51,6 +53,7 @@ func (r *Registrar) compose(ctx context.Context, tx pgx.Tx, n *store.Notificatio
 	now := r.Now()
 	token, digest := newToken()
 	m = &Message{ID: n.ID.String(), Purpose: n.Purpose, Via: via, To: address, Token: token, Expires: now.Add(ttl),
+		Sender: mail.Sender, URL: page,
 		Identity: configuration.Reference{Type: "IDENTITY", ID: row.ID.String(), Name: row.Name}}
 	if source := c.Sources[n.SourceID]; source != nil {
 		m.Source = source.Name

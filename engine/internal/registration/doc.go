@@ -49,7 +49,7 @@
 //	           v               v
 //	        revoked, or expired
 //
-//	good     it is not used, not revoked, and younger than InvitationTTL or VerificationTTL
+//	good     it is not used, not revoked, and it has not outlived the lifetime of the settings it was made by
 //	used     it was redeemed; ReturnToken makes it good again unless it was revoked or replaced meanwhile
 //	revoked  a newer token for the same identity, purpose and source replaced it before it was used, or ResetIdentity
 //	         revoked it, used or not

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -12,9 +11,6 @@ import (
 	"github.com/muster-engine/muster/engine/internal/tenant"
 	"github.com/muster-engine/muster/store"
 )
-
-// InvitationTTL is how long the token of an invitation is good, as published.
-const InvitationTTL = 7 * 24 * time.Hour
 
 // InviteIdentitiesMax is how many identities one call of [Registrar.InviteIdentities] takes, by ID or as uninvited.
 const InviteIdentitiesMax = 1000

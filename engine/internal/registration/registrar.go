@@ -56,6 +56,8 @@ type Message struct {
 	Token   string
 	Expires time.Time
 	Source  string // whose password is set; "" for none
+	Sender  string // of the tenant's messages; "" where its settings have none
+	URL     string // of the page that the message leads to, with {token} in it; "" where the settings have none
 }
 
 // Notifier sends messages. Many goroutines may call it, and at least once for a message. An error must not contain the

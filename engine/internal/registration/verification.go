@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,9 +13,6 @@ import (
 	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/store"
 )
-
-// VerificationTTL is how long the token of a verification is good, as published.
-const VerificationTTL = 2 * time.Hour
 
 // VerificationParams say how a person proves who they are before they set a new password.
 type VerificationParams struct {

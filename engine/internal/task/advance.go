@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -22,11 +23,12 @@ type Progress struct {
 
 // Advance adds what a batch did to its tasks, which must be ordered by ID, ends those that have nothing left to do, and
 // returns these. It fails with [ErrStopped] where one of the tasks has ended before or is held, and with a [HeldError]
-// where the batch did more than the guard allows: the batch must be rolled back then. With lazily the commit does not
+// where the batch did more than the guard allows, which is that of the batch's configuration: the batch must be rolled
+// back then. With lazily the commit does not
 // wait for the disk, so a crash of the server may undo the batch.
-func (l *Ledger) Advance(ctx context.Context, tx pgx.Tx, done []Progress, now time.Time, lazily bool) (
-	[]store.EndedTask, error,
-) {
+func (l *Ledger) Advance(ctx context.Context, tx pgx.Tx, guard configuration.Guard, done []Progress, now time.Time,
+	lazily bool,
+) ([]store.EndedTask, error) {
 	advances := make([]store.TaskAdvance, len(done))
 	for i := range done {
 		advances[i] = store.TaskAdvance{Task: done[i].Task, Counts: done[i].Counts,
@@ -40,7 +42,7 @@ func (l *Ledger) Advance(ctx context.Context, tx pgx.Tx, done []Progress, now ti
 		return nil, err
 	}
 	for i := range done {
-		if err := CheckGuard(l.Guard, &guards[i], &done[i].Counts); err != nil {
+		if err := CheckGuard(guard, &guards[i], &done[i].Counts); err != nil {
 			return nil, err
 		}
 		messages := done[i].Messages

@@ -48,7 +48,11 @@ func (l *Ledger) Release(ctx context.Context, id store.ID) error {
 		if err := l.Store.CancelNotifications(ctx, tx, id, l.Now()); err != nil {
 			return err
 		}
-		_, err := l.Store.ReleaseRefreshRequests(ctx, tx, id, l.NextSlot(l.Now()).UTC())
+		settings, err := l.SettingsIn(ctx, tx)
+		if err != nil {
+			return err
+		}
+		_, err = l.Store.ReleaseRefreshRequests(ctx, tx, id, NextSlot(l.Now(), settings.Location).UTC())
 		return err
 	})
 }

@@ -3,7 +3,7 @@ package task
 import (
 	"fmt"
 
-	"github.com/muster-engine/muster/engine/internal/tenant"
+	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -14,7 +14,7 @@ func (e *HeldError) Error() string { return e.reason }
 
 // CheckGuard returns a [HeldError] where a task has taken away more than the guard allows. sums are the task's, with
 // those of the batch that was done last. What that batch did not add to does not hold the task.
-func CheckGuard(g tenant.Guard, sums *store.TaskGuard, batch *store.TaskCounts) error {
+func CheckGuard(g configuration.Guard, sums *store.TaskGuard, batch *store.TaskCounts) error {
 	if g.Off || sums.Confirmed {
 		return nil
 	}

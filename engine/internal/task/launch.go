@@ -45,17 +45,18 @@ func begin(row *store.Task, cause store.Cause) {
 
 // LaunchRequested launches the task of a cause, unless no identity is requested for it: then the ID is "". It returns
 // for how many identities processing is requested. The guard's limit is a share of what population returns, or of the
-// requested identities where population is nil. population is called only where its result can matter.
+// requested identities where population is nil. population gets the number of the requested identities, since where the
+// guard's minimum allows for all of them no other number matters.
 func (l *Ledger) LaunchRequested(ctx context.Context, tx pgx.Tx, cause store.Cause, description string,
-	population func() (int64, error),
+	population func(requested int64) (int64, error),
 ) (id string, requested int, err error) {
 	count, err := l.Store.CountTaskRequests(ctx, tx, cause.Task)
 	if err != nil || count == 0 {
 		return "", 0, err
 	}
 	task := &store.Task{Description: description, Population: count}
-	if population != nil && count > int64(l.Guard.Minimum) {
-		if task.Population, err = population(); err != nil {
+	if population != nil {
+		if task.Population, err = population(count); err != nil {
 			return "", 0, err
 		}
 	}

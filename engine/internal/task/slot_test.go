@@ -3,18 +3,15 @@ package task
 import (
 	"testing"
 	"time"
-
-	"github.com/muster-engine/muster/engine/internal/tenant"
 )
 
-// ledgerIn returns a ledger that knows nothing but its time zone.
-func ledgerIn(t *testing.T, zone string) *Ledger {
+func zoneOf(t *testing.T, zone string) *time.Location {
 	t.Helper()
 	location, err := time.LoadLocation(zone)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(&tenant.Tenant{Settings: tenant.Settings{Location: location}})
+	return location
 }
 
 func TestSlotsOverClockChanges(t *testing.T) {
@@ -39,12 +36,12 @@ func TestSlotsOverClockChanges(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := ledgerIn(t, c.zone)
+			zone := zoneOf(t, c.zone)
 			at := parseTime(t, c.at)
-			if got, want := l.LastSlot(at), parseTime(t, c.last); !got.Equal(want) {
+			if got, want := LastSlot(at, zone), parseTime(t, c.last); !got.Equal(want) {
 				t.Errorf("LastSlot(%v) = %v, want %v", at, got, want)
 			}
-			if got, want := l.NextSlot(at), parseTime(t, c.next); !got.Equal(want) {
+			if got, want := NextSlot(at, zone), parseTime(t, c.next); !got.Equal(want) {
 				t.Errorf("NextSlot(%v) = %v, want %v", at, got, want)
 			}
 		})
@@ -63,19 +60,19 @@ func parseTime(t *testing.T, text string) time.Time {
 // Over a whole year, slots follow each other as 08:00 and 20:00 of local time, none left out and none twice.
 func TestSlotsOfAYear(t *testing.T) {
 	t.Parallel()
-	for _, zone := range []string{"UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"} {
-		t.Run(zone, func(t *testing.T) {
+	for _, name := range []string{"UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := ledgerIn(t, zone)
-			slot := l.NextSlot(time.Date(2026, 1, 1, 0, 0, 0, 0, l.Location))
+			zone := zoneOf(t, name)
+			slot := NextSlot(time.Date(2026, 1, 1, 0, 0, 0, 0, zone), zone)
 			for day := range 365 {
 				for _, hour := range slotHours {
-					want := time.Date(2026, 1, 1+day, hour, 0, 0, 0, l.Location)
+					want := time.Date(2026, 1, 1+day, hour, 0, 0, 0, zone)
 					if !slot.Equal(want) {
 						t.Fatalf("the slot is %v, want %v", slot, want)
 					}
-					next := l.NextSlot(slot)
-					if got := l.LastSlot(next.Add(-time.Microsecond)); !got.Equal(slot) {
+					next := NextSlot(slot, zone)
+					if got := LastSlot(next.Add(-time.Microsecond), zone); !got.Equal(slot) {
 						t.Fatalf("LastSlot just before %v = %v, want %v", next, got, slot)
 					}
 					slot = next

@@ -23,7 +23,38 @@ func (t *Tenant) ConfigurationAt(ctx context.Context, tx pgx.Tx, version int64) 
 		return nil, err
 	}
 	t.cached.Store(compiled)
+	t.warnOfConflict(ctx, compiled.Settings)
 	return compiled, nil
+}
+
+// warnOfConflict logs that the tenant's settings were changed to what contradicts the host's Config: they count. It does
+// so once, until the contradiction ends.
+func (t *Tenant) warnOfConflict(ctx context.Context, s *configuration.Settings) {
+	_, conflict := s.Compare(t.Given, true)
+	if conflict == nil {
+		t.warned.Store(false)
+		return
+	}
+	if !t.warned.Swap(true) {
+		t.Logger.WarnContext(ctx, "the tenant's settings changed, and are followed instead of Config", "conflict",
+			conflict.Error())
+	}
+}
+
+// SettingsIn returns the tenant's settings that the transaction or the pool sees. It locks nothing.
+func (t *Tenant) SettingsIn(ctx context.Context, q store.Querier) (*configuration.Settings, error) {
+	row, err := t.Store.Settings(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if cached := t.cached.Load(); cached != nil && cached.Version == row.Version {
+		return cached.Settings, nil
+	}
+	s, err := configuration.CompileSettings(row.Document)
+	if err == nil {
+		t.warnOfConflict(ctx, s)
+	}
+	return s, err
 }
 
 // LockConfigurationShared locks the configuration FOR SHARE until the transaction ends, so that nobody changes it, and

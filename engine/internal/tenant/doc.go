@@ -17,10 +17,17 @@
 // # Configuration
 //
 // [Settings] are what the rooms see of the host's Config. They never change. The configuration is the tenant's
-// documents, compiled. The version that was compiled last is cached:
+// documents, compiled, and the tenant's settings are part of it: the time zone, the guard and the like are read there,
+// in the transaction that uses them. The version that was compiled last is cached:
 //
 //	c, err := t.LockConfigurationShared(ctx, tx)  // stays the latest until the transaction ends
 //	c, err := t.CurrentConfiguration(ctx)         // the latest that is committed; holds nothing
+//	s, err := t.SettingsIn(ctx, tx)               // the settings alone, as the transaction sees them; holds nothing
+//
+// # Running engines
+//
+// [Tenant.Announce] records that an engine is started, gives signs of life, and forgets the engine at its stop.
+// [Tenant.RunningEngines] returns those that are there, with what must be the same for all of them.
 //
 // # Identities
 //

@@ -36,6 +36,8 @@ type Tenant struct {
 
 	// cached is the configuration that was compiled last. It is replaced, never changed.
 	cached atomic.Pointer[configuration.Configuration]
+	// warned says that the log has a warning that Config contradicts the tenant's settings.
+	warned atomic.Bool
 	// stopping says that jobs end their turn as soon as they can.
 	stopping atomic.Bool
 }
