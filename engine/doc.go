@@ -25,6 +25,9 @@
 // [Engine.Apply] and [Engine.ApplyTx], [Engine.AssignRole] and [Engine.AssignRoleTx], and so on.
 // An [Engine] may be used by many goroutines, and many engines may work on one database.
 //
+// Every write records who did it: the actor of its context ([WithActor]), or that of [Config]. What workers do for a
+// task is done by the actor that launched it. [TaskStatus], [Operation] and [Engine.ConfigurationRevisions] tell it.
+//
 // A failure is an [*Error] whose Kind a caller can branch on; see [KindOf].
 //
 // # Glossary
@@ -52,6 +55,8 @@
 //   - A job is the queue's row, in the schema [Config].JobSchema, that carries a task, a delivery, an aggregation or
 //     messages out. A turn is how long a job works before it lets others work.
 //   - A slot is 08:00 or 20:00 in the tenant's time zone, when scheduled processing begins: a row of schedule_slots.
+//   - An actor is who does something: a person, a client, or the engine itself.
+//   - A revision is one change of the configuration: a row of configuration_revisions.
 //   - [Config] is what the host gives. The configuration is the tenant's documents (see [Document]), compiled. Its
 //     settings are what all engines of a tenant follow, such as the time zone: see [Engine.Settings].
 //   - A room is a package below engine/internal.

@@ -71,11 +71,20 @@ func demandWritten[T any](t *testing.T, c columns[T], except ...string) {
 	}
 }
 
-// leaves yields the fields of a struct, and of the structs that are embedded in it.
+// leaves yields the fields of a struct, and of the structs that are embedded in it. An [Actor] is three, as ActorID.
 func leaves(v reflect.Value) func(yield func(string, reflect.Value) bool) {
 	return func(yield func(string, reflect.Value) bool) {
 		for _, f := range reflect.VisibleFields(v.Type()) {
-			if !f.Anonymous && !yield(f.Name, v.FieldByIndex(f.Index)) {
+			field := v.FieldByIndex(f.Index)
+			if f.Type == reflect.TypeFor[Actor]() {
+				for inner, value := range field.Fields() {
+					if !yield(f.Name+inner.Name, value) {
+						return
+					}
+				}
+				continue
+			}
+			if !f.Anonymous && !yield(f.Name, field) {
 				return
 			}
 		}

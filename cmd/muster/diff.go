@@ -62,7 +62,7 @@ func yamlNode(value any) *yaml.Node {
 const (
 	// diffContext is how many lines that are the same are shown around those that differ.
 	diffContext = 3
-	// diffMax bounds the memory of a comparison: where more pairs of lines would be compared, all are shown as different.
+	// diffMax bounds the memory of a comparison: of more pairs of lines, all are shown as different.
 	diffMax = 4_000_000
 )
 

@@ -15,6 +15,8 @@
 //
 //	err = ledger.EndTask(ctx, cause.Task, task.StatusTerminated, nil)
 //
+// A task has the actor of its cause, and everything that is done for it has this actor too: [Ledger.CauseOf].
+//
 // # The life of a task
 //
 // The columns of muster.tasks tell where a task is: launched, held, confirmed, completed and completion_status.

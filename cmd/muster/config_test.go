@@ -1,0 +1,100 @@
+package main
+
+import (
+	"os/user"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/muster-engine/muster/engine/enginetest"
+)
+
+// The user of the operating system is who changed the configuration and launched the task.
+func TestConfigCommand(t *testing.T) {
+	t.Parallel()
+	current, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := current.Username + " (cli)"
+	s := newShell(t)
+	s.run(exitOK, "", "migrate", "up")
+	s.run(exitOK, enginetest.Documents, "apply", "-f", "-", "--comment", "the company")
+	people := s.file("hr.csv", enginetest.People)
+	s.run(exitOK, "", "aggregate", "HR", "--file", people, "--no-process")
+	out, _ := s.run(exitOK, "", "config", "log")
+	demand(t, out, "VERSION", by, "7 created", "the company")
+	version := regexp.MustCompile(`(?m)^(\d+) `).FindStringSubmatch(out)[1]
+	out, _ = s.run(exitOK, "", "config", "show", version)
+	demand(t, out, "version "+version, "by "+by, "\n  the company\n", `created SOURCE "HR"`, "+ connector: delimited-file")
+
+	s.run(exitOK, strings.Replace(enginetest.Documents, "attributeName: dept", "attributeName: mgr", 1), "apply", "-f", "-",
+		"--no-process")
+	out, _ = s.run(exitOK, "", "config", "log", "--limit", "1")
+	demand(t, out, "1 updated")
+	version = regexp.MustCompile(`(?m)^(\d+) `).FindStringSubmatch(out)[1]
+	out, _ = s.run(exitOK, "", "config", "show", version)
+	demand(t, out, `updated IDENTITY_PROFILE "Employees"`, "\n  -           attributeName: dept\n",
+		"\n  +           attributeName: mgr\n", "\n  …\n")
+	out, _ = s.run(exitOK, "", "config", "show", version, "-o", "json")
+	demand(t, out, `"action": "updated"`, `"via": "cli"`)
+	out, _ = s.run(exitOK, "", "config", "log", "-o", "json", "--before", version)
+	demand(t, out, `"comment": "the company"`)
+	_, errOut := s.run(exitUsage, "", "config", "show", "x")
+	demand(t, errOut, "a number is expected")
+	_, errOut = s.run(exitFailed, "", "config", "show", "99999")
+	demand(t, errOut, "no revision")
+
+	out, _ = s.run(exitOK, "", "tasks", "list")
+	id := regexp.MustCompile(`(?m)^([0-9a-f]{32}) `).FindStringSubmatch(out)[1]
+	out, _ = s.run(exitFailed, "", "tasks", "cancel", id)
+	demand(t, out, "launched by "+by, "cancelled", "by "+by+" at")
+	out, _ = s.run(exitFailed, "", "tasks", "show", id, "-o", "json")
+	demand(t, out, `"cancelledBy": {`, `"launcher": "`+current.Username+`"`, `"via": "cli"`)
+}
+
+func TestDiffLines(t *testing.T) {
+	t.Parallel()
+	lines := func(text string) []string { return strings.Fields(text) }
+	for name, c := range map[string]struct{ before, after, want string }{
+		"the same":       {"a b c", "a b c", ""},
+		"new":            {"", "a b", "+ a|+ b"},
+		"gone":           {"a b", "", "- a|- b"},
+		"in the middle":  {"1 2 3 4 5 6 7 8 9", "1 2 3 4 x 6 7 8 9", "…|  2|  3|  4|- 5|+ x|  6|  7|  8|…"},
+		"far apart":      {"a 1 2 3 4 5 6 7 b", "x 1 2 3 4 5 6 7 y", "- a|+ x|  1|  2|  3|…|  5|  6|  7|- b|+ y"},
+		"kept by two":    {"a b c d", "b x d", "- a|  b|- c|+ x|  d"},
+		"one more twice": {"a a", "a a a", "  a|  a|+ a"},
+	} {
+		if got := strings.Join(diffLines(lines(c.before), lines(c.after)), "|"); got != c.want {
+			t.Errorf("%s: got %s, want %s", name, got, c.want)
+		}
+	}
+	// Too many lines to compare: all are shown.
+	long := make([]string, 3000)
+	for i := range long {
+		long[i] = strings.Repeat("x", i%7)
+	}
+	if got := diffLines(append([]string{"a"}, long...), append(long, "b")); len(got) != 6002 {
+		t.Errorf("%d lines are shown, want all 6002", len(got))
+	}
+}
+
+// What a document holds comes out as YAML that means the same: text that looks like something else stays a text.
+func TestYAMLLines(t *testing.T) {
+	t.Parallel()
+	got, err := yamlLines([]byte(`{"b": [1, 12345678901234567890, 1.50, null, true, "true", "1", "", "a\u0007b\u001b"],
+		"a": {"x: y": "- z", "empty": {}, "none": []}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{`a:`, `  empty: {}`, `  none: []`, `  'x: y': '- z'`, `b:`, `  - 1`, `  - 12345678901234567890`,
+		`  - 1.50`, `  - null`, `  - true`, `  - "true"`, `  - "1"`, `  - ""`, `  - "a\ab\e"`}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error("the lines (-want +got):", diff)
+	}
+	if got, err := yamlLines(nil); err != nil || len(got) != 0 {
+		t.Errorf("nothing has the lines %v, %v", got, err)
+	}
+}
