@@ -154,6 +154,8 @@ type Engine struct {
 	doctor      *doctor.Doctor
 	// jobs works on the jobs of the queue while the engine is started.
 	jobs *river.Client[pgx.Tx]
+	// requeuer gives work whose job is gone another one, while the engine is started.
+	requeuer repeater
 }
 
 // New returns an engine on pool. The caller keeps the pool: the engine never closes it. New fails when the

@@ -58,13 +58,13 @@ type AggregateSource struct {
 // Kind implements [river.JobArgs].
 func (AggregateSource) Kind() string { return "muster_aggregate_source" }
 
-// Insert writes a job and returns its ID. The job exists when the transaction commits, and the commit tells the workers:
-// none of them waits for its next look at the queue.
+// Insert writes a job and returns its ID. The job exists when the transaction commits, and the commit tells the
+// workers: none of them waits for its next look at the queue.
 //
-// Each insertion has a client of its own, which costs about 20 microseconds. River's client tells the workers of a queue
-// at most once within FetchCooldown, whatever becomes of the transaction that told them. With one client for all, a job
-// would wait for a look at the queue where another transaction inserted one just before, and committed earlier or was
-// rolled back. PostgreSQL itself drops what one transaction tells twice.
+// Each insertion has a client of its own, which costs some tens of microseconds. River's client tells the workers of a
+// queue at most once within FetchCooldown, whatever becomes of the transaction that told them. With one client for all,
+// a job would wait for a look at the queue where another transaction inserted one just before, and committed earlier or
+// was rolled back. PostgreSQL itself drops what one transaction tells twice.
 func (t *Tenant) Insert(ctx context.Context, tx pgx.Tx, args river.JobArgs, options *river.InsertOpts) (int64, error) {
 	client, err := t.newClient()
 	if err != nil {
