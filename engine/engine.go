@@ -155,6 +155,8 @@ type Engine struct {
 	jobs *river.Client[pgx.Tx]
 	// presence says that the engine is started, while it is.
 	presence presence
+	// requeuer gives work whose job is gone another one, while the engine is started.
+	requeuer repeater
 }
 
 // New returns an engine on pool. The caller keeps the pool: the engine never closes it. New fails when the

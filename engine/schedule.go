@@ -24,8 +24,9 @@ type ScheduleResult struct {
 // RunSchedule does what is due by the clock. It begins the last slot, 08:00 or 20:00 in the tenant's time zone, unless
 // an engine has begun it, and launches the processing of the identities that are due. Between the slots it launches the
 // processing of the identities whose dates have come. It launches the aggregation of sources by their schedules, and
-// launches again the work of workers that are gone. A started engine calls it every half minute; calling it more often,
-// or from many processes at once, does no harm. Of several slots that were missed, only the last one is made up for.
+// launches again the work whose job or worker is gone. A started engine calls it every half minute; calling it more
+// often, or from many processes at once, does no harm. Of several slots that were missed, only the last one is made up
+// for.
 func (e *Engine) RunSchedule(ctx context.Context) (ScheduleResult, error) {
 	const op = "run the schedule"
 	ctx = tenant.WithActor(ctx, tenant.ScheduleActor)
@@ -35,27 +36,26 @@ func (e *Engine) RunSchedule(ctx context.Context) (ScheduleResult, error) {
 	}
 	now := e.tenant.Now()
 	slot := task.LastSlot(now, settings.Location)
-	due, err := e.tenant.Store.FindDue(ctx, e.tenant.Pool, e.tenant.JobSchema, store.DueTimes{
-		Slot: slot.UTC(), Now: now, StalledSince: now.Add(-task.StalledAfter),
-		TokensBefore: now.Add(-registration.TokenRetention), TasksBefore: now.Add(-TaskRetention),
-	})
+	quiet := e.tasks.Quiet()
+	due, err := e.tenant.Store.FindDue(ctx, e.tenant.Pool, store.DueTimes{Slot: slot.UTC(), QuietTimes: quiet,
+		TokensBefore: now.Add(-registration.TokenRetention), TasksBefore: now.Add(-TaskRetention)})
 	if err != nil {
 		return ScheduleResult{}, fault.Wrap(op, "", err)
 	}
 	// The slots of a new time zone that lie before the change of the zone were never missed.
 	due.Slot = due.Slot && !slot.Before(settings.ZoneSince)
-	result, err := e.runIdentities(ctx, now, slot, due)
+	result, err := e.runIdentities(ctx, now, slot, &due)
 	if err != nil {
 		return result, fault.Wrap(op, "", err)
 	}
 	if err := e.aggregator.RunAggregations(ctx); err != nil {
 		return result, fault.Wrap(op, "", err)
 	}
-	return result, fault.Wrap(op, "", e.tidy(ctx, due))
+	return result, fault.Wrap(op, "", e.tidy(ctx, &due, quiet))
 }
 
 // runIdentities launches the processing of the identities that are due: at a slot that is to begin, or between two.
-func (e *Engine) runIdentities(ctx context.Context, now, slot time.Time, due store.Due) (result ScheduleResult,
+func (e *Engine) runIdentities(ctx context.Context, now, slot time.Time, due *store.Due) (result ScheduleResult,
 	err error,
 ) {
 	if due.Slot {
@@ -141,14 +141,17 @@ func (e *Engine) setPopulation(ctx context.Context, tx pgx.Tx, task *store.Task)
 	return err
 }
 
-// tidy forgets engines that are gone, gives a new job to each task whose worker is gone, releases what ended tasks did
-// not come to, and forgets old tasks. It does only what is due.
-func (e *Engine) tidy(ctx context.Context, due store.Due) error {
+// tidy forgets engines that are gone, gives a new job to each task whose job or worker is gone, releases what ended
+// tasks did not come to, and forgets old tasks. It does only what is due.
+func (e *Engine) tidy(ctx context.Context, due *store.Due, at store.QuietTimes) error {
 	if err := e.tenant.Store.RemoveStaleEngines(ctx, e.tenant.Pool, tenant.PresenceMax); err != nil {
 		return err
 	}
-	if due.Stalled || due.Old {
-		if err := e.requeueAndForget(ctx); err != nil {
+	if _, err := e.tasks.RequeueLostOf(ctx, due.Quiet, at); err != nil {
+		return err
+	}
+	if due.Old {
+		if err := e.forget(ctx); err != nil {
 			return err
 		}
 	}
@@ -164,12 +167,9 @@ func (e *Engine) tidy(ctx context.Context, due store.Due) error {
 	return err
 }
 
-func (e *Engine) requeueAndForget(ctx context.Context) error {
+func (e *Engine) forget(ctx context.Context) error {
 	return e.tenant.InTx(ctx, func(tx pgx.Tx) error {
 		now := e.tenant.Now()
-		if _, err := e.tasks.Requeue(ctx, tx, now, now.Add(-task.StalledAfter)); err != nil {
-			return err
-		}
 		if err := e.tenant.Store.DeleteTokens(ctx, tx, now.Add(-registration.TokenRetention)); err != nil {
 			return err
 		}

@@ -453,7 +453,7 @@ func TestReplacedJobLeavesItsDelivery(t *testing.T) {
 	c.Set(time.Now())
 	m := newMemory()
 	f := operationOpen(t, m, engine.Config{Now: c.Now})
-	f.execute(`UPDATE muster_jobs.river_job SET state = 'running', attempt = 1, attempted_at = now()
+	f.execute(`UPDATE muster_jobs.river_job SET state = 'running', attempt = 1, attempted_at = now() - interval '2 minutes'
 		WHERE kind = 'muster_provision'`)
 	c.Set(c.Now().Add(2 * time.Minute))
 	if _, err := f.RunSchedule(t.Context()); err != nil {

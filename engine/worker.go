@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,7 +28,10 @@ const (
 	// not wait for that.
 	rescueAfter   = 11 * time.Minute
 	scheduleEvery = 30 * time.Second
-	pollEvery     = time.Second
+	// requeueEvery is how often a started engine looks for tasks and deliveries whose job is gone, on average. Without
+	// the queue, since it may be the queue that lost something.
+	requeueEvery = 4 * time.Second
+	pollEvery    = time.Second
 )
 
 // How many jobs of each queue one engine works on at the same time.
@@ -81,6 +86,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := e.jobs.Start(ctx); err != nil {
 		return fault.Wrap(op, "", store.MapError(err))
 	}
+	e.requeuer.start(ctx, e.requeueLost)
 	err := e.presence.begin(func() (func(), error) { return e.tenant.Announce(ctx) })
 	if err != nil {
 		err = errors.Join(err, e.Stop(context.WithoutCancel(ctx)))
@@ -94,11 +100,64 @@ func (e *Engine) Stop(ctx context.Context) error {
 	const op = "stop the workers"
 	e.tenant.SetStopping(true)
 	defer e.presence.end()
+	e.requeuer.stop()
 	err := e.jobs.Stop(ctx)
 	if err != nil && ctx.Err() != nil {
 		err = errors.Join(err, e.jobs.StopAndCancel(context.WithoutCancel(ctx)))
 	}
 	return fault.Wrap(op, "", err)
+}
+
+// requeueLost gives another job to the tasks and deliveries whose job or worker is gone.
+func (e *Engine) requeueLost(ctx context.Context) {
+	if _, err := e.tasks.RequeueLost(ctx); err != nil && ctx.Err() == nil {
+		e.tenant.Logger.WarnContext(ctx, "could not look for work without a job", "error", store.Reason(err))
+	}
+}
+
+// repeater calls a function again and again in a goroutine of its own. The zero value is ready.
+type repeater struct {
+	mutex  sync.Mutex
+	cancel context.CancelFunc
+	done   chan struct{} // closed when the goroutine has ended; nil before the first start
+}
+
+// start begins the calls, unless they go on already. They end with the context or with stop. The waits between differ,
+// so that many engines do not call at the same moment.
+func (r *repeater) start(ctx context.Context, call func(context.Context)) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.done != nil {
+		select {
+		case <-r.done:
+		default:
+			return
+		}
+	}
+	ctx, r.cancel = context.WithCancel(ctx)
+	done := make(chan struct{})
+	r.done = done
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(requeueEvery/2 + rand.N(requeueEvery)):
+				call(ctx)
+			}
+		}
+	}()
+}
+
+// stop ends the calls, and the one that goes on, and waits for its end.
+func (r *repeater) stop() {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.done != nil {
+		r.cancel()
+		<-r.done
+	}
 }
 
 // scheduleWorker does what is due by the clock, as [Engine.RunSchedule].

@@ -40,7 +40,7 @@ func (s *Store) SourceCursor(ctx context.Context, q Querier, source ID) (string,
 func (s *Store) RecordAggregation(ctx context.Context, tx pgx.Tx, source ID, cursor *string, now time.Time) error {
 	const statement = `
 		INSERT INTO muster.source_aggregations (source_id, cursor, last) VALUES ($1, $2, $3)
-		ON CONFLICT ON CONSTRAINT source_aggregations_pkey
+		ON CONFLICT (source_id)
 		DO UPDATE SET cursor = excluded.cursor, last = excluded.last, failed = NULL, error = NULL`
 	_, err := tx.Exec(ctx, s.sql(statement), source, cursor, now)
 	return mapError(err)
@@ -73,7 +73,7 @@ func (s *Store) TakeAggregation(ctx context.Context, tx pgx.Tx, source ID, sched
 		    FOR UPDATE
 		), written AS (
 		    INSERT INTO muster.source_aggregations AS a (source_id, schedule, next) VALUES ($1, $2, $4)
-		    ON CONFLICT ON CONSTRAINT source_aggregations_pkey
+		    ON CONFLICT (source_id)
 		    DO UPDATE SET schedule = excluded.schedule, next = excluded.next
 		    WHERE a.schedule IS DISTINCT FROM excluded.schedule OR a.next <= $3 OR a.next > $5
 		)

@@ -160,7 +160,7 @@ func (s *Store) PutIdentityAttribute(ctx context.Context, tx pgx.Tx, a IdentityA
 	const statement = `
 		INSERT INTO muster.identity_attributes (name, searchable, document, created, modified)
 		VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT ON CONSTRAINT identity_attributes_pkey
+		ON CONFLICT (name)
 		DO UPDATE SET searchable = excluded.searchable, document = excluded.document, modified = excluded.modified`
 	_, err := tx.Exec(ctx, s.sql(statement), a.Name, a.Searchable, a.Document, a.Created, a.Modified)
 	return mapError(err)
@@ -186,7 +186,7 @@ func (s *Store) putObject(ctx context.Context, tx pgx.Tx, table string, o Object
 	statement := `
 		INSERT INTO muster.` + table + ` (id, name, name_key, document, created, modified)
 		VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT ON CONSTRAINT ` + table + `_pkey
+		ON CONFLICT (id)
 		DO UPDATE SET name = excluded.name, name_key = excluded.name_key, document = excluded.document,
 		       modified = excluded.modified`
 	_, err := tx.Exec(ctx, s.sql(statement), o.ID, o.Name, Fold(o.Name), o.Document, o.Created, o.Modified)
@@ -199,7 +199,7 @@ func (s *Store) PutProfile(ctx context.Context, tx pgx.Tx, p Profile) error {
 		INSERT INTO muster.identity_profiles
 		       (id, name, name_key, priority, authoritative_source_id, document, created, modified)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-		ON CONFLICT ON CONSTRAINT identity_profiles_pkey
+		ON CONFLICT (id)
 		DO UPDATE SET name = excluded.name, name_key = excluded.name_key, priority = excluded.priority,
 		       authoritative_source_id = excluded.authoritative_source_id, document = excluded.document,
 		       modified = excluded.modified`
@@ -213,7 +213,7 @@ func (s *Store) PutLifecycleState(ctx context.Context, tx pgx.Tx, l LifecycleSta
 	const statement = `
 		INSERT INTO muster.lifecycle_states (id, profile_id, technical_name, document, created, modified)
 		VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT ON CONSTRAINT lifecycle_states_pkey
+		ON CONFLICT (id)
 		DO UPDATE SET technical_name = excluded.technical_name, document = excluded.document,
 		    modified = excluded.modified`
 	_, err := tx.Exec(ctx, s.sql(statement), l.ID, l.ProfileID, l.TechnicalName, l.Document, l.Created, l.Modified)

@@ -12,6 +12,10 @@
 // Errors of the database become [ErrNotFound], a [ConflictError], a [TextError], a [TimeoutError], a [RetryableError]
 // or an [UnavailableError] where they mean one. A Store is safe for concurrent use.
 //
+// No statement names both the data schema and the job schema, which may be on different servers: see job.go. Nothing is
+// decided by the name of a constraint or by the text of an error, which a cluster changes: what is decided on is asked
+// for under a lock, ON CONFLICT names columns, and a constraint is the last guard.
+//
 // # Lock order
 //
 // All transactions take their locks in this order, so that they wait for each other and never deadlock. Every lock is
@@ -42,8 +46,9 @@
 // Three kinds of locks stand outside the order:
 //
 //   - Rows that are claimed with SKIP LOCKED, so that no claim waits: refresh requests, parts of tasks, the next
-//     message, and tasks and deliveries that have stalled. A batch claims its requests or its part before anything
-//     else. When a task ends, a transaction of its own waits for the requests, parts and messages that are claimed.
+//     message, and tasks and deliveries that have lost their job. A batch claims its requests or its part before
+//     anything else. When a task ends, a transaction of its own waits for the requests, parts and messages that are
+//     claimed.
 //   - The reading lock of a source, advisory, for which nobody waits: everyone who reads the source by its connector
 //     shares it ([Store.LockReadingShared]), and [Store.TryLockReading] only tries to take it alone.
 //   - The row of source_aggregations whose schedule is due ([Store.TakeAggregation]): its transaction waits for

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -237,19 +236,9 @@ const settledSQL = `
 	AND NOT EXISTS (SELECT FROM muster.refresh_state w
 	                WHERE w.identity_id = i.id AND w.due <= (SELECT now FROM given) + interval '1 day')`
 
-// waitingJob are the states of a job that will run.
-const waitingJob = `('available', 'pending', 'retryable', 'scheduled')`
-
 // invariants are the statements that find the IDs of the rows that contradict an invariant. Each may read given: now,
 // and the time since which what did nothing is stuck.
 var invariants = map[Invariant]string{
-	// A delivery has a worker, whose lease holds, or a job that waits.
-	InvariantDeliveryJob: `
-		SELECT ` + idSQL("b.id") + `
-		FROM muster.provisioning_batches b, given
-		WHERE b.created NOT BETWEEN given.stalled AND given.now + ` + leaseMost + `
-		  AND (b.leased IS NULL OR b.leased NOT BETWEEN given.now AND given.now + ` + leaseMost + `)
-		  AND NOT EXISTS (SELECT FROM muster_jobs.river_job j WHERE j.id = b.job_id AND j.state IN ` + waitingJob + `)`,
 	// A worker that ends ends its lease.
 	InvariantDeliveryLease: `
 		SELECT ` + idSQL("b.id") + ` FROM muster.provisioning_batches b, given WHERE b.leased < given.stalled`,
@@ -368,12 +357,6 @@ var invariants = map[Invariant]string{
 		SELECT ` + idSQL("t.id") + `
 		FROM muster.tasks t, given
 		WHERE t.completed IS NULL AND t.held < given.now - interval '1 day'`,
-	// A task that did nothing for a while has a job that waits.
-	InvariantTaskJob: `
-		SELECT ` + idSQL("t.id") + `
-		FROM muster.tasks t, given
-		WHERE t.completed IS NULL AND t.held IS NULL AND t.modified < given.stalled
-		  AND NOT EXISTS (SELECT FROM muster_jobs.river_job j WHERE j.id = t.job_id AND j.state IN ` + waitingJob + `)`,
 	// A task that has ended has no parts left.
 	InvariantTaskPart: `
 		SELECT ` + idSQL("t.id") + `
@@ -383,7 +366,30 @@ var invariants = map[Invariant]string{
 
 // Contradicting returns the rows that contradict an invariant.
 func (s *Store) Contradicting(ctx context.Context, q Querier, i Invariant, e *Examination) (Finding, error) {
+	if i == InvariantTaskJob || i == InvariantDeliveryJob {
+		return s.withoutJob(ctx, q, i, e)
+	}
 	return s.find(ctx, q, invariants[i], e)
+}
+
+// withoutJob returns the tasks or the deliveries that did nothing for long and have no job that waits, nor one that has
+// just been given to a worker. A delivery that a worker has leased has no need of one.
+func (s *Store) withoutJob(ctx context.Context, q Querier, i Invariant, e *Examination) (Finding, error) {
+	quiet, err := s.Quiet(ctx, q, QuietTimes{Now: e.Now, Since: e.Stalled, Stalled: e.Stalled})
+	if err != nil {
+		return Finding{}, err
+	}
+	jobs, err := s.Jobs(ctx, q, e.JobSchema, quiet, e.Now.Sub(e.Stalled))
+	if err != nil {
+		return Finding{}, err
+	}
+	var lost []string
+	for k := range quiet {
+		if (quiet[k].Kind != "") == (i == InvariantTaskJob) && jobs.Lost(&quiet[k]) {
+			lost = append(lost, quiet[k].ID.String())
+		}
+	}
+	return Found(lost), nil
 }
 
 // RequestContradicting requests the processing of the identities that contradict an invariant, and returns how many
@@ -391,8 +397,8 @@ func (s *Store) Contradicting(ctx context.Context, q Querier, i Invariant, e *Ex
 func (s *Store) RequestContradicting(ctx context.Context, tx pgx.Tx, i Invariant, e *Examination, cause Cause) (int,
 	error,
 ) {
-	statement := e.sql(s, `
-		WITH given (now, stalled) AS (SELECT $1::timestamptz, $2::timestamptz), found (id) AS (`+invariants[i]+`)
+	statement := s.dynamic(`
+		WITH given (now, stalled) AS (SELECT $1::timestamptz, $2::timestamptz), found (id) AS (` + invariants[i] + `)
 		INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
 		SELECT id::uuid, $3, $4, $5 FROM found`)
 	tag, err := tx.Exec(ctx, statement, e.Now, e.Stalled, cause.Task, "found by the doctor: "+string(i), cause.At)
@@ -402,18 +408,13 @@ func (s *Store) RequestContradicting(ctx context.Context, tx pgx.Tx, i Invariant
 // idSQL returns an ID as it is shown.
 func idSQL(column string) string { return `replace(` + column + `::text, '-', '')` }
 
-// sql puts the schemas into a statement.
-func (e *Examination) sql(s *Store, statement string) string {
-	return strings.NewReplacer("muster_jobs.", e.JobSchema+".", "muster.", s.schema+".").Replace(statement)
-}
-
 // find counts the rows of a query, and names some.
 func (s *Store) find(ctx context.Context, q Querier, query string, e *Examination) (Finding, error) {
-	statement := e.sql(s, `
+	statement := s.dynamic(`
 		WITH given (now, stalled) AS (SELECT $1::timestamptz, $2::timestamptz),
-		     found (example) AS MATERIALIZED (`+query+`)
+		     found (example) AS MATERIALIZED (` + query + `)
 		SELECT (SELECT count(*) FROM found),
-		       ARRAY(SELECT example FROM found ORDER BY example LIMIT `+fmt.Sprint(ExamplesMax)+`)`)
+		       ARRAY(SELECT example FROM found ORDER BY example LIMIT ` + fmt.Sprint(ExamplesMax) + `)`)
 	var f Finding
 	err := q.QueryRow(ctx, statement, e.Now, e.Stalled).Scan(&f.Count, &f.Examples)
 	return f, mapError(err)

@@ -138,8 +138,8 @@ func (s *Store) SourcesWithStrays(ctx context.Context, q Querier) ([]ID, error) 
 // RenewRequests locks the requests for the identities that contradict an invariant FOR UPDATE until the transaction
 // ends, skips those that a worker has locked, and gives them to another task.
 func (s *Store) RenewRequests(ctx context.Context, tx pgx.Tx, i Invariant, e *Examination, cause Cause) (int, error) {
-	statement := e.sql(s, `
-		WITH given (now, stalled) AS (SELECT $1::timestamptz, $2::timestamptz), found (id) AS (`+invariants[i]+`
+	statement := s.dynamic(`
+		WITH given (now, stalled) AS (SELECT $1::timestamptz, $2::timestamptz), found (id) AS (` + invariants[i] + `
 		), taken AS (
 		    SELECT q.id FROM muster.refresh_requests q
 		    WHERE q.identity_id IN (SELECT id::uuid FROM found)

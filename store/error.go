@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -16,7 +17,8 @@ import (
 // ErrNotFound says that there is no such row.
 var ErrNotFound = errors.New("not found")
 
-// ConflictError says that a write contradicts the rows that exist. Constraint is the name of the rule.
+// ConflictError says that a write contradicts the rows that exist. Constraint is the name of the rule, to be shown: it
+// decides nothing. What the engine decides on it asks for under a lock, and a constraint is the last guard.
 type ConflictError struct {
 	Constraint string
 	Err        error
@@ -127,8 +129,42 @@ var constraintTexts = map[string]string{
 // MapError maps errors of the database that come from the queue or the migrations, as this package maps its own.
 func MapError(err error) error { return mapError(err) }
 
-// mapError maps errors of the database to those of this package, by their SQLSTATE and the name of the constraint. It
-// never passes on the detail of an error, which repeats values.
+// shardSuffix is what the name of a constraint has behind it on a cluster: the number of the shard.
+var shardSuffix = regexp.MustCompile(`_[0-9]+$`)
+
+// quoted are the names in a message of the server, in the quotation marks of any language.
+var quoted = regexp.MustCompile(`["„“”«»]([a-z0-9_]+)["„“”«»]`)
+
+// constraintOf returns the constraint that a name of the server stands for, without the suffix of a shard.
+func constraintOf(name string) (constraint string, known bool) {
+	for _, constraint := range []string{name, shardSuffix.ReplaceAllString(name, "")} {
+		if _, known := constraintTexts[constraint]; known || strings.HasSuffix(constraint, "_pkey") {
+			return constraint, true
+		}
+	}
+	return name, false
+}
+
+// conflictOf returns the conflict that an error of the server stands for, nil for none. A cluster that copies rows to a
+// shard passes on the message of a constraint alone, as an internal error.
+func conflictOf(err *pgconn.PgError) *ConflictError {
+	if err.ConstraintName != "" && strings.HasPrefix(err.Code, "23") {
+		constraint, _ := constraintOf(err.ConstraintName)
+		return &ConflictError{constraint, err}
+	}
+	if err.Code != "XX000" {
+		return nil
+	}
+	for _, name := range quoted.FindAllStringSubmatch(err.Message, -1) {
+		if constraint, known := constraintOf(name[1]); known {
+			return &ConflictError{constraint, err}
+		}
+	}
+	return nil
+}
+
+// mapError maps errors of the database to those of this package, by their SQLSTATE. It never passes on the detail of an
+// error, which repeats values.
 func mapError(err error) error {
 	if err == nil {
 		return nil
@@ -150,11 +186,12 @@ func mapError(err error) error {
 		}
 		return err
 	}
+	conflict := conflictOf(pgErr)
 	switch {
 	case pgErr.Code == "40001" || pgErr.Code == "40P01":
 		return &RetryableError{pgErr}
-	case pgErr.ConstraintName != "" && strings.HasPrefix(pgErr.Code, "23"):
-		return &ConflictError{pgErr.ConstraintName, pgErr}
+	case conflict != nil:
+		return conflict
 	case pgErr.Code == "22021", pgErr.Code == "22P05":
 		return &TextError{pgErr}
 	case slices.Contains(timeouts, pgErr.Code):

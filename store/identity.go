@@ -343,13 +343,21 @@ func (s *Store) ReportsOf(ctx context.Context, q Querier, manager ID) ([]ID, err
 // reports lose their manager, and its history stays. It returns [ErrNotFound] when there is none, and a
 // [RetryableError] where the identity became the owner of something that the transaction does not see yet.
 func (s *Store) DeleteIdentity(ctx context.Context, tx pgx.Tx, id ID) error {
-	tag, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.identities WHERE id = $1`), id)
-	err = oneRow(tag, err)
-	var conflict *ConflictError
-	if errors.As(err, &conflict) && conflict.Constraint == "owned_objects_owner_fkey" {
-		return &RetryableError{conflict}
+	// Whoever makes it an owner has a key share of it until the commit. After the lock, the next statement sees what
+	// they wrote, and nobody else can.
+	var owns bool
+	var batch pgx.Batch
+	batch.Queue(s.sql(`SELECT id FROM muster.identities WHERE id = $1 FOR UPDATE`), id)
+	batch.Queue(s.sql(`SELECT EXISTS (SELECT 1 FROM muster.owned_objects WHERE owner_id = $1)`), id).QueryRow(
+		func(row pgx.Row) error { return row.Scan(&owns) })
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return mapError(err)
 	}
-	return err
+	if owns {
+		return &RetryableError{errors.New("the identity became the owner of something meanwhile")}
+	}
+	tag, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.identities WHERE id = $1`), id)
+	return oneRow(tag, err)
 }
 
 // ProtectIdentity sets whether an identity is protected from being deleted. It returns [ErrNotFound] when there is

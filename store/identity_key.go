@@ -43,7 +43,7 @@ func (s *Store) ChangeIdentityKeys(ctx context.Context, tx pgx.Tx, removed, adde
 	const add = `
 		INSERT INTO muster.identity_keys (identity_id, key)
 		SELECT v.identity_id, v.key FROM unnest($1::uuid[], $2::text[]) v (identity_id, key)
-		ON CONFLICT ON CONSTRAINT identity_keys_pkey DO NOTHING`
+		ON CONFLICT (key, identity_id) DO NOTHING`
 	for _, step := range []struct {
 		statement string
 		keys      []IdentityKey

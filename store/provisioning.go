@@ -54,7 +54,7 @@ func (s *Store) AddGrants(ctx context.Context, tx pgx.Tx, grants []AccessGrant, 
 		SELECT v.identity_id, v.source_id, v.attribute, v.value, v.account_id, $6
 		FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[])
 		     v (identity_id, source_id, attribute, value, account_id)
-		ON CONFLICT ON CONSTRAINT access_grants_pkey DO UPDATE SET account_id = excluded.account_id`
+		ON CONFLICT (identity_id, source_id, attribute, value) DO UPDATE SET account_id = excluded.account_id`
 	c := grantColumns(grants)
 	_, err := tx.Exec(ctx, s.sql(statement), c.identities, c.sources, c.attributes, c.values, c.accounts, now)
 	return mapError(err)
@@ -413,23 +413,6 @@ func (s *Store) CountOperations(ctx context.Context, q Querier, state string) (i
 		&count)
 	return count, mapError(err)
 }
-
-// LockStalledDeliveries locks the deliveries whose worker is gone, by ID and FOR UPDATE, until the transaction ends,
-// skips those that another transaction has locked, and returns them. They were made before a time, nobody has leased
-// them, and they have no job that waits.
-func (s *Store) LockStalledDeliveries(ctx context.Context, tx pgx.Tx, jobSchema string, now, before time.Time) ([]ID,
-	error,
-) {
-	const statement = `SELECT b.id FROM muster.provisioning_batches b WHERE ` + stalledDelivery + `
-		ORDER BY b.id
-		FOR UPDATE OF b SKIP LOCKED`
-	return collect(ctx, tx, s.withJobs(statement, jobSchema), pgx.RowTo[ID], now, before)
-}
-
-// stalledDelivery is the condition that b is such a delivery. Its parameters are now and the time.
-const stalledDelivery = `b.created NOT BETWEEN $2 AND $1::timestamptz + ` + leaseMost + `
-	AND (b.leased IS NULL OR b.leased NOT BETWEEN $1 AND $1::timestamptz + ` + leaseMost + `)
-	AND NOT EXISTS (SELECT FROM {jobs}.river_job j WHERE j.id = b.job_id AND ` + jobWaits + `)`
 
 // OperationFilter narrows operations. Zero fields do not.
 type OperationFilter struct {

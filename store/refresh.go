@@ -76,10 +76,10 @@ func (s *Store) ClaimRefreshRequests(ctx context.Context, tx pgx.Tx, task ID, li
 }
 
 // ClaimSmallTasks locks requests FOR UPDATE until the transaction ends, at most limit, and skips those that another
-// worker has locked. They are those of other tasks than the one given, the oldest tasks first, that have not begun,
-// whose jobs are available, and that are about at most small identities.
-func (s *Store) ClaimSmallTasks(ctx context.Context, tx pgx.Tx, jobSchema string, but ID, small, limit int) (
-	[]RefreshRequest, error,
+// worker has locked. They are those of the tasks, the oldest tasks first, that have not begun and that are about at
+// most small identities.
+func (s *Store) ClaimSmallTasks(ctx context.Context, tx pgx.Tx, tasks []ID, small, limit int) ([]RefreshRequest,
+	error,
 ) {
 	const statement = `
 		SELECT id, identity_id, task_id
@@ -87,15 +87,14 @@ func (s *Store) ClaimSmallTasks(ctx context.Context, tx pgx.Tx, jobSchema string
 		WHERE task_id = ANY (ARRAY (
 		    SELECT t.id
 		    FROM muster.tasks t
-		    JOIN {jobs}.river_job j ON j.id = t.job_id
-		    WHERE t.completed IS NULL AND t.held IS NULL AND t.launched IS NULL AND t.kind = 'IDENTITY_REFRESH'
-		      AND t.population <= $2 AND t.id <> $1 AND j.state = 'available'
+		    WHERE t.id = ANY ($1) AND t.completed IS NULL AND t.held IS NULL AND t.launched IS NULL
+		      AND t.kind = 'IDENTITY_REFRESH' AND t.population <= $2
 		    ORDER BY t.id
 		    LIMIT $3))
 		ORDER BY id
 		LIMIT $3
 		FOR UPDATE SKIP LOCKED`
-	return collect(ctx, tx, s.withJobs(statement, jobSchema), pgx.RowToStructByPos[RefreshRequest], but, small, limit)
+	return collect(ctx, tx, s.sql(statement), pgx.RowToStructByPos[RefreshRequest], tasks, small, limit)
 }
 
 // RelockRefreshRequests locks those of the requests that still exist FOR UPDATE until the transaction ends, and skips

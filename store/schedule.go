@@ -20,7 +20,7 @@ func (s *Store) TakeSlot(ctx context.Context, tx pgx.Tx, slot time.Time, task ID
 	const statement = `
 		INSERT INTO muster.schedule_slots (slot, begun, task_id, identities)
 		VALUES ($1, $2, $3, 0)
-		ON CONFLICT ON CONSTRAINT schedule_slots_pkey DO NOTHING`
+		ON CONFLICT (slot) DO NOTHING`
 	tag, err := tx.Exec(ctx, s.sql(statement), slot, now, task)
 	return tag.RowsAffected() == 1, mapError(err)
 }
@@ -41,35 +41,40 @@ func (s *Store) Slots(ctx context.Context, q Querier, limit int) ([]Slot, error)
 // DueTimes are the times by which [Store.FindDue] decides.
 type DueTimes struct {
 	Slot         time.Time // the last one
-	Now          time.Time
-	StalledSince time.Time // a task or delivery that has done nothing since has stalled
 	TokensBefore time.Time // tokens that expired before are too old
 	TasksBefore  time.Time // tasks that ended before are too old
+	QuietTimes
 }
 
 // Due says which work the clock asks for.
 type Due struct {
 	Slot       bool // the last slot has not begun
 	Identities bool // some identities are due
-	Stalled    bool // tasks or deliveries have lost their worker
 	Old        bool // tokens or tasks may be too old
 	Forsaken   bool // tasks ended and left requests or parts
+	// Quiet are tasks and deliveries that may have lost their job, as [Store.Quiet] finds them.
+	Quiet []Carried
 }
 
-// FindDue looks for everything that may be due in one statement, and locks nothing. It reads the earliest times instead
-// of asking whether there are any before now: the planner does not know the parameter, would expect a third of all rows
-// to be before it, and would look for the first one from the start of the table.
-func (s *Store) FindDue(ctx context.Context, q Querier, jobSchema string, at DueTimes) (Due, error) {
-	const statement = `
-		SELECT NOT EXISTS (SELECT FROM muster.schedule_slots WHERE slot = $3),
+// FindDue looks for everything that may be due in one round trip, and locks nothing. It reads the earliest times
+// instead of asking whether there are any before now: the planner does not know the parameter, would expect a third of
+// all rows to be before it, and would look for the first one from the start of the table.
+func (s *Store) FindDue(ctx context.Context, q Querier, at DueTimes) (Due, error) {
+	const due = `
+		SELECT NOT EXISTS (SELECT 1 FROM muster.schedule_slots WHERE slot = $2),
 		       coalesce((SELECT min(due) FROM muster.refresh_state) <= $1, false),
-		       EXISTS (SELECT FROM muster.tasks t WHERE ` + stalledTask + `)
-		       OR EXISTS (SELECT FROM muster.provisioning_batches b WHERE ` + stalledDelivery + `),
-		       EXISTS (SELECT FROM muster.one_time_tokens WHERE expires < $4)
-		       OR coalesce((SELECT min(created) FROM muster.tasks) < $5, false),
-		       EXISTS (` + forsakenTasks + `)`
+		       EXISTS (SELECT 1 FROM muster.one_time_tokens WHERE expires < $3)
+		       OR coalesce((SELECT min(created) FROM muster.tasks) < $4, false)`
 	var d Due
-	err := q.QueryRow(ctx, s.withJobs(statement, jobSchema), at.Now, at.StalledSince, at.Slot, at.TokensBefore,
-		at.TasksBefore).Scan(&d.Slot, &d.Identities, &d.Stalled, &d.Old, &d.Forsaken)
-	return d, mapError(err)
+	var batch pgx.Batch
+	batch.Queue(s.sql(due), at.Now, at.Slot, at.TokensBefore, at.TasksBefore).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&d.Slot, &d.Identities, &d.Old)
+	})
+	batch.Queue(s.sql(forsakenTasks)).Query(func(rows pgx.Rows) error {
+		forsaken, err := pgx.CollectRows(rows, pgx.RowTo[ID])
+		d.Forsaken = len(forsaken) > 0
+		return err
+	})
+	s.queueQuiet(&batch, at.QuietTimes, &d.Quiet)
+	return d, mapError(q.SendBatch(ctx, &batch).Close())
 }

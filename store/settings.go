@@ -47,11 +47,13 @@ type Engine struct {
 	Settings []byte    // what must be the same for all engines, and what its host gave
 }
 
-// AddEngine records an engine that is started now.
+// AddEngine records an engine that is started now. It may be recorded already, where it was stopped while the database
+// was away.
 func (s *Store) AddEngine(ctx context.Context, q Querier, e *Engine) error {
 	const statement = `
 		INSERT INTO muster.engines (id, host, process, version, started, seen, settings)
-		VALUES ($1, $2, $3, $4, now(), now(), $5)`
+		VALUES ($1, $2, $3, $4, now(), now(), $5)
+		ON CONFLICT (id) DO UPDATE SET started = excluded.started, seen = excluded.seen, settings = excluded.settings`
 	_, err := q.Exec(ctx, s.sql(statement), e.ID, e.Host, e.Process, e.Version, e.Settings)
 	return mapError(err)
 }

@@ -523,37 +523,6 @@ func (s *Store) SetTaskJob(ctx context.Context, tx pgx.Tx, id ID, job int64, now
 	return mapError(err)
 }
 
-// LockStalledTasks locks the tasks whose worker is gone, by ID and FOR UPDATE, until the transaction ends, skips those
-// that another transaction has locked, and returns them. They are open, not held, did nothing since a time, and have no
-// job that waits.
-func (s *Store) LockStalledTasks(ctx context.Context, tx pgx.Tx, jobSchema string, now, since time.Time) ([]StalledTask,
-	error,
-) {
-	const statement = `SELECT t.id, t.kind FROM muster.tasks t WHERE ` + stalledTask + `
-		ORDER BY t.id
-		FOR UPDATE OF t SKIP LOCKED`
-	return collect(ctx, tx, s.withJobs(statement, jobSchema), pgx.RowToStructByPos[StalledTask], now, since)
-}
-
-// stalledTask is the condition that t is such a task. Its parameters are now and the time.
-const stalledTask = `t.completed IS NULL AND t.held IS NULL
-	AND t.modified NOT BETWEEN $2 AND $1::timestamptz + ` + leaseMost + `
-	AND NOT EXISTS (SELECT FROM {jobs}.river_job j WHERE j.id = t.job_id AND ` + jobWaits + `)`
-
-// jobWaits is the condition that a job j waits for a worker.
-const jobWaits = `j.state IN ('available', 'pending', 'retryable', 'scheduled')`
-
-// withJobs is [Store.sql] for a statement that names the schema of the jobs as {jobs}.
-func (s *Store) withJobs(statement, jobSchema string) string {
-	return strings.ReplaceAll(s.sql(statement), "{jobs}", jobSchema)
-}
-
-// StalledTask is a task whose worker is gone.
-type StalledTask struct {
-	ID   ID
-	Kind string
-}
-
 // ForsakenTasks returns the tasks that ended and left requests or parts.
 func (s *Store) ForsakenTasks(ctx context.Context, q Querier) ([]ID, error) {
 	return collect(ctx, q, s.sql(forsakenTasks), pgx.RowTo[ID])

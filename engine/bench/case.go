@@ -22,6 +22,7 @@ var cases = []benchCase{
 	{"full", "forced full run, nothing changed", fullCase},
 	{"changed", "forced full run, 5 % of the identities changed", changedCase},
 	{"event", "one changed account to its consequences committed", eventCase},
+	{"pace", "small events one after another: the slow ones against the median", paceCase},
 	{"role-change", "a changed role criterion, to its consequences", roleChangeCase},
 	{"aggregate", "aggregation of a correlating source", aggregateCase},
 	{"list", "each published filter and sorter", listCase},

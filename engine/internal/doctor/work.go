@@ -30,7 +30,8 @@ func (x *examination) dropForsakenParts() repairFunc {
 // requeue makes the repair that gives tasks and deliveries whose worker is gone another job.
 func (x *examination) requeue() repairFunc {
 	return x.simple("gave tasks and deliveries jobs", func(ctx context.Context, tx pgx.Tx) (int, error) {
-		return x.d.Requeue(ctx, tx, x.d.Now(), x.given.Stalled)
+		return x.d.Requeue(ctx, tx, store.QuietTimes{Now: x.d.Now(), Since: x.given.Stalled,
+			Stalled: x.given.Stalled})
 	})
 }
 

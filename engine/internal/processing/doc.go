@@ -43,7 +43,8 @@
 //	   v
 //	alone: the same without the others, so that no task fails by another one's fault
 //	   |- committed ----------------------------------------> Open, or Ended
-//	   |- nothing to claim ---------------------------------> Idle: the task is ended, or others have the rest
+//	   |- nothing to claim ---------------------------------> Idle: the task is ended, others have the rest, or there
+//	   |                                                      is no such task (Absent)
 //	   |- the guard refuses it (task.HeldError) ------------> Held
 //	   |- the task has ended or is held (task.ErrStopped) --> Ended or Held
 //	   |- unavailable, lost 8 times, the context ended -----> the error: the job is tried again

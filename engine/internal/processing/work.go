@@ -23,6 +23,7 @@ const (
 	Idle              // a step found nothing to do: others have the rest, or nothing is left
 	Held              // the guard waits for a confirmation
 	Ended
+	Absent // there is no such task: it is not visible yet, or was forgotten
 )
 
 // idleWait is how long a worker waits for others that have the rest of a task.
@@ -115,11 +116,13 @@ func (w *Work) batch(ctx context.Context) (store.TaskCounts, State, error) {
 	}
 }
 
-// stateOf returns whether a task has ended, is held or is open.
+// stateOf returns whether a task has ended, is held, is open, or is not there.
 func (p *Processor) stateOf(ctx context.Context, id store.ID) (State, error) {
 	t, err := p.Store.FindTask(ctx, p.Pool, id)
 	switch {
-	case errors.Is(err, store.ErrNotFound) || err == nil && t.Completed != nil:
+	case errors.Is(err, store.ErrNotFound):
+		return Absent, nil
+	case err == nil && t.Completed != nil:
 		return Ended, nil
 	case err == nil && t.Held != nil:
 		return Held, nil
@@ -132,10 +135,12 @@ func (p *Processor) finish(ctx context.Context, id store.ID) (State, error) {
 	return tenant.Transact(ctx, p.Tenant, func(tx pgx.Tx) (State, error) {
 		row, err := p.Store.LockTask(ctx, tx, id)
 		switch {
-		case errors.Is(err, store.ErrNotFound) || err == nil && row.Completed != nil:
-			return Ended, nil
+		case errors.Is(err, store.ErrNotFound):
+			return Absent, nil
 		case err != nil:
 			return Open, err
+		case row.Completed != nil:
+			return Ended, nil
 		case row.Held != nil:
 			return Held, nil
 		}
@@ -204,8 +209,7 @@ func (w *Work) try(ctx context.Context, tx pgx.Tx, together bool) (s step, err e
 	}
 	if len(s.claimed) > 0 {
 		if room := min(togetherMax, w.BatchSize) - len(s.claimed); together && room > 0 {
-			s.others, err = w.Store.ClaimSmallTasks(ctx, tx, w.JobSchema, w.task, smallTask, room)
-			if err != nil {
+			if s.others, err = w.claimOthers(ctx, tx, room); err != nil {
 				return s, err
 			}
 		}
@@ -232,6 +236,17 @@ func (w *Work) try(ctx context.Context, tx pgx.Tx, together bool) (s step, err e
 	}
 	s.counts, s.state, err = w.ProcessIn(ctx, tx, w.task, s.page)
 	return s, err
+}
+
+// claimOthers claims at most room requests of other small tasks, whose jobs wait for a worker. A job may be given to
+// one between the two statements: the worker finds the requests locked, and waits for the batch that has them.
+func (w *Work) claimOthers(ctx context.Context, tx pgx.Tx, room int) ([]store.RefreshRequest, error) {
+	tasks, err := w.Store.NextTasks(ctx, tx, w.JobSchema, tenant.QueueEvents, tenant.RunTask{}.Kind(), room+1)
+	tasks = slices.DeleteFunc(tasks, func(id store.ID) bool { return id == w.task })
+	if err != nil || len(tasks) == 0 {
+		return nil, err
+	}
+	return w.Store.ClaimSmallTasks(ctx, tx, tasks, smallTask, room)
 }
 
 // advancePart moves the cursor of a part behind a page. A page that is not full is the last, and ends the part.

@@ -19,7 +19,7 @@ type Worker struct {
 }
 
 // Work carries out a task for a turn. Where the task is open after that, the job waits for its next turn. After the
-// last attempt that fails, the task ends with the status ERROR.
+// last attempt that fails, the task ends with the status ERROR. A task that is not visible yet is waited for.
 func (w *Worker) Work(ctx context.Context, job *river.Job[tenant.RunTask]) error {
 	id, err := store.ParseID(job.Args.Task)
 	if err != nil {
@@ -27,8 +27,14 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[tenant.RunTask]) error
 	}
 	turn := &Work{Processor: w.Processor, task: id, together: true, more: w.Turn(),
 		report: func(store.TaskCounts) error { return nil }}
-	state, err := turn.Do(ctx)
+	state := Open
+	present, err := w.Present(ctx, job.JobRow, func() (_ bool, err error) {
+		state, err = turn.Do(ctx)
+		return state != Absent, err
+	})
 	switch {
+	case err == nil && !present:
+		return w.Absent(ctx, job.JobRow)
 	case err == nil && state == Open:
 		return river.JobSnooze(0)
 	case err == nil:

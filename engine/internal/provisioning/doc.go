@@ -69,8 +69,10 @@
 // longer than its lease writes nothing when it comes back. Whatever it did at the source meanwhile, the next holder
 // finds by the operation's key.
 //
-// Each operation extends the lease (ExtendLease). Of the jobs only the one that the row names works on a delivery,
-// and every caller of ProvisionPending may. A delivery whose job is gone gets another one: [task.Ledger.Requeue].
+// Each operation extends the lease (ExtendLease). Of the jobs only the one that the row names works on a delivery, and
+// every caller of ProvisionPending may, who then removes the job too. A job that finds no delivery, or one that names
+// an older job, waits for what is not visible yet. A delivery whose job is gone gets another one:
+// [task.Ledger.RequeueLost].
 //
 // Operations for one identity and source keep their order. One that waits for an earlier operation of another delivery
 // is left out, and one that fails holds up those behind it. After failuresMax failures in a row the source is taken to

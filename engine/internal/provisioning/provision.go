@@ -2,6 +2,7 @@ package provisioning
 
 import (
 	"context"
+	"errors"
 	"math"
 
 	"github.com/muster-engine/muster/engine/fault"
@@ -33,7 +34,7 @@ func (p *Provisioner) ProvisionPending(ctx context.Context) (ProvisionResult, er
 		return total, fault.Wrap(op, "", err)
 	}
 	for _, id := range deliveries {
-		result, err := p.deliver(ctx, id, func() bool { return ctx.Err() == nil }, math.MaxInt)
+		result, err := p.deliverByHand(ctx, id)
 		total.Done += result.done
 		total.Failed += result.failed
 		if err != nil {
@@ -43,4 +44,24 @@ func (p *Provisioner) ProvisionPending(ctx context.Context) (ProvisionResult, er
 	open, err := p.Store.CountOperations(ctx, p.Pool, store.OperationOpen)
 	total.Open = int(open)
 	return total, fault.Wrap(op, "", err)
+}
+
+// deliverByHand tries every operation of a delivery once, and removes the job of a delivery that is done with it.
+func (p *Provisioner) deliverByHand(ctx context.Context, id store.ID) (deliveryResult, error) {
+	job, err := p.Store.DeliveryJob(ctx, p.Pool, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return deliveryResult{}, nil
+	}
+	if err != nil {
+		return deliveryResult{}, err
+	}
+	result, err := p.deliver(ctx, id, func() bool { return ctx.Err() == nil }, math.MaxInt)
+	if err != nil || job == 0 {
+		return result, err
+	}
+	open, err := p.Store.DeliveryIsOpen(ctx, p.Pool, id)
+	if err == nil && !open {
+		err = p.DeleteJob(ctx, job)
+	}
+	return result, err
 }

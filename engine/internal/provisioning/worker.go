@@ -24,13 +24,21 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[tenant.Deliver]) error
 	if err != nil {
 		return river.JobCancel(fmt.Errorf("the job names no delivery: %w", err))
 	}
-	// A job that was taken for lost may come back after it was replaced. The delivery belongs to the other job then.
-	current, err := w.Store.DeliveryJob(ctx, w.Pool, id)
-	if errors.Is(err, store.ErrNotFound) || err == nil && current != job.ID {
-		return nil
-	}
-	if err != nil {
+	var current int64 // the job that the delivery names, 0 where it is not there
+	present, err := w.Present(ctx, job.JobRow, func() (_ bool, err error) {
+		current, err = w.Store.DeliveryJob(ctx, w.Pool, id)
+		if errors.Is(err, store.ErrNotFound) {
+			return false, nil
+		}
+		return current >= job.ID, err
+	})
+	switch {
+	case err != nil:
 		return errors.New(store.Reason(err))
+	case !present: // the delivery is done, or what names this job is not visible yet
+		return w.Absent(ctx, job.JobRow)
+	case current > job.ID:
+		return nil // this job was taken for lost, and comes back after it was replaced
 	}
 	limit := task.OperationAttemptsMax // the attempts of a job that this one replaced count too
 	if job.Attempt >= job.MaxAttempts {

@@ -27,6 +27,9 @@ type Worker struct {
 	*Registrar
 }
 
+// errNoTask says that a task is not there: it is not visible yet, or was forgotten.
+var errNoTask = errors.New("there is no such task")
+
 // Work tries the messages of a task once each. The queue tries again what fails, after a while that grows.
 func (w *Worker) Work(ctx context.Context, job *river.Job[tenant.SendMessages]) error {
 	id, known := store.IDOf(job.Args.Task)
@@ -36,8 +39,17 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[tenant.SendMessages]) 
 	if w.notifier == nil {
 		return river.JobSnooze(time.Minute) // another engine has one, or this one will
 	}
-	left, paused, err := w.sendTask(ctx, id, job.Attempt, w.Turn())
+	left, paused, more := 0, false, w.Turn()
+	present, err := w.Present(ctx, job.JobRow, func() (_ bool, err error) {
+		left, paused, err = w.sendTask(ctx, id, job.Attempt, more)
+		if errors.Is(err, errNoTask) {
+			return false, nil
+		}
+		return true, err
+	})
 	switch {
+	case err == nil && !present:
+		return w.Absent(ctx, job.JobRow)
 	case err != nil:
 		return errors.New(store.Reason(err))
 	case paused:
@@ -74,16 +86,18 @@ func (r *Registrar) sendTask(ctx context.Context, id store.ID, round int, more f
 }
 
 // endIfDone ends a task when none of its messages is left. It returns how many are; of a task that has ended before,
-// none.
+// none. It fails with errNoTask where there is no such task.
 func (r *Registrar) endIfDone(ctx context.Context, id store.ID) (left int, err error) {
 	err = r.InTx(ctx, func(tx pgx.Tx) error {
 		t, err := r.Store.LockTask(ctx, tx, id)
-		if errors.Is(err, store.ErrNotFound) || err == nil && t.Completed != nil {
-			left = 0
-			return nil
+		if errors.Is(err, store.ErrNotFound) {
+			return errNoTask
 		}
 		if err != nil {
 			return err
+		}
+		if left = 0; t.Completed != nil {
+			return nil
 		}
 		if left, err = r.Store.PendingNotifications(ctx, tx, id); err != nil || left > 0 {
 			return err
@@ -196,7 +210,8 @@ func (r *Registrar) SendPending(ctx context.Context) error {
 		return fault.Wrap(op, "", err)
 	}
 	for _, task := range tasks {
-		if _, _, err := r.sendTask(ctx, task.ID, task.Attempts+1, func() bool { return ctx.Err() == nil }); err != nil {
+		_, _, err := r.sendTask(ctx, task.ID, task.Attempts+1, func() bool { return ctx.Err() == nil })
+		if err != nil && !errors.Is(err, errNoTask) {
 			return fault.Wrap(op, task.ID.String(), err)
 		}
 	}

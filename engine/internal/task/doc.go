@@ -43,21 +43,49 @@
 // [Ledger.Release] drops the parts, cancels the messages, and makes the identities of the requests due at the next
 // slot. The schedule does that later where it failed. Ended tasks are deleted after 90 days.
 //
-// # Jobs, turns and workers that are gone
+// # The life of a job
 //
 // A task has one job at a time, and the job has turns: it works for at most 20 seconds ([tenant.Tenant.Turn]) and then
-// waits behind the others of its queue, until the task has ended or is held.
+// waits behind the others of its queue, until the task has ended or is held. A delivery has its job in the same way.
+// The job commits with the row that it names, and names nothing else.
 //
-//	job waits --> worker works for a turn --> task ended or held: the job is done
-//	    ^            |          |
-//	    |   snoozes  |          | no sign for StalledAfter, since the worker is gone
-//	    +------------+          v
-//	    |                    Requeue: another job, by the schedule
-//	    +-----------------------+
+//	           Launch
+//	nothing -----------> waits -----> works for a turn -----> done: the task has ended or is held
+//	                     ^  ^           |         |
+//	                     |  |  snoozes  |         | what it names is not there (Absent)
+//	                     |  +-----------+         v
+//	                     |     ^               younger than 2 minutes: snoozed for a while that doubles
+//	                     |     +---------------   |
+//	                     |                     older: done, with a line in the log
+//	                     |
+//	                   RequeueLost: another job, where this one is gone
 //
-// [Ledger.Requeue] finds the tasks that are open, not held, did nothing for [StalledAfter] and have no job that waits
-// for a worker. Where the worker is there after all, both work on the task: what one has claimed, the other skips.
-// Deliveries are requeued in the same way.
+// The job schema may be on another server than the data schema. The job can then be seen before the row that it names,
+// or after it:
+//
+//	what is seen                 what happens
+//	the job, but not its row     the worker looks again ([Ledger.Present]), and then the job waits ([Ledger.Absent])
+//	the row, but not its job     nothing for [LostAfter]; then it counts as lost and gets another job
+//	a delivery that names an     the job waits: that the delivery names it is not visible yet
+//	older job
+//	a delivery that names a      the job is done: it was taken for lost, and has been replaced
+//	newer job
+//
+// # Jobs and workers that are gone
+//
+// Every started engine looks every few seconds for open tasks, and for deliveries that nobody has leased, that did
+// nothing for [LostAfter] ([Ledger.RequeueLost]); so does the schedule. Then it looks at their jobs:
+//
+//	the job                                     gets another one
+//	is not there, or has ended                  yes: nobody will carry the task out
+//	waits for a worker, or for its time         no
+//	was given to a worker                       no, unless both the job and the task are as they were for
+//	                                            [StalledAfter]: the worker is gone
+//
+// A look is two statements in one round trip, over the open tasks and the deliveries alone. Only where some of them are
+// quiet, it asks for their jobs by ID, and only where some are lost, it begins a transaction. That locks the lost ones
+// and looks at them and their jobs again, so that of several engines one makes the job. Where a worker is there after
+// all, both work on the task: what one has claimed, the other skips.
 //
 // # Slots
 //

@@ -69,7 +69,12 @@ func (l *Ledger) DropJob(ctx context.Context, id store.ID) error {
 	if err != nil || task.JobID == nil {
 		return err
 	}
-	_, err = l.Jobs.JobDelete(ctx, *task.JobID)
+	return l.DeleteJob(ctx, *task.JobID)
+}
+
+// DeleteJob removes a job that has nothing left to do. A job that has its turn stays.
+func (l *Ledger) DeleteJob(ctx context.Context, job int64) error {
+	_, err := l.Jobs.JobDelete(ctx, job)
 	if errors.Is(err, rivertype.ErrNotFound) || errors.Is(err, rivertype.ErrJobRunning) {
 		return nil // it had its turn, or has it now
 	}

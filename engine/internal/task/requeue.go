@@ -9,58 +9,141 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// StalledAfter is how long a task may do nothing before another job is made for it.
-const StalledAfter = time.Minute
+const (
+	// StalledAfter is how long a task or a delivery may do nothing while its job runs, before another job is made for
+	// it: the worker is gone. It is longer than a turn.
+	StalledAfter = time.Minute
+	// LostAfter is how long a task or a delivery may be without a job. It commits with its job, but where the two are
+	// on different servers the job may be visible a little later.
+	LostAfter = 3 * time.Second
+)
 
-// Requeue gives another job to the tasks and deliveries that did nothing since a time and have no job that waits: their
-// worker is gone. It returns how many these are.
-func (l *Ledger) Requeue(ctx context.Context, tx pgx.Tx, now, since time.Time) (int, error) {
-	tasks, err := l.requeueTasks(ctx, tx, now, since)
+// Quiet returns the times by which [Ledger.Requeue] decides now.
+func (l *Ledger) Quiet() store.QuietTimes {
+	now := l.Now()
+	return store.QuietTimes{Now: now, Since: now.Add(-LostAfter), Stalled: now.Add(-StalledAfter)}
+}
+
+// RequeueLost looks for tasks and deliveries that nobody will carry out, and gives them another job, in a transaction
+// of its own. It returns how many these are. Where all do something, as nearly always, it takes one round trip, and no
+// lock.
+func (l *Ledger) RequeueLost(ctx context.Context) (int, error) {
+	at := l.Quiet()
+	quiet, err := l.Store.Quiet(ctx, l.Pool, at)
 	if err != nil {
 		return 0, err
 	}
-	deliveries, err := l.requeueDeliveries(ctx, tx, now, since)
-	return tasks + deliveries, err
+	return l.RequeueLostOf(ctx, quiet, at)
 }
 
-func (l *Ledger) requeueTasks(ctx context.Context, tx pgx.Tx, now, since time.Time) (int, error) {
-	stalled, err := l.Store.LockStalledTasks(ctx, tx, l.JobSchema, now, since)
+// RequeueLostOf is [Ledger.RequeueLost] for those that [store.Store.Quiet] found at these times.
+func (l *Ledger) RequeueLostOf(ctx context.Context, quiet []store.Carried, at store.QuietTimes) (count int, err error) {
+	lost, err := l.lost(ctx, l.Pool, quiet, at)
+	if err != nil || len(lost) == 0 {
+		return 0, err
+	}
+	err = l.InTx(ctx, func(tx pgx.Tx) (err error) {
+		count, err = l.requeue(ctx, tx, lost, at)
+		return err
+	})
+	if err == nil && count > 0 {
+		l.Logger.InfoContext(ctx, "what had lost its job or its worker got another job", "count", count)
+	}
+	return count, err
+}
+
+// Requeue is [Ledger.RequeueLost] in a transaction of the caller's.
+func (l *Ledger) Requeue(ctx context.Context, tx pgx.Tx, at store.QuietTimes) (int, error) {
+	quiet, err := l.Store.Quiet(ctx, tx, at)
 	if err != nil {
 		return 0, err
 	}
-	for _, task := range stalled {
-		job, err := l.insertJobOf(ctx, tx, task)
-		if err != nil {
-			return 0, err
-		}
-		if err := l.Store.SetTaskJob(ctx, tx, task.ID, job, now); err != nil {
-			return 0, err
-		}
-	}
-	return len(stalled), nil
-}
-
-// insertJobOf writes a job of the kind that carries out a task.
-func (l *Ledger) insertJobOf(ctx context.Context, tx pgx.Tx, task store.StalledTask) (int64, error) {
-	if task.Kind != TaskIdentityRefresh {
-		return l.InsertNotify(ctx, tx, task.ID)
-	}
-	return l.InsertJob(ctx, tx, task.ID, false)
-}
-
-func (l *Ledger) requeueDeliveries(ctx context.Context, tx pgx.Tx, now, since time.Time) (int, error) {
-	stalled, err := l.Store.LockStalledDeliveries(ctx, tx, l.JobSchema, now, since)
+	lost, err := l.lost(ctx, tx, quiet, at)
 	if err != nil {
 		return 0, err
 	}
-	for _, delivery := range stalled {
-		job, err := l.insertDelivery(ctx, tx, delivery)
-		if err != nil {
-			return 0, err
+	return l.requeue(ctx, tx, lost, at)
+}
+
+// lost returns those of the tasks and deliveries that nobody will carry out: their job is not there or has ended, or it
+// was given to a worker long ago and nothing happened since. The jobs are read after the tasks: a task may have ended
+// with its job in between, so only the lock of the task tells.
+func (l *Ledger) lost(ctx context.Context, q store.Querier, quiet []store.Carried, at store.QuietTimes) (
+	lost []store.Carried, err error,
+) {
+	jobs, err := l.Store.Jobs(ctx, q, l.JobSchema, quiet, at.Now.Sub(at.Stalled))
+	if err != nil {
+		return nil, err
+	}
+	for i := range quiet {
+		if jobs.Lost(&quiet[i]) {
+			lost = append(lost, quiet[i])
 		}
-		if err := l.Store.SetDeliveryJob(ctx, tx, delivery, job); err != nil {
+	}
+	return lost, nil
+}
+
+// requeue gives another job to those that are still lost when they are locked. Of two callers one makes the job: the
+// other one skips the rows, or finds that they name a new job or did something. What ends or advances a task needs the
+// lock too, so its job cannot end in good order before the commit.
+func (l *Ledger) requeue(ctx context.Context, tx pgx.Tx, lost []store.Carried, at store.QuietTimes) (int, error) {
+	var tasks, deliveries []store.ID
+	for i := range lost {
+		if lost[i].Kind != "" {
+			tasks = append(tasks, lost[i].ID)
+		} else {
+			deliveries = append(deliveries, lost[i].ID)
+		}
+	}
+	// Deliveries come before tasks in the order of locks.
+	count, err := l.requeueLocked(ctx, tx, deliveries, at, l.Store.LockQuietDeliveries)
+	if err != nil {
+		return 0, err
+	}
+	more, err := l.requeueLocked(ctx, tx, tasks, at, l.Store.LockQuietTasks)
+	return count + more, err
+}
+
+// requeueLocked locks tasks or deliveries, and gives another job to those that are still lost.
+func (l *Ledger) requeueLocked(ctx context.Context, tx pgx.Tx, ids []store.ID, at store.QuietTimes,
+	lock func(context.Context, pgx.Tx, []store.ID, store.QuietTimes) ([]store.Carried, error),
+) (int, error) {
+	if len(ids) == 0 {
+		return 0, nil
+	}
+	locked, err := lock(ctx, tx, ids, at)
+	if err != nil {
+		return 0, err
+	}
+	lost, err := l.lost(ctx, tx, locked, at)
+	if err != nil {
+		return 0, err
+	}
+	for i := range lost {
+		if err := l.renewJob(ctx, tx, &lost[i], at.Now); err != nil {
 			return 0, err
 		}
 	}
-	return len(stalled), nil
+	return len(lost), nil
+}
+
+// renewJob writes another job for a task or a delivery, which names it from then on.
+func (l *Ledger) renewJob(ctx context.Context, tx pgx.Tx, c *store.Carried, now time.Time) error {
+	var job int64
+	var err error
+	switch c.Kind {
+	case "":
+		job, err = l.insertDelivery(ctx, tx, c.ID)
+	case TaskIdentityRefresh:
+		job, err = l.InsertJob(ctx, tx, c.ID, false)
+	default:
+		job, err = l.InsertNotify(ctx, tx, c.ID)
+	}
+	if err != nil {
+		return err
+	}
+	if c.Kind == "" {
+		return l.Store.SetDeliveryJob(ctx, tx, c.ID, job)
+	}
+	return l.Store.SetTaskJob(ctx, tx, c.ID, job, now)
 }

@@ -53,6 +53,9 @@
 //	SendMessages     QueueNotification          registration
 //	RunSchedule      QueueEvents                engine
 //
+// Each commit with a job tells the workers, so none of them waits for the queue's next look. What a job names may not
+// be visible yet: package task has the rules.
+//
 // A job does not work to the end of a long task in one go. It asks what [Tenant.Turn] returned whether to go on, and
 // otherwise snoozes, so that other jobs of the queue get their turn.
 //

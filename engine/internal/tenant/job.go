@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/muster-engine/muster/store"
 )
@@ -57,13 +58,50 @@ type AggregateSource struct {
 // Kind implements [river.JobArgs].
 func (AggregateSource) Kind() string { return "muster_aggregate_source" }
 
-// Insert writes a job and returns its ID. The job exists when the transaction commits.
+// Insert writes a job and returns its ID. The job exists when the transaction commits, and the commit tells the
+// workers: none of them waits for its next look at the queue.
+//
+// Each insertion has a client of its own, which costs some tens of microseconds. River's client tells the workers of a
+// queue at most once within FetchCooldown, whatever becomes of the transaction that told them. With one client for all,
+// a job would wait for a look at the queue where another transaction inserted one just before, and committed earlier or
+// was rolled back. PostgreSQL itself drops what one transaction tells twice.
 func (t *Tenant) Insert(ctx context.Context, tx pgx.Tx, args river.JobArgs, options *river.InsertOpts) (int64, error) {
-	inserted, err := t.Jobs.InsertTx(ctx, tx, args, options)
+	client, err := t.newClient()
+	if err != nil {
+		return 0, err
+	}
+	inserted, err := client.InsertTx(ctx, tx, args, options)
 	if err != nil {
 		return 0, store.MapError(err)
 	}
 	return inserted.Job.ID, nil
+}
+
+// newClient returns a client that works on no jobs.
+func (t *Tenant) newClient() (*river.Client[pgx.Tx], error) {
+	return river.NewClient(t.queue, &river.Config{
+		Hooks:  []rivertype.Hook{&backdate{}},
+		ID:     "muster", // nobody sees it; River would ask for the name of the host
+		Logger: t.Logger,
+		Schema: t.JobSchema,
+	})
+}
+
+// clockSkew is how far the clock of an engine may be ahead of the database's without a delay of its jobs.
+const clockSkew = time.Second
+
+// backdate makes a job that is to begin at once due a little earlier. River takes the time from the engine's clock and
+// compares it with the database's. Where the engine is ahead, even by less than a network takes, the workers that are
+// told of the job would not find it yet, and would wait for their next look at the queue.
+type backdate struct{ river.HookDefaults }
+
+// InsertBegin implements [rivertype.HookInsertBegin].
+func (*backdate) InsertBegin(_ context.Context, params *rivertype.JobInsertParams) error {
+	if params.State == rivertype.JobStateAvailable && params.ScheduledAt == nil {
+		at := time.Now().Add(-clockSkew)
+		params.ScheduledAt = &at
+	}
+	return nil
 }
 
 // FetchCooldown is the least time between two looks for jobs: most of an event's latency.

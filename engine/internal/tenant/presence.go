@@ -66,7 +66,7 @@ func (t *Tenant) presence() (*store.Engine, error) {
 		Rules: names(t.Rules), Connectors: names(t.Connectors), SchemaVersion: migrations.Latest(),
 		Settings: t.Given.Document(),
 	})
-	return &store.Engine{ID: store.NewID(), Host: host, Process: int64(os.Getpid()), Version: libraryVersion(),
+	return &store.Engine{ID: t.EngineID, Host: host, Process: int64(os.Getpid()), Version: libraryVersion(),
 		Settings: text}, err
 }
 

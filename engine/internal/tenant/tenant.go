@@ -31,9 +31,10 @@ type Tenant struct {
 	EngineID store.ID
 	Pool     *pgxpool.Pool
 	Store    *store.Store
-	// Jobs inserts and deletes jobs. It does not work on any.
+	// Jobs deletes jobs. [Tenant.Insert] inserts them. Neither works on any.
 	Jobs *river.Client[pgx.Tx]
 
+	queue *riverpgxv5.Driver
 	// cached is the configuration that was compiled last. It is replaced, never changed.
 	cached atomic.Pointer[configuration.Configuration]
 	// warned says that the log has a warning that Config contradicts the tenant's settings.
@@ -48,12 +49,11 @@ func New(pool *pgxpool.Pool, settings Settings) (*Tenant, error) {
 	if err != nil {
 		return nil, &fault.Error{Kind: fault.Invalid, Op: "start the engine", Err: err}
 	}
-	jobs, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: settings.Logger,
-		Schema: settings.JobSchema, FetchCooldown: FetchCooldown})
-	if err != nil {
+	t := &Tenant{Settings: settings, EngineID: store.NewID(), Pool: pool, Store: rows, queue: riverpgxv5.New(pool)}
+	if t.Jobs, err = t.newClient(); err != nil {
 		return nil, err
 	}
-	return &Tenant{Settings: settings, EngineID: store.NewID(), Pool: pool, Store: rows, Jobs: jobs}, nil
+	return t, nil
 }
 
 // Now is the time of a transaction, at the precision that PostgreSQL keeps.
