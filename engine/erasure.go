@@ -50,7 +50,7 @@ type Trace struct {
 
 // EraseIdentity removes what is stored about a person: the identity, if it is not deleted yet, with all that goes with
 // it, and also what a deletion leaves: its history, its operations on sources, the messages of tasks about it. The
-// history of others loses its ID, its name and its e-mail address. Counts of tasks stay. Followers of [Engine.Events]
+// history of others loses its ID, its name and its e-mail address, also as the actor. Counts of tasks stay. Followers of [Engine.Events]
 // are not told: a host that keeps copies deletes the identity first, and erases it when its followers have read that.
 //
 // It is a Conflict, and nothing is erased, while the identity is protected or owns something ([Engine.Ownership]),
@@ -140,8 +140,12 @@ func (e *Engine) eraseIdentity(identity string, options EraseOptions) writeOf[er
 			return erased{}, err
 		}
 		tasks, err := e.tenant.Store.EraseTasks(ctx, tx, id)
+		if err != nil {
+			return erased{}, err
+		}
+		actors, err := e.tenant.Store.MaskEventActors(ctx, tx, append([]string{id.String(), id.Dashed()}, texts...))
 		done := erased{Erasure{Identity: id.String(), Rows: []ErasedRows{}}, texts}
-		for _, r := range slices.Concat(rows, masked, tasks) {
+		for _, r := range slices.Concat(rows, masked, tasks, actors) {
 			done.Rows = append(done.Rows, ErasedRows(r))
 		}
 		return done, err

@@ -24,7 +24,7 @@ type ScheduleResult struct {
 // RunSchedule does what is due by the clock. It begins the last slot, 08:00 or 20:00 in the tenant's time zone, unless
 // an engine has begun it, and launches the processing of the identities that are due. Between the slots it launches the
 // processing of the identities whose dates have come. It launches the aggregation of sources by their schedules, and
-// launches again the work of workers that are gone. A started engine calls it every half minute; calling it more often,
+// launches again the work of workers that are gone. It numbers the events of [Engine.Events]. A started engine calls it every half minute; calling it more often,
 // or from many processes at once, does no harm. Of several slots that were missed, only the last one is made up for.
 func (e *Engine) RunSchedule(ctx context.Context) (ScheduleResult, error) {
 	const op = "run the schedule"
@@ -42,6 +42,10 @@ func (e *Engine) RunSchedule(ctx context.Context) (ScheduleResult, error) {
 		return result, fault.Wrap(op, "", err)
 	}
 	if err := e.aggregator.RunAggregations(ctx); err != nil {
+		return result, fault.Wrap(op, "", err)
+	}
+	// Replicas and a purge see the events that have positions.
+	if _, err := e.tenant.NumberEvents(ctx); err != nil {
 		return result, fault.Wrap(op, "", err)
 	}
 	return result, fault.Wrap(op, "", e.tidy(ctx, due))
@@ -75,7 +79,7 @@ func (e *Engine) runSlot(ctx context.Context, tx pgx.Tx, slot time.Time, due boo
 	if err != nil || !taken {
 		return ScheduleResult{}, err
 	}
-	task := &store.Task{Launcher: "schedule",
+	task := &store.Task{Launcher: task.LauncherSchedule,
 		Description: "Scheduled processing of " + slot.Format("2006-01-02 15:04 MST")}
 	result := ScheduleResult{Slot: slot, Tasks: []string{cause.Task.String()}}
 	if due {
@@ -105,7 +109,7 @@ func (e *Engine) runDue(ctx context.Context, tx pgx.Tx) (string, error) {
 	if err != nil || count == 0 {
 		return "", err
 	}
-	task := &store.Task{Launcher: "schedule", Population: int64(count),
+	task := &store.Task{Launcher: task.LauncherSchedule, Population: int64(count),
 		Description: "Process the identities whose time has come"}
 	if err := e.setPopulation(ctx, tx, task); err != nil {
 		return "", err

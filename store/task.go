@@ -338,6 +338,22 @@ func (s *Store) FindTask(ctx context.Context, q Querier, id ID) (Task, error) {
 	return tasks[0], nil
 }
 
+// TaskLaunchers returns who launched each of some tasks, by ID. Tasks that are gone are left out.
+func (s *Store) TaskLaunchers(ctx context.Context, q Querier, ids []ID) (map[ID]string, error) {
+	launchers := make(map[ID]string, len(ids))
+	rows, err := q.Query(ctx, s.sql(`SELECT id, launcher FROM muster.tasks WHERE id = ANY ($1)`), ids)
+	if err != nil {
+		return nil, mapError(err)
+	}
+	var id ID
+	var launcher string
+	_, err = pgx.ForEachRow(rows, []any{&id, &launcher}, func() error {
+		launchers[id] = launcher
+		return nil
+	})
+	return launchers, mapError(err)
+}
+
 // Tasks returns the tasks created since a time, the latest first, or only those that have not ended.
 func (s *Store) Tasks(ctx context.Context, q Querier, since time.Time, pending bool, limit, offset int) ([]Task,
 	error,
