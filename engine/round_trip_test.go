@@ -211,7 +211,7 @@ func TestStrangeValues(t *testing.T) {
 			}
 		}
 		if !from || !to {
-			t.Errorf("%s: the history tells %.300s", text.name, events[0])
+			t.Errorf("%s: the history tells %.300s", text.name, fmt.Sprint(events[0].Detail))
 		}
 	}
 }
