@@ -90,7 +90,8 @@ type Event struct {
 func (e *Event) Is(kind string) bool { return slices.Contains(e.Types, kind) }
 
 // addEvent writes an event of one identity as a write of its own, unless its detail has no member.
-func (e *Engine) addEvent(ctx context.Context, tx pgx.Tx, cause store.Cause, identity store.ID, detail *event.Detail,
+func (e *Engine) addEvent(ctx context.Context, tx pgx.Tx, cause store.Cause, identity store.ID,
+	detail *event.Detail,
 ) error {
 	events, err := event.Append(nil, identity, detail)
 	if err != nil {
@@ -125,8 +126,8 @@ func eventsOf(rows []store.RecordedEvent) (events []Event, err error) {
 	return events, nil
 }
 
-// eventCursor is the place after an event. mark is of the write that has the position: the position has another write in
-// a history that went on from an older backup.
+// eventCursor is the place after an event. mark is of the write that has the position: the position has another write
+// in a history that went on from an older backup.
 type eventCursor struct {
 	position int64
 	mark     string
@@ -204,7 +205,8 @@ func (e *Engine) History(ctx context.Context, identity, before string, limit int
 
 func checkHistory(op, before string, limit int) (store.EventPlace, error) {
 	if limit < 1 || limit > HistoryMax {
-		return store.EventPlace{}, fault.Invalidf(op, "limit", "%d is given where 1 to %d is allowed", limit, HistoryMax)
+		return store.EventPlace{}, fault.Invalidf(op, "limit", "%d is given where 1 to %d is allowed", limit,
+			HistoryMax)
 	}
 	place, err := parseEventID(before)
 	if err != nil {
@@ -237,7 +239,8 @@ func (e *Engine) EventLog(ctx context.Context, query EventQuery) ([]Event, error
 	filter := store.EventFilter{Actor: query.Actor, Since: query.Since, Until: query.Until}
 	for _, kind := range query.Types {
 		if !slices.Contains(event.Types(), kind) {
-			return nil, fault.Invalidf(op, "types", "%q is unknown: %s are known", kind, strings.Join(event.Types(), ", "))
+			return nil, fault.Invalidf(op, "types", "%q is unknown: %s are known", kind,
+				strings.Join(event.Types(), ", "))
 		}
 		if !slices.Contains(filter.Types, kind) {
 			filter.Types = append(filter.Types, kind)
@@ -249,7 +252,8 @@ func (e *Engine) EventLog(ctx context.Context, query EventQuery) ([]Event, error
 	if query.Task != "" {
 		var known bool
 		if filter.Task, known = store.IDOf(query.Task); !known {
-			return nil, &Error{Kind: NotFound, Op: op, Subject: query.Task, Err: errors.New("there is no task with this ID")}
+			return nil, &Error{Kind: NotFound, Op: op, Subject: query.Task,
+				Err: errors.New("there is no task with this ID")}
 		}
 	}
 	// A write has its time in its ID, when it was made: never before the time of its transaction.
@@ -275,10 +279,10 @@ func (e *Engine) EventLog(ctx context.Context, query EventQuery) ([]Event, error
 }
 
 // Events returns the events after a cursor, at most limit, in the order of their positions; the empty cursor is before
-// the first one that is there. A reader that keeps the cursor of the last event it has worked with gets every event once,
-// and those of one identity in the order in which they happened, whatever order their transactions commit in: events get
-// their positions after they have committed, here or by an engine that works. No open transaction holds them up. Where
-// there is no event, it returns none.
+// the first one that is there. A reader that keeps the cursor of the last event it has worked with gets every event
+// once, and those of one identity in the order in which they happened, whatever order their transactions commit in:
+// events get their positions after they have committed, here or by an engine that works. No open transaction holds them
+// up. Where there is no event, it returns none.
 //
 // A cursor is a Conflict where its reader has missed something, or would: where the events behind it were purged, and
 // where the history was restored from a backup that does not have the event of the cursor. The reader then reads from
@@ -321,8 +325,8 @@ func (c eventCursor) check(page *store.EventPage) error {
 	switch {
 	case c.position == 0: // before the first
 	case c.position > page.Last || !page.At.IsZero() && markOf(page.At) != c.mark:
-		return errors.New("the history was restored from a backup that does not have the event of the cursor: read from " +
-			"the start again")
+		return errors.New("the history was restored from a backup that does not have the event of the cursor: read " +
+			"from the start again")
 	case c.position < page.Purged:
 		return errors.New("events behind the cursor were purged: read from the start again")
 	}

@@ -144,7 +144,8 @@ func historyLines(e *engine.Event) []historyLine {
 	}
 	for i := range d.Attributes {
 		c := &d.Attributes[i]
-		add(engine.EventAttributesChanged, "%s: %s → %s", c.Attribute, c.OldValue.AppendJSON(nil), c.NewValue.AppendJSON(nil))
+		add(engine.EventAttributesChanged, "%s: %s → %s", c.Attribute, c.OldValue.AppendJSON(nil),
+			c.NewValue.AppendJSON(nil))
 	}
 	if d.Roles != nil {
 		for _, r := range d.Roles.Gained {

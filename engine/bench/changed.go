@@ -89,8 +89,8 @@ func (u *undo) fetch(ctx context.Context, events store.ID) (*rowsOf, error) {
 			WHERE NOT EXISTS (SELECT FROM muster.role_assignments r WHERE r.id = s.id)`},
 		{&r.gained, `SELECT r.id FROM muster.role_assignments r JOIN bench.chosen c ON c.id = r.identity_id
 			WHERE NOT EXISTS (SELECT FROM bench.role_assignments s WHERE s.id = r.id)`},
-		{&r.writes, `SELECT id, events, at, task_id, actor_id, actor_name, actor_via FROM muster.event_writes WHERE id > '` +
-			events.Dashed() + `'`},
+		{&r.writes, `SELECT id, events, at, task_id, actor_id, actor_name, actor_via
+			FROM muster.event_writes WHERE id > '` + events.Dashed() + `'`},
 		{&r.events, `SELECT * FROM muster.identity_events WHERE write_id > '` + events.Dashed() + `'`},
 	} {
 		if _, err := conn.Conn().PgConn().CopyTo(ctx, part.into,
@@ -141,12 +141,14 @@ func (r *rowsOf) write(ctx context.Context, tx pgx.Tx) error {
 		{"gained", `(id uuid)`, &r.gained,
 			`DELETE FROM muster.role_assignments r USING gained g WHERE r.id = g.id`},
 		// As other writes: their own are there.
-		{"written", `(id uuid, events integer, at timestamptz, task_id uuid, actor_id text, actor_name text, actor_via text)`,
-			&r.writes, `INSERT INTO muster.event_writes (id, events, at, task_id, actor_id, actor_name, actor_via)
-			SELECT (left(id::text, 28) || right(md5(id::text), 8))::uuid, events, at, task_id, actor_id, actor_name, actor_via FROM written`},
+		{"written", `(id uuid, events integer, at timestamptz, task_id uuid, actor_id text, actor_name text,
+			actor_via text)`, &r.writes, `INSERT INTO muster.event_writes (id, events, at, task_id, actor_id, actor_name, actor_via)
+			SELECT (left(id::text, 28) || right(md5(id::text), 8))::uuid, events, at, task_id, actor_id, actor_name,
+			       actor_via FROM written`},
 		{"happened", `(LIKE muster.identity_events)`,
 			&r.events, `INSERT INTO muster.identity_events
-			SELECT (left(write_id::text, 28) || right(md5(write_id::text), 8))::uuid, number, identity_id, types, detail FROM happened`},
+			SELECT (left(write_id::text, 28) || right(md5(write_id::text), 8))::uuid, number, identity_id, types, detail
+			FROM happened`},
 	} {
 		if _, err := tx.Exec(ctx, `CREATE TEMPORARY TABLE `+step.table+` `+step.columns+` ON COMMIT DROP`); err != nil {
 			return err

@@ -40,5 +40,6 @@
 // "false". attribute and value of an operation are missing where its target has none, source where it is the host's own
 // password.
 //
-// A new type needs its constant, its member, its lines in this list and in docs/processing.md, and an index (migrations).
+// A new type needs its constant, its member, its lines in this list and in docs/processing.md, and an index
+// (migrations).
 package event

@@ -77,7 +77,9 @@ func (t *Tenant) NumberEvents(ctx context.Context) (int, error) {
 	total := 0
 	for pending && err == nil {
 		var count int
-		count, err = Transact(ctx, t, func(tx pgx.Tx) (int, error) { return t.Store.NumberEvents(ctx, tx, numberedMax) })
+		count, err = Transact(ctx, t, func(tx pgx.Tx) (int, error) {
+			return t.Store.NumberEvents(ctx, tx, numberedMax)
+		})
 		total += count
 		pending = count == numberedMax
 	}
