@@ -4,7 +4,21 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/store"
 )
+
+// RevisionCommentMax is how many characters the comment of a change of the configuration may have.
+const RevisionCommentMax = 4000
+
+// ApplyOption says more about a call of [Engine.Apply].
+type ApplyOption func(*applyOptions)
+
+type applyOptions struct{ comment string }
+
+// WithComment says why the configuration is changed: at most [RevisionCommentMax] characters. The revision shows it.
+func WithComment(text string) ApplyOption { return func(o *applyOptions) { o.comment = text } }
 
 // ApplyResult says what applying did.
 type ApplyResult struct {
@@ -21,19 +35,30 @@ type ApplyResult struct {
 // Apply makes the configuration say what documents say: it finds an object by its ID, or else by its name, and creates
 // it when it is not there. Objects that are not mentioned stay as they are. Everything is applied or nothing. The same
 // transaction requests the processing of the identities that it concerns. Applying the same twice changes nothing the
-// second time.
-func (e *Engine) Apply(ctx context.Context, documents []Document) (ApplyResult, error) {
-	return e.apply(documents).run(ctx)
+// second time. Each change is kept as a revision, with who made it: see [Engine.ConfigurationRevisions].
+func (e *Engine) Apply(ctx context.Context, documents []Document, options ...ApplyOption) (ApplyResult, error) {
+	return e.apply(documents, options).run(ctx)
 }
 
 // ApplyTx is [Engine.Apply] in the caller's transaction. It keeps other changes and runs waiting until that ends.
-func (e *Engine) ApplyTx(ctx context.Context, tx pgx.Tx, documents []Document) (ApplyResult, error) {
-	return e.apply(documents).runIn(ctx, tx)
+func (e *Engine) ApplyTx(ctx context.Context, tx pgx.Tx, documents []Document, options ...ApplyOption) (ApplyResult,
+	error,
+) {
+	return e.apply(documents, options).runIn(ctx, tx)
 }
 
-func (e *Engine) apply(documents []Document) writeOf[ApplyResult] {
-	return writeOf[ApplyResult]{e, "apply", "", func(ctx context.Context, tx pgx.Tx) (ApplyResult, error) {
-		result, err := e.applier.Apply(ctx, tx, documents)
+func (e *Engine) apply(documents []Document, options []ApplyOption) writeOf[ApplyResult] {
+	const op = "apply"
+	var o applyOptions
+	for _, option := range options {
+		option(&o)
+	}
+	return writeOf[ApplyResult]{e, op, "", func(ctx context.Context, tx pgx.Tx) (ApplyResult, error) {
+		if len([]rune(o.comment)) > RevisionCommentMax || !store.Storable(o.comment) {
+			return ApplyResult{}, fault.Invalidf(op, "comment", "at most %d characters without NUL are allowed",
+				RevisionCommentMax)
+		}
+		result, err := e.applier.Apply(ctx, tx, documents, o.comment)
 		return ApplyResult(result), err
 	}}
 }

@@ -40,6 +40,7 @@ const (
 	Created   = configuration.Created   // created
 	Updated   = configuration.Updated   // updated
 	Unchanged = configuration.Unchanged // unchanged
+	Removed   = configuration.Removed   // removed, which a [ConfigurationRevision] can tell
 )
 
 // The shapes of a configuration. Package configuration has their fields and methods.

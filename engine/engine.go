@@ -37,6 +37,10 @@ const (
 
 // Config is how an engine works. The zero Config is ready to use.
 type Config struct {
+	// Actor is who acts where a context names nobody: see [WithActor]. Defaults to the ID and name "muster", through
+	// "engine".
+	Actor Actor
+
 	// BatchSize is how many identities one transaction processes. Defaults to [BatchSizeDefault]; at most
 	// [BatchSizeMax].
 	BatchSize int
@@ -51,9 +55,6 @@ type Config struct {
 
 	// JobSchema is the PostgreSQL schema of the job queue. Defaults to the name of Schema followed by "_jobs".
 	JobSchema string
-
-	// Launcher is the launcher of tasks where nobody else is named; see [WithLauncher]. Defaults to "muster".
-	Launcher string
 
 	// Location is the tenant's time zone, in which scheduled processing runs at 08:00 and 20:00. All engines of a
 	// tenant must have the same. Defaults to UTC.
@@ -100,8 +101,8 @@ func (c Config) WithDefaults() Config {
 	if c.Workers == 0 {
 		c.Workers = WorkersDefault
 	}
-	if c.Launcher == "" {
-		c.Launcher = "muster"
+	if c.Actor == (Actor{}) {
+		c.Actor = Actor{ID: "muster", Name: "muster", Via: viaEngine}
 	}
 	if c.Location == nil {
 		c.Location = time.UTC
@@ -135,8 +136,8 @@ func (c Config) validate() error {
 // settings returns what the rooms see of c, which is complete.
 func (c *Config) settings() tenant.Settings {
 	return tenant.Settings{
-		BatchSize: c.BatchSize, Clock: c.Now, Connectors: c.Connectors, Guard: tenant.Guard(c.Guard),
-		JobSchema: c.JobSchema, Launcher: c.Launcher, Location: c.Location, Logger: c.Logger, Objects: c.Objects,
+		Actor: tenant.CleanActor(store.Actor(c.Actor)), BatchSize: c.BatchSize, Clock: c.Now, Connectors: c.Connectors, Guard: tenant.Guard(c.Guard),
+		JobSchema: c.JobSchema, Location: c.Location, Logger: c.Logger, Objects: c.Objects,
 		Rules: c.Rules, Schema: c.Schema, Secret: c.Secret, Workers: c.Workers,
 	}
 }

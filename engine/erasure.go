@@ -52,6 +52,8 @@ type Trace struct {
 // it, and also what a deletion leaves: its history, its operations on sources, the messages of tasks about it. The
 // history of others loses its ID, its name and its e-mail address, also as the actor. Counts of tasks stay. Followers of [Engine.Events]
 // are not told: a host that keeps copies deletes the identity first, and erases it when its followers have read that.
+// Where the person acted, in tasks, operations and revisions of the configuration, the ID becomes zeros and the name is
+// masked, and documents of revisions lose the ID, the name and the e-mail address.
 //
 // It is a Conflict, and nothing is erased, while the identity is protected or owns something ([Engine.Ownership]),
 // while the configuration names it, while it has accounts, unless options say to remove them, and while a worker
@@ -139,13 +141,21 @@ func (e *Engine) eraseIdentity(identity string, options EraseOptions) writeOf[er
 		if err != nil {
 			return erased{}, err
 		}
+		acted, err := e.tenant.Store.MaskActors(ctx, tx, id, names, texts)
+		if err != nil {
+			return erased{}, err
+		}
 		tasks, err := e.tenant.Store.EraseTasks(ctx, tx, id)
 		if err != nil {
 			return erased{}, err
 		}
-		actors, err := e.tenant.Store.MaskEventActors(ctx, tx, append([]string{id.String(), id.Dashed()}, texts...))
+		launched, err := e.tenant.Store.MaskTaskActors(ctx, tx, id, texts)
+		if err != nil {
+			return erased{}, err
+		}
+		told, err := e.tenant.Store.MaskEventActors(ctx, tx, id, texts)
 		done := erased{Erasure{Identity: id.String(), Rows: []ErasedRows{}}, texts}
-		for _, r := range slices.Concat(rows, masked, tasks, actors) {
+		for _, r := range slices.Concat(rows, masked, acted, tasks, launched, told) {
 			done.Rows = append(done.Rows, ErasedRows(r))
 		}
 		return done, err

@@ -183,8 +183,13 @@ func (e *Engine) reassignOwned(from, to string, objects []Reference) writeOf[int
 		if err != nil {
 			return 0, err
 		}
+		before, err := e.tenant.Store.LoadConfiguration(ctx, tx)
+		if err != nil {
+			return 0, err
+		}
 		cause := e.tenant.NewActionCause(ctx)
-		r := &reassignment{giver: giver, taker: taker, at: cause.At, objects: objects, found: make([]bool, len(objects))}
+		r := &reassignment{giver: giver, taker: taker, at: cause.At, objects: objects,
+			found: make([]bool, len(objects))}
 		configured, err := e.reassignConfigured(ctx, tx, r)
 		if err != nil {
 			return 0, err
@@ -198,7 +203,7 @@ func (e *Engine) reassignOwned(from, to string, objects []Reference) writeOf[int
 				Err: fmt.Errorf("the identity owns no %s with this ID", objects[at].Type)}
 		}
 		if configured > 0 {
-			if _, err = e.tenant.Store.AdvanceConfiguration(ctx, tx); err != nil {
+			if err := e.recordReassignment(ctx, tx, &before); err != nil {
 				return 0, err
 			}
 		}
@@ -207,6 +212,19 @@ func (e *Engine) reassignOwned(from, to string, objects []Reference) writeOf[int
 		}
 		return configured + registered, err
 	}}
+}
+
+// recordReassignment gives the configuration, whose objects have other owners than before, its next version, and
+// records the revision.
+func (e *Engine) recordReassignment(ctx context.Context, tx pgx.Tx, before *store.Configuration) error {
+	if _, err := e.tenant.Store.AdvanceConfiguration(ctx, tx); err != nil {
+		return err
+	}
+	after, err := e.tenant.Store.LoadConfiguration(ctx, tx)
+	if err != nil {
+		return err
+	}
+	return e.applier.Record(ctx, tx, before, &after, e.tenant.NewCause(ctx), "owned objects were reassigned")
 }
 
 // reassignConfigured gives the configured objects to the taker, and returns how many.

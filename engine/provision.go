@@ -22,12 +22,24 @@ type Operation struct {
 	Kind           string        `json:"operation"`
 	Attributes     attribute.Set `json:"attributes"`
 	Reason         string        `json:"reason"`
-	State          string        `json:"state"` // OPEN, MANUAL, DONE, FAILED, RETRIED or CANCELLED
-	Attempts       int           `json:"attempts"`
-	Error          string        `json:"error,omitempty"` // of the last attempt
-	Created        time.Time     `json:"created"`
-	Begun          *time.Time    `json:"begun"`     // when it was tried first
-	Completed      *time.Time    `json:"completed"` // when it ended, good or bad
+	// Actor is for whom the operation was planned: who launched the task that planned it. All texts are empty where it
+	// was planned before that was recorded.
+	Actor     Actor      `json:"actor"`
+	Task      string     `json:"task,omitempty"` // which planned it; it is forgotten before the operation
+	State     string     `json:"state"`          // OPEN, MANUAL, PARKED, DONE, FAILED, RETRIED or CANCELLED
+	Attempts  int        `json:"attempts"`
+	Error     string     `json:"error,omitempty"` // of the last attempt
+	Created   time.Time  `json:"created"`
+	Begun     *time.Time `json:"begun"`     // when it was tried first
+	Completed *time.Time `json:"completed"` // when it ended, good or bad
+	Parking   *Parking   `json:"parking,omitempty"`
+}
+
+// Parking says why an operation is held back.
+type Parking struct {
+	Since time.Time `json:"since"`
+	Cause string    `json:"cause"`
+	By    Actor     `json:"by"`
 }
 
 // OperationQuery selects operations. The zero OperationQuery selects the latest.
@@ -73,8 +85,8 @@ func (e *Engine) Operations(ctx context.Context, q OperationQuery) ([]Operation,
 // operationFilter checks what a query asks for.
 func (e *Engine) operationFilter(ctx context.Context, op string, q *OperationQuery) (store.OperationFilter, error) {
 	filter := store.OperationFilter{States: q.States}
-	known := []string{store.OperationOpen, store.OperationManual, store.OperationDone, store.OperationFailed,
-		store.OperationRetried, store.OperationCancelled}
+	known := []string{store.OperationOpen, store.OperationManual, store.OperationParked, store.OperationDone,
+		store.OperationFailed, store.OperationRetried, store.OperationCancelled}
 	for _, state := range q.States {
 		if !slices.Contains(known, state) {
 			return filter, fault.Invalidf(op, "state", "%q is unknown: %q are known", state, known)
@@ -106,8 +118,13 @@ func operationOf(r *store.ListedOperation) (Operation, error) {
 	o := Operation{ID: r.ID.String(), NativeIdentity: r.NativeIdentity, Kind: r.Kind, Reason: r.Reason,
 		Identity: Reference{Type: "IDENTITY", ID: r.IdentityID.String(), Name: store.TextOf(r.IdentityName)},
 		Source:   Reference{Type: string(TypeSource), ID: r.SourceID.String(), Name: r.SourceName},
-		State:    r.State, Attempts: r.Attempts, Error: store.TextOf(r.Error),
+		Actor:    Actor(r.Actor), Task: r.TaskID.String(), State: r.State,
+		Attempts: r.Attempts, Error: store.TextOf(r.Error),
 		Created: r.Created.UTC(), Begun: utc(r.Begun), Completed: utc(r.Completed)}
+	if r.Parked != nil {
+		o.Parking = &Parking{Since: r.Parked.UTC(), Cause: store.TextOf(r.ParkedCause), By: Actor{
+			ID: store.TextOf(r.ParkerID), Name: store.TextOf(r.ParkerName), Via: store.TextOf(r.ParkerVia)}}
+	}
 	err := o.Attributes.Decode(r.Attributes)
 	return o, err
 }

@@ -28,6 +28,7 @@ type ScheduleResult struct {
 // or from many processes at once, does no harm. Of several slots that were missed, only the last one is made up for.
 func (e *Engine) RunSchedule(ctx context.Context) (ScheduleResult, error) {
 	const op = "run the schedule"
+	ctx = tenant.WithActor(ctx, tenant.ScheduleActor)
 	now := e.tenant.Now()
 	slot := e.tasks.LastSlot(now)
 	due, err := e.tenant.Store.FindDue(ctx, e.tenant.Pool, e.tenant.JobSchema, store.DueTimes{
@@ -79,8 +80,7 @@ func (e *Engine) runSlot(ctx context.Context, tx pgx.Tx, slot time.Time, due boo
 	if err != nil || !taken {
 		return ScheduleResult{}, err
 	}
-	task := &store.Task{Launcher: task.LauncherSchedule,
-		Description: "Scheduled processing of " + slot.Format("2006-01-02 15:04 MST")}
+	task := &store.Task{Description: "Scheduled processing of " + slot.Format("2006-01-02 15:04 MST")}
 	result := ScheduleResult{Slot: slot, Tasks: []string{cause.Task.String()}}
 	if due {
 		count, err := e.tenant.Store.RequestDueRefresh(ctx, tx, "scheduled", cause)
@@ -109,7 +109,7 @@ func (e *Engine) runDue(ctx context.Context, tx pgx.Tx) (string, error) {
 	if err != nil || count == 0 {
 		return "", err
 	}
-	task := &store.Task{Launcher: task.LauncherSchedule, Population: int64(count),
+	task := &store.Task{Population: int64(count),
 		Description: "Process the identities whose time has come"}
 	if err := e.setPopulation(ctx, tx, task); err != nil {
 		return "", err

@@ -103,7 +103,8 @@ func (e *Engine) Follow(ctx context.Context, id string, show func(TaskStatus)) (
 	}
 }
 
-// ConfirmTask lets a task that the guard holds go on, to its end.
+// ConfirmTask lets a task that the guard holds go on, to its end. The task records who confirmed it; what it does is
+// still done by the actor that launched it.
 func (e *Engine) ConfirmTask(ctx context.Context, id string) (TaskStatus, error) {
 	const op = "confirm the task"
 	row, err := e.tasks.FindTask(ctx, op, id)
@@ -112,7 +113,7 @@ func (e *Engine) ConfirmTask(ctx context.Context, id string) (TaskStatus, error)
 	}
 	err = e.tenant.InTx(ctx, func(tx pgx.Tx) error {
 		now := e.tenant.Now()
-		if err := e.tenant.Store.ConfirmTask(ctx, tx, row.ID, now); err != nil {
+		if err := e.tenant.Store.ConfirmTask(ctx, tx, row.ID, e.tenant.ActorOf(ctx), now); err != nil {
 			if errors.Is(err, store.ErrNotFound) {
 				return &Error{Kind: Conflict, Op: op, Subject: id, Err: errors.New("the task is not held")}
 			}
@@ -131,7 +132,8 @@ func (e *Engine) ConfirmTask(ctx context.Context, id string) (TaskStatus, error)
 }
 
 // CancelTask ends a task before its time: batches that are committed stay, those that run are not committed. The
-// identities that it did not come to are due at the next slot, so that their requests are not forgotten.
+// identities that it did not come to are due at the next slot, so that their requests are not forgotten. The task
+// records who cancelled it.
 func (e *Engine) CancelTask(ctx context.Context, id string) (TaskStatus, error) {
 	const op = "cancel the task"
 	row, err := e.tasks.FindTask(ctx, op, id)
@@ -149,10 +151,4 @@ func (e *Engine) CancelTask(ctx context.Context, id string) (TaskStatus, error) 
 		return TaskStatus{}, fault.Wrap(op, id, err)
 	}
 	return e.Task(ctx, id)
-}
-
-// WithLauncher returns a context that says who launches tasks: a client or a user, as [TaskStatus] shows. Without it
-// the launcher is that of [Config].
-func WithLauncher(ctx context.Context, launcher string) context.Context {
-	return task.WithLauncher(ctx, launcher)
 }

@@ -28,6 +28,13 @@ type TaskStatus struct {
 	PercentComplete       int                    `json:"percentComplete"`
 	TaskDefinitionSummary *TaskDefinitionSummary `json:"taskDefinitionSummary"`
 
+	// Actor is who launched the task, and by whom everything is done that is done for it. Its name is the Launcher.
+	Actor Actor `json:"-"`
+	// ConfirmedBy and CancelledBy are who confirmed and who cancelled the task; nil for nobody. It was confirmed at
+	// ConfirmedAt, and cancelled when it was completed.
+	ConfirmedBy *Actor     `json:"-"`
+	ConfirmedAt *time.Time `json:"-"`
+	CancelledBy *Actor     `json:"-"`
 	// Held says why the task waits for a confirmation; empty when it does not.
 	Held string `json:"-"`
 	// Remaining is how many identities are still to be processed.
@@ -110,7 +117,8 @@ func taskStatus(t *store.Task, messages []store.TaskMessage) TaskStatus {
 		TaskDefinitionSummary: &TaskDefinitionSummary{
 			ID: t.Kind, UniqueName: t.Kind, ParentName: t.Kind, Arguments: map[string]any{},
 		},
-		Remaining: int(t.Remaining),
+		Actor: Actor(t.Actor()), ConfirmedBy: actorOrNil(t.Confirmer()), ConfirmedAt: utc(t.Confirmed),
+		CancelledBy: actorOrNil(t.Canceller()), Remaining: int(t.Remaining),
 	}
 	if t.TargetType != nil {
 		status.Target = &TaskTarget{ID: t.TargetID.String(), Type: t.TargetType, Name: store.TextOf(t.TargetName)}

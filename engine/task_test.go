@@ -93,7 +93,7 @@ func TestProcessIdentitiesRepeated(t *testing.T) {
 	ann, bob := f.Identity("ann").ID, f.Identity("bob").ID
 	launch := func(launcher string, ids ...string) engine.TaskStatus {
 		t.Helper()
-		task, err := f.ProcessIdentities(engine.WithLauncher(t.Context(), launcher), ids)
+		task, err := f.ProcessIdentities(engine.WithActor(t.Context(), engine.Actor{Name: launcher}), ids)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -75,6 +75,8 @@ func newJobs(e *Engine) (*river.Client[pgx.Tx], error) {
 // of a large one, 4 deliveries to sources and 2 aggregations of sources. With fewer, they wait for each other.
 func (e *Engine) Start(ctx context.Context) error {
 	e.tenant.SetStopping(false)
+	// What a job does is done by the actor of its task, not by the one that started the engine.
+	ctx = tenant.WithActor(ctx, store.Actor{})
 	return fault.Wrap("start the workers", "", store.MapError(e.jobs.Start(ctx)))
 }
 

@@ -128,7 +128,8 @@ func (s *Store) NameTaken(ctx context.Context, q Querier, source ID, name string
 	const statement = `
 		SELECT EXISTS (SELECT FROM muster.accounts WHERE source_id = $1 AND native_identity = $2)
 		    OR EXISTS (SELECT FROM muster.provisioning_operations o, jsonb_each_text(o.attributes) v
-		               WHERE o.source_id = $1 AND o.kind = 'CREATE' AND o.state IN ('OPEN', 'MANUAL') AND v.value = $2)`
+		               WHERE o.source_id = $1 AND o.kind = 'CREATE' AND o.state IN ('OPEN', 'MANUAL', 'PARKED')
+		                 AND v.value = $2)`
 	var taken bool
 	err := q.QueryRow(ctx, s.sql(statement), source, name).Scan(&taken)
 	return taken, mapError(err)

@@ -154,8 +154,8 @@ func (s *Store) RenewRequests(ctx context.Context, tx pgx.Tx, i Invariant, e *Ex
 func (s *Store) EndLeases(ctx context.Context, tx pgx.Tx, stalled time.Time) (int, error) {
 	count := 0
 	for _, statement := range []string{
-		`UPDATE muster.provisioning_batches SET leased = NULL WHERE leased < $1`,
-		`UPDATE muster.notifications SET leased = NULL WHERE state = 'PENDING' AND leased < $1`,
+		`UPDATE muster.provisioning_batches SET leased = NULL, lease_owner = NULL WHERE leased < $1`,
+		`UPDATE muster.notifications SET leased = NULL, lease_owner = NULL WHERE state = 'PENDING' AND leased < $1`,
 	} {
 		tag, err := tx.Exec(ctx, s.sql(statement), stalled)
 		if err != nil {

@@ -198,7 +198,7 @@ func (s *Store) MaskOthers(ctx context.Context, tx pgx.Tx, id ID, texts []string
 	var erased []Erased
 	for _, target := range []struct{ table, id, number, column, where string }{
 		{"identity_events", "write_id", "t.number", "detail", "true"},
-		{"provisioning_operations", "id", "0", "attributes", "t.state NOT IN ('OPEN', 'MANUAL')"},
+		{"provisioning_operations", "id", "0", "attributes", "t.state NOT IN ('OPEN', 'MANUAL', 'PARKED')"},
 	} {
 		// In the server's form of a document a value stands behind ': ', and quotes inside texts are escaped.
 		statement := fmt.Sprintf(`
@@ -246,16 +246,7 @@ const wholeMax = 7
 // documents or IDs. Case does not count. Texts of up to 7 characters are found as whole values only. It reads every
 // row.
 func (s *Store) Traces(ctx context.Context, q Querier, jobSchema string, id ID, texts []string) ([]Trace, error) {
-	var whole, part []string
-	for _, text := range append([]string{id.String(), id.Dashed()}, texts...) {
-		for _, form := range []string{text, Fold(text)} {
-			if len([]rune(form)) <= wholeMax {
-				whole = append(whole, form)
-			} else {
-				part = append(part, form)
-			}
-		}
-	}
+	whole, part := traceForms(id, texts)
 	columns, err := s.traceColumns(ctx, q, jobSchema)
 	if err != nil {
 		return nil, err
@@ -276,6 +267,21 @@ func (s *Store) Traces(ctx context.Context, q Querier, jobSchema string, id ID, 
 		}
 	}
 	return traces, nil
+}
+
+// traceForms returns the texts by which a person is found: those that must be a whole value, and those that may be a
+// part of one.
+func traceForms(id ID, texts []string) (whole, part []string) {
+	for _, text := range append([]string{id.String(), id.Dashed()}, texts...) {
+		for _, form := range []string{text, Fold(text)} {
+			if len([]rune(form)) <= wholeMax {
+				whole = append(whole, form)
+			} else {
+				part = append(part, form)
+			}
+		}
+	}
+	return whole, part
 }
 
 // traceColumn is a column that can tell of a person.

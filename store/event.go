@@ -370,19 +370,11 @@ func (f *EventFilter) byType(before EventPlace, limit int) (statement string, ar
 // quoteLiteral writes a constant of the engine's into a statement whose index is found by it.
 func quoteLiteral(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
-// MaskEventActors takes a person out of the writes of others: the actor whose ID or name is one of the texts. It locks the
-// row of event_positions, and the writes that it changes, until the transaction ends.
-func (s *Store) MaskEventActors(ctx context.Context, tx pgx.Tx, texts []string) ([]Erased, error) {
+// MaskEventActors is [Store.MaskActors] for the writes of the history. It locks the row of event_positions, and the
+// writes that it changes, until the transaction ends.
+func (s *Store) MaskEventActors(ctx context.Context, tx pgx.Tx, id ID, texts []string) ([]Erased, error) {
 	if _, err := s.LockEventPositions(ctx, tx); err != nil {
 		return nil, err
 	}
-	const statement = `
-		UPDATE muster.event_writes
-		SET actor_id = $2, actor_name = ''
-		WHERE actor_id = ANY ($1) OR actor_name = ANY ($1)`
-	tag, err := tx.Exec(ctx, s.sql(statement), nonNil(texts), erasedID)
-	if err != nil || tag.RowsAffected() == 0 {
-		return nil, mapError(err)
-	}
-	return []Erased{{"event_writes", tag.RowsAffected(), true}}, nil
+	return s.maskActors(ctx, tx, id, texts, actorColumns{"event_writes", "actor_id", "actor_name"})
 }

@@ -11,6 +11,7 @@ import (
 const (
 	OperationOpen      = "OPEN"      // a job carries it out
 	OperationManual    = "MANUAL"    // people carry it out
+	OperationParked    = "PARKED"    // it is held back until somebody releases it
 	OperationDone      = "DONE"      // it was carried out, or was found to be done
 	OperationFailed    = "FAILED"    // it was given up
 	OperationRetried   = "RETRIED"   // it was given up, and another one took its place
@@ -103,12 +104,20 @@ type Operation struct {
 	Value      string
 	Attributes []byte // a JSON object
 	Reason     string
+	Actor      Actor // for whom it was planned
+	TaskID     ID    // which planned it; it may be gone
 	State      string
 	Attempts   int
 	Error      *string
 	Created    time.Time
 	Begun      *time.Time
 	Completed  *time.Time
+	// Parked is since when it is held back, ParkedCause why, and the Parker who held it back. They are set together.
+	Parked      *time.Time
+	ParkedCause *string
+	ParkerID    *string
+	ParkerName  *string
+	ParkerVia   *string
 }
 
 // operationColumns are the columns of an [Operation]. A new one has no attempts, no error, and has not begun.
@@ -124,27 +133,36 @@ var operationColumns = columns[Operation]{
 	textColumn("value", func(o *Operation) *string { return &o.Value }),
 	documentColumn("attributes", func(o *Operation) *[]byte { return &o.Attributes }),
 	textColumn("reason", func(o *Operation) *string { return &o.Reason }),
+	textColumn("actor_id", func(o *Operation) *string { return &o.Actor.ID }),
+	textColumn("actor_name", func(o *Operation) *string { return &o.Actor.Name }),
+	textColumn("actor_via", func(o *Operation) *string { return &o.Actor.Via }),
+	valueColumn("task_id", "uuid", func(o *Operation) *ID { return &o.TaskID }),
 	textColumn("state", func(o *Operation) *string { return &o.State }),
 	readColumn("attempts", func(o *Operation) *int { return &o.Attempts }),
 	readColumn("error", func(o *Operation) **string { return &o.Error }),
 	valueColumn("created", "timestamptz", func(o *Operation) *time.Time { return &o.Created }),
 	readColumn("begun", func(o *Operation) **time.Time { return &o.Begun }),
 	readColumn("completed", func(o *Operation) **time.Time { return &o.Completed }),
+	readColumn("parked", func(o *Operation) **time.Time { return &o.Parked }),
+	readColumn("parked_cause", func(o *Operation) **string { return &o.ParkedCause }),
+	readColumn("parker_id", func(o *Operation) **string { return &o.ParkerID }),
+	readColumn("parker_name", func(o *Operation) **string { return &o.ParkerName }),
+	readColumn("parker_via", func(o *Operation) **string { return &o.ParkerVia }),
 }
 
 var (
 	selectOperations  = `SELECT ` + operationColumns.selected("o.")
 	pendingOperations = selectOperations + `
 		FROM muster.provisioning_operations o
-		WHERE o.identity_id = ANY ($1) AND o.state IN ('OPEN', 'MANUAL', 'FAILED')
+		WHERE o.identity_id = ANY ($1) AND o.state IN ('OPEN', 'MANUAL', 'PARKED', 'FAILED')
 		ORDER BY o.identity_id, o.id`
 	addOperations = `
 		INSERT INTO muster.provisioning_operations (` + operationColumns.written().names("") + `)
 		SELECT ` + operationColumns.values() + ` FROM ` + operationColumns.unnest()
 )
 
-// PendingOperations returns the operations of identities that are open, or were given up and not tried again, by
-// identity.
+// PendingOperations returns the operations of identities that are open or parked, or were given up and not tried again,
+// by identity.
 func (s *Store) PendingOperations(ctx context.Context, q Querier, identities []ID) ([]Operation, error) {
 	return collect(ctx, q, s.sql(pendingOperations), operationColumns.scan, identities)
 }
@@ -164,7 +182,9 @@ func (s *Store) SettleOperations(ctx context.Context, tx pgx.Tx, ids []ID, state
 		return nil
 	}
 	const statement = `
-		UPDATE muster.provisioning_operations SET state = $2, completed = coalesce(completed, $3) WHERE id = ANY ($1)`
+		UPDATE muster.provisioning_operations
+		SET state = $2, completed = coalesce(completed, $3), ` + unparked + `
+		WHERE id = ANY ($1)`
 	_, err := tx.Exec(ctx, s.sql(statement), ids, state, now)
 	return mapError(err)
 }
@@ -194,34 +214,63 @@ func (s *Store) SetDeliveryJob(ctx context.Context, tx pgx.Tx, id ID, job int64)
 // leaseMost is longer than any lease: one that ends later was taken by a clock that was ahead.
 const leaseMost = `interval '1 hour'`
 
-// LeaseDelivery leases a delivery to the caller until a time, and returns its source. It returns [ErrNotFound] when the
-// delivery is done, or somebody else has leased it.
-func (s *Store) LeaseDelivery(ctx context.Context, q Querier, id ID, now, until time.Time) (source ID, err error) {
-	const statement = `
-		UPDATE muster.provisioning_batches SET leased = $3
-		WHERE id = $1 AND (leased IS NULL OR leased NOT BETWEEN $2 AND $2::timestamptz + ` + leaseMost + `)
-		RETURNING source_id`
-	err = q.QueryRow(ctx, s.sql(statement), id, now, until).Scan(&source)
-	return source, mapError(err)
+// Lease is the right to carry out a delivery. A lease that was taken over has a smaller number than the delivery's, and
+// gives no right any more, however long its worker was paused.
+type Lease struct {
+	DeliveryID ID
+	SourceID   ID
+	Owner      ID // the engine
+	Number     int64
 }
 
-// ExtendLease extends the lease of a delivery. Only the one that has it may.
-func (s *Store) ExtendLease(ctx context.Context, q Querier, id ID, until time.Time) error {
-	_, err := q.Exec(ctx, s.sql(`UPDATE muster.provisioning_batches SET leased = $2 WHERE id = $1`), id, until)
+// LeaseDelivery leases a delivery to an engine until a time. It returns [ErrNotFound] when the delivery is done, or
+// somebody else has leased it.
+func (s *Store) LeaseDelivery(ctx context.Context, q Querier, id, owner ID, now, until time.Time) (Lease, error) {
+	const statement = `
+		UPDATE muster.provisioning_batches SET leased = $3, lease_owner = $4, lease_number = lease_number + 1
+		WHERE id = $1 AND (leased IS NULL OR leased NOT BETWEEN $2 AND $2::timestamptz + ` + leaseMost + `)
+		RETURNING source_id, lease_number`
+	lease := Lease{DeliveryID: id, Owner: owner}
+	err := q.QueryRow(ctx, s.sql(statement), id, now, until, owner).Scan(&lease.SourceID, &lease.Number)
+	return lease, mapError(err)
+}
+
+// leaseHeld is the condition that a delivery b is leased by the lease whose arguments are $1 to $3.
+const leaseHeld = `b.id = $1 AND b.lease_owner = $2 AND b.lease_number = $3`
+
+func (l *Lease) arguments(more ...any) []any {
+	return append([]any{l.DeliveryID, l.Owner, l.Number}, more...)
+}
+
+// HoldLease locks the row of a delivery FOR SHARE until the transaction ends, so that nobody takes the lease over
+// before what the transaction writes is committed. It returns [ErrNotFound] when the lease was taken over.
+func (s *Store) HoldLease(ctx context.Context, tx pgx.Tx, lease *Lease) error {
+	var held int
+	err := tx.QueryRow(ctx, s.sql(`SELECT 1 FROM muster.provisioning_batches b WHERE `+leaseHeld+` FOR SHARE`),
+		lease.arguments()...).Scan(&held)
 	return mapError(err)
 }
 
-// ReleaseDelivery ends the lease of a delivery, and removes the delivery when none of its operations is open.
-func (s *Store) ReleaseDelivery(ctx context.Context, q Querier, id ID) error {
+// ExtendLease extends a lease. It returns [ErrNotFound] when the lease was taken over.
+func (s *Store) ExtendLease(ctx context.Context, q Querier, lease *Lease, until time.Time) error {
+	const statement = `UPDATE muster.provisioning_batches b SET leased = $4 WHERE ` + leaseHeld
+	tag, err := q.Exec(ctx, s.sql(statement), lease.arguments(until)...)
+	return oneRow(tag, err)
+}
+
+// ReleaseDelivery ends a lease, and removes the delivery when none of its operations is open. It does nothing when the
+// lease was taken over.
+func (s *Store) ReleaseDelivery(ctx context.Context, q Querier, lease *Lease) error {
 	const forget = `
 		DELETE FROM muster.provisioning_batches b
-		WHERE b.id = $1
-		  AND NOT EXISTS (SELECT FROM muster.provisioning_operations o WHERE o.batch_id = b.id AND o.state = 'OPEN')`
-	tag, err := q.Exec(ctx, s.sql(forget), id)
+		WHERE ` + leaseHeld + `
+		  AND NOT EXISTS (SELECT 1 FROM muster.provisioning_operations o WHERE o.batch_id = b.id AND o.state = 'OPEN')`
+	tag, err := q.Exec(ctx, s.sql(forget), lease.arguments()...)
 	if err != nil || tag.RowsAffected() > 0 {
 		return mapError(err)
 	}
-	_, err = q.Exec(ctx, s.sql(`UPDATE muster.provisioning_batches SET leased = NULL WHERE id = $1`), id)
+	const release = `UPDATE muster.provisioning_batches b SET leased = NULL, lease_owner = NULL WHERE ` + leaseHeld
+	_, err = q.Exec(ctx, s.sql(release), lease.arguments()...)
 	return mapError(err)
 }
 
@@ -248,27 +297,37 @@ func (s *Store) DeliveryOperations(ctx context.Context, q Querier, delivery ID) 
 	return operations, open > len(operations), mapError(err)
 }
 
-// BeginOperation records that an operation is tried. It comes before the attempt: from then on it may have happened. It
-// returns [ErrNotFound] when the operation is no longer open.
-func (s *Store) BeginOperation(ctx context.Context, q Querier, id ID, now time.Time) error {
+// BeginOperation records that the holder of a lease tries an operation. It comes before the attempt: from then on it
+// may have happened. It returns [ErrNotFound] when the operation is no longer open, or the lease was taken over.
+func (s *Store) BeginOperation(ctx context.Context, q Querier, lease *Lease, id ID, now time.Time) error {
 	const statement = `
 		UPDATE muster.provisioning_operations
-		SET begun = coalesce(begun, $2), attempts = attempts + 1
-		WHERE id = $1 AND state = 'OPEN'`
-	tag, err := q.Exec(ctx, s.sql(statement), id, now)
+		SET begun = coalesce(begun, $5), attempts = attempts + 1
+		WHERE id = $4 AND state = 'OPEN'
+		  AND EXISTS (SELECT 1 FROM muster.provisioning_batches b WHERE ` + leaseHeld + `)`
+	tag, err := q.Exec(ctx, s.sql(statement), lease.arguments(id, now)...)
 	return oneRow(tag, err)
 }
 
-// RecordOperationError records why an operation did not succeed. It is tried again.
-func (s *Store) RecordOperationError(ctx context.Context, q Querier, id ID, reason string) error {
-	_, err := q.Exec(ctx, s.sql(`UPDATE muster.provisioning_operations SET error = $2 WHERE id = $1`), id, reason)
+// RecordOperationError records why the holder of a lease did not succeed with an open operation. It is tried again.
+// Where the lease was taken over, it records nothing.
+func (s *Store) RecordOperationError(ctx context.Context, q Querier, lease *Lease, id ID, reason string) error {
+	const statement = `
+		UPDATE muster.provisioning_operations SET error = $5
+		WHERE id = $4 AND state = 'OPEN'
+		  AND EXISTS (SELECT 1 FROM muster.provisioning_batches b WHERE ` + leaseHeld + `)`
+	_, err := q.Exec(ctx, s.sql(statement), lease.arguments(id, reason)...)
 	return mapError(err)
 }
 
-// CountAttempt counts an attempt of operations that could not even begin.
-func (s *Store) CountAttempt(ctx context.Context, q Querier, ids []ID) error {
-	const statement = `UPDATE muster.provisioning_operations SET attempts = attempts + 1 WHERE id = ANY ($1)`
-	_, err := q.Exec(ctx, s.sql(statement), ids)
+// CountAttempt counts an attempt of open operations that could not even begin. Where the lease was taken over, it
+// counts nothing.
+func (s *Store) CountAttempt(ctx context.Context, q Querier, lease *Lease, ids []ID) error {
+	const statement = `
+		UPDATE muster.provisioning_operations SET attempts = attempts + 1
+		WHERE id = ANY ($4) AND state = 'OPEN'
+		  AND EXISTS (SELECT 1 FROM muster.provisioning_batches b WHERE ` + leaseHeld + `)`
+	_, err := q.Exec(ctx, s.sql(statement), lease.arguments(ids)...)
 	return mapError(err)
 }
 
@@ -282,6 +341,54 @@ func (s *Store) FinishOperation(ctx context.Context, tx pgx.Tx, id ID, state str
 		    native_identity = CASE WHEN $5 = '' THEN native_identity ELSE $5 END, completed = $6
 		WHERE id = $1 AND state = 'OPEN'`
 	_, err := tx.Exec(ctx, s.sql(statement), id, state, reason, account, native, now)
+	return mapError(err)
+}
+
+// unparked empties the columns of an operation that is not parked any more.
+const unparked = `parked = NULL, parked_cause = NULL, parker_id = NULL, parker_name = NULL, parker_via = NULL`
+
+// LockOperation locks an operation FOR UPDATE until the transaction ends and returns it, or [ErrNotFound].
+func (s *Store) LockOperation(ctx context.Context, tx pgx.Tx, id ID) (Operation, error) {
+	return s.operation(ctx, tx, lockOperation, id)
+}
+
+// FindOperation returns an operation, or [ErrNotFound].
+func (s *Store) FindOperation(ctx context.Context, q Querier, id ID) (Operation, error) {
+	return s.operation(ctx, q, findOperation, id)
+}
+
+func (s *Store) operation(ctx context.Context, q Querier, statement string, id ID) (Operation, error) {
+	found, err := collect(ctx, q, s.sql(statement), operationColumns.scan, id)
+	if err == nil && len(found) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Operation{}, err
+	}
+	return found[0], nil
+}
+
+var (
+	findOperation = selectOperations + ` FROM muster.provisioning_operations o WHERE o.id = $1`
+	lockOperation = findOperation + ` FOR UPDATE`
+)
+
+// ParkOperation holds an operation back, for a cause. The caller has locked it.
+func (s *Store) ParkOperation(ctx context.Context, tx pgx.Tx, id ID, reason string, cause Cause) error {
+	const statement = `
+		UPDATE muster.provisioning_operations
+		SET state = 'PARKED', batch_id = NULL, parked = $2, parked_cause = $3, parker_id = $4, parker_name = $5,
+		    parker_via = $6
+		WHERE id = $1`
+	_, err := tx.Exec(ctx, s.sql(statement), id, cause.At, reason, cause.Actor.ID, cause.Actor.Name, cause.Actor.Via)
+	return mapError(err)
+}
+
+// ReopenOperation makes a parked operation part of a delivery again. The caller has locked it.
+func (s *Store) ReopenOperation(ctx context.Context, tx pgx.Tx, id, delivery ID) error {
+	const statement = `
+		UPDATE muster.provisioning_operations SET state = 'OPEN', batch_id = $2, ` + unparked + ` WHERE id = $1`
+	_, err := tx.Exec(ctx, s.sql(statement), id, delivery)
 	return mapError(err)
 }
 
@@ -359,11 +466,11 @@ func (s *Store) Operations(ctx context.Context, q Querier, filter OperationFilte
 		limit, offset)
 }
 
-// CancelOperationsOf cancels the operations of an identity that are open or were given up.
+// CancelOperationsOf cancels the operations of an identity that are open or parked, or were given up.
 func (s *Store) CancelOperationsOf(ctx context.Context, tx pgx.Tx, identity ID, now time.Time) error {
 	const statement = `
-		UPDATE muster.provisioning_operations SET state = 'CANCELLED', completed = $2
-		WHERE identity_id = $1 AND state IN ('OPEN', 'MANUAL', 'FAILED')`
+		UPDATE muster.provisioning_operations SET state = 'CANCELLED', completed = $2, ` + unparked + `
+		WHERE identity_id = $1 AND state IN ('OPEN', 'MANUAL', 'PARKED', 'FAILED')`
 	_, err := tx.Exec(ctx, s.sql(statement), identity, now)
 	return mapError(err)
 }

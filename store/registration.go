@@ -185,15 +185,16 @@ func (s *Store) AddNotifications(ctx context.Context, tx pgx.Tx, list []Notifica
 }
 
 // ClaimNotification locks the next message of a task FOR UPDATE until the transaction ends, skips those that another
-// worker has locked, leases the message to the caller until a time, and counts an attempt. It returns [ErrNotFound]
+// worker has locked, leases the message to an engine until a time, and counts an attempt, which is the
+// number of the lease. It returns [ErrNotFound]
 // when there is none. The message is leased to nobody, and was tried less than below times, or at least most times:
 // then its last attempt was cut off.
-func (s *Store) ClaimNotification(ctx context.Context, tx pgx.Tx, task ID, below, most int, now, until time.Time) (
-	Notification, error,
-) {
+func (s *Store) ClaimNotification(ctx context.Context, tx pgx.Tx, task, owner ID, below, most int, now,
+	until time.Time,
+) (Notification, error) {
 	const statement = `
 		UPDATE muster.notifications
-		SET attempts = attempts + 1, leased = $5
+		SET attempts = attempts + 1, leased = $5, lease_owner = $6
 		WHERE id = (
 		    SELECT id FROM muster.notifications
 		    WHERE task_id = $1 AND state = 'PENDING' AND (attempts < $2 OR attempts >= $3)
@@ -203,7 +204,8 @@ func (s *Store) ClaimNotification(ctx context.Context, tx pgx.Tx, task ID, below
 		    FOR UPDATE SKIP LOCKED
 		)
 		RETURNING id, task_id, identity_id, purpose, via, source_id, attempts`
-	found, err := collect(ctx, tx, s.sql(statement), pgx.RowToStructByName[Notification], task, below, most, now, until)
+	found, err := collect(ctx, tx, s.sql(statement), pgx.RowToStructByName[Notification], task, below, most, now, until,
+		owner)
 	if err == nil && len(found) == 0 {
 		err = ErrNotFound
 	}
@@ -229,7 +231,7 @@ func (s *Store) RecordNotification(ctx context.Context, tx pgx.Tx, id ID, state 
 ) error {
 	const statement = `
 		UPDATE muster.notifications
-		SET state = $2, error = $3, leased = NULL,
+		SET state = $2, error = $3, leased = NULL, lease_owner = NULL,
 		    completed = CASE WHEN $2 = 'PENDING' THEN NULL ELSE $5::timestamptz END
 		WHERE id = $1 AND ($2 = 'SENT' OR state = 'PENDING' AND attempts = $4)`
 	_, err := tx.Exec(ctx, s.sql(statement), id, state, reason, attempts, now)

@@ -26,10 +26,15 @@ type TaskCounts struct {
 
 // Task is what was asked for and is reported: a run of processing, or messages to send.
 type Task struct {
-	ID               ID
-	Kind             string
-	Description      string
-	Launcher         string
+	ID          ID
+	Kind        string
+	Description string
+	// The actor that launched it, whose name is Launcher. Everything that is done for the task is done by this actor.
+	Launcher, ActorID, ActorVia string
+	// Who confirmed it and who cancelled it; empty for nobody.
+	ConfirmerID, ConfirmerName, ConfirmerVia string
+	CancellerID, CancellerName, CancellerVia string
+
 	TargetType       *string
 	TargetID         ID
 	TargetName       *string
@@ -49,9 +54,22 @@ type Task struct {
 	Remaining int64 // identities and messages that the task has still to come to; only read
 }
 
+// Actor returns who launched the task.
+func (t *Task) Actor() Actor { return Actor{t.ActorID, t.Launcher, t.ActorVia} }
+
+// LaunchedBy records who launches a new task.
+func (t *Task) LaunchedBy(a Actor) { t.ActorID, t.Launcher, t.ActorVia = a.ID, a.Name, a.Via }
+
+// Confirmer returns who confirmed the task, the zero Actor for nobody.
+func (t *Task) Confirmer() Actor { return Actor{t.ConfirmerID, t.ConfirmerName, t.ConfirmerVia} }
+
+// Canceller returns who cancelled the task, the zero Actor for nobody.
+func (t *Task) Canceller() Actor { return Actor{t.CancellerID, t.CancellerName, t.CancellerVia} }
+
 const taskColumns = `
-	t.id, t.kind, t.description, t.launcher, t.target_type, t.target_id, t.target_name, t.created, t.modified,
-	t.launched, t.completed, t.completion_status, t.everybody, t.population, t.held, t.held_reason, t.confirmed,
+	t.id, t.kind, t.description, t.launcher, t.actor_id, t.actor_via, t.confirmer_id, t.confirmer_name,
+	t.confirmer_via, t.canceller_id, t.canceller_name, t.canceller_via, t.target_type, t.target_id,
+	t.target_name, t.created, t.modified, t.launched, t.completed, t.completion_status, t.everybody, t.population, t.held, t.held_reason, t.confirmed,
 	t.identities, t.changed, t.errors, t.warnings, t.correlated, t.roles_gained, t.roles_lost, t.operations,
 	t.role_losers, t.lifecycle_changed, t.deactivated, t.messages, t.job_id,
 	CASE WHEN t.completed IS NULL THEN
@@ -64,10 +82,12 @@ const taskColumns = `
 func (s *Store) AddTask(ctx context.Context, tx pgx.Tx, t *Task) error {
 	const statement = `
 		INSERT INTO muster.tasks (id, kind, description, launcher, target_type, target_id, target_name, created,
-		       modified, everybody, population, job_id, launched, completed, completion_status)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, $12, $12, $13)`
+		       modified, everybody, population, job_id, launched, completed, completion_status,
+		       actor_id, actor_via)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, $12, $12, $13, $14, $15)`
 	_, err := tx.Exec(ctx, s.sql(statement), t.ID, t.Kind, t.Description, t.Launcher, t.TargetType, t.TargetID,
-		t.TargetName, t.Created, t.Everybody, t.Population, t.JobID, t.Completed, t.CompletionStatus)
+		t.TargetName, t.Created, t.Everybody, t.Population, t.JobID, t.Completed, t.CompletionStatus,
+		t.ActorID, t.ActorVia)
 	return mapError(err)
 }
 
@@ -338,22 +358,6 @@ func (s *Store) FindTask(ctx context.Context, q Querier, id ID) (Task, error) {
 	return tasks[0], nil
 }
 
-// TaskLaunchers returns who launched each of some tasks, by ID. Tasks that are gone are left out.
-func (s *Store) TaskLaunchers(ctx context.Context, q Querier, ids []ID) (map[ID]string, error) {
-	launchers := make(map[ID]string, len(ids))
-	rows, err := q.Query(ctx, s.sql(`SELECT id, launcher FROM muster.tasks WHERE id = ANY ($1)`), ids)
-	if err != nil {
-		return nil, mapError(err)
-	}
-	var id ID
-	var launcher string
-	_, err = pgx.ForEachRow(rows, []any{&id, &launcher}, func() error {
-		launchers[id] = launcher
-		return nil
-	})
-	return launchers, mapError(err)
-}
-
 // Tasks returns the tasks created since a time, the latest first, or only those that have not ended.
 func (s *Store) Tasks(ctx context.Context, q Querier, since time.Time, pending bool, limit, offset int) ([]Task,
 	error,
@@ -379,23 +383,24 @@ func (s *Store) CountTasks(ctx context.Context, q Querier, since time.Time, pend
 }
 
 // LockWaitingTask locks the requests of a task FOR UPDATE until the transaction ends, which keeps the task from
-// beginning, and returns the task. It is one that was created since a time to process exactly these identities for a
-// reason, and that has not begun. It returns [ErrNotFound] when there is none, or another worker has locked a request
-// of it.
-func (s *Store) LockWaitingTask(ctx context.Context, tx pgx.Tx, identities []ID, reason string, since time.Time) (Task,
-	error,
-) {
+// beginning, and returns the task. It is one that an actor launched since a time to process exactly these identities
+// for a reason, and that has not begun. It returns [ErrNotFound] when there is none, or another worker has locked a
+// request of it.
+func (s *Store) LockWaitingTask(ctx context.Context, tx pgx.Tx, identities []ID, reason string, since time.Time,
+	actor Actor,
+) (Task, error) {
 	const candidate = `
 		SELECT t.id
 		FROM muster.tasks t
 		WHERE t.created >= $1 AND t.completed IS NULL AND t.launched IS NULL AND t.population = cardinality($2::uuid[])
+		  AND t.actor_id = $4 AND t.launcher = $5 AND t.actor_via = $6
 		  AND (SELECT array_agg(r.identity_id ORDER BY r.identity_id)
 		       FROM muster.refresh_requests r
 		       WHERE r.task_id = t.id AND r.reason = $3) = (SELECT array_agg(id ORDER BY id) FROM unnest($2::uuid[]) id)
 		ORDER BY t.id
 		LIMIT 1`
 	var task ID
-	if err := tx.QueryRow(ctx, s.sql(candidate), since, identities, reason).Scan(&task); err != nil {
+	if err := tx.QueryRow(ctx, s.sql(candidate), since, identities, reason, actor.ID, actor.Name, actor.Via).Scan(&task); err != nil {
 		return Task{}, mapError(err)
 	}
 	// A batch that has begun has locked its requests.
@@ -412,6 +417,23 @@ func (s *Store) LockWaitingTask(ctx context.Context, tx pgx.Tx, identities []ID,
 		return Task{}, err
 	}
 	return s.FindTask(ctx, tx, task)
+}
+
+// TaskActors returns who launched tasks, by task. Tasks that do not exist are left out.
+func (s *Store) TaskActors(ctx context.Context, q Querier, tasks []ID) (map[ID]Actor, error) {
+	const statement = `SELECT id, actor_id, launcher, actor_via FROM muster.tasks WHERE id = ANY ($1)`
+	rows, err := q.Query(ctx, s.sql(statement), tasks)
+	if err != nil {
+		return nil, mapError(err)
+	}
+	actors := make(map[ID]Actor, len(tasks))
+	var id ID
+	var a Actor
+	_, err = pgx.ForEachRow(rows, []any{&id, &a.ID, &a.Name, &a.Via}, func() error {
+		actors[id] = a
+		return nil
+	})
+	return actors, mapError(err)
 }
 
 // OpenTasks returns the tasks that process identities, have not ended and are not held, the oldest first.
@@ -456,14 +478,16 @@ func (s *Store) EndTasksWithoutWork(ctx context.Context, tx pgx.Tx, tasks []ID, 
 	return collect(ctx, tx, s.sql(endTasksWithoutWork), pgx.RowToStructByPos[EndedTask], tasks, now)
 }
 
-// EndTask locks a task, which it updates, until the transaction ends, and ends it with a completion status. It returns
-// [ErrNotFound] when the task has ended already. The parts and requests that the task did not come to stay.
-func (s *Store) EndTask(ctx context.Context, tx pgx.Tx, id ID, status string, now time.Time) error {
+// EndTask locks a task, which it updates, until the transaction ends, and ends it with a completion status. canceller
+// is who cancelled it, the zero Actor for nobody. It returns [ErrNotFound] when the task has ended already. The parts
+// and requests that the task did not come to stay.
+func (s *Store) EndTask(ctx context.Context, tx pgx.Tx, id ID, status string, canceller Actor, now time.Time) error {
 	const statement = `
 		UPDATE muster.tasks
-		SET completed = $3, completion_status = $2, launched = coalesce(launched, $3), modified = $3, held = NULL
+		SET completed = $3, completion_status = $2, launched = coalesce(launched, $3), modified = $3, held = NULL,
+		    canceller_id = $4, canceller_name = $5, canceller_via = $6
 		WHERE id = $1 AND completed IS NULL`
-	tag, err := tx.Exec(ctx, s.sql(statement), id, status, now)
+	tag, err := tx.Exec(ctx, s.sql(statement), id, status, now, canceller.ID, canceller.Name, canceller.Via)
 	return oneRow(tag, err)
 }
 
@@ -484,12 +508,12 @@ func (s *Store) HoldTask(ctx context.Context, tx pgx.Tx, id ID, reason string, n
 }
 
 // ConfirmTask confirms a task that is held, so that it goes on. It returns [ErrNotFound] when the task is not held.
-func (s *Store) ConfirmTask(ctx context.Context, tx pgx.Tx, id ID, now time.Time) error {
+func (s *Store) ConfirmTask(ctx context.Context, tx pgx.Tx, id ID, confirmer Actor, now time.Time) error {
 	const statement = `
 		UPDATE muster.tasks
-		SET held = NULL, confirmed = $2, modified = $2
+		SET held = NULL, confirmed = $2, modified = $2, confirmer_id = $3, confirmer_name = $4, confirmer_via = $5
 		WHERE id = $1 AND completed IS NULL AND held IS NOT NULL`
-	tag, err := tx.Exec(ctx, s.sql(statement), id, now)
+	tag, err := tx.Exec(ctx, s.sql(statement), id, now, confirmer.ID, confirmer.Name, confirmer.Via)
 	return oneRow(tag, err)
 }
 

@@ -14,13 +14,14 @@ import (
 func (a *app) applyCommand() *cobra.Command {
 	var files []string
 	var noProcess bool
+	var comment string
 	cmd := &cobra.Command{
 		Use:   "apply -f FILE",
 		Short: "Apply YAML or JSON documents to the configuration",
 		Long: `Apply creates and updates sources, identity profiles, transforms, lifecycle states and identity
 attributes. Objects have the published shapes: in lists (sources:, identityProfiles:, transforms:, lifecycleStates:,
 identityAttributes:), in the envelope of an export ({"self": ..., "object": ...}), or alone. Apply applies everything
-or nothing, and processes the identities concerned.`,
+or nothing, and processes the identities concerned. "muster config log" shows who changed the configuration.`,
 		Args: exactArgs(0, "its documents with -f"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			documents, err := a.readDocuments(files)
@@ -28,7 +29,7 @@ or nothing, and processes the identities concerned.`,
 				return err
 			}
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
-				result, err := eng.Apply(cmd.Context(), documents)
+				result, err := eng.Apply(cmd.Context(), documents, engine.WithComment(comment))
 				if err != nil {
 					return err
 				}
@@ -40,6 +41,7 @@ or nothing, and processes the identities concerned.`,
 		},
 	}
 	cmd.Flags().StringArrayVarP(&files, "file", "f", nil, "document to apply, - for standard input; may be repeated")
+	cmd.Flags().StringVar(&comment, "comment", "", "why it is changed: \"muster config log\" shows it")
 	cmd.Flags().BoolVar(&noProcess, "no-process", false,
 		"do not process the identities concerned now: leave their requests")
 	return cmd

@@ -102,7 +102,7 @@ func printHistory(w io.Writer, events []engine.Event, ofAll bool) error {
 	for i := range events {
 		e := &events[i]
 		for k, line := range historyLines(e) {
-			row := []string{e.At.Format("2006-01-02 15:04:05"), e.IdentityID, line.kind, actorText(e.Actor)}
+			row := []string{e.At.Format("2006-01-02 15:04:05"), e.IdentityID, line.kind, actorText(&e.Actor)}
 			if k > 0 {
 				row = []string{"", "", "", ""}
 				if line.kind != historyLines(e)[k-1].kind {
@@ -120,13 +120,6 @@ func printHistory(w io.Writer, events []engine.Event, ofAll bool) error {
 	}
 	_, err := fmt.Fprintf(w, "before these: --before %s\n", events[len(events)-1].ID)
 	return err
-}
-
-func actorText(a engine.Actor) string {
-	if a == (engine.Actor{}) {
-		return "-"
-	}
-	return oneLine(cmp.Or(a.Name, a.ID))
 }
 
 // historyLine is one thing that happened, and the type that it belongs to.

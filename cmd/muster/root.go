@@ -57,7 +57,8 @@ type printedError struct{ code int }
 
 func (e printedError) Error() string { return fmt.Sprintf("exit %d", e.code) }
 
-// run runs one command line and returns its exit code. The environment is all that it reads of the process.
+// run runs one command line and returns its exit code. The environment and the user are all that it reads of the
+// process. What the command writes is done by that user; what workers and the server do is not.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
 	root := a.rootCommand()
@@ -65,7 +66,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	return a.exitCode(root.ExecuteContext(ctx))
+	return a.exitCode(root.ExecuteContext(engine.WithActor(ctx, osActor())))
 }
 
 // exitCode prints an error and returns the exit code for it.
@@ -126,6 +127,7 @@ Without --database-url or DATABASE_URL it runs a private PostgreSQL from the ins
 	root.AddCommand(
 		a.aggregateCommand(),
 		a.applyCommand(),
+		a.configCommand(),
 		a.demoCommand(),
 		a.doctorCommand(),
 		a.explainCommand(),

@@ -100,7 +100,8 @@ func (a *app) serve(ctx context.Context, s *server) (err error) {
 			return err
 		}
 		// It outlives the interrupt, so that running requests and batches can finish.
-		running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		// Nothing that it does is done by the user who began it.
+		running, cancel := context.WithCancel(engine.WithActor(context.WithoutCancel(ctx), engine.Actor{}))
 		defer cancel()
 		if !s.noWorker {
 			a.sayWhetherMessagesWait()

@@ -289,25 +289,57 @@ func (a *app) operationsCommand() *cobra.Command {
 	flags.StringVar(&query.Identity, "identity", "", "only those for an identity, ID or alias")
 	flags.StringVar(&query.Source, "source", "", "only those on a source")
 	flags.StringVar(&states, "state", "",
-		"only those in a state, or several: OPEN, MANUAL, DONE, FAILED, RETRIED, CANCELLED")
+		"only those in a state, or several: OPEN, MANUAL, PARKED, DONE, FAILED, RETRIED, CANCELLED")
 	flags.IntVar(&query.Limit, "limit", 50, "most operations to show, 1 to 1000")
 	flags.IntVar(&query.Offset, "offset", 0, "operations to skip")
 	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
+	cmd.AddCommand(a.parkCommand(), a.releaseCommand())
 	return cmd
 }
 
+func (a *app) parkCommand() *cobra.Command {
+	var cause string
+	cmd := &cobra.Command{
+		Use: "park OPERATION --because CAUSE", Short: "Hold an open operation back until it is released",
+		Args: exactArgs(1, "the ID of an operation"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				return eng.ParkOperation(cmd.Context(), args[0], cause)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&cause, "because", "", "why it is held back, for those who read the list")
+	return cmd
+}
+
+func (a *app) releaseCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "release OPERATION", Short: "Let a parked operation be carried out",
+		Args: exactArgs(1, "the ID of an operation"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				return eng.ReleaseOperation(cmd.Context(), args[0])
+			})
+		},
+	}
+}
+
 func (a *app) printOperations(operations []engine.Operation) error {
-	rows := [][]string{{"CREATED", "STATE", "SOURCE", "ACCOUNT", "OPERATION", "ATTRIBUTES", "IDENTITY", "REASON",
-		"TRIES", "ERROR"}}
+	rows := [][]string{{"ID", "CREATED", "STATE", "SOURCE", "ACCOUNT", "OPERATION", "ATTRIBUTES", "IDENTITY", "REASON",
+		"FOR", "TRIES", "ERROR"}}
 	for i := range operations {
 		o := &operations[i]
 		var attributes []string
 		for name, value := range o.Attributes.All() {
 			attributes = append(attributes, fmt.Sprintf("%s=%s", name, shownValue(value)))
 		}
-		rows = append(rows, []string{dateText(&o.Created), o.State, o.Source.Name, o.NativeIdentity,
+		trouble := o.Error
+		if o.Parking != nil {
+			trouble = fmt.Sprintf("parked by %s: %s", actorText(&o.Parking.By), o.Parking.Cause)
+		}
+		rows = append(rows, []string{o.ID, dateText(&o.Created), o.State, o.Source.Name, o.NativeIdentity,
 			operationName(o.Kind), cut(strings.Join(attributes, " "), previewValueMax), o.Identity.Name, o.Reason,
-			strconv.Itoa(o.Attempts), oneLine(o.Error)})
+			actorText(&o.Actor), strconv.Itoa(o.Attempts), oneLine(trouble)})
 	}
 	return writeAligned(a.stdout, rows)
 }

@@ -148,7 +148,14 @@ func statusText(t *engine.TaskStatus) string {
 // printTask shows a task.
 func (a *app) printTask(t *engine.TaskStatus, output string) error {
 	if output == outputJSON {
-		return a.printJSON(t)
+		// The published shape has no place for actors.
+		return a.printJSON(struct {
+			*engine.TaskStatus
+			Actor       engine.Actor  `json:"actor"`
+			ConfirmedBy *engine.Actor `json:"confirmedBy,omitempty"`
+			ConfirmedAt *time.Time    `json:"confirmedAt,omitempty"`
+			CancelledBy *engine.Actor `json:"cancelledBy,omitempty"`
+		}{t, t.Actor, t.ConfirmedBy, t.ConfirmedAt, t.CancelledBy})
 	}
 	n := &t.Attributes
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
@@ -156,7 +163,13 @@ func (a *app) printTask(t *engine.TaskStatus, output string) error {
 		fmt.Fprintf(w, "%s\t%s\n", name, oneLine(fmt.Sprintf(format, arguments...)))
 	}
 	line("task", "%s", t.ID)
-	line("", "%s, launched by %s", t.Description, t.Launcher)
+	line("", "%s, launched by %s", t.Description, actorText(&t.Actor))
+	if t.ConfirmedBy != nil {
+		line("confirmed", "by %s at %s", actorText(t.ConfirmedBy), dateText(t.ConfirmedAt))
+	}
+	if t.CancelledBy != nil {
+		line("cancelled", "by %s at %s", actorText(t.CancelledBy), dateText(t.Completed))
+	}
 	line("status", "%s, %d %%: %s", statusText(t), t.PercentComplete, *t.Progress)
 	if t.Completed != nil && t.Launched != nil {
 		line("took", "%s", t.Completed.Sub(*t.Launched).Round(time.Millisecond))

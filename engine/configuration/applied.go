@@ -8,6 +8,8 @@ const (
 	Created   Action = "created"
 	Updated   Action = "updated"
 	Unchanged Action = "unchanged"
+	// Removed is what a revision says of an object that is gone after it.
+	Removed Action = "removed"
 )
 
 // AppliedObject says what applying did to one object.

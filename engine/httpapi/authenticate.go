@@ -1,9 +1,12 @@
 package httpapi
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/muster-engine/muster/engine"
 )
 
 // Authenticator identifies the caller of a request.
@@ -44,12 +47,9 @@ func (p *Principal) key() string {
 	return "user " + p.IdentityID + p.UserName
 }
 
-// name returns the launcher of a request's tasks.
-func (p *Principal) name() string {
-	if p.UserName != "" {
-		return p.UserName
-	}
-	return p.ClientID
+// actor returns who does what a request asks for: the user, or the client where it acts for no user.
+func (p *Principal) actor() engine.Actor {
+	return engine.Actor{ID: cmp.Or(p.IdentityID, p.ClientID), Name: cmp.Or(p.UserName, p.ClientID), Via: "api"}
 }
 
 // UnauthorizedError says why a request does not prove who the caller is. The reason is sent and logged, so it must not

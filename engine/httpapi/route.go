@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/store"
 )
 
 // call is a request for an operation, and its state.
@@ -118,7 +119,7 @@ func (h *Handler) serve(c *call) {
 	defer cancel()
 	c.Request = c.WithContext(ctx)
 	c.w.Header().Set(trackingHeader, c.trackingID)
-	attributes := make([]slog.Attr, 0, 9)
+	attributes := make([]slog.Attr, 0, 11)
 	defer func() {
 		if fault := recover(); fault != nil {
 			if err, ok := fault.(error); ok && errors.Is(err, http.ErrAbortHandler) {
@@ -145,10 +146,16 @@ func (h *Handler) serve(c *call) {
 	decision, err := h.admit(c)
 	attributes = append(attributes, slog.String("decision", decision))
 	if c.principal != nil {
-		attributes = append(attributes, slog.String("client", c.principal.ClientID))
+		// The name of a user is personal data, and not logged.
+		actor := c.principal.actor()
+		attributes = append(attributes, slog.String("client", loggedText(c.principal.ClientID)),
+			slog.String("actor", loggedText(actor.ID)))
+	}
+	if target := c.target(); target != "" {
+		attributes = append(attributes, slog.String("target", target))
 	}
 	if err == nil {
-		c.Request = c.WithContext(engine.WithLauncher(c.Context(), c.principal.name()))
+		c.Request = c.WithContext(engine.WithActor(c.Context(), c.principal.actor()))
 		err = c.operation.handle(h, c)
 	}
 	if err != nil {
@@ -157,6 +164,20 @@ func (h *Handler) serve(c *call) {
 		}
 	}
 }
+
+// target returns the ID of the identity or the task that a request is about, for the log: "" where it names none. A text
+// that is no ID is left out, as it may be a name.
+func (c *call) target() string {
+	for _, parameter := range []string{"identityId", "id"} {
+		if id, known := store.IDOf(c.PathValue(parameter)); known {
+			return id.String()
+		}
+	}
+	return ""
+}
+
+// loggedText returns a text of a token as a log can take it.
+func loggedText(text string) string { return store.Actor{ID: text}.Clean().ID }
 
 // admit decides whether to carry out a request, and returns the decision for the log.
 func (h *Handler) admit(c *call) (decision string, err error) {

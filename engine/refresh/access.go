@@ -126,6 +126,8 @@ type Operation struct {
 	Failed, Begun bool
 	// Manual says that people are to do it.
 	Manual bool
+	// Parked says that it is held back until somebody releases it. So is whatever else is wanted of the same target.
+	Parked bool
 }
 
 // target identifies what an operation is about. At most one operation on a target may be open.
@@ -613,6 +615,8 @@ func (p *planner) settle() {
 			access.Cancelled = append(access.Cancelled, old.ID)
 		case old.Failed:
 			access.Retried = append(access.Retried, old.ID)
+		case old.Parked && wanted != nil:
+			is[key] = true // also where another value is wanted by now: a release opens that
 		case old.Manual && wanted != nil && !p.a.Sources[old.SourceID].Manual:
 			access.Cancelled = append(access.Cancelled, old.ID) // there is a connector now
 		case wanted != nil && wanted.same(old) || old.Begun:

@@ -38,6 +38,7 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[tenant.AggregateSource
 	if !parsed {
 		return river.JobCancel(errors.New("the job names no source"))
 	}
+	ctx = tenant.WithActor(ctx, tenant.ScheduleActor)
 	result, err := w.AggregateSource(ctx, job.Args.Source, Options{Delta: true})
 	var unavailable *store.UnavailableError
 	switch {

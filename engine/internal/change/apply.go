@@ -41,11 +41,14 @@ type application struct {
 	cause    store.Cause
 	proposal *Proposal
 	after    *configuration.Configuration // what the configuration has become
+	rows     store.Configuration          // the same, as the tables have it
 }
 
 // Apply brings the configuration up to documents, as engine.Engine.Apply says. It locks the configuration FOR UPDATE
-// until the transaction ends.
-func (a *Applier) Apply(ctx context.Context, tx pgx.Tx, documents []configuration.Document) (Result, error) {
+// until the transaction ends. A revision records the change, with a comment.
+func (a *Applier) Apply(ctx context.Context, tx pgx.Tx, documents []configuration.Document, comment string) (Result,
+	error,
+) {
 	if _, err := a.Store.LockConfiguration(ctx, tx); err != nil {
 		return Result{}, err
 	}
@@ -77,6 +80,9 @@ func (a *Applier) Apply(ctx context.Context, tx pgx.Tx, documents []configuratio
 		return result, err
 	}
 	result.Version = version
+	if err := a.Record(ctx, tx, &rows, &x.rows, cause, comment); err != nil {
+		return result, err
+	}
 	result.Notes = append(result.Notes, x.after.Unmapped()...)
 	if err := x.request(ctx); err != nil {
 		return result, err
@@ -91,11 +97,10 @@ func (a *application) advance(ctx context.Context, documents []configuration.Doc
 	if version, err = a.Store.AdvanceConfiguration(ctx, a.tx); err != nil {
 		return version, err
 	}
-	rows, err := a.Store.LoadConfiguration(ctx, a.tx)
-	if err != nil {
+	if a.rows, err = a.Store.LoadConfiguration(ctx, a.tx); err != nil {
 		return version, err
 	}
-	if a.after, err = a.Compile(rows); err != nil {
+	if a.after, err = a.Compile(a.rows); err != nil {
 		err = &fault.Error{Kind: fault.Invalid, Op: "apply", Subject: PlacesOf(documents), Err: err}
 	}
 	return version, err

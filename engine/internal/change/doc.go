@@ -6,7 +6,7 @@
 //	p.Changed()                                            // whether anything differs
 //
 //	a := change.New(processor)
-//	result, err := a.Apply(ctx, tx, documents)             // proposes, writes, and requests what follows from it
+//	result, err := a.Apply(ctx, tx, documents, comment)    // proposes, writes, and requests what follows from it
 //
 // It may import engine/internal/processing and what that may import. Package engine calls it, for Apply and Preview.
 //
@@ -30,6 +30,7 @@
 //	load, compile, Propose    as above
 //	write                     carries out the writes of the proposal; it ends here if nothing differs
 //	advance                   gives the configuration its next version and compiles it; an error is Invalid
+//	Record                    writes the revision: who changed which objects, with their documents before and after
 //	rekeyIdentities           writes the keys of all identities again, if the attributes that find them changed
 //	requestProfiles           requests the processing of the identities of profiles that calculate something else
 //	requestMembers            requests it for the identities that gain or lose a changed role

@@ -79,7 +79,7 @@ func plannedOperation(row *store.Operation) (refresh.Operation, error) {
 	o := refresh.Operation{ID: row.ID, SourceID: row.SourceID,
 		AccountID: row.AccountID, NativeIdentity: row.NativeIdentity, Kind: kind,
 		Reason: row.Reason, Failed: row.State == store.OperationFailed, Begun: row.Begun != nil,
-		Manual: row.State == store.OperationManual}
+		Manual: row.State == store.OperationManual, Parked: row.State == store.OperationParked}
 	if err := o.Attributes.Decode(row.Attributes); err != nil {
 		return o, fmt.Errorf("operation %s: %w", row.ID, err)
 	}
@@ -111,7 +111,7 @@ func (w *writing) writeAccess(ctx context.Context) error {
 		settle(access.Cancelled, store.OperationCancelled)
 		settle(access.Retried, store.OperationRetried)
 		for k := range access.Open {
-			o := w.operationRow(id, &access.Open[k])
+			o := operationRow(id, &access.Open[k], w.causeOf(w.tally.taskOf(id)))
 			if o.State == store.OperationOpen {
 				if deliveries[o.SourceID].IsZero() {
 					deliveries[o.SourceID] = store.NewID()
@@ -150,10 +150,11 @@ func grantRow(identity store.ID, e refresh.Entitlement, account refresh.ID) stor
 		Value: e.Value, AccountID: account}
 }
 
-func (b *Batch) operationRow(identity store.ID, o *refresh.Operation) store.Operation {
+func operationRow(identity store.ID, o *refresh.Operation, cause store.Cause) store.Operation {
 	row := store.Operation{ID: store.NewID(), IdentityID: identity, SourceID: o.SourceID,
 		AccountID: o.AccountID, NativeIdentity: o.NativeIdentity, Kind: string(o.Kind),
-		Attributes: o.Attributes.AppendJSON(nil), Reason: o.Reason, State: store.OperationOpen, Created: b.Cause.At}
+		Attributes: o.Attributes.AppendJSON(nil), Reason: o.Reason, Actor: cause.Actor, TaskID: cause.Task,
+		State: store.OperationOpen, Created: cause.At}
 	row.Attribute, row.Value = o.Target()
 	if o.Manual {
 		row.State = store.OperationManual

@@ -12,13 +12,14 @@ import (
 )
 
 // Batch is where identities are processed together: one transaction, the one version of the configuration that it sees,
-// and the cause of what it writes. Its steps have types of their own, so that none can be taken before the one that it
+// and the cause of what it writes. The identities of other tasks in it have causes of their own. Its steps have types of their own, so that none can be taken before the one that it
 // needs: Batch -> [Read] -> [Calculated] -> written. Previews and explanations end with Calculated.
 type Batch struct {
 	*Processor
 	Tx            pgx.Tx
 	Configuration *configuration.Configuration
-	Cause         store.Cause
+	Cause         store.Cause              // of the batch's own task
+	actors        map[store.ID]store.Actor // by task; of all tasks that have a part in it
 }
 
 // ReadOnly returns a batch that takes no locks and writes nothing, for a preview or an explanation at a time.
@@ -27,14 +28,29 @@ func (p *Processor) ReadOnly(tx pgx.Tx, c *configuration.Configuration, at time.
 }
 
 // begin returns a batch that will write. It shares the configuration and the correlation until the transaction ends:
-// the first two locks of the lock order that package store states.
-func (p *Processor) begin(ctx context.Context, tx pgx.Tx, id store.ID) (*Batch, error) {
+// the first two locks of the lock order that package store states. others are the tasks besides its own that have a part
+// in it.
+func (p *Processor) begin(ctx context.Context, tx pgx.Tx, id store.ID, others ...store.ID) (*Batch, error) {
 	c, err := p.LockConfigurationShared(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	b := &Batch{Processor: p, Tx: tx, Configuration: c, Cause: store.Cause{Task: id, At: p.Now()}}
+	actors, err := p.Store.TaskActors(ctx, tx, append(others, id))
+	if err != nil {
+		return nil, err
+	}
+	b := &Batch{Processor: p, Tx: tx, Configuration: c, Cause: store.Cause{At: p.Now()}, actors: actors}
+	b.Cause = b.causeOf(id)
 	return b, p.Store.LockCorrelationShared(ctx, tx)
+}
+
+// causeOf returns the cause of what the batch does for a task: the actor is the one that launched the task.
+func (b *Batch) causeOf(task store.ID) store.Cause {
+	actor, found := b.actors[task]
+	if !found {
+		actor = b.Actor
+	}
+	return store.Cause{Task: task, At: b.Cause.At, Actor: actor}
 }
 
 // process locks identities, and reads, calculates and writes those that exist. It returns how many exist. It takes the

@@ -30,13 +30,8 @@ func (w *writing) writeEvents(ctx context.Context) error {
 	}
 	maps.DeleteFunc(byTask, func(_ store.ID, events []store.Event) bool { return len(events) == 0 })
 	tasks := slices.SortedFunc(maps.Keys(byTask), store.ID.Compare)
-	actors, err := w.TaskActors(ctx, w.Tx, tasks)
-	if err != nil {
-		return err
-	}
 	for _, id := range tasks {
-		cause := store.Cause{Task: id, At: w.Cause.At, Actor: actors[id]}
-		if err := w.AddEvents(ctx, w.Tx, cause, byTask[id]); err != nil {
+		if err := w.AddEvents(ctx, w.Tx, w.causeOf(id), byTask[id]); err != nil {
 			return err
 		}
 	}

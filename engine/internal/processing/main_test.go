@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { storetest.Main(m) }
 func newProcessor(t *testing.T, pool *pgxpool.Pool) *processing.Processor {
 	t.Helper()
 	tables, err := tenant.New(pool, tenant.Settings{BatchSize: 1000, Clock: time.Now, JobSchema: "muster_jobs",
-		Launcher: "muster", Location: time.UTC, Logger: slog.New(slog.DiscardHandler), Schema: "muster", Workers: 1})
+		Location: time.UTC, Logger: slog.New(slog.DiscardHandler), Schema: "muster", Workers: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,10 +16,14 @@ func (p *Processor) processRequests(ctx context.Context, tx pgx.Tx, task store.I
 ) {
 	ids := make([]store.ID, len(requests))
 	var askedBy map[store.ID]store.ID
+	var others []store.ID
 	for i, r := range slices.Backward(requests) { // an identity that is requested twice counts for the earlier request
 		ids[i] = r.IdentityID
 		if r.TaskID != task && askedBy == nil {
 			askedBy = map[store.ID]store.ID{}
+		}
+		if r.TaskID != task && !slices.Contains(others, r.TaskID) {
+			others = append(others, r.TaskID)
 		}
 		if askedBy != nil {
 			askedBy[r.IdentityID] = r.TaskID
@@ -27,7 +31,7 @@ func (p *Processor) processRequests(ctx context.Context, tx pgx.Tx, task store.I
 	}
 	slices.SortFunc(ids, store.ID.Compare)
 	ids = slices.Compact(ids)
-	b, err := p.begin(ctx, tx, task)
+	b, err := p.begin(ctx, tx, task, others...)
 	if err != nil {
 		return store.TaskCounts{}, Open, err
 	}

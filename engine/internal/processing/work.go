@@ -187,8 +187,11 @@ func (w *Work) step(ctx context.Context, together bool) (store.TaskCounts, State
 			if err := w.advancePart(ctx, tx, s.part, s.page); err != nil {
 				return err
 			}
-			return w.Store.RequestRefresh(ctx, tx, s.page, "part of a batch that failed",
-				store.Cause{Task: w.task, At: w.Now()})
+			cause, err := w.CauseOf(ctx, tx, w.task)
+			if err != nil {
+				return err
+			}
+			return w.Store.RequestRefresh(ctx, tx, s.page, "part of a batch that failed", cause)
 		})
 	}
 	return s.counts, Open, err

@@ -176,7 +176,7 @@ func (w *writing) requestOthers(ctx context.Context) error {
 	tasks := slices.AppendSeq(slices.Collect(maps.Keys(gained)), maps.Keys(lost))
 	slices.SortFunc(tasks, store.ID.Compare)
 	for _, id := range slices.Compact(tasks) {
-		cause := store.Cause{Task: id, At: w.Cause.At}
+		cause := w.causeOf(id)
 		touched := slices.Concat(gained[id], lost[id])
 		if err := w.Store.RequestManagedRefresh(ctx, w.Tx, touched, w.IDs, cause); err != nil {
 			return err

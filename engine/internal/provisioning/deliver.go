@@ -36,7 +36,7 @@ func (p *Provisioner) deliver(ctx context.Context, id store.ID, more func() bool
 	err error,
 ) {
 	now := p.Clock()
-	source, err := p.Store.LeaseDelivery(ctx, p.Pool, id, now, now.Add(leaseTime))
+	lease, err := p.Store.LeaseDelivery(ctx, p.Pool, id, p.EngineID, now, now.Add(leaseTime))
 	if errors.Is(err, store.ErrNotFound) {
 		result.busy, err = p.Store.DeliveryIsOpen(ctx, p.Pool, id)
 		return result, err
@@ -45,25 +45,42 @@ func (p *Provisioner) deliver(ctx context.Context, id store.ID, more func() bool
 		return result, err
 	}
 	// The lease is released also when the context has ended, so that nobody has to wait for its end.
-	defer func() { err = errors.Join(err, p.Store.ReleaseDelivery(context.WithoutCancel(ctx), p.Pool, id)) }()
+	defer func() { err = errors.Join(err, p.Store.ReleaseDelivery(context.WithoutCancel(ctx), p.Pool, &lease)) }()
 	operations, waiting, err := p.Store.DeliveryOperations(ctx, p.Pool, id)
 	result.busy = waiting
 	if err != nil || len(operations) == 0 {
 		return result, err
 	}
-	target, err := p.openTarget(ctx, source)
+	target, err := p.openTarget(ctx, lease.SourceID)
 	if err != nil {
-		return p.failAll(ctx, operations, err, limit)
+		return p.failAll(ctx, &lease, operations, err, limit)
 	}
 	defer target.close()
-	target.operations = len(operations)
-	err = p.carryOutAll(ctx, id, target, operations, more, limit, &result)
+	target.lease, target.operations = &lease, len(operations)
+	err = p.carryOutAll(ctx, target, operations, more, limit, &result)
+	if errors.Is(err, errLeaseLost) {
+		result.busy = true
+		return result, nil
+	}
 	return result, err
 }
 
+// errLeaseLost says that this worker was paused for longer than its lease, and that another one has taken it over. What
+// is left of the delivery is the other one's, and so is the operation that was under way: it finds out by the
+// operation's key what became of it.
+var errLeaseLost = errors.New("another worker has taken the lease over")
+
+// leaseError turns a lease that was not found into [errLeaseLost].
+func leaseError(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return errLeaseLost
+	}
+	return err
+}
+
 // carryOutAll carries out operations in their order and counts them in result.
-func (p *Provisioner) carryOutAll(ctx context.Context, delivery store.ID, t *target, operations []store.Operation,
-	more func() bool, limit int, result *deliveryResult,
+func (p *Provisioner) carryOutAll(ctx context.Context, t *target, operations []store.Operation, more func() bool,
+	limit int, result *deliveryResult,
 ) error {
 	stuck := map[store.ID]bool{} // the identities with an operation that is tried again: those behind it wait
 	inRow := 0
@@ -73,21 +90,24 @@ func (p *Provisioner) carryOutAll(ctx context.Context, delivery store.ID, t *tar
 			result.left++
 			continue
 		}
-		failure := p.carryOut(ctx, delivery, t, o)
+		failure := p.carryOut(ctx, t, o)
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if errors.Is(failure, errLeaseLost) {
+			return failure
 		}
 		if failure == nil {
 			result.done++
 			inRow = 0
 			continue
 		}
-		result.failed++
-		parked, err := p.recordFailure(ctx, o, failure, limit)
+		givenUp, err := p.recordFailure(ctx, t.lease, o, failure, limit)
 		if err != nil {
 			return err
 		}
-		if !parked {
+		result.failed++
+		if !givenUp {
 			inRow++
 			stuck[o.IdentityID] = true
 			result.left++
@@ -97,22 +117,22 @@ func (p *Provisioner) carryOutAll(ctx context.Context, delivery store.ID, t *tar
 }
 
 // failAll records why operations could not be tried, because their source has no connector now.
-func (p *Provisioner) failAll(ctx context.Context, operations []store.Operation, failure error, limit int) (
-	result deliveryResult, err error,
-) {
+func (p *Provisioner) failAll(ctx context.Context, lease *store.Lease, operations []store.Operation, failure error,
+	limit int,
+) (result deliveryResult, err error) {
 	ids := make([]store.ID, len(operations))
 	for i := range operations {
 		ids[i] = operations[i].ID
 	}
-	if err := p.Store.CountAttempt(ctx, p.Pool, ids); err != nil {
+	if err := p.Store.CountAttempt(ctx, p.Pool, lease, ids); err != nil {
 		return result, err
 	}
 	for i := range operations {
-		parked, err := p.recordFailure(ctx, &operations[i], failure, limit)
+		givenUp, err := p.recordFailure(ctx, lease, &operations[i], failure, limit)
 		if err != nil {
 			return result, err
 		}
-		if !parked {
+		if !givenUp {
 			result.left++
 		}
 		result.failed++
@@ -121,14 +141,14 @@ func (p *Provisioner) failAll(ctx context.Context, operations []store.Operation,
 }
 
 // carryOut carries one operation out and records what became of the account.
-func (p *Provisioner) carryOut(ctx context.Context, delivery store.ID, t *target, row *store.Operation) error {
-	if err := p.Store.BeginOperation(ctx, p.Pool, row.ID, p.Now()); err != nil {
-		if errors.Is(err, store.ErrNotFound) {
-			return nil // it was cancelled meanwhile
-		}
-		return err
+func (p *Provisioner) carryOut(ctx context.Context, t *target, row *store.Operation) error {
+	if err := p.Store.ExtendLease(ctx, p.Pool, t.lease, p.Clock().Add(leaseTime)); err != nil {
+		return leaseError(err)
 	}
-	if err := p.Store.ExtendLease(ctx, p.Pool, delivery, p.Clock().Add(leaseTime)); err != nil {
+	if err := p.Store.BeginOperation(ctx, p.Pool, t.lease, row.ID, p.Now()); err != nil {
+		if errors.Is(err, store.ErrNotFound) {
+			return nil // it was cancelled or parked meanwhile
+		}
 		return err
 	}
 	operation, err := operationOf(row)
@@ -165,11 +185,11 @@ func operationOf(row *store.Operation) (*connector.Operation, error) {
 
 // recordFailure records why an operation failed. It gives the operation up where another attempt would not help, or
 // where this was the last one.
-func (p *Provisioner) recordFailure(ctx context.Context, o *store.Operation, failure error, limit int) (parked bool,
-	err error,
-) {
+func (p *Provisioner) recordFailure(ctx context.Context, lease *store.Lease, o *store.Operation, failure error,
+	limit int,
+) (givenUp bool, err error) {
 	if connector.IsPermanent(failure) || o.Attempts+1 >= limit { // o was read before this attempt
-		return true, p.park(ctx, o, failure)
+		return true, p.giveUp(ctx, lease, o, failure)
 	}
-	return false, p.Store.RecordOperationError(ctx, p.Pool, o.ID, tenant.ReasonText(failure))
+	return false, p.Store.RecordOperationError(ctx, p.Pool, lease, o.ID, tenant.ReasonText(failure))
 }

@@ -38,7 +38,13 @@
 //	FAILED           CANCELLED  processing, when the operation is no longer wanted
 //	OPEN MANUAL      CANCELLED  the doctor, for the later one of two with the same target that was not tried yet
 //	OPEN MANUAL      CANCELLED  the deletion of the identity
-//	FAILED
+//	PARKED FAILED
+//	OPEN             PARKED     a person (engine.Engine.ParkOperation) holds back one that was not tried yet
+//	PARKED           OPEN       a person releases it (engine.Engine.ReleaseOperation); it gets another delivery
+//	PARKED           DONE       processing, when the accounts show that it was done in another way
+//	PARKED           CANCELLED  processing, when nothing is wanted of its target any more
+//
+// While an operation is parked, processing opens no other one with the same target, whatever is wanted by now.
 //
 // An operation begins before its first attempt is made: from then on it may have happened, and processing leaves it to
 // its end. An attempt that fails leaves it OPEN with the reason. The operation's ID is the key under which a connector
@@ -57,6 +63,11 @@
 //	+----------+ <---------- +----------+
 //	        ReleaseDelivery, and an operation is open;
 //	        or leaseTime after the last sign of life
+//
+// A lease has an owner, the engine, and a number that LeaseDelivery increases. Each write of its holder checks both:
+// what ends an operation locks the delivery's row until it is committed (HoldLease). So a worker that was paused for
+// longer than its lease writes nothing when it comes back. Whatever it did at the source meanwhile, the next holder
+// finds by the operation's key.
 //
 // Each operation extends the lease (ExtendLease). Of the jobs only the one that the row names works on a delivery,
 // and every caller of ProvisionPending may. A delivery whose job is gone gets another one: [task.Ledger.Requeue].

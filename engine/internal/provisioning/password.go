@@ -60,7 +60,7 @@ func (p *Provisioner) recordPassword(ctx context.Context, identity store.ID, sou
 	if err != nil {
 		return err
 	}
-	cause := store.Cause{At: p.Now(), Actor: tenant.ActorOf(ctx)}
+	cause := store.Cause{At: p.Now(), Actor: p.ActorOf(ctx)}
 	return p.InTx(ctx, func(tx pgx.Tx) error { return p.AddEvents(ctx, tx, cause, events) })
 }
 

@@ -44,6 +44,9 @@ func (p *Provisioner) record(ctx context.Context, t *target, row *store.Operatio
 		if err != nil {
 			return err
 		}
+		if err := p.Store.HoldLease(ctx, tx, t.lease); err != nil {
+			return leaseError(err)
+		}
 		now := p.Now()
 		if conflict != "" {
 			return p.Store.FinishOperation(ctx, tx, row.ID, store.OperationFailed, &conflict, account, native, now)
@@ -57,10 +60,10 @@ func (p *Provisioner) record(ctx context.Context, t *target, row *store.Operatio
 		if err != nil {
 			return err
 		}
-		if err := p.AddEvents(ctx, tx, store.Cause{At: now}, events); err != nil {
+		if err := p.AddEvents(ctx, tx, store.Cause{Task: row.TaskID, At: now, Actor: row.Actor}, events); err != nil {
 			return err
 		}
-		return p.followUp(ctx, tx, t, identities)
+		return p.followUp(ctx, tx, t, row.Actor, identities)
 	})
 }
 
@@ -68,14 +71,20 @@ func (p *Provisioner) record(ctx context.Context, t *target, row *store.Operatio
 // a task. After the first of several operations it does not wait, since mostly that is the only one.
 const followUpDelay = time.Second
 
-// followUp requests the processing of an identity whose account was changed: by the task of the operation before if it
-// goes on, otherwise by a new task. The lock on the task keeps it from ending meanwhile.
-func (p *Provisioner) followUp(ctx context.Context, tx pgx.Tx, t *target, identities []store.ID) error {
+// followUp requests the processing of an identity whose account was changed for an actor: by the task of the operation
+// before for the same actor if it goes on, otherwise by a new task. The lock on the task keeps it from ending meanwhile.
+func (p *Provisioner) followUp(ctx context.Context, tx pgx.Tx, t *target, actor store.Actor,
+	identities []store.ID,
+) error {
 	if len(identities) == 0 {
 		return nil // the identity was deleted
 	}
-	cause := store.Cause{Task: t.task, At: p.Now()}
-	task, err := p.Store.LockTask(ctx, tx, t.task)
+	if actor == (store.Actor{}) {
+		actor = p.Actor // of an operation from before actors were recorded
+	}
+	before := t.tasks[actor]
+	cause := store.Cause{Task: before, At: p.Now(), Actor: actor}
+	task, err := p.Store.LockTask(ctx, tx, before)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
@@ -87,22 +96,25 @@ func (p *Provisioner) followUp(ctx context.Context, tx pgx.Tx, t *target, identi
 		return err
 	}
 	var at time.Time
-	if !t.task.IsZero() {
+	if !before.IsZero() {
 		at = cause.At.Add(followUpDelay)
 	}
-	t.task = cause.Task // if the transaction is rolled back, the task is not found
+	t.tasks[actor] = cause.Task // if the transaction is rolled back, the task is not found
 	return p.LaunchAt(ctx, tx, cause, &store.Task{Population: int64(t.operations),
 		Description: fmt.Sprintf("Process after provisioning to %q", t.source.Name)}, at)
 }
 
-// park gives an operation up. The identity is due at the next slot; its processing opens another operation if that is
+// giveUp gives an operation up. The identity is due at the next slot; its processing opens another operation if that is
 // still wanted.
-func (p *Provisioner) park(ctx context.Context, row *store.Operation, failure error) error {
+func (p *Provisioner) giveUp(ctx context.Context, lease *store.Lease, row *store.Operation, failure error) error {
 	reason := tenant.ReasonText(failure)
 	return p.InTx(ctx, func(tx pgx.Tx) error {
 		identities, err := p.Store.LockIdentities(ctx, tx, []store.ID{row.IdentityID})
 		if err != nil {
 			return err
+		}
+		if err := p.Store.HoldLease(ctx, tx, lease); err != nil {
+			return leaseError(err)
 		}
 		if err := p.Store.FinishOperation(ctx, tx, row.ID, store.OperationFailed, &reason, row.AccountID, "",
 			p.Now()); err != nil || len(identities) == 0 {

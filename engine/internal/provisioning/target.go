@@ -19,9 +19,11 @@ type target struct {
 	connector.Connector
 	source *configuration.CompiledSource
 	policy *refresh.TargetSource // nil where nothing is granted
-	// operations is how many there are to carry out, and task the task that processes their identities.
+	lease  *store.Lease          // of the delivery
+	// operations is how many there are to carry out, and tasks are the tasks that process their identities, by the
+	// actor for whom the operations were planned.
 	operations int
-	task       store.ID
+	tasks      map[store.Actor]store.ID
 }
 
 // close closes the connector. Its error is ignored: every operation had its own result.
@@ -41,7 +43,7 @@ func (p *Provisioner) openTarget(ctx context.Context, id store.ID) (*target, err
 	if err != nil {
 		return nil, err
 	}
-	t := &target{Connector: opened, source: source}
+	t := &target{Connector: opened, source: source, tasks: map[store.Actor]store.ID{}}
 	if c.Refresh.Access != nil {
 		t.policy = c.Refresh.Access.Sources[id]
 	}

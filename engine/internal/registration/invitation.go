@@ -69,7 +69,7 @@ func (r *Registrar) InviteIdentities(ctx context.Context, tx pgx.Tx, params Invi
 			return store.Task{}, nil, err
 		}
 	}
-	cause := store.Cause{Task: task.ID, At: now, Actor: tenant.ActorOf(ctx)}
+	cause := store.Cause{Task: task.ID, At: now, Actor: r.ActorOf(ctx)}
 	if err := r.AddEvents(ctx, tx, cause, events); err != nil {
 		return store.Task{}, nil, err
 	}

@@ -93,7 +93,7 @@ func (r *Registrar) endIfDone(ctx context.Context, id store.ID) (left int, err e
 		if t.Errors+t.Warnings > 0 {
 			status = task.StatusWarning
 		}
-		return r.Store.EndTask(ctx, tx, id, status, r.Now())
+		return r.Store.EndTask(ctx, tx, id, status, store.Actor{}, r.Now())
 	})
 	return left, err
 }
@@ -103,7 +103,8 @@ func (r *Registrar) sendNext(ctx context.Context, id store.ID, round int) (sent 
 	var n store.Notification
 	err = r.InTx(ctx, func(tx pgx.Tx) (err error) {
 		now := r.Clock()
-		n, err = r.Store.ClaimNotification(ctx, tx, id, round, task.NotificationAttemptsMax, now, now.Add(messageLease))
+		n, err = r.Store.ClaimNotification(ctx, tx, id, r.EngineID, round, task.NotificationAttemptsMax, now,
+			now.Add(messageLease))
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {
@@ -214,9 +215,9 @@ func (r *Registrar) markInvited(ctx context.Context, tx pgx.Tx, n *store.Notific
 	if err != nil {
 		return err
 	}
-	actors, err := r.TaskActors(ctx, tx, []store.ID{n.TaskID})
+	cause, err := r.CauseOf(ctx, tx, n.TaskID)
 	if err != nil {
 		return err
 	}
-	return r.AddEvents(ctx, tx, store.Cause{Task: n.TaskID, At: now, Actor: actors[n.TaskID]}, events)
+	return r.AddEvents(ctx, tx, cause, events)
 }

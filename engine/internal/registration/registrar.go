@@ -81,7 +81,8 @@ func invitable(cloudStatus string) bool {
 func (r *Registrar) launchMessages(ctx context.Context, tx pgx.Tx, row *store.Task, list []store.Notification,
 	messages []store.TaskMessage, now time.Time,
 ) (store.Task, []store.TaskMessage, error) {
-	row.Created, row.Modified, row.Launcher = now, now, r.LauncherOf(ctx)
+	row.Created, row.Modified = now, now
+	row.LaunchedBy(r.ActorOf(ctx))
 	job, err := r.InsertNotify(ctx, tx, row.ID)
 	if err != nil {
 		return store.Task{}, nil, err

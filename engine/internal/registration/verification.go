@@ -12,7 +12,6 @@ import (
 	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/fault"
 	"github.com/muster-engine/muster/engine/internal/event"
-	"github.com/muster-engine/muster/engine/internal/tenant"
 	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/store"
 )
@@ -62,7 +61,7 @@ func (r *Registrar) SendVerification(ctx context.Context, tx pgx.Tx, identity st
 	if err != nil {
 		return err
 	}
-	cause := store.Cause{Task: m.TaskID, At: now, Actor: tenant.ActorOf(ctx)}
+	cause := store.Cause{Task: m.TaskID, At: now, Actor: r.ActorOf(ctx)}
 	if err := r.AddEvents(ctx, tx, cause, events); err != nil {
 		return err
 	}

@@ -18,11 +18,16 @@ const (
 
 // EndTask ends a task before all of it is done, in two transactions: the first keeps batches from committing, the
 // second ([Ledger.Release]) needs what they have locked. Where the second fails, the schedule repeats it. The error is
-// [store.ErrNotFound] where the task has ended already.
+// [store.ErrNotFound] where the task has ended already. A task that is terminated was cancelled by the actor of the
+// context.
 func (l *Ledger) EndTask(ctx context.Context, id store.ID, status string, messages []store.TaskMessage) error {
+	var canceller store.Actor
+	if status == StatusTerminated {
+		canceller = l.ActorOf(ctx)
+	}
 	err := l.InTx(ctx, func(tx pgx.Tx) error {
 		now := l.Now()
-		if err := l.Store.EndTask(ctx, tx, id, status, now); err != nil {
+		if err := l.Store.EndTask(ctx, tx, id, status, canceller, now); err != nil {
 			return err
 		}
 		return l.Store.AddTaskMessages(ctx, tx, id, messages, now)

@@ -14,7 +14,7 @@ import (
 const BulkMin = 10_000
 
 // Launch writes a task and the job that carries it out, in the transaction that made its requests. It fills in the ID,
-// the times, the kind, the job, and the launcher where none is given.
+// the times, the actor, the kind and the job.
 func (l *Ledger) Launch(ctx context.Context, tx pgx.Tx, cause store.Cause, row *store.Task) error {
 	return l.LaunchAt(ctx, tx, cause, row, time.Time{})
 }
@@ -22,9 +22,6 @@ func (l *Ledger) Launch(ctx context.Context, tx pgx.Tx, cause store.Cause, row *
 // LaunchAt is [Ledger.Launch] with a scheduled job. The zero time means at once.
 func (l *Ledger) LaunchAt(ctx context.Context, tx pgx.Tx, cause store.Cause, row *store.Task, at time.Time) error {
 	begin(row, cause)
-	if row.Launcher == "" {
-		row.Launcher = l.LauncherOf(ctx)
-	}
 	job, err := l.insertJobAt(ctx, tx, row.ID, row.Everybody || row.Population >= BulkMin, at)
 	if err != nil {
 		return err
@@ -43,6 +40,7 @@ func (l *Ledger) AddEnded(ctx context.Context, tx pgx.Tx, cause store.Cause, row
 // begin fills in what the cause says of a new task.
 func begin(row *store.Task, cause store.Cause) {
 	row.ID, row.Created, row.Modified, row.Kind = cause.Task, cause.At, cause.At, TaskIdentityRefresh
+	row.LaunchedBy(cause.Actor)
 }
 
 // LaunchRequested launches the task of a cause, unless no identity is requested for it: then the ID is "". It returns

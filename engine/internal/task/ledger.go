@@ -38,18 +38,13 @@ func noTask(op, id string) error {
 	return &fault.Error{Kind: fault.NotFound, Op: op, Subject: id, Err: errors.New("there is no task with this ID")}
 }
 
-type launcherKey struct{}
-
-// WithLauncher returns a context whose tasks are launched by somebody: a client or a user. Without it, the launcher is
-// that of the settings.
-func WithLauncher(ctx context.Context, launcher string) context.Context {
-	return context.WithValue(ctx, launcherKey{}, launcher)
-}
-
-// LauncherOf returns who launches the tasks of a context.
-func (l *Ledger) LauncherOf(ctx context.Context) string {
-	if launcher, ok := ctx.Value(launcherKey{}).(string); ok && launcher != "" && store.Storable(launcher) {
-		return launcher
+// CauseOf returns the cause of what is done for a task now: the actor is the one that launched the task, or that of the
+// settings where the task does not exist.
+func (l *Ledger) CauseOf(ctx context.Context, q store.Querier, task store.ID) (store.Cause, error) {
+	actors, err := l.Store.TaskActors(ctx, q, []store.ID{task})
+	cause := store.Cause{Task: task, At: l.Now(), Actor: l.Actor}
+	if actor, found := actors[task]; found {
+		cause.Actor = actor
 	}
-	return l.Launcher
+	return cause, err
 }

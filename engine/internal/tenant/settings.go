@@ -6,16 +6,17 @@ import (
 
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/transform"
+	"github.com/muster-engine/muster/store"
 )
 
 // Settings are what the rooms see of the host's Config, complete and checked. engine.Config documents each in the
 // host's words.
 type Settings struct {
-	BatchSize  int // identities in one batch, at most
+	Actor      store.Actor // who acts where a context names nobody
+	BatchSize  int         // identities in one batch, at most
 	Connectors map[string]connector.Factory
 	Guard      Guard
 	JobSchema  string
-	Launcher   string // who launches tasks where nobody else is named
 	Location   *time.Location
 	Logger     *slog.Logger
 	Clock      func() time.Time

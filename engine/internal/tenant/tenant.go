@@ -28,8 +28,10 @@ const attemptsMax = 8
 // fields do not change after [New].
 type Tenant struct {
 	Settings
-	Pool  *pgxpool.Pool
-	Store *store.Store
+	// EngineID names this engine among those of the tenant, as the owner of leases. It is another one after a restart.
+	EngineID store.ID
+	Pool     *pgxpool.Pool
+	Store    *store.Store
 	// Jobs inserts and deletes jobs. It does not work on any.
 	Jobs *river.Client[pgx.Tx]
 
@@ -52,7 +54,7 @@ func New(pool *pgxpool.Pool, settings Settings) (*Tenant, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Tenant{Settings: settings, Pool: pool, Store: rows, Jobs: jobs}, nil
+	return &Tenant{Settings: settings, EngineID: store.NewID(), Pool: pool, Store: rows, Jobs: jobs}, nil
 }
 
 // Now is the time of a transaction, at the precision that PostgreSQL keeps.

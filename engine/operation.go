@@ -1,0 +1,118 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/store"
+)
+
+// ParkedCauseMax is the longest cause of a parked operation, in bytes.
+const ParkedCauseMax = 1000
+
+// ParkOperation holds an operation back until [Engine.ReleaseOperation]: it is PARKED, with a cause that people read.
+// While it is, nothing else is opened for the same account and attribute or value. The operation must be OPEN and not
+// tried yet; otherwise the error is a Conflict, since what was tried may have happened. A parked operation that is no
+// longer wanted is cancelled by the next processing, as an open one is.
+func (e *Engine) ParkOperation(ctx context.Context, operation, cause string) error {
+	return e.parkOperation(operation, cause).run(ctx)
+}
+
+// ParkOperationTx is [Engine.ParkOperation] in the caller's transaction.
+func (e *Engine) ParkOperationTx(ctx context.Context, tx pgx.Tx, operation, cause string) error {
+	return e.parkOperation(operation, cause).runIn(ctx, tx)
+}
+
+func (e *Engine) parkOperation(operation, reason string) write {
+	const op = "park the operation"
+	return write{e, op, operation, func(ctx context.Context, tx pgx.Tx) error {
+		reason = strings.TrimSpace(reason)
+		if reason == "" || len(reason) > ParkedCauseMax || !store.Storable(reason) {
+			return fault.Invalidf(op, operation, "the cause must be a text of 1 to %d bytes without NUL",
+				ParkedCauseMax)
+		}
+		row, err := e.lockOperation(ctx, tx, op, operation)
+		if err != nil {
+			return err
+		}
+		if row.State != store.OperationOpen || row.Begun != nil {
+			return &Error{Kind: Conflict, Op: op, Subject: operation, Err: fmt.Errorf(
+				"only an operation that is OPEN and was not tried yet can be parked: %s", shownState(&row))}
+		}
+		return e.tenant.Store.ParkOperation(ctx, tx, row.ID, reason, e.tenant.NewCause(ctx))
+	}}
+}
+
+// ReleaseOperation makes a PARKED operation OPEN again, and requests the processing of its identity, so that it is
+// replaced where something else is wanted by now. It is a Conflict for an operation that is not parked.
+func (e *Engine) ReleaseOperation(ctx context.Context, operation string) error {
+	return e.releaseOperation(operation).run(ctx)
+}
+
+// ReleaseOperationTx is [Engine.ReleaseOperation] in the caller's transaction.
+func (e *Engine) ReleaseOperationTx(ctx context.Context, tx pgx.Tx, operation string) error {
+	return e.releaseOperation(operation).runIn(ctx, tx)
+}
+
+func (e *Engine) releaseOperation(operation string) write {
+	const op = "release the operation"
+	return write{e, op, operation, func(ctx context.Context, tx pgx.Tx) error {
+		id, _ := store.IDOf(operation)
+		found, err := e.tenant.Store.FindOperation(ctx, tx, id)
+		if errors.Is(err, store.ErrNotFound) {
+			return noOperation(op, operation)
+		}
+		if err != nil {
+			return err
+		}
+		// Identities come before operations in the lock order.
+		if _, err := e.tenant.LockIdentityShared(ctx, tx, op, found.IdentityID.String()); err != nil {
+			return err
+		}
+		row, err := e.lockOperation(ctx, tx, op, operation)
+		if err != nil {
+			return err
+		}
+		if row.State != store.OperationParked {
+			return &Error{Kind: Conflict, Op: op, Subject: operation,
+				Err: fmt.Errorf("it is not parked: %s", shownState(&row))}
+		}
+		cause, delivery := e.tenant.NewCause(ctx), store.NewID()
+		if err := e.tasks.LaunchDelivery(ctx, tx, delivery, row.SourceID, cause); err != nil {
+			return err
+		}
+		if err := e.tenant.Store.ReopenOperation(ctx, tx, row.ID, delivery); err != nil {
+			return err
+		}
+		return e.tasks.ProcessOne(ctx, tx, row.IdentityID, "Process after the release of an operation", cause)
+	}}
+}
+
+func (e *Engine) lockOperation(ctx context.Context, tx pgx.Tx, op, operation string) (store.Operation, error) {
+	id, known := store.IDOf(operation)
+	if !known {
+		return store.Operation{}, noOperation(op, operation)
+	}
+	row, err := e.tenant.Store.LockOperation(ctx, tx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return row, noOperation(op, operation)
+	}
+	return row, err
+}
+
+func noOperation(op, id string) error {
+	return &Error{Kind: NotFound, Op: op, Subject: id, Err: errors.New("there is no operation with this ID")}
+}
+
+// shownState says in an error what state an operation is in.
+func shownState(row *store.Operation) string {
+	if row.State == store.OperationOpen && row.Begun != nil {
+		return "it is OPEN and was tried"
+	}
+	return "it is " + row.State
+}

@@ -1,0 +1,123 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// erasedActor is the name of an actor that was erased; [erasedID] is its ID.
+const erasedActor = "an erased identity"
+
+// erasedText stands for a text that told of an erased identity.
+const erasedText = "(told of an erased identity)"
+
+// actorColumns are the columns of an actor in a table.
+type actorColumns struct{ table, id, name string }
+
+// MaskActors removes a person from the operations and the revisions of the configuration in which the person is the
+// actor, from the documents of revisions, and from texts that people wrote. ids and names of actors that tell of the person, as [Store.Traces] looks
+// for them, are masked; in documents the ID becomes zeros, and values that are one of names become null. It reads all of
+// these tables.
+func (s *Store) MaskActors(ctx context.Context, tx pgx.Tx, id ID, names, texts []string) ([]Erased, error) {
+	erased, err := s.maskActors(ctx, tx, id, texts,
+		actorColumns{"provisioning_operations", "actor_id", "actor_name"},
+		actorColumns{"provisioning_operations", "parker_id", "parker_name"},
+		actorColumns{"configuration_revisions", "actor_id", "actor_name"})
+	if err != nil {
+		return nil, err
+	}
+	documents, err := s.maskRevisions(ctx, tx, id, names)
+	if err != nil {
+		return nil, err
+	}
+	written, err := s.maskTexts(ctx, tx, id, texts)
+	return slices.Concat(erased, documents, written), err
+}
+
+// writtenColumns are texts that people wrote, and which may tell of anybody.
+var writtenColumns = []struct{ table, column string }{
+	{"configuration_revisions", "comment"},
+	{"provisioning_operations", "parked_cause"},
+}
+
+// maskTexts replaces the texts that people wrote and that tell of a person.
+func (s *Store) maskTexts(ctx context.Context, tx pgx.Tx, id ID, texts []string) ([]Erased, error) {
+	whole, part := traceForms(id, texts)
+	var erased []Erased
+	for _, c := range writtenColumns {
+		statement := fmt.Sprintf(`UPDATE muster.%[1]s SET %[2]s = $3 WHERE %[3]s`, c.table, c.column,
+			tellsOfPerson(c.column))
+		tag, err := tx.Exec(ctx, s.dynamic(statement), nonNil(part), nonNil(whole), erasedText)
+		if err != nil {
+			return nil, mapError(err)
+		}
+		if tag.RowsAffected() > 0 {
+			erased = append(erased, Erased{c.table, tag.RowsAffected(), true})
+		}
+	}
+	return erased, nil
+}
+
+// MaskTaskActors is [Store.MaskActors] for the tasks, which it locks, so a transaction calls it last.
+func (s *Store) MaskTaskActors(ctx context.Context, tx pgx.Tx, id ID, texts []string) ([]Erased, error) {
+	return s.maskActors(ctx, tx, id, texts, actorColumns{"tasks", "actor_id", "launcher"},
+		actorColumns{"tasks", "confirmer_id", "confirmer_name"},
+		actorColumns{"tasks", "canceller_id", "canceller_name"})
+}
+
+func (s *Store) maskActors(ctx context.Context, tx pgx.Tx, id ID, texts []string, list ...actorColumns) ([]Erased,
+	error,
+) {
+	whole, part := traceForms(id, texts)
+	var erased []Erased
+	for _, c := range list {
+		statement := fmt.Sprintf(`
+			UPDATE muster.%[1]s
+			SET %[2]s = CASE WHEN %[4]s THEN $3 ELSE %[2]s END, %[3]s = $4
+			WHERE %[4]s OR %[5]s`, c.table, c.id, c.name, tellsOfPerson(c.id), tellsOfPerson(c.name))
+		tag, err := tx.Exec(ctx, s.dynamic(statement), nonNil(part), nonNil(whole), erasedID, erasedActor)
+		if err != nil {
+			return nil, mapError(err)
+		}
+		if tag.RowsAffected() > 0 {
+			erased = append(erased, Erased{c.table, tag.RowsAffected(), true})
+		}
+	}
+	return erased, nil
+}
+
+// tellsOfPerson returns the condition that a text column has one of the texts $1, or is one of the texts $2.
+func tellsOfPerson(column string) string {
+	const form = `lower(t COLLATE "und-x-icu")`
+	text := `lower(` + column + ` COLLATE "und-x-icu")`
+	return `(EXISTS (SELECT FROM unnest($1::text[]) t WHERE strpos(` + text + `, ` + form + `) > 0)
+		OR EXISTS (SELECT FROM unnest($2::text[]) t WHERE ` + text + ` = ` + form + `))`
+}
+
+// maskRevisions removes a person from the documents of revisions.
+func (s *Store) maskRevisions(ctx context.Context, tx pgx.Tx, id ID, names []string) ([]Erased, error) {
+	// In the server's form of a document a value stands behind ': ', and quotes inside texts are escaped.
+	masked, told := `replace(replace(%[1]s::text, $1, $3), $2, $3)`, `strpos(%[1]s::text, $1) > 0
+		OR strpos(%[1]s::text, $2) > 0`
+	arguments := []any{id.String(), id.Dashed(), erasedID}
+	for i, name := range names {
+		literal := `': ' || to_jsonb(` + parameter(i+4) + `::text)::text`
+		masked = `replace(` + masked + `, ` + literal + `, ': null')`
+		told += ` OR strpos(%[1]s::text, ` + literal + `) > 0`
+		arguments = append(arguments, name)
+	}
+	of := func(form, column string) string { return strings.ReplaceAll(form, "%[1]s", column) }
+	statement := `
+		UPDATE muster.configuration_revision_objects
+		SET before = (` + of(masked, "before") + `)::jsonb, after = (` + of(masked, "after") + `)::jsonb
+		WHERE ` + of(told, "before") + ` OR ` + of(told, "after")
+	tag, err := tx.Exec(ctx, s.dynamic(statement), arguments...)
+	if err != nil || tag.RowsAffected() == 0 {
+		return nil, mapError(err)
+	}
+	return []Erased{{"configuration_revision_objects", tag.RowsAffected(), true}}, nil
+}
