@@ -133,7 +133,7 @@ type eventCursor struct {
 	mark     string
 }
 
-// markLength is how many of the last digits of a write's ID a cursor has. They are random, where the first are its time.
+// markLength is how many of the last digits of a write's ID a cursor has. They are random; the first are its time.
 const markLength = 8
 
 func markOf(write store.ID) string {

@@ -121,8 +121,8 @@ func (e *Engine) registerOwned(o OwnedObject) write {
 			return err
 		}
 		cause := e.tenant.NewActionCause(ctx)
-		before, err := e.tenant.Store.PutOwnedObject(ctx, tx, store.OwnedObject{Kind: o.Kind, ObjectID: o.ID, Name: o.Name,
-			OwnerID: owner, Created: cause.At, Modified: cause.At})
+		before, err := e.tenant.Store.PutOwnedObject(ctx, tx, store.OwnedObject{Kind: o.Kind, ObjectID: o.ID,
+			Name: o.Name, OwnerID: owner, Created: cause.At, Modified: cause.At})
 		if err != nil || before == owner {
 			return err
 		}

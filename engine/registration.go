@@ -201,7 +201,8 @@ func (e *Engine) resetIdentity(identity string) write {
 		cause := e.tenant.NewActionCause(ctx)
 		now := cause.At
 		if err := e.addEvent(ctx, tx, cause, id, &event.Detail{Reset: &event.Reset{
-			CloudStatus: event.Changed(before.CloudStatus, "UNREGISTERED"), UserLevels: event.LevelsChanged(levels, nil),
+			CloudStatus: event.Changed(before.CloudStatus, "UNREGISTERED"),
+			UserLevels:  event.LevelsChanged(levels, nil),
 		}}); err != nil {
 			return err
 		}

@@ -294,7 +294,8 @@ var invariants = map[Invariant]string{
 		WHERE w.id IS NULL OR e.first < 1 OR e.last > w.events`,
 	// Readers of events, and the look at the clock every half minute, number what has committed.
 	InvariantEventPending: `
-		SELECT ` + idSQL("w.id") + ` FROM muster.event_writes w, given WHERE w.position IS NULL AND w.at < given.stalled`,
+		SELECT ` + idSQL("w.id") + ` FROM muster.event_writes w, given
+		WHERE w.position IS NULL AND w.at < given.stalled`,
 	// A position is given once, after those that were given before.
 	InvariantEventPosition: `
 		SELECT ` + idSQL("w.id") + ` FROM (` + misplacedWrites + `) w`,
@@ -370,7 +371,8 @@ var invariants = map[Invariant]string{
 	InvariantSequence: `
 		SELECT name
 		FROM (SELECT 'event_writes' AS name, (SELECT max(sequence) FROM muster.event_writes) AS last,
-		             pg_sequence_last_value(pg_get_serial_sequence('muster.event_writes', 'sequence')::regclass) AS given
+		             pg_sequence_last_value(pg_get_serial_sequence('muster.event_writes', 'sequence')::regclass)
+		                 AS given
 		      UNION ALL
 		      SELECT 'refresh_requests', (SELECT max(id) FROM muster.refresh_requests),
 		             pg_sequence_last_value(pg_get_serial_sequence('muster.refresh_requests', 'id')::regclass)

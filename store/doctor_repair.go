@@ -204,9 +204,9 @@ func (s *Store) AdoptOperations(ctx context.Context, tx pgx.Tx, source, delivery
 	return int(tag.RowsAffected()), mapError(err)
 }
 
-// RestoreSingletons writes the configuration, the watermark and the positions of events, each of which is one row, where
-// they are missing. The configuration gets a version that none ever had, and events get positions behind those that
-// are there.
+// RestoreSingletons writes the configuration, the watermark and the positions of events, each of which is one row,
+// where they are missing. The configuration gets a version that none ever had, and events get positions behind those
+// that are there.
 func (s *Store) RestoreSingletons(ctx context.Context, tx pgx.Tx) (int, error) {
 	count := 0
 	for _, statement := range []string{
@@ -231,7 +231,8 @@ func (s *Store) RestoreSingletons(ctx context.Context, tx pgx.Tx) (int, error) {
 // AdvanceSequences sets the sequences to the greatest values that rows have.
 func (s *Store) AdvanceSequences(ctx context.Context, tx pgx.Tx) error {
 	for _, statement := range []string{
-		`SELECT setval(pg_get_serial_sequence('muster.event_writes', 'sequence'), max(sequence)) FROM muster.event_writes`,
+		`SELECT setval(pg_get_serial_sequence('muster.event_writes', 'sequence'), max(sequence))
+		 FROM muster.event_writes`,
 		`SELECT setval(pg_get_serial_sequence('muster.refresh_requests', 'id'), max(id)) FROM muster.refresh_requests`,
 		`SELECT setval(pg_get_serial_sequence('muster.task_messages', 'id'), max(id)) FROM muster.task_messages`,
 		`SELECT setval('muster.configuration_version', greatest(max(version), nextval('muster.configuration_version')))
@@ -244,9 +245,9 @@ func (s *Store) AdvanceSequences(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// MendEventWrites makes each write as large as the greatest number of its events, and adds the write where it is missing,
-// with the time of its ID and without an actor. A write that grew is to get another position: readers get it again. It
-// returns how many writes it changed. It locks the row of event_positions until the transaction ends.
+// MendEventWrites makes each write as large as the greatest number of its events, and adds the write where it is
+// missing, with the time of its ID and without an actor. A write that grew is to get another position: readers get it
+// again. It returns how many writes it changed. It locks the row of event_positions until the transaction ends.
 func (s *Store) MendEventWrites(ctx context.Context, tx pgx.Tx) (int, error) {
 	if _, err := s.LockEventPositions(ctx, tx); err != nil {
 		return 0, err
@@ -276,14 +277,16 @@ func (s *Store) MendEventWrites(ctx context.Context, tx pgx.Tx) (int, error) {
 	return int(tag.RowsAffected()) + len(writes), err
 }
 
-// MendEventPositions takes their positions from writes that have none of their own, so that they get others: readers get
-// their events again. It returns how many those are. It locks the row of event_positions until the transaction ends.
+// MendEventPositions takes their positions from writes that have none of their own, so that they get others: readers
+// get their events again. It returns how many those are. It locks the row of event_positions until the transaction
+// ends.
 func (s *Store) MendEventPositions(ctx context.Context, tx pgx.Tx) (int, error) {
 	if _, err := s.LockEventPositions(ctx, tx); err != nil {
 		return 0, err
 	}
 	const statement = `
-		UPDATE muster.event_writes SET position = NULL WHERE id = ANY (ARRAY(SELECT m.id FROM (` + misplacedWrites + `) m))`
+		UPDATE muster.event_writes SET position = NULL
+		WHERE id = ANY (ARRAY(SELECT m.id FROM (` + misplacedWrites + `) m))`
 	tag, err := tx.Exec(ctx, s.sql(statement))
 	return int(tag.RowsAffected()), mapError(err)
 }

@@ -65,7 +65,8 @@ type EventPositions struct {
 // LockEventPositions locks the row of event_positions FOR UPDATE until the transaction ends, and returns it.
 func (s *Store) LockEventPositions(ctx context.Context, tx pgx.Tx) (EventPositions, error) {
 	var p EventPositions
-	err := tx.QueryRow(ctx, s.sql(`SELECT last, purged FROM muster.event_positions FOR UPDATE`)).Scan(&p.Last, &p.Purged)
+	const statement = `SELECT last, purged FROM muster.event_positions FOR UPDATE`
+	err := tx.QueryRow(ctx, s.sql(statement)).Scan(&p.Last, &p.Purged)
 	return p, mapError(err)
 }
 
@@ -84,8 +85,8 @@ func (s *Store) EventsPending(ctx context.Context, q Querier) (bool, error) {
 //
 //   - Only the holder of the lock gives positions, all greater than the last one, and keeps the lock until it commits.
 //     So positions become visible in their order.
-//   - The pending writes are read by a statement that begins after the lock was taken. It sees all that numberers before
-//     it gave, so that it numbers no write twice.
+//   - The pending writes are read by a statement that begins after the lock was taken. It sees all that numberers
+//     before it gave, so that it numbers no write twice.
 //   - A write that commits later, whatever number its sequence has, gets a greater position, later.
 //   - The events of a write commit with it, so before it has a position.
 //
@@ -258,8 +259,8 @@ type EventFilter struct {
 const filteredWrites = 100
 
 // EventLog returns events of everybody, the latest first, and only those before a place if it is not zero: at most
-// limit, and with how far it has looked. It has looked at everything when that is the zero place; otherwise there may be
-// more, whatever number of events it returns.
+// limit, and with how far it has looked. It has looked at everything when that is the zero place; otherwise there may
+// be more, whatever number of events it returns.
 func (s *Store) EventLog(ctx context.Context, q Querier, f *EventFilter, before EventPlace, limit int) (
 	events []RecordedEvent, next EventPlace, err error,
 ) {

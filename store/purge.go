@@ -8,9 +8,9 @@ import (
 )
 
 // PurgeEvents removes the events of whole writes, from the first position on, up to the first write that is not older
-// than a time: some more than limit at most where a write has many. A write with a time after now, from a clock that was
-// ahead, is as old as what follows it. It locks the row of event_positions until the transaction ends. It returns how
-// many events it removed, and whether it may find more. Writes without a position stay.
+// than a time: some more than limit at most where a write has many. A write with a time after now, from a clock that
+// was ahead, is as old as what follows it. It locks the row of event_positions until the transaction ends. It returns
+// how many events it removed, and whether it may find more. Writes without a position stay.
 func (s *Store) PurgeEvents(ctx context.Context, tx pgx.Tx, before, now time.Time, limit int) (rows int64, more bool,
 	err error,
 ) {
