@@ -96,7 +96,7 @@ func (e *Engine) assignRole(p AssignRoleParams) writeOf[RoleAssignment] {
 		}
 		if fresh {
 			gained := event.Role{ID: role.RowID.String(), Name: role.Name, Reason: "it was assigned by " + row.Source}
-			if err := e.recordRoles(ctx, tx, identity, []event.Role{gained}, nil, cause.At); err != nil {
+			if err := e.recordRoles(ctx, tx, identity, []event.Role{gained}, nil, cause); err != nil {
 				return RoleAssignment{}, err
 			}
 		}
@@ -111,15 +111,11 @@ func (e *Engine) assignRole(p AssignRoleParams) writeOf[RoleAssignment] {
 
 // recordRoles records the event of roles that an identity gained or lost.
 func (e *Engine) recordRoles(ctx context.Context, tx pgx.Tx, identity store.ID, gained, lost []event.Role,
-	at time.Time,
+	cause store.Cause,
 ) error {
 	// The lists are published: they are never null.
-	detail := event.Roles{Gained: append([]event.Role{}, gained...), Lost: append([]event.Role{}, lost...)}
-	events, err := event.Append(nil, identity, EventRolesChanged, detail)
-	if err != nil {
-		return err
-	}
-	return e.tenant.Store.AddEvents(ctx, tx, events, at)
+	return e.addEvent(ctx, tx, cause, identity, &event.Detail{Roles: &event.Roles{
+		Gained: append([]event.Role{}, gained...), Lost: append([]event.Role{}, lost...)}})
 }
 
 // RevokeRole takes a role from an identity to which it was assigned, and requests the processing of the identity. A
@@ -159,7 +155,7 @@ func (e *Engine) revokeRole(identity, assignment string) write {
 		}
 		cause := e.tenant.NewCause(ctx)
 		lost := event.Role{ID: row.RoleID.String(), Name: row.RoleName, Reason: "it was revoked"}
-		if err := e.recordRoles(ctx, tx, owner, nil, []event.Role{lost}, cause.At); err != nil {
+		if err := e.recordRoles(ctx, tx, owner, nil, []event.Role{lost}, cause); err != nil {
 			return err
 		}
 		description := fmt.Sprintf("Process after the revocation of the role %q", row.RoleName)

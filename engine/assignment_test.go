@@ -71,16 +71,16 @@ func TestAssignAndRevokeRole(t *testing.T) {
 		t.Fatal(err)
 	}
 	demandKind(t, f.RevokeRole(t.Context(), bob, second.ID), engine.NotFound, "no role assignment with this ID")
-	history, err := f.History(t.Context(), bob, 0, 10)
+	history, err := f.History(t.Context(), bob, "", 10)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var told []string
 	for _, event := range history {
-		if event.Type == engine.EventRolesChanged {
-			_, reason, _ := strings.Cut(string(event.Detail), `"reason": "`)
-			reason, _, _ = strings.Cut(reason, `"`)
-			told = append(told, reason)
+		if event.Is(engine.EventRolesChanged) {
+			for _, role := range append(event.Detail.Roles.Gained, event.Detail.Roles.Lost...) {
+				told = append(told, role.Reason)
+			}
 		}
 	}
 	if got, want := strings.Join(told, "; "), "it was revoked; it was assigned by ACCESS_REQUEST; its remove date has come; "+

@@ -48,14 +48,18 @@ func (e *Engine) protectIdentity(identity string, protected bool) write {
 	const op = "protect the identity"
 	return write{e, op, identity, func(ctx context.Context, tx pgx.Tx) error {
 		id, known := store.IDOf(identity)
-		err := store.ErrNotFound
-		if known {
-			err = e.tenant.Store.ProtectIdentity(ctx, tx, id, protected, e.tenant.Now())
-		}
-		if errors.Is(err, store.ErrNotFound) {
+		if !known {
 			return fault.NoIdentity(op, identity)
 		}
-		return err
+		cause := e.tenant.NewActionCause(ctx)
+		changed, err := e.tenant.Store.ProtectIdentity(ctx, tx, id, protected, cause.At)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			return fault.NoIdentity(op, identity)
+		case err != nil || !changed:
+			return err
+		}
+		return e.addEvent(ctx, tx, cause, id, &event.Detail{Protection: &event.Protection{Protected: protected}})
 	}}
 }
 
@@ -94,13 +98,10 @@ func (e *Engine) deleteIdentity(identity string) write {
 		if err != nil {
 			return err
 		}
-		events, err := event.Append(nil, id, EventDeleted, event.Deleted{
-			Identity: Reference{Type: "IDENTITY", ID: published.ID, Name: row.Name}, Attributes: published.Attributes})
-		if err != nil {
-			return err
-		}
 		cause := e.tenant.NewCause(ctx)
-		if err := e.tenant.Store.AddEvents(ctx, tx, events, cause.At); err != nil {
+		if err := e.addEvent(ctx, tx, cause, id, &event.Detail{Deleted: &event.Deleted{
+			Identity: Reference{Type: "IDENTITY", ID: published.ID, Name: row.Name}, Attributes: published.Attributes,
+		}}); err != nil {
 			return err
 		}
 		if err := e.removeIdentity(ctx, tx, id, reports, cause); err != nil {

@@ -95,6 +95,11 @@ func lost(objects ...string) string { return "tables: " + strings.Join(objects, 
 
 func constraintOf(table, name string) string { return "constraint " + table + " " + name }
 
+// markedWrite keeps the ID of the write at a position.
+func markedWrite(position string) string {
+	return "CREATE TABLE marked AS SELECT id AS write_id FROM muster.event_writes WHERE position = " + position
+}
+
 var ills = []ill{
 	{
 		name: "an account of nobody", repaired: true,
@@ -293,14 +298,42 @@ var ills = []ill{
 		want: []string{lost(constraintOf("owned_objects", "owned_objects_owner_fkey")), "reference:owned_objects.owner_id: " + nobodys},
 	},
 	{
-		name: "events of another server", repaired: true,
-		do:   []string{"UPDATE muster.identity_events SET transaction_id = '99999999999' WHERE id = 1"},
-		want: []string{"event-horizon: 1"},
+		name: "two writes at one position", repaired: true,
+		do: []string{markedWrite(`(SELECT position FROM muster.event_writes WHERE position > 1 ORDER BY position LIMIT 1)`),
+			"UPDATE muster.event_writes SET events = events + 1 WHERE position = 1"},
+		want: []string{"event-position: {mark}"},
+	},
+	{
+		name: "positions above the last one", repaired: true,
+		do: []string{markedWrite(`(SELECT max(position) FROM muster.event_writes)`),
+			"UPDATE muster.event_positions SET last = last - 1"},
+		want: []string{"event-position: {mark}"},
+	},
+	{
+		name: "events that their write does not have", repaired: true,
+		do:   []string{markedWrite("1"), "UPDATE muster.event_writes SET events = events - 1 WHERE position = 1"},
+		want: []string{"event-number: {mark}"},
+	},
+	{
+		name: "events without a write", repaired: true,
+		do:   []string{markedWrite("1"), "DELETE FROM muster.event_writes WHERE position = 1"},
+		want: []string{"event-number: {mark}"},
+	},
+	{
+		name: "a write that nobody numbered", repaired: true,
+		do: []string{"UPDATE muster.event_writes SET position = NULL, at = at - interval '1 hour' WHERE position = 1",
+			"CREATE TABLE marked AS SELECT id AS write_id FROM muster.event_writes WHERE position IS NULL"},
+		want: []string{"event-pending: {mark}"},
+	},
+	{
+		name: "no place of the positions", repaired: true,
+		do:   []string{"DELETE FROM muster.event_positions"},
+		want: []string{"singleton: event_positions"},
 	},
 	{
 		name: "a sequence that is behind", repaired: true,
-		do:   []string{"SELECT setval('muster.configuration_version', 1)", "SELECT setval(pg_get_serial_sequence('muster.identity_events', 'id'), 2)"},
-		want: []string{"sequence: configuration_version identity_events"},
+		do:   []string{"SELECT setval('muster.configuration_version', 1)", "SELECT setval(pg_get_serial_sequence('muster.event_writes', 'sequence'), 1)"},
+		want: []string{"sequence: configuration_version event_writes"},
 	},
 	{
 		name: "no watermark", repaired: true,
@@ -390,7 +423,7 @@ func (f *fixture) identify(wants []string) []string {
 				"account": "SELECT id FROM muster.accounts WHERE name = '" + key + "'", "role": "SELECT id FROM muster.roles WHERE name = '" + key + "'",
 				"assignment": "SELECT id FROM muster.role_assignments WHERE assignment_source = '" + key + "'",
 				"first":      "SELECT min(id::text) AS id FROM muster.tasks", "batch": "SELECT id FROM muster.provisioning_batches",
-				"message": "SELECT id FROM muster.notifications",
+				"message": "SELECT id FROM muster.notifications", "mark": "SELECT write_id AS id FROM marked",
 			}[kind]
 			switch name {
 			case "open task":
@@ -413,6 +446,9 @@ func TestDoctorFindsAndMends(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			f := patient(t)
+			if _, err := f.Events(t.Context(), "", 1); err != nil { // numbers them
+				t.Fatal(err)
+			}
 			f.executeAll(test.do...)
 			want := f.identify(test.want)
 			options := engine.DoctorOptions{Thorough: test.thorough}

@@ -50,7 +50,8 @@ type Trace struct {
 
 // EraseIdentity removes what is stored about a person: the identity, if it is not deleted yet, with all that goes with
 // it, and also what a deletion leaves: its history, its operations on sources, the messages of tasks about it. The
-// history of others loses its ID, its name and its e-mail address. Counts of tasks stay. Followers of [Engine.Events]
+// history of others loses its ID, its name and its e-mail address, also as the actor. Counts of tasks stay.
+// Followers of [Engine.Events]
 // are not told: a host that keeps copies deletes the identity first, and erases it when its followers have read that.
 // Where the person acted, in tasks, operations and revisions of the configuration, the ID becomes zeros and the name is
 // masked, and documents of revisions lose the ID, the name and the e-mail address.
@@ -150,8 +151,12 @@ func (e *Engine) eraseIdentity(identity string, options EraseOptions) writeOf[er
 			return erased{}, err
 		}
 		launched, err := e.tenant.Store.MaskTaskActors(ctx, tx, id, texts)
+		if err != nil {
+			return erased{}, err
+		}
+		told, err := e.tenant.Store.MaskEventActors(ctx, tx, id, texts)
 		done := erased{Erasure{Identity: id.String(), Rows: []ErasedRows{}}, texts}
-		for _, r := range slices.Concat(rows, masked, acted, tasks, launched) {
+		for _, r := range slices.Concat(rows, masked, acted, tasks, launched, told) {
 			done.Rows = append(done.Rows, ErasedRows(r))
 		}
 		return done, err

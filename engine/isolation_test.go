@@ -133,7 +133,7 @@ func (f *target) contents(schema string) []string {
 	}
 	var list []string
 	for _, name := range names {
-		rows, err := f.Pool.Query(f.t.Context(), `SELECT (to_jsonb(t) - 'id' - 'transaction_id' - 'job_id' - 'fingerprint' - 'unique_key')::text
+		rows, err := f.Pool.Query(f.t.Context(), `SELECT (to_jsonb(t) - 'id' - 'sequence' - 'position' - 'number' - 'job_id' - 'fingerprint' - 'unique_key')::text
 			FROM `+pgx.Identifier(name[:]).Sanitize()+` t`)
 		if err != nil {
 			f.t.Fatal(err)

@@ -54,14 +54,15 @@ func (e *Engine) setLifecycleState(identity, state string) write {
 		if err != nil {
 			return err
 		}
+		detail := event.Detail{LifecycleState: &event.LifecycleState{}}
+		if state != "" {
+			detail.LifecycleState.State = &technical
+		}
 		if changed := event.Changed(before.LifecycleState, technical); changed != nil {
-			events, err := event.Append(nil, id, EventStateChanged, event.States{LifecycleState: changed})
-			if err != nil {
-				return err
-			}
-			if err := e.tenant.Store.AddEvents(ctx, tx, events, cause.At); err != nil {
-				return err
-			}
+			detail.States = &event.States{LifecycleState: changed}
+		}
+		if err := e.addEvent(ctx, tx, cause, id, &detail); err != nil {
+			return err
 		}
 		return e.tasks.ProcessOne(ctx, tx, id, description, cause)
 	}}

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/event"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -119,9 +120,14 @@ func (e *Engine) registerOwned(o OwnedObject) write {
 		if err != nil {
 			return err
 		}
-		now := e.tenant.Now()
-		return e.tenant.Store.PutOwnedObject(ctx, tx, store.OwnedObject{Kind: o.Kind, ObjectID: o.ID, Name: o.Name,
-			OwnerID: owner, Created: now, Modified: now})
+		cause := e.tenant.NewActionCause(ctx)
+		before, err := e.tenant.Store.PutOwnedObject(ctx, tx, store.OwnedObject{Kind: o.Kind, ObjectID: o.ID,
+			Name: o.Name, OwnerID: owner, Created: cause.At, Modified: cause.At})
+		if err != nil || before == owner {
+			return err
+		}
+		object := []Reference{{Type: o.Kind, ID: o.ID, Name: o.Name}}
+		return e.addOwnership(ctx, tx, cause, before, owner, object)
 	}}
 }
 
@@ -138,11 +144,15 @@ func (e *Engine) ForgetOwnedTx(ctx context.Context, tx pgx.Tx, kind, id string) 
 func (e *Engine) forgetOwned(kind, id string) write {
 	const op = "forget the owned object"
 	return write{e, op, id, func(ctx context.Context, tx pgx.Tx) error {
-		err := e.tenant.Store.DeleteOwnedObject(ctx, tx, kind, id)
+		row, err := e.tenant.Store.DeleteOwnedObject(ctx, tx, kind, id)
 		if errors.Is(err, store.ErrNotFound) {
 			return &Error{Kind: NotFound, Op: op, Subject: id, Err: errors.New("no such object is registered")}
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		object := []Reference{{Type: row.Kind, ID: row.ObjectID, Name: row.Name}}
+		return e.addOwnership(ctx, tx, e.tenant.NewActionCause(ctx), row.OwnerID, store.ID{}, object)
 	}}
 }
 
@@ -177,7 +187,8 @@ func (e *Engine) reassignOwned(from, to string, objects []Reference) writeOf[int
 		if err != nil {
 			return 0, err
 		}
-		r := &reassignment{giver: giver, taker: taker, at: e.tenant.Now(), objects: objects,
+		cause := e.tenant.NewActionCause(ctx)
+		r := &reassignment{giver: giver, taker: taker, at: cause.At, objects: objects,
 			found: make([]bool, len(objects))}
 		configured, err := e.reassignConfigured(ctx, tx, r)
 		if err != nil {
@@ -192,7 +203,12 @@ func (e *Engine) reassignOwned(from, to string, objects []Reference) writeOf[int
 				Err: fmt.Errorf("the identity owns no %s with this ID", objects[at].Type)}
 		}
 		if configured > 0 {
-			err = e.recordReassignment(ctx, tx, &before)
+			if err := e.recordReassignment(ctx, tx, &before); err != nil {
+				return 0, err
+			}
+		}
+		if giver != taker {
+			err = e.addOwnership(ctx, tx, cause, giver, taker, r.given)
 		}
 		return configured + registered, err
 	}}
@@ -228,6 +244,7 @@ func (e *Engine) reassignConfigured(ctx context.Context, tx pgx.Tx, r *reassignm
 		if err := e.tenant.Store.SetConfigurationOwner(ctx, tx, o, r.taker, taker.Name, r.at); err != nil {
 			return 0, err
 		}
+		r.given = append(r.given, Reference{Type: string(kindOf[o.Table]), ID: o.ID.String(), Name: o.Name})
 		count++
 	}
 	return count, nil
@@ -247,9 +264,28 @@ func (e *Engine) reassignRegistered(ctx context.Context, tx pgx.Tx, r *reassignm
 		if err != nil {
 			return 0, err
 		}
+		r.given = append(r.given, Reference{Type: o.Kind, ID: o.ObjectID, Name: o.Name})
 		count++
 	}
 	return count, nil
+}
+
+// addOwnership writes the events of objects that one identity owned and another owns now. Either is zero for nobody.
+func (e *Engine) addOwnership(ctx context.Context, tx pgx.Tx, cause store.Cause, from, to store.ID,
+	objects []Reference,
+) error {
+	var events []store.Event
+	var err error
+	if !from.IsZero() {
+		events, err = event.Append(events, from, &event.Detail{Ownership: event.OwnershipOf(nil, objects)})
+	}
+	if err == nil && !to.IsZero() {
+		events, err = event.Append(events, to, &event.Detail{Ownership: event.OwnershipOf(objects, nil)})
+	}
+	if err != nil {
+		return err
+	}
+	return e.tenant.AddEvents(ctx, tx, cause, events)
 }
 
 // reassignment says which objects one identity gives to another.
@@ -258,6 +294,7 @@ type reassignment struct {
 	at           time.Time
 	objects      []Reference // empty for everything that the giver owns
 	found        []bool      // which of objects the giver owns
+	given        []Reference
 }
 
 // includes reports whether an object of the giver is to be given, and records that it was found.

@@ -1,13 +1,11 @@
 package engine_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -268,97 +266,6 @@ func TestExplain(t *testing.T) {
 		_, err := f.Explain(t.Context(), test.params)
 		demandKind(t, err, engine.NotFound, test.text)
 	}
-}
-
-func TestHistory(t *testing.T) {
-	t.Parallel()
-	f := company(t)
-	f.ApplyText(fmt.Sprintf(salesRole, true, "Sales"))
-	f.Process()
-	f.AggregateText("HR", strings.Replace(enginetest.People, "Sales,ayse,25,inactive", "Legal,ayse,25,active", 1), engine.AggregateOptions{})
-	f.Process()
-	events, err := f.History(t.Context(), "dee", 0, 100)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var types []string
-	for _, e := range events {
-		types = append(types, e.Type)
-	}
-	want := []string{
-		engine.EventStateChanged, engine.EventRolesChanged, engine.EventAttributesChanged, engine.EventRolesChanged,
-		engine.EventStateChanged, engine.EventAttributesChanged, engine.EventCreated,
-	}
-	slices.Sort(types[:3])
-	slices.Sort(want[:3])
-	slices.Sort(types[4:6])
-	slices.Sort(want[4:6])
-	if diff := cmp.Diff(want, types); diff != "" {
-		t.Error(diff)
-	}
-	older, err := f.History(t.Context(), events[0].IdentityID, events[3].ID, 2)
-	if err != nil || len(older) != 2 || older[0].ID != events[4].ID {
-		t.Errorf("got %+v, %v, want err == nil && len(older) == 2 && older[0].ID == events[4].ID", older, err)
-	}
-	_, err = f.History(t.Context(), "dee", 0, 0)
-	demandKind(t, err, engine.Invalid, "1 to 1000")
-}
-
-// A reader of events misses none, whatever order the transactions commit in, and gets those of an identity in order.
-func TestEventsWaitForEarlierTransactions(t *testing.T) {
-	t.Parallel()
-	f := company(t)
-	read := func(after string) (cursor string, types []string) {
-		t.Helper()
-		for {
-			events, err := f.Events(t.Context(), after, 2)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, e := range events {
-				types = append(types, e.IdentityID)
-				after = e.Cursor
-			}
-			if len(events) == 0 {
-				return after, types
-			}
-		}
-	}
-	// The transactions of other tests, on the same server, hold the events up as well.
-	readAll := func(after string, count int) (cursor string) {
-		t.Helper()
-		cursor, events := read(after)
-		for start := time.Now(); len(events) < count && time.Since(start) < time.Minute; {
-			time.Sleep(10 * time.Millisecond)
-			var more []string
-			cursor, more = read(cursor)
-			events = append(events, more...)
-		}
-		if len(events) != count {
-			t.Errorf("%d of %d events were read", len(events), count)
-		}
-		return cursor
-	}
-	cursor := readAll("", f.CountRows(`muster.identity_events`))
-	early, err := f.Pool.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = early.Rollback(context.WithoutCancel(t.Context())) }()
-	const insert = `INSERT INTO muster.identity_events (identity_id, type, detail, at) VALUES (gen_random_uuid(), $1, '{}', now())`
-	if _, err := early.Exec(t.Context(), insert, "EARLY"); err != nil {
-		t.Fatal(err)
-	}
-	f.execute(insert, "LATE")
-	if same, between := read(cursor); same != cursor || len(between) != 0 {
-		t.Errorf("%d events were read past a transaction that still runs", len(between))
-	}
-	if err := early.Commit(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	readAll(cursor, 2)
-	_, err = f.Events(t.Context(), "yesterday", 1)
-	demandKind(t, err, engine.Invalid, "no cursor")
 }
 
 // The preview of changed roles calculates whom it may concern, and shows what it shows of everybody.

@@ -17,7 +17,7 @@ func TestProcessHistory(t *testing.T) {
 	f := company(t)
 	f.AggregateText("HR", strings.Replace(enginetest.People, "Board,,60", "Owners,,60", 1), engine.AggregateOptions{})
 	f.Process()
-	want := `{"changes": [{"newValue": "Owners", "oldValue": "Board", "attribute": "department"}]}`
+	want := `{"attributes": [{"newValue": "Owners", "oldValue": "Board", "attribute": "department"}]}`
 	if got := f.lastDetail("ann", "", "e.detail::text"); got != want {
 		t.Errorf("the history has %s, want %s", got, want)
 	}

@@ -226,15 +226,13 @@ func TestJoinerMoverLeaver(t *testing.T) {
 	if n := f.CountRows("muster.access_grants"); n != 4 {
 		t.Errorf("%d grants are kept, want 4", n)
 	}
-	history, err := f.History(t.Context(), f.Identity("ayse").ID, 0, 100)
+	history, err := f.History(t.Context(), f.Identity("ayse").ID, "", 100)
 	if err != nil {
 		t.Fatal(err)
 	}
 	provisioned := 0
 	for i := range history {
-		if history[i].Type == engine.EventProvisioned {
-			provisioned++
-		}
+		provisioned += len(history[i].Detail.Provisioned)
 	}
 	if provisioned != 5 { // created, two added, two removed
 		t.Errorf("%d operations are in the history", provisioned)

@@ -53,13 +53,21 @@ type PurgeResult struct {
 
 // Purge removes what is older than it is kept: events of the history, operations and tasks that have ended, slots, and
 // tokens that expired more than 30 days ago. What is open, held or waits stays, however old it is, and so do operations
-// that were given up for an identity that is there. Followers of [Engine.Events] must have read the events that go.
+// that were given up for an identity that is there.
 //
-// Each transaction removes at most 10,000 events or operations; when the context ends, what was committed stays.
+// Events go in the order of [Engine.Events], whole writes, up to the first that is kept. A follower that has not read
+// them is told so: its cursor is a Conflict then.
+//
+// Each transaction removes at most 10,000 operations, or some 10,000 events, more where one write has more; when the
+// context ends, what was committed stays.
 func (e *Engine) Purge(ctx context.Context, options PurgeOptions) (PurgeResult, error) {
 	p := purge{e: e, options: options.withDefaults()}
 	if err := p.validate(); err != nil {
 		return PurgeResult{}, err
+	}
+	// What has no position stays.
+	if _, err := e.tenant.NumberEvents(ctx); err != nil {
+		return PurgeResult{}, fault.Wrap(purgeOp, "", err)
 	}
 	for p.phase != purgeDone {
 		next, err := tenant.Transact(ctx, e.tenant, func(tx pgx.Tx) (purge, error) {
@@ -75,7 +83,7 @@ func (e *Engine) Purge(ctx context.Context, options PurgeOptions) (PurgeResult, 
 	return p.result, nil
 }
 
-// PurgeTx is [Engine.Purge] in the caller's transaction, all of it.
+// PurgeTx is [Engine.Purge] in the caller's transaction, all of it. Events that have no position yet stay.
 func (e *Engine) PurgeTx(ctx context.Context, tx pgx.Tx, options PurgeOptions) (PurgeResult, error) {
 	p := purge{e: e, options: options.withDefaults()}
 	if err := p.validate(); err != nil {
@@ -93,9 +101,9 @@ const purgeOp = "purge"
 
 // The phases of a purge, in their order.
 const (
-	purgeEvents = iota
-	purgeOperations
+	purgeOperations = iota
 	purgeRest
+	purgeEvents // last, in the lock order
 	purgeDone
 )
 
@@ -105,7 +113,6 @@ type purge struct {
 	options   PurgeOptions
 	result    PurgeResult
 	phase     int
-	event     int64    // the last one that was removed
 	operation store.ID // the last one that was removed
 }
 
@@ -126,18 +133,19 @@ func (p *purge) validate() error {
 // step removes the next rows.
 func (p *purge) step(ctx context.Context, tx pgx.Tx) (err error) {
 	now, s := p.e.tenant.Now(), p.e.tenant.Store
-	rows := int64(0)
+	rows, more := int64(0), false
 	switch p.phase {
-	case purgeEvents:
-		rows, p.event, err = s.PurgeEvents(ctx, tx, now.Add(-p.options.Events), p.event, purgeRowsMax)
-		p.result.Events += rows
 	case purgeOperations:
 		rows, p.operation, err = s.PurgeOperations(ctx, tx, now.Add(-p.options.Operations), p.operation, purgeRowsMax)
 		p.result.Operations += rows
+		more = rows == purgeRowsMax
 	case purgeRest:
 		err = p.rest(ctx, tx, now)
+	case purgeEvents:
+		rows, more, err = s.PurgeEvents(ctx, tx, now.Add(-p.options.Events), now, purgeRowsMax)
+		p.result.Events += rows
 	}
-	if rows < purgeRowsMax {
+	if !more {
 		p.phase++
 	}
 	return err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/event"
 	"github.com/muster-engine/muster/engine/internal/registration"
 	"github.com/muster-engine/muster/engine/internal/task"
 	"github.com/muster-engine/muster/engine/internal/tenant"
@@ -120,13 +121,22 @@ func (e *Engine) redeemInvitation(token string) writeOf[Identity] {
 		if err != nil {
 			return Identity{}, err
 		}
-		before := []string{"UNREGISTERED", "PENDING"}
-		_, err = e.tenant.Store.SetCloudStatus(ctx, tx, t.IdentityID, "REGISTERED", before, e.tenant.Now())
+		before, err := e.tenant.Store.IdentityByID(ctx, tx, t.IdentityID)
+		if err != nil {
+			return Identity{}, err
+		}
+		cause := e.tenant.NewActionCause(ctx)
+		from := []string{"UNREGISTERED", "PENDING"}
+		_, err = e.tenant.Store.SetCloudStatus(ctx, tx, t.IdentityID, "REGISTERED", from, cause.At)
 		if err != nil {
 			return Identity{}, err
 		}
 		row, err := e.tenant.Store.IdentityByID(ctx, tx, t.IdentityID)
 		if err != nil {
+			return Identity{}, err
+		}
+		if err := e.addEvent(ctx, tx, cause, t.IdentityID, &event.Detail{Registered: &event.Registered{
+			CloudStatus: event.Changed(before.CloudStatus, row.CloudStatus)}}); err != nil {
 			return Identity{}, err
 		}
 		return identityOf(&row)
@@ -143,7 +153,12 @@ func (e *Engine) redeemInvitation(token string) writeOf[Identity] {
 func (e *Engine) RedeemVerification(ctx context.Context, token, password string) (Identity, error) {
 	const op = "redeem the verification"
 	used, err := tenant.Transact(ctx, e.tenant, func(tx pgx.Tx) (store.Token, error) {
-		return e.registrar.UseToken(ctx, tx, op, token, PurposeVerification)
+		used, err := e.registrar.UseToken(ctx, tx, op, token, PurposeVerification)
+		if err != nil {
+			return used, err
+		}
+		return used, e.addEvent(ctx, tx, e.tenant.NewActionCause(ctx), used.IdentityID,
+			&event.Detail{Verified: &event.Verified{Source: used.SourceID.String()}})
 	})
 	if err != nil {
 		return Identity{}, fault.Wrap(op, "", err)
@@ -177,7 +192,22 @@ func (e *Engine) resetIdentity(identity string) write {
 		if err != nil {
 			return err
 		}
-		now := e.tenant.Now()
+		before, err := e.tenant.Store.IdentityByID(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		levels, err := e.tenant.Store.UserLevels(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		cause := e.tenant.NewActionCause(ctx)
+		now := cause.At
+		if err := e.addEvent(ctx, tx, cause, id, &event.Detail{Reset: &event.Reset{
+			CloudStatus: event.Changed(before.CloudStatus, "UNREGISTERED"),
+			UserLevels:  event.LevelsChanged(levels, nil),
+		}}); err != nil {
+			return err
+		}
 		if _, err := e.tenant.Store.SetCloudStatus(ctx, tx, id, "UNREGISTERED", nil, now); err != nil {
 			return err
 		}

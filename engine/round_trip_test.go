@@ -197,25 +197,13 @@ func TestStrangeValues(t *testing.T) {
 		if value := identity.Attributes.Get("department"); !value.IsNull() {
 			t.Errorf("%s: an empty value is %q", text.name, value.Text())
 		}
-		events, err := f.History(t.Context(), identity.ID, 0, 100)
+		events, err := f.History(t.Context(), identity.ID, "", 100)
 		if err != nil {
 			t.Fatal(err)
 		}
 		from, to := false, false
 		for _, event := range events {
-			var detail struct {
-				Changes []struct {
-					Attribute          string
-					OldValue, NewValue attribute.Value
-				}
-			}
-			if event.Type != engine.EventAttributesChanged {
-				continue
-			}
-			if err := json.Unmarshal(event.Detail, &detail); err != nil {
-				t.Fatal(err)
-			}
-			for _, change := range detail.Changes {
+			for _, change := range event.Detail.Attributes {
 				if change.Attribute == "department" {
 					from = from || change.OldValue.Text() == text.text
 					to = to || change.NewValue.Text() == text.text
@@ -223,7 +211,7 @@ func TestStrangeValues(t *testing.T) {
 			}
 		}
 		if !from || !to {
-			t.Errorf("%s: the history tells %.300s", text.name, events[0].Detail)
+			t.Errorf("%s: the history tells %.300s", text.name, fmt.Sprint(events[0].Detail))
 		}
 	}
 }
@@ -453,7 +441,7 @@ func TestBrokenTexts(t *testing.T) {
 				"password":       func() error { return f.SetPassword(ctx, ann, text, "secret") },
 				"task":           func() error { _, err := f.Task(ctx, text); return err },
 				"operations":     func() error { _, err := f.Operations(ctx, engine.OperationQuery{Source: text}); return err },
-				"history":        func() error { _, err := f.History(ctx, text, 0, 1); return err },
+				"history":        func() error { _, err := f.History(ctx, text, "", 1); return err },
 				"events":         func() error { _, err := f.Events(ctx, text, 1); return err },
 				"explain":        func() error { _, err := f.Explain(ctx, engine.ExplainParams{Identity: ann, Role: text}); return err },
 				"aggregate into": func() error { _, err := f.AggregateSource(ctx, text, engine.AggregateOptions{}); return err },

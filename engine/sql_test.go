@@ -84,13 +84,13 @@ func (f *fixture) dueLater() int {
 	return f.CountRows("muster.refresh_state WHERE due > now()")
 }
 
-// lastDetail returns a part of the latest event of an identity, or of its latest event of a type where one is given. The
+// lastDetail returns a part of the latest event of an identity, or of its latest with a type where one is given. The
 // part is an SQL expression over the event's detail.
 func (f *fixture) lastDetail(alias, eventType, part string) string {
 	f.t.Helper()
 	return f.text(`
 		SELECT `+part+` FROM muster.identity_events e JOIN muster.identities i ON i.id = e.identity_id
-		WHERE i.alias = $1 AND ($2 = '' OR e.type = $2) ORDER BY e.id DESC LIMIT 1`, alias, eventType)
+		WHERE i.alias = $1 AND ($2 = '' OR $2 = ANY (e.types)) ORDER BY e.write_id DESC LIMIT 1`, alias, eventType)
 }
 
 // processingError returns the error of the one identity that has an error.

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/event"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -33,7 +34,15 @@ func (e *Engine) setUserLevels(identity string, levels []string) write {
 		if err != nil {
 			return err
 		}
-		return e.tenant.Store.SetUserLevels(ctx, tx, id, levels, e.tenant.Now())
+		before, err := e.tenant.Store.UserLevels(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		cause := e.tenant.NewActionCause(ctx)
+		if err := e.tenant.Store.SetUserLevels(ctx, tx, id, levels, cause.At); err != nil {
+			return err
+		}
+		return e.addEvent(ctx, tx, cause, id, &event.Detail{UserLevels: event.LevelsChanged(before, levels)})
 	}}
 }
 

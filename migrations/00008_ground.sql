@@ -5,6 +5,143 @@
 
 -- === History
 
+-- A write of the engine that has events. sequence puts the writes that have no position in order: for an identity it is
+-- the order of their transactions, since each draws its number while it has the identity locked. position is that of the
+-- first event. It is given after the commit, by one numberer at a time (event_positions), so that a reader who sees a
+-- position sees all that are below it. Rows are inserted by VALUES alone: of INSERT ... SELECT nobody knows in which
+-- order, and on which server, an identity column is evaluated.
+ALTER TABLE muster.identity_events RENAME TO moved_events;
+
+CREATE TABLE muster.event_writes (
+    id         uuid             NOT NULL,
+    sequence   bigint GENERATED ALWAYS AS IDENTITY,
+    position   bigint,
+    events     integer          NOT NULL,
+    at         timestamptz      NOT NULL,
+    task_id    uuid,
+    actor_id   text COLLATE "C" NOT NULL,
+    actor_name text             NOT NULL,
+    actor_via  text COLLATE "C" NOT NULL
+);
+
+-- The history. It outlives the identity, so identity_id is no foreign key. One row is what happened to an identity in a
+-- write; detail has a member for each of its types. The position of an event is that of its write + number - 1.
+CREATE TABLE muster.identity_events (
+    write_id    uuid               NOT NULL,
+    number      integer            NOT NULL,
+    identity_id uuid               NOT NULL,
+    types       text[] COLLATE "C" NOT NULL,
+    detail      jsonb              NOT NULL
+);
+
+-- last is the last position that was given, purged the last one whose event was purged. The row is locked by whoever
+-- gives positions or takes them away.
+CREATE TABLE muster.event_positions (
+    singleton boolean NOT NULL DEFAULT true,
+    last      bigint  NOT NULL DEFAULT 0,
+    purged    bigint  NOT NULL DEFAULT 0,
+    CONSTRAINT event_positions_pkey PRIMARY KEY (singleton),
+    CONSTRAINT event_positions_singleton CHECK (singleton)
+);
+
+-- The events that are there: what one transaction did becomes one write, in the order in which readers got them. The ID
+-- of a write is a UUID of version 7: the time, never less than that of the write before, 42 bits with the place of the
+-- write, and 32 bits in which a place differs from the same place of another history.
+CREATE UNLOGGED TABLE muster.moved_writes AS
+SELECT w.transaction_id, w.at, w.place,
+       (lpad(to_hex(w.milliseconds), 12, '0') || '7' || lpad(to_hex((w.place >> 30) & 4095), 3, '0') ||
+        to_hex(8 + ((w.place >> 28) & 3)) || lpad(to_hex(w.place & 268435455), 7, '0') ||
+        left(md5(concat_ws(' ', w.transaction_id, w.first_id, w.at)), 8))::uuid AS id
+FROM (SELECT transaction_id, at, first_id, row_number() OVER o AS place,
+             (extract(epoch FROM max(at) OVER o) * 1000)::bigint AS milliseconds
+      FROM (SELECT transaction_id, at, min(id) AS first_id FROM muster.moved_events GROUP BY transaction_id, at) f
+      WINDOW o AS (ORDER BY transaction_id, first_id)) w;
+
+INSERT INTO muster.identity_events (write_id, number, identity_id, types, detail)
+SELECT w.id, row_number() OVER (PARTITION BY w.place ORDER BY r.first_id), r.identity_id, r.types, r.detail
+FROM (SELECT transaction_id, at, identity_id, min(first_id) AS first_id, array_agg(type ORDER BY rank, type) AS types,
+             jsonb_object_agg(member, detail) AS detail
+      FROM (SELECT transaction_id, at, identity_id, type, min(id) AS first_id,
+                   CASE type WHEN 'IDENTITY_CREATED' THEN 1 WHEN 'IDENTITY_ATTRIBUTES_CHANGED' THEN 2
+                             WHEN 'IDENTITY_ROLES_CHANGED' THEN 3 WHEN 'IDENTITY_STATE_CHANGED' THEN 4
+                             WHEN 'IDENTITY_PROVISIONED' THEN 5 ELSE 6 END AS rank,
+                   CASE type WHEN 'IDENTITY_CREATED' THEN 'created' WHEN 'IDENTITY_ATTRIBUTES_CHANGED' THEN 'attributes'
+                             WHEN 'IDENTITY_ROLES_CHANGED' THEN 'roles' WHEN 'IDENTITY_STATE_CHANGED' THEN 'states'
+                             WHEN 'IDENTITY_PROVISIONED' THEN 'provisioned' WHEN 'IDENTITY_DELETED' THEN 'deleted'
+                             ELSE lower(type) END AS member,
+                   CASE type
+                   WHEN 'IDENTITY_ATTRIBUTES_CHANGED' THEN
+                       jsonb_path_query_array(jsonb_agg(detail ORDER BY id), '$[*].changes[*]')
+                   WHEN 'IDENTITY_ROLES_CHANGED' THEN jsonb_build_object(
+                       'gained', jsonb_path_query_array(jsonb_agg(detail ORDER BY id), '$[*].gained[*]'),
+                       'lost', jsonb_path_query_array(jsonb_agg(detail ORDER BY id), '$[*].lost[*]'))
+                   WHEN 'IDENTITY_STATE_CHANGED' THEN CASE count(*) WHEN 1 THEN (array_agg(detail))[1] ELSE (
+                       SELECT jsonb_object_agg(s.name, jsonb_build_object('oldValue', s.olds -> 0,
+                                                                          'newValue', s.news -> -1))
+                       FROM (SELECT m.key AS name, jsonb_agg(m.value -> 'oldValue' ORDER BY d.nth) AS olds,
+                                    jsonb_agg(m.value -> 'newValue' ORDER BY d.nth) AS news
+                             FROM jsonb_array_elements(jsonb_agg(e.detail ORDER BY e.id)) WITH ORDINALITY d (detail, nth),
+                                  jsonb_each(d.detail) m
+                             GROUP BY m.key) s) END
+                   WHEN 'IDENTITY_PROVISIONED' THEN jsonb_agg(detail ORDER BY id)
+                   ELSE (array_agg(detail ORDER BY id DESC))[1] END AS detail
+            FROM muster.moved_events e
+            GROUP BY transaction_id, at, identity_id, type) t
+      GROUP BY transaction_id, at, identity_id) r
+JOIN muster.moved_writes w ON w.transaction_id = r.transaction_id AND w.at = r.at;
+
+INSERT INTO muster.event_writes (id, position, events, at, actor_id, actor_name, actor_via)
+SELECT w.id, sum(c.events) OVER (ORDER BY w.place) - c.events + 1, c.events, w.at, '', '', ''
+FROM (SELECT write_id, count(*) AS events FROM muster.identity_events GROUP BY write_id) c
+JOIN muster.moved_writes w ON w.id = c.write_id
+ORDER BY w.place;
+
+INSERT INTO muster.event_positions (last) SELECT coalesce(sum(events), 0) FROM muster.event_writes;
+
+DROP TABLE muster.moved_writes;
+DROP TABLE muster.moved_events;
+
+ALTER TABLE muster.event_writes ADD CONSTRAINT event_writes_pkey PRIMARY KEY (id);
+CREATE UNIQUE INDEX event_writes_position ON muster.event_writes (position) WHERE position IS NOT NULL;
+CREATE INDEX event_writes_pending ON muster.event_writes (sequence) WHERE position IS NULL;
+CREATE INDEX event_writes_task ON muster.event_writes (task_id, id) WHERE task_id IS NOT NULL;
+CREATE INDEX event_writes_actor ON muster.event_writes (actor_id, id) WHERE actor_id <> '';
+
+ALTER TABLE muster.identity_events ADD CONSTRAINT identity_events_pkey PRIMARY KEY (write_id, number);
+CREATE INDEX identity_events_identity ON muster.identity_events (identity_id, write_id, number);
+
+-- One index for each type, so that the events of a rare type are found, the latest first, without the others.
+CREATE INDEX identity_events_created ON muster.identity_events (write_id, number)
+    WHERE 'IDENTITY_CREATED' = ANY (types);
+CREATE INDEX identity_events_attributes_changed ON muster.identity_events (write_id, number)
+    WHERE 'IDENTITY_ATTRIBUTES_CHANGED' = ANY (types);
+CREATE INDEX identity_events_roles_changed ON muster.identity_events (write_id, number)
+    WHERE 'IDENTITY_ROLES_CHANGED' = ANY (types);
+CREATE INDEX identity_events_state_changed ON muster.identity_events (write_id, number)
+    WHERE 'IDENTITY_STATE_CHANGED' = ANY (types);
+CREATE INDEX identity_events_lifecycle_state_set ON muster.identity_events (write_id, number)
+    WHERE 'IDENTITY_LIFECYCLE_STATE_SET' = ANY (types);
+CREATE INDEX identity_events_provisioned ON muster.identity_events (write_id, number)
+    WHERE 'IDENTITY_PROVISIONED' = ANY (types);
+CREATE INDEX identity_events_protection_changed ON muster.identity_events (write_id, number)
+    WHERE 'IDENTITY_PROTECTION_CHANGED' = ANY (types);
+CREATE INDEX identity_events_user_levels_changed ON muster.identity_events (write_id, number)
+    WHERE 'IDENTITY_USER_LEVELS_CHANGED' = ANY (types);
+CREATE INDEX identity_events_ownership_changed ON muster.identity_events (write_id, number)
+    WHERE 'IDENTITY_OWNERSHIP_CHANGED' = ANY (types);
+CREATE INDEX identity_events_invited ON muster.identity_events (write_id, number)
+    WHERE 'IDENTITY_INVITED' = ANY (types);
+CREATE INDEX identity_events_registered ON muster.identity_events (write_id, number)
+    WHERE 'IDENTITY_REGISTERED' = ANY (types);
+CREATE INDEX identity_events_reset ON muster.identity_events (write_id, number)
+    WHERE 'IDENTITY_RESET' = ANY (types);
+CREATE INDEX identity_events_verification_requested ON muster.identity_events (write_id, number)
+    WHERE 'IDENTITY_VERIFICATION_REQUESTED' = ANY (types);
+CREATE INDEX identity_events_verified ON muster.identity_events (write_id, number)
+    WHERE 'IDENTITY_VERIFIED' = ANY (types);
+CREATE INDEX identity_events_deleted ON muster.identity_events (write_id, number)
+    WHERE 'IDENTITY_DELETED' = ANY (types);
+
 -- === Configuration, settings and engines
 
 -- Each change of the configuration: who made it, when and why. The version is that of the configuration after it.
@@ -161,3 +298,45 @@ ALTER TABLE muster.configuration
     DROP COLUMN settled;
 
 -- === History
+
+-- Each type becomes a row again, in the order of the positions. All get the number of this transaction, as readers who
+-- begin at the start need it.
+ALTER TABLE muster.identity_events RENAME TO moved_events;
+ALTER TABLE muster.moved_events RENAME CONSTRAINT identity_events_pkey TO moved_events_pkey;
+DROP INDEX muster.identity_events_identity;
+
+CREATE TABLE muster.identity_events (
+    id             bigint GENERATED ALWAYS AS IDENTITY,
+    identity_id    uuid             NOT NULL,
+    type           text COLLATE "C" NOT NULL,
+    detail         jsonb            NOT NULL,
+    at             timestamptz      NOT NULL,
+    transaction_id xid8             NOT NULL DEFAULT greatest(pg_current_xact_id(),
+        (pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text::xid8),
+    CONSTRAINT identity_events_pkey PRIMARY KEY (id)
+);
+
+INSERT INTO muster.identity_events (identity_id, type, detail, at)
+SELECT e.identity_id, t.type, m.detail, w.at
+FROM muster.event_writes w
+JOIN muster.moved_events e ON e.write_id = w.id
+CROSS JOIN LATERAL unnest(e.types) WITH ORDINALITY t (type, nth)
+CROSS JOIN LATERAL (
+    SELECT jsonb_build_object('changes', e.detail -> 'attributes') WHERE t.type = 'IDENTITY_ATTRIBUTES_CHANGED'
+    UNION ALL
+    SELECT p.value FROM jsonb_array_elements(e.detail -> 'provisioned') p WHERE t.type = 'IDENTITY_PROVISIONED'
+    UNION ALL
+    SELECT coalesce(CASE t.type WHEN 'IDENTITY_CREATED' THEN e.detail -> 'created'
+                                WHEN 'IDENTITY_ROLES_CHANGED' THEN e.detail -> 'roles'
+                                WHEN 'IDENTITY_STATE_CHANGED' THEN e.detail -> 'states'
+                                WHEN 'IDENTITY_DELETED' THEN e.detail -> 'deleted'
+                                ELSE e.detail END, '{}')
+    WHERE t.type NOT IN ('IDENTITY_ATTRIBUTES_CHANGED', 'IDENTITY_PROVISIONED')) m (detail)
+ORDER BY w.position, w.sequence, e.number, t.nth;
+
+CREATE INDEX identity_events_identity ON muster.identity_events (identity_id, id);
+CREATE INDEX identity_events_transaction ON muster.identity_events (transaction_id, id);
+
+DROP TABLE muster.moved_events;
+DROP TABLE muster.event_positions;
+DROP TABLE muster.event_writes;

@@ -136,7 +136,8 @@ func TestOwnedObjects(t *testing.T) {
 	ids := people(t, pool, "Ann", "Bob")
 	put := func(kind, id, name string, owner store.ID) error {
 		return inTx(t, pool, func(ctx context.Context, tx pgx.Tx) error {
-			return s.PutOwnedObject(ctx, tx, store.OwnedObject{Kind: kind, ObjectID: id, Name: name, OwnerID: owner, Created: now, Modified: now})
+			_, err := s.PutOwnedObject(ctx, tx, store.OwnedObject{Kind: kind, ObjectID: id, Name: name, OwnerID: owner, Created: now, Modified: now})
+			return err
 		})
 	}
 	for _, err := range []error{put("app", "2", "Mail", ids[0]), put("app", "1", "Chat", ids[0]), put("campaign", "1", "Spring", ids[1]), put("app", "1", "Talk", ids[0])} {
@@ -157,10 +158,11 @@ func TestOwnedObjects(t *testing.T) {
 		if n, err := s.ReassignOwnedObjects(ctx, tx, ids[0], ids[1], now); err != nil || n != 2 {
 			t.Errorf("%d reassigned, %v", n, err)
 		}
-		if err := s.DeleteOwnedObject(ctx, tx, "app", "9"); !errors.Is(err, store.ErrNotFound) {
+		if _, err := s.DeleteOwnedObject(ctx, tx, "app", "9"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("an unknown object: %v", err)
 		}
-		return s.DeleteOwnedObject(ctx, tx, "campaign", "1")
+		_, err := s.DeleteOwnedObject(ctx, tx, "campaign", "1")
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)

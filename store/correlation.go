@@ -120,9 +120,10 @@ func (s *Store) correlate(ctx context.Context, tx pgx.Tx, candidates, wait strin
 }
 
 // AdoptUncorrelated locks those of the accounts that are uncorrelated and whose keys find nobody, by ID and FOR UPDATE,
-// until the transaction ends. It makes an identity of the profile from each, and returns how many.
+// until the transaction ends. It makes an identity of the profile from each, and returns how many. Their events belong
+// to a write that has some events already; [Store.AddEventWrite] adds it.
 func (s *Store) AdoptUncorrelated(ctx context.Context, tx pgx.Tx, source, profile ID, accounts []CorrelationInput,
-	cause Cause,
+	write ID, events int, cause Cause,
 ) (int, error) {
 	const statement = `
 		WITH orphans AS MATERIALIZED (
@@ -146,10 +147,10 @@ func (s *Store) AdoptUncorrelated(ctx context.Context, tx pgx.Tx, source, profil
 		    INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
 		    SELECT identity_id, $7::uuid, 'account added', $6::timestamptz FROM orphans
 		), events AS (
-		    INSERT INTO muster.identity_events (identity_id, type, detail, at)
-		    SELECT identity_id, 'IDENTITY_CREATED',
-		           jsonb_build_object('accountId', replace(id::text, '-', ''),
-		                              'sourceId', replace($1::uuid::text, '-', '')), $6
+		    INSERT INTO muster.identity_events (write_id, number, identity_id, types, detail)
+		    SELECT $8, row_number() OVER (ORDER BY identity_id) + $9::integer, identity_id, '{IDENTITY_CREATED}',
+		           jsonb_build_object('created', jsonb_build_object('accountId', replace(id::text, '-', ''),
+		                                                            'sourceId', replace($1::uuid::text, '-', '')))
 		    FROM orphans
 		)
 		SELECT count(*) FROM orphans`
@@ -158,7 +159,7 @@ func (s *Store) AdoptUncorrelated(ctx context.Context, tx pgx.Tx, source, profil
 		ids[i], identities[i], keys[i] = a.AccountID, NewID(), FoldKey(a.Name)
 	}
 	var count int
-	err := tx.QueryRow(ctx, s.sql(statement), source, profile, ids, keys, identities, cause.At, cause.Task).Scan(
-		&count)
+	err := tx.QueryRow(ctx, s.sql(statement), source, profile, ids, keys, identities, cause.At, cause.Task, write,
+		events).Scan(&count)
 	return count, mapError(err)
 }

@@ -42,6 +42,9 @@
 //     accounts: [Store.CorrelateKeys] skips those that are locked.
 //  10. Tasks by ID ([Store.AdvanceTasks], [Store.LockTask], [Store.EraseTasks]), and then the one row of
 //     refresh_watermark.
+//  11. The one row of event_positions, FOR UPDATE, and with it the writes of the history that are there already: by the
+//     numberer, whose transaction does nothing else ([Store.NumberEvents]), by a purge, by an erasure, and by the
+//     doctor. Whoever adds to the history locks nothing of this.
 //
 // Three kinds of locks stand outside the order:
 //

@@ -210,7 +210,9 @@ const (
 	InvariantCorrelated        Invariant = "correlated"
 	InvariantDue               Invariant = "due"
 	InvariantErrorDue          Invariant = "error-due"
-	InvariantEventHorizon      Invariant = "event-horizon"
+	InvariantEventNumber       Invariant = "event-number"
+	InvariantEventPending      Invariant = "event-pending"
+	InvariantEventPosition     Invariant = "event-position"
 	InvariantIdentityRefresh   Invariant = "identity-refresh"
 	InvariantLateCorrelation   Invariant = "late-correlation"
 	InvariantManager           Invariant = "manager"
@@ -235,6 +237,17 @@ const settledSQL = `
 	AND NOT EXISTS (SELECT FROM muster.refresh_requests w WHERE w.identity_id = i.id)
 	AND NOT EXISTS (SELECT FROM muster.refresh_state w
 	                WHERE w.identity_id = i.id AND w.due <= (SELECT now FROM given) + interval '1 day')`
+
+// misplacedWrites are the writes whose positions others have too, or that are behind the last one or not behind the
+// purged ones.
+const misplacedWrites = `
+		SELECT w.id, w.sequence
+		FROM (SELECT id, sequence, position, events, max(position + events) OVER earlier AS free
+		      FROM muster.event_writes
+		      WHERE position IS NOT NULL
+		      WINDOW earlier AS (ORDER BY position, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) w
+		CROSS JOIN muster.event_positions p
+		WHERE w.position < w.free OR w.position + w.events - 1 > p.last OR w.position <= p.purged`
 
 // invariants are the statements that find the IDs of the rows that contradict an invariant. Each may read given: now,
 // and the time since which what did nothing is stuck.
@@ -261,9 +274,20 @@ var invariants = map[Invariant]string{
 		WHERE i.processing_state = 'ERROR' AND r.due IS NULL
 		  AND i.identity_state IS DISTINCT FROM 'INACTIVE_LONG_TERM'
 		  AND NOT EXISTS (SELECT FROM muster.refresh_requests w WHERE w.identity_id = i.id)`,
-	// Readers of events wait for earlier transactions to end. A transaction number of another server never does here.
-	InvariantEventHorizon: `
-		SELECT id::text FROM muster.identity_events WHERE transaction_id >= pg_snapshot_xmax(pg_current_snapshot())`,
+	// A write has the events of its numbers. Some are missing where an identity was erased.
+	InvariantEventNumber: `
+		SELECT ` + idSQL("e.write_id") + `
+		FROM (SELECT write_id, min(number) AS first, max(number) AS last
+		      FROM muster.identity_events GROUP BY write_id) e
+		LEFT JOIN muster.event_writes w ON w.id = e.write_id
+		WHERE w.id IS NULL OR e.first < 1 OR e.last > w.events`,
+	// Readers of events, and the look at the clock every half minute, number what has committed.
+	InvariantEventPending: `
+		SELECT ` + idSQL("w.id") + ` FROM muster.event_writes w, given
+		WHERE w.position IS NULL AND w.at < given.stalled`,
+	// A position is given once, after those that were given before.
+	InvariantEventPosition: `
+		SELECT ` + idSQL("w.id") + ` FROM (` + misplacedWrites + `) w`,
 	// A lastRefresh in the future comes from a clock that was ahead: what depends on the date may be wrong since.
 	InvariantRefreshFuture: `
 		SELECT ` + idSQL("r.identity_id") + `
@@ -335,8 +359,9 @@ var invariants = map[Invariant]string{
 	// The next value of a sequence is greater than all that exist. A row that was copied may be ahead of it.
 	InvariantSequence: `
 		SELECT name
-		FROM (SELECT 'identity_events' AS name, (SELECT max(id) FROM muster.identity_events) AS last,
-		             pg_sequence_last_value(pg_get_serial_sequence('muster.identity_events', 'id')::regclass) AS given
+		FROM (SELECT 'event_writes' AS name, (SELECT max(sequence) FROM muster.event_writes) AS last,
+		             pg_sequence_last_value(pg_get_serial_sequence('muster.event_writes', 'sequence')::regclass)
+		                 AS given
 		      UNION ALL
 		      SELECT 'refresh_requests', (SELECT max(id) FROM muster.refresh_requests),
 		             pg_sequence_last_value(pg_get_serial_sequence('muster.refresh_requests', 'id')::regclass)
@@ -347,8 +372,10 @@ var invariants = map[Invariant]string{
 		      SELECT 'configuration_version', (SELECT max(version) FROM muster.configuration),
 		             pg_sequence_last_value('muster.configuration_version'::regclass)) s
 		WHERE last > coalesce(given, 0)`,
-	// There is one configuration and one watermark.
+	// There is one configuration and one watermark, and one place of the positions.
 	InvariantSingleton: `
+		SELECT 'event_positions' WHERE (SELECT count(*) FROM muster.event_positions) <> 1
+		UNION ALL
 		SELECT 'configuration' WHERE (SELECT count(*) FROM muster.configuration) <> 1
 		UNION ALL
 		SELECT 'refresh_watermark' WHERE (SELECT count(*) FROM muster.refresh_watermark) <> 1`,

@@ -204,8 +204,9 @@ func (s *Store) AdoptOperations(ctx context.Context, tx pgx.Tx, source, delivery
 	return int(tag.RowsAffected()), mapError(err)
 }
 
-// RestoreSingletons writes the configuration and the watermark, each of which is one row, where they are missing. The
-// configuration gets a version that none ever had.
+// RestoreSingletons writes the configuration, the watermark and the positions of events, each of which is one row,
+// where they are missing. The configuration gets a version that none ever had, and events get positions behind those
+// that are there.
 func (s *Store) RestoreSingletons(ctx context.Context, tx pgx.Tx) (int, error) {
 	count := 0
 	for _, statement := range []string{
@@ -214,6 +215,9 @@ func (s *Store) RestoreSingletons(ctx context.Context, tx pgx.Tx) (int, error) {
 		 WHERE NOT EXISTS (SELECT FROM muster.configuration)`,
 		`INSERT INTO muster.refresh_watermark (singleton)
 		 SELECT true WHERE NOT EXISTS (SELECT FROM muster.refresh_watermark)`,
+		`INSERT INTO muster.event_positions (last, purged)
+		 SELECT coalesce(max(position + events - 1), 0), coalesce(min(position) - 1, 0) FROM muster.event_writes
+		 HAVING NOT EXISTS (SELECT FROM muster.event_positions)`,
 	} {
 		tag, err := tx.Exec(ctx, s.sql(statement))
 		if err != nil {
@@ -227,7 +231,8 @@ func (s *Store) RestoreSingletons(ctx context.Context, tx pgx.Tx) (int, error) {
 // AdvanceSequences sets the sequences to the greatest values that rows have.
 func (s *Store) AdvanceSequences(ctx context.Context, tx pgx.Tx) error {
 	for _, statement := range []string{
-		`SELECT setval(pg_get_serial_sequence('muster.identity_events', 'id'), max(id)) FROM muster.identity_events`,
+		`SELECT setval(pg_get_serial_sequence('muster.event_writes', 'sequence'), max(sequence))
+		 FROM muster.event_writes`,
 		`SELECT setval(pg_get_serial_sequence('muster.refresh_requests', 'id'), max(id)) FROM muster.refresh_requests`,
 		`SELECT setval(pg_get_serial_sequence('muster.task_messages', 'id'), max(id)) FROM muster.task_messages`,
 		`SELECT setval('muster.configuration_version', greatest(max(version), nextval('muster.configuration_version')))
@@ -240,12 +245,48 @@ func (s *Store) AdvanceSequences(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// LowerEvents gives events with a transaction number of another server the number of a transaction that has ended here.
-func (s *Store) LowerEvents(ctx context.Context, tx pgx.Tx) (int, error) {
+// MendEventWrites makes each write as large as the greatest number of its events, and adds the write where it is
+// missing, with the time of its ID and without an actor. A write that grew is to get another position: readers get it
+// again. It returns how many writes it changed. It locks the row of event_positions until the transaction ends.
+func (s *Store) MendEventWrites(ctx context.Context, tx pgx.Tx) (int, error) {
+	if _, err := s.LockEventPositions(ctx, tx); err != nil {
+		return 0, err
+	}
+	const grow = `
+		UPDATE muster.event_writes w SET events = e.last, position = NULL
+		FROM (SELECT write_id, max(number) AS last FROM muster.identity_events GROUP BY write_id) e
+		WHERE e.write_id = w.id AND e.last > w.events`
+	tag, err := tx.Exec(ctx, s.sql(grow))
+	if err != nil {
+		return 0, mapError(err)
+	}
+	type lost struct {
+		ID     ID
+		Events int
+	}
+	const missing = `
+		SELECT e.write_id, max(e.number) FROM muster.identity_events e
+		WHERE NOT EXISTS (SELECT FROM muster.event_writes w WHERE w.id = e.write_id)
+		GROUP BY e.write_id ORDER BY e.write_id`
+	writes, err := collect(ctx, tx, s.sql(missing), pgx.RowToStructByPos[lost])
+	for _, w := range writes {
+		if err := s.AddEventWrite(ctx, tx, w.ID, w.Events, Cause{At: w.ID.Time()}); err != nil {
+			return 0, err
+		}
+	}
+	return int(tag.RowsAffected()) + len(writes), err
+}
+
+// MendEventPositions takes their positions from writes that have none of their own, so that they get others: readers
+// get their events again. It returns how many those are. It locks the row of event_positions until the transaction
+// ends.
+func (s *Store) MendEventPositions(ctx context.Context, tx pgx.Tx) (int, error) {
+	if _, err := s.LockEventPositions(ctx, tx); err != nil {
+		return 0, err
+	}
 	const statement = `
-		UPDATE muster.identity_events
-		SET transaction_id = (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1)::text::xid8
-		WHERE transaction_id >= pg_snapshot_xmax(pg_current_snapshot())`
+		UPDATE muster.event_writes SET position = NULL
+		WHERE id = ANY (ARRAY(SELECT m.id FROM (` + misplacedWrites + `) m))`
 	tag, err := tx.Exec(ctx, s.sql(statement))
 	return int(tag.RowsAffected()), mapError(err)
 }

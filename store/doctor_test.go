@@ -51,7 +51,8 @@ func TestDoctorKnowsEveryConstraint(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer rows.Close()
-	known := map[string]bool{"configuration_singleton": true, "refresh_watermark_singleton": true} // the check singleton
+	known := map[string]bool{"configuration_singleton": true, "refresh_watermark_singleton": true,
+		"event_positions_singleton": true} // the check singleton
 	for _, r := range store.Rules {
 		known[r.Constraint] = true
 	}

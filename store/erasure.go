@@ -30,8 +30,8 @@ func (s *Store) LockSubject(ctx context.Context, tx pgx.Tx, id ID) (Subject, err
 		SELECT ` + accountColumns + `
 		FROM muster.accounts a
 		WHERE a.identity_id = $1 OR a.identity_id IS NULL AND a.id IN (
-		    SELECT (detail ->> 'accountId')::uuid FROM muster.identity_events
-		    WHERE identity_id = $1 AND type = 'IDENTITY_CREATED'
+		    SELECT (detail #>> '{created,accountId}')::uuid FROM muster.identity_events
+		    WHERE identity_id = $1 AND detail ? 'created'
 		    UNION ALL
 		    SELECT account_id FROM muster.provisioning_operations WHERE identity_id = $1)
 		ORDER BY a.id
@@ -45,8 +45,9 @@ func (s *Store) LockSubject(ctx context.Context, tx pgx.Tx, id ID) (Subject, err
 		UNION
 		SELECT native_identity FROM muster.provisioning_operations WHERE identity_id = $1 AND native_identity <> ''
 		UNION
-		SELECT detail ->> 'nativeIdentity' FROM muster.identity_events
-		WHERE identity_id = $1 AND detail ->> 'nativeIdentity' <> ''`
+		SELECT p ->> 'nativeIdentity'
+		FROM muster.identity_events e, jsonb_path_query(e.detail, 'lax $.provisioned[*]') p
+		WHERE e.identity_id = $1 AND p ->> 'nativeIdentity' <> ''`
 	if subject.Natives, err = collect(ctx, tx, s.sql(natives), pgx.RowTo[string], id); err != nil {
 		return subject, err
 	}
@@ -55,16 +56,15 @@ func (s *Store) LockSubject(ctx context.Context, tx pgx.Tx, id ID) (Subject, err
 	}
 	const former = `
 		SELECT DISTINCT c ->> 'attribute', v #>> '{}'
-		FROM muster.identity_events e, jsonb_path_query(e.detail, 'strict $.changes[*]') c,
+		FROM muster.identity_events e, jsonb_path_query(e.detail, 'lax $.attributes[*]') c,
 		     unnest(ARRAY[c -> 'oldValue', c -> 'newValue']) v
-		WHERE e.identity_id = $1 AND e.type = 'IDENTITY_ATTRIBUTES_CHANGED'
-		  AND c ->> 'attribute' IN ('displayName', 'uid', 'email') AND v #>> '{}' <> ''`
+		WHERE e.identity_id = $1 AND c ->> 'attribute' IN ('displayName', 'uid', 'email') AND v #>> '{}' <> ''`
 	if subject.Former, err = collect(ctx, tx, s.sql(former), pgx.RowToStructByPos[Former], id); err != nil {
 		return subject, err
 	}
 	const rest = `
-		SELECT (SELECT detail FROM muster.identity_events
-		        WHERE identity_id = $1 AND type = 'IDENTITY_DELETED' ORDER BY id DESC LIMIT 1),
+		SELECT (SELECT detail -> 'deleted' FROM muster.identity_events
+		        WHERE identity_id = $1 AND detail ? 'deleted' ORDER BY write_id DESC LIMIT 1),
 		       (SELECT count(*) FROM muster.identity_events WHERE identity_id = $1) +
 		       (SELECT count(*) FROM muster.provisioning_operations WHERE identity_id = $1)`
 	err = tx.QueryRow(ctx, s.sql(rest), id).Scan(&subject.Deleted, &subject.Rows)
@@ -196,30 +196,31 @@ const erasedID = "00000000000000000000000000000000"
 // zeros, and values that are one of the texts become null. It reads all of both tables.
 func (s *Store) MaskOthers(ctx context.Context, tx pgx.Tx, id ID, texts []string) ([]Erased, error) {
 	var erased []Erased
-	for _, target := range []struct{ table, column, where string }{
-		{"identity_events", "detail", "true"},
-		{"provisioning_operations", "attributes", "t.state NOT IN ('OPEN', 'MANUAL', 'PARKED')"},
+	for _, target := range []struct{ table, id, number, column, where string }{
+		{"identity_events", "write_id", "t.number", "detail", "true"},
+		{"provisioning_operations", "id", "0", "attributes", "t.state NOT IN ('OPEN', 'MANUAL', 'PARKED')"},
 	} {
 		// In the server's form of a document a value stands behind ': ', and quotes inside texts are escaped.
 		statement := fmt.Sprintf(`
 			WITH RECURSIVE texts (nth, literal) AS (
 			    SELECT nth, ': ' || to_jsonb(v)::text FROM unnest($2::text[]) WITH ORDINALITY u (v, nth)
 			), concerned AS (
-			    SELECT t.id, replace(replace(t.%[2]s::text, $3, $5), $4, $5) AS document
+			    SELECT t.%[4]s AS id, %[5]s AS number, replace(replace(t.%[2]s::text, $3, $5), $4, $5) AS document
 			    FROM muster.%[1]s t
 			    WHERE t.identity_id <> $1 AND %[3]s
 			      AND (strpos(t.%[2]s::text, $3) > 0 OR strpos(t.%[2]s::text, $4) > 0
 			           OR EXISTS (SELECT FROM texts WHERE strpos(t.%[2]s::text, literal) > 0))
-			), masked (id, nth, document) AS (
-			    SELECT id, 0::bigint, document FROM concerned
+			), masked (id, number, nth, document) AS (
+			    SELECT id, number, 0::bigint, document FROM concerned
 			    UNION ALL
-			    SELECT m.id, x.nth, replace(m.document, x.literal, ': null')
+			    SELECT m.id, m.number, x.nth, replace(m.document, x.literal, ': null')
 			    FROM masked m JOIN texts x ON x.nth = m.nth + 1
 			)
 			UPDATE muster.%[1]s t
 			SET %[2]s = m.document::jsonb
 			FROM masked m
-			WHERE m.id = t.id AND m.nth = cardinality($2::text[])`, target.table, target.column, target.where)
+			WHERE m.id = t.%[4]s AND m.number = %[5]s AND m.nth = cardinality($2::text[])`, target.table, target.column,
+			target.where, target.id, target.number)
 		tag, err := tx.Exec(ctx, s.dynamic(statement), id, nonNil(texts), id.String(), id.Dashed(), erasedID)
 		if err != nil {
 			return nil, mapError(err)

@@ -112,6 +112,7 @@ var constraintTexts = map[string]string{
 	"refresh_state_identity_fkey":            "the identity does not exist",
 	"refresh_watermark_singleton":            "there is one watermark",
 	"configuration_singleton":                "there is one configuration",
+	"event_positions_singleton":              "there is one place of the positions of events",
 	"entitlements_value_unique":              "another entitlement of the source has this attribute and value",
 	"lifecycle_states_profile_fkey":          "the identity profile does not exist",
 	"role_assignments_unique":                "the identity has this role from this source of assignment already",

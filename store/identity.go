@@ -360,10 +360,16 @@ func (s *Store) DeleteIdentity(ctx context.Context, tx pgx.Tx, id ID) error {
 	return oneRow(tag, err)
 }
 
-// ProtectIdentity sets whether an identity is protected from being deleted. It returns [ErrNotFound] when there is
-// none.
-func (s *Store) ProtectIdentity(ctx context.Context, tx pgx.Tx, id ID, protected bool, now time.Time) error {
+// ProtectIdentity locks an identity FOR NO KEY UPDATE until the transaction ends, and sets whether it is protected from
+// being deleted. It reports whether that is a change, and returns [ErrNotFound] when there is no such identity.
+func (s *Store) ProtectIdentity(ctx context.Context, tx pgx.Tx, id ID, protected bool, now time.Time) (changed bool,
+	err error,
+) {
+	const lock = `SELECT protected <> $2 FROM muster.identities WHERE id = $1 FOR NO KEY UPDATE`
+	if err := tx.QueryRow(ctx, s.sql(lock), id, protected).Scan(&changed); err != nil || !changed {
+		return false, mapError(err)
+	}
 	const statement = `UPDATE muster.identities SET protected = $2, modified = $3 WHERE id = $1`
-	tag, err := tx.Exec(ctx, s.sql(statement), id, protected, now)
-	return oneRow(tag, err)
+	_, err = tx.Exec(ctx, s.sql(statement), id, protected, now)
+	return true, mapError(err)
 }

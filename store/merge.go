@@ -155,8 +155,8 @@ type NewAccounts struct {
 // identities concerned. The first key of an account that finds any identity decides: where it finds exactly one, the
 // account is correlated to it; where it finds several, the account stays uncorrelated. An account whose keys find none
 // becomes an identity of the profile on an authoritative source (profile is not zero), and stays uncorrelated
-// elsewhere.
-func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, cause Cause) (NewAccounts, error) {
+// elsewhere. The events of the new identities are the first ones of a write, which [Store.AddEventWrite] adds.
+func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile, write ID, cause Cause) (NewAccounts, error) {
 	const statement = `
 		WITH fresh AS MATERIALIZED (
 		    SELECT g.account_id AS id, g.identity_id, g.correlation_keys
@@ -213,10 +213,10 @@ func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, ca
 		    SELECT owner_id, $4::uuid, 'account added', $3::timestamptz
 		    FROM (SELECT DISTINCT owner_id FROM placed WHERE owner_id IS NOT NULL ORDER BY owner_id) owners
 		), events AS (
-		    INSERT INTO muster.identity_events (identity_id, type, detail, at)
-		    SELECT identity_id, 'IDENTITY_CREATED',
-		           jsonb_build_object('accountId', replace(id::text, '-', ''),
-		                              'sourceId', replace($1::uuid::text, '-', '')), $3
+		    INSERT INTO muster.identity_events (write_id, number, identity_id, types, detail)
+		    SELECT $5, row_number() OVER (ORDER BY identity_id), identity_id, '{IDENTITY_CREATED}',
+		           jsonb_build_object('created', jsonb_build_object('accountId', replace(id::text, '-', ''),
+		                                                            'sourceId', replace($1::uuid::text, '-', '')))
 		    FROM placed
 		    WHERE owner_id = identity_id
 		)
@@ -224,7 +224,7 @@ func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile ID, ca
 		       count(*) FILTER (WHERE owner_id = identity_id), count(*) FILTER (WHERE matches > 1)
 		FROM placed`
 	var n NewAccounts
-	err := tx.QueryRow(ctx, s.sql(statement), source, profile, cause.At, cause.Task).Scan(&n.Accounts, &n.Correlated,
-		&n.Identities, &n.Ambiguous)
+	err := tx.QueryRow(ctx, s.sql(statement), source, profile, cause.At, cause.Task, write).Scan(&n.Accounts,
+		&n.Correlated, &n.Identities, &n.Ambiguous)
 	return n, mapError(err)
 }

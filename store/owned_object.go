@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,15 +19,21 @@ type OwnedObject struct {
 	Modified time.Time
 }
 
-// PutOwnedObject registers an object or changes its name and owner. An owner that does not exist is a [ConflictError].
-func (s *Store) PutOwnedObject(ctx context.Context, tx pgx.Tx, o OwnedObject) error {
+// PutOwnedObject registers an object or changes its name and owner, and returns the owner that it had, if any. It locks
+// the object until the transaction ends. An owner that does not exist is a [ConflictError].
+func (s *Store) PutOwnedObject(ctx context.Context, tx pgx.Tx, o OwnedObject) (before ID, err error) {
+	const lock = `SELECT owner_id FROM muster.owned_objects WHERE kind = $1 AND object_id = $2 FOR UPDATE`
+	err = tx.QueryRow(ctx, s.sql(lock), o.Kind, o.ObjectID).Scan(&before)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return ID{}, mapError(err)
+	}
 	const statement = `
 		INSERT INTO muster.owned_objects (kind, object_id, name, owner_id, created, modified)
 		VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (kind, object_id)
 		DO UPDATE SET name = excluded.name, owner_id = excluded.owner_id, modified = excluded.modified`
-	_, err := tx.Exec(ctx, s.sql(statement), o.Kind, o.ObjectID, o.Name, o.OwnerID, o.Created, o.Modified)
-	return mapError(err)
+	_, err = tx.Exec(ctx, s.sql(statement), o.Kind, o.ObjectID, o.Name, o.OwnerID, o.Created, o.Modified)
+	return before, mapError(err)
 }
 
 // OwnedObjects returns what an identity owns, by kind and identifier.
@@ -46,11 +53,19 @@ func (s *Store) ReassignOwnedObjects(ctx context.Context, tx pgx.Tx, from, to ID
 	return int(tag.RowsAffected()), mapError(err)
 }
 
-// DeleteOwnedObject removes an object. It returns [ErrNotFound] when there is none.
-func (s *Store) DeleteOwnedObject(ctx context.Context, tx pgx.Tx, kind, objectID string) error {
-	const statement = `DELETE FROM muster.owned_objects WHERE kind = $1 AND object_id = $2`
-	tag, err := tx.Exec(ctx, s.sql(statement), kind, objectID)
-	return oneRow(tag, err)
+// DeleteOwnedObject removes an object, and returns it as it was. It returns [ErrNotFound] when there is none.
+func (s *Store) DeleteOwnedObject(ctx context.Context, tx pgx.Tx, kind, objectID string) (OwnedObject, error) {
+	const statement = `
+		DELETE FROM muster.owned_objects WHERE kind = $1 AND object_id = $2
+		RETURNING kind, object_id, name, owner_id, created, modified`
+	list, err := collect(ctx, tx, s.sql(statement), pgx.RowToStructByName[OwnedObject], kind, objectID)
+	if err == nil && len(list) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return OwnedObject{}, err
+	}
+	return list[0], nil
 }
 
 // oneRow turns the outcome of a statement that must have found its row into an error.

@@ -7,20 +7,59 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// PurgeEvents removes events that are older than a time and behind an ID, at most limit. It returns how many, and the
-// ID of the last one.
-func (s *Store) PurgeEvents(ctx context.Context, tx pgx.Tx, before time.Time, after int64, limit int) (rows, next int64,
+// PurgeEvents removes the events of whole writes, from the first position on, up to the first write that is not older
+// than a time: some more than limit at most where a write has many. A write with a time after now, from a clock that
+// was ahead, is as old as what follows it. It locks the row of event_positions until the transaction ends. It returns
+// how many events it removed, and whether it may find more. Writes without a position stay.
+func (s *Store) PurgeEvents(ctx context.Context, tx pgx.Tx, before, now time.Time, limit int) (rows int64, more bool,
 	err error,
 ) {
+	positions, err := s.LockEventPositions(ctx, tx)
+	if err != nil {
+		return 0, false, err
+	}
+	type oldWrite struct {
+		ID     ID
+		End    int64
+		Events int64
+		At     time.Time
+	}
 	const statement = `
-		WITH old AS (
-		    SELECT id FROM muster.identity_events WHERE at < $1 AND id > $2 ORDER BY id LIMIT $3
-		), gone AS (
-		    DELETE FROM muster.identity_events e USING old WHERE e.id = old.id RETURNING e.id
-		)
-		SELECT count(*), coalesce(max(id), $2) FROM gone`
-	err = tx.QueryRow(ctx, s.sql(statement), before, after, limit).Scan(&rows, &next)
-	return rows, next, mapError(err)
+		SELECT id, position + events - 1, events, at FROM muster.event_writes
+		WHERE position > $1 ORDER BY position LIMIT $2`
+	writes, err := collect(ctx, tx, s.sql(statement), pgx.RowToStructByPos[oldWrite], positions.Purged, limit)
+	if err != nil {
+		return 0, false, err
+	}
+	// The last write of the page that is to go. One with a time ahead of now goes only with an old one behind it.
+	var gone []ID
+	last, count := 0, int64(0)
+	for i, w := range writes {
+		if !w.At.Before(before) && !w.At.After(now) {
+			break
+		}
+		if count += w.Events; w.At.Before(before) {
+			last = i + 1
+		}
+		if count >= int64(limit) && last > 0 {
+			break
+		}
+	}
+	if last == 0 {
+		return 0, false, nil
+	}
+	for _, w := range writes[:last] {
+		gone = append(gone, w.ID)
+	}
+	tag, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.identity_events WHERE write_id = ANY ($1)`), gone)
+	if err != nil {
+		return 0, false, mapError(err)
+	}
+	if _, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.event_writes WHERE id = ANY ($1)`), gone); err != nil {
+		return 0, false, mapError(err)
+	}
+	_, err = tx.Exec(ctx, s.sql(`UPDATE muster.event_positions SET purged = $1`), writes[last-1].End)
+	return tag.RowsAffected(), true, mapError(err)
 }
 
 // PurgeOperations removes operations that ended before a time and are behind an ID, at most limit. Those that were

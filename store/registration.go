@@ -105,15 +105,15 @@ func (s *Store) SetCloudStatus(ctx context.Context, tx pgx.Tx, id ID, status str
 }
 
 // MarkInvited makes an UNREGISTERED identity PENDING if it has an invitation that can be redeemed. If the invitation
-// was revoked while it was sent, the identity stays UNREGISTERED.
-func (s *Store) MarkInvited(ctx context.Context, tx pgx.Tx, id ID, now time.Time) error {
+// was revoked while it was sent, the identity stays UNREGISTERED. It reports whether it is PENDING now and was not.
+func (s *Store) MarkInvited(ctx context.Context, tx pgx.Tx, id ID, now time.Time) (bool, error) {
 	const statement = `
 		UPDATE muster.identities i SET cloud_status = 'PENDING', modified = $2
 		WHERE i.id = $1 AND i.cloud_status = 'UNREGISTERED'
 		  AND EXISTS (SELECT FROM muster.one_time_tokens t
 		              WHERE t.identity_id = i.id AND t.purpose = 'INVITATION' AND t.used IS NULL AND t.revoked IS NULL)`
-	_, err := tx.Exec(ctx, s.sql(statement), id, now)
-	return mapError(err)
+	tag, err := tx.Exec(ctx, s.sql(statement), id, now)
+	return tag.RowsAffected() > 0, mapError(err)
 }
 
 // SetUserLevels replaces the user levels of an identity. It returns [ErrNotFound] when there is no such identity.

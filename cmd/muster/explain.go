@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -143,92 +142,4 @@ func writeSteps(b *strings.Builder, steps []engine.ExplainedStep) {
 		}
 		fmt.Fprintf(b, "      %s%s: %s\n", strings.Repeat("  ", step.Depth), operation, oneLine(result))
 	}
-}
-
-func (a *app) historyCommand() *cobra.Command {
-	var output string
-	var before int64
-	limit := 50
-	cmd := &cobra.Command{
-		Use: "history ID|ALIAS", Short: "Show what happened to an identity", Args: exactArgs(1, "one ID or ALIAS"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := demandOutput(output, outputTable, outputJSON); err != nil {
-				return err
-			}
-			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
-				events, err := eng.History(cmd.Context(), args[0], before, limit)
-				if err != nil {
-					return err
-				}
-				if output == outputJSON {
-					return a.printJSON(events)
-				}
-				return printHistory(a.stdout, events)
-			})
-		},
-	}
-	flags := cmd.Flags()
-	flags.IntVar(&limit, "limit", limit, "most events to show, 1 to 1000")
-	flags.Int64Var(&before, "before", 0, "only events before the one with this ID")
-	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
-	return cmd
-}
-
-func printHistory(w io.Writer, events []engine.Event) error {
-	rows := [][]string{{"ID", "AT", "EVENT", "WHAT"}}
-	for i := range events {
-		e := &events[i]
-		for k, text := range historyLines(e) {
-			row := []string{"", "", "", oneLine(text)}
-			if k == 0 {
-				row = []string{fmt.Sprint(e.ID), e.At.Format("2006-01-02 15:04:05"), e.Type, oneLine(text)}
-			}
-			rows = append(rows, row)
-		}
-	}
-	return writeAligned(w, rows)
-}
-
-// historyLines describes an event of the engine. It shows the detail of an unknown event as it is.
-func historyLines(e *engine.Event) []string {
-	var detail struct {
-		Changes []struct {
-			Attribute          string
-			OldValue, NewValue json.RawMessage
-		}
-		Gained, Lost []struct{ Name, Reason string }
-	}
-	var lines []string
-	// A detail that does not fit gives no lines, and is shown as it is.
-	_ = json.Unmarshal(e.Detail, &detail)
-	for _, c := range detail.Changes {
-		lines = append(lines, fmt.Sprintf("%s: %s → %s", c.Attribute, c.OldValue, c.NewValue))
-	}
-	for _, r := range detail.Gained {
-		lines = append(lines, fmt.Sprintf("+ %s: %s", r.Name, r.Reason))
-	}
-	for _, r := range detail.Lost {
-		lines = append(lines, fmt.Sprintf("- %s: %s", r.Name, r.Reason))
-	}
-	if e.Type == engine.EventStateChanged {
-		var states map[string]struct{ OldValue, NewValue *string }
-		_ = json.Unmarshal(e.Detail, &states)
-		for _, name := range []string{"identityProfile", "correlated", "lifecycleState", "identityState", "manager",
-			"processingState"} {
-			if change, there := states[name]; there {
-				lines = append(lines, name+": "+arrow(text(change.OldValue), text(change.NewValue)))
-			}
-		}
-	}
-	if len(lines) == 0 {
-		lines = []string{string(e.Detail)}
-	}
-	return lines
-}
-
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
 }

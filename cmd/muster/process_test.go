@@ -110,7 +110,7 @@ func TestPreviewExplainHistory(t *testing.T) {
 	out, _ = s.run(exitOK, "", "history", "bob")
 	demand(t, out, "IDENTITY_CREATED", `department: null → "Sales"`, `+ Sales: its criterion holds: department EQUALS "Sales"`, "identityState: none → ACTIVE")
 	out, _ = s.run(exitOK, "", "history", "bob", "--limit", "1", "-o", "json")
-	demand(t, out, `"type": "IDENTITY_`)
+	demand(t, out, `"types": [`, `"IDENTITY_`)
 }
 
 func TestGuardFromTheCommandLine(t *testing.T) {

@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/store"
 )
 
 // changedEvery is the number of people for each person with a changed account.
@@ -34,9 +34,9 @@ func changedCase(ctx context.Context, b *bench) error {
 		return err
 	}
 	text := p.register(people, true)
-	var events int64
+	var events store.ID
 	run := func(ctx context.Context) (took time.Duration, err error) {
-		events, err = scalar[int64](ctx, p.pool, `SELECT coalesce(max(id), 0) FROM muster.identity_events`)
+		events, err = scalar[store.ID](ctx, p.pool, `SELECT max(id::text)::uuid FROM muster.event_writes`)
 		if err != nil {
 			return 0, err
 		}
@@ -69,11 +69,11 @@ func changedCase(ctx context.Context, b *bench) error {
 }
 
 // rowsOf are rows in the binary format of COPY.
-type rowsOf struct{ identities, lost, gained, events bytes.Buffer }
+type rowsOf struct{ identities, lost, gained, writes, events bytes.Buffer }
 
 // fetch fetches the rows for writeBack: the identities as they were, the lost and the gained assignments, and the
-// events after a given one.
-func (u *undo) fetch(ctx context.Context, events int64) (*rowsOf, error) {
+// events after a given write.
+func (u *undo) fetch(ctx context.Context, events store.ID) (*rowsOf, error) {
 	conn, err := u.p.pool.Acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -89,8 +89,9 @@ func (u *undo) fetch(ctx context.Context, events int64) (*rowsOf, error) {
 			WHERE NOT EXISTS (SELECT FROM muster.role_assignments r WHERE r.id = s.id)`},
 		{&r.gained, `SELECT r.id FROM muster.role_assignments r JOIN bench.chosen c ON c.id = r.identity_id
 			WHERE NOT EXISTS (SELECT FROM bench.role_assignments s WHERE s.id = r.id)`},
-		{&r.events, `SELECT identity_id, type, detail, at FROM muster.identity_events WHERE id > ` +
-			strconv.FormatInt(events, 10)},
+		{&r.writes, `SELECT id, events, at, task_id, actor_id, actor_name, actor_via
+			FROM muster.event_writes WHERE id > '` + events.Dashed() + `'`},
+		{&r.events, `SELECT * FROM muster.identity_events WHERE write_id > '` + events.Dashed() + `'`},
 	} {
 		if _, err := conn.Conn().PgConn().CopyTo(ctx, part.into,
 			`COPY (`+part.query+`) TO STDOUT (FORMAT binary)`); err != nil {
@@ -102,7 +103,7 @@ func (u *undo) fetch(ctx context.Context, events int64) (*rowsOf, error) {
 
 // writeBack reads all identities, writes the kept rows back, and writes as many events as the run did. Only that is
 // timed.
-func (u *undo) writeBack(ctx context.Context, events int64) (time.Duration, error) {
+func (u *undo) writeBack(ctx context.Context, events store.ID) (time.Duration, error) {
 	rows, err := u.fetch(ctx, events)
 	if err != nil {
 		return 0, err
@@ -139,8 +140,15 @@ func (r *rowsOf) write(ctx context.Context, tx pgx.Tx) error {
 			`INSERT INTO muster.role_assignments SELECT * FROM lost`},
 		{"gained", `(id uuid)`, &r.gained,
 			`DELETE FROM muster.role_assignments r USING gained g WHERE r.id = g.id`},
-		{"happened", `(identity_id uuid, type text, detail jsonb, at timestamptz)`,
-			&r.events, `INSERT INTO muster.identity_events (identity_id, type, detail, at) SELECT * FROM happened`},
+		// As other writes: their own are there.
+		{"written", `(id uuid, events integer, at timestamptz, task_id uuid, actor_id text, actor_name text,
+			actor_via text)`, &r.writes, `INSERT INTO muster.event_writes (id, events, at, task_id, actor_id, actor_name, actor_via)
+			SELECT (left(id::text, 28) || right(md5(id::text), 8))::uuid, events, at, task_id, actor_id, actor_name,
+			       actor_via FROM written`},
+		{"happened", `(LIKE muster.identity_events)`,
+			&r.events, `INSERT INTO muster.identity_events
+			SELECT (left(write_id::text, 28) || right(md5(write_id::text), 8))::uuid, number, identity_id, types, detail
+			FROM happened`},
 	} {
 		if _, err := tx.Exec(ctx, `CREATE TEMPORARY TABLE `+step.table+` `+step.columns+` ON COMMIT DROP`); err != nil {
 			return err

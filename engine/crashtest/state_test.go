@@ -49,14 +49,15 @@ var contents = []struct{ name, query string }{
 		FROM muster.provisioning_operations o
 		JOIN muster.sources s ON s.id = o.source_id`},
 	{"provisioned events", `
-		SELECT concat_ws(' | ', e.type, e.detail ->> 'operation', e.detail -> 'source' ->> 'name',
-		       e.detail ->> 'nativeIdentity', e.detail ->> 'attribute', e.detail ->> 'value')
-		FROM muster.identity_events e WHERE e.type = 'IDENTITY_PROVISIONED'`},
+		SELECT concat_ws(' | ', p ->> 'operation', p -> 'source' ->> 'name', p ->> 'nativeIdentity', p ->> 'attribute',
+		       p ->> 'value')
+		FROM muster.identity_events e, jsonb_array_elements(e.detail -> 'provisioned') p`},
 	{"other events", `
-		SELECT concat_ws(' | ', e.type, coalesce(i.alias, e.detail -> 'identity' ->> 'name'))
+		SELECT concat_ws(' | ', t.type, coalesce(i.alias, e.detail #>> '{deleted,identity,name}'))
 		FROM muster.identity_events e
+		CROSS JOIN unnest(e.types) t (type)
 		LEFT JOIN muster.identities i ON i.id = e.identity_id
-		WHERE e.type IN ('IDENTITY_CREATED', 'IDENTITY_DELETED') AND (i.id IS NOT NULL OR e.type = 'IDENTITY_DELETED')`},
+		WHERE t.type IN ('IDENTITY_CREATED', 'IDENTITY_DELETED') AND (i.id IS NOT NULL OR t.type = 'IDENTITY_DELETED')`},
 	{"messages", `
 		SELECT concat_ws(' | ', i.alias, n.purpose, n.via, n.state, n.error)
 		FROM muster.notifications n JOIN muster.identities i ON i.id = n.identity_id`},

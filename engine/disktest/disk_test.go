@@ -279,7 +279,7 @@ func (c *company) comesBack() {
 	if n := c.CountRows(`muster.tasks WHERE completion_status <> 'SUCCESS' AND errors > 0`); n != 0 {
 		c.t.Errorf("%d tasks have failed", n)
 	}
-	if n := c.CountRows(`muster.identity_events WHERE type = 'IDENTITY_CREATED'`); n != many {
+	if n := c.CountRows(`muster.identity_events WHERE 'IDENTITY_CREATED' = ANY (types)`); n != many {
 		c.t.Errorf("%d identities were created, want %d", n, many)
 	}
 	d, err := c.Doctor(c.t.Context(), engine.DoctorOptions{Thorough: true})

@@ -16,6 +16,7 @@ import (
 type merge struct {
 	staged
 	cause      store.Cause
+	eventWrite store.ID
 	duplicates bool // rows were dropped because an earlier one has their account
 
 	before  store.SourceAccounts // not counted for a delta, unless accounts are gone
@@ -126,7 +127,7 @@ func (m *merge) update(ctx context.Context) (err error) {
 }
 
 func (m *merge) insert(ctx context.Context) (err error) {
-	m.fresh, err = m.Store.InsertNew(ctx, m.tx, m.source.RowID, m.source.ProfileID, m.cause)
+	m.fresh, err = m.Store.InsertNew(ctx, m.tx, m.source.RowID, m.source.ProfileID, m.eventWrite, m.cause)
 	return err
 }
 
@@ -147,8 +148,13 @@ func (m *merge) correlate(ctx context.Context) (err error) {
 	if m.late, err = m.Store.CorrelateSource(ctx, m.tx, m.source.RowID, m.cause); err != nil {
 		return err
 	}
-	m.adopted, err = m.Adopt(ctx, m.tx, m.source, m.cause)
-	return err
+	if m.adopted, err = m.Adopt(ctx, m.tx, m.source, m.eventWrite, m.fresh.Identities, m.cause); err != nil {
+		return err
+	}
+	if created := m.fresh.Identities + m.adopted; created > 0 {
+		return m.Store.AddEventWrite(ctx, m.tx, m.eventWrite, created, m.cause)
+	}
+	return nil
 }
 
 // sumUp completes the counts of the result.

@@ -54,7 +54,7 @@ func (s staged) lock(ctx context.Context) (*merge, error) {
 		faults.add(int(d.Line), fmt.Sprintf("its account is the same as that of line %d", d.First))
 	}
 	return &merge{
-		staged: s, cause: s.NewCause(ctx), duplicates: len(duplicates) > 0,
+		staged: s, cause: s.NewCause(ctx), eventWrite: s.NewWriteID(), duplicates: len(duplicates) > 0,
 		result: Result{Source: s.source.Name, Rows: int(s.count.Rows) - len(duplicates), Faulty: faults.count,
 			RowErrors: faults.reported, Notes: s.findings.notes},
 	}, nil

@@ -216,8 +216,12 @@ func (a *application) recorrelate(ctx context.Context, source *configuration.Com
 	if _, err := s.CorrelateSource(ctx, a.tx, source.RowID, a.cause); err != nil {
 		return err
 	}
-	_, err := a.Adopt(ctx, a.tx, source, a.cause)
-	return err
+	write := a.NewWriteID()
+	adopted, err := a.Adopt(ctx, a.tx, source, write, 0, a.cause)
+	if err != nil || adopted == 0 {
+		return err
+	}
+	return a.Store.AddEventWrite(ctx, a.tx, write, adopted, a.cause)
 }
 
 // requestMembers requests the processing of the identities that gain or lose a changed role by its membership.

@@ -52,9 +52,12 @@ var verdicts = []verdict{
 		(*examination).cancelForsaken},
 	{store.InvariantMessageLease, SeverityWarning, "end the leases of workers that are gone",
 		(*examination).endLeases},
-	{store.InvariantEventHorizon, SeverityFailure,
-		"number the events again: they come from another server. Readers of events must begin at the zero cursor",
-		(*examination).lowerEvents},
+	{store.InvariantEventNumber, SeverityFailure,
+		"make the writes as large as their events, and add those that are missing", (*examination).mendEventWrites},
+	{store.InvariantEventPosition, SeverityFailure,
+		"give the events positions of their own: readers get them again", (*examination).mendEventPositions},
+	{store.InvariantEventPending, SeverityWarning,
+		"number the events: every reader of them does, and a worker within a minute", (*examination).numberEvents},
 }
 
 // examineInvariants looks for rows that break what no constraint can demand.
@@ -89,7 +92,32 @@ func (x *examination) advanceSequences() repairFunc {
 	})
 }
 
-// lowerEvents makes the repair of events whose position another server gave.
-func (x *examination) lowerEvents() repairFunc {
-	return x.simple("numbered events again", x.d.Store.LowerEvents)
+// mendEventWrites makes the repair of events that their writes do not have.
+func (x *examination) mendEventWrites() repairFunc {
+	return x.thenNumbering("mended writes of events", x.d.Store.MendEventWrites)
+}
+
+// mendEventPositions makes the repair of positions that were given twice, or not as the others.
+func (x *examination) mendEventPositions() repairFunc {
+	return x.thenNumbering("gave events other positions", x.d.Store.MendEventPositions)
+}
+
+// thenNumbering makes a repair, and numbers the events that have no position then.
+func (x *examination) thenNumbering(text string, work func(context.Context, pgx.Tx) (int, error)) repairFunc {
+	repair := x.simple(text, work)
+	return func(ctx context.Context) (int, string, error) {
+		count, done, err := repair(ctx)
+		if err == nil {
+			_, err = x.d.NumberEvents(ctx)
+		}
+		return count, done, err
+	}
+}
+
+// numberEvents makes the repair of events that have no position.
+func (x *examination) numberEvents() repairFunc {
+	return func(ctx context.Context) (int, string, error) {
+		count, err := x.d.NumberEvents(ctx)
+		return count, "numbered writes of events", err
+	}
 }

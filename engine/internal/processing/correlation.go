@@ -11,10 +11,11 @@ import (
 )
 
 // Adopt makes identities of the uncorrelated accounts of an authoritative source that find no identity: accounts that
-// were there before the source had a profile. It returns how many identities it made.
-func (p *Processor) Adopt(ctx context.Context, tx pgx.Tx, source *configuration.CompiledSource, cause store.Cause) (
-	int, error,
-) {
+// were there before the source had a profile. It returns how many identities it made. Their events belong to a write
+// that has some events already; the caller adds it.
+func (p *Processor) Adopt(ctx context.Context, tx pgx.Tx, source *configuration.CompiledSource, write store.ID,
+	events int, cause store.Cause,
+) (int, error) {
 	if source.ProfileID.IsZero() {
 		return 0, nil
 	}
@@ -24,7 +25,8 @@ func (p *Processor) Adopt(ctx context.Context, tx pgx.Tx, source *configuration.
 		if err != nil || len(page) == 0 {
 			return total, err
 		}
-		adopted, err := p.Store.AdoptUncorrelated(ctx, tx, source.RowID, source.ProfileID, page, cause)
+		adopted, err := p.Store.AdoptUncorrelated(ctx, tx, source.RowID, source.ProfileID, page, write,
+			events+total, cause)
 		if err != nil {
 			return total, err
 		}

@@ -2,6 +2,8 @@ package processing
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/muster-engine/muster/engine/configuration"
@@ -10,29 +12,35 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// writeEvents writes the events of changed attributes and roles.
+// writeEvents writes one event for each identity that differs, and one write for each task that asked for some of them,
+// so that each event has its cause.
 func (w *writing) writeEvents(ctx context.Context) error {
-	var events []store.Event
+	byTask := map[store.ID][]store.Event{}
 	for i := range w.Changes {
 		c := &w.Changes[i]
+		detail := event.Detail{Attributes: event.AttributesOf(c.Attributes), States: statesOf(c)}
+		if len(c.Gained)+len(c.Lost) > 0 {
+			detail.Roles = rolesOf(w.Configuration, c)
+		}
+		task := w.tally.taskOf(c.After.ID)
 		var err error
-		if len(c.Attributes) > 0 {
-			events, err = event.Append(events, c.After.ID, event.TypeAttributesChanged,
-				event.AttributesOf(c.Attributes))
-		}
-		if err == nil && len(c.Gained)+len(c.Lost) > 0 {
-			events, err = event.Append(events, c.After.ID, event.TypeRolesChanged, rolesOf(w.Configuration, c))
-		}
-		if err != nil {
+		if byTask[task], err = event.Append(byTask[task], c.After.ID, &detail); err != nil {
 			return err
 		}
 	}
-	return w.Store.AddEvents(ctx, w.Tx, events, w.Cause.At)
+	maps.DeleteFunc(byTask, func(_ store.ID, events []store.Event) bool { return len(events) == 0 })
+	tasks := slices.SortedFunc(maps.Keys(byTask), store.ID.Compare)
+	for _, id := range tasks {
+		if err := w.AddEvents(ctx, w.Tx, w.causeOf(id), byTask[id]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // rolesOf returns the roles that are gained and lost, and why.
-func rolesOf(c *configuration.Configuration, change *refresh.Change) event.Roles {
-	detail := event.Roles{Gained: []event.Role{}, Lost: []event.Role{}}
+func rolesOf(c *configuration.Configuration, change *refresh.Change) *event.Roles {
+	detail := &event.Roles{Gained: []event.Role{}, Lost: []event.Role{}}
 	for _, role := range change.Gained {
 		detail.Gained = append(detail.Gained, event.Role{ID: role.ID.String(), Name: role.Name,
 			Reason: c.Roles[role.ID].WhyGained()})
@@ -48,10 +56,13 @@ func rolesOf(c *configuration.Configuration, change *refresh.Change) event.Roles
 	return detail
 }
 
-// appendStateEvent appends an event of the states that changed, if any did.
-func appendStateEvent(events []store.Event, c *refresh.Change) ([]store.Event, error) {
+// statesOf returns the states that changed, or nil if none did.
+func statesOf(c *refresh.Change) *event.States {
+	if !c.StateDiffers() {
+		return nil
+	}
 	from, to := c.Before, c.After
-	detail := event.States{
+	states := event.States{
 		LifecycleState:  event.Changed(from.LifecycleState, to.LifecycleState),
 		IdentityState:   event.Changed(from.IdentityState, to.IdentityState),
 		Manager:         event.Changed(from.ManagerID.String(), to.ManagerID.String()),
@@ -59,8 +70,8 @@ func appendStateEvent(events []store.Event, c *refresh.Change) ([]store.Event, e
 		Correlated:      event.Changed(strconv.FormatBool(from.Correlated), strconv.FormatBool(to.Correlated)),
 		Profile:         event.Changed(from.ProfileID.String(), to.ProfileID.String()),
 	}
-	if detail == (event.States{}) {
-		return events, nil
+	if states == (event.States{}) {
+		return nil
 	}
-	return event.Append(events, to.ID, event.TypeStateChanged, detail)
+	return &states
 }

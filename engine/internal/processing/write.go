@@ -29,9 +29,6 @@ func (c *Calculated) write(ctx context.Context, t *tally) error {
 	if err := w.writeRoles(ctx); err != nil {
 		return err
 	}
-	if err := w.writeEvents(ctx); err != nil {
-		return err
-	}
 	if w.changesLookups() {
 		if err := w.Store.LockKeys(ctx, w.Tx); err != nil {
 			return err
@@ -106,7 +103,6 @@ func (w *writing) writeRoles(ctx context.Context) error {
 // of others.
 func (w *writing) writeStates(ctx context.Context) error {
 	var states []store.IdentityState
-	var events []store.Event
 	var managed []store.ID
 	for i := range w.Changes {
 		c := &w.Changes[i]
@@ -118,10 +114,6 @@ func (w *writing) writeStates(ctx context.Context) error {
 			continue
 		}
 		states = append(states, encodeState(c.After))
-		var err error
-		if events, err = appendStateEvent(events, c); err != nil {
-			return err
-		}
 	}
 	if err := w.writeAccess(ctx); err != nil {
 		return err
@@ -131,7 +123,7 @@ func (w *writing) writeStates(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := w.Store.AddEvents(ctx, w.Tx, events, w.Cause.At); err != nil {
+	if err := w.writeEvents(ctx); err != nil {
 		return err
 	}
 	if err := w.recordProcessed(ctx); err != nil {

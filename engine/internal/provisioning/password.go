@@ -54,13 +54,14 @@ func (p *Provisioner) SetPassword(ctx context.Context, identity, source, passwor
 func (p *Provisioner) recordPassword(ctx context.Context, identity store.ID, source *configuration.CompiledSource,
 	native string,
 ) error {
-	events, err := event.Append(nil, identity, event.TypeProvisioned, event.Provisioned{
+	events, err := event.Append(nil, identity, &event.Detail{Provisioned: []event.Provisioned{{
 		Operation: string(connector.SetPassword), Source: referenceTo(source), NativeIdentity: native,
-		Reason: "a password was set"})
+		Reason: "a password was set"}}})
 	if err != nil {
 		return err
 	}
-	return p.InTx(ctx, func(tx pgx.Tx) error { return p.Store.AddEvents(ctx, tx, events, p.Now()) })
+	cause := store.Cause{At: p.Now(), Actor: p.ActorOf(ctx)}
+	return p.InTx(ctx, func(tx pgx.Tx) error { return p.AddEvents(ctx, tx, cause, events) })
 }
 
 // referenceTo names a source, as events show it.

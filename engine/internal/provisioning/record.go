@@ -55,13 +55,13 @@ func (p *Provisioner) record(ctx context.Context, t *target, row *store.Operatio
 		if err := p.Store.FinishOperation(ctx, tx, row.ID, store.OperationDone, nil, account, native, now); err != nil {
 			return err
 		}
-		events, err := event.Append(nil, row.IdentityID, event.TypeProvisioned, event.Provisioned{
+		events, err := event.Append(nil, row.IdentityID, &event.Detail{Provisioned: []event.Provisioned{{
 			Operation: row.Kind, Source: referenceTo(t.source), NativeIdentity: native, Attribute: row.Attribute,
-			Value: row.Value, Reason: row.Reason})
+			Value: row.Value, Reason: row.Reason}}})
 		if err != nil {
 			return err
 		}
-		if err := p.Store.AddEvents(ctx, tx, events, now); err != nil {
+		if err := p.AddEvents(ctx, tx, store.Cause{Task: row.TaskID, At: now, Actor: row.Actor}, events); err != nil {
 			return err
 		}
 		return p.followUp(ctx, tx, t, row.Actor, identities)

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/event"
 	"github.com/muster-engine/muster/engine/internal/tenant"
 	"github.com/muster-engine/muster/store"
 )
@@ -56,6 +57,17 @@ func (r *Registrar) InviteIdentities(ctx context.Context, tx pgx.Tx, params Invi
 			list = append(list, store.Notification{ID: store.NewID(), TaskID: task.ID, IdentityID: id,
 				Purpose: PurposeInvitation})
 		}
+	}
+	var events []store.Event
+	for i := range list {
+		detail := event.Detail{Invited: &event.Invited{Message: list[i].ID.String()}}
+		if events, err = event.Append(events, list[i].IdentityID, &detail); err != nil {
+			return store.Task{}, nil, err
+		}
+	}
+	cause := store.Cause{Task: task.ID, At: now, Actor: r.ActorOf(ctx)}
+	if err := r.AddEvents(ctx, tx, cause, events); err != nil {
+		return store.Task{}, nil, err
 	}
 	return r.launchMessages(ctx, tx, task, list, messages, now)
 }

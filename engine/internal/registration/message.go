@@ -10,6 +10,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/event"
 	"github.com/muster-engine/muster/engine/internal/task"
 	"github.com/muster-engine/muster/engine/internal/tenant"
 	"github.com/muster-engine/muster/store"
@@ -173,7 +174,7 @@ func (r *Registrar) recordMessage(ctx context.Context, tx pgx.Tx, n *store.Notif
 	case failure == nil:
 		counts.Changed = 1
 		if n.Purpose == PurposeInvitation {
-			if err := r.Store.MarkInvited(ctx, tx, n.IdentityID, now); err != nil {
+			if err := r.markInvited(ctx, tx, n, now); err != nil {
 				return err
 			}
 		}
@@ -216,4 +217,22 @@ func (r *Registrar) SendPending(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// markInvited records that the identity has an invitation now.
+func (r *Registrar) markInvited(ctx context.Context, tx pgx.Tx, n *store.Notification, now time.Time) error {
+	changed, err := r.Store.MarkInvited(ctx, tx, n.IdentityID, now)
+	if err != nil || !changed {
+		return err
+	}
+	events, err := event.Append(nil, n.IdentityID, &event.Detail{States: &event.States{
+		CloudStatus: event.Changed("UNREGISTERED", "PENDING")}})
+	if err != nil {
+		return err
+	}
+	cause, err := r.CauseOf(ctx, tx, n.TaskID)
+	if err != nil {
+		return err
+	}
+	return r.AddEvents(ctx, tx, cause, events)
 }

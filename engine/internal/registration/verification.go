@@ -10,6 +10,7 @@ import (
 
 	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/event"
 	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/store"
 )
@@ -49,6 +50,15 @@ func (r *Registrar) SendVerification(ctx context.Context, tx pgx.Tx, identity st
 	if err != nil || slices.ContainsFunc(recent, func(n store.Notification) bool {
 		return n.Via == m.Via && n.SourceID == m.SourceID
 	}) {
+		return err
+	}
+	events, err := event.Append(nil, id, &event.Detail{VerificationRequested: &event.VerificationRequested{
+		Message: m.ID.String(), Via: m.Via, Source: m.SourceID.String()}})
+	if err != nil {
+		return err
+	}
+	cause := store.Cause{Task: m.TaskID, At: now, Actor: r.ActorOf(ctx)}
+	if err := r.AddEvents(ctx, tx, cause, events); err != nil {
 		return err
 	}
 	task := &store.Task{ID: m.TaskID, Kind: TaskVerification, Population: 1, TargetType: store.NullText("IDENTITY"),

@@ -31,6 +31,11 @@ func (t *Tenant) ActorOf(ctx context.Context) store.Actor {
 	return t.Actor
 }
 
+// NewActionCause returns the cause of a write by which no task is launched.
+func (t *Tenant) NewActionCause(ctx context.Context) store.Cause {
+	return store.Cause{At: t.Now(), Actor: t.ActorOf(ctx)}
+}
+
 // NewCause returns the cause of a new task, which the actor of the context asks for now.
 func (t *Tenant) NewCause(ctx context.Context) store.Cause {
 	return store.Cause{Task: store.NewID(), At: t.Now(), Actor: t.ActorOf(ctx)}

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { storetest.Main(m) }
 func newTenant(t *testing.T, pool *pgxpool.Pool) *tenant.Tenant {
 	t.Helper()
 	tables, err := tenant.New(pool, tenant.Settings{Clock: time.Now, JobSchema: "muster_jobs", Schema: "muster",
-		Location: time.UTC, Logger: slog.New(slog.DiscardHandler)})
+		Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/fault"
 	"github.com/muster-engine/muster/store"
+	"github.com/muster-engine/muster/store/id"
 )
 
 // PageSize is how many rows one statement reads where rows are read page by page.
@@ -39,6 +40,8 @@ type Tenant struct {
 	cached atomic.Pointer[configuration.Configuration]
 	// warned says that the log has a warning that Config contradicts the tenant's settings.
 	warned atomic.Bool
+	// writes makes the IDs of writes to the history.
+	writes id.Clock
 	// stopping says that jobs end their turn as soon as they can.
 	stopping atomic.Bool
 }
@@ -58,6 +61,34 @@ func New(pool *pgxpool.Pool, settings Settings) (*Tenant, error) {
 
 // Now is the time of a transaction, at the precision that PostgreSQL keeps.
 func (t *Tenant) Now() time.Time { return t.Clock().UTC().Truncate(time.Microsecond) }
+
+// NewWriteID returns the ID of a new write to the history. Its time is that of the tenant's clock, so that the history
+// is found by time; of two writes of this process the later has the greater ID.
+func (t *Tenant) NewWriteID() store.ID { return t.writes.At(t.Clock()) }
+
+// AddEvents appends a write to the history. It belongs behind the locks on the identities; see [store.Store.AddEvents].
+func (t *Tenant) AddEvents(ctx context.Context, tx pgx.Tx, cause store.Cause, events []store.Event) error {
+	return t.Store.AddEvents(ctx, tx, t.NewWriteID(), cause, events)
+}
+
+// numberedMax is how many writes one transaction numbers.
+const numberedMax = 10_000
+
+// NumberEvents gives positions to the writes that have committed without one, in transactions of its own, and returns
+// how many those were. Where there is none it asks one question and locks nothing.
+func (t *Tenant) NumberEvents(ctx context.Context) (int, error) {
+	pending, err := t.Store.EventsPending(ctx, t.Pool)
+	total := 0
+	for pending && err == nil {
+		var count int
+		count, err = Transact(ctx, t, func(tx pgx.Tx) (int, error) {
+			return t.Store.NumberEvents(ctx, tx, numberedMax)
+		})
+		total += count
+		pending = count == numberedMax
+	}
+	return total, err
+}
 
 // InTx runs work in a transaction of its own. Where the transaction loses against another, it runs work again, at most
 // 8 times in all. The waits between are random, so that two transactions that met do not meet again.

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muster-engine/muster/engine"
+)
+
+func (a *app) historyCommand() *cobra.Command {
+	query := engine.EventQuery{Limit: 50}
+	var output, since, until string
+	cmd := &cobra.Command{
+		Use:   "history [ID|ALIAS]",
+		Short: "Show what happened to an identity, or to all of them",
+		Long: `History shows what happened, who asked for it and which task did it, the latest first. With an ID or
+an alias it is the history of one identity, which outlives it; without one it is that of all identities, which can be
+narrowed down by --type, --actor, --task, --since and --until.
+
+A time is a date (2026-01-31), a date with a time (2026-01-31T08:00:00Z), or how long ago it was (90m, 12h).`,
+		Example: `  muster history walter.white
+  muster history --type IDENTITY_DELETED,IDENTITY_RESET --since 24h
+  muster history --actor ayse -o json`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usage("at most one ID or ALIAS is expected")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+				return err
+			}
+			if query.Since, err = momentOf("--since", since); err != nil {
+				return err
+			}
+			if query.Until, err = momentOf("--until", until); err != nil {
+				return err
+			}
+			narrowed := len(query.Types) > 0 || query.Actor+query.Task+since+until != ""
+			if len(args) == 1 && narrowed {
+				return usage("--type, --actor, --task, --since and --until are for the history of all identities")
+			}
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				var events []engine.Event
+				var err error
+				if len(args) == 1 {
+					events, err = eng.History(cmd.Context(), args[0], query.Before, query.Limit)
+				} else {
+					events, err = eng.EventLog(cmd.Context(), query)
+				}
+				if err != nil {
+					return err
+				}
+				if output == outputJSON {
+					return a.printJSON(events)
+				}
+				return printHistory(a.stdout, events, len(args) == 0)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringSliceVar(&query.Types, "type", nil, "only events with one of these types")
+	flags.StringVar(&query.Actor, "actor", "", "only what this actor asked for: the ID")
+	flags.StringVar(&query.Task, "task", "", "only what belongs to this task")
+	flags.StringVar(&since, "since", "", "only events at or after this time")
+	flags.StringVar(&until, "until", "", "only events before this time")
+	flags.IntVar(&query.Limit, "limit", query.Limit, "most events to show, 1 to 1000")
+	flags.StringVar(&query.Before, "before", "", "only events before the one with this ID")
+	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
+	return cmd
+}
+
+// momentOf reads a time as a person writes it. The empty text is the zero time.
+func momentOf(flag, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return time.Now().Add(-ago), nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, usage("%s: %q is no time: 2026-01-31, 2026-01-31T08:00:00Z or 12h is expected", flag, text)
+}
+
+// printHistory writes a line for each thing that happened. ofAll says whose it was.
+func printHistory(w io.Writer, events []engine.Event, ofAll bool) error {
+	header := []string{"TIME", "EVENT", "ACTOR", "WHAT"}
+	if ofAll {
+		header = []string{"TIME", "IDENTITY", "EVENT", "ACTOR", "WHAT"}
+	}
+	rows := [][]string{header}
+	for i := range events {
+		e := &events[i]
+		for k, line := range historyLines(e) {
+			row := []string{e.At.Format("2006-01-02 15:04:05"), e.IdentityID, line.kind, actorText(&e.Actor)}
+			if k > 0 {
+				row = []string{"", "", "", ""}
+				if line.kind != historyLines(e)[k-1].kind {
+					row[2] = line.kind
+				}
+			}
+			if !ofAll {
+				row = append(row[:1], row[2:]...)
+			}
+			rows = append(rows, append(row, oneLine(line.text)))
+		}
+	}
+	if err := writeAligned(w, rows); err != nil || len(events) == 0 {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "before these: --before %s\n", events[len(events)-1].ID)
+	return err
+}
+
+// historyLine is one thing that happened, and the type that it belongs to.
+type historyLine struct{ kind, text string }
+
+// historyLines says in words what an event has.
+func historyLines(e *engine.Event) []historyLine {
+	var lines []historyLine
+	add := func(kind, format string, arguments ...any) {
+		lines = append(lines, historyLine{kind, fmt.Sprintf(format, arguments...)})
+	}
+	d := &e.Detail
+	if d.Created != nil {
+		add(engine.EventCreated, "of the account %s", d.Created.AccountID)
+	}
+	for i := range d.Attributes {
+		c := &d.Attributes[i]
+		add(engine.EventAttributesChanged, "%s: %s → %s", c.Attribute, c.OldValue.AppendJSON(nil),
+			c.NewValue.AppendJSON(nil))
+	}
+	if d.Roles != nil {
+		for _, r := range d.Roles.Gained {
+			add(engine.EventRolesChanged, "+ %s: %s", r.Name, r.Reason)
+		}
+		for _, r := range d.Roles.Lost {
+			add(engine.EventRolesChanged, "- %s: %s", r.Name, r.Reason)
+		}
+	}
+	for _, c := range stateLines(d.States) {
+		add(engine.EventStateChanged, "%s", c)
+	}
+	if d.LifecycleState != nil {
+		if d.LifecycleState.State == nil {
+			add(engine.EventLifecycleStateSet, "the lifecycle state is calculated again")
+		} else {
+			add(engine.EventLifecycleStateSet, "the lifecycle state was set to %s", *d.LifecycleState.State)
+		}
+	}
+	for i := range d.Provisioned {
+		p := &d.Provisioned[i]
+		add(engine.EventProvisioned, "%s %s on %s%s: %s", p.Operation, p.NativeIdentity, p.Source.Name,
+			strings.TrimRight(" "+p.Attribute+" "+p.Value, " "), p.Reason)
+	}
+	writeActs(d, add)
+	if len(lines) == 0 { // of types that are not known here
+		add(strings.Join(e.Types, " "), "")
+	}
+	return lines
+}
+
+// writeActs says in words what people did.
+func writeActs(d *engine.EventDetail, add func(kind, format string, arguments ...any)) {
+	if d.Protection != nil {
+		add(engine.EventProtectionChanged, "%s", map[bool]string{true: "protected from being deleted",
+			false: "not protected any more"}[d.Protection.Protected])
+	}
+	levels := func(kind string, c *engine.EventUserLevels) {
+		if c != nil {
+			add(kind, "user levels: %s", arrow(strings.Join(c.OldValue, ", "), strings.Join(c.NewValue, ", ")))
+		}
+	}
+	levels(engine.EventUserLevelsChanged, d.UserLevels)
+	if d.Ownership != nil {
+		owned := func(sign string, list []engine.Reference, count int) {
+			for _, o := range list {
+				add(engine.EventOwnershipChanged, "%s %s %s", sign, o.Type, cmp.Or(o.Name, o.ID))
+			}
+			if more := count - len(list); more > 0 {
+				add(engine.EventOwnershipChanged, "%s %d more", sign, more)
+			}
+		}
+		owned("+", d.Ownership.Gained, d.Ownership.GainedCount)
+		owned("-", d.Ownership.Lost, d.Ownership.LostCount)
+	}
+	status := func(c *engine.EventTextChange) string {
+		if c == nil {
+			return ""
+		}
+		return ", cloudStatus: " + arrow(text(c.OldValue), text(c.NewValue))
+	}
+	if d.Invited != nil {
+		add(engine.EventInvited, "an invitation was asked for")
+	}
+	if d.Registered != nil {
+		add(engine.EventRegistered, "the invitation was redeemed%s", status(d.Registered.CloudStatus))
+	}
+	if d.Reset != nil {
+		add(engine.EventReset, "the registration was ended%s", status(d.Reset.CloudStatus))
+		levels(engine.EventReset, d.Reset.UserLevels)
+	}
+	if d.VerificationRequested != nil {
+		add(engine.EventVerificationRequested, "a verification was asked for, by %s", d.VerificationRequested.Via)
+	}
+	if d.Verified != nil {
+		add(engine.EventVerified, "the verification was redeemed")
+	}
+	if d.Deleted != nil {
+		add(engine.EventDeleted, "%s was deleted", cmp.Or(d.Deleted.Identity.Name, d.Deleted.Identity.ID))
+	}
+}
+
+// stateLines says which states changed.
+func stateLines(s *engine.EventStates) (lines []string) {
+	if s == nil {
+		return nil
+	}
+	for _, c := range []struct {
+		name   string
+		change *engine.EventTextChange
+	}{{"identityProfile", s.Profile}, {"correlated", s.Correlated}, {"lifecycleState", s.LifecycleState},
+		{"identityState", s.IdentityState}, {"manager", s.Manager}, {"processingState", s.ProcessingState},
+		{"cloudStatus", s.CloudStatus}} {
+		if c.change != nil {
+			lines = append(lines, c.name+": "+arrow(text(c.change.OldValue), text(c.change.NewValue)))
+		}
+	}
+	return lines
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
