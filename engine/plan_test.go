@@ -106,8 +106,8 @@ func fillHistory(t *testing.T, pool *pgxpool.Pool) {
 		`INSERT INTO muster.tasks (id, kind, description, launcher, created, modified, completed, completion_status)
 		 SELECT gen_random_uuid(), 'IDENTITY_REFRESH', 'Task', 'muster', at, at, at, 'SUCCESS'
 		 FROM (SELECT now() - n * interval '1 minute' AS at FROM generate_series(1, $1::int) n) ended`,
-		`INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
-		 SELECT gen_random_uuid(), md5((n / 10)::text)::uuid, 'processing requested', now()
+		`INSERT INTO muster.refresh_requests (request_id, number, identity_id, task_id, reason, requested_at)
+		 SELECT md5((n / 10)::text)::uuid, n, gen_random_uuid(), md5((n / 10)::text)::uuid, 'processing requested', now()
 		 FROM generate_series(1, $1::int) n`,
 		`INSERT INTO muster.provisioning_operations (id, identity_id, source_id, account_id, native_identity, kind,
 		        attribute, value, attributes, reason, state, created, completed)

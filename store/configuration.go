@@ -36,12 +36,19 @@ func (s *Store) LockConfiguration(ctx context.Context, tx pgx.Tx) (int64, error)
 // AdvanceConfiguration gives the configuration, which must be locked, its next version. No other configuration ever had
 // it, not even one that was rolled back.
 func (s *Store) AdvanceConfiguration(ctx context.Context, tx pgx.Tx) (int64, error) {
-	const statement = `
-		UPDATE muster.configuration
-		SET version = nextval('muster.configuration_version')
-		RETURNING version`
+	version, err := s.nextVersion(ctx, tx)
+	if err != nil {
+		return 0, err
+	}
+	_, err = tx.Exec(ctx, s.sql(`UPDATE muster.configuration SET version = $1`), version)
+	return version, mapError(err)
+}
+
+// nextVersion returns a version that no configuration ever had. It is a statement of its own: a statement that writes
+// rows may call no function that gives another value at each call.
+func (s *Store) nextVersion(ctx context.Context, tx pgx.Tx) (int64, error) {
 	var version int64
-	err := tx.QueryRow(ctx, s.sql(statement)).Scan(&version)
+	err := tx.QueryRow(ctx, s.sql(`SELECT nextval('muster.configuration_version')`)).Scan(&version)
 	return version, mapError(err)
 }
 
@@ -155,7 +162,7 @@ func (s *Store) PutIdentityAttribute(ctx context.Context, tx pgx.Tx, a IdentityA
 	const statement = `
 		INSERT INTO muster.identity_attributes (name, searchable, document, created, modified)
 		VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT ON CONSTRAINT identity_attributes_pkey
+		ON CONFLICT (name)
 		DO UPDATE SET searchable = excluded.searchable, document = excluded.document, modified = excluded.modified`
 	_, err := tx.Exec(ctx, s.sql(statement), a.Name, a.Searchable, a.Document, a.Created, a.Modified)
 	return mapError(err)
@@ -181,7 +188,7 @@ func (s *Store) putObject(ctx context.Context, tx pgx.Tx, table string, o Object
 	statement := `
 		INSERT INTO muster.` + table + ` (id, name, name_key, document, created, modified)
 		VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT ON CONSTRAINT ` + table + `_pkey
+		ON CONFLICT (id)
 		DO UPDATE SET name = excluded.name, name_key = excluded.name_key, document = excluded.document,
 		       modified = excluded.modified`
 	_, err := tx.Exec(ctx, s.sql(statement), o.ID, o.Name, Fold(o.Name), o.Document, o.Created, o.Modified)
@@ -194,7 +201,7 @@ func (s *Store) PutProfile(ctx context.Context, tx pgx.Tx, p Profile) error {
 		INSERT INTO muster.identity_profiles
 		       (id, name, name_key, priority, authoritative_source_id, document, created, modified)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-		ON CONFLICT ON CONSTRAINT identity_profiles_pkey
+		ON CONFLICT (id)
 		DO UPDATE SET name = excluded.name, name_key = excluded.name_key, priority = excluded.priority,
 		       authoritative_source_id = excluded.authoritative_source_id, document = excluded.document,
 		       modified = excluded.modified`
@@ -208,7 +215,7 @@ func (s *Store) PutLifecycleState(ctx context.Context, tx pgx.Tx, l LifecycleSta
 	const statement = `
 		INSERT INTO muster.lifecycle_states (id, profile_id, technical_name, document, created, modified)
 		VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT ON CONSTRAINT lifecycle_states_pkey
+		ON CONFLICT (id)
 		DO UPDATE SET technical_name = excluded.technical_name, document = excluded.document,
 		    modified = excluded.modified`
 	_, err := tx.Exec(ctx, s.sql(statement), l.ID, l.ProfileID, l.TechnicalName, l.Document, l.Created, l.Modified)

@@ -30,7 +30,7 @@ func (s *Store) AddEntitlements(ctx context.Context, tx pgx.Tx, source ID, value
 		INSERT INTO muster.entitlements (id, source_id, attribute, value, name, created, modified)
 		SELECT v.id, $1, v.attribute, v.value, v.value, $5, $5
 		FROM unnest($2::uuid[], $3::text[], $4::text[]) v (id, attribute, value)
-		ON CONFLICT ON CONSTRAINT entitlements_value_unique DO NOTHING`
+		ON CONFLICT (source_id, attribute, value) DO NOTHING`
 	ids := make([]ID, len(values))
 	attributes := make([]string, len(values))
 	texts := make([]string, len(values))
@@ -64,7 +64,7 @@ func (s *Store) NameEntitlements(ctx context.Context, tx pgx.Tx, source ID, name
 		SELECT v.id, $1, v.attribute, v.value, v.name, $6, $6
 		FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[]) v (id, attribute, value, name)
 		ORDER BY v.attribute, v.value
-		ON CONFLICT ON CONSTRAINT entitlements_value_unique
+		ON CONFLICT (source_id, attribute, value)
 		DO UPDATE SET name = excluded.name, modified = excluded.modified WHERE e.name <> excluded.name`
 	var ids []ID
 	var attributes, values, labels []string

@@ -9,6 +9,7 @@ import (
 
 	sq "github.com/Masterminds/squirrel"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/muster-engine/muster/filterql"
 	"github.com/muster-engine/muster/migrations"
@@ -339,11 +340,33 @@ func (s *Store) ReportsOf(ctx context.Context, q Querier, manager ID) ([]ID, err
 		manager)
 }
 
-// DeleteIdentity removes an identity, with its roles and what it was given. Its accounts stay, uncorrelated, its
-// reports lose their manager, and its history stays. It returns [ErrNotFound] when there is none, and a
+// DeleteIdentity locks an identity FOR UPDATE, and its accounts by ID and FOR UPDATE, until the transaction ends. It
+// removes the identity, with its roles and what it was given. Its accounts stay, uncorrelated, its reports lose their
+// manager, and its history stays. It returns [ErrNotFound] when there is none, and a
 // [RetryableError] where the identity became the owner of something that the transaction does not see yet.
 func (s *Store) DeleteIdentity(ctx context.Context, tx pgx.Tx, id ID) error {
-	tag, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.identities WHERE id = $1`), id)
+	const (
+		// Nobody gives it an account from here on: that takes a key share of it.
+		lock         = `SELECT id FROM muster.identities WHERE id = $1 FOR UPDATE`
+		lockAccounts = `SELECT id FROM muster.accounts WHERE identity_id = $1 ORDER BY id FOR UPDATE`
+		key          = `
+		INSERT INTO muster.account_keys (key, account_id)
+		SELECT k.key, a.id
+		FROM muster.accounts a, unnest(a.correlation_keys) k (key)
+		WHERE a.identity_id = $1
+		ON CONFLICT (key, account_id) DO NOTHING`
+		remove = `DELETE FROM muster.identities WHERE id = $1`
+	)
+	var batch pgx.Batch
+	for _, statement := range []string{lock, lockAccounts, key} {
+		batch.Queue(s.sql(statement), id)
+	}
+	var tag pgconn.CommandTag
+	batch.Queue(s.sql(remove), id).Exec(func(ct pgconn.CommandTag) error {
+		tag = ct
+		return nil
+	})
+	err := tx.SendBatch(ctx, &batch).Close()
 	err = oneRow(tag, err)
 	var conflict *ConflictError
 	if errors.As(err, &conflict) && conflict.Constraint == "owned_objects_owner_fkey" {

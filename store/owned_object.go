@@ -23,7 +23,7 @@ func (s *Store) PutOwnedObject(ctx context.Context, tx pgx.Tx, o OwnedObject) er
 	const statement = `
 		INSERT INTO muster.owned_objects (kind, object_id, name, owner_id, created, modified)
 		VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT ON CONSTRAINT owned_objects_pkey
+		ON CONFLICT (kind, object_id)
 		DO UPDATE SET name = excluded.name, owner_id = excluded.owner_id, modified = excluded.modified`
 	_, err := tx.Exec(ctx, s.sql(statement), o.Kind, o.ObjectID, o.Name, o.OwnerID, o.Created, o.Modified)
 	return mapError(err)

@@ -53,7 +53,7 @@ func (s *Store) AddGrants(ctx context.Context, tx pgx.Tx, grants []AccessGrant, 
 		SELECT v.identity_id, v.source_id, v.attribute, v.value, v.account_id, $6
 		FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[])
 		     v (identity_id, source_id, attribute, value, account_id)
-		ON CONFLICT ON CONSTRAINT access_grants_pkey DO UPDATE SET account_id = excluded.account_id`
+		ON CONFLICT (identity_id, source_id, attribute, value) DO UPDATE SET account_id = excluded.account_id`
 	c := grantColumns(grants)
 	_, err := tx.Exec(ctx, s.sql(statement), c.identities, c.sources, c.attributes, c.values, c.accounts, now)
 	return mapError(err)

@@ -22,7 +22,7 @@ func (s *Store) PutRole(ctx context.Context, tx pgx.Tx, r Role) error {
 	const statement = `
 		INSERT INTO muster.roles (id, name, name_key, enabled, document, created, modified)
 		VALUES ($1, $2, $3, $4, $5, $6, $7)
-		ON CONFLICT ON CONSTRAINT roles_pkey
+		ON CONFLICT (id)
 		DO UPDATE SET name = excluded.name, name_key = excluded.name_key, enabled = excluded.enabled,
 		       document = excluded.document, modified = excluded.modified`
 	_, err := tx.Exec(ctx, s.sql(statement), r.ID, r.Name, Fold(r.Name), r.Enabled, r.Document, r.Created, r.Modified)
@@ -89,7 +89,7 @@ func (s *Store) PutRoleAssignment(ctx context.Context, tx pgx.Tx, a RoleAssignme
 		       (id, identity_id, role_id, assignment_source, assigner_id, comments, document, added_date, start_date,
 		       remove_date)
 		VALUES ($1, $2, $3, $4, $5, $6, coalesce($7::jsonb, '{}'), $8, $9, $10)
-		ON CONFLICT ON CONSTRAINT role_assignments_unique
+		ON CONFLICT (identity_id, role_id, assignment_source)
 		DO UPDATE SET assigner_id = excluded.assigner_id, comments = excluded.comments,
 		       start_date = excluded.start_date, remove_date = excluded.remove_date
 		RETURNING old.id, old.id = $1`

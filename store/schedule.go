@@ -20,7 +20,7 @@ func (s *Store) TakeSlot(ctx context.Context, tx pgx.Tx, slot time.Time, task ID
 	const statement = `
 		INSERT INTO muster.schedule_slots (slot, begun, task_id, identities)
 		VALUES ($1, $2, $3, 0)
-		ON CONFLICT ON CONSTRAINT schedule_slots_pkey DO NOTHING`
+		ON CONFLICT (slot) DO NOTHING`
 	tag, err := tx.Exec(ctx, s.sql(statement), slot, now, task)
 	return tag.RowsAffected() == 1, mapError(err)
 }

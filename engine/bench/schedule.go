@@ -188,7 +188,7 @@ func (p *population) makeDue(ctx context.Context) (int, error) {
 		INSERT INTO muster.refresh_state (identity_id, due)
 		SELECT id, $1 FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM muster.identities) numbered
 		WHERE n % 100 = 0
-		ON CONFLICT ON CONSTRAINT refresh_state_pkey DO UPDATE SET due = excluded.due`
+		ON CONFLICT (identity_id) DO UPDATE SET due = excluded.due`
 	tag, err := p.pool.Exec(ctx, statement, p.clock.advance(slotEvery).Add(-time.Second))
 	if err != nil {
 		return 0, err
