@@ -96,8 +96,8 @@ DROP TABLE muster.account_keys;
 
 ALTER TABLE muster.task_messages ADD COLUMN old_id bigint;
 UPDATE muster.task_messages r
-SET old_id = n.number
-FROM (SELECT id, row_number() OVER (ORDER BY id) AS number FROM muster.task_messages) n
+SET old_id = n.nth
+FROM (SELECT id, row_number() OVER (ORDER BY id) AS nth FROM muster.task_messages) n
 WHERE n.id = r.id;
 DROP INDEX muster.task_messages_task;
 ALTER TABLE muster.task_messages DROP CONSTRAINT task_messages_pkey;
@@ -111,8 +111,8 @@ CREATE INDEX task_messages_task ON muster.task_messages (task_id, id);
 
 ALTER TABLE muster.refresh_requests ADD COLUMN old_id bigint;
 UPDATE muster.refresh_requests r
-SET old_id = n.number
-FROM (SELECT request_id, number, row_number() OVER (ORDER BY request_id, number) AS number FROM muster.refresh_requests) n
+SET old_id = n.nth
+FROM (SELECT request_id, number, row_number() OVER (ORDER BY request_id, number) AS nth FROM muster.refresh_requests) n
 WHERE n.request_id = r.request_id AND n.number = r.number;
 DROP INDEX muster.refresh_requests_task;
 ALTER TABLE muster.refresh_requests DROP CONSTRAINT refresh_requests_pkey;
