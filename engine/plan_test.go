@@ -54,7 +54,8 @@ var readsAll = []struct{ table, text, reason string }{
 		"a state is taken to be that of many, who are counted"},
 	{"identities", "SELECT count(*) FROM muster.identities i WHERE (i.correlated AND i.correlated =",
 		"nearly everybody is counted"},
-	{"refresh_state", "WITH due AS", "a third is taken to be due where the time is not known; it is, when the plan is made"},
+	{"refresh_state", "SELECT identity_id FROM muster.refresh_state WHERE due <= $1 ORDER BY identity_id FOR",
+		"a third is taken to be due where the time is not known; it is, when the plan is made"},
 	{"identities", "SELECT count(*) FROM muster.identities", "the limit of the guard is a share of everybody"},
 }
 

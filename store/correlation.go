@@ -20,6 +20,10 @@ const (
 		    ORDER BY k.id, k.rank`
 )
 
+// uncorrelated is the condition that an account, which is found by its ID, has no identity. The planner must not see the
+// condition of the index of all uncorrelated accounts in it, which it would read where it expects few of them.
+const uncorrelated = `coalesce(identity_id IS NULL, false)`
+
 // CorrelationInput is what the keys of an account are made from.
 type CorrelationInput struct {
 	AccountID      ID
@@ -95,7 +99,7 @@ func (s *Store) CorrelateKeys(ctx context.Context, tx pgx.Tx, keys []string, cau
 		SELECT id
 		FROM muster.accounts
 		WHERE id = ANY (ARRAY (SELECT account_id FROM muster.account_keys WHERE key = ANY ($1::text[])))
-		  AND identity_id IS NULL
+		  AND ` + uncorrelated + `
 		ORDER BY id
 		FOR UPDATE SKIP LOCKED`
 	accounts, err := collect(ctx, tx, s.sql(lock), pgx.RowTo[ID], keys)
@@ -109,7 +113,7 @@ func (s *Store) CorrelateKeys(ctx context.Context, tx pgx.Tx, keys []string, cau
 // pairs has the accounts whose keys find one identity, and who that is.
 const correlateHead = `
 		WITH matched AS MATERIALIZED (` + matchHead + `(SELECT id, correlation_keys FROM muster.accounts
-		           WHERE id = ANY ($1) AND identity_id IS NULL)` + matchTail + `
+		           WHERE id = ANY ($1) AND ` + uncorrelated + `)` + matchTail + `
 		), pairs AS MATERIALIZED (
 		    SELECT m.id, i.id AS owner_id
 		    FROM matched m, LATERAL (SELECT id FROM muster.identities WHERE id = m.identity_id OFFSET 0) i
@@ -126,7 +130,7 @@ func (s *Store) correlate(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, acco
 		WHERE id = ANY (ARRAY (
 		    SELECT m.identity_id
 		    FROM (` + matchHead + `(SELECT id, correlation_keys FROM muster.accounts
-		           WHERE id = ANY ($1) AND identity_id IS NULL)` + matchTail + `) m
+		           WHERE id = ANY ($1) AND ` + uncorrelated + `)` + matchTail + `) m
 		    WHERE m.matches = 1))
 		ORDER BY id
 		FOR KEY SHARE`
@@ -191,7 +195,7 @@ func (s *Store) AdoptUncorrelated(ctx context.Context, tx pgx.Tx, source, profil
 	}
 	var batch pgx.Batch
 	batch.Queue(s.sql(`
-		SELECT id FROM muster.accounts WHERE id = ANY ($1) AND identity_id IS NULL ORDER BY id FOR UPDATE`), ids)
+		SELECT id FROM muster.accounts WHERE id = ANY ($1) AND `+uncorrelated+` ORDER BY id FOR UPDATE`), ids)
 	var count int
 	batch.Queue(s.sql(statement), source, profile, ids, keys, identities, cause.At, cause.Task, NewID()).QueryRow(
 		func(row pgx.Row) error { return row.Scan(&count) })
