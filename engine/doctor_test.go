@@ -384,8 +384,8 @@ var ills = []ill{
 	},
 	{
 		name: "rows that an aggregation left", repaired: true,
-		do: []string{`INSERT INTO muster.aggregation_seen (run_id, place, line, native_identity, fingerprint)
-			VALUES ('` + nobody + `', 1, 1, 'x', '` + nobody + `')`},
+		do: []string{`INSERT INTO muster.aggregation_seen (run_id, place, places, lines, native_identities, fingerprints)
+			VALUES ('` + nobody + `', 0, '{1}', '{1}', '{x}', '{` + nobody + `}')`},
 		want: []string{"aggregation-stage: " + strings.ReplaceAll(nobody, "-", "")},
 	},
 }

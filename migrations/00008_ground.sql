@@ -55,12 +55,14 @@ CREATE INDEX account_keys_account ON muster.account_keys (account_id);
 DROP INDEX muster.accounts_correlation_keys;
 
 -- What aggregations have read. An aggregation writes and removes its rows in one transaction, so nobody sees them.
+-- Of accounts that have not changed there is one row for each block that was read, with parallel lists.
 CREATE UNLOGGED TABLE muster.aggregation_seen (
-    run_id          uuid             NOT NULL,
-    place           bigint           NOT NULL, -- among all rows that were read
-    line            bigint           NOT NULL,
-    native_identity text COLLATE "C" NOT NULL,
-    fingerprint     uuid             NOT NULL,
+    run_id            uuid               NOT NULL,
+    place             bigint             NOT NULL, -- of the block: how many rows were read before it
+    places            bigint[]           NOT NULL, -- of the accounts, among all rows that were read
+    lines             bigint[]           NOT NULL,
+    native_identities text[] COLLATE "C" NOT NULL,
+    fingerprints      uuid[]             NOT NULL,
     CONSTRAINT aggregation_seen_pkey PRIMARY KEY (run_id, place)
 );
 

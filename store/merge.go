@@ -34,7 +34,10 @@ func (s *Store) CountVanished(ctx context.Context, tx pgx.Tx, staged *Staged, sp
 		       count(*) FILTER (WHERE g.native_identity IS NULL AND a.native_identity <> ALL ($2)),
 		       coalesce(bool_or(g.seen AND g.fingerprint IS DISTINCT FROM a.fingerprint), false)
 		FROM (SELECT native_identity, fingerprint, identity_id FROM muster.accounts WHERE source_id = $1) a
-		FULL JOIN (SELECT native_identity, fingerprint, true AS seen FROM muster.aggregation_seen WHERE run_id = $3
+		FULL JOIN (SELECT u.native_identity, u.fingerprint, true AS seen
+		           FROM muster.aggregation_seen b,
+		                unnest(b.native_identities, b.fingerprints) u (native_identity, fingerprint)
+		           WHERE b.run_id = $3
 		           UNION ALL
 		           SELECT native_identity, NULL, false FROM muster.aggregation_stage WHERE run_id = $3) g
 		       ON g.native_identity = a.native_identity`

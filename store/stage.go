@@ -38,7 +38,10 @@ const (
 
 // stagedNatives are the native identities of all rows that run $1 has read. A row that is the same as its account is
 // staged without its values, in aggregation_seen.
-const stagedNatives = `(SELECT native_identity, place, line FROM muster.aggregation_seen WHERE run_id = $1
+const stagedNatives = `(SELECT u.native_identity, u.place, u.line
+		           FROM muster.aggregation_seen b,
+		                unnest(b.native_identities, b.places, b.lines) u (native_identity, place, line)
+		           WHERE b.run_id = $1
 		          UNION ALL
 		          SELECT native_identity, place, line FROM muster.aggregation_stage WHERE run_id = $1)`
 
@@ -262,8 +265,12 @@ func (g *stage) compare(ctx context.Context, block *stageBlock) ([]int, error) {
 		    FROM unnest($2::bigint[], $3::text[], $4::uuid[]) WITH ORDINALITY u (line, native_identity, fingerprint,
 		         nth)
 		), noted AS (
-		    INSERT INTO muster.aggregation_seen (run_id, place, line, native_identity, fingerprint)
-		    SELECT $5::uuid, $6::bigint + nth, line, native_identity, fingerprint FROM incoming WHERE same
+		    INSERT INTO muster.aggregation_seen (run_id, place, places, lines, native_identities, fingerprints)
+		    SELECT $5::uuid, $6::bigint, array_agg($6::bigint + nth), array_agg(line), array_agg(native_identity),
+		           array_agg(fingerprint)
+		    FROM incoming
+		    WHERE same
+		    HAVING count(*) > 0
 		)
 		SELECT nth - 1, same IS NOT NULL FROM incoming WHERE same IS NOT TRUE ORDER BY nth`
 	g.lines, g.natives, g.fingerprints = g.lines[:0], g.natives[:0], g.fingerprints[:0]
@@ -356,8 +363,16 @@ func (s *Store) DropDuplicates(ctx context.Context, tx pgx.Tx, run ID) ([]Duplic
 	for i := range duplicates {
 		places[i] = duplicates[i].Place
 	}
+	const unsee = `
+		UPDATE muster.aggregation_seen
+		SET lines = ARRAY (SELECT v FROM unnest(lines, places) u (v, place) WHERE place <> ALL ($2)),
+		    native_identities = ARRAY (SELECT v FROM unnest(native_identities, places) u (v, place)
+		                               WHERE place <> ALL ($2)),
+		    fingerprints = ARRAY (SELECT v FROM unnest(fingerprints, places) u (v, place) WHERE place <> ALL ($2)),
+		    places = ARRAY (SELECT v FROM unnest(places) u (v) WHERE v <> ALL ($2))
+		WHERE run_id = $1 AND places && $2`
 	var batch pgx.Batch
-	batch.Queue(s.sql(`DELETE FROM muster.aggregation_seen WHERE run_id = $1 AND place = ANY ($2)`), run, places)
+	batch.Queue(s.sql(unsee), run, places)
 	batch.Queue(s.sql(`DELETE FROM muster.aggregation_stage WHERE run_id = $1 AND place = ANY ($2)`), run, places)
 	return duplicates, mapError(tx.SendBatch(ctx, &batch).Close())
 }
@@ -367,8 +382,10 @@ func (s *Store) DropDuplicates(ctx context.Context, tx pgx.Tx, run ID) ([]Duplic
 func (s *Store) DemandSeen(ctx context.Context, tx pgx.Tx, staged *Staged) error {
 	const statement = `
 		SELECT EXISTS (
-		    SELECT 1 FROM muster.aggregation_seen g
-		    WHERE g.run_id = $2
+		    SELECT 1
+		    FROM muster.aggregation_seen b,
+		         unnest(b.native_identities, b.fingerprints) g (native_identity, fingerprint)
+		    WHERE b.run_id = $2
 		      AND (SELECT a.fingerprint FROM muster.accounts a
 		           WHERE a.source_id = $1 AND a.native_identity = g.native_identity) IS DISTINCT FROM g.fingerprint)`
 	var changed bool

@@ -18,7 +18,8 @@ func TestStagesAtOnce(t *testing.T) {
 	if err := inTx(t, pool, func(ctx context.Context, tx pgx.Tx) error {
 		first := *k
 		first.tx = tx
-		count, err := first.stage(ctx, k.badges, staged("a", "k=1"), staged("b"), staged("c"), staged("c", "k=2"))
+		count, err := first.stage(ctx, k.badges, staged("a", "k=1"), staged("b"), staged("c"), staged("c", "k=2"),
+			staged("b"))
 		if err != nil {
 			return err
 		}
@@ -30,8 +31,12 @@ func TestStagesAtOnce(t *testing.T) {
 			return err
 		}
 		duplicates, err := k.s.DropDuplicates(ctx, tx, count.Run)
-		if err != nil || len(duplicates) != 1 || duplicates[0].Place != 4 {
-			t.Errorf("got %v, %v, want the second row of c", duplicates, err)
+		if err != nil || len(duplicates) != 2 || duplicates[0].Place != 4 || duplicates[1].Place != 5 {
+			t.Errorf("got %v, %v, want the second rows of c and b", duplicates, err)
+		}
+		left, err := rowsOf(ctx, tx, `SELECT native_identities::text || places::text || cardinality(fingerprints) FROM muster.aggregation_seen`)
+		if err != nil || len(left) != 1 || left[0] != "{b}{2}1" {
+			t.Errorf("got %v, %v, want the first row of b alone to be seen", left, err)
 		}
 		before, err := k.s.CountVanished(ctx, tx, &count, nil)
 		if err != nil || before != (store.SourceAccounts{Accounts: 3, Vanished: 1}) {
