@@ -378,7 +378,7 @@ var ills = []ill{
 	},
 	{
 		name: "rows of keys that are not those of the account", repaired: true,
-		do: []string{"UPDATE muster.account_keys SET key = 'x'",
+		do: []string{"UPDATE muster.account_keys SET key = key || 'x'",
 			"INSERT INTO muster.account_keys (key, account_id) SELECT 'y', id FROM muster.accounts WHERE name = 'ayseu'"},
 		want: []string{"account-keys: {account ayseu} {account stray}"},
 	},

@@ -20,8 +20,8 @@ const (
 		    ORDER BY k.id, k.rank`
 )
 
-// uncorrelated is the condition that an account, which is found by its ID, has no identity. The planner must not see the
-// condition of the index of all uncorrelated accounts in it, which it would read where it expects few of them.
+// uncorrelated is the condition that an account, which is found by its ID, has no identity. The planner must not see
+// the condition of the index of all uncorrelated accounts in it, which it would read where it expects few of them.
 const uncorrelated = `coalesce(identity_id IS NULL, false)`
 
 // CorrelationInput is what the keys of an account are made from.
@@ -154,8 +154,8 @@ func (s *Store) correlate(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, acco
 	return count, mapError(err)
 }
 
-// AdoptUncorrelated locks those of the accounts that are uncorrelated, by ID and FOR UPDATE, until the transaction ends.
-// It makes an identity of the profile from each whose keys find nobody, and returns how many.
+// AdoptUncorrelated locks those of the accounts that are uncorrelated, by ID and FOR UPDATE, until the transaction
+// ends. It makes an identity of the profile from each whose keys find nobody, and returns how many.
 func (s *Store) AdoptUncorrelated(ctx context.Context, tx pgx.Tx, source, profile ID, accounts []CorrelationInput,
 	cause Cause,
 ) (int, error) {

@@ -57,10 +57,10 @@
 //
 // # Shapes of statements
 //
-// The data schema may be a distributed schema of a Citus cluster, where a statement is planned on one server and carried
-// out on another. So a statement that writes calls no function that gives another value at each call, names no
-// temporary table and no constraint, and reads no sequence. A common table that locks is read by no other part: a lock
-// is a statement of its own, and the statement after it decides again. A common table that writes feeds no INSERT. The
-// rows of INSERT ... SELECT have keys that were made in Go, such as [RequestKey]. docs/adr/0016-statements.md has the
-// reasons.
+// The data schema may be a distributed schema of a Citus cluster, where a statement is planned on one server and
+// carried out on another. So a statement that writes calls no function that gives another value at each call, names
+// no temporary table and no constraint, and reads no sequence. A common table that locks is read by no other part: a
+// lock is a statement of its own, and the statement after it decides again. A common table that writes feeds no
+// INSERT. The rows of INSERT ... SELECT have keys that were made in Go, such as [RequestKey].
+// docs/adr/0016-statements.md has the reasons.
 package store

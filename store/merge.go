@@ -6,13 +6,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// The planner must not decide by the number of accounts that it expects of a source, or of rows that it expects of a run
-// in the stage. Until the server has analyzed the accounts again, it expects hardly any of a new source; of a run it
-// always expects hardly any, because the stage was empty whenever the server looked. It would choose nested loops, which
-// take the square of what may be a million. So where both sides of a join have as many rows as the source has accounts, or the stage has rows, it is a
-// full join, which cannot be done by nested loops. That holds even where each row of one side is a row of the other.
-// Where another kind of join is meant, a condition makes it one, under a coalesce that hides its meaning from the
-// planner.
+// The planner must not decide by the number of accounts that it expects of a source, or of rows that it expects of a
+// run in the stage. Until the server has analyzed the accounts again, it expects hardly any of a new source; of a run
+// it always expects hardly any, because the stage was empty whenever the server looked. It would choose nested loops,
+// which take the square of what may be a million. So where both sides of a join have as many rows as the source has
+// accounts, or the stage has rows, it is a full join, which cannot be done by nested loops. That holds even where each
+// row of one side is a row of the other. Where another kind of join is meant, a condition makes it one, under a
+// coalesce that hides its meaning from the planner.
 
 // anySource is the source $1, hidden from the planner, which then takes it to be as large as the others.
 const anySource = `(SELECT $1::uuid)`
@@ -203,7 +203,9 @@ type NewAccounts struct {
 // account is correlated to it; where it finds several, the account stays uncorrelated. An account whose keys find none
 // becomes an identity of the profile on an authoritative source (profile is not zero), and stays uncorrelated
 // elsewhere.
-func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, staged *Staged, profile ID, cause Cause) (NewAccounts, error) {
+func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, staged *Staged, profile ID, cause Cause) (NewAccounts,
+	error,
+) {
 	const statement = `
 		WITH fresh AS MATERIALIZED (
 		    SELECT g.account_id AS id, g.place, g.identity_id, g.correlation_keys

@@ -228,8 +228,8 @@ func (s *Store) RequestDueRefresh(ctx context.Context, tx pgx.Tx, reason string,
 	if err != nil || len(due) == 0 {
 		return 0, err
 	}
-	const clear = `UPDATE muster.refresh_state SET due = NULL WHERE identity_id = ANY ($1)`
-	if _, err := tx.Exec(ctx, s.sql(clear), due); err != nil {
+	const settle = `UPDATE muster.refresh_state SET due = NULL WHERE identity_id = ANY ($1)`
+	if _, err := tx.Exec(ctx, s.sql(settle), due); err != nil {
 		return 0, mapError(err)
 	}
 	return len(due), s.RequestRefresh(ctx, tx, due, reason, cause)

@@ -99,8 +99,8 @@ func (s *Store) EndStage(ctx context.Context, tx pgx.Tx, run ID) error {
 // abandonTimeout is how long [Store.AbandonStage] waits for the server.
 const abandonTimeout = 10 * time.Second
 
-// AbandonStage is [Store.EndStage] for a run that failed. The caller may commit the transaction nevertheless, even where
-// its context has ended. Where the transaction is lost, the rows are lost with it, so an error needs no report.
+// AbandonStage is [Store.EndStage] for a run that failed. The caller may commit the transaction nevertheless, even
+// where its context has ended. Where the transaction is lost, the rows are lost with it, so an error needs no report.
 func (s *Store) AbandonStage(ctx context.Context, tx pgx.Tx, run ID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTimeout)
 	defer cancel()
