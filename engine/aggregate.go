@@ -96,7 +96,7 @@ func (e *Engine) Aggregate(ctx context.Context, source string, r io.Reader,
 	return result, fault.Wrap(w.op, source, err)
 }
 
-// AggregateTx is [Engine.Aggregate] in the caller's transaction, in which it keeps temporary tables until that ends.
+// AggregateTx is [Engine.Aggregate] in the caller's transaction.
 //
 // Until the transaction ends, other aggregations of the source wait for it, and so does all processing: end it soon.
 // Two transactions that aggregate several sources in different orders wait for each other. The database then ends one

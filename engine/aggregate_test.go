@@ -574,3 +574,32 @@ func TestSourceBecomesAuthoritative(t *testing.T) {
 		t.Errorf("got %+v, want Identities 0 and Added 0", result)
 	}
 }
+
+// Two aggregations of one transaction, of which the second is refused: what the first wrote can be committed, and the
+// stage is left empty.
+func TestAggregateRefusedAndCommitted(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	none := engine.DeletionLimit{}
+	err := pgx.BeginFunc(t.Context(), f.Pool, func(tx pgx.Tx) error {
+		text := strings.Replace(enginetest.People, "Sales,ayse,41", "Legal,ann,41", 1)
+		result, err := f.AggregateTx(t.Context(), tx, "HR", strings.NewReader(text), engine.AggregateOptions{})
+		if err != nil || result.Changed != 1 {
+			t.Errorf("got %+v, %v, want 1 changed", result, err)
+		}
+		lines := strings.SplitAfter(enginetest.People, "\n")
+		_, err = f.AggregateTx(t.Context(), tx, "HR", strings.NewReader(lines[0]+lines[1]), engine.AggregateOptions{
+			MaxDeletions: &none})
+		demandKind(t, err, engine.Conflict, "4 of 5")
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := f.number(`SELECT (SELECT count(*) FROM muster.aggregation_seen) + (SELECT count(*) FROM muster.aggregation_stage)`); n != 0 {
+		t.Errorf("%d rows are left in the stage, want 0", n)
+	}
+	if n := f.number(`SELECT count(*) FROM muster.accounts`); n != 5 {
+		t.Errorf("%d accounts, want 5", n)
+	}
+}

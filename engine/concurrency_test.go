@@ -606,6 +606,15 @@ var invariants = map[string]string{
 		SELECT count(*) FROM muster.accounts a
 		WHERE a.identity_id IS NULL AND a.correlation_keys <> '{}'
 		  AND (SELECT count(*) FROM muster.identity_keys k WHERE k.key = ANY (a.correlation_keys)) = 1`,
+	"uncorrelated account and key that are no row": `
+		SELECT count(*) FROM muster.accounts a, unnest(a.correlation_keys) k
+		WHERE a.identity_id IS NULL AND (k, a.id) NOT IN (SELECT key, account_id FROM muster.account_keys)`,
+	"row of a key that no uncorrelated account has": `
+		SELECT count(*) FROM muster.account_keys k
+		WHERE NOT EXISTS (SELECT FROM muster.accounts a WHERE a.id = k.account_id AND a.identity_id IS NULL
+		                  AND k.key = ANY (a.correlation_keys))`,
+	"row that an aggregation left in the stage": `
+		SELECT (SELECT count(*) FROM muster.aggregation_seen) + (SELECT count(*) FROM muster.aggregation_stage)`,
 	"account that belongs to somebody else": `
 		SELECT count(*) FROM muster.accounts a JOIN muster.identities i ON i.id = a.identity_id
 		WHERE coalesce(a.attributes->>'emp', i.alias) <> i.alias`,

@@ -215,19 +215,19 @@ var ills = []ill{
 	{
 		name: "an account that was not given to whom it finds", repaired: true,
 		do:   []string{"UPDATE muster.accounts SET identity_id = NULL WHERE name = 'ayseu'"},
-		want: []string{"late-correlation: {account ayseu}"},
+		want: []string{"account-keys: {account ayseu}", "late-correlation: {account ayseu}"},
 	},
 	{
 		name: "a request without a task", repaired: true,
-		do: []string{"INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at) SELECT id, '" + nobody +
+		do: []string{"INSERT INTO muster.refresh_requests (request_id, number, identity_id, task_id, reason, requested_at) SELECT id, 1, id, '" + nobody +
 			"', 'x', now() + interval '1 hour' FROM muster.identities WHERE alias = 'bob'"},
 		want: []string{"request-task: {bob}"},
 	},
 	{
 		name: "a request that is older than the processing", repaired: true,
 		do: []string{"UPDATE muster.refresh_state SET last_refresh = now() - interval '1 hour'",
-			`INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
-			 SELECT i.id, t.id, 'x', now() - interval '2 hours' FROM muster.identities i, muster.tasks t
+			`INSERT INTO muster.refresh_requests (request_id, number, identity_id, task_id, reason, requested_at)
+			 SELECT i.id, 1, i.id, t.id, 'x', now() - interval '2 hours' FROM muster.identities i, muster.tasks t
 			 WHERE i.alias = 'bob' AND t.completed IS NULL`},
 		want: []string{"request-stale: {bob}"},
 	},
@@ -402,7 +402,24 @@ var ills = []ill{
 	{
 		name: "an account's keys of other values", repaired: true, thorough: true,
 		do:   []string{"UPDATE muster.accounts SET correlation_keys = '{x}' WHERE name = 'stray'"},
-		want: []string{"correlation-keys: {account stray}"},
+		want: []string{"account-keys: {account stray}", "correlation-keys: {account stray}"},
+	},
+	{
+		name: "an uncorrelated account without the rows of its keys", repaired: true,
+		do:   []string{"DELETE FROM muster.account_keys"},
+		want: []string{"account-keys: {account stray}"},
+	},
+	{
+		name: "rows of keys that are not those of the account", repaired: true,
+		do: []string{"UPDATE muster.account_keys SET key = key || 'x'",
+			"INSERT INTO muster.account_keys (key, account_id) SELECT 'y', id FROM muster.accounts WHERE name = 'ayseu'"},
+		want: []string{"account-keys: {account ayseu} {account stray}"},
+	},
+	{
+		name: "rows that an aggregation left", repaired: true,
+		do: []string{`INSERT INTO muster.aggregation_seen (run_id, place, places, lines, native_identities, fingerprints)
+			VALUES ('` + nobody + `', 0, '{1}', '{1}', '{x}', '{` + nobody + `}')`},
+		want: []string{"aggregation-stage: " + strings.ReplaceAll(nobody, "-", "")},
 	},
 }
 

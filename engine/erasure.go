@@ -249,10 +249,17 @@ func (e *Engine) eraseRows(ctx context.Context, tx pgx.Tx, subject *store.Subjec
 		for i := range subject.Accounts {
 			ids[i] = subject.Accounts[i].ID
 		}
+		keys, err := e.tenant.Store.CountAccountKeys(ctx, tx, ids)
+		if err != nil {
+			return nil, err
+		}
 		if err := e.tenant.Store.DeleteAccounts(ctx, tx, ids); err != nil {
 			return nil, err
 		}
 		erased = append(erased, store.Erased{Table: "accounts", Rows: int64(len(ids))})
+		if keys > 0 {
+			erased = append(erased, store.Erased{Table: "account_keys", Rows: keys})
+		}
 	}
 	if exists {
 		keys, err := e.tenant.Store.CountIdentityKeys(ctx, tx, subject.ID)

@@ -54,7 +54,8 @@ var readsAll = []struct{ table, text, reason string }{
 		"a state is taken to be that of many, who are counted"},
 	{"identities", "SELECT count(*) FROM muster.identities i WHERE (i.correlated AND i.correlated =",
 		"nearly everybody is counted"},
-	{"refresh_state", "WITH due AS", "a third is taken to be due where the time is not known; it is, when the plan is made"},
+	{"refresh_state", "SELECT identity_id FROM muster.refresh_state WHERE due <= $1 ORDER BY identity_id FOR",
+		"a third is taken to be due where the time is not known; it is, when the plan is made"},
 	{"identities", "SELECT count(*) FROM muster.identities", "the limit of the guard is a share of everybody"},
 }
 
@@ -106,8 +107,8 @@ func fillHistory(t *testing.T, pool *pgxpool.Pool) {
 		`INSERT INTO muster.tasks (id, kind, description, launcher, created, modified, completed, completion_status)
 		 SELECT gen_random_uuid(), 'IDENTITY_REFRESH', 'Task', 'muster', at, at, at, 'SUCCESS'
 		 FROM (SELECT now() - n * interval '1 minute' AS at FROM generate_series(1, $1::int) n) ended`,
-		`INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
-		 SELECT gen_random_uuid(), md5((n / 10)::text)::uuid, 'processing requested', now()
+		`INSERT INTO muster.refresh_requests (request_id, number, identity_id, task_id, reason, requested_at)
+		 SELECT md5((n / 10)::text)::uuid, n, gen_random_uuid(), md5((n / 10)::text)::uuid, 'processing requested', now()
 		 FROM generate_series(1, $1::int) n`,
 		`INSERT INTO muster.provisioning_operations (id, identity_id, source_id, account_id, native_identity, kind,
 		        attribute, value, attributes, reason, state, created, completed)

@@ -98,9 +98,11 @@ func (s *Store) UpdateAccount(ctx context.Context, tx pgx.Tx, a *ProvisionedAcco
 		SET native_identity = $2, name = $3, attributes = $4, fingerprint = $5, correlation_keys = $6, modified = $7,
 		    identity_id = coalesce($8::uuid, identity_id)
 		WHERE id = $1`
-	_, err := tx.Exec(ctx, s.sql(statement), a.ID, a.NativeIdentity, a.Name, a.Attributes, a.Fingerprint,
+	var batch pgx.Batch
+	batch.Queue(s.sql(statement), a.ID, a.NativeIdentity, a.Name, a.Attributes, a.Fingerprint,
 		nonNil(a.CorrelationKeys), now, a.IdentityID)
-	return mapError(err)
+	s.queueKeys(&batch, []ID{a.ID})
+	return mapError(tx.SendBatch(ctx, &batch).Close())
 }
 
 // AddProvisionedAccount writes an account that was created on its source. It belongs to the identity that it was
@@ -111,9 +113,11 @@ func (s *Store) AddProvisionedAccount(ctx context.Context, tx pgx.Tx, a *Provisi
 		       (id, source_id, native_identity, name, identity_id, manually_correlated, correlation_keys, attributes,
 		       fingerprint, created, modified)
 		VALUES ($1, $2, $3, $4, $5, $5::uuid IS NOT NULL, $6, $7, $8, $9, $9)`
-	_, err := tx.Exec(ctx, s.sql(statement), a.ID, a.SourceID, a.NativeIdentity, a.Name, a.IdentityID,
+	var batch pgx.Batch
+	batch.Queue(s.sql(statement), a.ID, a.SourceID, a.NativeIdentity, a.Name, a.IdentityID,
 		nonNil(a.CorrelationKeys), a.Attributes, a.Fingerprint, now)
-	return mapError(err)
+	s.queueKeys(&batch, []ID{a.ID})
+	return mapError(tx.SendBatch(ctx, &batch).Close())
 }
 
 // DeleteAccount removes an account that is gone from its source.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -66,20 +67,27 @@ func (s *Store) RecordAggregationResult(ctx context.Context, q Querier, source I
 func (s *Store) TakeAggregation(ctx context.Context, tx pgx.Tx, source ID, schedule string, now, next,
 	latest time.Time,
 ) (bool, error) {
-	const statement = `
-		WITH old AS (
-		    SELECT next FROM muster.source_aggregations
-		    WHERE source_id = $1 AND schedule = $2
-		    FOR UPDATE
-		), written AS (
-		    INSERT INTO muster.source_aggregations AS a (source_id, schedule, next) VALUES ($1, $2, $4)
-		    ON CONFLICT (source_id)
-		    DO UPDATE SET schedule = excluded.schedule, next = excluded.next
-		    WHERE a.schedule IS DISTINCT FROM excluded.schedule OR a.next <= $3 OR a.next > $5
-		)
-		SELECT EXISTS (SELECT FROM old WHERE next <= $3)`
+	const lock = `
+		SELECT coalesce(next <= $3, false)
+		FROM muster.source_aggregations
+		WHERE source_id = $1 AND schedule = $2
+		FOR UPDATE`
+	const write = `
+		INSERT INTO muster.source_aggregations AS a (source_id, schedule, next) VALUES ($1, $2, $4)
+		ON CONFLICT (source_id)
+		DO UPDATE SET schedule = excluded.schedule, next = excluded.next
+		WHERE a.schedule IS DISTINCT FROM excluded.schedule OR a.next <= $3 OR a.next > $5`
+	var batch pgx.Batch
 	var due bool
-	err := tx.QueryRow(ctx, s.sql(statement), source, schedule, now, next, latest).Scan(&due)
+	batch.Queue(s.sql(lock), source, schedule, now).QueryRow(func(row pgx.Row) error {
+		err := row.Scan(&due)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	batch.Queue(s.sql(write), source, schedule, now, next, latest)
+	err := tx.SendBatch(ctx, &batch).Close()
 	return due, mapError(err)
 }
 

@@ -36,12 +36,19 @@ func (s *Store) LockConfiguration(ctx context.Context, tx pgx.Tx) (int64, error)
 // AdvanceConfiguration gives the configuration, which must be locked, its next version. No other configuration ever had
 // it, not even one that was rolled back.
 func (s *Store) AdvanceConfiguration(ctx context.Context, tx pgx.Tx) (int64, error) {
-	const statement = `
-		UPDATE muster.configuration
-		SET version = nextval('muster.configuration_version')
-		RETURNING version`
+	version, err := s.nextVersion(ctx, tx)
+	if err != nil {
+		return 0, err
+	}
+	_, err = tx.Exec(ctx, s.sql(`UPDATE muster.configuration SET version = $1`), version)
+	return version, mapError(err)
+}
+
+// nextVersion returns a version that no configuration ever had. It is a statement of its own: a statement that writes
+// rows may call no function that gives another value at each call.
+func (s *Store) nextVersion(ctx context.Context, tx pgx.Tx) (int64, error) {
 	var version int64
-	err := tx.QueryRow(ctx, s.sql(statement)).Scan(&version)
+	err := tx.QueryRow(ctx, s.sql(`SELECT nextval('muster.configuration_version')`)).Scan(&version)
 	return version, mapError(err)
 }
 

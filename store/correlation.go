@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -20,6 +19,10 @@ const (
 		          GROUP BY c.id, k.rank) k
 		    ORDER BY k.id, k.rank`
 )
+
+// uncorrelated is the condition that an account, which is found by its ID, has no identity. The planner must not see
+// the condition of the index of all uncorrelated accounts in it, which it would read where it expects few of them.
+const uncorrelated = `coalesce(identity_id IS NULL, false)`
 
 // CorrelationInput is what the keys of an account are made from.
 type CorrelationInput struct {
@@ -49,78 +52,110 @@ func (s *Store) SetCorrelationKeys(ctx context.Context, tx pgx.Tx, accounts []ID
 		SET correlation_keys = v.keys
 		FROM (SELECT u.id, ARRAY(SELECT jsonb_array_elements_text(u.keys::jsonb)) AS keys
 		      FROM unnest($1::uuid[], $2::text[]) u (id, keys)) v
-		WHERE a.id = v.id AND a.correlation_keys IS DISTINCT FROM v.keys`
-	_, err := tx.Exec(ctx, s.sql(statement), accounts, keys)
-	return mapError(err)
+		WHERE a.id = v.id AND a.correlation_keys IS DISTINCT FROM v.keys
+		RETURNING a.id`
+	written, err := collect(ctx, tx, s.sql(statement), pgx.RowTo[ID], accounts, keys)
+	if err != nil {
+		return err
+	}
+	return s.writeKeys(ctx, tx, written)
 }
 
-// CorrelateSource takes the correlation lock alone, and locks the uncorrelated accounts of a source FOR UPDATE and the
-// identities that their keys find FOR KEY SHARE, until the transaction ends. It gives the accounts to the identities,
-// requests their processing, and returns how many accounts it correlated.
+// CorrelateSource takes the correlation lock alone. It locks the uncorrelated accounts of a source whose keys find one
+// identity, by ID and FOR UPDATE, and these identities, by ID and FOR KEY SHARE, until the transaction ends. It gives
+// the accounts to the identities, requests their processing, and returns how many accounts it correlated.
 //
 // A transaction that added accounts calls it last, since it waits for all transactions that change identities now.
 func (s *Store) CorrelateSource(ctx context.Context, tx pgx.Tx, source ID, cause Cause) (int, error) {
 	if err := s.advisoryLock(ctx, tx, "pg_advisory_xact_lock", correlationLock, s.schema); err != nil {
 		return 0, err
 	}
+	// Nobody changes the keys of identities now, so only accounts that find somebody need be locked.
 	const candidates = `
-		        SELECT id FROM muster.accounts
-		        WHERE source_id = ` + anySource + ` AND identity_id IS NULL AND correlation_keys <> '{}'`
-	return s.correlate(ctx, tx, candidates, "", source, cause)
+		SELECT m.id
+		FROM (` + matchHead + `(SELECT id, correlation_keys FROM muster.accounts
+		           WHERE source_id = ` + anySource + ` AND identity_id IS NULL AND correlation_keys <> '{}')` +
+		matchTail + `) m
+		WHERE m.matches = 1`
+	accounts, err := collect(ctx, tx, s.sql(candidates), pgx.RowTo[ID], source)
+	if err != nil || len(accounts) == 0 {
+		return 0, err
+	}
+	var batch pgx.Batch
+	batch.Queue(s.sql(lockTheseAccounts), accounts)
+	return s.correlate(ctx, tx, &batch, accounts, cause)
 }
 
-// CorrelateKeys locks the uncorrelated accounts that have one of the keys FOR UPDATE, but for those that another
-// transaction has locked, and the identities that their keys find FOR KEY SHARE, until the transaction ends. It gives
-// the accounts to the identities, requests their processing, and returns how many accounts it correlated.
+// CorrelateKeys locks the uncorrelated accounts that have one of the keys, by ID and FOR UPDATE, but for those that
+// another transaction has locked, and the identities that their keys find, by ID and FOR KEY SHARE, until the
+// transaction ends. It gives the accounts to the identities, requests their processing, and returns how many accounts
+// it correlated.
 func (s *Store) CorrelateKeys(ctx context.Context, tx pgx.Tx, keys []string, cause Cause) (int, error) {
 	if len(keys) == 0 {
 		return 0, nil
 	}
-	const candidates = `SELECT id FROM muster.accounts WHERE identity_id IS NULL AND correlation_keys && $1::text[]`
 	// An account that an aggregation has locked is left to it: it correlates again before it commits.
-	return s.correlate(ctx, tx, candidates, "SKIP LOCKED", keys, cause)
+	const lock = `
+		SELECT id
+		FROM muster.accounts
+		WHERE id = ANY (ARRAY (SELECT account_id FROM muster.account_keys WHERE key = ANY ($1::text[])))
+		  AND ` + uncorrelated + `
+		ORDER BY id
+		FOR UPDATE SKIP LOCKED`
+	accounts, err := collect(ctx, tx, s.sql(lock), pgx.RowTo[ID], keys)
+	if err != nil || len(accounts) == 0 {
+		return 0, err
+	}
+	return s.correlate(ctx, tx, &pgx.Batch{}, accounts, cause)
 }
 
-func (s *Store) correlate(ctx context.Context, tx pgx.Tx, candidates, wait string, argument any, cause Cause) (int,
-	error,
-) {
-	statement := fmt.Sprintf(`
-		WITH candidates AS MATERIALIZED (
-		    SELECT a.id, a.correlation_keys
-		    FROM muster.accounts a
-		    WHERE a.id IN (%s)
-		    ORDER BY a.id
-		    FOR UPDATE %s
-		), matched AS (`+matchHead+`candidates`+matchTail+`
-		), held AS MATERIALIZED (
-		    SELECT i.id
-		    FROM muster.identities i
-		    WHERE i.id IN (SELECT identity_id FROM matched WHERE matches = 1)
-		    ORDER BY i.id
-		    FOR KEY SHARE -- nobody deletes it meanwhile; one that was just deleted is left out
+// correlateHead are the common tables of a statement that correlates those of the accounts $1 that are uncorrelated:
+// pairs has the accounts whose keys find one identity, and who that is.
+const correlateHead = `
+		WITH matched AS MATERIALIZED (` + matchHead + `(SELECT id, correlation_keys FROM muster.accounts
+		           WHERE id = ANY ($1) AND ` + uncorrelated + `)` + matchTail + `
 		), pairs AS MATERIALIZED (
-		    SELECT m.id, held.id AS owner_id
-		    FROM (SELECT id, identity_id FROM matched WHERE matches = 1) m
-		    FULL JOIN held ON held.id = m.identity_id
-		    WHERE coalesce(held.id IS NOT NULL, false)
-		), correlated AS (
-		    UPDATE muster.accounts a
-		    SET identity_id = p.owner_id, modified = $2
-		    FROM pairs p
-		    WHERE a.id = p.id
-		    RETURNING a.identity_id
+		    SELECT m.id, i.id AS owner_id
+		    FROM matched m, LATERAL (SELECT id FROM muster.identities WHERE id = m.identity_id OFFSET 0) i
+		    WHERE m.matches = 1
+		)`
+
+// correlate correlates accounts that are locked, or that the statements of the batch lock.
+func (s *Store) correlate(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, accounts []ID, cause Cause) (int, error) {
+	const (
+		// Nobody deletes them meanwhile; one that was just deleted is left out.
+		lock = `
+		SELECT id
+		FROM muster.identities
+		WHERE id = ANY (ARRAY (
+		    SELECT m.identity_id
+		    FROM (` + matchHead + `(SELECT id, correlation_keys FROM muster.accounts
+		           WHERE id = ANY ($1) AND ` + uncorrelated + `)` + matchTail + `) m
+		    WHERE m.matches = 1))
+		ORDER BY id
+		FOR KEY SHARE`
+		statement = correlateHead + `, correlated AS (
+		    UPDATE muster.accounts a SET identity_id = p.owner_id, modified = $2 FROM pairs p WHERE a.id = p.id
+		), unkeyed AS (
+		    DELETE FROM muster.account_keys WHERE account_id = ANY (ARRAY (SELECT id FROM pairs))
 		), requests AS (
-		    INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
-		    SELECT DISTINCT identity_id, $3::uuid, 'account correlated', $2::timestamptz FROM correlated
+		    INSERT INTO muster.refresh_requests (request_id, number, identity_id, task_id, reason, requested_at)
+		    SELECT $4::uuid, row_number() OVER (), owner_id, $3::uuid, 'account correlated', $2::timestamptz
+		    FROM (SELECT DISTINCT owner_id FROM pairs) owners
 		)
-		SELECT count(*) FROM correlated`, candidates, wait)
+		SELECT count(*) FROM pairs`
+	)
+	batch.Queue(s.sql(lock), accounts)
 	var count int
-	err := tx.QueryRow(ctx, s.dynamic(statement), argument, cause.At, cause.Task).Scan(&count)
+	batch.Queue(s.sql(statement), accounts, cause.At, cause.Task, NewID()).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&count)
+	})
+	err := tx.SendBatch(ctx, batch).Close()
 	return count, mapError(err)
 }
 
-// AdoptUncorrelated locks those of the accounts that are uncorrelated and whose keys find nobody, by ID and FOR UPDATE,
-// until the transaction ends. It makes an identity of the profile from each, and returns how many. Their events belong
+// AdoptUncorrelated locks those of the accounts that are uncorrelated, by ID and FOR UPDATE, until the transaction
+// ends. It makes an identity of the profile from each whose keys find nobody, and returns how many. Their events belong
 // to a write that has some events already; [Store.AddEventWrite] adds it.
 func (s *Store) AdoptUncorrelated(ctx context.Context, tx pgx.Tx, source, profile ID, accounts []CorrelationInput,
 	write ID, events int, cause Cause,
@@ -132,7 +167,6 @@ func (s *Store) AdoptUncorrelated(ctx context.Context, tx pgx.Tx, source, profil
 		    JOIN muster.accounts a ON a.id = v.account_id AND a.identity_id IS NULL
 		    WHERE NOT EXISTS (SELECT FROM muster.identity_keys ik WHERE ik.key = ANY (a.correlation_keys))
 		    ORDER BY a.id
-		    FOR UPDATE OF a
 		), identities AS (
 		    INSERT INTO muster.identities
 		           (id, name, name_key, alias, alias_key, correlated, profile_id, attributes, created, modified)
@@ -143,12 +177,14 @@ func (s *Store) AdoptUncorrelated(ctx context.Context, tx pgx.Tx, source, profil
 		    SELECT '@' || replace($1::uuid::text, '-', '') || '=' || native_identity, identity_id FROM orphans
 		), adopted AS (
 		    UPDATE muster.accounts a SET identity_id = o.identity_id, modified = $6 FROM orphans o WHERE a.id = o.id
+		), unkeyed AS (
+		    DELETE FROM muster.account_keys WHERE account_id = ANY (ARRAY (SELECT id FROM orphans))
 		), requests AS (
-		    INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
-		    SELECT identity_id, $7::uuid, 'account added', $6::timestamptz FROM orphans
+		    INSERT INTO muster.refresh_requests (request_id, number, identity_id, task_id, reason, requested_at)
+		    SELECT $10::uuid, row_number() OVER (), identity_id, $7::uuid, 'account added', $6::timestamptz FROM orphans
 		), events AS (
 		    INSERT INTO muster.identity_events (write_id, number, identity_id, types, detail)
-		    SELECT $8, row_number() OVER (ORDER BY identity_id) + $9::integer, identity_id, '{IDENTITY_CREATED}',
+		    SELECT $8::uuid, row_number() OVER (ORDER BY identity_id) + $9::integer, identity_id, '{IDENTITY_CREATED}',
 		           jsonb_build_object('created', jsonb_build_object('accountId', replace(id::text, '-', ''),
 		                                                            'sourceId', replace($1::uuid::text, '-', '')))
 		    FROM orphans
@@ -158,8 +194,12 @@ func (s *Store) AdoptUncorrelated(ctx context.Context, tx pgx.Tx, source, profil
 	for i, a := range accounts {
 		ids[i], identities[i], keys[i] = a.AccountID, NewID(), FoldKey(a.Name)
 	}
+	var batch pgx.Batch
+	batch.Queue(s.sql(`
+		SELECT id FROM muster.accounts WHERE id = ANY ($1) AND `+uncorrelated+` ORDER BY id FOR UPDATE`), ids)
 	var count int
-	err := tx.QueryRow(ctx, s.sql(statement), source, profile, ids, keys, identities, cause.At, cause.Task, write,
-		events).Scan(&count)
+	batch.Queue(s.sql(statement), source, profile, ids, keys, identities, cause.At, cause.Task, write, events,
+		NewID()).QueryRow(func(row pgx.Row) error { return row.Scan(&count) })
+	err := tx.SendBatch(ctx, &batch).Close()
 	return count, mapError(err)
 }

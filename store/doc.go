@@ -34,11 +34,13 @@
 //  6. The lock of the source, advisory, alone: by an aggregation ([Store.LockSource]).
 //  7. Accounts by ID, FOR UPDATE: by an aggregation that changes or removes them, by an operation that is recorded
 //     ([Store.LockAccount]), by an erasure ([Store.LockSubject]), and by the doctor ([Store.LockKeyedAccounts]).
+//     A deletion of an identity locks the identity FOR UPDATE and then its accounts ([Store.DeleteIdentity]). The rows
+//     of account_keys are written under the lock of their account.
 //  8. All other rows, such as operations (an erasure locks those of its identity by ID), messages, tokens, and the
 //     rows of refresh_state by identity.
 //  9. The correlation lock again, now alone: by a transaction that changed accounts or their keys and does not share
-//     it ([Store.CorrelateSource]); then the uncorrelated accounts of the source by ID, FOR UPDATE, and the
-//     identities that they find by ID, FOR KEY SHARE. Nobody who shares the correlation lock waits for these
+//     it ([Store.CorrelateSource]); then the uncorrelated accounts of the source that find an identity by ID, FOR
+//     UPDATE, and these identities by ID, FOR KEY SHARE. Nobody who shares the correlation lock waits for these
 //     accounts: [Store.CorrelateKeys] skips those that are locked.
 //  10. Tasks by ID ([Store.AdvanceTasks], [Store.LockTask], [Store.EraseTasks]), and then the one row of
 //     refresh_watermark.
@@ -60,4 +62,13 @@
 // A key share does not conflict with FOR NO KEY UPDATE, so an aggregation that writes the identities of accounts never
 // waits for a batch. A transaction that loses all the same fails with a [RetryableError] and can be run again from its
 // start.
+//
+// # Shapes of statements
+//
+// The data schema may be a distributed schema of a Citus cluster, where a statement is planned on one server and
+// carried out on another. So a statement that writes calls no function that gives another value at each call, names
+// no temporary table and no constraint, and reads no sequence. A common table that locks is read by no other part: a
+// lock is a statement of its own, and the statement after it decides again. A common table that writes feeds no
+// INSERT. The rows of INSERT ... SELECT have keys that were made in Go, such as [RequestKey].
+// docs/adr/0016-statements.md has the reasons.
 package store

@@ -53,6 +53,7 @@ func (r *Reference) Name() string { return r.Table + "." + r.Column }
 // References are the columns that name rows of other tables, each of which is a foreign key too.
 var References = []Reference{
 	{"access_grants", "identity_id", "identities", "identity_id", RemedyDrop},
+	{"account_keys", "account_id", "accounts", "account_id", RemedyDrop},
 	{"accounts", "identity_id", "identities", "id", RemedyClear},
 	{"accounts", "source_id", "sources", "id", RemedyNone},
 	{"entitlements", "source_id", "sources", "id", RemedyDrop},
@@ -92,6 +93,9 @@ func (s *Store) MendMissing(ctx context.Context, tx pgx.Tx, r *Reference) (int, 
 		statement = `UPDATE muster.` + r.Table + ` r SET ` + r.Column + ` = NULL WHERE ` + r.missing()
 	}
 	tag, err := tx.Exec(ctx, s.sql(statement))
+	if err == nil && r.Name() == "accounts.identity_id" {
+		_, err = s.MendAccountKeys(ctx, tx) // they are uncorrelated now
+	}
 	return int(tag.RowsAffected()), mapError(err)
 }
 
@@ -205,6 +209,8 @@ type Invariant string
 
 // The invariants. The comment of each statement says why it holds.
 const (
+	InvariantAccountKeys       Invariant = "account-keys"
+	InvariantStage             Invariant = "aggregation-stage"
 	InvariantDeliveryJob       Invariant = "batch-job"
 	InvariantDeliveryLease     Invariant = "batch-lease"
 	InvariantCorrelated        Invariant = "correlated"
@@ -252,6 +258,13 @@ const misplacedWrites = `
 // invariants are the statements that find the IDs of the rows that contradict an invariant. Each may read given: now,
 // and the time since which what did nothing is stuck.
 var invariants = map[Invariant]string{
+	// The keys of an account that has no identity are rows, and those of no other account.
+	InvariantAccountKeys: `SELECT ` + idSQL("u.id") + ` FROM (` + untrueKeys + `) u (id)`,
+	// An aggregation removes its rows in the transaction that writes them.
+	InvariantStage: `
+		SELECT ` + idSQL("run_id") + ` FROM muster.aggregation_seen
+		UNION
+		SELECT ` + idSQL("run_id") + ` FROM muster.aggregation_stage`,
 	// A worker that ends ends its lease.
 	InvariantDeliveryLease: `
 		SELECT ` + idSQL("b.id") + ` FROM muster.provisioning_batches b, given WHERE b.leased < given.stalled`,
@@ -356,22 +369,6 @@ var invariants = map[Invariant]string{
 		FROM muster.refresh_requests q
 		WHERE NOT EXISTS (SELECT FROM muster.tasks t WHERE t.id = q.task_id AND t.completed IS NULL)
 		GROUP BY q.identity_id`,
-	// The next value of a sequence is greater than all that exist. A row that was copied may be ahead of it.
-	InvariantSequence: `
-		SELECT name
-		FROM (SELECT 'event_writes' AS name, (SELECT max(sequence) FROM muster.event_writes) AS last,
-		             pg_sequence_last_value(pg_get_serial_sequence('muster.event_writes', 'sequence')::regclass)
-		                 AS given
-		      UNION ALL
-		      SELECT 'refresh_requests', (SELECT max(id) FROM muster.refresh_requests),
-		             pg_sequence_last_value(pg_get_serial_sequence('muster.refresh_requests', 'id')::regclass)
-		      UNION ALL
-		      SELECT 'task_messages', (SELECT max(id) FROM muster.task_messages),
-		             pg_sequence_last_value(pg_get_serial_sequence('muster.task_messages', 'id')::regclass)
-		      UNION ALL
-		      SELECT 'configuration_version', (SELECT max(version) FROM muster.configuration),
-		             pg_sequence_last_value('muster.configuration_version'::regclass)) s
-		WHERE last > coalesce(given, 0)`,
 	// There is one configuration and one watermark, and one place of the positions.
 	InvariantSingleton: `
 		SELECT 'event_positions' WHERE (SELECT count(*) FROM muster.event_positions) <> 1
@@ -395,6 +392,10 @@ var invariants = map[Invariant]string{
 func (s *Store) Contradicting(ctx context.Context, q Querier, i Invariant, e *Examination) (Finding, error) {
 	if i == InvariantTaskJob || i == InvariantDeliveryJob {
 		return s.withoutJob(ctx, q, i, e)
+	}
+	if i == InvariantSequence {
+		behind, err := s.BehindSequences(ctx, q)
+		return Found(behind), err
 	}
 	return s.find(ctx, q, invariants[i], e)
 }
@@ -426,9 +427,10 @@ func (s *Store) RequestContradicting(ctx context.Context, tx pgx.Tx, i Invariant
 ) {
 	statement := s.dynamic(`
 		WITH given (now, stalled) AS (SELECT $1::timestamptz, $2::timestamptz), found (id) AS (` + invariants[i] + `)
-		INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
-		SELECT id::uuid, $3, $4, $5 FROM found`)
-	tag, err := tx.Exec(ctx, statement, e.Now, e.Stalled, cause.Task, "found by the doctor: "+string(i), cause.At)
+		INSERT INTO muster.refresh_requests (request_id, number, identity_id, task_id, reason, requested_at)
+		SELECT $6::uuid, row_number() OVER (), id::uuid, $3::uuid, $4::text, $5::timestamptz FROM found`)
+	tag, err := tx.Exec(ctx, statement, e.Now, e.Stalled, cause.Task, "found by the doctor: "+string(i), cause.At,
+		NewID())
 	return int(tag.RowsAffected()), mapError(err)
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -125,6 +126,19 @@ func (s *Store) KeyedAccounts(ctx context.Context, q Querier, after ID, limit in
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[KeyedAccount], after, limit)
 }
 
+// DropStages removes what aggregations left in the stage. The rows of one that runs are not seen.
+func (s *Store) DropStages(ctx context.Context, tx pgx.Tx) (int, error) {
+	var count int64
+	for _, statement := range []string{`DELETE FROM muster.aggregation_seen`, `DELETE FROM muster.aggregation_stage`} {
+		tag, err := tx.Exec(ctx, s.sql(statement))
+		if err != nil {
+			return 0, mapError(err)
+		}
+		count += tag.RowsAffected()
+	}
+	return int(count), nil
+}
+
 // SourcesWithStrays returns the sources that have uncorrelated accounts with keys.
 func (s *Store) SourcesWithStrays(ctx context.Context, q Querier) ([]ID, error) {
 	const statement = `
@@ -138,15 +152,24 @@ func (s *Store) SourcesWithStrays(ctx context.Context, q Querier) ([]ID, error) 
 // RenewRequests locks the requests for the identities that contradict an invariant FOR UPDATE until the transaction
 // ends, skips those that a worker has locked, and gives them to another task.
 func (s *Store) RenewRequests(ctx context.Context, tx pgx.Tx, i Invariant, e *Examination, cause Cause) (int, error) {
-	statement := s.dynamic(`
-		WITH given (now, stalled) AS (SELECT $1::timestamptz, $2::timestamptz), found (id) AS (` + invariants[i] + `
-		), taken AS (
-		    SELECT q.id FROM muster.refresh_requests q
-		    WHERE q.identity_id IN (SELECT id::uuid FROM found)
-		    FOR UPDATE SKIP LOCKED
-		)
-		UPDATE muster.refresh_requests q SET task_id = $3, requested_at = $4 FROM taken WHERE q.id = taken.id`)
-	tag, err := tx.Exec(ctx, statement, e.Now, e.Stalled, cause.Task, cause.At)
+	lock := s.dynamic(`
+		WITH given (now, stalled) AS (SELECT $1::timestamptz, $2::timestamptz), found (id) AS (` + invariants[i] + `)
+		SELECT ` + requestColumns + `
+		FROM muster.refresh_requests
+		WHERE identity_id = ANY (ARRAY (SELECT id::uuid FROM found))
+		ORDER BY request_id, number
+		FOR UPDATE SKIP LOCKED`)
+	found, err := collect(ctx, tx, lock, scanRequest, e.Now, e.Stalled)
+	if err != nil || len(found) == 0 {
+		return 0, err
+	}
+	keys := make([]RequestKey, len(found))
+	for i := range found {
+		keys[i] = found[i].Key
+	}
+	ids, numbers := keyColumns(keys)
+	const statement = `UPDATE muster.refresh_requests SET task_id = $3, requested_at = $4 WHERE ` + theseRequests
+	tag, err := tx.Exec(ctx, s.sql(statement), ids, numbers, cause.Task, cause.At)
 	return int(tag.RowsAffected()), mapError(err)
 }
 
@@ -208,41 +231,84 @@ func (s *Store) AdoptOperations(ctx context.Context, tx pgx.Tx, source, delivery
 // where they are missing. The configuration gets a version that none ever had, and events get positions behind those
 // that are there.
 func (s *Store) RestoreSingletons(ctx context.Context, tx pgx.Tx) (int, error) {
-	count := 0
-	for _, statement := range []string{
-		`INSERT INTO muster.configuration (singleton, version)
-		 SELECT true, nextval('muster.configuration_version')
-		 WHERE NOT EXISTS (SELECT FROM muster.configuration)`,
-		`INSERT INTO muster.refresh_watermark (singleton)
-		 SELECT true WHERE NOT EXISTS (SELECT FROM muster.refresh_watermark)`,
-		`INSERT INTO muster.event_positions (last, purged)
-		 SELECT coalesce(max(position + events - 1), 0), coalesce(min(position) - 1, 0) FROM muster.event_writes
-		 HAVING NOT EXISTS (SELECT FROM muster.event_positions)`,
-	} {
-		tag, err := tx.Exec(ctx, s.sql(statement))
-		if err != nil {
-			return count, mapError(err)
-		}
-		count += int(tag.RowsAffected())
+	version, err := s.nextVersion(ctx, tx)
+	if err != nil {
+		return 0, err
 	}
-	return count, nil
+	const configuration = `
+		INSERT INTO muster.configuration (singleton, version)
+		SELECT true, $1 WHERE NOT EXISTS (SELECT FROM muster.configuration)`
+	const watermark = `
+		INSERT INTO muster.refresh_watermark (singleton)
+		SELECT true WHERE NOT EXISTS (SELECT FROM muster.refresh_watermark)`
+	written, err := tx.Exec(ctx, s.sql(configuration), version)
+	if err != nil {
+		return 0, mapError(err)
+	}
+	count := written.RowsAffected()
+	const positions = `
+		INSERT INTO muster.event_positions (last, purged)
+		SELECT coalesce(max(position + events - 1), 0), coalesce(min(position) - 1, 0) FROM muster.event_writes
+		HAVING NOT EXISTS (SELECT 1 FROM muster.event_positions)`
+	for _, statement := range []string{watermark, positions} {
+		if written, err = tx.Exec(ctx, s.sql(statement)); err != nil {
+			return 0, mapError(err)
+		}
+		count += written.RowsAffected()
+	}
+	return int(count), nil
 }
 
-// AdvanceSequences sets the sequences to the greatest values that rows have.
-func (s *Store) AdvanceSequences(ctx context.Context, tx pgx.Tx) error {
-	for _, statement := range []string{
-		`SELECT setval(pg_get_serial_sequence('muster.event_writes', 'sequence'), max(sequence))
-		 FROM muster.event_writes`,
-		`SELECT setval(pg_get_serial_sequence('muster.refresh_requests', 'id'), max(id)) FROM muster.refresh_requests`,
-		`SELECT setval(pg_get_serial_sequence('muster.task_messages', 'id'), max(id)) FROM muster.task_messages`,
-		`SELECT setval('muster.configuration_version', greatest(max(version), nextval('muster.configuration_version')))
-		 FROM muster.configuration`,
-	} {
-		if _, err := tx.Exec(ctx, s.sql(statement)); err != nil {
-			return mapError(err)
+// sequences are the sequences of a tenant, by name, each with the query for the greatest of its numbers that a row has.
+// A sequence and the rows are never asked in one statement: they may be on different servers of a cluster.
+var sequences = []struct{ name, sequence, greatest string }{
+	{"configuration_version", `'muster.configuration_version'::regclass`,
+		`SELECT coalesce(max(version), 0) FROM muster.configuration`},
+	{"event_writes", `pg_get_serial_sequence('muster.event_writes', 'sequence')::regclass`,
+		`SELECT coalesce(max(sequence), 0) FROM muster.event_writes`},
+}
+
+// BehindSequences returns the sequences whose next value is not greater than all that exist: a row that was copied may
+// be ahead of its sequence.
+func (s *Store) BehindSequences(ctx context.Context, q Querier) ([]string, error) {
+	var behind []string
+	for _, x := range sequences {
+		var greatest, given int64
+		if err := q.QueryRow(ctx, s.sql(x.greatest)).Scan(&greatest); err != nil {
+			return nil, mapError(err)
+		}
+		last := `SELECT coalesce(pg_sequence_last_value(` + x.sequence + `), 0)`
+		if err := q.QueryRow(ctx, s.sql(last)).Scan(&given); err != nil {
+			return nil, mapError(err)
+		}
+		if greatest > given {
+			behind = append(behind, x.name)
 		}
 	}
-	return nil
+	return behind, nil
+}
+
+// AdvanceSequences sets the sequences that are behind to the greatest numbers that rows have, and returns how many
+// those are.
+func (s *Store) AdvanceSequences(ctx context.Context, tx pgx.Tx) (int, error) {
+	behind, err := s.BehindSequences(ctx, tx)
+	if err != nil {
+		return 0, err
+	}
+	for _, x := range sequences {
+		if !slices.Contains(behind, x.name) {
+			continue
+		}
+		var greatest int64
+		if err := tx.QueryRow(ctx, s.sql(x.greatest)).Scan(&greatest); err != nil {
+			return 0, mapError(err)
+		}
+		set := `SELECT setval(` + x.sequence + `, greatest($1, nextval(` + x.sequence + `)))`
+		if _, err := tx.Exec(ctx, s.sql(set), greatest); err != nil {
+			return 0, mapError(err)
+		}
+	}
+	return len(behind), nil
 }
 
 // MendEventWrites makes each write as large as the greatest number of its events, and adds the write where it is

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,26 +92,33 @@ func (s *Store) NamedByConfiguration(ctx context.Context, q Querier, id ID) ([]s
 // reports whether a worker carries out one of the operations or sends one of the messages. A message that somebody else
 // has locked counts as being sent: its worker waits for the identity.
 func (s *Store) LockOpenWork(ctx context.Context, tx pgx.Tx, id ID, now time.Time) (bool, error) {
-	const lock = `
-		SELECT FROM muster.provisioning_operations WHERE identity_id = $1 AND state = 'OPEN' ORDER BY id FOR UPDATE`
-	if _, err := tx.Exec(ctx, s.sql(lock), id); err != nil {
-		return false, mapError(err)
-	}
-	const running = `
-		WITH locked AS (
-		    SELECT leased FROM muster.notifications
-		    WHERE identity_id = $1 AND state = 'PENDING'
-		    FOR UPDATE SKIP LOCKED
-		)
+	const (
+		lockOperations = `
+		SELECT id FROM muster.provisioning_operations WHERE identity_id = $1 AND state = 'OPEN' ORDER BY id FOR UPDATE`
+		lockMessages = `
+		SELECT coalesce(leased > $2, false)
+		FROM muster.notifications
+		WHERE identity_id = $1 AND state = 'PENDING'
+		FOR UPDATE SKIP LOCKED`
+		// The messages are counted after those that can be locked are: one that was sent meanwhile waits no more.
+		running = `
 		SELECT EXISTS (SELECT FROM muster.provisioning_operations o
 		               JOIN muster.provisioning_batches b ON b.id = o.batch_id
-		               WHERE o.identity_id = $1 AND o.state = 'OPEN' AND o.begun IS NOT NULL AND b.leased > $2)
-		    OR EXISTS (SELECT FROM locked WHERE leased > $2)
-		    OR (SELECT count(*) FROM locked) <> (SELECT count(*) FROM muster.notifications
-		                                         WHERE identity_id = $1 AND state = 'PENDING')`
+		               WHERE o.identity_id = $1 AND o.state = 'OPEN' AND o.begun IS NOT NULL AND b.leased > $2),
+		       (SELECT count(*) FROM muster.notifications WHERE identity_id = $1 AND state = 'PENDING')`
+	)
+	var batch pgx.Batch
+	batch.Queue(s.sql(lockOperations), id)
+	var leases []bool // of the messages that are locked
+	batch.Queue(s.sql(lockMessages), id, now).Query(func(rows pgx.Rows) (err error) {
+		leases, err = pgx.CollectRows(rows, pgx.RowTo[bool])
+		return err
+	})
 	var is bool
-	err := tx.QueryRow(ctx, s.sql(running), id, now).Scan(&is)
-	return is, mapError(err)
+	var waiting int
+	batch.Queue(s.sql(running), id, now).QueryRow(func(row pgx.Row) error { return row.Scan(&is, &waiting) })
+	err := tx.SendBatch(ctx, &batch).Close()
+	return is || slices.Contains(leases, true) || len(leases) != waiting, mapError(err)
 }
 
 // Erased says how many rows of a table an erasure removed, or removed the person from.

@@ -9,6 +9,7 @@ import (
 
 	sq "github.com/Masterminds/squirrel"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/muster-engine/muster/filterql"
 	"github.com/muster-engine/muster/migrations"
@@ -339,15 +340,17 @@ func (s *Store) ReportsOf(ctx context.Context, q Querier, manager ID) ([]ID, err
 		manager)
 }
 
-// DeleteIdentity removes an identity, with its roles and what it was given. Its accounts stay, uncorrelated, its
-// reports lose their manager, and its history stays. It returns [ErrNotFound] when there is none, and a
+// DeleteIdentity locks an identity FOR UPDATE, and its accounts by ID and FOR UPDATE, until the transaction ends. It
+// removes the identity, with its roles and what it was given. Its accounts stay, uncorrelated, its reports lose their
+// manager, and its history stays. It returns [ErrNotFound] when there is none, and a
 // [RetryableError] where the identity became the owner of something that the transaction does not see yet.
 func (s *Store) DeleteIdentity(ctx context.Context, tx pgx.Tx, id ID) error {
-	// Whoever makes it an owner has a key share of it until the commit. After the lock, the next statement sees what
-	// they wrote, and nobody else can.
+	// Whoever makes it an owner, or gives it an account, has a key share of it until the commit. After the lock, the next
+	// statements see what they wrote, and nobody else can.
 	var owns bool
 	var batch pgx.Batch
 	batch.Queue(s.sql(`SELECT id FROM muster.identities WHERE id = $1 FOR UPDATE`), id)
+	batch.Queue(s.sql(`SELECT id FROM muster.accounts WHERE identity_id = $1 ORDER BY id FOR UPDATE`), id)
 	batch.Queue(s.sql(`SELECT EXISTS (SELECT 1 FROM muster.owned_objects WHERE owner_id = $1)`), id).QueryRow(
 		func(row pgx.Row) error { return row.Scan(&owns) })
 	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
@@ -356,8 +359,20 @@ func (s *Store) DeleteIdentity(ctx context.Context, tx pgx.Tx, id ID) error {
 	if owns {
 		return &RetryableError{errors.New("the identity became the owner of something meanwhile")}
 	}
-	tag, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.identities WHERE id = $1`), id)
-	return oneRow(tag, err)
+	const key = `
+		INSERT INTO muster.account_keys (key, account_id)
+		SELECT k.key, a.id
+		FROM muster.accounts a, unnest(a.correlation_keys) k (key)
+		WHERE a.identity_id = $1
+		ON CONFLICT (key, account_id) DO NOTHING`
+	var removal pgx.Batch
+	removal.Queue(s.sql(key), id)
+	var tag pgconn.CommandTag
+	removal.Queue(s.sql(`DELETE FROM muster.identities WHERE id = $1`), id).Exec(func(ct pgconn.CommandTag) error {
+		tag = ct
+		return nil
+	})
+	return oneRow(tag, tx.SendBatch(ctx, &removal).Close())
 }
 
 // ProtectIdentity locks an identity FOR NO KEY UPDATE until the transaction ends, and sets whether it is protected from

@@ -94,9 +94,11 @@ func (s *Store) RequestManagedRefresh(ctx context.Context, tx pgx.Tx, keys []str
 		return nil
 	}
 	const statement = `
-		INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
-		SELECT id, $4, 'manager changed', $3 FROM muster.identities WHERE manager_key = ANY ($1) AND id <> ALL ($2)`
-	_, err := tx.Exec(ctx, s.sql(statement), keys, except, cause.At, cause.Task)
+		INSERT INTO muster.refresh_requests (request_id, number, identity_id, task_id, reason, requested_at)
+		SELECT $5::uuid, row_number() OVER (), id, $4::uuid, 'manager changed', $3::timestamptz
+		FROM muster.identities
+		WHERE manager_key = ANY ($1) AND id <> ALL ($2)`
+	_, err := tx.Exec(ctx, s.sql(statement), keys, except, cause.At, cause.Task, NewID())
 	return mapError(err)
 }
 

@@ -241,9 +241,10 @@ func (s *Store) RequestRoleRefresh(ctx context.Context, tx pgx.Tx, role ID, memb
 		return err
 	}
 	text, arguments, err := sq.Expr(`
-		INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
-		SELECT id, ?, ?, ?::timestamptz FROM (?) concerned`,
-		cause.Task, reason, cause.At, concerned).ToSql()
+		WITH concerned AS MATERIALIZED (?)
+		INSERT INTO muster.refresh_requests (request_id, number, identity_id, task_id, reason, requested_at)
+		SELECT ?::uuid, row_number() OVER (), id, ?::uuid, ?::text, ?::timestamptz FROM concerned`,
+		concerned, NewID(), cause.Task, reason, cause.At).ToSql()
 	if err != nil {
 		return err
 	}
@@ -258,13 +259,15 @@ func (s *Store) RequestRoleRefresh(ctx context.Context, tx pgx.Tx, role ID, memb
 // those that are long-term inactive.
 func (s *Store) RequestHolderRefresh(ctx context.Context, tx pgx.Tx, role ID, reason string, cause Cause) error {
 	const statement = `
-		INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
-		SELECT DISTINCT a.identity_id, $2::uuid, $3::text, $4::timestamptz
-		FROM muster.role_assignments a
-		JOIN muster.identities i ON i.id = a.identity_id
-		WHERE a.role_id = $1 AND ` + notLongTermInactive + `
-	`
-	_, err := tx.Exec(ctx, s.sql(statement), role, cause.Task, reason, cause.At)
+		WITH holders AS MATERIALIZED (
+		    SELECT DISTINCT a.identity_id
+		    FROM muster.role_assignments a
+		    JOIN muster.identities i ON i.id = a.identity_id
+		    WHERE a.role_id = $1 AND ` + notLongTermInactive + `
+		)
+		INSERT INTO muster.refresh_requests (request_id, number, identity_id, task_id, reason, requested_at)
+		SELECT $5::uuid, row_number() OVER (), identity_id, $2::uuid, $3::text, $4::timestamptz FROM holders`
+	_, err := tx.Exec(ctx, s.sql(statement), role, cause.Task, reason, cause.At, NewID())
 	return mapError(err)
 }
 

@@ -6,12 +6,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// The planner must not decide by the number of accounts that it expects of a source. Until the server has analyzed them
-// again, it expects hardly any of a new source, and would choose nested loops, which take the square of what may be a
-// million. So where both sides of a join have as many rows as the source has accounts, or the stage has rows, it is a
-// full join, which cannot be done by nested loops. That holds even where each row of one side is a row of the other.
-// Where another kind of join is meant, a condition makes it one, under a coalesce that hides its meaning from the
-// planner.
+// The planner must not decide by the number of accounts that it expects of a source, or of rows that it expects of a
+// run in the stage. Until the server has analyzed the accounts again, it expects hardly any of a new source; of a run
+// it always expects hardly any, because the stage was empty whenever the server looked. It would choose nested loops,
+// which take the square of what may be a million. So where both sides of a join have as many rows as the source has
+// accounts, or the stage has rows, it is a full join, which cannot be done by nested loops. That holds even where each
+// row of one side is a row of the other. Where another kind of join is meant, a condition makes it one, under a
+// coalesce that hides its meaning from the planner.
 
 // anySource is the source $1, hidden from the planner, which then takes it to be as large as the others.
 const anySource = `(SELECT $1::uuid)`
@@ -25,74 +26,92 @@ type SourceAccounts struct {
 
 // CountVanished counts the accounts of a source and compares them with its stage. The accounts whose native identities
 // are given count as staged. It does what [Store.DemandSeen] does too, for all accounts of the source at once.
-func (s *Store) CountVanished(ctx context.Context, tx pgx.Tx, source ID, spared []string) (SourceAccounts, error) {
+func (s *Store) CountVanished(ctx context.Context, tx pgx.Tx, staged *Staged, spared []string) (SourceAccounts,
+	error,
+) {
 	const statement = `
 		SELECT count(a.native_identity), count(a.identity_id),
 		       count(*) FILTER (WHERE g.native_identity IS NULL AND a.native_identity <> ALL ($2)),
 		       coalesce(bool_or(g.seen AND g.fingerprint IS DISTINCT FROM a.fingerprint), false)
 		FROM (SELECT native_identity, fingerprint, identity_id FROM muster.accounts WHERE source_id = $1) a
-		FULL JOIN (SELECT native_identity, fingerprint, true AS seen FROM pg_temp.aggregation_seen
-		           UNION ALL SELECT native_identity, NULL, false FROM pg_temp.aggregation_stage) g
+		FULL JOIN (SELECT u.native_identity, u.fingerprint, true AS seen
+		           FROM muster.aggregation_seen b,
+		                unnest(b.native_identities, b.fingerprints) u (native_identity, fingerprint)
+		           WHERE b.run_id = $3
+		           UNION ALL
+		           SELECT native_identity, NULL, false FROM muster.aggregation_stage WHERE run_id = $3) g
 		       ON g.native_identity = a.native_identity`
 	var n SourceAccounts
 	var changed bool
-	err := tx.QueryRow(ctx, s.sql(statement), source, nonNil(spared)).Scan(&n.Accounts, &n.Correlated, &n.Vanished,
-		&changed)
+	err := tx.QueryRow(ctx, s.sql(statement), staged.Source, nonNil(spared), staged.Run).Scan(&n.Accounts,
+		&n.Correlated, &n.Vanished, &changed)
 	if err != nil {
 		return n, mapError(err)
 	}
 	return n, demandSeen(changed)
 }
 
-// removeGone stands behind the common table gone, which has the IDs of accounts. It removes them, requests the
-// processing of the identities that had them, and counts.
-const removeGone = `, removed AS (
-		    DELETE FROM muster.accounts a USING gone WHERE a.id = gone.id RETURNING a.identity_id
-		), requests AS (
-		    INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
-		    SELECT DISTINCT identity_id, $4::uuid, 'account removed', $3::timestamptz
-		    FROM removed WHERE identity_id IS NOT NULL
-		)
-		SELECT count(*) FROM removed`
-
 // DeleteVanished locks the accounts of a source that are not in the stage, by ID and FOR UPDATE, until the transaction
 // ends. It removes them, requests the processing of the identities that had them, and returns how many accounts it
 // removed. The accounts whose native identities are given stay.
-func (s *Store) DeleteVanished(ctx context.Context, tx pgx.Tx, source ID, spared []string, cause Cause) (int,
+func (s *Store) DeleteVanished(ctx context.Context, tx pgx.Tx, staged *Staged, spared []string, cause Cause) (int,
 	error,
 ) {
-	const statement = `
-		WITH gone AS MATERIALIZED (
+	const lock = `
+		SELECT id
+		FROM muster.accounts
+		WHERE id = ANY (ARRAY (
 		    SELECT a.id
-		    FROM muster.accounts a
-		    WHERE a.source_id = ` + anySource + `
-		      AND a.native_identity <> ALL ($2)
-		      AND NOT EXISTS (SELECT FROM pg_temp.aggregation_seen g WHERE g.native_identity = a.native_identity)
-		      AND NOT EXISTS (SELECT FROM pg_temp.aggregation_stage g WHERE g.native_identity = a.native_identity)
-		    ORDER BY a.id
-		    FOR UPDATE
-		)` + removeGone
-	var count int
-	err := tx.QueryRow(ctx, s.sql(statement), source, nonNil(spared), cause.At, cause.Task).Scan(&count)
-	return count, mapError(err)
+		    FROM (SELECT id, native_identity FROM muster.accounts WHERE source_id = $2) a
+		    FULL JOIN ` + stagedNatives + ` g ON g.native_identity = a.native_identity
+		    WHERE coalesce(a.id IS NOT NULL AND g.native_identity IS NULL AND a.native_identity <> ALL ($3), false)))
+		ORDER BY id
+		FOR UPDATE`
+	gone, err := collect(ctx, tx, s.sql(lock), pgx.RowTo[ID], staged.Run, staged.Source, nonNil(spared))
+	if err != nil {
+		return 0, err
+	}
+	return s.deleteGone(ctx, tx, gone, cause)
 }
 
-// DeleteNamed locks the accounts of a source that it says are gone, and that are not in the stage, by ID and FOR
-// UPDATE, until the transaction ends. It removes them, requests the processing of the identities that had them, and
-// returns how many accounts it removed.
-func (s *Store) DeleteNamed(ctx context.Context, tx pgx.Tx, source ID, natives []string, cause Cause) (int, error) {
-	const statement = `
-		WITH gone AS MATERIALIZED (
-		    SELECT a.id FROM muster.accounts a
-		    WHERE a.source_id = $1 AND a.native_identity = ANY ($2)
-		      AND NOT EXISTS (SELECT FROM pg_temp.aggregation_seen g WHERE g.native_identity = a.native_identity)
-		      AND NOT EXISTS (SELECT FROM pg_temp.aggregation_stage g WHERE g.native_identity = a.native_identity)
-		    ORDER BY a.id
-		    FOR UPDATE
-		)` + removeGone
-	var count int
-	err := tx.QueryRow(ctx, s.sql(statement), source, natives, cause.At, cause.Task).Scan(&count)
-	return count, mapError(err)
+// DeleteNamed is [Store.DeleteVanished] for those of the native identities that are not in the stage.
+func (s *Store) DeleteNamed(ctx context.Context, tx pgx.Tx, staged *Staged, natives []string, cause Cause) (int,
+	error,
+) {
+	const lock = `
+		SELECT id
+		FROM muster.accounts
+		WHERE id = ANY (ARRAY (
+		    SELECT (SELECT a.id FROM muster.accounts a
+		            WHERE a.source_id = $2 AND a.native_identity = n.native_identity)
+		    FROM unnest($3::text[]) n (native_identity)
+		    FULL JOIN ` + stagedNatives + ` g ON g.native_identity = n.native_identity
+		    WHERE coalesce(n.native_identity IS NOT NULL AND g.native_identity IS NULL, false)))
+		ORDER BY id
+		FOR UPDATE`
+	gone, err := collect(ctx, tx, s.sql(lock), pgx.RowTo[ID], staged.Run, staged.Source, natives)
+	if err != nil {
+		return 0, err
+	}
+	return s.deleteGone(ctx, tx, gone, cause)
+}
+
+// deleteGone removes accounts, which are locked, requests the processing of the identities that had them, and returns
+// how many accounts it removed.
+func (s *Store) deleteGone(ctx context.Context, tx pgx.Tx, gone []ID, cause Cause) (int, error) {
+	if len(gone) == 0 {
+		return 0, nil
+	}
+	const request = `
+		WITH owners AS MATERIALIZED (
+		    SELECT DISTINCT identity_id FROM muster.accounts WHERE id = ANY ($1) AND identity_id IS NOT NULL
+		)
+		INSERT INTO muster.refresh_requests (request_id, number, identity_id, task_id, reason, requested_at)
+		SELECT $4::uuid, row_number() OVER (), identity_id, $3::uuid, 'account removed', $2::timestamptz FROM owners`
+	var batch pgx.Batch
+	batch.Queue(s.sql(request), gone, cause.At, cause.Task, NewID())
+	batch.Queue(s.sql(`DELETE FROM muster.accounts WHERE id = ANY ($1)`), gone)
+	return len(gone), mapError(tx.SendBatch(ctx, &batch).Close())
 }
 
 // AccountChanges says what the stage changed among the known accounts of a source.
@@ -104,43 +123,71 @@ type AccountChanges struct {
 // UpdateChanged locks the accounts of a source that differ from the stage, by ID and FOR UPDATE, until the transaction
 // ends. It brings them up to the stage, moves those whose changed keys find another identity, and requests the
 // processing of the identities concerned. An account that no longer finds an identity stays where it is.
-func (s *Store) UpdateChanged(ctx context.Context, tx pgx.Tx, source ID, cause Cause) (AccountChanges, error) {
+func (s *Store) UpdateChanged(ctx context.Context, tx pgx.Tx, staged *Staged, cause Cause) (AccountChanges, error) {
+	const differing = `
+		SELECT a.id, g.place
+		FROM muster.aggregation_stage g,
+		     LATERAL (SELECT id, fingerprint FROM muster.accounts
+		              WHERE source_id = $1 AND native_identity = g.native_identity OFFSET 0) a
+		WHERE g.run_id = $2 AND a.fingerprint <> g.fingerprint`
+	rows, err := tx.Query(ctx, s.sql(differing), staged.Source, staged.Run)
+	if err != nil {
+		return AccountChanges{}, mapError(err)
+	}
+	var accounts []ID
+	var places []int64
+	var account ID
+	var place int64
+	if _, err = pgx.ForEachRow(rows, []any{&account, &place}, func() error {
+		accounts, places = append(accounts, account), append(places, place)
+		return nil
+	}); err != nil || len(accounts) == 0 {
+		return AccountChanges{}, mapError(err)
+	}
+	// An account may have changed until it was locked: then it is compared again.
 	const statement = `
 		WITH changed AS MATERIALIZED (
 		    SELECT a.id, a.identity_id, a.manually_correlated, a.correlation_keys <> g.correlation_keys AS rekeyed,
 		           g.name, g.attributes, g.fingerprint, g.correlation_keys
-		    FROM muster.accounts a
-		    JOIN pg_temp.aggregation_stage g ON g.native_identity = a.native_identity
-		    WHERE a.source_id = ` + anySource + ` AND a.fingerprint <> g.fingerprint
-		    ORDER BY a.id
-		    FOR UPDATE OF a
+		    FROM unnest($3::uuid[], $4::bigint[]) v (id, place),
+		         LATERAL (SELECT * FROM muster.aggregation_stage WHERE run_id = $5 AND place = v.place OFFSET 0) g,
+		         LATERAL (SELECT id, native_identity, identity_id, manually_correlated, correlation_keys, fingerprint
+		                  FROM muster.accounts WHERE id = v.id OFFSET 0) a
+		    WHERE a.native_identity = g.native_identity AND a.fingerprint <> g.fingerprint
 		), movable AS (
 		    SELECT id, correlation_keys FROM changed WHERE rekeyed AND identity_id IS NOT NULL AND NOT
 		    manually_correlated
-		), found AS (` + matchHead + `movable` + matchTail + `
+		), found AS MATERIALIZED (` + matchHead + `movable` + matchTail + `
 		), owned AS MATERIALIZED (
 		    SELECT c.id, CASE WHEN f.matches = 1 THEN f.identity_id ELSE c.identity_id END AS owner_id, c.identity_id,
-		           c.name, c.attributes, c.fingerprint, c.correlation_keys
+		           c.rekeyed, c.name, c.attributes, c.fingerprint, c.correlation_keys
 		    FROM changed c
 		    FULL JOIN found f ON f.id = c.id
 		), updated AS (
 		    UPDATE muster.accounts a
 		    SET name = c.name, attributes = c.attributes, fingerprint = c.fingerprint,
-		        correlation_keys = c.correlation_keys, modified = $2, identity_id = c.owner_id
+		        correlation_keys = c.correlation_keys, modified = $1, identity_id = c.owner_id
 		    FROM owned c
 		    WHERE a.id = c.id
-		    RETURNING a.identity_id AS now_of, c.identity_id AS was_of
 		), requests AS (
-		    INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
-		    SELECT identity_id, $3::uuid, 'account changed', $2::timestamptz
-		    FROM (SELECT now_of AS identity_id FROM updated UNION SELECT was_of FROM updated) concerned
+		    INSERT INTO muster.refresh_requests (request_id, number, identity_id, task_id, reason, requested_at)
+		    SELECT $6::uuid, row_number() OVER (), identity_id, $2::uuid, 'account changed', $1::timestamptz
+		    FROM (SELECT owner_id AS identity_id FROM owned UNION SELECT identity_id FROM owned) concerned
 		    WHERE identity_id IS NOT NULL
 		)
-		SELECT count(*), count(*) FILTER (WHERE now_of <> was_of) FROM updated`
+		SELECT count(*), count(*) FILTER (WHERE owner_id <> identity_id),
+		       array_agg(id) FILTER (WHERE owner_id IS NULL AND rekeyed)
+		FROM owned`
+	var batch pgx.Batch
+	batch.Queue(s.sql(lockTheseAccounts), accounts)
 	var changes AccountChanges
-	err := tx.QueryRow(ctx, s.sql(statement), source, cause.At, cause.Task).Scan(&changes.Changed,
-		&changes.Moved)
-	return changes, mapError(err)
+	var strays []ID // that have other keys now
+	batch.Queue(s.sql(statement), cause.At, cause.Task, accounts, places, staged.Run, NewID()).QueryRow(
+		func(row pgx.Row) error { return row.Scan(&changes.Changed, &changes.Moved, &strays) })
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return AccountChanges{}, mapError(err)
+	}
+	return changes, s.writeKeys(ctx, tx, strays)
 }
 
 // NewAccounts says what became of the accounts that the stage has and the source did not have.
@@ -156,12 +203,15 @@ type NewAccounts struct {
 // account is correlated to it; where it finds several, the account stays uncorrelated. An account whose keys find none
 // becomes an identity of the profile on an authoritative source (profile is not zero), and stays uncorrelated
 // elsewhere. The events of the new identities are the first ones of a write, which [Store.AddEventWrite] adds.
-func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile, write ID, cause Cause) (NewAccounts, error) {
+func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, staged *Staged, profile, write ID, cause Cause) (NewAccounts,
+	error,
+) {
 	const statement = `
 		WITH fresh AS MATERIALIZED (
-		    SELECT g.account_id AS id, g.identity_id, g.correlation_keys
-		    FROM pg_temp.aggregation_stage g
-		    WHERE (SELECT a.id FROM muster.accounts a
+		    SELECT g.account_id AS id, g.place, g.identity_id, g.correlation_keys
+		    FROM muster.aggregation_stage g
+		    WHERE g.run_id = $5
+		      AND (SELECT a.id FROM muster.accounts a
 		           WHERE a.source_id = $1 AND a.native_identity = g.native_identity) IS NULL
 		), first AS MATERIALIZED (
 		    SELECT f.id, min(ik.identity_id::text)::uuid AS identity_id, count(*) AS matches
@@ -179,7 +229,7 @@ func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile, write
 		    SELECT id, identity_id, matches FROM (` + matchHead + `further` + matchTail + `
 		    ) later
 		), placed AS MATERIALIZED (
-		    SELECT f.id, f.identity_id, m.matches,
+		    SELECT f.id, f.place, f.identity_id, m.matches,
 		           CASE WHEN m.matches = 1 THEN m.identity_id
 		                WHEN m.matches IS NULL AND $2::uuid IS NOT NULL THEN f.identity_id
 		           END AS owner_id
@@ -190,15 +240,15 @@ func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile, write
 		           (id, name, name_key, alias, alias_key, correlated, profile_id, attributes, created, modified)
 		    SELECT p.identity_id, g.name, g.name_key, g.name, g.name_key, true, $2, '{}', $3, $3
 		    FROM placed p
-		    JOIN pg_temp.aggregation_stage g ON g.account_id = p.id
-		    WHERE p.owner_id = p.identity_id
+		    FULL JOIN (SELECT * FROM muster.aggregation_stage WHERE run_id = $5) g ON g.place = p.place
+		    WHERE coalesce(p.owner_id = p.identity_id, false)
 		    ORDER BY p.identity_id
 		), origins AS (
 		    INSERT INTO muster.identity_keys (key, identity_id)
 		    SELECT '@' || replace($1::uuid::text, '-', '') || '=' || g.native_identity, p.identity_id
 		    FROM placed p
-		    JOIN pg_temp.aggregation_stage g ON g.account_id = p.id
-		    WHERE p.owner_id = p.identity_id
+		    FULL JOIN (SELECT * FROM muster.aggregation_stage WHERE run_id = $5) g ON g.place = p.place
+		    WHERE coalesce(p.owner_id = p.identity_id, false)
 		), accounts AS (
 		    INSERT INTO muster.accounts
 		           (id, source_id, native_identity, name, identity_id, correlation_keys, attributes, fingerprint,
@@ -206,15 +256,23 @@ func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile, write
 		    SELECT p.id, $1, g.native_identity, g.name, p.owner_id, g.correlation_keys, g.attributes, g.fingerprint, $3,
 		           $3
 		    FROM placed p
-		    JOIN pg_temp.aggregation_stage g ON g.account_id = p.id
+		    FULL JOIN (SELECT * FROM muster.aggregation_stage WHERE run_id = $5) g ON g.place = p.place
+		    WHERE coalesce(p.id IS NOT NULL, false)
 		    ORDER BY p.id -- as they will be read: a join leaves them in the order of its hashes
+		), keys AS (
+		    INSERT INTO muster.account_keys (key, account_id)
+		    SELECT DISTINCT k.key, f.id
+		    FROM (SELECT id AS placed_id FROM placed WHERE owner_id IS NULL) p
+		    FULL JOIN fresh f ON f.id = p.placed_id
+		    CROSS JOIN LATERAL unnest(f.correlation_keys) k (key)
+		    WHERE coalesce(p.placed_id IS NOT NULL, false)
 		), requests AS (
-		    INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
-		    SELECT owner_id, $4::uuid, 'account added', $3::timestamptz
+		    INSERT INTO muster.refresh_requests (request_id, number, identity_id, task_id, reason, requested_at)
+		    SELECT $6::uuid, row_number() OVER (), owner_id, $4::uuid, 'account added', $3::timestamptz
 		    FROM (SELECT DISTINCT owner_id FROM placed WHERE owner_id IS NOT NULL ORDER BY owner_id) owners
 		), events AS (
 		    INSERT INTO muster.identity_events (write_id, number, identity_id, types, detail)
-		    SELECT $5, row_number() OVER (ORDER BY identity_id), identity_id, '{IDENTITY_CREATED}',
+		    SELECT $7::uuid, row_number() OVER (ORDER BY identity_id), identity_id, '{IDENTITY_CREATED}',
 		           jsonb_build_object('created', jsonb_build_object('accountId', replace(id::text, '-', ''),
 		                                                            'sourceId', replace($1::uuid::text, '-', '')))
 		    FROM placed
@@ -224,7 +282,7 @@ func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, source, profile, write
 		       count(*) FILTER (WHERE owner_id = identity_id), count(*) FILTER (WHERE matches > 1)
 		FROM placed`
 	var n NewAccounts
-	err := tx.QueryRow(ctx, s.sql(statement), source, profile, cause.At, cause.Task, write).Scan(&n.Accounts,
-		&n.Correlated, &n.Identities, &n.Ambiguous)
+	err := tx.QueryRow(ctx, s.sql(statement), staged.Source, profile, cause.At, cause.Task, staged.Run, NewID(),
+		write).Scan(&n.Accounts, &n.Correlated, &n.Identities, &n.Ambiguous)
 	return n, mapError(err)
 }

@@ -24,9 +24,9 @@ func (s *Store) CountPending(ctx context.Context, q Querier) (int, error) {
 // RequestRefresh requests the processing of identities.
 func (s *Store) RequestRefresh(ctx context.Context, tx pgx.Tx, identities []ID, reason string, cause Cause) error {
 	const statement = `
-		INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
-		SELECT id, $2, $3, $4 FROM unnest($1::uuid[]) id`
-	_, err := tx.Exec(ctx, s.sql(statement), identities, cause.Task, reason, cause.At)
+		INSERT INTO muster.refresh_requests (request_id, number, identity_id, task_id, reason, requested_at)
+		SELECT $5, row_number() OVER (), id, $2, $3, $4 FROM unnest($1::uuid[]) id`
+	_, err := tx.Exec(ctx, s.sql(statement), identities, cause.Task, reason, cause.At, NewID())
 	return mapError(err)
 }
 
@@ -35,9 +35,11 @@ func (s *Store) RequestProfileRefresh(ctx context.Context, tx pgx.Tx, profile ID
 	error,
 ) {
 	const statement = `
-		INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
-		SELECT id, $2, $3, $4 FROM muster.identities WHERE profile_id = $1`
-	tag, err := tx.Exec(ctx, s.sql(statement), profile, cause.Task, reason, cause.At)
+		INSERT INTO muster.refresh_requests (request_id, number, identity_id, task_id, reason, requested_at)
+		SELECT $5::uuid, row_number() OVER (), id, $2::uuid, $3::text, $4::timestamptz
+		FROM muster.identities
+		WHERE profile_id = $1`
+	tag, err := tx.Exec(ctx, s.sql(statement), profile, cause.Task, reason, cause.At, NewID())
 	return int(tag.RowsAffected()), mapError(err)
 }
 
@@ -55,24 +57,56 @@ func (s *Store) LockIdentities(ctx context.Context, tx pgx.Tx, identities []ID) 
 	return collect(ctx, tx, s.sql(statement), pgx.RowTo[ID], identities)
 }
 
+// RequestKey names a request. Numbers begin with 1 in each statement that requests, and the ID is the statement's, so
+// that requests made later by the same process have greater keys.
+type RequestKey struct {
+	Request ID
+	Number  int32
+}
+
 // RefreshRequest asks for the processing of an identity.
 type RefreshRequest struct {
-	ID         int64
+	Key        RequestKey
 	IdentityID ID
 	TaskID     ID
+}
+
+const requestColumns = `request_id, number, identity_id, task_id`
+
+func scanRequest(row pgx.CollectableRow) (RefreshRequest, error) {
+	var r RefreshRequest
+	err := row.Scan(&r.Key.Request, &r.Key.Number, &r.IdentityID, &r.TaskID)
+	return r, err
+}
+
+// theseRequests is the condition on the requests whose keys are $1 and $2, parallel lists. It finds each of them by its
+// key and then by where it is, whatever the statistics say: a join could take the square of the requests.
+const theseRequests = `ctid = ANY (ARRAY (
+		    SELECT r.ctid
+		    FROM unnest($1::uuid[], $2::int[]) v (request_id, number),
+		         LATERAL (SELECT ctid FROM muster.refresh_requests
+		                  WHERE request_id = v.request_id AND number = v.number OFFSET 0) r))`
+
+// keyColumns returns the parameters of theseRequests.
+func keyColumns(keys []RequestKey) ([]ID, []int32) {
+	ids, numbers := make([]ID, len(keys)), make([]int32, len(keys))
+	for i, k := range keys {
+		ids[i], numbers[i] = k.Request, k.Number
+	}
+	return ids, numbers
 }
 
 // ClaimRefreshRequests locks the oldest requests of a task FOR UPDATE until the transaction ends, at most limit, and
 // skips those that another worker has locked.
 func (s *Store) ClaimRefreshRequests(ctx context.Context, tx pgx.Tx, task ID, limit int) ([]RefreshRequest, error) {
 	const statement = `
-		SELECT id, identity_id, task_id
+		SELECT ` + requestColumns + `
 		FROM muster.refresh_requests
 		WHERE task_id = $1
-		ORDER BY id
+		ORDER BY request_id, number
 		LIMIT $2
 		FOR UPDATE SKIP LOCKED`
-	return collect(ctx, tx, s.sql(statement), pgx.RowToStructByPos[RefreshRequest], task, limit)
+	return collect(ctx, tx, s.sql(statement), scanRequest, task, limit)
 }
 
 // ClaimSmallTasks locks requests FOR UPDATE until the transaction ends, at most limit, and skips those that another
@@ -82,7 +116,7 @@ func (s *Store) ClaimSmallTasks(ctx context.Context, tx pgx.Tx, tasks []ID, smal
 	error,
 ) {
 	const statement = `
-		SELECT id, identity_id, task_id
+		SELECT ` + requestColumns + `
 		FROM muster.refresh_requests
 		WHERE task_id = ANY (ARRAY (
 		    SELECT t.id
@@ -91,22 +125,23 @@ func (s *Store) ClaimSmallTasks(ctx context.Context, tx pgx.Tx, tasks []ID, smal
 		      AND t.kind = 'IDENTITY_REFRESH' AND t.population <= $2
 		    ORDER BY t.id
 		    LIMIT $3))
-		ORDER BY id
+		ORDER BY request_id, number
 		LIMIT $3
 		FOR UPDATE SKIP LOCKED`
-	return collect(ctx, tx, s.sql(statement), pgx.RowToStructByPos[RefreshRequest], tasks, small, limit)
+	return collect(ctx, tx, s.sql(statement), scanRequest, tasks, small, limit)
 }
 
 // RelockRefreshRequests locks those of the requests that still exist FOR UPDATE until the transaction ends, and skips
 // those that another worker has locked.
-func (s *Store) RelockRefreshRequests(ctx context.Context, tx pgx.Tx, requests []int64) ([]RefreshRequest, error) {
+func (s *Store) RelockRefreshRequests(ctx context.Context, tx pgx.Tx, requests []RequestKey) ([]RefreshRequest, error) {
 	const statement = `
-		SELECT id, identity_id, task_id
+		SELECT ` + requestColumns + `
 		FROM muster.refresh_requests
-		WHERE id = ANY ($1)
-		ORDER BY id
+		WHERE ` + theseRequests + `
+		ORDER BY request_id, number
 		FOR UPDATE SKIP LOCKED`
-	return collect(ctx, tx, s.sql(statement), pgx.RowToStructByPos[RefreshRequest], requests)
+	ids, numbers := keyColumns(requests)
+	return collect(ctx, tx, s.sql(statement), scanRequest, ids, numbers)
 }
 
 // TakeRefreshRequests locks all requests for identities, of any task, FOR UPDATE until the transaction ends, skips
@@ -134,20 +169,24 @@ func (s *Store) TakeRefreshRequests(ctx context.Context, tx pgx.Tx, identities [
 // RequestSynchronization requests the processing of identities with the synchronization of their attributes.
 func (s *Store) RequestSynchronization(ctx context.Context, tx pgx.Tx, identities []ID, cause Cause) error {
 	const statement = `
-		INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at, synchronize)
-		SELECT id, $2, 'synchronization requested', $3, true FROM unnest($1::uuid[]) id`
-	_, err := tx.Exec(ctx, s.sql(statement), identities, cause.Task, cause.At)
+		INSERT INTO muster.refresh_requests
+		       (request_id, number, identity_id, task_id, reason, requested_at, synchronize)
+		SELECT $4, row_number() OVER (), id, $2, 'synchronization requested', $3, true FROM unnest($1::uuid[]) id`
+	_, err := tx.Exec(ctx, s.sql(statement), identities, cause.Task, cause.At, NewID())
 	return mapError(err)
 }
 
 // RequestSourceSynchronization is [Store.RequestSynchronization] for the identities that have an account on a source.
 func (s *Store) RequestSourceSynchronization(ctx context.Context, tx pgx.Tx, source ID, cause Cause) error {
 	const statement = `
-		INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at, synchronize)
-		SELECT DISTINCT identity_id, $2::uuid, 'synchronization requested', $3::timestamptz, true
-		FROM muster.accounts
-		WHERE source_id = $1 AND identity_id IS NOT NULL`
-	_, err := tx.Exec(ctx, s.sql(statement), source, cause.Task, cause.At)
+		WITH holders AS MATERIALIZED (
+		    SELECT DISTINCT identity_id FROM muster.accounts WHERE source_id = $1 AND identity_id IS NOT NULL
+		)
+		INSERT INTO muster.refresh_requests
+		       (request_id, number, identity_id, task_id, reason, requested_at, synchronize)
+		SELECT $4::uuid, row_number() OVER (), identity_id, $2::uuid, 'synchronization requested', $3::timestamptz, true
+		FROM holders`
+	_, err := tx.Exec(ctx, s.sql(statement), source, cause.Task, cause.At, NewID())
 	return mapError(err)
 }
 
@@ -158,7 +197,7 @@ func (s *Store) BeginSynchronization(ctx context.Context, tx pgx.Tx, identity ID
 ) (last time.Time, ok bool, err error) {
 	const statement = `
 		INSERT INTO muster.synchronizations AS s (identity_id, at) VALUES ($1, $2)
-		ON CONFLICT ON CONSTRAINT synchronizations_pkey DO UPDATE SET at = excluded.at WHERE s.at <= $3`
+		ON CONFLICT (identity_id) DO UPDATE SET at = excluded.at WHERE s.at <= $3`
 	tag, err := tx.Exec(ctx, s.sql(statement), identity, now, now.Add(-within))
 	if err != nil || tag.RowsAffected() > 0 {
 		return now, err == nil, mapError(err)
@@ -168,8 +207,9 @@ func (s *Store) BeginSynchronization(ctx context.Context, tx pgx.Tx, identity ID
 }
 
 // DropRefreshRequests removes requests.
-func (s *Store) DropRefreshRequests(ctx context.Context, tx pgx.Tx, requests []int64) error {
-	_, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.refresh_requests WHERE id = ANY ($1)`), requests)
+func (s *Store) DropRefreshRequests(ctx context.Context, tx pgx.Tx, requests []RequestKey) error {
+	ids, numbers := keyColumns(requests)
+	_, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.refresh_requests WHERE `+theseRequests), ids, numbers)
 	return mapError(err)
 }
 
@@ -177,37 +217,38 @@ func (s *Store) DropRefreshRequests(ctx context.Context, tx pgx.Tx, requests []i
 // until the transaction ends. It requests their processing, after which they are no longer due, and returns how many
 // identities those are.
 func (s *Store) RequestDueRefresh(ctx context.Context, tx pgx.Tx, reason string, cause Cause) (int, error) {
-	const statement = `
-		WITH due AS (
-		    UPDATE muster.refresh_state r
-		    SET due = NULL
-		    FROM (SELECT identity_id
-		          FROM muster.refresh_state
-		          WHERE due <= $3
-		          ORDER BY identity_id
-		          FOR NO KEY UPDATE) found
-		    WHERE r.identity_id = found.identity_id
-		    RETURNING r.identity_id
-		)
-		INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
-		SELECT identity_id, $1, $2, $3 FROM due`
-	tag, err := tx.Exec(ctx, s.sql(statement), cause.Task, reason, cause.At)
-	return int(tag.RowsAffected()), mapError(err)
+	const lock = `
+		SELECT identity_id
+		FROM muster.refresh_state
+		WHERE due <= $1
+		ORDER BY identity_id
+		FOR NO KEY UPDATE`
+	due, err := collect(ctx, tx, s.sql(lock), pgx.RowTo[ID], cause.At)
+	if err != nil || len(due) == 0 {
+		return 0, err
+	}
+	const settle = `UPDATE muster.refresh_state SET due = NULL WHERE identity_id = ANY ($1)`
+	if _, err := tx.Exec(ctx, s.sql(settle), due); err != nil {
+		return 0, mapError(err)
+	}
+	return len(due), s.RequestRefresh(ctx, tx, due, reason, cause)
 }
 
 // ReleaseRefreshRequests removes the requests that a task left when it ended, and makes their identities due at a time
-// instead, so that none is forgotten.
+// instead, so that none is forgotten. It waits for the batches that hold some of the requests, and returns how many
+// identities it made due.
 func (s *Store) ReleaseRefreshRequests(ctx context.Context, tx pgx.Tx, task ID, due time.Time) (int, error) {
+	const remove = `DELETE FROM muster.refresh_requests WHERE task_id = $1 RETURNING identity_id`
+	released, err := collect(ctx, tx, s.sql(remove), pgx.RowTo[ID], task)
+	if err != nil || len(released) == 0 {
+		return 0, err
+	}
 	const statement = `
-		WITH gone AS (
-		    DELETE FROM muster.refresh_requests WHERE task_id = $1 RETURNING identity_id
-		)
 		INSERT INTO muster.refresh_state (identity_id, due)
-		SELECT i.id, $2 FROM (SELECT DISTINCT identity_id FROM gone) g JOIN muster.identities i ON i.id = g.identity_id
-		ORDER BY i.id
-		ON CONFLICT ON CONSTRAINT refresh_state_pkey
+		SELECT id, $2 FROM muster.identities WHERE id = ANY ($1) ORDER BY id
+		ON CONFLICT (identity_id)
 		DO UPDATE SET due = least(muster.refresh_state.due, excluded.due)`
-	tag, err := tx.Exec(ctx, s.sql(statement), task, due)
+	tag, err := tx.Exec(ctx, s.sql(statement), released, due)
 	return int(tag.RowsAffected()), mapError(err)
 }
 
@@ -229,7 +270,7 @@ func (s *Store) RecordProcessed(ctx context.Context, tx pgx.Tx, identities []ID,
 	const statement = `
 		INSERT INTO muster.refresh_state (identity_id, last_refresh, due)
 		SELECT id, $3, due FROM unnest($1::uuid[], $2::timestamptz[]) v (id, due)
-		ON CONFLICT ON CONSTRAINT refresh_state_pkey
+		ON CONFLICT (identity_id)
 		DO UPDATE SET last_refresh = excluded.last_refresh, due = excluded.due`
 	_, err := tx.Exec(ctx, s.sql(statement), identities, due, now)
 	return mapError(err)
@@ -239,7 +280,7 @@ func (s *Store) RecordProcessed(ctx context.Context, tx pgx.Tx, identities []ID,
 func (s *Store) MakeDue(ctx context.Context, tx pgx.Tx, identity ID, at time.Time) error {
 	const statement = `
 		INSERT INTO muster.refresh_state (identity_id, due) VALUES ($1, $2)
-		ON CONFLICT ON CONSTRAINT refresh_state_pkey
+		ON CONFLICT (identity_id)
 		DO UPDATE SET due = least(muster.refresh_state.due, excluded.due)`
 	_, err := tx.Exec(ctx, s.sql(statement), identity, at)
 	return mapError(err)

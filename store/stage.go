@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
@@ -35,57 +36,42 @@ const (
 	stageBlockBytes = 4 << 20
 )
 
-// stageAnalyzeRows is the number of rows from which a stage is analyzed. Below it the planner needs to know the size
-// alone, which it knows without. Analyzing costs the same for any larger number.
-const stageAnalyzeRows = 50_000
+// stagedNatives are the native identities of all rows that run $1 has read. A row that is the same as its account is
+// staged without its values, in aggregation_seen.
+const stagedNatives = `(SELECT u.native_identity, u.place, u.line
+		           FROM muster.aggregation_seen b,
+		                unnest(b.native_identities, b.places, b.lines) u (native_identity, place, line)
+		           WHERE b.run_id = $1
+		          UNION ALL
+		          SELECT native_identity, place, line FROM muster.aggregation_stage WHERE run_id = $1)`
 
-// stagedNatives are the native identities of all rows that were read. A row that is the same as its account is staged
-// without its values, in aggregation_seen.
-const stagedNatives = `(SELECT native_identity, line FROM pg_temp.aggregation_seen
-		          UNION ALL SELECT native_identity, line FROM pg_temp.aggregation_stage)`
-
-// Staged says how many rows a stage took.
+// Staged says which rows a stage took, and how many.
 type Staged struct {
-	Rows int64
+	// Run names the rows in the stage, and Source is the source whose accounts they are.
+	Run, Source ID
+	Rows        int64
 	// Differing of them are new, or differed from their account when they were compared.
 	Differing int64
 	Known     int64 // those of Differing that had an account
 }
 
-// Stage compares the accounts that an aggregation reads with those that the source has, and puts them into temporary
-// tables, which only the transaction sees and which end with it. Of an account that has not changed only the native
-// identity and the fingerprint are staged, and its attributes are not sent to the database. Another goroutine calls
-// next, so that reading and comparing go on at the same time; it has ended when Stage returns. With authoritative, IDs
-// are made for the identities that accounts may become.
+// Stage compares the accounts that an aggregation reads with those that the source has, and puts them into the tables
+// of the stage, where other transactions do not see them: [Store.EndStage] must remove them before the transaction
+// ends. Of an account that has not changed only the native identity and the fingerprint are staged, and its attributes
+// are not sent to the database. Another goroutine calls next, so that reading and comparing go on at the same time; it
+// has ended when Stage returns. With authoritative, IDs are made for the identities that accounts may become.
 //
 // Comparing takes no locks, so an account that had not changed may have changed at the end: [Store.DemandSeen] tells.
 // Where the data cannot be read again then, repeatable is false, and all accounts are staged with all their values.
+//
+// Where Stage fails, it leaves no rows.
 func (s *Store) Stage(ctx context.Context, tx pgx.Tx, source ID, authoritative, repeatable bool, next StageRows) (
 	Staged, error,
 ) {
-	// An earlier aggregation in the same transaction may have left its tables.
-	const create = `
-		DROP TABLE IF EXISTS pg_temp.aggregation_seen, pg_temp.aggregation_stage;
-		CREATE TEMPORARY TABLE aggregation_seen (
-		    line             bigint                NOT NULL,
-		    native_identity  text COLLATE "C"      NOT NULL,
-		    fingerprint      uuid                  NOT NULL
-		) ON COMMIT DROP;
-		CREATE TEMPORARY TABLE aggregation_stage (
-		    line             bigint                NOT NULL,
-		    native_identity  text COLLATE "C"      NOT NULL,
-		    name             text COLLATE "C"      NOT NULL,
-		    name_key         text COLLATE "C"      NOT NULL,
-		    attributes       jsonb                 NOT NULL,
-		    fingerprint      uuid                  NOT NULL,
-		    correlation_keys text[] COLLATE "C"    NOT NULL,
-		    account_id       uuid                  NOT NULL,
-		    identity_id      uuid
-		) ON COMMIT DROP`
-	if _, err := tx.Exec(ctx, create); err != nil {
-		return Staged{}, mapError(err)
+	stage := stage{
+		s: s, tx: tx, source: source, ids: id.NewSource(), authoritative: authoritative,
+		count: Staged{Run: NewID(), Source: source},
 	}
-	stage := stage{s: s, tx: tx, source: source, ids: id.NewSource(), authoritative: authoritative}
 	// The order makes the planner use the index: it has no statistics about a source without accounts.
 	const known = `
 		SELECT true FROM muster.accounts WHERE source_id = $1 ORDER BY source_id, native_identity LIMIT 1`
@@ -95,12 +81,30 @@ func (s *Store) Stage(ctx context.Context, tx pgx.Tx, source ID, authoritative, 
 			return Staged{}, mapError(err)
 		}
 	}
-	if err := stage.run(ctx, next); err != nil || stage.count.Rows < stageAnalyzeRows {
-		return stage.count, err
+	if err := stage.run(ctx, next); err != nil {
+		s.AbandonStage(ctx, tx, stage.count.Run)
+		return Staged{}, err
 	}
-	_, err := tx.Exec(ctx, `
-		ANALYZE pg_temp.aggregation_seen (native_identity), pg_temp.aggregation_stage (native_identity, account_id)`)
-	return stage.count, mapError(err)
+	return stage.count, nil
+}
+
+// EndStage removes the rows of a run from the stage.
+func (s *Store) EndStage(ctx context.Context, tx pgx.Tx, run ID) error {
+	var batch pgx.Batch
+	batch.Queue(s.sql(`DELETE FROM muster.aggregation_seen WHERE run_id = $1`), run)
+	batch.Queue(s.sql(`DELETE FROM muster.aggregation_stage WHERE run_id = $1`), run)
+	return mapError(tx.SendBatch(ctx, &batch).Close())
+}
+
+// abandonTimeout is how long [Store.AbandonStage] waits for the server.
+const abandonTimeout = 10 * time.Second
+
+// AbandonStage is [Store.EndStage] for a run that failed. The caller may commit the transaction nevertheless, even
+// where its context has ended. Where the transaction is lost, the rows are lost with it, so an error needs no report.
+func (s *Store) AbandonStage(ctx context.Context, tx pgx.Tx, run ID) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTimeout)
+	defer cancel()
+	_ = s.EndStage(ctx, tx, run)
 }
 
 // stage compares and stages blocks of accounts.
@@ -112,6 +116,7 @@ type stage struct {
 	known         bool // the source has accounts to compare with
 	ids           *id.Source
 	count         Staged
+	before        int64 // how many rows were read before the block
 
 	// The arguments of a comparison, whose memory is used again.
 	lines        []int64
@@ -226,6 +231,7 @@ func (b *stageBlock) document(i int) []byte {
 
 // take stages those accounts of a block that differ from what the source has, and records the others as seen.
 func (g *stage) take(ctx context.Context, block *stageBlock) error {
+	g.before = g.count.Rows
 	g.count.Rows += int64(len(block.accounts))
 	var differing []int
 	if g.known {
@@ -240,10 +246,10 @@ func (g *stage) take(ctx context.Context, block *stageBlock) error {
 	}
 	g.count.Differing += int64(len(differing))
 	columns := []string{
-		"line", "native_identity", "name", "name_key", "attributes", "fingerprint", "correlation_keys", "account_id",
-		"identity_id",
+		"run_id", "place", "line", "native_identity", "name", "name_key", "attributes", "fingerprint",
+		"correlation_keys", "account_id", "identity_id",
 	}
-	_, err := g.tx.CopyFrom(ctx, pgx.Identifier{"pg_temp", "aggregation_stage"}, columns,
+	_, err := g.tx.CopyFrom(ctx, pgx.Identifier{g.s.schema, "aggregation_stage"}, columns,
 		pgx.CopyFromSlice(len(differing), func(i int) ([]any, error) { return g.row(block, differing[i]) }))
 	return mapError(err)
 }
@@ -253,16 +259,20 @@ func (g *stage) compare(ctx context.Context, block *stageBlock) ([]int, error) {
 	// The subquery makes as many look-ups as the block has rows, however many accounts there are.
 	const statement = `
 		WITH incoming AS MATERIALIZED (
-		    SELECT u.place, u.line, u.native_identity, u.fingerprint,
+		    SELECT u.nth, u.line, u.native_identity, u.fingerprint,
 		           u.fingerprint = (SELECT a.fingerprint FROM muster.accounts a
 		                            WHERE a.source_id = $1 AND a.native_identity = u.native_identity) AS same
 		    FROM unnest($2::bigint[], $3::text[], $4::uuid[]) WITH ORDINALITY u (line, native_identity, fingerprint,
-		         place)
+		         nth)
 		), noted AS (
-		    INSERT INTO pg_temp.aggregation_seen (line, native_identity, fingerprint)
-		    SELECT line, native_identity, fingerprint FROM incoming WHERE same
+		    INSERT INTO muster.aggregation_seen (run_id, place, places, lines, native_identities, fingerprints)
+		    SELECT $5::uuid, $6::bigint, array_agg($6::bigint + nth), array_agg(line), array_agg(native_identity),
+		           array_agg(fingerprint)
+		    FROM incoming
+		    WHERE same
+		    HAVING count(*) > 0
 		)
-		SELECT place - 1, same IS NOT NULL FROM incoming WHERE same IS NOT TRUE ORDER BY place`
+		SELECT nth - 1, same IS NOT NULL FROM incoming WHERE same IS NOT TRUE ORDER BY nth`
 	g.lines, g.natives, g.fingerprints = g.lines[:0], g.natives[:0], g.fingerprints[:0]
 	for i := range block.accounts {
 		a := &block.accounts[i]
@@ -270,7 +280,8 @@ func (g *stage) compare(ctx context.Context, block *stageBlock) ([]int, error) {
 		g.natives = append(g.natives, a.NativeIdentity)
 		g.fingerprints = append(g.fingerprints, a.Fingerprint)
 	}
-	rows, err := g.tx.Query(ctx, g.s.sql(statement), g.source, g.lines, g.natives, g.fingerprints)
+	rows, err := g.tx.Query(ctx, g.s.sql(statement), g.source, g.lines, g.natives, g.fingerprints,
+		g.count.Run, g.before)
 	if err != nil {
 		return nil, mapError(err)
 	}
@@ -302,53 +313,83 @@ func (g *stage) row(block *stageBlock, i int) ([]any, error) {
 			return nil, err
 		}
 	}
-	g.values = append(g.values[:0], a.Line, a.NativeIdentity, a.Name, FoldKey(a.Name), block.document(i), a.Fingerprint,
-		a.CorrelationKeys, account, identity)
+	g.values = append(g.values[:0], g.count.Run, g.before+int64(i)+1, a.Line, a.NativeIdentity, a.Name, FoldKey(a.Name),
+		block.document(i), a.Fingerprint, a.CorrelationKeys, account, identity)
 	return g.values, nil
 }
 
 // Duplicate is a row with the native identity of an earlier row.
 type Duplicate struct {
 	NativeIdentity string
-	Line           int64
+	Place          int64 // among all rows that were read, from 1
+	Line           int64 // 0 where the source has no lines
 	First          int64 // the line of the earlier row, which stays
 }
 
 // DropDuplicates removes all rows of a native identity but the first from the stage, and returns the rows that it
-// removed in the order of their lines.
-func (s *Store) DropDuplicates(ctx context.Context, tx pgx.Tx) ([]Duplicate, error) {
-	const statement = `
-		WITH several AS (
-		    SELECT native_identity, min(line) AS first
-		    FROM ` + stagedNatives + ` r
-		    GROUP BY native_identity
-		    HAVING count(*) > 1
-		), dropped AS (
-		    DELETE FROM pg_temp.aggregation_stage g
-		    USING several
-		    WHERE g.native_identity = several.native_identity AND g.line > several.first
-		    RETURNING g.native_identity, g.line, several.first
-		), forgotten AS (
-		    DELETE FROM pg_temp.aggregation_seen g
-		    USING several
-		    WHERE g.native_identity = several.native_identity AND g.line > several.first
-		    RETURNING g.native_identity, g.line, several.first
-		)
-		SELECT native_identity, line, first FROM (SELECT * FROM dropped UNION ALL SELECT * FROM forgotten) d
-		ORDER BY line`
-	return collect(ctx, tx, statement, pgx.RowToStructByPos[Duplicate])
+// removed in the order in which they were read.
+func (s *Store) DropDuplicates(ctx context.Context, tx pgx.Tx, run ID) ([]Duplicate, error) {
+	const several = `
+		SELECT native_identity, min(place)
+		FROM ` + stagedNatives + ` r
+		GROUP BY native_identity
+		HAVING count(*) > 1`
+	rows, err := tx.Query(ctx, s.sql(several), run)
+	if err != nil {
+		return nil, mapError(err)
+	}
+	var natives []string
+	var firsts []int64
+	var native string
+	var first int64
+	if _, err = pgx.ForEachRow(rows, []any{&native, &first}, func() error {
+		natives, firsts = append(natives, native), append(firsts, first)
+		return nil
+	}); err != nil || len(natives) == 0 {
+		return nil, mapError(err)
+	}
+	const later = `
+		SELECT r.native_identity, r.place, r.line, coalesce(f.line, 0)
+		FROM unnest($2::text[], $3::bigint[]) v (native_identity, first)
+		FULL JOIN ` + stagedNatives + ` r ON r.native_identity = v.native_identity
+		FULL JOIN ` + stagedNatives + ` f ON f.place = v.first
+		WHERE coalesce(r.place > v.first, false)
+		ORDER BY r.place`
+	duplicates, err := collect(ctx, tx, s.sql(later), pgx.RowToStructByPos[Duplicate], run, natives, firsts)
+	if err != nil {
+		return nil, err
+	}
+	places := make([]int64, len(duplicates))
+	for i := range duplicates {
+		places[i] = duplicates[i].Place
+	}
+	const unsee = `
+		UPDATE muster.aggregation_seen
+		SET lines = ARRAY (SELECT v FROM unnest(lines, places) u (v, place) WHERE place <> ALL ($2)),
+		    native_identities = ARRAY (SELECT v FROM unnest(native_identities, places) u (v, place)
+		                               WHERE place <> ALL ($2)),
+		    fingerprints = ARRAY (SELECT v FROM unnest(fingerprints, places) u (v, place) WHERE place <> ALL ($2)),
+		    places = ARRAY (SELECT v FROM unnest(places) u (v) WHERE v <> ALL ($2))
+		WHERE run_id = $1 AND places && $2`
+	var batch pgx.Batch
+	batch.Queue(s.sql(unsee), run, places)
+	batch.Queue(s.sql(`DELETE FROM muster.aggregation_stage WHERE run_id = $1 AND place = ANY ($2)`), run, places)
+	return duplicates, mapError(tx.SendBatch(ctx, &batch).Close())
 }
 
 // DemandSeen returns a [RetryableError] where somebody else changed or removed an account that had not changed when it
 // was compared. It looks each of these accounts up. It comes after [Store.LockSource].
-func (s *Store) DemandSeen(ctx context.Context, tx pgx.Tx, source ID) error {
+func (s *Store) DemandSeen(ctx context.Context, tx pgx.Tx, staged *Staged) error {
 	const statement = `
 		SELECT EXISTS (
-		    SELECT FROM pg_temp.aggregation_seen g
-		    WHERE (SELECT a.fingerprint FROM muster.accounts a
+		    SELECT 1
+		    FROM muster.aggregation_seen b,
+		         unnest(b.native_identities, b.fingerprints) g (native_identity, fingerprint)
+		    WHERE b.run_id = $2
+		      AND (SELECT a.fingerprint FROM muster.accounts a
 		           WHERE a.source_id = $1 AND a.native_identity = g.native_identity) IS DISTINCT FROM g.fingerprint)`
 	var changed bool
-	if err := tx.QueryRow(ctx, s.sql(statement), source).Scan(&changed); err != nil {
+	if err := tx.QueryRow(ctx, s.sql(statement), staged.Source, staged.Run).Scan(&changed); err != nil {
 		return mapError(err)
 	}
 	return demandSeen(changed)

@@ -327,15 +327,15 @@ func (s *Store) AddTaskMessages(ctx context.Context, tx pgx.Tx, task ID, message
 		return nil
 	}
 	const statement = `
-		INSERT INTO muster.task_messages (task_id, type, key, identity_id, text, at)
-		SELECT $1, v.type, v.key, v.identity_id, v.text, $6
-		FROM unnest($2::text[], $3::text[], $4::uuid[], $5::text[]) v (type, key, identity_id, text)`
+		INSERT INTO muster.task_messages (id, task_id, type, key, identity_id, text, at)
+		SELECT v.id, $1, v.type, v.key, v.identity_id, v.text, $6
+		FROM unnest($7::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[]) v (id, type, key, identity_id, text)`
 	types, keys, texts := make([]string, len(messages)), make([]string, len(messages)), make([]string, len(messages))
-	identities := make([]ID, len(messages))
+	identities, ids := make([]ID, len(messages)), make([]ID, len(messages))
 	for i, m := range messages {
-		types[i], keys[i], identities[i], texts[i] = m.Type, m.Key, m.IdentityID, m.Text
+		types[i], keys[i], identities[i], texts[i], ids[i] = m.Type, m.Key, m.IdentityID, m.Text, NewID()
 	}
-	_, err := tx.Exec(ctx, s.sql(statement), task, types, keys, identities, texts, now)
+	_, err := tx.Exec(ctx, s.sql(statement), task, types, keys, identities, texts, now, ids)
 	return mapError(err)
 }
 
@@ -447,7 +447,7 @@ func (s *Store) OpenTasks(ctx context.Context, q Querier) ([]ID, error) {
 
 // LockTask locks a task FOR UPDATE until the transaction ends and returns it, or [ErrNotFound].
 func (s *Store) LockTask(ctx context.Context, tx pgx.Tx, id ID) (Task, error) {
-	if _, err := tx.Exec(ctx, s.sql(`SELECT FROM muster.tasks WHERE id = $1 FOR UPDATE`), id); err != nil {
+	if _, err := tx.Exec(ctx, s.sql(`SELECT 1 FROM muster.tasks WHERE id = $1 FOR UPDATE`), id); err != nil {
 		return Task{}, mapError(err)
 	}
 	return s.FindTask(ctx, tx, id)
@@ -468,7 +468,7 @@ const endTasksWithoutWork = `
 	SET completed = $2, modified = $2, launched = coalesce(t.launched, $2),
 	    completion_status = CASE WHEN t.errors + t.warnings > 0 THEN 'WARNING' ELSE 'SUCCESS' END
 	WHERE t.id = ANY ($1) AND t.completed IS NULL AND t.held IS NULL
-	  AND (SELECT r.id FROM muster.refresh_requests r WHERE r.task_id = t.id LIMIT 1) IS NULL
+	  AND (SELECT r.number FROM muster.refresh_requests r WHERE r.task_id = t.id LIMIT 1) IS NULL
 	  AND (SELECT p.part FROM muster.task_parts p WHERE p.task_id = t.id LIMIT 1) IS NULL
 	RETURNING t.id, t.everybody, t.created, t.job_id`
 

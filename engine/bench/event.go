@@ -200,8 +200,8 @@ func (w *wave) reopen(ctx context.Context) error {
 	const (
 		tasks    = `UPDATE muster.tasks SET completed = NULL, completion_status = NULL WHERE id = ANY ($1::uuid[])`
 		requests = `
-			INSERT INTO muster.refresh_requests (identity_id, task_id, reason, requested_at)
-			SELECT i.id, v.task, 'account changed', now()
+			INSERT INTO muster.refresh_requests (request_id, number, identity_id, task_id, reason, requested_at)
+			SELECT v.task, row_number() OVER (), i.id, v.task, 'account changed', now()
 			FROM unnest($1::uuid[], $2::int[]) v (task, person)
 			JOIN bench.identities i ON i.attributes ->> 'uid' = v.person::text`
 	)

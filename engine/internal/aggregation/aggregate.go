@@ -61,13 +61,24 @@ func (a *Aggregator) begin(ctx context.Context, tx pgx.Tx, name string, repeatab
 	return &run{a, tx, source, c.Version, c.Settings, repeatable, options}, nil
 }
 
-// aggregate brings the accounts of the source up to what the reader reads.
+// aggregate brings the accounts of the source up to what the reader reads. It leaves no rows in the stage: where it
+// fails, the caller may commit the transaction all the same.
 func (r *run) aggregate(ctx context.Context, reader *reader) (Result, error) {
 	staged, err := r.stage(ctx, reader)
 	if err != nil {
 		return Result{}, err
 	}
-	m, err := staged.lock(ctx)
+	result, err := staged.merge(ctx)
+	if err != nil {
+		r.Store.AbandonStage(ctx, r.tx, staged.count.Run)
+		return result, err
+	}
+	return result, r.Store.EndStage(ctx, r.tx, staged.count.Run)
+}
+
+// merge takes the locks of an aggregation, and brings the accounts up to the stage.
+func (s staged) merge(ctx context.Context) (Result, error) {
+	m, err := s.lock(ctx)
 	if err != nil {
 		return Result{}, err
 	}

@@ -14,7 +14,7 @@
 //	run --> reader                      no lock, but the reading lock where a connector reads
 //	          |  read: an object becomes an account, a finding (a group's name, an account that is gone) or a fault
 //	          |  compared: in blocks, by fingerprint, with the accounts of the source
-//	          |  staged: in temporary tables; of an unchanged account only the native identity and the fingerprint
+//	          |  staged: in tables of the run; of an unchanged account only the native identity and the fingerprint
 //	          v
 //	        staged                      everything is read
 //	          |  locked: configuration FOR SHARE (refused where it changed since), deletions, the source

@@ -45,14 +45,14 @@ func (m *merge) do(ctx context.Context) (Result, error) {
 // accounts that have vanished.
 func (m *merge) compare(ctx context.Context) (err error) {
 	if m.options.Delta && m.count.Differing < m.count.Rows {
-		if err := m.Store.DemandSeen(ctx, m.tx, m.source.RowID); err != nil {
+		if err := m.Store.DemandSeen(ctx, m.tx, &m.count); err != nil {
 			return err
 		}
 	}
 	if m.options.Delta && len(m.findings.gone) == 0 {
 		return nil // none is removed
 	}
-	m.before, err = m.Store.CountVanished(ctx, m.tx, m.source.RowID, m.findings.spared)
+	m.before, err = m.Store.CountVanished(ctx, m.tx, &m.count, m.findings.spared)
 	return err
 }
 
@@ -80,10 +80,10 @@ func (m *merge) remove(ctx context.Context) (err error) {
 		}
 	}
 	if delta {
-		m.result.Removed, err = m.Store.DeleteNamed(ctx, m.tx, m.source.RowID, gone, m.cause)
+		m.result.Removed, err = m.Store.DeleteNamed(ctx, m.tx, &m.count, gone, m.cause)
 		return err
 	}
-	m.result.Removed, err = m.Store.DeleteVanished(ctx, m.tx, m.source.RowID, m.findings.spared, m.cause)
+	m.result.Removed, err = m.Store.DeleteVanished(ctx, m.tx, &m.count, m.findings.spared, m.cause)
 	return err
 }
 
@@ -122,12 +122,12 @@ func (m *merge) write(ctx context.Context) error {
 }
 
 func (m *merge) update(ctx context.Context) (err error) {
-	m.changes, err = m.Store.UpdateChanged(ctx, m.tx, m.source.RowID, m.cause)
+	m.changes, err = m.Store.UpdateChanged(ctx, m.tx, &m.count, m.cause)
 	return err
 }
 
 func (m *merge) insert(ctx context.Context) (err error) {
-	m.fresh, err = m.Store.InsertNew(ctx, m.tx, m.source.RowID, m.source.ProfileID, m.eventWrite, m.cause)
+	m.fresh, err = m.Store.InsertNew(ctx, m.tx, &m.count, m.source.ProfileID, m.eventWrite, m.cause)
 	return err
 }
 

@@ -45,13 +45,17 @@ func (s staged) lock(ctx context.Context) (*merge, error) {
 	if err := s.Store.LockSource(ctx, s.tx, s.source.RowID); err != nil {
 		return nil, err
 	}
-	duplicates, err := s.Store.DropDuplicates(ctx, s.tx)
+	duplicates, err := s.Store.DropDuplicates(ctx, s.tx, s.count.Run)
 	if err != nil {
 		return nil, err
 	}
 	faults := s.findings.faults
 	for _, d := range duplicates {
-		faults.add(int(d.Line), fmt.Sprintf("its account is the same as that of line %d", d.First))
+		text := "its account is the same as that of an earlier object"
+		if d.First > 0 {
+			text = fmt.Sprintf("its account is the same as that of line %d", d.First)
+		}
+		faults.add(int(d.Line), text)
 	}
 	return &merge{
 		staged: s, cause: s.NewCause(ctx), eventWrite: s.NewWriteID(), duplicates: len(duplicates) > 0,

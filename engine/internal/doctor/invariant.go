@@ -22,6 +22,9 @@ var verdicts = []verdict{
 	{store.InvariantSingleton, SeverityFailure, "write the row that is missing", (*examination).restoreSingletons},
 	{store.InvariantSequence, SeverityFailure, "bring the sequences to the greatest number that was given",
 		(*examination).advanceSequences},
+	{store.InvariantAccountKeys, SeverityFailure, "write the rows of the accounts' keys again",
+		(*examination).keyAccounts},
+	{store.InvariantStage, SeverityWarning, "remove what aggregations left", (*examination).dropStages},
 	{store.InvariantCorrelated, SeverityFailure, "process the identities", requests(store.InvariantCorrelated)},
 	{store.InvariantManager, SeverityFailure, "process the identities", requests(store.InvariantManager)},
 	{store.InvariantIdentityRefresh, SeverityFailure, "process the identities",
@@ -83,13 +86,17 @@ func (x *examination) restoreSingletons() repairFunc {
 
 // advanceSequences makes the repair of sequences that are behind the numbers that were given.
 func (x *examination) advanceSequences() repairFunc {
-	return x.simple("advanced the sequences", func(ctx context.Context, tx pgx.Tx) (int, error) {
-		found, err := x.d.Store.Contradicting(ctx, tx, store.InvariantSequence, &x.given)
-		if err != nil || found.Count == 0 {
-			return 0, err
-		}
-		return int(found.Count), x.d.Store.AdvanceSequences(ctx, tx)
-	})
+	return x.simple("advanced the sequences", x.d.Store.AdvanceSequences)
+}
+
+// keyAccounts makes the repair of keys that are not those of the uncorrelated accounts.
+func (x *examination) keyAccounts() repairFunc {
+	return x.simple("wrote the rows of accounts' keys again", x.d.Store.MendAccountKeys)
+}
+
+// dropStages makes the repair of rows that aggregations left.
+func (x *examination) dropStages() repairFunc {
+	return x.simple("removed what aggregations left", x.d.Store.DropStages)
 }
 
 // mendEventWrites makes the repair of events that their writes do not have.

@@ -74,7 +74,7 @@ func (h *halving) split(ctx context.Context, requests []store.RefreshRequest, fa
 // process processes the identities of some requests, in a transaction of its own.
 func (h *halving) process(ctx context.Context, requests []store.RefreshRequest) error {
 	counts, err := tenant.Transact(ctx, h.Tenant, func(tx pgx.Tx) (store.TaskCounts, error) {
-		locked, err := h.Store.RelockRefreshRequests(ctx, tx, requestIDs(requests))
+		locked, err := h.Store.RelockRefreshRequests(ctx, tx, requestKeys(requests))
 		if err != nil || len(locked) == 0 {
 			return store.TaskCounts{}, err
 		}
@@ -143,7 +143,7 @@ func (p *Processor) fail(ctx context.Context, id store.ID, request store.Refresh
 			return err
 		}
 		now := p.Now()
-		if err := p.Store.DropRefreshRequests(ctx, tx, []int64{request.ID}); err != nil || len(ids) == 0 {
+		if err := p.Store.DropRefreshRequests(ctx, tx, []store.RequestKey{request.Key}); err != nil || len(ids) == 0 {
 			return err
 		}
 		if err := p.Store.FailIdentity(ctx, tx, request.IdentityID, reason, now); err != nil {

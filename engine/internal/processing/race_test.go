@@ -55,7 +55,7 @@ identityProfiles:
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, err := pool.Query(t.Context(), `SELECT identity_id FROM muster.refresh_requests ORDER BY id`)
+	rows, err := pool.Query(t.Context(), `SELECT identity_id FROM muster.refresh_requests ORDER BY request_id, number`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func (p *Processor) processRequests(ctx context.Context, tx pgx.Tx, task store.I
 		return store.TaskCounts{}, Open, err
 	}
 	if processed < len(ids) { // some were deleted, and their requests are left
-		if err := p.Store.DropRefreshRequests(ctx, tx, requestIDs(requests)); err != nil {
+		if err := p.Store.DropRefreshRequests(ctx, tx, requestKeys(requests)); err != nil {
 			return store.TaskCounts{}, Open, err
 		}
 	}
@@ -64,10 +64,10 @@ func (p *Processor) ProcessIn(ctx context.Context, tx pgx.Tx, task store.ID, ids
 	return b.advance(ctx, t, false)
 }
 
-func requestIDs(requests []store.RefreshRequest) []int64 {
-	ids := make([]int64, len(requests))
+func requestKeys(requests []store.RefreshRequest) []store.RequestKey {
+	keys := make([]store.RequestKey, len(requests))
 	for i, r := range requests {
-		ids[i] = r.ID
+		keys[i] = r.Key
 	}
-	return ids
+	return keys
 }
