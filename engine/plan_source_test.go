@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/store/storetest"
 )
 
 // Until the server has looked at the accounts of a new source, it takes them to be one or two. No statement of an
@@ -31,6 +32,7 @@ func TestPlansOfNewSource(t *testing.T) {
 	config := owners.Config().Copy()
 	tracer := &squareFinder{t: t}
 	config.ConnConfig.Tracer = tracer
+	storetest.Record(config.ConnConfig)
 	pool, err := pgxpool.NewWithConfig(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)

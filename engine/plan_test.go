@@ -177,6 +177,7 @@ func recordedEngine(t *testing.T, pool *pgxpool.Pool, r *planRecorder, c *engine
 	t.Helper()
 	config := pool.Config().Copy()
 	config.ConnConfig.Tracer = r
+	storetest.Record(config.ConnConfig)
 	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
 	config.ConnConfig.RuntimeParams["max_parallel_workers_per_gather"] = "0"
 	recorded, err := pgxpool.NewWithConfig(t.Context(), config)
