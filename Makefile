@@ -10,8 +10,9 @@ LOAD      ?= 2m
 PACKAGES  ?= ./...
 SEED      ?= 1
 
-# A module of its own, so that nobody gets the SDK with the library.
+# Modules of their own, so that nobody gets the SDK or the parser with the library.
 SDKTEST := engine/httpapi/sdktest
+SHAPETEST := store/shapetest
 
 # The published API's own documents, which are no part of this project. Tests compare with them where they exist.
 export MUSTER_CONTRACT_DIR := $(abspath $(or $(MUSTER_CONTRACT_DIR),$(wildcard ../shared/contract)))
@@ -53,6 +54,7 @@ fmt-check: ## Fail where the code is not formatted
 vet: ## Run go vet
 	@go vet ./...
 	@cd $(SDKTEST) && go vet ./...
+	@cd $(SHAPETEST) && go vet ./...
 	@cd engine/bench && go vet ./...
 
 .PHONY: cross
@@ -73,15 +75,17 @@ vuln: ## Look for known vulnerabilities, if their database can be reached
 	@.ci/vuln
 
 .PHONY: tidy
-tidy: ## Tidy every go.mod, those of the SDK tests and the benchmark suite too
+tidy: ## Tidy every go.mod, those of the SDK tests, the shapes and the benchmark suite too
 	@go mod tidy
 	@cd $(SDKTEST) && go mod tidy
+	@cd $(SHAPETEST) && go mod tidy
 	@cd engine/bench && go mod tidy
 
 .PHONY: tidy-check
 tidy-check: ## Fail where a go.mod is not tidy
 	@go mod tidy -diff
 	@cd $(SDKTEST) && go mod tidy -diff
+	@cd $(SHAPETEST) && go mod tidy -diff
 	@cd engine/bench && go mod tidy -diff
 
 .PHONY: race
@@ -97,6 +101,10 @@ test-ldap: ## Run the tests of the LDAP connector against OpenLDAP; install it w
 .PHONY: test-sdk
 test-sdk: postgres ## Run the tests of the HTTP API with the vendor's Go SDK as the client
 	@cd $(SDKTEST) && go test -count=1 ./...
+
+.PHONY: test-shapes
+test-shapes: postgres ## Hold the statements that the tests send against the shapes that a Citus cluster takes
+	@.ci/shapes
 
 .PHONY: test-smtp
 test-smtp: postgres ## Run the tests of mail against the server Exim; install it where it is missing
