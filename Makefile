@@ -7,6 +7,7 @@ ROUNDS    ?= 3
 FUZZTIME  ?= 20s
 KILLS     ?= 50
 LOAD      ?= 2m
+LOADS     ?= 5
 PACKAGES  ?= ./...
 SEED      ?= 1
 
@@ -55,7 +56,7 @@ vet: ## Run go vet
 	@go vet ./...
 	@cd $(SDKTEST) && go vet ./...
 	@cd $(SHAPETEST) && go vet ./...
-	@cd engine/bench && go vet ./...
+	@cd engine/bench && go vet ./... && go vet -tags statistics ./...
 
 .PHONY: cross
 cross: ## Fail where the code does not build for other systems
@@ -102,6 +103,10 @@ test-ldap: ## Run the tests of the LDAP connector against OpenLDAP; install it w
 test-sdk: postgres ## Run the tests of the HTTP API with the vendor's Go SDK as the client
 	@cd $(SDKTEST) && go test -count=1 ./...
 
+.PHONY: test-load
+test-load: postgres ## Bound what each statement of a load, a run and an event touches, whenever statistics are taken
+	@cd engine/bench && go test -tags statistics -count=1 -timeout 30m -run TestStatementsTakeTheirShare .
+
 .PHONY: test-shapes
 test-shapes: postgres ## Hold the statements that the tests send against the shapes that a Citus cluster takes
 	@.ci/shapes
@@ -143,6 +148,10 @@ bench: postgres ## Compare PEOPLE (20000) people with what PostgreSQL and the ma
 .PHONY: bench-json
 bench-json: postgres ## Run make bench, and write the table as JSON to OUT (bench.json)
 	@$(bench_suite) -json '$(abspath $(or $(OUT),bench.json))'
+
+.PHONY: load-times
+load-times: postgres ## Load PEOPLE (20000) people LOADS (5) times with autovacuum as it comes, every second and off; compare the times
+	@cd engine/bench && go run . -people $(PEOPLE) -rounds $(LOADS) -cases load-times
 
 .PHONY: bench-go
 bench-go: postgres ## Run each Go benchmark for BENCHTIME (1x: one iteration)

@@ -324,4 +324,3 @@ func (l *loading) flush(ctx context.Context) error {
 	_, err := l.meter.Exec(ctx, `SELECT pg_stat_clear_snapshot()`)
 	return errors.Join(append(faults, err)...)
 }
-
