@@ -240,6 +240,9 @@ func (l *loading) measure(name string, identities int, work func(context.Context
 				identities, text)
 		}
 	}
+	if *listed > 0 {
+		l.listCompiled(ctx, name)
+	}
 	read := l.demandRows(name, identities)
 	l.t.Logf("%s, %s: %s, %d statements, most rows read: %s", l.schema, name, took.Round(time.Millisecond),
 		len(statements), read)
@@ -268,6 +271,38 @@ func (l *loading) readStatements(ctx context.Context) ([]share, error) {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[share])
+}
+
+// listCompiled lists the statements that the server has compiled, and how long the compiling took: PostgreSQL 15 and later
+// tell it.
+func (l *loading) listCompiled(ctx context.Context, name string) {
+	l.t.Helper()
+	const query = `
+		SELECT query, jit_functions, jit_generation_time + jit_inlining_time + jit_optimization_time + jit_emission_time,
+		       total_exec_time
+		FROM pg_stat_statements
+		WHERE jit_functions > 0`
+	var version int
+	if err := l.meter.QueryRow(ctx, `SELECT current_setting('server_version_num')::int`).Scan(&version); err != nil {
+		l.t.Fatal(err)
+	}
+	if version < 150_000 {
+		return
+	}
+	rows, err := l.meter.Query(ctx, query)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	var text string
+	var functions int64
+	var compiling, total float64
+	if _, err := pgx.ForEachRow(rows, []any{&text, &functions, &compiling, &total}, func() error {
+		l.t.Logf("%s, %s: compiled %d functions in %.0f of %.0f ms: %.100s", l.schema, name, functions, compiling, total,
+			strings.Join(strings.Fields(text), " "))
+		return nil
+	}); err != nil {
+		l.t.Fatal(err)
+	}
 }
 
 // demandRows holds the rows that were read of each table, by its indexes and as a whole, against their limits, and returns
