@@ -15,6 +15,9 @@ import (
 // recordVariable names the folder of the recorded statements, which make test-shapes fills.
 const recordVariable = "MUSTER_RECORD_STATEMENTS"
 
+// recordings is that folder.
+var recordings string
+
 // corpus is what tests made Muster send.
 type corpus struct {
 	senders map[string][]string // by statement, with the default names of the schemas
@@ -27,7 +30,7 @@ var elsewhere = []string{"engine/connector/", "migrations."}
 
 func readCorpus(t *testing.T, c *catalogue) *corpus {
 	t.Helper()
-	folder := os.Getenv(recordVariable)
+	folder := recordings
 	if folder == "" {
 		t.Fatalf("%s names no folder of recorded statements: run make test-shapes", recordVariable)
 	}
