@@ -18,10 +18,11 @@ import (
 // loadPlansFile has the plan of every statement of a first load, like [plansFile].
 const loadPlansFile = "testdata/plans_load.txt"
 
-// A connection keeps the plan of a statement until the server looks at a table again, which may be after the load. So the
-// plans of a first load are those of tables that are taken for empty, and none of them may take the square of what the
-// tables become: by a nested loop that reads all of something again for each row. The plans are those of the golden file,
-// which is written again with -update. Plans are generic, made without the values, at the first call of each statement.
+// A connection keeps the plan of a statement until the server looks at a table again, which may be after the load. So
+// the plans of a first load are those of tables that are taken for empty, and none of them may take the square of what
+// the tables become: by a nested loop that reads all of something again for each row. The plans are those of the golden
+// file, which is written again with -update. Plans are generic, made without the values, at the first call of each
+// statement.
 func TestPlansOfFirstLoad(t *testing.T) {
 	t.Parallel()
 	owners := storetest.Pool(t)

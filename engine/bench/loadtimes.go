@@ -28,9 +28,9 @@ var vacuumings = []vacuuming{
 	{"autovacuum off", map[string]string{"autovacuum": "off"}},
 }
 
-// loadTimesCase loads the population again and again, each time into a database of its own, with autovacuum as it comes,
-// every second and off, on private servers. The time of a load may not depend on when the server took its statistics; nor
-// may that of the full run right after it, before anything is vacuumed.
+// loadTimesCase loads the population again and again, each time into a database of its own, with autovacuum as it
+// comes, every second and off, on private servers. The time of a load may not depend on when the server took its
+// statistics; nor may that of the full run right after it, before anything is vacuumed.
 func loadTimesCase(ctx context.Context, b *bench) error {
 	for _, v := range vacuumings {
 		if err := b.loadTimes(ctx, v); err != nil {

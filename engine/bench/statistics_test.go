@@ -24,8 +24,8 @@ var (
 	listed       = flag.Int("list", 0, "how many statements of each phase to list, those with the most blocks first")
 )
 
-// limit is how many blocks of 8 kB a statement may touch in a phase, shared, local or temporary ones, each as often as it
-// is touched; or how many rows of a table all statements may read.
+// limit is how many blocks of 8 kB a statement may touch in a phase, shared, local or temporary ones, each as often as
+// it is touched; or how many rows of a table all statements may read.
 type limit struct{ once, call, identity float64 }
 
 func (l limit) of(calls int64, identities int) float64 {
@@ -33,14 +33,15 @@ func (l limit) of(calls int64, identities int) float64 {
 }
 
 // The limits of a statement and of a table that no line of the tables below names. A look-up in an index is some 3 to 5
-// blocks; a written row touches its table and each index of it, and a foreign key looks up another row. The first call on
-// a connection also reads the server's catalogue.
+// blocks; a written row touches its table and each index of it, and a foreign key looks up another row. The first call
+// on a connection also reads the server's catalogue.
 var (
 	statementLimit = limit{once: 1_000, call: 60, identity: 30}
 	rowLimit       = limit{once: 1_000, identity: 30}
 )
 
-// statementLimits are the limits of statements that may touch more, by the phase, empty for all, and a part of the text.
+// statementLimits are the limits of statements that may touch more, by the phase, empty for all, and a part of the
+// text.
 var statementLimits = []struct {
 	phase, text string
 	limit       limit
@@ -73,8 +74,8 @@ var rowLimits = []struct {
 }
 
 // No statement of a load, a run, an event or a change takes more than its share of each identity, whenever the server
-// took its statistics: not in an empty tenant, whose tables are taken for empty, and not beside a large one. What it takes
-// is counted in blocks and rows, not in time, so a busy machine changes nothing.
+// took its statistics: not in an empty tenant, whose tables are taken for empty, and not beside a large one. What it
+// takes is counted in blocks and rows, not in time, so a busy machine changes nothing.
 func TestStatementsTakeTheirShare(t *testing.T) {
 	for _, v := range vacuumings {
 		t.Run(v.name, func(t *testing.T) {
@@ -273,8 +274,8 @@ func (l *loading) readStatements(ctx context.Context) ([]share, error) {
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[share])
 }
 
-// listCompiled lists the statements that the server has compiled, and how long the compiling took: PostgreSQL 15 and later
-// tell it.
+// listCompiled lists the statements that the server has compiled, and how long the compiling took: PostgreSQL 15 and
+// later tell it.
 func (l *loading) listCompiled(ctx context.Context, name string) {
 	l.t.Helper()
 	const query = `
@@ -305,8 +306,8 @@ func (l *loading) listCompiled(ctx context.Context, name string) {
 	}
 }
 
-// demandRows holds the rows that were read of each table, by its indexes and as a whole, against their limits, and returns
-// the most for an identity.
+// demandRows holds the rows that were read of each table, by its indexes and as a whole, against their limits, and
+// returns the most for an identity.
 func (l *loading) demandRows(name string, identities int) string {
 	l.t.Helper()
 	ctx := l.t.Context()

@@ -93,7 +93,8 @@ func demandShapes(t *testing.T, c *catalogue, from map[string][]string) {
 	t.Logf("%d statements; faults: %v", len(from), counts)
 }
 
-// unsent are the functions of package store that no recorded test calls, with the reason. One that is called is a fault.
+// unsent are the functions of package store that no recorded test calls, with the reason. One that is called is a
+// fault.
 var unsent = map[string]string{}
 
 // Tests send every statement of package store: what none sends would have any shape.

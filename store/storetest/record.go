@@ -27,9 +27,9 @@ type Statement struct {
 }
 
 // Record makes the connections of a configuration write down the statements of Muster's own code, each once, where the
-// environment names a folder; otherwise it does nothing. The pools of this package do so by themselves: it is for a test
-// that configures one of its own. A tracer that the configuration has goes on working. Statements of tests and of the job
-// queue are left out. Each process writes a file of its own, of one JSON [Statement] a line.
+// environment names a folder; otherwise it does nothing. The pools of this package do so by themselves: it is for a
+// test that configures one of its own. A tracer that the configuration has goes on working. Statements of tests and of
+// the job queue are left out. Each process writes a file of its own, of one JSON [Statement] a line.
 func Record(config *pgx.ConnConfig) {
 	folder := os.Getenv(recordVariable)
 	if folder == "" {
@@ -91,8 +91,8 @@ func (recorder) TraceCopyFromStart(ctx context.Context, _ *pgx.Conn, data pgx.Tr
 // TraceCopyFromEnd implements [pgx.CopyFromTracer].
 func (recorder) TraceCopyFromEnd(context.Context, *pgx.Conn, pgx.TraceCopyFromEndData) {}
 
-// record writes a statement down, unless a test or the job queue sends it. It panics where it cannot: a statement that is
-// missing would pass for one that is right.
+// record writes a statement down, unless a test or the job queue sends it. It panics where it cannot: a statement that
+// is missing would pass for one that is right.
 func record(text string) {
 	functions := senders()
 	if len(functions) == 0 {
@@ -128,8 +128,8 @@ const modulePath = "github.com/muster-engine/muster"
 // testPackages send statements for tests.
 var testPackages = []string{modulePath + "/store/storetest", modulePath + "/engine/enginetest"}
 
-// senders returns the functions of Muster's package that sends a statement, the innermost first, or nothing where a test
-// or a library sends it for itself.
+// senders returns the functions of Muster's package that sends a statement, the innermost first, or nothing where a
+// test or a library sends it for itself.
 func senders() []string {
 	var counters [64]uintptr
 	const ours = 3 // runtime.Callers, this function and record
@@ -179,6 +179,6 @@ func packageOf(function string) string {
 // passesOn reports whether a function of a test is a method by which the code under test sends a statement.
 func passesOn(function string) bool {
 	name := function[strings.LastIndexByte(function, '.')+1:]
-	return strings.Contains(function, ").") &&
-		slices.Contains([]string{"Exec", "Query", "QueryRow", "SendBatch", "CopyFrom", "BeginTx", "Begin", "Commit"}, name)
+	sending := []string{"Exec", "Query", "QueryRow", "SendBatch", "CopyFrom", "BeginTx", "Begin", "Commit"}
+	return strings.Contains(function, ").") && slices.Contains(sending, name)
 }
