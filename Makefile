@@ -7,11 +7,13 @@ ROUNDS    ?= 3
 FUZZTIME  ?= 20s
 KILLS     ?= 50
 LOAD      ?= 2m
+LOADS     ?= 5
 PACKAGES  ?= ./...
 SEED      ?= 1
 
-# A module of its own, so that nobody gets the SDK with the library.
+# Modules of their own, so that nobody gets the SDK or the parser with the library.
 SDKTEST := engine/httpapi/sdktest
+SHAPETEST := store/shapetest
 
 # The published API's own documents, which are no part of this project. Tests compare with them where they exist.
 export MUSTER_CONTRACT_DIR := $(abspath $(or $(MUSTER_CONTRACT_DIR),$(wildcard ../shared/contract)))
@@ -53,7 +55,8 @@ fmt-check: ## Fail where the code is not formatted
 vet: ## Run go vet
 	@go vet ./...
 	@cd $(SDKTEST) && go vet ./...
-	@cd engine/bench && go vet ./...
+	@cd $(SHAPETEST) && go vet ./...
+	@cd engine/bench && go vet ./... && go vet -tags statistics ./...
 
 .PHONY: cross
 cross: ## Fail where the code does not build for other systems
@@ -73,15 +76,17 @@ vuln: ## Look for known vulnerabilities, if their database can be reached
 	@.ci/vuln
 
 .PHONY: tidy
-tidy: ## Tidy every go.mod, those of the SDK tests and the benchmark suite too
+tidy: ## Tidy every go.mod, those of the SDK tests, the shapes and the benchmark suite too
 	@go mod tidy
 	@cd $(SDKTEST) && go mod tidy
+	@cd $(SHAPETEST) && go mod tidy
 	@cd engine/bench && go mod tidy
 
 .PHONY: tidy-check
 tidy-check: ## Fail where a go.mod is not tidy
 	@go mod tidy -diff
 	@cd $(SDKTEST) && go mod tidy -diff
+	@cd $(SHAPETEST) && go mod tidy -diff
 	@cd engine/bench && go mod tidy -diff
 
 .PHONY: race
@@ -97,6 +102,14 @@ test-ldap: ## Run the tests of the LDAP connector against OpenLDAP; install it w
 .PHONY: test-sdk
 test-sdk: postgres ## Run the tests of the HTTP API with the vendor's Go SDK as the client
 	@cd $(SDKTEST) && go test -count=1 ./...
+
+.PHONY: test-load
+test-load: postgres ## Bound what each statement of a load, a run and an event touches, whenever statistics are taken
+	@cd engine/bench && go test -tags statistics -count=1 -timeout 30m -run TestStatementsTakeTheirShare .
+
+.PHONY: test-shapes
+test-shapes: postgres ## Hold the statements that the tests send against the shapes that a Citus cluster takes
+	@.ci/shapes
 
 .PHONY: test-smtp
 test-smtp: postgres ## Run the tests of mail against the server Exim; install it where it is missing
@@ -135,6 +148,10 @@ bench: postgres ## Compare PEOPLE (20000) people with what PostgreSQL and the ma
 .PHONY: bench-json
 bench-json: postgres ## Run make bench, and write the table as JSON to OUT (bench.json)
 	@$(bench_suite) -json '$(abspath $(or $(OUT),bench.json))'
+
+.PHONY: load-times
+load-times: postgres ## Load PEOPLE (20000) people LOADS (5) times with autovacuum as it comes, every second and off; compare the times
+	@cd engine/bench && go run . -people $(PEOPLE) -rounds $(LOADS) -cases load-times
 
 .PHONY: bench-go
 bench-go: postgres ## Run each Go benchmark for BENCHTIME (1x: one iteration)

@@ -93,6 +93,7 @@ func newCrowd(t *testing.T) *crowd {
 			t.Fatal(err)
 		}
 		config.MaxConns = 16
+		storetest.Record(config.ConnConfig)
 		pool, err := pgxpool.NewWithConfig(t.Context(), config)
 		if err != nil {
 			t.Fatal(err)

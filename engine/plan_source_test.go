@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/store/storetest"
 )
 
 // Until the server has looked at the accounts of a new source, it takes them to be one or two. No statement of an
@@ -31,6 +32,7 @@ func TestPlansOfNewSource(t *testing.T) {
 	config := owners.Config().Copy()
 	tracer := &squareFinder{t: t}
 	config.ConnConfig.Tracer = tracer
+	storetest.Record(config.ConnConfig)
 	pool, err := pgxpool.NewWithConfig(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
@@ -104,10 +106,11 @@ func (s *squareFinder) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data
 // TraceQueryEnd implements [pgx.QueryTracer].
 func (*squareFinder) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-// squares reports whether the plan has a nested loop whose inner side is not found by an index. A function is one of few
-// rows for each outer one, and an aggregate one row.
+// squares reports whether the plan has a nested loop whose inner side is not found by an index. A function is one of
+// few rows for each outer one, and an aggregate one row, which an outer side may be too.
 func (n *planNode) squares() bool {
-	if n.Type == "Nested Loop" && n.Plans[1].unindexed() {
+	one := func(n *planNode) bool { return n.Type == "Aggregate" && n.Strategy == "Plain" }
+	if n.Type == "Nested Loop" && !one(n.Plans[0]) && n.Plans[1].unindexed() {
 		return true
 	}
 	return slices.ContainsFunc(n.Plans, (*planNode).squares)

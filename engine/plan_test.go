@@ -84,7 +84,7 @@ func TestPlans(t *testing.T) {
 		r.path = ""
 	}
 	demandNoWholeTable(t, r, populated(t, pool), partialIndexes(t, pool))
-	comparePlans(t, pool, r)
+	comparePlans(t, pool, r, plansFile)
 }
 
 // administrator returns a pool on a population that may write what the planner is told.
@@ -178,6 +178,7 @@ func recordedEngine(t *testing.T, pool *pgxpool.Pool, r *planRecorder, c *engine
 	t.Helper()
 	config := pool.Config().Copy()
 	config.ConnConfig.Tracer = r
+	storetest.Record(config.ConnConfig)
 	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
 	config.ConnConfig.RuntimeParams["max_parallel_workers_per_gather"] = "0"
 	recorded, err := pgxpool.NewWithConfig(t.Context(), config)
@@ -457,6 +458,7 @@ func explain(ctx context.Context, conn *pgx.Conn, text string) (*planNode, error
 type planNode struct {
 	Type      string      `json:"Node Type"`
 	Join      string      `json:"Join Type"`
+	Strategy  string      `json:"Strategy"` // of an Aggregate
 	Operation string      `json:"Operation"`
 	Table     string      `json:"Relation Name"`
 	Index     string      `json:"Index Name"`
@@ -539,8 +541,8 @@ func demandNoWholeTable(t *testing.T, r *planRecorder, population, partial []str
 	}
 }
 
-// comparePlans holds the plans against the golden file, or writes it.
-func comparePlans(t *testing.T, pool *pgxpool.Pool, r *planRecorder) {
+// comparePlans holds the plans against a golden file, or writes it.
+func comparePlans(t *testing.T, pool *pgxpool.Pool, r *planRecorder, file string) {
 	t.Helper()
 	var version string
 	if err := pool.QueryRow(t.Context(), `SELECT split_part(current_setting('server_version'), '.', 1)`).Scan(&version); err != nil {
@@ -549,15 +551,15 @@ func comparePlans(t *testing.T, pool *pgxpool.Pool, r *planRecorder) {
 	header := "PostgreSQL " + version + "\n"
 	got := header + r.text(true)
 	if *update {
-		if err := os.MkdirAll(filepath.Dir(plansFile), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(plansFile, []byte(got), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	content, err := os.ReadFile(plansFile)
+	content, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -568,7 +570,7 @@ func comparePlans(t *testing.T, pool *pgxpool.Pool, r *planRecorder) {
 		got = r.text(false)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the plans are not those of %s; write it again with -update if they are as they should be: %s", plansFile,
+		t.Errorf("the plans are not those of %s; write it again with -update if they are as they should be: %s", file,
 			diff)
 	}
 }

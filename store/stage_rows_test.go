@@ -53,7 +53,7 @@ func TestStagesAtOnce(t *testing.T) {
 		if err != nil || changes.Changed != 1 {
 			t.Errorf("got %+v, %v, want 1 changed", changes, err)
 		}
-		fresh, err := k.s.InsertNew(ctx, tx, &count, store.ID{}, k.cause)
+		fresh, err := k.s.InsertNew(ctx, tx, &count, store.ID{}, store.NewID(), k.cause)
 		if err != nil || fresh.Accounts != 1 {
 			t.Errorf("got %+v, %v, want 1 account", fresh, err)
 		}

@@ -72,7 +72,8 @@ func (p *population) engineConfig() engine.Config {
 	return engine.Config{Guard: engine.Guard{Off: true}, Now: p.clock.now}
 }
 
-func (p *population) bring(ctx context.Context) error {
+// load brings everybody in: it aggregates the sources and processes what that asks for.
+func (p *population) load(ctx context.Context) error {
 	if _, err := p.apply(ctx, p.config()); err != nil {
 		return err
 	}
@@ -93,6 +94,13 @@ func (p *population) bring(ctx context.Context) error {
 		if _, err := p.engine.ProcessPending(ctx, engine.ProcessOptions{}); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func (p *population) bring(ctx context.Context) error {
+	if err := p.load(ctx); err != nil {
+		return err
 	}
 	// The states that are not calculated differ, as in a real company.
 	const states = `

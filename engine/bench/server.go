@@ -36,6 +36,11 @@ func startServer(ctx context.Context, tracer pgx.QueryTracer) (s *server, err er
 		s = &server{url: text, tracer: tracer, stop: func(context.Context) error { return nil }}
 		return s, s.ask(ctx)
 	}
+	return startPrivate(ctx, tracer, nil)
+}
+
+// startPrivate starts a private server with PostgreSQL's default durability, and with settings of its own.
+func startPrivate(ctx context.Context, tracer pgx.QueryTracer, settings map[string]string) (s *server, err error) {
 	// Only a private server with a DataDir makes its data durable. Its account must be able to enter the folder.
 	dir, err := os.MkdirTemp("", "muster-bench-")
 	if err != nil {
@@ -44,7 +49,7 @@ func startServer(ctx context.Context, tracer pgx.QueryTracer) (s *server, err er
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	local, err := pglocal.Start(ctx, pglocal.Config{DataDir: dir})
+	local, err := pglocal.Start(ctx, pglocal.Config{DataDir: dir, Settings: settings})
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -110,16 +115,19 @@ func connect(ctx context.Context, url string, tracer pgx.QueryTracer) (*pgxpool.
 	return pgxpool.NewWithConfig(ctx, config)
 }
 
-// close drops the databases and stops the server. The pools must be closed already.
-func (s *server) close(ctx context.Context) error {
-	err := s.do(ctx, func(conn *pgx.Conn) error {
+// drop drops the databases. The pools must be closed already.
+func (s *server) drop(ctx context.Context) error {
+	return s.do(ctx, func(conn *pgx.Conn) error {
 		for _, name := range s.made {
 			statement := `DROP DATABASE IF EXISTS ` + pgx.Identifier{name}.Sanitize() + ` WITH (FORCE)`
 			if _, err := conn.Exec(ctx, statement); err != nil {
 				return err
 			}
 		}
+		s.made = nil
 		return nil
 	})
-	return errors.Join(err, s.stop(ctx))
 }
+
+// close drops the databases and stops the server. The pools must be closed already.
+func (s *server) close(ctx context.Context) error { return errors.Join(s.drop(ctx), s.stop(ctx)) }

@@ -97,6 +97,7 @@ func connect(ctx context.Context, url string) (*pgxpool.Pool, error) {
 		return nil, err
 	}
 	config.MaxConns = poolMax
+	Record(config.ConnConfig)
 	// The test's context ends before its cleanup, the pool after it.
 	return pgxpool.NewWithConfig(context.WithoutCancel(ctx), config)
 }

@@ -18,6 +18,9 @@
 //     postgres:17-alpine. For this the test imports package storetest/container.
 //   - Without either, package pglocal runs an installed one.
 //
+// MUSTER_RECORD_STATEMENTS names a folder into which the statements of Muster's own code go, for the check of their
+// shapes; see [Record].
+//
 // Where there is no server the tests fail; they are never skipped. Goroutines that a host starts before [Main] are its
 // own affair; [IgnoreGoroutine] names others that may outlive the tests.
 package storetest
