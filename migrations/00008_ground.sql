@@ -167,6 +167,7 @@ CREATE TABLE muster.configuration_revision_objects (
     before  jsonb, -- null for an object that was created
     after   jsonb, -- null for one that was removed
     CONSTRAINT configuration_revision_objects_pkey PRIMARY KEY (version, number)
+);
 
 -- The settings of the tenant, which all its processes follow: what was applied, and what engines set before anything
 -- was applied. settled says that a configuration was applied, so that engines set nothing any more.
