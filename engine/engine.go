@@ -136,7 +136,8 @@ func (c Config) validate() error {
 // settings returns what the rooms see of c, which is complete.
 func (c *Config) settings() tenant.Settings {
 	return tenant.Settings{
-		Actor: tenant.CleanActor(store.Actor(c.Actor)), BatchSize: c.BatchSize, Clock: c.Now, Connectors: c.Connectors, Guard: tenant.Guard(c.Guard),
+		Actor: tenant.CleanActor(store.Actor(c.Actor)), BatchSize: c.BatchSize, Clock: c.Now,
+		Connectors: c.Connectors, Guard: tenant.Guard(c.Guard),
 		JobSchema: c.JobSchema, Location: c.Location, Logger: c.Logger, Objects: c.Objects,
 		Rules: c.Rules, Schema: c.Schema, Secret: c.Secret, Workers: c.Workers,
 	}
