@@ -259,8 +259,7 @@ func TestEveryWriteLeavesItsActor(t *testing.T) {
 	}
 }
 
-// Where a context names nobody, the actor is that of the Config; and the context that starts an engine says nothing
-// about what its jobs do.
+// Where a context names nobody, the actor is that of the Config.
 func TestActorOfConfig(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -62,8 +62,8 @@ const processAgain = time.Minute
 
 // ProcessIdentities launches a task that processes identities: at least one, at most [ProcessIdentitiesMax]. One that
 // is named twice counts once. When some of them do not exist, the error says which, and nothing is launched. A worker
-// carries the task out, of this engine after [Engine.Start] or of any other; see [Engine.Wait]. A call that the same actor
-// repeats before the task has begun returns that task.
+// carries the task out, of this engine after [Engine.Start] or of any other; see [Engine.Wait]. A call that the same
+// actor repeats before the task has begun returns that task.
 func (e *Engine) ProcessIdentities(ctx context.Context, ids []string) (TaskStatus, error) {
 	return e.processIdentities(ids).run(ctx)
 }

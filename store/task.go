@@ -69,7 +69,8 @@ func (t *Task) Canceller() Actor { return Actor{t.CancellerID, t.CancellerName, 
 const taskColumns = `
 	t.id, t.kind, t.description, t.launcher, t.actor_id, t.actor_via, t.confirmer_id, t.confirmer_name,
 	t.confirmer_via, t.canceller_id, t.canceller_name, t.canceller_via, t.target_type, t.target_id,
-	t.target_name, t.created, t.modified, t.launched, t.completed, t.completion_status, t.everybody, t.population, t.held, t.held_reason, t.confirmed,
+	t.target_name, t.created, t.modified, t.launched, t.completed, t.completion_status, t.everybody, t.population,
+	t.held, t.held_reason, t.confirmed,
 	t.identities, t.changed, t.errors, t.warnings, t.correlated, t.roles_gained, t.roles_lost, t.operations,
 	t.role_losers, t.lifecycle_changed, t.deactivated, t.messages, t.job_id,
 	CASE WHEN t.completed IS NULL THEN
@@ -400,7 +401,8 @@ func (s *Store) LockWaitingTask(ctx context.Context, tx pgx.Tx, identities []ID,
 		ORDER BY t.id
 		LIMIT 1`
 	var task ID
-	if err := tx.QueryRow(ctx, s.sql(candidate), since, identities, reason, actor.ID, actor.Name, actor.Via).Scan(&task); err != nil {
+	err := tx.QueryRow(ctx, s.sql(candidate), since, identities, reason, actor.ID, actor.Name, actor.Via).Scan(&task)
+	if err != nil {
 		return Task{}, mapError(err)
 	}
 	// A batch that has begun has locked its requests.

@@ -43,11 +43,17 @@ func (s *shell) status(alias string) string {
 	return identity.IdentityStatus
 }
 
+// launcher returns how tasks show who runs the tests.
+func launcher() string {
+	actor := osActor()
+	return actorText(&actor)
+}
+
 func TestInviteCommand(t *testing.T) {
 	t.Parallel()
 	s := mailed(t)
 	out, errOut := s.run(exitOK, "", "identities", "invite", "ann")
-	if want := "task      ID\n          Invite 1 identity, launched by muster\nstatus    WAITING, 0 %: Waiting\n" +
+	if want := "task      ID\n          Invite 1 identity, launched by " + launcher() + "\nstatus    WAITING, 0 %: Waiting\n" +
 		"messages  0 sent, 0 could not be sent, 1 still to be sent\n"; plainTask(out) != want {
 		t.Errorf("got %q", plainTask(out))
 	}
@@ -61,7 +67,7 @@ func TestInviteCommand(t *testing.T) {
 	demand(t, errOut, "1 messages could not be sent. They are tried again")
 	// With --wait, what waits is sent too.
 	out, errOut = s.run(exitOK, "", "identities", "invite", "--uninvited", "--wait", "--mail-log")
-	if want := "task      ID\n          Invite 1 identity, launched by muster\nstatus    WARNING, 100 %: Completed\n" +
+	if want := "task      ID\n          Invite 1 identity, launched by " + launcher() + "\nstatus    WARNING, 100 %: Completed\n" +
 		"messages  0 sent, 1 could not be sent, 0 still to be sent\nERROR ID: the message could not be sent: the identity has no address for LINK_WORK\n"; plainTask(out) != want {
 		t.Errorf("got %q", plainTask(out))
 	}
@@ -83,7 +89,7 @@ func TestVerifyCommand(t *testing.T) {
 	t.Parallel()
 	s := mailed(t)
 	out, errOut := s.run(exitOK, "", "identities", "verify", "ann", "--via", "EMAIL_WORK")
-	if want := "task      ID\n          Send a verification, launched by muster\nstatus    WAITING, 0 %: Waiting\n" +
+	if want := "task      ID\n          Send a verification, launched by " + launcher() + "\nstatus    WAITING, 0 %: Waiting\n" +
 		"messages  0 sent, 0 could not be sent, 1 still to be sent\n"; plainTask(out) != want {
 		t.Errorf("got %q", plainTask(out))
 	}

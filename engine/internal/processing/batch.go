@@ -12,8 +12,9 @@ import (
 )
 
 // Batch is where identities are processed together: one transaction, the one version of the configuration that it sees,
-// and the cause of what it writes. The identities of other tasks in it have causes of their own. Its steps have types of their own, so that none can be taken before the one that it
-// needs: Batch -> [Read] -> [Calculated] -> written. Previews and explanations end with Calculated.
+// and the cause of what it writes. The identities of other tasks in it have causes of their own. Its steps have types of
+// their own, so that none can be taken before the one that it needs: Batch -> [Read] -> [Calculated] -> written.
+// Previews and explanations end with Calculated.
 type Batch struct {
 	*Processor
 	Tx            pgx.Tx
@@ -28,8 +29,8 @@ func (p *Processor) ReadOnly(tx pgx.Tx, c *configuration.Configuration, at time.
 }
 
 // begin returns a batch that will write. It shares the configuration and the correlation until the transaction ends:
-// the first two locks of the lock order that package store states. others are the tasks besides its own that have a part
-// in it.
+// the first two locks of the lock order that package store states. others are the tasks besides its own that have a
+// part in it.
 func (p *Processor) begin(ctx context.Context, tx pgx.Tx, id store.ID, others ...store.ID) (*Batch, error) {
 	c, err := p.LockConfigurationShared(ctx, tx)
 	if err != nil {

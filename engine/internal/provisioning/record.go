@@ -73,7 +73,8 @@ func (p *Provisioner) record(ctx context.Context, t *target, row *store.Operatio
 const followUpDelay = time.Second
 
 // followUp requests the processing of an identity whose account was changed for an actor: by the task of the operation
-// before for the same actor if it goes on, otherwise by a new task. The lock on the task keeps it from ending meanwhile.
+// before for the same actor if it goes on, otherwise by a new task. The lock on the task keeps it from ending
+// meanwhile.
 func (p *Provisioner) followUp(ctx context.Context, tx pgx.Tx, t *target, actor store.Actor,
 	identities []store.ID,
 ) error {
