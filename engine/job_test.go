@@ -94,22 +94,27 @@ func TestJobWaitsForWhatItNames(t *testing.T) {
 	}
 }
 
-// A job whose task, delivery or messages are gone ends at once where its age tells that it does not wait for them.
+// A job whose task, delivery or messages are gone ends at once where its age, or an attempt before, tells that it does
+// not wait for them.
 func TestOldJobOfNothingEnds(t *testing.T) {
 	t.Parallel()
 	for name, begin := range waitingKinds {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			f := begin(t, engine.Config{})
-			f.hide(f.table)
-			f.execute(`UPDATE muster_jobs.river_job SET created_at = created_at - interval '3 minutes'`)
-			f.begin()
-			await(t, "the job ends", func() bool {
-				return f.CountRows(`muster_jobs.river_job WHERE kind = $1 AND state = 'completed' AND metadata ->> 'snoozes' IS NULL`,
-					f.kind) == 1
+		for cause, change := range map[string]string{
+			"age": "created_at = created_at - interval '3 minutes'", "attempt": "attempt = 1",
+		} {
+			t.Run(name+" "+cause, func(t *testing.T) {
+				t.Parallel()
+				f := begin(t, engine.Config{})
+				f.hide(f.table)
+				f.execute(`UPDATE muster_jobs.river_job SET ` + change)
+				f.begin()
+				await(t, "the job ends", func() bool {
+					return f.CountRows(`muster_jobs.river_job WHERE kind = $1 AND state = 'completed'
+						AND metadata ->> 'snoozes' IS NULL`, f.kind) == 1
+				})
+				f.stop()
 			})
-			f.stop()
-		})
+		}
 	}
 }
 

@@ -368,6 +368,7 @@ func (r *run) rest() bool {
 		for _, p := range r.workers {
 			p.tell(command{Clock: &offset})
 		}
+		r.age()
 		r.lastMove = time.Now()
 	default:
 		r.nudge()
@@ -382,6 +383,13 @@ func (r *run) busy() bool {
 		busy = busy || !p.ready || p.pulse.Active > 0
 	}
 	return busy
+}
+
+// age lets as much time pass for the queue's jobs as the clock was moved on: the queue goes by the real time. A job counts
+// as lost only where it was given to its worker long ago by both.
+func (r *run) age() {
+	_, _ = r.pool.Exec(r.t.Context(), `
+		UPDATE muster_jobs.river_job SET attempted_at = attempted_at - $1::interval WHERE state = 'running'`, clockStep)
 }
 
 // nudge lets the queue try now what it would try later: it goes by the real time. Where the database is away, the next

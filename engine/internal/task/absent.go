@@ -49,6 +49,9 @@ func (l *Ledger) Absent(ctx context.Context, job *rivertype.JobRow) error {
 	return river.JobSnooze(min(max(time.Since(job.CreatedAt), absentLast), absentWait))
 }
 
-// isOld reports whether the row of a job is visible, or is gone. The age is by the clock of the host, as River's times
-// are. A job from the future was made by a clock that was ahead.
-func isOld(job *rivertype.JobRow) bool { return time.Since(job.CreatedAt).Abs() > absentMost }
+// isOld reports whether the row of a job is visible, or is gone: the job has existed for long, or had an attempt before
+// that did not end by waiting for the row. The age is by the clock of the host, as River's times are. A job from the
+// future was made by a clock that was ahead.
+func isOld(job *rivertype.JobRow) bool {
+	return job.Attempt > 1 || time.Since(job.CreatedAt).Abs() > absentMost
+}

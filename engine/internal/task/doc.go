@@ -54,9 +54,9 @@
 //	                     ^  ^           |         |
 //	                     |  |  snoozes  |         | what it names is not there (Absent)
 //	                     |  +-----------+         v
-//	                     |     ^               younger than 2 minutes: snoozed for a while that doubles
+//	                     |     ^               in its first 2 minutes: snoozed for a while that doubles
 //	                     |     +---------------   |
-//	                     |                     older: done, with a line in the log
+//	                     |                     older, or had an attempt before: done, with a line in the log
 //	                     |
 //	                   RequeueLost: another job, where this one is gone
 //
