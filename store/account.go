@@ -130,8 +130,8 @@ func (s *Store) DeleteAccount(ctx context.Context, tx pgx.Tx, id ID) error {
 // an open operation creates there.
 func (s *Store) NameTaken(ctx context.Context, q Querier, source ID, name string) (bool, error) {
 	const statement = `
-		SELECT EXISTS (SELECT FROM muster.accounts WHERE source_id = $1 AND native_identity = $2)
-		    OR EXISTS (SELECT FROM muster.provisioning_operations o, jsonb_each_text(o.attributes) v
+		SELECT EXISTS (SELECT 1 FROM muster.accounts WHERE source_id = $1 AND native_identity = $2)
+		    OR EXISTS (SELECT 1 FROM muster.provisioning_operations o, jsonb_each_text(o.attributes) v
 		               WHERE o.source_id = $1 AND o.kind = 'CREATE' AND o.state IN ('OPEN', 'MANUAL', 'PARKED')
 		                 AND v.value = $2)`
 	var taken bool

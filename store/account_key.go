@@ -53,7 +53,7 @@ const untrueKeys = `
 		SELECT a.id
 		FROM muster.accounts a, unnest(a.correlation_keys) w (key)
 		WHERE a.identity_id IS NULL
-		  AND NOT EXISTS (SELECT FROM muster.account_keys k WHERE k.key = w.key AND k.account_id = a.id)`
+		  AND NOT EXISTS (SELECT 1 FROM muster.account_keys k WHERE k.key = w.key AND k.account_id = a.id)`
 
 // MendAccountKeys brings the rows of account_keys up to the accounts, and returns for how many accounts they were not
 // what they should be. It locks these accounts, by ID and FOR UPDATE, until the transaction ends.

@@ -94,8 +94,8 @@ func (s *Store) maskActors(ctx context.Context, tx pgx.Tx, id ID, texts []string
 func tellsOfPerson(column string) string {
 	const form = `lower(t COLLATE "und-x-icu")`
 	text := `lower(` + column + ` COLLATE "und-x-icu")`
-	return `(EXISTS (SELECT FROM unnest($1::text[]) t WHERE strpos(` + text + `, ` + form + `) > 0)
-		OR EXISTS (SELECT FROM unnest($2::text[]) t WHERE ` + text + ` = ` + form + `))`
+	return `(EXISTS (SELECT 1 FROM unnest($1::text[]) t WHERE strpos(` + text + `, ` + form + `) > 0)
+		OR EXISTS (SELECT 1 FROM unnest($2::text[]) t WHERE ` + text + ` = ` + form + `))`
 }
 
 // maskRevisions removes a person from the documents of revisions.

@@ -165,7 +165,7 @@ func (s *Store) AdoptUncorrelated(ctx context.Context, tx pgx.Tx, source, profil
 		    SELECT a.id, a.native_identity, a.name, v.name_key, v.identity_id
 		    FROM unnest($3::uuid[], $4::text[], $5::uuid[]) v (account_id, name_key, identity_id)
 		    JOIN muster.accounts a ON a.id = v.account_id AND a.identity_id IS NULL
-		    WHERE NOT EXISTS (SELECT FROM muster.identity_keys ik WHERE ik.key = ANY (a.correlation_keys))
+		    WHERE NOT EXISTS (SELECT 1 FROM muster.identity_keys ik WHERE ik.key = ANY (a.correlation_keys))
 		    ORDER BY a.id
 		), identities AS (
 		    INSERT INTO muster.identities

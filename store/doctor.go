@@ -77,7 +77,7 @@ var References = []Reference{
 
 // missing returns the condition that a row r names a missing one.
 func (r *Reference) missing() string {
-	return `r.` + r.Column + ` IS NOT NULL AND NOT EXISTS (SELECT FROM muster.` + r.Target + ` t WHERE t.id = r.` +
+	return `r.` + r.Column + ` IS NOT NULL AND NOT EXISTS (SELECT 1 FROM muster.` + r.Target + ` t WHERE t.id = r.` +
 		r.Column + `)`
 }
 
@@ -240,8 +240,8 @@ const (
 // with what it is calculated from. A task that is cancelled makes its identities due at the next slot.
 const settledSQL = `
 	    i.processing_state IS DISTINCT FROM 'ERROR'
-	AND NOT EXISTS (SELECT FROM muster.refresh_requests w WHERE w.identity_id = i.id)
-	AND NOT EXISTS (SELECT FROM muster.refresh_state w
+	AND NOT EXISTS (SELECT 1 FROM muster.refresh_requests w WHERE w.identity_id = i.id)
+	AND NOT EXISTS (SELECT 1 FROM muster.refresh_state w
 	                WHERE w.identity_id = i.id AND w.due <= (SELECT now FROM given) + interval '1 day')`
 
 // misplacedWrites are the writes whose positions others have too, or that are behind the last one or not behind the
@@ -272,7 +272,7 @@ var invariants = map[Invariant]string{
 	InvariantCorrelated: `
 		SELECT ` + idSQL("i.id") + `
 		FROM muster.identities i
-		WHERE i.correlated <> EXISTS (SELECT FROM muster.accounts a
+		WHERE i.correlated <> EXISTS (SELECT 1 FROM muster.accounts a
 		                              JOIN muster.identity_profiles p ON p.authoritative_source_id = a.source_id
 		                              WHERE a.identity_id = i.id)
 		  AND ` + settledSQL,
@@ -286,7 +286,7 @@ var invariants = map[Invariant]string{
 		LEFT JOIN muster.refresh_state r ON r.identity_id = i.id
 		WHERE i.processing_state = 'ERROR' AND r.due IS NULL
 		  AND i.identity_state IS DISTINCT FROM 'INACTIVE_LONG_TERM'
-		  AND NOT EXISTS (SELECT FROM muster.refresh_requests w WHERE w.identity_id = i.id)`,
+		  AND NOT EXISTS (SELECT 1 FROM muster.refresh_requests w WHERE w.identity_id = i.id)`,
 	// A write has the events of its numbers. Some are missing where an identity was erased.
 	InvariantEventNumber: `
 		SELECT ` + idSQL("e.write_id") + `
@@ -306,7 +306,7 @@ var invariants = map[Invariant]string{
 		SELECT ` + idSQL("r.identity_id") + `
 		FROM muster.refresh_state r, given
 		WHERE r.last_refresh > given.now + interval '1 hour'
-		  AND NOT EXISTS (SELECT FROM muster.refresh_requests w WHERE w.identity_id = r.identity_id)`,
+		  AND NOT EXISTS (SELECT 1 FROM muster.refresh_requests w WHERE w.identity_id = r.identity_id)`,
 	// The transaction that creates an identity requests its processing. The one that records its first processing
 	// removes the request.
 	InvariantIdentityRefresh: `
@@ -314,7 +314,7 @@ var invariants = map[Invariant]string{
 		FROM muster.identities i
 		LEFT JOIN muster.refresh_state r ON r.identity_id = i.id
 		WHERE ` + lastRefreshSQL + ` IS NULL AND r.due IS NULL
-		  AND NOT EXISTS (SELECT FROM muster.refresh_requests w WHERE w.identity_id = i.id)`,
+		  AND NOT EXISTS (SELECT 1 FROM muster.refresh_requests w WHERE w.identity_id = i.id)`,
 	// An account whose keys find one identity belongs to it. An account that found several waits for the next
 	// aggregation of its source when one of them is deleted.
 	InvariantLateCorrelation: `
@@ -348,7 +348,7 @@ var invariants = map[Invariant]string{
 	InvariantOperationDelivery: `
 		SELECT ` + idSQL("o.id") + `
 		FROM muster.provisioning_operations o
-		WHERE o.state = 'OPEN' AND NOT EXISTS (SELECT FROM muster.provisioning_batches b WHERE b.id = o.batch_id)`,
+		WHERE o.state = 'OPEN' AND NOT EXISTS (SELECT 1 FROM muster.provisioning_batches b WHERE b.id = o.batch_id)`,
 	// An operation is done, or given up, within hours.
 	InvariantOperationOpen: `
 		SELECT ` + idSQL("o.id") + `
@@ -367,7 +367,7 @@ var invariants = map[Invariant]string{
 	InvariantRequestTask: `
 		SELECT ` + idSQL("q.identity_id") + `
 		FROM muster.refresh_requests q
-		WHERE NOT EXISTS (SELECT FROM muster.tasks t WHERE t.id = q.task_id AND t.completed IS NULL)
+		WHERE NOT EXISTS (SELECT 1 FROM muster.tasks t WHERE t.id = q.task_id AND t.completed IS NULL)
 		GROUP BY q.identity_id`,
 	// There is one configuration and one watermark, and one place of the positions.
 	InvariantSingleton: `
@@ -385,7 +385,7 @@ var invariants = map[Invariant]string{
 	InvariantTaskPart: `
 		SELECT ` + idSQL("t.id") + `
 		FROM muster.tasks t
-		WHERE t.completed IS NOT NULL AND EXISTS (SELECT FROM muster.task_parts p WHERE p.task_id = t.id)`,
+		WHERE t.completed IS NOT NULL AND EXISTS (SELECT 1 FROM muster.task_parts p WHERE p.task_id = t.id)`,
 }
 
 // Contradicting returns the rows that contradict an invariant.

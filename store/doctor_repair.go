@@ -212,7 +212,7 @@ func (s *Store) SourcesWithoutDelivery(ctx context.Context, tx pgx.Tx) ([]ID, er
 	const statement = `
 		SELECT DISTINCT o.source_id
 		FROM muster.provisioning_operations o
-		WHERE o.state = 'OPEN' AND NOT EXISTS (SELECT FROM muster.provisioning_batches b WHERE b.id = o.batch_id)
+		WHERE o.state = 'OPEN' AND NOT EXISTS (SELECT 1 FROM muster.provisioning_batches b WHERE b.id = o.batch_id)
 		ORDER BY o.source_id`
 	return collect(ctx, tx, s.sql(statement), pgx.RowTo[ID])
 }
@@ -222,7 +222,7 @@ func (s *Store) AdoptOperations(ctx context.Context, tx pgx.Tx, source, delivery
 	const statement = `
 		UPDATE muster.provisioning_operations o SET batch_id = $2
 		WHERE o.source_id = $1 AND o.state = 'OPEN'
-		  AND NOT EXISTS (SELECT FROM muster.provisioning_batches b WHERE b.id = o.batch_id)`
+		  AND NOT EXISTS (SELECT 1 FROM muster.provisioning_batches b WHERE b.id = o.batch_id)`
 	tag, err := tx.Exec(ctx, s.sql(statement), source, delivery)
 	return int(tag.RowsAffected()), mapError(err)
 }
@@ -237,10 +237,10 @@ func (s *Store) RestoreSingletons(ctx context.Context, tx pgx.Tx) (int, error) {
 	}
 	const configuration = `
 		INSERT INTO muster.configuration (singleton, version)
-		SELECT true, $1 WHERE NOT EXISTS (SELECT FROM muster.configuration)`
+		SELECT true, $1 WHERE NOT EXISTS (SELECT 1 FROM muster.configuration)`
 	const watermark = `
 		INSERT INTO muster.refresh_watermark (singleton)
-		SELECT true WHERE NOT EXISTS (SELECT FROM muster.refresh_watermark)`
+		SELECT true WHERE NOT EXISTS (SELECT 1 FROM muster.refresh_watermark)`
 	written, err := tx.Exec(ctx, s.sql(configuration), version)
 	if err != nil {
 		return 0, mapError(err)
@@ -332,7 +332,7 @@ func (s *Store) MendEventWrites(ctx context.Context, tx pgx.Tx) (int, error) {
 	}
 	const missing = `
 		SELECT e.write_id, max(e.number) FROM muster.identity_events e
-		WHERE NOT EXISTS (SELECT FROM muster.event_writes w WHERE w.id = e.write_id)
+		WHERE NOT EXISTS (SELECT 1 FROM muster.event_writes w WHERE w.id = e.write_id)
 		GROUP BY e.write_id ORDER BY e.write_id`
 	writes, err := collect(ctx, tx, s.sql(missing), pgx.RowToStructByPos[lost])
 	for _, w := range writes {

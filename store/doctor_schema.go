@@ -89,7 +89,7 @@ func (s *Store) InvalidIndexes(ctx context.Context, q Querier, jobSchema string)
 		JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
 		JOIN pg_catalog.pg_namespace n ON n.oid = x.relnamespace
 		WHERE n.nspname = ANY ($1) AND NOT (i.indisvalid AND i.indisready)
-		  AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid)
+		  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid)
 		ORDER BY 1`
 	return collect(ctx, q, statement, pgx.RowTo[string], []string{s.schema, jobSchema})
 }
@@ -129,7 +129,7 @@ type Server struct {
 func (s *Store) Server(ctx context.Context, q Querier, jobSchema string) (Server, error) {
 	const statement = `
 		SELECT current_setting('server_version_num')::int, current_setting('server_encoding'),
-		       EXISTS (SELECT FROM pg_catalog.pg_collation WHERE collname = 'und-x-icu'),
+		       EXISTS (SELECT 1 FROM pg_catalog.pg_collation WHERE collname = 'und-x-icu'),
 		       (SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'default_transaction_isolation'),
 		       pg_is_in_recovery() OR
 		           (SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'default_transaction_read_only') = 'on',

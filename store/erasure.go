@@ -102,7 +102,7 @@ func (s *Store) LockOpenWork(ctx context.Context, tx pgx.Tx, id ID, now time.Tim
 		FOR UPDATE SKIP LOCKED`
 		// The messages are counted after those that can be locked are: one that was sent meanwhile waits no more.
 		running = `
-		SELECT EXISTS (SELECT FROM muster.provisioning_operations o
+		SELECT EXISTS (SELECT 1 FROM muster.provisioning_operations o
 		               JOIN muster.provisioning_batches b ON b.id = o.batch_id
 		               WHERE o.identity_id = $1 AND o.state = 'OPEN' AND o.begun IS NOT NULL AND b.leased > $2),
 		       (SELECT count(*) FROM muster.notifications WHERE identity_id = $1 AND state = 'PENDING')`
@@ -217,7 +217,7 @@ func (s *Store) MaskOthers(ctx context.Context, tx pgx.Tx, id ID, texts []string
 			    FROM muster.%[1]s t
 			    WHERE t.identity_id <> $1 AND %[3]s
 			      AND (strpos(t.%[2]s::text, $3) > 0 OR strpos(t.%[2]s::text, $4) > 0
-			           OR EXISTS (SELECT FROM texts WHERE strpos(t.%[2]s::text, literal) > 0))
+			           OR EXISTS (SELECT 1 FROM texts WHERE strpos(t.%[2]s::text, literal) > 0))
 			), masked (id, number, nth, document) AS (
 			    SELECT id, number, 0::bigint, document FROM concerned
 			    UNION ALL
@@ -325,10 +325,10 @@ func (c *traceColumn) tells() string {
 	if strings.Contains(c.Type+c.Element, "json") {
 		const inner = `lower(substr(to_jsonb(t)::text, 2, length(to_jsonb(t)::text) - 2) COLLATE "und-x-icu")`
 		values := `replace(` + text + `, '"' || ` + inner + ` || '":', '')`
-		return `EXISTS (SELECT FROM unnest($1::text[]) t WHERE strpos(` + text + `, ` + inner + `) > 0)
-			OR EXISTS (SELECT FROM unnest($2::text[]) t WHERE strpos(` + values + `, '"' || ` + inner + ` || '"') > 0)`
+		return `EXISTS (SELECT 1 FROM unnest($1::text[]) t WHERE strpos(` + text + `, ` + inner + `) > 0)
+			OR EXISTS (SELECT 1 FROM unnest($2::text[]) t WHERE strpos(` + values + `, '"' || ` + inner + ` || '"') > 0)`
 	}
-	return `EXISTS (SELECT FROM unnest($1::text[]) t WHERE strpos(` + text + `, ` + term + `) > 0)
-		OR EXISTS (SELECT FROM unnest($2::text[]) t, unnest(ARRAY[E'\n', '=', ':']) before
+	return `EXISTS (SELECT 1 FROM unnest($1::text[]) t WHERE strpos(` + text + `, ` + term + `) > 0)
+		OR EXISTS (SELECT 1 FROM unnest($2::text[]) t, unnest(ARRAY[E'\n', '=', ':']) before
 		           WHERE strpos(E'\n' || ` + text + ` || E'\n', before || ` + term + ` || E'\n') > 0)`
 }

@@ -73,7 +73,7 @@ func (s *Store) LockEventPositions(ctx context.Context, tx pgx.Tx) (EventPositio
 // EventsPending reports whether there are writes without a position.
 func (s *Store) EventsPending(ctx context.Context, q Querier) (bool, error) {
 	var pending bool
-	const statement = `SELECT EXISTS (SELECT FROM muster.event_writes WHERE position IS NULL)`
+	const statement = `SELECT EXISTS (SELECT 1 FROM muster.event_writes WHERE position IS NULL)`
 	err := q.QueryRow(ctx, s.sql(statement)).Scan(&pending)
 	return pending, mapError(err)
 }

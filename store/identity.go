@@ -134,7 +134,7 @@ type IdentityQuery struct {
 
 // IsManager reports whether an identity is the manager of another.
 func (s *Store) IsManager(ctx context.Context, q Querier, id ID) (bool, error) {
-	const statement = `SELECT EXISTS (SELECT FROM muster.identities WHERE manager_id = $1)`
+	const statement = `SELECT EXISTS (SELECT 1 FROM muster.identities WHERE manager_id = $1)`
 	var is bool
 	err := q.QueryRow(ctx, s.sql(statement), id).Scan(&is)
 	return is, mapError(err)

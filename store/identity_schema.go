@@ -71,7 +71,7 @@ func convertID(text string) (any, bool) {
 }
 
 // isManagerSQL says whether an identity is a manager: whether another one names it.
-const isManagerSQL = `EXISTS (SELECT FROM muster.identities e WHERE e.manager_id = i.id)`
+const isManagerSQL = `EXISTS (SELECT 1 FROM muster.identities e WHERE e.manager_id = i.id)`
 
 func anySchema(attributes []AttributeField) *filterql.Schema {
 	fields := publishedFields()

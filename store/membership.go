@@ -71,7 +71,7 @@ func (m *Membership) where() (sq.Sqlizer, error) {
 		WHEN 'array' THEN o.attributes -> ?::text ELSE jsonb_build_array(o.attributes -> ?::text) END) e (value)`
 	arguments = append([]any{m.Attribute, m.Attribute, m.Attribute}, arguments...)
 	if m.SourceID.IsZero() {
-		return sq.Expr(`EXISTS (SELECT FROM (SELECT i.attributes) o, `+values+` WHERE `+condition+`)`,
+		return sq.Expr(`EXISTS (SELECT 1 FROM (SELECT i.attributes) o, `+values+` WHERE `+condition+`)`,
 			arguments...), nil
 	}
 	arguments = append(arguments, m.SourceID)
@@ -186,7 +186,7 @@ func concernedByRole(role ID, members RoleMembers, everybody bool) (sq.Sqlizer, 
 	if everybody {
 		whom = `true`
 	}
-	const assigned = `EXISTS (SELECT FROM muster.role_assignments a WHERE a.role_id = ? AND a.identity_id = i.id
+	const assigned = `EXISTS (SELECT 1 FROM muster.role_assignments a WHERE a.role_id = ? AND a.identity_id = i.id
 		AND a.assignment_source = '` + AssignedByMembership + `')`
 	gaining := sq.Select("i.id").From("muster.identities i").Where(condition).
 		Where(sq.Expr(`NOT `+assigned, role)).Where(whom)

@@ -40,7 +40,7 @@ func (s *Store) GrantsOf(ctx context.Context, q Querier, identities []ID) ([]Acc
 // HasGrants reports whether any identity was given anything.
 func (s *Store) HasGrants(ctx context.Context, q Querier) (bool, error) {
 	var some bool
-	err := q.QueryRow(ctx, s.sql(`SELECT EXISTS (SELECT FROM muster.access_grants)`)).Scan(&some)
+	err := q.QueryRow(ctx, s.sql(`SELECT EXISTS (SELECT 1 FROM muster.access_grants)`)).Scan(&some)
 	return some, mapError(err)
 }
 
@@ -277,7 +277,7 @@ func (s *Store) ReleaseDelivery(ctx context.Context, q Querier, lease *Lease) er
 var deliveryOperations = selectOperations + `
 	FROM muster.provisioning_operations o
 	WHERE o.batch_id = $1 AND o.state = 'OPEN'
-	  AND NOT EXISTS (SELECT FROM muster.provisioning_operations e
+	  AND NOT EXISTS (SELECT 1 FROM muster.provisioning_operations e
 	                  WHERE e.identity_id = o.identity_id AND e.source_id = o.source_id AND e.state = 'OPEN'
 	                    AND e.id < o.id AND e.batch_id <> o.batch_id)
 	ORDER BY o.id`
@@ -401,7 +401,7 @@ func (s *Store) OpenDeliveries(ctx context.Context, q Querier) ([]ID, error) {
 // DeliveryIsOpen reports whether a delivery is not done.
 func (s *Store) DeliveryIsOpen(ctx context.Context, q Querier, id ID) (bool, error) {
 	var open bool
-	err := q.QueryRow(ctx, s.sql(`SELECT EXISTS (SELECT FROM muster.provisioning_batches WHERE id = $1)`), id).Scan(
+	err := q.QueryRow(ctx, s.sql(`SELECT EXISTS (SELECT 1 FROM muster.provisioning_batches WHERE id = $1)`), id).Scan(
 		&open)
 	return open, mapError(err)
 }

@@ -74,7 +74,7 @@ func (s *Store) PurgeOperations(ctx context.Context, tx pgx.Tx, before time.Time
 		    FROM muster.provisioning_operations o
 		    WHERE o.completed < $1 AND ($2::uuid IS NULL OR o.id > $2)
 		      AND (o.state IN ('DONE', 'RETRIED', 'CANCELLED') OR o.state = 'FAILED'
-		           AND NOT EXISTS (SELECT FROM muster.identities i WHERE i.id = o.identity_id))
+		           AND NOT EXISTS (SELECT 1 FROM muster.identities i WHERE i.id = o.identity_id))
 		    ORDER BY o.id
 		    LIMIT $3
 		), gone AS (
@@ -91,9 +91,9 @@ func (s *Store) PurgeTasks(ctx context.Context, tx pgx.Tx, before time.Time) (in
 	const statement = `
 		DELETE FROM muster.tasks t
 		WHERE t.completed < $1
-		  AND NOT EXISTS (SELECT FROM muster.refresh_requests r WHERE r.task_id = t.id)
-		  AND NOT EXISTS (SELECT FROM muster.task_parts p WHERE p.task_id = t.id)
-		  AND NOT EXISTS (SELECT FROM muster.notifications n WHERE n.task_id = t.id AND n.state = 'PENDING')`
+		  AND NOT EXISTS (SELECT 1 FROM muster.refresh_requests r WHERE r.task_id = t.id)
+		  AND NOT EXISTS (SELECT 1 FROM muster.task_parts p WHERE p.task_id = t.id)
+		  AND NOT EXISTS (SELECT 1 FROM muster.notifications n WHERE n.task_id = t.id AND n.state = 'PENDING')`
 	tag, err := tx.Exec(ctx, s.sql(statement), before)
 	return tag.RowsAffected(), mapError(err)
 }

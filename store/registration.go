@@ -72,7 +72,7 @@ func (s *Store) ReturnToken(ctx context.Context, tx pgx.Tx, digest []byte) error
 	const statement = `
 		UPDATE muster.one_time_tokens t SET used = NULL
 		WHERE t.digest = $1 AND t.revoked IS NULL
-		  AND NOT EXISTS (SELECT FROM muster.one_time_tokens n
+		  AND NOT EXISTS (SELECT 1 FROM muster.one_time_tokens n
 		                  WHERE n.identity_id = t.identity_id AND n.purpose = t.purpose AND n.digest <> t.digest
 		                    AND n.source_id IS NOT DISTINCT FROM t.source_id AND n.created >= t.created)`
 	_, err := tx.Exec(ctx, s.sql(statement), digest)
@@ -110,7 +110,7 @@ func (s *Store) MarkInvited(ctx context.Context, tx pgx.Tx, id ID, now time.Time
 	const statement = `
 		UPDATE muster.identities i SET cloud_status = 'PENDING', modified = $2
 		WHERE i.id = $1 AND i.cloud_status = 'UNREGISTERED'
-		  AND EXISTS (SELECT FROM muster.one_time_tokens t
+		  AND EXISTS (SELECT 1 FROM muster.one_time_tokens t
 		              WHERE t.identity_id = i.id AND t.purpose = 'INVITATION' AND t.used IS NULL AND t.revoked IS NULL)`
 	tag, err := tx.Exec(ctx, s.sql(statement), id, now)
 	return tag.RowsAffected() > 0, mapError(err)
@@ -273,7 +273,7 @@ func (s *Store) RecentNotifications(ctx context.Context, q Querier, identities [
 		FROM muster.notifications n
 		WHERE n.identity_id = ANY ($1) AND n.purpose = $2
 		  AND (n.state = 'PENDING' OR n.state = 'SENT' AND n.completed > $3 AND EXISTS (
-		          SELECT FROM muster.one_time_tokens t
+		          SELECT 1 FROM muster.one_time_tokens t
 		          WHERE t.identity_id = n.identity_id AND t.purpose = n.purpose AND t.used IS NULL
 		            AND t.revoked IS NULL AND t.source_id IS NOT DISTINCT FROM n.source_id))`
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByName[Notification], nonNil(identities), purpose, since)
