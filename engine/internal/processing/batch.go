@@ -12,8 +12,8 @@ import (
 )
 
 // Batch is where identities are processed together: one transaction, the one version of the configuration that it sees,
-// and the cause of what it writes. The identities of other tasks in it have causes of their own. Its steps have types of
-// their own, so that none can be taken before the one that it needs: Batch -> [Read] -> [Calculated] -> written.
+// and the cause of what it writes. The identities of other tasks in it have causes of their own. Its steps have types
+// of their own, so that none can be taken before the one that it needs: Batch -> [Read] -> [Calculated] -> written.
 // Previews and explanations end with Calculated.
 type Batch struct {
 	*Processor
