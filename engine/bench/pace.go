@@ -21,9 +21,9 @@ const (
 )
 
 // paceCase asks for the processing of one identity, waits for it, and asks for the next one: by one client, by eight at
-// once, and by one whose transactions are each rolled back and run again. It compares the slow events with the median of
-// the first line. What a notification misses waits for the queue's next look, up to a second, which is a hundred times
-// that.
+// once, and by one whose transactions are each rolled back and run again. It compares the slow events with the median
+// of the first line. What a notification misses waits for the queue's next look, up to a second, which is a hundred
+// times that.
 func paceCase(ctx context.Context, b *bench) error {
 	p, err := b.population(ctx, b.people)
 	if err != nil {
