@@ -21,9 +21,10 @@ import (
 // noWrites are the methods of the engine that write nothing of their own: they read, or they carry out what tasks ask
 // for, whose actors do it.
 var noWrites = strings.Fields(`
-	AttributeSyncConfig ConfigurationRevision ConfigurationRevisions CountTasks DiscoverSource Events Explain
+	AttributeSyncConfig ConfigurationRevision ConfigurationRevisions CountTasks DiscoverSource Engines EventLog Events
+	Explain
 	FindIdentity Follow GetIdentity History ListIdentities ListStatement Operations Ownership Owns Preview Ready
-	RoleAssignment RoleAssignments Schedule Sources Statistics SyncJob Task Tasks TestSource UserLevels Wait
+	RoleAssignment RoleAssignments Schedule Settings Sources Statistics SyncJob Task Tasks TestSource UserLevels Wait
 	ProcessPending ProcessTask ProvisionPending SendPending Start Stop
 	Doctor Purge RunSchedule`) // repairs and launches as tests of their own show; a purge leaves nothing
 
@@ -42,20 +43,11 @@ type actorWorld struct {
 	memory     *memory
 	ann        string
 	assignment string
+	parked     string
 }
 
-// eventWrites are the writes that leave their actor in the history too. ADD HERE when the history has actors: then the
-// field leaves of each of these gets "event", [actorLeavings] looks into the history, and this list goes.
-//
-//   - that have an event today: Aggregate, AggregateSource, AssignRole, RevokeRole, SetLifecycleState, SetPassword,
-//     RedeemVerification, DeleteIdentity, and whatever lets processing change identities;
-//   - that need one, since they leave their actor nowhere: the writes whose field leaves is empty.
-var eventWrites = strings.Fields(`
-	Aggregate AggregateSource AssignRole DeleteIdentity ProtectIdentity RedeemInvitation RedeemVerification
-	RegisterOwned ForgetOwned ResetIdentity RevokeRole SetLifecycleState SetPassword SetUserLevels`)
-
 var actorWrites = []actorWrite{
-	{"Apply", "revision task", func(ctx context.Context, w *actorWorld) error {
+	{"Apply", "event revision task", func(ctx context.Context, w *actorWorld) error {
 		documents, err := engine.ReadDocuments("roles.yaml", strings.NewReader(fmt.Sprintf(`
 roles:
   - name: Board
@@ -71,12 +63,12 @@ roles:
 		_, err = w.Apply(ctx, documents, engine.WithComment("a role for the board"))
 		return err
 	}},
-	{"Aggregate", "task", func(ctx context.Context, w *actorWorld) error {
+	{"Aggregate", "event task", func(ctx context.Context, w *actorWorld) error {
 		changed := strings.NewReader(enginetest.PeopleHeader + "bob,Bob T.,Bob,Twain,bob@example.com,Sales,ayse,41,leave\n")
 		_, err := w.Aggregate(ctx, "HR", changed, engine.AggregateOptions{Delta: true})
 		return err
 	}},
-	{"AggregateSource", "operation task", func(ctx context.Context, w *actorWorld) error {
+	{"AggregateSource", "event operation task", func(ctx context.Context, w *actorWorld) error {
 		w.memory.mutex.Lock()
 		var set attribute.Set
 		set.Put("login", attribute.String("cy"))
@@ -85,18 +77,34 @@ roles:
 		_, err := w.AggregateSource(ctx, "Memory", engine.AggregateOptions{})
 		return err
 	}},
-	{"AssignRole", "operation task", func(ctx context.Context, w *actorWorld) error {
+	{"AssignRole", "event operation task", func(ctx context.Context, w *actorWorld) error {
 		a, err := w.AssignRole(ctx, engine.AssignRoleParams{Identity: w.ann, Role: "Lead"})
 		w.assignment = a.ID
 		return err
 	}},
-	{"SetPassword", "", func(ctx context.Context, w *actorWorld) error {
+	{"ParkOperation", "parked", func(ctx context.Context, w *actorWorld) error {
+		_, err := w.AssignRole(context.Background(), engine.AssignRoleParams{Identity: w.ID("bob"), Role: "Lead"})
+		if err != nil {
+			return err
+		}
+		w.Process()
+		open, err := w.Operations(ctx, engine.OperationQuery{States: []string{"OPEN"}, Limit: 1})
+		if err != nil || len(open) != 1 {
+			return fmt.Errorf("open are %+v, %w", open, err)
+		}
+		w.parked = open[0].ID
+		return w.ParkOperation(ctx, w.parked, "the audit goes first")
+	}},
+	{"ReleaseOperation", "task", func(ctx context.Context, w *actorWorld) error {
+		return w.ReleaseOperation(ctx, w.parked)
+	}},
+	{"SetPassword", "event", func(ctx context.Context, w *actorWorld) error {
 		return w.SetPassword(ctx, w.ann, "Memory", "sesame")
 	}},
-	{"RevokeRole", "operation task", func(ctx context.Context, w *actorWorld) error {
+	{"RevokeRole", "event operation task", func(ctx context.Context, w *actorWorld) error {
 		return w.RevokeRole(ctx, w.ann, w.assignment)
 	}},
-	{"SetLifecycleState", "task", func(ctx context.Context, w *actorWorld) error {
+	{"SetLifecycleState", "event task", func(ctx context.Context, w *actorWorld) error {
 		return w.SetLifecycleState(ctx, w.ID("bob"), "leave")
 	}},
 	{"ProcessIdentities", "task", func(ctx context.Context, w *actorWorld) error {
@@ -119,31 +127,31 @@ roles:
 		_, err := w.SynchronizeSource(ctx, "Memory")
 		return err
 	}},
-	{"InviteIdentities", "task", func(ctx context.Context, w *actorWorld) error {
+	{"InviteIdentities", "event task", func(ctx context.Context, w *actorWorld) error {
 		_, err := w.InviteIdentities(ctx, engine.InviteParams{IDs: []string{w.ann}})
 		return err
 	}},
-	{"RedeemInvitation", "", func(ctx context.Context, w *actorWorld) error {
+	{"RedeemInvitation", "event", func(ctx context.Context, w *actorWorld) error {
 		_, err := w.RedeemInvitation(ctx, w.box.take()[0].Token)
 		return err
 	}},
-	{"SendVerification", "task", func(ctx context.Context, w *actorWorld) error {
+	{"SendVerification", "event task", func(ctx context.Context, w *actorWorld) error {
 		return w.SendVerification(ctx, w.ann, engine.VerificationParams{Source: "Memory", Via: engine.ViaEmailWork})
 	}},
-	{"RedeemVerification", "", func(ctx context.Context, w *actorWorld) error {
+	{"RedeemVerification", "event", func(ctx context.Context, w *actorWorld) error {
 		_, err := w.RedeemVerification(ctx, w.box.take()[0].Token, "open sesame")
 		return err
 	}},
-	{"SetUserLevels", "", func(ctx context.Context, w *actorWorld) error {
+	{"SetUserLevels", "event", func(ctx context.Context, w *actorWorld) error {
 		return w.SetUserLevels(ctx, w.ann, []string{"HELPDESK"})
 	}},
-	{"ResetIdentity", "", func(ctx context.Context, w *actorWorld) error { return w.ResetIdentity(ctx, w.ann) }},
-	{"ProtectIdentity", "", func(ctx context.Context, w *actorWorld) error { return w.ProtectIdentity(ctx, w.ann, true) }},
-	{"RegisterOwned", "", func(ctx context.Context, w *actorWorld) error {
+	{"ResetIdentity", "event", func(ctx context.Context, w *actorWorld) error { return w.ResetIdentity(ctx, w.ann) }},
+	{"ProtectIdentity", "event", func(ctx context.Context, w *actorWorld) error { return w.ProtectIdentity(ctx, w.ann, true) }},
+	{"RegisterOwned", "event", func(ctx context.Context, w *actorWorld) error {
 		return w.RegisterOwned(ctx, engine.OwnedObject{Kind: "CAMPAIGN", ID: "1", Name: "Spring", Owner: w.ann})
 	}},
-	{"ForgetOwned", "", func(ctx context.Context, w *actorWorld) error { return w.ForgetOwned(ctx, "CAMPAIGN", "1") }},
-	{"ReassignOwned", "revision", func(ctx context.Context, w *actorWorld) error {
+	{"ForgetOwned", "event", func(ctx context.Context, w *actorWorld) error { return w.ForgetOwned(ctx, "CAMPAIGN", "1") }},
+	{"ReassignOwned", "event revision", func(ctx context.Context, w *actorWorld) error {
 		_, err := w.ReassignOwned(ctx, w.ann, w.ID("bob"))
 		return err
 	}},
@@ -170,7 +178,7 @@ roles:
 		}
 		return err
 	}},
-	{"DeleteIdentity", "task", func(ctx context.Context, w *actorWorld) error {
+	{"DeleteIdentity", "event task", func(ctx context.Context, w *actorWorld) error {
 		return w.DeleteIdentity(ctx, w.ID("ayse"))
 	}},
 	// The person is to be forgotten: only the processing of others that it asks for has an actor.
@@ -187,7 +195,9 @@ func (w *actorWorld) actorLeavings(actor engine.Actor) string {
 	for _, p := range []struct{ name, table, prefix, text string }{
 		{"cancelled", "tasks", "canceller", "canceller_name"},
 		{"confirmed", "tasks", "confirmer", "confirmer_name"},
+		{"event", "event_writes", "actor", "actor_name"},
 		{"operation", "provisioning_operations", "actor", "actor_name"},
+		{"parked", "provisioning_operations", "parker", "parker_name"},
 		{"revision", "configuration_revisions", "actor", "actor_name"},
 		{"task", "tasks", "actor", "launcher"},
 	} {
@@ -210,11 +220,6 @@ func TestEveryWriteLeavesItsActor(t *testing.T) {
 	var listed []string
 	for _, write := range actorWrites {
 		listed = append(listed, write.name)
-	}
-	for _, name := range eventWrites {
-		if !slices.Contains(listed, name) {
-			t.Errorf("%s is no write", name)
-		}
 	}
 	listed = append(listed, noWrites...)
 	methods := reflect.TypeFor[*engine.Engine]()

@@ -348,7 +348,7 @@ var ills = []ill{
 	{
 		name: "a configuration that does not compile",
 		do:   []string{`UPDATE muster.roles SET document = '{"membership": {"type": "STANDARD", "criteria": {"operation": "?"}}}' WHERE name = 'Seller'`},
-		want: []string{"configuration: version 2"},
+		want: []string{"configuration: version 3"}, // the first is that of the settings
 	},
 	{
 		name: "a folded name that is another", repaired: true,

@@ -63,7 +63,7 @@ func TestRoleMembers(t *testing.T) {
 		t.Errorf("the members are %q, want %q", got, "ayse cy dee")
 	}
 	got := f.lastDetail("ann", engine.EventRolesChanged,
-		`(e.detail -> 'lost' -> 0 ->> 'name') || ': ' || (e.detail -> 'lost' -> 0 ->> 'reason')`)
+		`(e.detail #>> '{roles,lost,0,name}') || ': ' || (e.detail #>> '{roles,lost,0,reason}')`)
 	if want := `Sales: its criterion does not hold any more: department EQUALS "Sales"`; got != want {
 		t.Errorf("the history has %q, want %q", got, want)
 	}
