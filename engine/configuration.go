@@ -129,8 +129,8 @@ type (
 //
 // An object is given in its published shape: in a list under the plural of its type (sources, identityProfiles,
 // transforms, identityAttributes, accessProfiles, lifecycleStates, roles), the tenant's settings under settings, in an
-// export's envelope {"self": {"type": ...}, "object": {...}}, or alone where its members tell its type. A text may hold several YAML documents, a list of
-// objects, and an export with its objects under "objects".
+// export's envelope {"self": {"type": ...}, "object": {...}}, or alone where its members tell its type. A text may hold
+// several YAML documents, a list of objects, and an export with its objects under "objects".
 func ReadDocuments(name string, r io.Reader) ([]Document, error) {
 	return configuration.ReadDocuments(name, r)
 }

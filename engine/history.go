@@ -50,23 +50,40 @@ type EventDetail = event.Detail
 
 // The members of an [EventDetail].
 type (
-	EventCreation            = event.Created
-	EventAttribute           = event.AttributeChange
-	EventRoles               = event.Roles
-	EventRole                = event.Role
-	EventStates              = event.States
-	EventTextChange          = event.TextChange
-	EventLifecycleState      = event.LifecycleState
-	EventOperation           = event.Provisioned
-	EventProtection          = event.Protection
-	EventUserLevels          = event.UserLevels
-	EventOwnership           = event.Ownership
-	EventInvitation          = event.Invited
-	EventRegistration        = event.Registered
-	EventRegistrationReset   = event.Reset
+	// EventCreation is the detail of a new identity.
+	EventCreation = event.Created
+	// EventAttribute is an attribute that has another value.
+	EventAttribute = event.AttributeChange
+	// EventRoles are roles that were gained and lost.
+	EventRoles = event.Roles
+	// EventRole is a role that was gained or lost, and why.
+	EventRole = event.Role
+	// EventStates are states that changed.
+	EventStates = event.States
+	// EventTextChange is a text before and after.
+	EventTextChange = event.TextChange
+	// EventLifecycleState is a lifecycle state that was set by hand.
+	EventLifecycleState = event.LifecycleState
+	// EventOperation is an operation that was carried out on a source.
+	EventOperation = event.Provisioned
+	// EventProtection is a protection from deletion that was set or ended.
+	EventProtection = event.Protection
+	// EventUserLevels are user levels before and after.
+	EventUserLevels = event.UserLevels
+	// EventOwnership are objects that were gained and lost.
+	EventOwnership = event.Ownership
+	// EventInvitation is an invitation.
+	EventInvitation = event.Invited
+	// EventRegistration is a registration.
+	EventRegistration = event.Registered
+	// EventRegistrationReset is a reset of the registration.
+	EventRegistrationReset = event.Reset
+	// EventVerificationRequest is a request for a verification.
 	EventVerificationRequest = event.VerificationRequested
-	EventVerification        = event.Verified
-	EventDeletion            = event.Deleted
+	// EventVerification is a verification.
+	EventVerification = event.Verified
+	// EventDeletion is a deletion, with what the identity had.
+	EventDeletion = event.Deleted
 )
 
 // Event is what happened to an identity in one write of the engine.

@@ -21,8 +21,8 @@ import (
 	"github.com/muster-engine/muster/store/storetest"
 )
 
-// read returns the events behind a cursor, page by page, and the cursor behind them.
-func (f *fixture) read(after string, limit int) (events []engine.Event, cursor string) {
+// read returns the events behind a cursor, page by page.
+func (f *fixture) read(after string, limit int) (events []engine.Event) {
 	f.t.Helper()
 	for {
 		page, err := f.Events(f.t.Context(), after, limit)
@@ -30,7 +30,7 @@ func (f *fixture) read(after string, limit int) (events []engine.Event, cursor s
 			f.t.Fatal(err)
 		}
 		if len(page) == 0 {
-			return events, after
+			return events
 		}
 		events, after = append(events, page...), page[len(page)-1].Cursor
 	}
@@ -135,7 +135,7 @@ func TestEventLog(t *testing.T) {
 	t.Parallel()
 	f := company(t)
 	f.Process()
-	all, _ := f.read("", 100)
+	all := f.read("", 100)
 	ann := f.Identity("ann").ID
 	if err := f.ProtectIdentity(t.Context(), ann, true); err != nil {
 		t.Fatal(err)
@@ -323,17 +323,17 @@ func TestEventCursors(t *testing.T) {
 	add(many, old)
 	add(3, old)
 	add(3, time.Now())
-	all, _ := f.read("", 1000)
+	all := f.read("", 1000)
 	if len(all) != many+6 || all[len(all)-1].Position != many+6 {
 		t.Fatalf("%d events are read, the last at %d, want %d", len(all), all[len(all)-1].Position, many+6)
 	}
-	pages, _ := f.read(all[many-300].Cursor, 7)
+	pages := f.read(all[many-300].Cursor, 7)
 	if diff := cmp.Diff(all[many-299:], pages); diff != "" {
 		t.Errorf("pages of 7 differ: %s", diff)
 	}
 	f.executeAll(`DELETE FROM muster.identity_events e USING muster.event_writes w
 		WHERE w.id = e.write_id AND (w.events = 2000 AND (number < 1000 OR number > 1990 OR number % 2 = 0) OR w.position = 2001)`)
-	left, _ := f.read("", 7)
+	left := f.read("", 7)
 	if want := f.CountRows("muster.identity_events"); len(left) != want || want == 0 {
 		t.Errorf("%d events are read, want the %d that are left", len(left), want)
 	}
@@ -344,7 +344,7 @@ func TestEventCursors(t *testing.T) {
 	_, err = f.Events(t.Context(), all[5].Cursor, 1)
 	demandKind(t, err, engine.Conflict, "were purged")
 	for _, cursor := range []string{"", all[many+2].Cursor} { // the last one that was purged is read
-		if got, _ := f.read(cursor, 2); len(got) != 3 {
+		if got := f.read(cursor, 2); len(got) != 3 {
 			t.Errorf("%d events are left behind %q, want 3", len(got), cursor)
 		}
 	}
@@ -358,7 +358,7 @@ func TestEventCursors(t *testing.T) {
 	add(5, time.Now())
 	_, err = f.Events(t.Context(), last, 1)
 	demandKind(t, err, engine.Conflict, "restored from a backup")
-	if got, _ := f.read("", 10); len(got) != 5 {
+	if got := f.read("", 10); len(got) != 5 {
 		t.Errorf("%d events are read after the restore, want 5", len(got))
 	}
 }

@@ -48,7 +48,8 @@ func (p *preview) changesManagerAttributes() bool {
 // sameMappings reports whether all profiles calculate an attribute as before, and its keys are made as before.
 func (p *preview) sameMappings(name string) bool {
 	if len(p.before.Profiles) != len(p.proposed.Profiles) ||
-		p.before.Settings.Location.String() != p.proposed.Settings.Location.String() || p.before.Keyed[name] != p.proposed.Keyed[name] {
+		p.before.Settings.Location.String() != p.proposed.Settings.Location.String() ||
+		p.before.Keyed[name] != p.proposed.Keyed[name] {
 		return false
 	}
 	var changed []string

@@ -121,7 +121,8 @@ func (p *preview) concerned() (pager, error) {
 		changes = append(changes, store.RoleChange{Role: id, Members: p.proposed.Members(p.proposed.Roles[id]),
 			Access: !reflect.DeepEqual(p.before.RoleAccess(id), p.proposed.RoleAccess(id))})
 	}
-	ids, err := p.e.tenant.Store.ConcernedByRoles(p.ctx, p.tx, changes, task.NextSlot(p.cause.At, p.before.Settings.Location))
+	next := task.NextSlot(p.cause.At, p.before.Settings.Location)
+	ids, err := p.e.tenant.Store.ConcernedByRoles(p.ctx, p.tx, changes, next)
 	if err != nil {
 		return nil, err
 	}

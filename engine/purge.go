@@ -133,7 +133,8 @@ func (p *purge) validate() error {
 // step removes the next rows.
 func (p *purge) step(ctx context.Context, tx pgx.Tx) (err error) {
 	now, s := p.e.tenant.Now(), p.e.tenant.Store
-	rows, more := int64(0), false
+	var rows int64
+	var more bool
 	switch p.phase {
 	case purgeOperations:
 		rows, p.operation, err = s.PurgeOperations(ctx, tx, now.Add(-p.options.Operations), p.operation, purgeRowsMax)

@@ -80,8 +80,9 @@ func (e *Engine) runIdentities(ctx context.Context, now, slot time.Time, due *st
 	return result, err
 }
 
-// runSlot begins a slot, unless another engine has, or the time zone was changed meanwhile. If no identity is due, its task has ended at once: it is there for
-// everyone who looks for the run. The next call finds the identities whose time comes meanwhile.
+// runSlot begins a slot, unless another engine has, or the time zone was changed meanwhile. If no identity is due, its
+// task has ended at once: it is there for everyone who looks for the run. The next call finds the identities whose time
+// comes meanwhile.
 func (e *Engine) runSlot(ctx context.Context, tx pgx.Tx, now, slot time.Time, due bool) (ScheduleResult, error) {
 	if _, err := e.tenant.Store.LockConfigurationShared(ctx, tx); err != nil {
 		return ScheduleResult{}, err

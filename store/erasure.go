@@ -326,7 +326,8 @@ func (c *traceColumn) tells() string {
 		const inner = `lower(substr(to_jsonb(t)::text, 2, length(to_jsonb(t)::text) - 2) COLLATE "und-x-icu")`
 		values := `replace(` + text + `, '"' || ` + inner + ` || '":', '')`
 		return `EXISTS (SELECT 1 FROM unnest($1::text[]) t WHERE strpos(` + text + `, ` + inner + `) > 0)
-			OR EXISTS (SELECT 1 FROM unnest($2::text[]) t WHERE strpos(` + values + `, '"' || ` + inner + ` || '"') > 0)`
+			OR EXISTS (SELECT 1 FROM unnest($2::text[]) t
+			           WHERE strpos(` + values + `, '"' || ` + inner + ` || '"') > 0)`
 	}
 	return `EXISTS (SELECT 1 FROM unnest($1::text[]) t WHERE strpos(` + text + `, ` + term + `) > 0)
 		OR EXISTS (SELECT 1 FROM unnest($2::text[]) t, unnest(ARRAY[E'\n', '=', ':']) before

@@ -345,8 +345,8 @@ func (s *Store) ReportsOf(ctx context.Context, q Querier, manager ID) ([]ID, err
 // manager, and its history stays. It returns [ErrNotFound] when there is none, and a
 // [RetryableError] where the identity became the owner of something that the transaction does not see yet.
 func (s *Store) DeleteIdentity(ctx context.Context, tx pgx.Tx, id ID) error {
-	// Whoever makes it an owner, or gives it an account, has a key share of it until the commit. After the lock, the next
-	// statements see what they wrote, and nobody else can.
+	// Whoever makes it an owner, or gives it an account, has a key share of it until the commit. After the lock, the
+	// next statements see what they wrote, and nobody else can.
 	var owns bool
 	var batch pgx.Batch
 	batch.Queue(s.sql(`SELECT id FROM muster.identities WHERE id = $1 FOR UPDATE`), id)

@@ -42,9 +42,9 @@ func (a *app) settingsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "settings", Short: "Show the tenant's settings, and where each comes from",
 		Args: exactArgs(0, "no argument"),
-		Long: `Settings shows the settings that all engines of the tenant follow. Each comes from a document ("applied"),
-from an engine that was started with it before a configuration was applied ("engine"), or from nobody ("default"). To
-change them, apply them:
+		Long: `Settings shows the settings that all engines of the tenant follow. Each comes from a document
+("applied"), from an engine that was started with it before a configuration was applied ("engine"), or from nobody
+("default"). To change them, apply them:
 
   settings:
     timeZone: Europe/Berlin
@@ -147,7 +147,8 @@ func (a *app) demandMailSettings(ctx context.Context, d *database, config engine
 	}
 	for _, needed := range []struct{ given, setting, flag, name, what string }{
 		{m.from, s.Mail.Sender, "--smtp-from", "mail.sender", "an address"},
-		{m.invitationURL, s.Mail.InvitationURL, "--invitation-url", "mail.invitationUrl", "an address with {token} in it"},
+		{m.invitationURL, s.Mail.InvitationURL, "--invitation-url", "mail.invitationUrl",
+			"an address with {token} in it"},
 		{m.verificationURL, s.Mail.VerificationURL, "--verification-url", "mail.verificationUrl",
 			"an address with {token} in it"},
 	} {

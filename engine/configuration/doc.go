@@ -62,6 +62,6 @@
 //	fresh, conflict := s.Compare(given, settled)  // what a Config gives: new, the same, or a contradiction
 //	after, document, err := s.Applied(object, at) // and With(fresh): as they would be, and how they are stored
 //
-// The types Settings, Configuration, CompiledSource, CompiledProfile, CompiledState and CompiledRole, and the functions that say
-// so, are for package engine. They may change with any version.
+// The types Settings, Configuration, CompiledSource, CompiledProfile, CompiledState and CompiledRole, and the functions
+// that say so, are for package engine. They may change with any version.
 package configuration

@@ -94,9 +94,9 @@ type Document struct {
 // [fault.Error] values of the kind Invalid and name the line. It reads at most [ConfigurationSizeMax] bytes.
 //
 // An object is given in its published shape: in a list under the plural of its type (sources, identityProfiles,
-// transforms, identityAttributes, accessProfiles, lifecycleStates, roles), the one of settings under settings, in an export's envelope {"self": {"type":
-// ...}, "object": {...}}, or alone if its members tell its type. A text may contain several YAML documents, a list of
-// objects, and an export with its objects under "objects".
+// transforms, identityAttributes, accessProfiles, lifecycleStates, roles), the one of settings under settings, in an
+// export's envelope {"self": {"type": ...}, "object": {...}}, or alone if its members tell its type. A text may contain
+// several YAML documents, a list of objects, and an export with its objects under "objects".
 func ReadDocuments(name string, r io.Reader) ([]Document, error) {
 	const op = "read the configuration"
 	text, err := io.ReadAll(io.LimitReader(r, ConfigurationSizeMax+1))

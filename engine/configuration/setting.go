@@ -42,9 +42,9 @@ const (
 
 // The limits of settings.
 const (
-	// LifetimeMin and LifetimeMax are the least and the greatest lifetime of a token.
-	LifetimeMin = time.Minute
-	LifetimeMax = 365 * 24 * time.Hour
+	// LifetimeLeast and LifetimeMost are the least and the greatest lifetime of a token.
+	LifetimeLeast = time.Minute
+	LifetimeMost  = 365 * 24 * time.Hour
 	// settingLengthMax is how many bytes a text may have.
 	settingLengthMax = 2000
 )
@@ -271,9 +271,9 @@ func readLifetime(value any) (any, error) {
 			lifetime += rest
 		}
 	}
-	if !ok || parts == nil || err != nil || lifetime < LifetimeMin || lifetime > LifetimeMax {
+	if !ok || parts == nil || err != nil || lifetime < LifetimeLeast || lifetime > LifetimeMost {
 		return nil, fmt.Errorf("%s is given where a time from %s to %s is expected, such as 7d, 2h or 90m",
-			given(value), durationText(LifetimeMin), durationText(LifetimeMax))
+			given(value), durationText(LifetimeLeast), durationText(LifetimeMost))
 	}
 	return lifetime, nil
 }

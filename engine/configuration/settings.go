@@ -243,8 +243,8 @@ func (o Origin) words() string {
 }
 
 // Compare compares values that a Config gives with the settings. conflict is nil where none contradicts them. fresh are
-// those that nobody has set, and that the engine may set. Where the settings are settled the defaults count, so these are
-// only settings that have no default, such as the sender of messages.
+// those that nobody has set, and that the engine may set. Where the settings are settled the defaults count, so these
+// are only settings that have no default, such as the sender of messages.
 func (s *Settings) Compare(given Values, settled bool) (fresh Values, conflict *SettingsError) {
 	fresh = Values{}
 	conflict = &SettingsError{}

@@ -320,7 +320,8 @@ func (s *Snapshot) input(m *Memory, now time.Time) transform.Input {
 			ID: s.Identity.ID.String(), Name: s.Identity.Name, Alias: s.Identity.Alias,
 			Attributes: &s.Identity.Attributes,
 		},
-		Accounts: m.accounts, Now: now, Location: s.Location, Random: s.Random, Directory: s.Directory, Budget: &m.budget,
+		Accounts: m.accounts, Now: now, Location: s.Location, Random: s.Random, Directory: s.Directory,
+		Budget: &m.budget,
 	}
 }
 

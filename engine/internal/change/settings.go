@@ -147,8 +147,8 @@ func (a *application) changeZone(ctx context.Context) error {
 	return a.moveTimes(ctx, a.tx, a.cause, before, after, a.after.Sources)
 }
 
-// moveTimes moves the times that wait for a slot or a schedule to the new time zone. Who is due at the next slot becomes
-// due at the new one if that is earlier. If it is later, they stay: that time may be one of their own values'.
+// moveTimes moves the times that wait for a slot or a schedule to the new time zone. Who is due at the next slot
+// becomes due at the new one if that is earlier. If it is later, they stay: that time may be one of their own values'.
 func (a *Applier) moveTimes(ctx context.Context, tx pgx.Tx, cause store.Cause, before, after *configuration.Settings,
 	sources map[store.ID]*configuration.CompiledSource,
 ) error {

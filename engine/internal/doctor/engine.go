@@ -36,8 +36,9 @@ func (x *examination) examineEngines(ctx context.Context) error {
 				c.Field, c.Given, c.Setting, c.Tenant))
 		}
 	}
-	x.add("engine-settings", SeverityWarning, store.Found(contradicting), "these engines follow the tenant's settings, "+
-		"and would not start again: leave the field of Config zero, or apply a SETTINGS object that says the same", nil)
+	x.add("engine-settings", SeverityWarning, store.Found(contradicting), "these engines follow the tenant's "+
+		"settings, and would not start again: leave the field of Config zero, or apply a SETTINGS object that says "+
+		"the same", nil)
 	return nil
 }
 

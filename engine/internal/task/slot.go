@@ -5,8 +5,9 @@ import "time"
 // slotHours are the hours of scheduled processing, in the tenant's time zone: the published times.
 var slotHours = []int{8, 20}
 
-// SlotsAround returns the slots of a time zone from two days before the day of a time to two days after it, the earliest first. For a
-// local time that a change of the clocks skips or repeats, it returns the one time that [time.Date] takes.
+// SlotsAround returns the slots of a time zone from two days before the day of a time to two days after it, the
+// earliest first. For a local time that a change of the clocks skips or repeats, it returns the one time that
+// [time.Date] takes.
 func SlotsAround(at time.Time, zone *time.Location) []time.Time {
 	local := at.In(zone)
 	var slots []time.Time

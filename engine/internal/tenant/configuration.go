@@ -27,8 +27,8 @@ func (t *Tenant) ConfigurationAt(ctx context.Context, tx pgx.Tx, version int64) 
 	return compiled, nil
 }
 
-// warnOfConflict logs that the tenant's settings were changed to what contradicts the host's Config: they count. It does
-// so once, until the contradiction ends.
+// warnOfConflict logs that the tenant's settings were changed to what contradicts the host's Config: they count. It
+// does so once, until the contradiction ends.
 func (t *Tenant) warnOfConflict(ctx context.Context, s *configuration.Settings) {
 	_, conflict := s.Compare(t.Given, true)
 	if conflict == nil {
