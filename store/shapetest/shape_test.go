@@ -72,8 +72,8 @@ var shapes = []shape{
 		mended: []string{
 			`SELECT id FROM muster.identities WHERE id = ANY ($1) ORDER BY id FOR UPDATE`,
 			`SELECT a.id FROM muster.accounts a JOIN unnest($1::uuid[]) u (id) ON u.id = a.id ORDER BY a.id FOR UPDATE OF a`,
-			// These are no joins: the array, or the ID, is a value that is found once, before the rest. Both ran on the
-			// cluster, and take no square where statistics are old.
+			// These are no joins: the array, or the ID, is a value that is found once, before the rest. The array ran
+			// on a cluster. That the ID runs too is inferred. Neither takes a square where statistics are old.
 			`DELETE FROM muster.refresh_requests
 			 WHERE ctid = ANY (ARRAY (SELECT ctid FROM muster.refresh_requests WHERE identity_id = ANY ($1)
 			                          FOR UPDATE SKIP LOCKED))`,
