@@ -198,7 +198,11 @@ func (w *wave) reopen(ctx context.Context) error {
 		return err
 	}
 	const (
-		tasks    = `UPDATE muster.tasks SET completed = NULL, completion_status = NULL WHERE id = ANY ($1::uuid[])`
+		tasks  = `UPDATE muster.tasks SET completed = NULL, completion_status = NULL WHERE id = ANY ($1::uuid[])`
+		events = `
+			DELETE FROM muster.identity_events
+			WHERE write_id = ANY (ARRAY (SELECT id FROM muster.event_writes WHERE task_id = ANY ($1::uuid[])))`
+		writes   = `DELETE FROM muster.event_writes WHERE task_id = ANY ($1::uuid[])`
 		requests = `
 			INSERT INTO muster.refresh_requests (request_id, number, identity_id, task_id, reason, requested_at)
 			SELECT v.task, row_number() OVER (), i.id, v.task, 'account changed', now()
@@ -206,8 +210,11 @@ func (w *wave) reopen(ctx context.Context) error {
 			JOIN bench.identities i ON i.attributes ->> 'uid' = v.person::text`
 	)
 	return pgx.BeginFunc(ctx, w.p.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, tasks, w.tasks); err != nil {
-			return err
+		// The transactions that are run again write the same events.
+		for _, statement := range []string{tasks, events, writes} {
+			if _, err := tx.Exec(ctx, statement, w.tasks); err != nil {
+				return err
+			}
 		}
 		_, err := tx.Exec(ctx, requests, w.tasks, w.people)
 		return err
