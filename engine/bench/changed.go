@@ -142,7 +142,8 @@ func (r *rowsOf) write(ctx context.Context, tx pgx.Tx) error {
 			`DELETE FROM muster.role_assignments r USING gained g WHERE r.id = g.id`},
 		// As other writes: their own are there.
 		{"written", `(id uuid, events integer, at timestamptz, task_id uuid, actor_id text, actor_name text,
-			actor_via text)`, &r.writes, `INSERT INTO muster.event_writes (id, events, at, task_id, actor_id, actor_name, actor_via)
+			actor_via text)`, &r.writes, `
+				INSERT INTO muster.event_writes (id, events, at, task_id, actor_id, actor_name, actor_via)
 			SELECT (left(id::text, 28) || right(md5(id::text), 8))::uuid, events, at, task_id, actor_id, actor_name,
 			       actor_via FROM written`},
 		{"happened", `(LIKE muster.identity_events)`,
