@@ -348,9 +348,14 @@ func (s *Store) DeleteIdentity(ctx context.Context, tx pgx.Tx, id ID) error {
 	// Whoever makes it an owner, or gives it an account, has a key share of it until the commit. After the lock, the
 	// next statements see what they wrote, and nobody else can.
 	var owns bool
+	var accounts []ID
 	var batch pgx.Batch
 	batch.Queue(s.sql(`SELECT id FROM muster.identities WHERE id = $1 FOR UPDATE`), id)
-	batch.Queue(s.sql(`SELECT id FROM muster.accounts WHERE identity_id = $1 ORDER BY id FOR UPDATE`), id)
+	batch.Queue(s.sql(`SELECT id FROM muster.accounts WHERE identity_id = $1 ORDER BY id FOR UPDATE`), id).Query(
+		func(rows pgx.Rows) (err error) {
+			accounts, err = pgx.CollectRows(rows, pgx.RowTo[ID])
+			return err
+		})
 	batch.Queue(s.sql(`SELECT EXISTS (SELECT 1 FROM muster.owned_objects WHERE owner_id = $1)`), id).QueryRow(
 		func(row pgx.Row) error { return row.Scan(&owns) })
 	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
@@ -359,19 +364,15 @@ func (s *Store) DeleteIdentity(ctx context.Context, tx pgx.Tx, id ID) error {
 	if owns {
 		return &RetryableError{errors.New("the identity became the owner of something meanwhile")}
 	}
-	const key = `
-		INSERT INTO muster.account_keys (key, account_id)
-		SELECT k.key, a.id
-		FROM muster.accounts a, unnest(a.correlation_keys) k (key)
-		WHERE a.identity_id = $1
-		ON CONFLICT (key, account_id) DO NOTHING`
 	var removal pgx.Batch
-	removal.Queue(s.sql(key), id)
 	var tag pgconn.CommandTag
 	removal.Queue(s.sql(`DELETE FROM muster.identities WHERE id = $1`), id).Exec(func(ct pgconn.CommandTag) error {
 		tag = ct
 		return nil
 	})
+	if len(accounts) > 0 { // the removal has left them uncorrelated
+		s.queueKeys(&removal, accounts)
+	}
 	return oneRow(tag, tx.SendBatch(ctx, &removal).Close())
 }
 
