@@ -51,12 +51,10 @@ func (s *Store) maskTexts(ctx context.Context, tx pgx.Tx, id ID, texts []string)
 	for _, c := range writtenColumns {
 		statement := fmt.Sprintf(`UPDATE muster.%[1]s SET %[2]s = $3 WHERE %[3]s`, c.table, c.column,
 			tellsOfPerson(c.column))
-		tag, err := tx.Exec(ctx, s.dynamic(statement), nonNil(part), nonNil(whole), erasedText)
-		if err != nil {
-			return nil, mapError(err)
-		}
-		if tag.RowsAffected() > 0 {
-			erased = append(erased, Erased{c.table, tag.RowsAffected(), true})
+		var err error
+		if erased, err = appendErased(ctx, tx, erased, c.table, true, s.dynamic(statement), nonNil(part), nonNil(whole),
+			erasedText); err != nil {
+			return nil, err
 		}
 	}
 	return erased, nil
@@ -79,12 +77,10 @@ func (s *Store) maskActors(ctx context.Context, tx pgx.Tx, id ID, texts []string
 			UPDATE muster.%[1]s
 			SET %[2]s = CASE WHEN %[4]s THEN $3 ELSE %[2]s END, %[3]s = $4
 			WHERE %[4]s OR %[5]s`, c.table, c.id, c.name, tellsOfPerson(c.id), tellsOfPerson(c.name))
-		tag, err := tx.Exec(ctx, s.dynamic(statement), nonNil(part), nonNil(whole), erasedID, erasedActor)
-		if err != nil {
-			return nil, mapError(err)
-		}
-		if tag.RowsAffected() > 0 {
-			erased = append(erased, Erased{c.table, tag.RowsAffected(), true})
+		var err error
+		if erased, err = appendErased(ctx, tx, erased, c.table, true, s.dynamic(statement), nonNil(part), nonNil(whole),
+			erasedID, erasedActor); err != nil {
+			return nil, err
 		}
 	}
 	return erased, nil
@@ -115,9 +111,5 @@ func (s *Store) maskRevisions(ctx context.Context, tx pgx.Tx, id ID, names []str
 		UPDATE muster.configuration_revision_objects
 		SET before = (` + of(masked, "before") + `)::jsonb, after = (` + of(masked, "after") + `)::jsonb
 		WHERE ` + of(told, "before") + ` OR ` + of(told, "after")
-	tag, err := tx.Exec(ctx, s.dynamic(statement), arguments...)
-	if err != nil || tag.RowsAffected() == 0 {
-		return nil, mapError(err)
-	}
-	return []Erased{{"configuration_revision_objects", tag.RowsAffected(), true}}, nil
+	return appendErased(ctx, tx, nil, "configuration_revision_objects", true, s.dynamic(statement), arguments...)
 }

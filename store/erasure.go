@@ -173,15 +173,23 @@ func (s *Store) EraseTasks(ctx context.Context, tx pgx.Tx, id ID) ([]Erased, err
 func (s *Store) erase(ctx context.Context, tx pgx.Tx, list []erasure, id ID) ([]Erased, error) {
 	var erased []Erased
 	for _, e := range list {
-		tag, err := tx.Exec(ctx, s.sql(e.statement), id)
-		if err != nil {
-			return nil, mapError(err)
-		}
-		if tag.RowsAffected() > 0 {
-			erased = append(erased, Erased{e.table, tag.RowsAffected(), e.emptied})
+		var err error
+		if erased, err = appendErased(ctx, tx, erased, e.table, e.emptied, s.sql(e.statement), id); err != nil {
+			return nil, err
 		}
 	}
 	return erased, nil
+}
+
+// appendErased runs a statement over a table, and appends how many rows it concerned, if any.
+func appendErased(ctx context.Context, tx pgx.Tx, erased []Erased, table string, emptied bool, sql string,
+	arguments ...any,
+) ([]Erased, error) {
+	tag, err := tx.Exec(ctx, sql, arguments...)
+	if err == nil && tag.RowsAffected() > 0 {
+		erased = append(erased, Erased{table, tag.RowsAffected(), emptied})
+	}
+	return erased, mapError(err)
 }
 
 // CountIdentityKeys returns how many keys find an identity.
@@ -229,12 +237,10 @@ func (s *Store) MaskOthers(ctx context.Context, tx pgx.Tx, id ID, texts []string
 			FROM masked m
 			WHERE m.id = t.%[4]s AND m.number = %[5]s AND m.nth = cardinality($2::text[])`, target.table, target.column,
 			target.where, target.id, target.number)
-		tag, err := tx.Exec(ctx, s.dynamic(statement), id, nonNil(texts), id.String(), id.Dashed(), erasedID)
-		if err != nil {
-			return nil, mapError(err)
-		}
-		if tag.RowsAffected() > 0 {
-			erased = append(erased, Erased{target.table, tag.RowsAffected(), true})
+		var err error
+		if erased, err = appendErased(ctx, tx, erased, target.table, true, s.dynamic(statement), id, nonNil(texts),
+			id.String(), id.Dashed(), erasedID); err != nil {
+			return nil, err
 		}
 	}
 	return erased, nil
