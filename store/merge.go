@@ -130,19 +130,9 @@ func (s *Store) UpdateChanged(ctx context.Context, tx pgx.Tx, staged *Staged, ca
 		     LATERAL (SELECT id, fingerprint FROM muster.accounts
 		              WHERE source_id = $1 AND native_identity = g.native_identity OFFSET 0) a
 		WHERE g.run_id = $2 AND a.fingerprint <> g.fingerprint`
-	rows, err := tx.Query(ctx, s.sql(differing), staged.Source, staged.Run)
-	if err != nil {
-		return AccountChanges{}, mapError(err)
-	}
-	var accounts []ID
-	var places []int64
-	var account ID
-	var place int64
-	if _, err = pgx.ForEachRow(rows, []any{&account, &place}, func() error {
-		accounts, places = append(accounts, account), append(places, place)
-		return nil
-	}); err != nil || len(accounts) == 0 {
-		return AccountChanges{}, mapError(err)
+	accounts, places, err := collectPairs[ID, int64](ctx, tx, s.sql(differing), staged.Source, staged.Run)
+	if err != nil || len(accounts) == 0 {
+		return AccountChanges{}, err
 	}
 	// An account may have changed until it was locked: then it is compared again.
 	const statement = `

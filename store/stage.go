@@ -334,19 +334,9 @@ func (s *Store) DropDuplicates(ctx context.Context, tx pgx.Tx, run ID) ([]Duplic
 		FROM ` + stagedNatives + ` r
 		GROUP BY native_identity
 		HAVING count(*) > 1`
-	rows, err := tx.Query(ctx, s.sql(several), run)
-	if err != nil {
-		return nil, mapError(err)
-	}
-	var natives []string
-	var firsts []int64
-	var native string
-	var first int64
-	if _, err = pgx.ForEachRow(rows, []any{&native, &first}, func() error {
-		natives, firsts = append(natives, native), append(firsts, first)
-		return nil
-	}); err != nil || len(natives) == 0 {
-		return nil, mapError(err)
+	natives, firsts, err := collectPairs[string, int64](ctx, tx, s.sql(several), run)
+	if err != nil || len(natives) == 0 {
+		return nil, err
 	}
 	const later = `
 		SELECT r.native_identity, r.place, r.line, coalesce(f.line, 0)

@@ -65,6 +65,21 @@ func collect[T any](ctx context.Context, q Querier, sql string, scan func(pgx.Co
 	return list, mapError(err)
 }
 
+// collectPairs runs a query of two columns, and returns each as a list.
+func collectPairs[A, B any](ctx context.Context, q Querier, sql string, arguments ...any) (as []A, bs []B, err error) {
+	rows, err := q.Query(ctx, sql, arguments...)
+	if err != nil {
+		return nil, nil, mapError(err)
+	}
+	var a A
+	var b B
+	_, err = pgx.ForEachRow(rows, []any{&a, &b}, func() error {
+		as, bs = append(as, a), append(bs, b)
+		return nil
+	})
+	return as, bs, mapError(err)
+}
+
 // nonNil makes a nil list an empty one: a comparison with an array parameter that is NULL is never true.
 func nonNil[T any](list []T) []T {
 	if list == nil {
