@@ -55,8 +55,9 @@ func TestPausedWorker(t *testing.T) {
 	}
 }
 
-// parkable returns a target with one open operation that nobody tried, and the operation.
-func parkable(t *testing.T) (*target, *engine.Operation) {
+// untried returns a target with one open operation that nobody tried, the creation of an account for ann, and the
+// operation.
+func untried(t *testing.T) (*target, *engine.Operation) {
 	t.Helper()
 	f := newTarget(t, "")
 	f.AggregateText("HR", strings.ReplaceAll(enginetest.People, "Sales", "Legal"), engine.AggregateOptions{})
@@ -82,7 +83,7 @@ func (f *target) park(o *engine.Operation) {
 
 func TestParkedOperation(t *testing.T) {
 	t.Parallel()
-	f, o := parkable(t)
+	f, o := untried(t)
 	f.park(o)
 	if _, err := f.ProcessAll(t.Context()); err != nil {
 		t.Fatal(err)
@@ -125,7 +126,7 @@ func TestParkedOperationIsUnwanted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f, o := parkable(t)
+			f, o := untried(t)
 			f.park(o)
 			if err := end(f, o); err != nil {
 				t.Fatal(err)
@@ -146,7 +147,7 @@ func TestParkedOperationIsUnwanted(t *testing.T) {
 
 func TestParkingFaults(t *testing.T) {
 	t.Parallel()
-	f, o := parkable(t)
+	f, o := untried(t)
 	demand := func(err error, kind engine.Kind, text string) {
 		t.Helper()
 		if engine.KindOf(err) != kind || !strings.Contains(err.Error(), text) {

@@ -476,15 +476,8 @@ func TestAccessConfigurationFaults(t *testing.T) {
 // An account that is created while its identity is deleted is nobody's.
 func TestCreatedForSomebodyDeleted(t *testing.T) {
 	t.Parallel()
-	f := newTarget(t, "")
-	f.AggregateText("HR", strings.ReplaceAll(enginetest.People, "Sales", "Legal"), engine.AggregateOptions{})
-	f.settle()
-	ann := f.Identity("ann").ID
-	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: ann, Role: "Manager on duty"}); err != nil {
-		t.Fatal(err)
-	}
-	f.Process()
-	f.during = func() error { return f.DeleteIdentity(t.Context(), ann) }
+	f, o := untried(t)
+	f.during = func() error { return f.DeleteIdentity(t.Context(), o.Identity.ID) }
 	if result := f.provision(); result.Done != 1 || result.Open != 0 {
 		t.Errorf("got %+v, want Done 1 and Open 0", result)
 	}
