@@ -180,6 +180,10 @@ func (r *reader) read(object *connector.Object) string {
 		return fmt.Sprintf("the native identity is longer than %d bytes", configuration.NativeIdentityLengthMax)
 	case !store.Storable(native) || !store.Storable(object.Name):
 		return "the native identity or the name is no UTF-8 text without NUL characters"
+	case len(object.StableIdentity) > configuration.NativeIdentityLengthMax:
+		return fmt.Sprintf("the stable identity is longer than %d bytes", configuration.NativeIdentityLengthMax)
+	case !store.Storable(object.StableIdentity):
+		return "the stable identity is no UTF-8 text without NUL characters"
 	}
 	for name, value := range object.Attributes.All() {
 		if fault := r.readAttribute(name, value); fault != "" {
