@@ -110,7 +110,7 @@ func (s *Store) UpdateAccount(ctx context.Context, tx pgx.Tx, a *ProvisionedAcco
 	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return mapError(err)
 	}
-	return s.entitleProvisioned(ctx, tx, a, now)
+	return s.writeProvisionedEntitlements(ctx, tx, a, now)
 }
 
 // AddProvisionedAccount writes an account that was created on its source. It belongs to the identity that it was
@@ -128,21 +128,7 @@ func (s *Store) AddProvisionedAccount(ctx context.Context, tx pgx.Tx, a *Provisi
 	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return mapError(err)
 	}
-	return s.entitleProvisioned(ctx, tx, a, now)
-}
-
-// entitleProvisioned adds the entitlements of an account that was written, and brings its rows up to it. An operation
-// may give a value that the source has not told yet.
-func (s *Store) entitleProvisioned(ctx context.Context, tx pgx.Tx, a *ProvisionedAccount, now time.Time) error {
-	if len(a.Marks) == 0 {
-		return nil
-	}
-	if len(a.Entitlements) > 0 {
-		if _, err := s.AddEntitlements(ctx, tx, a.SourceID, a.Entitlements, now); err != nil {
-			return err
-		}
-	}
-	return s.WriteAccountEntitlements(ctx, tx, []ID{a.ID}, a.Marks)
+	return s.writeProvisionedEntitlements(ctx, tx, a, now)
 }
 
 // DeleteAccount removes an account that is gone from its source.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -36,9 +37,12 @@ const (
 		        CASE jsonb_typeof(a.attributes -> n.attribute)
 		        WHEN 'array' THEN a.attributes -> n.attribute
 		        ELSE jsonb_build_array(a.attributes -> n.attribute) END) v (value)`
-	// valueEntitlement is the entitlement e of such a value, by a look into the index for each.
-	valueEntitlement = `LATERAL (SELECT x.id FROM muster.entitlements x
-		                   WHERE x.source_id = a.source_id AND x.attribute = n.attribute AND x.value = v.value OFFSET 0) e`
+	// theirEntitlements joins the values w of accounts with the entitlements that they are, of the sources $1. It is a
+	// full join for the reason that merge.go gives: either side may be far larger than the planner believes.
+	theirEntitlements = `
+		FULL JOIN (SELECT id, source_id, attribute, value FROM muster.entitlements WHERE source_id = ANY ($1)) e
+		       ON e.source_id = w.source_id AND e.attribute = w.attribute AND e.value = w.value
+		WHERE coalesce(w.account_id IS NOT NULL AND e.id IS NOT NULL, false)`
 )
 
 // AddNewAccountEntitlements adds the rows of the accounts that [Store.InsertNew] added from the stage. Of a source that
@@ -49,15 +53,15 @@ func (s *Store) AddNewAccountEntitlements(ctx context.Context, tx pgx.Tx, staged
 	}
 	const statement = `
 		INSERT INTO muster.account_entitlements (account_id, entitlement_id)
-		SELECT a.id, e.id
-		FROM (SELECT g.account_id AS id, $1::uuid AS source_id, g.attributes
-		      FROM muster.aggregation_stage g
-		      WHERE g.run_id = $2 AND (SELECT x.id FROM muster.accounts x WHERE x.id = g.account_id) IS NOT NULL) a
-		CROSS JOIN unnest($3::text[]) n (attribute)
-		CROSS JOIN ` + markedValues + `
-		CROSS JOIN ` + valueEntitlement + `
+		SELECT w.account_id, e.id
+		FROM (SELECT a.account_id, ($1::uuid[])[1] AS source_id, n.attribute, v.value
+		      FROM muster.aggregation_stage a
+		      CROSS JOIN unnest($2::text[]) n (attribute)
+		      CROSS JOIN ` + markedValues + `
+		      WHERE a.run_id = $3 AND (SELECT x.id FROM muster.accounts x WHERE x.id = a.account_id) IS NOT NULL
+		     ) w` + theirEntitlements + `
 		ON CONFLICT (account_id, entitlement_id) DO NOTHING`
-	_, err := tx.Exec(ctx, s.sql(statement), staged.Source, staged.Run, attributes)
+	_, err := tx.Exec(ctx, s.sql(statement), []ID{staged.Source}, attributes, staged.Run)
 	return mapError(err)
 }
 
@@ -80,15 +84,15 @@ func (s *Store) WriteAccountEntitlements(ctx context.Context, tx pgx.Tx, account
 func (s *Store) writeAccountEntitlements(ctx context.Context, tx pgx.Tx, accounts []ID, marks []Mark) error {
 	const differing = `
 		WITH wanted AS MATERIALIZED (
-		    SELECT DISTINCT a.id AS account_id, e.id AS entitlement_id
-		    FROM unnest($1::uuid[]) u (id)
-		    CROSS JOIN LATERAL (SELECT id, source_id, attributes FROM muster.accounts WHERE id = u.id OFFSET 0) a
-		    JOIN unnest($2::uuid[], $3::text[]) n (source_id, attribute) ON n.source_id = a.source_id
-		    CROSS JOIN ` + markedValues + `
-		    CROSS JOIN ` + valueEntitlement + `
+		    SELECT DISTINCT w.account_id, e.id AS entitlement_id
+		    FROM (SELECT a.id AS account_id, a.source_id, n.attribute, v.value
+		          FROM unnest($3::uuid[]) u (id)
+		          CROSS JOIN LATERAL (SELECT id, source_id, attributes FROM muster.accounts WHERE id = u.id OFFSET 0) a
+		          JOIN unnest($1::uuid[], $2::text[]) n (source_id, attribute) ON n.source_id = a.source_id
+		          CROSS JOIN ` + markedValues + `) w` + theirEntitlements + `
 		), held AS MATERIALIZED (
 		    SELECT k.account_id, k.entitlement_id
-		    FROM unnest($1::uuid[]) u (id)
+		    FROM unnest($3::uuid[]) u (id)
 		    CROSS JOIN LATERAL (SELECT account_id, entitlement_id FROM muster.account_entitlements
 		                        WHERE account_id = u.id OFFSET 0) k
 		)
@@ -97,7 +101,7 @@ func (s *Store) writeAccountEntitlements(ctx context.Context, tx pgx.Tx, account
 		FULL JOIN held h ON h.account_id = w.account_id AND h.entitlement_id = w.entitlement_id
 		WHERE w.account_id IS NULL OR h.account_id IS NULL`
 	sources, attributes := markColumns(marks)
-	rows, err := tx.Query(ctx, s.sql(differing), accounts, sources, attributes)
+	rows, err := tx.Query(ctx, s.sql(differing), sources, attributes, accounts)
 	if err != nil {
 		return mapError(err)
 	}
@@ -147,6 +151,55 @@ func (p *heldPairs) add(account, entitlement ID) {
 	p.accounts, p.entitlements = append(p.accounts, account), append(p.entitlements, entitlement)
 }
 
+// writeProvisionedEntitlements adds the entitlements of an account that an operation left, and brings its rows up to
+// them. An operation may give a value that the source has not told yet.
+func (s *Store) writeProvisionedEntitlements(ctx context.Context, tx pgx.Tx, a *ProvisionedAccount,
+	now time.Time,
+) error {
+	if len(a.Marks) == 0 {
+		return nil
+	}
+	ids := []ID{}
+	if len(a.Entitlements) > 0 {
+		if _, err := s.AddEntitlements(ctx, tx, a.SourceID, a.Entitlements, now); err != nil {
+			return err
+		}
+		const statement = `
+			SELECT id, attribute, value
+			FROM muster.entitlements
+			WHERE source_id = $1 AND attribute = ANY ($2) AND value = ANY ($3)`
+		type found struct {
+			ID ID
+			EntitlementValue
+		}
+		_, attributes := markColumns(a.Marks)
+		values := make([]string, len(a.Entitlements))
+		for i := range values {
+			values[i] = a.Entitlements[i].Value
+		}
+		rows, err := collect(ctx, tx, s.sql(statement), pgx.RowToStructByName[found], a.SourceID, attributes, values)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if slices.Contains(a.Entitlements, row.EntitlementValue) {
+				ids = append(ids, row.ID)
+			}
+		}
+	}
+	const (
+		remove = `DELETE FROM muster.account_entitlements WHERE account_id = $1 AND entitlement_id <> ALL ($2)`
+		add    = `
+			INSERT INTO muster.account_entitlements (account_id, entitlement_id)
+			SELECT $1::uuid, id FROM unnest($2::uuid[]) e (id)
+			ON CONFLICT (account_id, entitlement_id) DO NOTHING`
+	)
+	var batch pgx.Batch
+	batch.Queue(s.sql(remove), a.ID, ids)
+	batch.Queue(s.sql(add), a.ID, ids)
+	return mapError(tx.SendBatch(ctx, &batch).Close())
+}
+
 // MarkAttributes adds the entitlements that are the values of attributes of a source, and the rows of the accounts that
 // have them. The attributes were not marked before. The configuration must be locked FOR UPDATE. It returns those of
 // the attributes that have a value of more than [KeyLengthMax] bytes in some account, by name.
@@ -188,13 +241,14 @@ func (s *Store) MarkAttributes(ctx context.Context, tx pgx.Tx, source ID, attrib
 	}
 	const statement = `
 		INSERT INTO muster.account_entitlements (account_id, entitlement_id)
-		SELECT a.id, e.id
-		FROM (SELECT id, source_id, attributes FROM muster.accounts WHERE source_id = $1) a
-		CROSS JOIN unnest($2::text[]) n (attribute)
-		CROSS JOIN ` + markedValues + `
-		CROSS JOIN ` + valueEntitlement + `
+		SELECT w.account_id, e.id
+		FROM (SELECT a.id AS account_id, a.source_id, n.attribute, v.value
+		      FROM muster.accounts a
+		      CROSS JOIN unnest($2::text[]) n (attribute)
+		      CROSS JOIN ` + markedValues + `
+		      WHERE a.source_id = ANY ($1)) w` + theirEntitlements + `
 		ON CONFLICT (account_id, entitlement_id) DO NOTHING`
-	_, err = tx.Exec(ctx, s.sql(statement), source, attributes)
+	_, err = tx.Exec(ctx, s.sql(statement), []ID{source}, attributes)
 	return overlong, mapError(err)
 }
 

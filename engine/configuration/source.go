@@ -70,7 +70,7 @@ func (s *CompiledSource) Entitlements(attributes *attribute.Set) []store.Entitle
 	return slices.Compact(values)
 }
 
-// SortEntitlements sorts entitlements as all transactions add them, so that they do not wait for each other in a circle.
+// SortEntitlements sorts entitlements as all transactions add them, so that none waits for another in a circle.
 func SortEntitlements(values []store.EntitlementValue) {
 	slices.SortFunc(values, func(a, b store.EntitlementValue) int {
 		return strings.Compare(a.Attribute+"\x00"+a.Value, b.Attribute+"\x00"+b.Value)

@@ -56,8 +56,8 @@ func (o *Objects) findStable(column string) error {
 	}
 	names := o.rows.Columns()
 	if o.stableAt = slices.Index(names, column); o.stableAt < 0 {
-		return fmt.Errorf("the data has no column %q, which connectorAttributes.stableIdentityColumn names: its columns "+
-			"are %q", column, names)
+		return fmt.Errorf("the data has no column %q, which connectorAttributes.stableIdentityColumn names: its "+
+			"columns are %q", column, names)
 	}
 	return nil
 }

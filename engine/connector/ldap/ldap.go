@@ -242,7 +242,8 @@ func (d *directory) readGroups(ctx context.Context, conn *ldap.Conn, since strin
 func (d *directory) wanted() []string {
 	names := append([]string{modifiedAttribute}, stableAttributes...) // unknown ones are ignored
 	for _, a := range d.schema.Attributes {
-		if a.Name != dnAttribute && !slices.Contains(names, a.Name) && (a.Name != d.settings.MemberOf || d.settings.ServerMemberOf) {
+		made := a.Name == dnAttribute || a.Name == d.settings.MemberOf && !d.settings.ServerMemberOf
+		if !made && !slices.Contains(names, a.Name) {
 			names = append(names, a.Name)
 		}
 	}

@@ -189,8 +189,9 @@ func (a *application) markAttributes(ctx context.Context) error {
 			return err
 		}
 		for _, name := range overlong {
-			a.notes = append(a.notes, fmt.Sprintf("source %q: accounts have values of the attribute %q that are longer "+
-				"than %d bytes: these are no entitlements, and the next aggregation leaves the accounts out as faulty",
+			a.notes = append(a.notes, fmt.Sprintf("source %q: accounts have values of the attribute %q that are "+
+				"longer than %d bytes: these are no entitlements, and the next aggregation leaves the accounts out as "+
+				"faulty",
 				source.Name, name, configuration.EntitlementLengthMax))
 		}
 	}

@@ -104,13 +104,14 @@ func (x *examination) keyAccounts() repairFunc {
 
 // entitleAccounts makes the repair of rows of entitlements that are not those of their account.
 func (x *examination) entitleAccounts() repairFunc {
-	return x.simple("wrote the rows of accounts' entitlements again", func(ctx context.Context, tx pgx.Tx) (int, error) {
+	mend := func(ctx context.Context, tx pgx.Tx) (int, error) {
 		c, err := x.d.LockConfigurationShared(ctx, tx)
 		if err != nil {
 			return 0, err
 		}
 		return x.d.Store.MendAccountEntitlements(ctx, tx, c.Marks(), x.d.Now())
-	})
+	}
+	return x.simple("wrote the rows of accounts' entitlements again", mend)
 }
 
 // dropStages makes the repair of rows that aggregations left.

@@ -18,8 +18,8 @@ const errOwned = "the source has this account already, and it belongs to another
 
 // putAccount brings the row of an account up to an operation that was carried out, and returns the row's ID, zero where
 // there is none. An account that the operation created becomes the owner's; conflict says why that cannot be.
-func (p *Provisioner) putAccount(ctx context.Context, tx pgx.Tx, source *configuration.CompiledSource, row *store.Operation,
-	owner store.ID, o *connector.Operation, result *connector.Result, native string,
+func (p *Provisioner) putAccount(ctx context.Context, tx pgx.Tx, source *configuration.CompiledSource,
+	row *store.Operation, owner store.ID, o *connector.Operation, result *connector.Result, native string,
 ) (id store.ID, conflict string, err error) {
 	old, err := p.lockAccount(ctx, tx, row, native)
 	missing := errors.Is(err, store.ErrNotFound)
