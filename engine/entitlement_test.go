@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/enginetest"
 )
@@ -91,6 +92,17 @@ func TestApplyMarksOverlongValues(t *testing.T) {
 		t.Errorf("got the notes %q and %v, want one about mail", result.Notes, err)
 	}
 	f.demandHeld("ann groups=g, bob mail=b")
+}
+
+// A number is the entitlement that the database gives back.
+func TestNumbersAsEntitlements(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	for _, text := range []string{"0", "7", "-7", "1.50", "1e5", "1.50E+1", "1.5e-3", "-0", "-0.00", "-0.5", "0e7", "1E-2", "12e-1", "-1.2e1"} {
+		if got, want := configuration.StoredNumber(text), f.text(`SELECT $1::jsonb #>> '{}'`, text); got != want {
+			t.Errorf("%s is %q, want %q", text, got, want)
+		}
+	}
 }
 
 // What an operation gives and takes is held and no longer held, whether the source has told the value or not, also where

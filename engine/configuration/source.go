@@ -60,7 +60,7 @@ func (c *Configuration) Marks() []store.Mark {
 func (s *CompiledSource) Entitlements(attributes *attribute.Set) []store.EntitlementValue {
 	var values []store.EntitlementValue
 	for _, name := range s.Entitling("") {
-		for _, text := range attributes.Get(name).Strings() {
+		for _, text := range EntitlementTexts(attributes.Get(name)) {
 			if len(text) <= EntitlementLengthMax {
 				values = append(values, store.EntitlementValue{Attribute: name, Value: text})
 			}
@@ -68,6 +68,14 @@ func (s *CompiledSource) Entitlements(attributes *attribute.Set) []store.Entitle
 	}
 	SortEntitlements(values)
 	return slices.Compact(values)
+}
+
+// EntitlementTexts returns the texts of the entitlements that a value of a marked attribute is. Do not change them.
+func EntitlementTexts(value attribute.Value) []string {
+	if value.Kind() == attribute.KindNumber {
+		return []string{StoredNumber(value.Text())}
+	}
+	return value.Strings()
 }
 
 // SortEntitlements sorts entitlements as all transactions add them, so that none waits for another in a circle.

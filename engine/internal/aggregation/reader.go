@@ -208,9 +208,11 @@ func (r *reader) readAttribute(name string, value attribute.Value) string {
 		if !store.Storable(text) {
 			return fmt.Sprintf("the attribute %q is no UTF-8 text without NUL characters", name)
 		}
-		if !r.entitling[name] {
-			continue
-		}
+	}
+	if !r.entitling[name] {
+		return ""
+	}
+	for _, text := range configuration.EntitlementTexts(value) {
 		if len(text) > configuration.EntitlementLengthMax {
 			return fmt.Sprintf("the attribute %q: an entitlement is longer than %d bytes", name,
 				configuration.EntitlementLengthMax)
