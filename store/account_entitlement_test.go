@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -17,13 +18,15 @@ import (
 	"github.com/muster-engine/muster/store/storetest"
 )
 
-// overlong is a value that is too long for an entitlement.
-var overlong = strings.Repeat("x", store.KeyLengthMax+1)
+// titles are values of an attribute that is one value, by the names by which a failed test shows them.
+var titles = map[string]any{"text": "Boss", "number": 7, "boolean": true, "as a group": "a",
+	"too long for an entitlement": strings.Repeat("x", store.KeyLengthMax+1)}
 
 // groupsOf draws the attributes of an account: groups as a list, which may repeat a value, as a text, or as none, and a
 // title that is no entitlement unless it is marked.
 func groupsOf(r *rapid.T) map[string]any {
-	attributes := map[string]any{"title": rapid.SampledFrom([]any{"a", "Boss", 7, true, overlong}).Draw(r, "title")}
+	title := rapid.SampledFrom(slices.Sorted(maps.Keys(titles))).Draw(r, "title")
+	attributes := map[string]any{"title": titles[title]}
 	groups := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "A", "b", "é", ""}), 0, 3).Draw(r, "groups")
 	switch rapid.SampledFrom([]string{"list", "text", "none"}).Draw(r, "shape") {
 	case "list":

@@ -40,8 +40,8 @@ func CheckNumber(text string) error {
 	return nil
 }
 
-// StoredNumber returns a JSON number as the database gives it back: it writes exponents out, and knows no negative zero.
-// [CheckNumber] must have found it right.
+// StoredNumber returns a JSON number as the database gives it back: it writes exponents out, and knows no negative
+// zero. [CheckNumber] must have found it right.
 func StoredNumber(text string) string {
 	at := strings.IndexAny(text, "eE")
 	if at < 0 && !strings.HasPrefix(text, "-0") {
