@@ -160,7 +160,7 @@ func populationConfig() string {
     schemas:
       - name: account
         identityAttribute: sam
-        attributes: [{name: sam}, {name: emp}]
+        attributes: [{name: sam}, {name: groups, isMulti: true, isEntitlement: true}, {name: emp}]
     accountCorrelationConfig:
       attributeAssignments: [{property: uid, value: emp, operation: EQ}]
 identityProfiles:
@@ -204,14 +204,14 @@ func populationTexts(people int) (authoritative, correlating string) {
 		fmt.Fprintf(&hr, ",extra%d", i)
 	}
 	hr.WriteByte('\n')
-	directory.WriteString("sam,emp\n")
+	directory.WriteString("sam,groups,emp\n")
 	for i := range people {
 		fmt.Fprintf(&hr, "%d,Person %d,First%d,Last%d,p%d@example.com,%d,active", i, i, i%500, i%3000, i, i/8)
 		for k := range populationAttributes - 8 {
 			fmt.Fprintf(&hr, ",value %d", (i/(k+1))%20)
 		}
 		hr.WriteByte('\n')
-		fmt.Fprintf(&directory, "login%d,%d\n", i, i)
+		fmt.Fprintf(&directory, "login%d,Team %d;Floor %d,%d\n", i, i%50, i%7, i)
 	}
 	return hr.String(), directory.String()
 }

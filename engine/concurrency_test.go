@@ -614,6 +614,14 @@ var invariants = map[string]string{
 		SELECT count(*) FROM muster.account_keys k
 		WHERE NOT EXISTS (SELECT FROM muster.accounts a WHERE a.id = k.account_id AND a.identity_id IS NULL
 		                  AND k.key = ANY (a.correlation_keys))`,
+	"value of a group that is no row": `
+		SELECT count(*) FROM muster.accounts a, jsonb_array_elements_text(a.attributes->'groups') v
+		WHERE NOT EXISTS (SELECT FROM muster.account_entitlements k JOIN muster.entitlements e ON e.id = k.entitlement_id
+		                  WHERE k.account_id = a.id AND e.source_id = a.source_id AND e.attribute = 'groups' AND e.value = v)`,
+	"row of an entitlement that the account does not hold": `
+		SELECT count(*) FROM muster.account_entitlements k
+		WHERE NOT EXISTS (SELECT FROM muster.accounts a JOIN muster.entitlements e ON e.source_id = a.source_id
+		                  WHERE a.id = k.account_id AND e.id = k.entitlement_id AND a.attributes->e.attribute ? e.value)`,
 	"row that an aggregation left in the stage": `
 		SELECT (SELECT count(*) FROM muster.aggregation_seen) + (SELECT count(*) FROM muster.aggregation_stage)`,
 	"account that belongs to somebody else": `

@@ -416,6 +416,24 @@ var ills = []ill{
 		want: []string{"account-keys: {account ayseu} {account stray}"},
 	},
 	{
+		name: "an account without the rows of its entitlements", repaired: true,
+		do: []string{`DELETE FROM muster.account_entitlements k USING muster.accounts a
+			WHERE a.id = k.account_id AND a.name = 'ayseu'`},
+		want: []string{"account-entitlements: {account ayseu}"},
+	},
+	{
+		name: "an account with a row of what it does not hold", repaired: true,
+		do: []string{`INSERT INTO muster.account_entitlements (account_id, entitlement_id)
+			SELECT a.id, e.id FROM muster.accounts a JOIN muster.entitlements e ON e.source_id = a.source_id
+			WHERE a.name = 'stray' AND e.value = 'g'`},
+		want: []string{"account-entitlements: {account stray}"},
+	},
+	{
+		name: "an entitlement that is gone", repaired: true,
+		do:   []string{`DELETE FROM muster.entitlements WHERE value = 'h'`},
+		want: []string{"account-entitlements: {account ayseu}"},
+	},
+	{
 		name: "rows that an aggregation left", repaired: true,
 		do: []string{`INSERT INTO muster.aggregation_seen (run_id, place, places, lines, native_identities, fingerprints)
 			VALUES ('` + nobody + `', 0, '{1}', '{1}', '{x}', '{` + nobody + `}')`},

@@ -221,7 +221,7 @@ func (e *Engine) describe(ctx context.Context, tx pgx.Tx, subject *store.Subject
 		}
 	}
 	for i := range subject.Accounts {
-		texts = append(texts, subject.Accounts[i].Name)
+		texts = append(texts, subject.Accounts[i].Name, subject.Accounts[i].StableIdentity)
 	}
 	names = distinct(names...)
 	return names, distinct(slices.Concat(names, texts, subject.Natives)...), nil
@@ -253,12 +253,19 @@ func (e *Engine) eraseRows(ctx context.Context, tx pgx.Tx, subject *store.Subjec
 		if err != nil {
 			return nil, err
 		}
+		held, err := e.tenant.Store.CountAccountEntitlements(ctx, tx, ids)
+		if err != nil {
+			return nil, err
+		}
 		if err := e.tenant.Store.DeleteAccounts(ctx, tx, ids); err != nil {
 			return nil, err
 		}
 		erased = append(erased, store.Erased{Table: "accounts", Rows: int64(len(ids))})
 		if keys > 0 {
 			erased = append(erased, store.Erased{Table: "account_keys", Rows: keys})
+		}
+		if held > 0 {
+			erased = append(erased, store.Erased{Table: "account_entitlements", Rows: held})
 		}
 	}
 	if exists {

@@ -132,6 +132,7 @@ func TestEraseIdentity(t *testing.T) {
 	t.Parallel()
 	f, id := zelda(t)
 	before := f.everyRow()
+	accounts := strings.Fields(f.text(`SELECT string_agg(id::text, ' ') FROM muster.accounts WHERE identity_id = $1`, id))
 	for _, table := range []string{"accounts", "access_grants", "identities", "identity_events", "identity_keys", "notifications",
 		"one_time_tokens", "provisioning_operations", "refresh_state", "role_assignments", "synchronizations", "task_messages", "tasks"} {
 		if !slices.ContainsFunc(telling(before, terms(id)...), func(row string) bool { return strings.HasPrefix(row, "muster."+table+" ") }) {
@@ -168,7 +169,7 @@ func TestEraseIdentity(t *testing.T) {
 	for _, rows := range erasure.Rows {
 		removed[fmt.Sprintf("%s %t", rows.Table, rows.Emptied)] += rows.Rows
 	}
-	for _, key := range []string{"accounts false", "identities false", "identity_events false", "identity_events true", "notifications false",
+	for _, key := range []string{"accounts false", "account_entitlements false", "identities false", "identity_events false", "identity_events true", "notifications false",
 		"one_time_tokens false", "provisioning_operations false", "role_assignments false", "role_assignments true", "task_messages false",
 		"tasks true"} {
 		if removed[key] == 0 {
@@ -176,7 +177,7 @@ func TestEraseIdentity(t *testing.T) {
 		}
 	}
 	// Of others nothing is gone: every row that did not tell of her is there as it was.
-	told := telling(before, terms(id)...)
+	told := telling(before, append(terms(id), accounts...)...)
 	for _, row := range before {
 		if !slices.Contains(after, row) && !slices.Contains(told, row) {
 			t.Errorf("changed: %s", row)

@@ -221,7 +221,7 @@ func hotPaths(t *testing.T, pool *pgxpool.Pool, eng *engine.Engine, c *enginetes
 	}
 	// Two people are new, one of whom an account waits for, and everybody else has another name.
 	changed := strings.ReplaceAll(hr, "Person", "Somebody") + newPerson(hr, plannedPeople) + newPerson(hr, plannedPeople+1)
-	waiting := directory + fmt.Sprintf("late,%d\n", plannedPeople)
+	waiting := strings.ReplaceAll(directory, "Floor", "Level") + fmt.Sprintf("late,Team 1,%d\n", plannedPeople)
 	return []hotPath{
 		{"aggregation, unchanged", inTurn(aggregate("HR", hr, engine.AggregateOptions{}),
 			aggregate("Directory", directory, engine.AggregateOptions{}))},

@@ -203,3 +203,56 @@ func TestStatus(t *testing.T) {
 		}
 	}
 }
+
+// A population from before gets the rows of what its accounts hold, and the entitlements that were missing.
+func TestEntitlementsOfAPopulation(t *testing.T) {
+	pool := storetest.Empty(t)
+	if _, err := migrations.To(t.Context(), pool, tenant, 8); err != nil {
+		t.Fatal(err)
+	}
+	const id = `'00000000-0000-0000-0000-00000000000`
+	for _, statement := range []string{
+		`INSERT INTO acme.sources (id, name, name_key, document, created, modified) VALUES
+		 (` + id + `1', 'A', 'a', '{"schemas": [{"name": "group", "attributes": [{"name": "title", "isEntitlement": true}]},
+		   {"name": "account", "attributes": [{"name": "groups", "isMulti": true, "isEntitlement": true}, {"name": "level", "isEntitlement": true},
+		    {"name": "title"}, {"name": "mail", "isEntitlement": false}]}]}', now(), now()),
+		 (` + id + `2', 'B', 'b', '{"schemas": [{"attributes": [{"name": "groups", "isEntitlement": true}]}]}', now(), now()),
+		 (` + id + `3', 'C', 'c', '{}', now(), now()), (` + id + `4', 'D', 'd', '{"schemas": null}', now(), now()),
+		 (` + id + `5', 'E', 'e', '{"schemas": [{"name": "account"}]}', now(), now())`,
+		`INSERT INTO acme.entitlements (id, source_id, attribute, value, name, created, modified) VALUES
+		 (` + id + `1', ` + id + `1', 'groups', 'g', 'G', now(), now()), (` + id + `2', ` + id + `1', 'title', 'Boss', 'B', now(), now())`,
+		`INSERT INTO acme.accounts (id, source_id, native_identity, name, attributes, fingerprint, created, modified)
+		 SELECT md5(s.name || a.name)::uuid, s.id, a.name, a.name, a.attributes::jsonb, s.id, now(), now()
+		 FROM acme.sources s, (VALUES ('list', '{"groups": ["g", "h", "g"], "title": "Boss", "mail": "m", "level": 7}'),
+		   ('text', '{"groups": "G"}'), ('none', '{"title": "g", "groups": null}'), ('long', '{"groups": ["' || repeat('x', 2001) || '"]}')) a (name, attributes)`,
+	} {
+		if _, err := pool.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{"A list groups=g G", "A list groups=h h", "A list level=7 7", "A text groups=G G", "B list groups=g g", "B list groups=h h", "B text groups=G G"}
+	for range 2 { // again after a way back
+		if _, err := migrations.To(t.Context(), pool, tenant, 9); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := pool.Query(t.Context(), `
+			SELECT (s.name || ' ' || a.name || ' ' || e.attribute || '=' || e.value || ' ' || e.name) COLLATE "C"
+			FROM acme.account_entitlements k JOIN acme.accounts a ON a.id = k.account_id
+			JOIN acme.entitlements e ON e.id = k.entitlement_id JOIN acme.sources s ON s.id = a.source_id AND s.id = e.source_id
+			ORDER BY 1`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("got %q, want %q, %v", got, want, err)
+		}
+		var found, versions int
+		if err := pool.QueryRow(t.Context(), `SELECT count(*), count(*) FILTER (WHERE substr(id::text, 15, 1) = '7') FROM acme.entitlements`).Scan(&found, &versions); err != nil || found != 8 || versions != 6 {
+			t.Errorf("%d entitlements, of which %d are new, want 8 and 6, %v", found, versions, err)
+		}
+		if _, err := migrations.To(t.Context(), pool, tenant, 8); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

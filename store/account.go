@@ -13,6 +13,7 @@ type Account struct {
 	SourceID           ID
 	NativeIdentity     string
 	Name               string
+	StableIdentity     string // "" where the source has none
 	IdentityID         ID
 	ManuallyCorrelated bool
 	Attributes         []byte // a JSON object
@@ -21,7 +22,8 @@ type Account struct {
 }
 
 const accountColumns = `
-	a.id, a.source_id, a.native_identity, a.name, a.identity_id, a.manually_correlated, a.attributes, a.created,
+	a.id, a.source_id, a.native_identity, a.name, coalesce(a.stable_identity, '') AS stable_identity, a.identity_id,
+	    a.manually_correlated, a.attributes, a.created,
 	    a.modified`
 
 // AccountsOf returns the accounts of identities, by identity, then by ID.
@@ -59,9 +61,12 @@ type ProvisionedAccount struct {
 	IdentityID      ID
 	NativeIdentity  string
 	Name            string
+	StableIdentity  string // "" where it is not known
 	Attributes      []byte
 	Fingerprint     ID
 	CorrelationKeys []string
+	Entitlements    []EntitlementValue // the values of marked attributes, sorted
+	Marks           []Mark             // those of the source
 }
 
 // LockAccount locks an account FOR UPDATE until the transaction ends and returns it, or [ErrNotFound].
@@ -96,13 +101,16 @@ func (s *Store) UpdateAccount(ctx context.Context, tx pgx.Tx, a *ProvisionedAcco
 	const statement = `
 		UPDATE muster.accounts
 		SET native_identity = $2, name = $3, attributes = $4, fingerprint = $5, correlation_keys = $6, modified = $7,
-		    identity_id = coalesce($8::uuid, identity_id)
+		    identity_id = coalesce($8::uuid, identity_id), stable_identity = $9
 		WHERE id = $1`
 	var batch pgx.Batch
 	batch.Queue(s.sql(statement), a.ID, a.NativeIdentity, a.Name, a.Attributes, a.Fingerprint,
-		nonNil(a.CorrelationKeys), now, a.IdentityID)
+		nonNil(a.CorrelationKeys), now, a.IdentityID, NullText(a.StableIdentity))
 	s.queueKeys(&batch, []ID{a.ID})
-	return mapError(tx.SendBatch(ctx, &batch).Close())
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return mapError(err)
+	}
+	return s.writeProvisionedEntitlements(ctx, tx, a, now)
 }
 
 // AddProvisionedAccount writes an account that was created on its source. It belongs to the identity that it was
@@ -111,13 +119,16 @@ func (s *Store) AddProvisionedAccount(ctx context.Context, tx pgx.Tx, a *Provisi
 	const statement = `
 		INSERT INTO muster.accounts
 		       (id, source_id, native_identity, name, identity_id, manually_correlated, correlation_keys, attributes,
-		       fingerprint, created, modified)
-		VALUES ($1, $2, $3, $4, $5, $5::uuid IS NOT NULL, $6, $7, $8, $9, $9)`
+		       fingerprint, created, modified, stable_identity)
+		VALUES ($1, $2, $3, $4, $5, $5::uuid IS NOT NULL, $6, $7, $8, $9, $9, $10)`
 	var batch pgx.Batch
 	batch.Queue(s.sql(statement), a.ID, a.SourceID, a.NativeIdentity, a.Name, a.IdentityID,
-		nonNil(a.CorrelationKeys), a.Attributes, a.Fingerprint, now)
+		nonNil(a.CorrelationKeys), a.Attributes, a.Fingerprint, now, NullText(a.StableIdentity))
 	s.queueKeys(&batch, []ID{a.ID})
-	return mapError(tx.SendBatch(ctx, &batch).Close())
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return mapError(err)
+	}
+	return s.writeProvisionedEntitlements(ctx, tx, a, now)
 }
 
 // DeleteAccount removes an account that is gone from its source.

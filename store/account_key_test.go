@@ -23,12 +23,14 @@ type keyed struct {
 	tx                  pgx.Tx
 	badges, hr, profile store.ID
 	cause               store.Cause
+	marked              map[store.ID][]string // by source
 }
 
 // newKeyed writes the sources and the profile.
 func newKeyed(ctx context.Context, s *store.Store, tx pgx.Tx) (*keyed, error) {
 	k := &keyed{s: s, tx: tx, badges: store.NewID(), hr: store.NewID(), profile: store.NewID(),
-		cause: store.Cause{Task: store.NewID(), At: now}}
+		cause: store.Cause{Task: store.NewID(), At: now}, marked: map[store.ID][]string{}}
+	k.marked[k.badges] = []string{"groups"}
 	object := func(id store.ID, name string) store.Object {
 		return store.Object{ID: id, Name: name, Document: []byte(`{}`), Created: now, Modified: now}
 	}
@@ -75,11 +77,15 @@ func (k *keyed) aggregate(ctx context.Context, source store.ID, accounts ...stor
 	if err == nil {
 		_, err = k.s.DeleteVanished(ctx, k.tx, &count, nil, k.cause)
 	}
+	var changes store.AccountChanges
 	if err == nil {
-		_, err = k.s.UpdateChanged(ctx, k.tx, &count, k.cause)
+		changes, err = k.s.UpdateChanged(ctx, k.tx, &count, k.cause)
 	}
 	if err == nil {
 		_, err = k.s.InsertNew(ctx, k.tx, &count, profile, store.NewID(), k.cause)
+	}
+	if err == nil {
+		err = k.entitle(ctx, &count, changes.Accounts, accounts)
 	}
 	if err == nil {
 		_, err = k.s.CorrelateSource(ctx, k.tx, source, k.cause)
@@ -114,7 +120,7 @@ func accountsOf(r *rapid.T) []store.StagedAccount {
 		func(native string) string { return native }).Draw(r, "natives")
 	accounts := make([]store.StagedAccount, len(natives))
 	for i, native := range natives {
-		accounts[i] = staged(native, keysOf(r)...)
+		accounts[i] = holding(staged(native, keysOf(r)...), groupsOf(r))
 	}
 	return accounts
 }
@@ -163,7 +169,7 @@ var steps = map[string]func(context.Context, *keyed, *rapid.T) error{
 	},
 	"provision": func(ctx context.Context, k *keyed, r *rapid.T) error {
 		a := store.ProvisionedAccount{SourceID: k.badges, NativeIdentity: store.NewID().String(), Name: "n",
-			Attributes: []byte(`{}`), CorrelationKeys: keysOf(r), Fingerprint: store.NewID()}
+			CorrelationKeys: keysOf(r), Fingerprint: store.NewID()}
 		owner, err := k.pick(ctx, r, `SELECT id FROM muster.identities ORDER BY id`)
 		if err != nil {
 			return err
@@ -171,13 +177,19 @@ var steps = map[string]func(context.Context, *keyed, *rapid.T) error{
 		if rapid.Bool().Draw(r, "owned") {
 			a.IdentityID = owner
 		}
+		groups := groupsOf(r)
 		if rapid.Bool().Draw(r, "new") {
 			a.ID = store.NewID()
+			k.hold(&a, groups)
 			return k.s.AddProvisionedAccount(ctx, k.tx, &a, now)
 		}
 		if a.ID, err = k.pick(ctx, r, `SELECT id FROM muster.accounts ORDER BY id`); err != nil || a.ID.IsZero() {
 			return err
 		}
+		if err := k.tx.QueryRow(ctx, `SELECT source_id FROM muster.accounts WHERE id = $1`, a.ID).Scan(&a.SourceID); err != nil {
+			return err
+		}
+		k.hold(&a, groups)
 		return k.s.UpdateAccount(ctx, k.tx, &a, now)
 	},
 	"adopt": func(ctx context.Context, k *keyed, _ *rapid.T) error {
@@ -186,6 +198,17 @@ var steps = map[string]func(context.Context, *keyed, *rapid.T) error{
 			return err
 		}
 		_, err = k.s.AdoptUncorrelated(ctx, k.tx, k.hr, k.profile, page, store.NewID(), 0, k.cause)
+		return err
+	},
+	"mark": func(ctx context.Context, k *keyed, r *rapid.T) error {
+		source := rapid.SampledFrom([]store.ID{k.badges, k.hr}).Draw(r, "source")
+		name := rapid.SampledFrom([]string{"groups", "title"}).Draw(r, "attribute")
+		if slices.Contains(k.marked[source], name) {
+			k.marked[source] = slices.DeleteFunc(k.marked[source], func(other string) bool { return other == name })
+			return k.s.UnmarkAttributes(ctx, k.tx, source, []string{name})
+		}
+		k.marked[source] = append(k.marked[source], name)
+		_, err := k.s.MarkAttributes(ctx, k.tx, source, []string{name}, now)
 		return err
 	},
 	"delete accounts": func(ctx context.Context, k *keyed, r *rapid.T) error {
@@ -221,9 +244,9 @@ func rowsOf(ctx context.Context, q store.Querier, query string) ([]string, error
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// Whatever happens to accounts and identities, the rows of account_keys are the keys of the uncorrelated accounts, and
-// the stage is empty.
-func TestAccountKeysStayTrue(t *testing.T) {
+// Whatever happens to accounts and identities, the rows of account_keys are the keys of the uncorrelated accounts, those
+// of account_entitlements are the values of marked attributes, and the stage is empty.
+func TestAccountRowsStayTrue(t *testing.T) {
 	t.Parallel()
 	pool, s := storetest.Pool(t), newStore(t)
 	names := make([]string, 0, len(steps))
@@ -256,6 +279,9 @@ func TestAccountKeysStayTrue(t *testing.T) {
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				r.Fatalf("after %s the rows differ: %s", name, diff)
+			}
+			if diff, err := k.entitlementDiff(ctx); err != nil || diff != "" {
+				r.Fatalf("after %s the entitlements differ: %s, %v", name, diff, err)
 			}
 			if left, err := rowsOf(ctx, tx, stageRows); err != nil || len(left) > 0 {
 				r.Fatalf("after %s the stage has %v, %v", name, left, err)

@@ -35,9 +35,10 @@
 //  7. Accounts by ID, FOR UPDATE: by an aggregation that changes or removes them, by an operation that is recorded
 //     ([Store.LockAccount]), by an erasure ([Store.LockSubject]), and by the doctor ([Store.LockKeyedAccounts]).
 //     A deletion of an identity locks the identity FOR UPDATE and then its accounts ([Store.DeleteIdentity]). The rows
-//     of account_keys are written under the lock of their account.
-//  8. All other rows, such as operations (an erasure locks those of its identity by ID), messages, tokens, and the
-//     rows of refresh_state by identity.
+//     of account_keys and account_entitlements are written under the lock of their account, or of the configuration
+//     FOR UPDATE.
+//  8. All other rows, such as entitlements by attribute and value, operations (an erasure locks those of its identity
+//     by ID), messages, tokens, and the rows of refresh_state by identity.
 //  9. The correlation lock again, now alone: by a transaction that changed accounts or their keys and does not share
 //     it ([Store.CorrelateSource]); then the uncorrelated accounts of the source that find an identity by ID, FOR
 //     UPDATE, and these identities by ID, FOR KEY SHARE. Nobody who shares the correlation lock waits for these

@@ -22,11 +22,21 @@ func Found(examples []string) Finding {
 	return Finding{int64(len(examples)), examples[:min(len(examples), ExamplesMax)]}
 }
 
+// FoundIDs is [Found] for IDs.
+func FoundIDs(ids []ID) Finding {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = id.String()
+	}
+	return Found(texts)
+}
+
 // Examination is what the statements that look for contradictions need to know.
 type Examination struct {
 	JobSchema string
 	Now       time.Time
 	Stalled   time.Time // what has done nothing since then is stuck
+	Marks     []Mark    // the attributes of all sources whose values are entitlements
 }
 
 // Reference is a column that names a row of another table. Remedy mends a row that names a missing one.
@@ -53,6 +63,7 @@ func (r *Reference) Name() string { return r.Table + "." + r.Column }
 // References are the columns that name rows of other tables, each of which is a foreign key too.
 var References = []Reference{
 	{"access_grants", "identity_id", "identities", "identity_id", RemedyDrop},
+	{"account_entitlements", "account_id", "accounts", "account_id", RemedyDrop},
 	{"account_keys", "account_id", "accounts", "account_id", RemedyDrop},
 	{"accounts", "identity_id", "identities", "id", RemedyClear},
 	{"accounts", "source_id", "sources", "id", RemedyNone},
@@ -209,6 +220,7 @@ type Invariant string
 
 // The invariants. The comment of each statement says why it holds.
 const (
+	InvariantEntitlements      Invariant = "account-entitlements"
 	InvariantAccountKeys       Invariant = "account-keys"
 	InvariantStage             Invariant = "aggregation-stage"
 	InvariantDeliveryJob       Invariant = "batch-job"
@@ -392,6 +404,11 @@ var invariants = map[Invariant]string{
 func (s *Store) Contradicting(ctx context.Context, q Querier, i Invariant, e *Examination) (Finding, error) {
 	if i == InvariantTaskJob || i == InvariantDeliveryJob {
 		return s.withoutJob(ctx, q, i, e)
+	}
+	// The entitlements of an account are the values of its marked attributes, and those of no other.
+	if i == InvariantEntitlements {
+		accounts, err := s.UntrueEntitlements(ctx, q, e.Marks)
+		return FoundIDs(accounts), err
 	}
 	if i == InvariantSequence {
 		behind, err := s.BehindSequences(ctx, q)

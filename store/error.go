@@ -100,6 +100,7 @@ var constraintTexts = map[string]string{
 	"entitlements_source_fkey":               "the source does not exist",
 	"accounts_source_fkey":                   "the source does not exist, or still has accounts",
 	"accounts_native_identity_unique":        "another account of the source has this native identity",
+	"account_entitlements_account_fkey":      "the account does not exist",
 	"account_keys_account_fkey":              "the account does not exist",
 	"accounts_identity_fkey":                 "the identity does not exist",
 	"identities_profile_fkey":                "the identity profile does not exist, or still has identities",

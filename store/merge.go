@@ -118,6 +118,8 @@ func (s *Store) deleteGone(ctx context.Context, tx pgx.Tx, gone []ID, cause Caus
 type AccountChanges struct {
 	Changed int
 	Moved   int // those of Changed that now belong to another identity
+	// Accounts are all that may have changed. They are locked.
+	Accounts []ID
 }
 
 // UpdateChanged locks the accounts of a source that differ from the stage, by ID and FOR UPDATE, until the transaction
@@ -138,7 +140,7 @@ func (s *Store) UpdateChanged(ctx context.Context, tx pgx.Tx, staged *Staged, ca
 	const statement = `
 		WITH changed AS MATERIALIZED (
 		    SELECT a.id, a.identity_id, a.manually_correlated, a.correlation_keys <> g.correlation_keys AS rekeyed,
-		           g.name, g.attributes, g.fingerprint, g.correlation_keys
+		           g.name, g.attributes, g.fingerprint, g.correlation_keys, g.stable_identity
 		    FROM unnest($3::uuid[], $4::bigint[]) v (id, place),
 		         LATERAL (SELECT * FROM muster.aggregation_stage WHERE run_id = $5 AND place = v.place OFFSET 0) g,
 		         LATERAL (SELECT id, native_identity, identity_id, manually_correlated, correlation_keys, fingerprint
@@ -150,13 +152,14 @@ func (s *Store) UpdateChanged(ctx context.Context, tx pgx.Tx, staged *Staged, ca
 		), found AS MATERIALIZED (` + matchHead + `movable` + matchTail + `
 		), owned AS MATERIALIZED (
 		    SELECT c.id, CASE WHEN f.matches = 1 THEN f.identity_id ELSE c.identity_id END AS owner_id, c.identity_id,
-		           c.rekeyed, c.name, c.attributes, c.fingerprint, c.correlation_keys
+		           c.rekeyed, c.name, c.attributes, c.fingerprint, c.correlation_keys, c.stable_identity
 		    FROM changed c
 		    FULL JOIN found f ON f.id = c.id
 		), updated AS (
 		    UPDATE muster.accounts a
 		    SET name = c.name, attributes = c.attributes, fingerprint = c.fingerprint,
-		        correlation_keys = c.correlation_keys, modified = $1, identity_id = c.owner_id
+		        correlation_keys = c.correlation_keys, modified = $1, identity_id = c.owner_id,
+		        stable_identity = c.stable_identity
 		    FROM owned c
 		    WHERE a.id = c.id
 		), requests AS (
@@ -170,7 +173,7 @@ func (s *Store) UpdateChanged(ctx context.Context, tx pgx.Tx, staged *Staged, ca
 		FROM owned`
 	var batch pgx.Batch
 	batch.Queue(s.sql(lockTheseAccounts), accounts)
-	var changes AccountChanges
+	changes := AccountChanges{Accounts: accounts}
 	var strays []ID // that have other keys now
 	batch.Queue(s.sql(statement), cause.At, cause.Task, accounts, places, staged.Run, NewID()).QueryRow(
 		func(row pgx.Row) error { return row.Scan(&changes.Changed, &changes.Moved, &strays) })
@@ -242,9 +245,9 @@ func (s *Store) InsertNew(ctx context.Context, tx pgx.Tx, staged *Staged, profil
 		), accounts AS (
 		    INSERT INTO muster.accounts
 		           (id, source_id, native_identity, name, identity_id, correlation_keys, attributes, fingerprint,
-		           created, modified)
+		           created, modified, stable_identity)
 		    SELECT p.id, $1, g.native_identity, g.name, p.owner_id, g.correlation_keys, g.attributes, g.fingerprint, $3,
-		           $3
+		           $3, g.stable_identity
 		    FROM placed p
 		    FULL JOIN (SELECT * FROM muster.aggregation_stage WHERE run_id = $5) g ON g.place = p.place
 		    WHERE coalesce(p.id IS NOT NULL, false)

@@ -18,6 +18,8 @@ type StagedAccount struct {
 	Line           int64
 	NativeIdentity string
 	Name           string
+	// StableIdentity survives a renaming at the source; "" where the source has none.
+	StableIdentity string
 	// Attributes is a JSON object without NUL characters.
 	Attributes []byte
 	// Fingerprint changes when anything of the account changes.
@@ -207,13 +209,14 @@ func (b *stageBlock) fill(ctx context.Context, next StageRows) (bool, error) {
 		kept := *account
 		// The texts may be parts of the whole row, which must not stay in memory.
 		kept.NativeIdentity, kept.Name = strings.Clone(account.NativeIdentity), strings.Clone(account.Name)
+		kept.StableIdentity = strings.Clone(account.StableIdentity)
 		b.accounts = append(b.accounts, kept)
 	}
 	return true, nil
 }
 
 func (a *StagedAccount) size() int {
-	size := len(a.NativeIdentity) + len(a.Name) + len(a.Attributes)
+	size := len(a.NativeIdentity) + len(a.Name) + len(a.StableIdentity) + len(a.Attributes)
 	for _, key := range a.CorrelationKeys {
 		size += len(key)
 	}
@@ -247,7 +250,7 @@ func (g *stage) take(ctx context.Context, block *stageBlock) error {
 	g.count.Differing += int64(len(differing))
 	columns := []string{
 		"run_id", "place", "line", "native_identity", "name", "name_key", "attributes", "fingerprint",
-		"correlation_keys", "account_id", "identity_id",
+		"correlation_keys", "account_id", "identity_id", "stable_identity",
 	}
 	_, err := g.tx.CopyFrom(ctx, pgx.Identifier{g.s.schema, "aggregation_stage"}, columns,
 		pgx.CopyFromSlice(len(differing), func(i int) ([]any, error) { return g.row(block, differing[i]) }))
@@ -314,7 +317,7 @@ func (g *stage) row(block *stageBlock, i int) ([]any, error) {
 		}
 	}
 	g.values = append(g.values[:0], g.count.Run, g.before+int64(i)+1, a.Line, a.NativeIdentity, a.Name, FoldKey(a.Name),
-		block.document(i), a.Fingerprint, a.CorrelationKeys, account, identity)
+		block.document(i), a.Fingerprint, a.CorrelationKeys, account, identity, NullText(a.StableIdentity))
 	return g.values, nil
 }
 

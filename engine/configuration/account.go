@@ -24,6 +24,7 @@ func (s *CompiledSource) Stage(a *store.StagedAccount, object *connector.Object)
 	if object.Name != "" {
 		a.Name = object.Name
 	}
+	a.StableIdentity = object.StableIdentity
 	a.Attributes = object.Attributes.AppendJSON(a.Attributes[:0])
 	a.CorrelationKeys = s.CorrelationKeys(object.NativeIdentity, &object.Attributes)
 	a.Fingerprint = fingerprint(a)
@@ -37,6 +38,10 @@ func fingerprint(a *store.StagedAccount) store.ID {
 	for _, text := range append([]string{a.Name}, a.CorrelationKeys...) {
 		digest.Write([]byte{0})
 		digest.Write([]byte(text))
+	}
+	if a.StableIdentity != "" { // behind two NUL characters, since no key is empty
+		digest.Write([]byte{0, 0})
+		digest.Write([]byte(a.StableIdentity))
 	}
 	var sum [sha256.Size]byte
 	digest.Sum(sum[:0])

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -37,6 +38,26 @@ func CheckNumber(text string) error {
 		return fmt.Errorf("the exponent of a number is beyond %d: write it as a text", NumberExponentMax)
 	}
 	return nil
+}
+
+// StoredNumber returns a JSON number as the database gives it back: it writes exponents out, and knows no negative
+// zero. [CheckNumber] must have found it right.
+func StoredNumber(text string) string {
+	at := strings.IndexAny(text, "eE")
+	if at < 0 && !strings.HasPrefix(text, "-0") {
+		return text
+	}
+	number, valid := new(big.Rat).SetString(text)
+	if !valid {
+		return text
+	}
+	mantissa, exponent := text, 0
+	if at >= 0 {
+		mantissa = text[:at]
+		exponent, _ = strconv.Atoi(text[at+1:])
+	}
+	_, decimals, _ := strings.Cut(mantissa, ".")
+	return number.FloatString(max(len(decimals)-exponent, 0))
 }
 
 // isPlainLiteral reports whether the text of a YAML scalar is also a number or a boolean of JSON.

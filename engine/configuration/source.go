@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/store"
 )
@@ -33,6 +35,54 @@ func (s *CompiledSource) Entitling(object string) []string {
 		}
 	}
 	return names
+}
+
+// Marks returns [CompiledSource.Entitling] of all objects, with the source.
+func (s *CompiledSource) Marks() []store.Mark {
+	var marks []store.Mark
+	for _, name := range s.Entitling("") {
+		marks = append(marks, store.Mark{SourceID: s.RowID, Attribute: name})
+	}
+	return marks
+}
+
+// Marks returns the attributes of the accounts of all sources whose values are entitlements.
+func (c *Configuration) Marks() []store.Mark {
+	var marks []store.Mark
+	for _, source := range c.Sources {
+		marks = append(marks, source.Marks()...)
+	}
+	return marks
+}
+
+// Entitlements returns the entitlements that an account of the source with these attributes holds, each once and
+// sorted. A value that is too long is none.
+func (s *CompiledSource) Entitlements(attributes *attribute.Set) []store.EntitlementValue {
+	var values []store.EntitlementValue
+	for _, name := range s.Entitling("") {
+		for _, text := range EntitlementTexts(attributes.Get(name)) {
+			if len(text) <= EntitlementLengthMax {
+				values = append(values, store.EntitlementValue{Attribute: name, Value: text})
+			}
+		}
+	}
+	SortEntitlements(values)
+	return slices.Compact(values)
+}
+
+// EntitlementTexts returns the texts of the entitlements that a value of a marked attribute is. Do not change them.
+func EntitlementTexts(value attribute.Value) []string {
+	if value.Kind() == attribute.KindNumber {
+		return []string{StoredNumber(value.Text())}
+	}
+	return value.Strings()
+}
+
+// SortEntitlements sorts entitlements as all transactions add them, so that none waits for another in a circle.
+func SortEntitlements(values []store.EntitlementValue) {
+	slices.SortFunc(values, func(a, b store.EntitlementValue) int {
+		return strings.Compare(a.Attribute+"\x00"+a.Value, b.Attribute+"\x00"+b.Value)
+	})
 }
 
 // Assignments returns the correlation of the source's accounts, or none if it has none.

@@ -56,6 +56,9 @@ type Schema struct {
 	IdentityAttribute string            `json:"identityAttribute"` // holds the native identity
 	DisplayAttribute  string            `json:"displayAttribute"`  // holds the object's name
 	Attributes        []SchemaAttribute `json:"attributes"`
+	// StableIdentityAttribute is where the source keeps the stable identity of accounts; "" if it has none. Only
+	// [Connector.Discover] tells it: in a configuration it has no meaning.
+	StableIdentityAttribute string `json:"stableIdentityAttribute,omitempty"`
 }
 
 // SchemaAttribute describes one attribute of a schema.
@@ -106,8 +109,12 @@ type Object struct {
 	// in the accounts' attributes.
 	NativeIdentity string
 	// Name is the display name. "" means the native identity.
-	Name       string
-	Attributes attribute.Set
+	Name string
+	// StableIdentity identifies an account whatever it is called: it stays when the account is renamed or moved at the
+	// source, and no other account ever gets it, such as entryUUID of a directory. It has at most 2,000 bytes. "" means
+	// that the source has none, or does not tell it.
+	StableIdentity string
+	Attributes     attribute.Set
 	// Line is the object's line in the source's data, or 0 if it has none.
 	Line int
 	// Deleted says that the object no longer exists. Only a reading of changes has such objects.

@@ -33,6 +33,10 @@ var contents = []struct{ name, query string }{
 		LEFT JOIN muster.identities i ON i.id = a.identity_id`},
 	{"entitlements", `SELECT concat_ws(' | ', s.name, e.attribute, e.value, e.name) FROM muster.entitlements e
 		JOIN muster.sources s ON s.id = e.source_id`},
+	{"held", `SELECT concat_ws(' | ', s.name, a.native_identity, e.attribute, e.value) FROM muster.account_entitlements k
+		JOIN muster.accounts a ON a.id = k.account_id
+		JOIN muster.entitlements e ON e.id = k.entitlement_id
+		JOIN muster.sources s ON s.id = e.source_id`},
 	{"roles", `
 		SELECT concat_ws(' | ', i.alias, r.name, a.assignment_source, a.comments, a.start_date, a.remove_date)
 		FROM muster.role_assignments a

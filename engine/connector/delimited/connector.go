@@ -121,11 +121,12 @@ func (f *files) open(name string, schema *connector.Schema, read func(*Objects) 
 	return read(objects)
 }
 
-// settingsOf returns the settings for the file of a schema. ColumnNames holds only for the accounts.
+// settingsOf returns the settings for the file of a schema. ColumnNames and StableIdentityColumn hold only for the
+// accounts.
 func (f *files) settingsOf(name string) Settings {
 	settings := f.settings
 	if name != connector.AccountObject {
-		settings.ColumnNames = nil
+		settings.ColumnNames, settings.StableIdentityColumn = nil, ""
 	}
 	return settings
 }
@@ -136,7 +137,7 @@ func (f *files) Discover(context.Context) ([]connector.Schema, error) {
 	var found []connector.Schema
 	for i, name := range names {
 		err := f.open(name, nil, func(objects *Objects) error {
-			schema := connector.Schema{Name: name}
+			schema := connector.Schema{Name: name, StableIdentityAttribute: f.settingsOf(name).StableIdentityColumn}
 			for _, column := range objects.rows.Columns() {
 				schema.Attributes = append(schema.Attributes, connector.SchemaAttribute{Name: column, Type: "STRING"})
 			}

@@ -18,6 +18,7 @@ type Objects struct {
 	columns    []column // in the order of an attribute set
 	identityAt int
 	nameAt     int // -1: the native identity is the name
+	stableAt   int // -1: there is no stable identity
 	separator  string
 	notes      []string
 	object     connector.Object
@@ -38,11 +39,27 @@ func NewObjects(r io.Reader, settings Settings, schema *connector.Schema) (*Obje
 	if err != nil {
 		return nil, err
 	}
-	o := &Objects{nameAt: -1, separator: settings.separator()}
+	o := &Objects{nameAt: -1, stableAt: -1, separator: settings.separator()}
 	if o.rows, err = NewReader(r, options); err != nil {
 		return nil, err
 	}
+	if err := o.findStable(settings.StableIdentityColumn); err != nil {
+		return nil, err
+	}
 	return o, o.arrange(schema)
+}
+
+// findStable finds the column of the stable identity.
+func (o *Objects) findStable(column string) error {
+	if column == "" {
+		return nil
+	}
+	names := o.rows.Columns()
+	if o.stableAt = slices.Index(names, column); o.stableAt < 0 {
+		return fmt.Errorf("the data has no column %q, which connectorAttributes.stableIdentityColumn names: its "+
+			"columns are %q", column, names)
+	}
+	return nil
 }
 
 // Notes returns the differences between the text and the schema that are not errors.
@@ -69,6 +86,9 @@ func (o *Objects) arrange(schema *connector.Schema) error {
 			}
 			delete(position, a.Name)
 			o.columns = append(o.columns, column{a.Name, at, strings.ToUpper(a.Type), a.IsMulti})
+		}
+		if o.stableAt >= 0 {
+			delete(position, names[o.stableAt])
 		}
 		o.noteColumns(absent, position)
 	}
@@ -156,6 +176,9 @@ func (o *Objects) read(row Row) {
 	}
 	if o.nameAt >= 0 {
 		object.Name = row.Values[o.nameAt]
+	}
+	if o.stableAt >= 0 {
+		object.StableIdentity = row.Values[o.stableAt]
 	}
 	for i := range o.columns {
 		c := &o.columns[i]

@@ -20,6 +20,9 @@ type Settings struct {
 	ColumnNames []string `json:"columnNames"`
 	// MultiValueSeparator separates the values of a multi-valued attribute. Defaults to a semicolon.
 	MultiValueSeparator string `json:"multiValueSeparator"`
+	// StableIdentityColumn is the column of the accounts with what identifies an account whatever its native identity
+	// is. "" if there is none.
+	StableIdentityColumn string `json:"stableIdentityColumn"`
 	// Folder is the folder of the files. File has the accounts, and Groups maps each other schema to its file.
 	Folder string            `json:"folder"`
 	File   string            `json:"file"`   // defaults to accounts.csv

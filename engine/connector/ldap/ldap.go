@@ -240,9 +240,10 @@ func (d *directory) readGroups(ctx context.Context, conn *ldap.Conn, since strin
 
 // wanted returns the attributes of accounts to request.
 func (d *directory) wanted() []string {
-	names := []string{modifiedAttribute}
+	names := append([]string{modifiedAttribute}, stableAttributes...) // unknown ones are ignored
 	for _, a := range d.schema.Attributes {
-		if a.Name != dnAttribute && (a.Name != d.settings.MemberOf || d.settings.ServerMemberOf) {
+		made := a.Name == dnAttribute || a.Name == d.settings.MemberOf && !d.settings.ServerMemberOf
+		if !made && !slices.Contains(names, a.Name) {
 			names = append(names, a.Name)
 		}
 	}
@@ -254,6 +255,11 @@ func (d *directory) read(object *connector.Object, entry *ldap.Entry, memberOf m
 	attributes := object.Attributes
 	attributes.Reset()
 	*object = connector.Object{NativeIdentity: spelled(entry.DN)}
+	var err error
+	if object.StableIdentity, err = stableIdentity(entry); err != nil {
+		object.Fault = fmt.Sprintf("the stable identity: %v", err)
+		return
+	}
 	for i := range d.schema.Attributes {
 		a := &d.schema.Attributes[i]
 		var values []string
@@ -315,6 +321,7 @@ func (d *directory) Discover(ctx context.Context) ([]connector.Schema, error) {
 			return errors.New("the directory does not publish its schema")
 		}
 		account.Attributes = append(account.Attributes, discovered(result.Entries[0], d.settings.UserClasses)...)
+		account.StableIdentityAttribute = discoveredStable(result.Entries[0])
 		return nil
 	})
 	if d.settings.GroupBase == "" {

@@ -268,6 +268,19 @@ func TestRename(t *testing.T) {
 	if err != nil || result.NativeIdentity != "uid=ann,"+people {
 		t.Fatalf("got %+v, %v, want err == nil && result.NativeIdentity == \"uid=ann,\" + people", result, err)
 	}
+	stable := func() (identity string) {
+		t.Helper()
+		if _, err := c.Read(t.Context(), "", func(o *connector.Object) error {
+			if o.Type == "" {
+				identity = o.StableIdentity
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return identity
+	}
+	before := stable()
 	group := "cn=Sales," + groups
 	apply(t, c, connector.AddValues, result.NativeIdentity, map[string]attribute.Value{"memberOf": attribute.List([]string{group})})
 	change := map[string]attribute.Value{"uid": attribute.String("ann, marie"), "description": attribute.String("renamed")}
@@ -276,6 +289,12 @@ func TestRename(t *testing.T) {
 		if parsed, err := goldap.ParseDN(renamed); err != nil || parsed.RDNs[0].Attributes[0].Value != "ann, marie" {
 			t.Errorf("it is named %q now", renamed)
 		}
+	}
+	if after := stable(); len(before) != 36 || after != before {
+		t.Errorf("the stable identity was %q and is %q", before, after)
+	}
+	if found, err := c.Discover(t.Context()); err != nil || connector.AccountSchema(found).StableIdentityAttribute != "entryUUID" {
+		t.Errorf("discovered %+v, %v, want entryUUID", found, err)
 	}
 	count := 0
 	if _, err := c.Read(t.Context(), "", func(o *connector.Object) error {

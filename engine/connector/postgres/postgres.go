@@ -30,6 +30,8 @@ type settings struct {
 	Memberships []membership      `json:"memberships"`
 	Groups      map[string]string `json:"groups"`
 	Modified    string            `json:"modified"`
+	// StableIdentityColumn has what identifies an account whatever its native identity is; "" for none.
+	StableIdentityColumn string `json:"stableIdentityColumn"`
 }
 
 // membership is a table with the values of a multi-valued attribute.
@@ -163,9 +165,13 @@ func (t *tables) expression(a *connector.SchemaAttribute) string {
 	return "a." + column(a.Name) + "::text"
 }
 
-// selection returns the select list for accounts: the native identity, and the attributes in their order.
+// selection returns the select list for accounts: the native identity, the stable one, and the attributes in their
+// order.
 func (t *tables) selection() string {
-	list := []string{"a." + column(t.account.IdentityAttribute) + "::text"}
+	list := []string{"a." + column(t.account.IdentityAttribute) + "::text", "NULL::text"}
+	if name := t.settings.StableIdentityColumn; name != "" {
+		list[1] = "a." + column(name) + "::text"
+	}
 	for i := range t.account.Attributes {
 		list = append(list, t.expression(&t.account.Attributes[i]))
 	}
@@ -242,6 +248,7 @@ func (t *tables) Discover(ctx context.Context) ([]connector.Schema, error) {
 	if err != nil {
 		return nil, err
 	}
+	account.StableIdentityAttribute = t.settings.StableIdentityColumn
 	for _, m := range t.settings.Memberships {
 		if account.Attribute(m.Attribute) == nil {
 			account.Attributes = append(account.Attributes, connector.SchemaAttribute{Name: m.Attribute, Type: "STRING",
@@ -331,8 +338,8 @@ func (t *tables) scan(row pgx.Row, object *connector.Object) error {
 	attributes := object.Attributes
 	attributes.Reset()
 	*object = connector.Object{}
-	var native *string
-	targets := []any{&native}
+	var native, stable *string
+	targets := []any{&native, &stable}
 	for i := range t.account.Attributes {
 		if t.account.Attributes[i].IsMulti {
 			targets = append(targets, &[]*string{})
@@ -348,9 +355,12 @@ func (t *tables) scan(row pgx.Row, object *connector.Object) error {
 		return nil
 	}
 	object.NativeIdentity = *native
+	if stable != nil {
+		object.StableIdentity = *stable
+	}
 	for i := range t.account.Attributes {
 		a := &t.account.Attributes[i]
-		value, err := scanned(a, targets[i+1])
+		value, err := scanned(a, targets[i+2])
 		if err != nil {
 			object.Fault = fmt.Sprintf("column %q: %v", a.Name, err)
 			return nil

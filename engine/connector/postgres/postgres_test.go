@@ -179,3 +179,56 @@ func TestFaults(t *testing.T) {
 		t.Errorf("a database that is away: %v", err)
 	}
 }
+
+// The stable identity is that of a column, which needs no attribute, and stays when the account is renamed.
+func TestStableIdentity(t *testing.T) {
+	t.Parallel()
+	url, pool := database(t)
+	if _, err := pool.Exec(t.Context(), `INSERT INTO crm.users (login) VALUES ('ann'), ('bob')`); err != nil {
+		t.Fatal(err)
+	}
+	read := func(attributes string) string {
+		t.Helper()
+		c, err := open(t.Context(), url, attributes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		got := ""
+		if _, err := c.Read(t.Context(), "", func(o *connector.Object) error {
+			if o.Type == "" {
+				got += fmt.Sprintf("%s=%s ", o.NativeIdentity, o.StableIdentity)
+			}
+			return nil
+		}); err != nil {
+			return err.Error()
+		}
+		return got
+	}
+	stable := strings.Replace(settings, `"table"`, `"stableIdentityColumn": "id", "table"`, 1)
+	if got, want := read(settings), "ann= bob= "; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := read(stable), "ann=1 bob=2 "; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	c, err := open(t.Context(), url, stable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Apply(t.Context(), &connector.Operation{Key: "k", Kind: connector.SetAttributes, NativeIdentity: "ann",
+		Attributes: set(map[string]attribute.Value{"login": attribute.String("zoe")})}); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(stable); !strings.Contains(got, "zoe=1 ") {
+		t.Errorf("got %q, want zoe=1", got)
+	}
+	schemas, err := c.Discover(t.Context())
+	if err != nil || connector.AccountSchema(schemas).StableIdentityAttribute != "id" {
+		t.Errorf("discovered %+v, %v", schemas, err)
+	}
+	if got := read(strings.Replace(stable, `"id"`, `"nothing"`, 1)); !strings.Contains(got, "42703") {
+		t.Errorf("got %q, want the error of a column that is missing", got)
+	}
+}

@@ -25,8 +25,9 @@
 //	          2. remove      the vanished after a full read, those named as gone after a delta; refused above a limit
 //	          3. write       update the changed, insert the new; correlate these, or make identities of them
 //	          4. addEntitlements
-//	          5. correlate   accounts that were uncorrelated before
-//	          6. launch      the task of the requests that the steps above wrote
+//	          5. entitle     write what the new and the changed accounts hold
+//	          6. correlate   accounts that were uncorrelated before
+//	          7. launch the task of the requests that the steps above wrote
 //
 // Step 1 fails with a store.RetryableError where an account that was staged as unchanged has changed since. The
 // transaction is then run again, and the source read again. Where the data cannot be read again, all accounts are

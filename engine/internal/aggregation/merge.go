@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/fault"
@@ -30,7 +29,8 @@ type merge struct {
 // do takes the steps of a merge. Beside an error it returns what is known so far.
 func (m *merge) do(ctx context.Context) (Result, error) {
 	for _, step := range []func(*merge, context.Context) error{
-		(*merge).compare, (*merge).remove, (*merge).write, (*merge).addEntitlements, (*merge).correlate,
+		(*merge).compare, (*merge).remove, (*merge).write, (*merge).addEntitlements, (*merge).entitle,
+		(*merge).correlate,
 	} {
 		if err := step(m, ctx); err != nil {
 			return m.result, err
@@ -136,11 +136,24 @@ func (m *merge) addEntitlements(ctx context.Context) (err error) {
 	if len(m.findings.entitlements) == 0 {
 		return nil
 	}
-	values := slices.SortedFunc(maps.Keys(m.findings.entitlements), func(a, b store.EntitlementValue) int {
-		return strings.Compare(a.Attribute+"\x00"+a.Value, b.Attribute+"\x00"+b.Value)
-	})
+	values := slices.Collect(maps.Keys(m.findings.entitlements))
+	configuration.SortEntitlements(values)
 	m.result.Entitlements, err = m.Store.AddEntitlements(ctx, m.tx, m.source.RowID, values, m.cause.At)
 	return err
+}
+
+// entitle writes which entitlements the accounts hold that are new or have changed.
+func (m *merge) entitle(ctx context.Context) error {
+	if m.fresh.Accounts > 0 {
+		if err := m.Store.AddNewAccountEntitlements(ctx, m.tx, &m.count, m.source.Entitling("")); err != nil {
+			return err
+		}
+	}
+	marks := m.source.Marks()
+	if len(marks) == 0 {
+		return nil
+	}
+	return m.Store.WriteAccountEntitlements(ctx, m.tx, m.changes.Accounts, marks)
 }
 
 // correlate looks for the identities of the accounts that have none, which includes those that were there before.

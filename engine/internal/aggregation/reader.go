@@ -180,6 +180,10 @@ func (r *reader) read(object *connector.Object) string {
 		return fmt.Sprintf("the native identity is longer than %d bytes", configuration.NativeIdentityLengthMax)
 	case !store.Storable(native) || !store.Storable(object.Name):
 		return "the native identity or the name is no UTF-8 text without NUL characters"
+	case len(object.StableIdentity) > configuration.NativeIdentityLengthMax:
+		return fmt.Sprintf("the stable identity is longer than %d bytes", configuration.NativeIdentityLengthMax)
+	case !store.Storable(object.StableIdentity):
+		return "the stable identity is no UTF-8 text without NUL characters"
 	}
 	for name, value := range object.Attributes.All() {
 		if fault := r.readAttribute(name, value); fault != "" {
@@ -204,9 +208,11 @@ func (r *reader) readAttribute(name string, value attribute.Value) string {
 		if !store.Storable(text) {
 			return fmt.Sprintf("the attribute %q is no UTF-8 text without NUL characters", name)
 		}
-		if !r.entitling[name] {
-			continue
-		}
+	}
+	if !r.entitling[name] {
+		return ""
+	}
+	for _, text := range configuration.EntitlementTexts(value) {
 		if len(text) > configuration.EntitlementLengthMax {
 			return fmt.Sprintf("the attribute %q: an entitlement is longer than %d bytes", name,
 				configuration.EntitlementLengthMax)

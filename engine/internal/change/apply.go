@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -42,6 +43,7 @@ type application struct {
 	proposal *Proposal
 	after    *configuration.Configuration // what the configuration has become
 	rows     store.Configuration          // the same, as the tables have it
+	notes    []string                     // about accounts that do not fit it
 }
 
 // Apply brings the configuration up to documents, as engine.Engine.Apply says. It locks the configuration FOR UPDATE
@@ -92,6 +94,7 @@ func (a *Applier) Apply(ctx context.Context, tx pgx.Tx, documents []configuratio
 	if err := x.request(ctx); err != nil {
 		return result, err
 	}
+	result.Notes = append(result.Notes, x.notes...)
 	result.Task, result.Marked, err = a.LaunchRequested(ctx, tx, cause, "Process after a change of the configuration",
 		nil)
 	return result, err
@@ -114,7 +117,8 @@ func (a *application) advance(ctx context.Context, documents []configuration.Doc
 // request requests the processing of the identities that the change concerns.
 func (a *application) request(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		a.changeZone, a.rekeyIdentities, a.requestProfiles, a.requestMembers, a.requestHolders, a.recorrelateSources,
+		a.changeZone, a.rekeyIdentities, a.requestProfiles, a.requestMembers, a.requestHolders, a.markAttributes,
+		a.recorrelateSources,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -167,6 +171,36 @@ func (a *application) rekeyIdentities(ctx context.Context) error {
 		}
 		last = page[len(page)-1].ID
 	}
+}
+
+// markAttributes writes the entitlements of the accounts of sources whose schema marks other attributes now.
+func (a *application) markAttributes(ctx context.Context) error {
+	for _, source := range a.after.Sources {
+		old := a.proposal.before.Sources[source.RowID]
+		if old == nil {
+			continue // it has no accounts
+		}
+		was, is := old.Entitling(""), source.Entitling("")
+		if err := a.Store.UnmarkAttributes(ctx, a.tx, source.RowID, without(was, is)); err != nil {
+			return err
+		}
+		overlong, err := a.Store.MarkAttributes(ctx, a.tx, source.RowID, without(is, was), a.cause.At)
+		if err != nil {
+			return err
+		}
+		for _, name := range overlong {
+			a.notes = append(a.notes, fmt.Sprintf("source %q: accounts have values of the attribute %q that are "+
+				"longer than %d bytes: these are no entitlements, and the next aggregation leaves the accounts out as "+
+				"faulty",
+				source.Name, name, configuration.EntitlementLengthMax))
+		}
+	}
+	return nil
+}
+
+// without returns the names of a list that another one does not have.
+func without(list, other []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(name string) bool { return slices.Contains(other, name) })
 }
 
 // recorrelateSources correlates the accounts of the sources again whose correlation changed.

@@ -36,6 +36,7 @@
 //	requestProfiles           requests the processing of the identities of profiles that calculate something else
 //	requestMembers            requests it for the identities that gain or lose a changed role
 //	requestHolders            requests it for the identities that have a role which grants something else
+//	markAttributes            writes what accounts hold, where the schema of their source marks other entitlements
 //	recorrelate               correlates the accounts of sources again whose correlation changed
 //	LaunchRequested           writes the task of all these requests, if there are any
 //

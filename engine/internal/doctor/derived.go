@@ -21,13 +21,13 @@ func (x *examination) examineDerived(ctx context.Context) error {
 	if err := x.readIdentities(ctx, c); err != nil {
 		return err
 	}
-	x.add("identity-keys", SeverityFailure, foundIDs(x.keys), "write the keys of the identities again", x.rekey)
-	x.add("folded-columns", SeverityFailure, foundIDs(x.folded), "write the folded columns again",
+	x.add("identity-keys", SeverityFailure, store.FoundIDs(x.keys), "write the keys of the identities again", x.rekey)
+	x.add("folded-columns", SeverityFailure, store.FoundIDs(x.folded), "write the folded columns again",
 		x.foldIdentities(x.folded))
 	if err := x.readAccounts(ctx, c); err != nil {
 		return err
 	}
-	x.add("correlation-keys", SeverityFailure, foundIDs(x.accounts), "write the keys of the accounts again",
+	x.add("correlation-keys", SeverityFailure, store.FoundIDs(x.accounts), "write the keys of the accounts again",
 		x.rekeyAccounts)
 	return nil
 }

@@ -106,12 +106,3 @@ func (x *examination) addSetting(name string, severity Severity, holds bool, fou
 	}
 	x.add(name, severity, f, mend, nil)
 }
-
-// foundIDs returns a finding of rows.
-func foundIDs(ids []store.ID) store.Finding {
-	texts := make([]string, len(ids))
-	for i, id := range ids {
-		texts[i] = id.String()
-	}
-	return store.Found(texts)
-}

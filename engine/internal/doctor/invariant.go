@@ -22,6 +22,8 @@ var verdicts = []verdict{
 	{store.InvariantSingleton, SeverityFailure, "write the row that is missing", (*examination).restoreSingletons},
 	{store.InvariantSequence, SeverityFailure, "bring the sequences to the greatest number that was given",
 		(*examination).advanceSequences},
+	{store.InvariantEntitlements, SeverityFailure, "write the rows of the accounts' entitlements again",
+		(*examination).entitleAccounts},
 	{store.InvariantAccountKeys, SeverityFailure, "write the rows of the accounts' keys again",
 		(*examination).keyAccounts},
 	{store.InvariantStage, SeverityWarning, "remove what aggregations left", (*examination).dropStages},
@@ -65,7 +67,13 @@ var verdicts = []verdict{
 
 // examineInvariants looks for rows that break what no constraint can demand.
 func (x *examination) examineInvariants(ctx context.Context) error {
+	if x.compiled != nil {
+		x.given.Marks = x.compiled.Marks()
+	}
 	for _, v := range verdicts {
+		if v.invariant == store.InvariantEntitlements && x.compiled == nil {
+			continue // the check of the configuration tells
+		}
 		found, err := x.d.Store.Contradicting(ctx, x.tx, v.invariant, &x.given)
 		if err != nil {
 			return fmt.Errorf("the check %s: %w", v.invariant, err)
@@ -92,6 +100,18 @@ func (x *examination) advanceSequences() repairFunc {
 // keyAccounts makes the repair of keys that are not those of the uncorrelated accounts.
 func (x *examination) keyAccounts() repairFunc {
 	return x.simple("wrote the rows of accounts' keys again", x.d.Store.MendAccountKeys)
+}
+
+// entitleAccounts makes the repair of rows of entitlements that are not those of their account.
+func (x *examination) entitleAccounts() repairFunc {
+	mend := func(ctx context.Context, tx pgx.Tx) (int, error) {
+		c, err := x.d.LockConfigurationShared(ctx, tx)
+		if err != nil {
+			return 0, err
+		}
+		return x.d.Store.MendAccountEntitlements(ctx, tx, c.Marks(), x.d.Now())
+	}
+	return x.simple("wrote the rows of accounts' entitlements again", mend)
 }
 
 // dropStages makes the repair of rows that aggregations left.

@@ -18,8 +18,8 @@ const errOwned = "the source has this account already, and it belongs to another
 
 // putAccount brings the row of an account up to an operation that was carried out, and returns the row's ID, zero where
 // there is none. An account that the operation created becomes the owner's; conflict says why that cannot be.
-func (p *Provisioner) putAccount(ctx context.Context, tx pgx.Tx, t *target, row *store.Operation, owner store.ID,
-	o *connector.Operation, result *connector.Result, native string,
+func (p *Provisioner) putAccount(ctx context.Context, tx pgx.Tx, source *configuration.CompiledSource,
+	row *store.Operation, owner store.ID, o *connector.Operation, result *connector.Result, native string,
 ) (id store.ID, conflict string, err error) {
 	old, err := p.lockAccount(ctx, tx, row, native)
 	missing := errors.Is(err, store.ErrNotFound)
@@ -51,7 +51,9 @@ func (p *Provisioner) putAccount(ctx context.Context, tx pgx.Tx, t *target, row 
 			return id, "", fmt.Errorf("account %s: %w", old.ID, err)
 		}
 	}
-	written := accountRow(t.source, objectAfter(t.source, &before, o, result, native))
+	object := objectAfter(source, &before, o, result, native)
+	object.StableIdentity = old.StableIdentity // whatever the operation called the account
+	written := accountRow(source, object)
 	if written.ID = old.ID; missing {
 		written.ID, written.IdentityID = store.NewID(), owner
 		return written.ID, "", p.Store.AddProvisionedAccount(ctx, tx, written, p.Now())
@@ -98,5 +100,7 @@ func accountRow(source *configuration.CompiledSource, object *connector.Object) 
 	var staged store.StagedAccount
 	source.Stage(&staged, object)
 	return &store.ProvisionedAccount{SourceID: source.RowID, NativeIdentity: object.NativeIdentity, Name: staged.Name,
-		Attributes: staged.Attributes, Fingerprint: staged.Fingerprint, CorrelationKeys: staged.CorrelationKeys}
+		StableIdentity: staged.StableIdentity, Attributes: staged.Attributes, Fingerprint: staged.Fingerprint,
+		CorrelationKeys: staged.CorrelationKeys, Entitlements: source.Entitlements(&object.Attributes),
+		Marks: source.Marks()}
 }

@@ -33,6 +33,15 @@ func (p *Provisioner) record(ctx context.Context, t *target, row *store.Operatio
 		o.Attributes.Delete(name)
 	}
 	return p.InTx(ctx, func(tx pgx.Tx) error {
+		// The source may be configured in another way by now than when the delivery began.
+		c, err := p.LockConfigurationShared(ctx, tx)
+		if err != nil {
+			return err
+		}
+		source := c.Sources[row.SourceID]
+		if source == nil {
+			source = t.source
+		}
 		identities, err := p.Store.LockIdentities(ctx, tx, []store.ID{row.IdentityID})
 		if err != nil {
 			return err
@@ -41,7 +50,7 @@ func (p *Provisioner) record(ctx context.Context, t *target, row *store.Operatio
 		if len(identities) > 0 {
 			owner = identities[0]
 		}
-		account, conflict, err := p.putAccount(ctx, tx, t, row, owner, o, result, native)
+		account, conflict, err := p.putAccount(ctx, tx, source, row, owner, o, result, native)
 		if err != nil {
 			return err
 		}

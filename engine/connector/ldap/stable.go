@@ -1,0 +1,62 @@
+package ldap
+
+import (
+	"encoding/hex"
+	"errors"
+	"strings"
+
+	ldap "github.com/go-ldap/ldap/v3"
+)
+
+// guidAttribute is the one of stableAttributes whose value is binary.
+const guidAttribute = "objectGUID"
+
+// stableAttributes are the attributes in which directories keep what identifies an entry whatever its DN is: that of
+// RFC 4530, and those of Active Directory, FreeIPA and 389 Directory Server. The first that an entry has counts.
+var stableAttributes = []string{"entryUUID", guidAttribute, "ipaUniqueID", "nsUniqueId"}
+
+// stableIdentity returns the stable identity of an entry in lower case, as case does not count in it, or "" if it has
+// none.
+func stableIdentity(entry *ldap.Entry) (string, error) {
+	for _, name := range stableAttributes {
+		values := entry.GetEqualFoldRawAttributeValues(name)
+		switch {
+		case len(values) == 0 || len(values[0]) == 0:
+		case name == guidAttribute:
+			return guidText(values[0])
+		default:
+			return strings.ToLower(string(values[0])), nil
+		}
+	}
+	return "", nil
+}
+
+// guidText returns the text of a GUID. In its 16 bytes the first three groups have their lowest byte first (MS-DTYP,
+// section 2.3.4.2).
+func guidText(b []byte) (string, error) {
+	if len(b) != 16 {
+		return "", errors.New("a GUID of 16 bytes is expected")
+	}
+	groups := [][]byte{{b[3], b[2], b[1], b[0]}, {b[5], b[4]}, {b[7], b[6]}, b[8:10], b[10:]}
+	texts := make([]string, len(groups))
+	for i, group := range groups {
+		texts[i] = hex.EncodeToString(group)
+	}
+	return strings.Join(texts, "-"), nil
+}
+
+// discoveredStable returns the first of stableAttributes that a directory's schema has, or "".
+func discoveredStable(schema *ldap.Entry) string {
+	known := map[string]bool{}
+	for _, definition := range schema.GetAttributeValues("attributeTypes") {
+		for _, name := range definitionNames(definitionWords(definition), "NAME") {
+			known[strings.ToLower(name)] = true
+		}
+	}
+	for _, name := range stableAttributes {
+		if known[strings.ToLower(name)] {
+			return name
+		}
+	}
+	return ""
+}
