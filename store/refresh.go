@@ -144,6 +144,14 @@ func (s *Store) RelockRefreshRequests(ctx context.Context, tx pgx.Tx, requests [
 	return collect(ctx, tx, s.sql(statement), scanRequest, ids, numbers)
 }
 
+// takeRequests and takenRequests, with a condition between them, remove requests as [Store.TakeRefreshRequests] does.
+const (
+	takeRequests = `
+		    DELETE FROM muster.refresh_requests
+		    WHERE ctid = ANY (ARRAY (SELECT ctid FROM muster.refresh_requests WHERE `
+	takenRequests = ` FOR UPDATE SKIP LOCKED))`
+)
+
 // TakeRefreshRequests locks all requests for identities, of any task, FOR UPDATE until the transaction ends, skips
 // those that another worker has locked, and removes them. It must come after the lock of the identities and before
 // their snapshot: a request that commits later stays, and its data is read again.
@@ -156,10 +164,7 @@ func (s *Store) RelockRefreshRequests(ctx context.Context, tx pgx.Tx, requests [
 // deleted.
 func (s *Store) TakeRefreshRequests(ctx context.Context, tx pgx.Tx, identities []ID) ([]ID, error) {
 	const statement = `
-		WITH taken AS (
-		    DELETE FROM muster.refresh_requests
-		    WHERE ctid = ANY (ARRAY (SELECT ctid FROM muster.refresh_requests
-		                             WHERE identity_id = ANY ($1) FOR UPDATE SKIP LOCKED))
+		WITH taken AS (` + takeRequests + `identity_id = ANY ($1)` + takenRequests + `
 		    RETURNING identity_id, synchronize
 		)
 		SELECT DISTINCT identity_id FROM taken WHERE synchronize`
