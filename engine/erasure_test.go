@@ -65,12 +65,13 @@ const zeldaRow = "zquist77,Zelda Quistgaard,Zelda,Quistgaard,zelda.quistgaard@ex
 
 // zelda is a company in which somebody has everything that can be kept of a person: history, operations that succeeded,
 // failed and are open, messages, tokens, roles, tasks about her, warnings, others whose history names her.
-func zelda(t *testing.T) (f *target, id string) {
+func zelda(t *testing.T, options ...enginetest.Option) (f *target, id string) {
 	t.Helper()
 	box := &mailbox{}
 	f = &target{folder: t.TempDir()}
-	f.fixture = newFixtureWith(t, engine.Config{BatchSize: 3, Workers: 1, Guard: engine.Guard{Off: true}, Notifier: box,
-		Connectors: map[string]connector.Factory{"delimited-file": f.open}})
+	f.fixture = &fixture{enginetest.NewEmpty(t, append(options, enginetest.WithConfig(engine.Config{BatchSize: 3, Workers: 1,
+		Guard: engine.Guard{Off: true}, Notifier: box,
+		Connectors: map[string]connector.Factory{"delimited-file": f.open}}))...), t}
 	f.write(targetHeader)
 	f.ApplyText(enginetest.Documents)
 	f.ApplyText(fmt.Sprintf(targetConfig, f.folder))
