@@ -239,9 +239,7 @@ func TestCatalogueErasure(t *testing.T) {
 	her := subject{id, "Zelda Quistgaard"}
 	kinds := schemaColumns(t, f.Pool)
 	all := append(terms(id), "a planted text")
-	for _, account := range strings.Fields(f.text(`SELECT string_agg(id::text, ' ') FROM muster.accounts WHERE identity_id = $1`, id)) {
-		all = append(all, account)
-	}
+	all = append(all, strings.Fields(f.text(`SELECT string_agg(id::text, ' ') FROM muster.accounts WHERE identity_id = $1`, id))...)
 	declared := func(list func(*covered) string) (names []string) {
 		for i := range catalogue {
 			c := &catalogue[i]

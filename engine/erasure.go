@@ -51,8 +51,8 @@ type Trace struct {
 // EraseIdentity removes what is stored about a person: the identity, if it is not deleted yet, with all that goes with
 // it, and also what a deletion leaves: its history, its operations on sources, the messages of tasks about it. The
 // history of others loses its ID, its name and its e-mail address, also as the actor. Counts of tasks stay. Followers
-// of [Engine.Events] are not told: a host that keeps copies deletes the identity first, and erases it when its followers
-// have read that.
+// of [Engine.Events] are not told: a host that keeps copies deletes the identity first, and erases it when they have
+// read that.
 // Where the person acted, in tasks, operations and revisions of the configuration, the ID becomes zeros and the name is
 // masked, and documents of revisions lose the ID, the name and the e-mail address. Comments of revisions and of role
 // assignments, and causes of parked operations, are replaced where they tell of the person.
