@@ -69,7 +69,7 @@ var rowLimits = []struct {
 		"an identity has some six keys, of which each is looked for and written"},
 	{"processing of the second source", "identity_keys", limit{once: 1_000, identity: 60},
 		"an identity has some six keys, and another one then"},
-	{"", "refresh_requests", limit{once: 60_000, identity: 120},
+	{"", "refresh_requests", limit{once: 5_000, identity: 100},
 		"an index has the entries of requests that are done until the table is vacuumed"},
 }
 
