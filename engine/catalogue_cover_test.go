@@ -364,16 +364,8 @@ func TestCataloguePurge(t *testing.T) {
 	// contents returns the rows of a table for which a condition on t holds.
 	contents := func(c *covered, condition string) []string {
 		t.Helper()
-		rows, err := f.Pool.Query(t.Context(), "SELECT t::text FROM muster."+c.table+" t WHERE $1::timestamptz IS NOT NULL AND ("+
+		return storetest.Texts(t, f.Pool, "SELECT t::text FROM muster."+c.table+" t WHERE $1::timestamptz IS NOT NULL AND ("+
 			condition+") ORDER BY 1", before)
-		if err != nil {
-			t.Fatalf("%s: %v", c.table, err)
-		}
-		texts, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			t.Fatalf("%s: %v", c.table, err)
-		}
-		return texts
 	}
 	young := make([][]string, len(catalogue))
 	for i := range catalogue {
@@ -590,25 +582,11 @@ const foreignObjects = `
 	WHERE c.relnamespace = n.oid AND o.nspname <> 'pg_catalog'
 	ORDER BY 1`
 
-// foreign returns the foreign objects.
-func (f *fixture) foreign() []string {
-	f.t.Helper()
-	rows, err := f.Pool.Query(f.t.Context(), foreignObjects)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return list
-}
-
 // The tenant's schema has tables, their indexes and their sequences alone, and stands on its own.
 func TestSchemaStandsAlone(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	if list := f.foreign(); len(list) > 0 {
+	if list := storetest.Texts(t, f.Pool, foreignObjects); len(list) > 0 {
 		t.Errorf("the schema has %q", list)
 	}
 	f.executeAll("CREATE VIEW muster.people AS SELECT name FROM muster.identities",
@@ -624,7 +602,7 @@ func TestSchemaStandsAlone(t *testing.T) {
 		"function one", "function two of another schema, which default value for column owner of table muster.tasks calls",
 		"relation people of kind v", "rule _RETURN", "trigger touched", "type mood",
 	}
-	if diff := cmp.Diff(want, f.foreign()); diff != "" {
+	if diff := cmp.Diff(want, storetest.Texts(t, f.Pool, foreignObjects)); diff != "" {
 		t.Errorf("of what was added: %s", diff)
 	}
 }

@@ -26,7 +26,7 @@ const loadPlansFile = "testdata/plans_load.txt"
 func TestPlansOfFirstLoad(t *testing.T) {
 	t.Parallel()
 	owners := storetest.Pool(t)
-	for _, table := range texts(t, owners, `SELECT relname::text FROM pg_class
+	for _, table := range storetest.Texts(t, owners, `SELECT relname::text FROM pg_class
 		WHERE relnamespace = 'muster'::regnamespace AND relkind = 'r'`) {
 		if _, err := owners.Exec(t.Context(), `ALTER TABLE muster.`+table+` SET (autovacuum_enabled = off)`); err != nil {
 			t.Fatal(err)

@@ -134,25 +134,12 @@ const (
 
 func populated(t *testing.T, pool *pgxpool.Pool) []string {
 	t.Helper()
-	return texts(t, pool, `SELECT relname::text FROM pg_class c WHERE `+isPopulated, populatedMin)
+	return storetest.Texts(t, pool, `SELECT relname::text FROM pg_class c WHERE `+isPopulated, populatedMin)
 }
 
 func partialIndexes(t *testing.T, pool *pgxpool.Pool) []string {
 	t.Helper()
-	return texts(t, pool, `SELECT c.relname::text FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid WHERE indpred IS NOT NULL`)
-}
-
-func texts(t *testing.T, pool *pgxpool.Pool, query string, arguments ...any) []string {
-	t.Helper()
-	rows, err := pool.Query(t.Context(), query, arguments...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return list
+	return storetest.Texts(t, pool, `SELECT c.relname::text FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid WHERE indpred IS NOT NULL`)
 }
 
 // raiseDensity makes the planner believe in a large population, and keeps the server from finding out.
