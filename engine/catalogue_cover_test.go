@@ -361,6 +361,15 @@ func TestCataloguePurge(t *testing.T) {
 			f.execute(age, before)
 		}
 	}
+	// Of the operations that ended, some ended in each way.
+	for _, change := range []string{"state = 'RETRIED'", "state = 'CANCELLED'", "state = 'FAILED'",
+		"state = 'FAILED', identity_id = gen_random_uuid()"} {
+		tag, err := f.Pool.Exec(t.Context(), `UPDATE muster.provisioning_operations SET `+change+`
+			WHERE id = (SELECT id FROM muster.provisioning_operations WHERE state = 'DONE' AND completed < $1 LIMIT 1)`, before)
+		if err != nil || tag.RowsAffected() != 1 {
+			t.Fatalf("%s: %v, %v", change, tag, err)
+		}
+	}
 	// contents returns the rows of a table for which a condition on t holds.
 	contents := func(c *covered, condition string) []string {
 		t.Helper()

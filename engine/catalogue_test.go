@@ -184,7 +184,8 @@ var catalogue = []covered{
 			task_id`,
 		// What is still to be done needs its values.
 		others: "state = CASE WHEN '{column}' ~ '^park' THEN 'PARKED' ELSE 'DONE' END",
-		old:    `completed < $1 AND state IN ('DONE', 'RETRIED', 'CANCELLED')`,
+		old: `completed < $1 AND (state IN ('DONE', 'RETRIED', 'CANCELLED')
+			OR state = 'FAILED' AND identity_id NOT IN (SELECT id FROM muster.identities))`,
 		age: `UPDATE muster.provisioning_operations SET completed = $1::timestamptz - interval '1 second'
 			WHERE completed IS NOT NULL AND id IN ` + firstHalf("provisioning_operations", "id"),
 		checks: "operation-batch operation-open rule:provisioning_operations_parked unique:provisioning_operations",
