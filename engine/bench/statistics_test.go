@@ -78,7 +78,7 @@ var rowLimits = []struct {
 // batch after batch it would read the requests of all.
 var wholeLimits = map[string]limit{
 	// Other statements do it while the table was seen empty.
-	"refresh_requests": {once: 6_000, identity: 5},
+	"refresh_requests": {once: 16_000, identity: 4},
 }
 
 // No statement of a load, a run, an event or a change takes more than its share of each identity, whenever the server
