@@ -105,6 +105,7 @@ test-sdk: postgres ## Run the tests of the HTTP API with the vendor's Go SDK as 
 
 .PHONY: test-load
 test-load: postgres ## Bound what each statement of a load, a run and an event touches, whenever statistics are taken
+	@go test -count=1 -run TestPlansOfFirstLoad ./engine
 	@cd engine/bench && go test -tags statistics -count=1 -timeout 30m -run TestStatementsTakeTheirShare .
 
 .PHONY: test-shapes

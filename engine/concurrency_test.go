@@ -498,7 +498,7 @@ func (c *crowd) demandFinal(workers []*worker) {
 			}
 		}
 		owner := ""
-		rows := c.texts(`SELECT i.alias FROM muster.owned_objects o JOIN muster.identities i ON i.id = o.owner_id
+		rows := storetest.Texts(c.t, c.Pool, `SELECT i.alias FROM muster.owned_objects o JOIN muster.identities i ON i.id = o.owner_id
 			WHERE o.object_id = $1`, "object "+strconv.Itoa(w.lane))
 		if len(rows) > 0 {
 			owner = rows[0]
@@ -507,11 +507,11 @@ func (c *crowd) demandFinal(workers []*worker) {
 			c.t.Errorf("the object of lane %d is owned by %q, want %q", w.lane, owner, w.object)
 		}
 	}
-	if rounds := c.texts(`SELECT DISTINCT attributes->'groups'->>0 FROM muster.accounts a
+	if rounds := storetest.Texts(c.t, c.Pool, `SELECT DISTINCT attributes->'groups'->>0 FROM muster.accounts a
 		JOIN muster.sources s ON s.id = a.source_id WHERE s.name = 'Directory'`); len(rounds) > 1 {
 		c.t.Errorf("the directory is a mixture of %q", rounds)
 	} else if len(rounds) == 1 {
-		got := c.texts(`SELECT substr(native_identity, 2) FROM muster.accounts a
+		got := storetest.Texts(c.t, c.Pool, `SELECT substr(native_identity, 2) FROM muster.accounts a
 			JOIN muster.sources s ON s.id = a.source_id WHERE s.name = 'Directory' ORDER BY substr(native_identity, 2)::int`)
 		if want := c.rounds[rounds[0]]; !slices.Equal(got, want) {
 			c.t.Errorf("the directory has %v, %s wrote %v", got, rounds[0], want)
@@ -530,7 +530,7 @@ func (c *crowd) demandFinal(workers []*worker) {
 // describe returns what the database says of an identity, as [person.describe] does.
 func (c *crowd) describe(id string) string {
 	c.t.Helper()
-	return strings.Join(c.texts(`
+	return strings.Join(storetest.Texts(c.t, c.Pool, `
 		SELECT format('%s|%s|%s|%s|%s|%s|%s|%s', i.name, i.attributes->>'department',
 		              coalesce(i.attributes->>'email', ''), coalesce(m.alias, ''),
 		              CASE WHEN i.lifecycle_manual THEN i.lifecycle_state ELSE '' END, i.protected,
@@ -560,28 +560,6 @@ func (p *person) describe(workers []*worker) string {
 	}
 	return fmt.Sprintf("%s|%s|p%s@example.com|%s|%s|%s|%s|%s", p.name, p.department, p.alias, manager, p.state,
 		strconv.FormatBool(p.protected)[:1], strings.Join(roles, ", "), p.badge)
-}
-
-// texts returns a column of texts.
-func (c *crowd) texts(query string, arguments ...any) []string {
-	c.t.Helper()
-	rows, err := c.Pool.Query(c.t.Context(), query, arguments...)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer rows.Close()
-	var texts []string
-	for rows.Next() {
-		var text string
-		if err := rows.Scan(&text); err != nil {
-			c.t.Fatal(err)
-		}
-		texts = append(texts, text)
-	}
-	if err := rows.Err(); err != nil {
-		c.t.Fatalf("%s: %v", query, err)
-	}
-	return texts
 }
 
 // invariants are queries for what must not be there, when nothing is left to be done.

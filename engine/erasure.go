@@ -50,11 +50,12 @@ type Trace struct {
 
 // EraseIdentity removes what is stored about a person: the identity, if it is not deleted yet, with all that goes with
 // it, and also what a deletion leaves: its history, its operations on sources, the messages of tasks about it. The
-// history of others loses its ID, its name and its e-mail address, also as the actor. Counts of tasks stay.
-// Followers of [Engine.Events]
-// are not told: a host that keeps copies deletes the identity first, and erases it when its followers have read that.
+// history of others loses its ID, its name and its e-mail address, also as the actor. Counts of tasks stay. Followers
+// of [Engine.Events] are not told: a host that keeps copies deletes the identity first, and erases it when they have
+// read that.
 // Where the person acted, in tasks, operations and revisions of the configuration, the ID becomes zeros and the name is
-// masked, and documents of revisions lose the ID, the name and the e-mail address.
+// masked, and documents of revisions lose the ID, the name and the e-mail address. Comments of revisions and of role
+// assignments, and causes of parked operations, are replaced where they tell of the person.
 //
 // It is a Conflict, and nothing is erased, while the identity is protected or owns something ([Engine.Ownership]),
 // while the configuration names it, while it has accounts, unless options say to remove them, and while a worker
@@ -275,6 +276,9 @@ func (e *Engine) eraseRows(ctx context.Context, tx pgx.Tx, subject *store.Subjec
 		}
 		erased = append(erased, store.Erased{Table: "identities", Rows: 1}, store.Erased{Table: "identity_keys",
 			Rows: keys})
+		if len(reports) > 0 { // they lose their manager
+			erased = append(erased, store.Erased{Table: "identities", Rows: int64(len(reports)), Emptied: true})
+		}
 	}
 	// The rows that go with the identity are removed before it, so that they are counted.
 	rows, err := e.tenant.Store.EraseRows(ctx, tx, subject.ID)

@@ -15,31 +15,16 @@ import (
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/enginetest"
+	"github.com/muster-engine/muster/store/storetest"
 )
 
 // everyRow returns every row of the tenant's tables, the jobs' among them, as "schema.table row".
 func (f *fixture) everyRow() []string {
 	f.t.Helper()
-	tables, err := f.Pool.Query(f.t.Context(), `SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables
-		WHERE schemaname IN ('muster', 'muster_jobs') ORDER BY 1`)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	names, err := pgx.CollectRows(tables, pgx.RowTo[string])
-	if err != nil {
-		f.t.Fatal(err)
-	}
 	var rows []string
-	for _, name := range names {
-		found, err := f.Pool.Query(f.t.Context(), `SELECT '`+name+` ' || t::text FROM `+name+` t ORDER BY 1`)
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		list, err := pgx.CollectRows(found, pgx.RowTo[string])
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		rows = append(rows, list...)
+	for _, name := range storetest.Texts(f.t, f.Pool, `SELECT quote_ident(schemaname) || '.' || quote_ident(tablename)
+		FROM pg_tables WHERE schemaname IN ('muster', 'muster_jobs') ORDER BY 1`) {
+		rows = append(rows, storetest.Texts(f.t, f.Pool, `SELECT '`+name+` ' || t::text FROM `+name+` t ORDER BY 1`)...)
 	}
 	return rows
 }
@@ -65,12 +50,13 @@ const zeldaRow = "zquist77,Zelda Quistgaard,Zelda,Quistgaard,zelda.quistgaard@ex
 
 // zelda is a company in which somebody has everything that can be kept of a person: history, operations that succeeded,
 // failed and are open, messages, tokens, roles, tasks about her, warnings, others whose history names her.
-func zelda(t *testing.T) (f *target, id string) {
+func zelda(t *testing.T, options ...enginetest.Option) (f *target, id string) {
 	t.Helper()
 	box := &mailbox{}
 	f = &target{folder: t.TempDir()}
-	f.fixture = newFixtureWith(t, engine.Config{BatchSize: 3, Workers: 1, Guard: engine.Guard{Off: true}, Notifier: box,
-		Connectors: map[string]connector.Factory{"delimited-file": f.open}})
+	f.fixture = &fixture{enginetest.NewEmpty(t, append(options, enginetest.WithConfig(engine.Config{BatchSize: 3, Workers: 1,
+		Guard: engine.Guard{Off: true}, Notifier: box,
+		Connectors: map[string]connector.Factory{"delimited-file": f.open}}))...), t}
 	f.write(targetHeader)
 	f.ApplyText(enginetest.Documents)
 	f.ApplyText(fmt.Sprintf(targetConfig, f.folder))

@@ -106,11 +106,15 @@ func (s *squareFinder) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data
 // TraceQueryEnd implements [pgx.QueryTracer].
 func (*squareFinder) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-// squares reports whether the plan has a nested loop whose inner side is not found by an index. A function is one of
-// few rows for each outer one, and an aggregate one row, which an outer side may be too.
+// squares reports whether the plan has a nested loop whose inner side is not found by an index, or a recursion that
+// reads all of a table. A function is one of few rows for each outer one, and an aggregate one row, which an outer side
+// may be too.
 func (n *planNode) squares() bool {
 	one := func(n *planNode) bool { return n.Type == "Aggregate" && n.Strategy == "Plain" }
 	if n.Type == "Nested Loop" && !one(n.Plans[0]) && n.Plans[1].unindexed() {
+		return true
+	}
+	if n.Type == "Recursive Union" && len(n.Plans[1].wholeTables(nil, false)) > 0 {
 		return true
 	}
 	return slices.ContainsFunc(n.Plans, (*planNode).squares)

@@ -134,25 +134,12 @@ const (
 
 func populated(t *testing.T, pool *pgxpool.Pool) []string {
 	t.Helper()
-	return texts(t, pool, `SELECT relname::text FROM pg_class c WHERE `+isPopulated, populatedMin)
+	return storetest.Texts(t, pool, `SELECT relname::text FROM pg_class c WHERE `+isPopulated, populatedMin)
 }
 
 func partialIndexes(t *testing.T, pool *pgxpool.Pool) []string {
 	t.Helper()
-	return texts(t, pool, `SELECT c.relname::text FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid WHERE indpred IS NOT NULL`)
-}
-
-func texts(t *testing.T, pool *pgxpool.Pool, query string, arguments ...any) []string {
-	t.Helper()
-	rows, err := pool.Query(t.Context(), query, arguments...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return list
+	return storetest.Texts(t, pool, `SELECT c.relname::text FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid WHERE indpred IS NOT NULL`)
 }
 
 // raiseDensity makes the planner believe in a large population, and keeps the server from finding out.
@@ -356,7 +343,7 @@ type planRecorder struct {
 
 // TraceQueryStart implements [pgx.QueryTracer].
 func (r *planRecorder) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
-	r.record(ctx, conn, data.SQL)
+	r.record(ctx, conn, data.SQL, nil)
 	return ctx
 }
 
@@ -365,8 +352,16 @@ func (*planRecorder) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEnd
 
 // TraceBatchStart implements [pgx.BatchTracer].
 func (r *planRecorder) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
+	settings := map[string]string{} // in force in the batch, by name
 	for _, q := range data.Batch.QueuedQueries {
-		r.record(ctx, conn, q.SQL)
+		switch set := planSetting.FindStringSubmatch(q.SQL); {
+		case set == nil:
+			r.record(ctx, conn, q.SQL, settings)
+		case set[2] == "DEFAULT":
+			delete(settings, set[1])
+		default:
+			settings[set[1]] = set[2]
+		}
 	}
 	return ctx
 }
@@ -382,9 +377,11 @@ var (
 	planned     = regexp.MustCompile(`(?is)^\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b.*\b(muster|pg_temp)\.`)
 	parameter   = regexp.MustCompile(`\$(\d+)`)
 	temporaries = regexp.MustCompile(`\bpg_temp\.`)
+	// planSetting sets how statements behind it are planned.
+	planSetting = regexp.MustCompile(`^SET LOCAL (enable_\w+) (?:=|TO) (\w+)$`)
 )
 
-func (r *planRecorder) record(ctx context.Context, conn *pgx.Conn, text string) {
+func (r *planRecorder) record(ctx context.Context, conn *pgx.Conn, text string, settings map[string]string) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	if r.path == "" || !planned.MatchString(text) {
@@ -397,7 +394,7 @@ func (r *planRecorder) record(ctx context.Context, conn *pgx.Conn, text string) 
 	if r.plans[r.path][key] != nil {
 		return
 	}
-	plan, err := explain(ctx, conn, text)
+	plan, err := explain(ctx, conn, text, settings)
 	if err != nil {
 		r.t.Errorf("%s: %v\n%s", r.path, err, text)
 		plan = &planNode{}
@@ -415,8 +412,8 @@ func statementKey(text string) string {
 	return fmt.Sprintf("%s... [%.3x]", strings.ToValidUTF8(line[:shown], ""), sha256.Sum256([]byte(line)))
 }
 
-// explain returns the generic plan of a statement.
-func explain(ctx context.Context, conn *pgx.Conn, text string) (*planNode, error) {
+// explain returns the generic plan of a statement under settings.
+func explain(ctx context.Context, conn *pgx.Conn, text string, settings map[string]string) (*planNode, error) {
 	count := 0
 	for _, match := range parameter.FindAllStringSubmatch(text, -1) {
 		var n int
@@ -429,14 +426,18 @@ func explain(ctx context.Context, conn *pgx.Conn, text string) (*planNode, error
 	if count > 0 {
 		execute += "(NULL" + strings.Repeat(", NULL", count-1) + ")"
 	}
-	var before string
+	var before, after string
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		before += "SET LOCAL " + name + " = " + settings[name] + "; "
+		after += "; SET LOCAL " + name + " TO DEFAULT"
+	}
 	if temporaries.MatchString(text) { // it is as large as what is read
-		before = fmt.Sprintf(`UPDATE pg_class SET reltuples = reltuples * %[1]d
+		before += fmt.Sprintf(`UPDATE pg_class SET reltuples = reltuples * %[1]d
 			WHERE relnamespace = pg_my_temp_schema() AND relkind = 'r' AND reltuples BETWEEN %[2]d AND %[2]d * 100; `,
 			plannedFactor, populatedMin)
 	}
 	results, err := conn.PgConn().Exec(ctx, before+"PREPARE explained AS "+text+
-		"\n; EXPLAIN (FORMAT JSON, COSTS OFF) "+execute+"; DEALLOCATE explained").ReadAll()
+		"\n; EXPLAIN (FORMAT JSON, COSTS OFF) "+execute+"; DEALLOCATE explained"+after).ReadAll()
 	if err != nil {
 		return nil, err
 	}
@@ -549,7 +550,7 @@ func comparePlans(t *testing.T, pool *pgxpool.Pool, r *planRecorder, file string
 		t.Fatal(err)
 	}
 	header := "PostgreSQL " + version + "\n"
-	got := settleTie(header + r.text(true))
+	got := header + r.text(true)
 	if *update {
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			t.Fatal(err)
@@ -573,13 +574,6 @@ func comparePlans(t *testing.T, pool *pgxpool.Pool, r *planRecorder, file string
 		t.Errorf("the plans are not those of %s; write it again with -update if they are as they should be: %s", file,
 			diff)
 	}
-}
-
-// settleTie writes the plan that takes requests in one form. In a table of a few rows, reading all of it costs as much
-// as reading the rows by their places. Which of the two is planned depends on how many pages the table has just now.
-func settleTie(plans string) string {
-	const locked = "      LockRows\n        Seq Scan refresh_requests\n"
-	return strings.ReplaceAll(plans, locked+"      Seq Scan refresh_requests\n", locked+"      Tid Scan refresh_requests\n")
 }
 
 // text writes the statements by path, with their plans.

@@ -38,7 +38,8 @@ func (e *Engine) RunSchedule(ctx context.Context) (ScheduleResult, error) {
 	slot := task.LastSlot(now, settings.Location)
 	quiet := e.tasks.Quiet()
 	due, err := e.tenant.Store.FindDue(ctx, e.tenant.Pool, store.DueTimes{Slot: slot.UTC(), QuietTimes: quiet,
-		TokensBefore: now.Add(-registration.TokenRetention), TasksBefore: now.Add(-TaskRetention)})
+		TokensBefore: now.Add(-registration.TokenRetention), TasksBefore: now.Add(-TaskRetention),
+		Silent: tenant.PresenceMax})
 	if err != nil {
 		return ScheduleResult{}, fault.Wrap(op, "", err)
 	}
@@ -149,8 +150,10 @@ func (e *Engine) setPopulation(ctx context.Context, tx pgx.Tx, task *store.Task)
 // tidy forgets engines that are gone, gives a new job to each task whose job or worker is gone, releases what ended
 // tasks did not come to, and forgets old tasks. It does only what is due.
 func (e *Engine) tidy(ctx context.Context, due *store.Due, at store.QuietTimes) error {
-	if err := e.tenant.Store.RemoveStaleEngines(ctx, e.tenant.Pool, tenant.PresenceMax); err != nil {
-		return err
+	if due.Gone {
+		if err := e.tenant.Store.RemoveStaleEngines(ctx, e.tenant.Pool, tenant.PresenceMax); err != nil {
+			return err
+		}
 	}
 	if _, err := e.tasks.RequeueLostOf(ctx, due.Quiet, at); err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/muster-engine/muster/migrations"
@@ -33,15 +32,7 @@ func objects(t *testing.T, pool *pgxpool.Pool, config migrations.Config) []strin
 		FROM information_schema.columns
 		WHERE table_schema = ANY ($1)
 		ORDER BY 1`
-	rows, err := pool.Query(t.Context(), question, []string{config.Schema, config.JobSchema})
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return list
+	return storetest.Texts(t, pool, question, []string{config.Schema, config.JobSchema})
 }
 
 func up(t *testing.T, pool *pgxpool.Pool, config migrations.Config) []migrations.Migration {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -19,9 +18,9 @@ const erasedText = "(told of an erased identity)"
 type actorColumns struct{ table, id, name string }
 
 // MaskActors removes a person from the operations and the revisions of the configuration in which the person is the
-// actor, from the documents of revisions, and from texts that people wrote. IDs and names of actors that tell of the
-// person, as [Store.Traces] looks for them, are masked. In documents the ID becomes zeros, and values that are one of
-// names become null. It reads all of these tables.
+// actor, from the documents of revisions, and from texts that people wrote, such as comments. IDs and names of actors
+// that tell of the person, as [Store.Traces] looks for them, are masked. In documents the ID becomes zeros, and values
+// that are one of names become null. It reads all of these tables.
 func (s *Store) MaskActors(ctx context.Context, tx pgx.Tx, id ID, names, texts []string) ([]Erased, error) {
 	erased, err := s.maskActors(ctx, tx, id, texts,
 		actorColumns{"provisioning_operations", "actor_id", "actor_name"},
@@ -30,18 +29,25 @@ func (s *Store) MaskActors(ctx context.Context, tx pgx.Tx, id ID, names, texts [
 	if err != nil {
 		return nil, err
 	}
-	documents, err := s.maskRevisions(ctx, tx, id, names)
+	revised, err := s.maskDocuments(ctx, tx, id, names, revisedDocuments)
 	if err != nil {
 		return nil, err
 	}
 	written, err := s.maskTexts(ctx, tx, id, texts)
-	return slices.Concat(erased, documents, written), err
+	return slices.Concat(erased, revised, written), err
+}
+
+// revisedDocuments are those of objects before and after a change of the configuration.
+var revisedDocuments = []documents{
+	{"configuration_revision_objects", "version", "t.number", "before", "t.before IS NOT NULL"},
+	{"configuration_revision_objects", "version", "t.number", "after", "t.after IS NOT NULL"},
 }
 
 // writtenColumns are texts that people wrote, and which may tell of anybody.
 var writtenColumns = []struct{ table, column string }{
 	{"configuration_revisions", "comment"},
 	{"provisioning_operations", "parked_cause"},
+	{"role_assignments", "comments"},
 }
 
 // maskTexts replaces the texts that people wrote and that tell of a person.
@@ -92,24 +98,4 @@ func tellsOfPerson(column string) string {
 	text := `lower(` + column + ` COLLATE "und-x-icu")`
 	return `(EXISTS (SELECT 1 FROM unnest($1::text[]) t WHERE strpos(` + text + `, ` + form + `) > 0)
 		OR EXISTS (SELECT 1 FROM unnest($2::text[]) t WHERE ` + text + ` = ` + form + `))`
-}
-
-// maskRevisions removes a person from the documents of revisions.
-func (s *Store) maskRevisions(ctx context.Context, tx pgx.Tx, id ID, names []string) ([]Erased, error) {
-	// In the server's form of a document a value stands behind ': ', and quotes inside texts are escaped.
-	masked, told := `replace(replace(%[1]s::text, $1, $3), $2, $3)`, `strpos(%[1]s::text, $1) > 0
-		OR strpos(%[1]s::text, $2) > 0`
-	arguments := []any{id.String(), id.Dashed(), erasedID}
-	for i, name := range names {
-		literal := `': ' || to_jsonb(` + parameter(i+4) + `::text)::text`
-		masked = `replace(` + masked + `, ` + literal + `, ': null')`
-		told += ` OR strpos(%[1]s::text, ` + literal + `) > 0`
-		arguments = append(arguments, name)
-	}
-	of := func(form, column string) string { return strings.ReplaceAll(form, "%[1]s", column) }
-	statement := `
-		UPDATE muster.configuration_revision_objects
-		SET before = (` + of(masked, "before") + `)::jsonb, after = (` + of(masked, "after") + `)::jsonb
-		WHERE ` + of(told, "before") + ` OR ` + of(told, "after")
-	return appendErased(ctx, tx, nil, "configuration_revision_objects", true, s.dynamic(statement), arguments...)
 }

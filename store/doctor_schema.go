@@ -122,7 +122,7 @@ type Server struct {
 	JobVersion   int           // of River's tables
 	JobsOf       string        // the comment of their schema
 	LongRunning  []string      // process IDs of transactions of this database that have been open for an hour
-	Unprivileged []string      // tables on which the role lacks a privilege that an engine needs
+	Unprivileged []string      // tables and sequences on which the role lacks a privilege that an engine needs
 }
 
 // Server asks the server.
@@ -163,6 +163,13 @@ func (s *Store) Server(ctx context.Context, q Querier, jobSchema string) (Server
 		  AND c.relname NOT IN ('goose_db_version', 'river_migration')
 		  AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
 		           AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))
+		UNION ALL
+		SELECT n.nspname || '.' || c.relname
+		FROM pg_catalog.pg_class c
+		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = ANY ($1) AND c.relkind = 'S'
+		  AND NOT (has_sequence_privilege(c.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT')
+		           AND has_sequence_privilege(c.oid, 'UPDATE'))
 		ORDER BY 1`
 	v.Unprivileged, err = collect(ctx, q, privileges, pgx.RowTo[string], []string{s.schema, jobSchema})
 	return v, err

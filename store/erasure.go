@@ -140,6 +140,8 @@ var erasures = []erasure{
 	{"role_assignments", `DELETE FROM muster.role_assignments WHERE identity_id = $1`, false},
 	{"role_assignments", `UPDATE muster.role_assignments SET assigner_id = NULL WHERE assigner_id = $1`, true},
 	{"synchronizations", `DELETE FROM muster.synchronizations WHERE identity_id = $1`, false},
+	// A request that a batch has claimed is removed by the batch, which waits for the identity.
+	{"refresh_requests", takeRequests + `identity_id = $1` + takenRequests, false},
 	{"refresh_state", `DELETE FROM muster.refresh_state WHERE identity_id = $1`, false},
 	{"one_time_tokens", `DELETE FROM muster.one_time_tokens WHERE identity_id = $1`, false},
 	{"notifications", `DELETE FROM muster.notifications WHERE identity_id = $1`, false},
@@ -208,23 +210,38 @@ func (s *Store) DeleteAccounts(ctx context.Context, tx pgx.Tx, ids []ID) error {
 // erasedID stands for an erased identity where the history of others named it.
 const erasedID = "00000000000000000000000000000000"
 
+// documents are a column of documents in a table whose key is an ID and a number.
+type documents struct{ table, id, number, column, where string }
+
+// othersDocuments are those of the history of others than $2, and of their operations that have ended.
+var othersDocuments = []documents{
+	{"identity_events", "write_id", "t.number", "detail", "t.identity_id <> $2::text::uuid"},
+	{"provisioning_operations", "id", "0", "attributes",
+		"t.identity_id <> $2::text::uuid AND t.state NOT IN ('OPEN', 'MANUAL', 'PARKED')"},
+}
+
 // MaskOthers removes an identity from the history of others, and from their operations that have ended: its ID becomes
 // zeros, and values that are one of the texts become null. It reads all of both tables.
 func (s *Store) MaskOthers(ctx context.Context, tx pgx.Tx, id ID, texts []string) ([]Erased, error) {
+	return s.maskDocuments(ctx, tx, id, texts, othersDocuments)
+}
+
+// maskDocuments removes an identity from documents: its ID becomes zeros, and values that are one of the texts become
+// null.
+func (s *Store) maskDocuments(ctx context.Context, tx pgx.Tx, id ID, texts []string, list []documents) ([]Erased,
+	error,
+) {
 	var erased []Erased
-	for _, target := range []struct{ table, id, number, column, where string }{
-		{"identity_events", "write_id", "t.number", "detail", "true"},
-		{"provisioning_operations", "id", "0", "attributes", "t.state NOT IN ('OPEN', 'MANUAL', 'PARKED')"},
-	} {
+	for _, d := range list {
 		// In the server's form of a document a value stands behind ': ', and quotes inside texts are escaped.
 		statement := fmt.Sprintf(`
 			WITH RECURSIVE texts (nth, literal) AS (
-			    SELECT nth, ': ' || to_jsonb(v)::text FROM unnest($2::text[]) WITH ORDINALITY u (v, nth)
+			    SELECT nth, ': ' || to_jsonb(v)::text FROM unnest($1::text[]) WITH ORDINALITY u (v, nth)
 			), concerned AS (
-			    SELECT t.%[4]s AS id, %[5]s AS number, replace(replace(t.%[2]s::text, $3, $5), $4, $5) AS document
+			    SELECT t.%[4]s AS id, %[5]s AS number, replace(replace(t.%[2]s::text, $2, $4), $3, $4) AS document
 			    FROM muster.%[1]s t
-			    WHERE t.identity_id <> $1 AND %[3]s
-			      AND (strpos(t.%[2]s::text, $3) > 0 OR strpos(t.%[2]s::text, $4) > 0
+			    WHERE %[3]s
+			      AND (strpos(t.%[2]s::text, $2) > 0 OR strpos(t.%[2]s::text, $3) > 0
 			           OR EXISTS (SELECT 1 FROM texts WHERE strpos(t.%[2]s::text, literal) > 0))
 			), masked (id, number, nth, document) AS (
 			    SELECT id, number, 0::bigint, document FROM concerned
@@ -235,11 +252,11 @@ func (s *Store) MaskOthers(ctx context.Context, tx pgx.Tx, id ID, texts []string
 			UPDATE muster.%[1]s t
 			SET %[2]s = m.document::jsonb
 			FROM masked m
-			WHERE m.id = t.%[4]s AND m.number = %[5]s AND m.nth = cardinality($2::text[])`, target.table, target.column,
-			target.where, target.id, target.number)
+			WHERE m.id = t.%[4]s AND m.number = %[5]s AND m.nth = cardinality($1::text[])`, d.table, d.column, d.where,
+			d.id, d.number)
 		var err error
-		if erased, err = appendErased(ctx, tx, erased, target.table, true, s.dynamic(statement), id, nonNil(texts),
-			id.String(), id.Dashed(), erasedID); err != nil {
+		if erased, err = appendErased(ctx, tx, erased, d.table, true, s.dynamic(statement), nonNil(texts), id.String(),
+			id.Dashed(), erasedID); err != nil {
 			return nil, err
 		}
 	}

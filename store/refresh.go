@@ -144,6 +144,14 @@ func (s *Store) RelockRefreshRequests(ctx context.Context, tx pgx.Tx, requests [
 	return collect(ctx, tx, s.sql(statement), scanRequest, ids, numbers)
 }
 
+// takeRequests and takenRequests, with a condition between them, remove requests as [Store.TakeRefreshRequests] does.
+const (
+	takeRequests = `
+		    DELETE FROM muster.refresh_requests
+		    WHERE ctid = ANY (ARRAY (SELECT ctid FROM muster.refresh_requests WHERE `
+	takenRequests = ` FOR UPDATE SKIP LOCKED))`
+)
+
 // TakeRefreshRequests locks all requests for identities, of any task, FOR UPDATE until the transaction ends, skips
 // those that another worker has locked, and removes them. It must come after the lock of the identities and before
 // their snapshot: a request that commits later stays, and its data is read again.
@@ -154,16 +162,24 @@ func (s *Store) RelockRefreshRequests(ctx context.Context, tx pgx.Tx, requests [
 // statistics are from before a load it takes the square of the requests. A row that somebody else updates just before
 // it is locked may be missed: its request stays, and is taken by the next batch, which drops it where the identity was
 // deleted.
+//
+// A connection keeps the plan that it makes while the table is small, and reading all of a small table is cheapest. No
+// form of the statement keeps the planner from that, so a setting does, for this statement alone.
 func (s *Store) TakeRefreshRequests(ctx context.Context, tx pgx.Tx, identities []ID) ([]ID, error) {
 	const statement = `
-		WITH taken AS (
-		    DELETE FROM muster.refresh_requests
-		    WHERE ctid = ANY (ARRAY (SELECT ctid FROM muster.refresh_requests
-		                             WHERE identity_id = ANY ($1) FOR UPDATE SKIP LOCKED))
+		WITH taken AS (` + takeRequests + `identity_id = ANY ($1)` + takenRequests + `
 		    RETURNING identity_id, synchronize
 		)
 		SELECT DISTINCT identity_id FROM taken WHERE synchronize`
-	return collect(ctx, tx, s.sql(statement), pgx.RowTo[ID], identities)
+	var batch pgx.Batch
+	var synchronize []ID
+	batch.Queue(`SET LOCAL enable_seqscan = off`)
+	batch.Queue(s.sql(statement), identities).Query(func(rows pgx.Rows) (err error) {
+		synchronize, err = pgx.CollectRows(rows, pgx.RowTo[ID])
+		return err
+	})
+	batch.Queue(`SET LOCAL enable_seqscan TO DEFAULT`)
+	return synchronize, mapError(tx.SendBatch(ctx, &batch).Close())
 }
 
 // RequestSynchronization requests the processing of identities with the synchronization of their attributes.

@@ -40,9 +40,10 @@ func (s *Store) Slots(ctx context.Context, q Querier, limit int) ([]Slot, error)
 
 // DueTimes are the times by which [Store.FindDue] decides.
 type DueTimes struct {
-	Slot         time.Time // the last one
-	TokensBefore time.Time // tokens that expired before are too old
-	TasksBefore  time.Time // tasks that ended before are too old
+	Slot         time.Time     // the last one
+	TokensBefore time.Time     // tokens that expired before are too old
+	TasksBefore  time.Time     // tasks that ended before are too old
+	Silent       time.Duration // an engine without a sign of life for so long is gone
 	QuietTimes
 }
 
@@ -52,6 +53,7 @@ type Due struct {
 	Identities bool // some identities are due
 	Old        bool // tokens or tasks may be too old
 	Forsaken   bool // tasks ended and left requests or parts
+	Gone       bool // engines are gone, and are not forgotten
 	// Quiet are tasks and deliveries that may have lost their job, as [Store.Quiet] finds them.
 	Quiet []Carried
 }
@@ -64,12 +66,12 @@ func (s *Store) FindDue(ctx context.Context, q Querier, at DueTimes) (Due, error
 		SELECT NOT EXISTS (SELECT 1 FROM muster.schedule_slots WHERE slot = $2),
 		       coalesce((SELECT min(due) FROM muster.refresh_state) <= $1, false),
 		       EXISTS (SELECT 1 FROM muster.one_time_tokens WHERE expires < $3)
-		       OR coalesce((SELECT min(created) FROM muster.tasks) < $4, false)`
+		       OR coalesce((SELECT min(created) FROM muster.tasks) < $4, false),
+		       EXISTS (SELECT 1 FROM muster.engines WHERE seen < now() - $5::interval)`
 	var d Due
 	var batch pgx.Batch
-	batch.Queue(s.sql(due), at.Now, at.Slot, at.TokensBefore, at.TasksBefore).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&d.Slot, &d.Identities, &d.Old)
-	})
+	batch.Queue(s.sql(due), at.Now, at.Slot, at.TokensBefore, at.TasksBefore, at.Silent).QueryRow(
+		func(row pgx.Row) error { return row.Scan(&d.Slot, &d.Identities, &d.Old, &d.Gone) })
 	batch.Queue(s.sql(forsakenTasks)).Query(func(rows pgx.Rows) error {
 		forsaken, err := pgx.CollectRows(rows, pgx.RowTo[ID])
 		d.Forsaken = len(forsaken) > 0

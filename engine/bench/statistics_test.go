@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -69,8 +70,15 @@ var rowLimits = []struct {
 		"an identity has some six keys, of which each is looked for and written"},
 	{"processing of the second source", "identity_keys", limit{once: 1_000, identity: 60},
 		"an identity has some six keys, and another one then"},
-	{"", "refresh_requests", limit{once: 60_000, identity: 120},
+	{"", "refresh_requests", limit{once: 5_000, identity: 100},
 		"an index has the entries of requests that are done until the table is vacuumed"},
+}
+
+// wholeLimits are those of rows that are read by reading a table from end to end, of tables where that takes the square:
+// batch after batch it would read the requests of all.
+var wholeLimits = map[string]limit{
+	// Other statements do it while the table was seen empty.
+	"refresh_requests": {once: 16_000, identity: 4},
 }
 
 // No statement of a load, a run, an event or a change takes more than its share of each identity, whenever the server
@@ -115,11 +123,12 @@ type loading struct {
 	schema string
 	meter  *pgx.Conn
 	rows   map[string]int64 // that were read of each table until now
+	wholes map[string]int64 // those of them that were read with all of the table
 }
 
 func newTenant(t *testing.T, url string, pool *pgxpool.Pool, schema string, people int) *loading {
 	t.Helper()
-	l := &loading{t: t, schema: schema, rows: map[string]int64{}}
+	l := &loading{t: t, schema: schema, rows: map[string]int64{}, wholes: map[string]int64{}}
 	l.population = population{company: company{people: people, seed: 1}, url: url, pool: pool,
 		clock: newClock(time.Now().UTC())}
 	ctx := t.Context()
@@ -178,7 +187,8 @@ func (l *loading) live() {
 		{"processing of the third source", l.people, process},
 		{"1 % changed", l.people, aggregate(badgeSource, l.badges(true))},
 		{"processing of 1 %", hundredth, process},
-		{"events", events, func(ctx context.Context) error { return l.events(ctx, events) }},
+		{"events", events, func(ctx context.Context) error { return l.events(ctx, events, l.changedValue) }},
+		{"other managers", events, func(ctx context.Context) error { return l.events(ctx, events, l.otherManager) }},
 		{"changed role", 2 * l.cohortSize(), func(ctx context.Context) error {
 			_, err := l.changeRole(ctx, l.cohortRole(cohortAttribute, 1), 2*l.cohortSize())
 			return err
@@ -189,11 +199,19 @@ func (l *loading) live() {
 	}
 }
 
+// changedValue returns the account of a person with another value.
+func (l *loading) changedValue(person int) []byte { return l.register([]int{person}, true) }
+
+// otherManager is [loading.changedValue] with another manager too.
+func (l *loading) otherManager(person int) []byte {
+	return bytes.Replace(l.changedValue(person), fmt.Appendf(nil, ",%d,active", person/8),
+		fmt.Appendf(nil, ",%d,active", person/8-1), 1)
+}
+
 // events changes one account after another, and processes each.
-func (l *loading) events(ctx context.Context, count int) error {
+func (l *loading) events(ctx context.Context, count int, account func(person int) []byte) error {
 	for i := range count {
-		result, err := l.aggregate(ctx, registerSource, l.register([]int{l.people - 1 - i}, true),
-			engine.AggregateOptions{Delta: true})
+		result, err := l.aggregate(ctx, registerSource, account(l.people-1-i), engine.AggregateOptions{Delta: true})
 		if err == nil && result.Changed != 1 {
 			err = fmt.Errorf("%d accounts changed where one should", result.Changed)
 		}
@@ -315,7 +333,7 @@ func (l *loading) demandRows(name string, identities int) string {
 		l.t.Fatal(err)
 	}
 	const query = `
-		SELECT t.relname::text, coalesce(t.seq_tup_read, 0) + coalesce(
+		SELECT t.relname::text, coalesce(t.seq_tup_read, 0), coalesce(
 		       (SELECT sum(i.idx_tup_read) FROM pg_stat_user_indexes i WHERE i.relid = t.relid), 0)::bigint
 		FROM pg_stat_user_tables t
 		WHERE t.schemaname = $1 AND t.n_tup_ins >= $2 -- it grows with the people`
@@ -324,10 +342,14 @@ func (l *loading) demandRows(name string, identities int) string {
 		l.t.Fatal(err)
 	}
 	var table, most string
-	var read, highest int64
-	if _, err := pgx.ForEachRow(rows, []any{&table, &read}, func() error {
-		fresh := read - l.rows[table]
-		l.rows[table] = read
+	var whole, found, highest int64
+	if _, err := pgx.ForEachRow(rows, []any{&table, &whole, &found}, func() error {
+		fresh, freshWhole := whole+found-l.rows[table], whole-l.wholes[table]
+		l.rows[table], l.wholes[table] = whole+found, whole
+		if may, ok := wholeLimits[table]; ok && float64(freshWhole) > may.of(1, identities) {
+			l.t.Errorf("%s, %s: %d rows of %s are read with all of the table where at most %.0f may be: %g, and %g for each "+
+				"of %d identities", l.schema, name, freshWhole, table, may.of(1, identities), may.once, may.identity, identities)
+		}
 		if fresh > highest {
 			highest, most = fresh, fmt.Sprintf("%d of %s, %.1f for each identity", fresh, table,
 				float64(fresh)/float64(identities))

@@ -45,12 +45,12 @@ func readCatalogue(t *testing.T, pool *pgxpool.Pool) *catalogue {
 	config := migrations.Config{}.WithDefaults()
 	c := &catalogue{volatile: map[string]bool{}, tables: map[string]kind{}, filled: map[string][]filledColumn{},
 		schemas: map[kind]string{ofData: config.Schema, ofJobs: config.JobSchema}}
-	for _, name := range texts(t, pool, `SELECT DISTINCT proname::text FROM pg_proc
+	for _, name := range storetest.Texts(t, pool, `SELECT DISTINCT proname::text FROM pg_proc
 		WHERE pronamespace = 'pg_catalog'::regnamespace AND provolatile = 'v' AND prokind IN ('f', 'p')`) {
 		c.volatile[name] = true
 	}
 	for kind, schema := range c.schemas {
-		for _, name := range texts(t, pool, `SELECT relname::text FROM pg_class
+		for _, name := range storetest.Texts(t, pool, `SELECT relname::text FROM pg_class
 			WHERE relnamespace = $1::text::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S')`, schema) {
 			c.tables[name] = kind
 		}
@@ -129,19 +129,6 @@ func (c *catalogue) normal(s *statement) string {
 		}
 	}
 	return text
-}
-
-func texts(t *testing.T, pool *pgxpool.Pool, query string, arguments ...any) []string {
-	t.Helper()
-	rows, err := pool.Query(t.Context(), query, arguments...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return list
 }
 
 // withShaped returns a pool on a database that has tables for the examples too.

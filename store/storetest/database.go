@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx" of database/sql
 	"github.com/peterldowns/pgtestdb"
@@ -89,6 +90,20 @@ func open(t testing.TB, url string) *pgxpool.Pool {
 	}
 	t.Cleanup(pool.Close)
 	return pool
+}
+
+// Texts returns the texts that a query finds, one of each row.
+func Texts(t testing.TB, pool *pgxpool.Pool, query string, arguments ...any) []string {
+	t.Helper()
+	rows, err := pool.Query(t.Context(), query, arguments...)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return list
 }
 
 func connect(ctx context.Context, url string) (*pgxpool.Pool, error) {

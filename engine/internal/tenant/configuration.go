@@ -9,8 +9,8 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// ConfigurationAt returns the configuration of a version that the transaction holds, from the cache if it is there.
-func (t *Tenant) ConfigurationAt(ctx context.Context, tx pgx.Tx, version int64) (*configuration.Configuration, error) {
+// configurationAt returns the configuration of a version that the transaction holds, from the cache if it is there.
+func (t *Tenant) configurationAt(ctx context.Context, tx pgx.Tx, version int64) (*configuration.Configuration, error) {
 	if cached := t.cached.Load(); cached != nil && cached.Version == version {
 		return cached, nil
 	}
@@ -64,7 +64,7 @@ func (t *Tenant) LockConfigurationShared(ctx context.Context, tx pgx.Tx) (*confi
 	if err != nil {
 		return nil, err
 	}
-	return t.ConfigurationAt(ctx, tx, version)
+	return t.configurationAt(ctx, tx, version)
 }
 
 // CurrentConfiguration returns the latest committed configuration. It locks nothing where the cache has that version: a
