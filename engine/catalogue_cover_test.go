@@ -236,6 +236,8 @@ func TestCatalogueErasure(t *testing.T) {
 	ctx := t.Context()
 	// Uncorrelated accounts alone have such rows, but for a moment.
 	f.execute(`INSERT INTO muster.account_keys (account_id, key) SELECT id, 'k' FROM muster.accounts WHERE identity_id = $1`, id)
+	f.execute(`INSERT INTO muster.account_entitlements (account_id, entitlement_id) SELECT id, $2 FROM muster.accounts WHERE identity_id = $1`,
+		id, store.NewID())
 	her := subject{id, "Zelda Quistgaard"}
 	kinds := schemaColumns(t, f.Pool)
 	all := append(terms(id), "a planted text")

@@ -61,14 +61,19 @@ var catalogue = []covered{
 		none: "created id modified", stays: keptConfiguration, checks: "configuration unique:access_profiles",
 	},
 	{
+		table: "account_entitlements", gone: "account_id entitlement_id",
+		hers:  "account_id IN (SELECT id FROM muster.accounts WHERE identity_id = $1)",
+		stays: keptCurrent, checks: "account-entitlements reference:account_entitlements.account_id",
+	},
+	{
 		table: "account_keys", gone: "account_id key", reported: "key", why: ofOthers,
 		hers:  "account_id IN (SELECT id FROM muster.accounts WHERE identity_id = $1)",
 		stays: keptCurrent, checks: "account-keys reference:account_keys.account_id",
 	},
 	{
 		table:    "accounts",
-		gone:     "attributes correlation_keys fingerprint id identity_id name native_identity",
-		reported: "attributes correlation_keys name native_identity", why: ofOthers,
+		gone:     "attributes correlation_keys fingerprint id identity_id name native_identity stable_identity",
+		reported: "attributes correlation_keys name native_identity stable_identity", why: ofOthers,
 		none:   "created manually_correlated modified source_id",
 		stays:  "an aggregation removes what the source has no more",
 		checks: "correlated late-correlation reference:accounts.identity_id reference:accounts.source_id unique:accounts",
@@ -80,7 +85,8 @@ var catalogue = []covered{
 	},
 	{
 		table: "aggregation_stage", uncommitted: true,
-		gone: "account_id attributes correlation_keys fingerprint identity_id name name_key native_identity",
+		gone: "account_id attributes correlation_keys fingerprint identity_id name name_key native_identity " +
+			"stable_identity",
 		none: "line place run_id", stays: transient, checks: "aggregation-stage",
 	},
 	{
