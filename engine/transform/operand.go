@@ -157,6 +157,7 @@ type frame struct {
 	input  attribute.Value
 	values []attribute.Value
 	state  []variableState
+	clocks []clock
 }
 
 type variableState uint8
@@ -171,6 +172,7 @@ func (s *scope) frame(outer *frame, input attribute.Value) *frame {
 	return &frame{
 		scope: s, outer: outer, input: input,
 		values: make([]attribute.Value, len(s.names)), state: make([]variableState, len(s.names)),
+		clocks: make([]clock, len(s.names)),
 	}
 }
 
@@ -195,13 +197,18 @@ func (f *frame) value(e *evaluation, i int) (attribute.Value, error) {
 	case running:
 		return attribute.Null, errCircular
 	case done:
+		if e.clock |= f.clocks[i]; f.clocks[i]&readsNow != 0 {
+			e.now() // it may have been read in a comparison, and is shown now
+		}
 		return f.values[i], nil
 	}
 	f.state[i] = running
-	inner := e.frame
-	e.frame = f
+	inner, before := e.frame, e.clock
+	e.frame, e.clock = f, 0
 	e.variable = f.scope.names[i]
 	value, err := f.scope.operands[i].eval(e, f.input)
+	f.clocks[i] = e.clock
+	e.clock |= before
 	e.frame, e.variable = inner, ""
 	if err != nil {
 		f.state[i] = unknown

@@ -62,8 +62,9 @@ type Case struct {
 
 // Settings are the inputs of a run besides the file, such as a clock and a random source.
 type Settings struct {
-	Now    time.Time // for cases without one
-	Random io.Reader
+	Now      time.Time      // for cases without one
+	Location *time.Location // for cases without a zone; nil means UTC
+	Random   io.Reader
 }
 
 // Result is the outcome of one case, or of compiling the transform of a line without cases.
@@ -176,7 +177,9 @@ func (l *Line) run(c *Case, s Settings) error {
 }
 
 func (c *Case) input(s Settings) (*transform.Input, error) {
-	in := &transform.Input{Now: s.Now, Random: s.Random, Identity: transform.Identity{Attributes: &c.Identity}}
+	in := &transform.Input{
+		Now: s.Now, Location: s.Location, Random: s.Random, Identity: transform.Identity{Attributes: &c.Identity},
+	}
 	for _, text := range []string{c.Now, c.Instant} {
 		if text == "" {
 			continue
