@@ -122,7 +122,7 @@ func (e *evaluation) inputOf(a *app) (*transform.Input, error) {
 	}
 	in := &transform.Input{
 		Now: now, Location: location, Random: rand.Reader,
-		Taken: func(name string, _ bool) (bool, error) { return slices.Contains(e.taken, name), nil },
+		Taken: func(c transform.Candidate) (bool, error) { return slices.Contains(e.taken, c.Name), nil },
 	}
 	if in.Identity, err = e.identityOf(a); err != nil {
 		return nil, err

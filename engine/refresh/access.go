@@ -442,7 +442,7 @@ func (p *planner) create(source *TargetSource, reason string) {
 	input.Identity.Name, input.Identity.Alias = p.c.After.Name, p.c.After.Alias
 	input.Identity.Attributes = &p.c.After.Attributes
 	if p.s.Taken != nil {
-		input.Taken = func(name string, _ bool) (bool, error) { return p.s.Taken(source.ID, name) }
+		input.Taken = func(c transform.Candidate) (bool, error) { return p.s.Taken(source.ID, c.Name) }
 	}
 	for i := range source.Policy {
 		f := &source.Policy[i]

@@ -230,7 +230,7 @@ func TestPlanCreation(t *testing.T) {
 type asking struct{}
 
 func (asking) EvaluateUntil(input *transform.Input) (attribute.Value, time.Time, error) {
-	_, err := input.Taken("ann", false)
+	_, err := input.Taken(transform.Candidate{Name: "ann"})
 	return attribute.String("ann"), time.Time{}, err
 }
 

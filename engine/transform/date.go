@@ -375,7 +375,7 @@ const amountMax = 100_000_000
 
 func newDateMath(d *definition) operation {
 	d.Zone = true
-	m := &dateMath{roundUp: d.flag("roundUp")}
+	m := &dateMath{roundUp: d.flag("roundUp", false)}
 	expression := d.requiredLiteral("expression")
 	rest := strings.Join(strings.Fields(expression), "")
 	if len(rest) >= 3 && strings.EqualFold(rest[:3], "now") {

@@ -37,11 +37,13 @@ type evaluation struct {
 	own Budget
 	// wantDue asks for due. probe says that the value shows no time that is read now, only the outcome of a comparison;
 	// trial says that the present time is only a trial.
-	wantDue  bool
-	probe    bool
-	trial    bool
-	due      time.Time
-	clock    clock // of what has been evaluated
+	wantDue bool
+	probe   bool
+	trial   bool
+	due     time.Time
+	clock   clock // of what has been evaluated
+	// groups is the regular expression whose replacement is evaluated: ${name} may be one of its groups.
+	groups   *javaregex.Regexp
 	variable string
 }
 

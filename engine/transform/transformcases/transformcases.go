@@ -4,7 +4,8 @@
 //	{"transform": {"type": "lower"}, "cases": [{"input": "ABC", "output": "abc"}]}
 //
 // A case can have the input, the attributes of the identity, accounts by source (an object of attributes, or a list of
-// such objects), now, the time zone, and the values of saved transforms as references.
+// such objects; IIQDisabled, IIQLocked and entitlements may be true), now, the time zone, and the values of saved
+// transforms as references.
 //
 // It wants one of three results. With output, the value must be equal. With sample_output, it must have the same length
 // and kinds of characters. With candidates_in_order, usernameGenerator must try these names; "..." stands for any
@@ -243,6 +244,8 @@ func Accounts(bySource map[string]json.RawMessage) ([]transform.Account, error) 
 			account := transform.Account{
 				SourceName: source, SourceID: source, Attributes: set, NativeIdentity: set.Get("nativeIdentity").Text(),
 				Name: set.Get("displayName").Text(), Created: time.Unix(int64(i), 0),
+				Disabled: set.Get("IIQDisabled").Text() == "true", Locked: set.Get("IIQLocked").Text() == "true",
+				Entitlements: set.Get("entitlements").Text() == "true",
 			}
 			if created := set.Get("created").Text(); created != "" {
 				t, err := ParseTime(created)
@@ -304,8 +307,8 @@ func alike(a, b string) bool {
 // candidates checks the names that are tried if all are taken.
 func (c *Case) candidates(t *transform.Transform, in *transform.Input) error {
 	var tried []string
-	in.Taken = func(name string, _ bool) (bool, error) {
-		tried = append(tried, name)
+	in.Taken = func(c transform.Candidate) (bool, error) {
+		tried = append(tried, c.Name)
 		return true, nil
 	}
 	if _, err := t.Evaluate(in); err == nil {
