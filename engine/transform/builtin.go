@@ -8,10 +8,10 @@ import (
 )
 
 // builtInTransforms are the saved transforms that every tenant has, by their names. A saved transform of the tenant
-// with the same name comes first. The vendor documents Use Preferred Name
-// (https://developer.sailpoint.com/docs/extensibility/transforms/out-of-the-box-operations) and ISO3166 Country Format
-// (.../transforms/guides/your-first-transform, "List transforms"); ToUpper and ToLower stand in lists of transforms that
-// tenants have exported.
+// with the same name comes first. Use Preferred Name and ISO3166 Country Format stand in the vendor's documentation,
+// ToUpper and ToLower in what tenants have exported:
+//   - https://developer.sailpoint.com/docs/extensibility/transforms/out-of-the-box-operations
+//   - https://developer.sailpoint.com/docs/extensibility/transforms/guides/your-first-transform, "List transforms"
 var builtInTransforms = map[string]string{
 	"ISO3166 Country Format": `{"type": "iso3166"}`,
 	"ToLower":                `{"type": "lower"}`,
@@ -23,8 +23,8 @@ var builtInTransforms = map[string]string{
 const passwordLength = 16
 
 // newPassword reads the rule Create Password: a random text with each kind of character. The vendor's default account
-// policies use it for the password of a new account, and the rule before it for its names:
-// https://documentation.sailpoint.com/connectors/openldap/help/integrating_openldap/create_profile_provisioning_policy_attributes.html
+// policies use it for the password of a new account, and the rules of newTemplateGenerator for its names:
+// https://documentation.sailpoint.com/connectors/openldap, "Create Profile Provisioning Policy Attributes".
 func newPassword(d *definition) operation {
 	d.random = true
 	return &generateRandomString{

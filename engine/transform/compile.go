@@ -53,8 +53,9 @@ type use struct {
 	in    *definition
 }
 
-// contextVariables are the variables that every template has: https://developer.sailpoint.com/docs/extensibility/transforms
-// (Template engine), and $input. Host variables are among them: [Input].Variables.
+// contextVariables are the variables that every template has: those of the vendor's template engine
+// (https://developer.sailpoint.com/docs/extensibility/transforms) and $input. [Input].Variables has application and
+// current.
 var contextVariables = []string{
 	"identity", "input", "oldValue", "attributeDefinition", "field", "application", "current",
 }
@@ -74,8 +75,11 @@ func (c *compiler) checkUses() {
 				}
 			}
 			if !slices.Contains(declared, name) {
-				c.fault(u.path, "there is no variable $%s%s: declare it beside the operation's attributes, or write \\$ "+
-					"for a dollar sign", name, didYouMean(name, declared))
+				hint := didYouMean(name, declared)
+				if hint == "" {
+					hint = `: declare it beside the operation's attributes, or write \$ for a dollar sign`
+				}
+				c.fault(u.path, "there is no variable $%s%s", name, hint)
 			}
 		}
 	}

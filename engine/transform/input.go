@@ -25,8 +25,8 @@ type RuleInput struct {
 	*Input
 	// Value is the transform's input.
 	Value attribute.Value
-	// Attributes are the attributes of the transform, except its name and its input. An object that is no transform, and
-	// an array that has more than texts, numbers and truth values, is a text: its JSON.
+	// Attributes are the attributes of the transform, except its name and its input. An object that is no transform,
+	// and an array that has more than texts, numbers and truth values, is a text: its JSON.
 	Attributes map[string]attribute.Value
 }
 

@@ -13,8 +13,8 @@ import (
 
 // languageTag returns the tag of a language. The input is an English name, which may have a script or a region in
 // parentheses, or an ISO 639-2 code; the result for any other text is null. The tags follow the published table: they
-// have underscores, the older codes for Hebrew and Indonesian, and a script only if it is Cyrillic. A tag that is not in
-// the table is a valid one: https://developer.sailpoint.com/docs/extensibility/transforms/operations/rfc-5646.
+// have underscores, the older codes for Hebrew and Indonesian, and a script only if it is Cyrillic. A tag that is not
+// in the table is a valid one: https://developer.sailpoint.com/docs/extensibility/transforms/operations/rfc-5646.
 type languageTag struct{}
 
 func newLanguage(*definition) operation { return languageTag{} }

@@ -36,8 +36,8 @@ func (o identityObject) Call(name string, arguments []any, call bool) (any, bool
 	case "displayName", "displayableName":
 		return orNull(o.identity.Name), true, noArguments(arguments)
 	case "fullName":
-		name := strings.TrimSpace(o.identity.attribute("firstname").Text() + " " + o.identity.attribute("lastname").Text())
-		return orNull(name), true, noArguments(arguments)
+		first, last := o.identity.attribute("firstname").Text(), o.identity.attribute("lastname").Text()
+		return orNull(strings.TrimSpace(first + " " + last)), true, noArguments(arguments)
 	case "attributes":
 		if o.identity.Attributes == nil || !o.identity.Attributes.Has(property) {
 			return attributesObject{o.identity.attribute}, true, noArguments(arguments)

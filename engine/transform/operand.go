@@ -69,7 +69,7 @@ func (o *operand) number(e *evaluation, input attribute.Value, name string) (n i
 
 var errNotWhole = errors.New("it is not a whole number")
 
-// wholeNumberMax is the largest whole number that every number of JSON can be exactly.
+// wholeNumberMax is more than the largest whole number with a fraction: from there on fractions are rounded.
 const wholeNumberMax = 1 << 53
 
 // wholeNumber reads a whole number, also one that is written with a fraction: exports write 10.0 and -1.0.
@@ -79,7 +79,8 @@ func wholeNumber(text string) (int, error) {
 		return n, nil
 	}
 	f, err := strconv.ParseFloat(text, 64)
-	if err != nil || strings.Trim(text, "0123456789.+-eE") != "" || f != math.Trunc(f) || math.Abs(f) > wholeNumberMax {
+	decimal := strings.Trim(text, "0123456789.+-eE") == "" // neither 0x1p4 nor Inf
+	if err != nil || !decimal || f != math.Trunc(f) || math.Abs(f) >= wholeNumberMax {
 		return 0, errNotWhole
 	}
 	return int(f), nil

@@ -157,9 +157,8 @@ func (d *definition) newReplacement(pattern, path string, value *document, withP
 		return nil
 	}
 	r := &replacement{regexp: regexp, with: d.escaped(value, withPath, regexp.Groups()...)}
-	if r.with.kind == isTemplate && !slices.ContainsFunc(r.with.template.Names(), func(name string) bool {
-		return !slices.Contains(regexp.Groups(), name)
-	}) && r.with.template.IsPlain() {
+	if r.with.kind == isTemplate && r.with.template.IsPlain() && !slices.ContainsFunc(r.with.template.Names(),
+		func(name string) bool { return !slices.Contains(regexp.Groups(), name) || d.mayDeclare(name) }) {
 		r.with = textOf(value.text) // its references are groups
 	}
 	if r.with.kind == isLiteral {
@@ -169,6 +168,16 @@ func (d *definition) newReplacement(pattern, path string, value *document, withP
 		}
 	}
 	return r
+}
+
+// mayDeclare reports whether a name may be a variable here. Variables come before groups of the same name.
+func (d *definition) mayDeclare(name string) bool {
+	for ; d != nil; d = d.parent {
+		if d.attributes != nil && d.attributes.get(name) != nil {
+			return true
+		}
+	}
+	return slices.Contains(contextVariables, name)
 }
 
 func (r *replacement) replaceAll(e *evaluation, input attribute.Value, text string) (string, error) {

@@ -288,8 +288,8 @@ func convert(flags, width, precision, letter string, argument any) (string, erro
 		}
 		text = pad(text, strings.ReplaceAll(flags, "0", ""), width)
 	default:
-		return "", fmt.Errorf("format does not know the conversion %%%s: it knows %%s, %%d, %%x, %%o, %%f, %%e, %%c, %%b",
-			letter)
+		return "", fmt.Errorf("format does not know the conversion %%%s: it knows %%s, %%d, %%x, %%o, %%f, %%e, %%c "+
+			"and %%b", letter)
 	}
 	return text, nil
 }
