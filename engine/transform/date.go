@@ -134,35 +134,47 @@ func parseISO(text string, location *time.Location) (time.Time, error) {
 	return t, nil
 }
 
-// parseLDAP reads the generalized time of directories: 20231109120000.0Z, 20231109120000Z, or with an offset.
+var errNoLDAP = errors.New("want yyyyMMddHHmmss.Z")
+
+// parseLDAP reads the generalized time of directories: 20231109120000.0Z, 20231109120000Z, or with an offset. A fraction
+// is one of the last unit that is there (RFC 4517, 3.3.13).
 func parseLDAP(text string, _ *time.Location) (time.Time, error) {
 	text = strings.TrimSpace(text)
-	digits, rest := text, ""
+	digits, zone := text, ""
 	if at := strings.IndexAny(text, ".,Zz+-"); at >= 0 {
-		digits, rest = text[:at], text[at:]
+		digits, zone = text[:at], text[at:]
 	}
-	if strings.HasPrefix(rest, ".") || strings.HasPrefix(rest, ",") {
-		rest = strings.TrimLeft(rest[1:], "0123456789")
-	}
-	layout := "20060102150405"
+	layout, unit := "20060102150405", time.Second
 	switch len(digits) {
 	case len(layout):
-	case len("200601021504"), len("2006010215"):
-		layout = layout[:len(digits)]
+	case len("200601021504"):
+		unit = time.Minute
+	case len("2006010215"):
+		unit = time.Hour
 	default:
-		return time.Time{}, errors.New("want yyyyMMddHHmmss.Z")
+		return time.Time{}, errNoLDAP
 	}
-	if len(rest) == 3 || len(rest) == 5 {
-		layout += map[int]string{3: "-07", 5: "-0700"}[len(rest)]
-		digits += rest
-	} else if rest != "" && !strings.EqualFold(rest, "Z") {
-		return time.Time{}, errors.New("want yyyyMMddHHmmss.Z")
+	layout = layout[:len(digits)]
+	var fraction time.Duration
+	if strings.HasPrefix(zone, ".") || strings.HasPrefix(zone, ",") {
+		rest := strings.TrimLeft(zone[1:], "0123456789")
+		part, err := strconv.ParseFloat("0."+zone[1:len(zone)-len(rest)]+"0", 64)
+		if err != nil {
+			return time.Time{}, errNoLDAP
+		}
+		fraction, zone = time.Duration(part*float64(unit)).Round(time.Millisecond), rest
 	}
-	t, err := time.ParseInLocation(layout, digits, time.UTC)
+	if len(zone) == 3 || len(zone) == 5 {
+		layout += map[int]string{3: "-07", 5: "-0700"}[len(zone)]
+		digits += zone
+	} else if zone != "" && !strings.EqualFold(zone, "Z") {
+		return time.Time{}, errNoLDAP
+	}
+	t, err := time.Parse(layout, digits)
 	if err != nil {
-		return t, errors.New("want yyyyMMddHHmmss.Z")
+		return t, errNoLDAP
 	}
-	return t, nil
+	return t.Add(fraction), nil
 }
 
 const msSince1970 = "milliseconds since 1970"

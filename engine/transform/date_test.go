@@ -96,6 +96,12 @@ func TestDatesOutOfRange(t *testing.T) {
 		{format("LDAP", "ISO8601"), "20261123080102.0Z", "2026-11-23T08:01:02.000Z", ""},
 		{format("LDAP", "ISO8601"), "20261123080102+0130", "2026-11-23T06:31:02.000Z", ""},
 		{format("LDAP", "ISO8601"), "2026112308", "2026-11-23T08:00:00.000Z", ""},
+		{format("LDAP", "ISO8601"), "20261123080102.25Z", "2026-11-23T08:01:02.250Z", ""},
+		{format("LDAP", "ISO8601"), "202611230801,5+0100", "2026-11-23T07:01:30.000Z", ""},
+		{format("LDAP", "ISO8601"), "2026112308.5", "2026-11-23T08:30:00.000Z", ""},
+		{format("LDAP", "ISO8601"), "20261123080102.5X", "", "want yyyyMMddHHmmss.Z"},
+		{format("LDAP", "ISO8601"), "20261323080102Z", "", "want yyyyMMddHHmmss.Z"},
+		{format("LDAP", "ISO8601"), "20261123080102+1:30", "", "want yyyyMMddHHmmss.Z"},
 		{format("LDAP", "ISO8601"), "20261123", "", "want yyyyMMddHHmmss.Z"},
 	} {
 		compiled, err := Compile([]byte(test.definition), nil)
