@@ -38,6 +38,7 @@ func TestDatesOfClocks(t *testing.T) {
 		{"Asia/Beirut", dateMathOf("+24h"), "2024-03-30T00:10", "2024-03-31T01:10"},
 		{"Europe/Berlin", dateMathOf("+1d"), "2025-10-25T02:10", "2025-10-26T02:10"},
 		{"Europe/Berlin", dateMathOf("+1d+1h"), "2025-10-25T02:10", "2025-10-26T02:10"}, // the second one
+		{"Europe/Berlin", dateMathOf("-1d+1h"), "2025-10-27T02:10", "2025-10-26T03:10"}, // after the second one
 		{"Europe/Berlin", dateMathOf("/h+1h"), "2025-10-26T02:10+02:00", "2025-10-26T02:00"},
 		{"Europe/Berlin", dateMathOf("/h+1h"), "2025-10-26T02:10+01:00", "2025-10-26T03:00"},
 		{"America/Havana", dateMathOf("/d+3h"), "2024-11-03T12:00", "2024-11-03T02:00"},

@@ -417,6 +417,7 @@ func TestPlaces(t *testing.T) {
 		{fmt.Sprintf(region, "+43 660 1234567", hrNone), `"+436601234567"`},
 		{fmt.Sprintf(region, "+43 660 1234567", `{"type": "static", "attributes": {"value": "Austria"}}`), `"+436601234567"`},
 		{fmt.Sprintf(region, "0660 1234567", hrNone), `null`},
+		{fmt.Sprintf(region, "212 456 7890", hrNone), `null`}, // only a region that is not given is the US
 		{fmt.Sprintf(region, "0660 1234567", `{"type": "static", "attributes": {"value": "Austria"}}`), `null`},
 		{fmt.Sprintf(region, "0660 1234567", `{"type": "static", "attributes": {"value": " at "}}`), `"+436601234567"`},
 		{fmt.Sprintf(region, "212 456 7890", `""`), `"+12124567890"`},
