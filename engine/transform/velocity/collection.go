@@ -223,15 +223,27 @@ func changeMap(m Map, name string, arguments []any) (changed Map, result any, er
 }
 
 func indexOf(items []any, wanted any) int {
+	wanted = plain(wanted)
 	return slices.IndexFunc(items, func(item any) bool { return equal(item, wanted) })
 }
 
 // lastIndexOf is [indexOf] from the end.
 func lastIndexOf(items []any, wanted any) int {
+	wanted = plain(wanted)
 	for i, item := range slices.Backward(items) {
 		if equal(item, wanted) {
 			return i
 		}
 	}
 	return -1
+}
+
+// plain returns a value that is equal to what the given one is equal to, and quick to compare: [equal] makes a text of a
+// list or a map.
+func plain(value any) any {
+	switch value.(type) {
+	case []any, Map:
+		return Text(value)
+	}
+	return value
 }

@@ -116,7 +116,7 @@ func (r *renderer) listMethod(items []any, name string, arguments []any) (any, b
 		if err := count(name, arguments, 1, 1); err != nil {
 			return nil, true, err
 		}
-		return searchList(items, name, arguments[0])
+		return r.searchList(items, name, arguments[0])
 	case "subList":
 		if err := count(name, arguments, 2, 2); err != nil {
 			return nil, true, err
@@ -131,7 +131,7 @@ func (r *renderer) listMethod(items []any, name string, arguments []any) (any, b
 	return nil, false, nil
 }
 
-func searchList(items []any, name string, wanted any) (any, bool, error) {
+func (r *renderer) searchList(items []any, name string, wanted any) (any, bool, error) {
 	switch name {
 	case "contains":
 		return indexOf(items, wanted) >= 0, true, nil
@@ -144,10 +144,15 @@ func searchList(items []any, name string, wanted any) (any, bool, error) {
 	if !ok {
 		return nil, true, fmt.Errorf("argument 1 of containsAll is a list, not %s", kind(wanted))
 	}
-	if len(items)*len(all) > StepsMax {
-		return nil, true, ErrTooManySteps
+	for _, item := range all {
+		if err := r.read(items); err != nil {
+			return nil, true, err
+		}
+		if indexOf(items, item) < 0 {
+			return false, true, nil
+		}
 	}
-	return !slices.ContainsFunc(all, func(item any) bool { return indexOf(items, item) < 0 }), true, nil
+	return true, true, nil
 }
 
 // count checks the number of arguments.

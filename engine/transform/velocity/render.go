@@ -127,7 +127,19 @@ func (r *renderer) read(value any) error {
 	case string:
 		return r.spend(len(v) / 100)
 	case Map:
-		return r.read(v.list())
+		for _, key := range v.keys {
+			if err := r.spend(1 + len(key)/100); err != nil {
+				return err
+			}
+			if err := r.read(v.values[key]); err != nil {
+				return err
+			}
+		}
+	case entry:
+		if err := r.spend(1 + len(v.key)/100); err != nil {
+			return err
+		}
+		return r.read(v.value)
 	case []any:
 		for _, item := range v {
 			if err := r.step(); err != nil {
@@ -378,13 +390,16 @@ func (t *table) value(r *renderer) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := r.read(key); err != nil {
+			return nil, err
+		}
 		value, err := t.values[i].value(r)
 		if err != nil {
 			return nil, err
 		}
 		m.put(Text(key), value)
 	}
-	return m, r.read(m.list())
+	return m, r.read(m)
 }
 
 func (s *span) value(r *renderer) (any, error) {

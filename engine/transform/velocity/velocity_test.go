@@ -274,16 +274,21 @@ func TestRenderFaults(t *testing.T) {
 		"#set($x = 1 / 0)":                  "division by zero",
 		"#foreach($x in 'a')b#end":          "#foreach goes over a list, not over a text",
 		"#foreach($x in [1..9999999])b#end": "more than 100000 steps",
-		"#foreach($x in [1..1000])#foreach($y in [1..1000])#end#end":                    "more than 100000 steps",
-		"#foreach($x in [1..1000])$first#end":                                           "the text of the template is too long",
-		"#set($x='ab')#foreach($y in [1..30])#set($x=$x+$x)#end":                        "the text of the template is too long",
-		"#foreach($x in [1..2000])#set($y=[1..99999])#end":                              "more than 100000 steps",
-		"#set($y=[1..60000])#if($y.contains('z'))a#end":                                 "more than 100000 steps",
-		"#set($y=[1..60000])#if($y == 'a')a#end":                                        "more than 100000 steps",
-		"#set($a=[1,2])#foreach($x in [1..30])#set($a=[$a,$a])#end":                     "more than 100000 steps",
-		"#set($a=[$first.repeat(300)])#foreach($x in [1..9])#set($a=[$a,$a,$a,$a])#end": "more than 100000 steps",
-		"$first.repeat(99999)":                                                          "the text of the template is too long",
-		"$first.matches('(')":                                                           "a group is not closed",
+		"#foreach($x in [1..1000])#foreach($y in [1..1000])#end#end":                                "more than 100000 steps",
+		"#foreach($x in [1..1000])$first#end":                                                       "the text of the template is too long",
+		"#set($x='ab')#foreach($y in [1..30])#set($x=$x+$x)#end":                                    "the text of the template is too long",
+		"#foreach($x in [1..2000])#set($y=[1..99999])#end":                                          "more than 100000 steps",
+		"#set($y=[1..60000])#if($y.contains('z'))a#end":                                             "more than 100000 steps",
+		"#set($y=[1..60000])#if($y == 'a')a#end":                                                    "more than 100000 steps",
+		"#set($a=[1,2])#foreach($x in [1..30])#set($a=[$a,$a])#end":                                 "more than 100000 steps",
+		"#set($a=[$first.repeat(300)])#foreach($x in [1..9])#set($a=[$a,$a,$a,$a])#end":             "more than 100000 steps",
+		"#set($m={})#foreach($x in [1..99])#set($v=$m.put($m,1))#end":                               "more than 100000 steps",
+		"#set($m={})#foreach($x in [1..99])#set($m={$m:1,'x':$m})#end":                              "more than 100000 steps",
+		"#set($m={'a':1})#foreach($x in [1..99])#set($e=$m.entrySet())#set($m={'a':$e,'b':$e})#end": "more than 100000 steps",
+		"#set($l=[1])#foreach($x in [1..99])#set($v=$l.add($l))#end":                                "more than 100000 steps",
+		"#set($l=[1..900])#if($l.containsAll($l))#end#if($l.containsAll($l))#end":                   "more than 100000 steps",
+		"$first.repeat(99999)": "the text of the template is too long",
+		"$first.matches('(')":  "a group is not closed",
 	} {
 		parsed, err := Parse(template)
 		if err != nil {
@@ -389,6 +394,10 @@ func FuzzRender(f *testing.F) {
 	f.Add("#set($x='ab')#foreach($y in [1..30])#set($x=$x+$x)#end$x")
 	f.Add("#set($a=[1,2])#foreach($x in [1..30])#set($a=[$a,$a])#end$a")
 	f.Add(`$first.repeat(334)$first.replace("", "$first$first").split("")$first.matches("(n+)+$")`)
+	f.Add(`#set($l = [])#foreach($x in [1..400])#set($v = $l.add($l))#end$l.size()`)
+	f.Add("#set($m={'a':1})#foreach($x in [1..99])#set($e=$m.entrySet())#set($m={'a':$e,$m:$e})#end$m")
+	f.Add(`#set($m = {"a": 1, $first: [2]})#set($v = $m.put($m, $m))$m.entrySet()[0].key$m.a$n.format("%1$05d %-9.2s", $m.a, "x")`)
+	f.Add(`$n.parseInt("7f", 16)$last.split("", 2)$last.lastIndexOf("k", 9)$list.subList(1, 2)$n.join(",", $list)`)
 	f.Add(strings.Repeat("#if($first)", 300) + strings.Repeat("#end", 300))
 	f.Add(strings.Repeat("!", 300) + `#set($x = -----1 % 0 + [[[[[[1]]]]]])`)
 	f.Fuzz(func(t *testing.T, source string) {
