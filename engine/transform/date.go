@@ -136,8 +136,8 @@ func parseISO(text string, location *time.Location) (time.Time, error) {
 
 var errNoLDAP = errors.New("want yyyyMMddHHmmss.Z")
 
-// parseLDAP reads the generalized time of directories: 20231109120000.0Z, 20231109120000Z, or with an offset. A fraction
-// is one of the last unit that is there (RFC 4517, 3.3.13).
+// parseLDAP reads the generalized time of directories: 20231109120000.0Z, 20231109120000Z, or with an offset. A
+// fraction is one of the last unit that is there (RFC 4517, 3.3.13).
 func parseLDAP(text string, _ *time.Location) (time.Time, error) {
 	text = strings.TrimSpace(text)
 	digits, zone := text, ""

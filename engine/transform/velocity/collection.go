@@ -238,8 +238,8 @@ func lastIndexOf(items []any, wanted any) int {
 	return -1
 }
 
-// plain returns a value that is equal to what the given one is equal to, and quick to compare: [equal] makes a text of a
-// list or a map.
+// plain returns a value that is equal to what the given one is equal to, and quick to compare: [equal] makes a text of
+// a list or a map.
 func plain(value any) any {
 	switch value.(type) {
 	case []any, Map:
