@@ -9,6 +9,7 @@ KILLS     ?= 50
 LOAD      ?= 2m
 LOADS     ?= 5
 PACKAGES  ?= ./...
+PACKAGE   ?= ./engine/transform
 SEED      ?= 1
 
 # Modules of their own, so that nobody gets the SDK or the parser with the library.
@@ -132,6 +133,10 @@ test-disk: postgres ## Fill the disk of PostgreSQL, and check that nothing is lo
 .PHONY: fuzz
 fuzz: postgres ## Fuzz each target for FUZZTIME (20s)
 	@.ci/fuzz $(FUZZTIME)
+
+.PHONY: mutate
+mutate: ## Change the code of PACKAGE (./engine/transform) in small ways, and list the changes that its tests do not notice
+	@go run github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0 unleash --workers 1 --timeout-coefficient 10 $(PACKAGE)
 
 .PHONY: test-bench
 test-bench: postgres ## Run the tests of the benchmark suite, which is a module of its own

@@ -27,7 +27,8 @@ func (a *app) transformCommand() *cobra.Command {
 		Short: "Check and try transforms",
 		Long: `Transform checks transforms, and calculates values with them, without a database. docs/transforms.md
 describes the operations. A transform may be alone, inside a mapping of an identity profile (transformDefinition), or
-inside a field of an account policy (transform).`,
+inside a field of an account policy (transform). Dates are in the time zone of --time-zone, of MUSTER_TIME_ZONE, or in
+UTC.`,
 	}
 	return group(cmd, a.transformCheckCommand(), a.transformEvalCommand(), a.transformTestCommand())
 }
@@ -36,7 +37,7 @@ inside a field of an account policy (transform).`,
 type evaluation struct {
 	transform, library        string
 	input, identity, accounts string
-	now, zone                 string
+	now                       string
 	taken                     []string
 	trace                     bool
 }
@@ -62,7 +63,6 @@ Both may be in files: --identity @ann.json. If the transform fails, eval exits w
 	f.StringVar(&flags.identity, "identity", "", "attributes of the identity, as JSON or @FILE")
 	f.StringVar(&flags.accounts, "accounts", "", "accounts by source, as JSON or @FILE")
 	f.StringVar(&flags.now, "now", "", "time of the evaluation, in RFC 3339 (default: the present time)")
-	f.StringVar(&flags.zone, "zone", "UTC", "time zone of the tenant, an IANA name")
 	f.StringSliceVar(&flags.taken, "taken", nil, "names that usernameGenerator finds in use")
 	f.BoolVar(&flags.trace, "trace", false, "show the steps of the calculation on stderr")
 	return cmd
@@ -116,13 +116,13 @@ func (e *evaluation) inputOf(a *app) (*transform.Input, error) {
 	if err != nil {
 		return nil, err
 	}
-	location, err := time.LoadLocation(e.zone)
+	location, err := a.location()
 	if err != nil {
-		return nil, usage("--zone: %w", err)
+		return nil, err
 	}
 	in := &transform.Input{
 		Now: now, Location: location, Random: rand.Reader,
-		Taken: func(name string, _ bool) (bool, error) { return slices.Contains(e.taken, name), nil },
+		Taken: func(c transform.Candidate) (bool, error) { return slices.Contains(e.taken, c.Name), nil },
 	}
 	if in.Identity, err = e.identityOf(a); err != nil {
 		return nil, err
@@ -320,6 +320,9 @@ Check prints every fault with its place, and exits with 2 if there is one. It fo
 }
 
 func (a *app) checkTransforms(files []string, libraryFile string) error {
+	if _, err := a.location(); err != nil {
+		return err
+	}
 	saved := savedTransforms{definitions: map[string][]byte{}, open: true}
 	if libraryFile != "" {
 		var err error
@@ -397,6 +400,9 @@ func (a *app) testTransforms(name, now string) error {
 	settings := transformcases.Settings{Random: rand.Reader}
 	var err error
 	if settings.Now, err = parseNow(now); err != nil {
+		return err
+	}
+	if settings.Location, err = a.location(); err != nil {
 		return err
 	}
 	file, err := a.openInput(name)

@@ -29,6 +29,7 @@ func runTransform(t *testing.T, stdin string, args ...string) (code int, stdout,
 		"now.json":   `{"type": "dateMath", "attributes": {"expression": "now/d"}}`,
 		"shout.json": `{"type": "reference", "attributes": {"id": "Shout"}}`,
 		"ann.json":   `{"id": "1", "alias": "ann", "attributes": {"uid": "ann", "firstname": "Ann"}}`,
+		"zone.jsonl": `{"transform": {"type": "dateMath", "attributes": {"expression": "now/d"}}, "cases": [{"output": "2026-03-02T00:00"}, {"zone": "UTC", "output": "2026-03-01T00:00"}]}`,
 		"cases.jsonl": `{"transform": {"type": "lower"}, "cases": [{"input": "ABC", "output": "abc"}, {"input": "ABC", "output": "ABC"}], "note": "wrong"}` +
 			"\n\n" + `{"transform": {"type": "uper"}}` + "\n" + `{"transform": {"type": "upper"}}`,
 	} {
@@ -39,6 +40,16 @@ func runTransform(t *testing.T, stdin string, args ...string) (code int, stdout,
 	var out, errs strings.Builder
 	code = run(t.Context(), append([]string{"transform"}, args...), strings.NewReader(stdin), &out, &errs)
 	return code, out.String(), errs.String()
+}
+
+const noZone = "muster: --time-zone: \"Mars\" is unknown: a name such as Europe/Berlin is expected\n"
+
+func TestTransformZoneOfEnvironment(t *testing.T) {
+	t.Setenv("MUSTER_TIME_ZONE", "Asia/Tokyo")
+	for zone, want := range map[string]string{"": "2026-03-02T00:00", "UTC": "2026-03-01T00:00"} {
+		_, out, errOut := runTransform(t, "", "eval", "-t", "now.json", "--now", "2026-03-01T20:00:00Z", "--time-zone", zone)
+		demand(t, out+errOut, want)
+	}
 }
 
 func TestTransform(t *testing.T) {
@@ -55,8 +66,9 @@ func TestTransform(t *testing.T) {
 			"\"7/ann\"\n", ""},
 		{"several accounts of one source", `eval  -t  grade.json  --identity  @ann.json  --accounts  {"HR": [{"grade": "8"}, {"grade": "7"}]}`,
 			exitOK, "\"8/ann\"\n", ""},
-		{"time in a zone", "eval  -t  now.json  --now  2026-03-01T23:30:00Z  --zone  Europe/Amsterdam", exitOK,
+		{"time in a zone", "eval  -t  now.json  --now  2026-03-01T23:30:00Z  --time-zone  Europe/Amsterdam", exitOK,
 			"\"2026-03-02T00:00\"\n", ""},
+		{"time in UTC", "eval  -t  now.json  --now  2026-03-01T23:30:00Z", exitOK, "\"2026-03-01T00:00\"\n", ""},
 		{"reference", "eval  -t  shout.json  --library  saved.yaml  -i  x", exitOK, "\"X\"\n", ""},
 		{"names in use", "eval  -t  name.json  --identity  @ann.json  --taken  Ann,Ann1", exitOK, "\"Ann2\"\n", ""},
 		{"trace", "eval  -t  grade.json  --identity  @ann.json  --trace", exitOK, "\"/ann\"\n",
@@ -69,7 +81,9 @@ func TestTransform(t *testing.T) {
 		{"no transform", "eval", exitUsage, "",
 			"muster: nothing to evaluate: name a transform with --transform FILE, - for standard input\n"},
 		{"no file", "eval  -t  none.json", exitUsage, "", "muster: open none.json: no such file or directory\n"},
-		{"no such zone", "eval  -t  -  --zone  Mars", exitUsage, "", "muster: --zone: unknown time zone Mars\n"},
+		{"no such zone", "eval  -t  -  --time-zone  Mars", exitUsage, "", noZone},
+		{"no such zone of a check", "check  good.json  --time-zone  Mars", exitUsage, "", noZone},
+		{"no such zone of cases", "test  zone.jsonl  --time-zone  Mars", exitUsage, "", noZone},
 		{"no time", "eval  -t  -  --now  soon", exitUsage, "",
 			"muster: --now: a time is expected, such as 2026-03-01T08:00:00Z or 2026-03-01\n"},
 		{"no identity", "eval  -t  -  --identity  [", exitUsage, "",
@@ -94,6 +108,10 @@ func TestTransform(t *testing.T) {
 		{"cases", "test  cases.jsonl", exitFailed,
 			"cases.jsonl:1: case 2: it gives \"abc\", not \"ABC\"\n  its note: wrong\n" +
 				"cases.jsonl:3: type: unknown operation \"uper\"; did you mean \"upper\"?\n2 passed, 2 failed\n", ""},
+		{"cases in a zone", "test  zone.jsonl  --now  2026-03-01T23:30:00Z  --time-zone  Europe/Amsterdam", exitOK,
+			"2 passed, 0 failed\n", ""},
+		{"cases in UTC", "test  zone.jsonl  --now  2026-03-01T23:30:00Z", exitFailed,
+			"zone.jsonl:1: case 1: it gives \"2026-03-01T00:00\", not \"2026-03-02T00:00\"\n1 passed, 1 failed\n", ""},
 		{"no cases", "test  good.json", exitUsage, "", "muster: good.json: line 1: it has no transform\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -86,8 +86,9 @@ func (b *accessBuilder) source(s *CompiledSource) (*refresh.TargetSource, error)
 		Enabled: status.Enabled, Disabled: status.Disabled, Entitling: s.Entitling("")}
 	if policy := s.createPolicy(); policy != nil {
 		target.Policy = []refresh.PolicyField{}
+		var before []string // the fields whose values the next ones may read
 		for i, definition := range policy.Fields {
-			field, err := transform.CompileField(definition, b.c)
+			field, err := transform.CompileField(definition, b.c, before...)
 			if err != nil {
 				return nil, fmt.Errorf("provisioningPolicies: fields[%d]: %w", i, err)
 			}
@@ -95,6 +96,9 @@ func (b *accessBuilder) source(s *CompiledSource) (*refresh.TargetSource, error)
 				Secret: strings.EqualFold(field.Type, "secret")}
 			if field.Transform != nil {
 				f.Transform = field.Transform
+			}
+			if !f.Secret {
+				before = append(before, f.Name)
 			}
 			target.Policy = append(target.Policy, f)
 		}

@@ -441,8 +441,9 @@ func (p *planner) create(source *TargetSource, reason string) {
 	input := p.s.input(new(Memory), p.now)
 	input.Identity.Name, input.Identity.Alias = p.c.After.Name, p.c.After.Alias
 	input.Identity.Attributes = &p.c.After.Attributes
+	input.Variables = map[string]attribute.Value{} // the fields before the one that is calculated
 	if p.s.Taken != nil {
-		input.Taken = func(name string, _ bool) (bool, error) { return p.s.Taken(source.ID, name) }
+		input.Taken = func(c transform.Candidate) (bool, error) { return p.s.Taken(source.ID, c.Name) }
 	}
 	for i := range source.Policy {
 		f := &source.Policy[i]
@@ -458,6 +459,7 @@ func (p *planner) create(source *TargetSource, reason string) {
 			p.warn("the account on %q cannot be created: attribute %s: %v", source.Name, f.Name, err)
 			return
 		}
+		input.Variables[f.Name] = value
 		if !value.IsNull() {
 			o.Attributes.Put(f.Name, value)
 		}

@@ -210,6 +210,17 @@ func TestPlanCreation(t *testing.T) {
 	if got != "" || len(change.Warnings) != 1 || !strings.Contains(change.Warnings[0], "attribute login: it has no value") {
 		t.Errorf("got %q, %q, want got == \"\" && len(change.Warnings) == 1 && strings.Contains(change.Warnings[0], \"attribute login: it has no value\")", got, change.Warnings)
 	}
+	// A field sees those before it.
+	mail, err := transform.CompileField([]byte(`{"name": "mail", "transform": {"type": "static", "attributes": {"value": "$login@x"}}}`), nil, "login")
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := source.Policy
+	source.Policy = []PolicyField{{Name: "login", Transform: fixed{attribute.String("ann")}}, {Name: "mail", Transform: mail.Transform}}
+	if change, got = planned(c, &Snapshot{Assignments: has}, "", nil); !strings.Contains(got, " mail=ann@x") {
+		t.Errorf("got %q, %q", got, change.Warnings)
+	}
+	source.Policy = policy
 	failed := errors.New("away")
 	source.Policy[0].Transform = asking{}
 	change, _ = planned(c, &Snapshot{Assignments: has, Taken: func(ID, string) (bool, error) { return false, failed }}, "", nil)
@@ -230,7 +241,7 @@ func TestPlanCreation(t *testing.T) {
 type asking struct{}
 
 func (asking) EvaluateUntil(input *transform.Input) (attribute.Value, time.Time, error) {
-	_, err := input.Taken("ann", false)
+	_, err := input.Taken(transform.Candidate{Name: "ann"})
 	return attribute.String("ann"), time.Time{}, err
 }
 

@@ -18,19 +18,20 @@ type accountAttribute struct {
 	sort                 string
 	descending           bool
 	firstLink            bool
-	filters              []*objectfilter.Filter
+	// filter asks the searchable properties of an account, propertyFilter its attributes; nil for none.
+	filter, propertyFilter *objectfilter.Filter
 }
 
 func newAccountAttribute(d *definition) operation {
 	a := &accountAttribute{
 		name:       d.requiredLiteral("attributeName"),
 		sort:       d.literal("accountSortAttribute", "created"),
-		descending: d.flag("accountSortDescending"),
-		firstLink:  d.flag("accountReturnFirstLink"),
+		descending: d.flag("accountSortDescending", false),
+		firstLink:  d.flag("accountReturnFirstLink", false),
 	}
 	a.lookup = attribute.NewLookup(a.name)
 	for _, name := range []string{"sourceName", "applicationName"} {
-		a.sourceName = d.literal(name, a.sourceName)
+		a.sourceName = SourceName(d.literal(name, a.sourceName))
 	}
 	for _, name := range []string{"sourceId", "applicationId"} {
 		a.sourceID = d.literal(name, a.sourceID)
@@ -38,25 +39,35 @@ func newAccountAttribute(d *definition) operation {
 	if a.sourceName == "" && a.sourceID == "" {
 		d.missing("sourceName")
 	}
-	for _, name := range []string{"accountFilter", "accountPropertyFilter"} {
-		text := d.literal(name, "")
-		if text == "" {
-			continue
-		}
-		filter, err := objectfilter.Parse(text)
-		if err != nil {
-			d.fault(d.at(name), "%v", err)
-			continue
-		}
-		a.filters = append(a.filters, filter)
-		for _, property := range filter.Properties() {
-			d.Accounts = append(d.Accounts, AccountAttribute{a.sourceID, a.sourceName, property})
-		}
-	}
+	a.filter = d.accountFilter("accountFilter", a)
+	a.propertyFilter = d.accountFilter("accountPropertyFilter", a)
 	d.Accounts = append(d.Accounts, AccountAttribute{a.sourceID, a.sourceName, a.name},
 		AccountAttribute{a.sourceID, a.sourceName, a.sort})
 	return a
 }
+
+// accountFilter reads a filter of accounts; nil for none.
+func (d *definition) accountFilter(name string, a *accountAttribute) *objectfilter.Filter {
+	text := d.literal(name, "")
+	if text == "" {
+		return nil
+	}
+	filter, err := objectfilter.Parse(text)
+	if err != nil {
+		d.fault(d.at(name), "%v", err)
+		return nil
+	}
+	for _, property := range filter.Properties() {
+		d.Accounts = append(d.Accounts, AccountAttribute{a.sourceID, a.sourceName, property})
+	}
+	return filter
+}
+
+// exportedSuffix follows a source's name in the vendor's exports: there it is the immutable name (applicationName).
+const exportedSuffix = " [source]"
+
+// SourceName returns the name of the source that a definition means: exports write "HR [source]" for HR.
+func SourceName(name string) string { return strings.TrimSuffix(name, exportedSuffix) }
 
 func (a *accountAttribute) apply(e *evaluation, _ attribute.Value) (attribute.Value, error) {
 	var one [1]*Account // most identities have one account on a source
@@ -83,19 +94,20 @@ func (a *accountAttribute) apply(e *evaluation, _ attribute.Value) (attribute.Va
 
 // isOn reports whether the account is on the source. It compares IDs if both have one, and names otherwise.
 func (a *accountAttribute) isOn(account *Account) bool {
-	if a.sourceID != "" && strings.EqualFold(a.sourceID, account.SourceID) {
+	return account.isOn(a.sourceID, a.sourceName)
+}
+
+// isOn reports whether the account is on the source of an ID or a name; an empty one is none.
+func (a *Account) isOn(id, name string) bool {
+	if id != "" && strings.EqualFold(id, a.SourceID) {
 		return true
 	}
-	return a.sourceName != "" && a.sourceName == account.SourceName
+	return name != "" && name == SourceName(a.SourceName)
 }
 
 func (a *accountAttribute) passes(account *Account) bool {
-	for _, filter := range a.filters {
-		if !filter.Match(account.property) {
-			return false
-		}
-	}
-	return true
+	return (a.filter == nil || a.filter.Match(account.searchable)) &&
+		(a.propertyFilter == nil || a.propertyFilter.Match(account.property))
 }
 
 // compare orders accounts. Accounts without a value come last in both directions, and equal ones in the order of their
@@ -131,25 +143,45 @@ func (a *accountAttribute) direction(order int) int {
 }
 
 // property returns an attribute of the account or, if it has none of that name, one of the properties that every
-// account has. Filters and templates read these properties too.
+// account has. accountPropertyFilter and templates read it.
 func (a *Account) property(name string) attribute.Value {
 	if a.Attributes != nil && a.Attributes.Has(name) {
 		return a.Attributes.Get(name)
 	}
+	return a.own(name)
+}
+
+// searchable returns one of the properties that every account has or, if there is none of that name, an attribute.
+// accountFilter reads it: the vendor documents nativeIdentity, displayName and entitlements for it, of the account and
+// not of its attributes.
+func (a *Account) searchable(name string) attribute.Value {
+	if own := a.own(name); !own.IsNull() || ownProperties[name] {
+		return own
+	}
+	return a.property(name)
+}
+
+// ownProperties are the properties that a filter cannot mean an attribute by.
+var ownProperties = map[string]bool{"nativeIdentity": true, "displayName": true, "entitlements": true}
+
+// own returns one of the properties that every account has.
+func (a *Account) own(name string) attribute.Value {
 	switch name {
 	case "nativeIdentity":
 		return textOrNull(a.NativeIdentity)
 	case "displayName", "name":
 		return textOrNull(a.Name)
+	case "entitlements":
+		return attribute.Bool(a.Entitlements)
 	case "id":
 		return textOrNull(a.ID)
 	case "created":
 		if !a.Created.IsZero() {
 			return attribute.String(a.Created.UTC().Format(time.RFC3339Nano))
 		}
-	case "disabled", "iiqDisabled":
+	case "disabled", "iiqDisabled", "IIQDisabled":
 		return attribute.Bool(a.Disabled)
-	case "locked", "iiqLocked":
+	case "locked", "iiqLocked", "IIQLocked":
 		return attribute.Bool(a.Locked)
 	}
 	return attribute.Null

@@ -70,7 +70,7 @@ type firstValid struct {
 }
 
 func newFirstValid(d *definition) operation {
-	return &firstValid{values: d.values("values"), ignoreErrors: d.flag("ignoreErrors")}
+	return &firstValid{values: d.values("values"), ignoreErrors: d.flag("ignoreErrors", false)}
 }
 
 func (f *firstValid) apply(e *evaluation, input attribute.Value) (attribute.Value, error) {

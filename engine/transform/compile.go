@@ -32,8 +32,57 @@ type compiler struct {
 	saved map[string]*node
 	chain []string // saved transforms whose compilation has begun
 	depth int
-	// limits of the account attribute that gets a generated name
-	nameMax, checksMax int
+	// enclosing is the definition that is being compiled, uses are the templates of the document so far.
+	enclosing *definition
+	uses      []use
+	// policy is what the field of an account policy adds; nil without one.
+	policy *policy
+}
+
+// policy is what a field of an account policy says beside its transform.
+type policy struct {
+	template           string // of a name
+	nameMax, checksMax int    // limits of a generated name; 0 for none
+	earlier            []string
+}
+
+// use are the variables that a template reads, and the definition in which it stands.
+type use struct {
+	names []string
+	path  string
+	in    *definition
+}
+
+// contextVariables are the variables that every template has: those of the vendor's template engine
+// (https://developer.sailpoint.com/docs/extensibility/transforms) and $input. [Input].Variables has application and
+// current.
+var contextVariables = []string{
+	"identity", "input", "oldValue", "attributeDefinition", "field", "application", "current",
+}
+
+// checkUses records a fault for each variable that is declared nowhere. The definitions around a template declare its
+// variables, and what is around them.
+func (c *compiler) checkUses() {
+	for _, u := range c.uses {
+		for _, name := range u.names {
+			declared := slices.Clone(contextVariables)
+			if c.policy != nil {
+				declared = append(declared, c.policy.earlier...)
+			}
+			for d := u.in; d != nil; d = d.parent {
+				if d.node.variables != nil {
+					declared = append(declared, d.node.variables.names...)
+				}
+			}
+			if !slices.Contains(declared, name) {
+				hint := didYouMean(name, declared)
+				if hint == "" {
+					hint = `: declare it beside the operation's attributes, or write \$ for a dollar sign`
+				}
+				c.fault(u.path, "there is no variable $%s%s", name, hint)
+			}
+		}
+	}
 }
 
 func (c *compiler) finish(root *node, name string) (*Transform, error) {
@@ -60,7 +109,17 @@ func (c *compiler) transform(source []byte, owner string) (root *node, name stri
 	if owner == "" {
 		owner = name
 	}
-	return c.node(tree, owner, ""), name, nil
+	return c.document(tree, owner, ""), name, nil
+}
+
+// document compiles a transform and checks the variables of its templates.
+func (c *compiler) document(tree *document, owner, path string) *node {
+	enclosing, uses := c.enclosing, c.uses
+	c.enclosing, c.uses = nil, nil
+	root := c.node(tree, owner, path)
+	c.checkUses()
+	c.enclosing, c.uses = enclosing, uses
+	return root
 }
 
 // fault records a fault.
@@ -95,7 +154,9 @@ func (c *compiler) node(tree *document, owner, path string) *node {
 		return n
 	}
 	n.kind = kind.text
-	d := &definition{compiler: c, node: n, path: join(path, "attributes"), used: map[string]bool{}}
+	d := &definition{
+		compiler: c, node: n, parent: c.enclosing, path: join(path, "attributes"), used: map[string]bool{},
+	}
 	switch attributes := tree.get("attributes"); {
 	case attributes == nil || attributes.kind == isNull:
 	case attributes.kind == isObject:
@@ -110,9 +171,11 @@ func (c *compiler) node(tree *document, owner, path string) *node {
 		}
 	}
 	before := c.time
+	c.enclosing = d
 	n.input = d.operand("input")
 	n.operation = constructor(d)
 	d.declare()
+	c.enclosing = d.parent
 	n.time = c.time > before
 	return n
 }
@@ -128,9 +191,12 @@ func didYouMean(word string, candidates []string) string {
 type definition struct {
 	*compiler
 	node       *node
+	parent     *definition
 	path       string
 	attributes *document
 	used       map[string]bool
+	// anyValue says that its variables may be of any shape: another one than of a text becomes its JSON.
+	anyValue bool
 }
 
 func (d *definition) at(name string) string { return join(d.path, name) }
@@ -171,6 +237,16 @@ func (d *definition) required(name string) operand {
 		d.missing(name)
 	}
 	return o
+}
+
+// requiredEscaped is required for a text that [definition.escaped] compiles.
+func (d *definition) requiredEscaped(name string, known ...string) operand {
+	value := d.get(name)
+	if value == nil {
+		d.missing(name)
+		return operand{}
+	}
+	return d.escaped(value, d.at(name), known...)
 }
 
 // missing records that an attribute is missing, and names one that may be a misspelling of it.
@@ -216,6 +292,11 @@ func (d *definition) template(text, path string) operand {
 		return textOf(text)
 	}
 	t, err := velocity.Parse(text)
+	return d.parsed(t, err, text, path)
+}
+
+// parsed makes an operand of a parsed text. The names in known need no declaration.
+func (d *definition) parsed(t *velocity.Template, err error, text, path string, known ...string) operand {
 	if err != nil {
 		d.fault(path, "%v", err)
 		return textOf(text)
@@ -223,12 +304,30 @@ func (d *definition) template(text, path string) operand {
 	if literal, ok := t.Literal(); ok {
 		return textOf(literal)
 	}
+	d.reads(t, path, known...)
+	return operand{kind: isTemplate, template: t}
+}
+
+// reads records which variables a template reads.
+func (d *definition) reads(t *velocity.Template, path string, known ...string) {
+	names := slices.DeleteFunc(t.Free(), func(name string) bool { return slices.Contains(known, name) })
+	d.uses = append(d.uses, use{names, path, d})
 	if slices.Contains(t.Names(), "identity") {
 		d.Identity = true
 		// A template may also call a method that returns the manager.
-		d.Others = d.Others || strings.Contains(text, "anager")
+		d.Others = d.Others || strings.Contains(t.String(), "anager")
 	}
-	return operand{kind: isTemplate, template: t}
+}
+
+// escaped compiles a text that another reader reads after the template, and where \$ and \# mean the characters
+// themselves too: a regular expression or its replacement. The names in known are references of that reader, such as
+// the ${name} of a group.
+func (d *definition) escaped(value *document, path string, known ...string) operand {
+	if value.kind != isString || !strings.ContainsAny(value.text, `$#`) {
+		return d.operandOf(value, path)
+	}
+	t, err := velocity.ParseEscaped(value.text)
+	return d.parsed(t, err, value.text, path, known...)
 }
 
 // values compiles a list of values that must be present.
@@ -277,22 +376,23 @@ func (d *definition) requiredLiteral(name string) string {
 }
 
 // flag reads true or false, which may also be written as texts.
-func (d *definition) flag(name string) bool {
-	switch text := d.literal(name, "false"); strings.ToLower(text) {
+func (d *definition) flag(name string, otherwise bool) bool {
+	switch text := d.literal(name, ""); strings.ToLower(text) {
 	case "true":
 		return true
-	case "false", "":
+	case "false":
 		return false
+	case "":
+		return otherwise
 	default:
 		d.fault(d.at(name), "true or false is expected")
-		return false
+		return otherwise
 	}
 }
 
 // count reads a whole number within limits. It may also be written as a text.
 func (d *definition) count(name string, otherwise, least, most int) int {
-	text := strings.TrimSpace(d.literal(name, strconv.Itoa(otherwise)))
-	n, err := strconv.Atoi(text)
+	n, err := wholeNumber(d.literal(name, strconv.Itoa(otherwise)))
 	if err != nil || n < least || n > most {
 		d.fault(d.at(name), "a whole number from %d to %d is expected", least, most)
 		return otherwise
@@ -304,7 +404,7 @@ func (d *definition) count(name string, otherwise, least, most int) int {
 func (d *definition) number(name string) operand {
 	o := d.operand(name)
 	if o.kind == isLiteral && !o.literal.IsNull() {
-		if _, err := strconv.Atoi(strings.TrimSpace(o.literal.Text())); err != nil {
+		if _, err := wholeNumber(o.literal.Text()); err != nil {
 			d.fault(d.at(name), "a whole number is expected")
 		}
 	}
@@ -321,11 +421,19 @@ func (d *definition) declare() {
 		if d.used[m.name] {
 			continue
 		}
-		if m.value.kind == isObject && m.value.get("type") == nil {
+		var value operand
+		switch {
+		case !m.value.isShaped():
+			value = d.operandOf(m.value, d.at(m.name))
+		case d.anyValue:
+			value = textOf(m.value.json())
+		case m.value.kind == isObject:
 			continue // not a transform, so templates could not use it
+		default:
+			value = d.operandOf(m.value, d.at(m.name)) // reports the fault
 		}
 		s.names = append(s.names, m.name)
-		s.operands = append(s.operands, d.operandOf(m.value, d.at(m.name)))
+		s.operands = append(s.operands, value)
 	}
 	if len(s.names) > 0 {
 		d.node.variables = &s
@@ -338,7 +446,6 @@ func (d *definition) usesTime() { d.time++ }
 // refer compiles the saved transform of a name. It returns nil if the reference stays unresolved.
 func (d *definition) refer(name, path string) *node {
 	c := d.compiler
-	c.Transforms = append(c.Transforms, name)
 	if known, ok := c.saved[name]; ok {
 		if known == nil && slices.Contains(c.chain, name) {
 			c.fault(path, "the transforms refer to each other in a circle: %s", circle(c.chain, name))
@@ -348,12 +455,11 @@ func (d *definition) refer(name, path string) *node {
 		}
 		return known
 	}
-	if c.library == nil {
-		return nil
-	}
-	source, ok := c.library.Transform(name)
+	source, ok := c.definitionOf(name)
 	if !ok {
-		c.fault(path, "there is no transform named %q", name)
+		if c.library != nil {
+			c.fault(path, "there is no transform named %q", name)
+		}
 		return nil
 	}
 	if len(c.chain) == DepthMax {
@@ -375,6 +481,21 @@ func (d *definition) refer(name, path string) *node {
 	c.chain = c.chain[:len(c.chain)-1]
 	c.saved[name] = root
 	return root
+}
+
+// definitionOf returns the definition of a saved transform, or of a built-in one.
+func (c *compiler) definitionOf(name string) ([]byte, bool) {
+	if c.library != nil {
+		if source, ok := c.library.Transform(name); ok {
+			c.Transforms = append(c.Transforms, name)
+			return source, true
+		}
+	}
+	if source := builtInTransforms[name]; source != "" {
+		return []byte(source), true
+	}
+	c.Transforms = append(c.Transforms, name)
+	return nil, false
 }
 
 func circle(chain []string, name string) string {

@@ -40,6 +40,11 @@ var errata = map[string]string{
 	"doc prose lower-cases the candidates": `["JDoe" "JDoe1"`,
 }
 
+// fragments are documented parts of transforms that are none alone: the variables stand elsewhere.
+var fragments = map[string]string{
+	"extensibility/transforms/operations/username-generator.md: Attributes": "there is no variable $fn",
+}
+
 func TestContract(t *testing.T) {
 	random := rand.NewChaCha8([32]byte{})
 	passed := 0
@@ -53,6 +58,10 @@ func TestContract(t *testing.T) {
 				passed++
 				return
 			}
+		}
+		if right := fragments[r.Line.Source+": "+r.Line.Section]; right != "" && strings.Contains(r.Err.Error(), right) {
+			passed++
+			return
 		}
 		t.Errorf("line %d, case %d, %s (%s): %v", r.Line.Number, r.Case, r.Line.Source, r.Line.Section, r.Err)
 	}

@@ -3,6 +3,7 @@ package transform
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -15,15 +16,17 @@ import (
 type layout struct {
 	name    string
 	pattern *javadate.Format
+	clock   clock // how the format rounds
 	parse   func(text string, location *time.Location) (time.Time, error)
-	format  func(time.Time) string
+	format  func(time.Time) (string, error)
 }
 
-// The named formats. As in the schema of the published API, an offset of 0 from UTC is written Z.
+// The named formats. As in the schema of the published API, an offset of 0 from UTC is written Z. An offset has its
+// minutes, so that the text means the same time in every zone.
 var layouts = map[string]*layout{
-	"ISO8601":          {parse: parseISO, pattern: mustCompile("yyyy-MM-dd'T'HH:mm:ss.SSSX")},
-	"LDAP":             {parse: parseLDAP, pattern: mustCompile("yyyyMMddHHmmss.Z")},
-	"PEOPLE_SOFT":      {pattern: mustCompile("MM/dd/yyyy")},
+	"ISO8601":          {parse: parseISO, pattern: mustCompile("yyyy-MM-dd'T'HH:mm:ss.SSSXXX")},
+	"LDAP":             {parse: parseLDAP, pattern: mustCompile("yyyyMMddHHmmss.Z"), clock: toSecond},
+	"PEOPLE_SOFT":      {pattern: mustCompile("MM/dd/yyyy"), clock: toDay},
 	"EPOCH_TIME_JAVA":  {parse: parseEpoch, format: formatEpoch},
 	"EPOCH_TIME_WIN32": {parse: parseWindows, format: formatWindows},
 }
@@ -54,7 +57,7 @@ func (d *definition) layout(name string) *layout {
 		d.fault(d.at(name), "%v, and %q is no named format: those are ISO8601, LDAP, PEOPLE_SOFT, EPOCH_TIME_JAVA and "+
 			"EPOCH_TIME_WIN32", err, text)
 	}
-	return &layout{name: text, pattern: pattern}
+	return &layout{name: text, pattern: pattern, clock: clockOf(text)}
 }
 
 func (l *layout) read(e *evaluation, text string) (time.Time, error) {
@@ -75,11 +78,16 @@ func (l *layout) read(e *evaluation, text string) (time.Time, error) {
 	return t, nil
 }
 
-func (l *layout) write(e *evaluation, t time.Time) string {
+func (l *layout) write(e *evaluation, t time.Time) (string, error) {
 	if l.format != nil {
 		return l.format(t)
 	}
-	return l.pattern.Format(t.In(e.location()))
+	t = t.In(e.location())
+	// A named format has four digits for the year: its readers would take another year for something else.
+	if l.parse != nil && (t.Year() < 1 || t.Year() > 9999) {
+		return "", fmt.Errorf("the format %s has the years 1 to 9999", l.name)
+	}
+	return l.pattern.Format(t), nil
 }
 
 var errNoDate = errors.New("want yyyy-MM-dd'T'HH:mm:ss.SSSZ")
@@ -101,86 +109,107 @@ func parseISO(text string, location *time.Location) (time.Time, error) {
 	if len(date) == len("20060102") {
 		date = date[:4] + "-" + date[4:6] + "-" + date[6:]
 	}
-	if !timed {
-		t, err := time.ParseInLocation(time.DateOnly, date, location)
-		if err != nil {
-			return t, errNoDate
-		}
-		return t, nil
-	}
 	zone := ""
-	if at := strings.LastIndexAny(clock, "Zz+-"); at >= 0 {
-		clock, zone = clock[:at], clock[at:]
+	layout, value := time.DateOnly, date
+	if timed {
+		if at := strings.LastIndexAny(clock, "Zz+-"); at >= 0 {
+			clock, zone = clock[:at], clock[at:]
+		}
+		layout, value = layout+"T15:04", date+"T"+strings.Replace(clock, ",", ".", 1)
+		if strings.Count(clock, ":") == 2 {
+			layout += ":05" // also reads a fraction
+		}
 	}
-	layout, value := time.DateOnly+"T15:04", date+"T"+strings.Replace(clock, ",", ".", 1)
-	if strings.Count(clock, ":") == 2 {
-		layout += ":05" // also reads a fraction
-	}
-	switch {
-	case zone == "":
-	case strings.EqualFold(zone, "Z"):
-		location = time.UTC
-	default:
+	if zone != "" && !strings.EqualFold(zone, "Z") {
 		layout += map[int]string{3: "-07", 5: "-0700", 6: "-07:00"}[len(zone)]
 		value += zone
 	}
-	t, err := time.ParseInLocation(layout, value, location)
+	t, err := time.Parse(layout, value)
 	if err != nil {
 		return t, errNoDate
 	}
+	if zone == "" {
+		return javadate.Instant(t, location, javadate.Later), nil
+	}
 	return t, nil
 }
 
-// parseLDAP reads the generalized time of directories: 20231109120000.0Z, 20231109120000Z, or with an offset.
+var errNoLDAP = errors.New("want yyyyMMddHHmmss.Z")
+
+// parseLDAP reads the generalized time of directories: 20231109120000.0Z, 20231109120000Z, or with an offset. A
+// fraction is one of the last unit that is there (RFC 4517, 3.3.13).
 func parseLDAP(text string, _ *time.Location) (time.Time, error) {
 	text = strings.TrimSpace(text)
-	digits, rest := text, ""
+	digits, zone := text, ""
 	if at := strings.IndexAny(text, ".,Zz+-"); at >= 0 {
-		digits, rest = text[:at], text[at:]
+		digits, zone = text[:at], text[at:]
 	}
-	if strings.HasPrefix(rest, ".") || strings.HasPrefix(rest, ",") {
-		rest = strings.TrimLeft(rest[1:], "0123456789")
-	}
-	layout := "20060102150405"
+	layout, unit := "20060102150405", time.Second
 	switch len(digits) {
 	case len(layout):
-	case len("200601021504"), len("2006010215"):
-		layout = layout[:len(digits)]
+	case len("200601021504"):
+		unit = time.Minute
+	case len("2006010215"):
+		unit = time.Hour
 	default:
-		return time.Time{}, errors.New("want yyyyMMddHHmmss.Z")
+		return time.Time{}, errNoLDAP
 	}
-	if len(rest) == 3 || len(rest) == 5 {
-		layout += map[int]string{3: "-07", 5: "-0700"}[len(rest)]
-		digits += rest
-	} else if rest != "" && !strings.EqualFold(rest, "Z") {
-		return time.Time{}, errors.New("want yyyyMMddHHmmss.Z")
+	layout = layout[:len(digits)]
+	var fraction time.Duration
+	if strings.HasPrefix(zone, ".") || strings.HasPrefix(zone, ",") {
+		rest := strings.TrimLeft(zone[1:], "0123456789")
+		part, err := strconv.ParseFloat("0."+zone[1:len(zone)-len(rest)]+"0", 64)
+		if err != nil {
+			return time.Time{}, errNoLDAP
+		}
+		fraction, zone = time.Duration(part*float64(unit)).Round(time.Millisecond), rest
 	}
-	t, err := time.ParseInLocation(layout, digits, time.UTC)
+	if len(zone) == 3 || len(zone) == 5 {
+		layout += map[int]string{3: "-07", 5: "-0700"}[len(zone)]
+		digits += zone
+	} else if zone != "" && !strings.EqualFold(zone, "Z") {
+		return time.Time{}, errNoLDAP
+	}
+	t, err := time.Parse(layout, digits)
 	if err != nil {
-		return t, errors.New("want yyyyMMddHHmmss.Z")
+		return t, errNoLDAP
 	}
-	return t, nil
+	return t.Add(fraction), nil
 }
+
+const msSince1970 = "milliseconds since 1970"
 
 // parseEpoch reads milliseconds since 1970.
 func parseEpoch(text string, _ *time.Location) (time.Time, error) {
-	ms, err := parseCount(text, "milliseconds since 1970")
+	ms, err := parseCount(text, msSince1970)
 	return time.UnixMilli(ms), err
 }
 
-func formatEpoch(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
+func formatEpoch(t time.Time) (string, error) {
+	return formatCount(t.Unix(), int64(t.Nanosecond()), 1000, msSince1970)
+}
 
 // windowsEpoch is 1 January 1601 in seconds since 1970.
 const windowsEpoch = -11_644_473_600
 
-// parseWindows reads units of 100 ns since 1601.
+// neverExpires is what EPOCH_TIME_WIN32 reads for an account that never expires: a date far ahead, in the year 9999 in
+// every time zone. https://learn.microsoft.com/en-us/windows/win32/adschema/a-accountexpires has the two numbers.
+var neverExpires = time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC)
+
+const unitsSince1601 = "units of 100 ns since 1601"
+
+// parseWindows reads units of 100 ns since 1601. As in accountExpires of Active Directory, 0 and the largest number
+// mean never.
 func parseWindows(text string, _ *time.Location) (time.Time, error) {
-	n, err := parseCount(text, "units of 100 ns since 1601")
+	if number := strings.TrimSpace(text); number == "0" || number == strconv.FormatInt(math.MaxInt64, 10) {
+		return neverExpires, nil
+	}
+	n, err := parseCount(text, unitsSince1601)
 	return time.Unix(windowsEpoch+n/1e7, n%1e7*100), err
 }
 
-func formatWindows(t time.Time) string {
-	return strconv.FormatInt((t.Unix()-windowsEpoch)*1e7+int64(t.Nanosecond()/100), 10)
+func formatWindows(t time.Time) (string, error) {
+	return formatCount(t.Unix()-windowsEpoch, int64(t.Nanosecond()), 1e7, unitsSince1601)
 }
 
 // countMax is the largest count of units since an epoch: more than the year 9999 in the finest unit, and far from an
@@ -190,9 +219,17 @@ const countMax = int64(4e18)
 func parseCount(text, what string) (int64, error) {
 	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 	if err != nil || n > countMax || n < -countMax {
-		return 0, errors.New("want the number of " + what)
+		return 0, fmt.Errorf("want the number of %s, at most %d", what, countMax)
 	}
 	return n, nil
+}
+
+// formatCount writes the number of units, perSecond in a second, of a time since an epoch.
+func formatCount(seconds, nanoseconds, perSecond int64, what string) (string, error) {
+	if seconds > countMax/perSecond || seconds < -countMax/perSecond {
+		return "", fmt.Errorf("the number of %s is too large", what)
+	}
+	return strconv.FormatInt(seconds*perSecond+nanoseconds/(1e9/perSecond), 10), nil
 }
 
 // dateFormat writes a date in another format.
@@ -207,11 +244,18 @@ func (f *dateFormat) apply(e *evaluation, input attribute.Value) (attribute.Valu
 	if input.IsNull() {
 		return attribute.Null, nil
 	}
+	if e.clock&readsNow != 0 {
+		e.clock |= f.from.clock | f.to.clock
+	}
 	t, err := f.from.read(e, input.Text())
 	if err != nil {
 		return attribute.Null, err
 	}
-	return attribute.String(f.to.write(e, t)), nil
+	text, err := f.to.write(e, t)
+	if err != nil {
+		return attribute.Null, err
+	}
+	return attribute.String(text), nil
 }
 
 // dateCompare compares two dates.
@@ -219,14 +263,11 @@ type dateCompare struct {
 	first, second      operand
 	operator           string
 	positive, negative operand
-	time               bool
 }
 
 func newDateCompare(d *definition) operation {
 	d.Zone = true
-	before := d.time
 	c := &dateCompare{first: d.date("firstDate"), second: d.date("secondDate")}
-	c.time = d.time > before
 	operator := d.requiredLiteral("operator")
 	c.operator = strings.ToUpper(operator)
 	switch c.operator {
@@ -253,14 +294,15 @@ func isNow(o *operand) bool {
 }
 
 func (c *dateCompare) apply(e *evaluation, input attribute.Value) (attribute.Value, error) {
-	holds, err := c.holds(e, input)
+	due := e.due
+	e.due = time.Time{} // for the comparisons in the dates
+	holds, first, second, err := c.holds(e, input)
+	if err == nil && e.wantDue && !e.trial && (first|second)&readsNow != 0 {
+		err = c.recordTurns(e, input, holds, first, second)
+	}
+	e.recordDue(due)
 	if err != nil {
 		return attribute.Null, err
-	}
-	if c.time && e.wantDue && !e.probe {
-		if err := c.recordTurn(e, input, holds); err != nil {
-			return attribute.Null, err
-		}
 	}
 	if holds {
 		return c.positive.eval(e, input)
@@ -268,30 +310,34 @@ func (c *dateCompare) apply(e *evaluation, input attribute.Value) (attribute.Val
 	return c.negative.eval(e, input)
 }
 
-// holds compares the dates. It reads the time for them, but the value does not show that time.
-func (c *dateCompare) holds(e *evaluation, input attribute.Value) (bool, error) {
-	probe := e.probe
+// holds compares the dates, and says how each depends on the present time. It reads the time for them, but the value
+// does not show that time.
+func (c *dateCompare) holds(e *evaluation, input attribute.Value) (holds bool, first, second clock, err error) {
+	probe, outer := e.probe, e.clock
 	e.probe = true
-	defer func() { e.probe = probe }()
-	first, err := c.date(e, input, &c.first, "firstDate")
-	if err != nil {
-		return false, err
+	defer func() { e.probe, e.clock = probe, outer|first|second }()
+	e.clock = 0
+	left, err := c.date(e, input, &c.first, "firstDate")
+	if first = e.clock; err != nil {
+		return false, first, 0, err
 	}
-	second, err := c.date(e, input, &c.second, "secondDate")
-	if err != nil {
-		return false, err
+	e.clock = 0
+	right, err := c.date(e, input, &c.second, "secondDate")
+	if second = e.clock; err != nil {
+		return false, first, second, err
 	}
-	order := first.Compare(second)
+	order := left.Compare(right)
 	switch c.operator {
 	case "LT":
-		return order < 0, nil
+		holds = order < 0
 	case "LTE":
-		return order <= 0, nil
+		holds = order <= 0
 	case "GT":
-		return order > 0, nil
+		holds = order > 0
 	default:
-		return order >= 0, nil
+		holds = order >= 0
 	}
+	return holds, first, second, nil
 }
 
 func (c *dateCompare) date(e *evaluation, input attribute.Value, o *operand, name string) (time.Time, error) {
@@ -312,41 +358,6 @@ func (c *dateCompare) date(e *evaluation, input attribute.Value, o *operand, nam
 		return t, fmt.Errorf("%s is not a date in ISO 8601: %w", name, err)
 	}
 	return t, nil
-}
-
-// horizon is how far ahead recordTurn looks for the turn of a comparison.
-const horizon = 200 * 365 * 24 * time.Hour
-
-// recordTurn finds the second at which the comparison turns, by trying times, and records it.
-func (c *dateCompare) recordTurn(e *evaluation, input attribute.Value, holds bool) error {
-	outerInput, outerFrame, outerSteps, count := e.in, e.frame, e.steps, e.count
-	defer func() { e.in, e.frame, e.steps, e.count = outerInput, outerFrame, outerSteps, count }()
-	e.steps = nil
-	at := func(t time.Time) (bool, error) {
-		in := *outerInput
-		in.Now = t
-		e.in, e.frame, e.count = &in, outerFrame.forget(), count
-		return c.holds(e, input)
-	}
-	low, high := outerInput.Now, outerInput.Now.Add(horizon)
-	turned, err := at(high)
-	if err != nil || turned == holds {
-		return err
-	}
-	for high.Sub(low) > time.Second {
-		middle := low.Add(high.Sub(low) / 2)
-		same, err := at(middle)
-		if err != nil {
-			return err
-		}
-		if same == holds {
-			low = middle
-		} else {
-			high = middle
-		}
-	}
-	e.recordDue(high)
-	return nil
 }
 
 // forget returns the frame without the calculated values.
@@ -376,7 +387,7 @@ const amountMax = 100_000_000
 
 func newDateMath(d *definition) operation {
 	d.Zone = true
-	m := &dateMath{roundUp: d.flag("roundUp")}
+	m := &dateMath{roundUp: d.flag("roundUp", false)}
 	expression := d.requiredLiteral("expression")
 	rest := strings.Join(strings.Fields(expression), "")
 	if len(rest) >= 3 && strings.EqualFold(rest[:3], "now") {
@@ -443,15 +454,12 @@ func (m *dateMath) apply(e *evaluation, input attribute.Value) (attribute.Value,
 		}
 	}
 	t = t.In(e.location())
+	e.clock |= toMinute // by its format
 	for _, step := range m.steps {
 		if step.round {
-			t = truncate(t, step.unit)
-			if m.roundUp {
-				t = add(t, 1, step.unit)
-			}
-		} else {
-			t = add(t, step.amount, step.unit)
+			e.clock |= roundingTo(step.unit)
 		}
+		t = m.step(t, step)
 		if t.Year() > 9999 || t.Year() < 1 {
 			return attribute.Null, errors.New("the date leaves the years 1 to 9999")
 		}
@@ -459,48 +467,66 @@ func (m *dateMath) apply(e *evaluation, input attribute.Value) (attribute.Value,
 	return attribute.String(mathFormat.Format(t)), nil
 }
 
-// add adds to a date. A day that the month does not have becomes its last day.
+func (m *dateMath) step(t time.Time, step dateStep) time.Time {
+	if !step.round {
+		return add(t, step.amount, step.unit)
+	}
+	up := 0
+	if m.roundUp {
+		up = 1
+	}
+	return round(t, step.unit, up)
+}
+
+// add adds to a date. A day that the month does not have becomes its last day. Years, months, weeks and days keep the
+// local time; hours, minutes and seconds are lengths of time.
 func add(t time.Time, n int, unit byte) time.Time {
+	_, offset := t.Zone()
+	wall := wallOf(t)
 	switch unit {
 	case 'y':
-		return addMonths(t, 12*n)
+		wall = addMonths(wall, 12*n)
 	case 'M':
-		return addMonths(t, n)
+		wall = addMonths(wall, n)
 	case 'w':
-		return t.AddDate(0, 0, 7*n)
+		wall = wall.AddDate(0, 0, 7*n)
 	case 'd':
-		return t.AddDate(0, 0, n)
-	case 'h':
-		return t.Add(time.Duration(n) * time.Hour)
-	case 'm':
-		return t.Add(time.Duration(n) * time.Minute)
+		wall = wall.AddDate(0, 0, n)
 	default:
-		return t.Add(time.Duration(n) * time.Second)
+		// A time.Duration has at most 292 years.
+		seconds := map[byte]int64{'h': 3600, 'm': 60, 's': 1}[unit]
+		return time.Unix(t.Unix()+int64(n)*seconds, int64(t.Nanosecond())).In(t.Location())
 	}
+	return javadate.InstantNear(wall, t.Location(), offset)
 }
 
-func addMonths(t time.Time, n int) time.Time {
-	first := time.Date(t.Year(), t.Month(), 1, t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), t.Location())
-	first = first.AddDate(0, n, 0)
+// wallOf returns what the clocks show at a time, as a time in UTC: a calendar without gaps, for calculating.
+func wallOf(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
+}
+
+func addMonths(wall time.Time, n int) time.Time {
+	first := wall.AddDate(0, 0, 1-wall.Day()).AddDate(0, n, 0)
 	last := first.AddDate(0, 1, -1).Day()
-	return first.AddDate(0, 0, min(t.Day(), last)-1)
+	return first.AddDate(0, 0, min(wall.Day(), last)-1)
 }
 
-// truncate goes back to the beginning of a unit.
-func truncate(t time.Time, unit byte) time.Time {
-	year, month, day := t.Date()
+// round goes back to the beginning of a unit of the local time, and up that many units forward.
+func round(t time.Time, unit byte, up int) time.Time {
+	wall := wallOf(t)
+	year, month, day := wall.Date()
+	date := func(year int, month time.Month, day int) time.Time {
+		return javadate.Instant(time.Date(year, month, day, 0, 0, 0, 0, time.UTC), t.Location(), javadate.Earlier)
+	}
 	switch unit {
 	case 'y':
-		return time.Date(year, 1, 1, 0, 0, 0, 0, t.Location())
+		return date(year+up, 1, 1)
 	case 'M':
-		return time.Date(year, month, 1, 0, 0, 0, 0, t.Location())
+		return date(year, month+time.Month(up), 1)
 	case 'd':
-		return time.Date(year, month, day, 0, 0, 0, 0, t.Location())
-	case 'h':
-		return time.Date(year, month, day, t.Hour(), 0, 0, 0, t.Location())
-	case 'm':
-		return t.Truncate(time.Minute)
-	default:
-		return t.Truncate(time.Second)
+		return date(year, month, day+up)
 	}
+	_, offset := t.Zone()
+	wall = wall.Truncate(map[byte]time.Duration{'h': time.Hour, 'm': time.Minute, 's': time.Second}[unit])
+	return add(javadate.InstantNear(wall, t.Location(), offset), up, unit)
 }

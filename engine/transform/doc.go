@@ -16,8 +16,9 @@
 // it, or [Input].Value at the top. A null input gives null unless an operation says otherwise.
 //
 // Texts in a definition are templates (see the package velocity). A template that is exactly one reference may give
-// null; any other gives a text. Attributes that an operation does not know become variables of its templates. They are
-// calculated when they are first read.
+// null; any other gives a text, and a null reference in it is an error. Attributes that an operation does not know
+// become variables of its templates and of those inside it. They are calculated when they are first read. A variable
+// that is declared nowhere is a fault.
 //
 // Operations on texts join the elements of a list with commas. Positions and lengths count code points.
 //

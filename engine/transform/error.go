@@ -25,7 +25,8 @@ func (f Fault) String() string {
 	return f.Path + ": " + f.Msg
 }
 
-// CompileError has all faults of a definition, at least one, in the order of the document.
+// CompileError has all faults of a definition, at least one, in the order of the document; undeclared variables follow
+// the others.
 type CompileError struct{ Faults []Fault }
 
 func (e *CompileError) Error() string {

@@ -35,10 +35,15 @@ type evaluation struct {
 	steps *[]Step
 	// own is the budget if the input has none.
 	own Budget
-	// wantDue asks for due. probe says that the time is only a trial.
-	wantDue  bool
-	probe    bool
-	due      time.Time
+	// wantDue asks for due. probe says that the value shows no time that is read now, only the outcome of a comparison;
+	// trial says that the present time is only a trial.
+	wantDue bool
+	probe   bool
+	trial   bool
+	due     time.Time
+	clock   clock // of what has been evaluated
+	// groups is the regular expression whose replacement is evaluated: ${name} may be one of its groups.
+	groups   *javaregex.Regexp
 	variable string
 }
 
@@ -134,6 +139,7 @@ func (n *node) fail(err error) error {
 
 // now returns the present time.
 func (e *evaluation) now() time.Time {
+	e.clock |= readsNow
 	if e.wantDue && !e.probe {
 		e.due = e.in.Now
 	}
@@ -142,7 +148,7 @@ func (e *evaluation) now() time.Time {
 
 // recordDue records a time at which the value may change.
 func (e *evaluation) recordDue(t time.Time) {
-	if !t.IsZero() && (e.due.IsZero() || t.Before(e.due)) {
+	if !t.IsZero() && !e.trial && (e.due.IsZero() || t.Before(e.due)) {
 		e.due = t
 	}
 }

@@ -25,7 +25,8 @@ type RuleInput struct {
 	*Input
 	// Value is the transform's input.
 	Value attribute.Value
-	// Attributes are the attributes of the transform, except its name and its input.
+	// Attributes are the attributes of the transform, except its name and its input. An object that is no transform,
+	// and an array that has more than texts, numbers and truth values, is a text: its JSON.
 	Attributes map[string]attribute.Value
 }
 
@@ -39,6 +40,7 @@ type Account struct {
 	Created        time.Time
 	Disabled       bool
 	Locked         bool
+	Entitlements   bool // it has entitlements
 	Attributes     *attribute.Set
 }
 
@@ -59,6 +61,16 @@ type Directory interface {
 	IsManager() (bool, error)
 	// Identity returns the identity with a sign-in name.
 	Identity(alias string) (*Identity, error)
+}
+
+// Candidate is a name that a generator would give.
+type Candidate struct {
+	Name string
+	// Attribute is the attribute that gets it, [Input].Attribute: of the identity in a mapping, and of the account on
+	// the policy's source in a policy.
+	Attribute string
+	// Source asks the source itself, and not only the known accounts (sourceCheck).
+	Source bool
 }
 
 // Budget limits what several evaluations together may spend besides their operations: at most [velocity.BudgetStepsMax]
@@ -86,9 +98,9 @@ type Input struct {
 	OldValue attribute.Value
 	// Directory finds other identities. Nil finds none.
 	Directory Directory
-	// Taken reports whether a name from usernameGenerator is in use. If source is true, it asks the source itself, and
-	// not only the known accounts. Nil means that no name is in use.
-	Taken func(name string, source bool) (bool, error)
+	// Taken reports whether a name of a generator is in use: as the value of the candidate's attribute, compared as the
+	// source compares it. What the identity itself has is free for it. Nil means that no name is in use.
+	Taken func(Candidate) (bool, error)
 	// Budget limits all evaluations together that share it. Nil gives each evaluation a budget of its own. Only one
 	// goroutine may use an input with a budget.
 	Budget *Budget

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/muster-engine/muster/engine/attribute"
@@ -64,6 +65,49 @@ func (d *document) value() attribute.Value {
 		}
 	}
 	return attribute.Null
+}
+
+// isShaped reports whether a value is an object that is no transform, or an array that has more than scalars.
+func (d *document) isShaped() bool {
+	switch d.kind {
+	case isObject:
+		return d.get("type") == nil
+	case isArray:
+		return slices.ContainsFunc(d.items, func(item *document) bool {
+			return item.kind == isObject || item.kind == isArray
+		})
+	default:
+		return false
+	}
+}
+
+// json returns a value as JSON.
+func (d *document) json() string {
+	var b strings.Builder
+	switch d.kind {
+	case isObject:
+		b.WriteByte('{')
+		for i, m := range d.members {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			b.Write(attribute.String(m.name).AppendJSON(nil))
+			b.WriteString(":" + m.value.json())
+		}
+		b.WriteByte('}')
+	case isArray:
+		b.WriteByte('[')
+		for i, item := range d.items {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			b.WriteString(item.json())
+		}
+		b.WriteByte(']')
+	default:
+		b.Write(d.value().AppendJSON(nil))
+	}
+	return b.String()
 }
 
 // decode reads a document.

@@ -13,7 +13,8 @@ import (
 
 // languageTag returns the tag of a language. The input is an English name, which may have a script or a region in
 // parentheses, or an ISO 639-2 code; the result for any other text is null. The tags follow the published table: they
-// have underscores, the older codes for Hebrew and Indonesian, and a script only if it is Cyrillic.
+// have underscores, the older codes for Hebrew and Indonesian, and a script only if it is Cyrillic. A tag that is not
+// in the table is a valid one: https://developer.sailpoint.com/docs/extensibility/transforms/operations/rfc-5646.
 type languageTag struct{}
 
 func newLanguage(*definition) operation { return languageTag{} }
@@ -52,7 +53,7 @@ func findLanguage(text string) string {
 			tag = variants[tag+"/"+name]
 		default:
 			region := findRegion(name, inner)
-			if region == "" || strings.Contains(tag, "_") {
+			if region == "" || strings.Contains(tag, "_") || region == caribbean && tag != "en" {
 				return ""
 			}
 			tag += "_" + region
@@ -61,8 +62,17 @@ func findLanguage(text string) string {
 	if odd := oddTags[tag]; odd != "" {
 		tag = odd
 	}
+	if script != "" && !cyrillic[tag] {
+		return ""
+	}
 	return tag + script
 }
+
+// caribbean is the published table's own code of a region. Only English has it.
+const caribbean = "CB"
+
+// cyrillic are the tags that the published table has with the script.
+var cyrillic = map[string]bool{"az_AZ": true, "sr_BA": true, "sr_SP": true, "uz_UZ": true}
 
 // variants are words in parentheses that change the language itself.
 var variants = map[string]string{
@@ -76,7 +86,7 @@ var oddTags = map[string]string{"ps_AF": "ps_AR", "sr_CS": "sr_SP"}
 
 // regionAliases are names of regions in addition to the names of countries.
 var regionAliases = map[string]string{
-	"caribbean": "CB", "serbiaandmontenegro": "CS", "formeryugoslavrepublicofmacedonia": "MK", "uae": "AE",
+	"caribbean": caribbean, "serbiaandmontenegro": "CS", "formeryugoslavrepublicofmacedonia": "MK", "uae": "AE",
 	"macau":                    "MO",
 	"republicofthephilippines": "PH", "principalityofmonaco": "MC", "islamicrepublicofpakistan": "PK",
 }
@@ -96,14 +106,23 @@ var olderCodes = map[string]string{"he": "iw", "id": "in", "yi": "ji"}
 
 func languageByCode(code string) string {
 	base, err := language.ParseBase(code)
-	if err != nil || base.String() == code && base.ISO3() != code {
+	if err != nil || base.IsPrivateUse() || special[code] {
 		return ""
+	}
+	// A bibliographic code, such as ger, is no tag: it stands for the language's code of two letters.
+	if canonical, _ := language.Default.Canonicalize(language.Make(code)); base.String() == code {
+		if other, _ := canonical.Base(); len(other.String()) == 2 && language.Make(other.String()) == canonical {
+			base = other
+		}
 	}
 	if older := olderCodes[base.String()]; older != "" {
 		return older
 	}
 	return base.String()
 }
+
+// special are codes of no language: of several, of none, and of one that has no code.
+var special = map[string]bool{"mis": true, "mul": true, "und": true, "zxx": true}
 
 // languageAliases are English names of languages in addition to those of the Unicode repository.
 var languageAliases = map[string]string{

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/text/language/display"
 
 	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/filterql/folding"
 )
 
 // phone writes a telephone number in the format of ITU-T E.164. A text that is not a valid number of its region becomes
@@ -20,7 +21,7 @@ type phone struct{ region operand }
 
 func newPhone(d *definition) operation {
 	p := &phone{d.operand("defaultRegion")}
-	if !p.region.given() || p.region.kind == isLiteral && p.region.literal.IsNull() {
+	if !p.region.given() || p.region.kind == isLiteral && p.region.literal.Text() == "" {
 		p.region = textOf("US")
 	}
 	if p.region.kind == isLiteral && !knownRegion(p.region.literal.Text()) {
@@ -41,10 +42,12 @@ func (p *phone) apply(e *evaluation, input attribute.Value) (attribute.Value, er
 	if err != nil {
 		return attribute.Null, err
 	}
+	// A number that begins with + needs no region, and another one is null without it.
+	region = strings.ToUpper(strings.TrimSpace(region))
 	if !knownRegion(region) {
-		return attribute.Null, fmt.Errorf("defaultRegion is not an ISO 3166-1 code of two letters")
+		region = phonenumbers.UNKNOWN_REGION
 	}
-	number, err := phonenumbers.Parse(input.Text(), strings.ToUpper(region))
+	number, err := phonenumbers.Parse(input.Text(), region)
 	if err != nil || !phonenumbers.IsValidNumber(number) {
 		return attribute.Null, nil //nolint:nilerr // null is the result for a text that is not a number
 	}
@@ -169,5 +172,5 @@ func fold(name string) string {
 			return -1
 		}
 		return r
-	}, strings.ToLower(bare))
+	}, folding.Case(bare))
 }

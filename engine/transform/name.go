@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/muster-engine/muster/engine/transform/lettercase"
 )
 
 // particles are the words of a name that stay in lower case.
@@ -17,6 +19,7 @@ var generation = regexp.MustCompile(`^(?:X{0,3}(?:IX|IV|V?I{0,3}))$`)
 // normalizeNames fixes the case of a name. A word begins with a capital, also after a hyphen or an apostrophe; so does
 // the rest after Mc and Mac. Particles are in lower case, and the numeral of a generation is in upper case.
 func normalizeNames(s string) (string, error) {
+	s = lettercase.Lower(s) // as a whole, for the final sigma
 	var b strings.Builder
 	b.Grow(len(s))
 	small := false // the next word follows Mac- or Mc-
@@ -34,7 +37,7 @@ func normalizeNames(s string) (string, error) {
 			i += size
 			continue
 		}
-		word := strings.ToLower(s[i : i+length])
+		word := s[i : i+length]
 		before, after := i == 0, s[i+length:]
 		if small {
 			b.WriteString(word)
@@ -62,16 +65,8 @@ func writeWord(word string, afterBlank bool, rest string) string {
 	}
 	for _, prefix := range []string{"mc", "mac"} {
 		if rest, ok := strings.CutPrefix(word, prefix); ok && rest != "" {
-			return capitalize(prefix) + capitalize(rest)
+			return lettercase.Capitalize(prefix) + lettercase.Capitalize(rest)
 		}
 	}
-	return capitalize(word)
-}
-
-func capitalize(s string) string {
-	r, size := utf8.DecodeRuneInString(s)
-	if size == 0 {
-		return s
-	}
-	return string(unicode.ToTitle(r)) + s[size:]
+	return lettercase.Capitalize(word)
 }

@@ -35,6 +35,13 @@ func (o identityObject) Call(name string, arguments []any, call bool) (any, bool
 		return orNull(o.identity.Alias), true, noArguments(arguments)
 	case "displayName", "displayableName":
 		return orNull(o.identity.Name), true, noArguments(arguments)
+	case "fullName":
+		first, last := o.identity.attribute("firstname").Text(), o.identity.attribute("lastname").Text()
+		return orNull(strings.TrimSpace(first + " " + last)), true, noArguments(arguments)
+	case "attributes":
+		if o.identity.Attributes == nil || !o.identity.Attributes.Has(property) {
+			return attributesObject{o.identity.attribute}, true, noArguments(arguments)
+		}
 	case "managerStatus":
 		status, err := o.managerStatus()
 		return status, true, errors.Join(err, noArguments(arguments))
@@ -42,13 +49,14 @@ func (o identityObject) Call(name string, arguments []any, call bool) (any, bool
 		manager, err := o.manager()
 		return manager, true, errors.Join(err, noArguments(arguments))
 	case "links":
-		links, err := o.links("")
+		links, err := o.links(func(*Account) bool { return true })
 		return links, true, errors.Join(err, noArguments(arguments))
 	case "linksByAppIdOrName", "linksByAppId", "linksByAppName":
-		if len(arguments) == 0 {
-			return nil, true, errors.New("it takes the source's ID or name, and null or the name of an account")
+		wanted, err := sourceOf(arguments)
+		if err != nil {
+			return nil, true, err
 		}
-		links, err := o.links(velocity.Text(arguments[0]))
+		links, err := o.links(wanted)
 		return links, true, err
 	case "attribute", "stringAttribute":
 		if !call || len(arguments) != 1 {
@@ -92,19 +100,34 @@ func (o identityObject) managerStatus() (any, error) {
 	return o.e.in.Directory.IsManager()
 }
 
-// links returns the accounts on a source, or all accounts.
-func (o identityObject) links(source string) (any, error) {
+// links returns some of the accounts.
+func (o identityObject) links(wanted func(*Account) bool) (any, error) {
 	if !o.own {
 		return nil, errors.New("the accounts of another identity cannot be looked up")
 	}
 	links := []any{}
 	for i := range o.e.in.Accounts {
-		account := &o.e.in.Accounts[i]
-		if source == "" || account.SourceName == source || strings.EqualFold(account.SourceID, source) {
+		if account := &o.e.in.Accounts[i]; wanted(account) {
 			links = append(links, accountObject{account})
 		}
 	}
 	return links, nil
+}
+
+// sourceOf reads the arguments of getLinksByAppIdOrName: the ID of a source and null, or null and its name. Either may
+// be both.
+func sourceOf(arguments []any) (func(*Account) bool, error) {
+	if n := len(arguments); n == 0 || n > 2 || arguments[0] == nil && (n == 1 || arguments[1] == nil) {
+		return nil, errors.New("it takes the ID of a source and null, or null and its name")
+	}
+	return func(account *Account) bool {
+		for _, argument := range arguments {
+			if text := velocity.Text(argument); argument != nil && account.isOn(text, SourceName(text)) {
+				return true
+			}
+		}
+		return false
+	}, nil
 }
 
 // propertyOf returns the property that a method reads: name for getName and isName.
@@ -149,6 +172,8 @@ func (o accountObject) Call(name string, arguments []any, call bool) (any, bool,
 			return nil, true, errors.New("it takes the name of an attribute")
 		}
 		return toTemplate(o.account.property(velocity.Text(arguments[0]))), true, nil
+	case "attributes":
+		return attributesObject{o.account.property}, true, noArguments(arguments)
 	case "displayName", "displayableName":
 		return orNull(o.account.Name), true, noArguments(arguments)
 	case "applicationName", "sourceName":
@@ -158,6 +183,33 @@ func (o accountObject) Call(name string, arguments []any, call bool) (any, bool,
 	}
 	value := o.account.property(property)
 	return toTemplate(value), !call || !value.IsNull(), noArguments(arguments)
+}
+
+// attributesObject is $identity.getAttributes(), or that of an account.
+type attributesObject struct {
+	get func(name string) attribute.Value
+}
+
+func (attributesObject) String() string { return "attributes" }
+func (attributesObject) Kind() string   { return "a map of attributes" }
+
+// Call implements [velocity.Object].
+func (o attributesObject) Call(name string, arguments []any, call bool) (any, bool, error) {
+	if !call {
+		return toTemplate(o.get(name)), true, nil // a property is a key
+	}
+	switch name {
+	case "get", "containsKey":
+		if len(arguments) != 1 {
+			return nil, true, errors.New("it takes the name of an attribute")
+		}
+		value := o.get(velocity.Text(arguments[0]))
+		if name == "containsKey" {
+			return !value.IsNull(), true, nil
+		}
+		return toTemplate(value), true, nil
+	}
+	return nil, false, nil
 }
 
 // fieldObject is the calculated attribute: $attributeDefinition, or $field in a policy.

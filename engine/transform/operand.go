@@ -3,6 +3,8 @@ package transform
 import (
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -58,11 +60,67 @@ func (o *operand) number(e *evaluation, input attribute.Value, name string) (n i
 	if err != nil || value.IsNull() {
 		return 0, false, err
 	}
-	n, err = strconv.Atoi(strings.TrimSpace(value.Text()))
+	n, err = wholeNumber(value.Text())
 	if err != nil {
 		return 0, false, fmt.Errorf("%s is not a whole number", name)
 	}
 	return n, true, nil
+}
+
+var errNotWhole = errors.New("it is not a whole number")
+
+// wholeNumberMax is more than the largest whole number with a fraction: from there on fractions are rounded.
+const wholeNumberMax = 1 << 53
+
+// wholeNumber reads a whole number, also one that is written with a fraction: exports write 10.0 and -1.0.
+func wholeNumber(text string) (int, error) {
+	text = strings.TrimSpace(text)
+	if n, err := strconv.Atoi(text); err == nil {
+		return n, nil
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	decimal := strings.Trim(text, "0123456789.+-eE") == "" // neither 0x1p4 nor Inf
+	if err != nil || !decimal || f != math.Trunc(f) || math.Abs(f) >= wholeNumberMax {
+		return 0, errNotWhole
+	}
+	return int(f), nil
+}
+
+// bounded is an operand that is a whole number within limits.
+type bounded struct {
+	operand
+	name        string
+	least, most int
+}
+
+// bounded compiles such an operand. Without one it is otherwise, which may be out of the limits: then it is required.
+func (d *definition) bounded(name string, otherwise, least, most int) bounded {
+	b := bounded{d.operand(name), name, least, most}
+	if b.kind == missing || b.kind == isLiteral && b.literal.IsNull() {
+		b.operand = literalOf(attribute.Int(int64(otherwise)))
+	}
+	if b.kind == isLiteral {
+		if _, err := b.read(b.literal); err != nil {
+			d.fault(d.at(name), "a whole number from %d to %d is expected", least, most)
+		}
+	}
+	return b
+}
+
+func (b *bounded) read(value attribute.Value) (int, error) {
+	n, err := wholeNumber(value.Text())
+	if err != nil || n < b.least || n > b.most {
+		return 0, fmt.Errorf("%s is no whole number from %d to %d", b.name, b.least, b.most)
+	}
+	return n, nil
+}
+
+func (b *bounded) value(e *evaluation, input attribute.Value) (int, error) {
+	value, err := b.eval(e, input)
+	if err != nil {
+		return 0, err
+	}
+	return b.read(value)
 }
 
 // templateVariables are the variables of a template: those of the definition, the data of the identity, and those of
@@ -101,8 +159,13 @@ func (v templateVariables) Variable(name string) (any, bool, error) {
 	case "attributeDefinition", "field":
 		return fieldObject{v.e.in.Attribute}, true, nil
 	}
-	value, ok = v.e.in.Variables[name]
-	return toTemplate(value), ok, nil
+	if value, ok = v.e.in.Variables[name]; ok {
+		return toTemplate(value), true, nil
+	}
+	if v.e.groups != nil && slices.Contains(v.e.groups.Groups(), name) {
+		return "${" + name + "}", true, nil // for the replacement, which reads it next
+	}
+	return nil, false, nil
 }
 
 // toTemplate converts a value to a value of templates.
@@ -157,6 +220,7 @@ type frame struct {
 	input  attribute.Value
 	values []attribute.Value
 	state  []variableState
+	clocks []clock
 }
 
 type variableState uint8
@@ -171,6 +235,7 @@ func (s *scope) frame(outer *frame, input attribute.Value) *frame {
 	return &frame{
 		scope: s, outer: outer, input: input,
 		values: make([]attribute.Value, len(s.names)), state: make([]variableState, len(s.names)),
+		clocks: make([]clock, len(s.names)),
 	}
 }
 
@@ -195,13 +260,18 @@ func (f *frame) value(e *evaluation, i int) (attribute.Value, error) {
 	case running:
 		return attribute.Null, errCircular
 	case done:
+		if e.clock |= f.clocks[i]; f.clocks[i]&readsNow != 0 {
+			e.now() // it may have been read in a comparison, and is shown now
+		}
 		return f.values[i], nil
 	}
 	f.state[i] = running
-	inner := e.frame
-	e.frame = f
+	inner, before := e.frame, e.clock
+	e.frame, e.clock = f, 0
 	e.variable = f.scope.names[i]
 	value, err := f.scope.operands[i].eval(e, f.input)
+	f.clocks[i] = e.clock
+	e.clock |= before
 	e.frame, e.variable = inner, ""
 	if err != nil {
 		f.state[i] = unknown

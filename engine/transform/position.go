@@ -164,7 +164,7 @@ type split struct {
 }
 
 func newSplit(d *definition) operation {
-	s := &split{delimiter: d.required("delimiter"), index: d.number("index"), throws: d.flag("throws")}
+	s := &split{delimiter: d.requiredEscaped("delimiter"), index: d.number("index"), throws: d.flag("throws", true)}
 	if !s.index.given() {
 		d.missing("index")
 	}

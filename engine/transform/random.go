@@ -23,7 +23,7 @@ const (
 // random makes a text of random characters, independent and equally likely.
 type random struct {
 	alphabet string
-	length   int
+	length   bounded
 }
 
 func newRandomAlphaNumeric(d *definition) operation { return newRandom(d, digits+smalls+capitals, 32) }
@@ -31,11 +31,15 @@ func newRandomNumeric(d *definition) operation      { return newRandom(d, digits
 
 func newRandom(d *definition, alphabet string, length int) operation {
 	d.random = true
-	return &random{alphabet, d.count("length", length, 1, randomMax)}
+	return &random{alphabet, d.bounded("length", length, 1, randomMax)}
 }
 
-func (r *random) apply(e *evaluation, _ attribute.Value) (attribute.Value, error) {
-	text := make([]byte, r.length)
+func (r *random) apply(e *evaluation, input attribute.Value) (attribute.Value, error) {
+	length, err := r.length.value(e, input)
+	if err != nil {
+		return attribute.Null, err
+	}
+	text := make([]byte, length)
 	for i := range text {
 		n, err := e.draw(len(r.alphabet))
 		if err != nil {

@@ -12,21 +12,25 @@ const builtInRule = "Cloud Services Deployment Utility"
 
 // rule calls a rule of the host.
 type rule struct {
-	name       string
-	call       Rule
-	attributes []member
-	operands   []operand
+	name string
+	call Rule
+	node *node
 }
 
 func newRule(d *definition) operation {
 	name := d.requiredLiteral("name")
-	if name == builtInRule {
+	switch name {
+	case builtInRule:
 		return newBuiltIn(d)
+	case "Create Unique LDAP Attribute", "Create Unique Account ID":
+		return newTemplateGenerator(d)
+	case "Create Password":
+		return newPassword(d)
 	}
-	r := &rule{name: name}
 	d.Rules = append(d.Rules, name)
 	// A rule may read anything of any identity, and has the time zone.
 	d.Identity, d.Others, d.Zone = true, true, true
+	r := &rule{name: name, node: d.node}
 	if d.library != nil && name != "" {
 		var ok bool
 		if r.call, ok = d.library.Rule(name); !ok {
@@ -34,15 +38,7 @@ func newRule(d *definition) operation {
 				builtInRule)
 		}
 	}
-	if d.attributes != nil {
-		for _, m := range d.attributes.members {
-			if !d.used[m.name] {
-				d.used[m.name] = true
-				r.attributes = append(r.attributes, m)
-				r.operands = append(r.operands, d.operandOf(m.value, d.at(m.name)))
-			}
-		}
-	}
+	d.anyValue = true // its variables are its parameters
 	return r
 }
 
@@ -50,13 +46,15 @@ func (r *rule) apply(e *evaluation, input attribute.Value) (attribute.Value, err
 	if r.call == nil {
 		return attribute.Null, errors.New("the rule it names is not known here")
 	}
-	attributes := make(map[string]attribute.Value, len(r.operands))
-	for i := range r.operands {
-		value, err := r.operands[i].eval(e, input)
-		if err != nil {
-			return attribute.Null, err
+	attributes := map[string]attribute.Value{}
+	if r.node.variables != nil {
+		for i, name := range r.node.variables.names {
+			value, err := e.frame.value(e, i)
+			if err != nil {
+				return attribute.Null, err
+			}
+			attributes[name] = value
 		}
-		attributes[r.attributes[i].name] = value
 	}
 	return r.call(&RuleInput{Input: e.in, Value: input, Attributes: attributes})
 }
@@ -69,11 +67,12 @@ func newBuiltIn(d *definition) operation {
 	case "generateRandomString":
 		d.random = true
 		return &generateRandomString{
-			length: d.count("length", 0, 1, randomMax), numbers: d.flag("includeNumbers"), specials: d.flag(
-				"includeSpecialChars"),
+			length:   d.bounded("length", 0, 1, randomMax),
+			numbers:  d.flag("includeNumbers", false),
+			specials: d.flag("includeSpecialChars", false),
 		}
 	case "getEndOfString":
-		return &getEndOfString{d.count("numChars", -1, 0, ValueMax)}
+		return &getEndOfString{d.bounded("numChars", -1, 0, ValueMax)}
 	case "getReferenceIdentityAttribute":
 		d.Others = true
 		return &getReferenceIdentityAttribute{uid: d.required("uid"), name: d.requiredLiteral("attributeName")}
@@ -85,12 +84,16 @@ func newBuiltIn(d *definition) operation {
 }
 
 type generateRandomString struct {
-	length            int
+	length            bounded
 	numbers, specials bool
 }
 
-func (g *generateRandomString) apply(e *evaluation, _ attribute.Value) (attribute.Value, error) {
-	text, err := e.generateRandomString(g.length, g.numbers, g.specials)
+func (g *generateRandomString) apply(e *evaluation, input attribute.Value) (attribute.Value, error) {
+	length, err := g.length.value(e, input)
+	if err != nil {
+		return attribute.Null, err
+	}
+	text, err := e.generateRandomString(length, g.numbers, g.specials)
 	if err != nil {
 		return attribute.Null, err
 	}
@@ -98,14 +101,15 @@ func (g *generateRandomString) apply(e *evaluation, _ attribute.Value) (attribut
 }
 
 // getEndOfString returns the last characters of the input, or null if it has fewer.
-type getEndOfString struct{ length int }
+type getEndOfString struct{ length bounded }
 
-func (g *getEndOfString) apply(_ *evaluation, input attribute.Value) (attribute.Value, error) {
+func (g *getEndOfString) apply(e *evaluation, input attribute.Value) (attribute.Value, error) {
+	length, err := g.length.value(e, input)
 	runes := []rune(input.Text())
-	if input.IsNull() || g.length > len(runes) {
-		return attribute.Null, nil
+	if err != nil || input.IsNull() || length > len(runes) {
+		return attribute.Null, err
 	}
-	return attribute.String(string(runes[len(runes)-g.length:])), nil
+	return attribute.String(string(runes[len(runes)-length:])), nil
 }
 
 type getReferenceIdentityAttribute struct {

@@ -3,16 +3,16 @@ package transform
 import (
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/cases"
-	"golang.org/x/text/language"
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/transform/javaregex"
+	"github.com/muster-engine/muster/engine/transform/lettercase"
 )
 
 // textFunction is an operation that needs only the text of its input. Null stays null.
@@ -33,28 +33,9 @@ func (f textFunction) apply(_ *evaluation, input attribute.Value) (attribute.Val
 	return attribute.String(text), nil
 }
 
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}
+func lower(s string) (string, error) { return lettercase.Lower(s), nil }
 
-func lower(s string) (string, error) {
-	if isASCII(s) {
-		return strings.ToLower(s), nil
-	}
-	return cases.Lower(language.Und).String(s), nil
-}
-
-func upper(s string) (string, error) {
-	if isASCII(s) {
-		return strings.ToUpper(s), nil
-	}
-	return cases.Upper(language.Und).String(s), nil
-}
+func upper(s string) (string, error) { return lettercase.Upper(s), nil }
 
 // trim removes the white space of Unicode and, as Java does, all control characters.
 func trim(s string) (string, error) {
@@ -88,9 +69,6 @@ func base64Decode(s string) (string, error) {
 
 // decomposeDiacriticalMarks decomposes letters (NFKD) and drops the block of combining diacritical marks.
 func decomposeDiacriticalMarks(s string) (string, error) {
-	if isASCII(s) {
-		return s, nil
-	}
 	return strings.Map(func(r rune) rune {
 		if r >= 0x0300 && r <= 0x036F {
 			return -1
@@ -172,15 +150,19 @@ type replacement struct {
 }
 
 // newReplacement reads a pattern and its replacement. It returns nil if there are faults.
-func (d *definition) newReplacement(pattern, path string, with operand, withPath string) *replacement {
+func (d *definition) newReplacement(pattern, path string, value *document, withPath string) *replacement {
 	regexp, err := javaregex.Compile(pattern)
 	if err != nil {
 		d.fault(path, "%v", err)
 		return nil
 	}
-	r := &replacement{regexp: regexp, with: with}
-	if with.kind == isLiteral {
-		if r.fixed, err = regexp.Replacement(with.literal.Text()); err != nil {
+	r := &replacement{regexp: regexp, with: d.escaped(value, withPath, regexp.Groups()...)}
+	if r.with.kind == isTemplate && r.with.template.IsPlain() && !slices.ContainsFunc(r.with.template.Names(),
+		func(name string) bool { return !slices.Contains(regexp.Groups(), name) || d.mayDeclare(name) }) {
+		r.with = textOf(value.text) // its references are groups
+	}
+	if r.with.kind == isLiteral {
+		if r.fixed, err = regexp.Replacement(r.with.literal.Text()); err != nil {
 			d.fault(withPath, "%v", err)
 			return nil
 		}
@@ -188,10 +170,23 @@ func (d *definition) newReplacement(pattern, path string, with operand, withPath
 	return r
 }
 
+// mayDeclare reports whether a name may be a variable here. Variables come before groups of the same name.
+func (d *definition) mayDeclare(name string) bool {
+	for ; d != nil; d = d.parent {
+		if d.attributes != nil && d.attributes.get(name) != nil {
+			return true
+		}
+	}
+	return slices.Contains(contextVariables, name)
+}
+
 func (r *replacement) replaceAll(e *evaluation, input attribute.Value, text string) (string, error) {
 	fixed := r.fixed
 	if fixed == nil {
+		outer := e.groups
+		e.groups = r.regexp
 		with, _, err := r.with.text(e, input)
+		e.groups = outer
 		if err != nil {
 			return "", err
 		}
@@ -206,8 +201,11 @@ func (r *replacement) replaceAll(e *evaluation, input attribute.Value, text stri
 type replaceAll []*replacement
 
 func newReplace(d *definition) operation {
-	pattern := d.requiredLiteral("regex")
-	with := d.required("replacement")
+	pattern, with := d.requiredLiteral("regex"), d.get("replacement")
+	if with == nil {
+		d.missing("replacement")
+		return replaceAll{}
+	}
 	return replaceAll{d.newReplacement(pattern, d.at("regex"), with, d.at("replacement"))}
 }
 
@@ -223,7 +221,7 @@ func newReplaceAll(d *definition) operation {
 	var all replaceAll
 	for _, m := range table.members {
 		path := join(d.at("table"), m.name)
-		all = append(all, d.newReplacement(m.name, path, d.operandOf(m.value, path), path))
+		all = append(all, d.newReplacement(m.name, path, m.value, path))
 	}
 	return all
 }

@@ -43,6 +43,9 @@ type Dependencies struct {
 	Identity bool
 	// Others says that the value depends on other identities, such as the manager.
 	Others bool
+	// Names says that the value is a generated name, or contains one: it depends on which names are in use, and nobody
+	// else may get it at the same time.
+	Names bool
 	// Zone says that the value may depend on the time zone: dates are read or written in it.
 	Zone bool
 }

@@ -187,7 +187,11 @@ func TestEvaluate(t *testing.T) {
 		{`{"type": "rightPad", "attributes": {"length": 4, "input": "ab"}}`, `"ab  "`},
 		{`{"type": "leftPad", "attributes": {"length": 1, "input": "ab"}}`, `"ab"`},
 		{`{"type": "split", "attributes": {"delimiter": ",\\s*", "index": "1", "input": "a, b,c"}}`, `"b"`},
-		{`{"type": "split", "attributes": {"delimiter": ",", "index": 5, "input": "a,b"}}`, `null`},
+		{`{"type": "split", "attributes": {"delimiter": ",", "index": 5, "input": "a,b", "throws": false}}`, `null`},
+		{`{"type": "split", "attributes": {"delimiter": ",", "index": 5, "input": "a,b"}}`, `ERR split: there is no part 5: the input has 2`},
+		{`{"type": "split", "attributes": {"delimiter": ",", "index": -1, "input": "a,b"}}`, `ERR split: there is no part -1: the input has 2`},
+		{`{"type": "split", "attributes": {"delimiter": "\\$", "index": 1, "input": "a\\$b"}}`, `"b"`},
+		{`{"type": "split", "attributes": {"delimiter": "\\#|$mark", "index": 2.0, "input": "a#b,c", "mark": ","}}`, `"c"`},
 		{`{"type": "split", "attributes": {"delimiter": ",", "index": 2, "throws": true, "input": "a,b"}}`, `ERR split: there is no part 2: the input has 2`},
 
 		// choices
@@ -351,8 +355,8 @@ func TestUsernameGenerator(t *testing.T) {
 			}
 			var tried []string
 			in := testInput()
-			in.Taken = func(name string, _ bool) (bool, error) {
-				tried = append(tried, name)
+			in.Taken = func(c Candidate) (bool, error) {
+				tried = append(tried, c.Name)
 				return len(tried) <= test.taken, nil
 			}
 			value, err := compiled.Transform.Evaluate(in)
@@ -779,12 +783,12 @@ func TestLimitsOfWork(t *testing.T) {
 			strings.Repeat("a", 40) + `b"}}`), javaregex.ErrTimeout},
 		"templates": {firstValid(static("#foreach($x in [1..99999])#foreach($y in [1..99999])#end#end")),
 			velocity.ErrTooManySteps},
-		"templates together": {firstValid(static("#foreach($i in [1..40000])#end$big.shout()")), velocity.ErrBudget},
+		"templates together": {firstValid(static("#foreach($i in [1..40000])#end$current.shout()")), velocity.ErrBudget},
 		"matches": {firstValid(static("#set($x = '" + strings.Repeat("a", 40) +
 			"b')#foreach($i in [1..9])#if($x.matches('(a+)+'))#end#end")), javaregex.ErrTimeout},
 		"large values": {`{"type": "concat", "attributes": {"values": [` + strings.Repeat(
 			`{"type": "substring", "attributes": {"begin": 0, "end": 1, "input": {"type": "upper", "attributes": {"input": `+
-				`{"type": "static", "attributes": {"value": "$big"}}}}}},`, 100) + `"x"]}}`, ErrTooManySteps},
+				`{"type": "static", "attributes": {"value": "$current"}}}}}},`, 100) + `"x"]}}`, ErrTooManySteps},
 		"names": {`{"type": "usernameGenerator", "attributes": {"patterns": [` + strings.Repeat(`"a",`, StepsMax) + `"b"]}}`,
 			ErrTooManySteps},
 	} {
@@ -795,8 +799,8 @@ func TestLimitsOfWork(t *testing.T) {
 				t.Fatal(err)
 			}
 			in := testInput()
-			in.Taken = func(string, bool) (bool, error) { return true, nil }
-			in.Variables = map[string]attribute.Value{"big": attribute.String(strings.Repeat("a", 200<<10))}
+			in.Taken = func(Candidate) (bool, error) { return true, nil }
+			in.Variables = map[string]attribute.Value{"current": attribute.String(strings.Repeat("a", 200<<10))}
 			value, err := compiled.Evaluate(in)
 			var known *EvalError
 			if !errors.Is(err, test.want) || !errors.As(err, &known) {

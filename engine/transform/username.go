@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -21,18 +22,30 @@ const checksMax = 50
 type usernameGenerator struct {
 	patterns    []*velocity.Template
 	sourceCheck bool
-	size        int // the most code points of a name; 0 for no limit
-	checks      int
+	size        int  // the most code points of a name; 0 for no limit
+	checks      int  // the most counts
+	identity    bool // attributes of the identity are variables
 }
 
-func newUsernameGenerator(d *definition) operation {
-	g := &usernameGenerator{sourceCheck: d.flag("sourceCheck"), size: d.nameMax, checks: d.checksMax}
-	if g.checks == 0 {
-		g.checks = checksMax
+// newGenerator reads the limits of names.
+func newGenerator(d *definition) *usernameGenerator {
+	g := &usernameGenerator{sourceCheck: d.flag("sourceCheck", false), checks: checksMax}
+	if d.policy != nil {
+		g.size = d.policy.nameMax
+		if d.policy.checksMax > 0 {
+			g.checks = d.policy.checksMax
+		}
 	}
 	g.size = d.count("cloudMaxSize", g.size, 0, padMax)
 	g.checks = d.count("cloudMaxUniqueChecks", g.checks, 1, checksMax)
 	d.used["cloudRequired"] = true
+	// Any account of any identity may take a name.
+	d.Identity, d.Names = true, true
+	return g
+}
+
+func newUsernameGenerator(d *definition) operation {
+	g := newGenerator(d)
 	patterns := d.get("patterns")
 	switch {
 	case patterns == nil:
@@ -42,8 +55,6 @@ func newUsernameGenerator(d *definition) operation {
 		d.fault(d.at("patterns"), "an array of patterns is expected, such as $fi$ln${uniqueCounter}")
 		return g
 	}
-	// Any account of any identity may take a name.
-	d.Identity = true
 	for i, item := range patterns.items {
 		g.addPattern(d, item, i, i == len(patterns.items)-1)
 	}
@@ -64,25 +75,23 @@ func (g *usernameGenerator) addPattern(d *definition, item *document, i int, las
 	if !last && slices.Contains(template.Names(), uniqueCounter) {
 		d.fault(path, "only the last pattern may count with ${%s}", uniqueCounter)
 	}
+	d.reads(template, path, uniqueCounter)
 	g.patterns = append(g.patterns, template)
 }
 
 func (g *usernameGenerator) apply(e *evaluation, input attribute.Value) (attribute.Value, error) {
 	tried := 0
+	var null *velocity.NullError
 	for _, pattern := range g.patterns {
-		complete, err := g.complete(e, pattern, input)
-		if err != nil {
-			return attribute.Null, err
-		}
-		if !complete {
-			continue
-		}
 		most := 0
 		if slices.Contains(pattern.Names(), uniqueCounter) {
 			most = g.checks
 		}
 		for n := range most + 1 {
 			name, err := g.name(e, pattern, input, n)
+			if errors.As(err, &null) {
+				break // a name without a part of it would be another person's, or nobody's
+			}
 			if err != nil {
 				return attribute.Null, err
 			}
@@ -92,7 +101,7 @@ func (g *usernameGenerator) apply(e *evaluation, input attribute.Value) (attribu
 			}
 			taken := name == ""
 			if !taken && e.in.Taken != nil {
-				if taken, err = e.in.Taken(name, g.sourceCheck); err != nil {
+				if taken, err = e.in.Taken(Candidate{name, e.in.Attribute, g.sourceCheck}); err != nil {
 					return attribute.Null, err
 				}
 			}
@@ -101,26 +110,11 @@ func (g *usernameGenerator) apply(e *evaluation, input attribute.Value) (attribu
 			}
 		}
 	}
-	if tried == 0 {
-		return attribute.Null, fmt.Errorf("no pattern can be used: each has a variable that is null")
+	if tried == 0 && null != nil {
+		return attribute.Null, fmt.Errorf("no pattern can be used: each has a variable that is null, such as %s",
+			null.Reference)
 	}
 	return attribute.Null, fmt.Errorf("no name is free: %d were tried", tried)
-}
-
-// complete reports whether all variables of a pattern have a value. A null one would put the variable's name into an
-// account name.
-func (g *usernameGenerator) complete(e *evaluation, pattern *velocity.Template, input attribute.Value) (bool, error) {
-	variables := counting{templateVariables{e, input}}
-	for _, name := range pattern.Names() {
-		value, ok, err := variables.Variable(name)
-		if err != nil {
-			return false, err
-		}
-		if ok && value == nil {
-			return false, nil
-		}
-	}
-	return true, nil
 }
 
 // counterMark is a placeholder for the counter in a rendered pattern: a character of the private use area.
@@ -130,7 +124,7 @@ const counterMark = "\uE000"
 // all tried names differ.
 func (g *usernameGenerator) name(e *evaluation, pattern *velocity.Template, input attribute.Value, n int) (string,
 	error) {
-	text, err := pattern.Render(counting{templateVariables{e, input}}, ValueMax, e.templates())
+	text, err := pattern.Render(counting{templateVariables{e, input}, g.identity}, ValueMax, e.templates())
 	if err != nil {
 		return "", err
 	}
@@ -151,13 +145,23 @@ func (g *usernameGenerator) name(e *evaluation, pattern *velocity.Template, inpu
 	return string([]rune(name)[:g.size]), nil
 }
 
-// counting adds the counter to the variables of a template.
-type counting struct{ templateVariables }
+// counting adds the counter to the variables of a template, and the attributes of the identity if they are wanted.
+type counting struct {
+	templateVariables
+	identity bool
+}
 
 // Variable implements [velocity.Variables].
 func (c counting) Variable(name string) (any, bool, error) {
 	if name == uniqueCounter {
 		return counterMark, true, nil
 	}
-	return c.templateVariables.Variable(name)
+	value, ok, err := c.templateVariables.Variable(name)
+	if !c.identity || ok && value != nil || err != nil {
+		return value, ok, err
+	}
+	if text := c.e.in.Identity.attribute(name).Text(); text != "" {
+		return text, true, nil
+	}
+	return nil, true, nil
 }

@@ -148,7 +148,7 @@ func TestEngineIsSmall(t *testing.T) {
 var layers = [][]string{
 	{"cmd/muster/company", "engine/attribute", "engine/connector/secret", "engine/crashtest", "engine/disktest",
 		"engine/httpapi/internal/wire", "engine/modeltest", "engine/transform/javadate", "engine/transform/javaregex",
-		"filterql/folding", "filterql/jsontext", "filterql/suggest", "migrations", "store/id", "store/pglocal"},
+		"engine/transform/lettercase", "filterql/folding", "filterql/jsontext", "filterql/suggest", "migrations", "store/id", "store/pglocal"},
 	{"engine/connector", "engine/transform/objectfilter", "engine/transform/velocity", "filterql",
 		"store/pglocal/internal/locate"},
 	{"engine/connector/connectortest", "engine/connector/delimited", "engine/connector/ldap",

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/internal/processing"
@@ -74,6 +75,10 @@ func (p *Provisioner) prepareCreate(ctx context.Context, t *target, row *store.O
 			var err error
 			if input, err = p.inputFor(ctx, row.IdentityID); err != nil {
 				return err
+			}
+			input.Variables = map[string]attribute.Value{}
+			for name, value := range o.Attributes.All() {
+				input.Variables[name] = value
 			}
 		}
 		value, err := field.Evaluate(input)

@@ -70,8 +70,7 @@ func (c *calendar) time(location *time.Location) time.Time {
 		return time.Unix(int64(seconds-c.value[zone]), int64(nanoseconds)).In(location)
 	}
 	// Go gets the number of the day, not its date: before the cutover the dates of the two calendars differ.
-	d := time.Unix(int64(seconds), 0).UTC()
-	return time.Date(d.Year(), d.Month(), d.Day(), d.Hour(), d.Minute(), d.Second(), nanoseconds, location)
+	return Instant(time.Unix(int64(seconds), int64(nanoseconds)).UTC(), location, Later)
 }
 
 func (c *calendar) hours() int {

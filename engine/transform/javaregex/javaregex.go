@@ -3,6 +3,8 @@ package javaregex
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -68,6 +70,9 @@ func Compile(pattern string) (*Regexp, error) {
 // String returns the pattern.
 func (r *Regexp) String() string { return r.pattern }
 
+// Groups returns the names of the groups that have one, in no order.
+func (r *Regexp) Groups() []string { return slices.Collect(maps.Keys(r.names)) }
+
 // Matches reports whether the whole text matches. Like all searches, it spends time of the budget; nil means a budget
 // of its own.
 func (r *Regexp) Matches(text string, budget *Budget) (matches bool, err error) {
@@ -90,35 +95,50 @@ func (r *Regexp) Matches(text string, budget *Budget) (matches bool, err error) 
 // Split splits text around the matches, as String.split does: it drops empty texts at the end, and an empty text at the
 // start that comes from an empty match. It returns at most limit parts and drops the rest.
 func (r *Regexp) Split(text string, limit int, budget *Budget) ([]string, error) {
-	var parts []string
-	if r.isLiteral {
-		parts = strings.Split(text, r.literal)
-	} else {
-		runes := []rune(text)
-		start := 0
-		err := r.each(runes, budget, func(m *regexp2.Match) error {
-			if m.Index+m.Length == 0 {
-				return nil
-			}
-			parts = append(parts, string(runes[start:m.Index]))
-			start = m.Index + m.Length
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		if parts == nil {
-			return []string{text}, nil
-		}
-		parts = append(parts, string(runes[start:]))
-	}
-	if len(parts) == 1 {
-		return parts, nil
+	parts, err := r.SplitLimit(text, 0, budget)
+	return parts[:min(len(parts), limit)], err
+}
+
+// SplitLimit is String.split with a limit: a positive one is the most parts, of which the last one has the rest, and
+// empty texts at the end stay. They also stay with a negative limit, which limits nothing. With 0 it is [Regexp.Split]
+// without a limit.
+func (r *Regexp) SplitLimit(text string, limit int, budget *Budget) ([]string, error) {
+	parts, err := r.split(text, limit, budget)
+	if err != nil || len(parts) == 1 || limit != 0 {
+		return parts, err
 	}
 	for len(parts) > 0 && parts[len(parts)-1] == "" {
 		parts = parts[:len(parts)-1]
 	}
-	return parts[:min(len(parts), limit)], nil
+	return parts, nil
+}
+
+func (r *Regexp) split(text string, limit int, budget *Budget) ([]string, error) {
+	most := limit
+	if limit <= 0 {
+		most = -1
+	}
+	if r.isLiteral {
+		return strings.SplitN(text, r.literal, most), nil
+	}
+	var parts []string
+	runes := []rune(text)
+	start := 0
+	err := r.each(runes, budget, func(m *regexp2.Match) error {
+		if m.Index+m.Length == 0 {
+			return nil
+		}
+		if len(parts) == most-1 {
+			return errEnough
+		}
+		parts = append(parts, string(runes[start:m.Index]))
+		start = m.Index + m.Length
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return nil, err
+	}
+	return append(parts, string(runes[start:])), nil
 }
 
 // each calls found with every match. The time-out of regexp2 begins again with each match.

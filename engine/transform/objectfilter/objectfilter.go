@@ -20,6 +20,7 @@ import (
 	"strings"
 
 	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/filterql/folding"
 )
 
 // Filter is a parsed filter.
@@ -110,7 +111,7 @@ func (l literal) equal(s string) bool { return l.compare("==", s) }
 func (l literal) compare(operator, s string) bool {
 	text := l.text
 	if l.ignoreCase {
-		s, text = strings.ToLower(s), strings.ToLower(text)
+		s, text = folding.Case(s), folding.Case(text)
 	}
 	switch operator {
 	case "startsWith":

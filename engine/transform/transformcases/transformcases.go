@@ -4,7 +4,8 @@
 //	{"transform": {"type": "lower"}, "cases": [{"input": "ABC", "output": "abc"}]}
 //
 // A case can have the input, the attributes of the identity, accounts by source (an object of attributes, or a list of
-// such objects), now, the time zone, and the values of saved transforms as references.
+// such objects; IIQDisabled, IIQLocked and entitlements may be true), now, the time zone, and the values of saved
+// transforms as references.
 //
 // It wants one of three results. With output, the value must be equal. With sample_output, it must have the same length
 // and kinds of characters. With candidates_in_order, usernameGenerator must try these names; "..." stands for any
@@ -62,8 +63,9 @@ type Case struct {
 
 // Settings are the inputs of a run besides the file, such as a clock and a random source.
 type Settings struct {
-	Now    time.Time // for cases without one
-	Random io.Reader
+	Now      time.Time      // for cases without one
+	Location *time.Location // for cases without a zone; nil means UTC
+	Random   io.Reader
 }
 
 // Result is the outcome of one case, or of compiling the transform of a line without cases.
@@ -176,7 +178,9 @@ func (l *Line) run(c *Case, s Settings) error {
 }
 
 func (c *Case) input(s Settings) (*transform.Input, error) {
-	in := &transform.Input{Now: s.Now, Random: s.Random, Identity: transform.Identity{Attributes: &c.Identity}}
+	in := &transform.Input{
+		Now: s.Now, Location: s.Location, Random: s.Random, Identity: transform.Identity{Attributes: &c.Identity},
+	}
 	for _, text := range []string{c.Now, c.Instant} {
 		if text == "" {
 			continue
@@ -240,6 +244,8 @@ func Accounts(bySource map[string]json.RawMessage) ([]transform.Account, error) 
 			account := transform.Account{
 				SourceName: source, SourceID: source, Attributes: set, NativeIdentity: set.Get("nativeIdentity").Text(),
 				Name: set.Get("displayName").Text(), Created: time.Unix(int64(i), 0),
+				Disabled: set.Get("IIQDisabled").Text() == "true", Locked: set.Get("IIQLocked").Text() == "true",
+				Entitlements: set.Get("entitlements").Text() == "true",
 			}
 			if created := set.Get("created").Text(); created != "" {
 				t, err := ParseTime(created)
@@ -301,8 +307,8 @@ func alike(a, b string) bool {
 // candidates checks the names that are tried if all are taken.
 func (c *Case) candidates(t *transform.Transform, in *transform.Input) error {
 	var tried []string
-	in.Taken = func(name string, _ bool) (bool, error) {
-		tried = append(tried, name)
+	in.Taken = func(c transform.Candidate) (bool, error) {
+		tried = append(tried, c.Name)
 		return true, nil
 	}
 	if _, err := t.Evaluate(in); err == nil {

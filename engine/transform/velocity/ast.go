@@ -58,6 +58,8 @@ type (
 
 	list struct{ items []expression }
 
+	table struct{ keys, values []expression }
+
 	span struct{ from, to expression }
 
 	not struct{ x expression }

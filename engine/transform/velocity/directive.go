@@ -168,6 +168,7 @@ func (p *parser) loop(start int) (node, error) {
 		return nil, err
 	}
 	p.line(start)
+	p.locals = include(p.locals, name, "foreach", "velocityCount")
 	p.loops++
 	body, end, err := p.block()
 	p.loops--
@@ -219,5 +220,6 @@ func (p *parser) assignment(start int) (node, error) {
 		return nil, err
 	}
 	p.line(start)
+	p.locals = include(p.locals, name)
 	return &assignment{name, value}, nil
 }

@@ -2,6 +2,7 @@ package velocity
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -19,6 +20,7 @@ type Template struct {
 	source string
 	nodes  []node
 	names  []string
+	locals []string
 }
 
 // Error is a mistake in a template and its place.
@@ -32,11 +34,17 @@ func (e *Error) Error() string {
 }
 
 // Parse reads a template. The error is an [*Error].
-func Parse(source string) (*Template, error) {
+func Parse(source string) (*Template, error) { return parse(source, false) }
+
+// ParseEscaped is [Parse] for a text that another reader reads after it, such as the replacement of a regular
+// expression: \$ and \# stay as they are, because they mean the characters themselves to that reader too.
+func ParseEscaped(source string) (*Template, error) { return parse(source, true) }
+
+func parse(source string, escaped bool) (*Template, error) {
 	if len(source) > TextMax {
 		return nil, &Error{1, fmt.Sprintf("it has %d bytes, %d are allowed", len(source), TextMax)}
 	}
-	p := parser{source: source}
+	p := parser{source: source, escaped: escaped}
 	nodes, end, err := p.block()
 	if err == nil && end != "" {
 		err = p.fail("#%s belongs to no #if or #foreach", end)
@@ -44,12 +52,17 @@ func Parse(source string) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Template{source: source, nodes: nodes, names: p.names}, nil
+	return &Template{source: source, nodes: nodes, names: p.names, locals: p.locals}, nil
 }
 
 // Names returns the names of the variables that the template reads, each once, including those that it sets itself. Do
 // not change the result.
 func (t *Template) Names() []string { return t.names }
+
+// Free returns the names of the variables that the template reads and does not set itself, each once.
+func (t *Template) Free() []string {
+	return slices.DeleteFunc(slices.Clone(t.names), func(name string) bool { return slices.Contains(t.locals, name) })
+}
 
 // Literal returns the text of a constant template.
 func (t *Template) Literal() (string, bool) {
@@ -64,6 +77,23 @@ func (t *Template) Literal() (string, bool) {
 	}
 }
 
+// IsPlain reports whether the template has only texts and references to variables, without directives, properties and
+// methods.
+func (t *Template) IsPlain() bool {
+	for _, n := range t.nodes {
+		switch n := n.(type) {
+		case text:
+		case *reference:
+			if len(n.accessors) > 0 {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 // String returns the template as it was written.
 func (t *Template) String() string { return t.source }
 
@@ -73,7 +103,10 @@ type parser struct {
 	depth  int
 	loops  int
 	names  []string
-	alone  []int // offsets of directives that are alone on their lines
+	locals []string // variables that the template sets
+	alone  []int    // offsets of directives that are alone on their lines
+	// escaped says that \$ and \# stay as they are.
+	escaped bool
 }
 
 func (p *parser) fail(format string, arguments ...any) error {
@@ -146,7 +179,14 @@ func (p *parser) backslash(nodes []node) []node {
 	rest := p.rest()
 	if len(rest) > 1 && (rest[1] == '$' || rest[1] == '#') {
 		p.at += 2
+		if p.escaped {
+			return appendNode(nodes, text(rest[:2]))
+		}
 		return appendNode(nodes, text(rest[1:2]))
+	}
+	if p.escaped && len(rest) > 1 && rest[1] == '\\' {
+		p.at += 2
+		return appendNode(nodes, text(rest[:2]))
 	}
 	p.at++
 	return appendNode(nodes, text(`\`))
@@ -193,17 +233,18 @@ func (p *parser) reference() (*reference, error) {
 		p.at++
 	}
 	ref.source = p.source[start:p.at]
-	p.note(ref.name)
+	p.names = include(p.names, ref.name)
 	return ref, nil
 }
 
-func (p *parser) note(name string) {
-	for _, known := range p.names {
-		if known == name {
-			return
+// include adds names to a list that do not stand in it.
+func include(list []string, names ...string) []string {
+	for _, name := range names {
+		if !slices.Contains(list, name) {
+			list = append(list, name)
 		}
 	}
-	p.names = append(p.names, name)
+	return list
 }
 
 // name reads a name. It may have a hyphen only inside braces.
@@ -416,6 +457,8 @@ func (p *parser) primary() (expression, error) {
 		return p.quoted(rest[0])
 	case rest[0] == '[':
 		return p.list()
+	case rest[0] == '{':
+		return p.table()
 	case rest[0] >= '0' && rest[0] <= '9':
 		return p.number()
 	case p.word("true"):
@@ -487,9 +530,7 @@ func (p *parser) quoted(quote byte) (expression, error) {
 		p.at = start
 		return nil, p.fail("in the quoted text: %v", err)
 	}
-	for _, name := range inner.names {
-		p.note(name)
-	}
+	p.names, p.locals = include(p.names, inner.names...), include(p.locals, inner.locals...)
 	return &quoted{nodes}, nil
 }
 
@@ -521,4 +562,37 @@ func (p *parser) list() (expression, error) {
 		return nil, err
 	}
 	return &span{first, to}, p.expect("]")
+}
+
+// table reads {key: value, ...}.
+func (p *parser) table() (expression, error) {
+	p.at++
+	if err := p.enter(); err != nil {
+		return nil, err
+	}
+	defer p.leave()
+	t := &table{}
+	p.blanks()
+	if strings.HasPrefix(p.rest(), "}") {
+		p.at++
+		return t, nil
+	}
+	for {
+		key, err := p.expression()
+		if err != nil {
+			return nil, err
+		}
+		if err := p.expect(":"); err != nil {
+			return nil, err
+		}
+		value, err := p.expression()
+		if err != nil {
+			return nil, err
+		}
+		t.keys, t.values = append(t.keys, key), append(t.values, value)
+		if p.blanks(); !strings.HasPrefix(p.rest(), ",") {
+			return t, p.expect("}")
+		}
+		p.at++
+	}
 }

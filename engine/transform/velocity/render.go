@@ -29,6 +29,17 @@ var (
 	ErrBudget       = fmt.Errorf("the templates take more than %d steps together", BudgetStepsMax)
 )
 
+// NullError is an error of a rendering: a reference is null where a text is needed.
+type NullError struct {
+	// Reference is the reference as it is written.
+	Reference string
+}
+
+func (e *NullError) Error() string {
+	return fmt.Sprintf("%s is null: give it a value by firstValid, or write %s for an empty text", e.Reference,
+		strings.Replace(e.Reference, "$", "$!", 1))
+}
+
 // Budget limits several renderings together: to [BudgetStepsMax] steps, and in the time of their regular expressions.
 // The zero value is an unspent budget. It is not safe for concurrent use.
 type Budget struct {
@@ -71,7 +82,8 @@ func (t *Template) Render(variables Variables, limit int, budget *Budget) (strin
 	return out.String(), nil
 }
 
-// Reference returns the value of a template that is exactly one reference. The value may be null, and keeps its type.
+// Reference returns the value of a template that is exactly one reference. The value may be null, and keeps its type; a
+// quiet reference to null is an empty text.
 // ok is false for any other template. Texts from its methods have at most limit bytes. A nil budget means a budget of
 // its own.
 func (t *Template) Reference(variables Variables, limit int, budget *Budget) (value any, ok bool, err error) {
@@ -83,7 +95,9 @@ func (t *Template) Reference(variables Variables, limit int, budget *Budget) (va
 		return nil, false, nil
 	}
 	r := newRenderer(variables, limit, budget)
-	value, err = ref.value(&r)
+	if value, err = ref.value(&r); value == nil && ref.quiet {
+		value = ""
+	}
 	return value, true, err
 }
 
@@ -112,6 +126,20 @@ func (r *renderer) read(value any) error {
 	switch v := value.(type) {
 	case string:
 		return r.spend(len(v) / 100)
+	case Map:
+		for _, key := range v.keys {
+			if err := r.spend(1 + len(key)/100); err != nil {
+				return err
+			}
+			if err := r.read(v.values[key]); err != nil {
+				return err
+			}
+		}
+	case entry:
+		if err := r.spend(1 + len(v.key)/100); err != nil {
+			return err
+		}
+		return r.read(v.value)
 	case []any:
 		for _, item := range v {
 			if err := r.step(); err != nil {
@@ -184,7 +212,8 @@ func (ref *reference) render(r *renderer) error {
 	case ref.quiet:
 		return nil
 	default:
-		return r.write(ref.source)
+		// Velocity writes the name of the variable. In a name or an address nobody would notice it.
+		return &NullError{ref.source}
 	}
 }
 
@@ -269,6 +298,14 @@ func (ref *reference) value(r *renderer) (any, error) {
 			return nil, nil
 		}
 		var err error
+		if own && i == 0 {
+			if changed, found, err := r.change(value, &ref.accessors[i]); err != nil {
+				return nil, fmt.Errorf("%s: %w", ref.source, err)
+			} else if changed != nil {
+				r.locals[ref.name], value = changed, found
+				continue
+			}
+		}
 		if value, err = r.access(value, &ref.accessors[i]); err != nil {
 			return nil, fmt.Errorf("%s: %w", ref.source, err)
 		}
@@ -287,15 +324,9 @@ func (r *renderer) access(value any, a *accessor) (any, error) {
 		}
 		return r.element(value, index)
 	}
-	arguments := make([]any, len(a.arguments))
-	for i, x := range a.arguments {
-		var err error
-		if arguments[i], err = x.value(r); err != nil {
-			return nil, err
-		}
-		if err := r.read(arguments[i]); err != nil {
-			return nil, err
-		}
+	arguments, err := r.arguments(a)
+	if err != nil {
+		return nil, err
 	}
 	switch v := value.(type) {
 	case string:
@@ -310,6 +341,21 @@ func (r *renderer) access(value any, a *accessor) (any, error) {
 		}
 	}
 	return r.call(value, a.name, arguments, a.call)
+}
+
+// arguments evaluates the arguments of a call.
+func (r *renderer) arguments(a *accessor) ([]any, error) {
+	arguments := make([]any, len(a.arguments))
+	for i, x := range a.arguments {
+		var err error
+		if arguments[i], err = x.value(r); err != nil {
+			return nil, err
+		}
+		if err := r.read(arguments[i]); err != nil {
+			return nil, err
+		}
+	}
+	return arguments, nil
 }
 
 // countMethods are the methods of lists that do not read the elements.
@@ -335,6 +381,25 @@ func (l *list) value(r *renderer) (any, error) {
 		}
 	}
 	return items, r.read(items)
+}
+
+func (t *table) value(r *renderer) (any, error) {
+	m := newMap(len(t.keys))
+	for i := range t.keys {
+		key, err := t.keys[i].value(r)
+		if err != nil {
+			return nil, err
+		}
+		if err := r.read(key); err != nil {
+			return nil, err
+		}
+		value, err := t.values[i].value(r)
+		if err != nil {
+			return nil, err
+		}
+		m.put(Text(key), value)
+	}
+	return m, r.read(m)
 }
 
 func (s *span) value(r *renderer) (any, error) {
@@ -417,6 +482,9 @@ func (b *binary) value(r *renderer) (any, error) {
 	case "<", "<=", ">", ">=":
 		return compare(b.operator, left, right)
 	case "+":
+		if left == nil || right == nil {
+			return nil, errors.New("a side of + is null")
+		}
 		_, leftText := left.(string)
 		_, rightText := right.(string)
 		if leftText || rightText {
@@ -569,6 +637,8 @@ func kind(value any) string {
 		return "a number"
 	case []any:
 		return "a list"
+	case Map:
+		return "a map"
 	case Object:
 		return v.Kind()
 	default:

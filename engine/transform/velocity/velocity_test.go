@@ -51,8 +51,7 @@ func TestRender(t *testing.T) {
 		{"${first}x${last}.", "AnnxBäker."},
 		{"Hello $first.", "Hello Ann."},
 		{"${user-id}", "u1"},
-		{"$unknown ${unknown} $!unknown$!{unknown}.", "$unknown ${unknown} ."},
-		{"$none|$!none|$p.nothing|$!p.nothing", "$none||$p.nothing|"},
+		{"[$!unknown$!{unknown}$!none$!p.nothing]", "[]"},
 		{"5$ a $5 $$first $", "5$ a $5 $Ann $"},
 		{`\$first \# \x \\`, `$first # \x \\`},
 		{"a # b #c #", "a # b #c #"},
@@ -81,7 +80,7 @@ func TestRender(t *testing.T) {
 		{"#iffy #x", "#iffy #x"},
 
 		{"#set($x = 'a')$x", "a"},
-		{"#set($x = \"$first-$x\")$x", "Ann-$x"},
+		{"#set($x = \"$first-$!x\")$x", "Ann-"},
 		{"#set( $x = $n + 1 * 2 )$x #set($x = $x - 10)$x #set($x = -$x)$x", "9 -1 1"},
 		{"#set($x = 'a' + 1 + $first)$x #set($y = 7 / 2)$y #set($y = 7.0 / 2)$y", "a1Ann 3 3.5"},
 		{"#set($x = 'it''s')$x #set($y = \"say \"\"$first\"\"\")$y", "it's say \"Ann\""},
@@ -89,7 +88,7 @@ func TestRender(t *testing.T) {
 		{"#set($l = ['a', $first, 3])$l.size() $l[1]", "3 Ann"},
 
 		{"#foreach($x in $list)$x#if($foreach.hasNext),#end#end", "a,b,c"},
-		{"#foreach($x in $list)$foreach.index$foreach.count$velocityCount$x #end|$x", "011a 122b 233c |$x"},
+		{"#foreach($x in $list)$foreach.index$foreach.count$velocityCount$x #end|$!x", "011a 122b 233c |"},
 		{"#foreach($x in [1..3])$x#end#foreach($x in [2..0])$x#end#foreach($x in [])z#end", "123210"},
 		{"#foreach($x in $list)#if($x == 'b')#break#end$x#end!", "a!"},
 		{"#foreach($x in $list)#foreach($y in [1..2])$x$y$foreach.index#end$foreach.index;#end", "a10a210;b10b211;c10c212;"},
@@ -106,6 +105,85 @@ func TestRender(t *testing.T) {
 		}
 		if got, err := template.Render(context, 1000, nil); err != nil || got != test.want {
 			t.Errorf("%q gives %q %v, want %q", test.template, got, err, test.want)
+		}
+	}
+}
+
+// TestMethods says what the methods of Java's classes give that templates call.
+func TestMethods(t *testing.T) {
+	for _, test := range []struct{ template, want string }{
+		{"#set($Integer = 0)#set($x = $Integer.parseInt('041') + 1)$x", "42"},
+		{"#set($Integer = 0)$Integer.parseInt('-7') $Integer.valueOf('8') $Integer.parseInt('ff', 16)", "-7 8 255"},
+		{"#set($Long = 0)$Long.parseLong('3000000000') $Long.toString(5)", "3000000000 5"},
+		{"#set($Double = 0.0)$Double.parseDouble(' 1.50 ') $Double.valueOf(2)", "1.5 2"},
+		{"#set($Boolean = true)$Boolean.parseBoolean('TRUE') $Boolean.parseBoolean('x')", "true false"},
+		{"#set($Math = 0)$Math.max(2, 3) $Math.min(2, 3) $Math.abs(-4) $Math.sum(1, 2) $Math.signum(-9) $Math.compare(1, 2)", "3 2 4 3 -1 -1"},
+		{"#set($Math = 0)$Math.max(2.5, 1) $Math.min(2.5, 1) $Math.abs(-1.5) $Math.sum(0.5, 1) $Math.signum(2.5) $Math.compare(2, 1.5)", "2.5 1 1.5 1.5 1 1"},
+		{"#set($Math = 0)$Math.floor(1.7) $Math.ceil(1.2) $Math.round(2.5) $Math.round(-2.5) $Math.floor(3) $Math.compare(2, 2) $Math.compare(2.5, 2.5)", "1 2 3 -2 3 0 0"},
+		{"$n.toHexString(255) $n.toBinaryString(5) $n.toOctalString(8) $n.toHexString(-1)", "ff 101 10 ffffffff"},
+		{"$n.toString() $n.intValue() $n.doubleValue() $n.equals(7) $n.compareTo(9) $yes.booleanValue() $yes.equals(false)", "7 7 7 true -1 true false"},
+		{"#set($f = 7.9)$f.intValue() $f.longValue() $f.doubleValue()", "7 7 7.9"},
+		{"#set($String = '')$String.format('%05d|%-4s|%4s|%S|%.2f|%x|%,d|%%|%c', 42, 'ab', 'cd', 'ς', 2.345, 255, 1234567, 65)",
+			"00042|ab  |  cd|Σ|2.35|ff|1,234,567|%|A"},
+		{"#set($String = '')$String.format('%2$s %1$s %s', 'a', 'b') $String.format('%.2s', 'abc') $String.format('%,d', -1000) $String.format('%,12d', 1000)",
+			"b a a ab -1,000        1,000"},
+		{"#set($String = '')$String.valueOf($n) $String.join('-', 'a', 'b') $String.join(', ', $list)", "7 a-b a, b, c"},
+		{"'$last.toCharArray()' $last.hashCode() $first.codePointAt(0) $first.contentEquals('Ann')", "'[B, ä, k, e, r]' 67850806 65 true"},
+		{"[#set($x = ' a ')$x.stripLeading()][$x.stripTrailing()][$x.strip()]", "[a ][ a][a]"},
+		{"$first.startsWith('n', 1) $first.startsWith('n', 9) $first.lastIndexOf('n', 1) $first.lastIndexOf('n', -1) $first.lastIndexOf('n', 99)", "true false 1 -1 2"},
+		{"$first.equals($none) $first.equalsIgnoreCase($none) $first.empty $empty.empty $empty.blank", "false false false true true"},
+		{"$first.compareTo('Anna') $first.compareTo('Bo') $first.compareToIgnoreCase('ANN')", "-1 -1 0"},
+		{"#set($x = 'ΟΔΟΣ')$x.toLowerCase() $x.compareToIgnoreCase('οδος') $x.equalsIgnoreCase('οδος')", "οδος 0 true"},
+		{"#set($x = 'a,b,,c,,')$x.split(',') $x.split(',', 2) $x.split(',', -1).size() $x.split('[,]', 2)[1] $x.split('[,]', 1)[0] $x.split(',').size()",
+			"[a, b, , c] [a, b,,c,,] 6 b,,c,, a,b,,c,, 4"},
+		{"$list.lastIndexOf('b') $list.subList(1, 3) $list.containsAll(['a', 'c']) $list.containsAll(['z']) $list.lastIndexOf('z') $list.toArray().size()", "1 [b, c] true false -1 3"},
+		{"#set($l = [])#set($v = $l.add('x'))#set($v = $l.add(0, 'y'))#set($v = $l.addAll($list))$l", "[y, x, a, b, c]"},
+		{"#set($l = ['a', 'b'])#set($m = $l)$l.add('c')$l.remove('a')$l.remove(0)$l.set(0, 'z') $l $m $l.remove('q')", "truetruebc [z] [a, b] false"},
+		{"#set($l = ['a'])#set($v = $l.clear())$l.size() $l.isEmpty()", "0 true"},
+		{"#set($m = {'a': 1, 'b': $first})$m.a $m.get('b') $m.size() $m.containsKey('c') $m.containsValue('Ann') $m.getOrDefault('c', 9) $m.getOrDefault('a', 9)", "1 Ann 2 false true 9 1"},
+		{"#set($m = {})#set($v = $m.put('k', 'v'))$m $m.keySet() $m.values() $m.isEmpty() $m['k']", "{k=v} [k] [v] false v"},
+		{"#set($m = {'b': 1, 'a': 2})#foreach($e in $m.entrySet())$e.key=$e.getValue();#end#foreach($k in $m.keySet())$k#end", "b=1;a=2;ba"},
+		{"#set($m = {'b': 1, 'a': 2})$m.put('b', 3)$m.remove('a') $m.toString()#set($v = $m.clear())$m", "12 {b=3}{}"},
+		{"#if($m)a#end#if($none)b#end#if($none == 'x')c#end#if(!$none)d#end#if($none && $none.length() > 1)e#end", "d"},
+	} {
+		template, err := Parse(test.template)
+		if err != nil {
+			t.Errorf("%q: %v", test.template, err)
+			continue
+		}
+		if got, err := template.Render(context, 1000, nil); err != nil || got != test.want {
+			t.Errorf("%q gives %q %v, want %q", test.template, got, err, test.want)
+		}
+	}
+}
+
+// A null reference is an error of its own type: a caller may try something else.
+func TestNullError(t *testing.T) {
+	template, err := Parse("${none}x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var null *NullError
+	if _, err := template.Render(context, 100, nil); !errors.As(err, &null) || null.Reference != "${none}" {
+		t.Errorf("got %v, want a NullError of ${none}", err)
+	}
+}
+
+func TestParseEscaped(t *testing.T) {
+	for source, want := range map[string][2]string{
+		`\$first \# \\ \x`:    {`$first # \\ \x`, `\$first \# \\ \x`},
+		`a\\$first`:           {`a\$first`, `a\\Ann`},
+		`$first\$`:            {`Ann$`, `Ann\$`},
+		`#if($yes)\$#{end}$1`: {`$$1`, `\$$1`},
+	} {
+		for i, parse := range []func(string) (*Template, error){Parse, ParseEscaped} {
+			template, err := parse(source)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := template.Render(context, 100, nil); err != nil || got != want[i] {
+				t.Errorf("%q gives %q %v, want %q", source, got, err, want[i])
+			}
 		}
 	}
 }
@@ -152,23 +230,65 @@ func TestRenderFaults(t *testing.T) {
 		"$first.substring(9)":               "the text has no characters from 9 to 3: it has 3",
 		"$first.substring()":                "substring takes 1 to 2 arguments, 0 are given",
 		"$first.substring('x')":             "argument 1 of substring is a number, not a text",
-		"$first.equals($none)":              "argument 1 of equals is null",
+		"$first.concat($none)":              "argument 1 of concat is null",
+		"a $unknown":                        "$unknown is null: give it a value by firstValid, or write $!unknown for an empty text",
+		"$p.getNothing()!":                  "$p.getNothing() is null",
+		"#foreach($x in $list)#end$x":       "$x is null",
+		"#set($x = $none)$x":                "$x is null",
+		"#set($x = \"a${none}\")$x":         "${none} is null",
+		"#set($x = 'a' + $none)$x":          "a side of + is null",
+		"#set($x = $none + 1)$x":            "a side of + is null",
+		"$p.parseInt('7')":                  "a person has no method parseInt",
+		"$n.parseInt('7x')":                 "argument 1 of parseInt is no whole number, or too large",
+		"$n.parseInt('3000000000')":         "too large",
+		"$n.parseInt($none)":                "argument 1 of parseInt is null",
+		"$n.parseInt('z', 99)":              "argument 2 of parseInt is a base from 2 to 36",
+		"$n.parseDouble('NaN')":             "argument 1 of parseDouble is no number",
+		"$n.max('a', 1)":                    "argument 1 of max is a number, not a text",
+		"$n.toHexString(1.5)":               "toHexString takes a whole number",
+		"$n.compareTo('x')":                 "compareTo compares numbers, not a number and a text",
+		"$first.format('%d', 'a')":          "%d of format is a whole number, not a text",
+		"$first.format('%.2f', 'a')":        "%f of format is a number, not a text",
+		"$first.format('%s %s', 'a')":       "format has no argument for %s",
+		"$first.format('%2$s', 'a')":        "format has no argument for %2$s",
+		"$first.format('50%')":              "write %% for it",
+		"$first.format('%y', 1)":            "format does not know the conversion %y",
+		"$first.format('%2000s', 1)":        "format has a width of more than 1000",
+		"$first.format('%1000s%1$s', 1)":    "the text of the template is too long",
+		"$first.join('x')":                  "join takes 2 arguments, 1 are given",
+		"#set($l = [1])$l.add(5, 2)":        "argument 1 of add is no position in the list, which has 1 elements",
+		"#set($l = [1])$l.set(1, 2)":        "argument 1 of set is no position",
+		"#set($l = [1])$l.remove(1)":        "the list has no element [1]: it has 1",
+		"#set($l = [1])$l.addAll(2)":        "argument 1 of addAll is a list, not a number",
+		"#set($l = [1])$l.add()":            "add takes 1 to 2 arguments, 0 are given",
+		"$list.add('d')":                    "a list has no method add",
+		"$list.subList(2, 1)":               "the list has no such part: it has 3 elements",
+		"$list.containsAll('a')":            "argument 1 of containsAll is a list, not a text",
+		"#set($m = {'a': 1})$m.b":           "$m.b is null",
+		"#set($m = {'a': 1})$m.shout()":     "a map has no method shout",
+		"#set($m = {'a': 1})$m.put('b')":    "put takes 2 arguments, 1 are given",
+		"#set($m = {'a': 1})$m.get()":       "get takes 1 arguments, 0 are given",
 		"$list[5]":                          "the list has no element [5]: it has 3",
 		"#if($first > 1)a#end":              "> compares numbers, not a text and a number",
 		"#set($x = $p * 2)":                 "* calculates with numbers, not with a person and a number",
 		"#set($x = 1 / 0)":                  "division by zero",
 		"#foreach($x in 'a')b#end":          "#foreach goes over a list, not over a text",
 		"#foreach($x in [1..9999999])b#end": "more than 100000 steps",
-		"#foreach($x in [1..1000])#foreach($y in [1..1000])#end#end":                    "more than 100000 steps",
-		"#foreach($x in [1..1000])$first#end":                                           "the text of the template is too long",
-		"#set($x='ab')#foreach($y in [1..30])#set($x=$x+$x)#end":                        "the text of the template is too long",
-		"#foreach($x in [1..2000])#set($y=[1..99999])#end":                              "more than 100000 steps",
-		"#set($y=[1..60000])#if($y.contains('z'))a#end":                                 "more than 100000 steps",
-		"#set($y=[1..60000])#if($y == 'a')a#end":                                        "more than 100000 steps",
-		"#set($a=[1,2])#foreach($x in [1..30])#set($a=[$a,$a])#end":                     "more than 100000 steps",
-		"#set($a=[$first.repeat(300)])#foreach($x in [1..9])#set($a=[$a,$a,$a,$a])#end": "more than 100000 steps",
-		"$first.repeat(99999)":                                                          "the text of the template is too long",
-		"$first.matches('(')":                                                           "a group is not closed",
+		"#foreach($x in [1..1000])#foreach($y in [1..1000])#end#end":                                "more than 100000 steps",
+		"#foreach($x in [1..1000])$first#end":                                                       "the text of the template is too long",
+		"#set($x='ab')#foreach($y in [1..30])#set($x=$x+$x)#end":                                    "the text of the template is too long",
+		"#foreach($x in [1..2000])#set($y=[1..99999])#end":                                          "more than 100000 steps",
+		"#set($y=[1..60000])#if($y.contains('z'))a#end":                                             "more than 100000 steps",
+		"#set($y=[1..60000])#if($y == 'a')a#end":                                                    "more than 100000 steps",
+		"#set($a=[1,2])#foreach($x in [1..30])#set($a=[$a,$a])#end":                                 "more than 100000 steps",
+		"#set($a=[$first.repeat(300)])#foreach($x in [1..9])#set($a=[$a,$a,$a,$a])#end":             "more than 100000 steps",
+		"#set($m={})#foreach($x in [1..99])#set($v=$m.put($m,1))#end":                               "more than 100000 steps",
+		"#set($m={})#foreach($x in [1..99])#set($m={$m:1,'x':$m})#end":                              "more than 100000 steps",
+		"#set($m={'a':1})#foreach($x in [1..99])#set($e=$m.entrySet())#set($m={'a':$e,'b':$e})#end": "more than 100000 steps",
+		"#set($l=[1])#foreach($x in [1..99])#set($v=$l.add($l))#end":                                "more than 100000 steps",
+		"#set($l=[1..900])#if($l.containsAll($l))#end#if($l.containsAll($l))#end":                   "more than 100000 steps",
+		"$first.repeat(99999)": "the text of the template is too long",
+		"$first.matches('(')":  "a group is not closed",
 	} {
 		parsed, err := Parse(template)
 		if err != nil {
@@ -183,7 +303,7 @@ func TestRenderFaults(t *testing.T) {
 
 func TestReference(t *testing.T) {
 	for template, want := range map[string]any{
-		"$first": "Ann", "${n}": int64(7), "$none": nil, "$p.nothing": nil, "$list[0]": "a", "$nobody": nil, "$!none": nil,
+		"$first": "Ann", "${n}": int64(7), "$none": nil, "$p.nothing": nil, "$list[0]": "a", "$nobody": nil, "$!none": "", "$!nobody": "",
 		"$first.concat('e')": "Anne", "$first.replace('n', 'mm')": "Ammmm",
 	} {
 		parsed, err := Parse(template)
@@ -254,6 +374,9 @@ func TestNames(t *testing.T) {
 	if got := strings.Join(parsed.Names(), ""); got != "abcdefgh" && len(got) != 8 {
 		t.Errorf("got %s, want got == \"abcdefgh\" || len(got) == 8", got)
 	}
+	if got := strings.Join(parsed.Free(), ""); got != "abcfeh" {
+		t.Errorf("it reads %s from outside, want abcfeh", got)
+	}
 	if text, ok := parsed.Literal(); ok {
 		t.Errorf("%q is no literal", text)
 	}
@@ -271,6 +394,10 @@ func FuzzRender(f *testing.F) {
 	f.Add("#set($x='ab')#foreach($y in [1..30])#set($x=$x+$x)#end$x")
 	f.Add("#set($a=[1,2])#foreach($x in [1..30])#set($a=[$a,$a])#end$a")
 	f.Add(`$first.repeat(334)$first.replace("", "$first$first").split("")$first.matches("(n+)+$")`)
+	f.Add(`#set($l = [])#foreach($x in [1..400])#set($v = $l.add($l))#end$l.size()`)
+	f.Add("#set($m={'a':1})#foreach($x in [1..99])#set($e=$m.entrySet())#set($m={'a':$e,$m:$e})#end$m")
+	f.Add(`#set($m = {"a": 1, $first: [2]})#set($v = $m.put($m, $m))$m.entrySet()[0].key$m.a$n.format("%1$05d %-9.2s", $m.a, "x")`)
+	f.Add(`$n.parseInt("7f", 16)$last.split("", 2)$last.lastIndexOf("k", 9)$list.subList(1, 2)$n.join(",", $list)`)
 	f.Add(strings.Repeat("#if($first)", 300) + strings.Repeat("#end", 300))
 	f.Add(strings.Repeat("!", 300) + `#set($x = -----1 % 0 + [[[[[[1]]]]]])`)
 	f.Fuzz(func(t *testing.T, source string) {
