@@ -255,8 +255,9 @@ var catalogue = []covered{
 		none: `actor_via canceller_via changed completed completion_status confirmed confirmer_via correlated created
 			deactivated errors everybody held id identities job_id kind launched lifecycle_changed messages modified
 			operations population role_losers roles_gained roles_lost target_type warnings`,
-		hers: "false",
-		old:  `completed < $1`,
+		hers:   "false",
+		others: "target_id IS DISTINCT FROM $1::uuid", // the name goes with the ID
+		old:    `completed < $1`,
 		age: `UPDATE muster.tasks SET completed = $1::timestamptz - interval '1 second'
 			WHERE completed IS NOT NULL AND (id IN ` + firstHalf("tasks", "id") + `
 			      OR id = (SELECT task_id FROM muster.task_messages ORDER BY id LIMIT 1))`,
