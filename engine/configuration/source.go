@@ -1,6 +1,7 @@
 package configuration
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,7 +82,7 @@ func EntitlementTexts(value attribute.Value) []string {
 // SortEntitlements sorts entitlements as all transactions add them, so that none waits for another in a circle.
 func SortEntitlements(values []store.EntitlementValue) {
 	slices.SortFunc(values, func(a, b store.EntitlementValue) int {
-		return strings.Compare(a.Attribute+"\x00"+a.Value, b.Attribute+"\x00"+b.Value)
+		return cmp.Or(strings.Compare(a.Attribute, b.Attribute), strings.Compare(a.Value, b.Value))
 	})
 }
 

@@ -73,7 +73,7 @@ func (a *accountAttribute) apply(e *evaluation, _ attribute.Value) (attribute.Va
 	var one [1]*Account // most identities have one account on a source
 	accounts := one[:0]
 	for i := range e.in.Accounts {
-		if account := &e.in.Accounts[i]; a.isOn(account) && a.passes(account) {
+		if account := &e.in.Accounts[i]; account.isOn(a.sourceID, a.sourceName) && a.passes(account) {
 			accounts = append(accounts, account)
 		}
 	}
@@ -90,11 +90,6 @@ func (a *accountAttribute) apply(e *evaluation, _ attribute.Value) (attribute.Va
 		}
 	}
 	return attribute.Null, nil
-}
-
-// isOn reports whether the account is on the source. It compares IDs if both have one, and names otherwise.
-func (a *accountAttribute) isOn(account *Account) bool {
-	return account.isOn(a.sourceID, a.sourceName)
 }
 
 // isOn reports whether the account is on the source of an ID or a name; an empty one is none.

@@ -64,16 +64,16 @@ var contextVariables = []string{
 // variables, and what is around them.
 func (c *compiler) checkUses() {
 	for _, u := range c.uses {
+		declared := slices.Clone(contextVariables)
+		if c.policy != nil {
+			declared = append(declared, c.policy.earlier...)
+		}
+		for d := u.in; d != nil; d = d.parent {
+			if d.node.variables != nil {
+				declared = append(declared, d.node.variables.names...)
+			}
+		}
 		for _, name := range u.names {
-			declared := slices.Clone(contextVariables)
-			if c.policy != nil {
-				declared = append(declared, c.policy.earlier...)
-			}
-			for d := u.in; d != nil; d = d.parent {
-				if d.node.variables != nil {
-					declared = append(declared, d.node.variables.names...)
-				}
-			}
 			if !slices.Contains(declared, name) {
 				hint := didYouMean(name, declared)
 				if hint == "" {

@@ -482,7 +482,7 @@ func (m *dateMath) step(t time.Time, step dateStep) time.Time {
 // local time; hours, minutes and seconds are lengths of time.
 func add(t time.Time, n int, unit byte) time.Time {
 	_, offset := t.Zone()
-	wall := wallOf(t)
+	wall := javadate.Wall(t)
 	switch unit {
 	case 'y':
 		wall = addMonths(wall, 12*n)
@@ -500,11 +500,6 @@ func add(t time.Time, n int, unit byte) time.Time {
 	return javadate.InstantNear(wall, t.Location(), offset)
 }
 
-// wallOf returns what the clocks show at a time, as a time in UTC: a calendar without gaps, for calculating.
-func wallOf(t time.Time) time.Time {
-	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
-}
-
 func addMonths(wall time.Time, n int) time.Time {
 	first := wall.AddDate(0, 0, 1-wall.Day()).AddDate(0, n, 0)
 	last := first.AddDate(0, 1, -1).Day()
@@ -513,7 +508,7 @@ func addMonths(wall time.Time, n int) time.Time {
 
 // round goes back to the beginning of a unit of the local time, and up that many units forward.
 func round(t time.Time, unit byte, up int) time.Time {
-	wall := wallOf(t)
+	wall := javadate.Wall(t)
 	year, month, day := wall.Date()
 	date := func(year int, month time.Month, day int) time.Time {
 		return javadate.Instant(time.Date(year, month, day, 0, 0, 0, 0, time.UTC), t.Location(), javadate.Earlier)

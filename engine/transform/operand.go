@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -162,7 +161,7 @@ func (v templateVariables) Variable(name string) (any, bool, error) {
 	if value, ok = v.e.in.Variables[name]; ok {
 		return toTemplate(value), true, nil
 	}
-	if v.e.groups != nil && slices.Contains(v.e.groups.Groups(), name) {
+	if v.e.groups != nil && v.e.groups.HasGroup(name) {
 		return "${" + name + "}", true, nil // for the replacement, which reads it next
 	}
 	return nil, false, nil

@@ -158,7 +158,7 @@ func (d *definition) newReplacement(pattern, path string, value *document, withP
 	}
 	r := &replacement{regexp: regexp, with: d.escaped(value, withPath, regexp.Groups()...)}
 	if r.with.kind == isTemplate && r.with.template.IsPlain() && !slices.ContainsFunc(r.with.template.Names(),
-		func(name string) bool { return !slices.Contains(regexp.Groups(), name) || d.mayDeclare(name) }) {
+		func(name string) bool { return !regexp.HasGroup(name) || d.mayDeclare(name) }) {
 		r.with = textOf(value.text) // its references are groups
 	}
 	if r.with.kind == isLiteral {

@@ -144,14 +144,14 @@ func (m *merge) addEntitlements(ctx context.Context) (err error) {
 
 // entitle writes which entitlements the accounts hold that are new or have changed.
 func (m *merge) entitle(ctx context.Context) error {
+	marks := m.source.Marks()
+	if len(marks) == 0 {
+		return nil
+	}
 	if m.fresh.Accounts > 0 {
 		if err := m.Store.AddNewAccountEntitlements(ctx, m.tx, &m.count, m.source.Entitling("")); err != nil {
 			return err
 		}
-	}
-	marks := m.source.Marks()
-	if len(marks) == 0 {
-		return nil
 	}
 	return m.Store.WriteAccountEntitlements(ctx, m.tx, m.changes.Accounts, marks)
 }

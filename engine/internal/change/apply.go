@@ -191,8 +191,7 @@ func (a *application) markAttributes(ctx context.Context) error {
 		for _, name := range overlong {
 			a.notes = append(a.notes, fmt.Sprintf("source %q: accounts have values of the attribute %q that are "+
 				"longer than %d bytes: these are no entitlements, and the next aggregation leaves the accounts out as "+
-				"faulty",
-				source.Name, name, configuration.EntitlementLengthMax))
+				"faulty", source.Name, name, configuration.EntitlementLengthMax))
 		}
 	}
 	return nil

@@ -5,8 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 
-	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/internal/processing"
@@ -76,10 +76,7 @@ func (p *Provisioner) prepareCreate(ctx context.Context, t *target, row *store.O
 			if input, err = p.inputFor(ctx, row.IdentityID); err != nil {
 				return err
 			}
-			input.Variables = map[string]attribute.Value{}
-			for name, value := range o.Attributes.All() {
-				input.Variables[name] = value
-			}
+			input.Variables = maps.Collect(o.Attributes.All())
 		}
 		value, err := field.Evaluate(input)
 		if err != nil {

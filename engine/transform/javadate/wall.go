@@ -34,13 +34,17 @@ func InstantNear(wall time.Time, location *time.Location, offset int) time.Time 
 	return earlier
 }
 
+// Wall returns what the clocks show at a time, as a time in UTC: a calendar without gaps, for calculating.
+func Wall(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
+}
+
 // offsetMax is more than the largest offset of a location from UTC, in seconds.
 const offsetMax = 16 * 3600
 
 // instants returns the two times at which the clocks show a local time. They are the same unless it occurs twice.
 func instants(wall time.Time, location *time.Location) (earlier, later time.Time) {
-	local := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), 0,
-		time.UTC).Unix()
+	local := Wall(wall).Unix()
 	at := func(offset int) time.Time {
 		return time.Unix(local-int64(offset), int64(wall.Nanosecond())).In(location)
 	}

@@ -73,6 +73,12 @@ func (r *Regexp) String() string { return r.pattern }
 // Groups returns the names of the groups that have one, in no order.
 func (r *Regexp) Groups() []string { return slices.Collect(maps.Keys(r.names)) }
 
+// HasGroup reports whether a group has the name.
+func (r *Regexp) HasGroup(name string) bool {
+	_, has := r.names[name]
+	return has
+}
+
 // Matches reports whether the whole text matches. Like all searches, it spends time of the budget; nil means a budget
 // of its own.
 func (r *Regexp) Matches(text string, budget *Budget) (matches bool, err error) {

@@ -1,6 +1,7 @@
 package velocity
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"regexp"
@@ -153,14 +154,7 @@ func compareFloats(a, b float64) int {
 func calculateWhole(name string, n []int64) any {
 	switch name {
 	case "compare":
-		switch {
-		case n[0] < n[1]:
-			return int64(-1)
-		case n[0] > n[1]:
-			return int64(1)
-		default:
-			return int64(0)
-		}
+		return int64(cmp.Compare(n[0], n[1]))
 	case "max":
 		return max(n[0], n[1])
 	case "min":
@@ -170,7 +164,7 @@ func calculateWhole(name string, n []int64) any {
 	case "abs":
 		return max(n[0], -n[0])
 	case "signum":
-		return calculateWhole("compare", []int64{n[0], 0})
+		return int64(cmp.Compare(n[0], 0))
 	case "toHexString":
 		return formatBits(n[0], 16)
 	case "toBinaryString":
