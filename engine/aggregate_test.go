@@ -14,6 +14,7 @@ import (
 
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/engine/enginetest"
+	"github.com/muster-engine/muster/store/storetest"
 )
 
 func TestAggregateCreatesIdentities(t *testing.T) {
@@ -325,14 +326,7 @@ func TestAggregateKeepsText(t *testing.T) {
 	if result := f.AggregateText("S", rows.String(), engine.AggregateOptions{}); result.Added != len(texts) {
 		t.Fatalf("got %+v, want result.Added == len(texts)", result)
 	}
-	got, err := f.Pool.Query(t.Context(), `SELECT attributes ->> 'v' FROM muster.accounts ORDER BY native_identity`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := pgx.CollectRows(got, pgx.RowTo[string])
-	if err != nil {
-		t.Fatal(err)
-	}
+	list := storetest.Texts(t, f.Pool, `SELECT attributes ->> 'v' FROM muster.accounts ORDER BY native_identity`)
 	if diff := cmp.Diff(texts, list); diff != "" {
 		t.Error(diff)
 	}

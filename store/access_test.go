@@ -206,17 +206,9 @@ func TestEntitlements(t *testing.T) {
 func TestEveryConstraintHasAText(t *testing.T) {
 	t.Parallel()
 	pool := storetest.Pool(t)
-	rows, err := pool.Query(t.Context(), `
+	for _, name := range storetest.Texts(t, pool, `
 		SELECT conname FROM pg_constraint c JOIN pg_namespace n ON n.oid = c.connamespace
-		WHERE n.nspname = 'muster' AND conrelid <> 'muster.goose_db_version'::regclass`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
+		WHERE n.nspname = 'muster' AND conrelid <> 'muster.goose_db_version'::regclass`) {
 		if text := (&store.ConflictError{Constraint: name}).Error(); text == "contradicts the rule "+name {
 			t.Errorf("%s has no text", name)
 		}

@@ -46,14 +46,7 @@ func TestDatesOfClocks(t *testing.T) {
 		{"UTC", dateMathOf("+3000000h"), "2025-06-01T00:00", "2367-08-28T00:00"}, // more than a time.Duration holds
 		{"UTC", dateMathOf("-1M/M+1M-1d"), "2025-03-31T10:00", "2025-02-28T00:00"},
 	} {
-		compiled, err := Compile([]byte(test.definition), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		location, err := time.LoadLocation(test.zone)
-		if err != nil {
-			t.Fatal(err)
-		}
+		compiled, location := compiledIn(t, test.definition, test.zone)
 		got, err := compiled.Evaluate(&Input{Value: attribute.String(test.input), Location: location})
 		if err != nil || got.Text() != test.want {
 			t.Errorf("%s of %s in %s is %q %v, want %q", test.definition, test.input, test.zone, got.Text(), err, test.want)
@@ -117,4 +110,18 @@ func TestDatesOutOfRange(t *testing.T) {
 			t.Errorf("%s of %s is %q %v, want the error %s", test.definition, test.input, got.Text(), err, test.fault)
 		}
 	}
+}
+
+// compiledIn returns a transform and a time zone.
+func compiledIn(t *testing.T, definition, zone string) (*Transform, *time.Location) {
+	t.Helper()
+	compiled, err := Compile([]byte(definition), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	location, err := time.LoadLocation(zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return compiled, location
 }

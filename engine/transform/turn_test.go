@@ -58,15 +58,9 @@ func TestTurns(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			compiled, err := Compile([]byte(test.definition), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			location, err := time.LoadLocation(test.zone)
-			if err != nil {
-				t.Fatal(err)
-			}
+			compiled, location := compiledIn(t, test.definition, test.zone)
 			in := &Input{Location: location}
+			var err error
 			if in.Now, err = time.Parse(time.RFC3339, test.now); err != nil {
 				t.Fatal(err)
 			}

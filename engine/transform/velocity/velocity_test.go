@@ -41,6 +41,19 @@ var context = variables{
 	"list": []any{"a", "b", "c"}, "p": person{"Ann B"}, "user-id": "u1",
 }
 
+// demandRendered fails where a template does not give a text.
+func demandRendered(t *testing.T, source, want string) {
+	t.Helper()
+	template, err := Parse(source)
+	if err != nil {
+		t.Errorf("%q: %v", source, err)
+		return
+	}
+	if got, err := template.Render(context, 1000, nil); err != nil || got != want {
+		t.Errorf("%q gives %q %v, want %q", source, got, err, want)
+	}
+}
+
 func TestRender(t *testing.T) {
 	for _, test := range []struct{ template, want string }{
 		{"", ""},
@@ -98,14 +111,7 @@ func TestRender(t *testing.T) {
 		{"#set($x = 1)\n$x", "1"},
 		{"  #foreach($x in [1..2])\n$x\n  #end\n.", "1\n2\n."},
 	} {
-		template, err := Parse(test.template)
-		if err != nil {
-			t.Errorf("%q: %v", test.template, err)
-			continue
-		}
-		if got, err := template.Render(context, 1000, nil); err != nil || got != test.want {
-			t.Errorf("%q gives %q %v, want %q", test.template, got, err, test.want)
-		}
+		demandRendered(t, test.template, test.want)
 	}
 }
 
@@ -146,14 +152,7 @@ func TestMethods(t *testing.T) {
 		{"#set($m = {'b': 1, 'a': 2})$m.put('b', 3)$m.remove('a') $m.toString()#set($v = $m.clear())$m", "12 {b=3}{}"},
 		{"#if($m)a#end#if($none)b#end#if($none == 'x')c#end#if(!$none)d#end#if($none && $none.length() > 1)e#end", "d"},
 	} {
-		template, err := Parse(test.template)
-		if err != nil {
-			t.Errorf("%q: %v", test.template, err)
-			continue
-		}
-		if got, err := template.Render(context, 1000, nil); err != nil || got != test.want {
-			t.Errorf("%q gives %q %v, want %q", test.template, got, err, test.want)
-		}
+		demandRendered(t, test.template, test.want)
 	}
 }
 
