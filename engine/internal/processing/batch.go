@@ -20,6 +20,7 @@ type Batch struct {
 	Tx            pgx.Tx
 	Configuration *configuration.Configuration
 	Cause         store.Cause              // of the batch's own task
+	Overlay       Overlay                  // of a preview; nil for nothing
 	actors        map[store.ID]store.Actor // by task; of all tasks that have a part in it
 }
 
@@ -64,9 +65,18 @@ func (b *Batch) process(ctx context.Context, ids []store.ID, t *tally) (int, err
 	if err != nil {
 		return 0, err
 	}
-	synchronize, err := b.Store.TakeRefreshRequests(ctx, b.Tx, locked)
+	taken, err := b.Store.TakeRefreshRequests(ctx, b.Tx, locked)
 	if err != nil || len(locked) == 0 {
 		return 0, err
+	}
+	var synchronize []store.ID
+	for _, request := range taken {
+		if request.Synchronize {
+			synchronize = append(synchronize, request.IdentityID)
+		}
+		if request.Depth > 0 {
+			t.deepen(request.IdentityID, request.Depth)
+		}
 	}
 	read, err := b.Read(ctx, locked, synchronize)
 	if err != nil {
