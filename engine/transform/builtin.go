@@ -70,7 +70,7 @@ func newTemplateGenerator(d *definition) operation {
 	if len(template.Free()) == 0 {
 		d.fault(path, "it names no attribute of the identity, as ${firstname}.${lastname}${uniqueCounter} does")
 	}
-	d.Attributes = append(d.Attributes, template.Free()...)
+	d.readsTemplate(template)
 	g.patterns, g.identity = []*velocity.Template{template}, true
 	return g
 }

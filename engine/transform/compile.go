@@ -308,15 +308,11 @@ func (d *definition) parsed(t *velocity.Template, err error, text, path string, 
 	return operand{kind: isTemplate, template: t}
 }
 
-// reads records which variables a template reads.
+// reads records which variables a template reads, and which attributes of identities.
 func (d *definition) reads(t *velocity.Template, path string, known ...string) {
 	names := slices.DeleteFunc(t.Free(), func(name string) bool { return slices.Contains(known, name) })
 	d.uses = append(d.uses, use{names, path, d})
-	if slices.Contains(t.Names(), "identity") {
-		d.Identity = true
-		// A template may also call a method that returns the manager.
-		d.Others = d.Others || strings.Contains(t.String(), "anager")
-	}
+	d.readsOf(t)
 }
 
 // escaped compiles a text that another reader reads after the template, and where \$ and \# mean the characters

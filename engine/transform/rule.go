@@ -28,8 +28,8 @@ func newRule(d *definition) operation {
 		return newPassword(d)
 	}
 	d.Rules = append(d.Rules, name)
-	// A rule may read anything of any identity, and has the time zone.
-	d.Identity, d.Others, d.Zone = true, true, true
+	d.readsAll()
+	d.Zone = true // a rule has it too
 	r := &rule{name: name, node: d.node}
 	if d.library != nil && name != "" {
 		var ok bool
@@ -74,8 +74,9 @@ func newBuiltIn(d *definition) operation {
 	case "getEndOfString":
 		return &getEndOfString{d.bounded("numChars", -1, 0, ValueMax)}
 	case "getReferenceIdentityAttribute":
-		d.Others = true
-		return &getReferenceIdentityAttribute{uid: d.required("uid"), name: d.requiredLiteral("attributeName")}
+		g := &getReferenceIdentityAttribute{uid: d.required("uid"), name: d.requiredLiteral("attributeName")}
+		d.readsOther(g.name)
+		return g
 	case "":
 	default:
 		d.fault(d.at("operation"), "unknown operation %q%s", operation, didYouMean(operation, builtInOperations))

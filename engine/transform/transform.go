@@ -32,17 +32,25 @@ type Transform struct {
 	random       bool
 }
 
-// Dependencies are the data that the value of a transform depends on. Each list is sorted, without repetitions. If a
-// template builds a name of an attribute at run time, the lists cannot have it, and Identity is true.
+// Dependencies are the data that the value of a transform depends on. Each list is sorted, without repetitions.
 type Dependencies struct {
-	Accounts   []AccountAttribute
-	Attributes []string // identity attributes
-	Transforms []string // saved transforms that it refers to
-	Rules      []string
-	// Identity says that the value may depend on any data of the identity and its accounts.
+	Accounts []AccountAttribute
+	// Attributes are identity attributes of the identity itself. Its name counts as displayName and its alias as uid:
+	// they come from those attributes.
+	Attributes []string
+	// AnyAttribute says that the value may depend on any attribute of the identity: a template builds the name at run
+	// time or hands $identity on, or a rule of the host has it.
+	AnyAttribute bool
+	Transforms   []string // saved transforms that it refers to
+	Rules        []string
+	// Identity says that the value may depend on data of the identity beside the lists: a template reads $identity, its
+	// accounts, or names that are in use.
 	Identity bool
 	// Others says that the value depends on other identities, such as the manager.
 	Others bool
+	// OtherAttributes and AnyOther are Attributes and AnyAttribute of those others.
+	OtherAttributes []string
+	AnyOther        bool
 	// Names says that the value is a generated name, or contains one: it depends on which names are in use, and nobody
 	// else may get it at the same time.
 	Names bool
@@ -126,7 +134,7 @@ func (c *collector) finish() Dependencies {
 			b.Attribute})
 	})
 	d.Accounts = slices.Compact(d.Accounts)
-	for _, list := range []*[]string{&d.Attributes, &d.Transforms, &d.Rules} {
+	for _, list := range []*[]string{&d.Attributes, &d.OtherAttributes, &d.Transforms, &d.Rules} {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)
 	}
