@@ -65,9 +65,9 @@ func lookupColumns(lookups []Lookup) (readers, keys, found []ID) {
 	return readers, keys, found
 }
 
-// ForgetLookups removes the lookups that have a key, and returns who looked. Its transaction holds the key lock.
-func (s *Store) ForgetLookups(ctx context.Context, tx pgx.Tx, key ID) ([]ID, error) {
-	return collect(ctx, tx, s.sql(`DELETE FROM muster.identity_lookups WHERE key = $1 RETURNING reader_id`),
+// LookedUpBy returns who made a lookup with a key.
+func (s *Store) LookedUpBy(ctx context.Context, q Querier, key ID) ([]ID, error) {
+	return collect(ctx, q, s.sql(`SELECT reader_id FROM muster.identity_lookups WHERE key = $1 ORDER BY reader_id`),
 		pgx.RowTo[ID], key)
 }
 

@@ -24,8 +24,6 @@ type Configuration struct {
 	hostRules  map[string]transform.Rule
 	Keyed      map[string]keying // the attributes that identities are found by
 	Refresh    refresh.Configuration
-	// Others says that the transform of a mapping looks for other identities.
-	Others bool
 }
 
 // Compile compiles the rows of a configuration. rules are the host's, by name, and connected reports whether there is a
@@ -136,7 +134,7 @@ func (c *Configuration) compileRefresh() error {
 				return fmt.Errorf("identity profile %q: attribute %s: %w", p.Name, m.IdentityAttributeName, err)
 			}
 			dependencies := compiled.Dependencies()
-			c.Others = c.Others || dependencies.Others
+			c.readsOthers(&dependencies)
 			p.Zoned = p.Zoned || dependencies.Zone
 			p.transforms = append(p.transforms, dependencies.Transforms...)
 			profile.Mappings = append(profile.Mappings, refresh.Mapping{Attribute: m.IdentityAttributeName,
@@ -154,7 +152,18 @@ func (c *Configuration) compileRefresh() error {
 		}
 		c.Refresh.Profiles = append(c.Refresh.Profiles, profile)
 	}
+	others := &c.Refresh.Others
+	slices.Sort(others.Attributes)
+	others.Attributes = slices.Compact(others.Attributes)
 	return nil
+}
+
+// readsOthers records what a mapping reads of other identities.
+func (c *Configuration) readsOthers(d *transform.Dependencies) {
+	o := &c.Refresh.Others
+	o.Read = o.Read || d.Others
+	o.Manager, o.Status, o.Alias = o.Manager || d.Manager, o.Status || d.Status, o.Alias || d.Alias
+	o.Attributes, o.Any = append(o.Attributes, d.OtherAttributes...), o.Any || d.AnyOther
 }
 
 // Transform implements [transform.Library]: it returns a saved transform.

@@ -2,24 +2,22 @@ package refresh
 
 // Others says what the mappings of a configuration read of other identities.
 type Others struct {
+	Read    bool // anything at all: one of the next three
 	Manager bool // the identity's manager
 	Status  bool // whether the identity is somebody's manager
 	Alias   bool // identities that are found by their alias
-	// Attributes are those that are read of them, sorted and without repetitions, beside the name and the alias.
-	// AnyAttribute says that it may be any.
-	Attributes   []string
-	AnyAttribute bool
+	// Attributes are those that are read of them, sorted and without repetitions; Any says that it may be any. The name
+	// counts as displayName and the alias as uid.
+	Attributes []string
+	Any        bool
 }
-
-// Read reports whether anything is read of others.
-func (o *Others) Read() bool { return o.Manager || o.Status || o.Alias }
 
 // Face returns what mappings can read of an identity that is another one for them. Two faces are the same where they
 // would read the same.
 func (o *Others) Face(s *State) string {
 	face := make([]byte, 0, 128)
 	face = append(append(append(face, s.Name...), 0), s.Alias...)
-	if o.AnyAttribute {
+	if o.Any {
 		return string(s.Attributes.AppendJSON(append(face, 0)))
 	}
 	for _, name := range o.Attributes {

@@ -35,6 +35,8 @@ type Configuration struct {
 	Listed map[ID][]int
 	// Access is what is granted and provisioned; nil when nothing is.
 	Access *Access
+	// Others is what the mappings of the enabled profiles read of other identities.
+	Others Others
 }
 
 // Role is a role that identities become members of by themselves.

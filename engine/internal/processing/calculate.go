@@ -148,6 +148,9 @@ func (c *Calculated) managerHolders(ctx context.Context) (map[string][]store.ID,
 	return holders, nil
 }
 
+// overlaidMax is how many holders of a key count where an overlay changes who has it.
+const overlaidMax = 1000
+
 // addRivals completes the holders of the keys that several have.
 func (c *Calculated) addRivals(ctx context.Context, holders map[string][]store.ID, ambiguous map[string]bool) error {
 	var keys []string
@@ -166,7 +169,11 @@ func (c *Calculated) addRivals(ctx context.Context, holders map[string][]store.I
 		return nil
 	}
 	keys = distinct(keys, strings.Compare)
-	rivals, err := c.Store.KeyHolders(ctx, c.Tx, keys, namedMax+1)
+	limit := namedMax + 1
+	if c.Overlay != nil { // it may take some of them away
+		limit = overlaidMax
+	}
+	rivals, err := c.Store.KeyHolders(ctx, c.Tx, keys, limit)
 	if err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ const roundsMax = 100
 // nothing yet. stored says that the members are seen as they are stored.
 func newOthers(ctx context.Context, r *Read, stored bool) (*others, error) {
 	n := len(r.Snapshots)
-	if !r.Configuration.Refresh.Others.Read() || n == 0 {
+	if !r.Configuration.Refresh.Others.Read || n == 0 {
 		return nil, nil
 	}
 	o := &others{
@@ -437,10 +437,10 @@ func (o *others) touched() []int {
 	return list
 }
 
-// findCircles finds the circles of those members that cannot agree.
+// findCircles finds the circles on which members are that cannot agree.
 func (o *others) findCircles(dirty []int) {
 	var readings []store.Reading
-	for _, i := range dirty {
+	for i := range o.asked {
 		for _, q := range o.asked[i] {
 			if !q.answer.found.IsZero() {
 				readings = append(readings, store.Reading{Reader: o.current[i].ID, Found: q.answer.found})
@@ -448,8 +448,10 @@ func (o *others) findCircles(dirty []int) {
 		}
 	}
 	for _, i := range dirty {
-		id := o.current[i].ID
-		o.circles[id] = circleOf(id, readings)
+		circle := circleOf(o.current[i].ID, readings)
+		for _, id := range circle {
+			o.circles[id] = circle
+		}
 	}
 }
 
