@@ -108,7 +108,10 @@ func (a *application) advance(ctx context.Context, documents []configuration.Doc
 	if a.rows, err = a.Store.LoadConfiguration(ctx, a.tx); err != nil {
 		return version, err
 	}
-	if a.after, err = a.Compile(a.rows); err != nil {
+	if a.after, err = a.Compile(a.rows); err == nil {
+		err = a.after.Check()
+	}
+	if err != nil {
 		err = &fault.Error{Kind: fault.Invalid, Op: "apply", Subject: PlacesOf(documents), Err: err}
 	}
 	return version, err
