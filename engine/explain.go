@@ -200,7 +200,7 @@ func (x *explaining) explainAttributes(profile *refresh.Profile, now time.Time) 
 			if !x.wants(m.Attribute) {
 				continue
 			}
-			value, steps, err := m.Trace(x.snapshot, now)
+			value, steps, err := m.Trace(x.snapshot, x.change.After, now)
 			a := ExplainedAttribute{Name: m.Attribute, Value: value, Stored: stored.Get(m.Attribute), Mapped: true,
 				Steps: explainSteps(steps)}
 			if err != nil {

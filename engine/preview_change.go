@@ -84,7 +84,7 @@ func (p *preview) change(c *refresh.Change, s *refresh.Snapshot) PreviewChange {
 		changed := PreviewAttribute{Name: a.Name, From: a.From, To: a.To}
 		if p.trace && a.Mapping != nil {
 			// A trace that fails ends with the step that failed.
-			_, steps, _ := a.Mapping.Trace(s, p.cause.At)
+			_, steps, _ := a.Mapping.Trace(s, c.After, p.cause.At)
 			changed.Steps = explainSteps(steps)
 		}
 		shown.Attributes = append(shown.Attributes, changed)

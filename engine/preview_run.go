@@ -84,7 +84,10 @@ func (p *preview) propose(documents []Document) error {
 	slices.SortStableFunc(proposal.Rows.Profiles, func(a, b store.Profile) int {
 		return cmp.Or(cmp.Compare(a.Priority, b.Priority), a.Created.Compare(b.Created), a.ID.Compare(b.ID))
 	})
-	if p.proposed, err = p.e.tenant.Compile(proposal.Rows); err != nil {
+	if p.proposed, err = p.e.tenant.Compile(proposal.Rows); err == nil {
+		err = p.proposed.Check()
+	}
+	if err != nil {
 		return &Error{Kind: Invalid, Op: "preview", Subject: change.PlacesOf(documents), Err: err}
 	}
 	p.changedRoles = proposal.Roles

@@ -24,6 +24,7 @@ type Configuration struct {
 	hostRules  map[string]transform.Rule
 	Keyed      map[string]keying // the attributes that identities are found by
 	Refresh    refresh.Configuration
+	faults     []error
 }
 
 // Compile compiles the rows of a configuration. rules are the host's, by name, and connected reports whether there is a
@@ -128,21 +129,9 @@ func (c *Configuration) compileRefresh() error {
 		for name, state := range p.states {
 			profile.States[name] = store.TextOf(state.IdentityState)
 		}
-		for _, m := range p.AttributeConfig.Transforms {
-			compiled, err := transform.Compile(m.TransformDefinition, c)
-			if err != nil {
-				return fmt.Errorf("identity profile %q: attribute %s: %w", p.Name, m.IdentityAttributeName, err)
-			}
-			dependencies := compiled.Dependencies()
-			c.readsOthers(&dependencies)
-			p.Zoned = p.Zoned || dependencies.Zone
-			p.transforms = append(p.transforms, dependencies.Transforms...)
-			profile.Mappings = append(profile.Mappings, refresh.Mapping{Attribute: m.IdentityAttributeName,
-				Transform: compiled, Periodic: compiled.RequiresPeriodicRefresh()})
+		if err := c.compileMappings(p, &profile); err != nil {
+			return fmt.Errorf("identity profile %q: %w", p.Name, err)
 		}
-		slices.SortFunc(profile.Mappings, func(a, b refresh.Mapping) int {
-			return attribute.Compare(a.Attribute, b.Attribute)
-		})
 		if source := c.Sources[p.sourceID]; source != nil && source.ManagerCorrelation != nil {
 			m := *source.ManagerCorrelation
 			profile.ManagerAttribute = m.AccountAttributeName
@@ -155,6 +144,37 @@ func (c *Configuration) compileRefresh() error {
 	others := &c.Refresh.Others
 	slices.Sort(others.Attributes)
 	others.Attributes = slices.Compact(others.Attributes)
+	return nil
+}
+
+// compileMappings compiles the mappings of a profile and finds their order.
+func (c *Configuration) compileMappings(p *CompiledProfile, profile *refresh.Profile) error {
+	for i, m := range p.AttributeConfig.Transforms {
+		compiled, err := transform.Compile(m.TransformDefinition, c)
+		if err != nil {
+			return fmt.Errorf("attribute %s: %w", m.IdentityAttributeName, err)
+		}
+		d := compiled.Dependencies()
+		if profile.Enabled {
+			c.readsOthers(&d)
+		}
+		p.Zoned = p.Zoned || d.Zone
+		p.transforms = append(p.transforms, d.Transforms...)
+		profile.Mappings = append(profile.Mappings, refresh.Mapping{Attribute: m.IdentityAttributeName,
+			Transform: compiled, Periodic: compiled.RequiresPeriodicRefresh(), Reads: d.Attributes,
+			ReadsAny: d.AnyAttribute})
+		if d.Names {
+			c.fault("identity profile %q: identityAttributeConfig.attributeTransforms[%d]: attribute %s: a name is "+
+				"generated only in a create policy (provisioningPolicies of a source), where it is kept free: a "+
+				"mapping would give two people the same", p.Name, i, m.IdentityAttributeName)
+		}
+	}
+	slices.SortFunc(profile.Mappings, func(a, b refresh.Mapping) int {
+		return attribute.Compare(a.Attribute, b.Attribute)
+	})
+	if err := profile.Arrange(); err != nil {
+		c.fault("identity profile %q: identityAttributeConfig.attributeTransforms: %w", p.Name, err)
+	}
 	return nil
 }
 

@@ -53,7 +53,8 @@ type Profile struct {
 	SourceID ID
 	// Enabled says whether attributes are calculated. Where it is false they keep their values.
 	Enabled bool
-	// Mappings are fastest in the order of [attribute.Compare], in which sets are.
+	// Mappings are fastest in the order of [attribute.Compare], in which sets are. [Profile.Arrange] finds the order in
+	// which they are calculated.
 	Mappings []Mapping
 	// States are the lifecycle states by technical name; the value is their identity state, "" for none.
 	States map[string]string
@@ -61,6 +62,8 @@ type Profile struct {
 	ManagerAttribute string
 	// ManagerKey makes the key under which the manager is looked for of that attribute's value.
 	ManagerKey func(value string) string
+	// order is nil when no mapping reads an attribute.
+	order *arrangement
 }
 
 // Mapping calculates one identity attribute.
@@ -69,6 +72,9 @@ type Mapping struct {
 	Transform Transform
 	// Periodic says that the attribute is calculated again at every scheduled time.
 	Periodic bool
+	// Reads are the attributes of the same identity that the transform reads; ReadsAny says that it may read any.
+	Reads    []string
+	ReadsAny bool
 }
 
 // Transform calculates a value: a [*transform.Transform]. It is called by many goroutines at once.
@@ -256,12 +262,9 @@ func Calculate(s *Snapshot, c *Configuration, now time.Time) Change {
 	after.ProfileID = profile.ID
 	after.ManagerKey = profile.managerKey(account)
 	if profile.Enabled {
-		attributes, err := change.evaluate(profile, s, m, now)
+		attributes, err := change.evaluate(profile, account, s, m, now)
 		if err != nil {
 			return change.fail(s, err, now)
-		}
-		if after.LifecycleManual {
-			attributes.Put(lifecycleAttribute, textOrNull(after.LifecycleState))
 		}
 		after.Attributes = attributes
 		change.Attributes = difference(&s.Identity.Attributes, &after.Attributes)
@@ -328,27 +331,47 @@ func (s *Snapshot) input(m *Memory, now time.Time) transform.Input {
 }
 
 // evaluate calculates the attributes that the profile maps. Attributes that it does not map fall away.
-func (c *Change) evaluate(p *Profile, s *Snapshot, memory *Memory, now time.Time) (attribute.Set, error) {
-	input := s.input(memory, now)
-	attributes, old := &memory.attributes, s.Identity.Attributes.Cursor()
+func (c *Change) evaluate(p *Profile, account *Account, s *Snapshot, memory *Memory, now time.Time) (attribute.Set,
+	error,
+) {
+	attributes := &memory.attributes
 	attributes.Reset()
 	attributes.Grow(len(p.Mappings))
+	if p.order != nil {
+		o := ordered{c: c, p: p, s: s, account: account, now: now, input: s.input(memory, now), attributes: attributes}
+		err := o.run()
+		return *attributes, err
+	}
+	input, old := s.input(memory, now), s.Identity.Attributes.Cursor()
 	for i := range p.Mappings {
 		m := &p.Mappings[i]
 		input.Attribute, input.OldValue = m.Attribute, old.Get(m.Attribute)
 		value, due, err := m.Transform.EvaluateUntil(&input)
 		if err != nil {
-			return attribute.Set{}, fmt.Errorf("attribute %s of profile %q: %w", m.Attribute, p.Name, err)
+			return attribute.Set{}, m.fail(p, err)
 		}
 		if !value.IsNull() {
 			attributes.Put(m.Attribute, value)
 		}
-		if m.Periodic || due.Equal(now) {
-			c.Periodic = true
-		}
-		c.due(due, now)
+		c.calculated(m, due, now)
+	}
+	if c.After.LifecycleManual {
+		attributes.Put(lifecycleAttribute, c.After.lifecycleValue(attributes.Get(lifecycleAttribute)))
 	}
 	return *attributes, nil
+}
+
+// calculated records when a mapping that was calculated is due again.
+func (c *Change) calculated(m *Mapping, due, now time.Time) {
+	if m.Periodic || due.Equal(now) {
+		c.Periodic = true
+	}
+	c.due(due, now)
+}
+
+// fail makes the error of a mapping.
+func (m *Mapping) fail(p *Profile, err error) error {
+	return fmt.Errorf("attribute %s of profile %q: %w", m.Attribute, p.Name, err)
 }
 
 // nameMappings records by which mappings attributes are calculated, for those that change: most identities have none.
@@ -405,11 +428,17 @@ func (c *Change) readNextProcessing(now time.Time) {
 // promote takes the properties of an identity that are attributes of it. An identity always has a name and an alias:
 // where no attribute gives them, the name of its authoritative account does.
 func (s *State) promote(account *Account) {
-	s.Name = firstText(s.Attributes.Get("displayName"), attribute.String(account.Name),
-		attribute.String(account.NativeIdentity))
-	s.Alias = firstText(s.Attributes.Get("uid"), attribute.String(account.Name),
-		attribute.String(account.NativeIdentity))
+	s.Name = firstText(s.Attributes.Get("displayName"), attribute.String(account.name()))
+	s.Alias = firstText(s.Attributes.Get("uid"), attribute.String(account.name()))
 	s.Email = s.Attributes.Get("email").Text()
+}
+
+// name returns the name that an account gives its identity.
+func (a *Account) name() string {
+	if a.Account.Name != "" {
+		return a.Account.Name
+	}
+	return a.NativeIdentity
 }
 
 func firstText(values ...attribute.Value) string {
@@ -419,6 +448,15 @@ func firstText(values ...attribute.Value) string {
 		}
 	}
 	return ""
+}
+
+// lifecycleValue returns what the attribute of the lifecycle state is where its mapping gives a value: the state itself
+// if it was set by hand.
+func (s *State) lifecycleValue(mapped attribute.Value) attribute.Value {
+	if s.LifecycleManual {
+		return textOrNull(s.LifecycleState)
+	}
+	return mapped
 }
 
 // setLifecycle takes the state whose technical name the attribute cloudLifecycleState equals, unless the state was

@@ -11,7 +11,7 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// examineConfiguration compiles the configuration.
+// examineConfiguration compiles and checks the configuration.
 func (x *examination) examineConfiguration(ctx context.Context) error {
 	rows, err := x.d.Store.LoadConfiguration(ctx, x.tx)
 	if errors.Is(err, store.ErrNotFound) {
@@ -23,9 +23,10 @@ func (x *examination) examineConfiguration(ctx context.Context) error {
 	compiled, failure := x.d.Compile(rows)
 	mend := ""
 	if failure == nil {
-		x.compiled = compiled
-	} else {
-		mend = "apply a configuration that compiles: " + failure.Error()
+		x.compiled, failure = compiled, compiled.Check()
+	}
+	if failure != nil {
+		mend = "apply a configuration without this fault: " + failure.Error()
 	}
 	if settings, err := configuration.CompileSettings(rows.Settings); err == nil {
 		x.settings = settings
