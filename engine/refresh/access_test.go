@@ -223,7 +223,7 @@ func TestPlanCreation(t *testing.T) {
 	source.Policy = policy
 	failed := errors.New("away")
 	source.Policy[0].Transform = asking{}
-	change, _ = planned(c, &Snapshot{Assignments: has, Taken: func(ID, string) (bool, error) { return false, failed }}, "", nil)
+	change, _ = planned(c, &Snapshot{Assignments: has, Taken: func(ID, transform.Candidate) (bool, error) { return false, failed }}, "", nil)
 	if !errors.Is(change.Lookup, failed) {
 		t.Errorf("the failure of a look-up is %v", change.Lookup)
 	}

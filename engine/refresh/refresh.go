@@ -141,8 +141,8 @@ type Snapshot struct {
 	Fault error
 	// Synchronize says that somebody asked for the synchronization of the attributes.
 	Synchronize bool
-	// Taken reports whether a source has an account of a name; nil when that cannot be known.
-	Taken func(source ID, name string) (bool, error)
+	// Taken reports whether a name is in use on a source; nil when that cannot be known.
+	Taken func(source ID, name transform.Candidate) (bool, error)
 	// Location is the tenant's time zone, nil for UTC.
 	Location *time.Location
 	// Random is the source of the transforms that make random values.

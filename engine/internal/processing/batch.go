@@ -19,14 +19,15 @@ type Batch struct {
 	*Processor
 	Tx            pgx.Tx
 	Configuration *configuration.Configuration
-	Cause         store.Cause              // of the batch's own task
-	Overlay       Overlay                  // of a preview; nil for nothing
+	Cause         store.Cause // of the batch's own task
+	Overlay       Overlay     // of a preview; nil for nothing
+	readOnly      bool
 	actors        map[store.ID]store.Actor // by task; of all tasks that have a part in it
 }
 
 // ReadOnly returns a batch that takes no locks and writes nothing, for a preview or an explanation at a time.
 func (p *Processor) ReadOnly(tx pgx.Tx, c *configuration.Configuration, at time.Time) *Batch {
-	return &Batch{Processor: p, Tx: tx, Configuration: c, Cause: store.Cause{At: at}}
+	return &Batch{Processor: p, Tx: tx, Configuration: c, Cause: store.Cause{At: at}, readOnly: true}
 }
 
 // begin returns a batch that will write. It shares the configuration and the correlation until the transaction ends:
