@@ -149,7 +149,7 @@ var catalogue = []covered{
 	},
 	{
 		table: "identity_lookups", gone: "key reader_id found_id", masked: "found_id", hers: "reader_id = $1",
-		reported: "key", why: ofOthers, stays: keptCurrent, checks: "reference:identity_lookups.reader_id",
+		stays: keptCurrent, checks: "reference:identity_lookups.reader_id",
 	},
 	{
 		table: "identity_profiles", refused: "document", reported: "document name name_key", why: namedByPeople,

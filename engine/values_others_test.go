@@ -35,9 +35,12 @@ identityProfiles:
       attributeTransforms:
         - {identityAttributeName: uid, transformDefinition: {type: accountAttribute, attributes: {sourceName: Staff, attributeName: id}}}
         - {identityAttributeName: identificationNumber, transformDefinition: {type: accountAttribute, attributes: {sourceName: Staff, attributeName: id}}}
+        - {identityAttributeName: firstname, transformDefinition: {type: accountAttribute, attributes: {sourceName: Staff, attributeName: id}}}
+        - {identityAttributeName: lastname, transformDefinition: {type: accountAttribute, attributes: {sourceName: Staff, attributeName: id}}}
+        - {identityAttributeName: email, transformDefinition: {type: accountAttribute, attributes: {sourceName: Staff, attributeName: id}}}
         - {identityAttributeName: site, transformDefinition: {type: accountAttribute, attributes: {sourceName: Staff, attributeName: site}}}
         - identityAttributeName: bossSite
-          transformDefinition: &reference
+          transformDefinition:
             type: rule
             attributes: {name: Cloud Services Deployment Utility, operation: getReferenceIdentityAttribute, uid: manager, attributeName: site}
         - identityAttributeName: buddySite
