@@ -144,11 +144,20 @@ func TestSetLifecycleState(t *testing.T) {
 			t.Errorf("got %s: %+v, want s != nil && s.StateName == step.want && s.ManuallyUpdated && got.Attributes.Get(\"cloudLifecycleState\").Text() == step.want && got.Attributes.Get(\"identityState\").Text() == step.identityState", step.set, got)
 		}
 	}
-	// The source says something else, and the hand wins.
-	f.AggregateText("HR", strings.Replace(enginetest.People, ",60,", ",60,active", 1), engine.AggregateOptions{})
+	// The source says what it said before, and the hand wins.
+	f.AggregateText("HR", strings.Replace(enginetest.People, ",60,", ",61,", 1), engine.AggregateOptions{})
 	f.Process()
 	if s := f.Identity("ann").LifecycleState; s.StateName != "inactive" {
 		t.Errorf("got %+v, want the state inactive", s)
+	}
+	// It says something else, and wins.
+	f.AggregateText("HR", strings.Replace(enginetest.People, ",60,", ",60,active", 1), engine.AggregateOptions{})
+	f.Process()
+	if s := f.Identity("ann").LifecycleState; s.StateName != "active" || s.ManuallyUpdated {
+		t.Errorf("got %+v, want the state active of the source", s)
+	}
+	if err := f.SetLifecycleState(t.Context(), ann, "leave"); err != nil {
+		t.Fatal(err)
 	}
 	if err := f.SetLifecycleState(t.Context(), ann, ""); err != nil {
 		t.Fatal(err)

@@ -302,7 +302,11 @@ func (w *worker) lead(p *person) error {
 
 func (w *worker) lifecycle(p *person) error {
 	p.state = []string{"", "leave", "inactive", "active"}[w.random.IntN(4)]
-	return w.SetLifecycleState(w.ctx, p.id, p.state)
+	err := w.SetLifecycleState(w.ctx, p.id, p.state)
+	if p.state == "active" { // the source gives the same, so it is not by hand any more
+		p.state = ""
+	}
+	return err
 }
 
 func (w *worker) protect(p *person) error {

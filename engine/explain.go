@@ -76,6 +76,7 @@ type ExplainedStep struct {
 type ExplainedLifecycle struct {
 	State         string `json:"state"` // "" for none
 	IdentityState string `json:"identityState"`
+	Manual        bool   `json:"manuallyUpdated"` // it was set by hand, and holds
 	Reason        string `json:"reason"`
 }
 
@@ -241,28 +242,48 @@ func explainSteps(steps []transform.Step) []ExplainedStep {
 
 func (x *explaining) explainLifecycle(profile *refresh.Profile) {
 	after := x.change.After
-	l := &ExplainedLifecycle{State: after.LifecycleState, IdentityState: after.IdentityState}
+	x.result.Lifecycle = &ExplainedLifecycle{State: after.LifecycleState, IdentityState: after.IdentityState,
+		Manual: after.LifecycleManual, Reason: x.lifecycleReason(profile)}
+}
+
+func (x *explaining) lifecycleReason(profile *refresh.Profile) string {
+	before, after := x.change.Before, x.change.After
 	value := after.Attributes.Get("cloudLifecycleState").Text()
+	basis, basisKnown := strings.CutPrefix(after.LifecycleBasis, "=")
 	switch {
 	case profile == nil:
-		l.Reason = "the identity is not correlated: it keeps the state that it had"
+		return "the identity is not correlated: it keeps the state that it had"
+	case after.LifecycleManual && !basisKnown:
+		return "it was set by hand, and the profile calculates no attributes"
 	case after.LifecycleManual:
-		l.Reason = "it was set by hand"
-	case value == "":
-		l.Reason = "cloudLifecycleState has no value"
-	case after.LifecycleState == "":
-		l.Reason = fmt.Sprintf("cloudLifecycleState is %q, which is the technical name of no state of the profile",
-			value)
-		for name := range profile.States {
-			if store.Fold(name) == store.Fold(value) {
-				l.Reason = fmt.Sprintf("cloudLifecycleState is %q: the technical name %q differs in letter case",
-					value, name)
-			}
-		}
-	default:
-		l.Reason = "cloudLifecycleState equals its technical name"
+		return fmt.Sprintf("it was set by hand: it holds until the mapping of cloudLifecycleState gives %q as well, or "+
+			"anything else than %q, which it gives now", after.LifecycleState, basis)
 	}
-	x.result.Lifecycle = l
+	reason := mappedReason(profile, after.LifecycleState, value)
+	if x.change.LifecycleEnded() {
+		reason += fmt.Sprintf("; the state %q, which was set by hand, holds no longer", before.LifecycleState)
+	}
+	return reason
+}
+
+// mappedReason says why the mapping gives a lifecycle state, or none.
+func mappedReason(profile *refresh.Profile, state, value string) string {
+	_, exists := profile.States[value]
+	switch {
+	case value == "":
+		return "cloudLifecycleState has no value"
+	case state != "":
+		return "cloudLifecycleState equals its technical name"
+	case exists:
+		return fmt.Sprintf("cloudLifecycleState is %q, a state that is not enabled", value)
+	}
+	for name := range profile.States {
+		if store.Fold(name) == store.Fold(value) {
+			return fmt.Sprintf("cloudLifecycleState is %q: the technical name %q differs in letter case", value, name)
+		}
+	}
+	return fmt.Sprintf("cloudLifecycleState is %q, which is the technical name of no state of the profile: those are %s",
+		value, strings.Join(profile.StateNames(), ", "))
 }
 
 func (x *explaining) explainManager(tx pgx.Tx, profile *refresh.Profile, account *refresh.Account) error {

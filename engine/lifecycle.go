@@ -9,12 +9,15 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/muster-engine/muster/engine/internal/event"
+	"github.com/muster-engine/muster/engine/internal/processing"
+	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/store"
 )
 
-// SetLifecycleState sets the lifecycle state of an identity by hand, by its ID, technical name or name. It holds,
-// whatever is calculated, until another one is set. The empty state ends that: what is calculated holds again. The
-// processing of the identity is requested, which gives the state its effects.
+// SetLifecycleState sets the lifecycle state of an identity by hand, by its ID, technical name or name. It holds until
+// another one is set, or the mapping of the attribute cloudLifecycleState gives another value than it does now, or the
+// same state. The empty state ends that at once: what is calculated holds again. A state that is not enabled is refused
+// as a conflict. The processing of the identity is requested, which gives the state its effects.
 func (e *Engine) SetLifecycleState(ctx context.Context, identity, state string) error {
 	return e.setLifecycleState(identity, state).run(ctx)
 }
@@ -37,6 +40,7 @@ func (e *Engine) setLifecycleState(identity, state string) write {
 		}
 		before := &rows[0]
 		technical, description := before.LifecycleState, "Process after the lifecycle state was left to itself"
+		basis := before.LifecycleBasis // until the next calculation
 		if state != "" {
 			profile := c.ProfileByID(before.ProfileID)
 			if profile == nil {
@@ -47,10 +51,19 @@ func (e *Engine) setLifecycleState(identity, state string) write {
 				return &Error{Kind: NotFound, Op: op, Subject: state, Err: fmt.Errorf("the identity profile %q has no "+
 					"such lifecycle state: those are %s", profile.Name, strings.Join(profile.StateNames(), ", "))}
 			}
+			if !profile.StateEnabled(technical) {
+				return &Error{Kind: Conflict, Op: op, Subject: state, Err: fmt.Errorf("the lifecycle state %q of the "+
+					"identity profile %q is not enabled: the enabled ones are %s", technical, profile.Name,
+					strings.Join(profile.StateNames(), ", "))}
+			}
+			if basis, err = lifecycleBasis(before); err != nil {
+				return err
+			}
 			description = fmt.Sprintf("Process after the lifecycle state %q was set", technical)
 		}
 		cause := e.tenant.NewCause(ctx)
-		err = e.tenant.Store.SetLifecycleState(ctx, tx, id, store.NullText(technical), state != "", cause.At)
+		err = e.tenant.Store.SetLifecycleState(ctx, tx, id, store.NullText(technical), state != "", basis,
+			cause.At)
 		if err != nil {
 			return err
 		}
@@ -66,4 +79,13 @@ func (e *Engine) setLifecycleState(identity, state string) write {
 		}
 		return e.tasks.ProcessOne(ctx, tx, id, description, cause)
 	}}
+}
+
+// lifecycleBasis returns what the mapping of the lifecycle state gives an identity.
+func lifecycleBasis(row *store.IdentityState) (string, error) {
+	var state refresh.State
+	if err := processing.DecodeState(row, &state); err != nil {
+		return "", err
+	}
+	return state.NextBasis(), nil
 }

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,10 +47,12 @@ identityProfiles:
 	return text
 }
 
+const registerHeader = "no,login,given,family,status\n"
+
 // staff lets the source Register have these accounts, and processes whom they concern.
 func (f *fixture) staff(rows ...string) {
 	f.t.Helper()
-	f.AggregateText("Register", "no,login,given,family,status\n"+strings.Join(rows, "\n")+"\n", engine.AggregateOptions{})
+	f.AggregateText("Register", registerHeader+strings.Join(rows, "\n")+"\n", engine.AggregateOptions{})
 	f.Process()
 }
 
@@ -191,5 +194,167 @@ func TestConfigurationOfEarlierVersionWorks(t *testing.T) {
 	f.Process()
 	if diff := cmp.Diff("Ngozi|Ngozi", f.attributes("ngozi", "alpha", "beta")); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// lifecycle returns the lifecycle state of an identity, its identity state, and how it came about.
+func (f *fixture) lifecycle(alias string) string {
+	f.t.Helper()
+	identity := f.Identity(alias)
+	state, how := "none", "by the source"
+	if s := identity.LifecycleState; s != nil {
+		state = s.StateName
+		if s.ManuallyUpdated {
+			how = "by hand"
+		}
+	}
+	return fmt.Sprintf("%s %s %s", state, identity.Attributes.Get("identityState").Text(), how)
+}
+
+// explainedLifecycle returns why an identity is in its lifecycle state, behind "manual: " where it was set by hand.
+func (f *fixture) explainedLifecycle(alias string) string {
+	f.t.Helper()
+	explained, err := f.Explain(f.t.Context(), engine.ExplainParams{Identity: alias})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if explained.Lifecycle.Manual {
+		return "manual: " + explained.Lifecycle.Reason
+	}
+	return explained.Lifecycle.Reason
+}
+
+// A lifecycle state that was set by hand holds until the source gives another value than then, or the same state, also
+// after it was set again. Explain says which of the two holds, and history when it ended.
+func TestLifecycleStateSetByHandEnds(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.ApplyText(register("cloudLifecycleState", fromRegister("status")))
+	const suspended = "inactive INACTIVE_SHORT_TERM by hand"
+	for _, step := range []struct{ status, set, want, reason string }{
+		{"active", "", "active ACTIVE by the source", "equals its technical name"},
+		{"active", "inactive", suspended, `until the mapping of cloudLifecycleState gives "inactive" as well, or anything else than "active"`},
+		{"", "", "none ACTIVE by the source", `has no value; the state "inactive", which was set by hand, holds no longer`},
+		{"active", "inactive", suspended, `anything else than "active"`},
+		{"inactive", "", "inactive INACTIVE_SHORT_TERM by the source", `equals its technical name`},
+		{"active", "", "active ACTIVE by the source", "equals its technical name"},
+		{"active", "active", "active ACTIVE by the source", "equals its technical name"},
+	} {
+		account := "1,ngozi,Ngozi,Okafor," + step.status
+		f.AggregateText("Register", registerHeader+account+"\n", engine.AggregateOptions{})
+		if before, after, ends := strings.Cut(step.reason, "; "); ends {
+			if got := f.explainedLifecycle("ngozi"); !strings.Contains(got, before) || !strings.Contains(got, after) {
+				t.Errorf("%+v: before processing it is explained as %q", step, got)
+			}
+			step.reason = before
+		}
+		f.Process()
+		if step.set != "" {
+			if err := f.SetLifecycleState(t.Context(), f.ID("ngozi"), step.set); err != nil {
+				t.Fatal(err)
+			}
+			f.Process()
+		}
+		for range 2 { // processing once more changes nothing
+			if got := f.lifecycle("ngozi"); got != step.want {
+				t.Errorf("%+v: got %s", step, got)
+			}
+			got := f.explainedLifecycle("ngozi")
+			if byHand := strings.HasPrefix(got, "manual: it was set by hand"); !strings.Contains(got, step.reason) ||
+				byHand != strings.HasSuffix(step.want, "by hand") {
+				t.Errorf("%+v: it is explained as %q", step, got)
+			}
+			if _, err := f.ProcessAll(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			f.Process()
+		}
+	}
+	// In its history are the two that were set and ended, and the one that was the same at once.
+	history, err := f.History(t.Context(), f.ID("ngozi"), "", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var set []string
+	for _, e := range slices.Backward(history) {
+		if l := e.Detail.LifecycleState; l != nil && l.State != nil {
+			set = append(set, *l.State)
+		} else if l != nil {
+			set = append(set, "ended")
+		}
+	}
+	if diff := cmp.Diff([]string{"inactive", "ended", "inactive", "ended", "active", "ended"}, set); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A second state that is set by hand has the basis of the first, also where the first was left to itself in between.
+func TestLifecycleStateSetByHandTwice(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.ApplyText(register("cloudLifecycleState", fromRegister("status")) + "    lifecycleStates: [{name: Leave, technicalName: leave}]\n")
+	f.staff("1,ngozi,Ngozi,Okafor,active")
+	for _, between := range []string{"", "process"} {
+		for _, state := range []string{"inactive", "", "leave"} {
+			if err := f.SetLifecycleState(t.Context(), f.ID("ngozi"), state); err != nil {
+				t.Fatal(err)
+			}
+			if between != "" {
+				f.Process()
+			}
+		}
+		f.Process()
+		if got := f.lifecycle("ngozi"); got != "leave ACTIVE by hand" {
+			t.Errorf("%s: got %s, want leave by hand", between, got)
+		}
+	}
+	f.staff("1,ngozi,Ngozi,Okafor,inactive")
+	if got := f.lifecycle("ngozi"); got != "inactive INACTIVE_SHORT_TERM by the source" {
+		t.Errorf("got %s, want inactive by the source", got)
+	}
+}
+
+// Nobody gets a lifecycle state that is not enabled, by the source or by hand, and it does and grants nothing. Whoever
+// was in one that is disabled loses it. The task has a warning that names the state, as for one that is not there.
+func TestLifecycleStateThatIsNotEnabled(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	states := func(enabled bool) string {
+		return register("cloudLifecycleState", fromRegister("status")) + fmt.Sprintf(`    lifecycleStates:
+      - {name: On leave, technicalName: leave, enabled: %t, identityState: INACTIVE_LONG_TERM,
+         accountActions: [{action: DISABLE, sourceIds: [Register]}]}
+`, enabled)
+	}
+	f.ApplyText(states(true))
+	f.staff("1,ngozi,Ngozi,Okafor,leave", "2,tunde,Tunde,Adeyemi,active", "3,ada,Ada,Bello,sabbatical")
+	if err := f.SetLifecycleState(t.Context(), f.ID("tunde"), "leave"); err != nil {
+		t.Fatal(err)
+	}
+	f.Process()
+	demand := func(want ...string) {
+		t.Helper()
+		got := []string{f.lifecycle("ngozi"), f.lifecycle("tunde"), f.lifecycle("ada"),
+			fmt.Sprint(f.CountRows("muster.provisioning_operations WHERE state = 'MANUAL'"))}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	}
+	demand("leave INACTIVE_LONG_TERM by the source", "leave INACTIVE_LONG_TERM by hand", "none ACTIVE by the source", "2")
+	f.ApplyText(states(false))
+	f.Process()
+	demand("none ACTIVE by the source", "active ACTIVE by the source", "none ACTIVE by the source", "0")
+	if got := f.explainedLifecycle("ngozi"); got != `cloudLifecycleState is "leave", a state that is not enabled` {
+		t.Errorf("it is explained as %q", got)
+	}
+	demandKind(t, f.SetLifecycleState(t.Context(), f.ID("tunde"), "On leave"), engine.Conflict,
+		`the lifecycle state "leave" of the identity profile "Staff" is not enabled: the enabled ones are active, inactive`)
+	demandKind(t, f.SetLifecycleState(t.Context(), f.ID("tunde"), "nowhere"), engine.NotFound, "those are active, inactive")
+	for _, want := range []string{
+		`cloudLifecycleState is "leave", a lifecycle state that is not enabled of the identity profile "Staff": those are active, inactive`,
+		`cloudLifecycleState is "sabbatical", which is the technical name of no lifecycle state of the identity profile "Staff"`,
+	} {
+		if n := f.CountRows("muster.task_messages WHERE text LIKE '%' || $1 || '%'", want); n == 0 {
+			t.Errorf("no task has the warning %s", want)
+		}
 	}
 }

@@ -1,6 +1,10 @@
--- Values that come from others: whom an identity looks up by alias, and how far a change has gone from one to the next.
+-- Values that hold until another one changes, and values that come from others.
 
 -- +goose Up
+
+-- "=" and the value that the mapping of the lifecycle state gave when the state was set by hand; '' where no state was
+-- set by hand, or the value is not known. When the mapping gives another value, the state that was set holds no longer.
+ALTER TABLE muster.identities ADD COLUMN lifecycle_basis text NOT NULL DEFAULT '';
 
 -- The names by which a calculation looked other identities up, and whom it found; null for nobody. The key is a digest
 -- of the folded alias. There is no foreign key for who was found: the lookup of somebody who is gone is made again.
@@ -19,3 +23,4 @@ ALTER TABLE muster.refresh_requests ADD COLUMN depth integer NOT NULL DEFAULT 0;
 -- +goose Down
 ALTER TABLE muster.refresh_requests DROP COLUMN depth;
 DROP TABLE muster.identity_lookups;
+ALTER TABLE muster.identities DROP COLUMN lifecycle_basis;

@@ -11,7 +11,7 @@ import (
 
 // Calculated is what processing calculates of an identity beside its attributes. It is comparable. Package refresh,
 // which must not know this one, has the same struct, and the compiler checks the conversion between the two. An empty
-// text is null in the database, but for the name and the alias.
+// text is null in the database, but for the name, the alias and the basis.
 type Calculated struct {
 	Name            string
 	Alias           string
@@ -22,6 +22,7 @@ type Calculated struct {
 	ProfileID       ID
 	LifecycleState  string
 	LifecycleManual bool
+	LifecycleBasis  string
 	IdentityState   string
 	ManagerID       ID
 	ManagerKey      string // the key by which the manager is looked for
@@ -59,6 +60,7 @@ var stateColumns = columns[IdentityState]{
 	valueColumn("profile_id", "uuid", func(i *IdentityState) *ID { return &i.ProfileID }),
 	optionalColumn("lifecycle_state", func(i *IdentityState) *string { return &i.LifecycleState }),
 	valueColumn("lifecycle_manual", "boolean", func(i *IdentityState) *bool { return &i.LifecycleManual }),
+	textColumn("lifecycle_basis", func(i *IdentityState) *string { return &i.LifecycleBasis }),
 	optionalColumn("identity_state", func(i *IdentityState) *string { return &i.IdentityState }),
 	valueColumn("manager_id", "uuid", func(i *IdentityState) *ID { return &i.ManagerID }),
 	optionalColumn("manager_key", func(i *IdentityState) *string { return &i.ManagerKey }),

@@ -279,13 +279,14 @@ func (s *Store) ReleaseRefreshRequests(ctx context.Context, tx pgx.Tx, task ID, 
 	return int(tag.RowsAffected()), mapError(err)
 }
 
-// SetLifecycleState sets the lifecycle state of an identity, and whether it was set by hand.
-func (s *Store) SetLifecycleState(ctx context.Context, tx pgx.Tx, id ID, state *string, manual bool,
+// SetLifecycleState sets the lifecycle state of an identity, whether it was set by hand, and its basis then.
+func (s *Store) SetLifecycleState(ctx context.Context, tx pgx.Tx, id ID, state *string, manual bool, basis string,
 	now time.Time,
 ) error {
 	const statement = `
-		UPDATE muster.identities SET lifecycle_state = $2, lifecycle_manual = $3, modified = $4 WHERE id = $1`
-	_, err := tx.Exec(ctx, s.sql(statement), id, state, manual, now)
+		UPDATE muster.identities SET lifecycle_state = $2, lifecycle_manual = $3, lifecycle_basis = $4, modified = $5
+		WHERE id = $1`
+	_, err := tx.Exec(ctx, s.sql(statement), id, state, manual, basis, now)
 	return mapError(err)
 }
 

@@ -237,8 +237,9 @@ func (a *app) lifecycleCommand() *cobra.Command {
 	var calculated bool
 	cmd := &cobra.Command{
 		Use: "lifecycle ID|ALIAS STATE", Short: "Set the lifecycle state of an identity by hand, and process it",
-		Long: `Lifecycle sets the lifecycle state of an identity by hand. This state overrides the calculated one. With
---calculated the calculated state counts again.`,
+		Long: `Lifecycle sets the lifecycle state of an identity by hand. It holds until the mapping of
+cloudLifecycleState gives another value than now, or the same state. With --calculated the calculated state counts at
+once. A state that is not enabled is refused. "muster explain" shows which of the two holds.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 || len(args) > 2 || (len(args) == 2) == calculated {

@@ -48,9 +48,12 @@ func (c *Configuration) compileAccess(rows *store.Configuration, connected func(
 			if err != nil {
 				return fmt.Errorf("lifecycle state %q: %w", name, err)
 			}
-			if len(compiled.Grants)+len(compiled.Actions) > 0 || compiled.RemoveAll {
+			if len(compiled.Grants)+len(compiled.Actions) == 0 && !compiled.RemoveAll {
+				continue
+			}
+			b.grants = true // also for a state that is not enabled: it may have been, and left something open
+			if state.enabled() {
 				states[name] = compiled
-				b.grants = true
 			}
 		}
 		access.States[p.RowID] = states

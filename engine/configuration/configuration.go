@@ -122,13 +122,14 @@ func (c *Configuration) compileRefresh() error {
 		profile := refresh.Profile{
 			ID: p.RowID, Name: p.Name, SourceID: p.sourceID,
 			Enabled: p.AttributeConfig.Enabled == nil || *p.AttributeConfig.Enabled,
-			States:  map[string]string{},
+			States:  map[string]refresh.LifecycleState{},
 		}
 		for name, state := range builtInStates {
-			profile.States[name] = state
+			profile.States[name] = refresh.LifecycleState{Identity: state, Enabled: true}
 		}
 		for name, state := range p.states {
-			profile.States[name] = store.TextOf(state.IdentityState)
+			profile.States[name] = refresh.LifecycleState{Identity: store.TextOf(state.IdentityState),
+				Enabled: state.enabled()}
 		}
 		if err := c.compileMappings(p, &profile); err != nil {
 			return fmt.Errorf("identity profile %q: %w", p.Name, err)

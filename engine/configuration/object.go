@@ -127,6 +127,7 @@ type LifecycleState struct {
 	ID              string    `json:"id"`
 	Name            string    `json:"name"`
 	TechnicalName   string    `json:"technicalName"`
+	Enabled         *bool     `json:"enabled"` // nil for true
 	IdentityState   *string   `json:"identityState"`
 	IdentityProfile Reference `json:"identityProfile"` // needed only where the state stands outside of its profile
 	// AccessProfileIDs, by ID or name, are granted while an identity is in the state, and AccountActions are done.

@@ -47,7 +47,17 @@ func (p *CompiledProfile) hasState(technical string) bool {
 	return configured || builtIn
 }
 
-// StateNames returns the technical names of the profile's states and of the built-in ones, sorted.
+// StateEnabled reports whether identities can be in a state of the profile.
+func (p *CompiledProfile) StateEnabled(technical string) bool {
+	state, configured := p.states[technical]
+	return configured && state.enabled() || !configured && p.hasState(technical)
+}
+
+// enabled reports whether identities can be in the state. The published shape says so by enabled; a state that does not
+// say it is enabled.
+func (l *LifecycleState) enabled() bool { return l.Enabled == nil || *l.Enabled }
+
+// StateNames returns the technical names of the states that identities can be in, the built-in ones among them, sorted.
 func (p *CompiledProfile) StateNames() []string {
 	var names []string
 	for name := range p.states {
@@ -57,7 +67,7 @@ func (p *CompiledProfile) StateNames() []string {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	return slices.Compact(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return !p.StateEnabled(name) })
 }
 
 // Mapping returns the transform that calculates an attribute, as JSON, or null if the profile does not map it.

@@ -261,9 +261,7 @@ func (w *world) SetState(r *rapid.T) {
 	if err != nil {
 		return
 	}
-	if who.manual = state != ""; who.manual {
-		who.state = state
-	}
+	who.setState(state)
 }
 
 // SetCriterion changes whom the membership of the role is for, and whose the role is.

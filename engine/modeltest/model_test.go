@@ -34,7 +34,10 @@ type identity struct {
 	manager                     *identity // whom it found
 	processed, correlated       bool
 	manual, protected, isMember bool
-	assigned                    map[string]*assignment // by the source of the assignment
+	// mapped is the state that the source gave at the last processing, and overridden the one that it gave when a state
+	// was set by hand; unknown for somebody who was never processed.
+	mapped, overridden string
+	assigned           map[string]*assignment // by the source of the assignment
 }
 
 // assignment is one by request.
@@ -79,7 +82,7 @@ func (m *model) aggregate(read []int, delta bool) {
 		}
 		if p.account != nil && p.who == nil {
 			p.who = &identity{key: aliases[i], name: p.account.name, alias: p.account.name, correlated: true,
-				assigned: map[string]*assignment{}}
+				assigned: map[string]*assignment{}, mapped: unknown}
 		}
 	}
 }
@@ -102,9 +105,7 @@ func (m *model) process() {
 		if p.hasLogin {
 			p.who.login = "login-" + p.who.key
 		}
-		if !p.who.manual {
-			p.who.state = p.account.state
-		}
+		p.who.decideState(p.account.state)
 	}
 	for _, who := range m.identities() {
 		who.manager = nil
@@ -120,6 +121,36 @@ func (m *model) process() {
 			}
 		}
 	}
+}
+
+// unknown is a state that no source gives.
+const unknown = "?"
+
+// setState sets a state by hand, or ends that.
+func (i *identity) setState(state string) {
+	if state == "" {
+		i.manual = false
+		return
+	}
+	if !i.manual { // a second one overrides the same state of the source
+		i.overridden = i.mapped
+	}
+	i.manual, i.state = true, state
+}
+
+// decideState takes the state that the source gives, unless one was set by hand that the source neither confirms nor
+// contradicts by giving something new.
+func (i *identity) decideState(given string) {
+	if i.overridden == unknown {
+		i.overridden = given
+	}
+	if given == i.state || given != i.overridden {
+		i.manual = false
+	}
+	if !i.manual {
+		i.state = given
+	}
+	i.mapped = given
 }
 
 // delete takes an identity away. The accounts stay.

@@ -26,7 +26,7 @@ func unchanged(b *testing.B) (*Snapshot, *Configuration) {
 	b.Helper()
 	register, directory := ID{1}, ID{2}
 	profile := Profile{ID: ID{3}, Name: "Employees", SourceID: register, Enabled: true,
-		States: map[string]string{"active": Active}}
+		States: map[string]LifecycleState{"active": {Active, true}}}
 	held := attribute.Set{}
 	account := attribute.Set{}
 	for i := range 22 {

@@ -155,7 +155,7 @@ func (o *ordered) evaluate(i int) (attribute.Value, time.Time, error) {
 func (o *ordered) put(name string, value attribute.Value) attribute.Value {
 	switch name {
 	case lifecycleAttribute:
-		value = o.c.After.lifecycleValue(value)
+		value = o.c.lifecycleValue(o.p, value)
 	case "displayName":
 		o.input.Identity.Name = firstText(value, attribute.String(o.account.name()))
 	case "uid":
@@ -211,6 +211,7 @@ func (o *ordered) again(list []late, k int) {
 	l, i := &list[k], o.p.order.late[k]
 	name := o.p.Mappings[i].Attribute
 	o.put(name, attribute.Null)
+	o.attributes.Delete(name) // the state that was set by hand as well
 	if o.s.Random != nil {
 		l.random.at = 0
 		o.input.Random = &l.random

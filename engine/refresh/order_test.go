@@ -64,7 +64,7 @@ func constant(name, value string) Mapping {
 func arranged(t testing.TB, mappings ...Mapping) Profile {
 	t.Helper()
 	p := Profile{ID: ID{10}, Name: "Employees", SourceID: hr, Enabled: true, Mappings: mappings,
-		States: map[string]string{"active": "ACTIVE", "leave": "INACTIVE_LONG_TERM"}}
+		States: map[string]LifecycleState{"active": {"ACTIVE", true}, "leave": {"INACTIVE_LONG_TERM", true}}}
 	slices.SortFunc(p.Mappings, func(a, b Mapping) int { return attribute.Compare(a.Attribute, b.Attribute) })
 	if err := p.Arrange(); err != nil {
 		t.Fatal(err)

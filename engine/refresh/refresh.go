@@ -56,8 +56,8 @@ type Profile struct {
 	// Mappings are fastest in the order of [attribute.Compare], in which sets are. [Profile.Arrange] finds the order in
 	// which they are calculated.
 	Mappings []Mapping
-	// States are the lifecycle states by technical name; the value is their identity state, "" for none.
-	States map[string]string
+	// States are the lifecycle states by technical name.
+	States map[string]LifecycleState
 	// ManagerAttribute is the attribute of the profile's source that names the manager, "" for none.
 	ManagerAttribute string
 	// ManagerKey makes the key under which the manager is looked for of that attribute's value.
@@ -95,10 +95,14 @@ type Calculated struct {
 	Correlated      bool
 	ProfileID       ID
 	LifecycleState  string // "" for none
-	LifecycleManual bool
-	IdentityState   string // "" before the first calculation
-	ManagerID       ID
-	ManagerKey      string // "" for none
+	LifecycleManual bool   // it was set by hand
+	// LifecycleBasis is "=" and the value that the mapping of the lifecycle state gave when the state was set by hand;
+	// "" if that is not known: then the next calculation takes the value that the mapping gives now. Where the state was
+	// left to itself again, it stays until the next calculation.
+	LifecycleBasis string
+	IdentityState  string // "" before the first calculation
+	ManagerID      ID
+	ManagerKey     string // "" for none
 }
 
 // State is an identity as a calculation reads and leaves it: the attributes are a set that can be calculated with, not
@@ -194,7 +198,8 @@ type Change struct {
 	RolesDue time.Time
 	// Periodic says that it may do so at any time, so that the next scheduled time is early enough.
 	Periodic bool
-	// Warnings say what is not an error, but may not be as it was meant. They hold no values.
+	// Warnings say what is not an error, but may not be as it was meant. They hold no values but that of the lifecycle
+	// state.
 	Warnings []string
 }
 
@@ -273,7 +278,7 @@ func Calculate(s *Snapshot, c *Configuration, now time.Time) Change {
 		change.readNextProcessing(now)
 	}
 	after.promote(account)
-	after.setLifecycle(profile)
+	change.setLifecycle(profile)
 	after.clearError()
 	change.decideRoles(s, c, now)
 	change.planAccess(s, c, profile, now)
@@ -355,8 +360,11 @@ func (c *Change) evaluate(p *Profile, account *Account, s *Snapshot, memory *Mem
 		}
 		c.calculated(m, due, now)
 	}
-	if c.After.LifecycleManual {
-		attributes.Put(lifecycleAttribute, c.After.lifecycleValue(attributes.Get(lifecycleAttribute)))
+	if c.After.LifecycleBasis != "" || c.After.LifecycleManual {
+		value := c.lifecycleValue(p, attributes.Get(lifecycleAttribute))
+		if attributes.Delete(lifecycleAttribute); !value.IsNull() {
+			attributes.Put(lifecycleAttribute, value)
+		}
 	}
 	return *attributes, nil
 }
@@ -450,39 +458,12 @@ func firstText(values ...attribute.Value) string {
 	return ""
 }
 
-// lifecycleValue returns what the attribute of the lifecycle state is where its mapping gives a value: the state itself
-// if it was set by hand.
-func (s *State) lifecycleValue(mapped attribute.Value) attribute.Value {
-	if s.LifecycleManual {
-		return textOrNull(s.LifecycleState)
-	}
-	return mapped
-}
-
-// setLifecycle takes the state whose technical name the attribute cloudLifecycleState equals, unless the state was
-// set by hand.
-func (s *State) setLifecycle(profile *Profile) {
-	if !s.LifecycleManual {
-		s.LifecycleState = s.Attributes.Get(lifecycleAttribute).Text()
-		if _, exists := profile.States[s.LifecycleState]; !exists {
-			s.LifecycleState = ""
-		}
-	}
-	s.IdentityState = profile.States[s.LifecycleState]
-	if s.IdentityState == "" {
-		s.IdentityState = Active
-	}
-}
-
 // clearError ends an error that an earlier calculation left. An identity that never had one records nothing.
 func (s *State) clearError() {
 	if s.ProcessingState == StateError {
 		s.ProcessingState, s.ProcessingError = StateOK, ""
 	}
 }
-
-// lifecycleAttribute holds the technical name of the lifecycle state.
-const lifecycleAttribute = "cloudLifecycleState"
 
 func textOrNull(s string) attribute.Value {
 	if s == "" {

@@ -50,7 +50,9 @@ func employees(t testing.TB) Profile {
 			mapping(t, "uid", "HR", "id"), mapping(t, "displayName", "HR", "name"), mapping(t, "email", "HR", "mail"),
 			mapping(t, "cloudLifecycleState", "HR", "state"),
 		},
-		States:           map[string]string{"active": "ACTIVE", "leave": "INACTIVE_LONG_TERM", "plain": ""},
+		States: map[string]LifecycleState{
+			"active": {"ACTIVE", true}, "leave": {"INACTIVE_LONG_TERM", true}, "plain": {"", true}, "closed": {"INACTIVE_LONG_TERM", false},
+		},
 		ManagerAttribute: "mgr",
 		ManagerKey:       func(value string) string { return "number=" + strings.ToLower(value) },
 	}
@@ -94,7 +96,7 @@ func TestCalculate(t *testing.T) {
 			`name=7 alias=7 email= processing= correlated=true profile=a lifecycle=plain/false identityState=ACTIVE manager= {"cloudLifecycleState":"plain"}`,
 		},
 		{
-			"a state set by hand stays", []Profile{employees(t)}, State{Calculated: Calculated{LifecycleState: "leave", LifecycleManual: true}},
+			"a state set by hand stays", []Profile{employees(t)}, State{Calculated: Calculated{LifecycleState: "leave", LifecycleManual: true, LifecycleBasis: "=active"}},
 			[]Account{account(hr, "HR", "7", map[string]string{"state": "active"})},
 			`name=7 alias=7 email= processing= correlated=true profile=a lifecycle=leave/true identityState=INACTIVE_LONG_TERM manager= {"cloudLifecycleState":"leave"}`,
 		},

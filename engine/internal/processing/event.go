@@ -19,6 +19,9 @@ func (w *writing) writeEvents(ctx context.Context) error {
 	for i := range w.Changes {
 		c := &w.Changes[i]
 		detail := event.Detail{Attributes: event.AttributesOf(c.Attributes), States: statesOf(c)}
+		if c.LifecycleEnded() {
+			detail.LifecycleState = &event.LifecycleState{}
+		}
 		if len(c.Gained)+len(c.Lost) > 0 {
 			detail.Roles = rolesOf(w.Configuration, c)
 		}
