@@ -168,8 +168,8 @@ func TestProcessingTwiceWritesNothing(t *testing.T) {
 	before := f.Identity("ann").LastRefresh
 	start := written()
 	task := all()
-	if task.Attributes.IdentityCount != 5 || task.Attributes.ChangedCount != 0 || *task.CompletionStatus != "SUCCESS" {
-		t.Errorf("got %+v, want task.Attributes.IdentityCount == 5 && task.Attributes.ChangedCount == 0 && *task.CompletionStatus == \"SUCCESS\"", task.Attributes)
+	if task.Attributes.IdentityCount != 5 || task.Attributes.ChangedCount != 0 || *task.CompletionStatus != "WARNING" { // cy has a state that is not there
+		t.Errorf("got %+v, want task.Attributes.IdentityCount == 5 && task.Attributes.ChangedCount == 0 && *task.CompletionStatus == \"WARNING\"", task.Attributes)
 	}
 	if end := written(); start == 0 || end != start {
 		t.Errorf("the second run wrote %d rows", end-start)

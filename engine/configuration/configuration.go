@@ -27,6 +27,8 @@ type Configuration struct {
 	// Others says that the transform of a mapping looks for other identities.
 	Others bool
 	faults []error
+	// savedAccounts are the account attributes that the saved transforms read, by name.
+	savedAccounts map[string][]transform.AccountAttribute
 }
 
 // Compile compiles the rows of a configuration. rules are the host's, by name, and connected reports whether there is a
@@ -43,6 +45,8 @@ func Compile(rows store.Configuration, rules map[string]transform.Rule, connecte
 		Transforms: map[string]json.RawMessage{},
 		hostRules:  rules,
 		Keyed:      map[string]keying{},
+
+		savedAccounts: map[string][]transform.AccountAttribute{},
 	}
 	if err := c.compileSettings(&rows); err != nil {
 		return nil, err
@@ -55,9 +59,11 @@ func Compile(rows store.Configuration, rules map[string]transform.Rule, connecte
 	}
 	c.compileKeys()
 	for _, row := range rows.Transforms {
-		if _, err := transform.Compile(row.Document, c); err != nil {
+		compiled, err := transform.Compile(row.Document, c)
+		if err != nil {
 			return nil, fmt.Errorf("transform %q: %w", row.Name, err)
 		}
+		c.savedAccounts[row.Name] = compiled.Dependencies().Accounts
 	}
 	if err := c.compileRoles(rows.Roles); err != nil {
 		return nil, err
@@ -65,7 +71,11 @@ func Compile(rows store.Configuration, rules map[string]transform.Rule, connecte
 	if err := c.compileAccess(&rows, connected); err != nil {
 		return nil, err
 	}
-	return c, c.compileRefresh()
+	if err := c.compileRefresh(); err != nil {
+		return nil, err
+	}
+	c.checkNames()
+	return c, nil
 }
 
 // decodeSources reads the identity attributes, the saved transforms and the sources.
@@ -165,6 +175,7 @@ func (c *Configuration) compileMappings(p *CompiledProfile, profile *refresh.Pro
 		}
 		p.Zoned = p.Zoned || d.Zone
 		p.transforms = append(p.transforms, d.Transforms...)
+		p.mappings = append(p.mappings, compiledMapping{m.IdentityAttributeName, d.Accounts})
 		profile.Mappings = append(profile.Mappings, refresh.Mapping{Attribute: m.IdentityAttributeName,
 			Transform: compiled, Periodic: compiled.RequiresPeriodicRefresh(), Reads: d.Attributes,
 			ReadsAny: d.AnyAttribute})
