@@ -168,7 +168,7 @@ func TestProcessingTwiceWritesNothing(t *testing.T) {
 	before := f.Identity("ann").LastRefresh
 	start := written()
 	task := all()
-	// The one warning is of an identity whose manager several are found as.
+	// The one warning is of cy, whose lifecycle state is not there.
 	if a := task.Attributes; a.IdentityCount != 5 || a.ChangedCount != 0 || *task.CompletionStatus != "WARNING" ||
 		a.WarningCount != 1 {
 		t.Errorf("the second run was %s %+v, want WARNING, 5 identities, none changed, 1 warning", *task.CompletionStatus, a)

@@ -358,3 +358,57 @@ func TestLifecycleStateThatIsNotEnabled(t *testing.T) {
 		}
 	}
 }
+
+// A name that stands for nothing is refused: a source that mappings and saved transforms name, an account attribute that
+// its source does not declare, and the attributes of correlations. One fault names all places, and what may be meant.
+func TestNamesThatStandForNothing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	good := register("firstname", fromRegister("given"), "lastname", fromRegister("family"))
+	f.ApplyText(good)
+	saved := "transforms: [{name: Given, type: accountAttribute, attributes: {sourceName: Register, attributeName: given}}]\n"
+	correlated := func(member string) string {
+		return strings.Replace(good, "identityProfiles:", "    "+member+"\nidentityProfiles:", 1)
+	}
+	for _, test := range []struct {
+		name, text string
+		wants      []string
+	}{
+		{"a source that was renamed", saved + strings.NewReplacer("- name: Register", "- id: "+f.text("SELECT id::text FROM muster.sources")+
+			"\n    name: Register 2", "{name: Register}", "{name: Register 2}").Replace(good), []string{
+			`identity profile "Staff": attribute uid, attribute firstname, attribute lastname; transform "Given": there is no source "Register"; did you mean "Register 2"?`}},
+		{"a source that was never there", register("alpha", "{type: accountAttribute, attributes: {sourceId: 2c91808570313110017040b06f344ec9, attributeName: x}}"),
+			[]string{`identity profile "Staff": attribute alpha: there is no source "2c91808570313110017040b06f344ec9": there are "Register"`}},
+		{"an attribute in another case", register("alpha", fromRegister("Given")),
+			[]string{`identity profile "Staff": attribute alpha: there is no account attribute of the source "Register" named "Given"; did you mean "given"?`}},
+		{"an attribute by a saved transform", strings.Replace(saved, "attributeName: given", "attributeName: shoeSize", 1) +
+			register("alpha", "{type: reference, attributes: {id: Given}}"), []string{
+			`identity profile "Staff": attribute alpha; transform "Given": there is no account attribute of the source "Register" named "shoeSize": there are "no", "login", "given", "family", "status"`}},
+		{"an attribute that a filter asks", register("alpha",
+			"{type: accountAttribute, attributes: {sourceName: Register, attributeName: given, accountPropertyFilter: 'grade == 1'}}"),
+			[]string{`there is no account attribute of the source "Register" named "grade"`}},
+		{"a manager correlation", correlated("managerCorrelationMapping: {accountAttributeName: boss, identityAttributeName: bossNumber}"), []string{
+			`source "Register": managerCorrelationMapping.accountAttributeName: there is no account attribute of the source "Register" named "boss": there are`,
+			`source "Register": managerCorrelationMapping.identityAttributeName: there is no identity attribute "bossNumber"`}},
+		{"an account correlation", correlated("accountCorrelationConfig: {attributeAssignments: [{property: uid, value: no}, {property: emai, value: mail}]}"), []string{
+			`source "Register": accountCorrelationConfig.attributeAssignments[1].property: there is no identity attribute "emai"; did you mean "email"?`,
+			`accountCorrelationConfig.attributeAssignments[1].value: there is no account attribute of the source "Register" named "mail"`}},
+	} {
+		documents, err := engine.ReadDocuments("config.yaml", strings.NewReader(test.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = f.Apply(t.Context(), documents)
+		for _, want := range test.wants {
+			demandKind(t, err, engine.Invalid, want)
+		}
+		_, err = f.Preview(t.Context(), engine.PreviewParams{Documents: documents}, nil)
+		demandKind(t, err, engine.Invalid, test.wants[0])
+	}
+	// These are taken: own properties of accounts, the source's name in another form, and any attribute of a source
+	// whose schema declares none.
+	f.ApplyText(register("alpha", `{type: accountAttribute, attributes: {applicationName: "Register [source]", attributeName: given,
+            accountSortAttribute: created, accountFilter: 'nativeIdentity == "1"', accountPropertyFilter: 'disabled == false'}}`))
+	f.ApplyText("sources: [{name: Open, connector: delimited-file, schemas: [{name: account, identityAttribute: id}]}]\n" +
+		register("alpha", "{type: accountAttribute, attributes: {sourceName: Open, attributeName: anything}}"))
+}

@@ -25,6 +25,8 @@ type Configuration struct {
 	Keyed      map[string]keying // the attributes that identities are found by
 	Refresh    refresh.Configuration
 	faults     []error
+	// savedAccounts are the account attributes that the saved transforms read, by name.
+	savedAccounts map[string][]transform.AccountAttribute
 }
 
 // Compile compiles the rows of a configuration. rules are the host's, by name, and connected reports whether there is a
@@ -41,6 +43,8 @@ func Compile(rows store.Configuration, rules map[string]transform.Rule, connecte
 		Transforms: map[string]json.RawMessage{},
 		hostRules:  rules,
 		Keyed:      map[string]keying{},
+
+		savedAccounts: map[string][]transform.AccountAttribute{},
 	}
 	if err := c.compileSettings(&rows); err != nil {
 		return nil, err
@@ -53,9 +57,11 @@ func Compile(rows store.Configuration, rules map[string]transform.Rule, connecte
 	}
 	c.compileKeys()
 	for _, row := range rows.Transforms {
-		if _, err := transform.Compile(row.Document, c); err != nil {
+		compiled, err := transform.Compile(row.Document, c)
+		if err != nil {
 			return nil, fmt.Errorf("transform %q: %w", row.Name, err)
 		}
+		c.savedAccounts[row.Name] = compiled.Dependencies().Accounts
 	}
 	if err := c.compileRoles(rows.Roles); err != nil {
 		return nil, err
@@ -63,7 +69,11 @@ func Compile(rows store.Configuration, rules map[string]transform.Rule, connecte
 	if err := c.compileAccess(&rows, connected); err != nil {
 		return nil, err
 	}
-	return c, c.compileRefresh()
+	if err := c.compileRefresh(); err != nil {
+		return nil, err
+	}
+	c.checkNames()
+	return c, nil
 }
 
 // decodeSources reads the identity attributes, the saved transforms and the sources.
@@ -162,6 +172,7 @@ func (c *Configuration) compileMappings(p *CompiledProfile, profile *refresh.Pro
 		}
 		p.Zoned = p.Zoned || d.Zone
 		p.transforms = append(p.transforms, d.Transforms...)
+		p.mappings = append(p.mappings, compiledMapping{m.IdentityAttributeName, d.Accounts})
 		profile.Mappings = append(profile.Mappings, refresh.Mapping{Attribute: m.IdentityAttributeName,
 			Transform: compiled, Periodic: compiled.RequiresPeriodicRefresh(), Reads: d.Attributes,
 			ReadsAny: d.AnyAttribute})

@@ -3,6 +3,7 @@ package configuration
 import (
 	"slices"
 
+	"github.com/muster-engine/muster/engine/transform"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -16,6 +17,13 @@ type CompiledProfile struct {
 	states   map[string]CompiledState // by technical name; the built-in states may be missing
 	// transforms are the saved transforms that its mappings refer to, directly or not. One may occur twice.
 	transforms []string
+	mappings   []compiledMapping
+}
+
+// compiledMapping is the name of a mapped attribute, and the account attributes that its transform reads.
+type compiledMapping struct {
+	name     string
+	accounts []transform.AccountAttribute
 }
 
 // CompiledState is a lifecycle state with its row, for package engine.

@@ -41,8 +41,8 @@ func newAccountAttribute(d *definition) operation {
 	}
 	a.filter = d.accountFilter("accountFilter", a)
 	a.propertyFilter = d.accountFilter("accountPropertyFilter", a)
-	d.Accounts = append(d.Accounts, AccountAttribute{a.sourceID, a.sourceName, a.name},
-		AccountAttribute{a.sourceID, a.sourceName, a.sort})
+	d.Accounts = append(d.Accounts, AccountAttribute{a.sourceID, a.sourceName, a.name, false},
+		AccountAttribute{a.sourceID, a.sourceName, a.sort, true})
 	return a
 }
 
@@ -58,7 +58,7 @@ func (d *definition) accountFilter(name string, a *accountAttribute) *objectfilt
 		return nil
 	}
 	for _, property := range filter.Properties() {
-		d.Accounts = append(d.Accounts, AccountAttribute{a.sourceID, a.sourceName, property})
+		d.Accounts = append(d.Accounts, AccountAttribute{a.sourceID, a.sourceName, property, true})
 	}
 	return filter
 }
@@ -158,6 +158,16 @@ func (a *Account) searchable(name string) attribute.Value {
 
 // ownProperties are the properties that a filter cannot mean an attribute by.
 var ownProperties = map[string]bool{"nativeIdentity": true, "displayName": true, "entitlements": true}
+
+// accountProperties are the names of the properties that every account has.
+var accountProperties = []string{
+	"nativeIdentity", "displayName", "name", "entitlements", "id", "created", "disabled", "iiqDisabled", "IIQDisabled",
+	"locked", "iiqLocked", "IIQLocked",
+}
+
+// IsAccountProperty reports whether every account has a property of a name, also without an attribute of that name.
+// Filters and the sorting of accounts may name it.
+func IsAccountProperty(name string) bool { return slices.Contains(accountProperties, name) }
 
 // own returns one of the properties that every account has.
 func (a *Account) own(name string) attribute.Value {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -140,4 +141,18 @@ func (s savedTransforms) Transform(name string) ([]byte, bool) { return []byte(s
 
 func (savedTransforms) Rule(string) (Rule, bool) {
 	return func(*RuleInput) (attribute.Value, error) { panic("unused") }, true
+}
+
+// Every account has each of the properties that filters may name.
+func TestAccountProperties(t *testing.T) {
+	t.Parallel()
+	account := Account{ID: "1", NativeIdentity: "n", Name: "a", Created: time.Now()}
+	for _, name := range accountProperties {
+		if account.own(name).IsNull() {
+			t.Errorf("an account has no %s", name)
+		}
+	}
+	if IsAccountProperty("mail") || !account.own("mail").IsNull() {
+		t.Error("every account has the property mail")
+	}
 }

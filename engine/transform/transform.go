@@ -2,6 +2,7 @@ package transform
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/muster-engine/muster/engine/attribute"
@@ -60,7 +61,11 @@ type Dependencies struct {
 }
 
 // AccountAttribute is an attribute of the accounts on a source. The source has an ID, a name, or both.
-type AccountAttribute struct{ SourceID, SourceName, Attribute string }
+type AccountAttribute struct {
+	SourceID, SourceName, Attribute string
+	// Own says that an own property of accounts may be meant too, such as created: by a filter or by the sorting.
+	Own bool
+}
 
 // Name returns the name of a saved transform. It may be empty.
 func (t *Transform) Name() string { return t.name }
@@ -131,8 +136,8 @@ type collector struct {
 func (c *collector) finish() Dependencies {
 	d := c.Dependencies
 	slices.SortFunc(d.Accounts, func(a, b AccountAttribute) int {
-		return slices.Compare([]string{a.SourceName, a.SourceID, a.Attribute}, []string{b.SourceName, b.SourceID,
-			b.Attribute})
+		return slices.Compare([]string{a.SourceName, a.SourceID, a.Attribute, strconv.FormatBool(a.Own)},
+			[]string{b.SourceName, b.SourceID, b.Attribute, strconv.FormatBool(b.Own)})
 	})
 	d.Accounts = slices.Compact(d.Accounts)
 	for _, list := range []*[]string{&d.Attributes, &d.OtherAttributes, &d.Transforms, &d.Rules} {

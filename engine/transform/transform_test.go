@@ -550,7 +550,7 @@ func TestDependencies(t *testing.T) {
 	}
 	want := Dependencies{
 		Accounts: []AccountAttribute{
-			{"7", "", "a"}, {"7", "", "b"}, {"7", "", "created"}, {"", "HR", "created"}, {"", "HR", "dept"},
+			{"7", "", "a", false}, {"7", "", "b", true}, {"7", "", "created", true}, {"", "HR", "created", true}, {"", "HR", "dept", false},
 		},
 		Attributes: []string{"uid"}, Transforms: []string{"Dept", "Nested", "Now"}, Zone: true,
 	}
