@@ -185,6 +185,8 @@ func (p *subject) value(column, kind string) string {
 		return "'" + p.id + "'"
 	case "jsonb":
 		return fmt.Sprintf(`coalesce(%s, '{}') || '{"planted": {"id": "%s", "name": "%s"}}'`, column, p.id, p.name)
+	case "uuid[]":
+		return "ARRAY['" + p.id + "']::uuid[]"
 	case "text[]":
 		return "ARRAY['" + text + "']"
 	}
