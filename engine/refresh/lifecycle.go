@@ -56,7 +56,7 @@ func (c *Change) lifecycleValue(p *Profile, mapped attribute.Value) attribute.Va
 		return mapped
 	}
 	after.LifecycleManual, after.LifecycleBasis = true, basis
-	return textOrNull(before.LifecycleState)
+	return attribute.String(before.LifecycleState)
 }
 
 // LifecycleEnded reports whether a state that was set by hand holds no longer.

@@ -465,13 +465,6 @@ func (s *State) clearError() {
 	}
 }
 
-func textOrNull(s string) attribute.Value {
-	if s == "" {
-		return attribute.Null
-	}
-	return attribute.String(s)
-}
-
 // difference returns the attributes in which two sets differ, by name.
 func difference(from, to *attribute.Set) []AttributeChange {
 	if from.Equal(to) {

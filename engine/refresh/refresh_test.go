@@ -298,3 +298,196 @@ func TestEveryCalculatedFieldDiffers(t *testing.T) {
 		t.Errorf("a state has %d fields, want the ID, what is calculated and the attributes", fields)
 	}
 }
+
+// The attribute nextProcessing says when the identity is due: a point in time to come, with its zone. Another text is a
+// warning.
+func TestNextProcessing(t *testing.T) {
+	later := now.Add(90 * time.Minute)
+	for _, test := range []struct {
+		text    string
+		due     time.Time
+		warning bool
+	}{
+		{"", time.Time{}, false},
+		{"2026-03-01T09:30:00Z", later, false},
+		{"2026-03-01T15:00:00+05:30", later, false},
+		{"2026-03-01T15:00:00.000+0530", later, false},
+		{"2026-03-01T09:30Z", later, false},
+		{"2026-03-01T15:00+0530", later, false},
+		{"2026-03-01T08:00:00Z", time.Time{}, false}, // now
+		{"2026-03-01T07:00:00Z", time.Time{}, false},
+		{"2026-03-01T09:30:00", time.Time{}, true},
+		{"tomorrow", time.Time{}, true},
+	} {
+		profile := employees(t)
+		profile.Mappings = append(profile.Mappings, mapping(t, "nextProcessing", "HR", "next"), mapping(t, "firstname", "HR", "id"), mapping(t, "lastname", "HR", "id"))
+		s := &Snapshot{Accounts: []Account{account(hr, "HR", "7", map[string]string{"id": "7", "mail": "a@example.com", "next": test.text})}}
+		change := Calculate(s, &Configuration{Profiles: []Profile{profile}}, now)
+		if warned := strings.Contains(strings.Join(change.Warnings, ";"), "nextProcessing is no point in time"); !change.Due.Equal(test.due) ||
+			warned != test.warning || len(change.Warnings) > 1 {
+			t.Errorf("%q: due %v with the warnings %q, want %v and a warning: %t", test.text, change.Due, change.Warnings, test.due, test.warning)
+		}
+	}
+}
+
+// An identity without one of the required attributes is incomplete, and the warning names what it lacks.
+func TestIncomplete(t *testing.T) {
+	for _, lacking := range []string{"", "uid", "email", "firstname", "lastname", "email, lastname"} {
+		profile := arranged(t)
+		for _, name := range requiredAttributes {
+			if !strings.Contains(lacking, name) {
+				profile.Mappings = append(profile.Mappings, constant(name, "x"))
+			}
+		}
+		change := Calculate(&Snapshot{Accounts: []Account{account(hr, "HR", "7", nil)}}, &Configuration{Profiles: []Profile{profile}}, now)
+		want := ""
+		if lacking != "" {
+			want = "the identity is incomplete: it has no " + lacking
+		}
+		if got := strings.Join(change.Warnings, "; "); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// The earliest of what is to come is when an identity is due; what has passed, or is now, does not count.
+func TestEarliestDue(t *testing.T) {
+	soon, later := now.Add(time.Second), now.Add(time.Hour)
+	for _, test := range []struct{ times, want []time.Time }{
+		{[]time.Time{{}, now, now.Add(-1)}, []time.Time{{}}},
+		{[]time.Time{later}, []time.Time{later}},
+		{[]time.Time{later, soon}, []time.Time{soon}},
+		{[]time.Time{soon, later, now}, []time.Time{soon}},
+	} {
+		var change Change
+		for _, at := range test.times {
+			change.due(at, now)
+		}
+		if !change.Due.Equal(test.want[0]) {
+			t.Errorf("%v: got %v, want %v", test.times, change.Due, test.want[0])
+		}
+	}
+}
+
+// Roles are due at their dates: what is calculated at the date itself is not due at it again.
+func TestDatesOfRoles(t *testing.T) {
+	start, remove := now.Add(time.Hour), now.Add(2*time.Hour)
+	s := &Snapshot{Assignments: []Assignment{{ID: ID{1}, RoleID: ID{1}, StartDate: start, RemoveDate: remove}}}
+	for _, test := range []struct {
+		at, due time.Time
+		lost    int
+	}{{now, start, 0}, {start, remove, 0}, {remove.Add(-1), remove, 0}, {remove, time.Time{}, 1}} {
+		change := Calculate(s, &Configuration{}, test.at)
+		if !change.RolesDue.Equal(test.due) || !change.Due.Equal(test.due) || len(change.Lost) != test.lost {
+			t.Errorf("%v: due %v, %v, %d lost, want %v and %d", test.at, change.RolesDue, change.Due, len(change.Lost), test.due, test.lost)
+		}
+	}
+}
+
+// What the guard counts: who leaves a lifecycle state that they had, and who ceases to be active.
+func TestWhatTheGuardCounts(t *testing.T) {
+	state := func(lifecycle, identity string) *State {
+		return &State{Calculated: Calculated{LifecycleState: lifecycle, IdentityState: identity}}
+	}
+	for _, test := range []struct {
+		before, after          *State
+		lifecycle, deactivated bool
+	}{
+		{state("active", Active), state("active", Active), false, false},
+		{state("", Active), state("active", Active), false, false},
+		{state("active", Active), state("", Active), true, false},
+		{state("active", Active), state("leave", LongTermInactive), true, true},
+		{state("leave", LongTermInactive), state("active", Active), true, false},
+		{state("leave", LongTermInactive), state("leave", LongTermInactive), false, false},
+	} {
+		c := &Change{Before: test.before, After: test.after}
+		if c.Lifecycle() != test.lifecycle || c.Deactivated() != test.deactivated {
+			t.Errorf("%v to %v: got %t and %t, want %t and %t", test.before.Calculated, test.after.Calculated, c.Lifecycle(), c.Deactivated(),
+				test.lifecycle, test.deactivated)
+		}
+	}
+}
+
+// Whatever is to be written makes a change differ.
+func TestEveryPartOfAChangeDiffers(t *testing.T) {
+	same := State{Calculated: Calculated{Name: "A"}}
+	for name, change := range map[string]Change{
+		"attributes": {Attributes: []AttributeChange{{}}}, "gained": {Gained: []Role{{}}}, "lost": {Lost: []RoleLoss{{}}},
+		"access": {Access: AccessChange{Dropped: []Entitlement{{}}}}, "nothing": {},
+	} {
+		change.Before, change.After = &same, &same
+		if change.Differs() != (name != "nothing") || change.StateDiffers() != (name == "attributes") {
+			t.Errorf("%s: it differs: %t, and its state: %t", name, change.Differs(), change.StateDiffers())
+		}
+	}
+}
+
+// A fault of the snapshot is the error of its change, and keeps everything but what has expired.
+func TestSnapshotWithFault(t *testing.T) {
+	s := &Snapshot{Fault: errors.New("unknown kind"), Identity: State{Calculated: Calculated{Name: "Old"}},
+		Accounts:    []Account{account(hr, "HR", "7", map[string]string{"name": "New"})},
+		Assignments: []Assignment{{ID: ID{1}, RemoveDate: now}, {ID: ID{2}, Membership: true}}}
+	change := Calculate(s, &Configuration{Profiles: []Profile{employees(t)}}, now)
+	if !errors.Is(change.Err, s.Fault) || change.After.Name != "Old" || change.After.ProcessingState != StateError || !change.Periodic ||
+		len(change.Lost) != 1 || !change.Lost[0].Expired {
+		t.Errorf("got %v, %s, %+v", change.Err, describe(change.After), change.Lost)
+	}
+}
+
+// An identity that is not correlated any more loses the memberships that do not hold, and its error; it keeps its values.
+func TestNobodysIdentity(t *testing.T) {
+	s := &Snapshot{Identity: State{Calculated: Calculated{Name: "Ann", Correlated: true, ProcessingState: StateError, ProcessingError: "x"}},
+		Assignments: []Assignment{{ID: ID{1}, RoleID: ID{1}, Membership: true}}}
+	change := Calculate(s, &Configuration{Profiles: []Profile{employees(t)}}, now)
+	if after := change.After; after.Correlated || after.Name != "Ann" || after.ProcessingState != StateOK || after.ProcessingError != "" || len(change.Lost) != 1 {
+		t.Errorf("got %s and %+v", describe(after), change.Lost)
+	}
+}
+
+// Each attribute that changes has its mapping, and one that falls away has none.
+func TestChangesHaveTheirMappings(t *testing.T) {
+	s := &Snapshot{Identity: State{Attributes: attribute.SetOf(map[string]attribute.Value{"gone": attribute.String("x"), "uid": attribute.String("7")})},
+		Accounts: []Account{account(hr, "HR", "7", map[string]string{"id": "7", "name": "Ann", "mail": "a@example.com"})}}
+	change := Calculate(s, &Configuration{Profiles: []Profile{employees(t)}}, now)
+	var got []string
+	for _, a := range change.Attributes {
+		name := "none"
+		if a.Mapping != nil {
+			name = a.Mapping.Attribute
+		}
+		got = append(got, a.Name+" by "+name)
+	}
+	if diff := cmp.Diff([]string{"displayName by displayName", "email by email", "gone by none"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The memory of one calculation serves the next: nothing of an earlier identity is left in it.
+func TestMemoryIsUsedAgain(t *testing.T) {
+	var memory Memory
+	configuration := &Configuration{Profiles: []Profile{employees(t)}}
+	for _, name := range []string{"Ann", "Bob", ""} {
+		s := &Snapshot{Memory: &memory, Accounts: []Account{account(hr, "HR", "7", map[string]string{"name": name})}}
+		want := Calculate(&Snapshot{Accounts: s.Accounts}, configuration, now)
+		if got := Calculate(s, configuration, now); describe(got.After) != describe(want.After) || len(got.Attributes) != len(want.Attributes) {
+			t.Errorf("%s: got %s, want %s", name, describe(got.After), describe(want.After))
+		}
+	}
+}
+
+// An account without a name gives its native identity as the name of its identity.
+func TestNameOfAccount(t *testing.T) {
+	named := account(hr, "HR", "n7", nil)
+	named.Account.Name = "Seven"
+	if got := named.name(); got != "Seven" {
+		t.Errorf("got %q, want the name", got)
+	}
+	named.Account.Name = ""
+	if got := named.name(); got != "n7" {
+		t.Errorf("got %q, want the native identity", got)
+	}
+	change := Calculate(&Snapshot{Accounts: []Account{account(hr, "HR", "", nil)}}, &Configuration{Profiles: []Profile{employees(t)}}, now)
+	if change.After.Name != "" || change.After.Alias != "" {
+		t.Errorf("got %s, want no name", describe(change.After))
+	}
+}
