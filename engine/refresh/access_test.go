@@ -457,7 +457,7 @@ func TestPlanAsksTheSource(t *testing.T) {
 	c := plan(grant("sales", nil))
 	c.Access.Sources[crm].Policy = []PolicyField{{Name: "login", Transform: asking{}}, {Name: "mail", Transform: asking{}}}
 	var asked []ID
-	s := &Snapshot{Assignments: []Assignment{{ID: ID{4}, RoleID: seller}}, Taken: func(source ID, name string) (bool, error) {
+	s := &Snapshot{Assignments: []Assignment{{ID: ID{4}, RoleID: seller}}, Taken: func(source ID, _ transform.Candidate) (bool, error) {
 		asked = append(asked, source)
 		return false, nil
 	}}
