@@ -77,6 +77,7 @@ func TestErrors(t *testing.T) {
 			if !errors.As(err, &e) {
 				t.Fatalf("%s: got %v, want an error", text, err)
 			}
+			requireSoundError(t, text, err)
 			got := fmt.Sprintf("%s\n%s\n", e.Kind, e.Render())
 			fmt.Fprintf(&written, "\n-- %s --\n%s\n%s", name, quotedText, got)
 			if *update {
@@ -102,6 +103,43 @@ func TestErrorIsOneLine(t *testing.T) {
 	want := `position 19: unknown operator "rt"; operators are eq, ne, gt, ge, lt, le, co, sw, in, ca, isnull`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// A mistake at the end of a line is shown under this line.
+func TestRenderAtEndOfLine(t *testing.T) {
+	e := filterql.Error{Text: "ab\ncd", Pos: 2, End: 2, Msg: "wrong"}
+	if got, want := e.Render(), "line 1, position 3: wrong\n  ab\n    ^"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// The caret is under the mistake, however many columns the characters before it take.
+func TestRenderColumns(t *testing.T) {
+	for before, columns := range map[string]int{
+		"a": 1, "é": 1, "e\u0301": 1, "あ": 2, "가": 2, "Ａ": 2, "漢": 2, "🙂": 2, "ꥠ": 2, "𠀀": 2, "ᇿ": 1, "〿": 1, "￩": 1, "\u200b": 1,
+	} {
+		e := filterql.Error{Text: before + "x", Pos: len(before), End: len(before) + 1, Msg: "wrong"}
+		if got, want := e.Render(), "\n  "+strings.Repeat(" ", columns)+"^"; !strings.HasSuffix(got, want) {
+			t.Errorf("behind %+q: got %q, want the caret in column %d", before, got, columns+1)
+		}
+	}
+}
+
+// A hint names at most twenty fields, and says how many others there are.
+func TestHintOfFields(t *testing.T) {
+	const twenty = "fields are a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t"
+	for count, want := range map[int]string{0: "there are no such fields", 20: twenty, 23: twenty + " and 3 more"} {
+		var fields []filterql.Field
+		for i := range count {
+			name := string(rune('a' + i))
+			fields = append(fields, filterql.Field{Name: name, Column: name, Ops: filterql.OpsOf(filterql.Eq)})
+		}
+		_, err := filterql.ParseFilter("other eq 1", mustSchema(t, fields...))
+		var e *filterql.Error
+		if !errors.As(err, &e) || e.Hint != want {
+			t.Errorf("%d fields: got %v, want the hint %q", count, err, want)
+		}
 	}
 }
 
