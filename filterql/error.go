@@ -6,8 +6,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/text/width"
 )
 
 // ErrorKind says what is wrong with a text, for callers that answer each kind with a code of its own.
@@ -106,25 +104,25 @@ func (e *Error) excerpt() (excerpt, padding, carets string) {
 		padding = " "
 	}
 	for _, r := range e.Text[from:pos] {
-		r, columns := visible(r)
+		r, width := visible(r)
 		before.WriteRune(r)
 		if r == '\t' {
 			padding += "\t"
 		} else {
-			padding += strings.Repeat(" ", columns)
+			padding += strings.Repeat(" ", width)
 		}
 	}
 	columns, marked := 0, 0
 	for i, r := range e.Text[pos:stop] {
-		r, n := visible(r)
-		if columns+n > renderColumns-renderBefore {
+		r, width := visible(r)
+		if columns+width > renderColumns-renderBefore {
 			after.WriteRune('…')
 			break
 		}
 		after.WriteRune(r)
-		columns += n
+		columns += width
 		if pos+i < end {
-			marked += n
+			marked += width
 		}
 	}
 	return before.String() + after.String(), padding, strings.Repeat("^", max(1, marked))
@@ -135,8 +133,8 @@ func lastColumns(s string, n int) int {
 	i := len(s)
 	for i > 0 {
 		r, size := utf8.DecodeLastRuneInString(s[:i])
-		_, columns := visible(r)
-		if n -= columns; n < 0 {
+		_, width := visible(r)
+		if n -= width; n < 0 {
 			break
 		}
 		i -= size
@@ -162,8 +160,24 @@ func visible(r rune) (rune, int) {
 
 // wide reports whether r takes two columns in a terminal, as East Asian wide characters and emoji do.
 func wide(r rune) bool {
-	kind := width.LookupRune(r).Kind()
-	return kind == width.EastAsianWide || kind == width.EastAsianFullwidth
+	switch {
+	case r < 0x1100:
+		return false
+	case r <= 0x115F, // Hangul Jamo
+		r >= 0x2E80 && r <= 0xA4CF && r != 0x303F, // CJK, Kana, Yi
+		r >= 0xA960 && r <= 0xA97F,                // Hangul Jamo Extended-A
+		r >= 0xAC00 && r <= 0xD7A3,                // Hangul syllables
+		r >= 0xF900 && r <= 0xFAFF,                // CJK compatibility ideographs
+		r >= 0xFE30 && r <= 0xFE6F,                // CJK compatibility forms
+		r >= 0xFF00 && r <= 0xFF60,                // fullwidth forms
+		r >= 0xFFE0 && r <= 0xFFE6,                // fullwidth signs
+		r >= 0x1F300 && r <= 0x1F64F,              // emoji
+		r >= 0x1F680 && r <= 0x1F6FF,              // transport and map symbols
+		r >= 0x1F900 && r <= 0x1F9FF,              // supplemental symbols
+		r >= 0x20000 && r <= 0x3FFFD:              // CJK extensions
+		return true
+	}
+	return false
 }
 
 // quotedMax is the most characters of a text that a message quotes.

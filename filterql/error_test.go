@@ -116,12 +116,23 @@ func TestRenderAtEndOfLine(t *testing.T) {
 
 // The caret is under the mistake, however many columns the characters before it take.
 func TestRenderColumns(t *testing.T) {
-	for before, columns := range map[string]int{
-		"a": 1, "é": 1, "e\u0301": 1, "あ": 2, "가": 2, "Ａ": 2, "漢": 2, "🙂": 2, "ꥠ": 2, "𠀀": 2, "ᇿ": 1, "〿": 1, "￩": 1, "\u200b": 1,
-	} {
+	const (
+		// The first and the last characters of the wide blocks that have one there, and one inside of each.
+		wide = "\u1100\u115F\u2E80あ\uA4C6\uA960\uA97C\uAC00가\uD7A3\uF900\uFE30\uFE6B\uFF01Ａ\uFF60\uFFE0\uFFE6" +
+			"\U0001F300🙂\U0001F64F\U0001F680🚗\U0001F900🤠\U0001F9FF\U00020000𠀁"
+		narrow = "aéЖ\u10FF\u1160\u303F\uA4D0\uD7B0\uFF61\uFFE8\u200B\U0001F650\U0001F8A0"
+	)
+	columns := map[string]int{"e\u0301": 1}
+	for _, r := range wide {
+		columns[string(r)] = 2
+	}
+	for _, r := range narrow {
+		columns[string(r)] = 1
+	}
+	for before, want := range columns {
 		e := filterql.Error{Text: before + "x", Pos: len(before), End: len(before) + 1, Msg: "wrong"}
-		if got, want := e.Render(), "\n  "+strings.Repeat(" ", columns)+"^"; !strings.HasSuffix(got, want) {
-			t.Errorf("behind %+q: got %q, want the caret in column %d", before, got, columns+1)
+		if got, want := e.Render(), "\n  "+strings.Repeat(" ", want)+"^"; !strings.HasSuffix(got, want) {
+			t.Errorf("behind %+q: got %q, want it to end with %q", before, got, want)
 		}
 	}
 }
