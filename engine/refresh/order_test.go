@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/transform"
@@ -40,9 +41,17 @@ func joined(names ...string) function {
 			}
 			parts = append(parts, text)
 		}
-		return attribute.String(strings.Join(parts, "+")), nil
+		text := strings.Join(parts, "+")
+		if len(text) > joinedMax {
+			return attribute.Null, errors.New("the text is too long")
+		}
+		return attribute.String(text), nil
 	}
 }
+
+// joinedMax is the most bytes of a joined text: more than six mappings give that read two each. In a circle the text
+// would double every time.
+const joinedMax = 500
 
 // reading is a mapping that joins attributes, and says so.
 func reading(name string, reads ...string) Mapping {
@@ -334,4 +343,93 @@ func TestTraceSeesNewValues(t *testing.T) {
 	if err != nil || value.Text() != "new+?" || change.After.Attributes.Get("a").Text() != "new+?" {
 		t.Errorf("got %v %q, want new+? as the calculation gave it", err, value.Text())
 	}
+}
+
+// For any mappings that read each other, some as those that may read any attribute: either there is a circle, and its
+// path is one, or one calculation gives what reading them recursively gives, and a second one changes nothing.
+func TestOrderAgainstRecursion(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		names := []string{"a", "b", "c", "d", "e", "f", "stored"}
+		reads := map[string][]string{}
+		var mappings []Mapping
+		for _, name := range names[:rapid.IntRange(1, 6).Draw(t, "mapped")] {
+			reads[name] = rapid.SliceOfN(rapid.SampledFrom(names), 0, 2).Draw(t, name)
+			m := reading(name, reads[name]...)
+			if rapid.IntRange(0, 3).Draw(t, name+" any") == 0 {
+				m = readingAny(name, reads[name]...)
+			}
+			if len(reads[name]) == 0 {
+				m = constant(name, name)
+			}
+			mappings = append(mappings, m)
+		}
+		profile := Profile{Name: "P", SourceID: hr, Enabled: true, Mappings: mappings}
+		err := profile.Arrange()
+		var circle *CircleError
+		if errors.As(err, &circle) {
+			for i := range len(circle.Path) - 1 {
+				if !slices.Contains(reads[circle.Path[i]], circle.Path[i+1]) {
+					t.Fatalf("%v is no circle: %s does not read %s", circle.Path, circle.Path[i], circle.Path[i+1])
+				}
+			}
+			if first, last := circle.Path[0], circle.Path[len(circle.Path)-1]; len(circle.Path) < 2 || first != last {
+				t.Fatalf("%v does not end where it begins", circle.Path)
+			}
+			return
+		}
+		stored := attribute.SetOf(map[string]attribute.Value{"stored": attribute.String("old"), "a": attribute.String("old")})
+		s := &Snapshot{Identity: State{Attributes: stored}, Accounts: []Account{account(hr, "HR", "7", nil)}}
+		change := Calculate(s, &Configuration{Profiles: []Profile{profile}}, now)
+		want, acyclic := recursively(reads)
+		if !acyclic { // through mappings that may read any: they come to rest, or say that they do not
+			return
+		}
+		if change.Err != nil {
+			t.Fatal(change.Err)
+		}
+		for name := range reads {
+			if got := change.After.Attributes.Get(name).Text(); got != want[name] {
+				t.Fatalf("%s is %q, want %q, of %v", name, got, want[name], reads)
+			}
+		}
+		if again := Calculate(&Snapshot{Identity: *change.After, Accounts: s.Accounts}, &Configuration{Profiles: []Profile{profile}}, now); again.Differs() {
+			t.Fatalf("a second calculation changes it to %s", again.After.Attributes.AppendJSON(nil))
+		}
+	})
+}
+
+// recursively calculates mappings as [joined] does, each when it is read. It returns false for a circle.
+func recursively(reads map[string][]string) (map[string]string, bool) {
+	values, open := map[string]string{}, map[string]bool{}
+	var value func(name string) (string, bool)
+	value = func(name string) (string, bool) {
+		others, mapped := reads[name]
+		if !mapped {
+			return "?", true
+		}
+		if open[name] {
+			return "", false
+		}
+		open[name] = true
+		defer delete(open, name)
+		var parts []string
+		for _, other := range others {
+			part, ok := value(other)
+			if !ok {
+				return "", false
+			}
+			parts = append(parts, part)
+		}
+		if len(others) == 0 {
+			parts = []string{name}
+		}
+		return strings.Join(parts, "+"), true
+	}
+	for name := range reads {
+		var ok bool
+		if values[name], ok = value(name); !ok {
+			return nil, false
+		}
+	}
+	return values, true
 }
