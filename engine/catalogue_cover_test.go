@@ -147,7 +147,7 @@ func everything(t *testing.T, options ...enginetest.Option) (f *target, id strin
 	_, err := f.AggregateSource(ctx, "Files", engine.AggregateOptions{})
 	must(err)
 	for range 2 {
-		_, err = f.InviteIdentities(ctx, engine.InviteParams{IDs: []string{ann}})
+		_, err = f.InviteIdentities(ctx, engine.InviteParams{IDs: []string{ann, f.Identity("bob").ID}})
 		must(err)
 		f.send()
 	}
