@@ -24,6 +24,7 @@ var cases = []benchCase{
 	{"changed", "forced full run, 5 % of the identities changed", changedCase, false},
 	{"event", "one changed account to its consequences committed", eventCase, false},
 	{"pace", "small events one after another: the slow ones against the median", paceCase, false},
+	{"readers", "a manager changes what a tenth of the company reads", readersCase, false},
 	{"role-change", "a changed role criterion, to its consequences", roleChangeCase, false},
 	{"aggregate", "aggregation of a correlating source", aggregateCase, false},
 	{"list", "each published filter and sorter", listCase, false},
