@@ -58,7 +58,7 @@ refused and changes nothing.`,
 				if output == "json" {
 					return a.printJSON(map[string]any{"aggregation": result, "processing": processed})
 				}
-				a.printProcessed(processed.ProcessResult)
+				a.printProcessed(&processed)
 				a.printProvisioned(processed.Provisioning)
 				return nil
 			})

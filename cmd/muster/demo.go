@@ -181,6 +181,7 @@ func (d *demonstration) aggregate() error {
 			source, result.Rows, read, result.Correlated, result.Identities,
 			result.Added-result.Correlated-result.Identities,
 			processed.Identities, seconds(started))
+		d.printMessagesOf(&processed)
 		for _, fault := range result.RowErrors {
 			return fmt.Errorf("the sample company has a faulty row: source %s, line %d: %s", source, fault.Line,
 				fault.Msg)

@@ -81,6 +81,7 @@ func (d *demonstration) provisioned() error {
 	fmt.Fprintf(d.stdout, "  processed %d identities: %d roles gained, %d lost; %d operations done on sources, "+
 		"%d failed\n",
 		result.Identities, result.RolesGained, result.RolesLost, result.Provisioning.Done, result.Provisioning.Failed)
+	d.printMessagesOf(&result)
 	if result.Provisioning.Failed > 0 {
 		return errors.New("an operation on the sample company's source failed")
 	}

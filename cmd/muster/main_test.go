@@ -59,6 +59,16 @@ func demand(t *testing.T, text string, parts ...string) {
 	}
 }
 
+// demandNone reports parts that a text must not have.
+func demandNone(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if strings.Contains(text, part) {
+			t.Errorf("%q is in:\n%s", part, text)
+		}
+	}
+}
+
 func TestFirstRun(t *testing.T) {
 	t.Parallel()
 	s := newShell(t)

@@ -21,7 +21,8 @@ what differs.
 
 Without arguments it carries out every waiting task to its end. With identities (1 to 250), a profile or --all it
 launches a task and prints its ID; a worker carries it out ("muster worker", or a host's engine). With --wait this
-command carries it out itself and shows the result.
+command carries it out itself and shows the result. Errors and warnings are shown with how many identities they are
+about, and with examples.
 
 With --dry-run it only shows what it would write, and what it would do on sources, for the named identities, the
 profile, or all identities.`,
@@ -182,7 +183,7 @@ func taskExit(task *engine.TaskStatus) error {
 // process carries out everything that waits, and prints a summary.
 func (a *app) process(ctx context.Context, eng *engine.Engine) error {
 	result, err := a.processPending(ctx, eng)
-	a.printProcessed(result.ProcessResult)
+	a.printProcessed(&result)
 	a.printProvisioned(result.Provisioning)
 	if err == nil && len(result.Held) > 0 {
 		err = printedError{exitFailed}
@@ -194,6 +195,9 @@ func (a *app) process(ctx context.Context, eng *engine.Engine) error {
 type processed struct {
 	engine.ProcessResult
 	Provisioning engine.ProvisionResult `json:"provisioning"`
+	Messages     []taskMessage          `json:"messages,omitempty"` // errors first
+
+	messages []engine.TaskStatusMessage
 }
 
 // roundsMax is the most rounds of processing and provisioning. Each may cause the other; after that the rest waits for
@@ -203,6 +207,16 @@ const roundsMax = 10
 // processPending carries out everything that waits. It processes the results of operations on sources, carries out the
 // operations that follow from that, and so on.
 func (a *app) processPending(ctx context.Context, eng *engine.Engine) (processed, error) {
+	total, err := a.processRounds(ctx, eng)
+	if err != nil || total.Errors+total.Warnings == 0 {
+		return total, err
+	}
+	total.messages, err = eng.TaskMessages(ctx, total.Tasks)
+	total.Messages = messagesJSON(total.messages)
+	return total, err
+}
+
+func (a *app) processRounds(ctx context.Context, eng *engine.Engine) (processed, error) {
 	var total processed
 	for range roundsMax {
 		result, err := a.processOnce(ctx, eng)
@@ -231,6 +245,7 @@ func (p *processed) add(r *engine.ProcessResult) {
 	p.RolesGained += r.RolesGained
 	p.RolesLost += r.RolesLost
 	p.Operations += r.Operations
+	p.Tasks = append(p.Tasks, r.Tasks...)
 }
 
 func (a *app) processOnce(ctx context.Context, eng *engine.Engine) (engine.ProcessResult, error) {
@@ -251,11 +266,12 @@ func (a *app) printProvisioned(r engine.ProvisionResult) {
 	}
 }
 
-func (a *app) printProcessed(result engine.ProcessResult) {
+func (a *app) printProcessed(result *processed) {
 	if result.Identities > 0 {
 		fmt.Fprintf(a.stdout, "processed %d identities: %d changed, %d errors, %d roles gained, %d lost\n",
 			result.Identities, result.Changed, result.Errors, result.RolesGained, result.RolesLost)
 	}
+	a.printMessagesOf(result)
 	for _, id := range result.Held {
 		a.printHeld(id, "")
 	}

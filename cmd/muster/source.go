@@ -232,7 +232,7 @@ func (a *app) printSynchronized(id string, job *engine.IdentitySyncJob, result *
 		}
 	} else {
 		fmt.Fprintf(a.stdout, "synchronizing %s: task %s, %s\n", id, job.ID, job.Status)
-		a.printProcessed(result.ProcessResult)
+		a.printProcessed(result)
 		a.printProvisioned(result.Provisioning)
 	}
 	if job.Status == "ERROR" || len(result.Held) > 0 {

@@ -148,14 +148,15 @@ func statusText(t *engine.TaskStatus) string {
 // printTask shows a task.
 func (a *app) printTask(t *engine.TaskStatus, output string) error {
 	if output == outputJSON {
-		// The published shape has no place for actors.
+		// The published shape has no place for actors, and for the counts of messages.
 		return a.printJSON(struct {
 			*engine.TaskStatus
+			Messages    []taskMessage `json:"messages"`
 			Actor       engine.Actor  `json:"actor"`
 			ConfirmedBy *engine.Actor `json:"confirmedBy,omitempty"`
 			ConfirmedAt *time.Time    `json:"confirmedAt,omitempty"`
 			CancelledBy *engine.Actor `json:"cancelledBy,omitempty"`
-		}{t, t.Actor, t.ConfirmedBy, t.ConfirmedAt, t.CancelledBy})
+		}{t, messagesJSON(t.Messages), t.Actor, t.ConfirmedBy, t.ConfirmedAt, t.CancelledBy})
 	}
 	n := &t.Attributes
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
@@ -191,16 +192,8 @@ func (a *app) printTask(t *engine.TaskStatus, output string) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	for _, m := range t.Messages {
-		who := ""
-		if len(m.Parameters) > 0 {
-			who = fmt.Sprintf(" %v", m.Parameters[0])
-		}
-		fmt.Fprintf(a.stdout, "%-5s%s: %s\n", m.Type, who, oneLine(m.LocalizedText.Message))
-	}
-	if left := int(n.MessageCount) - len(t.Messages); left > 0 && len(t.Messages) > 0 {
-		fmt.Fprintf(a.stdout, "and %d messages more\n", left)
-	}
+	a.printMessages(t.Messages)
+	a.sayWhatIsNotKept(t)
 	if t.Held != "" {
 		a.printHeld(t.ID, t.Held)
 	}
