@@ -2,10 +2,14 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/change"
+	"github.com/muster-engine/muster/engine/transform"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -61,4 +65,28 @@ func (e *Engine) apply(documents []Document, options []ApplyOption) writeOf[Appl
 		result, err := e.applier.Apply(ctx, tx, documents, o.comment)
 		return ApplyResult(result), err
 	}}
+}
+
+// CheckDocuments checks documents as the whole configuration of a tenant that has none, without a database: each by
+// itself, and against each other. The rules of transforms are those of the host, by name. The error is Invalid, and says
+// where and what would be right. It takes any connector as connected.
+func CheckDocuments(documents []Document, rules map[string]transform.Rule) error {
+	const op = "check the configuration"
+	connected := func(string) bool { return true }
+	none, err := configuration.Compile(store.Configuration{}, rules, connected)
+	if err != nil {
+		return fault.Wrap(op, "", err)
+	}
+	proposal, err := change.Propose(store.Configuration{}, none, documents, time.Now())
+	if err != nil {
+		return fault.Wrap(op, "", err)
+	}
+	c, err := configuration.Compile(proposal.Rows, rules, connected)
+	if err == nil {
+		err = c.Check()
+	}
+	if err != nil {
+		return &Error{Kind: Invalid, Op: op, Subject: change.PlacesOf(documents), Err: err}
+	}
+	return nil
 }

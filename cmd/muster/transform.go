@@ -264,7 +264,8 @@ func (s savedTransforms) add(definition []byte) {
 
 func (a *app) readLibrary(file string) (savedTransforms, error) {
 	s := savedTransforms{definitions: map[string][]byte{}}
-	transforms, err := a.readTransforms(file)
+	var documents []engine.Document // a library is of saved transforms alone
+	transforms, err := a.readTransforms(file, &documents)
 	for _, definition := range transforms {
 		s.add(definition)
 	}
@@ -273,10 +274,11 @@ func (a *app) readLibrary(file string) (savedTransforms, error) {
 
 // readTransforms reads the transforms of a file. A YAML file is a configuration; any other file has one transform or a
 // list of them.
-func (a *app) readTransforms(file string) ([]json.RawMessage, error) {
+func (a *app) readTransforms(file string, all *[]engine.Document) ([]json.RawMessage, error) {
 	switch filepath.Ext(file) {
 	case ".yaml", ".yml":
 		documents, err := a.readDocument(file)
+		*all = append(*all, documents...)
 		var transforms []json.RawMessage
 		for _, d := range documents {
 			if d.Type == engine.TypeTransform {
@@ -306,7 +308,9 @@ func (a *app) transformCheckCommand() *cobra.Command {
 		Short: "Find the mistakes in transforms",
 		Long: `Check reads transforms. A JSON file has one transform or a list of them; a YAML file is a configuration.
 Check prints every fault with its place, and exits with 2 if there is one. It follows references between the files. With
---library, every saved transform that they refer to must be in the library or in the files.`,
+--library, every saved transform that they refer to must be in the library or in the files. Where the files have identity
+profiles, they are checked together as the whole configuration of a tenant: mappings too, with the sources, attributes
+and transforms that they name.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage("%s takes one or more FILEs, - for standard input", cmd.CommandPath())
@@ -331,9 +335,10 @@ func (a *app) checkTransforms(files []string, libraryFile string) error {
 		}
 	}
 	transforms := make([][]json.RawMessage, len(files))
+	var documents []engine.Document
 	for i, file := range files {
 		var err error
-		if transforms[i], err = a.readTransforms(file); err != nil {
+		if transforms[i], err = a.readTransforms(file, &documents); err != nil {
 			return err
 		}
 		for _, definition := range transforms[i] {
@@ -360,6 +365,11 @@ func (a *app) checkTransforms(files []string, libraryFile string) error {
 		default:
 			fmt.Fprintf(a.stdout, "%s: ok, %d transforms\n", file, len(transforms[i]))
 		}
+	}
+	if failed == nil && slices.ContainsFunc(documents, func(d engine.Document) bool {
+		return d.Type == engine.TypeIdentityProfile
+	}) {
+		return engine.CheckDocuments(documents, nil)
 	}
 	return failed
 }

@@ -128,3 +128,31 @@ func TestTransform(t *testing.T) {
 		})
 	}
 }
+
+// A file with identity profiles is checked as a whole: its mappings too, and what they name.
+func TestTransformCheckReadsMappings(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "company.yaml")
+	write := func(source string) {
+		t.Helper()
+		text := `sources: [{name: Staff, connector: delimited-file, schemas: [{name: account, identityAttribute: id, attributes: [{name: id}]}]}]
+identityProfiles:
+  - name: Staff
+    authoritativeSource: {name: Staff}
+    identityAttributeConfig:
+      attributeTransforms:
+        - {identityAttributeName: uid, transformDefinition: {type: accountAttribute, attributes: {sourceName: ` + source + `, attributeName: id}}}
+`
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("Staff")
+	if code, _, errOut := runTransform(t, "", "check", file); code != exitOK {
+		t.Errorf("a right file gives %d, %s", code, errOut)
+	}
+	write("Stuff")
+	if code, _, errOut := runTransform(t, "", "check", file); code != exitUsage || !strings.Contains(errOut, `no source "Stuff"`) {
+		t.Errorf("a file that names a source that is not there gives %d, %s, want %d and its name", code, errOut, exitUsage)
+	}
+}
