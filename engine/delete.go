@@ -184,7 +184,7 @@ func (e *Engine) removeIdentity(ctx context.Context, tx pgx.Tx, id store.ID, rep
 	if err := s.CancelOperationsOf(ctx, tx, id, cause.At); err != nil {
 		return err
 	}
-	if _, err := s.TakeRefreshRequests(ctx, tx, []store.ID{id}); err != nil {
+	if _, err := s.TakeRefreshRequests(ctx, tx, []store.ID{id}, false); err != nil {
 		return err
 	}
 	if err := s.DeleteIdentity(ctx, tx, id); err != nil {

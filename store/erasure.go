@@ -141,7 +141,9 @@ var erasures = []erasure{
 	{"role_assignments", `UPDATE muster.role_assignments SET assigner_id = NULL WHERE assigner_id = $1`, true},
 	{"synchronizations", `DELETE FROM muster.synchronizations WHERE identity_id = $1`, false},
 	// A request that a batch has claimed is removed by the batch, which waits for the identity.
-	{"refresh_requests", takeRequests + `identity_id = $1` + takenRequests, false},
+	{"refresh_requests", `DELETE FROM muster.refresh_requests
+		WHERE ctid = ANY (ARRAY (SELECT ctid FROM muster.refresh_requests WHERE identity_id = $1 FOR UPDATE SKIP LOCKED))`,
+		false},
 	{"refresh_state", `DELETE FROM muster.refresh_state WHERE identity_id = $1`, false},
 	{"one_time_tokens", `DELETE FROM muster.one_time_tokens WHERE identity_id = $1`, false},
 	{"notifications", `DELETE FROM muster.notifications WHERE identity_id = $1`, false},
