@@ -192,7 +192,7 @@ func (e *Engine) removeIdentity(ctx context.Context, tx pgx.Tx, d deletion, caus
 	if err := s.CancelOperationsOf(ctx, tx, id, cause.At); err != nil {
 		return err
 	}
-	if _, err := s.TakeRefreshRequests(ctx, tx, []store.ID{id}); err != nil {
+	if _, err := s.TakeRefreshRequests(ctx, tx, []store.ID{id}, false); err != nil {
 		return err
 	}
 	readers, err := e.readersOf(ctx, tx, d)

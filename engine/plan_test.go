@@ -426,7 +426,8 @@ func explain(ctx context.Context, conn *pgx.Conn, text string, settings map[stri
 	if count > 0 {
 		execute += "(NULL" + strings.Repeat(", NULL", count-1) + ")"
 	}
-	var before, after string
+	before := "SET LOCAL plan_cache_mode = force_generic_plan; " // a batch sets another
+	var after string
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		before += "SET LOCAL " + name + " = " + settings[name] + "; "
 		after += "; SET LOCAL " + name + " TO DEFAULT"

@@ -46,8 +46,7 @@ func (e *Engine) preview(ctx context.Context, params *PreviewParams, each func(*
 		roles: map[store.ID]*RoleTotal{}, lifecycle: map[[2]string]int{}, operations: map[[2]string]int{},
 		trace: params.Trace, synchronize: params.Synchronize,
 	}
-	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err := store.InTx(ctx, e.tenant.Pool, options, func(tx pgx.Tx) error {
+	err := store.InPreviewTx(ctx, e.tenant.Pool, func(tx pgx.Tx) error {
 		p.tx = tx
 		if err := p.propose(params.Documents); err != nil {
 			return err

@@ -516,7 +516,7 @@ func TestReleasedUntilTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	race(t, pool, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := s.TakeRefreshRequests(ctx, tx, ids[:1])
+		_, err := s.TakeRefreshRequests(ctx, tx, ids[:1], false)
 		return err
 	}, func(ctx context.Context, tx pgx.Tx) error {
 		n, err := s.ReleaseRefreshRequests(ctx, tx, cause.Task, now)

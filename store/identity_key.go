@@ -27,10 +27,10 @@ func KeyOrigin(source ID, nativeIdentity string) string {
 // IdentityKeys returns the keys that are made from the attributes of identities, by identity and key.
 func (s *Store) IdentityKeys(ctx context.Context, q Querier, identities []ID) ([]IdentityKey, error) {
 	const statement = `
-		SELECT identity_id, key
-		FROM muster.identity_keys
-		WHERE identity_id = ANY ($1) AND left(key, 1) <> '@'
-		ORDER BY identity_id, key`
+		SELECT k.identity_id, k.key
+		FROM ` + eachIdentity + `identity_keys` + eachOfIdentity + `k
+		WHERE left(k.key, 1) <> '@'
+		ORDER BY k.identity_id, k.key`
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[IdentityKey], identities)
 }
 
@@ -69,14 +69,17 @@ type KeyMatch struct {
 	Matches    int
 }
 
+// eachKey is what identity_keys has of each of the keys $1, without a name. See eachIdentity for the form.
+const eachKey = `(SELECT DISTINCT key FROM unnest($1::text[]) u (key)) v,
+		     LATERAL (SELECT * FROM muster.identity_keys WHERE key = v.key OFFSET 0) `
+
 // FindByKeys returns what each of the keys finds, without the keys that find nothing.
 func (s *Store) FindByKeys(ctx context.Context, q Querier, keys []string) ([]KeyMatch, error) {
 	const statement = `
-		SELECT key, min(identity_id::text)::uuid, count(*)
-		FROM muster.identity_keys
-		WHERE key = ANY ($1)
-		GROUP BY key
-		ORDER BY key`
+		SELECT k.key, min(k.identity_id::text)::uuid, count(*)
+		FROM ` + eachKey + `k
+		GROUP BY k.key
+		ORDER BY k.key`
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[KeyMatch], keys)
 }
 
@@ -119,8 +122,9 @@ func (s *Store) RequestManagedRefresh(ctx context.Context, tx pgx.Tx, keys []str
 	const statement = `
 		INSERT INTO muster.refresh_requests (request_id, number, identity_id, task_id, reason, requested_at, depth)
 		SELECT $5::uuid, row_number() OVER (), id, $4::uuid, 'manager changed', $3::timestamptz, $6::integer
-		FROM muster.identities
-		WHERE manager_key = ANY ($1) AND id <> ALL ($2)`
+		FROM (SELECT DISTINCT key FROM unnest($1::text[]) u (key)) v,
+		     LATERAL (SELECT id FROM muster.identities WHERE manager_key = v.key OFFSET 0) i
+		WHERE id <> ALL ($2)`
 	_, err := tx.Exec(ctx, s.sql(statement), keys, except, cause.At, cause.Task, NewID(), depth)
 	return mapError(err)
 }

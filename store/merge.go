@@ -136,16 +136,18 @@ func (s *Store) UpdateChanged(ctx context.Context, tx pgx.Tx, staged *Staged, ca
 	if err != nil || len(accounts) == 0 {
 		return AccountChanges{}, err
 	}
-	// An account may have changed until it was locked: then it is compared again.
+	// An account may have changed until it was locked: then it is compared again. The stage is not looked up row by row:
+	// a connection may have the plan for it from when the stage had a few rows, which reads all of it for each.
 	const statement = `
 		WITH changed AS MATERIALIZED (
 		    SELECT a.id, a.identity_id, a.manually_correlated, a.correlation_keys <> g.correlation_keys AS rekeyed,
 		           g.name, g.attributes, g.fingerprint, g.correlation_keys, g.stable_identity
-		    FROM unnest($3::uuid[], $4::bigint[]) v (id, place),
-		         LATERAL (SELECT * FROM muster.aggregation_stage WHERE run_id = $5 AND place = v.place OFFSET 0) g,
-		         LATERAL (SELECT id, native_identity, identity_id, manually_correlated, correlation_keys, fingerprint
-		                  FROM muster.accounts WHERE id = v.id OFFSET 0) a
-		    WHERE a.native_identity = g.native_identity AND a.fingerprint <> g.fingerprint
+		    FROM unnest($3::uuid[], $4::bigint[]) v (id, place)
+		    FULL JOIN (SELECT * FROM muster.aggregation_stage WHERE run_id = $5) g ON g.place = v.place
+		    CROSS JOIN LATERAL (SELECT id, native_identity, identity_id, manually_correlated, correlation_keys,
+		                               fingerprint
+		                        FROM muster.accounts WHERE id = v.id OFFSET 0) a
+		    WHERE coalesce(a.native_identity = g.native_identity AND a.fingerprint <> g.fingerprint, false)
 		), movable AS (
 		    SELECT id, correlation_keys FROM changed WHERE rekeyed AND identity_id IS NOT NULL AND NOT
 		    manually_correlated

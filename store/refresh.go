@@ -98,15 +98,18 @@ func keyColumns(keys []RequestKey) ([]ID, []int32) {
 
 // ClaimRefreshRequests locks the oldest requests of a task FOR UPDATE until the transaction ends, at most limit, and
 // skips those that another worker has locked.
+//
+// Range and order are those of the index by task: a claim reads neither all requests of the task, to sort them, nor
+// those of other tasks, in the order of all.
 func (s *Store) ClaimRefreshRequests(ctx context.Context, tx pgx.Tx, task ID, limit int) ([]RefreshRequest, error) {
 	const statement = `
 		SELECT ` + requestColumns + `
 		FROM muster.refresh_requests
-		WHERE task_id = $1
-		ORDER BY request_id, number
+		WHERE task_id BETWEEN $1 AND $1
+		ORDER BY task_id, request_id, number
 		LIMIT $2
 		FOR UPDATE SKIP LOCKED`
-	return collect(ctx, tx, s.sql(statement), scanRequest, task, limit)
+	return collectOrdered(ctx, tx, s.sql(statement), scanRequest, task, limit)
 }
 
 // ClaimSmallTasks locks requests FOR UPDATE until the transaction ends, at most limit, and skips those that another
@@ -144,14 +147,6 @@ func (s *Store) RelockRefreshRequests(ctx context.Context, tx pgx.Tx, requests [
 	return collect(ctx, tx, s.sql(statement), scanRequest, ids, numbers)
 }
 
-// takeRequests and takenRequests, with a condition between them, remove requests as [Store.TakeRefreshRequests] does.
-const (
-	takeRequests = `
-		    DELETE FROM muster.refresh_requests
-		    WHERE ctid = ANY (ARRAY (SELECT ctid FROM muster.refresh_requests WHERE `
-	takenRequests = ` FOR UPDATE SKIP LOCKED))`
-)
-
 // TakenRequest is what the requests for an identity asked for together, beside its processing.
 type TakenRequest struct {
 	IdentityID  ID
@@ -163,18 +158,22 @@ type TakenRequest struct {
 // those that another worker has locked, and removes them. It must come after the lock of the identities and before
 // their snapshot: a request that commits later stays, and its data is read again.
 //
-// It returns the identities for which more was requested than their processing.
+// It returns the identities for which more was requested than their processing. With few, which says that the
+// transaction is one of [InBatchTx] about few identities, the plans of what follows are kept.
 //
 // The rows are removed by where they are. By their IDs the planner joins the table with itself, and where its
 // statistics are from before a load it takes the square of the requests. A row that somebody else updates just before
 // it is locked may be missed: its request stays, and is taken by the next batch, which drops it where the identity was
 // deleted.
-//
-// A connection keeps the plan that it makes while the table is small, and reading all of a small table is cheapest. No
-// form of the statement keeps the planner from that, so a setting does, for this statement alone.
-func (s *Store) TakeRefreshRequests(ctx context.Context, tx pgx.Tx, identities []ID) ([]TakenRequest, error) {
+func (s *Store) TakeRefreshRequests(ctx context.Context, tx pgx.Tx, identities []ID, few bool) ([]TakenRequest, error) {
 	const statement = `
-		WITH taken AS (` + takeRequests + `identity_id = ANY ($1)` + takenRequests + `
+		WITH taken AS (
+		    DELETE FROM muster.refresh_requests
+		    WHERE ctid = ANY (ARRAY (
+		        SELECT r.ctid
+		        FROM unnest($1::uuid[]) v (id),
+		             LATERAL (SELECT ctid FROM muster.refresh_requests
+		                      WHERE identity_id = v.id FOR UPDATE SKIP LOCKED) r))
 		    RETURNING identity_id, synchronize, depth
 		)
 		SELECT identity_id, bool_or(synchronize), max(depth)
@@ -184,12 +183,10 @@ func (s *Store) TakeRefreshRequests(ctx context.Context, tx pgx.Tx, identities [
 		ORDER BY identity_id`
 	var batch pgx.Batch
 	var taken []TakenRequest
-	batch.Queue(`SET LOCAL enable_seqscan = off`)
-	batch.Queue(s.sql(statement), identities).Query(func(rows pgx.Rows) (err error) {
-		taken, err = pgx.CollectRows(rows, pgx.RowToStructByPos[TakenRequest])
-		return err
-	})
-	batch.Queue(`SET LOCAL enable_seqscan TO DEFAULT`)
+	queueRows(&batch, s.sql(statement), pgx.RowToStructByPos[TakenRequest], &taken, identities)
+	if few {
+		batch.Queue(keptAgain)
+	}
 	return taken, mapError(tx.SendBatch(ctx, &batch).Close())
 }
 

@@ -17,25 +17,32 @@ type SnapshotReader struct {
 	Identity   func(*IdentityState) error
 }
 
-// The statements of a snapshot, up to the condition on the identities.
+// The statements of a snapshot, up to the tables.
 const (
 	snapshotAccounts = `
 		SELECT a.id, a.source_id, a.native_identity, a.name, a.identity_id, a.attributes, a.created
-		FROM muster.accounts a
-		WHERE a.identity_id `
+		FROM `
 	snapshotAssignments = `
 		SELECT r.id, r.identity_id, r.role_id, r.assignment_source, r.start_date, r.remove_date
-		FROM muster.role_assignments r
-		WHERE r.identity_id `
+		FROM `
+)
+
+// eachIdentity is the beginning of what is looked up for each of the identities $1, which are all different, and
+// eachOfIdentity its end behind the name of a table that has their IDs. While the server has not looked at a table, it
+// takes each identity to have a 200th of the rows, and would read all of the table for a list of some; OFFSET 0 makes
+// it one look into the index for each, as in the other statements of a batch.
+const (
+	eachIdentity   = `unnest($1::uuid[]) v (id), LATERAL (SELECT * FROM muster.`
+	eachOfIdentity = ` WHERE identity_id = v.id OFFSET 0) `
 )
 
 // The identities of a snapshot: those of a list, and those between two IDs.
 var (
 	selectStates   = `SELECT ` + stateColumns.selected("i.")
 	snapshotStates = selectStates + `, r.due
-		FROM muster.identities i
-		LEFT JOIN muster.refresh_state r ON r.identity_id = i.id
-		WHERE i.id = ANY ($1)
+		FROM unnest($1::uuid[]) v (id)
+		CROSS JOIN LATERAL (SELECT * FROM muster.identities WHERE id = v.id OFFSET 0) i
+		LEFT JOIN LATERAL (SELECT due FROM muster.refresh_state WHERE identity_id = v.id OFFSET 0) r ON true
 		ORDER BY i.id`
 	snapshotStatesBetween = selectStates + `, NULL::timestamptz
 		FROM muster.identities i
@@ -46,8 +53,10 @@ var (
 // ReadSnapshots reads what identities are calculated from, in one round trip.
 func (s *Store) ReadSnapshots(ctx context.Context, tx pgx.Tx, identities []ID, reader SnapshotReader) error {
 	const (
-		accounts    = snapshotAccounts + `= ANY ($1) ORDER BY a.identity_id`
-		assignments = snapshotAssignments + `= ANY ($1) ORDER BY r.identity_id, r.role_id, r.assignment_source`
+		accounts = snapshotAccounts + eachIdentity + `accounts` + eachOfIdentity + `a
+		ORDER BY a.identity_id`
+		assignments = snapshotAssignments + eachIdentity + `role_assignments` + eachOfIdentity + `r
+		ORDER BY r.identity_id, r.role_id, r.assignment_source`
 	)
 	return s.readSnapshots(ctx, tx, []any{identities},
 		answer{accounts, func(rows pgx.Rows) error { return readAccounts(rows, reader.Account) }},
@@ -64,9 +73,13 @@ func (s *Store) ReadSnapshots(ctx context.Context, tx pgx.Tx, identities []ID, r
 // fresh load is not set.
 func (s *Store) ReadSnapshotsBetween(ctx context.Context, tx pgx.Tx, first, last ID, reader SnapshotReader) error {
 	const (
-		accounts    = snapshotAccounts + `BETWEEN $1 AND $2 ORDER BY a.identity_id`
-		assignments = snapshotAssignments + `BETWEEN $1 AND $2 ORDER BY r.identity_id, r.role_id, r.assignment_source`
-		due         = `
+		accounts = snapshotAccounts + `muster.accounts a
+		WHERE a.identity_id BETWEEN $1 AND $2
+		ORDER BY a.identity_id`
+		assignments = snapshotAssignments + `muster.role_assignments r
+		WHERE r.identity_id BETWEEN $1 AND $2
+		ORDER BY r.identity_id, r.role_id, r.assignment_source`
+		due = `
 		SELECT identity_id, due FROM muster.refresh_state
 		WHERE identity_id BETWEEN $1 AND $2 AND due IS NOT NULL`
 		requested = `

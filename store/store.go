@@ -65,6 +65,30 @@ func collect[T any](ctx context.Context, q Querier, sql string, scan func(pgx.Co
 	return list, mapError(err)
 }
 
+// collectOrdered is [collect] for rows in the order of an index, of which the first are wanted. The planner may use no
+// sort: where it expects few rows, it would read and sort all of them for each page. The setting is for this statement
+// alone, in a transaction that sets nothing else of the kind.
+func collectOrdered[T any](ctx context.Context, tx pgx.Tx, sql string, scan func(pgx.CollectableRow) (T, error),
+	arguments ...any,
+) ([]T, error) {
+	var batch pgx.Batch
+	var list []T
+	batch.Queue(`SET LOCAL enable_sort = off`)
+	queueRows(&batch, sql, scan, &list, arguments...)
+	batch.Queue(`SET LOCAL enable_sort TO DEFAULT`)
+	return list, mapError(tx.SendBatch(ctx, &batch).Close())
+}
+
+// queueRows queues a query whose rows are put into list.
+func queueRows[T any](batch *pgx.Batch, sql string, scan func(pgx.CollectableRow) (T, error), list *[]T,
+	arguments ...any,
+) {
+	batch.Queue(sql, arguments...).Query(func(rows pgx.Rows) (err error) {
+		*list, err = pgx.CollectRows(rows, scan)
+		return err
+	})
+}
+
 // collectPairs runs a query of two columns, and returns each as a list.
 func collectPairs[A, B any](ctx context.Context, q Querier, sql string, arguments ...any) (as []A, bs []B, err error) {
 	rows, err := q.Query(ctx, sql, arguments...)

@@ -66,18 +66,21 @@ func (t *Task) Confirmer() Actor { return Actor{t.ConfirmerID, t.ConfirmerName, 
 // Canceller returns who cancelled the task, the zero Actor for nobody.
 func (t *Task) Canceller() Actor { return Actor{t.CancellerID, t.CancellerName, t.CancellerVia} }
 
-const taskColumns = `
+const (
+	taskOwnColumns = `
 	t.id, t.kind, t.description, t.launcher, t.actor_id, t.actor_via, t.confirmer_id, t.confirmer_name,
 	t.confirmer_via, t.canceller_id, t.canceller_name, t.canceller_via, t.target_type, t.target_id,
 	t.target_name, t.created, t.modified, t.launched, t.completed, t.completion_status, t.everybody, t.population,
 	t.held, t.held_reason, t.confirmed,
 	t.identities, t.changed, t.errors, t.warnings, t.correlated, t.roles_gained, t.roles_lost, t.operations,
-	t.role_losers, t.lifecycle_changed, t.deactivated, t.messages, t.job_id,
+	t.role_losers, t.lifecycle_changed, t.deactivated, t.messages, t.job_id`
+	taskColumns = taskOwnColumns + `,
 	CASE WHEN t.completed IS NULL THEN
 	    (SELECT count(DISTINCT r.identity_id) FROM muster.refresh_requests r WHERE r.task_id = t.id) +
 	    (SELECT count(*) FROM muster.notifications n WHERE n.task_id = t.id AND n.state = 'PENDING') +
 	    (SELECT coalesce(sum(greatest(p.size - p.done, 0)), 0)::bigint FROM muster.task_parts p WHERE p.task_id = t.id)
 	ELSE 0 END AS remaining`
+)
 
 // AddTask writes a new task, which may have ended at once.
 func (s *Store) AddTask(ctx context.Context, tx pgx.Tx, t *Task) error {
@@ -176,15 +179,18 @@ func (s *Store) ClaimTaskPart(ctx context.Context, tx pgx.Tx, task ID) (TaskPart
 	return part, mapError(err)
 }
 
-// PartIdentities returns the next identities of a part, by ID.
-func (s *Store) PartIdentities(ctx context.Context, q Querier, part *TaskPart, limit int) ([]ID, error) {
+// PartIdentities returns the next identities of a part, by ID. It reads them in the order of the index, and not all of
+// the part at each page.
+func (s *Store) PartIdentities(ctx context.Context, tx pgx.Tx, part *TaskPart, limit int) ([]ID, error) {
 	const statement = `
 		SELECT id
 		FROM muster.identities
-		WHERE ($1::uuid IS NULL OR id > $1) AND ($2::uuid IS NULL OR id <= $2) AND ($3::uuid IS NULL OR profile_id = $3)
+		WHERE id > coalesce($1::uuid, '00000000-0000-0000-0000-000000000000')
+		  AND id <= coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+		  AND ($3::uuid IS NULL OR profile_id = $3)
 		ORDER BY id
 		LIMIT $4`
-	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID], part.AfterID, part.LastID, part.ProfileID, limit)
+	return collectOrdered(ctx, tx, s.sql(statement), pgx.RowTo[ID], part.AfterID, part.LastID, part.ProfileID, limit)
 }
 
 // TaskParts returns the parts of a task that are not done.
@@ -315,8 +321,11 @@ func (g *TaskGuard) scan(row pgx.Row) error {
 
 // FindTask returns a task, or [ErrNotFound].
 func (s *Store) FindTask(ctx context.Context, q Querier, id ID) (Task, error) {
-	tasks, err := collect(ctx, q, s.sql(`SELECT `+taskColumns+` FROM muster.tasks t WHERE t.id = $1`),
-		pgx.RowToStructByName[Task], id)
+	return s.oneTask(ctx, q, `SELECT `+taskColumns+` FROM muster.tasks t WHERE t.id = $1`, id)
+}
+
+func (s *Store) oneTask(ctx context.Context, q Querier, statement string, id ID) (Task, error) {
+	tasks, err := collect(ctx, q, s.sql(statement), pgx.RowToStructByName[Task], id)
 	if err == nil && len(tasks) == 0 {
 		return Task{}, ErrNotFound
 	}
@@ -414,12 +423,11 @@ func (s *Store) OpenTasks(ctx context.Context, q Querier) ([]ID, error) {
 	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID])
 }
 
-// LockTask locks a task FOR UPDATE until the transaction ends and returns it, or [ErrNotFound].
+// LockTask locks a task FOR UPDATE until the transaction ends and returns it, or [ErrNotFound]. It does not count what
+// remains of the task: a worker that waits for others locks it over and over.
 func (s *Store) LockTask(ctx context.Context, tx pgx.Tx, id ID) (Task, error) {
-	if _, err := tx.Exec(ctx, s.sql(`SELECT 1 FROM muster.tasks WHERE id = $1 FOR UPDATE`), id); err != nil {
-		return Task{}, mapError(err)
-	}
-	return s.FindTask(ctx, tx, id)
+	return s.oneTask(ctx, tx, `SELECT `+taskOwnColumns+`, 0::bigint AS remaining FROM muster.tasks t
+		WHERE t.id = $1 FOR UPDATE`, id)
 }
 
 // EndedTask is a task that has ended.

@@ -72,15 +72,7 @@ var rowLimits = []struct {
 		"an identity has some six keys, and another one then"},
 	{"", "refresh_requests", limit{once: 5_000, identity: 100},
 		"an index has the entries of requests that are done until the table is vacuumed"},
-	// Known faults: some runs read all of the tenant's 4,000 people for each batch, most likely by plans that a
-	// connection keeps from when the tables were small. docs/performance.md tells of it.
-	{"processing of 1 %", "identity_keys", limit{once: 30_000, identity: 30}, keptPlan},
-	{"processing of 1 %", "refresh_state", limit{once: 6_000, identity: 30}, keptPlan},
-	{"processing of 1 %", "role_assignments", limit{once: 25_000, identity: 30}, keptPlan},
-	{"full run right after", "identities", limit{once: 1_000, identity: 60}, keptPlan},
 }
-
-const keptPlan = "a known fault that is to be mended, most likely a plan that is kept from when the table was small"
 
 // wholeLimits are those of rows that are read by reading a table from end to end, of tables where that takes the square:
 // batch after batch it would read the requests of all.

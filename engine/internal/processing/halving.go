@@ -73,7 +73,7 @@ func (h *halving) split(ctx context.Context, requests []store.RefreshRequest, fa
 
 // process processes the identities of some requests, in a transaction of its own.
 func (h *halving) process(ctx context.Context, requests []store.RefreshRequest) error {
-	counts, err := tenant.Transact(ctx, h.Tenant, func(tx pgx.Tx) (store.TaskCounts, error) {
+	counts, err := tenant.TransactBatch(ctx, h.Tenant, func(tx pgx.Tx) (store.TaskCounts, error) {
 		locked, err := h.Store.RelockRefreshRequests(ctx, tx, requestKeys(requests))
 		if err != nil || len(locked) == 0 {
 			return store.TaskCounts{}, err

@@ -26,8 +26,12 @@ const (
 	Absent // there is no such task: it is not visible yet, or was forgotten
 )
 
-// idleWait is how long a worker waits for others that have the rest of a task.
-const idleWait = 10 * time.Millisecond
+// A worker waits for others that have the rest of a task, at first for idleWait, then twice as long each time, at most
+// for idleWaitMax. Each look at the task reads the requests that others hold.
+const (
+	idleWait    = 10 * time.Millisecond
+	idleWaitMax = 100 * time.Millisecond
+)
 
 // Work is the work on one task, by one job or one caller.
 type Work struct {
@@ -50,7 +54,7 @@ func (p *Processor) WorkOn(id store.ID, together bool, report func(store.TaskCou
 // than a batch.
 func (w *Work) Do(ctx context.Context) (State, error) {
 	counts, state, err := w.batch(ctx)
-	if err != nil || state != Open {
+	if err != nil || state != Open && state != Idle {
 		return state, err
 	}
 	if int(counts.Identities) < w.BatchSize || w.Workers == 1 {
@@ -74,15 +78,28 @@ func (w *Work) Do(ctx context.Context) (State, error) {
 
 // batches carries out batches, one after the other.
 func (w *Work) batches(ctx context.Context) (State, error) {
+	wait := idleWait
 	for w.more() {
-		if _, state, err := w.batch(ctx); err != nil || state != Open {
+		_, state, err := w.batch(ctx)
+		switch {
+		case err != nil || state != Open && state != Idle:
 			return state, err
+		case state == Open:
+			wait = idleWait
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return Open, ctx.Err()
+		case <-time.After(wait):
+			wait = min(2*wait, idleWaitMax)
 		}
 	}
 	return Open, ctx.Err()
 }
 
-// batch carries out the next batch of the task, or ends the task when there is none.
+// batch carries out the next batch of the task, or ends the task when there is none. It is Idle where others work on
+// the rest.
 func (w *Work) batch(ctx context.Context) (store.TaskCounts, State, error) {
 	id := w.task
 	counts, state, err := w.step(ctx, w.together)
@@ -104,16 +121,10 @@ func (w *Work) batch(ctx context.Context) (store.TaskCounts, State, error) {
 	case state != Idle:
 		return counts, state, w.report(counts)
 	}
-	state, err = w.finish(ctx, id)
-	if err != nil || state != Open {
-		return counts, state, err
+	if state, err = w.finish(ctx, id); err == nil && state == Open {
+		state = Idle
 	}
-	select { // others work on the rest
-	case <-ctx.Done():
-		return counts, Open, ctx.Err()
-	case <-time.After(idleWait):
-		return counts, Open, nil
-	}
+	return counts, state, err
 }
 
 // stateOf returns whether a task has ended, is held, is open, or is not there.
@@ -175,7 +186,7 @@ type step struct {
 // step carries out the next batch of the task in a transaction of its own. With together it takes up small tasks that
 // wait; the counts are the sum over all of them. See "The life of a step" in the documentation of the package.
 func (w *Work) step(ctx context.Context, together bool) (store.TaskCounts, State, error) {
-	s, err := tenant.Transact(ctx, w.Tenant, func(tx pgx.Tx) (step, error) { return w.try(ctx, tx, together) })
+	s, err := tenant.TransactBatch(ctx, w.Tenant, func(tx pgx.Tx) (step, error) { return w.try(ctx, tx, together) })
 	var guard *task.HeldError
 	switch {
 	case err == nil:

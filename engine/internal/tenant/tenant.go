@@ -93,8 +93,17 @@ func (t *Tenant) NumberEvents(ctx context.Context) (int, error) {
 // InTx runs work in a transaction of its own. Where the transaction loses against another, it runs work again, at most
 // 8 times in all. The waits between are random, so that two transactions that met do not meet again.
 func (t *Tenant) InTx(ctx context.Context, work func(tx pgx.Tx) error) error {
+	return t.retry(ctx, func() error { return store.InTx(ctx, t.Pool, pgx.TxOptions{}, work) })
+}
+
+// InBatchTx is [Tenant.InTx] for a batch; see [store.InBatchTx].
+func (t *Tenant) InBatchTx(ctx context.Context, work func(tx pgx.Tx) error) error {
+	return t.retry(ctx, func() error { return store.InBatchTx(ctx, t.Pool, work) })
+}
+
+func (t *Tenant) retry(ctx context.Context, transact func() error) error {
 	for attempt := 1; ; attempt++ {
-		err := store.InTx(ctx, t.Pool, pgx.TxOptions{}, work)
+		err := transact()
 		var lost *store.RetryableError
 		if err == nil || !errors.As(err, &lost) || attempt == attemptsMax {
 			return err
@@ -110,8 +119,19 @@ func (t *Tenant) InTx(ctx context.Context, work func(tx pgx.Tx) error) error {
 }
 
 // Transact is [Tenant.InTx] for work with a result. It returns the result of the last attempt, also beside an error.
-func Transact[T any](ctx context.Context, t *Tenant, work func(tx pgx.Tx) (T, error)) (result T, err error) {
-	err = t.InTx(ctx, func(tx pgx.Tx) (err error) {
+func Transact[T any](ctx context.Context, t *Tenant, work func(tx pgx.Tx) (T, error)) (T, error) {
+	return transact(ctx, t.InTx, work)
+}
+
+// TransactBatch is [Tenant.InBatchTx] for work with a result, like [Transact].
+func TransactBatch[T any](ctx context.Context, t *Tenant, work func(tx pgx.Tx) (T, error)) (T, error) {
+	return transact(ctx, t.InBatchTx, work)
+}
+
+func transact[T any](ctx context.Context, inTx func(context.Context, func(pgx.Tx) error) error,
+	work func(tx pgx.Tx) (T, error),
+) (result T, err error) {
+	err = inTx(ctx, func(tx pgx.Tx) (err error) {
 		result, err = work(tx)
 		return err
 	})
