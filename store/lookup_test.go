@@ -1,8 +1,8 @@
 package store_test
 
 import (
-	"slices"
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"

@@ -68,7 +68,7 @@ func TestInviteCommand(t *testing.T) {
 	// With --wait, what waits is sent too.
 	out, errOut = s.run(exitOK, "", "identities", "invite", "--uninvited", "--wait", "--mail-log")
 	if want := "task      ID\n          Invite 1 identity, launched by " + launcher() + "\nstatus    WARNING, 100 %: Completed\n" +
-		"messages  0 sent, 1 could not be sent, 0 still to be sent\nERROR ID: the message could not be sent: the identity has no address for LINK_WORK\n"; plainTask(out) != want {
+		"messages  0 sent, 1 could not be sent, 0 still to be sent\nERROR the message could not be sent: the identity has no address for LINK_WORK (Cem, ID)\n"; plainTask(out) != want {
 		t.Errorf("got %q", plainTask(out))
 	}
 	if demand(t, errOut, "purpose=INVITATION"); strings.Count(errOut, "a message would be sent") != 2 || strings.Contains(errOut, "@example.com") {
