@@ -24,7 +24,8 @@ var noWrites = strings.Fields(`
 	AttributeSyncConfig ConfigurationRevision ConfigurationRevisions CountTasks DiscoverSource Engines EventLog Events
 	Explain
 	FindIdentity Follow GetIdentity History ListIdentities ListStatement Operations Ownership Owns Preview Ready
-	RoleAssignment RoleAssignments Schedule Settings Sources Statistics SyncJob Task Tasks TestSource UserLevels Wait
+	RoleAssignment RoleAssignments Schedule Settings Sources Statistics SyncJob Task TaskMessages Tasks TestSource UserLevels
+	Wait
 	ProcessPending ProcessTask ProvisionPending SendPending Start Stop
 	Doctor Purge RunSchedule`) // repairs and launches as tests of their own show; a purge leaves nothing
 
