@@ -161,6 +161,9 @@ func everything(t *testing.T, options ...enginetest.Option) (f *target, id strin
 		SELECT gen_random_uuid(), id, 'groups', 'a', 'A', now(), now() FROM muster.sources WHERE name = 'Files'`)
 	f.execute(`UPDATE muster.provisioning_operations SET state = 'PARKED', parked = now(), parked_cause = 'an audit'
 		WHERE id = (SELECT id FROM muster.provisioning_operations WHERE state = 'DONE' AND identity_id <> $1 LIMIT 1)`, id)
+	f.execute(`INSERT INTO muster.identity_lookups (key, reader_id, found_id)
+		SELECT gen_random_uuid(), r.id, f.id FROM muster.identities r, muster.identities f
+		WHERE r.id IN ($1, $2) AND f.id IN ($1, $2) AND r.id <> f.id`, id, ann)
 	_, err = f.ProcessIdentities(ctx, []string{id, ann})
 	must(err)
 	_, err = f.ProcessAll(ctx)

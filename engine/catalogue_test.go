@@ -148,6 +148,10 @@ var catalogue = []covered{
 		checks: "identity-keys reference:identity_keys.identity_id",
 	},
 	{
+		table: "identity_lookups", gone: "key reader_id found_id", masked: "found_id", hers: "reader_id = $1",
+		stays: keptCurrent, checks: "reference:identity_lookups.reader_id",
+	},
+	{
 		table: "identity_profiles", refused: "document", reported: "document name name_key", why: namedByPeople,
 		none: "authoritative_source_id created id modified priority", stays: keptConfiguration,
 		checks: "configuration reference:identity_profiles.authoritative_source_id unique:identity_profiles",
@@ -197,7 +201,7 @@ var catalogue = []covered{
 		checks: "operation-batch operation-open rule:provisioning_operations_parked unique:provisioning_operations",
 	},
 	{
-		table: "refresh_requests", gone: "identity_id", none: "number reason request_id requested_at synchronize task_id",
+		table: "refresh_requests", gone: "identity_id", none: "depth number reason request_id requested_at synchronize task_id",
 		stays: transient, checks: "request-stale request-task",
 	},
 	{

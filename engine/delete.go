@@ -11,6 +11,7 @@ import (
 
 	"github.com/muster-engine/muster/engine/fault"
 	"github.com/muster-engine/muster/engine/internal/event"
+	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -83,7 +84,7 @@ func (e *Engine) deleteIdentity(identity string) write {
 		if !known {
 			return fault.NoIdentity(op, identity)
 		}
-		reports, exists, err := e.lockForDeletion(ctx, tx, id)
+		d, exists, err := e.lockForDeletion(ctx, tx, id)
 		if err != nil {
 			return err
 		}
@@ -104,7 +105,7 @@ func (e *Engine) deleteIdentity(identity string) write {
 		}}); err != nil {
 			return err
 		}
-		if err := e.removeIdentity(ctx, tx, id, reports, cause); err != nil {
+		if err := e.removeIdentity(ctx, tx, d, cause); err != nil {
 			return err
 		}
 		_, _, err = e.tasks.LaunchRequested(ctx, tx, cause, fmt.Sprintf("Process after the deletion of %s", id), nil)
@@ -112,25 +113,34 @@ func (e *Engine) deleteIdentity(identity string) write {
 	}}
 }
 
+// deletion is an identity that will be deleted.
+type deletion struct {
+	id      store.ID
+	reports []store.ID
+	// others is what identities read of each other.
+	others refresh.Others
+}
+
 // lockForDeletion takes the locks of a deletion, in the lock order of package store: also those of the reports, which
 // are written.
-func (e *Engine) lockForDeletion(ctx context.Context, tx pgx.Tx, id store.ID) (reports []store.ID, exists bool,
-	err error,
-) {
-	if _, err := e.tenant.Store.LockConfigurationShared(ctx, tx); err != nil {
-		return nil, false, err
+func (e *Engine) lockForDeletion(ctx context.Context, tx pgx.Tx, id store.ID) (d deletion, exists bool, err error) {
+	d.id = id
+	c, err := e.tenant.LockConfigurationShared(ctx, tx)
+	if err != nil {
+		return d, false, err
 	}
+	d.others = c.Refresh.Others
 	if err := e.tenant.Store.LockDeletions(ctx, tx); err != nil {
-		return nil, false, err
+		return d, false, err
 	}
 	if err := e.tenant.Store.LockCorrelationShared(ctx, tx); err != nil {
-		return nil, false, err
+		return d, false, err
 	}
-	if reports, err = e.tenant.Store.ReportsOf(ctx, tx, id); err != nil {
-		return nil, false, err
+	if d.reports, err = e.tenant.Store.ReportsOf(ctx, tx, id); err != nil {
+		return d, false, err
 	}
-	locked, err := e.tenant.Store.LockIdentities(ctx, tx, append([]store.ID{id}, reports...))
-	return reports, slices.Contains(locked, id), err
+	locked, err := e.tenant.Store.LockIdentities(ctx, tx, append([]store.ID{id}, d.reports...))
+	return d, slices.Contains(locked, id), err
 }
 
 // demandDeletable returns an identity, and fails while it is protected, or owns something.
@@ -157,10 +167,8 @@ func (e *Engine) demandDeletable(ctx context.Context, tx pgx.Tx, op, identity st
 
 // removeIdentity deletes an identity that may be deleted, and does what follows for others: its reports have no
 // manager, and the keys by which it was found may now find somebody else alone.
-func (e *Engine) removeIdentity(ctx context.Context, tx pgx.Tx, id store.ID, reports []store.ID,
-	cause store.Cause,
-) error {
-	s := e.tenant.Store
+func (e *Engine) removeIdentity(ctx context.Context, tx pgx.Tx, d deletion, cause store.Cause) error {
+	s, id, reports := e.tenant.Store, d.id, d.reports
 	if err := s.LockKeys(ctx, tx); err != nil {
 		return err
 	}
@@ -187,15 +195,39 @@ func (e *Engine) removeIdentity(ctx context.Context, tx pgx.Tx, id store.ID, rep
 	if _, err := s.TakeRefreshRequests(ctx, tx, []store.ID{id}); err != nil {
 		return err
 	}
+	readers, err := e.readersOf(ctx, tx, d)
+	if err != nil {
+		return err
+	}
 	if err := s.DeleteIdentity(ctx, tx, id); err != nil {
+		return err
+	}
+	if err := s.RequestRefresh(ctx, tx, readers, "an identity that it reads was deleted", cause); err != nil {
 		return err
 	}
 	if err := s.RequestRefresh(ctx, tx, reports, "manager deleted", cause); err != nil {
 		return err
 	}
-	if err := s.RequestManagedRefresh(ctx, tx, keys, append(reports, id), cause); err != nil {
+	if err := s.RequestManagedRefresh(ctx, tx, keys, append(reports, id), 0, cause); err != nil {
 		return err
 	}
 	_, err = s.CorrelateKeys(ctx, tx, keys, cause)
 	return err
+}
+
+// readersOf returns whose values may come from an identity that will be deleted, beside its reports: who looked its
+// alias up, and its manager, which may not be one any more.
+func (e *Engine) readersOf(ctx context.Context, tx pgx.Tx, d deletion) ([]store.ID, error) {
+	if !d.others.Alias && !d.others.Status {
+		return nil, nil
+	}
+	states, err := e.tenant.Store.IdentityStates(ctx, tx, []store.ID{d.id})
+	if err != nil || len(states) == 0 {
+		return nil, err
+	}
+	readers, err := e.tenant.Store.LookedUpBy(ctx, tx, store.AliasKey(states[0].Alias))
+	if manager := states[0].ManagerID; d.others.Status && !manager.IsZero() {
+		readers = append(readers, manager)
+	}
+	return slices.DeleteFunc(readers, func(reader store.ID) bool { return reader == d.id }), err
 }

@@ -113,7 +113,7 @@ func (e *Engine) eraseIdentity(identity string, options EraseOptions) writeOf[er
 		if !known {
 			return erased{}, fault.NoIdentity(op, identity)
 		}
-		reports, exists, err := e.lockForDeletion(ctx, tx, id)
+		d, exists, err := e.lockForDeletion(ctx, tx, id)
 		if err != nil {
 			return erased{}, err
 		}
@@ -135,7 +135,7 @@ func (e *Engine) eraseIdentity(identity string, options EraseOptions) writeOf[er
 		if err != nil {
 			return erased{}, err
 		}
-		rows, err := e.eraseRows(ctx, tx, &subject, exists, reports)
+		rows, err := e.eraseRows(ctx, tx, &subject, exists, d)
 		if err != nil {
 			return erased{}, err
 		}
@@ -240,7 +240,7 @@ func distinct(texts ...string) []string {
 }
 
 // eraseRows removes the rows about an identity, and the identity if it is there.
-func (e *Engine) eraseRows(ctx context.Context, tx pgx.Tx, subject *store.Subject, exists bool, reports []store.ID) (
+func (e *Engine) eraseRows(ctx context.Context, tx pgx.Tx, subject *store.Subject, exists bool, d deletion) (
 	[]store.Erased, error,
 ) {
 	cause := e.tenant.NewCause(ctx)
@@ -276,8 +276,8 @@ func (e *Engine) eraseRows(ctx context.Context, tx pgx.Tx, subject *store.Subjec
 		}
 		erased = append(erased, store.Erased{Table: "identities", Rows: 1}, store.Erased{Table: "identity_keys",
 			Rows: keys})
-		if len(reports) > 0 { // they lose their manager
-			erased = append(erased, store.Erased{Table: "identities", Rows: int64(len(reports)), Emptied: true})
+		if len(d.reports) > 0 { // they lose their manager
+			erased = append(erased, store.Erased{Table: "identities", Rows: int64(len(d.reports)), Emptied: true})
 		}
 	}
 	// The rows that go with the identity are removed before it, so that they are counted.
@@ -289,7 +289,7 @@ func (e *Engine) eraseRows(ctx context.Context, tx pgx.Tx, subject *store.Subjec
 	if !exists {
 		return erased, nil
 	}
-	if err := e.removeIdentity(ctx, tx, subject.ID, reports, cause); err != nil {
+	if err := e.removeIdentity(ctx, tx, d, cause); err != nil {
 		return nil, err
 	}
 	_, _, err = e.tasks.LaunchRequested(ctx, tx, cause, "Process after an erasure", nil)

@@ -146,7 +146,7 @@ func (x *explaining) run(tx pgx.Tx, id store.ID) error {
 	if err != nil {
 		return err
 	}
-	if err := calculated.FindManagers(x.ctx, x.e.tenant.Store.FindByKeys); err != nil {
+	if err := calculated.FindManagers(x.ctx); err != nil {
 		return err
 	}
 	x.snapshot, x.change = &read.Snapshots[0], &calculated.Changes[0]
@@ -310,19 +310,27 @@ func (x *explaining) explainManager(tx pgx.Tx, profile *refresh.Profile, account
 	switch {
 	case len(found) == 0:
 		m.Reason = looked + " are not there"
-	case found[0].Matches > 1:
+	case found[0].Matches > 1 && x.change.After.ManagerID.IsZero():
 		m.Reason = fmt.Sprintf("%s are %d: none is taken", looked, found[0].Matches)
+	case found[0].Matches > 1:
+		m.Reason = fmt.Sprintf("%s are %d: it keeps the manager that it had", looked, found[0].Matches)
+		return x.nameManager(tx, m, x.change.After.ManagerID)
 	case x.change.After.ManagerID.IsZero():
 		m.Reason = looked + " are only itself: nobody is their own manager"
 	default:
 		m.Reason = fmt.Sprintf("the account's %s is %q, which is the %s of one identity", profile.ManagerAttribute,
 			value, name)
-		states, err := x.e.tenant.Store.IdentityStates(x.ctx, tx, []store.ID{found[0].IdentityID})
-		if err != nil || len(states) == 0 {
-			return err
-		}
-		m.ID, m.Name = found[0].IdentityID.String(), states[0].Name
+		return x.nameManager(tx, m, found[0].IdentityID)
 	}
+	return nil
+}
+
+func (x *explaining) nameManager(tx pgx.Tx, m *ExplainedManager, id store.ID) error {
+	states, err := x.e.tenant.Store.IdentityStates(x.ctx, tx, []store.ID{id})
+	if err != nil || len(states) == 0 {
+		return err
+	}
+	m.ID, m.Name = id.String(), states[0].Name
 	return nil
 }
 

@@ -33,15 +33,6 @@ func TestProvisioningKindsAreThoseOfTheTable(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("the constraint knows the kinds %q, package connector %q", got, want)
 	}
-	var creating []connector.Kind // package store looks for names that operations will take among these
-	for _, kind := range want {
-		if kind.Effect() == connector.Creates {
-			creating = append(creating, kind)
-		}
-	}
-	if want := []connector.Kind{"CREATE"}; !slices.Equal(creating, want) {
-		t.Errorf("%q create accounts, want %q: bring Store.NameTaken up to it", creating, want)
-	}
 }
 
 // insertOperation writes an open operation of a kind for an identity, of its own source.

@@ -22,9 +22,8 @@ type preview struct {
 	cause    store.Cause
 	before   *configuration.Configuration // as it is
 	proposed *configuration.Configuration // as the documents would make it
-	// gained and lost are, by each key under which managers are looked for, the identities that would be found by it
-	// then, and those that would not be found by it any more. Nil where all keys stay.
-	gained, lost map[string][]store.ID
+	// overlay is what others would read of identities; nil where that stays as it is.
+	overlay *overlay
 	// changedRoles are the roles that the documents change.
 	changedRoles []store.ID
 	totals       PreviewTotals
@@ -53,11 +52,11 @@ func (e *Engine) preview(ctx context.Context, params *PreviewParams, each func(*
 		if err := p.propose(params.Documents); err != nil {
 			return err
 		}
-		next, err := choose(p)
-		if err != nil {
+		if err := p.foresee(choose); err != nil {
 			return err
 		}
-		if err := p.findKeys(); err != nil {
+		next, err := choose(p)
+		if err != nil {
 			return err
 		}
 		return p.run(next, func(b *processing.Calculated) error { return p.show(b, each) })
@@ -112,7 +111,11 @@ func (p *preview) run(next pager, visit func(*processing.Calculated) error) erro
 		if p.synchronize {
 			synchronize = page
 		}
-		read, err := p.e.processor.ReadOnly(p.tx, p.proposed, p.cause.At).Read(p.ctx, page, synchronize)
+		batch := p.e.processor.ReadOnly(p.tx, p.proposed, p.cause.At)
+		if p.overlay != nil {
+			batch.Overlay = p.overlay
+		}
+		read, err := batch.Read(p.ctx, page, synchronize)
 		if err != nil {
 			return err
 		}
@@ -128,7 +131,7 @@ func (p *preview) run(next pager, visit func(*processing.Calculated) error) erro
 
 // show adds the changes of a batch to the totals and passes them on.
 func (p *preview) show(b *processing.Calculated, each func(*PreviewChange) error) error {
-	if err := b.FindManagers(p.ctx, p.find); err != nil {
+	if err := b.FindManagers(p.ctx); err != nil {
 		return err
 	}
 	for i := range b.Changes {

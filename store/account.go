@@ -137,15 +137,19 @@ func (s *Store) DeleteAccount(ctx context.Context, tx pgx.Tx, id ID) error {
 	return mapError(err)
 }
 
-// NameTaken reports whether a name is the native identity of an account of a source, or an attribute of an account that
-// an open operation creates there.
-func (s *Store) NameTaken(ctx context.Context, q Querier, source ID, name string) (bool, error) {
+// NamesInUse returns the values of an attribute of the accounts of a source, and those that open operations write there.
+// native adds the native identities of the accounts. It reads all accounts of the source.
+func (s *Store) NamesInUse(ctx context.Context, q Querier, source ID, attribute string, native bool) ([]string, error) {
 	const statement = `
-		SELECT EXISTS (SELECT 1 FROM muster.accounts WHERE source_id = $1 AND native_identity = $2)
-		    OR EXISTS (SELECT 1 FROM muster.provisioning_operations o, jsonb_each_text(o.attributes) v
-		               WHERE o.source_id = $1 AND o.kind = 'CREATE' AND o.state IN ('OPEN', 'MANUAL', 'PARKED')
-		                 AND v.value = $2)`
-	var taken bool
-	err := q.QueryRow(ctx, s.sql(statement), source, name).Scan(&taken)
-	return taken, mapError(err)
+		SELECT v.value
+		FROM (SELECT attributes -> $2 AS given FROM muster.accounts WHERE source_id = $1 AND attributes ? $2
+		      UNION ALL
+		      SELECT attributes -> $2 FROM muster.provisioning_operations
+		      WHERE source_id = $1 AND state IN ('OPEN', 'MANUAL', 'PARKED') AND attributes ? $2) a,
+		     LATERAL jsonb_array_elements_text(
+		         CASE jsonb_typeof(a.given) WHEN 'array' THEN a.given ELSE jsonb_build_array(a.given) END) v (value)
+		WHERE v.value IS NOT NULL
+		UNION ALL
+		SELECT native_identity FROM muster.accounts WHERE source_id = $1 AND $3`
+	return collect(ctx, q, s.sql(statement), pgx.RowTo[string], source, attribute, native)
 }

@@ -29,6 +29,7 @@
 //     ([Store.LockCorrelationShared]).
 //  4. Identities by ID: FOR NO KEY UPDATE ([Store.LockIdentities]) or FOR KEY SHARE ([Store.LockIdentitiesShared]),
 //     and with them their role assignments.
+//     Then the lock of the names of a source, advisory, alone: by a batch that generates names ([Store.LockNames]).
 //  5. The key lock, advisory, alone: by a batch that changes keys or looks for managers under new ones, by a
 //     deletion, and by the doctor where it writes keys ([Store.LockKeys]).
 //  6. The lock of the source, advisory, alone: by an aggregation ([Store.LockSource]).

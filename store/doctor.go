@@ -71,6 +71,7 @@ var References = []Reference{
 	{"identities", "manager_id", "identities", "id", RemedyClear},
 	{"identities", "profile_id", "identity_profiles", "id", RemedyNone},
 	{"identity_keys", "identity_id", "identities", "identity_id", RemedyDrop},
+	{"identity_lookups", "reader_id", "identities", "reader_id", RemedyDrop},
 	{"identity_profiles", "authoritative_source_id", "sources", "id", RemedyNone},
 	{"lifecycle_states", "profile_id", "identity_profiles", "id", RemedyDrop},
 	{"notifications", "identity_id", "identities", "id", RemedyDrop},

@@ -140,6 +140,8 @@ var erasures = []erasure{
 	{"role_assignments", `DELETE FROM muster.role_assignments WHERE identity_id = $1`, false},
 	{"role_assignments", `UPDATE muster.role_assignments SET assigner_id = NULL WHERE assigner_id = $1`, true},
 	{"synchronizations", `DELETE FROM muster.synchronizations WHERE identity_id = $1`, false},
+	{"identity_lookups", `DELETE FROM muster.identity_lookups WHERE reader_id = $1`, false},
+	{"identity_lookups", `UPDATE muster.identity_lookups SET found_id = NULL WHERE found_id = $1`, true},
 	// A request that a batch has claimed is removed by the batch, which waits for the identity.
 	{"refresh_requests", takeRequests + `identity_id = $1` + takenRequests, false},
 	{"refresh_state", `DELETE FROM muster.refresh_state WHERE identity_id = $1`, false},
@@ -152,6 +154,10 @@ var erasures = []erasure{
 // taskErasures are the statements about tasks, which are locked last.
 var taskErasures = []erasure{
 	{"task_messages", `DELETE FROM muster.task_messages WHERE identity_id = $1`, false},
+	{"task_messages", `
+		UPDATE muster.task_messages
+		SET text = replace(text, replace($1::uuid::text, '-', ''), 'an identity')
+		WHERE strpos(text, replace($1::uuid::text, '-', '')) > 0`, true},
 	{"tasks", `
 		UPDATE muster.tasks
 		SET target_type = CASE WHEN target_id = $1 THEN NULL ELSE target_type END,

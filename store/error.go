@@ -111,6 +111,7 @@ var constraintTexts = map[string]string{
 	"identities_processing_state":            "the processing state is not one of those published",
 	"identities_identity_state":              "the identity state is not one of those published",
 	"identity_keys_identity_fkey":            "the identity does not exist",
+	"identity_lookups_reader_fkey":           "the identity does not exist",
 	"refresh_state_identity_fkey":            "the identity does not exist",
 	"refresh_watermark_singleton":            "there is one watermark",
 	"configuration_singleton":                "there is one configuration",

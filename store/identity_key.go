@@ -80,25 +80,48 @@ func (s *Store) FindByKeys(ctx context.Context, q Querier, keys []string) ([]Key
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[KeyMatch], keys)
 }
 
-// KeyHolders returns every identity that each of the keys finds, by key.
-func (s *Store) KeyHolders(ctx context.Context, q Querier, keys []string) ([]IdentityKey, error) {
+// KeyHolders returns the identities that each of the keys finds, at most limit for each, by key and ID.
+func (s *Store) KeyHolders(ctx context.Context, q Querier, keys []string, limit int) ([]IdentityKey, error) {
 	const statement = `
-		SELECT identity_id, key FROM muster.identity_keys WHERE key = ANY ($1) ORDER BY key, identity_id`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[IdentityKey], keys)
+		SELECT h.identity_id, k.key
+		FROM unnest($1::text[]) k (key),
+		     LATERAL (SELECT identity_id FROM muster.identity_keys WHERE key = k.key ORDER BY identity_id LIMIT $2) h
+		ORDER BY k.key, h.identity_id`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[IdentityKey], keys, limit)
+}
+
+// HeldKeys returns those of the pairs of an identity and a key that exist.
+func (s *Store) HeldKeys(ctx context.Context, q Querier, pairs []IdentityKey) ([]IdentityKey, error) {
+	if len(pairs) == 0 {
+		return nil, nil
+	}
+	const statement = `
+		SELECT DISTINCT h.identity_id, h.key
+		FROM unnest($1::uuid[], $2::text[]) v (identity_id, key),
+		     LATERAL (SELECT identity_id, key FROM muster.identity_keys
+		              WHERE key = v.key AND identity_id = v.identity_id OFFSET 0) h
+		ORDER BY h.key, h.identity_id`
+	ids, keys := make([]ID, len(pairs)), make([]string, len(pairs))
+	for i, pair := range pairs {
+		ids[i], keys[i] = pair.IdentityID, pair.Key
+	}
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[IdentityKey], ids, keys)
 }
 
 // RequestManagedRefresh requests the processing of the identities, other than those given, that look for their manager
-// under one of the keys.
-func (s *Store) RequestManagedRefresh(ctx context.Context, tx pgx.Tx, keys []string, except []ID, cause Cause) error {
+// under one of the keys. depth is that of [Readers].
+func (s *Store) RequestManagedRefresh(ctx context.Context, tx pgx.Tx, keys []string, except []ID, depth int,
+	cause Cause,
+) error {
 	if len(keys) == 0 {
 		return nil
 	}
 	const statement = `
-		INSERT INTO muster.refresh_requests (request_id, number, identity_id, task_id, reason, requested_at)
-		SELECT $5::uuid, row_number() OVER (), id, $4::uuid, 'manager changed', $3::timestamptz
+		INSERT INTO muster.refresh_requests (request_id, number, identity_id, task_id, reason, requested_at, depth)
+		SELECT $5::uuid, row_number() OVER (), id, $4::uuid, 'manager changed', $3::timestamptz, $6::integer
 		FROM muster.identities
 		WHERE manager_key = ANY ($1) AND id <> ALL ($2)`
-	_, err := tx.Exec(ctx, s.sql(statement), keys, except, cause.At, cause.Task, NewID())
+	_, err := tx.Exec(ctx, s.sql(statement), keys, except, cause.At, cause.Task, NewID(), depth)
 	return mapError(err)
 }
 

@@ -21,6 +21,8 @@ const (
 	// readingLock is shared by everyone who reads a source by its connector, from the start of the reading to the end
 	// of the transaction. It ends with the process, and so tells who is still there.
 	readingLock = 1836413815
+	// nameLock lets one transaction at a time generate names for the accounts of a source.
+	nameLock = 1836413816
 )
 
 // advisoryLock takes a lock on what subject names, until the transaction ends. Two subjects may have the same lock by
@@ -54,6 +56,12 @@ func (s *Store) LockDeletions(ctx context.Context, tx pgx.Tx) error {
 // earlier.
 func (s *Store) LockKeys(ctx context.Context, tx pgx.Tx) error {
 	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock", keyLock, s.schema)
+}
+
+// LockNames takes the lock of the names of a source alone until the transaction ends: the names that another one gives
+// are known when it has it.
+func (s *Store) LockNames(ctx context.Context, tx pgx.Tx, source ID) error {
+	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock", nameLock, s.schema+source.String())
 }
 
 // LockReadingShared shares the reading lock of a source until the transaction ends: it shows that somebody reads the

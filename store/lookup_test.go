@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"slices"
 	"context"
 	"testing"
 
@@ -45,9 +46,10 @@ func TestSmallStatements(t *testing.T) {
 			t.Errorf("person %d is a manager: %v, %v, want %v", i, is, err, want)
 		}
 	}
-	for name, want := range map[string]bool{"ann": true, "ann2": false} {
-		if taken, err := s.NameTaken(t.Context(), pool, source, name); err != nil || taken != want {
-			t.Errorf("%q is taken: %v, %v, want %v", name, taken, err, want)
+	for native, want := range map[bool]bool{true: true, false: false} {
+		if names, err := s.NamesInUse(t.Context(), pool, source, "login", native); err != nil ||
+			slices.Contains(names, "ann") != want {
+			t.Errorf("the names with native identities %v are %q, %v, want ann among them: %v", native, names, err, want)
 		}
 	}
 	if err := inTx(t, pool, func(ctx context.Context, tx pgx.Tx) error { return s.DeleteAccount(ctx, tx, second) }); err != nil {

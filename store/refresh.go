@@ -152,11 +152,18 @@ const (
 	takenRequests = ` FOR UPDATE SKIP LOCKED))`
 )
 
+// TakenRequest is what the requests for an identity asked for together, beside its processing.
+type TakenRequest struct {
+	IdentityID  ID
+	Synchronize bool // the synchronization of its attributes
+	Depth       int  // the greatest one, see [Readers]
+}
+
 // TakeRefreshRequests locks all requests for identities, of any task, FOR UPDATE until the transaction ends, skips
 // those that another worker has locked, and removes them. It must come after the lock of the identities and before
 // their snapshot: a request that commits later stays, and its data is read again.
 //
-// It returns the identities whose synchronization was requested.
+// It returns the identities for which more was requested than their processing.
 //
 // The rows are removed by where they are. By their IDs the planner joins the table with itself, and where its
 // statistics are from before a load it takes the square of the requests. A row that somebody else updates just before
@@ -165,21 +172,25 @@ const (
 //
 // A connection keeps the plan that it makes while the table is small, and reading all of a small table is cheapest. No
 // form of the statement keeps the planner from that, so a setting does, for this statement alone.
-func (s *Store) TakeRefreshRequests(ctx context.Context, tx pgx.Tx, identities []ID) ([]ID, error) {
+func (s *Store) TakeRefreshRequests(ctx context.Context, tx pgx.Tx, identities []ID) ([]TakenRequest, error) {
 	const statement = `
 		WITH taken AS (` + takeRequests + `identity_id = ANY ($1)` + takenRequests + `
-		    RETURNING identity_id, synchronize
+		    RETURNING identity_id, synchronize, depth
 		)
-		SELECT DISTINCT identity_id FROM taken WHERE synchronize`
+		SELECT identity_id, bool_or(synchronize), max(depth)
+		FROM taken
+		WHERE synchronize OR depth > 0
+		GROUP BY identity_id
+		ORDER BY identity_id`
 	var batch pgx.Batch
-	var synchronize []ID
+	var taken []TakenRequest
 	batch.Queue(`SET LOCAL enable_seqscan = off`)
 	batch.Queue(s.sql(statement), identities).Query(func(rows pgx.Rows) (err error) {
-		synchronize, err = pgx.CollectRows(rows, pgx.RowTo[ID])
+		taken, err = pgx.CollectRows(rows, pgx.RowToStructByPos[TakenRequest])
 		return err
 	})
 	batch.Queue(`SET LOCAL enable_seqscan TO DEFAULT`)
-	return synchronize, mapError(tx.SendBatch(ctx, &batch).Close())
+	return taken, mapError(tx.SendBatch(ctx, &batch).Close())
 }
 
 // RequestSynchronization requests the processing of identities with the synchronization of their attributes.

@@ -59,7 +59,7 @@ func (c *Configuration) Account(row *store.Account, attributes *attribute.Set) (
 		Attributes: attributes,
 	}
 	if source := c.Sources[row.SourceID]; source != nil {
-		account.Account.SourceID, account.SourceName = source.IDText, source.Name
+		source.account.of(&account.Account)
 	}
 	return account, nil
 }

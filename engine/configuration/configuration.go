@@ -24,9 +24,7 @@ type Configuration struct {
 	hostRules  map[string]transform.Rule
 	Keyed      map[string]keying // the attributes that identities are found by
 	Refresh    refresh.Configuration
-	// Others says that the transform of a mapping looks for other identities.
-	Others bool
-	faults []error
+	faults     []error
 	// savedAccounts are the account attributes that the saved transforms read, by name.
 	savedAccounts map[string][]transform.AccountAttribute
 }
@@ -95,6 +93,7 @@ func (c *Configuration) decodeSources(rows *store.Configuration) error {
 		if err := DecodeObject(row.Document, &source.Source); err != nil {
 			return fmt.Errorf("source %q: %w", row.Name, err)
 		}
+		source.account = source.properties()
 		c.Sources[row.ID] = source
 	}
 	return nil
@@ -168,10 +167,8 @@ func (c *Configuration) compileMappings(p *CompiledProfile, profile *refresh.Pro
 			return fmt.Errorf("attribute %s: %w", m.IdentityAttributeName, err)
 		}
 		d := compiled.Dependencies()
-		c.Others = c.Others || d.Others
-		if others := &c.Refresh.Others; profile.Enabled {
-			others.Read, others.Any = others.Read || d.Others, others.Any || d.AnyOther
-			others.Attributes = append(others.Attributes, d.OtherAttributes...)
+		if profile.Enabled {
+			c.readsOthers(&d)
 		}
 		p.Zoned = p.Zoned || d.Zone
 		p.transforms = append(p.transforms, d.Transforms...)
@@ -192,6 +189,14 @@ func (c *Configuration) compileMappings(p *CompiledProfile, profile *refresh.Pro
 		c.fault("identity profile %q: identityAttributeConfig.attributeTransforms: %w", p.Name, err)
 	}
 	return nil
+}
+
+// readsOthers records what a mapping reads of other identities.
+func (c *Configuration) readsOthers(d *transform.Dependencies) {
+	o := &c.Refresh.Others
+	o.Read = o.Read || d.Others
+	o.Manager, o.Status, o.Alias = o.Manager || d.Manager, o.Status || d.Status, o.Alias || d.Alias
+	o.Attributes, o.Any = append(o.Attributes, d.OtherAttributes...), o.Any || d.AnyOther
 }
 
 // Transform implements [transform.Library]: it returns a saved transform.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/connector"
+	"github.com/muster-engine/muster/engine/transform"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -19,6 +20,7 @@ type CompiledSource struct {
 	RowID     store.ID
 	IDText    string   // RowID as it is shown
 	ProfileID store.ID // the profile that the source is authoritative for; zero for none
+	account   accountProperties
 }
 
 // AccountSchema returns the schema of the source's accounts, or nil if it has none.
@@ -83,6 +85,61 @@ func EntitlementTexts(value attribute.Value) []string {
 func SortEntitlements(values []store.EntitlementValue) {
 	slices.SortFunc(values, func(a, b store.EntitlementValue) int {
 		return cmp.Or(strings.Compare(a.Attribute, b.Attribute), strings.Compare(a.Value, b.Value))
+	})
+}
+
+// FoldName returns a name in the form in which the source compares names: an LDAP directory ignores letter case, any
+// other source compares what is written.
+func (s *CompiledSource) FoldName(name string) string {
+	if s.Connector == ldapConnector {
+		return store.Fold(name)
+	}
+	return name
+}
+
+// ldapConnector is the name under which hosts and the command connect LDAP directories.
+const ldapConnector = "ldap"
+
+// NamesAccounts reports whether an attribute of the source's accounts holds their native identity.
+func (s *CompiledSource) NamesAccounts(attribute string) bool {
+	schema := s.AccountSchema()
+	return schema != nil && schema.IdentityAttribute == attribute
+}
+
+// lockedAttribute says of an account, by "true", that it is locked.
+const lockedAttribute = "IIQLocked"
+
+// accountProperties are what transforms ask of the source's accounts beside their attributes.
+type accountProperties struct {
+	disabled         *attribute.Lookup // of the attribute that accountStatus names
+	disabledValue    string
+	locked           *attribute.Lookup
+	entitlements     []*attribute.Lookup
+	sourceID, source string
+}
+
+// properties compiles the properties of the source's accounts. Where accountStatus cannot be read, which
+// [Configuration.Check] reports, its default counts.
+func (s *CompiledSource) properties() accountProperties {
+	status, err := s.accountStatus()
+	if err != nil {
+		status = statusDefault
+	}
+	p := accountProperties{disabled: attribute.NewLookup(status.Attribute), disabledValue: status.Disabled,
+		locked: attribute.NewLookup(lockedAttribute), sourceID: s.IDText, source: s.Name}
+	for _, name := range s.Entitling("") {
+		p.entitlements = append(p.entitlements, attribute.NewLookup(name))
+	}
+	return p
+}
+
+// of fills the properties of an account that has its attributes.
+func (p *accountProperties) of(a *transform.Account) {
+	a.SourceID, a.SourceName = p.sourceID, p.source
+	a.Disabled = p.disabled.Get(a.Attributes).Text() == p.disabledValue
+	a.Locked = p.locked.Get(a.Attributes).Text() == "true"
+	a.Entitlements = slices.ContainsFunc(p.entitlements, func(l *attribute.Lookup) bool {
+		return l.Get(a.Attributes).Len() > 0
 	})
 }
 

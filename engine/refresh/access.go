@@ -443,7 +443,7 @@ func (p *planner) create(source *TargetSource, reason string) {
 	input.Identity.Attributes = &p.c.After.Attributes
 	input.Variables = map[string]attribute.Value{} // the fields before the one that is calculated
 	if p.s.Taken != nil {
-		input.Taken = func(c transform.Candidate) (bool, error) { return p.s.Taken(source.ID, c.Name) }
+		input.Taken = func(c transform.Candidate) (bool, error) { return p.s.Taken(source.ID, c) }
 	}
 	for i := range source.Policy {
 		f := &source.Policy[i]

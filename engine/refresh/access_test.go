@@ -413,7 +413,7 @@ func TestPlanCreation(t *testing.T) {
 	source.Policy = policy
 	failed := errors.New("away")
 	source.Policy[0].Transform = asking{}
-	change, _ = planned(c, &Snapshot{Assignments: has, Taken: func(ID, string) (bool, error) { return false, failed }}, "", nil)
+	change, _ = planned(c, &Snapshot{Assignments: has, Taken: func(ID, transform.Candidate) (bool, error) { return false, failed }}, "", nil)
 	if !errors.Is(change.Lookup, failed) {
 		t.Errorf("the failure of a look-up is %v", change.Lookup)
 	}
@@ -457,7 +457,7 @@ func TestPlanAsksTheSource(t *testing.T) {
 	c := plan(grant("sales", nil))
 	c.Access.Sources[crm].Policy = []PolicyField{{Name: "login", Transform: asking{}}, {Name: "mail", Transform: asking{}}}
 	var asked []ID
-	s := &Snapshot{Assignments: []Assignment{{ID: ID{4}, RoleID: seller}}, Taken: func(source ID, name string) (bool, error) {
+	s := &Snapshot{Assignments: []Assignment{{ID: ID{4}, RoleID: seller}}, Taken: func(source ID, _ transform.Candidate) (bool, error) {
 		asked = append(asked, source)
 		return false, nil
 	}}

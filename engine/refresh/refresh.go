@@ -39,16 +39,6 @@ type Configuration struct {
 	Others Others
 }
 
-// Others is what mappings read of other identities. The zero Others is nothing.
-type Others struct {
-	// Read says that a mapping looks for another identity.
-	Read bool
-	// Attributes are the attributes that mappings read of others, sorted; Any says that they may read any. An
-	// identity's name counts as displayName and its alias as uid.
-	Attributes []string
-	Any        bool
-}
-
 // Role is a role that identities become members of by themselves.
 type Role struct {
 	ID        ID
@@ -155,8 +145,8 @@ type Snapshot struct {
 	Fault error
 	// Synchronize says that somebody asked for the synchronization of the attributes.
 	Synchronize bool
-	// Taken reports whether a source has an account of a name; nil when that cannot be known.
-	Taken func(source ID, name string) (bool, error)
+	// Taken reports whether a name is in use on a source; nil when that cannot be known.
+	Taken func(source ID, name transform.Candidate) (bool, error)
 	// Location is the tenant's time zone, nil for UTC.
 	Location *time.Location
 	// Random is the source of the transforms that make random values.

@@ -56,6 +56,9 @@ func (r *reader) identity(rest []velocity.Link) {
 	switch property {
 	case "": // it is handed on
 		r.readsAny()
+		if !r.other {
+			r.Others, r.Manager, r.Status, r.AnyOther = true, true, true, true
+		}
 	case "id":
 	case "name", "username":
 		r.reads("uid")
@@ -69,9 +72,9 @@ func (r *reader) identity(rest []velocity.Link) {
 		r.reads(property)
 		r.attributes(rest[1:])
 	case "managerStatus":
-		r.Others = true
+		r.Others, r.Status = true, true
 	case "manager":
-		r.Others = true
+		r.Others, r.Manager = true, true
 		(&reader{r.collector, true}).identity(rest[1:])
 	case "links", "linksByAppIdOrName", "linksByAppId", "linksByAppName":
 	default:
@@ -113,11 +116,13 @@ func (c *collector) readsTemplate(t *velocity.Template) {
 
 // readsAll records that the value may depend on any attribute of any identity.
 func (c *collector) readsAll() {
-	c.Identity, c.AnyAttribute, c.Others, c.AnyOther = true, true, true, true
+	c.Identity, c.AnyAttribute, c.AnyOther = true, true, true
+	c.Others, c.Manager, c.Status, c.Alias = true, true, true, true
 }
 
-// readsOther records that the value depends on an attribute of another identity.
-func (c *collector) readsOther(name string) {
-	c.Others = true
+// readsOther records that the value depends on an attribute of another identity: of the manager, or of one that is
+// found by its alias.
+func (c *collector) readsOther(name string, manager, alias bool) {
+	c.Others, c.Manager, c.Alias = true, c.Manager || manager, c.Alias || alias
 	c.OtherAttributes = append(c.OtherAttributes, name)
 }

@@ -75,7 +75,8 @@ func newBuiltIn(d *definition) operation {
 		return &getEndOfString{d.bounded("numChars", -1, 0, ValueMax)}
 	case "getReferenceIdentityAttribute":
 		g := &getReferenceIdentityAttribute{uid: d.required("uid"), name: d.requiredLiteral("attributeName")}
-		d.readsOther(g.name)
+		manager := g.uid.kind == isLiteral && g.uid.literal.Text() == "manager"
+		d.readsOther(g.name, manager || g.uid.kind != isLiteral, !manager)
 		return g
 	case "":
 	default:

@@ -121,7 +121,7 @@ func (a *application) advance(ctx context.Context, documents []configuration.Doc
 func (a *application) request(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		a.changeZone, a.rekeyIdentities, a.requestProfiles, a.requestMembers, a.requestHolders, a.markAttributes,
-		a.recorrelateSources,
+		a.recorrelateSources, a.clearLookups,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -174,6 +174,14 @@ func (a *application) rekeyIdentities(ctx context.Context) error {
 		}
 		last = page[len(page)-1].ID
 	}
+}
+
+// clearLookups removes what identities looked up, where none looks anybody up any more.
+func (a *application) clearLookups(ctx context.Context) error {
+	if !a.proposal.before.Refresh.Others.Alias || a.after.Refresh.Others.Alias {
+		return nil
+	}
+	return a.Store.ClearLookups(ctx, a.tx)
 }
 
 // markAttributes writes the entitlements of the accounts of sources whose schema marks other attributes now.

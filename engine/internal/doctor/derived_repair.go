@@ -107,7 +107,7 @@ func (x *examination) rekey(ctx context.Context) (int, string, error) {
 			return 0, err
 		}
 		gained, touched := keyTexts(added), append(keyTexts(removed), keyTexts(added)...)
-		if err := s.RequestManagedRefresh(ctx, tx, touched, []store.ID{}, cause); err != nil {
+		if err := s.RequestManagedRefresh(ctx, tx, touched, []store.ID{}, 0, cause); err != nil {
 			return 0, err
 		}
 		_, err = s.CorrelateKeys(ctx, tx, gained, cause)

@@ -23,7 +23,7 @@ func (r *Read) readAccess(ctx context.Context, synchronize []store.ID) error {
 	if err != nil {
 		return err
 	}
-	taken := r.taken(ctx)
+	taken := (&names{ctx: ctx, read: r}).taken
 	for i := range r.Snapshots {
 		s := &r.Snapshots[i]
 		id := s.Identity.ID
@@ -46,28 +46,6 @@ func (r *Read) readAccess(ctx context.Context, synchronize []store.ID) error {
 		s.Taken = taken
 	}
 	return nil
-}
-
-// taken returns a function that reports whether a name is in use on a source: by an account, by an account that an
-// operation will create, or by one that this batch has opened an operation for so far.
-func (r *Read) taken(ctx context.Context) func(refresh.ID, string) (bool, error) {
-	return func(source refresh.ID, name string) (bool, error) {
-		for i := range r.changes {
-			for k := range r.changes[i].Access.Open {
-				o := &r.changes[i].Access.Open[k]
-				if o.Kind != connector.Create || o.SourceID != source {
-					continue
-				}
-				for _, value := range o.Attributes.All() {
-					if value.Text() == name {
-						return true, nil
-					}
-				}
-			}
-		}
-		taken, err := r.Store.NameTaken(ctx, r.Tx, source, name)
-		return taken, failedLookup(err)
-	}
 }
 
 // plannedOperation returns an operation as a calculation sees it.

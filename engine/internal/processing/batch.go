@@ -19,13 +19,15 @@ type Batch struct {
 	*Processor
 	Tx            pgx.Tx
 	Configuration *configuration.Configuration
-	Cause         store.Cause              // of the batch's own task
+	Cause         store.Cause // of the batch's own task
+	Overlay       Overlay     // of a preview; nil for nothing
+	readOnly      bool
 	actors        map[store.ID]store.Actor // by task; of all tasks that have a part in it
 }
 
 // ReadOnly returns a batch that takes no locks and writes nothing, for a preview or an explanation at a time.
 func (p *Processor) ReadOnly(tx pgx.Tx, c *configuration.Configuration, at time.Time) *Batch {
-	return &Batch{Processor: p, Tx: tx, Configuration: c, Cause: store.Cause{At: at}}
+	return &Batch{Processor: p, Tx: tx, Configuration: c, Cause: store.Cause{At: at}, readOnly: true}
 }
 
 // begin returns a batch that will write. It shares the configuration and the correlation until the transaction ends:
@@ -64,9 +66,18 @@ func (b *Batch) process(ctx context.Context, ids []store.ID, t *tally) (int, err
 	if err != nil {
 		return 0, err
 	}
-	synchronize, err := b.Store.TakeRefreshRequests(ctx, b.Tx, locked)
+	taken, err := b.Store.TakeRefreshRequests(ctx, b.Tx, locked)
 	if err != nil || len(locked) == 0 {
 		return 0, err
+	}
+	var synchronize []store.ID
+	for _, request := range taken {
+		if request.Synchronize {
+			synchronize = append(synchronize, request.IdentityID)
+		}
+		if request.Depth > 0 {
+			t.deepen(request.IdentityID, request.Depth)
+		}
 	}
 	read, err := b.Read(ctx, locked, synchronize)
 	if err != nil {

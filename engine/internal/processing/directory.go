@@ -1,8 +1,6 @@
 package processing
 
 import (
-	"context"
-	"errors"
 	"fmt"
 
 	"github.com/muster-engine/muster/engine/refresh"
@@ -10,52 +8,61 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// directory finds other identities, as they are before the batch, for the transforms of one identity. It implements
+// directory finds other identities for the transforms of one identity, and remembers what they asked for. It implements
 // [transform.Directory].
 type directory struct {
-	ctx   context.Context //nolint:containedctx // it lives as long as the call that the context belongs to
-	b     *Batch
-	state *refresh.State
+	o      *others
+	member int
 }
 
 // Manager returns the manager of the identity, nil if it has none.
 func (d *directory) Manager() (*transform.Identity, error) {
-	if d.state.ManagerID.IsZero() {
-		return nil, nil
-	}
-	return d.identity(d.state.ManagerID)
+	return d.identity(askedManager, store.ID{})
 }
 
 // IsManager reports whether the identity is the manager of another one.
 func (d *directory) IsManager() (bool, error) {
-	is, err := d.b.Store.IsManager(d.ctx, d.b.Tx, d.state.ID)
-	return is, failedLookup(err)
+	a, err := d.ask(askedStatus, store.ID{})
+	return a.is, err
 }
 
-// Identity returns the identity with an alias, nil if there is none. It fails where several have it.
+// Identity returns the identity with an alias, nil if there is none. Where several have it, it is the one that was
+// found the last time, nil if none of them was.
 func (d *directory) Identity(alias string) (*transform.Identity, error) {
-	found, err := d.b.Store.IdentitiesByAlias(d.ctx, d.b.Tx, alias, 2)
-	switch {
-	case err != nil:
-		return nil, failedLookup(err)
-	case len(found) == 0:
-		return nil, nil
-	case len(found) > 1:
-		return nil, errors.New("several identities sign in with the name that is looked up")
-	}
-	return d.identity(found[0].ID)
+	key := store.AliasKey(alias)
+	d.o.names[key] = alias
+	return d.identity(askedAlias, key)
 }
 
-func (d *directory) identity(id store.ID) (*transform.Identity, error) {
-	states, err := d.b.Store.IdentityStates(d.ctx, d.b.Tx, []store.ID{id})
-	if err != nil || len(states) == 0 {
-		return nil, failedLookup(err)
-	}
-	var s refresh.State
-	if err := DecodeState(&states[0], &s); err != nil {
+func (d *directory) identity(k kind, key store.ID) (*transform.Identity, error) {
+	a, err := d.ask(k, key)
+	s := d.o.stateOf(a.found)
+	if err != nil || s == nil {
 		return nil, err
 	}
-	return &transform.Identity{ID: id.String(), Name: s.Name, Alias: s.Alias, Attributes: &s.Attributes}, nil
+	return identityOf(s), nil
+}
+
+// ask answers a question and remembers it. Once all members are calculated, as for an explanation, a question that only
+// the database can answer waits for it.
+func (d *directory) ask(k kind, key store.ID) (answer, error) {
+	o := d.o
+	a := o.answer(d.member, k, key)
+	if a.unknown && k == askedAlias {
+		o.wanted.aliases = append(o.wanted.aliases, o.names[key])
+	}
+	if a.unknown && o.settled {
+		if err := o.load(); err != nil {
+			return answer{}, err
+		}
+		a = o.answer(d.member, k, key)
+	}
+	o.asked[d.member] = append(o.asked[d.member], asked{k, key, a})
+	return a, nil
+}
+
+func identityOf(s *refresh.State) *transform.Identity {
+	return &transform.Identity{ID: s.ID.String(), Name: s.Name, Alias: s.Alias, Attributes: &s.Attributes}
 }
 
 // lookupError is a failure of the database while an identity is calculated. It ends the batch, since the identity is

@@ -22,12 +22,13 @@ type Read struct {
 	memory *workspace
 	// changes are those that were calculated so far: a later identity must not take a name that an earlier one gets.
 	changes []refresh.Change
+	others  *others // nil where nobody reads anybody
 }
 
 // Read reads identities, which must be ordered by ID, with their accounts, assignments and access. synchronize are
 // those whose synchronization was requested. An identity that does not exist has no snapshot.
 func (b *Batch) Read(ctx context.Context, ids, synchronize []store.ID) (*Read, error) {
-	return b.read(ctx, new(workspace), ids, synchronize, func(reader store.SnapshotReader) error {
+	return b.read(ctx, new(workspace), ids, synchronize, false, func(reader store.SnapshotReader) error {
 		return b.Store.ReadSnapshots(ctx, b.Tx, ids, reader)
 	})
 }
@@ -53,8 +54,9 @@ func (w *workspace) reset() {
 	w.snapshots, w.due, w.found, w.requested = w.snapshots[:0], w.due[:0], w.found[:0], w.requested[:0]
 }
 
-// read reads the snapshots of identities into a workspace. rows calls the reader with their rows.
-func (b *Batch) read(ctx context.Context, w *workspace, ids, synchronize []store.ID,
+// read reads the snapshots of identities into a workspace. stored says that they are to be compared with what is stored.
+// rows calls the reader with their rows.
+func (b *Batch) read(ctx context.Context, w *workspace, ids, synchronize []store.ID, stored bool,
 	rows func(store.SnapshotReader) error,
 ) (*Read, error) {
 	w.reset()
@@ -85,9 +87,6 @@ func (b *Batch) read(ctx context.Context, w *workspace, ids, synchronize []store
 			if err := DecodeState(row, &s.Identity); err != nil {
 				return err
 			}
-			if b.Configuration.Others {
-				s.Directory = &directory{ctx: ctx, b: b, state: &s.Identity}
-			}
 			first, last := span(w.owners, account, row.ID)
 			s.Accounts, account = w.accounts[first:last:last], last
 			slices.SortFunc(s.Accounts, earlierAccount)
@@ -100,7 +99,11 @@ func (b *Batch) read(ctx context.Context, w *workspace, ids, synchronize []store
 		return nil, err
 	}
 	r.Snapshots, r.Due = w.snapshots, w.due
-	return r, r.readAccess(ctx, synchronize)
+	if err := r.readAccess(ctx, synchronize); err != nil {
+		return nil, err
+	}
+	r.others, err = newOthers(ctx, r, stored)
+	return r, err
 }
 
 // snapshot returns the next snapshot, empty but for the memory of its attributes.

@@ -39,7 +39,7 @@ func (s *surveys) record(changed, all int) {
 func (b *Batch) survey(ctx context.Context, page []store.ID, t *tally) ([]store.ID, error) {
 	memory := workspaces.Get().(*workspace)
 	defer workspaces.Put(memory)
-	read, err := b.read(ctx, memory, page, nil, func(reader store.SnapshotReader) error {
+	read, err := b.read(ctx, memory, page, nil, true, func(reader store.SnapshotReader) error {
 		return b.Store.ReadSnapshotsBetween(ctx, b.Tx, page[0], page[len(page)-1], reader)
 	})
 	if err != nil {
@@ -49,11 +49,16 @@ func (b *Batch) survey(ctx context.Context, page []store.ID, t *tally) ([]store.
 	if err != nil {
 		return nil, err
 	}
+	outdated := map[store.ID]bool{}
+	if read.others != nil {
+		read.others.warn()
+		outdated = read.others.outdated()
+	}
 	var left []store.ID
 	for i := range calculated.Changes {
 		c := &calculated.Changes[i]
 		c.SetManager(memory.found[i]) // found by the key that the identity has; where that changes, it differs anyway
-		if memory.requested[i] || c.Differs() || !sameTime(b.nextDue(c, b.Cause.At), read.Due[i]) {
+		if memory.requested[i] || outdated[c.After.ID] || c.Differs() || !sameTime(b.nextDue(c, b.Cause.At), read.Due[i]) {
 			left = append(left, c.After.ID)
 			continue
 		}

@@ -16,6 +16,17 @@ type tally struct {
 	// everybody says that the batch is part of a run over all identities, whose watermark stands for lastRefresh.
 	everybody bool
 	list      []task.Progress // by task
+	// depths are how many changes of others, each of which follows from the one before, led to the processing of
+	// identities; nil for none.
+	depths map[store.ID]int
+}
+
+// deepen records the depth of an identity's request.
+func (t *tally) deepen(identity store.ID, depth int) {
+	if t.depths == nil {
+		t.depths = map[store.ID]int{}
+	}
+	t.depths[identity] = depth
 }
 
 // taskOf returns the task that asked for an identity.
@@ -24,6 +35,17 @@ func (t *tally) taskOf(identity store.ID) store.ID {
 		return asked
 	}
 	return t.task
+}
+
+// depthOf returns the depth of what follows from the batch for a task: one more than that of its requests.
+func (t *tally) depthOf(id store.ID) int {
+	depth := 0
+	for identity, d := range t.depths {
+		if t.taskOf(identity) == id {
+			depth = max(depth, d)
+		}
+	}
+	return depth + 1
 }
 
 // of returns what was done for a task. The pointer is valid until the next call.

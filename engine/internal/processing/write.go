@@ -17,6 +17,7 @@ type writing struct {
 	tally *tally
 	// removed and added are the keys that the identities lose and gain.
 	removed, added []store.IdentityKey
+	readings       readings
 }
 
 // write writes what differs, and what follows from it for others. It adds what it does to a tally.
@@ -25,11 +26,16 @@ func (c *Calculated) write(ctx context.Context, t *tally) error {
 	if err := w.compareKeys(ctx); err != nil {
 		return err
 	}
+	if w.others != nil {
+		if err := w.agree(ctx); err != nil {
+			return err
+		}
+	}
 	// Other batches wait for the key lock, so what depends on no key and on no manager is written before it.
 	if err := w.writeRoles(ctx); err != nil {
 		return err
 	}
-	if w.changesLookups() {
+	if w.others == nil && w.changesLookups() {
 		if err := w.Store.LockKeys(ctx, w.Tx); err != nil {
 			return err
 		}
@@ -37,7 +43,7 @@ func (c *Calculated) write(ctx context.Context, t *tally) error {
 	if err := w.Store.ChangeIdentityKeys(ctx, w.Tx, w.removed, w.added); err != nil {
 		return err
 	}
-	if err := w.FindManagers(ctx, w.Store.FindByKeys); err != nil {
+	if err := w.FindManagers(ctx); err != nil {
 		return err
 	}
 	return w.writeStates(ctx)
@@ -53,6 +59,7 @@ func (w *writing) changesLookups() bool {
 
 // compareKeys finds the keys that the changed identities gain and lose.
 func (w *writing) compareKeys(ctx context.Context) error {
+	w.removed, w.added = nil, nil
 	var changed []store.ID
 	for i := range w.Changes {
 		if len(w.Changes[i].Attributes) > 0 {
@@ -132,10 +139,16 @@ func (w *writing) writeStates(ctx context.Context) error {
 	if err := w.reportCycles(ctx, managed); err != nil {
 		return err
 	}
+	if err := w.requestOthers(ctx); err != nil {
+		return err
+	}
+	if err := w.writeReadings(ctx); err != nil {
+		return err
+	}
 	for i := range w.Changes {
 		w.tally.report(&w.Changes[i])
 	}
-	return w.requestOthers(ctx)
+	return nil
 }
 
 // recordProcessed records that the identities were processed, and when they are due. In a run over everybody it records
@@ -177,9 +190,18 @@ func (w *writing) requestOthers(ctx context.Context) error {
 	slices.SortFunc(tasks, store.ID.Compare)
 	for _, id := range slices.Compact(tasks) {
 		cause := w.causeOf(id)
-		touched := slices.Concat(gained[id], lost[id])
-		if err := w.Store.RequestManagedRefresh(ctx, w.Tx, touched, w.IDs, cause); err != nil {
+		depth := 0
+		if w.others != nil {
+			depth = w.tally.depthOf(id)
+		}
+		ends, err := w.ends(ctx, depth)
+		if err != nil {
 			return err
+		}
+		if touched := slices.Concat(gained[id], lost[id]); !ends {
+			if err := w.Store.RequestManagedRefresh(ctx, w.Tx, touched, w.IDs, depth, cause); err != nil {
+				return err
+			}
 		}
 		correlated, err := w.Store.CorrelateKeys(ctx, w.Tx, gained[id], cause)
 		if err != nil {

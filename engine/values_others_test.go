@@ -1,0 +1,206 @@
+package engine_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/enginetest"
+)
+
+// readers is a profile of the source Staff whose people read their managers, people that they look up, and whether they
+// are managers.
+const readers = `
+sources:
+  - name: Staff
+    connector: delimited-file
+    schemas:
+      - name: account
+        identityAttribute: id
+        displayAttribute: id
+        attributes: [{name: id}, {name: site}, {name: boss}, {name: buddy}]
+    managerCorrelationMapping: {accountAttributeName: boss, identityAttributeName: identificationNumber}
+identityAttributes:
+  - {name: site, displayName: Site, type: string, searchable: true}
+  - {name: bossSite, displayName: Site of the manager, type: string}
+  - {name: buddySite, displayName: Site of the buddy, type: string}
+  - {name: path, displayName: Path, type: string}
+  - {name: leads, displayName: Leads, type: string}
+identityProfiles:
+  - name: Staff
+    authoritativeSource: {type: SOURCE, name: Staff}
+    identityAttributeConfig:
+      enabled: true
+      attributeTransforms:
+        - {identityAttributeName: uid, transformDefinition: {type: accountAttribute, attributes: {sourceName: Staff, attributeName: id}}}
+        - {identityAttributeName: identificationNumber, transformDefinition: {type: accountAttribute, attributes: {sourceName: Staff, attributeName: id}}}
+        - {identityAttributeName: firstname, transformDefinition: {type: accountAttribute, attributes: {sourceName: Staff, attributeName: id}}}
+        - {identityAttributeName: lastname, transformDefinition: {type: accountAttribute, attributes: {sourceName: Staff, attributeName: id}}}
+        - {identityAttributeName: email, transformDefinition: {type: accountAttribute, attributes: {sourceName: Staff, attributeName: id}}}
+        - {identityAttributeName: site, transformDefinition: {type: accountAttribute, attributes: {sourceName: Staff, attributeName: site}}}
+        - identityAttributeName: bossSite
+          transformDefinition:
+            type: rule
+            attributes: {name: Cloud Services Deployment Utility, operation: getReferenceIdentityAttribute, uid: manager, attributeName: site}
+        - identityAttributeName: buddySite
+          transformDefinition:
+            type: rule
+            attributes:
+              name: Cloud Services Deployment Utility
+              operation: getReferenceIdentityAttribute
+              uid: {type: accountAttribute, attributes: {sourceName: Staff, attributeName: buddy}}
+              attributeName: site
+        - identityAttributeName: path
+          transformDefinition:
+            type: static
+            attributes: {value: '#set($m = $identity.getManager())#if($m)$!m.getAttribute("path")/#end$id', id: {type: accountAttribute, attributes: {sourceName: Staff, attributeName: id}}}
+        - identityAttributeName: leads
+          transformDefinition: {type: static, attributes: {value: "$identity.getManagerStatus()"}}
+`
+
+const staffHeader = "id,site,boss,buddy\n"
+
+// staff aggregates rows of the source Staff, and processes what follows.
+func staff(t *testing.T, c *enginetest.Company, rows ...string) {
+	t.Helper()
+	c.AggregateText("Staff", staffHeader+strings.Join(rows, "\n")+"\n", engine.AggregateOptions{})
+	waitForNothing(t, c)
+}
+
+// waitForNothing processes what is requested, and fails where processing everybody then changes anything.
+func waitForNothing(t *testing.T, c *enginetest.Company) {
+	t.Helper()
+	c.Process()
+	if _, err := c.ProcessAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if again := c.Process(); again.Changed > 0 {
+		t.Errorf("processing everybody once more changed %d identities, want none", again.Changed)
+	}
+}
+
+// wantValues compares attributes: each line is "alias attribute value", with - for no value.
+func wantValues(t *testing.T, c *enginetest.Company, lines ...string) {
+	t.Helper()
+	for _, line := range lines {
+		part := strings.SplitN(line, " ", 3)
+		got := "-"
+		if value, found := c.Identity(part[0]).Attributes.Get(part[1]), true; found && !value.IsNull() {
+			got = value.Text()
+		}
+		if got != part[2] {
+			t.Errorf("%s of %s is %q, want %q", part[1], part[0], got, part[2])
+		}
+	}
+}
+
+func TestValuesOfTheManager(t *testing.T) {
+	c := enginetest.NewEmpty(t)
+	c.ApplyText(readers)
+	// Reports come before their managers, so that the order of the rows does not help.
+	staff(t, c, "abel,Bonn,bea,", "bea,Ulm,carl,", "carl,Kiel,dora,", "dora,Jena,,")
+	wantValues(t, c, "abel bossSite Ulm", "bea bossSite Kiel", "carl bossSite Jena", "dora bossSite -",
+		"abel path dora/carl/bea/abel", "dora leads true", "bea leads true", "abel leads false")
+
+	// The manager changes: the whole chain below follows in one processing.
+	staff(t, c, "abel,Bonn,bea,", "bea,Ulm,carl,", "carl,Kiel,emil,", "dora,Jena,,", "emil,Hof,,")
+	wantValues(t, c, "carl bossSite Hof", "abel path emil/carl/bea/abel", "dora leads false", "emil leads true")
+
+	// A value of the manager changes.
+	staff(t, c, "abel,Bonn,bea,", "bea,Rom,carl,", "carl,Kiel,emil,", "dora,Jena,,", "emil,Hof,,")
+	wantValues(t, c, "abel bossSite Rom")
+
+	// The manager goes.
+	if err := c.DeleteIdentity(t.Context(), c.ID("emil")); err != nil {
+		t.Fatal(err)
+	}
+	waitForNothing(t, c)
+	wantValues(t, c, "carl bossSite -", "abel path carl/bea/abel")
+}
+
+func TestValuesOfSomebodyLookedUp(t *testing.T) {
+	c := enginetest.NewEmpty(t)
+	c.ApplyText(readers)
+	staff(t, c, "abel,Bonn,,zoe", "bea,Ulm,,abel")
+	wantValues(t, c, "abel buddySite -", "bea buddySite Bonn")
+
+	staff(t, c, "abel,Bonn,,zoe", "bea,Ulm,,abel", "zoe,Rom,,") // zoe appears
+	wantValues(t, c, "abel buddySite Rom")
+
+	staff(t, c, "abel,Bonn,,zoe", "bea,Ulm,,abel", "zoe,Hof,,") // and moves
+	wantValues(t, c, "abel buddySite Hof")
+
+	if err := c.DeleteIdentity(t.Context(), c.ID("zoe")); err != nil {
+		t.Fatal(err)
+	}
+	waitForNothing(t, c)
+	wantValues(t, c, "abel buddySite -")
+}
+
+// A circle of readers whose values agree ends by itself; one whose values grow for ever ends with a warning that names
+// it.
+func TestValuesInACircle(t *testing.T) {
+	for _, size := range []int{1, 1000} {
+		t.Run(fmt.Sprintf("batches of %d", size), func(t *testing.T) {
+			c := enginetest.NewEmpty(t, enginetest.WithConfig(engine.Config{BatchSize: size}))
+			c.ApplyText(readers)
+			c.AggregateText("Staff", staffHeader+"abel,Bonn,bea,\nbea,Ulm,carl,\ncarl,Kiel,abel,\n",
+				engine.AggregateOptions{})
+			c.Process()
+			wantValues(t, c, "abel bossSite Ulm", "bea bossSite Kiel", "carl bossSite Bonn")
+			var named bool
+			for _, m := range allMessages(t, c) {
+				if strings.Contains(m, "in a circle that does not end") && strings.Contains(m, c.ID("abel")) &&
+					strings.Contains(m, c.ID("bea")) && strings.Contains(m, c.ID("carl")) {
+					named = true
+				}
+			}
+			if !named {
+				t.Errorf("no message names the circle, got %q", allMessages(t, c))
+			}
+		})
+	}
+}
+
+// A second identity with a key or an alias that others look up gives them a warning, and they keep what they had.
+func TestNewcomerWithAKeyOfAnother(t *testing.T) {
+	c := enginetest.NewEmpty(t)
+	c.ApplyText(readers)
+	staff(t, c, "abel,Bonn,bea,bea", "bea,Ulm,,")
+	// The newcomer has the ID of bea in another letter case: both keys ignore it.
+	c.AggregateText("Staff", staffHeader+"abel,Bonn,bea,bea\nbea,Ulm,,\nBEA,Rom,,\n", engine.AggregateOptions{})
+	c.Process()
+	wantValues(t, c, "abel bossSite Ulm", "abel buddySite Ulm", "abel path bea/abel")
+	var newcomer string
+	if err := c.Pool.QueryRow(t.Context(), `SELECT replace(id::text, '-', '') FROM muster.identities WHERE name = 'BEA'`).
+		Scan(&newcomer); err != nil {
+		t.Fatal(err)
+	}
+	var manager, buddy bool
+	for _, m := range allMessages(t, c) {
+		manager = manager || strings.Contains(m, "as its manager") && strings.Contains(m, newcomer)
+		buddy = buddy || strings.Contains(m, "alias that it looks up") && strings.Contains(m, newcomer)
+	}
+	if !manager || !buddy {
+		t.Errorf("the newcomer %s is named for the manager %v and for the alias %v, want both; messages %q", newcomer,
+			manager, buddy, allMessages(t, c))
+	}
+}
+
+func allMessages(t *testing.T, c *enginetest.Company) []string {
+	t.Helper()
+	rows, err := c.Pool.Query(t.Context(), `SELECT text FROM muster.task_messages ORDER BY text`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	var text string
+	for rows.Next() {
+		if err := rows.Scan(&text); err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, text)
+	}
+	return texts
+}
