@@ -146,6 +146,8 @@ func TestPlanAccess(t *testing.T) {
 			Snapshot{Accounts: []Account{userAccount(2, groupsOf("sales"))}, Grants: held}, "", "", ""},
 		{"the account that the criteria choose", []Grant{grant("sales", equals)},
 			Snapshot{Assignments: has, Accounts: []Account{userAccount(1, nil), userAccount(2, admin)}}, "", "ADD_ENTITLEMENT a2 groups=sales", ""},
+		{"the first account, which they choose", []Grant{grant("sales", equals)},
+			Snapshot{Assignments: has, Accounts: []Account{userAccount(1, admin), userAccount(2, nil)}}, "", "ADD_ENTITLEMENT a1 groups=sales", ""},
 		{"no account that they choose", []Grant{grant("sales", equals)},
 			Snapshot{Assignments: has, Accounts: []Account{userAccount(1, nil)}}, "", "", "no account on \"CRM\" fits"},
 		{"deleted, and nothing else", []Grant{grant("sales", nil)},
@@ -548,6 +550,67 @@ func TestSameOperations(t *testing.T) {
 	for _, kind := range []connector.Kind{connector.SetAttributes, connector.AddValues} {
 		if name, value := (&Operation{Kind: kind}).Target(); name != "" || value != "" {
 			t.Errorf("%s without an attribute is about %q %q", kind, name, value)
+		}
+	}
+}
+
+// Of several grants on a source without an account, the first is the reason of the creation. Each source has its own.
+func TestPlanCreatesOncePerSource(t *testing.T) {
+	c := plan(grant("sales", nil), Grant{Entitlement: Entitlement{ID{77}, "groups", "lab"}})
+	c.Access.Roles[ID{5}] = RoleAccess{Name: "Second", Grants: []Grant{grant("crm", nil)}}
+	c.Access.Sources[ID{77}] = &TargetSource{ID: ID{77}, Name: "Lab", Policy: []PolicyField{}}
+	s := &Snapshot{Assignments: []Assignment{{ID: ID{4}, RoleID: seller}, {ID: ID{6}, RoleID: ID{5}}}}
+	change, _ := planned(c, s, "", &Profile{ID: staff})
+	var got []string
+	for _, o := range change.Access.Open {
+		got = append(got, fmt.Sprintf("%s %d by %s", o.Kind, o.SourceID[0], o.Reason))
+	}
+	if want := []string{`CREATE 1 by role "Seller"`, `CREATE 77 by role "Seller"`}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Grants and operations are looked after also where nothing else concerns the identity.
+func TestPlanOfWhatIsLeft(t *testing.T) {
+	held := []Held{{Entitlement{crm, "groups", "sales"}, ID{10, 1}}}
+	add := Operation{ID: ID{9}, SourceID: crm, AccountID: ID{10, 1}, Kind: connector.AddValues}
+	add.Attributes.Put("groups", attribute.List([]string{"crm"}))
+	for _, test := range []struct {
+		name       string
+		grants     []Held
+		operations []Operation
+		want       string
+	}{
+		{"a grant", held, nil, "REMOVE_ENTITLEMENT a1 groups=sales, 0 cancelled"},
+		{"an operation", nil, []Operation{add}, ", 1 cancelled"},
+		{"both", held, []Operation{add}, "REMOVE_ENTITLEMENT a1 groups=sales, 1 cancelled"},
+	} {
+		c := plan()
+		c.Access.Sources[crm].Sync = nil
+		s := &Snapshot{Grants: test.grants, Operations: test.operations, Accounts: []Account{userAccount(1, groupsOf("sales"))}}
+		change, texts := planned(c, s, "", nil)
+		if got := fmt.Sprintf("%s, %d cancelled", texts, len(change.Access.Cancelled)); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+// The status is written in the kind that the account has it: as a truth value only where that is one, and the text is
+// true or false.
+func TestStatusValue(t *testing.T) {
+	target := &TargetSource{Status: "active"}
+	for _, test := range []struct {
+		held attribute.Value
+		text string
+		want attribute.Value
+	}{
+		{attribute.Bool(true), "false", attribute.Bool(false)}, {attribute.Bool(false), "true", attribute.Bool(true)},
+		{attribute.Bool(true), "locked", attribute.String("locked")}, {attribute.String("true"), "false", attribute.String("false")},
+		{attribute.String("false"), "true", attribute.String("true")}, {attribute.Null, "true", attribute.String("true")},
+	} {
+		account := userAccount(1, map[string]attribute.Value{"active": test.held})
+		if got := target.statusValue(&account, test.text); !got.Equal(test.want) {
+			t.Errorf("%v %q: got %v %q, want %v", test.held.Kind(), test.text, got.Kind(), got.Text(), test.want.Kind())
 		}
 	}
 }
