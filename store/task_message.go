@@ -62,7 +62,9 @@ func groupMessages(messages []TaskMessage) []messageGroup {
 			groups[place].identities = append(groups[place].identities, m.IdentityID)
 		}
 	}
-	slices.SortStableFunc(groups, func(a, b messageGroup) int { return cmp.Compare(len(b.identities), len(a.identities)) })
+	slices.SortStableFunc(groups, func(a, b messageGroup) int {
+		return cmp.Compare(len(b.identities), len(a.identities))
+	})
 	return groups
 }
 
@@ -118,8 +120,8 @@ func (s *Store) AddTaskMessages(ctx context.Context, tx pgx.Tx, task ID, message
 		identities = append(identities, g.identities...)
 		lasts[i] = len(identities)
 	}
-	_, err := tx.Exec(ctx, s.sql(addTaskMessages), task, now, ids, digests, types, keys, texts, firsts, lasts, identities,
-		TaskExamplesMax, TaskMessagesMax)
+	_, err := tx.Exec(ctx, s.sql(addTaskMessages), task, now, ids, digests, types, keys, texts, firsts, lasts,
+		identities, TaskExamplesMax, TaskMessagesMax)
 	return mapError(err)
 }
 
