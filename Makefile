@@ -136,7 +136,8 @@ fuzz: postgres ## Fuzz each target for FUZZTIME (20s)
 
 .PHONY: mutate
 mutate: ## Change the code of PACKAGE (./engine/transform) in small ways, and list the changes that its tests do not notice
-	@go run github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0 unleash --workers 1 --timeout-coefficient 10 $(PACKAGE)
+	@go run github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0 unleash --workers 1 --timeout-coefficient 10 \
+		--threshold-efficacy 90 $(PACKAGE)
 
 .PHONY: test-bench
 test-bench: postgres ## Run the tests of the benchmark suite, which is a module of its own

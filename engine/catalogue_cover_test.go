@@ -147,7 +147,7 @@ func everything(t *testing.T, options ...enginetest.Option) (f *target, id strin
 	_, err := f.AggregateSource(ctx, "Files", engine.AggregateOptions{})
 	must(err)
 	for range 2 {
-		_, err = f.InviteIdentities(ctx, engine.InviteParams{IDs: []string{ann}})
+		_, err = f.InviteIdentities(ctx, engine.InviteParams{IDs: []string{ann, f.Identity("bob").ID}})
 		must(err)
 		f.send()
 	}
@@ -185,6 +185,8 @@ func (p *subject) value(column, kind string) string {
 		return "'" + p.id + "'"
 	case "jsonb":
 		return fmt.Sprintf(`coalesce(%s, '{}') || '{"planted": {"id": "%s", "name": "%s"}}'`, column, p.id, p.name)
+	case "uuid[]":
+		return "ARRAY['" + p.id + "']::uuid[]"
 	case "text[]":
 		return "ARRAY['" + text + "']"
 	}

@@ -244,8 +244,14 @@ var catalogue = []covered{
 		checks: "reference:synchronizations.identity_id",
 	},
 	{
-		table: "task_messages", gone: "identity_id text", reported: "text", why: "it is of the task or of another person",
-		none: "at id key task_id type", old: oldTask, checks: "reference:task_messages.task_id rule:task_messages_type",
+		table: "task_messages", gone: "digest examples text", masked: "examples", reported: "text",
+		why:    "it is of the task or of other people",
+		none:   "at count id key task_id type",
+		hers:   "$1::uuid = ANY (examples) AND count = 1",
+		others: "count > 1", // one that is about her alone is removed
+		old:    oldTask,
+		checks: `reference:task_messages.task_id rule:task_messages_count rule:task_messages_type
+			unique:task_messages`,
 	},
 	{
 		table: "task_parts", none: "after_id done last_id part profile_id size task_id", stays: transient,

@@ -40,6 +40,8 @@ type ProcessResult struct {
 	Operations int `json:"operations"`
 	// Held are the tasks that wait for [Engine.ConfirmTask], because they would change more than the guard allows.
 	Held []string `json:"held,omitempty"`
+	// Tasks are the tasks that were worked on: [Engine.TaskMessages] returns what they have to say.
+	Tasks []string `json:"tasks,omitempty"`
 }
 
 func (r *ProcessResult) add(c store.TaskCounts) {
@@ -164,6 +166,7 @@ func (e *Engine) processParts(op string, plan func(*configuration.Configuration)
 func (e *Engine) ProcessPending(ctx context.Context, options ProcessOptions) (ProcessResult, error) {
 	const op = "process"
 	var total ProcessResult
+	seen := map[store.ID]bool{}
 	var mutex sync.Mutex
 	report := func(counts store.TaskCounts) error {
 		mutex.Lock()
@@ -185,6 +188,10 @@ func (e *Engine) ProcessPending(ctx context.Context, options ProcessOptions) (Pr
 		}
 		var slow error // of a task for which the database takes too long
 		for _, task := range open {
+			if !seen[task] {
+				seen[task] = true
+				total.Tasks = append(total.Tasks, task.String())
+			}
 			state, err := e.processor.WorkOn(task, true, report).Do(ctx)
 			if processing.TimedOut(err) {
 				slow = err

@@ -12,9 +12,6 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// TaskMessagesMax is how many messages of a task are stored: 100. Its attributes tell how many there were.
-const TaskMessagesMax = task.TaskMessagesMax
-
 // TaskIdentityRefresh is the kind of the tasks that process identities.
 const TaskIdentityRefresh = task.TaskIdentityRefresh // IDENTITY_REFRESH
 
@@ -38,7 +35,7 @@ func (e *Engine) Task(ctx context.Context, id string) (TaskStatus, error) {
 	if err != nil {
 		return TaskStatus{}, err
 	}
-	messages, err := e.tenant.Store.TaskMessages(ctx, e.tenant.Pool, task.ID)
+	messages, err := e.tenant.Store.TaskMessages(ctx, e.tenant.Pool, []store.ID{task.ID})
 	if err != nil {
 		return TaskStatus{}, fault.Wrap(op, id, err)
 	}

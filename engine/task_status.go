@@ -51,20 +51,6 @@ type TaskTarget struct {
 	Name string  `json:"name"`
 }
 
-// TaskStatusMessage is something that a task has to say.
-type TaskStatusMessage struct {
-	Type          string         `json:"type"` // INFO, WARN or ERROR
-	LocalizedText *LocalizedText `json:"localizedText"`
-	Key           string         `json:"key"`
-	Parameters    []any          `json:"parameters"` // the ID of the identity that it is about
-}
-
-// LocalizedText is a text and its language.
-type LocalizedText struct {
-	Locale  string `json:"locale"`
-	Message string `json:"message"`
-}
-
 // TaskReturn names an attribute of a task.
 type TaskReturn struct {
 	Name          string `json:"name"`
@@ -73,18 +59,19 @@ type TaskReturn struct {
 
 // TaskAttributes are the counts of a task.
 type TaskAttributes struct {
-	IdentityCount         int64  `json:"identityCount"` // processed
-	ChangedCount          int64  `json:"changedCount"`
-	ErrorCount            int64  `json:"errorCount"`
-	WarningCount          int64  `json:"warningCount"`
-	CorrelatedCount       int64  `json:"correlatedCount"` // accounts
-	RolesGained           int64  `json:"rolesGained"`
-	RolesLost             int64  `json:"rolesLost"`
-	OperationCount        int64  `json:"operationCount"` // that were opened on sources
-	LifecycleChangedCount int64  `json:"lifecycleChangedCount"`
-	DeactivatedCount      int64  `json:"deactivatedCount"`
-	MessageCount          int64  `json:"messageCount"` // all of them, also those that were not stored
-	Held                  string `json:"held,omitempty"`
+	IdentityCount         int64 `json:"identityCount"` // processed
+	ChangedCount          int64 `json:"changedCount"`
+	ErrorCount            int64 `json:"errorCount"`
+	WarningCount          int64 `json:"warningCount"`
+	CorrelatedCount       int64 `json:"correlatedCount"` // accounts
+	RolesGained           int64 `json:"rolesGained"`
+	RolesLost             int64 `json:"rolesLost"`
+	OperationCount        int64 `json:"operationCount"` // that were opened on sources
+	LifecycleChangedCount int64 `json:"lifecycleChangedCount"`
+	DeactivatedCount      int64 `json:"deactivatedCount"`
+	// MessageCount is how many messages there were: each of each identity, also those that were not stored.
+	MessageCount int64  `json:"messageCount"`
+	Held         string `json:"held,omitempty"`
 }
 
 // TaskDefinitionSummary says what kind of task it is.
@@ -98,11 +85,11 @@ type TaskDefinitionSummary struct {
 }
 
 // taskStatus gives a row its published shape.
-func taskStatus(t *store.Task, messages []store.TaskMessage) TaskStatus {
+func taskStatus(t *store.Task, messages []store.TaskMessageGroup) TaskStatus {
 	status := TaskStatus{
 		ID: t.ID.String(), Type: "QUEUED_TASK", UniqueName: t.Description, Description: t.Description,
 		Launcher: t.Launcher, Created: t.Created.UTC(), Modified: utc(&t.Modified), Launched: utc(t.Launched),
-		Completed: utc(t.Completed), CompletionStatus: t.CompletionStatus, Messages: []TaskStatusMessage{},
+		Completed: utc(t.Completed), CompletionStatus: t.CompletionStatus, Messages: taskMessages(messages),
 		Returns: []TaskReturn{
 			{Name: "Identities", AttributeName: "identityCount"},
 			{Name: "Changed", AttributeName: "changedCount"},
@@ -123,9 +110,6 @@ func taskStatus(t *store.Task, messages []store.TaskMessage) TaskStatus {
 	if t.TargetType != nil {
 		status.Target = &TaskTarget{ID: t.TargetID.String(), Type: t.TargetType, Name: store.TextOf(t.TargetName)}
 	}
-	for i := range messages {
-		status.Messages = append(status.Messages, taskMessage(&messages[i]))
-	}
 	progress := "Waiting"
 	switch {
 	case t.Completed != nil:
@@ -145,13 +129,4 @@ func taskStatus(t *store.Task, messages []store.TaskMessage) TaskStatus {
 		status.PercentComplete = int(min(99, 100*t.Identities/(t.Identities+t.Remaining)))
 	}
 	return status
-}
-
-func taskMessage(m *store.TaskMessage) TaskStatusMessage {
-	message := TaskStatusMessage{Type: m.Type, Key: m.Key, Parameters: []any{},
-		LocalizedText: &LocalizedText{Locale: "en-US", Message: m.Text}}
-	if !m.IdentityID.IsZero() {
-		message.Parameters = append(message.Parameters, m.IdentityID.String())
-	}
-	return message
 }

@@ -151,33 +151,32 @@ func visible(r rune) (rune, int) {
 		return utf8.RuneError, 1
 	case unicode.In(r, unicode.Mn, unicode.Me):
 		return r, 0
-	case wide(r):
+	case unicode.Is(wide, r):
 		return r, 2
 	default:
 		return r, 1
 	}
 }
 
-// wide reports whether r takes two columns in a terminal, as East Asian wide characters and emoji do.
-func wide(r rune) bool {
-	switch {
-	case r < 0x1100:
-		return false
-	case r <= 0x115F, // Hangul Jamo
-		r >= 0x2E80 && r <= 0xA4CF && r != 0x303F, // CJK, Kana, Yi
-		r >= 0xA960 && r <= 0xA97F,                // Hangul Jamo Extended-A
-		r >= 0xAC00 && r <= 0xD7A3,                // Hangul syllables
-		r >= 0xF900 && r <= 0xFAFF,                // CJK compatibility ideographs
-		r >= 0xFE30 && r <= 0xFE6F,                // CJK compatibility forms
-		r >= 0xFF00 && r <= 0xFF60,                // fullwidth forms
-		r >= 0xFFE0 && r <= 0xFFE6,                // fullwidth signs
-		r >= 0x1F300 && r <= 0x1F64F,              // emoji
-		r >= 0x1F680 && r <= 0x1F6FF,              // transport and map symbols
-		r >= 0x1F900 && r <= 0x1F9FF,              // supplemental symbols
-		r >= 0x20000 && r <= 0x3FFFD:              // CJK extensions
-		return true
-	}
-	return false
+// wide are the characters that take two columns in a terminal: East Asian wide characters and emoji.
+var wide = &unicode.RangeTable{
+	R16: []unicode.Range16{
+		{0x1100, 0x115F, 1}, // Hangul Jamo
+		{0x2E80, 0x303E, 1}, // CJK
+		{0x3040, 0xA4CF, 1}, // Kana, CJK, Yi
+		{0xA960, 0xA97F, 1}, // Hangul Jamo Extended-A
+		{0xAC00, 0xD7A3, 1}, // Hangul syllables
+		{0xF900, 0xFAFF, 1}, // CJK compatibility ideographs
+		{0xFE30, 0xFE6F, 1}, // CJK compatibility forms
+		{0xFF00, 0xFF60, 1}, // fullwidth forms
+		{0xFFE0, 0xFFE6, 1}, // fullwidth signs
+	},
+	R32: []unicode.Range32{
+		{0x1F300, 0x1F64F, 1}, // emoji
+		{0x1F680, 0x1F6FF, 1}, // transport and map symbols
+		{0x1F900, 0x1F9FF, 1}, // supplemental symbols
+		{0x20000, 0x3FFFD, 1}, // CJK extensions
+	},
 }
 
 // quotedMax is the most characters of a text that a message quotes.

@@ -77,6 +77,7 @@ func TestErrors(t *testing.T) {
 			if !errors.As(err, &e) {
 				t.Fatalf("%s: got %v, want an error", text, err)
 			}
+			requireSoundError(t, text, err)
 			got := fmt.Sprintf("%s\n%s\n", e.Kind, e.Render())
 			fmt.Fprintf(&written, "\n-- %s --\n%s\n%s", name, quotedText, got)
 			if *update {
@@ -102,6 +103,54 @@ func TestErrorIsOneLine(t *testing.T) {
 	want := `position 19: unknown operator "rt"; operators are eq, ne, gt, ge, lt, le, co, sw, in, ca, isnull`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// A mistake at the end of a line is shown under this line.
+func TestRenderAtEndOfLine(t *testing.T) {
+	e := filterql.Error{Text: "ab\ncd", Pos: 2, End: 2, Msg: "wrong"}
+	if got, want := e.Render(), "line 1, position 3: wrong\n  ab\n    ^"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// The caret is under the mistake, however many columns the characters before it take.
+func TestRenderColumns(t *testing.T) {
+	const (
+		// The first and the last characters of the wide blocks that have one there, and one inside of each.
+		wide = "\u1100\u115F\u2E80あ\uA4C6\uA960\uA97C\uAC00가\uD7A3\uF900\uFE30\uFE6B\uFF01Ａ\uFF60\uFFE0\uFFE6" +
+			"\U0001F300🙂\U0001F64F\U0001F680🚗\U0001F900🤠\U0001F9FF\U00020000𠀁"
+		narrow = "aéЖ\u10FF\u1160\u303F\uA4D0\uD7B0\uFF61\uFFE8\u200B\U0001F650\U0001F8A0"
+	)
+	columns := map[string]int{"e\u0301": 1}
+	for _, r := range wide {
+		columns[string(r)] = 2
+	}
+	for _, r := range narrow {
+		columns[string(r)] = 1
+	}
+	for before, want := range columns {
+		e := filterql.Error{Text: before + "x", Pos: len(before), End: len(before) + 1, Msg: "wrong"}
+		if got, want := e.Render(), "\n  "+strings.Repeat(" ", want)+"^"; !strings.HasSuffix(got, want) {
+			t.Errorf("behind %+q: got %q, want it to end with %q", before, got, want)
+		}
+	}
+}
+
+// A hint names at most twenty fields, and says how many others there are.
+func TestHintOfFields(t *testing.T) {
+	const twenty = "fields are a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t"
+	for count, want := range map[int]string{0: "there are no such fields", 20: twenty, 23: twenty + " and 3 more"} {
+		var fields []filterql.Field
+		for i := range count {
+			name := string(rune('a' + i))
+			fields = append(fields, filterql.Field{Name: name, Column: name, Ops: filterql.OpsOf(filterql.Eq)})
+		}
+		_, err := filterql.ParseFilter("other eq 1", mustSchema(t, fields...))
+		var e *filterql.Error
+		if !errors.As(err, &e) || e.Hint != want {
+			t.Errorf("%d fields: got %v, want the hint %q", count, err, want)
+		}
 	}
 }
 

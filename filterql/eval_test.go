@@ -39,6 +39,10 @@ func TestEval(t *testing.T) {
 		{`created lt 2018-12-18`, false},
 		{`created eq 2018-12-19T00:05:55+01:00`, true},
 		{`created in (2017,2018-12-18)`, true},
+		{`created in (2018)`, true},
+		{`created in (2017,2019)`, false},
+		{`created lt 2019`, true},
+		{`created ge 2019`, false},
 		{`created ne 2018-12-18`, false},
 		{`groups ca ("firenze","VENEZIA")`, true},
 		{`groups ca ("Firenze","Roma")`, false},
@@ -100,7 +104,7 @@ func TestEvalOfTypes(t *testing.T) {
 			t.Errorf("%T is not taken for a number", value)
 		}
 	}
-	texts := map[string]any{"true": true, "7": json.Number("7"), "8": 8, "9": int64(9), "1.5": 1.5}
+	texts := map[string]any{"true": true, "7": json.Number("7"), "8": 8, "9": int64(9), "1.25": 1.25}
 	for text, value := range texts {
 		filter, err := filterql.ParseFilter(`email eq "`+text+`"`, schema)
 		if err != nil {

@@ -112,7 +112,7 @@ func (l *lexer) scanString(start int) (token, *Error) {
 		}
 	}
 	hint := fmt.Sprintf("close it with %c", quote)
-	if start > 0 && classes[l.text[start-1]] == 0 {
+	if start > 0 && (classes[l.text[start-1]] == 0 || classes[l.text[start-1]] == nonASCIIByte) {
 		hint = `put a value that has a quote in it into double quotes, such as "O'Neill"`
 	}
 	return t, fault(Syntax, l.text, start, len(l.text), "the string has no closing quote").hint("%s", hint)

@@ -22,6 +22,8 @@ func TestCanonicalForm(t *testing.T) {
 		{"empty string", `name eq ""`, `name eq ""`},
 		{"operator as value", `name eq eq`, `name eq "eq"`},
 		{"number", `n ge -1.50e+3`, `n ge -1.50e+3`},
+		{"nearly numbers", `a in (1., .5, 1e, 1e+, -)`, `a in ("1.",".5","1e","1e+","-")`},
+		{"letters, digits and signs of a field", `azAZ09_- eq 1`, `azAZ09_- eq 1`},
 		{"year", `created gt 2018`, `created gt 2018`},
 		{"date", `created gt 2018-02-28`, `created gt 2018-02-28`},
 		{"no date", `created gt 2018-02-30`, `created gt "2018-02-30"`},
@@ -93,6 +95,67 @@ func TestPositions(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestPositionOfNull(t *testing.T) {
+	const text = `  owner.name isnull `
+	e, err := filterql.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := text[e.Pos():e.End()]; got != "owner.name isnull" {
+		t.Errorf("the comparison is at %q", got)
+	}
+}
+
+func TestEqual(t *testing.T) {
+	parse := func(text string) filterql.Expr {
+		e, err := filterql.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	tests := []struct {
+		name string
+		a, b filterql.Expr
+		want bool
+	}{
+		{"nothing and nothing", nil, nil, true},
+		{"nothing and a comparison", nil, parse(`a eq 1`), false},
+		{"other blanks", parse(`a eq 1`), parse(` a  eq 1`), true},
+		{"a word and a number", parse(`a eq 1`), parse(`a eq "1"`), false},
+		{"fewer terms", parse(`a eq 1 and b eq 2`), parse(`a eq 1 and b eq 2 and c eq 3`), false},
+	}
+	for _, test := range tests {
+		if got := filterql.Equal(test.a, test.b); got != test.want {
+			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
+		}
+	}
+}
+
+// The depth counts what is nested, not what stands side by side.
+func TestDepthIsOfNesting(t *testing.T) {
+	for _, text := range []string{`(a eq 1)`, `not a isnull`} {
+		if _, err := filterql.Parse(text + strings.Repeat(" and "+text, filterql.DepthMax)); err != nil {
+			t.Errorf("%s, many times: %v", text, err)
+		}
+	}
+}
+
+// The error of a text that is too long points between two characters.
+func TestLongTextIsCutBetweenCharacters(t *testing.T) {
+	_, err := filterql.Parse("x" + strings.Repeat("é", filterql.TextMax/2))
+	var e *filterql.Error
+	if !errors.As(err, &e) || e.Pos != filterql.TextMax-1 {
+		t.Errorf("got %v, want an error at byte %d", err, filterql.TextMax-1)
+	}
+}
+
+func TestUnknownOperator(t *testing.T) {
+	if got := (filterql.Pr + 1).String(); got != "?" {
+		t.Errorf("got %s, want ?", got)
 	}
 }
 

@@ -3,6 +3,7 @@ package filterql_test
 import (
 	"encoding/base64"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,8 @@ func TestOrderBy(t *testing.T) {
 		text    string
 	}{
 		{"", []string{"p.id"}, "id"},
+		{"id", []string{"p.id"}, "id"},
+		{"-id,email", []string{"p.id DESC"}, "-id"},
 		{"firstname", []string{"p.firstname_key", "p.id"}, "firstname,id"},
 		{"-firstname", []string{"p.firstname_key DESC NULLS LAST", "p.id DESC"}, "-firstname,-id"},
 		{"-email,created", []string{"p.email_key DESC", "p.created", "p.id"}, "-email,created,id"},
@@ -95,9 +98,17 @@ func TestAfter(t *testing.T) {
 		{"created", []any{nil, "7"}, `(p.created IS NULL AND (p.id > ?))`, []any{"7"}},
 		{"rank", []any{int32(3), "7"}, `(p.rank > ?::bigint OR p.rank IS NULL OR (p.rank = ?::bigint AND (p.id > ?)))`,
 			[]any{int64(3), int64(3), "7"}},
-		{"rank", []any{float32(0.5), [16]byte{15: 255}},
+		{"rank", []any{0.125, "7"}, `(p.rank > ?::numeric OR p.rank IS NULL OR (p.rank = ?::numeric AND (p.id > ?)))`,
+			[]any{"0.125", "0.125", "7"}},
+		{"rank", []any{math.Inf(-1), "7"},
 			`(p.rank > ?::numeric OR p.rank IS NULL OR (p.rank = ?::numeric AND (p.id > ?)))`,
-			[]any{"0.5", "0.5", "00000000-0000-0000-0000-0000000000ff"}},
+			[]any{"-Infinity", "-Infinity", "7"}},
+		{"rank", []any{math.Inf(1), "7"},
+			`(p.rank > ?::numeric OR p.rank IS NULL OR (p.rank = ?::numeric AND (p.id > ?)))`,
+			[]any{"Infinity", "Infinity", "7"}},
+		{"rank", []any{float32(0.25), [16]byte{15: 255}},
+			`(p.rank > ?::numeric OR p.rank IS NULL OR (p.rank = ?::numeric AND (p.id > ?)))`,
+			[]any{"0.25", "0.25", "00000000-0000-0000-0000-0000000000ff"}},
 	}
 	for _, test := range tests {
 		t.Run(test.sorters, func(t *testing.T) {
@@ -179,6 +190,29 @@ func TestParseCursorRefuses(t *testing.T) {
 	}
 	if _, err := order("-email").ParseCursor(sound); err != nil {
 		t.Errorf("the sound one: %v", err)
+	}
+}
+
+// The longest cursor can be made and read; one byte more is too long.
+func TestCursorLimit(t *testing.T) {
+	order, err := filterql.ParseOrdering("email", people(t), "id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, err := order.Cursor([]any{"", "7"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	room := base64.RawURLEncoding.DecodedLen(filterql.CursorMax) - base64.RawURLEncoding.DecodedLen(len(short))
+	text, err := order.Cursor([]any{strings.Repeat("x", room), "7"})
+	if err != nil || len(text) != filterql.CursorMax {
+		t.Fatalf("got %d bytes and %v, want a cursor of %d bytes", len(text), err, filterql.CursorMax)
+	}
+	if _, err := order.ParseCursor(text); err != nil {
+		t.Error(err)
+	}
+	if _, err := order.Cursor([]any{strings.Repeat("x", room+1), "7"}); !errors.Is(err, filterql.ErrCursorTooLong) {
+		t.Errorf("got %v, want %v", err, filterql.ErrCursorTooLong)
 	}
 }
 

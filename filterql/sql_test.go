@@ -53,6 +53,8 @@ func TestWhere(t *testing.T) {
 		{`not pr s`, `s IS NULL`, []any{}},
 		{`s isnull`, `s IS NULL`, []any{}},
 		{`n ge 7`, `n >= ?::bigint`, []any{int64(7)}},
+		{`n ge 9`, `n >= ?::bigint`, []any{int64(9)}},
+		{`n ge 2.2250738585072014e-308`, `n >= ?::numeric`, []any{"2.2250738585072014e-308"}}, // the least that is allowed
 		{`n ge 7.5`, `n >= ?::numeric`, []any{"7.5"}},
 		{`n eq 9223372036854775808`, `n = ?::numeric`, []any{"9223372036854775808"}},
 		{`n in (1,2)`, `n = ANY (?::bigint[])`, []any{[]int64{1, 2}}},
@@ -67,6 +69,8 @@ func TestWhere(t *testing.T) {
 		{`t eq 2018-12-18T01:00:00+01:00`, `t = ?`, []any{day("2018-12-18")}},
 		{`t in (2018-12-18T00:00:00Z,2018)`, `(t = ANY (?) OR t >= ? AND t < ?)`,
 			[]any{[]time.Time{day("2018-12-18")}, day("2018-01-01"), day("2019-01-01")}},
+		{`t in (2017,2018)`, `(t >= ? AND t < ? OR t >= ? AND t < ?)`,
+			[]any{day("2017-01-01"), day("2018-01-01"), day("2018-01-01"), day("2019-01-01")}},
 		{`id eq "abc"`, `id = ?`, []any{3}},
 		{`id eq "abcde"`, `FALSE`, []any{}},
 		{`id ne "abcde"`, `TRUE`, []any{}},

@@ -248,3 +248,41 @@ func TestEntitlementsOfAPopulation(t *testing.T) {
 		}
 	}
 }
+
+// The messages of tasks from before stay, one row each with its identity, and on the way back too.
+func TestTaskMessagesOfAPopulation(t *testing.T) {
+	pool := storetest.Empty(t)
+	if _, err := migrations.To(t.Context(), pool, tenant, 9); err != nil {
+		t.Fatal(err)
+	}
+	const ann, task = `'0197a3c2-f220-7b6c-9d33-e5f7091a2b3c'`, `'0197a3c2-f220-7b6c-9d33-e5f7091a2b3d'`
+	for _, statement := range []string{
+		`INSERT INTO acme.tasks (id, kind, description, launcher, created, modified, everybody, population, actor_id, actor_via)
+		 VALUES (` + task + `, 'IDENTITY_REFRESH', '', '', now(), now(), false, 0, '', '')`,
+		`INSERT INTO acme.task_messages (id, task_id, type, key, identity_id, text, at)
+		 SELECT md5(n::text)::uuid, ` + task + `, 'WARN', 'k', CASE WHEN n < 3 THEN ` + ann + `::uuid END, 'no mail', now()
+		 FROM generate_series(1, 3) n`,
+	} {
+		if _, err := pool.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // again after a way back
+		for _, test := range []struct {
+			version      int64
+			column, want string
+		}{
+			{10, "count || ' ' || examples::text", "1 {0197a3c2-f220-7b6c-9d33-e5f7091a2b3c},1 {0197a3c2-f220-7b6c-9d33-e5f7091a2b3c},1 {}"},
+			{9, "coalesce(identity_id::text, '')", "0197a3c2-f220-7b6c-9d33-e5f7091a2b3c,0197a3c2-f220-7b6c-9d33-e5f7091a2b3c,"},
+		} {
+			if _, err := migrations.To(t.Context(), pool, tenant, test.version); err != nil {
+				t.Fatal(err)
+			}
+			var got string
+			if err := pool.QueryRow(t.Context(), `SELECT string_agg(`+test.column+`, ',' ORDER BY length(`+test.column+`) DESC)
+				FROM acme.task_messages WHERE text = 'no mail'`).Scan(&got); err != nil || got != test.want {
+				t.Errorf("version %d has %q, %v, want %q", test.version, got, err, test.want)
+			}
+		}
+	}
+}

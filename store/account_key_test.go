@@ -565,38 +565,3 @@ func TestRequestKeys(t *testing.T) {
 	demandRows(t, pool, `SELECT i.name FROM muster.refresh_requests r JOIN muster.identities i ON i.id = r.identity_id
 		ORDER BY 1`, "Ann", "Bob")
 }
-
-// The messages of a task come in the order in which they were written.
-func TestTaskMessagesInOrder(t *testing.T) {
-	t.Parallel()
-	pool, s := storetest.Pool(t), newStore(t)
-	task := store.Task{ID: store.NewID(), Kind: "IDENTITY_REFRESH", Created: now, Modified: now}
-	var want []string
-	if err := inTx(t, pool, func(ctx context.Context, tx pgx.Tx) error {
-		if err := s.AddTask(ctx, tx, &task); err != nil {
-			return err
-		}
-		for range 20 {
-			var list []store.TaskMessage
-			for range 20 {
-				want = append(want, fmt.Sprint(len(want)))
-				list = append(list, store.TaskMessage{Type: "INFO", Key: "k", Text: want[len(want)-1]})
-			}
-			if err := s.AddTaskMessages(ctx, tx, task.ID, list, now); err != nil {
-				return err
-			}
-		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	messages, err := s.TaskMessages(t.Context(), pool, task.ID)
-	if err != nil || len(messages) != len(want) {
-		t.Fatal(len(messages), err)
-	}
-	for i, m := range messages {
-		if m.Text != want[i] {
-			t.Fatalf("message %d is %q", i, m.Text)
-		}
-	}
-}

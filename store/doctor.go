@@ -129,6 +129,7 @@ var Uniquenesses = []Uniqueness{
 	{"role_assignments", "identity_id, role_id, assignment_source", ""},
 	{"roles", "name_key", ""},
 	{"sources", "name_key", ""},
+	{"task_messages", "task_id, digest", ""},
 	{"transforms", "name_key", ""},
 }
 
@@ -199,6 +200,7 @@ var Rules = []Rule{
 	{"provisioning_operations_parked", "provisioning_operations", "id",
 		`(state = 'PARKED') = (parked IS NOT NULL) AND (parked IS NULL) = (parked_cause IS NULL)`},
 	{"role_assignments_dates", "role_assignments", "id", `remove_date > start_date`},
+	{"task_messages_count", "task_messages", "task_id", `count >= 1 AND count >= cardinality(examples)`},
 	{"task_messages_type", "task_messages", "task_id", `type IN ('INFO', 'WARN', 'ERROR')`},
 	{"tasks_completed", "tasks", "id", `(completed IS NULL) = (completion_status IS NULL)`},
 	{"tasks_completion_status", "tasks", "id",

@@ -153,10 +153,15 @@ var erasures = []erasure{
 
 // taskErasures are the statements about tasks, which are locked last.
 var taskErasures = []erasure{
-	{"task_messages", `DELETE FROM muster.task_messages WHERE identity_id = $1`, false},
+	{"task_messages", `DELETE FROM muster.task_messages WHERE $1 = ANY (examples) AND count = 1`, false},
 	{"task_messages", `
 		UPDATE muster.task_messages
-		SET text = replace(text, replace($1::uuid::text, '-', ''), 'an identity')
+		SET examples = array_remove(examples, $1), count = count - 1
+		WHERE $1 = ANY (examples)`, true},
+	// The digest would still tell of the text.
+	{"task_messages", `
+		UPDATE muster.task_messages
+		SET text = replace(text, replace($1::uuid::text, '-', ''), 'an identity'), digest = id
 		WHERE strpos(text, replace($1::uuid::text, '-', '')) > 0`, true},
 	{"tasks", `
 		UPDATE muster.tasks
@@ -172,9 +177,25 @@ func (s *Store) EraseRows(ctx context.Context, tx pgx.Tx, id ID) ([]Erased, erro
 	return s.erase(ctx, tx, erasures, id)
 }
 
-// EraseTasks locks the tasks that name an identity, which it updates, until the transaction ends, so a transaction
-// calls it last. It removes the messages about the identity, and its name from the tasks.
+// lockTold locks the tasks that tell of an identity. A batch that adds a message has locked the task before it read the
+// examples that are stored.
+const lockTold = `
+	SELECT t.id
+	FROM muster.tasks t
+	WHERE t.target_id = $1 OR strpos(t.description, replace($1::uuid::text, '-', '')) > 0
+	   OR t.id IN (SELECT m.task_id
+	               FROM muster.task_messages m
+	               WHERE $1 = ANY (m.examples) OR strpos(m.text, replace($1::uuid::text, '-', '')) > 0)
+	ORDER BY t.id
+	FOR NO KEY UPDATE`
+
+// EraseTasks locks the tasks that name an identity, FOR NO KEY UPDATE, until the transaction ends, so a transaction
+// calls it last. It removes the identity from the messages, with the messages that are about nobody else, and its name
+// from the tasks.
 func (s *Store) EraseTasks(ctx context.Context, tx pgx.Tx, id ID) ([]Erased, error) {
+	if _, err := tx.Exec(ctx, s.sql(lockTold), id); err != nil {
+		return nil, mapError(err)
+	}
 	return s.erase(ctx, tx, taskErasures, id)
 }
 

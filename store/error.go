@@ -126,6 +126,7 @@ var constraintTexts = map[string]string{
 	"tasks_completed":                        "a task that has ended has a completion status, and no other has",
 	"task_parts_task_fkey":                   "the task does not exist",
 	"task_messages_task_fkey":                "the task does not exist",
+	"task_messages_count":                    "a message counts at least once, and at least as often as it has examples",
 	"task_messages_type":                     "the type of a message is INFO, WARN or ERROR",
 	"owned_objects_owner_fkey":               "the owner does not exist, or still owns objects",
 }

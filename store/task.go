@@ -49,7 +49,7 @@ type Task struct {
 	HeldReason       *string
 	Confirmed        *time.Time
 	TaskCounts
-	Messages  int64 // all of them; not all are stored
+	Messages  int64 // all of them, also the same about the same identity; not all are stored
 	JobID     *int64
 	Remaining int64 // identities and messages that the task has still to come to; only read
 }
@@ -253,7 +253,7 @@ func taskAdvance() string {
 		SET launched = coalesce(launched, $2), modified = greatest(modified, $2), messages = messages + $3` +
 		counts.String() + `
 		WHERE id = $1 AND completed IS NULL AND held IS NULL
-		RETURNING population, confirmed IS NOT NULL, role_losers, lifecycle_changed, deactivated, messages`
+		RETURNING population, confirmed IS NOT NULL, role_losers, lifecycle_changed, deactivated`
 }
 
 func (a *TaskAdvance) arguments(now time.Time) []any {
@@ -307,43 +307,10 @@ type TaskGuard struct {
 	RoleLosers       int64
 	LifecycleChanged int64
 	Deactivated      int64
-	Messages         int64
 }
 
 func (g *TaskGuard) scan(row pgx.Row) error {
-	return row.Scan(&g.Population, &g.Confirmed, &g.RoleLosers, &g.LifecycleChanged, &g.Deactivated, &g.Messages)
-}
-
-// TaskMessage is a message of a task.
-type TaskMessage struct {
-	Type       string // INFO, WARN or ERROR
-	Key        string // what kind of message it is
-	IdentityID ID     // the identity that it is about; zero for none
-	Text       string
-}
-
-// AddTaskMessages adds messages to a task.
-func (s *Store) AddTaskMessages(ctx context.Context, tx pgx.Tx, task ID, messages []TaskMessage, now time.Time) error {
-	if len(messages) == 0 {
-		return nil
-	}
-	const statement = `
-		INSERT INTO muster.task_messages (id, task_id, type, key, identity_id, text, at)
-		SELECT v.id, $1, v.type, v.key, v.identity_id, v.text, $6
-		FROM unnest($7::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[]) v (id, type, key, identity_id, text)`
-	types, keys, texts := make([]string, len(messages)), make([]string, len(messages)), make([]string, len(messages))
-	identities, ids := make([]ID, len(messages)), make([]ID, len(messages))
-	for i, m := range messages {
-		types[i], keys[i], identities[i], texts[i], ids[i] = m.Type, m.Key, m.IdentityID, m.Text, NewID()
-	}
-	_, err := tx.Exec(ctx, s.sql(statement), task, types, keys, identities, texts, now, ids)
-	return mapError(err)
-}
-
-// TaskMessages returns the stored messages of a task, the earliest first.
-func (s *Store) TaskMessages(ctx context.Context, q Querier, task ID) ([]TaskMessage, error) {
-	const statement = `SELECT type, key, identity_id, text FROM muster.task_messages WHERE task_id = $1 ORDER BY id`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[TaskMessage], task)
+	return row.Scan(&g.Population, &g.Confirmed, &g.RoleLosers, &g.LifecycleChanged, &g.Deactivated)
 }
 
 // FindTask returns a task, or [ErrNotFound].

@@ -3,6 +3,7 @@ package criteria
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,7 +53,7 @@ func set(pairs ...any) *attribute.Set {
 func ann() *Facts {
 	return &Facts{
 		Identity: set("department", "Engineering", "city", "Zürich", "level", "10", "hired", "2024-02-01", "active", true,
-			"badge", 7, "tags", []string{"Red", "Blue"}, "empty", ""),
+			"badge", 7, "tags", []string{"Red", "Blue"}, "empty", "", "debt", "-5", "slope", "-0.5", "balance", "-0.00"),
 		Accounts: []Account{
 			{directory, set("memberOf", []string{"CN=Staff", "CN=VPN"}, "ou", "West")},
 			{directory, set("ou", "East")},
@@ -92,7 +93,16 @@ func TestMatch(t *testing.T) {
 		{"level", "GREATER_THAN", "9", true}, // as numbers, not as texts
 		{"level", "GREATER_THAN", "10", false},
 		{"level", "GREATER_THAN_EQUALS", "10.0", true},
+		{"level", "LESS_THAN", "9", false},
+		{"level", "LESS_THAN", "10", false}, // equal
 		{"level", "LESS_THAN", "-3", false},
+		{"debt", "LESS_THAN", "0", true},
+		{"debt", "LESS_THAN", "-3", true}, // of two negative numbers the greater amount is less
+		{"debt", "GREATER_THAN", "-10", true},
+		{"slope", "LESS_THAN", "0", true},
+		{"balance", "GREATER_THAN_EQUALS", "0", true},                 // minus zero is zero
+		{"level", "LESS_THAN", strings.Repeat("0", 98) + "11", true},  // the most digits of a number
+		{"level", "LESS_THAN", strings.Repeat("0", 99) + "11", false}, // more digits: no number but a text
 		{"level", "LESS_THAN_EQUALS", "+10", true},
 		{"department", "GREATER_THAN", "5", false}, // no number
 		{"hired", "LESS_THAN", "2025-01-01", true},
@@ -172,6 +182,8 @@ func TestParseFaults(t *testing.T) {
 		{"no operation", `{}`, []string{"operation: it is missing: one of EQUALS, NOT_EQUALS, CONTAINS, DOES_NOT_CONTAIN, STARTS_WITH, " +
 			"ENDS_WITH, GREATER_THAN, LESS_THAN, GREATER_THAN_EQUALS, LESS_THAN_EQUALS, AND, OR is expected"}},
 		{"a misspelt operation", `{"operation":"EQUAL"}`, []string{`operation: unknown operation "EQUAL"; did you mean "EQUALS"?`}},
+		{"an operation like no other", `{"operation":"+"}`, []string{`operation: unknown operation "+": EQUALS, NOT_EQUALS, CONTAINS, ` +
+			"DOES_NOT_CONTAIN, STARTS_WITH, ENDS_WITH, GREATER_THAN, LESS_THAN, GREATER_THAN_EQUALS, LESS_THAN_EQUALS, AND, OR are known"}},
 		{"every fault", group("AND", `{"operation":"EQUALS","key":{"type":"ACOUNT"},"stringValue":5}`, leaf("nowhere.x", "EQUALS", "y")), []string{
 			`children[0].key.type: unknown type "ACOUNT"; did you mean "ACCOUNT"?`,
 			`children[0].key.property: it is missing: attribute. and the attribute's name are expected`,
@@ -193,6 +205,7 @@ func TestParseFaults(t *testing.T) {
 		{"four levels", group("OR", group("AND", group("OR", yes))), []string{
 			"children[0].children[0]: OR is on level 3, where only comparisons may be: a criterion has at most 3 levels"}},
 		{"too long a value", leaf("a", "EQUALS", strings.Repeat("x", ValueMax+1)), []string{"stringValue: it has 2001 bytes, 2000 are allowed"}},
+		{"too many comparisons", group("OR", slices.Repeat([]string{yes}, LeavesMax+1)...), []string{"it has 1001 comparisons, 1000 are allowed"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := Parse([]byte(test.text), sources)
@@ -220,6 +233,48 @@ func TestParseTolerates(t *testing.T) {
 	} {
 		if !parse(t, text).Match(ann()) {
 			t.Errorf("%s does not hold", text)
+		}
+	}
+}
+
+// The limits themselves are allowed.
+func TestParseLimits(t *testing.T) {
+	full := parse(t, group("OR", slices.Repeat([]string{leaf("a", "EQUALS", strings.Repeat("x", ValueMax))}, LeavesMax)...))
+	if got := len(full.Children); got != LeavesMax {
+		t.Errorf("got %d comparisons, want %d", got, LeavesMax)
+	}
+}
+
+// Only an order has a number, and only if its value is one.
+func TestNumber(t *testing.T) {
+	for _, test := range []struct{ operation, value, want string }{
+		{"GREATER_THAN", " 5 ", "5"},
+		{"LESS_THAN", "5", "5"},
+		{"GREATER_THAN_EQUALS", "5", "5"},
+		{"LESS_THAN_EQUALS", "5", "5"},
+		{"LESS_THAN_EQUALS", "five", ""},
+		{"EQUALS", "5", ""},
+		{"STARTS_WITH", "5", ""},
+	} {
+		if got := parse(t, leaf("level", test.operation, test.value)).Number(); got != test.want {
+			t.Errorf("%s %q: got the number %q, want %q", test.operation, test.value, got, test.want)
+		}
+	}
+}
+
+// An explanation shows five values, and says how many others there are.
+func TestExplainManyValues(t *testing.T) {
+	tags := []string{"a", "b", "c", "d", "e", "f", "g"}
+	for _, test := range []struct {
+		count int
+		want  string
+	}{
+		{5, `"a", "b", "c", "d", "e"`},
+		{7, `"a", "b", "c", "d", "e" and 2 more`},
+	} {
+		e := parse(t, leaf("tags", "EQUALS", "x")).Explain(&Facts{Identity: set("tags", tags[:test.count])})
+		if got, want := e.Render(), `no   tags EQUALS "x"   is `+test.want+"\n"; got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }

@@ -83,6 +83,61 @@ func TestIndexAgreesWithLoop(t *testing.T) {
 	})
 }
 
+// The index evaluates as few criteria as it can: of the comparisons that a criterion needs it looks up those that the
+// fewest people satisfy.
+func TestIndexEvaluatesFew(t *testing.T) {
+	equals, contains := leaf("department", "EQUALS", "Sales"), leaf("city", "CONTAINS", "rich")
+	many := make([]string, 6)
+	for i, department := range []string{"Engineering", "Sales", "Legal", "Support", "Finance", "Research"} {
+		many[i] = leaf("department", "EQUALS", department)
+	}
+	inZurich := leaf("city", "EQUALS", "Zürich")
+	for _, test := range []struct {
+		name     string
+		criteria []string
+		want     int
+	}{
+		{"equality before a part", []string{group("AND", equals, contains), group("AND", contains, equals)}, 0},
+		{"a beginning before many alternatives", []string{group("AND", group("OR", many...), leaf("city", "STARTS_WITH", "Ba"))}, 0},
+		{"a rare comparison before a shared one", []string{
+			group("AND", inZurich, leaf("title", "EQUALS", "Buyer")), group("AND", inZurich, leaf("title", "EQUALS", "Lawyer")),
+			group("AND", inZurich, leaf("title", "EQUALS", "Driver"))}, 0},
+		{"a negation alone is evaluated every time", []string{leaf("department", "NOT_EQUALS", "Engineering")}, 1},
+		{"numbers and texts of one key", []string{leaf("level", "GREATER_THAN", "9"), leaf("level", "LESS_THAN", "a")}, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			list := make([]*Criterion, len(test.criteria))
+			for i, text := range test.criteria {
+				list[i] = parse(t, text)
+			}
+			m := newMatcher(NewIndex(list))
+			m.match(ann(), nil)
+			got := 0
+			for _, generation := range m.evaluated {
+				if generation == m.generation {
+					got++
+				}
+			}
+			if got != test.want {
+				t.Errorf("it evaluated %d criteria, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+// What a matcher keeps of earlier people has a limit.
+func TestMatcherForgets(t *testing.T) {
+	m := newMatcher(NewIndex([]*Criterion{parse(t, leaf("badge", "EQUALS", "7"))}))
+	for badge := range foldsMax + 10 {
+		if found := m.match(&Facts{Identity: set("badge", badge)}, nil); (len(found) == 1) != (badge == 7) {
+			t.Fatalf("badge %d: found %v", badge, found)
+		}
+		if got := len(m.folds); got > foldsMax {
+			t.Fatalf("it keeps %d folded texts, %d are allowed", got, foldsMax)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(group("AND", leaf("a", "EQUALS", "b"), group("OR", leaf("directory.memberOf", "GREATER_THAN", "5")))))
 	f.Add([]byte(`{"operation":"OR","children":[null]}`))

@@ -3,6 +3,7 @@ package criteria
 import (
 	"slices"
 	"sort"
+	"strings"
 )
 
 // foldsMax is the most folded texts that a matcher caches. Values repeat: there are few departments.
@@ -107,19 +108,9 @@ func (m *matcher) probe(key int) {
 			}
 		}
 		if len(p.texts) > 0 {
-			m.orders(p.texts, func(leaf int) int { return compareText(folded, m.x.leaves[leaf].folded) })
+			m.orders(p.texts, func(leaf int) int { return strings.Compare(folded, m.x.leaves[leaf].folded) })
 		}
 	}
-}
-
-func compareText(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // orders satisfies the leaves that are true for a value. The leaves are sorted by their thresholds.

@@ -23,6 +23,7 @@ func TestCompose(t *testing.T) {
 		}
 	})
 	for text, want := range map[string]string{
+		"e\u033d" + strings.Repeat("\u0301", 40):          "e\u033d" + strings.Repeat("\u0301", 40), // a mark of the same class blocks
 		strings.Repeat("\u0344", 16):                      strings.Repeat("\u0308\u0301", 16),
 		"a" + strings.Repeat("\u0323", 40) + "\u0302":     "\u1ead" + strings.Repeat("\u0323", 39),
 		"q" + strings.Repeat("\u0301", 40) + "\u0327":     "q\u0327" + strings.Repeat("\u0301", 40),

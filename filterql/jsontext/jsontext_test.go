@@ -32,6 +32,19 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func TestEscape(t *testing.T) {
+	for text, want := range map[string]struct {
+		pair rune
+		size int
+	}{
+		`\ud83d\ude00`: {'😀', 12}, `\ud83d`: {0, jsontext.Half}, `\ud83d\ud83d`: {0, jsontext.Half}, `\u0041`: {0, 2}, `\n`: {0, 2},
+	} {
+		if pair, size := jsontext.Escape([]byte(text)); pair != want.pair || size != want.size {
+			t.Errorf("%s: got %q and %d, want %q and %d", text, pair, size, want.pair, want.size)
+		}
+	}
+}
+
 // What passes is what encoding/json reads without a replacement of its own.
 func FuzzCheck(f *testing.F) {
 	for _, text := range []string{`"\ud83d\ude00"`, `"\ud800"`, "\"\xc3\"", `{"\\u": "\udfff\\"}`, `["\ufffd"]`} {

@@ -26,7 +26,7 @@ type InviteParams struct {
 
 // InviteIdentities writes a task that invites identities, and returns it with its messages.
 func (r *Registrar) InviteIdentities(ctx context.Context, tx pgx.Tx, params InviteParams) (store.Task,
-	[]store.TaskMessage, error,
+	[]store.TaskMessageGroup, error,
 ) {
 	wanted, err := r.invitees(ctx, tx, params)
 	if err != nil {

@@ -82,7 +82,7 @@ func invitable(cloudStatus string) bool {
 // launchMessages writes a task that sends messages, its messages about what it leaves out, and its job.
 func (r *Registrar) launchMessages(ctx context.Context, tx pgx.Tx, row *store.Task, list []store.Notification,
 	messages []store.TaskMessage, now time.Time,
-) (store.Task, []store.TaskMessage, error) {
+) (store.Task, []store.TaskMessageGroup, error) {
 	row.Created, row.Modified = now, now
 	row.LaunchedBy(r.ActorOf(ctx))
 	job, err := r.InsertNotify(ctx, tx, row.ID)
@@ -96,8 +96,7 @@ func (r *Registrar) launchMessages(ctx context.Context, tx pgx.Tx, row *store.Ta
 	if err := r.Store.AddNotifications(ctx, tx, list, now); err != nil {
 		return store.Task{}, nil, err
 	}
-	kept := messages[:min(task.TaskMessagesMax, len(messages))]
-	if err := r.Store.AddTaskMessages(ctx, tx, row.ID, kept, now); err != nil {
+	if err := r.Store.AddTaskMessages(ctx, tx, row.ID, messages, now); err != nil {
 		return store.Task{}, nil, err
 	}
 	var warnings int64
@@ -114,5 +113,9 @@ func (r *Registrar) launchMessages(ctx context.Context, tx pgx.Tx, row *store.Ta
 		}
 	}
 	written, err := r.Store.FindTask(ctx, tx, row.ID)
-	return written, kept, err
+	if err != nil || len(messages) == 0 {
+		return written, nil, err
+	}
+	groups, err := r.Store.TaskMessages(ctx, tx, []store.ID{row.ID})
+	return written, groups, err
 }

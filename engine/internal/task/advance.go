@@ -45,10 +45,7 @@ func (l *Ledger) Advance(ctx context.Context, tx pgx.Tx, guard configuration.Gua
 		if err := CheckGuard(guard, &guards[i], &done[i].Counts); err != nil {
 			return nil, err
 		}
-		messages := done[i].Messages
-		before := int(guards[i].Messages) - len(messages)
-		room := max(TaskMessagesMax-before, 0)
-		err := l.Store.AddTaskMessages(ctx, tx, done[i].Task, messages[:min(room, len(messages))], now)
+		err := l.Store.AddTaskMessages(ctx, tx, done[i].Task, done[i].Messages, now)
 		if err != nil {
 			return nil, err
 		}

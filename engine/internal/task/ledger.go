@@ -12,9 +12,6 @@ import (
 // TaskIdentityRefresh is the kind of the tasks that process identities.
 const TaskIdentityRefresh = "IDENTITY_REFRESH"
 
-// TaskMessagesMax is how many messages of a task are stored, at most. Its attributes tell how many there were.
-const TaskMessagesMax = 100
-
 // Ledger keeps the tasks of a tenant. It is safe for concurrent use.
 type Ledger struct{ *tenant.Tenant }
 

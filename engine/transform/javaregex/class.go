@@ -107,7 +107,7 @@ func (t *translator) union() (text string, closed bool, err error) {
 			t.at += 2
 			return join(simple.String(), nested), false, nil
 		case rest[0] == '[':
-			if len(nested) > depthMax {
+			if len(nested) >= depthMax {
 				return "", false, t.fail("a class has more than %d classes in it", depthMax)
 			}
 			inner, err := t.nested()

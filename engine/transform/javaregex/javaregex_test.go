@@ -82,10 +82,109 @@ func TestFaults(t *testing.T) {
 		{"a", "${x}", `the group "x", which the pattern does not have`},
 		{"a", "$", `write \$ for a dollar sign`},
 		{"a", `\`, "ends with a backslash"},
+		{"a**", "", "there is nothing for * to repeat"},
+		{"a|*", "", "there is nothing for * to repeat"},
+		{"(*a)", "", "there is nothing for * to repeat"},
+		{"(?i)*", "", "there is nothing for * to repeat"},
+		{"a{10000}", "", "{ begins a repetition"},
+		{"(?<1a>x)", "", "a group's name consists of letters and digits"},
+		{"(?<a_>x)", "", "a group's name consists of letters and digits"},
+		{`(a)\2`, "", "there is no group 2 before it"},
+		{`\p`, "", "is no class that is known"},
+		{`\c`, "", `\c is followed by an ASCII character`},
+		{`\cé`, "", `\c is followed by an ASCII character`},
+		{`[\A]`, "", `\A is not an escape`},
+		{`[\Z]`, "", `\Z is not an escape`},
+		{`[\z]`, "", `\z is not an escape`},
+		{`[\1]`, "", `\1 is not an escape`},
+		{`[\9]`, "", `\9 is not an escape`},
+		{`\x{110000}`, "", `\x is followed by the hexadecimal digits of a character`},
+		{`\x{41`, "", `\x{ is not closed`},
+		{`\u004`, "", `\u is followed by 4 hexadecimal digits`},
+		{`\08`, "", `\0 is followed by octal digits`},
+		{`\0`, "", `\0 is followed by octal digits`},
+		{strings.Repeat("[", 102), "", "classes are nested deeper than 100"},
+		{"[" + strings.Repeat("[a]", 101) + "]", "", "a class has more than 100 classes in it"},
 	} {
 		_, err := replaceAll(test.pattern, "a", test.replacement)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%.20q by %q: %v, want %q", test.pattern, test.replacement, err, test.want)
+		}
+	}
+}
+
+// What java.util.regex allows at the edges of its rules.
+func TestReplaceAtBounds(t *testing.T) {
+	const ten = "(a)(b)(c)(d)(e)(f)(g)(h)(i)(j)"
+	many := strings.Repeat("(a)", 18) + "(b)"
+	for _, test := range []struct{ rule, pattern, text, replacement, want string }{
+		{"a range may have one character", "[a-a]", "ab", "_", "_b"},
+		{"a class may quote", `[\Q^]\E]`, "a^]b", "_", "a__b"},
+		{"the rest of a class may be quoted", `[\Q^]\Eb]`, "a^]b", "_", "a___"},
+		{"a control character", `\cJ`, "a\nb", "_", "a_b"},
+		{"a class of one letter", `\pL`, "a1", "_", "_1"},
+		{"hexadecimal digits", `\x41`, "AB", "_", "_B"},
+		{"hexadecimal digits in braces", `\x{41}B`, "ABC", "_", "_C"},
+		{"four hexadecimal digits", `\u0041`, "AB", "_", "_B"},
+		{"the last character", `\x{10FFFF}`, "a\U0010FFFF", "_", "a_"},
+		{"octal digits", `\0101`, "AB", "_", "_B"},
+		{"one octal digit", `\07`, "a\a", "_", "a_"},
+		{"octal digits end with 8", `\018`, "\x018", "_", "_"},
+		{"the greatest octal number", `\0377`, "ÿ", "_", "_"},
+		{"two octal digits where three are too many", `\0400`, " 0", "_", "_"},
+		{"at most three octal digits", `\00012`, "\x012", "_", "_"},
+		{"the last group of one digit", "(a)(b)(c)(d)(e)(f)(g)(h)(i)" + `\9`, "abcdefghii", "_", "_"},
+		{"a group of two digits", ten + `\10`, "abcdefghijj", "_", "_"},
+		{"the group 19", many + `\19`, strings.Repeat("a", 18) + "bb", "$19", "b"},
+		{"a digit behind the group 1", ten + `\19`, "abcdefghija9", "_", "_"},
+		{"a digit behind the only group", `(a)\11`, "aa1", "$1", "a"},
+		{"a group by its name", `(?<x>a)\k<x>b`, "aab", "_", "_"},
+		{"a name with the edges of the alphabet", "(?<azAZ09>a)", "a", "<${azAZ09}>", "<a>"},
+		{"four digits of a repetition", "a{1000}", strings.Repeat("a", 1000), "_", "_"},
+		{"a hundred classes in a class", "[" + strings.Repeat("[a]", 100) + "]", "ab", "_", "_b"},
+		{"a hundred nested classes", strings.Repeat("[", 101) + "a" + strings.Repeat("]", 101), "ab", "_", "_b"},
+		{"the longest pattern", strings.Repeat("a", PatternMax), "a", "_", "a"},
+	} {
+		if got, err := replaceAll(test.pattern, test.text, test.replacement); err != nil || got != test.want {
+			t.Errorf("%s: %.40q in %.40q gives %q %v, want %q", test.rule, test.pattern, test.text, got, err, test.want)
+		}
+	}
+}
+
+// A result may be as long as the limit.
+func TestLimitOfResult(t *testing.T) {
+	for _, pattern := range []string{"a", "[a]"} {
+		re, err := Compile(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := re.Replacement("xx")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := r.ReplaceAll("aa", 4, nil); err != nil || got != "xxxx" {
+			t.Errorf("%s in 4 bytes: %q %v", pattern, got, err)
+		}
+		if got, err := r.ReplaceAll("aa", 3, nil); !errors.Is(err, ErrTooLong) {
+			t.Errorf("%s in 3 bytes: %q %v, want %v", pattern, got, err, ErrTooLong)
+		}
+	}
+}
+
+// With a negative limit the empty text at the end stays, also behind an empty match.
+func TestSplitLimit(t *testing.T) {
+	for _, test := range []struct {
+		pattern string
+		limit   int
+		want    string
+	}{{"", -1, "a|b|,|"}, {"", 0, "a|b|,"}, {",", -1, "ab|"}, {",", 0, "ab"}, {"b", 2, "a|,"}} {
+		re, err := Compile(test.pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts, err := re.SplitLimit("ab,", test.limit, nil)
+		if got := strings.Join(parts, "|"); err != nil || got != test.want {
+			t.Errorf("%q with %d: %q %v, want %q", test.pattern, test.limit, got, err, test.want)
 		}
 	}
 }

@@ -19,6 +19,38 @@ func run(t *testing.T, file string) (results []string, err error) {
 	return results, err
 }
 
+// The accounts that are not disabled, not locked and without entitlements.
+const accounts = `{"type":"accountAttribute","attributes":{"sourceName":"HR","attributeName":"a",` +
+	`"accountPropertyFilter":"disabled == false && locked == false && entitlements == false"}}`
+
+// The names that are tried are compared with the candidates in order; ... stands for any number of them.
+func TestCandidates(t *testing.T) {
+	const generator = `{"type":"usernameGenerator","attributes":{"patterns":["$fn","$fn${uniqueCounter}"],"fn":"ann","cloudMaxUniqueChecks":3}}`
+	for candidates, want := range map[string]string{
+		`["ann","ann","ann1","ann2","ann3"]`: "<nil>",
+		`["ann","..."]`:                      "<nil>",
+		`["ann","ann","ann1","..."]`:         "<nil>",
+		`["ann","...","ann3"]`:               "<nil>",
+		`["ann","...","ann2","ann3"]`:        "<nil>",
+		`[]`:                                 "<nil>",
+		`["..."]`:                            "<nil>",
+		`["ann","...","ann2"]`:               `5 names are tried: ["ann" "ann" "ann1" "ann2" "ann3"]`,
+		`["ann","ann"]`:                      `5 names are tried: ["ann" "ann" "ann1" "ann2" "ann3"]`,
+		`["bob","..."]`:                      `the names that are tried are ["ann" "ann" "ann1" "ann2" "ann3"], not ["bob" "..."]`,
+		`["ann","ann","ann1","ann2","ann3","ann4"]`: `the names that are tried are ["ann" "ann" "ann1" "ann2" "ann3"], not ["ann" "ann" "ann1" "ann2" "ann3" "ann4"]`,
+		`["ann","...","ann4"]`:                      `the names that are tried are ["ann" "ann" "ann1" "ann2" "ann3"], not ["ann" "..." "ann4"]`,
+	} {
+		got, err := run(t, `{"transform":`+generator+`,"cases":[{"candidates_in_order":`+candidates+`}]}`)
+		if err != nil || len(got) != 1 || got[0] != "1.0 "+want {
+			t.Errorf("%s: got %q %v, want %s", candidates, got, err, want)
+		}
+	}
+	got, err := run(t, `{"transform":{"type":"lower"},"cases":[{"input":"A","candidates_in_order":["a"]}]}`)
+	if err != nil || len(got) != 1 || got[0] != "1.0 a name is found though all are taken" {
+		t.Errorf("got %q %v, want a name that is found", got, err)
+	}
+}
+
 func TestRun(t *testing.T) {
 	tests := []struct {
 		name, file string
@@ -41,6 +73,34 @@ func TestRun(t *testing.T) {
 			[]string{"1.0 <nil>"}},
 		{"the time of the run", `{"transform":{"type":"dateMath","attributes":{"expression":"now/d"}},"cases":[{"output":"2026-11-23T00:00"}]}`,
 			[]string{"1.0 <nil>"}},
+		{"a transform in a field of a policy", `{"transform":{"name":"mail","transform":{"type":"lower"}},"cases":[{"input":"A","output":"a"}]}`,
+			[]string{"1.0 <nil>"}},
+		{"a field without a transform", `{"transform":{"name":"mail","transform":null},"cases":[{"input":"A","output":"a"}]}`,
+			[]string{"1.0 the field has no transform"}},
+		{"a field without a name", `{"transform":{"transform":{"type":"lower"}},"cases":[{"input":"A","output":"a"}]}`,
+			[]string{"1.0 name: the name of an account attribute is expected"}},
+		{"a transform in a mapping of a profile", `{"transform":{"transformDefinition":{"type":"lower"}},"cases":[{"input":"A","output":"a"}]}`,
+			[]string{"1.0 <nil>"}},
+		{"a fault in a mapping of a profile", `{"transform":{"transformDefinition":{}}}`,
+			[]string{"1.-1 transformDefinition.type: it is missing: a transform names its operation"}},
+		{"no object", `{"transform":5}`,
+			[]string{"1.-1 a transform is an object with type and attributes, this is a number"}},
+		{"a saved transform", `{"transform":{"type":"reference","attributes":{"id":"Saved"}},"cases":[{"references":{"Saved":"x"},"output":"x"},{"references":{},"output":"x"}]}`,
+			[]string{"1.0 <nil>", `1.1 attributes.id: there is no transform named "Saved"`}},
+		{"a case's own time and zone", `{"transform":{"type":"dateMath","attributes":{"expression":"now/h"}},"cases":[` +
+			`{"now":"2026-03-01","zone":"Asia/Tokyo","output":"2026-03-01T09:00"},{"now":"March","output":""},{"zone":"Nowhere/Else","output":""}]}`,
+			[]string{"1.0 <nil>", "1.1 a time is expected, such as 2026-03-01T08:00:00Z or 2026-03-01", "1.2 zone: unknown time zone Nowhere/Else"}},
+		{"an input that is no value", `{"transform":{"type":"lower"},"cases":[{"input":{"a":{}},"output":""}]}`,
+			[]string{"1.0 input: attributes: at byte 0: want a text, a number, a boolean or a list, not an object"}},
+		{"several accounts, one of which is disabled", `{"transform":` + accounts + `,"cases":[` +
+			`{"accounts":{"HR":[{"a":"x","IIQDisabled":true},{"a":"y"}]},"output":"y"},` +
+			`{"accounts":{"HR":[{"a":"x","IIQLocked":true},{"a":"y"}]},"output":"y"},` +
+			`{"accounts":{"HR":[{"a":"x","entitlements":true},{"a":"y"}]},"output":"y"},` +
+			`{"accounts":{"HR":[{"a":"x","created":"2026-02-02"},{"a":"y","created":"2026-02-01"}]},"output":"y"}]}`,
+			[]string{"1.0 <nil>", "1.1 <nil>", "1.2 <nil>", "1.3 <nil>"}},
+		{"accounts that are none", `{"transform":` + accounts + `,"cases":[{"accounts":{"HR":[5]},"output":""},{"accounts":{"HR":5},"output":""},` +
+			`{"accounts":{"HR":{"created":"March"}},"output":""}]}`,
+			[]string{"1.0 accounts of HR: attributes: at byte 0: want an object", "1.1 accounts of HR: attributes: at byte 0: want an object", "1.2 accounts of HR: created: a time is expected, such as 2026-03-01T08:00:00Z or 2026-03-01"}},
 		{"alike", `{"transform":{"type":"randomNumeric","attributes":{"length":3}},"cases":[{"sample_output":"123"},{"sample_output":"12a"}]}`,
 			nil},
 	}

@@ -676,7 +676,7 @@ func (r *renderer) element(value, index any) (any, error) {
 			n += int64(len(items))
 		}
 		if n < 0 || n >= int64(len(items)) {
-			return nil, fmt.Errorf("the list has no element [%d]: it has %d", n, len(items))
+			return nil, fmt.Errorf("the list has no element [%d]: it has %d", index, len(items))
 		}
 		return items[n], nil
 	}
