@@ -67,7 +67,7 @@ func TestApplyMarksEntitlements(t *testing.T) {
 		{groups, groups, "ann groups=g, ann groups=h"},
 		{groups, "{name: groups, isMulti: true}", ""},
 		{active, "{name: active, type: BOOLEAN, isEntitlement: true}", "ann active=true, ann groups=g, ann groups=h, bob active=false"},
-		{groups, "{name: teams, isMulti: true, isEntitlement: true}", ""}, // no account has it yet
+		{groups, "{name: groups, isMulti: true}, {name: teams, isMulti: true, isEntitlement: true}", ""}, // no account has it yet
 		{mail, "{name: sam}, {name: mail, isEntitlement: true}", "ann groups=g, ann groups=h, ann mail=a@example.com"},
 		{groups, groups, "ann groups=g, ann groups=h"},
 	} {

@@ -256,8 +256,8 @@ func (x *explaining) lifecycleReason(profile *refresh.Profile) string {
 	case after.LifecycleManual && !basisKnown:
 		return "it was set by hand, and the profile calculates no attributes"
 	case after.LifecycleManual:
-		return fmt.Sprintf("it was set by hand: it holds until the mapping of cloudLifecycleState gives %q as well, or "+
-			"anything else than %q, which it gives now", after.LifecycleState, basis)
+		return fmt.Sprintf("it was set by hand: it holds until the mapping of cloudLifecycleState gives %q as well, "+
+			"or anything else than %q, which it gives now", after.LifecycleState, basis)
 	}
 	reason := mappedReason(profile, after.LifecycleState, value)
 	if x.change.LifecycleEnded() {
@@ -282,8 +282,8 @@ func mappedReason(profile *refresh.Profile, state, value string) string {
 			return fmt.Sprintf("cloudLifecycleState is %q: the technical name %q differs in letter case", value, name)
 		}
 	}
-	return fmt.Sprintf("cloudLifecycleState is %q, which is the technical name of no state of the profile: those are %s",
-		value, strings.Join(profile.StateNames(), ", "))
+	return fmt.Sprintf("cloudLifecycleState is %q, which is the technical name of no state of the profile: those are "+
+		"%s", value, strings.Join(profile.StateNames(), ", "))
 }
 
 func (x *explaining) explainManager(tx pgx.Tx, profile *refresh.Profile, account *refresh.Account) error {

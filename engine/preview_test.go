@@ -64,7 +64,7 @@ func TestPreviewIsWhatProcessingDoes(t *testing.T) {
 	f.Process()
 	proposed := strings.NewReplacer(
 		"attributeName: dept", "attributeName: last", // another value of department
-		"attributeName: state}", "attributeName: nothing}", // no lifecycle state
+		"attributeName: state}", "attributeName: state, accountPropertyFilter: 'id == \"nobody\"'}", // no lifecycle state
 		"identityAttributeName: identificationNumber}", "identityAttributeName: department}", // other managers
 	).Replace(enginetest.Documents) + fmt.Sprintf(salesRole, true, "Boss")
 	before := f.dump()

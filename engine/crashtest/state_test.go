@@ -17,7 +17,7 @@ import (
 var contents = []struct{ name, query string }{
 	{"identities", `
 		SELECT concat_ws(' | ', i.alias, i.name, i.email, i.cloud_status, i.processing_state, i.processing_error,
-		       i.correlated, p.name, i.lifecycle_state, i.lifecycle_manual, i.identity_state, 'manager ' || m.alias,
+		       i.correlated, p.name, i.lifecycle_state, i.lifecycle_manual, i.lifecycle_basis, i.identity_state, 'manager ' || m.alias,
 		       i.manager_key, i.attributes, i.user_levels, 'due ' || (r.due IS NOT NULL))
 		FROM muster.identities i
 		LEFT JOIN muster.identities m ON m.id = i.manager_id

@@ -25,8 +25,8 @@ func (p *Profile) StateNames() []string {
 	return slices.DeleteFunc(names, func(name string) bool { return !p.States[name].Enabled })
 }
 
-// NextBasis returns the basis of a state that is set by hand now: the value that the mapping of the lifecycle state gave
-// last. It is unknown before the first calculation.
+// NextBasis returns the basis of a state that is set by hand now: the value that the mapping of the lifecycle state
+// gave last. It is unknown before the first calculation.
 func (s *State) NextBasis() string {
 	switch {
 	case s.LifecycleManual || s.LifecycleBasis != "":
@@ -40,8 +40,8 @@ func (s *State) NextBasis() string {
 func basisOf(mapped attribute.Value) string { return "=" + mapped.Text() }
 
 // lifecycleValue decides whether a state that was set by hand still holds where the mapping of the lifecycle state
-// gives a value, and returns the value of the attribute: the state that was set, or that of the mapping. The state holds
-// until the mapping gives another value than when the state was set, or the same state. That is the vendor's rule:
+// gives a value, and returns the value of the attribute: the state that was set, or that of the mapping. The state
+// holds until the mapping gives another value than when the state was set, or the same state. That is the vendor's rule:
 // https://developer.sailpoint.com/discuss/t/manual-lifecycle-state-updating-automatically/54924
 func (c *Change) lifecycleValue(p *Profile, mapped attribute.Value) attribute.Value {
 	before, after := c.Before, c.After

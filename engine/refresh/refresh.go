@@ -97,8 +97,8 @@ type Calculated struct {
 	LifecycleState  string // "" for none
 	LifecycleManual bool   // it was set by hand
 	// LifecycleBasis is "=" and the value that the mapping of the lifecycle state gave when the state was set by hand;
-	// "" if that is not known: then the next calculation takes the value that the mapping gives now. Where the state was
-	// left to itself again, it stays until the next calculation.
+	// "" if that is not known: then the next calculation takes the value that the mapping gives now. Where the state
+	// was left to itself again, it stays until the next calculation.
 	LifecycleBasis string
 	IdentityState  string // "" before the first calculation
 	ManagerID      ID
