@@ -99,6 +99,8 @@ func (b *accessBuilder) source(s *CompiledSource) (*refresh.TargetSource, error)
 				Secret: strings.EqualFold(field.Type, "secret")}
 			if field.Transform != nil {
 				f.Transform = field.Transform
+				reads := field.Transform.Dependencies()
+				b.c.readsOthers(&reads)
 			}
 			if !f.Secret {
 				before = append(before, f.Name)
