@@ -68,8 +68,8 @@ func (e *Engine) apply(documents []Document, options []ApplyOption) writeOf[Appl
 }
 
 // CheckDocuments checks documents as the whole configuration of a tenant that has none, without a database: each by
-// itself, and against each other. The rules of transforms are those of the host, by name. The error is Invalid, and says
-// where and what would be right. It takes any connector as connected.
+// itself, and against each other. The rules of transforms are those of the host, by name. The error is Invalid, and
+// says where and what would be right. It takes any connector as connected.
 func CheckDocuments(documents []Document, rules map[string]transform.Rule) error {
 	const op = "check the configuration"
 	connected := func(string) bool { return true }

@@ -21,7 +21,10 @@ identityAttributes:
 sources:
   - name: Staff
     connector: delimited-file
-    schemas: [{name: account, identityAttribute: id, attributes: [{name: id}, {name: site}, {name: desk}, {name: boss}]}]
+    schemas:
+      - name: account
+        identityAttribute: id
+        attributes: [{name: id}, {name: site}, {name: desk}, {name: boss}]
     managerCorrelationMapping: {accountAttributeName: boss, identityAttributeName: uid}
 identityProfiles:
   - name: Staff
@@ -29,10 +32,20 @@ identityProfiles:
     identityAttributeConfig:
       enabled: true
       attributeTransforms:
-        - {identityAttributeName: uid, transformDefinition: {type: accountAttribute, attributes: {sourceName: Staff, attributeName: id}}}
-        - {identityAttributeName: site, transformDefinition: {type: accountAttribute, attributes: {sourceName: Staff, attributeName: site}}}
-        - {identityAttributeName: desk, transformDefinition: {type: accountAttribute, attributes: {sourceName: Staff, attributeName: desk}}}
-        - {identityAttributeName: bossSite, transformDefinition: {type: rule, attributes: {name: Cloud Services Deployment Utility, operation: getReferenceIdentityAttribute, uid: manager, attributeName: site}}}
+        - identityAttributeName: uid
+          transformDefinition: {type: accountAttribute, attributes: {sourceName: Staff, attributeName: id}}
+        - identityAttributeName: site
+          transformDefinition: {type: accountAttribute, attributes: {sourceName: Staff, attributeName: site}}
+        - identityAttributeName: desk
+          transformDefinition: {type: accountAttribute, attributes: {sourceName: Staff, attributeName: desk}}
+        - identityAttributeName: bossSite
+          transformDefinition:
+            type: rule
+            attributes:
+              name: Cloud Services Deployment Utility
+              operation: getReferenceIdentityAttribute
+              uid: manager
+              attributeName: site
 `
 
 // readersCase measures what follows when a manager of a tenth of the company changes an attribute that the reports

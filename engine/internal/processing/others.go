@@ -95,7 +95,8 @@ func newOthers(ctx context.Context, r *Read, stored bool) (*others, error) {
 		return nil, nil
 	}
 	o := &others{
-		ctx: ctx, read: r, stored: stored, at: make(map[store.ID]int, n), current: make([]*refresh.State, n), faces: make([]string, n),
+		ctx: ctx, read: r, stored: stored, at: make(map[store.ID]int, n), current: make([]*refresh.State, n),
+		faces: make([]string, n),
 		managers: make([]string, n), asked: make([][]asked, n), kept: make([][]store.Lookup, n),
 		spare: make([]*refresh.Memory, n), members: newIndex[string](n), aliased: newIndex[store.ID](n),
 		strangers: map[store.ID]*stranger{}, holders: map[string][]store.ID{}, aliases: map[store.ID][]store.ID{},
@@ -398,7 +399,8 @@ func (o *others) warn() {
 	for i := range o.asked {
 		c := &o.read.changes[i]
 		for n, q := range o.asked[i] {
-			if q.kind != askedAlias || slices.ContainsFunc(o.asked[i][:n], func(p asked) bool { return p.key == q.key }) {
+			again := func(p asked) bool { return p.key == q.key }
+			if q.kind != askedAlias || slices.ContainsFunc(o.asked[i][:n], again) {
 				continue
 			}
 			holders, _ := o.aliasHolders(q.key)

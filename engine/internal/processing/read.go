@@ -54,7 +54,7 @@ func (w *workspace) reset() {
 	w.snapshots, w.due, w.found, w.requested = w.snapshots[:0], w.due[:0], w.found[:0], w.requested[:0]
 }
 
-// read reads the snapshots of identities into a workspace. stored says that they are to be compared with what is stored.
+// read reads the snapshots of identities into a workspace. stored says that they are compared with what is stored.
 // rows calls the reader with their rows.
 func (b *Batch) read(ctx context.Context, w *workspace, ids, synchronize []store.ID, stored bool,
 	rows func(store.SnapshotReader) error,

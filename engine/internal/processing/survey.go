@@ -58,7 +58,8 @@ func (b *Batch) survey(ctx context.Context, page []store.ID, t *tally) ([]store.
 	for i := range calculated.Changes {
 		c := &calculated.Changes[i]
 		c.SetManager(memory.found[i]) // found by the key that the identity has; where that changes, it differs anyway
-		if memory.requested[i] || outdated[c.After.ID] || c.Differs() || !sameTime(b.nextDue(c, b.Cause.At), read.Due[i]) {
+		if memory.requested[i] || outdated[c.After.ID] || c.Differs() ||
+			!sameTime(b.nextDue(c, b.Cause.At), read.Due[i]) {
 			left = append(left, c.After.ID)
 			continue
 		}
