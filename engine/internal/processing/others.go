@@ -96,7 +96,7 @@ func newOthers(ctx context.Context, r *Read, stored bool) (*others, error) {
 	}
 	o := &others{
 		ctx: ctx, read: r, stored: stored, at: make(map[store.ID]int, n), current: make([]*refresh.State, n),
-		faces: make([]string, n),
+		faces:    make([]string, n),
 		managers: make([]string, n), asked: make([][]asked, n), kept: make([][]store.Lookup, n),
 		spare: make([]*refresh.Memory, n), members: newIndex[string](n), aliased: newIndex[store.ID](n),
 		strangers: map[store.ID]*stranger{}, holders: map[string][]store.ID{}, aliases: map[store.ID][]store.ID{},
