@@ -33,10 +33,10 @@ func InTx(ctx context.Context, b Beginner, options pgx.TxOptions, work func(tx p
 }
 
 const (
-	// plannedAnew has each statement planned when it is run, with its values and for the size that the tables have then.
-	// A connection would otherwise keep the plan that it made while a table was small, until the server looks at the
-	// table again. Nothing is compiled: while the server knows nothing of a table, it takes a look into an index for each
-	// of a thousand identities to be long.
+	// plannedAnew has each statement planned when it is run, with its values and for the size that the tables have
+	// then. A connection would otherwise keep the plan that it made while a table was small, until the server looks at
+	// the table again. Nothing is compiled: while the server knows nothing of a table, it takes a look into an index
+	// for each of a thousand identities to be long.
 	plannedAnew = `; SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off`
 	// byIndex has rows found by an index where there is one for the question.
 	byIndex = `; SET LOCAL enable_seqscan = off`
@@ -49,6 +49,14 @@ const (
 // transaction, and takes no exchange of its own. docs/adr/0018-plans.md has the reasons.
 func InBatchTx(ctx context.Context, b Beginner, work func(tx pgx.Tx) error) error {
 	return InTx(ctx, b, pgx.TxOptions{BeginQuery: `BEGIN` + plannedAnew + byIndex}, work)
+}
+
+// KeepPlans lets the statements that follow in a transaction of [InBatchTx] have kept plans. It is for a page of a run
+// over everybody: a plan that does not know the values expects few rows between two IDs, and reads them by the index,
+// where one that knows them may read all of a small table for each page.
+func (s *Store) KeepPlans(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, keptAgain)
+	return mapError(err)
 }
 
 // InPreviewTx is [InTx] for a preview, which sees the database as it is when it begins, and only reads. It sends the
