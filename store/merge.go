@@ -136,8 +136,8 @@ func (s *Store) UpdateChanged(ctx context.Context, tx pgx.Tx, staged *Staged, ca
 	if err != nil || len(accounts) == 0 {
 		return AccountChanges{}, err
 	}
-	// An account may have changed until it was locked: then it is compared again. The stage is not looked up row by row:
-	// a connection may have the plan for it from when the stage had a few rows, which reads all of it for each.
+	// An account may have changed until it was locked: then it is compared again. The stage is not looked up row by
+	// row: a connection may have the plan for that from when the stage had a few rows, which reads all of it for each.
 	const statement = `
 		WITH changed AS MATERIALIZED (
 		    SELECT a.id, a.identity_id, a.manually_correlated, a.correlation_keys <> g.correlation_keys AS rekeyed,

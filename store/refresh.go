@@ -170,10 +170,7 @@ func (s *Store) TakeRefreshRequests(ctx context.Context, tx pgx.Tx, identities [
 		WITH taken AS (
 		    DELETE FROM muster.refresh_requests
 		    WHERE ctid = ANY (ARRAY (
-		        SELECT r.ctid
-		        FROM unnest($1::uuid[]) v (id),
-		             LATERAL (SELECT ctid FROM muster.refresh_requests
-		                      WHERE identity_id = v.id FOR UPDATE SKIP LOCKED) r))
+		        SELECT ctid FROM muster.refresh_requests WHERE identity_id = ANY ($1) FOR UPDATE SKIP LOCKED))
 		    RETURNING identity_id, synchronize, depth
 		)
 		SELECT identity_id, bool_or(synchronize), max(depth)

@@ -143,7 +143,7 @@ func (p *Processor) stateOf(ctx context.Context, id store.ID) (State, error) {
 
 // finish ends a task that has no requests and no parts left.
 func (p *Processor) finish(ctx context.Context, id store.ID) (State, error) {
-	return tenant.Transact(ctx, p.Tenant, func(tx pgx.Tx) (State, error) {
+	return tenant.TransactBatch(ctx, p.Tenant, func(tx pgx.Tx) (State, error) {
 		row, err := p.Store.LockTask(ctx, tx, id)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
@@ -239,6 +239,9 @@ func (w *Work) try(ctx context.Context, tx pgx.Tx, together bool) (s step, err e
 		return s, err
 	}
 	if err := w.advancePart(ctx, tx, s.part, s.page); err != nil || len(s.page) == 0 {
+		return s, err
+	}
+	if err := w.Store.KeepPlans(ctx, tx); err != nil {
 		return s, err
 	}
 	if s.part.ProfileID.IsZero() {
