@@ -137,8 +137,8 @@ func (p *preview) foresee(choose func(*preview) (pager, error)) error {
 			return nil
 		}
 	}
-	p.totals.Notes = append(p.totals.Notes, fmt.Sprintf("values that come from others still changed after everybody was "+
-		"calculated %d times: identities may read each other in a circle", passesMax))
+	p.totals.Notes = append(p.totals.Notes, fmt.Sprintf("values that come from others still changed after everybody "+
+		"was calculated %d times: identities may read each other in a circle", passesMax))
 	return nil
 }
 

@@ -137,7 +137,8 @@ func (s *Store) DeleteAccount(ctx context.Context, tx pgx.Tx, id ID) error {
 	return mapError(err)
 }
 
-// NamesInUse returns the values of an attribute of the accounts of a source, and those that open operations write there.
+// NamesInUse returns the values of an attribute of the accounts of a source, and those that open operations write
+// there.
 // native adds the native identities of the accounts. It reads all accounts of the source.
 func (s *Store) NamesInUse(ctx context.Context, q Querier, source ID, attribute string, native bool) ([]string, error) {
 	const statement = `

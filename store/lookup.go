@@ -41,7 +41,8 @@ func (s *Store) ChangeLookups(ctx context.Context, tx pgx.Tx, removed, set []Loo
 		WHERE l.key = v.key AND l.reader_id = v.reader_id`
 	const put = `
 		INSERT INTO muster.identity_lookups (reader_id, key, found_id)
-		SELECT v.reader_id, v.key, v.found_id FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) v (reader_id, key, found_id)
+		SELECT v.reader_id, v.key, v.found_id
+		FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) v (reader_id, key, found_id)
 		ON CONFLICT (key, reader_id) DO UPDATE SET found_id = excluded.found_id`
 	if len(removed) > 0 {
 		readers, keys, _ := lookupColumns(removed)

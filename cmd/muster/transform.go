@@ -309,8 +309,8 @@ func (a *app) transformCheckCommand() *cobra.Command {
 		Long: `Check reads transforms. A JSON file has one transform or a list of them; a YAML file is a configuration.
 Check prints every fault with its place, and exits with 2 if there is one. It follows references between the files. With
 --library, every saved transform that they refer to must be in the library or in the files. Where the files have
-identity profiles, they are checked together as the whole configuration of a tenant: mappings too, with the sources, attributes
-and transforms that they name.`,
+identity profiles, they are checked together as the whole configuration of a tenant: mappings too, with the sources,
+attributes and transforms that they name.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage("%s takes one or more FILEs, - for standard input", cmd.CommandPath())

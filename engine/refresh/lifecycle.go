@@ -41,8 +41,8 @@ func basisOf(mapped attribute.Value) string { return "=" + mapped.Text() }
 
 // lifecycleValue decides whether a state that was set by hand still holds where the mapping of the lifecycle state
 // gives a value, and returns the value of the attribute: the state that was set, or that of the mapping. The state
-// holds until the mapping gives another value than when the state was set, or the same state. That is the vendor's rule:
-// https://developer.sailpoint.com/discuss/t/manual-lifecycle-state-updating-automatically/54924
+// holds until the mapping gives another value than when the state was set, or the same state. That is the vendor's
+// rule: https://developer.sailpoint.com/discuss/t/manual-lifecycle-state-updating-automatically/54924
 func (c *Change) lifecycleValue(p *Profile, mapped attribute.Value) attribute.Value {
 	before, after := c.Before, c.After
 	if !before.LifecycleManual {

@@ -47,8 +47,8 @@ type Dependencies struct {
 	// Identity says that the value may depend on data of the identity beside the lists: a template reads $identity, its
 	// accounts, or names that are in use.
 	Identity bool
-	// Others says that the value depends on other identities: on the Manager, on the Status of being somebody's manager,
-	// or on those that are found by their Alias.
+	// Others says that the value depends on other identities: on the Manager, on the Status of being somebody's
+	// manager, or on those that are found by their Alias.
 	Others, Manager, Status, Alias bool
 	// OtherAttributes and AnyOther are Attributes and AnyAttribute of those others.
 	OtherAttributes []string
