@@ -131,7 +131,6 @@ func TestTransform(t *testing.T) {
 
 // A file with identity profiles is checked as a whole: its mappings too, and what they name.
 func TestTransformCheckReadsMappings(t *testing.T) {
-	t.Parallel()
 	file := filepath.Join(t.TempDir(), "company.yaml")
 	write := func(source string) {
 		t.Helper()
