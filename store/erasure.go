@@ -143,10 +143,7 @@ var erasures = []erasure{
 	{"identity_lookups", `DELETE FROM muster.identity_lookups WHERE reader_id = $1`, false},
 	{"identity_lookups", `UPDATE muster.identity_lookups SET found_id = NULL WHERE found_id = $1`, true},
 	// A request that a batch has claimed is removed by the batch, which waits for the identity.
-	{"refresh_requests", `DELETE FROM muster.refresh_requests
-		WHERE ctid = ANY (ARRAY (
-		    SELECT ctid FROM muster.refresh_requests WHERE identity_id = $1 FOR UPDATE SKIP LOCKED))`,
-		false},
+	{"refresh_requests", takeRequests + `identity_id = $1` + takenRequests, false},
 	{"refresh_state", `DELETE FROM muster.refresh_state WHERE identity_id = $1`, false},
 	{"one_time_tokens", `DELETE FROM muster.one_time_tokens WHERE identity_id = $1`, false},
 	{"notifications", `DELETE FROM muster.notifications WHERE identity_id = $1`, false},

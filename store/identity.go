@@ -132,14 +132,6 @@ type IdentityQuery struct {
 	Offset         int
 }
 
-// IsManager reports whether an identity is the manager of another.
-func (s *Store) IsManager(ctx context.Context, q Querier, id ID) (bool, error) {
-	const statement = `SELECT EXISTS (SELECT 1 FROM muster.identities WHERE manager_id = $1)`
-	var is bool
-	err := q.QueryRow(ctx, s.sql(statement), id).Scan(&is)
-	return is, mapError(err)
-}
-
 // ListIdentities calls each with the identities on a page, in order. The next call overwrites the identity, and an
 // error ends the list. Where the page is full, last has the values from which a cursor behind it is made. With count it
 // also returns how many identities the query selects on all pages, in the same round trip.

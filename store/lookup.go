@@ -16,11 +16,12 @@ type Lookup struct {
 
 // AliasKey returns the key of a lookup by alias, where case does not count: a digest, so that an alias that nobody has
 // stands nowhere else than in the data of whoever looks for it.
-func AliasKey(alias string) ID {
-	sum := sha256.Sum256([]byte(FoldKey(alias)))
-	var key ID
-	copy(key[:], sum[:])
-	return key
+func AliasKey(alias string) ID { return digestOf(FoldKey(alias)) }
+
+// digestOf returns a digest of a text, in the size of an ID.
+func digestOf(text string) ID {
+	sum := sha256.Sum256([]byte(text))
+	return ID(sum[:len(ID{})])
 }
 
 // Lookups returns what identities looked up when they were last calculated, by identity and key.
@@ -88,9 +89,9 @@ type Readers struct {
 	Depth int
 }
 
-// RequestReaders requests the processing of the readers of what changed, and returns how many those are. Its
-// transaction holds the key lock, so that it sees everybody who reads what it changed.
-func (s *Store) RequestReaders(ctx context.Context, tx pgx.Tx, r Readers, cause Cause) (int, error) {
+// RequestReaders requests the processing of the readers of what changed. Its transaction holds the key lock, so that it
+// sees everybody who reads what it changed.
+func (s *Store) RequestReaders(ctx context.Context, tx pgx.Tx, r Readers, cause Cause) error {
 	const statement = `
 		INSERT INTO muster.refresh_requests (request_id, number, identity_id, task_id, reason, requested_at, depth)
 		SELECT $6::uuid, row_number() OVER (), r.id, $7::uuid, 'a value that it reads changed', $8::timestamptz,
@@ -99,9 +100,9 @@ func (s *Store) RequestReaders(ctx context.Context, tx pgx.Tx, r Readers, cause 
 		      UNION SELECT reader_id FROM muster.identity_lookups WHERE key = ANY ($2::uuid[])
 		      UNION SELECT id FROM muster.identities WHERE id = ANY ($3::uuid[])) r
 		WHERE r.id <> ALL ($4::uuid[])`
-	tag, err := tx.Exec(ctx, s.sql(statement), r.Managers, r.Keys, r.Others, r.Except, r.Depth, NewID(), cause.Task,
+	_, err := tx.Exec(ctx, s.sql(statement), r.Managers, r.Keys, r.Others, r.Except, r.Depth, NewID(), cause.Task,
 		cause.At)
-	return int(tag.RowsAffected()), mapError(err)
+	return mapError(err)
 }
 
 // Reading is that the values of one identity come from another one.

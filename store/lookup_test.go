@@ -42,7 +42,8 @@ func TestSmallStatements(t *testing.T) {
 		t.Errorf("the counts are %+v, %v, want %+v", counts, err, want)
 	}
 	for i, want := range []bool{true, false} {
-		if is, err := s.IsManager(t.Context(), pool, ids[i]); err != nil || is != want {
+		managers, err := s.Managing(t.Context(), pool, ids[i:i+1], []store.ID{})
+		if is := len(managers) == 1; err != nil || is != want {
 			t.Errorf("person %d is a manager: %v, %v, want %v", i, is, err, want)
 		}
 	}

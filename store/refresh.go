@@ -147,6 +147,15 @@ func (s *Store) RelockRefreshRequests(ctx context.Context, tx pgx.Tx, requests [
 	return collect(ctx, tx, s.sql(statement), scanRequest, ids, numbers)
 }
 
+// takeRequests and takenRequests, with a condition between them, remove requests as [Store.TakeRefreshRequests] does.
+const (
+	takeRequests = `
+		    DELETE FROM muster.refresh_requests
+		    WHERE ctid = ANY (ARRAY (
+		        SELECT ctid FROM muster.refresh_requests WHERE `
+	takenRequests = ` FOR UPDATE SKIP LOCKED))`
+)
+
 // TakenRequest is what the requests for an identity asked for together, beside its processing.
 type TakenRequest struct {
 	IdentityID  ID
@@ -167,10 +176,7 @@ type TakenRequest struct {
 // deleted.
 func (s *Store) TakeRefreshRequests(ctx context.Context, tx pgx.Tx, identities []ID, few bool) ([]TakenRequest, error) {
 	const statement = `
-		WITH taken AS (
-		    DELETE FROM muster.refresh_requests
-		    WHERE ctid = ANY (ARRAY (
-		        SELECT ctid FROM muster.refresh_requests WHERE identity_id = ANY ($1) FOR UPDATE SKIP LOCKED))
+		WITH taken AS (` + takeRequests + `identity_id = ANY ($1)` + takenRequests + `
 		    RETURNING identity_id, synchronize, depth
 		)
 		SELECT identity_id, bool_or(synchronize), max(depth)

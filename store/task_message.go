@@ -3,7 +3,6 @@ package store
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"slices"
 	"strings"
 	"time"
@@ -70,10 +69,7 @@ func groupMessages(messages []TaskMessage) []messageGroup {
 
 // digest is the same for messages that are equal but for the identity.
 func (m *TaskMessage) digest() ID {
-	sum := sha256.Sum256([]byte(strings.Join([]string{m.Type, m.Key, m.Text}, "\x00")))
-	var digest ID
-	copy(digest[:], sum[:])
-	return digest
+	return digestOf(strings.Join([]string{m.Type, m.Key, m.Text}, "\x00"))
 }
 
 // addTaskMessages adds groups of messages to a task. Parameters $8 and $9 say where in $10 the identities of a group

@@ -264,8 +264,7 @@ func (s savedTransforms) add(definition []byte) {
 
 func (a *app) readLibrary(file string) (savedTransforms, error) {
 	s := savedTransforms{definitions: map[string][]byte{}}
-	var documents []engine.Document // a library is of saved transforms alone
-	transforms, err := a.readTransforms(file, &documents)
+	transforms, _, err := a.readTransforms(file)
 	for _, definition := range transforms {
 		s.add(definition)
 	}
@@ -273,32 +272,31 @@ func (a *app) readLibrary(file string) (savedTransforms, error) {
 }
 
 // readTransforms reads the transforms of a file. A YAML file is a configuration; any other file has one transform or a
-// list of them.
-func (a *app) readTransforms(file string, all *[]engine.Document) ([]json.RawMessage, error) {
+// list of them. It also returns the documents of a configuration.
+func (a *app) readTransforms(file string) ([]json.RawMessage, []engine.Document, error) {
 	switch filepath.Ext(file) {
 	case ".yaml", ".yml":
 		documents, err := a.readDocument(file)
-		*all = append(*all, documents...)
 		var transforms []json.RawMessage
 		for _, d := range documents {
 			if d.Type == engine.TypeTransform {
 				transforms = append(transforms, d.Object)
 			}
 		}
-		return transforms, err
+		return transforms, documents, err
 	}
 	content, err := a.readFile(file)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !bytes.HasPrefix(bytes.TrimSpace(content), []byte("[")) {
-		return []json.RawMessage{content}, nil
+		return []json.RawMessage{content}, nil, nil
 	}
 	var list []json.RawMessage
 	if err := json.Unmarshal(content, &list); err != nil {
-		return nil, usage("%s: a transform or a list of them is expected: %w", file, err)
+		return nil, nil, usage("%s: a transform or a list of them is expected: %w", file, err)
 	}
-	return list, nil
+	return list, nil, nil
 }
 
 func (a *app) transformCheckCommand() *cobra.Command {
@@ -337,10 +335,11 @@ func (a *app) checkTransforms(files []string, libraryFile string) error {
 	transforms := make([][]json.RawMessage, len(files))
 	var documents []engine.Document
 	for i, file := range files {
-		var err error
-		if transforms[i], err = a.readTransforms(file, &documents); err != nil {
+		list, all, err := a.readTransforms(file)
+		if err != nil {
 			return err
 		}
+		transforms[i], documents = list, append(documents, all...)
 		for _, definition := range transforms[i] {
 			saved.add(definition)
 		}

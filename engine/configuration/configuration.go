@@ -69,11 +69,7 @@ func Compile(rows store.Configuration, rules map[string]transform.Rule, connecte
 	if err := c.compileAccess(&rows, connected); err != nil {
 		return nil, err
 	}
-	if err := c.compileRefresh(); err != nil {
-		return nil, err
-	}
-	c.checkNames()
-	return c, nil
+	return c, c.compileRefresh()
 }
 
 // decodeSources reads the identity attributes, the saved transforms and the sources.
@@ -191,7 +187,7 @@ func (c *Configuration) compileMappings(p *CompiledProfile, profile *refresh.Pro
 	return nil
 }
 
-// readsOthers records what a mapping reads of other identities.
+// readsOthers records what a mapping or a field of a policy reads of other identities.
 func (c *Configuration) readsOthers(d *transform.Dependencies) {
 	o := &c.Refresh.Others
 	o.Read = o.Read || d.Others

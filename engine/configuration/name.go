@@ -61,8 +61,8 @@ func (u *unresolved) lines() []string {
 	return lines
 }
 
-// checkNames records the names in mappings, saved transforms and correlations that stand for nothing.
-func (c *Configuration) checkNames() {
+// checkNames returns a fault for each name in mappings, saved transforms and correlations that stands for nothing.
+func (c *Configuration) checkNames() []string {
 	var u unresolved
 	for i := range c.Profiles {
 		p := &c.Profiles[i]
@@ -75,9 +75,7 @@ func (c *Configuration) checkNames() {
 		c.checkAccounts(&u, c.savedAccounts[name], fmt.Sprintf("transform %q", name), "")
 	}
 	c.checkCorrelations(&u)
-	for _, line := range u.lines() {
-		c.fault("%s", line)
-	}
+	return u.lines()
 }
 
 // checkAccounts checks the account attributes that a transform reads.

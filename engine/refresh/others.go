@@ -1,6 +1,6 @@
 package refresh
 
-// Others says what the mappings of a configuration read of other identities.
+// Others says what the mappings and policies of a configuration read of other identities.
 type Others struct {
 	Read    bool // anything at all: one of the next three
 	Manager bool // the identity's manager

@@ -35,7 +35,7 @@ type Configuration struct {
 	Listed map[ID][]int
 	// Access is what is granted and provisioned; nil when nothing is.
 	Access *Access
-	// Others is what the mappings of the enabled profiles read of other identities.
+	// Others is what the mappings of the enabled profiles, and the policies, read of other identities.
 	Others Others
 }
 

@@ -125,8 +125,7 @@ func (c *Calculated) managerHolders(ctx context.Context) (map[string][]store.ID,
 			keys = append(keys, key)
 		}
 	}
-	slices.Sort(keys)
-	keys = slices.Compact(keys)
+	keys = distinct(keys, strings.Compare)
 	matches, err := c.Store.FindByKeys(ctx, c.Tx, keys)
 	if err != nil {
 		return nil, err

@@ -38,9 +38,9 @@ func (o *others) load() error {
 	return nil
 }
 
-// reload asks the database again what it was asked, under a lock that keeps the answers as they are from now on, and
-// calculates again who got another answer.
-func (o *others) reload() error {
+// reload asks the database again what it was asked, under a lock that keeps the answers as they are from now on. It
+// calculates again who got another answer, and reports whether somebody did.
+func (o *others) reload() (again bool, err error) {
 	for key := range o.holders {
 		o.wanted.keys = append(o.wanted.keys, key)
 	}
@@ -52,21 +52,18 @@ func (o *others) reload() error {
 	}
 	o.managing = nil
 	if err := o.load(); err != nil {
-		return err
+		return false, err
 	}
 	dirty := o.disagreeing()
 	if err := o.load(); err != nil {
-		return err
+		return false, err
 	}
-	o.settled = false
-	err := o.settle(dirty)
-	o.settled = true
-	return err
+	return len(dirty) > 0, o.settle(dirty)
 }
 
 // loadManaging finds the members that are managers of strangers; of anybody where members are seen as they are stored.
 func (o *others) loadManaging() error {
-	var except []store.ID
+	except := []store.ID{} // not null, of which nobody is another one
 	if !o.stored {
 		except = o.read.IDs
 	}

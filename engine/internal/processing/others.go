@@ -27,6 +27,7 @@ type others struct {
 	at       map[store.ID]int // the positions of the members, as of the lists below
 	current  []*refresh.State // as they are calculated so far
 	faces    []string         // of current, see [refresh.Others.Face]
+	before   []string         // the faces that are stored
 	managers []string         // the keys under which they look for their managers
 	asked    [][]asked        // in their last calculation
 	kept     [][]store.Lookup // of the calculations before the batch
@@ -112,6 +113,7 @@ func newOthers(ctx context.Context, r *Read, stored bool) (*others, error) {
 		}
 		s.Directory = &directory{o, i}
 	}
+	o.before = slices.Clone(o.faces)
 	return o, o.begin()
 }
 
@@ -157,13 +159,13 @@ func (o *others) calculate() error {
 	for i := range all {
 		all[i] = i
 	}
-	err := o.settle(all)
-	o.settled = true
-	return err
+	return o.settle(all)
 }
 
 // settle calculates members, and again all those to whose questions the answers become others by that.
 func (o *others) settle(dirty []int) error {
+	o.settled = false
+	defer func() { o.settled = true }()
 	for round := 0; len(dirty) > 0; round++ {
 		if round == roundsMax {
 			o.findCircles(dirty)
@@ -426,13 +428,18 @@ func circleWarning(circle []store.ID) string {
 		"and are left as they are", named(circle), roundsMax)
 }
 
+// readings returns what the members change of what others read.
+func (o *others) readings() readings {
+	removed, set := o.lookups()
+	return readings{removed, set, o.touched()}
+}
+
 // touched returns the members of which others may read something else than before, or which were not there before.
 func (o *others) touched() []int {
 	var list []int
 	for i := range o.current {
-		before := o.read.changes[i].Before
-		appeared := before.IdentityState == "" && o.current[i].IdentityState != ""
-		if appeared || o.faces[i] != o.reads().Face(before) {
+		appeared := o.read.Snapshots[i].Identity.IdentityState == "" && o.current[i].IdentityState != ""
+		if appeared || o.faces[i] != o.before[i] {
 			list = append(list, i)
 		}
 	}

@@ -15,23 +15,24 @@ type readings struct {
 	touched      []int // the members of which others may read something else
 }
 
+func (r *readings) empty() bool { return len(r.removed)+len(r.set)+len(r.touched) == 0 }
+
 // agree finds what the batch changes of what others read. Where it changes something, or looks for others in another
 // way, it takes the key lock, and has the members agree again with what the database has from then on: of two batches
 // the later one sees what the earlier one did.
 func (w *writing) agree(ctx context.Context) error {
-	w.readings.removed, w.readings.set = w.others.lookups()
-	w.readings.touched = w.others.touched()
-	if !w.changesLookups() && len(w.readings.removed)+len(w.readings.set)+len(w.readings.touched) == 0 {
+	w.readings = w.others.readings()
+	if !w.changesLookups() && w.readings.empty() {
 		return nil
 	}
 	if err := w.Store.LockKeys(ctx, w.Tx); err != nil {
 		return err
 	}
-	if err := w.others.reload(); err != nil {
+	again, err := w.others.reload()
+	if err != nil || !again {
 		return err
 	}
-	w.readings.removed, w.readings.set = w.others.lookups()
-	w.readings.touched = w.others.touched()
+	w.readings = w.others.readings()
 	return w.compareKeys(ctx)
 }
 
@@ -78,7 +79,7 @@ func (w *writing) writeReadings(ctx context.Context) error {
 		if ends {
 			continue
 		}
-		if _, err := w.Store.RequestReaders(ctx, w.Tx, *byTask[id], w.causeOf(id)); err != nil {
+		if err := w.Store.RequestReaders(ctx, w.Tx, *byTask[id], w.causeOf(id)); err != nil {
 			return err
 		}
 	}

@@ -49,7 +49,7 @@ func (b *Batch) survey(ctx context.Context, page []store.ID, t *tally) ([]store.
 	if err != nil {
 		return nil, err
 	}
-	outdated := map[store.ID]bool{}
+	var outdated map[store.ID]bool
 	if read.others != nil {
 		read.others.warn()
 		outdated = read.others.outdated()
