@@ -85,7 +85,7 @@ func readersCase(ctx context.Context, b *bench) error {
 			result, err = p.engine.ProcessPending(ctx, engine.ProcessOptions{})
 			return err
 		})
-		if err == nil && int(result.Changed) != want {
+		if err == nil && result.Changed != want {
 			err = fmt.Errorf("%d identities changed where %d should", result.Changed, want)
 		}
 		return took, err
