@@ -136,6 +136,44 @@ func TestValuesOfSomebodyLookedUp(t *testing.T) {
 	}
 	waitForNothing(t, c)
 	wantValues(t, c, "abel buddySite -")
+
+	// Lookups are recorded while they are made: abel looks nobody up any more, and then nobody does.
+	wantLookups := func(want int) {
+		t.Helper()
+		if got := c.CountRows("muster.identity_lookups"); got != want {
+			t.Errorf("%d lookups are recorded, want %d", got, want)
+		}
+	}
+	wantLookups(2)
+	staff(t, c, "abel,Bonn,,", "bea,Ulm,,abel", "zoe,Hof,,")
+	wantLookups(1)
+	c.ApplyText(withoutReaders(t))
+	wantLookups(0)
+}
+
+// withoutReaders is the profile of [readers] whose people read nobody.
+func withoutReaders(t *testing.T) string {
+	t.Helper()
+	text, _, found := strings.Cut(readers, "        - identityAttributeName: bossSite\n")
+	if !found {
+		t.Fatal("the mappings that read others begin in another way")
+	}
+	return text
+}
+
+// A second identity with the key of a manager takes nothing from its reports, also where nobody reads others.
+func TestNewcomerWithTheKeyOfAManager(t *testing.T) {
+	c := enginetest.NewEmpty(t)
+	c.ApplyText(withoutReaders(t))
+	staff(t, c, "abel,Bonn,bea,", "bea,Ulm,,")
+	c.AggregateText("Staff", staffHeader+"abel,Hof,bea,\nbea,Ulm,,\nBEA,Rom,,\n", engine.AggregateOptions{})
+	c.Process()
+	if manager := c.Identity("abel").ManagerRef; manager == nil || manager.Name != "bea" {
+		t.Errorf("the manager of abel is %+v, want bea", manager)
+	}
+	if messages := strings.Join(allMessages(t, c), "\n"); !strings.Contains(messages, "it keeps its manager") {
+		t.Errorf("no message says that abel keeps the manager, got %q", messages)
+	}
 }
 
 // A circle of readers whose values agree ends by itself; one whose values grow for ever ends with a warning that names
