@@ -264,7 +264,7 @@ func TestBudget(t *testing.T) {
 	endless := strings.Repeat("a", 40) + "b"
 	for name, search := range map[string]func(*Budget) error{
 		"quadratic": func(b *Budget) error {
-			_, err := slow.ReplaceAll(strings.Repeat("a", 200_000), 1<<20, b)
+			_, err := slow.ReplaceAll(strings.Repeat("a", 40_000), 1<<20, b)
 			return err
 		},
 		"matches": func(b *Budget) error { _, err := compile("(a+)+").Matches(endless, b); return err },
