@@ -1,13 +1,16 @@
 package task
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // slotHours are the hours of scheduled processing, in the tenant's time zone: the published times.
 var slotHours = []int{8, 20}
 
 // SlotsAround returns the slots of a time zone from two days before the day of a time to two days after it, the
-// earliest first. For a local time that a change of the clocks skips or repeats, it returns the one time that
-// [time.Date] takes.
+// earliest first, each once. For a local time that a change of the clocks skips or repeats, it returns the one time that
+// [time.Date] takes: where a whole day is skipped, that is a slot of the day after it.
 func SlotsAround(at time.Time, zone *time.Location) []time.Time {
 	local := at.In(zone)
 	var slots []time.Time
@@ -17,7 +20,8 @@ func SlotsAround(at time.Time, zone *time.Location) []time.Time {
 				zone))
 		}
 	}
-	return slots
+	slices.SortFunc(slots, time.Time.Compare)
+	return slices.CompactFunc(slots, time.Time.Equal)
 }
 
 // NextSlot returns the first slot of a time zone after a time.
