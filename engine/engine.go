@@ -181,7 +181,7 @@ func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Engine, error
 	}
 	e := &Engine{tenant: t, tasks: task.New(t)}
 	e.processor = processing.New(e.tasks)
-	e.provisioner = provisioning.New(e.tasks)
+	e.provisioner = provisioning.New(e.processor)
 	e.aggregator = aggregation.New(e.processor)
 	e.applier = change.New(e.processor)
 	e.registrar = registration.New(e.tasks, notifierOf(config.Notifier))

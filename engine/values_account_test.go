@@ -9,6 +9,7 @@ import (
 
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/enginetest"
 	"github.com/muster-engine/muster/engine/transform"
 )
@@ -26,16 +27,17 @@ sources:
         displayAttribute: name
         attributes: [{name: id}, {name: name}, {name: IIQDisabled}, {name: IIQLocked}, {name: groups, isEntitlement: true}]
   - name: Portal
-    connector: delimited-file
+    connector: memory
     schemas:
       - name: account
         identityAttribute: login
-        attributes: [{name: login}, {name: badge}, {name: groups, isEntitlement: true, isMulti: true}]
+        attributes: [{name: login}, {name: badge}, {name: pin}, {name: groups, isEntitlement: true, isMulti: true}]
     provisioningPolicies:
       - usageType: CREATE
         fields:
           - {name: badge, transform: {type: static, attributes: {value: "7"}}}
           - {name: login, transform: {type: rule, attributes: {name: spy, input: {type: static, attributes: {value: x}}}}}
+          - {name: pin, type: secret, transform: {type: rule, attributes: {name: spy, input: {type: static, attributes: {value: x}}}}}
 identityProfiles:
   - name: Staff
     authoritativeSource: {type: SOURCE, name: Staff}
@@ -53,8 +55,8 @@ roles:
     membership: {type: STANDARD, criteria: {operation: EQUALS, key: {type: IDENTITY, property: attribute.uid}, stringValue: abel}}
 `
 
-// A calculation of a mapping and one of a policy get every field of their input and of the accounts, but for those that
-// cannot be there. A new field fails here until the engine fills it.
+// A calculation of a mapping, one of a policy and one of a secret get every field of their input and of the accounts, but
+// for those that cannot be there. A new field fails here until the engine fills it.
 func TestEngineFillsTheInputOfTransforms(t *testing.T) {
 	var mutex sync.Mutex
 	empty := map[string]map[string]bool{} // the fields that were empty, by the attribute that was calculated
@@ -73,7 +75,10 @@ func TestEngineFillsTheInputOfTransforms(t *testing.T) {
 		empty[in.Attribute] = fields // the last calculation counts
 		return attribute.String("spied"), nil
 	}
-	c := enginetest.NewEmpty(t, enginetest.WithConfig(engine.Config{Rules: map[string]transform.Rule{"spy": spy}}))
+	m := newMemory()
+	c := enginetest.NewEmpty(t, enginetest.WithConfig(engine.Config{Rules: map[string]transform.Rule{"spy": spy},
+		Connectors: map[string]connector.Factory{"memory": m.open},
+		Secret:     func(string) (string, error) { return "sesame", nil }}))
 	c.ApplyText(spied)
 	for range 2 { // the second time there is an old value
 		c.AggregateText("Staff", "id,name,IIQDisabled,IIQLocked,groups\nabel,Abel,true,true,crew\n", engine.AggregateOptions{})
@@ -82,9 +87,13 @@ func TestEngineFillsTheInputOfTransforms(t *testing.T) {
 		}
 		c.Process()
 	}
+	if result, err := c.ProvisionPending(t.Context()); err != nil || result.Done != 1 {
+		t.Errorf("got %+v, %v, want the account to be created", result, err)
+	}
 	for attribute, want := range map[string][]string{
 		"city":  {"Input.Taken", "Input.Value", "Input.Variables"}, // no names are generated, no fields come before
 		"login": {"Input.OldValue", "Input.Value"},                 // there is no account yet
+		"pin":   {"Input.OldValue", "Input.Value"},
 	} {
 		got := slices.Sorted(maps.Keys(empty[attribute]))
 		if empty[attribute] == nil || !slices.Equal(got, want) {

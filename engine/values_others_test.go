@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/enginetest"
 )
 
@@ -241,4 +242,49 @@ func allMessages(t *testing.T, c *enginetest.Company) []string {
 		texts = append(texts, text)
 	}
 	return texts
+}
+
+// A create policy reads the manager as mappings do, also in a secret.
+func TestPolicyReadsTheManager(t *testing.T) {
+	m := newMemory()
+	c := enginetest.NewEmpty(t, enginetest.WithConfig(engine.Config{
+		Connectors: map[string]connector.Factory{"memory": m.open},
+		Secret:     func(string) (string, error) { return "sesame", nil }}))
+	c.ApplyText(withoutReaders(t))
+	c.ApplyText(`
+sources:
+  - name: Desk
+    connector: memory
+    schemas:
+      - name: account
+        identityAttribute: login
+        attributes: [{name: login}, {name: floor}, {name: pin}, {name: keys, isEntitlement: true, isMulti: true}]
+    provisioningPolicies:
+      - usageType: CREATE
+        fields:
+          - {name: login, transform: {type: identityAttribute, attributes: {name: uid}}}
+          - name: floor
+            transform: &floor
+              type: rule
+              attributes: {name: Cloud Services Deployment Utility, operation: getReferenceIdentityAttribute, uid: manager, attributeName: site}
+          - {name: pin, type: secret, transform: *floor}
+accessProfiles:
+  - {name: Desk, source: {type: SOURCE, name: Desk}, entitlements: [{attribute: keys, value: door}]}
+roles:
+  - name: Desk
+    enabled: true
+    accessProfiles: [{type: ACCESS_PROFILE, name: Desk}]
+    membership: {type: STANDARD, criteria: {operation: EQUALS, key: {type: IDENTITY, property: attribute.uid}, stringValue: abel}}
+`)
+	c.AggregateText("Staff", staffHeader+"abel,Bonn,bea,\nbea,Ulm,,\n", engine.AggregateOptions{})
+	c.Process()
+	if result, err := c.ProvisionPending(t.Context()); err != nil || result.Done != 1 {
+		t.Fatalf("got %+v, %v, want the account to be created", result, err)
+	}
+	account := m.accounts["abel"]
+	for _, name := range []string{"floor", "pin"} {
+		if got := account.Get(name).Text(); got != "Ulm" {
+			t.Errorf("%s of the new account is %q, want the site of the manager", name, got)
+		}
+	}
 }

@@ -438,13 +438,7 @@ func (p *planner) create(source *TargetSource, reason string) {
 		p.warn("there is no account on %q, and no policy by which one is created", source.Name)
 		return
 	}
-	input := p.s.input(new(Memory), p.now)
-	input.Identity.Name, input.Identity.Alias = p.c.After.Name, p.c.After.Alias
-	input.Identity.Attributes = &p.c.After.Attributes
-	input.Variables = map[string]attribute.Value{} // the fields before the one that is calculated
-	if p.s.Taken != nil {
-		input.Taken = func(c transform.Candidate) (bool, error) { return p.s.Taken(source.ID, c) }
-	}
+	input := p.s.CreateInput(source.ID, p.c.After, p.now)
 	for i := range source.Policy {
 		f := &source.Policy[i]
 		if f.Secret || f.Transform == nil {
@@ -465,6 +459,18 @@ func (p *planner) create(source *TargetSource, reason string) {
 		}
 	}
 	p.open(o)
+}
+
+// CreateInput returns the input of the fields of a source's create policy, for an identity in a state. Its variables are
+// the fields before the one that is calculated, and so there are none yet.
+func (s *Snapshot) CreateInput(source ID, state *State, now time.Time) transform.Input {
+	input := s.input(new(Memory), now)
+	input.Identity.Name, input.Identity.Alias, input.Identity.Attributes = state.Name, state.Alias, &state.Attributes
+	input.Variables = map[string]attribute.Value{}
+	if s.Taken != nil {
+		input.Taken = func(c transform.Candidate) (bool, error) { return s.Taken(source, c) }
+	}
+	return input
 }
 
 var errNoValue = errors.New("it has no value, but is required")

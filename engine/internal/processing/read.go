@@ -8,6 +8,7 @@ import (
 
 	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/refresh"
+	"github.com/muster-engine/muster/engine/transform"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -31,6 +32,25 @@ func (b *Batch) Read(ctx context.Context, ids, synchronize []store.ID) (*Read, e
 	return b.read(ctx, new(workspace), ids, synchronize, false, func(reader store.SnapshotReader) error {
 		return b.Store.ReadSnapshots(ctx, b.Tx, ids, reader)
 	})
+}
+
+// CreateInput returns the input of the fields of a source's create policy for an identity as it is stored. It is valid as
+// long as the transaction of the batch, in which it looks others up. The error is [store.ErrNotFound] where the identity
+// does not exist.
+func (b *Batch) CreateInput(ctx context.Context, identity, source store.ID) (*transform.Input, error) {
+	read, err := b.Read(ctx, []store.ID{identity}, nil)
+	if err != nil {
+		return nil, err
+	}
+	if len(read.Snapshots) == 0 {
+		return nil, store.ErrNotFound
+	}
+	if _, err := read.Calculate(); err != nil { // from now on, others are looked up at once
+		return nil, err
+	}
+	s := &read.Snapshots[0]
+	input := s.CreateInput(source, &s.Identity, b.Cause.At)
+	return &input, nil
 }
 
 // workspace is the memory of what a batch reads, ordered by identity. What it holds is valid until it is used again.

@@ -2,7 +2,7 @@
 // writes them; this room takes them from the table, has the connector of the source carry each out, and records what
 // became of the account.
 //
-//	p := provisioning.New(tasks)
+//	p := provisioning.New(processor)
 //	result, err := p.ProvisionPending(ctx)                // every open operation, once, in this goroutine
 //	worker := &provisioning.Worker{Provisioner: p}        // the same as River's job, one delivery each
 //	err = p.SetPassword(ctx, identity, source, password)  // at once, without an operation

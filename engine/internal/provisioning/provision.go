@@ -6,15 +6,15 @@ import (
 	"math"
 
 	"github.com/muster-engine/muster/engine/fault"
-	"github.com/muster-engine/muster/engine/internal/task"
+	"github.com/muster-engine/muster/engine/internal/processing"
 	"github.com/muster-engine/muster/store"
 )
 
 // Provisioner carries out the operations of a tenant.
-type Provisioner struct{ *task.Ledger }
+type Provisioner struct{ *processing.Processor }
 
-// New returns the provisioner of the tenant whose tasks a ledger holds.
-func New(tasks *task.Ledger) *Provisioner { return &Provisioner{tasks} }
+// New returns the provisioner of the tenant whose identities a processor processes.
+func New(processor *processing.Processor) *Provisioner { return &Provisioner{processor} }
 
 // ProvisionResult says what [Provisioner.ProvisionPending] did.
 type ProvisionResult struct {

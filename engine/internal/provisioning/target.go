@@ -2,14 +2,15 @@ package provisioning
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/connector"
-	"github.com/muster-engine/muster/engine/internal/processing"
 	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/engine/transform"
 	"github.com/muster-engine/muster/store"
@@ -18,9 +19,10 @@ import (
 // target is an open connector, with what the engine knows of its source.
 type target struct {
 	connector.Connector
-	source *configuration.CompiledSource
-	policy *refresh.TargetSource // nil where nothing is granted
-	lease  *store.Lease          // of the delivery
+	configuration *configuration.Configuration
+	source        *configuration.CompiledSource
+	policy        *refresh.TargetSource // nil where nothing is granted
+	lease         *store.Lease          // of the delivery
 	// operations is how many there are to carry out, and tasks are the tasks that process their identities, by the
 	// actor for whom the operations were planned.
 	operations int
@@ -44,7 +46,7 @@ func (p *Provisioner) openTarget(ctx context.Context, id store.ID) (*target, err
 	if err != nil {
 		return nil, err
 	}
-	t := &target{Connector: opened, source: source, tasks: map[store.Actor]store.ID{}}
+	t := &target{Connector: opened, configuration: c, source: source, tasks: map[store.Actor]store.ID{}}
 	if c.Refresh.Access != nil {
 		t.policy = c.Refresh.Access.Sources[id]
 	}
@@ -62,21 +64,31 @@ func (p *Provisioner) prepareCreate(ctx context.Context, t *target, row *store.O
 	if schema := t.source.AccountSchema(); schema != nil && schema.IdentityAttribute != "" {
 		o.NativeIdentity = o.Attributes.Get(schema.IdentityAttribute).Text()
 	}
-	if t.policy == nil {
+	if t.policy == nil || !slices.ContainsFunc(t.policy.Policy, isCalculatedSecret) {
 		return nil
 	}
-	var input *transform.Input
-	for i := range t.policy.Policy {
-		field := &t.policy.Policy[i]
-		if !field.Secret || field.Transform == nil {
-			continue
+	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	return store.InTx(ctx, p.Pool, options, func(tx pgx.Tx) error {
+		input, err := p.ReadOnly(tx, t.configuration, p.Now()).CreateInput(ctx, row.IdentityID, row.SourceID)
+		if errors.Is(err, store.ErrNotFound) {
+			return connector.Permanent(errors.New("the identity does not exist any more"))
 		}
-		if input == nil {
-			var err error
-			if input, err = p.inputFor(ctx, row.IdentityID); err != nil {
-				return err
-			}
-			input.Variables = maps.Collect(o.Attributes.All())
+		if err != nil {
+			return err
+		}
+		return putSecrets(t.policy, o, input)
+	})
+}
+
+func isCalculatedSecret(f refresh.PolicyField) bool { return f.Secret && f.Transform != nil }
+
+// putSecrets calculates the secrets of a new account from an input, and puts them into its operation.
+func putSecrets(policy *refresh.TargetSource, o *connector.Operation, input *transform.Input) error {
+	maps.Insert(input.Variables, o.Attributes.All())
+	for i := range policy.Policy {
+		field := &policy.Policy[i]
+		if !isCalculatedSecret(*field) {
+			continue
 		}
 		value, err := field.Evaluate(input)
 		if err != nil {
@@ -90,21 +102,4 @@ func (p *Provisioner) prepareCreate(ctx context.Context, t *target, row *store.O
 		}
 	}
 	return nil
-}
-
-// inputFor returns the input of the transforms that make the secrets of an identity's new account.
-func (p *Provisioner) inputFor(ctx context.Context, identity store.ID) (*transform.Input, error) {
-	states, err := p.Store.IdentityStates(ctx, p.Pool, []store.ID{identity})
-	if err != nil {
-		return nil, err
-	}
-	if len(states) == 0 {
-		return nil, connector.Permanent(errors.New("the identity does not exist any more"))
-	}
-	var state refresh.State
-	if err := processing.DecodeState(&states[0], &state); err != nil {
-		return nil, connector.Permanent(err)
-	}
-	return &transform.Input{Now: p.Now(), Random: rand.Reader, Identity: transform.Identity{
-		ID: identity.String(), Name: state.Name, Alias: state.Alias, Attributes: &state.Attributes}}, nil
 }
