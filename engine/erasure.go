@@ -70,11 +70,45 @@ func (e *Engine) EraseIdentity(ctx context.Context, identity string, options Era
 	if err != nil {
 		return Erasure{}, err
 	}
+	if err := e.eraseLateMessages(ctx, &done); err != nil {
+		return done.Erasure, fault.Wrap(w.op, identity, err)
+	}
 	err = e.findTraces(ctx, e.tenant.Pool, &done)
 	return done.Erasure, fault.Wrap(w.op, identity, err)
 }
 
-// EraseIdentityTx is [Engine.EraseIdentity] in the caller's transaction, in which it also searches.
+// eraseLateMessages removes the identity from the messages of batches that ran beside the erasure: they may have read it
+// before, and told of it since, as of one of several managers. It waits for those batches.
+func (e *Engine) eraseLateMessages(ctx context.Context, done *erased) error {
+	id, err := store.ParseID(done.Identity)
+	if err != nil {
+		return err
+	}
+	return e.tenant.InTx(ctx, func(tx pgx.Tx) error {
+		if err := e.tenant.Store.LockCorrelation(ctx, tx); err != nil {
+			return err
+		}
+		late, err := e.tenant.Store.EraseTasks(ctx, tx, id)
+		for _, r := range late {
+			done.add(ErasedRows(r))
+		}
+		return err
+	})
+}
+
+// add counts rows of a table to those that were removed, or emptied, before.
+func (e *Erasure) add(rows ErasedRows) {
+	for i := range e.Rows {
+		if e.Rows[i].Table == rows.Table && e.Rows[i].Emptied == rows.Emptied {
+			e.Rows[i].Rows += rows.Rows
+			return
+		}
+	}
+	e.Rows = append(e.Rows, rows)
+}
+
+// EraseIdentityTx is [Engine.EraseIdentity] in the caller's transaction, in which it also searches. Batches that run
+// beside the transaction may tell of the identity after it, in messages of tasks: erase it again after the commit.
 func (e *Engine) EraseIdentityTx(ctx context.Context, tx pgx.Tx, identity string, options EraseOptions) (Erasure,
 	error,
 ) {
@@ -158,7 +192,7 @@ func (e *Engine) eraseIdentity(identity string, options EraseOptions) writeOf[er
 		told, err := e.tenant.Store.MaskEventActors(ctx, tx, id, texts)
 		done := erased{Erasure{Identity: id.String(), Rows: []ErasedRows{}}, texts}
 		for _, r := range slices.Concat(rows, masked, acted, tasks, launched, told) {
-			done.Rows = append(done.Rows, ErasedRows(r))
+			done.add(ErasedRows(r))
 		}
 		return done, err
 	}}

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/enginetest"
+	"github.com/muster-engine/muster/store"
 	"github.com/muster-engine/muster/store/storetest"
 )
 
@@ -211,6 +213,53 @@ func TestEraseWhoWasDeleted(t *testing.T) {
 	}
 	if left := telling(f.everyRow(), terms(id)...); len(left) > 0 {
 		t.Errorf("left:\n%s", strings.Join(left, "\n"))
+	}
+}
+
+// A batch that read the person before the erasure, and commits a message about them after it, leaves nothing.
+func TestErasureWaitsForBatches(t *testing.T) {
+	t.Parallel()
+	f, id := zelda(t)
+	s, err := store.New("muster")
+	if err != nil {
+		t.Fatal(err)
+	}
+	person, err := store.ParseID(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var task store.ID
+	if err := f.Pool.QueryRow(t.Context(), `SELECT id FROM muster.tasks ORDER BY id LIMIT 1`).Scan(&task); err != nil {
+		t.Fatal(err)
+	}
+	batch, err := f.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = batch.Rollback(context.Background()) }()
+	if err := s.LockCorrelationShared(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	erased := make(chan error, 1)
+	go func() {
+		_, err := f.EraseIdentity(t.Context(), id, engine.EraseOptions{Accounts: true})
+		erased <- err
+	}()
+	eventually(t, "the person is gone", func() bool {
+		return f.number(`SELECT count(*) FROM muster.identities WHERE id = '`+person.String()+`'`) == 0
+	})
+	late := []store.TaskMessage{{Type: "WARN", Key: "x", IdentityID: store.NewID(), Text: "one of " + person.String()}}
+	if err := s.AddTaskMessages(t.Context(), batch, task, late, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if err := batch.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-erased; err != nil {
+		t.Error(err)
+	}
+	if left := telling(f.everyRow(), terms(id)...); len(left) > 0 {
+		t.Errorf("left:\n%q", left)
 	}
 }
 

@@ -67,7 +67,7 @@ func (s *Store) SetCorrelationKeys(ctx context.Context, tx pgx.Tx, accounts []ID
 //
 // A transaction that added accounts calls it last, since it waits for all transactions that change identities now.
 func (s *Store) CorrelateSource(ctx context.Context, tx pgx.Tx, source ID, cause Cause) (int, error) {
-	if err := s.advisoryLock(ctx, tx, "pg_advisory_xact_lock", correlationLock, s.schema); err != nil {
+	if err := s.LockCorrelation(ctx, tx); err != nil {
 		return 0, err
 	}
 	// Nobody changes the keys of identities now, so only accounts that find somebody need be locked.

@@ -38,6 +38,12 @@ func (s *Store) LockCorrelationShared(ctx context.Context, tx pgx.Tx) error {
 	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock_shared", correlationLock, s.schema)
 }
 
+// LockCorrelation takes the correlation lock alone until the transaction ends: every batch and deletion that began before
+// has ended, and none begins meanwhile.
+func (s *Store) LockCorrelation(ctx context.Context, tx pgx.Tx) error {
+	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock", correlationLock, s.schema)
+}
+
 // LockDeletionsShared shares the deletion lock until the transaction ends: no identity is deleted meanwhile. An
 // aggregation takes it before it touches accounts.
 func (s *Store) LockDeletionsShared(ctx context.Context, tx pgx.Tx) error {
