@@ -91,7 +91,9 @@ func TestSettingsOfEngines(t *testing.T) {
 	f.refused(engine.Config{Guard: engine.Guard{Off: true}}, "Config.Guard.Off is true", "guard.off of the tenant is false")
 	f.refused(engine.Config{Guard: engine.Guard{Share: 0.3}, Objects: 5}, "Guard.Share is 0.3", "Config.Objects is 5")
 
-	f.ApplyText(enginetest.Documents) // settles what nobody said
+	f.ApplyText(enginetest.Documents)
+	f.another(engine.Config{Guard: engine.Guard{Share: 0.2, Minimum: 7}, Mail: engine.Mail{VerificationLifetime: 48 * time.Hour}})
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{}) // settles what nobody said
 	f.refused(engine.Config{Mail: engine.Mail{InvitationLifetime: time.Hour}}, "Mail.InvitationLifetime is 1h",
 		"mail.invitationLifetime of the tenant is 7d (the default)")
 	f.another(engine.Config{Mail: engine.Mail{InvitationLifetime: engine.InvitationTTL}}) // what it is

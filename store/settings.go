@@ -11,12 +11,16 @@ import (
 type Settings struct {
 	Version  int64 // of the configuration
 	Document []byte
-	Settled  bool // engines do not set them any more
+	// Settled says that engines do not set them any more: a configuration was applied, and identities are there, whose
+	// values depend on the settings.
+	Settled bool
 }
 
 // Settings returns the settings of the tenant. It locks nothing.
 func (s *Store) Settings(ctx context.Context, q Querier) (Settings, error) {
-	const statement = `SELECT version, settings, settled FROM muster.configuration`
+	const statement = `
+		SELECT version, settings, settled AND EXISTS (SELECT FROM muster.identities)
+		FROM muster.configuration`
 	var row Settings
 	err := q.QueryRow(ctx, s.sql(statement)).Scan(&row.Version, &row.Document, &row.Settled)
 	return row, mapError(err)
@@ -29,8 +33,8 @@ func (s *Store) PutSettings(ctx context.Context, tx pgx.Tx, document []byte) err
 	return mapError(err)
 }
 
-// Settle records that a configuration was applied, so that engines do not set the settings any more. The configuration
-// must be locked. It keeps its version, because nobody works differently for it.
+// Settle records that a configuration was applied, so that engines do not set the settings any more once identities are
+// there. The configuration must be locked. It keeps its version, because nobody works differently for it.
 func (s *Store) Settle(ctx context.Context, tx pgx.Tx) error {
 	_, err := tx.Exec(ctx, s.sql(`UPDATE muster.configuration SET settled = true WHERE NOT settled`))
 	return mapError(err)

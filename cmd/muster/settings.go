@@ -83,7 +83,7 @@ func (a *app) printSettings(s *engine.Settings) error {
 		return err
 	}
 	if !s.Settled {
-		fmt.Fprintln(a.stdout, "No configuration was applied yet: engines that are started set what is default.")
+		fmt.Fprintln(a.stdout, "Nobody is here yet: engines that are started set what is default.")
 	}
 	return nil
 }
