@@ -75,12 +75,11 @@ func (e *Explanation) render(b *strings.Builder, depth int) {
 	for i := range shown {
 		shown[i] = fmt.Sprintf("%q", shown[i])
 	}
-	switch {
-	case len(e.Values) == 0:
+	if len(e.Values) == 0 {
 		b.WriteString("nothing")
-	case len(e.Values) > valuesShown:
+	} else if len(e.Values) > valuesShown {
 		fmt.Fprintf(b, "%s and %d more", strings.Join(shown, ", "), len(e.Values)-valuesShown)
-	default:
+	} else {
 		b.WriteString(strings.Join(shown, ", "))
 	}
 	b.WriteByte('\n')

@@ -86,16 +86,16 @@ func at(path, member string) string {
 // decode reads JSON into shape. If it does not fit, it records a fault and returns false.
 func (p *parser) decode(text []byte, path string, shape any, expected string) bool {
 	err := json.Unmarshal(text, shape)
-	var mismatch *json.UnmarshalTypeError
-	switch {
-	case err == nil:
+	if err == nil {
 		return true
-	case errors.As(err, &mismatch) && mismatch.Field != "":
-		p.fault(at(path, mismatch.Field), "it is a JSON %s, which does not belong there", mismatch.Value)
-	case errors.As(err, &mismatch):
-		p.fault(path, "it is a JSON %s, %s is expected", mismatch.Value, expected)
-	default:
+	}
+	var mismatch *json.UnmarshalTypeError
+	if !errors.As(err, &mismatch) {
 		p.fault(path, "it is not valid JSON: %v", err)
+	} else if mismatch.Field != "" {
+		p.fault(at(path, mismatch.Field), "it is a JSON %s, which does not belong there", mismatch.Value)
+	} else {
+		p.fault(path, "it is a JSON %s, %s is expected", mismatch.Value, expected)
 	}
 	return false
 }
@@ -121,14 +121,14 @@ func (p *parser) node(text []byte, path string, parent Operation, level int) *Cr
 	if !operation.IsGroup() {
 		return p.comparison(operation, &d, path)
 	}
-	switch {
-	case level >= LevelsMax:
+	if level >= LevelsMax {
 		p.fault(path, "%s is on level %d, where only comparisons may be: a criterion has at most %d levels", operation,
 			level, LevelsMax)
 		return nil
-	case operation == parent:
+	}
+	if operation == parent {
 		p.fault(at(path, "operation"), "%s stands directly in %s: AND and OR must alternate", operation, parent)
-	case len(d.Children) == 0:
+	} else if len(d.Children) == 0 {
 		p.fault(at(path, "children"), "%s needs children", operation)
 	}
 	if text := string(d.StringValue); text != "" && text != "null" && text != `""` {
@@ -148,14 +148,12 @@ func (p *parser) comparison(operation Operation, d *document, path string) *Crit
 	}
 	key := p.key(d.Key, at(path, "key"))
 	var value string
-	switch {
-	case len(d.StringValue) == 0 || isNull(d.StringValue):
+	if len(d.StringValue) == 0 || isNull(d.StringValue) {
 		p.fault(at(path, "stringValue"), "%s needs a value to compare with", operation)
-	case p.decode(d.StringValue, at(path, "stringValue"), &value, "a string"):
-		switch {
-		case value == "":
+	} else if p.decode(d.StringValue, at(path, "stringValue"), &value, "a string") {
+		if value == "" {
 			p.fault(at(path, "stringValue"), "%s needs a value to compare with", operation)
-		case len(value) > ValueMax:
+		} else if len(value) > ValueMax {
 			p.fault(at(path, "stringValue"), "it has %d bytes, %d are allowed", len(value), ValueMax)
 		}
 	}

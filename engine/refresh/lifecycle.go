@@ -28,10 +28,10 @@ func (p *Profile) StateNames() []string {
 // NextBasis returns the basis of a state that is set by hand now: the value that the mapping of the lifecycle state
 // gave last. It is unknown before the first calculation.
 func (s *State) NextBasis() string {
-	switch {
-	case s.LifecycleManual || s.LifecycleBasis != "":
+	if s.LifecycleManual || s.LifecycleBasis != "" {
 		return s.LifecycleBasis // the attribute shows the state that was set
-	case s.IdentityState == "":
+	}
+	if s.IdentityState == "" {
 		return ""
 	}
 	return basisOf(s.Attributes.Get(lifecycleAttribute))

@@ -19,10 +19,9 @@ func (c *Change) decideRoles(s *Snapshot, configuration *Configuration, now time
 			continue
 		}
 		at := slices.IndexFunc(members, func(i int) bool { return configuration.Roles[i].ID == a.RoleID })
-		switch {
-		case at >= 0:
+		if at >= 0 {
 			members = slices.Delete(members, at, at+1) // it is assigned already
-		case !a.expired(now):
+		} else if !a.expired(now) {
 			c.Lost = append(c.Lost, RoleLoss{Assignment: *a})
 		}
 	}
