@@ -29,7 +29,8 @@ type Config struct {
 	Logger *slog.Logger
 
 	// Settings are configuration parameters of the server by name, as in postgresql.conf. The parameters that make the
-	// server private cannot be set. Defaults to the server's own defaults, except for a few that suit a small machine.
+	// server private cannot be set. Defaults to the server's own defaults, except for the number of connections and, of a
+	// server with a DataDir, its share of the machine's memory: an eighth for buffers, from 128 MB to 1 GB.
 	Settings map[string]string
 
 	// StartTimeout is the longest time until the server answers, including the creation of the folder or the recovery
@@ -83,6 +84,8 @@ func (c Config) settings(socketDir string) []string {
 			"fsync": "off", "full_page_writes": "off", "max_wal_senders": "0", "synchronous_commit": "off",
 			"wal_level": "minimal",
 		})
+	} else {
+		maps.Copy(settings, sized(memory()))
 	}
 	maps.Copy(settings, c.Settings)
 	settings["listen_addresses"] = ""
