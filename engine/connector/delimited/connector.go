@@ -217,6 +217,12 @@ func (f *files) Apply(ctx context.Context, operation *connector.Operation) (conn
 	if operation.Kind == connector.SetPassword || operation.Password != "" {
 		return connector.Result{}, connector.Permanent(errors.New("a file of delimited text holds no passwords"))
 	}
+	if _, err := connector.ParseKind(string(operation.Kind)); err != nil {
+		return connector.Result{}, connector.Unsupported(operation.Kind)
+	}
+	if err := connector.RefusePasswords(operation); err != nil {
+		return connector.Result{}, err
+	}
 	path := f.path(connector.AccountObject)
 	// The file itself is replaced, so the lock is on another file.
 	lock := flock.New(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".lock"))

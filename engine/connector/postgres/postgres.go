@@ -429,6 +429,12 @@ func (t *tables) Apply(ctx context.Context, operation *connector.Operation) (con
 	if operation.Kind == connector.SetPassword || operation.Password != "" {
 		return connector.Result{}, connector.Permanent(errors.New("passwords are not written into tables"))
 	}
+	if _, err := connector.ParseKind(string(operation.Kind)); err != nil {
+		return connector.Result{}, connector.Unsupported(operation.Kind)
+	}
+	if err := connector.RefusePasswords(operation); err != nil {
+		return connector.Result{}, err
+	}
 	conn, err := t.connected(ctx)
 	if err != nil {
 		return connector.Result{}, err
@@ -555,7 +561,7 @@ func (t *tables) same(ctx context.Context, tx pgx.Tx, native string, attributes 
 		return connector.Permanent(errors.New("another row has a value that must be unique"))
 	}
 	for name, value := range attributes.All() {
-		if !slices.Contains(volatile, name) &&
+		if !slices.Contains(volatile, name) && !connector.HoldsPassword(name) &&
 			!slices.Equal(object.Attributes.Get(name).Strings(), value.Strings()) {
 			return connector.ErrExists
 		}
