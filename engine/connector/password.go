@@ -65,6 +65,7 @@ var passwordNames = []string{
 	"mslaps-encrypteddsrmpasswordhistory", "msds-managedpassword", "msfve-recoverypassword", "msfve-keypackage",
 	"trustauthincoming", "trustauthoutgoing", "initialauthincoming", "initialauthoutgoing", "currentvalue", "priorvalue",
 	"1.3.6.1.4.1.7165.2.1.24", "1.3.6.1.4.1.7165.2.1.25", "1.3.6.1.4.1.7165.2.1.54", "ipanthash",
+	"mspkidpapimasterkeys", "mspkiaccountcredentials", "mspki-credentialroamingtokens",
 	"krbprincipalkey", "2.16.840.1.113719.1.301.4.39.1", "krbmkey", "krb5key", "krbextradata", "ipatokenotpkey",
 	"ipanttrustauthincoming", "ipanttrustauthoutgoing",
 }

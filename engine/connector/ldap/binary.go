@@ -46,12 +46,12 @@ func discoveredTypes(schema *ldap.Entry) attributeTypes {
 }
 
 // binarySyntaxes are the syntaxes whose values are no text, or a password: RFC 4517, RFC 2252 (section 4.3.2), RFC 4523,
-// RFC 3112, and that of the security descriptors of Active Directory.
+// RFC 3112, and those of the bytes with a DN and the security descriptors of Active Directory.
 var binarySyntaxes = []string{
 	"1.3.6.1.4.1.1466.115.121.1.4", "1.3.6.1.4.1.1466.115.121.1.5", "1.3.6.1.4.1.1466.115.121.1.8",
 	"1.3.6.1.4.1.1466.115.121.1.9", "1.3.6.1.4.1.1466.115.121.1.10", "1.3.6.1.4.1.1466.115.121.1.23",
 	"1.3.6.1.4.1.1466.115.121.1.28", "1.3.6.1.4.1.1466.115.121.1.40", "1.3.6.1.4.1.1466.115.121.1.49",
-	"1.3.6.1.4.1.4203.1.1.2", "1.2.840.113556.1.4.907",
+	"1.3.6.1.4.1.4203.1.1.2", "1.2.840.113556.1.4.903", "1.2.840.113556.1.4.907",
 }
 
 // supMax is how many superior types are followed, at most.

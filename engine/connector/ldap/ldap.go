@@ -379,7 +379,7 @@ func (d *directory) Discover(ctx context.Context) ([]connector.Schema, error) {
 		}
 		result, err := conn.Search(ldap.NewSearchRequest(root.GetAttributeValue("subschemaSubentry"),
 			ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)",
-			[]string{"attributeTypes", "objectClasses"}, nil))
+			[]string{"attributeTypes", "objectClasses", "dITContentRules"}, nil))
 		if err != nil {
 			return plain(err)
 		}
@@ -393,6 +393,9 @@ func (d *directory) Discover(ctx context.Context) ([]connector.Schema, error) {
 	if d.settings.GroupBase == "" {
 		return []connector.Schema{account}, err
 	}
+	account.Attributes = slices.DeleteFunc(account.Attributes, func(a connector.SchemaAttribute) bool {
+		return strings.EqualFold(a.Name, d.settings.MemberOf)
+	})
 	account.Attributes = append(account.Attributes, connector.SchemaAttribute{Name: d.settings.MemberOf, Type: "STRING",
 		IsMulti: true, IsEntitlement: true, Schema: &connector.SchemaReference{Name: "group"}})
 	group := connector.Schema{Name: "group", IdentityAttribute: dnAttribute, DisplayAttribute: "cn",
@@ -411,6 +414,14 @@ func discovered(schema *ldap.Entry, classes []string) []connector.SchemaAttribut
 			byName[strings.ToLower(name)] = words
 		}
 	}
+	// Active Directory says there what else an entry of a class has (RFC 4512, section 4.1.6).
+	rules := map[string][]string{}
+	for _, definition := range schema.GetAttributeValues("dITContentRules") {
+		words := definitionWords(definition)
+		for _, name := range definitionNames(words, "NAME") {
+			rules[strings.ToLower(name)] = words
+		}
+	}
 	found, visited := map[string]bool{}, map[string]bool{}
 	var visit func(class string)
 	visit = func(class string) {
@@ -420,13 +431,15 @@ func discovered(schema *ldap.Entry, classes []string) []connector.SchemaAttribut
 			return
 		}
 		visited[class] = true
-		for _, name := range append(definitionNames(words, "MUST"), definitionNames(words, "MAY")...) {
+		rule := rules[class]
+		for _, name := range slices.Concat(definitionNames(words, "MUST"), definitionNames(words, "MAY"),
+			definitionNames(rule, "MUST"), definitionNames(rule, "MAY")) {
 			if !isUnread(name) && !types.areBinary(name) {
 				found[name] = true
 			}
 		}
-		for _, superior := range definitionNames(words, "SUP") {
-			visit(superior)
+		for _, other := range append(definitionNames(words, "SUP"), definitionNames(rule, "AUX")...) {
+			visit(other)
 		}
 	}
 	for _, class := range classes {

@@ -348,13 +348,15 @@ func TestDiscoveredAreReadable(t *testing.T) {
 			"( 5 NAME 'unlockPassword' SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )", "( 6 NAME 'loop' SUP loop )",
 			"( 7 NAME 'pwdLastSet' SYNTAX '1.2.840.113556.1.4.906' SINGLE-VALUE )", "( 8 NAME 'objectSid' SYNTAX '1.3.6.1.4.1.1466.115.121.1.40' )",
 		},
-		"objectClasses": {"( 9 NAME 'person' MUST uid MAY ( userPassword $ badge $ badgeCopy $ unlockPassword $ loop $ pwdLastSet $ objectSid $ jpegPhoto ) )"},
+		"objectClasses": {"( 9 NAME 'person' MUST uid MAY ( userPassword $ badge $ badgeCopy $ unlockPassword $ loop $ pwdLastSet $ objectSid $ jpegPhoto ) )",
+			"( 10 NAME 'badged' AUXILIARY MAY room )"},
+		"dITContentRules": {"( 9 NAME 'person' AUX ( badged $ person ) MAY ( desk $ unicodePwd ) )"},
 	})
 	var names []string
 	for _, a := range discovered(schema, []string{"person"}) {
 		names = append(names, fmt.Sprintf("%s %v", a.Name, a.IsMulti))
 	}
-	if want := []string{"loop true", "pwdLastSet false", "uid true"}; !slices.Equal(names, want) {
+	if want := []string{"desk true", "loop true", "pwdLastSet false", "room true", "uid true"}; !slices.Equal(names, want) {
 		t.Errorf("got %q, want %q", names, want)
 	}
 }
