@@ -1,13 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/connector/delimited"
 )
 
 func (a *app) aggregateCommand() *cobra.Command {
@@ -80,20 +81,27 @@ refused and changes nothing.`,
 func (a *app) aggregate(cmd *cobra.Command, eng *engine.Engine, source, file string,
 	options engine.AggregateOptions,
 ) (engine.AggregateResult, error) {
-	r, err := a.openInput(file)
+	r, size, err := a.openAccounts(cmd.Context(), file)
 	if err != nil {
 		return engine.AggregateResult{}, err
 	}
 	defer r.Close()
-	size := int64(-1)
-	if f, isFile := r.(*os.File); isFile {
-		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-			size = info.Size()
-		}
-	}
 	bar := a.progressBar("aggregating "+source, size)
 	defer bar.finish()
 	return eng.Aggregate(cmd.Context(), source, bar.reader(r), options)
+}
+
+// openAccounts opens a file with accounts, and returns its size or -1. Reading it ends with the context, also from a
+// standard input that gives nothing.
+func (a *app) openAccounts(ctx context.Context, file string) (io.ReadCloser, int64, error) {
+	if file == "-" {
+		return delimited.NewStream(ctx, a.stdin), -1, nil
+	}
+	f, err := delimited.OpenFile(ctx, file)
+	if err != nil {
+		return nil, 0, usageError{fmt.Errorf("%w; a pipe can be read as standard input, with --file -", err)}
+	}
+	return f, f.Size(), nil
 }
 
 // reader returns a reader of r that shows its progress on the bar. Without a bar it returns r itself, which can be read

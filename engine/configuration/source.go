@@ -26,6 +26,20 @@ type CompiledSource struct {
 // AccountSchema returns the schema of the source's accounts, or nil if it has none.
 func (s *CompiledSource) AccountSchema() *Schema { return connector.AccountSchema(s.Schemas) }
 
+// PasswordNotes returns a note for each attribute of a schema that holds passwords, and so is never read.
+func (s *Source) PasswordNotes() []string {
+	var notes []string
+	for _, schema := range s.Schemas {
+		for _, a := range schema.Attributes {
+			if connector.HoldsPassword(a.Name) {
+				notes = append(notes, fmt.Sprintf("source %q: the attribute %q of the schema holds passwords: it is never "+
+					"read or stored", s.Name, a.Name))
+			}
+		}
+	}
+	return notes
+}
+
 // Entitling returns the attributes of the source's accounts whose values are entitlements: those that stand for objects
 // of a schema, or all for "".
 func (s *CompiledSource) Entitling(object string) []string {
@@ -168,10 +182,18 @@ func (s *CompiledSource) Schedule() string {
 // published, the attributes that its policy takes unchanged from an identity attribute.
 func (s *CompiledSource) SyncAttributes() ([]AttributeSync, error) {
 	candidates := []AttributeSync{}
+	if c := s.AttributeSyncConfig; c != nil {
+		for i, a := range c.Attributes {
+			if connector.HoldsPassword(a.Target) {
+				return nil, fmt.Errorf("attributeSyncConfig.attributes[%d]: the account attribute %q holds passwords, "+
+					"which are never read and so cannot be synchronized", i, a.Target)
+			}
+		}
+	}
 	var names []string
 	if policy := s.createPolicy(); policy != nil {
 		for _, definition := range policy.Fields {
-			if target, name := directField(definition); name != "" {
+			if target, name := directField(definition); name != "" && !connector.HoldsPassword(target) {
 				candidates = append(candidates, AttributeSync{Name: name, Target: target})
 				names = append(names, fmt.Sprintf("%s to %s", name, target))
 			}

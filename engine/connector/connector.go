@@ -24,6 +24,10 @@ type Connector interface {
 	// source cannot tell changes. With a cursor it reads only the objects that changed since then, including the
 	// deleted ones; if the source cannot tell them, it returns [ErrNoChanges]. The object belongs to the connector, so
 	// each must not keep it. If each returns an error, Read stops and returns it.
+	//
+	// Accounts that are not read count as vanished. So a reading that cannot be known to be whole is an error: one that
+	// the source cut short, that repeats objects, or that leaves out values of an attribute. Values that are no text,
+	// such as pictures, may be left out, since they are never stored; a [Noter] says so.
 	Read(ctx context.Context, since string, each func(object *Object) error) (cursor string, err error)
 
 	// Apply carries out an operation. If the operation was carried out before, it changes nothing and succeeds. The
@@ -32,6 +36,14 @@ type Connector interface {
 
 	// Close releases the connector's resources.
 	Close() error
+}
+
+// Noter is a [Connector] that has something to say about its last [Connector.Read], such as what it left out. The engine
+// shows the notes with the result of an aggregation.
+type Noter interface {
+	// Notes returns one sentence for each note on the reading that ended last, at most one for each attribute and cause.
+	// A note counts what it is about, and contains no values of accounts.
+	Notes() []string
 }
 
 // Factory makes the connector of a source. It fails if the configuration is wrong. It does not have to reach the

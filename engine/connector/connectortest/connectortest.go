@@ -35,6 +35,10 @@ type Source struct {
 	Passwords bool
 	// Many is the number of accounts for the test of a large source. Defaults to 50.
 	Many int
+	// Partial opens connectors whose source breaks off, repeats or hides a part of what it has, by what is wrong with it:
+	// a connection that ends after some rows, a page that comes twice, a file that was cut off. Their readings must fail.
+	// They may have any accounts.
+	Partial map[string]func(t *testing.T) connector.Connector
 }
 
 // secret is a value that must not occur in an error.
@@ -63,6 +67,7 @@ func Run(t *testing.T, s *Source) {
 		{"changes", (*run).changes},
 		{"read many", (*run).many},
 		{"end of reading", (*run).ends},
+		{"partial readings", (*run).partial},
 		{"delete", (*run).remove},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.test(r, t) })
@@ -411,6 +416,29 @@ func (r *run) ends(t *testing.T) {
 	cancel()
 	if _, err := c.Read(ctx, "", func(*connector.Object) error { return nil }); err == nil {
 		t.Error("a context that has ended does not end the reading")
+	}
+}
+
+// partial demands that a reading that is not whole is an error, and gives no cursor to go on from: the accounts that were
+// not read would count as vanished.
+func (r *run) partial(t *testing.T) {
+	for _, name := range slices.Sorted(maps.Keys(r.s.Partial)) {
+		c := r.s.Partial[name](t)
+		accounts := 0
+		cursor, err := c.Read(t.Context(), "", func(o *connector.Object) error {
+			if o.Type == "" || o.Type == connector.AccountObject {
+				accounts++
+			}
+			return nil
+		})
+		if err == nil || cursor != "" {
+			t.Errorf("%s: the reading gives %d accounts, the cursor %q and the error %v, want an error alone", name, accounts,
+				cursor, err)
+		}
+		demandNoSecret(t, err)
+		if err := c.Close(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -30,7 +30,8 @@ const lockWait = 30 * time.Second
 // New makes the connector of a source whose accounts are the rows of a file in a folder. It is a [connector.Factory].
 // To change a file, the connector writes a whole new file beside it and then replaces it, under a lock that other
 // processes with this connector respect. It writes values as the schema reads them. To lose nothing, it does not write
-// a file that has an unreadable row. A file holds no passwords.
+// a file that has an unreadable row, comments, several rows for one account, or several names (hard links), nor one
+// whose owner, group, mode or access control list the new file could not have. A file holds no passwords.
 func New(_ context.Context, config connector.Config) (connector.Connector, error) {
 	settings, err := ParseSettings(config.Attributes)
 	switch {
@@ -60,6 +61,7 @@ func sortedValues(m map[string]string) []string {
 type files struct {
 	settings Settings
 	schemas  []connector.Schema
+	notes    []string // on the last reading
 }
 
 func (f *files) Close() error { return nil }
@@ -90,56 +92,97 @@ func (f *files) named() (names []string, schemas []*connector.Schema) {
 }
 
 // Test implements [connector.Connector].
-func (f *files) Test(context.Context) error {
+func (f *files) Test(ctx context.Context) error {
 	names, schemas := f.named()
 	for i, name := range names {
-		if err := f.open(name, schemas[i], func(*Objects) error { return nil }); err != nil {
+		if err := f.open(ctx, name, schemas[i], func(*Objects) error { return nil }); err != nil {
 			return err
 		}
 	}
-	probe, err := createBeside(f.path(connector.AccountObject))
+	return probe(f.path(connector.AccountObject))
+}
+
+// probe returns an error if a file cannot be replaced.
+func probe(path string) error {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	old, info, err := openRegular(path)
+	if err != nil {
+		return err
+	}
+	defer old.Close()
+	file, err := createBeside(path)
 	if err != nil {
 		return fmt.Errorf("the folder cannot be written to: %w", err)
 	}
-	err = os.Remove(probe.Name())
+	kept := keep(old, info, file)
+	if kept != nil {
+		kept = fmt.Errorf("%s cannot be written: %w", path, kept)
+	}
+	err = os.Remove(file.Name())
 	if errors.Is(err, os.ErrNotExist) {
 		err = nil // an operation removed it as a leftover
 	}
-	return errors.Join(err, probe.Close())
+	return errors.Join(kept, err, file.Close())
 }
 
-func (f *files) open(name string, schema *connector.Schema, read func(*Objects) error) error {
-	file, err := os.Open(f.path(name))
+func (f *files) open(ctx context.Context, name string, schema *connector.Schema, read func(*Objects) error) error {
+	path := f.path(name)
+	file, err := OpenFile(ctx, path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 	objects, err := NewObjects(file, f.settingsOf(name), schema)
-	if err != nil {
-		return fmt.Errorf("%s: %w", file.Name(), err)
+	if err == nil {
+		err = read(objects)
 	}
-	return read(objects)
+	if err == nil {
+		return nil
+	}
+	var stopped *visitorError
+	if errors.As(err, &stopped) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", path, err)
 }
 
-// settingsOf returns the settings for the file of a schema. ColumnNames and StableIdentityColumn hold only for the
-// accounts.
+// visitorError is an error of the function that a reading calls with the objects.
+type visitorError struct{ err error }
+
+func (e *visitorError) Error() string { return e.err.Error() }
+func (e *visitorError) Unwrap() error { return e.err }
+
+// Notes implements [connector.Noter].
+func (f *files) Notes() []string { return f.notes }
+
+// settingsOf returns the settings for the file of a schema. Those that name columns hold only for the accounts.
 func (f *files) settingsOf(name string) Settings {
 	settings := f.settings
 	if name != connector.AccountObject {
 		settings.ColumnNames, settings.StableIdentityColumn = nil, ""
+		settings.MergeRows, settings.IndexColumns, settings.MergeColumns = false, nil, nil
 	}
 	return settings
 }
 
-// Discover implements [connector.Connector]. Every column is a text.
-func (f *files) Discover(context.Context) ([]connector.Schema, error) {
+// Discover implements [connector.Connector]. Every column is a text, and those that hold passwords are left out.
+func (f *files) Discover(ctx context.Context) ([]connector.Schema, error) {
 	names, schemas := f.named()
 	var found []connector.Schema
 	for i, name := range names {
-		err := f.open(name, nil, func(objects *Objects) error {
+		err := f.open(ctx, name, nil, func(objects *Objects) error {
 			schema := connector.Schema{Name: name, StableIdentityAttribute: f.settingsOf(name).StableIdentityColumn}
 			for _, column := range objects.rows.Columns() {
-				schema.Attributes = append(schema.Attributes, connector.SchemaAttribute{Name: column, Type: "STRING"})
+				if !connector.HoldsPassword(column) {
+					schema.Attributes = append(schema.Attributes, connector.SchemaAttribute{Name: column,
+						Type: "STRING", IsMulti: slices.Contains(f.settingsOf(name).MergeColumns, column)})
+				}
+			}
+			if len(schema.Attributes) == 0 {
+				return errors.New("the file has no column that does not hold passwords")
 			}
 			schema.IdentityAttribute = schema.Attributes[0].Name
 			if schemas[i] != nil && schemas[i].IdentityAttribute != "" {
@@ -157,7 +200,8 @@ func (f *files) Discover(context.Context) ([]connector.Schema, error) {
 
 // Read implements [connector.Connector]. The cursor is a digest of the files: the same digest means no changes.
 func (f *files) Read(ctx context.Context, since string, each func(*connector.Object) error) (string, error) {
-	digest, err := f.digest()
+	f.notes = nil
+	digest, err := f.digest(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -169,10 +213,11 @@ func (f *files) Read(ctx context.Context, since string, each func(*connector.Obj
 	}
 	names, schemas := f.named()
 	for i, name := range names {
-		err := f.open(name, schemas[i], func(objects *Objects) error {
+		err := f.open(ctx, name, schemas[i], func(objects *Objects) error {
 			for {
 				object, err := objects.Next()
 				if err == io.EOF { //nolint:errorlint // an error around it is a file that could not be read to its end
+					f.note(name, objects.Notes())
 					return nil
 				}
 				if err == nil {
@@ -185,10 +230,14 @@ func (f *files) Read(ctx context.Context, since string, each func(*connector.Obj
 					object.Type = name
 				}
 				if err := each(object); err != nil {
-					return err
+					return &visitorError{err}
 				}
 			}
 		})
+		var stopped *visitorError
+		if errors.As(err, &stopped) {
+			return "", stopped.err
+		}
 		if err != nil {
 			return "", err
 		}
@@ -196,11 +245,21 @@ func (f *files) Read(ctx context.Context, since string, each func(*connector.Obj
 	return digest, nil
 }
 
-func (f *files) digest() (string, error) {
+// note keeps the notes on the file of a schema.
+func (f *files) note(name string, notes []string) {
+	for _, note := range notes {
+		if name != connector.AccountObject {
+			note = fmt.Sprintf("%s: %s", name, note)
+		}
+		f.notes = append(f.notes, note)
+	}
+}
+
+func (f *files) digest(ctx context.Context) (string, error) {
 	digest := sha256.New()
 	names, _ := f.named()
 	for _, name := range names {
-		file, err := os.Open(f.path(name))
+		file, err := OpenFile(ctx, f.path(name))
 		if err != nil {
 			return "", err
 		}
@@ -217,9 +276,27 @@ func (f *files) Apply(ctx context.Context, operation *connector.Operation) (conn
 	if operation.Kind == connector.SetPassword || operation.Password != "" {
 		return connector.Result{}, connector.Permanent(errors.New("a file of delimited text holds no passwords"))
 	}
-	path := f.path(connector.AccountObject)
+	if _, err := connector.ParseKind(string(operation.Kind)); err != nil {
+		return connector.Result{}, connector.Unsupported(operation.Kind)
+	}
+	if err := connector.RefusePasswords(operation); err != nil {
+		return connector.Result{}, err
+	}
+	if f.settings.MergeRows {
+		return connector.Result{}, connector.Permanent(errors.New("a file with several rows for one account is only " +
+			"read: write to one without connectorAttributes.mergeRows"))
+	}
+	path, err := filepath.EvalSymlinks(f.path(connector.AccountObject))
+	if err != nil {
+		return connector.Result{}, err
+	}
 	// The file itself is replaced, so the lock is on another file.
-	lock := flock.New(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".lock"))
+	lockPath := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".lock")
+	if info, err := os.Lstat(lockPath); err == nil && !info.Mode().IsRegular() {
+		return connector.Result{}, connector.Permanent(fmt.Errorf("%s is no regular file, and so cannot be the lock",
+			lockPath))
+	}
+	lock := flock.New(lockPath)
 	waiting, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
 	if _, err := lock.TryLockContext(waiting, 10*time.Millisecond); err != nil {
@@ -229,7 +306,7 @@ func (f *files) Apply(ctx context.Context, operation *connector.Operation) (conn
 	if err := removeLeftovers(path); err != nil {
 		return connector.Result{}, err
 	}
-	table, err := f.load(path)
+	table, err := f.load(ctx, path)
 	if err != nil {
 		return connector.Result{}, err
 	}
@@ -237,7 +314,7 @@ func (f *files) Apply(ctx context.Context, operation *connector.Operation) (conn
 	if err != nil || !changed {
 		return connector.Result{NativeIdentity: table.touched}, err
 	}
-	return connector.Result{NativeIdentity: table.touched}, table.save(path)
+	return connector.Result{NativeIdentity: table.touched}, replace(path, table.write)
 }
 
 // table is a file in memory.
@@ -248,21 +325,22 @@ type table struct {
 	header  bool
 	mark    bool // the file begins with a byte order mark
 	crlf    bool
-	mode    os.FileMode
+	comment string // begins a comment; "" for nothing
 	rows    [][]string
 	touched string // the native identity of the operation's account
 }
 
-func (f *files) load(path string) (*table, error) {
-	info, err := os.Stat(path)
+func (f *files) load(ctx context.Context, path string) (*table, error) {
+	file, err := OpenFile(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	if info.Size() > FileSizeMax {
+	defer file.Close()
+	if file.Size() > FileSizeMax {
 		return nil, connector.Permanent(fmt.Errorf("%s has more than %d MiB: it cannot be written", path,
 			FileSizeMax>>20))
 	}
-	text, err := os.ReadFile(path)
+	text, err := io.ReadAll(file)
 	if err != nil {
 		return nil, err
 	}
@@ -270,16 +348,21 @@ func (f *files) load(path string) (*table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	t.mode = info.Mode().Perm()
 	return t, nil
 }
 
 // parse reads a table.
 func (f *files) parse(text string) (*table, error) {
 	schema := connector.AccountSchema(f.schemas)
-	objects, err := NewObjects(strings.NewReader(text), f.settings, schema)
+	settings := f.settings
+	settings.FilterEmptyRecords = false // they are kept
+	objects, err := NewObjects(strings.NewReader(text), settings, schema)
 	if err != nil {
 		return nil, err
+	}
+	if mark := settings.CommentCharacter; mark != "" && (strings.HasPrefix(text, mark) ||
+		strings.Contains(text, "\n"+mark)) {
+		return nil, connector.Permanent(errors.New("it is not written because its comments would get lost"))
 	}
 	comma, err := ParseDelimiter(f.settings.Delimiter)
 	if err != nil {
@@ -287,7 +370,8 @@ func (f *files) parse(text string) (*table, error) {
 	}
 	first, _, _ := strings.Cut(text, "\n")
 	t := &table{objects: objects, schema: schema, comma: comma, header: f.settings.hasHeader(),
-		mark: strings.HasPrefix(first, "\uFEFF"), crlf: strings.HasSuffix(first, "\r")}
+		mark: strings.HasPrefix(first, "\uFEFF"), crlf: strings.HasSuffix(first, "\r"),
+		comment: settings.CommentCharacter}
 	for {
 		row, err := objects.rows.Next()
 		if errors.Is(err, io.EOF) {
@@ -440,6 +524,11 @@ func (t *table) write(to io.Writer) error {
 	}
 	w := csv.NewWriter(to)
 	w.Comma, w.UseCRLF = t.comma, t.crlf
+	if mark := t.comment; mark != "" && slices.ContainsFunc(t.rows, func(row []string) bool {
+		return strings.HasPrefix(row[0], mark)
+	}) {
+		return connector.Permanent(fmt.Errorf("a row would begin with %q, which begins a comment", mark))
+	}
 	if t.header {
 		if err := w.Write(t.objects.rows.Columns()); err != nil {
 			return err
@@ -457,35 +546,6 @@ func (t *table) checkValue(text string) error {
 		return errors.New("a value has a carriage return in it, which delimited text does not keep")
 	}
 	return nil
-}
-
-// save writes a new file beside the old one and then replaces it, so a reader finds either the old or the new one.
-func (t *table) save(path string) (err error) {
-	file, err := createBeside(path)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, file.Close(), os.Remove(file.Name()))
-		}
-	}()
-	if err := t.write(file); err != nil {
-		return err
-	}
-	if err := file.Chmod(t.mode); err != nil {
-		return err
-	}
-	if err := file.Sync(); err != nil {
-		return err
-	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(file.Name(), path); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
 }
 
 // createBeside creates a file that will replace another one.

@@ -32,12 +32,7 @@ func folder(t *testing.T, accounts string) (string, func(*testing.T) connector.C
 	}
 	return filepath.Join(dir, "people.csv"), func(t *testing.T) connector.Connector {
 		t.Helper()
-		c, err := delimited.New(t.Context(), connector.Config{Source: "Files", Schemas: schemas,
-			Attributes: fmt.Appendf(nil, `{"folder": %q, "file": "people.csv", "delimiter": ";", "multiValueSeparator": "|"}`, dir)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
+		return openFolder(t, dir)
 	}
 }
 
@@ -55,7 +50,34 @@ func TestConformance(t *testing.T) {
 		Single: "name", Entitlement: "groups", Values: [3]string{"sales", "all staff", "r&d, \"lab\""},
 		Enabled:  set(map[string]attribute.Value{"active": attribute.Bool(true)}),
 		Disabled: set(map[string]attribute.Value{"active": attribute.Bool(false)}),
+		Partial: map[string]func(*testing.T) connector.Connector{
+			"a file that is cut off within a value": cutOff("id;name;groups;active\n1;Ann;;true\n2;geheim-4711"),
+			"a file that is cut off within a quote": cutOff("id;name;groups;active\n1;Ann;;true\n2;\"geheim-4711;;true\n3;Cy;;true\n"),
+			"a row whose account is not known":      cutOff("id;name;groups;active\n1;Ann;a;true\n1;geheim-4711\n3;Cy;;true\n", `, "mergeRows": true`),
+			"a file of somebody else":               cutOff("geheim-4711;x;y\n1;2;3\n"),
+		},
 	})
+}
+
+// cutOff returns how a connector of a file is made.
+func cutOff(text string, more ...string) func(*testing.T) connector.Connector {
+	return func(t *testing.T) connector.Connector {
+		t.Helper()
+		path, _ := folder(t, text)
+		return openFolder(t, filepath.Dir(path), more...)
+	}
+}
+
+// openFolder makes a connector of a folder.
+func openFolder(t *testing.T, dir string, more ...string) connector.Connector {
+	t.Helper()
+	c, err := delimited.New(t.Context(), connector.Config{Source: "Files", Schemas: schemas,
+		Attributes: fmt.Appendf(nil, `{"folder": %q, "file": "people.csv", "delimiter": ";", "multiValueSeparator": "|"%s}`, dir,
+			strings.Join(more, ""))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func apply(t *testing.T, c connector.Connector, kind connector.Kind, native string, values map[string]attribute.Value) error {

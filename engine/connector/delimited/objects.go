@@ -22,6 +22,7 @@ type Objects struct {
 	separator  string
 	notes      []string
 	object     connector.Object
+	merge      *merge // nil where each row is an account
 }
 
 // column is one column of the text with its attribute.
@@ -43,10 +44,52 @@ func NewObjects(r io.Reader, settings Settings, schema *connector.Schema) (*Obje
 	if o.rows, err = NewReader(r, options); err != nil {
 		return nil, err
 	}
+	o.knowColumns(&settings, schema)
 	if err := o.findStable(settings.StableIdentityColumn); err != nil {
 		return nil, err
 	}
-	return o, o.arrange(schema)
+	if err := o.arrange(schema); err != nil {
+		return nil, err
+	}
+	if settings.MergeRows {
+		o.merge, err = o.newMerge(&settings, schema)
+	}
+	return o, err
+}
+
+// knowColumns tells the reader which names of columns come from the configuration.
+func (o *Objects) knowColumns(settings *Settings, schema *connector.Schema) {
+	known := o.rows.known
+	for _, name := range slices.Concat(settings.IndexColumns, settings.MergeColumns,
+		Names{settings.StableIdentityColumn}) {
+		known[name] = true
+	}
+	if schema == nil {
+		return
+	}
+	known[schema.IdentityAttribute], known[schema.DisplayAttribute] = true, true
+	for _, a := range schema.Attributes {
+		known[a.Name] = true
+	}
+}
+
+// noColumn returns the error that the text has no column of a name. It does not repeat the header row, which may be
+// none but hold somebody's values.
+func (o *Objects) noColumn(name, whose string) error {
+	return fmt.Errorf("the data has no column %q, %s: its first row has %d columns, of which the configuration names %d "+
+		"(is it a header row? connectorAttributes.hasHeader says so)", name, whose, len(o.rows.Columns()),
+		o.namedColumns())
+}
+
+// namedColumns returns how many columns have names that the configuration has too.
+func (o *Objects) namedColumns() int {
+	count := 0
+	for _, name := range o.rows.Columns() {
+		if o.rows.known[name] {
+			count++
+		}
+	}
+	return count
 }
 
 // findStable finds the column of the stable identity.
@@ -56,13 +99,12 @@ func (o *Objects) findStable(column string) error {
 	}
 	names := o.rows.Columns()
 	if o.stableAt = slices.Index(names, column); o.stableAt < 0 {
-		return fmt.Errorf("the data has no column %q, which connectorAttributes.stableIdentityColumn names: its "+
-			"columns are %q", column, names)
+		return o.noColumn(column, "which connectorAttributes.stableIdentityColumn names")
 	}
 	return nil
 }
 
-// Notes returns the differences between the text and the schema that are not errors.
+// Notes returns the differences between the text and the schema that are not errors, and what was left out.
 func (o *Objects) Notes() []string { return o.notes }
 
 // arrange matches the columns with the schema's attributes.
@@ -74,9 +116,16 @@ func (o *Objects) arrange(schema *connector.Schema) error {
 	}
 	if schema == nil || len(schema.Attributes) == 0 {
 		for i, name := range names {
+			if connector.HoldsPassword(name) {
+				o.notes = append(o.notes, fmt.Sprintf("column %d holds passwords by its name: it was not read", i+1))
+				continue
+			}
 			o.columns = append(o.columns, column{name: name, at: i, typ: "STRING"})
 		}
 	} else {
+		if o.namedColumns() == 0 {
+			return o.noColumn(schema.Attributes[0].Name, "nor any other attribute of the schema")
+		}
 		var absent []string
 		for _, a := range schema.Attributes {
 			at, found := position[a.Name]
@@ -85,6 +134,9 @@ func (o *Objects) arrange(schema *connector.Schema) error {
 				continue
 			}
 			delete(position, a.Name)
+			if connector.HoldsPassword(a.Name) {
+				continue
+			}
 			o.columns = append(o.columns, column{a.Name, at, strings.ToUpper(a.Type), a.IsMulti})
 		}
 		if o.stableAt >= 0 {
@@ -123,13 +175,11 @@ func (o *Objects) findIdentity(schema *connector.Schema, names []string) error {
 	if schema != nil && schema.IdentityAttribute != "" {
 		identity = schema.IdentityAttribute
 	} else {
-		o.notes = append(o.notes, fmt.Sprintf(
-			"the schema has no identityAttribute: the first column, %q, holds the native identity", identity))
+		o.notes = append(o.notes, "the schema has no identityAttribute: the first column holds the native identity")
 	}
 	o.identityAt = slices.Index(names, identity)
 	if o.identityAt < 0 {
-		return fmt.Errorf("the data has no column %q, which holds the native identity: its columns are %q", identity,
-			names)
+		return o.noColumn(identity, "which holds the native identity")
 	}
 	if schema != nil && schema.DisplayAttribute != "" {
 		o.nameAt = slices.Index(names, schema.DisplayAttribute)
@@ -138,8 +188,11 @@ func (o *Objects) findIdentity(schema *connector.Schema, names []string) error {
 }
 
 // Next returns the next object. For an unreadable row it returns an object with a Fault, and after the last one
-// [io.EOF]. The object is valid until the next call.
+// [io.EOF]. The object is valid until the next call. Where rows are merged, the first call reads the whole text.
 func (o *Objects) Next() (*connector.Object, error) {
+	if o.merge != nil {
+		return o.merge.next(o)
+	}
 	row, err := o.rows.Next()
 	object := &o.object
 	*object = connector.Object{Attributes: object.Attributes, Line: row.Line}
@@ -158,8 +211,7 @@ func (o *Objects) Next() (*connector.Object, error) {
 
 // nativeIdentity returns the native identity of an unreadable row, or "" if it is unknown.
 func (o *Objects) nativeIdentity(row Row) string {
-	if len(row.Values) <= o.identityAt || checkText(Row{Values: row.Values[o.identityAt : o.identityAt+1]},
-		o.rows.Columns()[o.identityAt:]) != nil {
+	if len(row.Values) <= o.identityAt || noText(row.Values[o.identityAt]) != "" {
 		return ""
 	}
 	return row.Values[o.identityAt]
@@ -170,8 +222,7 @@ func (o *Objects) read(row Row) {
 	object.Attributes.Reset()
 	object.NativeIdentity = row.Values[o.identityAt]
 	if object.NativeIdentity == "" {
-		object.Fault = fmt.Sprintf("column %q, which holds the native identity, is empty",
-			o.rows.Columns()[o.identityAt])
+		object.Fault = o.rows.label(o.identityAt) + ", which holds the native identity, is empty"
 		return
 	}
 	if o.nameAt >= 0 {
@@ -184,7 +235,7 @@ func (o *Objects) read(row Row) {
 		c := &o.columns[i]
 		value, err := o.value(c, row.Values[c.at])
 		if err != nil {
-			object.Fault = fmt.Sprintf("column %q: %v", c.name, err)
+			object.Fault = fmt.Sprintf("%s: %v", o.rows.label(c.at), err)
 			return
 		}
 		if !value.IsNull() {
@@ -197,14 +248,20 @@ func (o *Objects) value(c *column, text string) (attribute.Value, error) {
 	if !c.multi || text == "" {
 		return connector.ParseValue(c.typ, text)
 	}
+	list := o.elements(text)
+	if list == nil {
+		return attribute.Null, nil
+	}
+	return attribute.List(list), nil
+}
+
+// elements returns the values in a column of a multi-valued attribute.
+func (o *Objects) elements(text string) []string {
 	var list []string
 	for _, element := range strings.Split(text, o.separator) {
 		if element = strings.TrimSpace(element); element != "" {
 			list = append(list, element)
 		}
 	}
-	if list == nil {
-		return attribute.Null, nil
-	}
-	return attribute.List(list), nil
+	return list
 }

@@ -23,7 +23,15 @@ type Options struct {
 	Delimiter rune
 	// Columns are the names of the columns of a text without a header row. If it is empty, the first row is the header.
 	Columns []string
+	// Comment begins a line that is no row. 0 for no such lines.
+	Comment rune
+	// SkipEmpty leaves out rows whose values are all empty.
+	SkipEmpty bool
 }
+
+// ErrTruncated says that a text ends within a row: it was cut off, or is still being written. What was read of it is not
+// all, so nothing can be said about what it does not have.
+var ErrTruncated = errors.New("the text ends within this row: it may be cut off, so nothing of it was used")
 
 // Row is one row of the text. Values has an element for each column, and is valid until the next row is read.
 type Row struct {
@@ -42,10 +50,13 @@ func (e *RowError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.
 
 // Reader reads rows. Only one goroutine may use it.
 type Reader struct {
-	csv     *csv.Reader
-	budget  *budgetReader
-	columns []string
-	line    int // first line of the last row
+	csv       *csv.Reader
+	budget    *budgetReader
+	buffered  *bufio.Reader
+	columns   []string
+	known     map[string]bool // names of columns that do not come from the text
+	skipEmpty bool
+	line      int // first line of the last row
 }
 
 // NewReader reads the header of a text and returns a reader of its rows.
@@ -55,8 +66,12 @@ func NewReader(r io.Reader, options Options) (*Reader, error) {
 	if err := skipByteOrderMark(buffered); err != nil {
 		return nil, err
 	}
-	reader := &Reader{csv: csv.NewReader(buffered), budget: budget, columns: options.Columns}
-	reader.csv.ReuseRecord = true
+	reader := &Reader{csv: csv.NewReader(buffered), budget: budget, buffered: buffered, columns: options.Columns,
+		known: map[string]bool{}, skipEmpty: options.SkipEmpty}
+	for _, name := range options.Columns {
+		reader.known[name] = true
+	}
+	reader.csv.ReuseRecord, reader.csv.Comment = true, options.Comment
 	if options.Delimiter != 0 {
 		reader.csv.Comma = options.Delimiter
 	}
@@ -103,7 +118,7 @@ func (r *Reader) readHeader() error {
 		case !utf8.ValidString(name) || strings.ContainsRune(name, 0):
 			return fmt.Errorf("the name of column %d is not UTF-8 text", i+1)
 		case twice:
-			return fmt.Errorf("the header row names the columns %d and %d alike: %q", first, i+1, name)
+			return fmt.Errorf("the header row names the columns %d and %d alike", first, i+1)
 		}
 		seen[name] = i + 1
 		r.columns = append(r.columns, strings.Clone(name))
@@ -114,9 +129,27 @@ func (r *Reader) readHeader() error {
 // Columns returns the names of the columns. Do not change them.
 func (r *Reader) Columns() []string { return r.columns }
 
+// label names a column in a message. A header row may be no header but somebody's values, so it names a column by its
+// position, unless the name comes from the configuration.
+func (r *Reader) label(i int) string {
+	if r.known[r.columns[i]] {
+		return fmt.Sprintf("column %q", r.columns[i])
+	}
+	return fmt.Sprintf("column %d", i+1)
+}
+
 // Next returns the next row. The error is [io.EOF] after the last row, and a [*RowError] for an unreadable row; after
-// any other error reading cannot go on.
+// any other error, such as [ErrTruncated], reading cannot go on.
 func (r *Reader) Next() (Row, error) {
+	for {
+		row, err := r.next()
+		if err != nil || !r.skipEmpty || strings.Join(row.Values, "") != "" {
+			return row, err
+		}
+	}
+}
+
+func (r *Reader) next() (Row, error) {
 	r.budget.left = RecordSizeMax
 	values, err := r.csv.Read()
 	var parse *csv.ParseError
@@ -124,11 +157,17 @@ func (r *Reader) Next() (Row, error) {
 	case err == nil:
 		r.line, _ = r.csv.FieldPos(0)
 		row := Row{Line: r.line, Values: values}
-		return row, checkText(row, r.columns)
+		return row, r.checkText(row)
 	case errors.Is(err, csv.ErrFieldCount):
 		line, _ := r.csv.FieldPos(0)
+		if len(values) < len(r.columns) && r.atEnd() && r.budget.last != '\n' {
+			return Row{}, fmt.Errorf("line %d: it has %d values where there are %d columns, and no line break: %w", line,
+				len(values), len(r.columns), ErrTruncated)
+		}
 		return Row{}, &RowError{Line: line, Msg: fmt.Sprintf("it has %d values where there are %d columns",
 			len(values), len(r.columns))}
+	case errors.Is(err, csv.ErrQuote) && errors.As(err, &parse) && r.atEnd():
+		return Row{}, fmt.Errorf("line %d: %w: %w", parse.StartLine, plain(err), ErrTruncated)
 	case errors.As(err, &parse):
 		return Row{}, &RowError{Line: parse.StartLine, Msg: plain(err).Error()}
 	case errors.Is(err, errRecordTooLong):
@@ -138,19 +177,32 @@ func (r *Reader) Next() (Row, error) {
 	return Row{}, err
 }
 
+// atEnd reports whether the whole text was read.
+func (r *Reader) atEnd() bool {
+	r.budget.left = RecordSizeMax
+	_, err := r.buffered.Peek(1)
+	return err == io.EOF //nolint:errorlint // an error around it is a text that could not be read to its end
+}
+
 // checkText refuses values that PostgreSQL cannot store as text.
-func checkText(row Row, columns []string) error {
+func (r *Reader) checkText(row Row) error {
 	for i, value := range row.Values {
-		switch {
-		case !utf8.ValidString(value):
-			return &RowError{Line: row.Line, Msg: fmt.Sprintf("the value of column %q is not UTF-8 text", columns[i]),
-				Row: row}
-		case strings.IndexByte(value, 0) >= 0:
-			return &RowError{Line: row.Line, Msg: fmt.Sprintf("the value of column %q has a NUL character in it",
-				columns[i]), Row: row}
+		if what := noText(value); what != "" {
+			return &RowError{Line: row.Line, Msg: fmt.Sprintf("the value of %s %s", r.label(i), what), Row: row}
 		}
 	}
 	return nil
+}
+
+// noText says why a value is no text that PostgreSQL can store, "" if it is one.
+func noText(value string) string {
+	switch {
+	case !utf8.ValidString(value):
+		return "is not UTF-8 text"
+	case strings.IndexByte(value, 0) >= 0:
+		return "has a NUL character in it"
+	}
+	return ""
 }
 
 // plain returns an error of encoding/csv in plain words.
@@ -171,6 +223,7 @@ var errRecordTooLong = errors.New("row too long")
 type budgetReader struct {
 	r    io.Reader
 	left int
+	last byte // that was read
 }
 
 func (b *budgetReader) Read(p []byte) (int, error) {
@@ -182,5 +235,8 @@ func (b *budgetReader) Read(p []byte) (int, error) {
 	}
 	n, err := b.r.Read(p)
 	b.left -= n
+	if n > 0 {
+		b.last = p[n-1]
+	}
 	return n, err
 }

@@ -57,15 +57,19 @@ func TestReader(t *testing.T) {
 				"line 3: it has 3 values where there are 2 columns",
 				"line 4: a quote stands inside a value that is not quoted",
 				"line 5: a quoted value is not closed, or goes on behind its closing quote (a quote inside one is written \"\")",
-				"line 6: the value of column \"a\" is not UTF-8 text",
-				"line 7: the value of column \"b\" has a NUL character in it",
+				"line 6: the value of column 1 is not UTF-8 text",
+				"line 7: the value of column 2 has a NUL character in it",
 				"8|5|6",
 			},
 		},
-		{
-			"a quote that is never closed", "a,b\n1,2\n\"3,4\n5,6\n", Options{},
-			[]string{"2|1|2", "line 3: a quoted value is not closed, or goes on behind its closing quote (a quote inside one is written \"\")"},
-		},
+		{"comments", "#x\na,b\n# 1,2\n3,4\n", Options{Comment: '#'}, []string{"4|3|4"}},
+		{"empty rows", "a,b\n,\n3,4\n\"\",\n", Options{SkipEmpty: true}, []string{"3|3|4"}},
+		{"names of the configuration", "\xff,2\n", Options{Columns: []string{"a", "b"}},
+			[]string{"line 1: the value of column \"a\" is not UTF-8 text"}},
+		{"too few values and a line break", "a,b\n1,2\n3\n", Options{},
+			[]string{"2|1|2", "line 3: it has 1 values where there are 2 columns"}},
+		{"too many values and no line break", "a,b\n1,2\n3,4,5", Options{},
+			[]string{"2|1|2", "line 3: it has 3 values where there are 2 columns"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := read(t, test.text, test.options)
@@ -79,11 +83,21 @@ func TestReader(t *testing.T) {
 	}
 }
 
+// A text that ends within a row is not taken for a whole one.
+func TestReaderFindsTruncation(t *testing.T) {
+	for _, text := range []string{"a,b\n1,2\n\"3,4\n5,6\n", "a,b\n1,2\n3", "a,b\n1,2\n3,\"4", "a,b\n1,2\n3,\"4\n"} {
+		lines, err := read(t, text, Options{})
+		if !errors.Is(err, ErrTruncated) || len(lines) != 1 || !strings.Contains(err.Error(), "line 3: ") {
+			t.Errorf("%q: %q and %v", text, lines, err)
+		}
+	}
+}
+
 func TestReaderHeaderFault(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                 "the text is empty",
 		"a,,b\n":                           "leaves column 2 without a name",
-		"a,b,a\n":                          "names the columns 1 and 3 alike: \"a\"",
+		"a,b,a\n":                          "names the columns 1 and 3 alike",
 		"a,\xff\n":                         "the name of column 2 is not UTF-8",
 		"a,\"b\n":                          "a quoted value is not closed",
 		"\xff\xfea\x00":                    "UTF-16",

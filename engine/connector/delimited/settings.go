@@ -20,6 +20,17 @@ type Settings struct {
 	ColumnNames []string `json:"columnNames"`
 	// MultiValueSeparator separates the values of a multi-valued attribute. Defaults to a semicolon.
 	MultiValueSeparator string `json:"multiValueSeparator"`
+	// MergeRows says that an account may have several rows, such as one for each entitlement. They may stand anywhere in
+	// the text. IndexColumns identify the account; the default is the column of the native identity. The account has all
+	// values of the MergeColumns, which are multi-valued attributes; the default is all of those. Other columns must have
+	// one value in all rows of an account, or none in some of them.
+	MergeRows    Flag  `json:"mergeRows"`
+	IndexColumns Names `json:"indexColumns"`
+	MergeColumns Names `json:"mergeColumns"`
+	// CommentCharacter begins a line that is no row: one character. "" for no such lines.
+	CommentCharacter string `json:"commentCharacter"`
+	// FilterEmptyRecords leaves out rows whose values are all empty.
+	FilterEmptyRecords Flag `json:"filterEmptyRecords"`
 	// StableIdentityColumn is the column of the accounts with what identifies an account whatever its native identity
 	// is. "" if there is none.
 	StableIdentityColumn string `json:"stableIdentityColumn"`
@@ -45,6 +56,24 @@ func (f *Flag) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
+// Names are names of columns: a list, or as in some exports a text with commas or line breaks between them.
+type Names []string
+
+// UnmarshalJSON reads a list or a text.
+func (n *Names) UnmarshalJSON(text []byte) error {
+	var joined string
+	if json.Unmarshal(text, &joined) != nil {
+		return json.Unmarshal(text, (*[]string)(n))
+	}
+	*n = nil
+	for _, name := range strings.FieldsFunc(joined, func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
+		if name = strings.TrimSpace(name); name != "" {
+			*n = append(*n, name)
+		}
+	}
+	return nil
+}
+
 // ParseSettings reads the settings of a source. It ignores members of other connectors.
 func ParseSettings(attributes json.RawMessage) (Settings, error) {
 	var s Settings
@@ -63,13 +92,36 @@ func ParseSettings(attributes json.RawMessage) (Settings, error) {
 	if _, err := ParseDelimiter(s.Delimiter); err != nil {
 		return s, fmt.Errorf("delimiter: %w", err)
 	}
+	if _, err := s.comment(); err != nil {
+		return s, err
+	}
 	return s, nil
+}
+
+// comment returns the character that begins a comment, or 0 for none.
+func (s *Settings) comment() (rune, error) {
+	if s.CommentCharacter == "" {
+		return 0, nil
+	}
+	delimiter, err := ParseDelimiter(s.Delimiter)
+	if err != nil {
+		return 0, err
+	}
+	runes := []rune(s.CommentCharacter)
+	if len(runes) != 1 || strings.ContainsRune("\"\r\n\uFFFD\x00", runes[0]) || runes[0] == delimiter {
+		return 0, fmt.Errorf("commentCharacter: %q is none: one character is expected that is no quote, no line break "+
+			"and not the delimiter", s.CommentCharacter)
+	}
+	return runes[0], nil
 }
 
 // options returns the options for the text of a schema.
 func (s *Settings) options(schema *connector.Schema) (Options, error) {
 	delimiter, err := ParseDelimiter(s.Delimiter)
-	options := Options{Delimiter: delimiter}
+	options := Options{Delimiter: delimiter, SkipEmpty: bool(s.FilterEmptyRecords)}
+	if err == nil {
+		options.Comment, err = s.comment()
+	}
 	if err != nil || s.hasHeader() {
 		return options, err
 	}

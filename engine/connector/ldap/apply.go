@@ -10,13 +10,18 @@ import (
 
 	ldap "github.com/go-ldap/ldap/v3"
 
-	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/connector"
 )
 
 // Apply implements [connector.Connector].
 func (d *directory) Apply(ctx context.Context, operation *connector.Operation) (connector.Result, error) {
 	result := connector.Result{NativeIdentity: operation.NativeIdentity}
+	if _, err := connector.ParseKind(string(operation.Kind)); err != nil {
+		return result, connector.Unsupported(operation.Kind)
+	}
+	if err := connector.RefusePasswords(operation); err != nil {
+		return result, err
+	}
 	err := d.within(ctx, func(conn *ldap.Conn) (err error) {
 		switch operation.Kind {
 		case connector.Create:
@@ -114,7 +119,8 @@ func (d *directory) same(conn *ldap.Conn, dn string, o *connector.Operation) err
 		return err
 	}
 	for name, value := range o.Attributes.All() {
-		if !d.isEntry(name) || strings.EqualFold(name, "objectClass") || slices.Contains(o.Volatile, name) {
+		if !d.isEntry(name) || strings.EqualFold(name, "objectClass") || slices.Contains(o.Volatile, name) ||
+			connector.HoldsPassword(name) {
 			continue
 		}
 		have, want := entry.GetEqualFoldAttributeValues(name), value.Strings()
@@ -128,28 +134,44 @@ func (d *directory) same(conn *ldap.Conn, dn string, o *connector.Operation) err
 	return nil
 }
 
-// set replaces the values of attributes. A new value of the naming attribute renames the entry.
+// set replaces the values of attributes. A new value of a naming attribute renames the entry.
 func (d *directory) set(conn *ldap.Conn, o *connector.Operation) (string, error) {
 	dn := o.NativeIdentity
 	request := ldap.NewModifyRequest(dn, nil)
-	renamed := attribute.Null
+	parts := rdnOf(dn)
+	renames := false
 	for name, value := range o.Attributes.All() {
+		values := value.Strings()
+		if value.Text() == "" {
+			values = nil
+		}
+		part := slices.IndexFunc(parts, func(part *ldap.AttributeTypeAndValue) bool {
+			return strings.EqualFold(part.Type, name)
+		})
 		switch {
 		case name == dnAttribute:
 			return "", connector.Permanent(errors.New("a dn cannot be set: set the attribute that names the entry"))
 		case name == d.settings.MemberOf:
 			return "", connector.Permanent(fmt.Errorf("%s cannot be set as a whole: add and remove groups", name))
-		case strings.EqualFold(name, rdnOf(dn)):
-			renamed = value
-		case value.Text() == "":
-			request.Replace(name, nil)
+		case part < 0:
+			request.Replace(name, values)
+		case len(values) == 0:
+			return "", connector.Permanent(fmt.Errorf("the attribute %q names the entry, so it cannot be taken away: "+
+				"give it a value, or do not synchronize it", name))
+		case slices.Contains(values, parts[part].Value) && len(values) == 1:
 		default:
-			request.Replace(name, value.Strings())
+			if !slices.Contains(values, parts[part].Value) {
+				parts[part] = &ldap.AttributeTypeAndValue{Type: parts[part].Type, Value: values[0]}
+				renames = true
+			}
+			if len(values) > 1 {
+				request.Replace(name, values)
+			}
 		}
 	}
-	if !renamed.IsNull() {
+	if renames {
 		var err error
-		if dn, err = d.rename(conn, dn, renamed.Text()); err != nil {
+		if dn, err = d.rename(conn, dn, rdnText(parts)); err != nil {
 			return "", err
 		}
 		request.DN = dn
@@ -167,37 +189,38 @@ func (d *directory) set(conn *ldap.Conn, o *connector.Operation) (string, error)
 	return dn, plain(err)
 }
 
-// rdnOf returns the naming attribute of an entry.
-func rdnOf(dn string) string {
-	parsed, err := ldap.ParseDN(dn)
-	if err != nil || len(parsed.RDNs) == 0 || len(parsed.RDNs[0].Attributes) != 1 {
-		return ""
+// rdnOf returns the attributes that name an entry below its parent, mostly one, with their values. They are a copy.
+func rdnOf(dn string) []*ldap.AttributeTypeAndValue {
+	parsed, err := parseDN(dn)
+	if err != nil || len(parsed.RDNs) == 0 {
+		return nil
 	}
-	return parsed.RDNs[0].Attributes[0].Type
+	return parsed.RDNs[0].Attributes
 }
 
 // rename gives an entry a new name below its parent, and puts the new name into its groups. An entry that has the name
 // already was renamed by an earlier attempt.
-func (d *directory) rename(conn *ldap.Conn, dn, value string) (string, error) {
-	parsed, err := ldap.ParseDN(dn)
+func (d *directory) rename(conn *ldap.Conn, dn, rdn string) (string, error) {
+	parsed, err := parseDN(dn)
 	if err != nil || len(parsed.RDNs) == 0 {
 		return "", connector.ErrNoAccount
 	}
-	parent := (&ldap.DN{RDNs: parsed.RDNs[1:]}).String()
-	rdn := rdnOf(dn) + "=" + ldap.EscapeDN(value)
-	renamed := rdn + "," + parent
-	if normal(renamed) != normal(dn) {
-		err = conn.ModifyDN(ldap.NewModifyDNRequest(dn, rdn, true, ""))
-		switch {
-		case ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject):
-			if _, err := d.entry(conn, renamed, []string{"1.1"}); err != nil {
-				return "", err
-			}
-		case ldap.IsErrorWithCode(err, ldap.LDAPResultEntryAlreadyExists):
-			return "", connector.ErrExists
-		case err != nil:
-			return "", plain(err)
+	renamed := rdn
+	if parent := dnText(parsed.RDNs[1:]); parent != "" {
+		renamed += "," + parent
+	}
+	err = conn.ModifyDN(ldap.NewModifyDNRequest(dn, rdn, true, ""))
+	switch {
+	case ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject):
+		if _, err := d.entry(conn, renamed, []string{"1.1"}); err != nil {
+			return "", err
 		}
+	case ldap.IsErrorWithCode(err, ldap.LDAPResultEntryAlreadyExists) && normal(renamed) == normal(dn):
+		// The directory takes both names for the same, and keeps its spelling.
+	case ldap.IsErrorWithCode(err, ldap.LDAPResultEntryAlreadyExists):
+		return "", connector.ErrExists
+	case err != nil:
+		return "", plain(err)
 	}
 	entry, err := d.entry(conn, renamed, []string{"1.1"})
 	if err != nil {

@@ -34,7 +34,7 @@ func FuzzNames(f *testing.F) {
 			}
 			parsed, err := ldap.ParseDN(dn)
 			if err != nil || len(parsed.RDNs) != 3 || len(parsed.RDNs[0].Attributes) != 1 ||
-				parsed.RDNs[0].Attributes[0].Value != value || rdnOf(dn) != d.settings.RDN {
+				parsed.RDNs[0].Attributes[0].Value != value || namedBy(dn) != d.settings.RDN {
 				t.Fatalf("%q becomes %q: %+v, %v", value, dn, parsed, err)
 			}
 			if again := spelled(dn); spelled(again) != again || normal(again) != normal(dn) {
@@ -53,7 +53,7 @@ func FuzzNames(f *testing.F) {
 		if once := spelled(value); spelled(once) != once {
 			t.Fatalf("%q is spelled %q, and that %q", value, once, spelled(once))
 		}
-		_ = rdnOf(value)
+		_ = namedBy(value)
 	})
 }
 

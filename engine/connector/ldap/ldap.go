@@ -22,6 +22,7 @@ type directory struct {
 	password string
 	tls      *tls.Config
 	conn     *ldap.Conn
+	notes    map[string]int // on the last reading, with what each counts; 0 to count nothing
 }
 
 // Close implements [connector.Connector].
@@ -43,17 +44,34 @@ var permanentCodes = []uint16{
 	ldap.LDAPResultEntryAlreadyExists,
 }
 
+// remedies say what helps against some result codes.
+var remedies = map[uint16]string{
+	ldap.LDAPResultTimeLimitExceeded: ": the search did not come to its end; raise the directory's time limit",
+	ldap.LDAPResultSizeLimitExceeded: ": the directory has more entries than it gives; raise its size limit for the " +
+		"account of bindDN, or lower connectorAttributes.pageSize",
+	ldap.LDAPResultAdminLimitExceeded: ": the search did not come to its end; raise the directory's limits for the " +
+		"account of bindDN",
+	ldap.LDAPResultReferral: ": another server has this part of the tree; name that server in connectorAttributes.url",
+}
+
 // plain replaces a directory's message, which may contain values, by the meaning of its result code.
 func plain(err error) error {
 	var known *ldap.Error
-	if err == nil || !errors.As(err, &known) {
+	switch {
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
+	case !errors.As(err, &known):
+		return errors.New("the directory's answer broke off, or cannot be understood")
+	}
+	meaning := ldap.LDAPResultCodeMap[known.ResultCode]
+	if meaning == "" {
+		meaning = "an error without a standard name"
 	}
 	if known.ResultCode >= ldap.ErrorNetwork {
-		return fmt.Errorf("the directory cannot be asked: %s", ldap.LDAPResultCodeMap[known.ResultCode])
+		return fmt.Errorf("the directory cannot be asked: %s", meaning)
 	}
-	text := fmt.Errorf("the directory refused it: %s (LDAP result %d)", ldap.LDAPResultCodeMap[known.ResultCode],
-		known.ResultCode)
+	text := fmt.Errorf("the directory refused it: %s (LDAP result %d)%s", meaning, known.ResultCode,
+		remedies[known.ResultCode])
 	if slices.Contains(permanentCodes, known.ResultCode) {
 		return connector.Permanent(text)
 	}
@@ -103,35 +121,7 @@ func (d *directory) entry(conn *ldap.Conn, dn string, attributes []string) (*lda
 	if len(result.Entries) == 0 {
 		return nil, connector.ErrNoAccount
 	}
-	return result.Entries[0], nil
-}
-
-// search calls each with the entries of a subtree, page by page.
-func (d *directory) search(ctx context.Context, conn *ldap.Conn, base, filter string, attributes []string,
-	each func(*ldap.Entry) error,
-) error {
-	paging := ldap.NewControlPaging(d.settings.PageSize)
-	for {
-		request := ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false, filter,
-			attributes, []ldap.Control{paging})
-		result, err := conn.Search(request)
-		if err != nil {
-			return plain(err)
-		}
-		for _, entry := range result.Entries {
-			if err := each(entry); err != nil {
-				return err
-			}
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		control, _ := ldap.FindControl(result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
-		if control == nil || len(control.Cookie) == 0 {
-			return nil
-		}
-		paging.SetCookie(control.Cookie)
-	}
+	return result.Entries[0], d.complete(conn, result.Entries[0])
 }
 
 // modifiedAttribute is the operational attribute with the time of the last change.
@@ -142,6 +132,12 @@ const modifiedAttribute = "modifyTimestamp"
 // finding deleted entries.
 func (d *directory) Read(ctx context.Context, since string, each func(*connector.Object) error) (string, error) {
 	cursor := since
+	d.notes = map[string]int{}
+	for i := range d.schema.Attributes {
+		if name := d.schema.Attributes[i].Name; isBinary(name) {
+			d.notes[fmt.Sprintf("the attribute %q holds binary data: it is not read", name)] = 0
+		}
+	}
 	seen := func(entry *ldap.Entry) {
 		if modified := entry.GetAttributeValue(modifiedAttribute); modified > cursor {
 			cursor = modified
@@ -163,7 +159,10 @@ func (d *directory) Read(ctx context.Context, since string, each func(*connector
 			return each(&object)
 		})
 	})
-	return cursor, err
+	if err != nil {
+		return "", err
+	}
+	return cursor, nil
 }
 
 // normal returns a DN in a normal form: all DNs of one entry give the same text.
@@ -200,15 +199,23 @@ func spelled(dn string) string {
 	if err != nil {
 		return dn
 	}
-	names := make([]string, len(parsed.RDNs))
-	for i, rdn := range parsed.RDNs {
-		parts := make([]string, len(rdn.Attributes))
-		for k, part := range rdn.Attributes {
-			parts[k] = part.Type + "=" + ldap.EscapeDN(part.Value)
-		}
-		names[i] = strings.Join(parts, "+")
+	return dnText(parsed.RDNs)
+}
+
+func dnText(rdns []*ldap.RelativeDN) string {
+	names := make([]string, len(rdns))
+	for i, rdn := range rdns {
+		names[i] = rdnText(rdn.Attributes)
 	}
 	return strings.Join(names, ",")
+}
+
+func rdnText(parts []*ldap.AttributeTypeAndValue) string {
+	texts := make([]string, len(parts))
+	for k, part := range parts {
+		texts[k] = part.Type + "=" + ldap.EscapeDN(part.Value)
+	}
+	return strings.Join(texts, "+")
 }
 
 // readGroups calls each with the groups, and returns the groups of each account by its normal DN.
@@ -243,7 +250,7 @@ func (d *directory) wanted() []string {
 	names := append([]string{modifiedAttribute}, stableAttributes...) // unknown ones are ignored
 	for _, a := range d.schema.Attributes {
 		made := a.Name == dnAttribute || a.Name == d.settings.MemberOf && !d.settings.ServerMemberOf
-		if !made && !slices.Contains(names, a.Name) {
+		if !made && !isUnread(a.Name) && !slices.Contains(names, a.Name) {
 			names = append(names, a.Name)
 		}
 	}
@@ -260,10 +267,18 @@ func (d *directory) read(object *connector.Object, entry *ldap.Entry, memberOf m
 		object.Fault = fmt.Sprintf("the stable identity: %v", err)
 		return
 	}
+	d.noteOptions(entry)
 	for i := range d.schema.Attributes {
 		a := &d.schema.Attributes[i]
 		var values []string
 		switch {
+		case isUnread(a.Name):
+			continue
+		case strings.EqualFold(a.Name, guidAttribute):
+			if values, err = guidTexts(entry); err != nil {
+				object.Fault = fmt.Sprintf("attribute %q: %v", a.Name, err)
+				return
+			}
 		case a.Name == dnAttribute:
 			values = []string{object.NativeIdentity}
 		case a.Name == d.settings.MemberOf && !d.settings.ServerMemberOf:
@@ -276,6 +291,10 @@ func (d *directory) read(object *connector.Object, entry *ldap.Entry, memberOf m
 				}
 			}
 		}
+		if len(values) > 1 && !a.IsMulti {
+			d.note(fmt.Sprintf("the attribute %q has several values and the schema has one: the first one counts",
+				a.Name))
+		}
 		value, err := read(a, values)
 		if err != nil {
 			object.Fault = fmt.Sprintf("attribute %q: %v", a.Name, err)
@@ -284,11 +303,58 @@ func (d *directory) read(object *connector.Object, entry *ldap.Entry, memberOf m
 		if !value.IsNull() {
 			attributes.Put(a.Name, value)
 		}
-		if a.Name == d.schema.DisplayAttribute {
-			object.Name = value.Text()
+		if name := value.Text(); a.Name == d.schema.DisplayAttribute && utf8.ValidString(name) &&
+			strings.IndexByte(name, 0) < 0 {
+			object.Name = name
 		}
 	}
 	object.Attributes = attributes
+}
+
+// note counts a note on the reading.
+func (d *directory) note(text string) {
+	if d.notes == nil {
+		d.notes = map[string]int{}
+	}
+	d.notes[text]++
+}
+
+// Notes implements [connector.Noter].
+func (d *directory) Notes() []string {
+	var notes []string
+	for text, count := range d.notes {
+		if count > 0 {
+			text = fmt.Sprintf("%s (%d times)", text, count)
+		}
+		notes = append(notes, text)
+	}
+	slices.Sort(notes)
+	return notes
+}
+
+// noteOptions notes the values of an entry that have options which the schema does not name, such as those in another
+// language (RFC 4512, section 2.5).
+func (d *directory) noteOptions(entry *ldap.Entry) {
+	for _, a := range entry.Attributes {
+		base, options, has := strings.Cut(a.Name, ";")
+		if !has || len(a.Values) == 0 || d.attribute(a.Name) != nil || isUnread(a.Name) {
+			continue
+		}
+		if wanted := d.attribute(base); wanted != nil {
+			d.note(fmt.Sprintf("the values of the attribute %q with the option %q are not read: name it %q in the "+
+				"schema to read them", wanted.Name, options, wanted.Name+";"+options))
+		}
+	}
+}
+
+// attribute returns the attribute of the schema of that name, whatever its letter case, or nil.
+func (d *directory) attribute(name string) *connector.SchemaAttribute {
+	for i := range d.schema.Attributes {
+		if strings.EqualFold(d.schema.Attributes[i].Name, name) {
+			return &d.schema.Attributes[i]
+		}
+	}
+	return nil
 }
 
 // read returns the value of an attribute. If a single-valued attribute has several values, the first counts.
@@ -313,7 +379,7 @@ func (d *directory) Discover(ctx context.Context) ([]connector.Schema, error) {
 		}
 		result, err := conn.Search(ldap.NewSearchRequest(root.GetAttributeValue("subschemaSubentry"),
 			ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)",
-			[]string{"attributeTypes", "objectClasses"}, nil))
+			[]string{"attributeTypes", "objectClasses", "dITContentRules"}, nil))
 		if err != nil {
 			return plain(err)
 		}
@@ -327,6 +393,9 @@ func (d *directory) Discover(ctx context.Context) ([]connector.Schema, error) {
 	if d.settings.GroupBase == "" {
 		return []connector.Schema{account}, err
 	}
+	account.Attributes = slices.DeleteFunc(account.Attributes, func(a connector.SchemaAttribute) bool {
+		return strings.EqualFold(a.Name, d.settings.MemberOf)
+	})
 	account.Attributes = append(account.Attributes, connector.SchemaAttribute{Name: d.settings.MemberOf, Type: "STRING",
 		IsMulti: true, IsEntitlement: true, Schema: &connector.SchemaReference{Name: "group"}})
 	group := connector.Schema{Name: "group", IdentityAttribute: dnAttribute, DisplayAttribute: "cn",
@@ -334,20 +403,23 @@ func (d *directory) Discover(ctx context.Context) ([]connector.Schema, error) {
 	return []connector.Schema{account, group}, err
 }
 
-// discovered returns the attributes of the classes, including those of their superior classes, by name.
+// discovered returns the attributes of the classes, including those of their superior classes, by name. It leaves out
+// those that are never read.
 func discovered(schema *ldap.Entry, classes []string) []connector.SchemaAttribute {
-	single := map[string]bool{}
-	for _, definition := range schema.GetAttributeValues("attributeTypes") {
-		words := definitionWords(definition)
-		for _, name := range definitionNames(words, "NAME") {
-			single[strings.ToLower(name)] = slices.Contains(words, "SINGLE-VALUE")
-		}
-	}
+	types := discoveredTypes(schema)
 	byName := map[string][]string{}
 	for _, definition := range schema.GetAttributeValues("objectClasses") {
 		words := definitionWords(definition)
 		for _, name := range definitionNames(words, "NAME") {
 			byName[strings.ToLower(name)] = words
+		}
+	}
+	// Active Directory says there what else an entry of a class has (RFC 4512, section 4.1.6).
+	rules := map[string][]string{}
+	for _, definition := range schema.GetAttributeValues("dITContentRules") {
+		words := definitionWords(definition)
+		for _, name := range definitionNames(words, "NAME") {
+			rules[strings.ToLower(name)] = words
 		}
 	}
 	found, visited := map[string]bool{}, map[string]bool{}
@@ -359,11 +431,15 @@ func discovered(schema *ldap.Entry, classes []string) []connector.SchemaAttribut
 			return
 		}
 		visited[class] = true
-		for _, name := range append(definitionNames(words, "MUST"), definitionNames(words, "MAY")...) {
-			found[name] = true
+		rule := rules[class]
+		for _, name := range slices.Concat(definitionNames(words, "MUST"), definitionNames(words, "MAY"),
+			definitionNames(rule, "MUST"), definitionNames(rule, "MAY")) {
+			if !isUnread(name) && !types.areBinary(name) {
+				found[name] = true
+			}
 		}
-		for _, superior := range definitionNames(words, "SUP") {
-			visit(superior)
+		for _, other := range append(definitionNames(words, "SUP"), definitionNames(rule, "AUX")...) {
+			visit(other)
 		}
 	}
 	for _, class := range classes {
@@ -372,7 +448,7 @@ func discovered(schema *ldap.Entry, classes []string) []connector.SchemaAttribut
 	var attributes []connector.SchemaAttribute
 	for name := range found {
 		attributes = append(attributes, connector.SchemaAttribute{Name: name, Type: "STRING",
-			IsMulti: !single[strings.ToLower(name)]})
+			IsMulti: !slices.Contains(types[strings.ToLower(name)], "SINGLE-VALUE")})
 	}
 	slices.SortFunc(attributes, func(a, b connector.SchemaAttribute) int { return strings.Compare(a.Name, b.Name) })
 	return attributes

@@ -52,6 +52,9 @@ type settings struct {
 	EmptyMember string `json:"emptyMember"`
 
 	PageSize uint32 `json:"pageSize"`
+	// IgnoreReferrals reads what this server has where it refers to others for parts of the tree. Otherwise that is an
+	// error, since the accounts there would count as vanished.
+	IgnoreReferrals bool `json:"ignoreReferrals"`
 }
 
 func (s *settings) withDefaults() {

@@ -49,7 +49,7 @@ func TestNamesAreEscaped(t *testing.T) {
 		if err != nil || len(parsed.RDNs) != 3 || parsed.RDNs[0].Attributes[0].Value != value {
 			t.Errorf("%q becomes %q: %+v, %v", value, dn, parsed, err)
 		}
-		if rdnOf(dn) != "uid" {
+		if namedBy(dn) != "uid" {
 			t.Errorf("%q is named by %q", dn, rdnOf(dn))
 		}
 	}
@@ -91,4 +91,13 @@ func TestDiscovered(t *testing.T) {
 	if want := "cn* description* employeeNumber objectClass* seeAlso* sn*"; strings.Join(got, " ") != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+}
+
+// namedBy returns the names of the attributes that name an entry.
+func namedBy(dn string) string {
+	var names []string
+	for _, part := range rdnOf(dn) {
+		names = append(names, part.Type)
+	}
+	return strings.Join(names, "+")
 }

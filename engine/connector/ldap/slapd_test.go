@@ -13,6 +13,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -93,6 +94,13 @@ func certificate(t *testing.T, dir string) (certFile, keyFile string) {
 
 func start(t *testing.T) *server {
 	t.Helper()
+	return startLimited(t, "unlimited")
+}
+
+// startLimited starts a directory that gives nobody but the administrator more entries than that in one search, in all
+// its pages together.
+func startLimited(t *testing.T, entries string) *server {
+	t.Helper()
 	program, err := exec.LookPath("slapd")
 	if err != nil {
 		if program = "/usr/sbin/slapd"; !exists(program) {
@@ -117,8 +125,8 @@ func start(t *testing.T) *server {
 		text.WriteString("modulepath /usr/lib/ldap\nmoduleload back_mdb\n")
 	}
 	fmt.Fprintf(&text, "TLSCertificateFile %s\nTLSCertificateKeyFile %s\nsizelimit 100\n", certFile, keyFile)
-	fmt.Fprintf(&text, "database mdb\nmaxsize 104857600\nsuffix %q\nrootdn %q\nrootpw %q\ndirectory %s\nlimits * size.prtotal=unlimited\n"+
-		"index objectClass,uid,member eq\n", suffix, admin, adminPass, data)
+	fmt.Fprintf(&text, "database mdb\nmaxsize 104857600\nsuffix %q\nrootdn %q\nrootpw %q\ndirectory %s\nlimits * size.prtotal=%s\n"+
+		"index objectClass,uid,member eq\n", suffix, admin, adminPass, data, entries)
 	config := filepath.Join(dir, "slapd.conf")
 	if err := os.WriteFile(config, []byte(text.String()), 0o600); err != nil {
 		t.Fatal(err)
@@ -402,4 +410,185 @@ func TestServerRestarts(t *testing.T) {
 		}
 	}
 	t.Error("the connection is not made again")
+}
+
+// The attribute that names an entry is changed by renaming, whatever the name has in it, and cannot be taken away.
+func TestNamingAttribute(t *testing.T) {
+	s := start(t)
+	c := s.open(t, nil)
+	defer c.Close()
+	create := func(native, uid string) {
+		t.Helper()
+		if _, err := c.Apply(t.Context(), &connector.Operation{Key: "k", Kind: connector.Create, NativeIdentity: native,
+			Attributes: person(uid)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write := func(native string, values map[string]attribute.Value) (string, error) {
+		result, err := c.Apply(t.Context(), &connector.Operation{Key: "k", Kind: connector.SetAttributes, NativeIdentity: native,
+			Attributes: set(values)})
+		return result.NativeIdentity, err
+	}
+	native := "uid=bea," + people
+	create("", "bea")
+	for _, gone := range []attribute.Value{attribute.Null, attribute.String("")} {
+		_, err := write(native, map[string]attribute.Value{"uid": gone, "description": attribute.String("lost")})
+		if err == nil || !connector.IsPermanent(err) || !strings.Contains(err.Error(), `"uid" names the entry`) {
+			t.Errorf("the naming attribute becomes null: %v, want a permanent error", err)
+		}
+	}
+	for _, name := range []string{"Bea", "böse, \"x\" + y = #z", " blank ", "#hash", "日本", "<;>\\", "bea"} {
+		for range 2 { // again after a crash
+			renamed, err := write(native, map[string]attribute.Value{"UID": attribute.String(name)})
+			if err != nil {
+				t.Fatalf("%q: %v", name, err)
+			}
+			parsed, err := goldap.ParseDN(renamed)
+			if err != nil || parsed.RDNs[0].Attributes[0].Value != name {
+				t.Errorf("renamed to %q it is %q", name, renamed)
+			}
+			if _, err := write(renamed, map[string]attribute.Value{"uid": attribute.String(name)}); err != nil {
+				t.Errorf("%q a second time: %v", name, err)
+			}
+		}
+		native = "uid=" + goldap.EscapeDN(name) + "," + people
+	}
+	// Two attributes name an entry; one of them changes, and then both.
+	create("cn=Person cy+uid=cy,"+people, "cy")
+	both, err := write("cn=Person cy+uid=cy,"+people, map[string]attribute.Value{"uid": attribute.String("c+y"),
+		"description": attribute.String("half")})
+	if err != nil || both != `cn=Person cy+uid=c\+y,`+people {
+		t.Errorf("renamed to %q, %v", both, err)
+	}
+	both, err = write(both, map[string]attribute.Value{"uid": attribute.String("cc"), "cn": attribute.String("Cy, the second")})
+	if err != nil || both != `cn=Cy\, the second+uid=cc,`+people {
+		t.Errorf("renamed to %q, %v", both, err)
+	}
+	if _, err := write(both, map[string]attribute.Value{"cn": attribute.Null}); !connector.IsPermanent(err) {
+		t.Errorf("one of two naming attributes becomes null: %v, want a permanent error", err)
+	}
+	// Of several values, one names the entry; the others come and go.
+	for _, values := range [][]string{{"cc", "c2"}, {"c2", "c3"}, {"c3"}} {
+		if both, err = write(both, map[string]attribute.Value{"uid": attribute.List(values)}); err != nil {
+			t.Fatalf("%q: %v", values, err)
+		}
+	}
+	found, err := s.admin(t).Search(goldap.NewSearchRequest(both, goldap.ScopeBaseObject, goldap.NeverDerefAliases, 0, 0, false,
+		"(objectClass=*)", nil, nil))
+	if err != nil || len(found.Entries) != 1 || strings.Join(found.Entries[0].GetAttributeValues("uid"), "|") != "c3" ||
+		found.Entries[0].GetAttributeValue("cn") != "Cy, the second" || found.Entries[0].GetAttributeValue("description") != "half" {
+		t.Errorf("%q is %+v, %v", both, found, err)
+	}
+	if _, err := write(both, map[string]attribute.Value{"uid": attribute.String("bea"), "cn": attribute.String("x")}); err != nil {
+		t.Errorf("a name that is free: %v", err)
+	}
+	create("", "taken")
+	_, err = write(native, map[string]attribute.Value{"uid": attribute.String("taken")})
+	if !errors.Is(err, connector.ErrExists) {
+		t.Errorf("a name that another has: %v", err)
+	}
+}
+
+// A person with a picture and a password is read without them, and a password is never proposed.
+func TestUnreadOnDirectory(t *testing.T) {
+	s := start(t)
+	request := goldap.NewAddRequest("uid=pic,"+people, nil)
+	for name, values := range map[string][]string{"objectClass": {"inetOrgPerson"}, "uid": {"pic"}, "cn": {"Pic"}, "sn": {"P"},
+		"jpegPhoto": {"\xff\xd8\xff\xe0\x00\x10JFIF"}, "userPassword": {"{SSHA}geheim"}, "description;lang-de": {"Bild"}} {
+		request.Attribute(name, values)
+	}
+	if err := s.admin(t).Add(request); err != nil {
+		t.Fatal(err)
+	}
+	c := s.open(t, nil)
+	defer c.Close()
+	proposed, err := c.Discover(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	account := connector.AccountSchema(proposed)
+	for _, name := range []string{"userPassword", "jpegPhoto", "photo", "audio", "userCertificate", "userSMIMECertificate", "userPKCS12",
+		"x500UniqueIdentifier"} {
+		if account.Attribute(name) != nil {
+			t.Errorf("%s is proposed", name)
+		}
+	}
+	for _, name := range []string{"uid", "cn", "mail", "employeeNumber", "telephoneNumber", "facsimileTelephoneNumber"} {
+		if account.Attribute(name) == nil {
+			t.Errorf("%s is not proposed", name)
+		}
+	}
+	account.Attributes = append(account.Attributes, connector.SchemaAttribute{Name: "userPassword"},
+		connector.SchemaAttribute{Name: "jpegPhoto"}, connector.SchemaAttribute{Name: "2.5.4.35"})
+	all, err := ldap.New(t.Context(), connector.Config{Source: "Directory", Schemas: proposed, Attributes: s.attributes(nil),
+		Secret: func(string) (string, error) { return adminPass, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer all.Close()
+	count := 0
+	if _, err := all.Read(t.Context(), "", func(o *connector.Object) error {
+		if o.Type != "" {
+			return nil
+		}
+		count++
+		for name, value := range o.Attributes.All() {
+			if strings.Contains(value.Text(), "SSHA") || name == "jpegPhoto" || o.Fault != "" {
+				t.Errorf("%s is read: %+v", name, o)
+			}
+		}
+		return nil
+	}); err != nil || count != 1 {
+		t.Errorf("%d accounts, %v", count, err)
+	}
+	notes := strings.Join(all.(connector.Noter).Notes(), "\n")
+	if !strings.Contains(notes, `"jpegPhoto" holds binary data`) || !strings.Contains(notes, `"description;lang-de" in the schema`) {
+		t.Errorf("the notes are %s", notes)
+	}
+}
+
+// A part of the tree on another server, or more entries than the directory gives, is an error and not the end.
+func TestPartialOnDirectory(t *testing.T) {
+	s := startLimited(t, "100")
+	conn := s.admin(t)
+	referral := goldap.NewAddRequest("ou=emea,"+people, []goldap.Control{goldap.NewControlManageDsaIT(true)})
+	referral.Attribute("objectClass", []string{"referral", "extensibleObject"})
+	referral.Attribute("ou", []string{"emea"})
+	referral.Attribute("ref", []string{"ldap://emea.example.com/ou=emea," + people})
+	if err := conn.Add(referral); err != nil {
+		t.Fatal(err)
+	}
+	read := func(c connector.Connector) error {
+		defer c.Close()
+		_, err := c.Read(t.Context(), "", func(*connector.Object) error { return nil })
+		return err
+	}
+	if err := read(s.open(t, nil)); err == nil || !strings.Contains(err.Error(), "refers to 1 parts of the tree") {
+		t.Errorf("a reference: %v", err)
+	}
+	if err := read(s.open(t, map[string]any{"ignoreReferrals": true})); err != nil {
+		t.Errorf("a reference that is allowed: %v", err)
+	}
+	if err := read(s.open(t, map[string]any{"userBase": "ou=emea," + people, "groupBase": ""})); err == nil ||
+		!strings.Contains(err.Error(), "LDAP result 10") {
+		t.Errorf("a base elsewhere: %v", err)
+	}
+	anonymous := map[string]any{"bindDN": "", "password": "", "ignoreReferrals": true, "groupBase": ""}
+	for n := range 120 {
+		if n == 90 {
+			if err := read(s.open(t, anonymous)); err != nil {
+				t.Errorf("%d entries: %v", n, err)
+			}
+		}
+		request := goldap.NewAddRequest(fmt.Sprintf("uid=m%d,%s", n, people), nil)
+		for name, values := range map[string][]string{"objectClass": {"inetOrgPerson"}, "uid": {fmt.Sprintf("m%d", n)}, "cn": {"M"}, "sn": {"M"}} {
+			request.Attribute(name, values)
+		}
+		if err := conn.Add(request); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := read(s.open(t, anonymous)); err == nil || !strings.Contains(err.Error(), "LDAP result 4") {
+		t.Errorf("120 entries: %v, want the size limit", err)
+	}
 }

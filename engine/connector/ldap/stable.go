@@ -31,6 +31,19 @@ func stableIdentity(entry *ldap.Entry) (string, error) {
 	return "", nil
 }
 
+// guidTexts returns the GUID of an entry as text, and nothing where it has none.
+func guidTexts(entry *ldap.Entry) ([]string, error) {
+	var texts []string
+	for _, value := range entry.GetEqualFoldRawAttributeValues(guidAttribute) {
+		text, err := guidText(value)
+		if err != nil {
+			return nil, err
+		}
+		texts = append(texts, text)
+	}
+	return texts, nil
+}
+
 // guidText returns the text of a GUID. In its 16 bytes the first three groups have their lowest byte first (MS-DTYP,
 // section 2.3.4.2).
 func guidText(b []byte) (string, error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"strings"
 	"time"
@@ -85,6 +86,7 @@ type tables struct {
 	account  *connector.Schema
 	config   *pgx.ConnConfig
 	conn     *pgx.Conn
+	notes    []string          // on the last reading
 	types    map[string]string // of the columns of the accounts' table, after the first query for them
 }
 
@@ -120,8 +122,12 @@ func plain(err error) error {
 		return err
 	case !errors.As(err, &pgErr):
 		var connect *pgconn.ConnectError
-		if errors.As(err, &connect) {
+		var scan pgx.ScanArgError
+		switch {
+		case errors.As(err, &connect):
 			return errors.New("the database cannot be reached")
+		case errors.As(err, &scan):
+			return fmt.Errorf("the value of the column %d of the query cannot be read", scan.ColumnIndex+1)
 		}
 		return err
 	}
@@ -172,10 +178,35 @@ func (t *tables) selection() string {
 	if name := t.settings.StableIdentityColumn; name != "" {
 		list[1] = "a." + column(name) + "::text"
 	}
-	for i := range t.account.Attributes {
-		list = append(list, t.expression(&t.account.Attributes[i]))
+	for _, a := range t.readable() {
+		list = append(list, t.expression(a))
 	}
 	return strings.Join(list, ", ")
+}
+
+// readable returns the attributes that are read: all but those that hold passwords or binary data.
+func (t *tables) readable() []*connector.SchemaAttribute {
+	var attributes []*connector.SchemaAttribute
+	for i := range t.account.Attributes {
+		if a := &t.account.Attributes[i]; !connector.HoldsPassword(a.Name) && !isBinary(t.types[a.Name]) {
+			attributes = append(attributes, a)
+		}
+	}
+	return attributes
+}
+
+// isBinary reports whether the values of a type are no text.
+func isBinary(typ string) bool { return strings.TrimSuffix(typ, "[]") == "bytea" }
+
+// Notes implements [connector.Noter].
+func (t *tables) Notes() []string { return t.notes }
+
+// loadTypes reads the types of the columns of the accounts' table, once.
+func (t *tables) loadTypes(ctx context.Context, conn *pgx.Conn) (err error) {
+	if t.types == nil {
+		t.types, _, err = columnTypes(ctx, conn, t.settings.Table)
+	}
+	return err
 }
 
 // Test implements [connector.Connector].
@@ -228,6 +259,9 @@ func (t *tables) Discover(ctx context.Context) ([]connector.Schema, error) {
 		schema := connector.Schema{Name: name, IdentityAttribute: identity}
 		types, names, err := columnTypes(ctx, conn, table)
 		for _, column := range names {
+			if connector.HoldsPassword(column) || isBinary(types[column]) {
+				continue
+			}
 			a := connector.SchemaAttribute{Name: column, Type: "STRING"}
 			base, isMulti := strings.CutSuffix(types[column], "[]")
 			a.IsMulti = isMulti
@@ -292,6 +326,15 @@ func (t *tables) Read(ctx context.Context, since string, each func(*connector.Ob
 	if err != nil {
 		return "", err
 	}
+	t.types, t.notes = nil, nil // the table may have changed
+	if err := t.loadTypes(ctx, conn); err != nil {
+		return "", err
+	}
+	for i := range t.account.Attributes {
+		if name := t.account.Attributes[i].Name; isBinary(t.types[name]) {
+			t.notes = append(t.notes, fmt.Sprintf("the column %q holds binary data: it is not read", name))
+		}
+	}
 	cursor := ""
 	err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly},
 		func(tx pgx.Tx) error {
@@ -306,7 +349,10 @@ func (t *tables) Read(ctx context.Context, since string, each func(*connector.Ob
 			}
 			return t.readAccounts(ctx, tx, since, each)
 		})
-	return cursor, plain(err)
+	if err != nil {
+		return "", plain(err)
+	}
+	return cursor, nil
 }
 
 func (t *tables) readAccounts(ctx context.Context, tx pgx.Tx, since string, each func(*connector.Object) error) error {
@@ -322,9 +368,17 @@ func (t *tables) readAccounts(ctx context.Context, tx pgx.Tx, since string, each
 	}
 	defer rows.Close()
 	var object connector.Object
+	seed, seen := maphash.MakeSeed(), map[uint64]struct{}{}
 	for rows.Next() {
 		if err := t.scan(rows, &object); err != nil {
 			return err
+		}
+		before := len(seen)
+		if seen[maphash.String(seed, object.NativeIdentity)] = struct{}{}; len(seen) == before &&
+			object.NativeIdentity != "" {
+			// Which of the rows came first would decide, and that may be another one each time.
+			return fmt.Errorf("two rows have the same value of the column %q, which must be unique: nothing was read",
+				t.account.IdentityAttribute)
 		}
 		if err := each(&object); err != nil {
 			return err
@@ -340,8 +394,9 @@ func (t *tables) scan(row pgx.Row, object *connector.Object) error {
 	*object = connector.Object{}
 	var native, stable *string
 	targets := []any{&native, &stable}
-	for i := range t.account.Attributes {
-		if t.account.Attributes[i].IsMulti {
+	attributesRead := t.readable()
+	for _, a := range attributesRead {
+		if a.IsMulti {
 			targets = append(targets, &[]*string{})
 		} else {
 			targets = append(targets, new(*string))
@@ -358,8 +413,7 @@ func (t *tables) scan(row pgx.Row, object *connector.Object) error {
 	if stable != nil {
 		object.StableIdentity = *stable
 	}
-	for i := range t.account.Attributes {
-		a := &t.account.Attributes[i]
+	for i, a := range attributesRead {
 		value, err := scanned(a, targets[i+2])
 		if err != nil {
 			object.Fault = fmt.Sprintf("column %q: %v", a.Name, err)
@@ -429,14 +483,18 @@ func (t *tables) Apply(ctx context.Context, operation *connector.Operation) (con
 	if operation.Kind == connector.SetPassword || operation.Password != "" {
 		return connector.Result{}, connector.Permanent(errors.New("passwords are not written into tables"))
 	}
+	if _, err := connector.ParseKind(string(operation.Kind)); err != nil {
+		return connector.Result{}, connector.Unsupported(operation.Kind)
+	}
+	if err := connector.RefusePasswords(operation); err != nil {
+		return connector.Result{}, err
+	}
 	conn, err := t.connected(ctx)
 	if err != nil {
 		return connector.Result{}, err
 	}
-	if t.types == nil {
-		if t.types, _, err = columnTypes(ctx, conn, t.settings.Table); err != nil {
-			return connector.Result{}, err
-		}
+	if err := t.loadTypes(ctx, conn); err != nil {
+		return connector.Result{}, err
 	}
 	result := connector.Result{NativeIdentity: operation.NativeIdentity}
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
@@ -555,7 +613,7 @@ func (t *tables) same(ctx context.Context, tx pgx.Tx, native string, attributes 
 		return connector.Permanent(errors.New("another row has a value that must be unique"))
 	}
 	for name, value := range attributes.All() {
-		if !slices.Contains(volatile, name) &&
+		if !slices.Contains(volatile, name) && !connector.HoldsPassword(name) &&
 			!slices.Equal(object.Attributes.Get(name).Strings(), value.Strings()) {
 			return connector.ErrExists
 		}

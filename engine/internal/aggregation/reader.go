@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/muster-engine/muster/engine/attribute"
@@ -20,6 +22,9 @@ type reader struct {
 	source    *configuration.CompiledSource
 	objects   nextObject
 	entitling map[string]bool // whether an attribute holds entitlements
+	passwords map[string]bool // whether an attribute holds passwords, of those met so far
+	omitted   map[string]int  // how often an attribute was left out because it is no text
+	notes     func() []string // what the source has to say at the end
 	most      int             // objects
 	count     int             // of objects, also of those that are no accounts
 	accounts  int             // of count
@@ -50,7 +55,8 @@ type findings struct {
 func (r *run) reader(objects nextObject) *reader {
 	reading := &reader{
 		source: r.source, objects: objects, progress: r.options.Progress, entitling: map[string]bool{},
-		most: cmp.Or(r.options.MaxObjects, r.settings.Objects),
+		most: cmp.Or(r.options.MaxObjects, r.settings.Objects), passwords: map[string]bool{},
+		omitted: map[string]int{}, notes: func() []string { return nil },
 		findings: findings{
 			faults: faults{reported: []RowError{}}, notes: []string{},
 			entitlements: map[store.EntitlementValue]struct{}{},
@@ -61,6 +67,7 @@ func (r *run) reader(objects nextObject) *reader {
 			reading.entitling[a.Name] = a.IsEntitlement
 		}
 	}
+	reading.findings.notes = append(reading.findings.notes, r.source.PasswordNotes()...)
 	return reading
 }
 
@@ -87,7 +94,7 @@ func (r *run) textReader(text io.Reader) (*reader, error) {
 		}
 		return object, err
 	})
-	reader.findings.notes = append(reader.findings.notes, objects.Notes()...)
+	reader.notes = objects.Notes
 	return reader, nil
 }
 
@@ -100,9 +107,7 @@ func (r *reader) next() (*store.StagedAccount, bool, error) {
 		}
 		switch {
 		case object == nil:
-			if r.progress != nil {
-				r.progress(r.accounts)
-			}
+			r.end()
 			return nil, false, nil
 		case object.Type != "" && object.Type != connector.AccountObject:
 			r.findName(object)
@@ -118,6 +123,19 @@ func (r *reader) next() (*store.StagedAccount, bool, error) {
 			r.spare(object.NativeIdentity)
 		}
 	}
+}
+
+// end reports that everything is read, and takes the notes on it.
+func (r *reader) end() {
+	if r.progress != nil {
+		r.progress(r.accounts)
+	}
+	notes := &r.findings.notes
+	for _, name := range slices.Sorted(maps.Keys(r.omitted)) {
+		*notes = append(*notes, fmt.Sprintf("the attribute %q was left out of %d accounts, because its value is no UTF-8 "+
+			"text without NUL characters", name, r.omitted[name]))
+	}
+	*notes = append(*notes, r.notes()...)
 }
 
 // object returns the next object, nil after the last. It fails where there are more than are allowed.
@@ -185,41 +203,69 @@ func (r *reader) read(object *connector.Object) string {
 	case !store.Storable(object.StableIdentity):
 		return "the stable identity is no UTF-8 text without NUL characters"
 	}
+	var unread []string
 	for name, value := range object.Attributes.All() {
-		if fault := r.readAttribute(name, value); fault != "" {
+		fault, omit := r.readAttribute(name, value)
+		if fault != "" {
 			return fault
 		}
+		if omit {
+			unread = append(unread, name)
+		}
+	}
+	for _, name := range unread {
+		object.Attributes.Delete(name)
 	}
 	r.source.Stage(&r.account, object)
 	return ""
 }
 
-// readAttribute returns what is wrong with an attribute of an account, "" for nothing, and keeps its entitlements.
-func (r *reader) readAttribute(name string, value attribute.Value) string {
+// readAttribute returns what is wrong with an attribute of an account, "" for nothing, and keeps its entitlements. omit
+// says that the account is read without the attribute: it holds passwords, or is no text, such as a picture. An
+// entitlement is never left out, since the account would seem not to have it.
+func (r *reader) readAttribute(name string, value attribute.Value) (fault string, omit bool) {
 	if !store.Storable(name) {
-		return "the name of an attribute is no UTF-8 text without NUL characters"
+		return "the name of an attribute is no UTF-8 text without NUL characters", false
+	}
+	if r.holdsPassword(name) {
+		return "", true
 	}
 	if value.Kind() == attribute.KindNumber {
 		if err := configuration.CheckNumber(value.Text()); err != nil {
-			return fmt.Sprintf("the attribute %q: %v", name, err)
+			return fmt.Sprintf("the attribute %q: %v", name, err), false
 		}
 	}
 	for _, text := range value.Strings() {
-		if !store.Storable(text) {
-			return fmt.Sprintf("the attribute %q is no UTF-8 text without NUL characters", name)
+		switch {
+		case store.Storable(text):
+		case r.entitling[name]:
+			return fmt.Sprintf("the attribute %q is no UTF-8 text without NUL characters", name), false
+		default:
+			r.omitted[strings.Clone(name)]++
+			return "", true
 		}
 	}
 	if !r.entitling[name] {
-		return ""
+		return "", false
 	}
 	for _, text := range configuration.EntitlementTexts(value) {
 		if len(text) > configuration.EntitlementLengthMax {
 			return fmt.Sprintf("the attribute %q: an entitlement is longer than %d bytes", name,
-				configuration.EntitlementLengthMax)
+				configuration.EntitlementLengthMax), false
 		}
 		r.keepEntitlement(name, text)
 	}
-	return ""
+	return "", false
+}
+
+// holdsPassword is [connector.HoldsPassword], which is asked once for each name.
+func (r *reader) holdsPassword(name string) bool {
+	holds, known := r.passwords[name]
+	if !known {
+		holds = connector.HoldsPassword(name)
+		r.passwords[strings.Clone(name)] = holds
+	}
+	return holds
 }
 
 func (r *reader) keepEntitlement(name, value string) {

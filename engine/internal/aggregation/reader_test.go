@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -105,14 +106,15 @@ func TestReaderNamesFaults(t *testing.T) {
 		"no native identity": {object("", "a", "b"), "the object has no native identity", false},
 		"a NUL in the native identity": {object("an\x00na", "a", "b"),
 			"the native identity or the name is no UTF-8 text without NUL characters", false},
-		"a NUL in a value": {object("anna", "mail", "\x00"),
-			`the attribute "mail" is no UTF-8 text without NUL characters`, true},
+		"a NUL in an entitlement": {object("anna", "groups", "\x00"),
+			`the attribute "groups" is no UTF-8 text without NUL characters`, true},
 		"a NUL in a name": {object("anna", "\x00", "b"),
 			"the name of an attribute is no UTF-8 text without NUL characters", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newReader(t, nil, c.object)
+			r.entitling["groups"] = true
 			if read, err := natives(r); err != nil || len(read) > 0 {
 				t.Fatalf("accounts %v and the error %v, want none", read, err)
 			}
@@ -137,5 +139,37 @@ func TestTextReaderTakesNoBrokenTextForTheEnd(t *testing.T) {
 	}
 	if read, err := natives(reader); !errors.Is(err, broken) {
 		t.Errorf("after %v the reader says %v, want %v", read, err, broken)
+	}
+}
+
+// A picture does not cost the account, and a password is not even noted with its account.
+func TestReaderLeavesAttributesOut(t *testing.T) {
+	t.Parallel()
+	object := func(native string) *connector.Object {
+		o := &connector.Object{NativeIdentity: native}
+		for name, value := range map[string]string{"mail": native + "@example.com", "photo": "\xff\xd8\x00", "userPassword": "geheim",
+			"badge": "a\x00"} {
+			o.Attributes.Put(name, attribute.String(value))
+		}
+		return o
+	}
+	r := newReader(t, nil, object("anna"), object("ben"))
+	r.notes = func() []string { return []string{"the source's own"} }
+	for _, native := range []string{"anna", "ben"} {
+		account, ok, err := r.next()
+		if want := `{"mail":"` + native + `@example.com"}`; err != nil || !ok || string(account.Attributes) != want {
+			t.Fatalf("the account is %s, %v, want %s", account.Attributes, err, want)
+		}
+	}
+	if _, ok, err := r.next(); ok || err != nil || r.findings.faults.count > 0 {
+		t.Fatalf("at the end: %v, %d faults", err, r.findings.faults.count)
+	}
+	want := []string{
+		`the attribute "badge" was left out of 2 accounts, because its value is no UTF-8 text without NUL characters`,
+		`the attribute "photo" was left out of 2 accounts, because its value is no UTF-8 text without NUL characters`,
+		"the source's own",
+	}
+	if !slices.Equal(r.findings.notes, want) {
+		t.Errorf("the notes are %q, want %q", r.findings.notes, want)
 	}
 }

@@ -67,6 +67,9 @@ func (r *run) aggregateFrom(ctx context.Context, c connector.Connector, since st
 		}
 		return object, err
 	})
+	if noter, is := c.(connector.Noter); is {
+		reader.notes = noter.Notes
+	}
 	result, err := r.aggregate(ctx, reader)
 	if err != nil {
 		return result, err

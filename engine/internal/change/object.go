@@ -91,6 +91,7 @@ func (p *Proposal) putSource(d configuration.Document) error {
 			fmt.Sprintf("source %q: accountCorrelationConfig has no attributeAssignments, "+
 				"as a reference to one has none: its accounts find no identity", shape.Name))
 	}
+	p.Notes = append(p.Notes, shape.PasswordNotes()...)
 	row, at, action, err := p.place(p.Rows.Sources, shape.ID, shape.Name, d.Object)
 	if err != nil {
 		return err
