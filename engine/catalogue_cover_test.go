@@ -159,7 +159,7 @@ func everything(t *testing.T, options ...enginetest.Option) (f *target, id strin
 		VALUES (gen_random_uuid(), 'host', 1, 'v', now(), now(), '{}')`)
 	f.execute(`INSERT INTO muster.entitlements (id, source_id, attribute, value, name, created, modified)
 		SELECT gen_random_uuid(), id, 'groups', 'a', 'A', now(), now() FROM muster.sources WHERE name = 'Files'`)
-	f.execute(`UPDATE muster.provisioning_operations SET state = 'PARKED', parked = now(), parked_cause = 'an audit'
+	f.execute(`UPDATE muster.provisioning_operations SET state = 'PARKED', parked = now(), parked_cause = 'an audit', parker_via = 'host'
 		WHERE id = (SELECT id FROM muster.provisioning_operations WHERE state = 'DONE' AND identity_id <> $1 LIMIT 1)`, id)
 	f.execute(`INSERT INTO muster.identity_lookups (key, reader_id, found_id)
 		SELECT gen_random_uuid(), r.id, f.id FROM muster.identities r, muster.identities f

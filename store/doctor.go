@@ -246,6 +246,7 @@ const (
 	InvariantMessageLease      Invariant = "notification-lease"
 	InvariantOperationDelivery Invariant = "operation-batch"
 	InvariantOperationOpen     Invariant = "operation-open"
+	InvariantOperationParked   Invariant = "operation-parked"
 	InvariantRefreshFuture     Invariant = "refresh-future"
 	InvariantRequestStale      Invariant = "request-stale"
 	InvariantRequestTask       Invariant = "request-task"
@@ -417,6 +418,11 @@ var invariants = map[Invariant]string{
 		SELECT ` + idSQL("o.id") + `
 		FROM muster.provisioning_operations o, given
 		WHERE o.state = 'OPEN' AND o.created < given.now - interval '1 day'`,
+	// An operation that nobody parked goes round: two reasons undo each other.
+	InvariantOperationParked: `
+		SELECT ` + idSQL("o.id") + `
+		FROM muster.provisioning_operations o
+		WHERE o.state = 'PARKED' AND o.parker_via IS NULL`,
 	// Processing removes all requests for an identity. A request from a transaction that was open meanwhile has an
 	// earlier time, and stays until its task comes to it.
 	InvariantRequestStale: `

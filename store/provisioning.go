@@ -46,6 +46,8 @@ type Operation struct {
 	ParkerID    *string
 	ParkerName  *string
 	ParkerVia   *string
+	// Released is when it was let go again last.
+	Released *time.Time
 }
 
 // operationColumns are the columns of an [Operation]. A new one has no attempts, no error, and has not begun.
@@ -71,11 +73,12 @@ var operationColumns = columns[Operation]{
 	valueColumn("created", "timestamptz", func(o *Operation) *time.Time { return &o.Created }),
 	readColumn("begun", func(o *Operation) **time.Time { return &o.Begun }),
 	readColumn("completed", func(o *Operation) **time.Time { return &o.Completed }),
-	readColumn("parked", func(o *Operation) **time.Time { return &o.Parked }),
-	readColumn("parked_cause", func(o *Operation) **string { return &o.ParkedCause }),
+	valueColumn("parked", "timestamptz", func(o *Operation) **time.Time { return &o.Parked }),
+	valueColumn("parked_cause", "text", func(o *Operation) **string { return &o.ParkedCause }),
 	readColumn("parker_id", func(o *Operation) **string { return &o.ParkerID }),
 	readColumn("parker_name", func(o *Operation) **string { return &o.ParkerName }),
 	readColumn("parker_via", func(o *Operation) **string { return &o.ParkerVia }),
+	readColumn("released", func(o *Operation) **time.Time { return &o.Released }),
 }
 
 var (
@@ -93,6 +96,29 @@ var (
 // by identity.
 func (s *Store) PendingOperations(ctx context.Context, q Querier, identities []ID) ([]Operation, error) {
 	return collect(ctx, q, s.sql(pendingOperations), operationColumns.scan, identities)
+}
+
+// dayOperationsMax is how many operations of one identity [Store.DayOperations] returns of each kind.
+const dayOperationsMax = 1000
+
+var dayOperations = selectOperations + `
+	FROM unnest($1::uuid[]) v (id),
+	     LATERAL (SELECT * FROM muster.provisioning_operations
+	              WHERE identity_id = v.id AND state = 'DONE' AND completed >= $2
+	              ORDER BY completed DESC LIMIT $3) o
+	UNION ALL ` + selectOperations + `
+	FROM unnest($1::uuid[]) v (id),
+	     LATERAL (SELECT * FROM muster.provisioning_operations
+	              WHERE identity_id = v.id AND released >= $2 AND (state <> 'DONE' OR completed < $2)
+	              ORDER BY released DESC LIMIT $3) o`
+
+// DayOperations returns the operations of identities that were done since a time, the last [dayOperationsMax] of each,
+// and those that were released since then. They have no order.
+func (s *Store) DayOperations(ctx context.Context, q Querier, identities []ID, since time.Time) ([]Operation, error) {
+	if len(identities) == 0 {
+		return nil, nil
+	}
+	return collect(ctx, q, s.sql(dayOperations), operationColumns.scan, identities, since, dayOperationsMax)
 }
 
 // AddOperations writes new operations.
@@ -312,11 +338,12 @@ func (s *Store) ParkOperation(ctx context.Context, tx pgx.Tx, id ID, reason stri
 	return mapError(err)
 }
 
-// ReopenOperation makes a parked operation part of a delivery again. The caller has locked it.
-func (s *Store) ReopenOperation(ctx context.Context, tx pgx.Tx, id, delivery ID) error {
+// ReopenOperation makes a parked operation part of a delivery again, and records when. The caller has locked it.
+func (s *Store) ReopenOperation(ctx context.Context, tx pgx.Tx, id, delivery ID, now time.Time) error {
 	const statement = `
-		UPDATE muster.provisioning_operations SET state = 'OPEN', batch_id = $2, ` + unparked + ` WHERE id = $1`
-	_, err := tx.Exec(ctx, s.sql(statement), id, delivery)
+		UPDATE muster.provisioning_operations SET state = 'OPEN', batch_id = $2, released = $3, ` + unparked + `
+		WHERE id = $1`
+	_, err := tx.Exec(ctx, s.sql(statement), id, delivery, now)
 	return mapError(err)
 }
 

@@ -97,8 +97,31 @@ func printExplanation(w io.Writer, x *engine.Explanation) error {
 		fmt.Fprintf(&b, "  %-7s  %s: %s\n", mark, oneLine(role.Name), oneLine(role.Reason))
 		writeCriterion(&b, role.Criterion)
 	}
+	if len(x.Operations) > 0 {
+		b.WriteString("\nOperations\n")
+	}
+	for i := range x.Operations {
+		writeExplainedOperation(&b, &x.Operations[i])
+	}
+	for _, warning := range x.Warnings {
+		fmt.Fprintf(&b, "\nwarning: %s\n", oneLine(warning))
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func writeExplainedOperation(b *strings.Builder, o *engine.ExplainedOperation) {
+	fmt.Fprintf(b, "  %-7s  %s: %s", strings.ToLower(o.State), oneLine(o.Source), operationName(o.Operation))
+	if o.NativeIdentity != "" {
+		fmt.Fprintf(b, " %s", oneLine(o.NativeIdentity))
+	}
+	for name, value := range o.Attributes.All() {
+		fmt.Fprintf(b, " %s=%s", name, shownValue(value))
+	}
+	fmt.Fprintf(b, ", for %s\n", oneLine(o.Reason))
+	if o.Cause != "" {
+		fmt.Fprintf(b, "           %s\n", oneLine(o.Cause))
+	}
 }
 
 func writeExplainedAttribute(b *strings.Builder, attribute *engine.ExplainedAttribute) {

@@ -336,7 +336,10 @@ func (a *app) printOperations(operations []engine.Operation) error {
 			attributes = append(attributes, fmt.Sprintf("%s=%s", name, shownValue(value)))
 		}
 		trouble := o.Error
-		if o.Parking != nil {
+		switch {
+		case o.Parking != nil && o.Parking.By == engine.Actor{}:
+			trouble = "parked: " + o.Parking.Cause
+		case o.Parking != nil:
 			trouble = fmt.Sprintf("parked by %s: %s", actorText(&o.Parking.By), o.Parking.Cause)
 		}
 		rows = append(rows, []string{o.ID, dateText(&o.Created), o.State, o.Source.Name, o.NativeIdentity,

@@ -70,13 +70,14 @@ func (s *CompiledSource) entitlementOf(r *EntitlementReference) (refresh.Entitle
 // provisioningLevelsMax is how many levels provisioning criteria may have, as published.
 const provisioningLevelsMax = 3
 
-// compile compiles criteria at a place of the document and a level, from 1 on. It returns nil if there are none.
-func (c *ProvisioningCriteria) compile(place string, level int) (*refresh.AccountChoice, error) {
+// compile compiles criteria over the accounts of a source, at a place of the document and a level, from 1 on. It returns
+// nil if there are none.
+func (c *ProvisioningCriteria) compile(place string, level int, source *CompiledSource) (*refresh.AccountChoice, error) {
 	if c == nil || level == 1 && c.Operation == "" && c.Attribute == "" && len(c.Children) == 0 {
 		return nil, nil
 	}
 	choice := &refresh.AccountChoice{Operation: strings.ToUpper(c.Operation), Attribute: c.Attribute,
-		Value: store.TextOf(c.Value)}
+		Value: store.TextOf(c.Value), Equality: source.Equality(c.Attribute)}
 	switch choice.Operation {
 	case "AND", "OR":
 		if len(c.Children) == 0 {
@@ -86,7 +87,7 @@ func (c *ProvisioningCriteria) compile(place string, level int) (*refresh.Accoun
 			return nil, fmt.Errorf("%s: there are more than %d levels", place, provisioningLevelsMax)
 		}
 		for i, child := range c.Children {
-			inner, err := child.compile(fmt.Sprintf("%s.children[%d]", place, i), level+1)
+			inner, err := child.compile(fmt.Sprintf("%s.children[%d]", place, i), level+1, source)
 			if err == nil && inner == nil {
 				err = fmt.Errorf("%s.children[%d] is empty", place, i)
 			}

@@ -3,15 +3,14 @@ package refresh
 import "slices"
 
 // follow records an entitlement that is wanted as given to the accounts that have it in the place of one that is gone.
-func (p *planner) follow(e Entitlement) {
+func (p *planner) follow(w *wish) {
 	for i := range p.s.Strays {
 		stray := &p.s.Strays[i]
-		if stray.Entitlement != e || stray.Owned {
+		if p.key(stray.Entitlement) != w.key || stray.Owned {
 			continue
 		}
 		for _, account := range p.successors(stray) {
-			held := Held{e, account.RowID}
-			if !slices.Contains(p.s.Grants, held) && !slices.Contains(p.c.Access.Granted, held) {
+			if held := (Held{w.Entitlement, account.RowID}); !p.recorded(&held) {
 				p.c.Access.Granted = append(p.c.Access.Granted, held)
 			}
 		}
@@ -23,7 +22,7 @@ func (p *planner) follow(e Entitlement) {
 func (p *planner) successors(stray *Stray) []*Account {
 	var list []*Account
 	for _, account := range p.accounts[stray.SourceID] {
-		if account.Created.After(stray.Given) && has(account, &stray.Entitlement) {
+		if _, has := p.has(account, &stray.Entitlement); has && account.Created.After(stray.Given) {
 			list = append(list, account)
 		}
 	}
@@ -33,24 +32,26 @@ func (p *planner) successors(stray *Stray) []*Account {
 // takeStrays does for what was given to accounts that the identity does not have any more, what [planner.take] does for
 // the others. An account that is somebody else's by now carries it. Of one that vanished the grant stays recorded, also
 // where it is not wanted any more: when the account comes back, it is taken away.
-func (p *planner) takeStrays(wanted map[Entitlement]bool, reason string) {
+func (p *planner) takeStrays(reason string) {
 	for i := range p.s.Strays {
 		stray := &p.s.Strays[i]
 		if stray.Owned {
 			p.c.Access.Left = append(p.c.Access.Left, stray.Held)
 			continue
 		}
-		there := p.successors(stray)
-		if !wanted[stray.Entitlement] {
-			for _, account := range there {
-				if !p.leaving[account.RowID] {
-					p.remove(account, stray.Entitlement, reason)
-				}
+		taken := false
+		for _, account := range p.successors(stray) {
+			if p.keeps(account, &stray.Entitlement) {
+				continue
+			}
+			if taken = true; !p.leaving[account.RowID] {
+				value, _ := p.has(account, &stray.Entitlement)
+				p.remove(account, Entitlement{stray.SourceID, stray.Attribute, value}, reason)
 			}
 		}
 		// Of an account that is gone for good nothing is to be remembered, once its successors have it, or have it no
 		// more.
-		if !stray.Vanished && (wanted[stray.Entitlement] || len(there) == 0) && !p.begun(&stray.Held) {
+		if !stray.Vanished && !taken && !p.begun(&stray.Held) {
 			p.c.Access.Dropped = append(p.c.Access.Dropped, stray.Held)
 		}
 	}
@@ -58,7 +59,7 @@ func (p *planner) takeStrays(wanted map[Entitlement]bool, reason string) {
 
 // takeCarried takes away what the accounts have because a former owner was given it. Where the identity wants it, it
 // counts as given to the identity.
-func (p *planner) takeCarried(wanted map[Entitlement]bool) {
+func (p *planner) takeCarried() {
 	for i := range p.s.Carried {
 		carried := &p.s.Carried[i]
 		at := slices.IndexFunc(p.s.Accounts, func(a Account) bool { return a.RowID == carried.AccountID })
@@ -66,18 +67,19 @@ func (p *planner) takeCarried(wanted map[Entitlement]bool) {
 			continue
 		}
 		account := &p.s.Accounts[at]
+		value, has := p.has(account, &carried.Entitlement)
 		switch {
-		case !has(account, &carried.Entitlement):
+		case !has:
 			if !carried.Pending {
 				p.c.Access.Settled = append(p.c.Access.Settled, carried.Held)
 			}
-		case wanted[carried.Entitlement]:
-			if !slices.Contains(p.s.Grants, carried.Held) {
+		case p.keeps(account, &carried.Entitlement):
+			if !p.recorded(&carried.Held) {
 				p.c.Access.Granted = append(p.c.Access.Granted, carried.Held)
 			}
 			p.c.Access.Settled = append(p.c.Access.Settled, carried.Held)
 		case !p.leaving[account.RowID]:
-			p.remove(account, carried.Entitlement, "a former owner of the account was given it")
+			p.remove(account, Entitlement{carried.SourceID, carried.Attribute, value}, "a former owner of the account was given it")
 		}
 	}
 }

@@ -61,6 +61,8 @@ var verdicts = []verdict{
 		(*examination).endLeases},
 	{store.InvariantOperationOpen, SeverityWarning, "muster operations --state OPEN tells why: is the source reached?",
 		nil},
+	{store.InvariantOperationParked, SeverityWarning,
+		"muster operations --state PARKED tells what undoes what: make it agree, then release the operations", nil},
 	{store.InvariantNotificationTask, SeverityFailure, "cancel the messages of tasks that have ended",
 		(*examination).cancelForsaken},
 	{store.InvariantMessageLease, SeverityWarning, "end the leases of workers that are gone",

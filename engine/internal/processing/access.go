@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/refresh"
@@ -132,11 +133,57 @@ func plannedOperation(row *store.Operation) (refresh.Operation, error) {
 	return o, nil
 }
 
+// LimitOperations parks the operations that would exceed the limit of the day. It asks the database only where
+// operations are to be opened. It comes once, before they are shown or written.
+func (c *Calculated) LimitOperations(ctx context.Context) error {
+	access := c.Configuration.Refresh.Access
+	var openers []store.ID
+	for i := range c.Changes {
+		if len(c.Changes[i].Access.Open) > 0 {
+			openers = append(openers, c.Changes[i].After.ID)
+		}
+	}
+	if access == nil || len(openers) == 0 {
+		return nil
+	}
+	at := c.Cause.At.In(c.Configuration.Settings.Location)
+	midnight := time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, at.Location())
+	rows, err := c.Store.DayOperations(ctx, c.Tx, openers, midnight)
+	if err != nil {
+		return err
+	}
+	past := map[store.ID][]refresh.Past{}
+	for i := range rows {
+		row := &rows[i]
+		o, err := plannedOperation(row)
+		if err != nil {
+			continue // of a later version: the identity's own fault, if it is open
+		}
+		p := refresh.Past{Operation: o}
+		if row.State == store.OperationDone && row.Completed != nil {
+			p.Done = *row.Completed
+		}
+		if row.Released != nil {
+			p.Released = *row.Released
+		}
+		past[row.IdentityID] = append(past[row.IdentityID], p)
+	}
+	for i := range c.Changes {
+		of := past[c.Changes[i].After.ID]
+		slices.SortFunc(of, func(a, b refresh.Past) int { return a.Done.Compare(b.Done) })
+		c.Changes[i].LimitOperations(access, of, c.OperationsPerDay)
+	}
+	return nil
+}
+
 // writeAccess writes what the identities are given and lose, settles their operations, and opens new ones, with a
 // delivery and its job for each source.
 func (w *writing) writeAccess(ctx context.Context) error {
 	if w.Configuration.Refresh.Access == nil {
 		return nil
+	}
+	if err := w.LimitOperations(ctx); err != nil {
+		return err
 	}
 	var granted, dropped []store.AccessGrant
 	var settledCarried []store.CarriedAccess
@@ -220,7 +267,10 @@ func operationRow(identity store.ID, o *refresh.Operation, cause store.Cause) st
 		Attributes: o.Attributes.AppendJSON(nil), Reason: o.Reason, Actor: cause.Actor, TaskID: cause.Task,
 		State: store.OperationOpen, Created: cause.At}
 	row.Attribute, row.Value = o.Target()
-	if o.Manual {
+	switch {
+	case o.Parked:
+		row.State, row.Parked, row.ParkedCause = store.OperationParked, &cause.At, &o.Cause
+	case o.Manual:
 		row.State = store.OperationManual
 	}
 	return row
