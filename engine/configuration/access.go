@@ -68,7 +68,8 @@ func (c *Configuration) compileAccess(rows *store.Configuration, connected func(
 // accessBuilder compiles the access of a configuration.
 type accessBuilder struct {
 	c        *Configuration
-	known    []store.Entitlement // those that are named by a document
+	known    []store.Entitlement // all that the sources have
+	spelled  map[spelling]string // of known, by the form that the source compares; nil until it is needed
 	profiles map[store.ID]*compiledAccessProfile
 	grants   bool // whether anything is granted, done or synchronized
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/store"
 )
@@ -32,7 +33,11 @@ func (b *accessBuilder) entitlement(r *EntitlementReference, source *CompiledSou
 		return refresh.Entitlement{}, errors.New("source is missing: the source of the entitlement")
 	}
 	if r.Value != "" {
-		return source.entitlementOf(r)
+		e, err := source.entitlementOf(r)
+		if err == nil {
+			e.Value = b.spell(source, e.Attribute, e.Value)
+		}
+		return e, err
 	}
 	var found []*store.Entitlement
 	for i := range b.known {
@@ -48,6 +53,38 @@ func (b *accessBuilder) entitlement(r *EntitlementReference, source *CompiledSou
 	}
 	return refresh.Entitlement{SourceID: source.RowID, Attribute: found[0].Attribute,
 		Value: found[0].Value}, nil
+}
+
+// spelling is an entitlement in the form that its source compares.
+type spelling struct {
+	source         store.ID
+	attribute, key string
+}
+
+// spell returns a value of an entitlement attribute as the source writes it, where it has one that is equal.
+func (b *accessBuilder) spell(source *CompiledSource, name, value string) string {
+	equality := source.Equality(name)
+	if equality == attribute.CaseExactMatch {
+		return value
+	}
+	if b.spelled == nil {
+		b.spelled = map[spelling]string{}
+		for i := range b.known {
+			e := &b.known[i]
+			owner := b.c.Sources[e.SourceID]
+			if owner == nil || owner.Equality(e.Attribute) == attribute.CaseExactMatch {
+				continue
+			}
+			id := spelling{e.SourceID, e.Attribute, owner.Equality(e.Attribute).Key(e.Value)}
+			if _, known := b.spelled[id]; !known {
+				b.spelled[id] = e.Value
+			}
+		}
+	}
+	if written, known := b.spelled[spelling{source.RowID, name, equality.Key(value)}]; known {
+		return written
+	}
+	return value
 }
 
 // entitlementOf returns the entitlement of the source that a reference names by its value.
