@@ -48,8 +48,8 @@ type Config struct {
 	// "engine".
 	Actor Actor
 
-	// OperationsPerDay is how many operations with one target are carried out on one day before another one is parked. It
-	// defaults to [OperationsPerDayMax]. It is for tests that change the same again and again.
+	// OperationsPerDay is how many operations with one target are carried out on one day before another one is parked.
+	// It defaults to [OperationsPerDayMax]. It is for tests that change the same again and again.
 	OperationsPerDay int
 	// BatchSize is how many identities one transaction processes. Defaults to [BatchSizeDefault]; at most
 	// [BatchSizeMax].
@@ -143,7 +143,8 @@ func (c Config) validate() error {
 // settings returns what the rooms see of c, which is complete. given are the tenant's settings that it gives.
 func (c *Config) settings(given configuration.Values) tenant.Settings {
 	return tenant.Settings{
-		Actor: tenant.CleanActor(store.Actor(c.Actor)), BatchSize: c.BatchSize, OperationsPerDay: c.OperationsPerDay, Clock: c.Now,
+		Actor: tenant.CleanActor(store.Actor(c.Actor)), BatchSize: c.BatchSize,
+		OperationsPerDay: c.OperationsPerDay, Clock: c.Now,
 		Connectors: c.Connectors, Given: given, JobSchema: c.JobSchema, Logger: c.Logger, Rules: c.Rules,
 		Schema: c.Schema, Secret: c.Secret, Workers: c.Workers,
 	}

@@ -14,8 +14,8 @@ import (
 )
 
 // OperationsPerDayMax is how many operations on one attribute of an account, on one value of an attribute that has
-// several, or on the status of an account, are carried out on one day in the tenant's time zone: 10. So many accounts of
-// an identity are created on one source. Another one is PARKED, with a cause that names what wanted it before and what
+// several, or on the status of an account, are carried out on one day in the tenant's time zone: 10. So many accounts
+// of an identity are created on one source. Another one is PARKED, with a cause that names what wanted it before and what
 // wants it now: mostly two parts of the configuration undo each other.
 const OperationsPerDayMax = refresh.OperationsPerDayMax
 

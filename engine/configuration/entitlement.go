@@ -107,9 +107,11 @@ func (s *CompiledSource) entitlementOf(r *EntitlementReference) (refresh.Entitle
 // provisioningLevelsMax is how many levels provisioning criteria may have, as published.
 const provisioningLevelsMax = 3
 
-// compile compiles criteria over the accounts of a source, at a place of the document and a level, from 1 on. It returns
-// nil if there are none.
-func (c *ProvisioningCriteria) compile(place string, level int, source *CompiledSource) (*refresh.AccountChoice, error) {
+// compile compiles criteria over the accounts of a source, at a place of the document and a level, from 1 on. It
+// returns nil if there are none.
+func (c *ProvisioningCriteria) compile(place string, level int, source *CompiledSource) (*refresh.AccountChoice,
+	error,
+) {
 	if c == nil || level == 1 && c.Operation == "" && c.Attribute == "" && len(c.Children) == 0 {
 		return nil, nil
 	}

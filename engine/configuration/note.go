@@ -66,8 +66,8 @@ func (c *Configuration) syncNotes(s *CompiledSource) []string {
 		}
 		for i := range c.Refresh.Profiles {
 			if path := c.readsAccount(i, a.Name, s, a.Target); path != "" {
-				note("%s is synchronized to %q, and the identity profile %q calculates %s of it: unless the two agree, "+
-					"each changes the other again and again", a.Name, a.Target, c.Refresh.Profiles[i].Name, path)
+				note("%s is synchronized to %q, and the identity profile %q calculates %s of it: unless the two "+
+					"agree, each changes the other again and again", a.Name, a.Target, c.Refresh.Profiles[i].Name, path)
 			}
 		}
 	}
@@ -152,8 +152,8 @@ func (c *Configuration) stateNotes(p *CompiledProfile, l *LifecycleState) []stri
 			continue
 		}
 		notes = append(notes, fmt.Sprintf("lifecycle state %q: accountActions[%d]: all sources include %q, the "+
-			"authoritative source of the identity profile %q, whose accounts are to %s too: name it in excludeSourceIds "+
-			"where they are not", l.Name, i, source.Name, p.Name, strings.ToLower(action.Action)))
+			"authoritative source of the identity profile %q, whose accounts are to %s too: name it in "+
+			"excludeSourceIds where they are not", l.Name, i, source.Name, p.Name, strings.ToLower(action.Action)))
 	}
 	return notes
 }

@@ -106,8 +106,8 @@ func (c *Criterion) CompareNames(isName func(Key) bool) {
 	})
 }
 
-// ComparesNames reports whether the comparison is one of distinguished names. Then [Criterion.Folded] is the normal form
-// of [attribute.DistinguishedNameMatch].
+// ComparesNames reports whether the comparison is one of distinguished names. Then [Criterion.Folded] is the normal
+// form of [attribute.DistinguishedNameMatch].
 func (c *Criterion) ComparesNames() bool { return c.names }
 
 // Folded returns the value in the form for comparisons of texts.

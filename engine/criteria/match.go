@@ -102,7 +102,8 @@ func (m *matcher) name(s string) string {
 // probe looks the values of a key up, and evaluates the criteria that they find.
 func (m *matcher) probe(key int) {
 	p := &m.x.probes[key]
-	if p.equals == nil && p.names == nil && p.prefixes == nil && p.suffixes == nil && p.parts == nil && len(p.numbers)+len(p.texts) == 0 {
+	if p.equals == nil && p.names == nil && p.prefixes == nil && p.suffixes == nil && p.parts == nil &&
+		len(p.numbers)+len(p.texts) == 0 {
 		return
 	}
 	v := m.of(key)

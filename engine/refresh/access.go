@@ -322,8 +322,8 @@ func (a *Access) concerns(c *Change, s *Snapshot, profile *Profile) bool {
 }
 
 // wish collects what the lifecycle state and the roles that are in effect grant. Their order is that in which they
-// decide where only one can have its way: the state first, then the role that was assigned first, and of roles that were
-// assigned at once the first by name.
+// decide where only one can have its way: the state first, then the role that was assigned first, and of roles that
+// were assigned at once the first by name.
 func (p *planner) wish() {
 	type one struct {
 		Entitlement

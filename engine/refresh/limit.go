@@ -16,8 +16,8 @@ const OperationsPerDayMax = 10
 type Past struct {
 	Operation
 	Done time.Time // when it was carried out; zero where it was not
-	// Released is when somebody let it be carried out after it was parked; zero for never. What was done before does not
-	// count any more.
+	// Released is when somebody let it be carried out after it was parked; zero for never. What was done before does
+	// not count any more.
 	Released time.Time
 }
 
@@ -34,8 +34,8 @@ func (c *Change) LimitOperations(a *Access, past []Past, limit int) {
 			continue
 		}
 		o.Parked, o.Manual = true, false
-		o.Cause = fmt.Sprintf("it goes round: %d operations on the same were carried out since midnight. Before it was "+
-			"%s, because of: %s. Now it is %s, because of: %s. Release it when the two agree", count, before.Kind,
+		o.Cause = fmt.Sprintf("it goes round: %d operations on the same were carried out since midnight. Before it "+
+			"was %s, because of: %s. Now it is %s, because of: %s. Release it when the two agree", count, before.Kind,
 			before.Reason, o.Kind, o.Reason)
 		c.Warnings = append(c.Warnings, fmt.Sprintf("the operation %s on %q is parked: %s", o.Kind,
 			a.sourceName(o.SourceID), o.Cause))

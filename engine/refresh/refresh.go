@@ -180,8 +180,8 @@ type AttributeChange struct {
 // RoleLoss is an assignment that falls away.
 type RoleLoss struct {
 	Assignment
-	// Expired says that its remove date has come. RevokedBy is the lifecycle state that removes all access, also what was
-	// requested. Otherwise the membership does not hold any more.
+	// Expired says that its remove date has come. RevokedBy is the lifecycle state that removes all access, also what
+	// was requested. Otherwise the membership does not hold any more.
 	Expired   bool
 	RevokedBy string
 }

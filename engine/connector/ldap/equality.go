@@ -22,8 +22,8 @@ func (d *directory) equality(name string) attribute.Equality {
 }
 
 // matchingRules are the equality of each matching rule, by its name and its object identifier (RFC 4517). What a rule
-// ignores beyond letter case and spaces, such as hyphens in telephone numbers, is taken to be a difference: then a value
-// is written once more than it must be.
+// ignores beyond letter case and spaces, such as hyphens in telephone numbers, is taken to be a difference: then a
+// value is written once more than it must be.
 var matchingRules = func() map[string]attribute.Equality {
 	rules := map[string]attribute.Equality{}
 	for equality, names := range map[attribute.Equality]string{

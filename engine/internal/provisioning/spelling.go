@@ -27,7 +27,8 @@ func (p *Provisioner) spell(ctx context.Context, tx pgx.Tx, source *configuratio
 			if slices.Contains(old, text) {
 				continue
 			}
-			told, err := p.Store.HasEntitlement(ctx, tx, source.RowID, store.EntitlementValue{Attribute: name, Value: text})
+			written := store.EntitlementValue{Attribute: name, Value: text}
+			told, err := p.Store.HasEntitlement(ctx, tx, source.RowID, written)
 			if err != nil {
 				return err
 			}
