@@ -417,3 +417,34 @@ roles:
 		}
 	}
 }
+
+// Synchronizations that work against something else are noted, and of two for one attribute the first counts.
+func TestNotesOfSynchronization(t *testing.T) {
+	t.Parallel()
+	f := newTarget(t, "ann,Ann Boss,ann@example.com,,active,\n")
+	result := f.ApplyText(strings.NewReplacer(
+		"        - {name: department, enabled: false, target: dept}\n", `        - {name: lastname, enabled: true, target: mail}
+        - {name: firstname, enabled: true, target: groups}
+        - {name: department, enabled: true, target: status}
+`,
+		"          - {name: dept, transform: {type: identityAttribute, attributes: {name: department}}}\n", `          - {name: mail, transform: {type: identityAttribute, attributes: {name: lastname}}}
+          - {name: groups, transform: {type: identityAttribute, attributes: {name: firstname}}}
+          - {name: status, transform: {type: identityAttribute, attributes: {name: department}}}
+`).Replace(fmt.Sprintf(targetConfig, f.folder)))
+	notes := strings.Join(result.Notes, "\n")
+	for _, want := range []string{
+		`source "Files": attributeSyncConfig: email and lastname are both synchronized to "mail": email counts, which comes first`,
+		`source "Files": attributeSyncConfig: firstname is synchronized to "groups", whose values are entitlements`,
+		`source "Files": attributeSyncConfig: department is synchronized to "status", which says whether an account can be used`,
+	} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("the notes are\n%s\nwant %s", notes, want)
+		}
+	}
+	f.AggregateText("HR", strings.ReplaceAll(enginetest.People, "Sales", "Legal"), engine.AggregateOptions{})
+	if _, err := f.AggregateSource(t.Context(), "Files", engine.AggregateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	f.settle()
+	f.demandFile("ann,Ann Boss,ann@example.com,,Board,Ann\n")
+}
