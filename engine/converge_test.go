@@ -183,7 +183,7 @@ roles:
 		t.Errorf("got %+v, want %s", p, want)
 	}
 	x, err := f.Explain(t.Context(), engine.ExplainParams{Identity: "ann"})
-	if err != nil || len(x.Operations) != 1 || x.Operations[0].State != "PARKED" || !strings.Contains(x.Operations[0].Cause, want) {
+	if err != nil || len(x.Operations) != 1 || x.Operations[0].State != "PARKED" || !strings.Contains(x.Operations[0].Waits, want) {
 		t.Errorf("got %+v, %v, want the parked operation", x.Operations, err)
 	}
 	found := false

@@ -101,21 +101,6 @@ type ExplainedRole struct {
 	Criterion *criteria.Explanation `json:"criterion,omitempty"`
 }
 
-// ExplainedOperation says what is to be done on a source, and why.
-type ExplainedOperation struct {
-	ID             string        `json:"id,omitempty"` // "" for one that is not open yet
-	Source         string        `json:"source"`
-	NativeIdentity string        `json:"nativeIdentity,omitempty"`
-	Operation      string        `json:"operation"`
-	Attributes     attribute.Set `json:"attributes"`
-	Reason         string        `json:"reason"`
-	State          string        `json:"state"`           // PLANNED, OPEN, MANUAL, PARKED or FAILED
-	Cause          string        `json:"cause,omitempty"` // why it is parked, or would be
-}
-
-// OperationPlanned is the state of an explained operation that the next processing opens.
-const OperationPlanned = "PLANNED"
-
 // Explain tells where each value of an identity comes from, and why it has a role or has not, comparison by comparison.
 // It only reads. An attribute or role that does not exist is not found.
 func (e *Engine) Explain(ctx context.Context, params ExplainParams) (Explanation, error) {
@@ -200,36 +185,6 @@ func (x *explaining) run(tx pgx.Tx, id store.ID) error {
 	}
 	x.result.Warnings = x.change.Warnings
 	return x.explainOperations(tx, id)
-}
-
-// explainOperations tells what is to be done on sources: what is open, and what processing would open.
-func (x *explaining) explainOperations(tx pgx.Tx, id store.ID) error {
-	rows, err := x.e.tenant.Store.PendingOperations(x.ctx, tx, []store.ID{id})
-	if err != nil {
-		return err
-	}
-	name := func(id store.ID) string {
-		if source := x.configuration.Sources[id]; source != nil {
-			return source.Name
-		}
-		return id.String()
-	}
-	for i := range rows {
-		row := &rows[i]
-		o := ExplainedOperation{ID: row.ID.String(), Source: name(row.SourceID), NativeIdentity: row.NativeIdentity,
-			Operation: row.Kind, Reason: row.Reason, State: row.State, Cause: store.TextOf(row.ParkedCause)}
-		if err := o.Attributes.Decode(row.Attributes); err != nil {
-			return fmt.Errorf("operation %s: %w", row.ID, err)
-		}
-		x.result.Operations = append(x.result.Operations, o)
-	}
-	for i := range x.change.Access.Open {
-		o := &x.change.Access.Open[i]
-		x.result.Operations = append(x.result.Operations, ExplainedOperation{Source: name(o.SourceID),
-			NativeIdentity: o.NativeIdentity, Operation: string(o.Kind), Attributes: o.Attributes, Reason: o.Reason,
-			State: OperationPlanned, Cause: o.Cause})
-	}
-	return nil
 }
 
 func (x *explaining) explainProfile(profile *refresh.Profile, account *refresh.Account) {

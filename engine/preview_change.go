@@ -55,8 +55,7 @@ type PreviewOperation struct {
 	Attributes     attribute.Set `json:"attributes"`
 	Reason         string        `json:"reason"`
 	Manual         bool          `json:"manual,omitempty"` // people would carry it out
-	// Parked is why it would be held back until it is released; "" where it would not.
-	Parked string `json:"parked,omitempty"`
+	Waits          string        `json:"waits,omitempty"`  // for what it would be held back, in words
 }
 
 // PreviewText is a text that would become another; "" is none.
@@ -105,7 +104,7 @@ func (p *preview) change(c *refresh.Change, s *refresh.Snapshot) PreviewChange {
 		shown.Operations = append(shown.Operations, PreviewOperation{
 			Source:         Reference{Type: string(TypeSource), ID: source.RowID.String(), Name: source.Name},
 			NativeIdentity: o.NativeIdentity, Operation: string(o.Kind), Attributes: o.Attributes, Reason: o.Reason,
-			Manual: o.Manual, Parked: o.Cause})
+			Manual: o.Manual, Waits: o.Cause})
 	}
 	if c.Err != nil {
 		shown.Error = c.Err.Error()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -97,12 +98,7 @@ func printExplanation(w io.Writer, x *engine.Explanation) error {
 		fmt.Fprintf(&b, "  %-7s  %s: %s\n", mark, oneLine(role.Name), oneLine(role.Reason))
 		writeCriterion(&b, role.Criterion)
 	}
-	if len(x.Operations) > 0 {
-		b.WriteString("\nOperations\n")
-	}
-	for i := range x.Operations {
-		writeExplainedOperation(&b, &x.Operations[i])
-	}
+	writeExplainedOperations(&b, x.Operations)
 	for _, warning := range x.Warnings {
 		fmt.Fprintf(&b, "\nwarning: %s\n", oneLine(warning))
 	}
@@ -110,17 +106,19 @@ func printExplanation(w io.Writer, x *engine.Explanation) error {
 	return err
 }
 
-func writeExplainedOperation(b *strings.Builder, o *engine.ExplainedOperation) {
-	fmt.Fprintf(b, "  %-7s  %s: %s", strings.ToLower(o.State), oneLine(o.Source), operationName(o.Operation))
-	if o.NativeIdentity != "" {
-		fmt.Fprintf(b, " %s", oneLine(o.NativeIdentity))
+// writeExplainedOperations writes the operations that an identity waits for.
+func writeExplainedOperations(b *strings.Builder, operations []engine.ExplainedOperation) {
+	if len(operations) > 0 {
+		b.WriteString("\nOperations\n")
 	}
-	for name, value := range o.Attributes.All() {
-		fmt.Fprintf(b, " %s=%s", name, shownValue(value))
-	}
-	fmt.Fprintf(b, ", for %s\n", oneLine(o.Reason))
-	if o.Cause != "" {
-		fmt.Fprintf(b, "           %s\n", oneLine(o.Cause))
+	for i := range operations {
+		o := &operations[i]
+		fmt.Fprintf(b, "  %-7s  %s: %s, for %s", cmp.Or(o.State, "NEXT"), oneLine(o.Source),
+			strings.TrimRight(operationName(o.Operation)+" "+oneLine(o.NativeIdentity), " "), oneLine(o.Reason))
+		if o.Waits != "" {
+			fmt.Fprintf(b, ": %s", oneLine(o.Waits))
+		}
+		b.WriteByte('\n')
 	}
 }
 

@@ -214,8 +214,8 @@ func operationText(o *engine.PreviewOperation) string {
 		text += " (by hand)"
 	}
 	text += ", for " + o.Reason
-	if o.Parked != "" {
-		text += " (parked: " + o.Parked + ")"
+	if o.Waits != "" {
+		text += ": " + o.Waits
 	}
 	return text
 }

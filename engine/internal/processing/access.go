@@ -268,8 +268,8 @@ func operationRow(identity store.ID, o *refresh.Operation, cause store.Cause) st
 		State: store.OperationOpen, Created: cause.At}
 	row.Attribute, row.Value = o.Target()
 	switch {
-	case o.Parked:
-		row.State, row.Parked, row.ParkedCause = store.OperationParked, &cause.At, &o.Cause
+	case o.Parked: // nobody parks it but the engine itself
+		row.State, row.Parked, row.ParkedCause = store.OperationParked, &row.Created, &o.Cause
 	case o.Manual:
 		row.State = store.OperationManual
 	}
