@@ -54,7 +54,7 @@ func firstHalf(table, column string) string {
 var catalogue = []covered{
 	{
 		table: "access_grants", gone: "account_id attribute identity_id value", none: "granted source_id",
-		stays: keptCurrent, checks: "reference:access_grants.identity_id",
+		stays: keptCurrent, checks: "grant-account grant-vanished orphaned reference:access_grants.identity_id",
 	},
 	{
 		table: "access_profiles", refused: "document", reported: "document name name_key", why: namedByPeople,
@@ -88,6 +88,11 @@ var catalogue = []covered{
 		gone: "account_id attributes correlation_keys fingerprint identity_id name name_key native_identity " +
 			"stable_identity",
 		none: "line place run_id", stays: transient, checks: "aggregation-stage",
+	},
+	{
+		table: "carried_access", gone: "account_id attribute value", masked: "identity_id", none: "since source_id",
+		hers:  "account_id IN (SELECT id FROM muster.accounts WHERE identity_id = $1)",
+		stays: keptCurrent, checks: "carried-access carried-account",
 	},
 	{
 		table: "configuration", reported: "settings", why: namedByPeople, none: "settled singleton version",
@@ -197,15 +202,15 @@ var catalogue = []covered{
 		gone:     "account_id attributes error identity_id native_identity reason value",
 		masked:   "actor_id actor_name attributes parked_cause parker_id parker_name",
 		reported: "error reason value", why: "it is of another person, in a source's words",
-		none: `actor_via attempts attribute batch_id begun completed created id kind parked parker_via source_id state
-			task_id`,
+		none: `actor_via attempts attribute batch_id begun completed created id kind parked parker_via released
+			source_id state task_id`,
 		// What is still to be done needs its values.
 		others: "state = CASE WHEN '{column}' ~ '^park' THEN 'PARKED' ELSE 'DONE' END",
 		old: `completed < $1 AND (state IN ('DONE', 'RETRIED', 'CANCELLED')
 			OR state = 'FAILED' AND identity_id NOT IN (SELECT id FROM muster.identities))`,
 		age: `UPDATE muster.provisioning_operations SET completed = $1::timestamptz - interval '1 second'
 			WHERE completed IS NOT NULL AND id IN ` + firstHalf("provisioning_operations", "id"),
-		checks: "operation-batch operation-open rule:provisioning_operations_parked unique:provisioning_operations",
+		checks: "operation-batch operation-open operation-parked rule:provisioning_operations_parked unique:provisioning_operations",
 	},
 	{
 		table: "refresh_requests", gone: "identity_id", none: "depth number reason request_id requested_at synchronize task_id",
@@ -285,5 +290,13 @@ var catalogue = []covered{
 	{
 		table: "transforms", refused: "document", reported: "document name name_key", why: namedByPeople,
 		none: "created id modified", stays: keptConfiguration, checks: "configuration unique:transforms",
+	},
+	{
+		table: "vanished_accounts", gone: "id identity_id native_identity stable_identity",
+		reported: "native_identity stable_identity", why: ofOthers, none: "source_id vanished",
+		old: `vanished < $1`,
+		age: `UPDATE muster.vanished_accounts SET vanished = $1::timestamptz - interval '1 second'
+			WHERE id IN ` + firstHalf("vanished_accounts", "id"),
+		checks: "carried-account grant-account grant-vanished",
 	},
 }

@@ -55,6 +55,7 @@ type PreviewOperation struct {
 	Attributes     attribute.Set `json:"attributes"`
 	Reason         string        `json:"reason"`
 	Manual         bool          `json:"manual,omitempty"` // people would carry it out
+	Waits          string        `json:"waits,omitempty"`  // for what it would be held back, in words
 }
 
 // PreviewText is a text that would become another; "" is none.
@@ -95,7 +96,7 @@ func (p *preview) change(c *refresh.Change, s *refresh.Snapshot) PreviewChange {
 	}
 	for _, loss := range c.Lost {
 		id := loss.RoleID
-		shown.RolesLost = append(shown.RolesLost, p.role(id, p.proposed.Roles[id].WhyLost(loss.Expired), c, s))
+		shown.RolesLost = append(shown.RolesLost, p.role(id, p.proposed.Roles[id].WhyLost(&loss), c, s))
 	}
 	for i := range c.Access.Open {
 		o := &c.Access.Open[i]
@@ -103,7 +104,7 @@ func (p *preview) change(c *refresh.Change, s *refresh.Snapshot) PreviewChange {
 		shown.Operations = append(shown.Operations, PreviewOperation{
 			Source:         Reference{Type: string(TypeSource), ID: source.RowID.String(), Name: source.Name},
 			NativeIdentity: o.NativeIdentity, Operation: string(o.Kind), Attributes: o.Attributes, Reason: o.Reason,
-			Manual: o.Manual})
+			Manual: o.Manual, Waits: o.Cause})
 	}
 	if c.Err != nil {
 		shown.Error = c.Err.Error()

@@ -97,7 +97,7 @@ func (p *preview) propose(documents []Document) error {
 		return &Error{Kind: Invalid, Op: "preview", Subject: change.PlacesOf(documents), Err: err}
 	}
 	p.changedRoles = proposal.Roles
-	p.totals.Objects, p.totals.Notes = []AppliedObject{}, append(proposal.Notes, p.proposed.Unmapped()...)
+	p.totals.Objects, p.totals.Notes = []AppliedObject{}, append(proposal.Notes, p.proposed.Notes()...)
 	for _, object := range proposal.Objects {
 		if object.Action != Unchanged {
 			p.totals.Objects = append(p.totals.Objects, object)
@@ -138,6 +138,9 @@ func (p *preview) run(next pager, visit func(*processing.Calculated) error) erro
 // show adds the changes of a batch to the totals and passes them on.
 func (p *preview) show(b *processing.Calculated, each func(*PreviewChange) error) error {
 	if err := b.FindManagers(p.ctx); err != nil {
+		return err
+	}
+	if err := b.LimitOperations(p.ctx); err != nil {
 		return err
 	}
 	for i := range b.Changes {

@@ -39,7 +39,7 @@ type Operation struct {
 type Parking struct {
 	Since time.Time `json:"since"`
 	Cause string    `json:"cause"`
-	By    Actor     `json:"by"`
+	By    Actor     `json:"by"` // empty where the operation went round: see [OperationsPerDayMax]
 }
 
 // OperationQuery selects operations. The zero OperationQuery selects the latest.

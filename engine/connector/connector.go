@@ -79,6 +79,9 @@ type SchemaAttribute struct {
 	Type          string `json:"type"` // STRING, LONG, INT, BOOLEAN or DATE; empty means STRING
 	IsMulti       bool   `json:"isMulti"`
 	IsEntitlement bool   `json:"isEntitlement"`
+	// Equality says how the source compares the values. In documents it may be left out: then [DefaultEquality] counts.
+	// What connectors get is never empty. A connector that discovers it leaves out the default.
+	Equality attribute.Equality `json:"equality,omitempty"`
 	// Schema names the schema of the objects that the values refer to; nil if unknown.
 	Schema *SchemaReference `json:"schema,omitempty"`
 }

@@ -34,22 +34,23 @@ func ParseValue(typ, text string) (attribute.Value, error) {
 	return attribute.String(text), nil
 }
 
-// AddTo returns the values of an attribute after an addition. New values come at the end, and each value occurs once.
-func AddTo(old, more attribute.Value) attribute.Value {
+// AddTo returns the values of an attribute after an addition. New values come at the end, and each value occurs once. A
+// value that is there in another spelling, by the equality of the attribute, stays as it is.
+func AddTo(old, more attribute.Value, equality attribute.Equality) attribute.Value {
 	values := slices.Clone(old.Strings())
 	for _, value := range more.Strings() {
-		if !slices.Contains(values, value) {
+		if equality.Find(values, value) < 0 {
 			values = append(values, value)
 		}
 	}
 	return listOrNull(values)
 }
 
-// RemoveFrom returns the values of old without those of gone.
-func RemoveFrom(old, gone attribute.Value) attribute.Value {
+// RemoveFrom returns the values of old without those of gone, by the equality of the attribute.
+func RemoveFrom(old, gone attribute.Value, equality attribute.Equality) attribute.Value {
 	leaving := gone.Strings()
 	return listOrNull(slices.DeleteFunc(slices.Clone(old.Strings()), func(value string) bool {
-		return slices.Contains(leaving, value)
+		return equality.Find(leaving, value) >= 0
 	}))
 }
 
@@ -72,11 +73,15 @@ func Applied(attributes *attribute.Set, operation *Operation, schema *Schema) at
 		if schema != nil {
 			a = schema.Attribute(name)
 		}
+		var equality attribute.Equality
+		if a != nil {
+			equality = a.Equality
+		}
 		switch {
 		case effect == Removes:
-			value = RemoveFrom(after.Get(name), value)
+			value = RemoveFrom(after.Get(name), value, equality)
 		case effect == Adds && (a == nil || a.IsMulti):
-			value = AddTo(after.Get(name), value)
+			value = AddTo(after.Get(name), value, equality)
 		}
 		if value = a.typed(value); value.IsNull() || HoldsPassword(name) {
 			after.Delete(name)
