@@ -168,6 +168,13 @@ func everything(t *testing.T, options ...enginetest.Option) (f *target, id strin
 	must(err)
 	_, err = f.ProcessAll(ctx)
 	must(err)
+	f.execute(`INSERT INTO muster.carried_access (account_id, source_id, attribute, value, identity_id, since)
+		SELECT a.id, a.source_id, 'groups', v.value, v.owner_id, now()
+		FROM muster.accounts a, (VALUES ('a', $1::uuid), ('b', $2::uuid)) v (value, owner_id)
+		WHERE a.identity_id = $1 OR a.native_identity = 'stray'`, id, ann)
+	f.execute(`INSERT INTO muster.vanished_accounts (id, source_id, native_identity, stable_identity, identity_id, vanished)
+		SELECT gen_random_uuid(), a.source_id, a.native_identity || ' before', NULL, a.identity_id, now()
+		FROM muster.accounts a WHERE a.identity_id IS NOT NULL`)
 	return f, id
 }
 
@@ -395,7 +402,7 @@ func TestCataloguePurge(t *testing.T) {
 			t.Errorf("of %s %d rows are old and %d are not, so that the test shows nothing of it", c.table, len(old), len(young[i]))
 		}
 	}
-	if _, err := f.Purge(t.Context(), engine.PurgeOptions{Events: kept, Operations: kept, Slots: kept, Tasks: kept}); err != nil {
+	if _, err := f.Purge(t.Context(), engine.PurgeOptions{Events: kept, Operations: kept, Slots: kept, Tasks: kept, Vanished: kept}); err != nil {
 		t.Fatal(err)
 	}
 	for i := range catalogue {

@@ -54,7 +54,7 @@ func firstHalf(table, column string) string {
 var catalogue = []covered{
 	{
 		table: "access_grants", gone: "account_id attribute identity_id value", none: "granted source_id",
-		stays: keptCurrent, checks: "reference:access_grants.identity_id",
+		stays: keptCurrent, checks: "grant-account grant-vanished orphaned reference:access_grants.identity_id",
 	},
 	{
 		table: "access_profiles", refused: "document", reported: "document name name_key", why: namedByPeople,
@@ -88,6 +88,11 @@ var catalogue = []covered{
 		gone: "account_id attributes correlation_keys fingerprint identity_id name name_key native_identity " +
 			"stable_identity",
 		none: "line place run_id", stays: transient, checks: "aggregation-stage",
+	},
+	{
+		table: "carried_access", gone: "account_id attribute value", masked: "identity_id", none: "since source_id",
+		hers:  "account_id IN (SELECT id FROM muster.accounts WHERE identity_id = $1)",
+		stays: keptCurrent, checks: "carried-access carried-account",
 	},
 	{
 		table: "configuration", reported: "settings", why: namedByPeople, none: "settled singleton version",
@@ -276,5 +281,13 @@ var catalogue = []covered{
 	{
 		table: "transforms", refused: "document", reported: "document name name_key", why: namedByPeople,
 		none: "created id modified", stays: keptConfiguration, checks: "configuration unique:transforms",
+	},
+	{
+		table: "vanished_accounts", gone: "id identity_id native_identity stable_identity",
+		reported: "native_identity stable_identity", why: ofOthers, none: "source_id vanished",
+		old: `vanished < $1`,
+		age: `UPDATE muster.vanished_accounts SET vanished = $1::timestamptz - interval '1 second'
+			WHERE id IN ` + firstHalf("vanished_accounts", "id"),
+		checks: "carried-account grant-account grant-vanished",
 	},
 }

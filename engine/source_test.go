@@ -332,7 +332,7 @@ func TestAggregateByConnector(t *testing.T) {
 	delete(m.accounts, "x")
 	delete(m.accounts, "bob")
 	m.deleted = []string{"x"}
-	_, err = f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{Delta: true})
+	_, err = f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{Delta: true, MaxDeletions: &engine.DeletionLimit{}})
 	var limit *engine.DeletionLimitError
 	if !errors.As(err, &limit) || limit.Vanished != 1 {
 		t.Errorf("got %v, want errors.As(err, &limit) && limit.Vanished == 1", err)

@@ -112,6 +112,23 @@ type Held struct {
 	AccountID ID // which got it
 }
 
+// Stray is an entitlement that was given to an account which is not the identity's any more. What was given is the
+// person's: an account that comes after the grant and has the entitlement takes the place of one that is gone.
+type Stray struct {
+	Held
+	Given time.Time
+	// Owned says that the account is there, and somebody else's or nobody's; Vanished that the source may bring it
+	// back. Where it is neither, it is gone for good.
+	Owned, Vanished bool
+}
+
+// Carried is an entitlement of an account that a former owner was given. Pending says that an operation may still give
+// it, though the account does not have it.
+type Carried struct {
+	Held
+	Pending bool
+}
+
 // Operation is something to be done on a source.
 type Operation struct {
 	ID       ID // zero for one that is new
@@ -177,15 +194,19 @@ type AccessChange struct {
 	// Fulfilled are operations that were open and that the accounts show as done; Cancelled those that are not wanted
 	// any more; Retried those that were given up and of which there is a new one now.
 	Fulfilled, Cancelled, Retried []ID
-	Granted                       []Held
-	Dropped                       []Entitlement
+	// Granted are given from now on, Dropped not any more.
+	Granted, Dropped []Held
+	// Left are grants whose accounts carry them for their next owners, Settled those that the identity's accounts carry
+	// no longer.
+	Left, Settled []Held
 	// Waiting says that something is to be done by operations that are open already.
 	Waiting bool
 }
 
 // Differs reports whether anything is to be written.
 func (c *AccessChange) Differs() bool {
-	return len(c.Open)+len(c.Fulfilled)+len(c.Cancelled)+len(c.Retried)+len(c.Granted)+len(c.Dropped) > 0
+	return len(c.Open)+len(c.Fulfilled)+len(c.Cancelled)+len(c.Retried)+len(c.Granted)+len(c.Dropped)+
+		len(c.Left)+len(c.Settled) > 0
 }
 
 // planner finds the difference between the access that an identity should have and that of its accounts.
@@ -233,7 +254,7 @@ func (c *Change) planAccess(s *Snapshot, configuration *Configuration, profile *
 
 // concerns reports whether there may be anything to plan for an identity. For most there is not, and it costs nothing.
 func (a *Access) concerns(c *Change, s *Snapshot, profile *Profile) bool {
-	if len(s.Grants)+len(s.Operations) > 0 {
+	if len(s.Grants)+len(s.Operations)+len(s.Strays)+len(s.Carried) > 0 {
 		return true
 	}
 	if profile != nil {
@@ -373,9 +394,9 @@ func has(account *Account, e *Entitlement) bool {
 
 // give opens what is needed for what is wanted and not there: entitlements, or an account first.
 func (p *planner) give() {
-	granted := map[Entitlement]bool{}
+	granted := map[Held]bool{}
 	for _, held := range p.s.Grants {
-		granted[held.Entitlement] = true
+		granted[held] = true
 	}
 	for i := range p.wanted {
 		w := &p.wanted[i]
@@ -392,6 +413,7 @@ func (p *planner) give() {
 			}
 		}
 		if holds {
+			p.follow(w.Entitlement)
 			continue // given before, or there for another reason
 		}
 		if len(staying) == 0 {
@@ -413,8 +435,8 @@ func (p *planner) give() {
 		o := operation(connector.AddValues, account, w.reason)
 		o.Attributes.Put(w.Attribute, attribute.List([]string{w.Value}))
 		p.open(o)
-		if !granted[w.Entitlement] {
-			p.c.Access.Granted = append(p.c.Access.Granted, Held{w.Entitlement, account.RowID})
+		if held := (Held{w.Entitlement, account.RowID}); !granted[held] {
+			p.c.Access.Granted = append(p.c.Access.Granted, held)
 		}
 	}
 }
@@ -512,9 +534,11 @@ func (p *planner) take() {
 			}
 		}
 		if !found && !p.begun(&held) {
-			p.c.Access.Dropped = append(p.c.Access.Dropped, held.Entitlement)
+			p.c.Access.Dropped = append(p.c.Access.Dropped, held)
 		}
 	}
+	p.takeStrays(wanted, reason)
+	p.takeCarried(wanted)
 	if !p.state.RemoveAll {
 		return
 	}

@@ -352,7 +352,7 @@ func TestPlanRecordsWhatIsGiven(t *testing.T) {
 		t.Error("no change differs")
 	}
 	for name, one := range map[string]AccessChange{"open": {Open: []Operation{{}}}, "fulfilled": {Fulfilled: []ID{{1}}}, "cancelled": {Cancelled: []ID{{1}}},
-		"retried": {Retried: []ID{{1}}}, "granted": {Granted: []Held{{}}}, "dropped": {Dropped: []Entitlement{{}}}} {
+		"retried": {Retried: []ID{{1}}}, "granted": {Granted: []Held{{}}}, "dropped": {Dropped: []Held{{}}}, "left": {Left: []Held{{}}}, "settled": {Settled: []Held{{}}}} {
 		if !one.Differs() {
 			t.Errorf("%s does not differ", name)
 		}

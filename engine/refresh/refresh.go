@@ -140,6 +140,10 @@ type Snapshot struct {
 	// open, or were given up and not tried again.
 	Grants     []Held
 	Operations []Operation
+	// Strays are what was given to accounts that the identity does not have any more, and Carried what a former owner
+	// was given on its accounts.
+	Strays  []Stray
+	Carried []Carried
 	// Fault is why the identity cannot be calculated, such as an operation that this version does not know; nil for
 	// nothing. Its change has the error.
 	Fault error

@@ -23,14 +23,21 @@ func (r *Read) readAccess(ctx context.Context, synchronize []store.ID) error {
 	if err != nil {
 		return err
 	}
+	if err := r.readCarried(ctx); err != nil {
+		return err
+	}
 	taken := (&names{ctx: ctx, read: r}).taken
+	var strays []store.AccessGrant
 	for i := range r.Snapshots {
 		s := &r.Snapshots[i]
 		id := s.Identity.ID
 		for len(grants) > 0 && grants[0].IdentityID == id {
 			g := &grants[0]
-			s.Grants = append(s.Grants, refresh.Held{Entitlement: refresh.Entitlement{SourceID: g.SourceID,
-				Attribute: g.Attribute, Value: g.Value}, AccountID: g.AccountID})
+			if slices.ContainsFunc(s.Accounts, func(a refresh.Account) bool { return a.RowID == g.AccountID }) {
+				s.Grants = append(s.Grants, heldGrant(g))
+			} else {
+				strays = append(strays, *g)
+			}
 			grants = grants[1:]
 		}
 		for len(operations) > 0 && operations[0].IdentityID == id {
@@ -44,6 +51,67 @@ func (r *Read) readAccess(ctx context.Context, synchronize []store.ID) error {
 		}
 		s.Synchronize = slices.Contains(synchronize, id)
 		s.Taken = taken
+	}
+	return r.readStrays(ctx, strays)
+}
+
+func heldGrant(g *store.AccessGrant) refresh.Held {
+	return refresh.Held{Entitlement: refresh.Entitlement{SourceID: g.SourceID, Attribute: g.Attribute,
+		Value: g.Value}, AccountID: g.AccountID}
+}
+
+// readStrays adds the grants whose accounts are not their identities' any more, and what became of the accounts. They
+// are in the order of the identities.
+func (r *Read) readStrays(ctx context.Context, strays []store.AccessGrant) error {
+	if len(strays) == 0 {
+		return nil
+	}
+	accounts := make([]store.ID, len(strays))
+	for i := range strays {
+		accounts[i] = strays[i].AccountID
+	}
+	there, vanished, err := r.Store.KnownAccounts(ctx, r.Tx, accounts)
+	if err != nil {
+		return err
+	}
+	for i := range r.Snapshots {
+		s := &r.Snapshots[i]
+		for len(strays) > 0 && strays[0].IdentityID == s.Identity.ID {
+			g := &strays[0]
+			s.Strays = append(s.Strays, refresh.Stray{Held: heldGrant(g), Given: g.Granted,
+				Owned: there[g.AccountID], Vanished: vanished[g.AccountID]})
+			strays = strays[1:]
+		}
+	}
+	return nil
+}
+
+// readCarried adds what the accounts carry of former owners.
+func (r *Read) readCarried(ctx context.Context) error {
+	var accounts []store.ID
+	for i := range r.Snapshots {
+		for k := range r.Snapshots[i].Accounts {
+			accounts = append(accounts, r.Snapshots[i].Accounts[k].RowID)
+		}
+	}
+	if len(accounts) == 0 {
+		return nil
+	}
+	carried, err := r.Store.CarriedBy(ctx, r.Tx, accounts)
+	if err != nil || len(carried) == 0 {
+		return err
+	}
+	byAccount := map[store.ID][]refresh.Carried{}
+	for _, c := range carried {
+		byAccount[c.AccountID] = append(byAccount[c.AccountID], refresh.Carried{Pending: c.Pending,
+			Held: refresh.Held{Entitlement: refresh.Entitlement{SourceID: c.SourceID, Attribute: c.Attribute,
+				Value: c.Value}, AccountID: c.AccountID}})
+	}
+	for i := range r.Snapshots {
+		s := &r.Snapshots[i]
+		for k := range s.Accounts {
+			s.Carried = append(s.Carried, byAccount[s.Accounts[k].RowID]...)
+		}
 	}
 	return nil
 }
@@ -71,6 +139,8 @@ func (w *writing) writeAccess(ctx context.Context) error {
 		return nil
 	}
 	var granted, dropped []store.AccessGrant
+	var settledCarried []store.CarriedAccess
+	left := map[store.ID][]store.AccessGrant{} // by task
 	settled := map[string][]store.ID{}
 	settle := func(ids []refresh.ID, state string) {
 		settled[state] = append(settled[state], ids...)
@@ -82,8 +152,16 @@ func (w *writing) writeAccess(ctx context.Context) error {
 		for _, held := range access.Granted {
 			granted = append(granted, grantRow(id, held.Entitlement, held.AccountID))
 		}
-		for _, e := range access.Dropped {
-			dropped = append(dropped, grantRow(id, e, store.ID{}))
+		for _, held := range access.Dropped {
+			dropped = append(dropped, grantRow(id, held.Entitlement, held.AccountID))
+		}
+		for _, held := range access.Left {
+			task := w.tally.taskOf(id)
+			left[task] = append(left[task], grantRow(id, held.Entitlement, held.AccountID))
+		}
+		for _, held := range access.Settled {
+			settledCarried = append(settledCarried, store.CarriedAccess{AccountID: held.AccountID,
+				Attribute: held.Attribute, Value: held.Value})
 		}
 		settle(access.Fulfilled, store.OperationDone)
 		settle(access.Cancelled, store.OperationCancelled)
@@ -108,6 +186,14 @@ func (w *writing) writeAccess(ctx context.Context) error {
 	}
 	if err := s.DropGrants(ctx, w.Tx, dropped); err != nil {
 		return err
+	}
+	if err := s.DropCarried(ctx, w.Tx, settledCarried); err != nil {
+		return err
+	}
+	for task, grants := range left {
+		if err := s.CarryGrants(ctx, w.Tx, grants, w.causeOf(task)); err != nil {
+			return err
+		}
 	}
 	if err := s.AddGrants(ctx, w.Tx, granted, w.Cause.At); err != nil {
 		return err
