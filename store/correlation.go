@@ -154,9 +154,9 @@ func (s *Store) correlate(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, acco
 	return count, mapError(err)
 }
 
-// HoldSharing keeps those of the new accounts in the stage of an authoritative source from becoming identities that find
-// nobody, and have a correlation key that an earlier row of the stage has too. It comes before [Store.InsertNew], and
-// returns how many those are.
+// HoldSharing keeps those of the new accounts in the stage of an authoritative source from becoming identities that
+// find nobody, and have a correlation key that an earlier row of the stage has too. It comes before [Store.InsertNew],
+// and returns how many those are.
 func (s *Store) HoldSharing(ctx context.Context, tx pgx.Tx, staged *Staged) (int, error) {
 	const statement = `
 		UPDATE muster.aggregation_stage g SET identity_id = NULL

@@ -319,7 +319,8 @@ var invariants = map[Invariant]string{
 		WHERE v.vanished < given.now - interval '90 days'`,
 	// Whom the authoritative source does not have any more has left, and keeps what they hold until somebody decides.
 	InvariantOrphaned: `
-		SELECT concat_ws(' ', ` + idSQL("h.id") + `, 'has', h.accounts, 'accounts,', h.roles, 'roles,', h.grants, 'grants')
+		SELECT concat_ws(' ', ` + idSQL("h.id") + `, 'has', h.accounts, 'accounts,', h.roles, 'roles,', h.grants,
+		                 'grants')
 		FROM (SELECT i.id,
 		             (SELECT count(*) FROM muster.accounts a WHERE a.identity_id = i.id) AS accounts,
 		             (SELECT count(*) FROM muster.role_assignments r WHERE r.identity_id = i.id) AS roles,

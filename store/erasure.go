@@ -44,6 +44,8 @@ func (s *Store) LockSubject(ctx context.Context, tx pgx.Tx, id ID) (Subject, err
 	const natives = `
 		SELECT native_identity FROM muster.accounts WHERE identity_id = $1
 		UNION
+		SELECT native_identity FROM muster.vanished_accounts WHERE identity_id = $1
+		UNION
 		SELECT native_identity FROM muster.provisioning_operations WHERE identity_id = $1 AND native_identity <> ''
 		UNION
 		SELECT p ->> 'nativeIdentity'

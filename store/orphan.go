@@ -6,8 +6,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// isOrphanedSQL says whether an identity i is orphaned: whether it has a profile, and the profile's authoritative source
-// has no account of it.
+// isOrphanedSQL says whether an identity i is orphaned: whether it has a profile, and the profile's authoritative
+// source has no account of it.
 const isOrphanedSQL = `EXISTS (SELECT 1 FROM muster.identity_profiles op
 		WHERE op.id = i.profile_id
 		  AND NOT EXISTS (SELECT 1 FROM muster.accounts oa

@@ -7,8 +7,8 @@ import (
 )
 
 // An account that has a stable identity is the same one as long as that stays, whatever it is called. So before the
-// stage is merged by names, the accounts that are called differently by now are renamed, and those whose names are other
-// accounts' by now are removed. A source whose accounts have no stable identity needs no statement of this file.
+// stage is merged by names, the accounts that are called differently by now are renamed, and those whose names are
+// other accounts' by now are removed. A source whose accounts have no stable identity needs no statement of this file.
 
 // StableMatch is a row of the stage with a stable identity, whose account has another name, or whose name is that of
 // another account.

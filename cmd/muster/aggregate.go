@@ -23,7 +23,8 @@ func (a *app) aggregateCommand() *cobra.Command {
 identities, creates the identities of an authoritative source, and processes the identities concerned. The text is UTF-8
 with a header row, and may have any size. A row that cannot be read is reported with its line and skipped. Accounts that
 are not in the text are removed, unless it is a delta. If more than --max-deletions would be removed, the aggregation is
-refused and changes nothing. So it is if no row can be read, or if the text lacks a column that accounts have values of.`,
+refused and changes nothing. So it is if no row can be read, or if the text lacks a column that accounts have values
+of.`,
 		Args: exactArgs(1, "one SOURCE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			options := engine.AggregateOptions{Delimiter: delimiter, Delta: delta, MaxObjects: maxObjects,
@@ -155,8 +156,8 @@ func (a *app) printAggregation(r engine.AggregateResult) {
 		"created\n",
 		r.Added, r.Changed, r.Unchanged, r.Removed, r.Correlated+r.Moved, r.Identities)
 	if r.Renamed > 0 {
-		fmt.Fprintf(a.stdout, "%d accounts have another name at the source, and are the same by their stable identity\n",
-			r.Renamed)
+		fmt.Fprintf(a.stdout, "%d accounts have another name at the source, and are the same by their stable identity"+
+			"\n", r.Renamed)
 	}
 	if r.Moved > 0 {
 		fmt.Fprintf(a.stdout, "%d accounts belong to another identity than before\n", r.Moved)

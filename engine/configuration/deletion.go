@@ -72,7 +72,8 @@ type FaultyRowsError struct {
 
 // Error says what is wrong with the first rows.
 func (e *FaultyRowsError) Error() string {
-	return fmt.Sprintf("none of the %d rows can be read: nothing was changed; %s", e.Faulty, strings.Join(e.First, "; "))
+	return fmt.Sprintf("none of the %d rows can be read: nothing was changed; %s", e.Faulty,
+		strings.Join(e.First, "; "))
 }
 
 // LostAttributesError is the error of an aggregation that changed nothing, because the data lacks attributes that
@@ -93,7 +94,7 @@ func (e *LostAttributesError) Error() string {
 	if e.Columns {
 		lacks = "the data has no column"
 	}
-	return fmt.Sprintf("%s %s: nothing was changed; where that is right, take the attribute out of the account schema, "+
-		"or accept that it is missing (--accept-missing %s)", lacks, strings.Join(what, " and "),
+	return fmt.Sprintf("%s %s: nothing was changed; where that is right, take the attribute out of the account "+
+		"schema, or accept that it is missing (--accept-missing %s)", lacks, strings.Join(what, " and "),
 		strings.Join(e.Attributes, ","))
 }

@@ -58,8 +58,8 @@ func (m *merge) compare(ctx context.Context) (err error) {
 }
 
 // remove removes the accounts that the data does not have, or those that a delta says are gone, and those whose names
-// are other accounts' by now. It does so only where the limit allows it, and where no row could be an account that seems
-// to have vanished. Then it renames accounts.
+// are other accounts' by now. It does so only where the limit allows it, and where no row could be an account that
+// seems to have vanished. Then it renames accounts.
 func (m *merge) remove(ctx context.Context) error {
 	delta, gone := m.options.Delta, m.findings.gone
 	vanished := m.before.Vanished - m.stable.away
