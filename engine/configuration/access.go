@@ -249,8 +249,8 @@ func (b *accessBuilder) actionSources(l *LifecycleState, i int) ([]*CompiledSour
 	}
 	switch {
 	case !action.AllSources && len(excluded) > 0:
-		b.c.fault("lifecycle state %q: %s.excludeSourceIds: sources are excluded from all sources only: set allSources "+
-			"to true", l.Name, place)
+		b.c.fault("lifecycle state %q: %s.excludeSourceIds: sources are excluded from all sources only: set "+
+			"allSources to true", l.Name, place)
 	case !action.AllSources && len(sources) == 0:
 		b.c.fault("lifecycle state %q: %s: sourceIds is missing: list sources, or set allSources to true", l.Name,
 			place)

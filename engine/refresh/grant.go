@@ -79,7 +79,8 @@ func (p *planner) takeCarried() {
 			}
 			p.c.Access.Settled = append(p.c.Access.Settled, carried.Held)
 		case !p.leaving[account.RowID]:
-			p.remove(account, Entitlement{carried.SourceID, carried.Attribute, value}, "a former owner of the account was given it")
+			p.remove(account, Entitlement{carried.SourceID, carried.Attribute, value},
+				"a former owner of the account was given it")
 		}
 	}
 }
