@@ -300,7 +300,7 @@ func TestAggregateText(t *testing.T) {
 		t.Errorf("got %+v, want Added 2 and 1 Notes", result)
 	}
 	for text, want := range map[string]string{
-		"x;y\n1;2\n": `the data has no column "id", which holds the native identity: its first row has 2 columns, of which the configuration names 0`,
+		"x;y\n1;2\n": `the data has no column "id", nor any other attribute of the schema: its first row has 2 columns`,
 		"":           "the text is empty",
 	} {
 		_, err := f.Aggregate(t.Context(), "HR", strings.NewReader(text), engine.AggregateOptions{Delimiter: "semicolon"})
