@@ -78,7 +78,9 @@ func aggregateResult(r *aggregation.Result) AggregateResult {
 // [*DeletionLimitError] and nothing is changed. A row that cannot be read is left out and reported; the rest still
 // counts. A text with more objects than [Config] allows is refused, and nothing of it is stored: the kind of the error
 // is Conflict. The processing of the identities concerned is requested. All of it is one transaction; text of any size
-// is read with bounded memory, by another goroutine until the end of the text.
+// is read with bounded memory, by another goroutine until the end of the text. A text that ends within a row is
+// refused, and so is one that a read of r cannot finish; a read that blocks keeps Aggregate waiting after the end of
+// ctx, so give a pipe by [delimited.NewStream].
 func (e *Engine) Aggregate(ctx context.Context, source string, r io.Reader,
 	options AggregateOptions,
 ) (AggregateResult, error) {

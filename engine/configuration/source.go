@@ -32,8 +32,8 @@ func (s *Source) PasswordNotes() []string {
 	for _, schema := range s.Schemas {
 		for _, a := range schema.Attributes {
 			if connector.HoldsPassword(a.Name) {
-				notes = append(notes, fmt.Sprintf("source %q: the attribute %q of the schema holds passwords: it is never "+
-					"read or stored", s.Name, a.Name))
+				notes = append(notes, fmt.Sprintf("source %q: the attribute %q of the schema holds passwords: it is "+
+					"never read or stored", s.Name, a.Name))
 			}
 		}
 	}

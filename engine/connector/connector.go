@@ -38,11 +38,11 @@ type Connector interface {
 	Close() error
 }
 
-// Noter is a [Connector] that has something to say about its last [Connector.Read], such as what it left out. The engine
-// shows the notes with the result of an aggregation.
+// Noter is a [Connector] that has something to say about its last [Connector.Read], such as what it left out. The
+// engine shows the notes with the result of an aggregation.
 type Noter interface {
-	// Notes returns one sentence for each note on the reading that ended last, at most one for each attribute and cause.
-	// A note counts what it is about, and contains no values of accounts.
+	// Notes returns one sentence for each note on the reading that ended last, at most one for each attribute and
+	// cause. A note counts what it is about, and contains no values of accounts.
 	Notes() []string
 }
 

@@ -62,9 +62,9 @@ func listOrNull(values []string) attribute.Value {
 
 // Applied returns the attributes of an account after an operation, as a reading would find them: with the types of the
 // schema, which may be nil. The engine records an account with it, and connectors can use it if their source stores
-// attributes unchanged. A value added to a single-valued attribute replaces the old one. Attributes that hold passwords are not
-// among them, because no reading has them. It panics for a kind that [ParseKind] does not know; answer such an operation
-// with [Unsupported] first.
+// attributes unchanged. A value added to a single-valued attribute replaces the old one. Attributes that hold passwords
+// are not among them, because no reading has them. It panics for a kind that [ParseKind] does not know; answer such an
+// operation with [Unsupported] first.
 func Applied(attributes *attribute.Set, operation *Operation, schema *Schema) attribute.Set {
 	after, effect := attributes.Clone(), operation.Kind.Effect()
 	for name, value := range operation.Attributes.All() {

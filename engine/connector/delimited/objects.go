@@ -76,8 +76,8 @@ func (o *Objects) knowColumns(settings *Settings, schema *connector.Schema) {
 // noColumn returns the error that the text has no column of a name. It does not repeat the header row, which may be
 // none but hold somebody's values.
 func (o *Objects) noColumn(name, whose string) error {
-	return fmt.Errorf("the data has no column %q, %s: its first row has %d columns, of which the configuration names %d "+
-		"(is it a header row? connectorAttributes.hasHeader says so)", name, whose, len(o.rows.Columns()),
+	return fmt.Errorf("the data has no column %q, %s: its first row has %d columns, of which the configuration names "+
+		"%d (is it a header row? connectorAttributes.hasHeader says so)", name, whose, len(o.rows.Columns()),
 		o.namedColumns())
 }
 

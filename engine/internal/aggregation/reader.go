@@ -132,8 +132,8 @@ func (r *reader) end() {
 	}
 	notes := &r.findings.notes
 	for _, name := range slices.Sorted(maps.Keys(r.omitted)) {
-		*notes = append(*notes, fmt.Sprintf("the attribute %q was left out of %d accounts, because its value is no UTF-8 "+
-			"text without NUL characters", name, r.omitted[name]))
+		*notes = append(*notes, fmt.Sprintf("the attribute %q was left out of %d accounts, because its value is no "+
+			"UTF-8 text without NUL characters", name, r.omitted[name]))
 	}
 	*notes = append(*notes, r.notes()...)
 }
