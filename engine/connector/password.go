@@ -88,7 +88,8 @@ var (
 		"enabled", "disabled", "must", "can", "is", "has", "allowed", "flag", "type", "quality", "grace", "until",
 		"since", "valid"}
 	aboutPasswordStems = []string{"lastset", "change", "expir", "policy", "requir", "never", "reset", "locked",
-		"lockout", "fail", "attempt", "warn", "updated", "modified", "badpwdcount", "badpasswordtime", "gracelogin", "graceuse"}
+		"lockout", "fail", "attempt", "warn", "updated", "modified", "badpwdcount", "badpasswordtime",
+		"gracelogin", "graceuse"}
 )
 
 func containsAny(words, wanted []string) bool {

@@ -52,7 +52,8 @@ func within(path string, roots ...string) bool {
 func TestLibraryReachesNoProgramCode(t *testing.T) {
 	t.Parallel()
 	programs := []string{module + "/cmd", module + "/store/pglocal", module + "/store/storetest",
-		module + "/engine/connector/connectortest", module + "/engine/enginetest", module + "/engine/httpapi/internal/wire"}
+		module + "/engine/connector/connectortest", module + "/engine/connector/ldap/ldaptest",
+		module + "/engine/enginetest", module + "/engine/httpapi/internal/wire"}
 	forbidden := []string{
 		"github.com/getkin/kin-openapi", "github.com/peterldowns/pgtestdb", "github.com/schollz/progressbar",
 		"github.com/spf13/cobra", "github.com/testcontainers", "go.uber.org/goleak", "golang.org/x/term",

@@ -77,8 +77,8 @@ func (o *Objects) newMerge(settings *Settings, schema *connector.Schema) (*merge
 		}
 	}
 	if len(m.columns) == 0 {
-		return nil, errors.New("connectorAttributes.mergeRows: the schema has no multi-valued attribute with a column, " +
-			"whose values could be merged")
+		return nil, errors.New("connectorAttributes.mergeRows: the schema has no multi-valued attribute with a " +
+			"column, whose values could be merged")
 	}
 	m.single = append(m.single, o.identityAt)
 	for _, at := range []int{o.nameAt, o.stableAt} {

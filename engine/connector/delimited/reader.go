@@ -181,7 +181,7 @@ func (r *Reader) next() (Row, error) {
 func (r *Reader) atEnd() bool {
 	r.budget.left = RecordSizeMax
 	_, err := r.buffered.Peek(1)
-	return err == io.EOF //nolint:errorlint // an error around it is a text that could not be read to its end
+	return err == io.EOF // an error around it is a text that could not be read to its end
 }
 
 // checkText refuses values that PostgreSQL cannot store as text.
