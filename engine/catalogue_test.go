@@ -124,6 +124,13 @@ var catalogue = []covered{
 		checks: "event-number event-pending event-position",
 	},
 	{
+		table: "guard_losses", none: "at attribute cause cause_id identities kind source_id",
+		old: `at < $1`,
+		age: `INSERT INTO muster.guard_losses SELECT 'TASK', 'before', kind, source_id, attribute, identities,
+			$1::timestamptz - interval '1 second' FROM muster.guard_losses`,
+		unread: "a sum that is wrong is right again with the next cause",
+	},
+	{
 		table: "identities",
 		gone: `alias alias_key attributes email email_key firstname_key id lastname_key lifecycle_basis lifecycle_state
 			manager_key name name_key processing_error user_levels`,
@@ -254,17 +261,19 @@ var catalogue = []covered{
 			unique:task_messages`,
 	},
 	{
-		table: "task_parts", none: "after_id done last_id part profile_id size task_id", stays: transient,
-		checks: "reference:task_parts.task_id task-part",
+		table:  "task_parts",
+		none:   "after_id after_number done last_id last_number part profile_id request_id size survey task_id",
+		stays:  transient,
+		checks: "reference:task_parts.task_id rule:task_parts_request task-part",
 	},
 	{
 		table:    "tasks",
 		masked:   "actor_id canceller_id canceller_name confirmer_id confirmer_name launcher target_id",
 		reported: "description held_reason target_name",
 		why:      "what the engine writes has IDs alone, which it masks; the rest is a host's words",
-		none: `actor_via canceller_via changed completed completion_status confirmed confirmer_via correlated created
+		none: `actor_via canceller_via cause_id changed completed completion_status confirmed confirmer_via correlated created
 			deactivated errors everybody held id identities job_id kind launched lifecycle_changed messages modified
-			operations population role_losers roles_gained roles_lost target_type warnings`,
+			operations population roles_gained roles_lost target_type warnings`,
 		hers:   "false",
 		others: "target_id IS DISTINCT FROM $1::uuid", // the name goes with the ID
 		old:    `completed < $1`,

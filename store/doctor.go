@@ -202,6 +202,8 @@ var Rules = []Rule{
 	{"role_assignments_dates", "role_assignments", "id", `remove_date > start_date`},
 	{"task_messages_count", "task_messages", "task_id", `count >= 1 AND count >= cardinality(examples)`},
 	{"task_messages_type", "task_messages", "task_id", `type IN ('INFO', 'WARN', 'ERROR')`},
+	{"task_parts_request", "task_parts", "task_id",
+		`request_id IS NULL OR survey AND after_number IS NOT NULL AND last_number IS NOT NULL`},
 	{"tasks_completed", "tasks", "id", `(completed IS NULL) = (completion_status IS NULL)`},
 	{"tasks_completion_status", "tasks", "id",
 		`completion_status IN ('SUCCESS', 'WARNING', 'ERROR', 'TERMINATED', 'TEMPERROR')`},

@@ -184,7 +184,10 @@ func (m *merge) sumUp() {
 // have an account on the source.
 func (m *merge) launch(ctx context.Context) (err error) {
 	description := fmt.Sprintf("Process after the aggregation of %q", m.source.Name)
-	m.result.Task, _, err = m.LaunchRequested(ctx, m.tx, m.cause, description, func(requested int64) (int64, error) {
+	created := m.fresh.Identities + m.adopted
+	m.result.Task, _, err = m.LaunchCreated(ctx, m.tx, m.cause, description, created, func(requested int64) (int64,
+		error,
+	) {
 		if requested <= int64(m.settings.Guard.Minimum) {
 			return requested, nil
 		}

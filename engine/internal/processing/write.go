@@ -113,7 +113,7 @@ func (w *writing) writeStates(ctx context.Context) error {
 	var managed []store.ID
 	for i := range w.Changes {
 		c := &w.Changes[i]
-		w.tally.count(c)
+		w.tally.count(c, &w.Snapshots[i], w.Configuration)
 		if c.After.ManagerID != c.Before.ManagerID && !c.After.ManagerID.IsZero() {
 			managed = append(managed, c.After.ID)
 		}
