@@ -73,8 +73,8 @@ type TaskAttributes struct {
 	// MessageCount is how many messages there were: each of each identity, also those that were not stored.
 	MessageCount int64  `json:"messageCount"`
 	Held         string `json:"held,omitempty"`
-	// Losses are what identities lost by the task and by the tasks that follow from it, as the guard counts it, the most
-	// frequent first. [Engine.Tasks] leaves them out.
+	// Losses are what identities lost by the task and by the tasks that follow from it, as the guard counts it, the
+	// most frequent first. [Engine.Tasks] leaves them out.
 	Losses []TaskLoss `json:"losses,omitempty"`
 }
 

@@ -317,7 +317,7 @@ type Advanced struct {
 // AdvanceTasks locks the tasks of a batch, which it updates one after another, until the transaction ends, so they must
 // be ordered by ID, and then the sums of losses. It adds what the batch did to them, and returns what the guard looks
 // at. Then it ends the tasks of which nothing is left, and returns them. It returns [ErrNotFound] when one of the tasks
-// has ended or is held. Other batches of the tasks, and of the causes, wait with their commit, so a batch calls it last.
+// has ended or is held. Other batches of the tasks and causes wait with their commit, so a batch calls it last.
 func (s *Store) AdvanceTasks(ctx context.Context, tx pgx.Tx, a *Advance) (Advanced, error) {
 	var batch pgx.Batch
 	if a.Lazily {

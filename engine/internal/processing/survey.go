@@ -35,8 +35,8 @@ func (s *surveys) record(changed, all int) {
 }
 
 // survey calculates the identities of a page, which are all those between its first and its last, without locks and
-// without writing. It counts and reports those that are as they should be, and returns the others. Where the guard looks
-// ahead, it adds what these would lose.
+// without writing. It counts and reports those that are as they should be, and returns the others. Where the guard
+// looks ahead, it adds what these would lose.
 func (b *Batch) survey(ctx context.Context, page []store.ID, t *tally, ahead bool) ([]store.ID, error) {
 	memory := workspaces.Get().(*workspace)
 	defer workspaces.Put(memory)

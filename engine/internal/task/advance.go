@@ -20,8 +20,8 @@ type Progress struct {
 	Task     store.ID
 	Counts   store.TaskCounts
 	Messages []store.TaskMessage
-	// Losses are what identities lose. Surveyed says that they would lose it: a part of the task was surveyed, before its
-	// first batch.
+	// Losses are what identities lose. Surveyed says that they would lose it: a part of the task was surveyed, before
+	// its first batch.
 	Losses   Losses
 	Surveyed bool
 	// Cause is the task from which the task follows, zero for itself. Confirmed says that somebody lets it do all.

@@ -210,11 +210,12 @@ func (j *judgement) exceeds(loss Loss, sum, count, population int64, surveyed bo
 	if sum <= limit {
 		return false
 	}
-	reason := fmt.Sprintf("more than %s of %s identities would %s%s: ", grouped(limit), grouped(population), loss.Text(),
-		since)
+	reason := fmt.Sprintf("more than %s of %s identities would %s%s: ", grouped(limit), grouped(population),
+		loss.Text(), since)
 	switch before := grouped(sum - count); {
 	case !surveyed:
-		reason += fmt.Sprintf("%s did before, and %s more would in the batch that was not written", before, grouped(count))
+		reason += fmt.Sprintf("%s did before, and %s more would in the batch that was not written", before,
+			grouped(count))
 	case sum > count:
 		reason += fmt.Sprintf("%s did before, and %s more would, of which nothing was written", before, grouped(count))
 	default:
