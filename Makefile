@@ -100,6 +100,10 @@ test-ldap: ## Run the tests of the LDAP connector against OpenLDAP; install it w
 	@.ci/slapd
 	@CGO_ENABLED=1 go test -race -tags ldap ./engine/connector/ldap
 
+.PHONY: docs
+docs: ## Write docs/configuration.md again from the tables of members
+	@go test ./engine/configuration -run TestReference -update
+
 .PHONY: test-sdk
 test-sdk: postgres ## Run the tests of the HTTP API with the vendor's Go SDK as the client
 	@cd $(SDKTEST) && go test -count=1 ./...

@@ -33,6 +33,9 @@ type PreviewTotals struct {
 	// documents would make.
 	Objects []AppliedObject `json:"objects"`
 	Notes   []string        `json:"notes"`
+	// Losses are the members of the documents that ask for what the engine does not do. Applying the documents refuses
+	// them, or leaves them out if the losses are accepted, as the preview does.
+	Losses []string `json:"losses,omitempty"`
 }
 
 // AttributeTotal counts the changes of an attribute.

@@ -21,6 +21,8 @@ type ConfigurationRevision struct {
 	At      time.Time `json:"at"`
 	Actor   Actor     `json:"actor"`
 	Comment string    `json:"comment"`
+	// Losses are the members that were left out of the documents: see [AcceptLosses].
+	Losses []string `json:"losses,omitempty"`
 	// Created, Updated and Removed are how many objects it created, updated and removed.
 	Created int `json:"created"`
 	Updated int `json:"updated"`
@@ -86,6 +88,6 @@ func (e *Engine) ConfigurationRevision(ctx context.Context, version int64) (Conf
 }
 
 func revisionOf(row *store.ListedRevision) ConfigurationRevision {
-	return ConfigurationRevision{Version: row.Version, At: row.At.UTC(), Actor: Actor(row.Actor), Comment: row.Comment,
-		Created: row.Created, Updated: row.Updated, Removed: row.Removed}
+	return ConfigurationRevision{Version: row.Version, At: row.At.UTC(), Actor: Actor(row.Actor),
+		Comment: row.Comment, Losses: row.Losses, Created: row.Created, Updated: row.Updated, Removed: row.Removed}
 }

@@ -103,6 +103,9 @@ func (a *app) printRevision(r *engine.ConfigurationRevision) error {
 			fmt.Fprintf(a.stdout, "  %s\n", oneLine(strings.TrimRight(line, "\r\n")))
 		}
 	}
+	for _, loss := range r.Losses {
+		fmt.Fprintf(a.stdout, "  lost: %s\n", oneLine(loss))
+	}
 	for i := range r.Objects {
 		o := &r.Objects[i]
 		fmt.Fprintf(a.stdout, "\n%s %s %q %s\n", o.Action, o.Type, o.Name, o.ID)

@@ -297,6 +297,9 @@ func (a *app) printPreviewTotals(t *engine.PreviewTotals, took time.Duration) {
 	for i, note := range t.Notes {
 		line(first(i, "note"), "%s", note)
 	}
+	for i, loss := range t.Losses {
+		line(first(i, "LOST"), "%s", loss)
+	}
 	if t.Held != "" {
 		line("GUARD", "%s", t.Held)
 	}

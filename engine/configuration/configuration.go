@@ -89,6 +89,7 @@ func (c *Configuration) decodeSources(rows *store.Configuration) error {
 		if err := DecodeObject(row.Document, &source.Source); err != nil {
 			return fmt.Errorf("source %q: %w", row.Name, err)
 		}
+		source.nameProperties(c.Attributes)
 		source.account = source.properties()
 		c.Sources[row.ID] = source
 	}

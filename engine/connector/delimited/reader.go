@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -23,6 +24,12 @@ type Options struct {
 	Delimiter rune
 	// Columns are the names of the columns of a text without a header row. If it is empty, the first row is the header.
 	Columns []string
+	// Comment begins rows that are left out; 0 for none.
+	Comment rune
+	// Skip is how many rows are left out behind the header, or at the beginning if there is none. SkipEmpty leaves out
+	// rows that have no value in any column.
+	Skip      int
+	SkipEmpty bool
 }
 
 // Row is one row of the text. Values has an element for each column, and is valid until the next row is read.
@@ -46,6 +53,9 @@ type Reader struct {
 	budget  *budgetReader
 	columns []string
 	line    int // first line of the last row
+	skip    int // rows that are still to be left out
+	empty   bool
+	leftOut bool // a row was left out
 }
 
 // NewReader reads the header of a text and returns a reader of its rows.
@@ -55,7 +65,9 @@ func NewReader(r io.Reader, options Options) (*Reader, error) {
 	if err := skipByteOrderMark(buffered); err != nil {
 		return nil, err
 	}
-	reader := &Reader{csv: csv.NewReader(buffered), budget: budget, columns: options.Columns}
+	reader := &Reader{csv: csv.NewReader(buffered), budget: budget, columns: options.Columns, skip: options.Skip,
+		empty: options.SkipEmpty}
+	reader.csv.Comment = options.Comment
 	reader.csv.ReuseRecord = true
 	if options.Delimiter != 0 {
 		reader.csv.Comma = options.Delimiter
@@ -117,6 +129,29 @@ func (r *Reader) Columns() []string { return r.columns }
 // Next returns the next row. The error is [io.EOF] after the last row, and a [*RowError] for an unreadable row; after
 // any other error reading cannot go on.
 func (r *Reader) Next() (Row, error) {
+	for {
+		row, err := r.next()
+		var unreadable *RowError
+		switch {
+		case err != nil && !errors.As(err, &unreadable):
+			return row, err
+		case r.skip > 0: // whatever it is
+			r.skip--
+			r.leftOut = true
+		case err == nil && r.empty && blank(row.Values):
+			r.leftOut = true
+		default:
+			return row, err
+		}
+	}
+}
+
+// blank reports whether a row has no value.
+func blank(values []string) bool {
+	return !slices.ContainsFunc(values, func(value string) bool { return strings.TrimSpace(value) != "" })
+}
+
+func (r *Reader) next() (Row, error) {
 	r.budget.left = RecordSizeMax
 	values, err := r.csv.Read()
 	var parse *csv.ParseError

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/muster-engine/muster/engine/connector"
@@ -18,6 +19,12 @@ type Settings struct {
 	HasHeader *Flag `json:"hasHeader"`
 	// ColumnNames are the names of the columns if there is no header row. Defaults to the attributes of the schema.
 	ColumnNames []string `json:"columnNames"`
+	// CommentCharacter begins rows that are left out. "" for none.
+	CommentCharacter string `json:"commentCharacter"`
+	// NumLinesToSkip is how many rows are left out behind the header, or at the beginning if there is none.
+	NumLinesToSkip Count `json:"numLinesToSkip"`
+	// FilterEmptyRecords leaves out rows that have no value in any column.
+	FilterEmptyRecords *Flag `json:"filterEmptyRecords"`
 	// MultiValueSeparator separates the values of a multi-valued attribute. Defaults to a semicolon.
 	MultiValueSeparator string `json:"multiValueSeparator"`
 	// StableIdentityColumn is the column of the accounts with what identifies an account whatever its native identity
@@ -45,6 +52,23 @@ func (f *Flag) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
+// Count is a whole number from 0 on that may also be a text, as in exports.
+type Count int
+
+// UnmarshalJSON reads 1, 1.0 and "1".
+func (c *Count) UnmarshalJSON(text []byte) error {
+	number := strings.TrimSuffix(string(bytes.Trim(text, `"`)), ".0")
+	if number == "" || number == "null" {
+		return nil
+	}
+	n, err := strconv.ParseUint(number, 10, 31)
+	*c = Count(n)
+	if err != nil {
+		return errors.New("a whole number from 0 on is expected")
+	}
+	return nil
+}
+
 // ParseSettings reads the settings of a source. It ignores members of other connectors.
 func ParseSettings(attributes json.RawMessage) (Settings, error) {
 	var s Settings
@@ -63,13 +87,21 @@ func ParseSettings(attributes json.RawMessage) (Settings, error) {
 	if _, err := ParseDelimiter(s.Delimiter); err != nil {
 		return s, fmt.Errorf("delimiter: %w", err)
 	}
+	if _, err := s.comment(); err != nil {
+		return s, fmt.Errorf("commentCharacter: %w", err)
+	}
 	return s, nil
 }
 
 // options returns the options for the text of a schema.
 func (s *Settings) options(schema *connector.Schema) (Options, error) {
 	delimiter, err := ParseDelimiter(s.Delimiter)
-	options := Options{Delimiter: delimiter}
+	if err != nil {
+		return Options{}, err
+	}
+	comment, err := s.comment()
+	options := Options{Delimiter: delimiter, Comment: comment, Skip: int(s.NumLinesToSkip),
+		SkipEmpty: s.FilterEmptyRecords != nil && bool(*s.FilterEmptyRecords)}
 	if err != nil || s.hasHeader() {
 		return options, err
 	}
@@ -86,6 +118,21 @@ func (s *Settings) options(schema *connector.Schema) (Options, error) {
 	return options, nil
 }
 
+// comment returns the character that begins rows which are left out, or 0.
+func (s *Settings) comment() (rune, error) {
+	if s.CommentCharacter == "" {
+		return 0, nil
+	}
+	comment, err := ParseDelimiter(s.CommentCharacter)
+	if err != nil || len([]rune(s.CommentCharacter)) != 1 {
+		return 0, fmt.Errorf("one character is expected that is no quote and no line break, such as #")
+	}
+	if delimiter, err := ParseDelimiter(s.Delimiter); err == nil && delimiter == comment {
+		return 0, errors.New("it is the delimiter too: give another character")
+	}
+	return comment, nil
+}
+
 func (s *Settings) hasHeader() bool { return s.HasHeader == nil || bool(*s.HasHeader) }
 
 func (s *Settings) separator() string {
@@ -100,7 +147,7 @@ func ParseDelimiter(text string) (rune, error) {
 	switch strings.ToLower(text) {
 	case "":
 		return ',', nil
-	case "tab", `\t`:
+	case "tab", `\t`, `\u0009`:
 		return '\t', nil
 	case "comma":
 		return ',', nil

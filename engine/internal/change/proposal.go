@@ -24,6 +24,7 @@ type Proposal struct {
 	Rows    store.Configuration // as they would be
 	Objects []configuration.AppliedObject
 	Notes   []string   // what can be applied as it is given, but may not be meant so
+	Losses  []string   // the members that were left out, because the engine does not do what they ask for
 	Roles   []store.ID // the roles that differ
 
 	before     *configuration.Configuration
@@ -42,12 +43,18 @@ type write struct {
 }
 
 // Propose makes a proposal at a time. rows are the present configuration, and before is the same compiled. Neither is
-// changed.
+// changed. accept leaves out members that ask for what the engine does not do; without it they are a fault.
 func Propose(rows store.Configuration, before *configuration.Configuration, documents []configuration.Document,
-	now time.Time,
+	accept bool, now time.Time,
 ) (*Proposal, error) {
-	p := &Proposal{Rows: copyOf(rows), Notes: []string{}, before: before, now: now, profiles: map[store.ID]bool{}}
-	return p, p.putAll(documents)
+	prepared, err := configuration.Prepare(documents, accept)
+	if err != nil {
+		return nil, err
+	}
+	p := &Proposal{Rows: copyOf(rows), Notes: []string{}, Losses: prepared.Losses, before: before, now: now,
+		profiles: map[store.ID]bool{}}
+	p.Notes = append(p.Notes, prepared.Notes...)
+	return p, p.putAll(prepared.Documents)
 }
 
 // copyOf returns rows with lists of their own, apart from that of the entitlements, which no document changes.

@@ -13,12 +13,13 @@ import (
 )
 
 // Record writes the revision of a change that a cause has, for the objects in which the configuration before it differs
-// from that after it, whose version the revision has. Both must be as the tables have them.
+// from that after it, whose version the revision has. losses are what was left out of
+// the documents. Both must be as the tables have them.
 func (a *Applier) Record(ctx context.Context, tx pgx.Tx, before, after *store.Configuration, cause store.Cause,
-	comment string,
+	comment string, losses []string,
 ) error {
 	return a.Store.AddRevision(ctx, tx, store.Revision{Version: after.Version, At: cause.At, Actor: cause.Actor,
-		Comment: comment}, differences(before, after))
+		Comment: comment, Losses: losses}, differences(before, after))
 }
 
 // objectRow is an object of any type. Two that are equal say the same.
