@@ -91,7 +91,8 @@ func (p *preview) propose(documents []Document) error {
 	}
 	p.changedRoles = proposal.Roles
 	p.totals.Losses = proposal.Losses
-	p.totals.Objects, p.totals.Notes = []AppliedObject{}, append(proposal.Notes, p.proposed.Unmapped()...)
+	p.totals.Objects, p.totals.Notes = []AppliedObject{}, append(proposal.Notes,
+		proposal.NotesOn(p.proposed, p.e.tenant.Connectors)...)
 	for _, object := range proposal.Objects {
 		if object.Action != Unchanged {
 			p.totals.Objects = append(p.totals.Objects, object)

@@ -71,7 +71,12 @@ func (e *Engine) ConfigurationRevision(ctx context.Context, version int64) (Conf
 		return ConfigurationRevision{}, fault.Wrap(op, "", err)
 	}
 	revision := revisionOf(&row)
-	revision.Objects = make([]RevisionObject, len(objects))
+	revision.Objects = revisionObjects(objects)
+	return revision, nil
+}
+
+func revisionObjects(objects []store.RevisionObject) []RevisionObject {
+	list := make([]RevisionObject, len(objects))
 	for i := range objects {
 		o := &objects[i]
 		action := configuration.Updated
@@ -81,10 +86,10 @@ func (e *Engine) ConfigurationRevision(ctx context.Context, version int64) (Conf
 		case o.After == nil:
 			action = configuration.Removed
 		}
-		revision.Objects[i] = RevisionObject{AppliedObject{Type: ObjectType(o.Type), ID: o.ID.String(), Name: o.Name,
+		list[i] = RevisionObject{AppliedObject{Type: ObjectType(o.Type), ID: o.ID.String(), Name: o.Name,
 			Action: action}, o.Before, o.After}
 	}
-	return revision, nil
+	return list
 }
 
 func revisionOf(row *store.ListedRevision) ConfigurationRevision {

@@ -69,7 +69,15 @@ type accessBuilder struct {
 	c        *Configuration
 	known    []store.Entitlement // those that are named by a document
 	profiles map[store.ID]*compiledAccessProfile
-	grants   bool // whether anything is granted, done or synchronized
+	// catalogue are the known ones, and those that are granted are looked up in it.
+	catalogue map[grantedEntitlement]bool
+	grants    bool // whether anything is granted, done or synchronized
+}
+
+// grantedEntitlement tells entitlements apart.
+type grantedEntitlement struct {
+	source           store.ID
+	attribute, value string
 }
 
 // compiledAccessProfile is an access profile with what it grants.
@@ -125,7 +133,7 @@ func (b *accessBuilder) profile(row store.Object) error {
 	}
 	source := b.c.sourceOf(&p.Source)
 	if source == nil {
-		return fmt.Errorf("source: there is no source %q", p.Source.label())
+		return fmt.Errorf("source: %s", b.c.missingSource(p.Source.label()))
 	}
 	choice, err := p.ProvisioningCriteria.compile("provisioningCriteria", 1)
 	if err != nil {
@@ -152,7 +160,7 @@ func (b *accessBuilder) role(r *Role) ([]refresh.Grant, error) {
 	for i := range r.AccessProfiles {
 		p := b.profileOf(&r.AccessProfiles[i])
 		if p == nil {
-			return nil, fmt.Errorf("accessProfiles[%d]: there is no access profile %q", i, r.AccessProfiles[i].label())
+			return nil, fmt.Errorf("accessProfiles[%d]: %s", i, b.missingProfile(r.AccessProfiles[i].label()))
 		}
 		grants = append(grants, p.grants...)
 	}
@@ -190,7 +198,7 @@ func (b *accessBuilder) state(l *LifecycleState) (refresh.StateAccess, error) {
 	for i, text := range l.AccessProfileIDs {
 		p := b.profileOf(&Reference{ID: text, Name: text})
 		if p == nil {
-			return state, fmt.Errorf("accessProfileIds[%d]: there is no access profile %q", i, text)
+			return state, fmt.Errorf("accessProfileIds[%d]: %s", i, b.missingProfile(text))
 		}
 		state.Grants = append(state.Grants, p.grants...)
 	}

@@ -27,6 +27,8 @@ type Configuration struct {
 	faults     []error
 	// savedAccounts are the account attributes that the saved transforms read, by name.
 	savedAccounts map[string][]transform.AccountAttribute
+	// ungranted are the entitlements that are granted and that no aggregation has found, by source.
+	ungranted map[store.ID][]string
 }
 
 // Compile compiles the rows of a configuration. rules are the host's, by name, and connected reports whether there is a
@@ -44,7 +46,7 @@ func Compile(rows store.Configuration, rules map[string]transform.Rule, connecte
 		hostRules:  rules,
 		Keyed:      map[string]keying{},
 
-		savedAccounts: map[string][]transform.AccountAttribute{},
+		savedAccounts: map[string][]transform.AccountAttribute{}, ungranted: map[store.ID][]string{},
 	}
 	if err := c.compileSettings(&rows); err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ import (
 func (b *accessBuilder) entitlement(r *EntitlementReference, source *CompiledSource) (refresh.Entitlement, error) {
 	if r.Source != nil {
 		if source = b.c.sourceOf(r.Source); source == nil {
-			return refresh.Entitlement{}, fmt.Errorf("source: there is no source %q", r.Source.label())
+			return refresh.Entitlement{}, fmt.Errorf("source: %s", b.c.missingSource(r.Source.label()))
 		}
 	}
 	if id, err := store.ParseID(r.ID); err == nil {
@@ -32,7 +32,11 @@ func (b *accessBuilder) entitlement(r *EntitlementReference, source *CompiledSou
 		return refresh.Entitlement{}, errors.New("source is missing: the source of the entitlement")
 	}
 	if r.Value != "" {
-		return source.entitlementOf(r)
+		e, err := source.entitlementOf(r)
+		if err == nil {
+			b.expect(source, e.Attribute, e.Value)
+		}
+		return e, err
 	}
 	var found []*store.Entitlement
 	for i := range b.known {

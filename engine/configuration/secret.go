@@ -75,16 +75,16 @@ func checkSecret(shape *Shape, value any, isSecret bool, steps []step) error {
 		}
 	case json.Number:
 		if isSecret {
-			return inClear(steps, errors.New("a number is a secret in clear here: give a reference, env:NAME or "+
-				"file:PATH"))
+			return inClear(steps, errors.New("a secret is not written into the configuration, not as a number either: "+
+				"give a reference, env:NAME or file:PATH"))
 		}
 	case string:
-		if hasPassword(v) {
-			return inClear(steps, errors.New("a URL with a password in it is a secret: give a reference, env:NAME or "+
-				"file:PATH"))
-		}
 		if _, _, err := secret.Parse(v); isSecret && v != "" && err != nil {
 			return inClear(steps, err)
+		}
+		if hasPassword(v) {
+			return inClear(steps, errors.New("a secret is not written into the configuration: a URL with a password in "+
+				"it is one: give a reference, env:NAME or file:PATH"))
 		}
 	}
 	return nil

@@ -100,7 +100,7 @@ func (a *Applier) Apply(ctx context.Context, tx pgx.Tx, documents []configuratio
 	if err := a.Record(ctx, tx, &rows, &x.rows, cause, o.Comment, proposal.Losses); err != nil {
 		return result, err
 	}
-	result.Notes = append(result.Notes, x.after.Unmapped()...)
+	result.Notes = append(result.Notes, proposal.NotesOn(x.after, a.Connectors)...)
 	if err := x.request(ctx); err != nil {
 		return result, err
 	}

@@ -33,6 +33,7 @@ type Proposal struct {
 	profiles   map[store.ID]bool // the profiles whose identities must be processed
 	transforms []string          // the names of the saved transforms that differ
 	document   string            // the place of the current document
+	kind       configuration.ObjectType
 	writes     []write
 }
 
@@ -88,7 +89,7 @@ func (p *Proposal) putAll(documents []configuration.Document) error {
 			if document.Type != group.Kind {
 				continue
 			}
-			p.document = document.Place
+			p.document, p.kind = document.Place, document.Type
 			if err := p.put(document); err != nil {
 				return located(document.Place, err)
 			}
@@ -193,6 +194,7 @@ func (p *Proposal) place(rows []store.Object, id, name string, document []byte) 
 	if old.Name == name && SameJSON(old.Document, document) {
 		return row, at, configuration.Unchanged, nil
 	}
+	p.Notes = append(p.Notes, removedMembers(p.kind, name, old.Document, document)...)
 	return row, at, configuration.Updated, nil
 }
 

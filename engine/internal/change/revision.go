@@ -1,7 +1,6 @@
 package change
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"slices"
@@ -19,7 +18,7 @@ func (a *Applier) Record(ctx context.Context, tx pgx.Tx, before, after *store.Co
 	comment string, losses []string,
 ) error {
 	return a.Store.AddRevision(ctx, tx, store.Revision{Version: after.Version, At: cause.At, Actor: cause.Actor,
-		Comment: comment, Losses: losses}, differences(before, after))
+		Comment: comment, Losses: losses}, Differences(before, after))
 }
 
 // objectRow is an object of any type. Two that are equal say the same.
@@ -48,12 +47,12 @@ func (r *objectRow) key() objectKey {
 }
 
 func (r *objectRow) equal(other *objectRow) bool {
-	return r.name == other.name && bytes.Equal(r.document, other.document) && r.priority == other.priority &&
+	return r.name == other.name && SameJSON(r.document, other.document) && r.priority == other.priority &&
 		r.source == other.source
 }
 
-// differences returns the objects in which two configurations differ, by type and name.
-func differences(before, after *store.Configuration) []store.RevisionObject {
+// Differences returns the objects in which two configurations differ, by type and name.
+func Differences(before, after *store.Configuration) []store.RevisionObject {
 	var list []store.RevisionObject
 	add := func(row *objectRow, before, after []byte) {
 		list = append(list, store.RevisionObject{Type: string(row.kind), ID: row.id, Name: row.name, Before: before,
