@@ -11,13 +11,11 @@ import (
 	"github.com/muster-engine/muster/filterql/suggest"
 )
 
-// Notes returns what is applied as it is given, but may not be meant so: names of what may come later, and correlations
-// that find nobody. It is for package engine.
-func (c *Configuration) Notes() []string {
+// Unresolved returns a note for each name of what is not there and may come later. It is for package engine.
+func (c *Configuration) Unresolved() []string {
 	var later unresolved
 	c.checkReads(&unresolved{}, &later)
-	notes := append(c.Unmapped(), later.lines()...)
-	return append(notes, c.notAggregated()...)
+	return append(later.lines(), c.notAggregated()...)
 }
 
 // ConnectorNote returns a note if no connector of the source's has a name in this program, or "".

@@ -15,7 +15,7 @@ import (
 // NotesOn returns notes about the configuration that the proposal makes, compiled: what may not be meant as it is given.
 // connectors are those that the program has.
 func (p *Proposal) NotesOn(after *configuration.Configuration, connectors map[string]connector.Factory) []string {
-	notes := after.Notes()
+	notes := append(after.Unmapped(), after.Unresolved()...)
 	names := slices.Sorted(maps.Keys(connectors))
 	for _, object := range p.Objects {
 		if object.Type != configuration.TypeSource || object.Action == configuration.Unchanged {
