@@ -104,6 +104,10 @@ test-ldap: ## Run the tests of the LDAP connector against OpenLDAP; install it w
 test-ad: ## Run the tests of the LDAP connector against Samba's Active Directory; install it where it is missing; as root
 	@.ci/samba go test -count=1 -tags ad -run TestAD ./engine/connector/ldap
 
+.PHONY: docs
+docs: ## Write docs/configuration.md again from the tables of members
+	@go test ./engine/configuration -run TestReference -update
+
 .PHONY: test-sdk
 test-sdk: postgres ## Run the tests of the HTTP API with the vendor's Go SDK as the client
 	@cd $(SDKTEST) && go test -count=1 ./...

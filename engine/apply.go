@@ -19,10 +19,15 @@ const RevisionCommentMax = 4000
 // ApplyOption says more about a call of [Engine.Apply].
 type ApplyOption func(*applyOptions)
 
-type applyOptions struct{ comment string }
+type applyOptions change.Options
 
 // WithComment says why the configuration is changed: at most [RevisionCommentMax] characters. The revision shows it.
-func WithComment(text string) ApplyOption { return func(o *applyOptions) { o.comment = text } }
+func WithComment(text string) ApplyOption { return func(o *applyOptions) { o.Comment = text } }
+
+// AcceptLosses applies documents without the members that ask for what the engine does not do, and whose value would
+// change a value, access or a person: without it, they are an error that lists them all. The result names them, and so
+// does the revision.
+func AcceptLosses() ApplyOption { return func(o *applyOptions) { o.AcceptLosses = true } }
 
 // ApplyResult says what applying did.
 type ApplyResult struct {
@@ -32,6 +37,8 @@ type ApplyResult struct {
 	Task   string `json:"task,omitempty"`
 	// Notes say what was applied as it is given, but may not be what was meant.
 	Notes []string `json:"notes"`
+	// Losses are the members that were left out, because of [AcceptLosses]: each with its object and what is lost.
+	Losses []string `json:"losses,omitempty"`
 	// Version is the version of the configuration after it.
 	Version int64 `json:"version"`
 }
@@ -39,7 +46,9 @@ type ApplyResult struct {
 // Apply makes the configuration say what documents say: it finds an object by its ID, or else by its name, and creates
 // it when it is not there. Objects that are not mentioned stay as they are. Everything is applied or nothing. The same
 // transaction requests the processing of the identities that it concerns. Applying the same twice changes nothing the
-// second time. Each change is kept as a revision, with who made it: see [Engine.ConfigurationRevisions].
+// second time. A member that no published shape has is an error, with what may be meant; what has no effect is noted.
+// docs/configuration.md lists all members. Each change is kept as a revision, with who made it: see
+// [Engine.ConfigurationRevisions].
 func (e *Engine) Apply(ctx context.Context, documents []Document, options ...ApplyOption) (ApplyResult, error) {
 	return e.apply(documents, options).run(ctx)
 }
@@ -58,11 +67,11 @@ func (e *Engine) apply(documents []Document, options []ApplyOption) writeOf[Appl
 		option(&o)
 	}
 	return writeOf[ApplyResult]{e, op, "", func(ctx context.Context, tx pgx.Tx) (ApplyResult, error) {
-		if len([]rune(o.comment)) > RevisionCommentMax || !store.Storable(o.comment) {
+		if len([]rune(o.Comment)) > RevisionCommentMax || !store.Storable(o.Comment) {
 			return ApplyResult{}, fault.Invalidf(op, "comment", "at most %d characters without NUL are allowed",
 				RevisionCommentMax)
 		}
-		result, err := e.applier.Apply(ctx, tx, documents, o.comment)
+		result, err := e.applier.Apply(ctx, tx, documents, change.Options(o))
 		return ApplyResult(result), err
 	}}
 }
@@ -77,7 +86,7 @@ func CheckDocuments(documents []Document, rules map[string]transform.Rule) error
 	if err != nil {
 		return fault.Wrap(op, "", err)
 	}
-	proposal, err := change.Propose(store.Configuration{}, none, documents, time.Now())
+	proposal, err := change.Propose(store.Configuration{}, none, documents, false, time.Now())
 	if err != nil {
 		return fault.Wrap(op, "", err)
 	}

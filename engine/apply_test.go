@@ -53,10 +53,11 @@ func TestApplyExport(t *testing.T) {
 			"accountCorrelationConfig": {"type": "ACCOUNT_CORRELATION_CONFIG", "id": "1", "name": "HR correlation"},
 			"managerCorrelationMapping": null, "schemas": [{"type": "CONNECTOR_SCHEMA", "id": "2", "name": "account"}],
 			"connectorAttributes": {"hasHeader": "true", "delimiter": ",", "mergeRows": false}, "deleteThreshold": 10}}]}`)
-	if len(result.Objects) != 1 || result.Objects[0].ID != "2c91808570313110017040b06f344ec9" || len(result.Notes) != 1 ||
-		!strings.Contains(result.Notes[0], "no attributeAssignments") {
+	if len(result.Objects) != 1 || result.Objects[0].ID != "2c91808570313110017040b06f344ec9" || len(result.Notes) != 3 ||
+		!strings.Contains(result.Notes[0], "accountCorrelationConfig.id, accountCorrelationConfig.name have no effect") ||
+		!strings.Contains(result.Notes[1], "schemas.id has no effect") || !strings.Contains(result.Notes[2], "no attributeAssignments") {
 		t.Errorf("got %+v, want "+
-			"1 Objects, Objects[0].ID 2c91808570313110017040b06f344ec9, 1 Notes and Notes[0] containing no attributeAssignments", result)
+			"1 object with its ID, and notes of what has no effect", result)
 	}
 	if n := f.CountRows(`muster.sources WHERE document #>> '{owner,name}' = 'Slim Shady'`); n != 1 {
 		t.Error("a member that is not read was lost")

@@ -104,7 +104,7 @@ var catalogue = []covered{
 		unread: "nothing follows from a revision",
 	},
 	{
-		table: "configuration_revisions", masked: "actor_id actor_name comment", none: "actor_via at version",
+		table: "configuration_revisions", masked: "actor_id actor_name comment", none: "actor_via at losses version",
 		stays: "purge has no rule for revisions: they are kept for good", unread: "nothing follows from a revision",
 	},
 	{

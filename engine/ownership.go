@@ -224,7 +224,8 @@ func (e *Engine) recordReassignment(ctx context.Context, tx pgx.Tx, before *stor
 	if err != nil {
 		return err
 	}
-	return e.applier.Record(ctx, tx, before, &after, e.tenant.NewCause(ctx), "owned objects were reassigned")
+	return e.applier.Record(ctx, tx, before, &after, e.tenant.NewCause(ctx), "owned objects were reassigned",
+		nil)
 }
 
 // reassignConfigured gives the configured objects to the taker, and returns how many.

@@ -83,7 +83,7 @@ func (p *preview) propose(documents []Document) error {
 	if p.before, err = p.e.tenant.Compile(rows); err != nil {
 		return err
 	}
-	proposal, err := change.Propose(rows, p.before, documents, p.cause.At)
+	proposal, err := change.Propose(rows, p.before, documents, true, p.cause.At)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,9 @@ func (p *preview) propose(documents []Document) error {
 		return &Error{Kind: Invalid, Op: "preview", Subject: change.PlacesOf(documents), Err: err}
 	}
 	p.changedRoles = proposal.Roles
-	p.totals.Objects, p.totals.Notes = []AppliedObject{}, append(proposal.Notes, p.proposed.Notes()...)
+	p.totals.LeftOut = proposal.Losses
+	p.totals.Objects, p.totals.Notes = []AppliedObject{}, append(proposal.Notes,
+		proposal.NotesOn(p.proposed, p.e.tenant.Connectors)...)
 	for _, object := range proposal.Objects {
 		if object.Action != Unchanged {
 			p.totals.Objects = append(p.totals.Objects, object)

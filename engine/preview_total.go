@@ -34,6 +34,9 @@ type PreviewTotals struct {
 	// documents would make.
 	Objects []AppliedObject `json:"objects"`
 	Notes   []string        `json:"notes"`
+	// LeftOut are the members of the documents that ask for what the engine does not do. Applying the documents refuses
+	// them, or leaves them out if the losses are accepted, as the preview does.
+	LeftOut []string `json:"leftOut,omitempty"`
 }
 
 // AttributeTotal counts the changes of an attribute.

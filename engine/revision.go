@@ -21,6 +21,8 @@ type ConfigurationRevision struct {
 	At      time.Time `json:"at"`
 	Actor   Actor     `json:"actor"`
 	Comment string    `json:"comment"`
+	// Losses are the members that were left out of the documents: see [AcceptLosses].
+	Losses []string `json:"losses,omitempty"`
 	// Created, Updated and Removed are how many objects it created, updated and removed.
 	Created int `json:"created"`
 	Updated int `json:"updated"`
@@ -69,7 +71,12 @@ func (e *Engine) ConfigurationRevision(ctx context.Context, version int64) (Conf
 		return ConfigurationRevision{}, fault.Wrap(op, "", err)
 	}
 	revision := revisionOf(&row)
-	revision.Objects = make([]RevisionObject, len(objects))
+	revision.Objects = revisionObjects(objects)
+	return revision, nil
+}
+
+func revisionObjects(objects []store.RevisionObject) []RevisionObject {
+	list := make([]RevisionObject, len(objects))
 	for i := range objects {
 		o := &objects[i]
 		action := configuration.Updated
@@ -79,13 +86,13 @@ func (e *Engine) ConfigurationRevision(ctx context.Context, version int64) (Conf
 		case o.After == nil:
 			action = configuration.Removed
 		}
-		revision.Objects[i] = RevisionObject{AppliedObject{Type: ObjectType(o.Type), ID: o.ID.String(), Name: o.Name,
+		list[i] = RevisionObject{AppliedObject{Type: ObjectType(o.Type), ID: o.ID.String(), Name: o.Name,
 			Action: action}, o.Before, o.After}
 	}
-	return revision, nil
+	return list
 }
 
 func revisionOf(row *store.ListedRevision) ConfigurationRevision {
-	return ConfigurationRevision{Version: row.Version, At: row.At.UTC(), Actor: Actor(row.Actor), Comment: row.Comment,
-		Created: row.Created, Updated: row.Updated, Removed: row.Removed}
+	return ConfigurationRevision{Version: row.Version, At: row.At.UTC(), Actor: Actor(row.Actor),
+		Comment: row.Comment, Losses: row.Losses, Created: row.Created, Updated: row.Updated, Removed: row.Removed}
 }

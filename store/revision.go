@@ -13,6 +13,7 @@ type Revision struct {
 	At      time.Time
 	Actor   Actor
 	Comment string
+	Losses  []string // the members that were left out of the documents, each with what is lost
 }
 
 // RevisionObject is what a revision did to one object. The documents are those that the tables of the configuration
@@ -28,10 +29,10 @@ type RevisionObject struct {
 // AddRevision writes a revision, and what it did to objects, which it numbers in their order.
 func (s *Store) AddRevision(ctx context.Context, tx pgx.Tx, r Revision, objects []RevisionObject) error {
 	const revision = `
-		INSERT INTO muster.configuration_revisions (version, at, actor_id, actor_name, actor_via, comment)
-		VALUES ($1, $2, $3, $4, $5, $6)`
+		INSERT INTO muster.configuration_revisions (version, at, actor_id, actor_name, actor_via, comment, losses)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`
 	if _, err := tx.Exec(ctx, s.sql(revision), r.Version, r.At, r.Actor.ID, r.Actor.Name, r.Actor.Via,
-		r.Comment); err != nil {
+		r.Comment, append([]string{}, r.Losses...)); err != nil {
 		return mapError(err)
 	}
 	const list = `
@@ -57,7 +58,7 @@ type ListedRevision struct {
 }
 
 const listedRevisions = `
-	SELECT r.version, r.at, r.actor_id, r.actor_name, r.actor_via, r.comment,
+	SELECT r.version, r.at, r.actor_id, r.actor_name, r.actor_via, r.comment, r.losses,
 	       o.created, o.updated, o.removed
 	FROM muster.configuration_revisions r,
 	     LATERAL (SELECT count(*) FILTER (WHERE o.before IS NULL) AS created,
@@ -94,7 +95,7 @@ func (s *Store) Revision(ctx context.Context, q Querier, version int64) (ListedR
 }
 
 func scanRevision(row pgx.CollectableRow) (r ListedRevision, err error) {
-	err = row.Scan(&r.Version, &r.At, &r.Actor.ID, &r.Actor.Name, &r.Actor.Via, &r.Comment, &r.Created, &r.Updated,
-		&r.Removed)
+	err = row.Scan(&r.Version, &r.At, &r.Actor.ID, &r.Actor.Name, &r.Actor.Via, &r.Comment, &r.Losses, &r.Created,
+		&r.Updated, &r.Removed)
 	return r, err
 }

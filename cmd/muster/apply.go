@@ -15,6 +15,7 @@ func (a *app) applyCommand() *cobra.Command {
 	var files []string
 	var noProcess bool
 	var comment string
+	var acceptLosses bool
 	cmd := &cobra.Command{
 		Use:   "apply -f FILE",
 		Short: "Apply YAML or JSON documents to the configuration",
@@ -30,7 +31,11 @@ or nothing, and processes the identities concerned. "muster config log" shows wh
 				return err
 			}
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
-				result, err := eng.Apply(cmd.Context(), documents, engine.WithComment(comment))
+				options := []engine.ApplyOption{engine.WithComment(comment)}
+				if acceptLosses {
+					options = append(options, engine.AcceptLosses())
+				}
+				result, err := eng.Apply(cmd.Context(), documents, options...)
 				if err != nil {
 					return err
 				}
@@ -43,6 +48,8 @@ or nothing, and processes the identities concerned. "muster config log" shows wh
 	}
 	cmd.Flags().StringArrayVarP(&files, "file", "f", nil, "document to apply, - for standard input; may be repeated")
 	cmd.Flags().StringVar(&comment, "comment", "", "why it is changed: \"muster config log\" shows it")
+	cmd.Flags().BoolVar(&acceptLosses, "accept-losses", false,
+		"leave out what the engine does not do, though it would change a value, access or a person")
 	cmd.Flags().BoolVar(&noProcess, "no-process", false,
 		"do not process the identities concerned now: leave their requests")
 	return cmd
@@ -90,6 +97,9 @@ func (a *app) openInput(file string) (io.ReadCloser, error) {
 func (a *app) printApplied(result engine.ApplyResult) error {
 	for _, note := range result.Notes {
 		fmt.Fprintf(a.stderr, "note: %s\n", note)
+	}
+	for _, loss := range result.Losses {
+		fmt.Fprintf(a.stderr, "lost: %s\n", loss)
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	for _, o := range result.Objects {

@@ -11,8 +11,9 @@ import (
 )
 
 func (a *app) configCommand() *cobra.Command {
-	return group(&cobra.Command{Use: "config", Short: "Show who changed the configuration, when and how"},
-		a.configLogCommand(), a.configShowCommand())
+	return group(&cobra.Command{Use: "config", Short: "Show the configuration, and who changed it, when and how"},
+		a.configExportCommand(), a.configGetCommand(), a.configListCommand(), a.configLogCommand(),
+		a.configShowCommand())
 }
 
 func (a *app) configLogCommand() *cobra.Command {
@@ -103,8 +104,16 @@ func (a *app) printRevision(r *engine.ConfigurationRevision) error {
 			fmt.Fprintf(a.stdout, "  %s\n", oneLine(strings.TrimRight(line, "\r\n")))
 		}
 	}
-	for i := range r.Objects {
-		o := &r.Objects[i]
+	for _, loss := range r.Losses {
+		fmt.Fprintf(a.stdout, "  lost: %s\n", oneLine(loss))
+	}
+	return a.printObjects(r.Objects)
+}
+
+// printObjects writes what becomes of objects, with the lines of their documents that go and come.
+func (a *app) printObjects(objects []engine.RevisionObject) error {
+	for i := range objects {
+		o := &objects[i]
 		fmt.Fprintf(a.stdout, "\n%s %s %q %s\n", o.Action, o.Type, o.Name, o.ID)
 		before, err := yamlLines(o.Before)
 		if err != nil {

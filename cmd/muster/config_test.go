@@ -98,3 +98,38 @@ func TestYAMLLines(t *testing.T) {
 		t.Errorf("nothing has the lines %v, %v", got, err)
 	}
 }
+
+// The configuration is listed, shown and exported; what is exported applies, and a difference is shown.
+func TestConfigObjects(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	s.run(exitOK, "", "migrate", "up")
+	_, errOut := s.run(exitOK, "", "config", "export")
+	demand(t, errOut, "there is no object")
+	s.run(exitOK, enginetest.Documents, "apply", "-f", "-", "--no-process")
+	out, _ := s.run(exitOK, "", "config", "list", "source", "identity-profile")
+	demand(t, out, "SOURCE", "HR", "Directory", "IDENTITY_PROFILE", "Employees")
+	if strings.Contains(out, "LIFECYCLE_STATE") {
+		t.Error(out)
+	}
+	out, _ = s.run(exitOK, "", "config", "get", "source", "HR")
+	demand(t, out, "sources:\n", "name: HR")
+	_, errOut = s.run(exitFailed, "", "config", "get", "source", "HRR")
+	demand(t, errOut, "there is no object of the type SOURCE")
+	for _, output := range []string{"yaml", "json"} {
+		out, _ = s.run(exitOK, "", "config", "export", "-o", output)
+		again, _ := s.run(exitOK, out, "apply", "-f", "-", "--no-process")
+		demand(t, again, "SOURCE")
+		out, _ = s.run(exitOK, out, "diff", "-f", "-")
+		demand(t, out, "nothing differs")
+	}
+	changed := strings.Replace(enginetest.Documents, "attributeName: dept", "attributeName: mgr", 1)
+	out, _ = s.run(exitOK, changed, "diff", "-f", "-")
+	demand(t, out, `updated IDENTITY_PROFILE "Employees"`, "attributeName: mgr")
+	_, errOut = s.run(exitUsage, "sources: [{name: HR, conector: x}]", "apply", "-f", "-")
+	demand(t, errOut, `did you mean "connector"?`)
+	_, errOut = s.run(exitUsage, "roles: [{name: R, dimensional: true}]", "apply", "-f", "-")
+	demand(t, errOut, "--accept-losses")
+	_, errOut = s.run(exitOK, "roles: [{name: R, dimensional: true}]", "apply", "-f", "-", "--accept-losses", "--no-process")
+	demand(t, errOut, "lost: ", "dimensional")
+}

@@ -309,6 +309,9 @@ func (a *app) printPreviewTotals(t *engine.PreviewTotals, took time.Duration) {
 	for i, note := range t.Notes {
 		line(first(i, "note"), "%s", note)
 	}
+	for i, member := range t.LeftOut {
+		line(first(i, "LOST"), "%s", member)
+	}
 	if t.Held != "" {
 		line("GUARD", "%s", t.Held)
 	}

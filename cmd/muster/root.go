@@ -129,6 +129,7 @@ Without --database-url or DATABASE_URL it runs a private PostgreSQL from the ins
 		a.applyCommand(),
 		a.configCommand(),
 		a.demoCommand(),
+		a.diffCommand(),
 		a.doctorCommand(),
 		a.enginesCommand(),
 		a.explainCommand(),

@@ -71,7 +71,15 @@ type accessBuilder struct {
 	known    []store.Entitlement // all that the sources have
 	spelled  map[spelling]string // of known, by the form that the source compares; nil until it is needed
 	profiles map[store.ID]*compiledAccessProfile
-	grants   bool // whether anything is granted, done or synchronized
+	// catalogue are the known ones, and those that are granted are looked up in it.
+	catalogue map[grantedEntitlement]bool
+	grants    bool // whether anything is granted, done or synchronized
+}
+
+// grantedEntitlement tells entitlements apart.
+type grantedEntitlement struct {
+	source           store.ID
+	attribute, value string
 }
 
 // compiledAccessProfile is an access profile with what it grants.
@@ -129,7 +137,7 @@ func (b *accessBuilder) profile(row store.Object) error {
 	}
 	source := b.c.sourceOf(&p.Source)
 	if source == nil {
-		return fmt.Errorf("source: there is no source %q", p.Source.label())
+		return fmt.Errorf("source: %s", b.c.missingSource(p.Source.label()))
 	}
 	choice, err := p.ProvisioningCriteria.compile("provisioningCriteria", 1, source)
 	if err != nil {
@@ -157,7 +165,7 @@ func (b *accessBuilder) role(r *Role) ([]refresh.Grant, error) {
 	for i := range r.AccessProfiles {
 		p := b.profileOf(&r.AccessProfiles[i])
 		if p == nil {
-			return nil, fmt.Errorf("accessProfiles[%d]: there is no access profile %q", i, r.AccessProfiles[i].label())
+			return nil, fmt.Errorf("accessProfiles[%d]: %s", i, b.missingProfile(r.AccessProfiles[i].label()))
 		}
 		grants = append(grants, p.grants...)
 	}
@@ -195,7 +203,7 @@ func (b *accessBuilder) state(l *LifecycleState) (refresh.StateAccess, error) {
 	for i, text := range l.AccessProfileIDs {
 		p := b.profileOf(&Reference{ID: text, Name: text})
 		if p == nil {
-			return state, fmt.Errorf("accessProfileIds[%d]: there is no access profile %q", i, text)
+			return state, fmt.Errorf("accessProfileIds[%d]: %s", i, b.missingProfile(text))
 		}
 		state.Grants = append(state.Grants, p.grants...)
 	}

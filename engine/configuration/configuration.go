@@ -29,6 +29,8 @@ type Configuration struct {
 	choiceNotes []string
 	// savedAccounts are the account attributes that the saved transforms read, by name.
 	savedAccounts map[string][]transform.AccountAttribute
+	// ungranted are the entitlements that are granted and that no aggregation has found, by source.
+	ungranted map[store.ID][]string
 }
 
 // Compile compiles the rows of a configuration. rules are the host's, by name, and connected reports whether there is a
@@ -46,7 +48,7 @@ func Compile(rows store.Configuration, rules map[string]transform.Rule, connecte
 		hostRules:  rules,
 		Keyed:      map[string]keying{},
 
-		savedAccounts: map[string][]transform.AccountAttribute{},
+		savedAccounts: map[string][]transform.AccountAttribute{}, ungranted: map[store.ID][]string{},
 	}
 	if err := c.compileSettings(&rows); err != nil {
 		return nil, err
@@ -92,6 +94,7 @@ func (c *Configuration) decodeSources(rows *store.Configuration) error {
 			return fmt.Errorf("source %q: %w", row.Name, err)
 		}
 		source.completeEqualities()
+		source.nameProperties(c.Attributes)
 		source.account = source.properties()
 		c.Sources[row.ID] = source
 	}

@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/transform"
 )
 
 // The limits of a configuration text.
@@ -88,6 +89,8 @@ type Document struct {
 	Object json.RawMessage
 	// Place says where the object stands, for errors: "config.yaml:12: sources[0]".
 	Place string
+	// Exported says that the object stood in an export's envelope, whose omissions mean what the product means by them.
+	Exported bool
 }
 
 // ReadDocuments reads the objects of a configuration text, YAML or JSON. name stands for the text in errors, which are
@@ -107,22 +110,26 @@ func ReadDocuments(name string, r io.Reader) ([]Document, error) {
 		return nil, fault.Invalidf(op, name, "the text is longer than %d MiB: split it", ConfigurationSizeMax>>20)
 	}
 	text = bytes.TrimPrefix(text, []byte("\uFEFF"))
-	if text, err = plainText(text); err != nil {
-		return nil, &fault.Error{Kind: fault.Invalid, Op: op, Subject: name, Err: err}
-	}
 	reader := documentReader{name: name}
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	for {
-		var root yaml.Node
-		err := decoder.Decode(&root)
-		if errors.Is(err, io.EOF) {
-			break
-		}
+	for _, part := range jsonValues(text) {
+		reader.before = part.line
+		plain, err := plainText(part.text)
 		if err != nil {
-			return nil, fault.Invalidf(op, name, "%s", strings.TrimPrefix(err.Error(), "yaml: "))
+			return nil, &fault.Error{Kind: fault.Invalid, Op: op, Subject: name, Err: err}
 		}
-		if err := reader.read(&root); err != nil {
-			return nil, &fault.Error{Kind: fault.Invalid, Op: op, Err: err}
+		decoder := yaml.NewDecoder(bytes.NewReader(plain))
+		for {
+			var root yaml.Node
+			err := decoder.Decode(&root)
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				return nil, fault.Invalidf(op, name, "%s", strings.TrimPrefix(err.Error(), "yaml: "))
+			}
+			if err := reader.read(&root); err != nil {
+				return nil, &fault.Error{Kind: fault.Invalid, Op: op, Err: err}
+			}
 		}
 	}
 	if len(reader.documents) == 0 {
@@ -136,6 +143,7 @@ func ReadDocuments(name string, r io.Reader) ([]Document, error) {
 type documentReader struct {
 	name      string // of the text
 	documents []Document
+	before    int // lines of the text before the part that is read
 	nodes     int
 	size      int // of the JSON of the documents
 	// path leads to the node that is written as JSON. Its parts are joined only for an error: to join them for every
@@ -145,7 +153,7 @@ type documentReader struct {
 
 // fault returns an error at a node.
 func (r *documentReader) fault(node *yaml.Node, path, format string, arguments ...any) error {
-	place := fmt.Sprintf("%s:%d: ", r.name, node.Line)
+	place := fmt.Sprintf("%s:%d: ", r.name, node.Line+r.before)
 	if path != "" {
 		place += path + ": "
 	}
@@ -214,7 +222,7 @@ func (r *documentReader) readObject(node *yaml.Node, path string, kind ObjectTyp
 	if node.Kind != yaml.MappingNode {
 		return r.fault(node, path, "an object is expected")
 	}
-	object := node
+	object, exported := node, false
 	self, inner := member(node, "self"), member(node, "object")
 	if self != nil && inner != nil {
 		object = inner
@@ -228,6 +236,7 @@ func (r *documentReader) readObject(node *yaml.Node, path string, kind ObjectTyp
 		if object.Kind != yaml.MappingNode {
 			return r.fault(object, path, "an object is expected under \"object\"")
 		}
+		exported = true
 	}
 	if kind == "" {
 		kind = typeByMembers(object)
@@ -238,20 +247,39 @@ func (r *documentReader) readObject(node *yaml.Node, path string, kind ObjectTyp
 		return r.fault(node, path, "the object's type cannot be told: put it into a list under %s, or into an "+
 			"envelope {self: {type: ...}, object: ...}", knownMembers())
 	case !known:
-		return r.fault(node, path, "objects of type %q cannot be applied: those of %s can", kind, KnownTypes())
+		if meant := misspelt(kind); meant != "" {
+			return r.fault(node, path, "objects of type %q cannot be applied: did you mean %q?", clipped(string(kind)),
+				meant)
+		}
+		object = essence(self, object)
 	}
 	r.path = append(r.path[:0], path)
 	text, err := r.appendJSON(nil, object)
 	if err != nil {
 		return err
 	}
-	place := fmt.Sprintf("%s:%d", r.name, node.Line)
+	place := fmt.Sprintf("%s:%d", r.name, node.Line+r.before)
 	if path != "" {
 		place += ": " + path
 	}
 	r.size += len(text)
-	r.documents = append(r.documents, Document{Type: kind, Object: text, Place: place})
+	r.documents = append(r.documents, Document{Type: kind, Object: text, Place: place, Exported: exported})
 	return nil
+}
+
+// essence returns what is kept of an object that cannot be applied, to name it: its name and its own type.
+func essence(self, object *yaml.Node) *yaml.Node {
+	kept := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: object.Line}
+	for _, from := range []struct {
+		node *yaml.Node
+		name string
+	}{{self, "name"}, {object, "type"}} {
+		if value := member(from.node, from.name); value != nil && value.ShortTag() == "!!str" {
+			key := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: from.name}
+			kept.Content = append(kept.Content, key, value)
+		}
+	}
+	return kept
 }
 
 // member returns the value of a mapping's member, nil when it has none.
@@ -289,11 +317,16 @@ func typeByMembers(node *yaml.Node) ObjectType {
 		return TypeLifecycleState
 	case has("name", "source", "entitlements"):
 		return TypeAccessProfile
-	case has("name", "connector"), has("name", "schemas"), has("name", "connectorAttributes"):
+	case has("name", "membership"), has("name", "accessProfiles"), has("name", "dimensional"):
+		return TypeRole
+	case has("name", "connector"), has("name", "connectorScriptName"), has("name", "schemas"),
+		has("name", "connectorAttributes"):
 		return TypeSource
+	case has("name", "type") && slices.Contains(transform.Operations(), member(node, "type").Value):
+		return TypeTransform
 	case has("name", "type", "attributes"):
 		return TypeTransform
-	case has("name", "searchable"), has("name", "standard"):
+	case has("name", "searchable"), has("name", "standard"), has("name", "multi"):
 		return TypeIdentityAttribute
 	}
 	return ""

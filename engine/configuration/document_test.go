@@ -78,13 +78,13 @@ func TestReadDocumentsFault(t *testing.T) {
 		"sources:\n  name: x": "c.yaml:2: sources: a list of objects is expected",
 		"sources: [1]":        "c.yaml:1: sources[0]: an object is expected",
 		"- {name: x}":         "c.yaml:1: [0]: the object's type cannot be told",
-		"- {self: {type: WORKFLOW}, object: {name: x}}": `c.yaml:1: [0]: objects of type "WORKFLOW" cannot be applied`,
-		"- {self: {}, object: {name: x}}":               "self.type is missing",
-		"sources: [{name: a, name: b}]":                 `the member "name" is given twice`,
-		"hello":                                         "a mapping or a list of objects is expected",
-		"sources: [{name: \"a\\0b\"}]":                  "NUL character",
-		"a: &a [*a]\nsources: [*a]":                     "",
-		"sources: [{x: &x [*x]}]":                       "",
+		"- {self: {type: SORCE}, object: {name: x}}": `c.yaml:1: [0]: objects of type "SORCE" cannot be applied: did you mean "SOURCE"?`,
+		"- {self: {}, object: {name: x}}":            "self.type is missing",
+		"sources: [{name: a, name: b}]":              `the member "name" is given twice`,
+		"hello":                                      "a mapping or a list of objects is expected",
+		"sources: [{name: \"a\\0b\"}]":               "NUL character",
+		"a: &a [*a]\nsources: [*a]":                  "",
+		"sources: [{x: &x [*x]}]":                    "",
 	} {
 		_, err := configuration.ReadDocuments("c.yaml", strings.NewReader(text))
 		var refused *fault.Error

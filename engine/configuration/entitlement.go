@@ -16,7 +16,7 @@ import (
 func (b *accessBuilder) entitlement(r *EntitlementReference, source *CompiledSource) (refresh.Entitlement, error) {
 	if r.Source != nil {
 		if source = b.c.sourceOf(r.Source); source == nil {
-			return refresh.Entitlement{}, fmt.Errorf("source: there is no source %q", r.Source.label())
+			return refresh.Entitlement{}, fmt.Errorf("source: %s", b.c.missingSource(r.Source.label()))
 		}
 	}
 	if id, err := store.ParseID(r.ID); err == nil {
@@ -36,6 +36,7 @@ func (b *accessBuilder) entitlement(r *EntitlementReference, source *CompiledSou
 		e, err := source.entitlementOf(r)
 		if err == nil {
 			e.Value = b.spell(source, e.Attribute, e.Value)
+			b.expect(source, e.Attribute, e.Value)
 		}
 		return e, err
 	}

@@ -128,7 +128,7 @@ func FuzzConfiguration(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		first, err := change.Propose(store.Configuration{}, before, documents, time.Now())
+		first, err := change.Propose(store.Configuration{}, before, documents, false, time.Now())
 		if refused(err) {
 			return
 		}
@@ -136,7 +136,7 @@ func FuzzConfiguration(f *testing.F) {
 		if err != nil {
 			return // objects that do not fit together
 		}
-		second, err := change.Propose(first.Rows, after, documents, time.Now())
+		second, err := change.Propose(first.Rows, after, documents, false, time.Now())
 		if err != nil {
 			var known *fault.Error
 			if !errors.As(err, &known) || known.Kind == fault.Internal {

@@ -124,6 +124,42 @@ func trailing(decoder *json.Decoder) error {
 	return nil
 }
 
+// textPart is a part of a text, and how many lines of the text stand before it.
+type textPart struct {
+	text []byte
+	line int
+}
+
+// jsonValues returns the JSON values of a text that is nothing but several of them, as in NDJSON, and otherwise the
+// whole text.
+func jsonValues(text []byte) []textPart {
+	whole := []textPart{{text, 0}}
+	if start := bytes.TrimLeft(text, " \t\r\n"); len(start) == 0 || start[0] != '{' && start[0] != '[' {
+		return whole
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	var parts []textPart
+	line, counted := 0, 0
+	for {
+		var value json.RawMessage
+		err := decoder.Decode(&value)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return whole // YAML, or its reader says what is wrong
+		}
+		start := int(decoder.InputOffset()) - len(value)
+		line += bytes.Count(text[counted:start], []byte("\n"))
+		counted = start
+		parts = append(parts, textPart{value, line})
+	}
+	if len(parts) < 2 {
+		return whole
+	}
+	return parts
+}
+
 // lineSeparators are line ends in YAML 1.1, and ordinary characters in JSON and YAML 1.2.
 const lineSeparators = "\u0085\u2028\u2029"
 

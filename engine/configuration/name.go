@@ -75,6 +75,7 @@ func (c *Configuration) checkNames() []string {
 		c.checkAccounts(&u, c.savedAccounts[name], fmt.Sprintf("transform %q", name), "")
 	}
 	c.checkCorrelations(&u)
+	c.checkReads(&u, &unresolved{})
 	return u.lines()
 }
 

@@ -4,43 +4,135 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/muster-engine/muster/engine/connector/secret"
 )
 
-// secretMembers are the parts of names by which a member of connectorAttributes is taken for a secret.
-var secretMembers = []string{"password", "secret", "token", "credential", "privatekey", "passphrase", "apikey"}
+// secretWords are the words that end the name of a setting which is a secret, where no table says what the setting is:
+// clientSecret, bind_password, refreshToken, but not tokenUrl, passwordAttribute or enablePasswordSync.
+var secretWords = []string{
+	"password", "passwd", "pwd", "passphrase", "passcode", "pin", "secret", "token", "credential", "credentials",
+	"apikey", "privatekey", "authorization", "bearer",
+}
 
-// validateSecrets refuses secrets in the configuration: they must be references.
-func validateSecrets(attributes json.RawMessage) error {
+// keyWords make a secret of a name that ends with "key" behind them.
+var keyWords = []string{"api", "private", "secret", "access", "shared", "account", "encryption", "signing", "storage"}
+
+// validateSecrets refuses secrets in the settings of a connector, at any depth: they must be references. The error
+// names the setting, and never its value.
+func validateSecrets(connector string, attributes json.RawMessage) error {
 	if isNone(attributes) {
 		return nil
 	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(attributes, &members); err != nil {
+	tree, err := decodeTree(attributes)
+	settings, isObject := tree.(map[string]any)
+	if err != nil || !isObject {
 		return errors.New("connectorAttributes: an object is expected")
 	}
-	for name, value := range members {
-		var text string
-		if json.Unmarshal(value, &text) != nil || text == "" {
-			continue // a number or a flag about a secret
+	return findSecret(settingsShape(connector), settings, []step{{member: "connectorAttributes"}})
+}
+
+// findSecret returns an error for the first secret in an object. shape is nil where no table lists its members.
+func findSecret(shape *Shape, object map[string]any, steps []step) error {
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		var m *Member
+		if shape != nil {
+			m = shape.member(name)
 		}
-		folded := strings.ToLower(name)
-		named := slices.ContainsFunc(secretMembers, func(part string) bool { return strings.Contains(folded, part) })
-		if !named && !hasPassword(text) {
-			continue
+		isSecret := m == nil && namesSecret(name) || m != nil && m.Secret
+		var inner *Shape
+		if m != nil {
+			inner = m.Shape
 		}
-		if _, _, err := secret.Parse(text); err != nil || hasPassword(text) {
-			if err == nil {
-				err = errors.New("a URL with a password in it is a secret: give a reference, env:NAME or file:PATH")
-			}
-			return fmt.Errorf("connectorAttributes.%s: %w", name, err)
+		at := append(steps[:len(steps):len(steps)], step{member: name})
+		if err := checkSecret(inner, object[name], isSecret, at); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// checkSecret checks the value of a setting, and what is in it.
+func checkSecret(shape *Shape, value any, isSecret bool, steps []step) error {
+	switch v := value.(type) {
+	case map[string]any:
+		return findSecret(shape, v, steps)
+	case []any:
+		for k, element := range v {
+			at := append(steps[:len(steps):len(steps)], step{at: k})
+			if object, isObject := element.(map[string]any); isObject {
+				if err := findSecret(shape, object, at); err != nil {
+					return err
+				}
+			} else if err := checkSecret(nil, element, isSecret, at); err != nil {
+				return err
+			}
+		}
+	case json.Number:
+		if isSecret {
+			return inClear(steps, errors.New("a secret is not written into the configuration, not as a number either: "+
+				"give a reference, env:NAME or file:PATH"))
+		}
+	case string:
+		if _, _, err := secret.Parse(v); isSecret && v != "" && err != nil {
+			return inClear(steps, err)
+		}
+		if hasPassword(v) {
+			return inClear(steps, errors.New("a secret is not written into the configuration: a URL with a password in "+
+				"it is one: give a reference, env:NAME or file:PATH"))
+		}
+	}
+	return nil
+}
+
+func inClear(steps []step, err error) error {
+	path, _ := paths(steps)
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+// namesSecret reports whether the name of a setting says that it is a secret.
+func namesSecret(name string) bool {
+	words := wordsOf(name)
+	if len(words) == 0 {
+		return false
+	}
+	last := words[len(words)-1]
+	if slices.Contains(secretWords, last) {
+		return true
+	}
+	return last == "key" && len(words) > 1 && slices.Contains(keyWords, words[len(words)-2])
+}
+
+// wordsOf returns the words of a name such as clientSecret, client_secret, CLIENT-SECRET or PFXPassword2, in lower case
+// and without digits.
+func wordsOf(name string) []string {
+	var words []string
+	var word []rune
+	end := func() {
+		if len(word) > 0 {
+			words = append(words, strings.ToLower(string(word)))
+			word = nil
+		}
+	}
+	runes := []rune(name)
+	for i, r := range runes {
+		switch {
+		case !unicode.IsLetter(r):
+			end()
+			continue
+		case unicode.IsUpper(r) && i > 0 && (unicode.IsLower(runes[i-1]) ||
+			unicode.IsUpper(runes[i-1]) && i+1 < len(runes) && unicode.IsLower(runes[i+1])):
+			end()
+		}
+		word = append(word, r)
+	}
+	end()
+	return words
 }
 
 // hasPassword reports whether a text is a URL with a password in it.

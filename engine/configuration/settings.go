@@ -302,6 +302,14 @@ func (s *Settings) SaidBefore(after *Settings) (said, same bool) {
 	return len(s.layers.Applied) > 0, maps.Equal(s.layers.Applied, after.layers.Applied)
 }
 
+// Said returns the SETTINGS object that was applied last, or nil if none was.
+func (s *Settings) Said() json.RawMessage {
+	if len(s.layers.Applied) == 0 {
+		return nil
+	}
+	return s.layers.Applied.Document()
+}
+
 // Dropped returns a note for each setting that an earlier SETTINGS object gave and the one that made after does not.
 func (s *Settings) Dropped(after *Settings) []string {
 	var notes []string

@@ -44,7 +44,7 @@ func ValidateSource(s *Source) error {
 	if _, err := delimited.ParseSettings(s.ConnectorAttributes); err != nil {
 		return fmt.Errorf("connectorAttributes.%w", err)
 	}
-	if err := validateSecrets(s.ConnectorAttributes); err != nil {
+	if err := validateSecrets(s.Connector, s.ConnectorAttributes); err != nil {
 		return err
 	}
 	for i := range s.Schedules {

@@ -18,12 +18,12 @@ func ParseValue(typ, text string) (attribute.Value, error) {
 	switch strings.ToUpper(typ) {
 	case "BOOLEAN":
 		switch strings.ToLower(strings.TrimSpace(text)) {
-		case "true":
+		case "true", "1", "yes":
 			return attribute.Bool(true), nil
-		case "false":
+		case "false", "0", "no":
 			return attribute.Bool(false), nil
 		}
-		return attribute.Null, errors.New("the value is no boolean: true or false is expected")
+		return attribute.Null, errors.New("the value is no boolean: true or false, yes or no, or 1 or 0 is expected")
 	case "INT", "LONG":
 		n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 		if err != nil {

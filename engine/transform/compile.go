@@ -37,6 +37,8 @@ type compiler struct {
 	uses      []use
 	// policy is what the field of an account policy adds; nil without one.
 	policy *policy
+	// watched is what [UnreadMembers] remembers; nil for others.
+	watched *watch
 }
 
 // policy is what a field of an account policy says beside its transform.
@@ -71,6 +73,7 @@ func (c *compiler) checkUses() {
 		for d := u.in; d != nil; d = d.parent {
 			if d.node.variables != nil {
 				declared = append(declared, d.node.variables.names...)
+				d.markRead(u.names)
 			}
 		}
 		for _, name := range u.names {
@@ -82,6 +85,19 @@ func (c *compiler) checkUses() {
 				c.fault(u.path, "there is no variable $%s%s", name, hint)
 			}
 		}
+	}
+}
+
+// markRead remembers which variables of a definition a template reads.
+func (d *definition) markRead(names []string) {
+	if d.watched == nil {
+		return
+	}
+	if d.readVariables == nil {
+		d.readVariables = map[string]bool{}
+	}
+	for _, name := range names {
+		d.readVariables[name] = true
 	}
 }
 
@@ -170,6 +186,9 @@ func (c *compiler) node(tree *document, owner, path string) *node {
 			d.periodic(holder)
 		}
 	}
+	if c.watched != nil {
+		c.watched.enter(tree, path, d)
+	}
 	before := c.time
 	c.enclosing = d
 	n.input = d.operand("input")
@@ -197,6 +216,8 @@ type definition struct {
 	used       map[string]bool
 	// anyValue says that its variables may be of any shape: another one than of a text becomes its JSON.
 	anyValue bool
+	// readVariables are the variables that templates read, where [UnreadMembers] asks for it.
+	readVariables map[string]bool
 }
 
 func (d *definition) at(name string) string { return join(d.path, name) }

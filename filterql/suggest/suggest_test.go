@@ -10,7 +10,7 @@ func TestNearest(t *testing.T) {
 	candidates := []string{"upper", "lower", "trim", "accountAttribute", "eq", longest, longest + "er"}
 	for word, want := range map[string]string{
 		"uper": "upper", "UPPER": "upper", "acountAtribute": "accountAttribute", "EQ": "eq", "xx": "", "banana": "", "": "",
-		"tri": "trim", "eper": "", "l" + longest[2:]: longest, "a" + longest[1:]: longest,
+		"tri": "trim", "lowre": "lower", "olwer": "lower", "pupre": "", "eper": "", "l" + longest[2:]: longest, "a" + longest[1:]: longest,
 		"a" + longest[1:] + "er": "", // longer than what is compared
 	} {
 		if got := Nearest(word, candidates); got != want {

@@ -375,6 +375,11 @@ func (f *files) parse(text string) (*table, error) {
 	for {
 		row, err := objects.rows.Next()
 		if errors.Is(err, io.EOF) {
+			if objects.rows.leftOut || hasComment(text, f.settings.CommentCharacter) {
+				return nil, connector.Permanent(errors.New("it is not written because rows that " +
+					"connectorAttributes leave out would get lost (commentCharacter, numLinesToSkip, " +
+					"filterEmptyRecords)"))
+			}
 			return t, nil
 		}
 		if err != nil {
@@ -386,6 +391,12 @@ func (f *files) parse(text string) (*table, error) {
 		}
 		t.rows = append(t.rows, slices.Clone(row.Values))
 	}
+}
+
+// hasComment reports whether a line of a text may begin with a character; "" is none.
+func hasComment(text, character string) bool {
+	return character != "" && (strings.HasPrefix(strings.TrimPrefix(text, "\uFEFF"), character) ||
+		strings.Contains(text, "\n"+character))
 }
 
 // find returns the row of an account, or -1 if there is none.

@@ -25,6 +25,8 @@ type Options struct {
 	Columns []string
 	// Comment begins a line that is no row. 0 for no such lines.
 	Comment rune
+	// Skip is how many rows are left out behind the header, or at the beginning if there is none.
+	Skip int
 	// SkipEmpty leaves out rows whose values are all empty.
 	SkipEmpty bool
 }
@@ -55,8 +57,10 @@ type Reader struct {
 	buffered  *bufio.Reader
 	columns   []string
 	known     map[string]bool // names of columns that do not come from the text
+	skip      int             // rows that are still to be left out
 	skipEmpty bool
-	line      int // first line of the last row
+	leftOut   bool // a row was left out
+	line      int  // first line of the last row
 }
 
 // NewReader reads the header of a text and returns a reader of its rows.
@@ -67,7 +71,7 @@ func NewReader(r io.Reader, options Options) (*Reader, error) {
 		return nil, err
 	}
 	reader := &Reader{csv: csv.NewReader(buffered), budget: budget, buffered: buffered, columns: options.Columns,
-		known: map[string]bool{}, skipEmpty: options.SkipEmpty}
+		known: map[string]bool{}, skip: options.Skip, skipEmpty: options.SkipEmpty}
 	for _, name := range options.Columns {
 		reader.known[name] = true
 	}
@@ -143,7 +147,16 @@ func (r *Reader) label(i int) string {
 func (r *Reader) Next() (Row, error) {
 	for {
 		row, err := r.next()
-		if err != nil || !r.skipEmpty || strings.Join(row.Values, "") != "" {
+		var unreadable *RowError
+		switch {
+		case err != nil && !errors.As(err, &unreadable):
+			return row, err
+		case r.skip > 0: // whatever it is
+			r.skip--
+			r.leftOut = true
+		case err == nil && r.skipEmpty && strings.Join(row.Values, "") == "":
+			r.leftOut = true
+		default:
 			return row, err
 		}
 	}

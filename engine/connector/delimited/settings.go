@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/muster-engine/muster/engine/connector"
@@ -18,6 +19,8 @@ type Settings struct {
 	HasHeader *Flag `json:"hasHeader"`
 	// ColumnNames are the names of the columns if there is no header row. Defaults to the attributes of the schema.
 	ColumnNames []string `json:"columnNames"`
+	// NumLinesToSkip is how many rows are left out behind the header, or at the beginning if there is none.
+	NumLinesToSkip Count `json:"numLinesToSkip"`
 	// MultiValueSeparator separates the values of a multi-valued attribute. Defaults to a semicolon.
 	MultiValueSeparator string `json:"multiValueSeparator"`
 	// MergeRows says that an account may have several rows, such as one for each entitlement. They may stand anywhere
@@ -74,6 +77,23 @@ func (n *Names) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
+// Count is a whole number from 0 on that may also be a text, as in exports.
+type Count int
+
+// UnmarshalJSON reads 1, 1.0 and "1".
+func (c *Count) UnmarshalJSON(text []byte) error {
+	number := strings.TrimSuffix(string(bytes.Trim(text, `"`)), ".0")
+	if number == "" || number == "null" {
+		return nil
+	}
+	n, err := strconv.ParseUint(number, 10, 31)
+	*c = Count(n)
+	if err != nil {
+		return errors.New("a whole number from 0 on is expected")
+	}
+	return nil
+}
+
 // ParseSettings reads the settings of a source. It ignores members of other connectors.
 func ParseSettings(attributes json.RawMessage) (Settings, error) {
 	var s Settings
@@ -118,7 +138,7 @@ func (s *Settings) comment() (rune, error) {
 // options returns the options for the text of a schema.
 func (s *Settings) options(schema *connector.Schema) (Options, error) {
 	delimiter, err := ParseDelimiter(s.Delimiter)
-	options := Options{Delimiter: delimiter, SkipEmpty: bool(s.FilterEmptyRecords)}
+	options := Options{Delimiter: delimiter, Skip: int(s.NumLinesToSkip), SkipEmpty: bool(s.FilterEmptyRecords)}
 	if err == nil {
 		options.Comment, err = s.comment()
 	}
@@ -152,7 +172,7 @@ func ParseDelimiter(text string) (rune, error) {
 	switch strings.ToLower(text) {
 	case "":
 		return ',', nil
-	case "tab", `\t`:
+	case "tab", `\t`, `\u0009`:
 		return '\t', nil
 	case "comma":
 		return ',', nil

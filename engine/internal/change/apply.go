@@ -31,6 +31,8 @@ type Result struct {
 	Task   string `json:"task,omitempty"`
 	// Notes say what was applied as it is given, but may not be what was meant.
 	Notes []string `json:"notes"`
+	// Losses are the members that were left out of the documents, because the engine does not do what they ask for.
+	Losses []string `json:"losses,omitempty"`
 	// Version is the version of the configuration after it.
 	Version int64 `json:"version"`
 }
@@ -46,9 +48,16 @@ type application struct {
 	notes    []string                     // about accounts that do not fit it
 }
 
+// Options say more about a call of [Applier.Apply].
+type Options struct {
+	Comment string
+	// AcceptLosses leaves out members that ask for what the engine does not do.
+	AcceptLosses bool
+}
+
 // Apply brings the configuration up to documents, as engine.Engine.Apply says. It locks the configuration FOR UPDATE
 // until the transaction ends. A revision records the change, with a comment.
-func (a *Applier) Apply(ctx context.Context, tx pgx.Tx, documents []configuration.Document, comment string) (Result,
+func (a *Applier) Apply(ctx context.Context, tx pgx.Tx, documents []configuration.Document, o Options) (Result,
 	error,
 ) {
 	if _, err := a.Store.LockConfiguration(ctx, tx); err != nil {
@@ -63,7 +72,7 @@ func (a *Applier) Apply(ctx context.Context, tx pgx.Tx, documents []configuratio
 		return Result{}, err
 	}
 	cause := a.NewCause(ctx)
-	proposal, err := Propose(rows, before, documents, cause.At)
+	proposal, err := Propose(rows, before, documents, o.AcceptLosses, cause.At)
 	if err != nil {
 		return Result{}, err
 	}
@@ -77,7 +86,8 @@ func (a *Applier) Apply(ctx context.Context, tx pgx.Tx, documents []configuratio
 			return Result{}, err
 		}
 	}
-	result := Result{Objects: proposal.Objects, Notes: proposal.Notes, Version: proposal.Rows.Version}
+	result := Result{Objects: proposal.Objects, Notes: proposal.Notes, Losses: proposal.Losses,
+		Version: proposal.Rows.Version}
 	if !proposal.Changed() {
 		return result, nil
 	}
@@ -87,10 +97,10 @@ func (a *Applier) Apply(ctx context.Context, tx pgx.Tx, documents []configuratio
 		return result, err
 	}
 	result.Version = version
-	if err := a.Record(ctx, tx, &rows, &x.rows, cause, comment); err != nil {
+	if err := a.Record(ctx, tx, &rows, &x.rows, cause, o.Comment, proposal.Losses); err != nil {
 		return result, err
 	}
-	result.Notes = append(result.Notes, x.after.Notes()...)
+	result.Notes = append(result.Notes, proposal.NotesOn(x.after, a.Connectors)...)
 	if err := x.request(ctx); err != nil {
 		return result, err
 	}

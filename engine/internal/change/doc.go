@@ -1,12 +1,13 @@
 // Package change changes the configuration of a tenant. It has two halves: a proposal, which is pure and which a
 // preview uses too, and its application, which writes.
 //
-//	p, err := change.Propose(rows, before, documents, now) // what the documents would make of the configuration
+//	// What the documents would make of the configuration.
+//	p, err := change.Propose(rows, before, documents, accept, now)
 //	p.Rows                                                 // the configuration's rows as they would be
 //	p.Changed()                                            // whether anything differs
 //
 //	a := change.New(processor)
-//	result, err := a.Apply(ctx, tx, documents, comment)    // proposes, writes, and requests what follows from it
+//	result, err := a.Apply(ctx, tx, documents, options)    // proposes, writes, and requests what follows from it
 //
 // It may import engine/internal/processing and what that may import. Package engine calls it, for Apply and Preview.
 //

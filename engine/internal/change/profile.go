@@ -143,6 +143,9 @@ func (p *Proposal) putLifecycleState(document json.RawMessage, profile store.ID)
 		row.ID, row.Created, action = old.ID, old.Created, configuration.Updated
 		if SameJSON(old.Document, document) {
 			action = configuration.Unchanged
+		} else {
+			p.Notes = append(p.Notes, removedMembers(configuration.TypeLifecycleState, shape.TechnicalName, old.Document,
+				document)...)
 		}
 	}
 	p.Rows.LifecycleStates = replaced(p.Rows.LifecycleStates, at, row)

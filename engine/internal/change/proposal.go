@@ -24,6 +24,7 @@ type Proposal struct {
 	Rows    store.Configuration // as they would be
 	Objects []configuration.AppliedObject
 	Notes   []string   // what can be applied as it is given, but may not be meant so
+	Losses  []string   // the members that were left out, because the engine does not do what they ask for
 	Roles   []store.ID // the roles that differ
 
 	before     *configuration.Configuration
@@ -32,6 +33,7 @@ type Proposal struct {
 	profiles   map[store.ID]bool // the profiles whose identities must be processed
 	transforms []string          // the names of the saved transforms that differ
 	document   string            // the place of the current document
+	kind       configuration.ObjectType
 	writes     []write
 }
 
@@ -42,12 +44,18 @@ type write struct {
 }
 
 // Propose makes a proposal at a time. rows are the present configuration, and before is the same compiled. Neither is
-// changed.
+// changed. accept leaves out members that ask for what the engine does not do; without it they are a fault.
 func Propose(rows store.Configuration, before *configuration.Configuration, documents []configuration.Document,
-	now time.Time,
+	accept bool, now time.Time,
 ) (*Proposal, error) {
-	p := &Proposal{Rows: copyOf(rows), Notes: []string{}, before: before, now: now, profiles: map[store.ID]bool{}}
-	return p, p.putAll(documents)
+	prepared, err := configuration.Prepare(documents, accept)
+	if err != nil {
+		return nil, err
+	}
+	p := &Proposal{Rows: copyOf(rows), Notes: []string{}, Losses: prepared.Losses, before: before, now: now,
+		profiles: map[store.ID]bool{}}
+	p.Notes = append(p.Notes, prepared.Notes...)
+	return p, p.putAll(prepared.Documents)
 }
 
 // copyOf returns rows with lists of their own, apart from that of the entitlements, which no document changes.
@@ -81,7 +89,7 @@ func (p *Proposal) putAll(documents []configuration.Document) error {
 			if document.Type != group.Kind {
 				continue
 			}
-			p.document = document.Place
+			p.document, p.kind = document.Place, document.Type
 			if err := p.put(document); err != nil {
 				return located(document.Place, err)
 			}
@@ -186,6 +194,7 @@ func (p *Proposal) place(rows []store.Object, id, name string, document []byte) 
 	if old.Name == name && SameJSON(old.Document, document) {
 		return row, at, configuration.Unchanged, nil
 	}
+	p.Notes = append(p.Notes, removedMembers(p.kind, name, old.Document, document)...)
 	return row, at, configuration.Updated, nil
 }
 

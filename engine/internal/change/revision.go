@@ -1,7 +1,6 @@
 package change
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"slices"
@@ -13,12 +12,13 @@ import (
 )
 
 // Record writes the revision of a change that a cause has, for the objects in which the configuration before it differs
-// from that after it, whose version the revision has. Both must be as the tables have them.
+// from that after it, whose version the revision has. losses are what was left out of
+// the documents. Both must be as the tables have them.
 func (a *Applier) Record(ctx context.Context, tx pgx.Tx, before, after *store.Configuration, cause store.Cause,
-	comment string,
+	comment string, losses []string,
 ) error {
 	return a.Store.AddRevision(ctx, tx, store.Revision{Version: after.Version, At: cause.At, Actor: cause.Actor,
-		Comment: comment}, differences(before, after))
+		Comment: comment, Losses: losses}, Differences(before, after))
 }
 
 // objectRow is an object of any type. Two that are equal say the same.
@@ -47,12 +47,12 @@ func (r *objectRow) key() objectKey {
 }
 
 func (r *objectRow) equal(other *objectRow) bool {
-	return r.name == other.name && bytes.Equal(r.document, other.document) && r.priority == other.priority &&
+	return r.name == other.name && SameJSON(r.document, other.document) && r.priority == other.priority &&
 		r.source == other.source
 }
 
-// differences returns the objects in which two configurations differ, by type and name.
-func differences(before, after *store.Configuration) []store.RevisionObject {
+// Differences returns the objects in which two configurations differ, by type and name.
+func Differences(before, after *store.Configuration) []store.RevisionObject {
 	var list []store.RevisionObject
 	add := func(row *objectRow, before, after []byte) {
 		list = append(list, store.RevisionObject{Type: string(row.kind), ID: row.id, Name: row.name, Before: before,

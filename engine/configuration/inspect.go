@@ -1,0 +1,422 @@
+package configuration
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/muster-engine/muster/engine/transform"
+	"github.com/muster-engine/muster/filterql/suggest"
+)
+
+// finding is what is to be said about one member of a document.
+type finding struct {
+	document *Document
+	object   string // such as: source "HR"
+	path     string // of the member
+	generic  string // the path without places in lists, by which findings of several objects are put together
+	text     string // what is wrong, or why it is kept
+}
+
+// line returns the finding on a line of its own.
+func (f *finding) line() string {
+	return fmt.Sprintf("%s: %s: %s: %s", f.document.Place, f.object, f.path, f.text)
+}
+
+// findings are what inspecting documents found.
+type findings struct {
+	unknown, refused, kept []finding
+	notes                  []string
+}
+
+// inspector inspects one object, and brings it into the form in which it is stored.
+type inspector struct {
+	*findings
+	document *Document
+	object   string
+	changed  bool // the object is not as it was given
+}
+
+// inspect inspects a document and returns its object as it is stored: exports' spellings become the published ones, and
+// refused members are left out. What is no object is left to the decoder to refuse.
+func (f *findings) inspect(d *Document) error {
+	shape := shapeOf(d.Type)
+	if shape == nil {
+		return nil
+	}
+	tree, err := decodeTree(d.Object)
+	object, isObject := tree.(map[string]any)
+	if err != nil || !isObject {
+		return nil //nolint:nilerr // the decoder of the type says what is expected
+	}
+	i := inspector{findings: f, document: d, object: fmt.Sprintf("%s %q", typeWords(d.Type), nameIn(object))}
+	if d.Type == TypeSource {
+		if err := i.respell(object); err != nil {
+			return fmt.Errorf("%s: %w", i.object, err)
+		}
+	}
+	i.omitted(d.Type, object)
+	i.walk(shape, object, nil)
+	if d.Type == TypeTransform {
+		i.transform(d.Object, nil)
+	}
+	if i.changed {
+		d.Object = marshal(object)
+	}
+	return nil
+}
+
+// decodeTree decodes JSON; numbers keep their digits.
+func decodeTree(text []byte) (any, error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var tree any
+	err := decoder.Decode(&tree)
+	return tree, err
+}
+
+// typeWords returns a type in words, such as "identity profile".
+func typeWords(kind ObjectType) string {
+	return strings.ToLower(strings.ReplaceAll(string(kind), "_", " "))
+}
+
+// nameIn returns the name of an object, clipped, or "" if it has none that could be shown.
+func nameIn(object map[string]any) string {
+	for _, member := range []string{"name", "technicalName", "id"} {
+		if name, isText := object[member].(string); isText && name != "" {
+			return clipped(name)
+		}
+	}
+	return ""
+}
+
+// step is one step of a path: a member, or a place in a list.
+type step struct {
+	member string
+	at     int // where member is ""
+}
+
+// paths returns a path as it is shown, and without the places in lists.
+func paths(steps []step) (path, generic string) {
+	var p, g strings.Builder
+	for _, s := range steps {
+		if s.member == "" {
+			p.WriteString("[" + strconv.Itoa(s.at) + "]")
+			continue
+		}
+		if p.Len() > 0 {
+			p.WriteByte('.')
+			g.WriteByte('.')
+		}
+		p.WriteString(clipped(s.member))
+		g.WriteString(clipped(s.member))
+	}
+	return p.String(), g.String()
+}
+
+// find records a finding.
+func (i *inspector) find(list *[]finding, steps []step, format string, arguments ...any) {
+	path, generic := paths(steps)
+	*list = append(*list, finding{i.document, i.object, path, generic, fmt.Sprintf(format, arguments...)})
+}
+
+// walk inspects the members of an object.
+func (i *inspector) walk(shape *Shape, object map[string]any, steps []step) {
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		value, at := object[name], append(steps[:len(steps):len(steps)], step{member: name})
+		m := shape.member(name)
+		if m == nil {
+			i.unlisted(shape, name, value, at)
+			continue
+		}
+		if shape.Prefixed && m.Name != name { // of the file of another schema
+			if !m.isDefault(value) {
+				i.find(&i.kept, at, "%s", whyGroup)
+			}
+			continue
+		}
+		switch m.Use {
+		case Refused:
+			if !m.isDefault(value) {
+				i.find(&i.refused, at, "%s%s", namedIn(value), m.Why)
+				delete(object, name)
+				i.changed = true
+			}
+		case Kept:
+			if m.Shape == nil || value == nil {
+				if !m.isDefault(value) {
+					i.find(&i.kept, at, "%s", m.Why)
+				}
+				continue
+			}
+			if m.Kind == KindReference || m.Kind == KindReferences {
+				if !blank(value) {
+					i.find(&i.kept, at, "%s", m.Why)
+				}
+				continue
+			}
+			i.inner(m, value, at)
+		case Read:
+			object[name] = i.whole(m, value)
+			i.inner(m, object[name], at)
+		}
+	}
+	switch shape {
+	case sourceShape:
+		i.settings(object, steps)
+	case policyShape:
+		if usage, _ := object["usageType"].(string); usage != "" && usage != usageCreate && !blank(object["fields"]) {
+			i.find(&i.kept, append(steps, step{member: "fields"}), "usageType %s: %s", clipped(usage), whyUsage)
+		}
+	case scheduleShape:
+		if kind, _ := object["type"].(string); kind != "" && kind != accountAggregation {
+			i.find(&i.kept, append(steps, step{member: "cronExpression"}), "type %s: only ACCOUNT_AGGREGATION has a "+
+				"schedule, and reads groups too", clipped(kind))
+		}
+	}
+}
+
+// usageCreate is the usageType of policies for new accounts.
+const usageCreate = "CREATE"
+
+// inner inspects the objects in the value of a member.
+func (i *inspector) inner(m *Member, value any, steps []step) {
+	if m.Kind == KindTransform {
+		if _, isObject := value.(map[string]any); isObject {
+			i.transform(marshal(value), steps)
+		}
+		return
+	}
+	if m.Shape == nil {
+		return
+	}
+	switch v := value.(type) {
+	case map[string]any:
+		i.walk(m.Shape, v, steps)
+	case []any:
+		for k, element := range v {
+			if object, isObject := element.(map[string]any); isObject {
+				i.walk(m.Shape, object, append(steps[:len(steps):len(steps)], step{at: k}))
+			}
+		}
+	}
+}
+
+// unlisted inspects a member that a shape does not list.
+func (i *inspector) unlisted(shape *Shape, name string, value any, steps []step) {
+	names := shape.names()
+	nearest := suggest.Nearest(name, names)
+	switch {
+	case shape == fieldLimitsShape && nearest == "": // a variable: the compiler finds out who reads it
+	case shape.Open != "" && nearest == "":
+		if !blank(value) {
+			i.find(&i.kept, steps, "%s is not known here", strings.TrimSuffix(shape.Open, "s"))
+		}
+	case nearest != "":
+		i.find(&i.unknown, steps, "did you mean %q?", nearest)
+	default:
+		slices.Sort(names)
+		i.find(&i.unknown, steps, "%s has only %s", shape.Name, strings.Join(names, ", "))
+	}
+}
+
+// settings inspects the connectorAttributes of a source.
+func (i *inspector) settings(source map[string]any, steps []step) {
+	settings, isObject := source["connectorAttributes"].(map[string]any)
+	if !isObject {
+		return
+	}
+	connector, _ := source["connector"].(string)
+	at := append(steps[:len(steps):len(steps)], step{member: "connectorAttributes"})
+	shape := settingsShape(connector)
+	if shape != unknownShape {
+		i.walk(shape, settings, at)
+		return
+	}
+	var others []string
+	for name, value := range settings {
+		if shape.member(name) == nil && !blank(value) {
+			others = append(others, clipped(name))
+		}
+	}
+	i.walk(&Shape{Name: shape.Name, Members: shape.Members, Open: shape.Open}, only(settings, shape), at)
+	if len(others) > 0 {
+		slices.Sort(others)
+		i.notes = append(i.notes, fmt.Sprintf("%s: connectorAttributes are for the connector %q, which says what it "+
+			"reads; without it in this program they have no effect: %s", i.object, clipped(connector),
+			someOf(others)))
+	}
+}
+
+// only returns the members of an object that a shape lists.
+func only(object map[string]any, shape *Shape) map[string]any {
+	listed := map[string]any{}
+	for name, value := range object {
+		if shape.member(name) != nil {
+			listed[name] = value
+		}
+	}
+	return listed
+}
+
+// transform inspects a transform at a path.
+func (i *inspector) transform(definition []byte, steps []step) {
+	for _, u := range transform.UnreadMembers(definition) {
+		at := append(steps[:len(steps):len(steps)], step{member: u.Path})
+		switch {
+		case u.Meant != "":
+			i.find(&i.unknown, at, "did you mean %q?", u.Meant)
+		case u.Variable:
+			i.find(&i.kept, at, "it is a variable that no template reads")
+		default:
+			i.find(&i.unknown, at, "a transform has only type and attributes")
+		}
+	}
+}
+
+// whole returns the value of a whole number without the fraction of zeros that exports write, as 10.0.
+func (i *inspector) whole(m *Member, value any) any {
+	number, isNumber := value.(json.Number)
+	if m.Kind != KindWhole || !isNumber {
+		return value
+	}
+	digits, zeros, found := strings.Cut(string(number), ".")
+	if !found || strings.Trim(zeros, "0") != "" {
+		return value
+	}
+	i.changed = true
+	return json.Number(digits)
+}
+
+// isDefault reports whether a value says no more than a missing member does.
+func (m *Member) isDefault(value any) bool {
+	if value == nil || m.Default == "" {
+		return blank(value)
+	}
+	standard, err := decodeTree([]byte(m.Default))
+	if err != nil {
+		panic(err) // the tables are tested
+	}
+	if text, isText := value.(string); isText && m.Kind == KindFlag { // as exports write flags
+		return strings.EqualFold(text, fmt.Sprint(standard))
+	}
+	return bytes.Equal(marshal(value), marshal(standard)) || m.Kind == KindText && value == ""
+}
+
+// blank reports whether a value says nothing: null, false, 0, an empty text, and lists and objects of such values.
+func blank(value any) bool {
+	switch v := value.(type) {
+	case nil:
+		return true
+	case bool:
+		return !v
+	case string:
+		return v == "" || strings.EqualFold(v, "false")
+	case json.Number:
+		return strings.Trim(string(v), "-0.") == ""
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		for _, inner := range v {
+			if !blank(inner) {
+				return false
+			}
+		}
+	}
+	return !isScalar(value)
+}
+
+func isScalar(value any) bool {
+	switch value.(type) {
+	case bool, string, json.Number:
+		return true
+	}
+	return false
+}
+
+// namedIn returns the name in a reference, for a text that names it, or "".
+func namedIn(value any) string {
+	if object, isObject := value.(map[string]any); isObject {
+		if name, isText := object["name"].(string); isText && name != "" {
+			return fmt.Sprintf("%q: ", clipped(name))
+		}
+	}
+	return ""
+}
+
+// someMax is how many names a note lists.
+const someMax = 12
+
+// someOf lists names, some of them where they are many.
+func someOf(names []string) string {
+	if len(names) <= someMax {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:someMax], ", "), len(names)-someMax)
+}
+
+// omitted sets what an export means by a member that it omits.
+func (i *inspector) omitted(kind ObjectType, object map[string]any) {
+	if !i.document.Exported {
+		return
+	}
+	switch kind {
+	case TypeLifecycleState:
+		i.disable(object)
+	case TypeIdentityProfile:
+		states, _ := object["lifecycleStates"].([]any)
+		for _, state := range states {
+			if s, isObject := state.(map[string]any); isObject {
+				i.disable(s)
+			}
+		}
+	}
+}
+
+// disable says of a lifecycle state of an export that it is not enabled if the export does not say it.
+func (i *inspector) disable(state map[string]any) {
+	if state["enabled"] != nil {
+		return
+	}
+	state["enabled"], i.changed = false, true
+	i.notes = append(i.notes, fmt.Sprintf("lifecycle state %q: the export does not say enabled, which means false: "+
+		"nobody will be in it", nameIn(state)))
+}
+
+// respell gives members of a source that exports spell otherwise their published names.
+func (i *inspector) respell(source map[string]any) error {
+	if script, given := source["connectorScriptName"]; given {
+		switch connector := source["connector"]; {
+		case connector == nil || connector == "":
+			source["connector"] = script
+		case script != nil && script != connector:
+			return fmt.Errorf("connectorScriptName and connector name different connectors: give one of them")
+		}
+		delete(source, "connectorScriptName")
+		i.changed = true
+	}
+	details, given := source["correlationConfigDetails"]
+	if !given {
+		return nil
+	}
+	delete(source, "correlationConfigDetails")
+	i.changed = true
+	assigned, _ := source["accountCorrelationConfig"].(map[string]any)
+	detailed, _ := details.(map[string]any)
+	switch {
+	case detailed == nil || blank(detailed["attributeAssignments"]):
+		if details != nil && detailed == nil {
+			return fmt.Errorf("correlationConfigDetails: an object is expected")
+		}
+	case assigned == nil || blank(assigned["attributeAssignments"]):
+		source["accountCorrelationConfig"] = details
+	case !bytes.Equal(marshal(assigned["attributeAssignments"]), marshal(detailed["attributeAssignments"])):
+		return fmt.Errorf("correlationConfigDetails and accountCorrelationConfig assign different attributes: give " +
+			"one of them")
+	}
+	return nil
+}

@@ -1,0 +1,218 @@
+package configuration
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/filterql/suggest"
+)
+
+// Prepared are documents as they are applied.
+type Prepared struct {
+	Documents []Document // those of the types that can be applied
+	// Notes say what has no effect and what is skipped: each member and each type once.
+	Notes []string
+	// Losses are the refused members that were left out, each with its place and what is lost.
+	Losses []string
+}
+
+// Prepare inspects documents by the tables of members: one that no table lists is a fault, and so is a refused one,
+// unless accept says to leave those out. The error lists all of them; its kind is Invalid. The documents that it
+// returns have the published spellings. The ones it is given stay as they are. It is for package engine.
+func Prepare(documents []Document, accept bool) (Prepared, error) {
+	const op = "apply"
+	var p Prepared
+	var f findings
+	skipped := map[ObjectType][]skippedObject{}
+	p.Documents = make([]Document, 0, len(documents)) // findings point into it
+	for _, d := range documents {
+		if !slices.ContainsFunc(groups, func(g Group) bool { return g.Kind == d.Type }) {
+			skipped[d.Type] = append(skipped[d.Type], skip(&d))
+			continue
+		}
+		p.Documents = append(p.Documents, d)
+		if CheckJSON(d.Object) != nil {
+			continue // to be refused when it is applied
+		}
+		if err := f.inspect(&p.Documents[len(p.Documents)-1]); err != nil {
+			return p, &fault.Error{Kind: fault.Invalid, Op: op, Subject: d.Place, Err: err}
+		}
+	}
+	var faults []string
+	if len(f.unknown) > 0 {
+		faults = append(faults, fmt.Sprintf("%s in no published shape:\n%s", counted(len(f.unknown), "member is",
+			"members are"), lines(f.unknown)))
+	}
+	if len(f.refused) > 0 && !accept {
+		faults = append(faults, fmt.Sprintf("%s what the engine does not do, and would change a value, access or a "+
+			"person; remove them, or accept the losses (--accept-losses) to leave them out:\n%s",
+			counted(len(f.refused), "member asks for", "members ask for"), lines(f.refused)))
+	}
+	if len(faults) > 0 {
+		return p, fault.Invalidf(op, "", "%s", strings.Join(faults, "\n"))
+	}
+	for i := range f.refused {
+		r := &f.refused[i]
+		p.Losses = append(p.Losses, fmt.Sprintf("%s: %s: %s", r.object, r.path, r.text))
+	}
+	p.Notes = append(keptNotes(f.kept), f.notes...)
+	p.Notes = append(p.Notes, skippedNotes(skipped)...)
+	return p, nil
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// linesMax is how many findings an error lists.
+const linesMax = 200
+
+func lines(list []finding) string {
+	var b strings.Builder
+	for i := range list {
+		if i == linesMax {
+			fmt.Fprintf(&b, "  and %d more\n", len(list)-linesMax)
+			break
+		}
+		b.WriteString("  " + list[i].line() + "\n")
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// keptNotes returns a note for each type and reason: which members have no effect, and of which objects.
+func keptNotes(list []finding) []string {
+	type key struct {
+		kind ObjectType
+		why  string
+	}
+	type group struct {
+		key
+		members, objects []string
+	}
+	var noted []*group
+	for i := range list {
+		f := &list[i]
+		k := key{f.document.Type, f.text}
+		at := slices.IndexFunc(noted, func(g *group) bool { return g.key == k })
+		if at < 0 {
+			at = len(noted)
+			noted = append(noted, &group{key: k})
+		}
+		g := noted[at]
+		if !slices.Contains(g.members, f.generic) {
+			g.members = append(g.members, f.generic)
+		}
+		if !slices.Contains(g.objects, f.object) {
+			g.objects = append(g.objects, f.object)
+		}
+	}
+	var notes []string
+	for _, g := range noted {
+		slices.Sort(g.members)
+		have := "have"
+		if len(g.members) == 1 {
+			have = "has"
+		}
+		notes = append(notes, fmt.Sprintf("%s: %s %s no effect: %s", someOf(g.objects),
+			strings.Join(g.members, ", "), have, g.why))
+	}
+	return notes
+}
+
+// skippedObject is an object of a type that cannot be applied.
+type skippedObject struct{ name, kind string }
+
+func skip(d *Document) skippedObject {
+	var s skippedObject
+	tree, _ := decodeTree(d.Object) // made by ReadDocuments, or a host's: what has no name has none
+	if object, isObject := tree.(map[string]any); isObject {
+		s.name = nameIn(object)
+		kind, _ := object["type"].(string)
+		s.kind = clipped(kind)
+	}
+	return s
+}
+
+// skippedNotes returns a note for each type of objects that was skipped.
+func skippedNotes(skipped map[ObjectType][]skippedObject) []string {
+	var notes []string
+	for kind, objects := range skipped {
+		var names []string
+		for _, o := range objects {
+			name := fmt.Sprintf("%q", o.name)
+			if o.kind != "" && isRule(kind) {
+				name += " (" + o.kind + ")"
+			}
+			names = append(names, name)
+		}
+		note := fmt.Sprintf("%s skipped: %s: ", counted(len(objects), string(kind)+" is", string(kind)+"s are"),
+			someOf(names))
+		if isRule(kind) {
+			note += whyRule + ": " + replacement(objects)
+		} else {
+			note += "the engine has no such objects"
+		}
+		notes = append(notes, note)
+	}
+	slices.Sort(notes)
+	return notes
+}
+
+func isRule(kind ObjectType) bool {
+	return kind == "RULE" || kind == "CONNECTOR_RULE" || kind == "CLOUD_RULE"
+}
+
+// replacements say what takes the place of rules, by a part of their type.
+var replacements = []struct{ part, instead string }{
+	{"provision", "a host changes operations in a connector that it registers (engine.Config.Connectors)"},
+	{"correlation", "accountCorrelationConfig and managerCorrelationMapping find identities and managers"},
+	{"identityattribute", "a host registers a rule of the same name (engine.Config.Rules), which a transform of the " +
+		"type rule calls"},
+	{"attributegenerator", "a host registers a rule of the same name (engine.Config.Rules), which the transform of a " +
+		"policy's field calls"},
+	{"", "a host does the same in a connector that it registers (engine.Config.Connectors), or before it hands the " +
+		"text to Engine.Aggregate"},
+}
+
+// replacement says what takes the place of rules.
+func replacement(objects []skippedObject) string {
+	var instead []string
+	for _, o := range objects {
+		for _, r := range replacements {
+			if !strings.Contains(strings.ToLower(o.kind), r.part) {
+				continue
+			}
+			if !slices.Contains(instead, r.instead) {
+				instead = append(instead, r.instead)
+			}
+			break
+		}
+	}
+	return strings.Join(instead, "; ")
+}
+
+// misspelt returns the type of objects that may be meant by one that an export has, or "": most types of an export are
+// none that can be applied.
+func misspelt(kind ObjectType) string {
+	if slices.Contains(exportTypes, kind) {
+		return ""
+	}
+	var known []string
+	for _, group := range groups {
+		known = append(known, string(group.Kind))
+	}
+	return suggest.Nearest(string(kind), known)
+}
+
+// exportTypes are the published types of exports that cannot be applied.
+var exportTypes = []ObjectType{
+	"ACCESS_REQUEST_CONFIG", "ATTR_SYNC_SOURCE_CONFIG", "AUTH_ORG", "CAMPAIGN_FILTER", "CLOUD_RULE", "CONNECTOR_RULE",
+	"FORM_DEFINITION", "GOVERNANCE_GROUP", "IDENTITY_OBJECT_CONFIG", "NOTIFICATION_TEMPLATE", "PASSWORD_POLICY",
+	"PASSWORD_SYNC_GROUP", "PUBLIC_IDENTITIES_CONFIG", "RULE", "SEGMENT", "SERVICE_DESK_INTEGRATION", "SOD_POLICY",
+	"TAG", "TRIGGER_SUBSCRIPTION", "WORKFLOW",
+}

@@ -1,0 +1,154 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine/configuration"
+	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/change"
+	"github.com/muster-engine/muster/engine/internal/tenant"
+	"github.com/muster-engine/muster/filterql/suggest"
+	"github.com/muster-engine/muster/store"
+)
+
+// ConfigurationObject is one object of the tenant's configuration.
+type ConfigurationObject struct {
+	Type ObjectType `json:"type"`
+	ID   string     `json:"id,omitempty"` // identity attributes and settings have none
+	Name string     `json:"name"`         // of a lifecycle state its technical name
+	// Object is the object in its published shape, as it could be applied.
+	Object json.RawMessage `json:"object"`
+}
+
+// ConfigurationObjects returns the objects of the tenant's configuration of some types, or all without any: first those
+// that others refer to, and by name. Applying all of them to a tenant that has no configuration gives it the same one,
+// with the same IDs. Secrets are references, as in the documents that were applied.
+func (e *Engine) ConfigurationObjects(ctx context.Context, kinds ...ObjectType) ([]ConfigurationObject, error) {
+	const op = "list the configuration"
+	for _, kind := range kinds {
+		if err := knownType(op, kind); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := e.configurationRows(ctx)
+	if err != nil {
+		return nil, fault.Wrap(op, "", err)
+	}
+	all, err := change.Export(&rows)
+	if err != nil {
+		return nil, fault.Wrap(op, "", err)
+	}
+	list := []ConfigurationObject{}
+	for i := range all {
+		if len(kinds) == 0 || slices.Contains(kinds, all[i].Type) {
+			list = append(list, ConfigurationObject{Type: all[i].Type, ID: all[i].ID, Name: all[i].Name,
+				Object: all[i].Document})
+		}
+	}
+	return list, nil
+}
+
+// ConfigurationObject returns the object of a type that has an ID or a name, ignoring case. Of lifecycle states of
+// several profiles with one technical name, an ID names one.
+func (e *Engine) ConfigurationObject(ctx context.Context, kind ObjectType, name string) (ConfigurationObject, error) {
+	const op = "get the configuration"
+	objects, err := e.ConfigurationObjects(ctx, kind)
+	if err != nil {
+		return ConfigurationObject{}, err
+	}
+	id, notID := store.ParseID(name)
+	var names []string
+	var found []ConfigurationObject
+	for _, object := range objects {
+		names = append(names, object.Name)
+		if notID == nil && object.ID == id.String() {
+			return object, nil
+		}
+		if store.Fold(object.Name) == store.Fold(name) {
+			found = append(found, object)
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1:
+		return ConfigurationObject{}, fault.Invalidf(op, name, "%d objects of the type %s have this name: give the ID",
+			len(found), kind)
+	}
+	hint := ""
+	if nearest := suggest.Nearest(name, names); nearest != "" {
+		hint = fmt.Sprintf("; did you mean %q?", nearest)
+	}
+	return ConfigurationObject{}, &Error{Kind: NotFound, Op: op, Subject: name,
+		Err: fmt.Errorf("there is no object of the type %s with this ID or name%s", kind, hint)}
+}
+
+// knownType returns an error for a type that no object can have.
+func knownType(op string, kind ObjectType) error {
+	var known []string
+	for _, group := range configuration.Groups() {
+		if group.Kind == kind {
+			return nil
+		}
+		known = append(known, string(group.Kind))
+	}
+	hint := "those are " + strings.Join(known, ", ")
+	if nearest := suggest.Nearest(string(kind), known); nearest != "" {
+		hint = fmt.Sprintf("did you mean %s?", nearest)
+	}
+	return fault.Invalidf(op, string(kind), "there is no such type of objects: %s", hint)
+}
+
+// configurationRows returns the rows of the configuration, all of one version.
+func (e *Engine) configurationRows(ctx context.Context) (store.Configuration, error) {
+	return tenant.Transact(ctx, e.tenant, func(tx pgx.Tx) (store.Configuration, error) {
+		if _, err := e.tenant.Store.LockConfigurationShared(ctx, tx); err != nil {
+			return store.Configuration{}, err
+		}
+		return e.tenant.Store.LoadConfiguration(ctx, tx)
+	})
+}
+
+// ConfigurationDifference is what applying documents would change in the configuration.
+type ConfigurationDifference struct {
+	// Objects are those that would be created or updated, with their documents before and after, by type and name.
+	Objects []RevisionObject `json:"objects"`
+	// Notes and Losses are those that applying the documents would make: see [ApplyResult].
+	Notes  []string `json:"notes"`
+	Losses []string `json:"losses,omitempty"`
+}
+
+// DiffConfiguration returns what applying documents would change in the configuration, and changes nothing. It fails
+// where applying would fail, but for members that are refused: those are the losses. [Engine.Preview] says what it means
+// for identities.
+func (e *Engine) DiffConfiguration(ctx context.Context, documents []Document) (ConfigurationDifference, error) {
+	const op = "compare the configuration"
+	rows, err := e.configurationRows(ctx)
+	if err != nil {
+		return ConfigurationDifference{}, fault.Wrap(op, "", err)
+	}
+	before, err := e.tenant.Compile(rows)
+	if err != nil {
+		return ConfigurationDifference{}, fault.Wrap(op, "", err)
+	}
+	proposal, err := change.Propose(rows, before, documents, true, e.tenant.Now())
+	if err != nil {
+		return ConfigurationDifference{}, fault.Wrap(op, "", err)
+	}
+	after, err := e.tenant.Compile(proposal.Rows)
+	if err == nil {
+		err = after.Check()
+	}
+	if err != nil {
+		return ConfigurationDifference{}, &Error{Kind: Invalid, Op: op, Subject: change.PlacesOf(documents), Err: err}
+	}
+	return ConfigurationDifference{Objects: revisionObjects(change.Differences(&rows, &proposal.Rows)),
+		Notes:  append(proposal.Notes, proposal.NotesOn(after, e.tenant.Connectors)...),
+		Losses: proposal.Losses}, nil
+}
