@@ -38,6 +38,7 @@ type Explanation struct {
 	Lifecycle  *ExplainedLifecycle  `json:"lifecycleState,omitempty"`
 	Manager    *ExplainedManager    `json:"manager,omitempty"`
 	Roles      []ExplainedRole      `json:"roles,omitempty"`
+	Operations []ExplainedOperation `json:"operations,omitempty"`
 	Due        *time.Time           `json:"due"` // when the schedule processes it; null for never
 	Error      string               `json:"processingError,omitempty"`
 }
@@ -165,6 +166,9 @@ func (x *explaining) run(tx pgx.Tx, id store.ID) error {
 		x.result.Missing = refresh.Missing(&x.change.After.Attributes)
 		x.explainLifecycle(profile)
 		if err := x.explainManager(tx, profile, account); err != nil {
+			return err
+		}
+		if err := x.explainOperations(tx, id); err != nil {
 			return err
 		}
 	}

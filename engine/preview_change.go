@@ -2,7 +2,9 @@ package engine
 
 import (
 	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/criteria"
+	"github.com/muster-engine/muster/engine/internal/processing"
 	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/store"
 )
@@ -55,6 +57,7 @@ type PreviewOperation struct {
 	Attributes     attribute.Set `json:"attributes"`
 	Reason         string        `json:"reason"`
 	Manual         bool          `json:"manual,omitempty"` // people would carry it out
+	Waits          string        `json:"waits,omitempty"`  // for what it would be held back, in words
 }
 
 // PreviewText is a text that would become another; "" is none.
@@ -100,13 +103,22 @@ func (p *preview) change(c *refresh.Change, s *refresh.Snapshot) PreviewChange {
 	for i := range c.Access.Open {
 		o := &c.Access.Open[i]
 		source := p.proposed.Sources[o.SourceID]
-		shown.Operations = append(shown.Operations, PreviewOperation{
-			Source:         Reference{Type: string(TypeSource), ID: source.RowID.String(), Name: source.Name},
-			NativeIdentity: o.NativeIdentity, Operation: string(o.Kind), Attributes: o.Attributes, Reason: o.Reason,
-			Manual: o.Manual})
+		shown.Operations = append(shown.Operations, previewOperation(o, source))
 	}
 	if c.Err != nil {
 		shown.Error = c.Err.Error()
+	}
+	return shown
+}
+
+// previewOperation gives an operation its published shape.
+func previewOperation(o *refresh.Operation, source *configuration.CompiledSource) PreviewOperation {
+	shown := PreviewOperation{
+		Source:         Reference{Type: string(TypeSource), ID: source.RowID.String(), Name: source.Name},
+		NativeIdentity: o.NativeIdentity, Operation: string(o.Kind), Attributes: o.Attributes, Reason: o.Reason,
+		Manual: o.Manual}
+	if o.Awaits {
+		shown.Waits = processing.AwaitCause(source.Name)
 	}
 	return shown
 }

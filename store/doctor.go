@@ -199,6 +199,8 @@ var Rules = []Rule{
 		`state IN ('OPEN', 'MANUAL', 'PARKED', 'DONE', 'FAILED', 'RETRIED', 'CANCELLED')`},
 	{"provisioning_operations_parked", "provisioning_operations", "id",
 		`(state = 'PARKED') = (parked IS NOT NULL) AND (parked IS NULL) = (parked_cause IS NULL)`},
+	{"provisioning_operations_awaits", "provisioning_operations", "id",
+		`awaits IS NULL OR awaits = 'AGGREGATION' AND state = 'PARKED'`},
 	{"role_assignments_dates", "role_assignments", "id", `remove_date > start_date`},
 	{"task_messages_count", "task_messages", "task_id", `count >= 1 AND count >= cardinality(examples)`},
 	{"task_messages_type", "task_messages", "task_id", `type IN ('INFO', 'WARN', 'ERROR')`},
@@ -239,6 +241,7 @@ const (
 	InvariantManager           Invariant = "manager"
 	InvariantNotificationTask  Invariant = "notification-task"
 	InvariantMessageLease      Invariant = "notification-lease"
+	InvariantOperationAwaits   Invariant = "operation-awaits"
 	InvariantOperationDelivery Invariant = "operation-batch"
 	InvariantOperationOpen     Invariant = "operation-open"
 	InvariantRefreshFuture     Invariant = "refresh-future"
@@ -364,6 +367,11 @@ var invariants = map[Invariant]string{
 		SELECT ` + idSQL("o.id") + `
 		FROM muster.provisioning_operations o
 		WHERE o.state = 'OPEN' AND NOT EXISTS (SELECT 1 FROM muster.provisioning_batches b WHERE b.id = o.batch_id)`,
+	// The creation of an account waits until somebody aggregates the source.
+	InvariantOperationAwaits: `
+		SELECT ` + idSQL("o.id") + `
+		FROM muster.provisioning_operations o
+		WHERE o.state = 'PARKED' AND o.awaits IS NOT NULL`,
 	// An operation is done, or given up, within hours.
 	InvariantOperationOpen: `
 		SELECT ` + idSQL("o.id") + `

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -97,8 +98,25 @@ func printExplanation(w io.Writer, x *engine.Explanation) error {
 		fmt.Fprintf(&b, "  %-7s  %s: %s\n", mark, oneLine(role.Name), oneLine(role.Reason))
 		writeCriterion(&b, role.Criterion)
 	}
+	writeExplainedOperations(&b, x.Operations)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// writeExplainedOperations writes the operations that an identity waits for.
+func writeExplainedOperations(b *strings.Builder, operations []engine.ExplainedOperation) {
+	if len(operations) > 0 {
+		b.WriteString("\nOperations\n")
+	}
+	for i := range operations {
+		o := &operations[i]
+		fmt.Fprintf(b, "  %-7s  %s: %s, for %s", cmp.Or(o.State, "NEXT"), oneLine(o.Source),
+			strings.TrimRight(operationName(o.Operation)+" "+oneLine(o.NativeIdentity), " "), oneLine(o.Reason))
+		if o.Waits != "" {
+			fmt.Fprintf(b, ": %s", oneLine(o.Waits))
+		}
+		b.WriteByte('\n')
+	}
 }
 
 func writeExplainedAttribute(b *strings.Builder, attribute *engine.ExplainedAttribute) {

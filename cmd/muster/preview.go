@@ -213,7 +213,11 @@ func operationText(o *engine.PreviewOperation) string {
 	if o.Manual {
 		text += " (by hand)"
 	}
-	return text + ", for " + o.Reason
+	text += ", for " + o.Reason
+	if o.Waits != "" {
+		text += ": " + o.Waits
+	}
+	return text
 }
 
 func operationName(kind string) string { return strings.ToLower(strings.ReplaceAll(kind, "_", " ")) }

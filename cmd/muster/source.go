@@ -334,7 +334,12 @@ func (a *app) printOperations(operations []engine.Operation) error {
 			attributes = append(attributes, fmt.Sprintf("%s=%s", name, shownValue(value)))
 		}
 		trouble := o.Error
-		if o.Parking != nil {
+		if o.Outcome != "" {
+			trouble = o.Outcome
+		}
+		if o.Parking != nil && o.Parking.Awaits != "" {
+			trouble = o.Parking.Cause
+		} else if o.Parking != nil {
 			trouble = fmt.Sprintf("parked by %s: %s", actorText(&o.Parking.By), o.Parking.Cause)
 		}
 		rows = append(rows, []string{o.ID, dateText(&o.Created), o.State, o.Source.Name, o.NativeIdentity,

@@ -128,6 +128,9 @@ type Operation struct {
 	Manual bool
 	// Parked says that it is held back until somebody releases it. So is whatever else is wanted of the same target.
 	Parked bool
+	// Awaits says of the creation of an account that it is parked until its source was read completely once. It has no
+	// attributes until then.
+	Awaits bool
 }
 
 // target identifies what an operation is about. At most one operation on a target may be open.
@@ -429,7 +432,8 @@ func (p *planner) create(source *TargetSource, reason string) {
 	o := Operation{SourceID: source.ID, Kind: connector.Create, Reason: reason}
 	// What was calculated once stays: another generated name would be another account.
 	for i := range p.s.Operations {
-		if old := &p.s.Operations[i]; !old.Failed && old.Kind == connector.Create && old.SourceID == source.ID {
+		if old := &p.s.Operations[i]; !old.Failed && !old.Awaits && old.Kind == connector.Create &&
+			old.SourceID == source.ID {
 			p.open(o)
 			return
 		}
@@ -437,6 +441,18 @@ func (p *planner) create(source *TargetSource, reason string) {
 	if source.Policy == nil {
 		p.warn("there is no account on %q, and no policy by which one is created", source.Name)
 		return
+	}
+	if !source.Manual && p.s.Complete != nil { // people look before they create
+		complete, err := p.s.Complete(source.ID)
+		if err != nil {
+			p.c.failed(err)
+			return
+		}
+		if !complete {
+			o.Awaits = true
+			p.open(o)
+			return
+		}
 	}
 	input := p.s.CreateInput(source.ID, p.c.After, p.now)
 	for i := range source.Policy {
@@ -623,6 +639,8 @@ func (p *planner) settle() {
 			access.Cancelled = append(access.Cancelled, old.ID)
 		case old.Failed:
 			access.Retried = append(access.Retried, old.ID)
+		case old.Awaits && wanted != nil && !wanted.Awaits:
+			access.Cancelled = append(access.Cancelled, old.ID) // it has come: what is created is calculated now
 		case old.Parked && wanted != nil:
 			is[key] = true // also where another value is wanted by now: a release opens that
 		case old.Manual && wanted != nil && !p.a.Sources[old.SourceID].Manual:

@@ -30,7 +30,7 @@ type merge struct {
 func (m *merge) do(ctx context.Context) (Result, error) {
 	for _, step := range []func(*merge, context.Context) error{
 		(*merge).compare, (*merge).remove, (*merge).write, (*merge).addEntitlements, (*merge).entitle,
-		(*merge).correlate,
+		(*merge).correlate, (*merge).complete,
 	} {
 		if err := step(m, ctx); err != nil {
 			return m.result, err

@@ -53,6 +53,8 @@ var verdicts = []verdict{
 		(*examination).endLeases},
 	{store.InvariantOperationOpen, SeverityWarning, "muster operations --state OPEN tells why: is the source reached?",
 		nil},
+	{store.InvariantOperationAwaits, SeverityWarning, "aggregate the sources: no account is created on one that was " +
+		"never read completely", nil},
 	{store.InvariantNotificationTask, SeverityFailure, "cancel the messages of tasks that have ended",
 		(*examination).cancelForsaken},
 	{store.InvariantMessageLease, SeverityWarning, "end the leases of workers that are gone",

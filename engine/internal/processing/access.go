@@ -23,7 +23,7 @@ func (r *Read) readAccess(ctx context.Context, synchronize []store.ID) error {
 	if err != nil {
 		return err
 	}
-	taken := (&names{ctx: ctx, read: r}).taken
+	taken, complete := (&names{ctx: ctx, read: r}).taken, r.sourceComplete(ctx)
 	for i := range r.Snapshots {
 		s := &r.Snapshots[i]
 		id := s.Identity.ID
@@ -43,9 +43,28 @@ func (r *Read) readAccess(ctx context.Context, synchronize []store.ID) error {
 			operations = operations[1:]
 		}
 		s.Synchronize = slices.Contains(synchronize, id)
-		s.Taken = taken
+		s.Taken, s.Complete = taken, complete
 	}
 	return nil
+}
+
+// sourceComplete returns what reports whether a source was ever read completely. It asks once for each source.
+func (r *Read) sourceComplete(ctx context.Context) func(refresh.ID) (bool, error) {
+	known := map[refresh.ID]bool{}
+	return func(source refresh.ID) (bool, error) {
+		complete, asked := known[source]
+		if asked {
+			return complete, nil
+		}
+		complete, err := r.Store.SourceComplete(ctx, r.Tx, source)
+		known[source] = complete
+		return complete, failedLookup(err)
+	}
+}
+
+// AwaitCause says why the creation of an account is held back until its source was read completely once.
+func AwaitCause(source string) string {
+	return fmt.Sprintf("waits for the first complete aggregation of the source %q", source)
 }
 
 // plannedOperation returns an operation as a calculation sees it.
@@ -57,7 +76,8 @@ func plannedOperation(row *store.Operation) (refresh.Operation, error) {
 	o := refresh.Operation{ID: row.ID, SourceID: row.SourceID,
 		AccountID: row.AccountID, NativeIdentity: row.NativeIdentity, Kind: kind,
 		Reason: row.Reason, Failed: row.State == store.OperationFailed, Begun: row.Begun != nil,
-		Manual: row.State == store.OperationManual, Parked: row.State == store.OperationParked}
+		Manual: row.State == store.OperationManual, Parked: row.State == store.OperationParked,
+		Awaits: row.Awaits != nil}
 	if err := o.Attributes.Decode(row.Attributes); err != nil {
 		return o, fmt.Errorf("operation %s: %w", row.ID, err)
 	}
@@ -69,6 +89,9 @@ func plannedOperation(row *store.Operation) (refresh.Operation, error) {
 func (w *writing) writeAccess(ctx context.Context) error {
 	if w.Configuration.Refresh.Access == nil {
 		return nil
+	}
+	if err := w.dropFound(ctx); err != nil {
+		return err
 	}
 	var granted, dropped []store.AccessGrant
 	settled := map[string][]store.ID{}
@@ -90,6 +113,9 @@ func (w *writing) writeAccess(ctx context.Context) error {
 		settle(access.Retried, store.OperationRetried)
 		for k := range access.Open {
 			o := operationRow(id, &access.Open[k], w.causeOf(w.tally.taskOf(id)))
+			if access.Open[k].Awaits {
+				w.parkNew(&o)
+			}
 			if o.State == store.OperationOpen {
 				if deliveries[o.SourceID].IsZero() {
 					deliveries[o.SourceID] = store.NewID()
@@ -121,6 +147,47 @@ func (w *writing) writeAccess(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// dropFound drops the creation of accounts that are there, and that find the identities by keys which these get now: the
+// transaction correlates them, and that requests another processing. Without it, a worker might create a second account
+// before that comes.
+func (w *writing) dropFound(ctx context.Context) error {
+	creates := func(o refresh.Operation) bool { return o.Kind == connector.Create && !o.Awaits }
+	creating := map[store.ID]*refresh.Change{}
+	for i := range w.Changes {
+		if slices.ContainsFunc(w.Changes[i].Access.Open, creates) {
+			creating[w.Changes[i].After.ID] = &w.Changes[i]
+		}
+	}
+	var keys []string
+	owners := map[string][]*refresh.Change{}
+	for _, added := range w.added {
+		if c := creating[added.IdentityID]; c != nil {
+			keys = append(keys, added.Key)
+			owners[added.Key] = append(owners[added.Key], c)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	found, err := w.Store.FindingAccounts(ctx, w.Tx, keys)
+	for _, f := range found {
+		for _, c := range owners[f.Key] {
+			c.Access.Open = slices.DeleteFunc(c.Access.Open, func(o refresh.Operation) bool {
+				return creates(o) && o.SourceID == f.SourceID
+			})
+		}
+	}
+	return err
+}
+
+// parkNew makes a new operation one that the engine holds back until its source was read completely once.
+func (w *writing) parkNew(o *store.Operation) {
+	o.State, o.Parked, o.Awaits = store.OperationParked, &o.Created, store.NullText(store.AwaitsAggregation)
+	o.ParkedCause = store.NullText(AwaitCause(w.Configuration.Sources[o.SourceID].Name))
+	o.ParkerID, o.ParkerName, o.ParkerVia = &w.Actor.ID, &w.Actor.Name, &w.Actor.Via
+	w.parked = append(w.parked, *o)
 }
 
 func grantRow(identity store.ID, e refresh.Entitlement, account refresh.ID) store.AccessGrant {
