@@ -45,7 +45,7 @@ func (t *table) stable() string {
 // Find implements [connector.Finder]. It reads the file to its end.
 func (f *files) Find(ctx context.Context, query *connector.Query, each func(*connector.Object) error) error {
 	schema := connector.AccountSchema(f.schemas)
-	return f.open(connector.AccountObject, schema, func(objects *Objects) error {
+	return f.open(ctx, connector.AccountObject, schema, func(objects *Objects) error {
 		for {
 			object, err := objects.Next()
 			if err == io.EOF { //nolint:errorlint // an error around it is a file that could not be read to its end
