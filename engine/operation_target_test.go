@@ -61,7 +61,7 @@ type library struct {
 }
 
 const (
-	readersHeader   = "card,login,last,team\n"
+	readersHeader = "card,login,last,team\n"
 	libraryHeader = "key,login,name,card,shelves\n"
 )
 
