@@ -21,6 +21,8 @@ type AggregateOptions struct {
 	Delimiter string
 	// Delta says that the data holds only some of the accounts: none is removed for not being there.
 	Delta bool
+	// AcceptMissing are attributes that the data may lack though accounts have values of them, which they lose.
+	AcceptMissing []string
 	// MaxDeletions overrides the source's deleteThreshold.
 	MaxDeletions *DeletionLimit
 	// MaxObjects overrides the most that one aggregation reads; 0 stands for that of [Config].
@@ -43,10 +45,13 @@ type AggregateResult struct {
 	Changed      int        `json:"changed"`    // accounts
 	Unchanged    int        `json:"unchanged"`  // accounts
 	Removed      int        `json:"removed"`    // accounts
+	Renamed      int        `json:"renamed"`    // accounts that the source calls differently; they are changed too
 	Correlated   int        `json:"correlated"` // accounts that found their identity
 	Moved        int        `json:"moved"`      // accounts that found another identity than before
 	Ambiguous    int        `json:"ambiguous"`  // added accounts that several identities fit, and that none got
+	Waiting      int        `json:"waiting"`    // added accounts that may belong to the person of another new one
 	Identities   int        `json:"identities"` // created
+	Orphaned     int        `json:"orphaned"`   // identities that the authoritative source does not have any more
 	Entitlements int        `json:"entitlements"`
 	Faulty       int        `json:"faulty"` // rows left out
 	RowErrors    []RowError `json:"rowErrors"`
@@ -62,7 +67,8 @@ func (o *AggregateOptions) options() aggregation.Options { return aggregation.Op
 func aggregateResult(r *aggregation.Result) AggregateResult {
 	result := AggregateResult{Source: r.Source, Rows: r.Rows, Added: r.Added, Changed: r.Changed,
 		Unchanged: r.Unchanged, Removed: r.Removed, Correlated: r.Correlated, Moved: r.Moved, Ambiguous: r.Ambiguous,
-		Identities: r.Identities, Entitlements: r.Entitlements, Faulty: r.Faulty, Task: r.Task, Notes: r.Notes}
+		Identities: r.Identities, Entitlements: r.Entitlements, Faulty: r.Faulty, Task: r.Task, Notes: r.Notes,
+		Renamed: r.Renamed, Waiting: r.Waiting, Orphaned: r.Orphaned}
 	if r.RowErrors != nil {
 		result.RowErrors = []RowError{}
 	}
@@ -75,10 +81,14 @@ func aggregateResult(r *aggregation.Result) AggregateResult {
 // Aggregate reads the accounts of a source, named by ID or by name, from delimited text. New accounts are correlated to
 // identities, or become identities where the source is authoritative. Accounts that differ are updated. Accounts that
 // are not in the text are removed, unless it is a delta or they are more than the limit allows: then the error wraps a
-// [*DeletionLimitError] and nothing is changed. A row that cannot be read is left out and reported; the rest still
-// counts. A text with more objects than [Config] allows is refused, and nothing of it is stored: the kind of the error
-// is Conflict. The processing of the identities concerned is requested. All of it is one transaction; text of any size
-// is read with bounded memory, by another goroutine until the end of the text.
+// [*DeletionLimitError] and nothing is changed. An account that the source has under another name is the same account
+// where it has the same stable identity. A row that cannot be read is left out and reported; the rest still counts.
+// Where no row can be read, or the text lacks a column that accounts have values of, nothing is changed: the error is a
+// Conflict that wraps a [*FaultyRowsError] or a [*LostAttributesError]. A text with more objects than [Config] allows
+// is refused, and nothing of it is stored: the kind of the error is Conflict. The processing of the identities
+// concerned is requested. All of it is one transaction; text of any size is read with bounded memory, by another
+// goroutine until the end of the text. A text that ends within a row is refused, and so is one that a read of r cannot
+// finish; a read that blocks keeps Aggregate waiting after the end of ctx, so give a pipe by [delimited.NewStream].
 func (e *Engine) Aggregate(ctx context.Context, source string, r io.Reader,
 	options AggregateOptions,
 ) (AggregateResult, error) {

@@ -195,12 +195,13 @@ func TestAggregateFaultyRowsSpareAccounts(t *testing.T) {
 	t.Parallel()
 	f := company(t)
 	all := engine.AggregateOptions{MaxDeletions: &engine.DeletionLimit{Percent: 100, IsPercent: true}}
-	known := enginetest.PeopleHeader + "ann,Ann Boss,Ann,Boss,ann@example.com,Board,,old,\n"
+	bob := "bob,Bob Twain,Bob,Twain,bob@example.com,Sales,ayse,41,leave\n"
+	known := enginetest.PeopleHeader + "ann,Ann Boss,Ann,Boss,ann@example.com,Board,,old,\n" + bob
 	result := f.AggregateText("HR", known, all)
-	if result.Removed != 4 || f.CountRows(`muster.accounts WHERE native_identity = 'ann'`) != 1 {
-		t.Errorf("got %+v, want result.Removed == 4 && f.CountRows(`muster.accounts WHERE native_identity = 'ann'`) == 1", result)
+	if result.Removed != 3 || f.CountRows(`muster.accounts WHERE native_identity = 'ann'`) != 1 {
+		t.Errorf("got %+v, want result.Removed == 3 && f.CountRows(`muster.accounts WHERE native_identity = 'ann'`) == 1", result)
 	}
-	result = f.AggregateText("HR", enginetest.PeopleHeader+"ann\n", all)
+	result = f.AggregateText("HR", enginetest.PeopleHeader+"ann\n"+bob, all)
 	if result.Removed != 0 || len(result.Notes) != 1 || !strings.Contains(result.Notes[0], "1 accounts are not in the data, but were kept") {
 		t.Errorf("got %+v, want "+
 			"Removed 0, 1 Notes and Notes[0] containing 1 accounts are not in the data, but were kept", result)
@@ -300,7 +301,7 @@ func TestAggregateText(t *testing.T) {
 		t.Errorf("got %+v, want Added 2 and 1 Notes", result)
 	}
 	for text, want := range map[string]string{
-		"x;y\n1;2\n": `the data has no column "id", which holds the native identity: its first row has 2 columns, of which the configuration names 0`,
+		"x;y\n1;2\n": `the data has no column "id", nor any other attribute of the schema: its first row has 2 columns`,
 		"":           "the text is empty",
 	} {
 		_, err := f.Aggregate(t.Context(), "HR", strings.NewReader(text), engine.AggregateOptions{Delimiter: "semicolon"})

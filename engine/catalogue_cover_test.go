@@ -159,7 +159,7 @@ func everything(t *testing.T, options ...enginetest.Option) (f *target, id strin
 		VALUES (gen_random_uuid(), 'host', 1, 'v', now(), now(), '{}')`)
 	f.execute(`INSERT INTO muster.entitlements (id, source_id, attribute, value, name, created, modified)
 		SELECT gen_random_uuid(), id, 'groups', 'a', 'A', now(), now() FROM muster.sources WHERE name = 'Files'`)
-	f.execute(`UPDATE muster.provisioning_operations SET state = 'PARKED', parked = now(), parked_cause = 'an audit'
+	f.execute(`UPDATE muster.provisioning_operations SET state = 'PARKED', parked = now(), parked_cause = 'an audit', parker_via = 'host'
 		WHERE id = (SELECT id FROM muster.provisioning_operations WHERE state = 'DONE' AND identity_id <> $1 LIMIT 1)`, id)
 	f.execute(`INSERT INTO muster.identity_lookups (key, reader_id, found_id)
 		SELECT gen_random_uuid(), r.id, f.id FROM muster.identities r, muster.identities f
@@ -168,6 +168,13 @@ func everything(t *testing.T, options ...enginetest.Option) (f *target, id strin
 	must(err)
 	_, err = f.ProcessAll(ctx)
 	must(err)
+	f.execute(`INSERT INTO muster.carried_access (account_id, source_id, attribute, value, identity_id, since)
+		SELECT a.id, a.source_id, 'groups', v.value, v.owner_id, now()
+		FROM muster.accounts a, (VALUES ('a', $1::uuid), ('b', $2::uuid)) v (value, owner_id)
+		WHERE a.identity_id = $1 OR a.native_identity = 'stray'`, id, ann)
+	f.execute(`INSERT INTO muster.vanished_accounts (id, source_id, native_identity, stable_identity, identity_id, vanished)
+		SELECT gen_random_uuid(), a.source_id, a.native_identity || ' before', NULL, a.identity_id, now()
+		FROM muster.accounts a WHERE a.identity_id IS NOT NULL`)
 	return f, id
 }
 
@@ -395,7 +402,7 @@ func TestCataloguePurge(t *testing.T) {
 			t.Errorf("of %s %d rows are old and %d are not, so that the test shows nothing of it", c.table, len(old), len(young[i]))
 		}
 	}
-	if _, err := f.Purge(t.Context(), engine.PurgeOptions{Events: kept, Operations: kept, Slots: kept, Tasks: kept}); err != nil {
+	if _, err := f.Purge(t.Context(), engine.PurgeOptions{Events: kept, Operations: kept, Slots: kept, Tasks: kept, Vanished: kept}); err != nil {
 		t.Fatal(err)
 	}
 	for i := range catalogue {

@@ -54,7 +54,7 @@ func firstHalf(table, column string) string {
 var catalogue = []covered{
 	{
 		table: "access_grants", gone: "account_id attribute identity_id value", none: "granted source_id",
-		stays: keptCurrent, checks: "reference:access_grants.identity_id",
+		stays: keptCurrent, checks: "grant-account grant-vanished orphaned reference:access_grants.identity_id",
 	},
 	{
 		table: "access_profiles", refused: "document", reported: "document name name_key", why: namedByPeople,
@@ -90,6 +90,11 @@ var catalogue = []covered{
 		none: "line place run_id", stays: transient, checks: "aggregation-stage",
 	},
 	{
+		table: "carried_access", gone: "account_id attribute value", masked: "identity_id", none: "since source_id",
+		hers:  "account_id IN (SELECT id FROM muster.accounts WHERE identity_id = $1)",
+		stays: keptCurrent, checks: "carried-access carried-account",
+	},
+	{
 		table: "configuration", reported: "settings", why: namedByPeople, none: "settled singleton version",
 		stays: "it is one row", checks: "configuration singleton sequence",
 	},
@@ -122,6 +127,13 @@ var catalogue = []covered{
 		age: `UPDATE muster.event_writes SET at = $1::timestamptz - interval '1 second'
 			WHERE position <= (SELECT last / 2 FROM muster.event_positions)`,
 		checks: "event-number event-pending event-position",
+	},
+	{
+		table: "guard_losses", none: "at attribute cause cause_id identities kind source_id",
+		old: `at < $1`,
+		age: `INSERT INTO muster.guard_losses SELECT 'TASK', 'before', kind, source_id, attribute, identities,
+			$1::timestamptz - interval '1 second' FROM muster.guard_losses`,
+		unread: "a sum that is wrong is right again with the next cause",
 	},
 	{
 		table: "identities",
@@ -190,7 +202,7 @@ var catalogue = []covered{
 		gone:     "account_id attributes error identity_id native_identity reason value",
 		masked:   "actor_id actor_name attributes parked_cause parker_id parker_name",
 		reported: "error reason value", why: "it is of another person, in a source's words",
-		none: `actor_via attempts attribute awaits batch_id begun completed created id kind outcome parked parker_via
+		none: `actor_via attempts attribute awaits batch_id begun completed created id kind outcome parked parker_via released
 			source_id state task_id`,
 		// What is still to be done needs its values.
 		others: "state = CASE WHEN '{column}' ~ '^park' THEN 'PARKED' ELSE 'DONE' END",
@@ -198,7 +210,7 @@ var catalogue = []covered{
 			OR state = 'FAILED' AND identity_id NOT IN (SELECT id FROM muster.identities))`,
 		age: `UPDATE muster.provisioning_operations SET completed = $1::timestamptz - interval '1 second'
 			WHERE completed IS NOT NULL AND id IN ` + firstHalf("provisioning_operations", "id"),
-		checks: `operation-awaits operation-batch operation-open rule:provisioning_operations_awaits
+		checks: `operation-awaits operation-batch operation-open operation-parked rule:provisioning_operations_awaits
 			rule:provisioning_operations_parked unique:provisioning_operations`,
 	},
 	{
@@ -255,17 +267,19 @@ var catalogue = []covered{
 			unique:task_messages`,
 	},
 	{
-		table: "task_parts", none: "after_id done last_id part profile_id size task_id", stays: transient,
-		checks: "reference:task_parts.task_id task-part",
+		table:  "task_parts",
+		none:   "after_id after_number done last_id last_number part profile_id request_id size survey task_id",
+		stays:  transient,
+		checks: "reference:task_parts.task_id rule:task_parts_request task-part",
 	},
 	{
 		table:    "tasks",
 		masked:   "actor_id canceller_id canceller_name confirmer_id confirmer_name launcher target_id",
 		reported: "description held_reason target_name",
 		why:      "what the engine writes has IDs alone, which it masks; the rest is a host's words",
-		none: `actor_via canceller_via changed completed completion_status confirmed confirmer_via correlated created
+		none: `actor_via canceller_via cause_id changed completed completion_status confirmed confirmer_via correlated created
 			deactivated errors everybody held id identities job_id kind launched lifecycle_changed messages modified
-			operations population role_losers roles_gained roles_lost target_type warnings`,
+			operations population roles_gained roles_lost target_type warnings`,
 		hers:   "false",
 		others: "target_id IS DISTINCT FROM $1::uuid", // the name goes with the ID
 		old:    `completed < $1`,
@@ -277,5 +291,13 @@ var catalogue = []covered{
 	{
 		table: "transforms", refused: "document", reported: "document name name_key", why: namedByPeople,
 		none: "created id modified", stays: keptConfiguration, checks: "configuration unique:transforms",
+	},
+	{
+		table: "vanished_accounts", gone: "id identity_id native_identity stable_identity",
+		reported: "native_identity stable_identity", why: ofOthers, none: "source_id vanished",
+		old: `vanished < $1`,
+		age: `UPDATE muster.vanished_accounts SET vanished = $1::timestamptz - interval '1 second'
+			WHERE id IN ` + firstHalf("vanished_accounts", "id"),
+		checks: "carried-account grant-account grant-vanished",
 	},
 }

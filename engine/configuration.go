@@ -83,6 +83,12 @@ type (
 	// DeletionLimitError says that an aggregation was refused, and changed nothing, because it would have removed more
 	// accounts than its limit allows. For its fields see [configuration.DeletionLimitError].
 	DeletionLimitError = configuration.DeletionLimitError
+	// FaultyRowsError says that an aggregation could read no row, and changed nothing. For its fields see
+	// [configuration.FaultyRowsError].
+	FaultyRowsError = configuration.FaultyRowsError
+	// LostAttributesError says that an aggregation changed nothing, because the data lacks attributes that accounts
+	// have values of. For its fields see [configuration.LostAttributesError].
+	LostAttributesError = configuration.LostAttributesError
 	// Document is one object of a configuration, in its published shape. For its fields see [configuration.Document].
 	Document = configuration.Document
 	// EntitlementReference names an entitlement: by ID, by attribute and value, or by a name that is the only one on

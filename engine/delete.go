@@ -199,7 +199,7 @@ func (e *Engine) removeIdentity(ctx context.Context, tx pgx.Tx, d deletion, caus
 	if err != nil {
 		return err
 	}
-	if err := s.DeleteIdentity(ctx, tx, id); err != nil {
+	if err := s.DeleteIdentity(ctx, tx, id, cause.At); err != nil {
 		return err
 	}
 	if err := s.RequestRefresh(ctx, tx, readers, "an identity that it reads was deleted", cause); err != nil {

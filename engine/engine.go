@@ -48,6 +48,9 @@ type Config struct {
 	// "engine".
 	Actor Actor
 
+	// OperationsPerDay is how many operations with one target are carried out on one day before another one is parked.
+	// It defaults to [OperationsPerDayMax]. It is for tests that change the same again and again.
+	OperationsPerDay int
 	// BatchSize is how many identities one transaction processes. Defaults to [BatchSizeDefault]; at most
 	// [BatchSizeMax].
 	BatchSize int
@@ -103,6 +106,9 @@ type Config struct {
 func (c Config) WithDefaults() Config {
 	schemas := migrations.Config{Schema: c.Schema, JobSchema: c.JobSchema}.WithDefaults()
 	c.Schema, c.JobSchema = schemas.Schema, schemas.JobSchema
+	if c.OperationsPerDay == 0 {
+		c.OperationsPerDay = OperationsPerDayMax
+	}
 	if c.BatchSize == 0 {
 		c.BatchSize = BatchSizeDefault
 	}
@@ -122,6 +128,9 @@ func (c Config) WithDefaults() Config {
 }
 
 func (c Config) validate() error {
+	if c.OperationsPerDay < 1 {
+		return fmt.Errorf("OperationsPerDay must be at least 1, it is %d", c.OperationsPerDay)
+	}
 	if c.BatchSize < 1 || c.BatchSize > BatchSizeMax {
 		return fmt.Errorf("BatchSize must be between 1 and %d, it is %d", BatchSizeMax, c.BatchSize)
 	}
@@ -134,7 +143,8 @@ func (c Config) validate() error {
 // settings returns what the rooms see of c, which is complete. given are the tenant's settings that it gives.
 func (c *Config) settings(given configuration.Values) tenant.Settings {
 	return tenant.Settings{
-		Actor: tenant.CleanActor(store.Actor(c.Actor)), BatchSize: c.BatchSize, Clock: c.Now,
+		Actor: tenant.CleanActor(store.Actor(c.Actor)), BatchSize: c.BatchSize,
+		OperationsPerDay: c.OperationsPerDay, Clock: c.Now,
 		Connectors: c.Connectors, Given: given, JobSchema: c.JobSchema, Logger: c.Logger, Rules: c.Rules,
 		Schema: c.Schema, Secret: c.Secret, Workers: c.Workers,
 	}

@@ -38,9 +38,12 @@ type Explanation struct {
 	Lifecycle  *ExplainedLifecycle  `json:"lifecycleState,omitempty"`
 	Manager    *ExplainedManager    `json:"manager,omitempty"`
 	Roles      []ExplainedRole      `json:"roles,omitempty"`
+	// Operations are those that are open or parked, or were given up, and those that processing would open now.
 	Operations []ExplainedOperation `json:"operations,omitempty"`
-	Due        *time.Time           `json:"due"` // when the schedule processes it; null for never
-	Error      string               `json:"processingError,omitempty"`
+	// Warnings say what is not an error, but may not be as it was meant.
+	Warnings []string   `json:"warnings,omitempty"`
+	Due      *time.Time `json:"due"` // when the schedule processes it; null for never
+	Error    string     `json:"processingError,omitempty"`
 }
 
 // ExplainedProfile says which profile calculates the identity.
@@ -168,14 +171,20 @@ func (x *explaining) run(tx pgx.Tx, id store.ID) error {
 		if err := x.explainManager(tx, profile, account); err != nil {
 			return err
 		}
-		if err := x.explainOperations(tx, id); err != nil {
+	}
+	if everything || x.params.Role != "" {
+		if err := x.explainRoles(); err != nil {
 			return err
 		}
 	}
-	if everything || x.params.Role != "" {
-		return x.explainRoles()
+	if !everything {
+		return nil
 	}
-	return nil
+	if err := calculated.LimitOperations(x.ctx); err != nil {
+		return err
+	}
+	x.result.Warnings = x.change.Warnings
+	return x.explainOperations(tx, id)
 }
 
 func (x *explaining) explainProfile(profile *refresh.Profile, account *refresh.Account) {
@@ -375,6 +384,11 @@ func (x *explaining) explainRole(role *configuration.CompiledRole, facts *criter
 		}
 		if !a.RemoveDate.IsZero() {
 			how += ", until " + a.RemoveDate.UTC().Format(time.RFC3339)
+		}
+		for k := range x.change.Lost {
+			if loss := &x.change.Lost[k]; loss.ID == a.ID && loss.RevokedBy != "" {
+				how += ", and the next processing revokes it: " + role.WhyLost(loss)
+			}
 		}
 		why = append(why, how)
 	}

@@ -3,7 +3,6 @@ package engine
 import (
 	"github.com/jackc/pgx/v5"
 
-	"github.com/muster-engine/muster/engine/internal/processing"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -41,10 +40,7 @@ func (x *explaining) explainOperations(tx pgx.Tx, id store.ID) error {
 	for i := range x.change.Access.Open {
 		o := &x.change.Access.Open[i]
 		explained := ExplainedOperation{Source: name(o.SourceID), NativeIdentity: o.NativeIdentity,
-			Operation: string(o.Kind), Reason: o.Reason}
-		if o.Awaits {
-			explained.Waits = processing.AwaitCause(name(o.SourceID))
-		}
+			Operation: string(o.Kind), Reason: o.Reason, Waits: o.Cause}
 		x.result.Operations = append(x.result.Operations, explained)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,13 @@ const (
 	NoDefault      DefaultFilter = "NONE"
 )
 
+// QuickFilter is a filter that is asked for by name.
+type QuickFilter string
+
+// Orphaned selects the identities of a profile whose authoritative source has no account of them, such as people whom
+// the company left. It is the same as the filter orphaned eq true, and includes those that are not correlated.
+const Orphaned QuickFilter = "orphaned"
+
 // ListParams say which identities to list. The zero ListParams are the first 250 correlated ones by ID.
 type ListParams struct {
 	// After is the cursor of a page, from [IdentityPage].Next: the list goes on after it, whatever has changed before
@@ -36,6 +44,8 @@ type ListParams struct {
 	Filters string
 	// Limit is the most results to return, 0 to [filterql.LimitMax]. Nil is [filterql.LimitDefault].
 	Limit *int
+	// Quick narrows the list beside Filters; empty for nothing. With it DefaultFilter defaults to [NoDefault].
+	Quick QuickFilter
 	// Offset is how many results to leave out first.
 	Offset int
 	// Sorters is a list of sorters in the V3 syntax; empty for the order of the IDs.
@@ -96,6 +106,14 @@ func (e *Engine) identityQuery(ctx context.Context, params ListParams) (store.Id
 		return query, fault.Invalidf(op, "offset", "%d is given where 0 or more is allowed", query.Offset)
 	case params.After != "" && params.Offset > 0:
 		return query, fault.Invalidf(op, "after", "a cursor and an offset exclude each other")
+	}
+	switch params.Quick {
+	case "":
+	case Orphaned:
+		query.OrphanedOnly = true
+		params.DefaultFilter = cmp.Or(params.DefaultFilter, NoDefault)
+	default:
+		return query, fault.Invalidf(op, "quick", "%q is given where %s is allowed", params.Quick, Orphaned)
 	}
 	switch params.DefaultFilter {
 	case "", CorrelatedOnly:

@@ -10,8 +10,15 @@ import (
 
 	"github.com/muster-engine/muster/engine/fault"
 	"github.com/muster-engine/muster/engine/internal/event"
+	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/store"
 )
+
+// OperationsPerDayMax is how many operations on one attribute of an account, on one value of an attribute that has
+// several, or on the status of an account, are carried out on one day in the tenant's time zone: 10. So many accounts
+// of an identity are created on one source. Another one is PARKED, with a cause that names what wanted it before and what
+// wants it now: mostly two parts of the configuration undo each other.
+const OperationsPerDayMax = refresh.OperationsPerDayMax
 
 // ParkedCauseMax is the longest cause of a parked operation, in bytes.
 const ParkedCauseMax = 1000
@@ -86,7 +93,8 @@ func (e *Engine) lockOperationOf(ctx context.Context, tx pgx.Tx, op, operation s
 
 // ReleaseOperation makes a PARKED operation OPEN again, and requests the processing of its identity, so that it is
 // replaced where something else is wanted by now. It is a Conflict for an operation that is not parked, and for the
-// creation of an account that waits for the first complete aggregation of its source: only that ends the waiting.
+// creation of an account that waits for the first complete aggregation of its source: only that ends the waiting. Where it was parked
+// because it went round, the count of the day begins again ([OperationsPerDayMax]).
 func (e *Engine) ReleaseOperation(ctx context.Context, operation string) error {
 	return e.releaseOperation(operation).run(ctx)
 }
@@ -115,7 +123,7 @@ func (e *Engine) releaseOperation(operation string) write {
 		if err := e.tasks.LaunchDelivery(ctx, tx, delivery, row.SourceID, cause); err != nil {
 			return err
 		}
-		if err := e.tenant.Store.ReopenOperation(ctx, tx, row.ID, delivery); err != nil {
+		if err := e.tenant.Store.ReopenOperation(ctx, tx, row.ID, delivery, cause.At); err != nil {
 			return err
 		}
 		held, err := e.heldOperation(ctx, tx, &row, store.TextOf(row.ParkedCause))

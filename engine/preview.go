@@ -96,5 +96,8 @@ func (e *Engine) previewTask(ctx context.Context, params *PreviewParams, each fu
 	if err != nil {
 		return PreviewTotals{}, err
 	}
-	return e.preview(ctx, params, each, func(p *preview) (pager, error) { return p.task(task.ID) })
+	return e.preview(ctx, params, each, func(p *preview) (pager, error) {
+		p.of = &task
+		return p.task(task.ID)
+	})
 }

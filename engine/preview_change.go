@@ -2,9 +2,7 @@ package engine
 
 import (
 	"github.com/muster-engine/muster/engine/attribute"
-	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/criteria"
-	"github.com/muster-engine/muster/engine/internal/processing"
 	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/store"
 )
@@ -98,27 +96,18 @@ func (p *preview) change(c *refresh.Change, s *refresh.Snapshot) PreviewChange {
 	}
 	for _, loss := range c.Lost {
 		id := loss.RoleID
-		shown.RolesLost = append(shown.RolesLost, p.role(id, p.proposed.Roles[id].WhyLost(loss.Expired), c, s))
+		shown.RolesLost = append(shown.RolesLost, p.role(id, p.proposed.Roles[id].WhyLost(&loss), c, s))
 	}
 	for i := range c.Access.Open {
 		o := &c.Access.Open[i]
 		source := p.proposed.Sources[o.SourceID]
-		shown.Operations = append(shown.Operations, previewOperation(o, source))
+		shown.Operations = append(shown.Operations, PreviewOperation{
+			Source:         Reference{Type: string(TypeSource), ID: source.RowID.String(), Name: source.Name},
+			NativeIdentity: o.NativeIdentity, Operation: string(o.Kind), Attributes: o.Attributes, Reason: o.Reason,
+			Manual: o.Manual, Waits: o.Cause})
 	}
 	if c.Err != nil {
 		shown.Error = c.Err.Error()
-	}
-	return shown
-}
-
-// previewOperation gives an operation its published shape.
-func previewOperation(o *refresh.Operation, source *configuration.CompiledSource) PreviewOperation {
-	shown := PreviewOperation{
-		Source:         Reference{Type: string(TypeSource), ID: source.RowID.String(), Name: source.Name},
-		NativeIdentity: o.NativeIdentity, Operation: string(o.Kind), Attributes: o.Attributes, Reason: o.Reason,
-		Manual: o.Manual}
-	if o.Awaits {
-		shown.Waits = processing.AwaitCause(source.Name)
 	}
 	return shown
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/muster-engine/muster/engine/fault"
 	"github.com/muster-engine/muster/engine/internal/change"
 	"github.com/muster-engine/muster/engine/internal/processing"
+	"github.com/muster-engine/muster/engine/internal/task"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -32,8 +33,11 @@ type preview struct {
 	lifecycle    map[[2]string]int
 	operations   map[[2]string]int // by source and operation
 	counts       store.TaskCounts
-	trace        bool
-	synchronize  bool
+	losses       task.Losses
+	// of is the task that is previewed; nil for none.
+	of          *store.Task
+	trace       bool
+	synchronize bool
 }
 
 // preview previews the processing of the identities that choose returns.
@@ -58,7 +62,10 @@ func (e *Engine) preview(ctx context.Context, params *PreviewParams, each func(*
 		if err != nil {
 			return err
 		}
-		return p.run(next, func(b *processing.Calculated) error { return p.show(b, each) })
+		if err := p.run(next, func(b *processing.Calculated) error { return p.show(b, each) }); err != nil {
+			return err
+		}
+		return p.judge()
 	})
 	if err != nil {
 		return p.totals, fault.Wrap(op, "", err)
@@ -90,7 +97,7 @@ func (p *preview) propose(documents []Document) error {
 		return &Error{Kind: Invalid, Op: "preview", Subject: change.PlacesOf(documents), Err: err}
 	}
 	p.changedRoles = proposal.Roles
-	p.totals.Objects, p.totals.Notes = []AppliedObject{}, append(proposal.Notes, p.proposed.Unmapped()...)
+	p.totals.Objects, p.totals.Notes = []AppliedObject{}, append(proposal.Notes, p.proposed.Notes()...)
 	for _, object := range proposal.Objects {
 		if object.Action != Unchanged {
 			p.totals.Objects = append(p.totals.Objects, object)
@@ -133,9 +140,13 @@ func (p *preview) show(b *processing.Calculated, each func(*PreviewChange) error
 	if err := b.FindManagers(p.ctx); err != nil {
 		return err
 	}
+	if err := b.LimitOperations(p.ctx); err != nil {
+		return err
+	}
 	for i := range b.Changes {
 		c := &b.Changes[i]
 		processing.Count(&p.counts, c)
+		processing.AddLosses(&p.losses, c, &b.Snapshots[i], p.proposed)
 		p.add(c)
 		if !c.Differs() {
 			continue

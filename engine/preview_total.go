@@ -2,7 +2,6 @@ package engine
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 
 	"github.com/muster-engine/muster/engine/internal/task"
@@ -27,6 +26,8 @@ type PreviewTotals struct {
 	Managers   int              `json:"managers"`   // identities that would have another manager, or none
 	Profiles   int              `json:"profiles"`   // identities that would have another profile, or none
 
+	// Losses say what identities would lose, the most frequent first.
+	Losses []LossTotal `json:"losses"`
 	// Held says why the guard would hold a run that does this; "" when it would not.
 	Held string `json:"held,omitempty"`
 	// Objects are those of the documents that differ from the configuration. Notes are those that applying the
@@ -153,18 +154,44 @@ func (p *preview) sum() {
 	slices.SortFunc(t.Operations, func(a, b OperationTotal) int {
 		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Operation, b.Operation))
 	})
-	t.Held = p.held()
 }
 
-// held says why the guard would hold a run that does this, "" when it would not.
-func (p *preview) held() string {
-	sums := &store.TaskGuard{Population: int64(p.totals.Identities), RoleLosers: p.counts.RoleLosers,
-		LifecycleChanged: p.counts.LifecycleChanged, Deactivated: p.counts.Deactivated}
-	guard := p.proposed.Settings.Guard
-	if task.CheckGuard(guard, sums, &p.counts) == nil {
-		return ""
+// LossTotal counts the identities that would lose something, and says whether the guard would hold a run for that.
+type LossTotal struct {
+	Kind       LossKind `json:"kind"`
+	Source     string   `json:"source,omitempty"`    // where an account would lose something
+	Attribute  string   `json:"attribute,omitempty"` // of the identity or of the accounts of the source
+	Text       string   `json:"text"`                // what the identities would do, such as "lose a role"
+	Identities int      `json:"identities"`
+	// Limit is how many the guard allows. Where a task is previewed, what it did before counts too.
+	Limit int  `json:"limit"`
+	Held  bool `json:"held"`
+}
+
+// judge fills in what the guard would say of a run that does this.
+func (p *preview) judge() error {
+	population := max(int64(p.totals.Identities), p.counts.Identities)
+	if p.of != nil {
+		population = p.of.Population
+		sums, err := p.e.tenant.Store.Losses(p.ctx, p.tx, store.LossesOfTask(p.of.ID))
+		if err != nil {
+			return err
+		}
+		for loss := range p.losses {
+			for i := range sums {
+				if sums[i].Loss == loss.Loss {
+					p.losses[loss] += sums[i].Identities
+				}
+			}
+		}
 	}
-	return fmt.Sprintf("a run that does this would be held: of %d identities %d would lose a role, %d change "+
-		"their lifecycle state and %d cease to be active, and %d may", sums.Population, sums.RoleLosers,
-		sums.LifecycleChanged, sums.Deactivated, guard.Limit(sums.Population))
+	verdicts := task.Foresee(p.proposed.Settings.Guard, population, p.losses)
+	p.totals.Losses = make([]LossTotal, len(verdicts))
+	for i := range verdicts {
+		v := &verdicts[i]
+		p.totals.Losses[i] = LossTotal{Kind: LossKind(v.Kind), Source: v.Source, Attribute: v.Attribute,
+			Text: v.Text(), Identities: int(v.Identities), Limit: int(v.Limit), Held: v.Held()}
+	}
+	p.totals.Held = task.Reason(population, verdicts)
+	return nil
 }

@@ -95,7 +95,7 @@ func (e *Engine) processIdentities(ids []string) writeOf[TaskStatus] {
 			return TaskStatus{}, err
 		}
 		task := &store.Task{Description: "Process " + tenant.Plural(len(wanted), "identity", "identities"),
-			Population: int64(len(wanted))}
+			Population: int64(len(wanted)), Requested: int64(len(wanted))}
 		if len(wanted) == 1 {
 			task.TargetType, task.TargetID = store.NullText("IDENTITY"), wanted[0]
 		}
@@ -152,6 +152,9 @@ func (e *Engine) processParts(op string, plan func(*configuration.Configuration)
 		// After the task, because the parts refer to it.
 		population, err := e.tenant.Store.AddTaskParts(ctx, tx, cause.Task, profile, partsMax)
 		if err != nil {
+			return TaskStatus{}, err
+		}
+		if err := e.tasks.SurveyParts(ctx, tx, c.Settings.Guard, cause.Task, profile, population); err != nil {
 			return TaskStatus{}, err
 		}
 		return taskStatus(task, nil), e.tenant.Store.SetTaskPopulation(ctx, tx, cause.Task, population)

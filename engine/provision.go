@@ -42,7 +42,7 @@ type Operation struct {
 type Parking struct {
 	Since time.Time `json:"since"`
 	Cause string    `json:"cause"`
-	By    Actor     `json:"by"`
+	By    Actor     `json:"by"` // empty where the operation went round: see [OperationsPerDayMax]
 	// Awaits is AGGREGATION for the creation of an account that waits for the first complete aggregation of its source,
 	// which ends the waiting by itself. It is empty for what a person must release.
 	Awaits string `json:"awaits,omitempty"`

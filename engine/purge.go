@@ -18,6 +18,7 @@ const (
 	OperationRetention = 365 * 24 * time.Hour
 	EventRetention     = 2 * 365 * 24 * time.Hour
 	SlotRetention      = 90 * 24 * time.Hour
+	VanishedRetention  = 365 * 24 * time.Hour
 )
 
 // purgeRowsMax is how many rows one step removes.
@@ -29,11 +30,15 @@ type PurgeOptions struct {
 	Operations time.Duration // since they ended. Defaults to [OperationRetention]
 	Slots      time.Duration // since their time. Defaults to [SlotRetention]
 	Tasks      time.Duration // since they ended. Defaults to [TaskRetention]
+	// Vanished is how long accounts are remembered that their sources do not have any more, with what was given on
+	// them. Defaults to [VanishedRetention].
+	Vanished time.Duration
 }
 
 func (o PurgeOptions) withDefaults() PurgeOptions {
 	for field, usual := range map[*time.Duration]time.Duration{
 		&o.Events: EventRetention, &o.Operations: OperationRetention, &o.Slots: SlotRetention, &o.Tasks: TaskRetention,
+		&o.Vanished: VanishedRetention,
 	} {
 		if *field == 0 {
 			*field = usual
@@ -49,11 +54,13 @@ type PurgeResult struct {
 	Slots      int64 `json:"slots"`
 	Tasks      int64 `json:"tasks"`
 	Tokens     int64 `json:"tokens"`
+	Vanished   int64 `json:"vanished"` // accounts that are not remembered any more
 }
 
 // Purge removes what is older than it is kept: events of the history, operations and tasks that have ended, slots, and
-// tokens that expired more than 30 days ago. What is open, held or waits stays, however old it is, and so do operations
-// that were given up for an identity that is there.
+// tokens that expired more than 30 days ago, and the memory of accounts that vanished, with what was given on them. What
+// is open, held or waits stays, however old it is, and so do operations that were given up for an identity that is
+// there.
 //
 // Events go in the order of [Engine.Events], whole writes, up to the first that is kept. A follower that has not read
 // them is told so: its cursor is a Conflict then.
@@ -121,7 +128,7 @@ func (p *purge) validate() error {
 		member string
 		time   time.Duration
 	}{{"Events", p.options.Events}, {"Operations", p.options.Operations}, {"Slots", p.options.Slots},
-		{"Tasks", p.options.Tasks}} {
+		{"Tasks", p.options.Tasks}, {"Vanished", p.options.Vanished}} {
 		if kept.time < 0 {
 			return fault.Invalidf(purgeOp, kept.member, "%s is negative: how long something is kept is expected",
 				kept.time)
@@ -152,7 +159,7 @@ func (p *purge) step(ctx context.Context, tx pgx.Tx) (err error) {
 	return err
 }
 
-// rest removes the tasks, slots and tokens at once: there are few of them.
+// rest removes the tasks, slots, tokens and vanished accounts at once: there are few of them.
 func (p *purge) rest(ctx context.Context, tx pgx.Tx, now time.Time) (err error) {
 	s := p.e.tenant.Store
 	if p.result.Tasks, err = s.PurgeTasks(ctx, tx, now.Add(-p.options.Tasks)); err != nil {
@@ -162,6 +169,9 @@ func (p *purge) rest(ctx context.Context, tx pgx.Tx, now time.Time) (err error) 
 	if p.result.Slots, err = s.PurgeSlots(ctx, tx, now.Add(-max(p.options.Slots, 7*24*time.Hour))); err != nil {
 		return err
 	}
-	p.result.Tokens, err = s.PurgeTokens(ctx, tx, now.Add(-registration.TokenRetention))
+	if p.result.Tokens, err = s.PurgeTokens(ctx, tx, now.Add(-registration.TokenRetention)); err != nil {
+		return err
+	}
+	p.result.Vanished, err = s.PurgeVanished(ctx, tx, now.Add(-p.options.Vanished))
 	return err
 }

@@ -104,7 +104,7 @@ func (e *Engine) runSlot(ctx context.Context, tx pgx.Tx, now, slot time.Time, du
 		if err != nil {
 			return ScheduleResult{}, err
 		}
-		row.Population = int64(count)
+		row.Population, row.Requested = int64(count), int64(count)
 	}
 	if row.Population == 0 {
 		return result, e.tasks.AddEnded(ctx, tx, cause, row)
@@ -126,7 +126,7 @@ func (e *Engine) runDue(ctx context.Context, tx pgx.Tx) (string, error) {
 	if err != nil || count == 0 {
 		return "", err
 	}
-	task := &store.Task{Population: int64(count),
+	task := &store.Task{Population: int64(count), Requested: int64(count),
 		Description: "Process the identities whose time has come"}
 	if err := e.setPopulation(ctx, tx, task); err != nil {
 		return "", err

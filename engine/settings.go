@@ -80,8 +80,12 @@ func (e *Engine) Settings(ctx context.Context) (Settings, error) {
 	if err != nil {
 		return Settings{}, fault.Wrap(op, "", err)
 	}
+	identities, err := e.tenant.Store.HasIdentities(ctx, e.tenant.Pool)
+	if err != nil {
+		return Settings{}, fault.Wrap(op, "", err)
+	}
 	shown := Settings{Location: s.Location, Guard: Guard(s.Guard), Objects: s.Objects, Mail: Mail(s.Mail),
-		Document: s.Document(), Origins: map[string]SettingOrigin{}, Settled: row.Settled}
+		Document: s.Document(), Origins: map[string]SettingOrigin{}, Settled: row.Settled && identities}
 	for _, v := range s.List() {
 		shown.Values = append(shown.Values, Setting(v))
 		shown.Origins[v.Name] = v.Origin

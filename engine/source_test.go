@@ -24,7 +24,8 @@ type memory struct {
 	mutex     sync.Mutex
 	accounts  map[string]attribute.Set
 	passwords map[string]string
-	deleted   []string // read as changes
+	deleted   []string          // read as changes
+	keys      map[string]string // the stable identities, by native identity
 	reads     atomic.Int64
 	secret    string
 	away      atomic.Pointer[error] // what a connection ends with
@@ -63,7 +64,7 @@ func (m *memory) Read(_ context.Context, since string, each func(*connector.Obje
 		return "", err
 	}
 	for native, attributes := range m.accounts {
-		object := connector.Object{NativeIdentity: native, Attributes: attributes.Clone()}
+		object := connector.Object{NativeIdentity: native, Attributes: attributes.Clone(), StableIdentity: m.keys[native]}
 		if native == "broken" {
 			object.Fault = "it cannot be read"
 		}
@@ -73,7 +74,7 @@ func (m *memory) Read(_ context.Context, since string, each func(*connector.Obje
 	}
 	if since != "" {
 		for _, native := range m.deleted {
-			if err := each(&connector.Object{NativeIdentity: native, Deleted: true}); err != nil {
+			if err := each(&connector.Object{NativeIdentity: native, StableIdentity: m.keys[native], Deleted: true}); err != nil {
 				return "", err
 			}
 		}
@@ -335,7 +336,7 @@ func TestAggregateByConnector(t *testing.T) {
 	delete(m.accounts, "x")
 	delete(m.accounts, "bob")
 	m.deleted = []string{"x"}
-	_, err = f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{Delta: true})
+	_, err = f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{Delta: true, MaxDeletions: &engine.DeletionLimit{}})
 	var limit *engine.DeletionLimitError
 	if !errors.As(err, &limit) || limit.Vanished != 1 {
 		t.Errorf("got %v, want errors.As(err, &limit) && limit.Vanished == 1", err)
@@ -353,6 +354,34 @@ func TestAggregateByConnector(t *testing.T) {
 	}
 	if schemas, err := f.DiscoverSource(t.Context(), "memory"); err != nil || len(schemas) != 1 {
 		t.Errorf("got %+v and the error %v, want 1 of them", schemas, err)
+	}
+}
+
+// Changes that say which accounts are gone by their stable identities name those, whatever they are called here; a name
+// that another account has is not gone.
+func TestGoneByStableIdentity(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	f := memoryEngine(t, m, engine.Config{})
+	m.keys = map[string]string{"ann": "k1", "bob": "k2", "cy": "k3", "dee": "k4"}
+	for native := range m.keys {
+		m.accounts[native] = attribute.SetOf(map[string]attribute.Value{"login": attribute.String(native)})
+	}
+	m.accounts["old"] = attribute.SetOf(map[string]attribute.Value{"login": attribute.String("old")})
+	if result, err := f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{}); err != nil || result.Added != 5 {
+		t.Fatalf("got %+v, %v, want 5 added", result, err)
+	}
+	// ann is gone under another name, dee is somebody else's name by now, and old has no stable identity.
+	clear(m.accounts)
+	m.deleted, m.keys = []string{"anna", "dee", "old"}, map[string]string{"anna": "k1", "dee": "k9", "old": "k8"}
+	result, err := f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{Delta: true,
+		MaxDeletions: &engine.DeletionLimit{Count: 2}})
+	if err != nil || result.Removed != 2 {
+		t.Errorf("got %+v, %v, want 2 removed", result, err)
+	}
+	if got := f.text(`SELECT string_agg(native_identity, ' ' ORDER BY native_identity) FROM muster.accounts
+		WHERE source_id = (SELECT id FROM muster.sources WHERE name = 'Memory')`); got != "bob cy dee" {
+		t.Errorf("%q are left, want bob cy dee", got)
 	}
 }
 

@@ -119,7 +119,7 @@ func (e *Engine) SynchronizeSource(ctx context.Context, name string) (IdentitySy
 		if err != nil {
 			return IdentitySyncJob{}, err
 		}
-		err = e.tasks.Launch(ctx, tx, cause, &store.Task{Population: population,
+		err = e.tasks.Launch(ctx, tx, cause, &store.Task{Population: population, Requested: population,
 			TargetType: store.NullText("APPLICATION"), TargetID: source.RowID, TargetName: &source.Name,
 			Description: fmt.Sprintf("Synchronize the attributes on %q", source.Name)})
 		return sourceSyncJob(cause.Task, source.RowID), err

@@ -39,7 +39,14 @@ func (e *Engine) Task(ctx context.Context, id string) (TaskStatus, error) {
 	if err != nil {
 		return TaskStatus{}, fault.Wrap(op, id, err)
 	}
-	return taskStatus(&task, messages), nil
+	survey := store.LossesOfSurvey(task.ID)
+	losses, err := e.tenant.Store.Losses(ctx, e.tenant.Pool, store.LossesOfTask(task.ID), survey)
+	if err != nil {
+		return TaskStatus{}, fault.Wrap(op, id, err)
+	}
+	status := taskStatus(&task, messages)
+	status.Attributes.Losses = taskLosses(losses, survey)
+	return status, nil
 }
 
 // Tasks returns tasks without their messages, the latest first.
@@ -110,6 +117,9 @@ func (e *Engine) ConfirmTask(ctx context.Context, id string) (TaskStatus, error)
 	}
 	err = e.tenant.InTx(ctx, func(tx pgx.Tx) error {
 		now := e.tenant.Now()
+		if err := e.tenant.Store.EndSurvey(ctx, tx, row.ID); err != nil {
+			return err
+		}
 		if err := e.tenant.Store.ConfirmTask(ctx, tx, row.ID, e.tenant.ActorOf(ctx), now); err != nil {
 			if errors.Is(err, store.ErrNotFound) {
 				return &Error{Kind: Conflict, Op: op, Subject: id, Err: errors.New("the task is not held")}
@@ -120,7 +130,15 @@ func (e *Engine) ConfirmTask(ctx context.Context, id string) (TaskStatus, error)
 		if err != nil {
 			return err
 		}
-		return e.tenant.Store.SetTaskJob(ctx, tx, row.ID, job, now)
+		if err := e.tenant.Store.SetTaskJob(ctx, tx, row.ID, job, now); err != nil {
+			return err
+		}
+		// Who confirms a task has seen what the configuration takes away: that counts from zero again.
+		version, err := e.tenant.Store.LatestVersion(ctx, tx)
+		if err != nil {
+			return err
+		}
+		return e.tenant.Store.ForgetLosses(ctx, tx, store.LossesOfVersion(version))
 	})
 	if err != nil {
 		return TaskStatus{}, fault.Wrap(op, id, err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/muster-engine/muster/engine/internal/task"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -72,6 +73,44 @@ type TaskAttributes struct {
 	// MessageCount is how many messages there were: each of each identity, also those that were not stored.
 	MessageCount int64  `json:"messageCount"`
 	Held         string `json:"held,omitempty"`
+	// Losses are what identities lost by the task and by the tasks that follow from it, as the guard counts it, the
+	// most frequent first. [Engine.Tasks] leaves them out.
+	Losses []TaskLoss `json:"losses,omitempty"`
+}
+
+// TaskLoss counts the identities that lost something.
+type TaskLoss struct {
+	Kind       LossKind `json:"kind"`
+	Source     string   `json:"source,omitempty"`    // where an account lost something
+	Attribute  string   `json:"attribute,omitempty"` // of the identity or of the accounts of the source
+	Text       string   `json:"text"`                // what the identities did, such as "lose a role"
+	Identities int64    `json:"identities"`
+	// Foreseen is how many the survey found that would lose it, before the first batch of the task. It is 0 where the
+	// task was not surveyed.
+	Foreseen int64 `json:"foreseen,omitempty"`
+}
+
+// taskLosses gives the sums of a task and of its survey the shape of a task's losses.
+func taskLosses(sums []store.NamedLoss, survey store.LossCause) []TaskLoss {
+	var losses []TaskLoss
+	at := map[store.Loss]int{}
+	for i := range sums {
+		sum := &sums[i]
+		k, known := at[sum.Loss]
+		if !known {
+			k = len(losses)
+			at[sum.Loss] = k
+			named := task.Loss{Loss: sum.Loss, Source: sum.Source}
+			losses = append(losses, TaskLoss{Kind: LossKind(sum.Kind), Source: sum.Source, Attribute: sum.Attribute,
+				Text: named.Text()})
+		}
+		if sum.Cause == survey {
+			losses[k].Foreseen = sum.Identities
+		} else {
+			losses[k].Identities = sum.Identities
+		}
+	}
+	return losses
 }
 
 // TaskDefinitionSummary says what kind of task it is.

@@ -288,8 +288,8 @@ func TestGuardWatchesLifecycle(t *testing.T) {
 	}
 	inactive := f.CountRows(`muster.identities WHERE lifecycle_state = 'inactive'`)
 	due := f.dueLater()
-	if inactive != 51 || due != 200 || f.requests() != 0 {
-		t.Errorf("%d are inactive, %d are due at the next slot", inactive, due)
+	if inactive != 1 || due != 250 || f.requests() != 0 { // Dee was inactive before
+		t.Errorf("%d are inactive, %d are due at the next slot, want nobody more and those of the task", inactive, due)
 	}
 	_, err = f.CancelTask(t.Context(), result.Task)
 	demandKind(t, err, engine.Conflict, "ended already")

@@ -57,7 +57,8 @@ func TestUpDownUp(t *testing.T) {
 	if steps := up(t, pool, tenant); len(steps) != 0 {
 		t.Errorf("a second time took %d steps", len(steps))
 	}
-	for version := migrations.Latest(); version > 0; version-- {
+	for _, step := range slices.Backward(migrations.Steps()) { // numbers may be left out
+		version := step.Version
 		if err := check(t, pool); (err == nil) != (version == migrations.Latest()) {
 			t.Errorf("version %d: check says %v", version, err)
 		}

@@ -168,7 +168,8 @@ func (s *Store) UpdateAccount(ctx context.Context, tx pgx.Tx, a *ProvisionedAcco
 }
 
 // AddProvisionedAccount writes an account that was created on its source. It belongs to the identity that it was
-// created for, whatever a correlation would find, and to nobody where that is zero.
+// created for, whatever a correlation would find, and to nobody where that is zero. An account of this name that
+// vanished before is not remembered any more.
 func (s *Store) AddProvisionedAccount(ctx context.Context, tx pgx.Tx, a *ProvisionedAccount, now time.Time) error {
 	const statement = `
 		INSERT INTO muster.accounts
@@ -178,6 +179,7 @@ func (s *Store) AddProvisionedAccount(ctx context.Context, tx pgx.Tx, a *Provisi
 	var batch pgx.Batch
 	batch.Queue(s.sql(statement), a.ID, a.SourceID, a.NativeIdentity, a.Name, a.IdentityID,
 		nonNil(a.CorrelationKeys), a.Attributes, a.Fingerprint, now, NullText(a.StableIdentity))
+	batch.Queue(s.sql(forgetNamed), a.SourceID, a.NativeIdentity)
 	s.queueKeys(&batch, []ID{a.ID})
 	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return mapError(err)
@@ -185,10 +187,13 @@ func (s *Store) AddProvisionedAccount(ctx context.Context, tx pgx.Tx, a *Provisi
 	return s.writeProvisionedEntitlements(ctx, tx, a, now)
 }
 
-// DeleteAccount removes an account that is gone from its source.
+// DeleteAccount removes an account that an operation removed from its source. What somebody was given on it has ended
+// with it.
 func (s *Store) DeleteAccount(ctx context.Context, tx pgx.Tx, id ID) error {
-	_, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.accounts WHERE id = $1`), id)
-	return mapError(err)
+	var batch pgx.Batch
+	batch.Queue(s.sql(`DELETE FROM muster.carried_access WHERE account_id = $1`), id)
+	batch.Queue(s.sql(`DELETE FROM muster.accounts WHERE id = $1`), id)
+	return mapError(tx.SendBatch(ctx, &batch).Close())
 }
 
 // NamesInUse returns the values of an attribute of the accounts of a source, and those that open operations write

@@ -75,7 +75,10 @@ func (k *keyed) aggregate(ctx context.Context, source store.ID, accounts ...stor
 		_, err = k.s.CountVanished(ctx, k.tx, &count, nil)
 	}
 	if err == nil {
-		_, err = k.s.DeleteVanished(ctx, k.tx, &count, nil, k.cause)
+		var gone []store.ID
+		if gone, err = k.s.LockVanished(ctx, k.tx, &count, nil); err == nil {
+			err = k.s.DeleteGone(ctx, k.tx, gone, k.cause)
+		}
 	}
 	var changes store.AccountChanges
 	if err == nil {
@@ -138,7 +141,7 @@ var steps = map[string]func(context.Context, *keyed, *rapid.T) error{
 		if err != nil || id.IsZero() {
 			return err
 		}
-		return k.s.DeleteIdentity(ctx, k.tx, id)
+		return k.s.DeleteIdentity(ctx, k.tx, id, now)
 	},
 	"key identity": func(ctx context.Context, k *keyed, r *rapid.T) error {
 		id, err := k.pick(ctx, r, `SELECT id FROM muster.identities ORDER BY id`)
@@ -468,7 +471,7 @@ func TestKeysOfTheDeleted(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	remove := func(ctx context.Context, tx pgx.Tx) error { return k.s.DeleteIdentity(ctx, tx, ann) }
+	remove := func(ctx context.Context, tx pgx.Tx) error { return k.s.DeleteIdentity(ctx, tx, ann, now) }
 	race(t, pool, func(ctx context.Context, tx pgx.Tx) error {
 		if err := k.s.UpdateAccount(ctx, tx, k.provisioned(a, store.ID{}, staged("a", "k=5")), now); err != nil {
 			return err

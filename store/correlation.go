@@ -154,8 +154,48 @@ func (s *Store) correlate(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, acco
 	return count, mapError(err)
 }
 
+// HoldSharing keeps those of the new accounts in the stage of an authoritative source from becoming identities that
+// find nobody, and have a correlation key that an earlier row of the stage has too. It comes before [Store.InsertNew],
+// and returns how many those are.
+func (s *Store) HoldSharing(ctx context.Context, tx pgx.Tx, staged *Staged) (int, error) {
+	const statement = `
+		UPDATE muster.aggregation_stage g SET identity_id = NULL
+		WHERE g.run_id = $2
+		  AND g.place = ANY (ARRAY (
+		      SELECT r.place
+		      FROM (SELECT k.key, min(x.place) AS first
+		            FROM muster.aggregation_stage x, unnest(x.correlation_keys) k (key)
+		            WHERE x.run_id = $2
+		            GROUP BY k.key
+		            HAVING count(*) > 1) f
+		      FULL JOIN (SELECT x.place, k.key
+		                 FROM muster.aggregation_stage x, unnest(x.correlation_keys) k (key)
+		                 WHERE x.run_id = $2) r ON r.key = f.key
+		      WHERE coalesce(r.place > f.first, false)))
+		  AND (SELECT a.id FROM muster.accounts a
+		       WHERE a.source_id = $1 AND a.native_identity = g.native_identity) IS NULL
+		  AND NOT EXISTS (SELECT 1 FROM muster.identity_keys ik WHERE ik.key = ANY (g.correlation_keys))`
+	tag, err := tx.Exec(ctx, s.sql(statement), staged.Source, staged.Run)
+	return int(tag.RowsAffected()), mapError(err)
+}
+
+// SharingAccounts returns the uncorrelated accounts of a source, by ID, that have a correlation key which an earlier
+// uncorrelated account of the source has too.
+func (s *Store) SharingAccounts(ctx context.Context, q Querier, source ID) ([]ID, error) {
+	const statement = `
+		SELECT DISTINCT a.id
+		FROM muster.accounts a
+		JOIN muster.account_keys k ON k.account_id = a.id
+		JOIN muster.account_keys e ON e.key = k.key AND e.account_id < k.account_id
+		JOIN muster.accounts b ON b.id = e.account_id AND b.source_id = a.source_id
+		WHERE a.source_id = $1 AND a.identity_id IS NULL
+		ORDER BY a.id`
+	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID], source)
+}
+
 // AdoptUncorrelated locks those of the accounts that are uncorrelated, by ID and FOR UPDATE, until the transaction
-// ends. It makes an identity of the profile from each whose keys find nobody, and returns how many. Their events belong
+// ends. It makes an identity of the profile from each whose keys find nobody, and returns how many. Accounts that the
+// same cause added are left to the next one. Their events belong
 // to a write that has some events already; [Store.AddEventWrite] adds it.
 func (s *Store) AdoptUncorrelated(ctx context.Context, tx pgx.Tx, source, profile ID, accounts []CorrelationInput,
 	write ID, events int, cause Cause,
@@ -164,7 +204,7 @@ func (s *Store) AdoptUncorrelated(ctx context.Context, tx pgx.Tx, source, profil
 		WITH orphans AS MATERIALIZED (
 		    SELECT a.id, a.native_identity, a.name, v.name_key, v.identity_id
 		    FROM unnest($3::uuid[], $4::text[], $5::uuid[]) v (account_id, name_key, identity_id)
-		    JOIN muster.accounts a ON a.id = v.account_id AND a.identity_id IS NULL
+		    JOIN muster.accounts a ON a.id = v.account_id AND a.identity_id IS NULL AND a.created <> $6
 		    WHERE NOT EXISTS (SELECT 1 FROM muster.identity_keys ik WHERE ik.key = ANY (a.correlation_keys))
 		    ORDER BY a.id
 		), identities AS (

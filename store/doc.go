@@ -45,8 +45,8 @@
 //     UPDATE, and these identities by ID, FOR KEY SHARE. Nobody who shares the correlation lock waits for these
 //     accounts: [Store.CorrelateKeys] skips those that are locked. An erasure takes it alone once more after its
 //     commit, at the start of a transaction that goes on with tasks.
-//  10. Tasks by ID ([Store.AdvanceTasks], [Store.LockTask], [Store.EraseTasks]), and then the one row of
-//     refresh_watermark.
+//  10. Tasks by ID ([Store.AdvanceTasks], [Store.LockTask], [Store.EraseTasks]), then the sums of losses by key, and
+//     then the one row of refresh_watermark.
 //  11. The one row of event_positions, FOR UPDATE, and with it the writes of the history that are there already: by the
 //     numberer, whose transaction does nothing else ([Store.NumberEvents]), by a purge, by an erasure, and by the
 //     doctor. Whoever adds to the history locks nothing of this.

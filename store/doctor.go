@@ -204,6 +204,8 @@ var Rules = []Rule{
 	{"role_assignments_dates", "role_assignments", "id", `remove_date > start_date`},
 	{"task_messages_count", "task_messages", "task_id", `count >= 1 AND count >= cardinality(examples)`},
 	{"task_messages_type", "task_messages", "task_id", `type IN ('INFO', 'WARN', 'ERROR')`},
+	{"task_parts_request", "task_parts", "task_id",
+		`request_id IS NULL OR survey AND after_number IS NOT NULL AND last_number IS NOT NULL`},
 	{"tasks_completed", "tasks", "id", `(completed IS NULL) = (completion_status IS NULL)`},
 	{"tasks_completion_status", "tasks", "id",
 		`completion_status IN ('SUCCESS', 'WARNING', 'ERROR', 'TERMINATED', 'TEMPERROR')`},
@@ -227,6 +229,11 @@ type Invariant string
 const (
 	InvariantEntitlements      Invariant = "account-entitlements"
 	InvariantAccountKeys       Invariant = "account-keys"
+	InvariantCarriedAccess     Invariant = "carried-access"
+	InvariantCarriedAccount    Invariant = "carried-account"
+	InvariantGrantAccount      Invariant = "grant-account"
+	InvariantGrantVanished     Invariant = "grant-vanished"
+	InvariantOrphaned          Invariant = "orphaned"
 	InvariantStage             Invariant = "aggregation-stage"
 	InvariantDeliveryJob       Invariant = "batch-job"
 	InvariantDeliveryLease     Invariant = "batch-lease"
@@ -244,6 +251,7 @@ const (
 	InvariantOperationAwaits   Invariant = "operation-awaits"
 	InvariantOperationDelivery Invariant = "operation-batch"
 	InvariantOperationOpen     Invariant = "operation-open"
+	InvariantOperationParked   Invariant = "operation-parked"
 	InvariantRefreshFuture     Invariant = "refresh-future"
 	InvariantRequestStale      Invariant = "request-stale"
 	InvariantRequestTask       Invariant = "request-task"
@@ -278,6 +286,51 @@ const misplacedWrites = `
 var invariants = map[Invariant]string{
 	// The keys of an account that has no identity are rows, and those of no other account.
 	InvariantAccountKeys: `SELECT ` + idSQL("u.id") + ` FROM (` + untrueKeys + `) u (id)`,
+	// What an account carries of a former owner is taken from it, or becomes its owner's, when the owner is processed.
+	// Of an account that is nobody's, nobody takes it. Only those that have it still are found.
+	InvariantCarriedAccess: `
+		SELECT DISTINCT ` + idSQL("a.id") + `
+		FROM muster.carried_access c
+		JOIN muster.accounts a ON a.id = c.account_id
+		LEFT JOIN muster.identities i ON i.id = a.identity_id
+		WHERE a.attributes -> c.attribute @> to_jsonb(c.value)
+		  AND (i.id IS NULL OR ` + settledSQL + `
+		       AND NOT EXISTS (SELECT 1 FROM muster.provisioning_operations o
+		                       WHERE o.identity_id = i.id AND o.account_id = a.id AND o.kind = 'REMOVE_ENTITLEMENT'
+		                         AND o.value = c.value AND o.state IN ('OPEN', 'MANUAL', 'PARKED', 'FAILED')))`,
+	// An account that carries something is there, or it vanished and is remembered.
+	InvariantCarriedAccount: `
+		SELECT DISTINCT ` + idSQL("c.account_id") + `
+		FROM muster.carried_access c
+		WHERE NOT EXISTS (SELECT 1 FROM muster.accounts a WHERE a.id = c.account_id)
+		  AND NOT EXISTS (SELECT 1 FROM muster.vanished_accounts v WHERE v.id = c.account_id)`,
+	// A grant names an account of its identity, or one that vanished and may come back. The processing of the identity
+	// mends any other.
+	InvariantGrantAccount: `
+		SELECT DISTINCT ` + idSQL("i.id") + `
+		FROM muster.access_grants g
+		JOIN muster.identities i ON i.id = g.identity_id
+		WHERE NOT EXISTS (SELECT 1 FROM muster.accounts a WHERE a.id = g.account_id AND a.identity_id = g.identity_id)
+		  AND NOT EXISTS (SELECT 1 FROM muster.vanished_accounts v WHERE v.id = g.account_id)
+		  AND ` + settledSQL,
+	// A source that has not brought an account back for months hardly will.
+	InvariantGrantVanished: `
+		SELECT DISTINCT ` + idSQL("g.identity_id") + `
+		FROM muster.access_grants g
+		JOIN muster.vanished_accounts v ON v.id = g.account_id
+		CROSS JOIN given
+		WHERE v.vanished < given.now - interval '90 days'`,
+	// Whom the authoritative source does not have any more has left, and keeps what they hold until somebody decides.
+	InvariantOrphaned: `
+		SELECT concat_ws(' ', ` + idSQL("h.id") + `, 'has', h.accounts, 'accounts,', h.roles, 'roles,', h.grants,
+		                 'grants')
+		FROM (SELECT i.id,
+		             (SELECT count(*) FROM muster.accounts a WHERE a.identity_id = i.id) AS accounts,
+		             (SELECT count(*) FROM muster.role_assignments r WHERE r.identity_id = i.id) AS roles,
+		             (SELECT count(*) FROM muster.access_grants g WHERE g.identity_id = i.id) AS grants
+		      FROM muster.identities i
+		      WHERE ` + isOrphanedSQL + `) h
+		WHERE h.accounts + h.roles + h.grants > 0`,
 	// An aggregation removes its rows in the transaction that writes them.
 	InvariantStage: `
 		SELECT ` + idSQL("run_id") + ` FROM muster.aggregation_seen
@@ -333,8 +386,7 @@ var invariants = map[Invariant]string{
 		LEFT JOIN muster.refresh_state r ON r.identity_id = i.id
 		WHERE ` + lastRefreshSQL + ` IS NULL AND r.due IS NULL
 		  AND NOT EXISTS (SELECT 1 FROM muster.refresh_requests w WHERE w.identity_id = i.id)`,
-	// An account whose keys find one identity belongs to it. An account that found several waits for the next
-	// aggregation of its source when one of them is deleted.
+	// An account whose keys find one identity belongs to it.
 	InvariantLateCorrelation: `
 		SELECT ` + idSQL("m.id") + `
 		FROM (` + matchHead + `(SELECT id, correlation_keys FROM muster.accounts
@@ -377,6 +429,11 @@ var invariants = map[Invariant]string{
 		SELECT ` + idSQL("o.id") + `
 		FROM muster.provisioning_operations o, given
 		WHERE o.state = 'OPEN' AND o.created < given.now - interval '1 day'`,
+	// An operation that nobody parked goes round: two reasons undo each other.
+	InvariantOperationParked: `
+		SELECT ` + idSQL("o.id") + `
+		FROM muster.provisioning_operations o
+		WHERE o.state = 'PARKED' AND o.parker_via IS NULL AND o.awaits IS NULL`,
 	// Processing removes all requests for an identity. A request from a transaction that was open meanwhile has an
 	// earlier time, and stays until its task comes to it.
 	InvariantRequestStale: `

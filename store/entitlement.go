@@ -51,6 +51,15 @@ func (s *Store) Entitlements(ctx context.Context, q Querier, source ID) ([]Entit
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Entitlement], source)
 }
 
+// HasEntitlement reports whether a source has an entitlement, written in this way.
+func (s *Store) HasEntitlement(ctx context.Context, q Querier, source ID, value EntitlementValue) (bool, error) {
+	const statement = `
+		SELECT EXISTS (SELECT 1 FROM muster.entitlements WHERE source_id = $1 AND attribute = $2 AND value = $3)`
+	var has bool
+	err := q.QueryRow(ctx, s.sql(statement), source, value.Attribute, value.Value).Scan(&has)
+	return has, mapError(err)
+}
+
 // NameEntitlements gives the entitlements of a source the names that the source tells, and adds those that no account
 // has.
 func (s *Store) NameEntitlements(ctx context.Context, tx pgx.Tx, source ID, names map[EntitlementValue]string,

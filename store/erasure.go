@@ -44,6 +44,8 @@ func (s *Store) LockSubject(ctx context.Context, tx pgx.Tx, id ID) (Subject, err
 	const natives = `
 		SELECT native_identity FROM muster.accounts WHERE identity_id = $1
 		UNION
+		SELECT native_identity FROM muster.vanished_accounts WHERE identity_id = $1
+		UNION
 		SELECT native_identity FROM muster.provisioning_operations WHERE identity_id = $1 AND native_identity <> ''
 		UNION
 		SELECT p ->> 'nativeIdentity'
@@ -137,6 +139,14 @@ type erasure struct {
 // erasures are the statements that remove what is about an identity, before the identity itself.
 var erasures = []erasure{
 	{"access_grants", `DELETE FROM muster.access_grants WHERE identity_id = $1`, false},
+	// Her accounts are removed already, and those that vanished are forgotten with her.
+	{"carried_access", `
+		DELETE FROM muster.carried_access c
+		WHERE NOT EXISTS (SELECT 1 FROM muster.accounts a WHERE a.id = c.account_id)
+		  AND NOT EXISTS (SELECT 1 FROM muster.vanished_accounts v
+		                  WHERE v.id = c.account_id AND v.identity_id IS DISTINCT FROM $1)`, false},
+	{"carried_access", `UPDATE muster.carried_access SET identity_id = NULL WHERE identity_id = $1`, true},
+	{"vanished_accounts", `DELETE FROM muster.vanished_accounts WHERE identity_id = $1`, false},
 	{"role_assignments", `DELETE FROM muster.role_assignments WHERE identity_id = $1`, false},
 	{"role_assignments", `UPDATE muster.role_assignments SET assigner_id = NULL WHERE assigner_id = $1`, true},
 	{"synchronizations", `DELETE FROM muster.synchronizations WHERE identity_id = $1`, false},

@@ -122,11 +122,25 @@ func (s *Store) IdentitiesByAlias(ctx context.Context, q Querier, alias string, 
 	return collect(ctx, q, s.sql(identitiesByAlias), identityColumns.scan, FoldKey(alias), limit)
 }
 
+// SharedAliases returns those of identities whose aliases, of which the folded forms are given, other identities have
+// too.
+func (s *Store) SharedAliases(ctx context.Context, q Querier, ids []ID, keys []string) ([]ID, error) {
+	const statement = `
+		SELECT v.id
+		FROM unnest($1::uuid[], $2::text[]) v (id, alias_key)
+		CROSS JOIN LATERAL (SELECT count(*) AS others
+		                    FROM (SELECT id FROM muster.identities WHERE alias_key = v.alias_key LIMIT 2) o
+		                    WHERE o.id <> v.id OFFSET 0) n
+		WHERE n.others > 0`
+	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID], ids, keys)
+}
+
 // IdentityQuery says which identities to list, in which order.
 type IdentityQuery struct {
 	Filter         *filterql.Filter   // nil: all
 	Order          *filterql.Ordering // never nil; ends with the id
 	CorrelatedOnly bool
+	OrphanedOnly   bool
 	After          *filterql.Cursor // the page begins behind this row; nil: with the first
 	Limit          int
 	Offset         int
@@ -262,6 +276,9 @@ func (q *IdentityQuery) where(conditions ...sq.Sqlizer) (string, []any, error) {
 	if q.CorrelatedOnly {
 		conditions = append(conditions, sq.Expr("i.correlated"))
 	}
+	if q.OrphanedOnly {
+		conditions = append(conditions, sq.Expr(isOrphanedSQL))
+	}
 	if q.Filter != nil {
 		conditions = append(conditions, q.Filter.Where())
 	}
@@ -333,10 +350,10 @@ func (s *Store) ReportsOf(ctx context.Context, q Querier, manager ID) ([]ID, err
 }
 
 // DeleteIdentity locks an identity FOR UPDATE, and its accounts by ID and FOR UPDATE, until the transaction ends. It
-// removes the identity, with its roles and what it was given. Its accounts stay, uncorrelated, its reports lose their
-// manager, and its history stays. It returns [ErrNotFound] when there is none, and a
+// removes the identity, with its roles. Its accounts stay, uncorrelated, and carry what it was given. Its reports lose
+// their manager, and its history stays. It returns [ErrNotFound] when there is none, and a
 // [RetryableError] where the identity became the owner of something that the transaction does not see yet.
-func (s *Store) DeleteIdentity(ctx context.Context, tx pgx.Tx, id ID) error {
+func (s *Store) DeleteIdentity(ctx context.Context, tx pgx.Tx, id ID, now time.Time) error {
 	// Whoever makes it an owner, or gives it an account, has a key share of it until the commit. After the lock, the
 	// next statements see what they wrote, and nobody else can.
 	var owns bool
@@ -358,6 +375,7 @@ func (s *Store) DeleteIdentity(ctx context.Context, tx pgx.Tx, id ID) error {
 	}
 	var removal pgx.Batch
 	var tag pgconn.CommandTag
+	removal.Queue(s.sql(carryAllGrants), id, now)
 	removal.Queue(s.sql(`DELETE FROM muster.identities WHERE id = $1`), id).Exec(func(ct pgconn.CommandTag) error {
 		tag = ct
 		return nil

@@ -106,6 +106,7 @@ func anySchema(attributes []AttributeField) *filterql.Schema {
 		filterql.Field{Name: "lifecycleState.manuallyUpdated", Type: filterql.Boolean, Column: "i.lifecycle_manual",
 			NotNull: true},
 		filterql.Field{Name: "isManager", Type: filterql.Boolean, Column: isManagerSQL, NotNull: true},
+		filterql.Field{Name: "orphaned", Type: filterql.Boolean, Column: isOrphanedSQL, NotNull: true},
 		identifier("manager.id", "i.manager_id"),
 		identifier("managerRef.id", "i.manager_id"),
 		text("manager.name", "m.name_key"),

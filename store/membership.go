@@ -28,6 +28,36 @@ type Membership struct {
 	Value     string // folded
 	Number    string // set where numbers are compared
 	Children  []Membership
+	// Equal is set where values are entitlements that SQL cannot compare, such as distinguished names: it reports
+	// whether an entitlement of the attribute equals the value.
+	Equal func(value string) bool
+	equal []ID // the entitlements that equal it
+}
+
+// findEqual finds the entitlements that SQL cannot compare, before the conditions are written.
+func (s *Store) findEqual(ctx context.Context, q Querier, m *Membership) error {
+	if m == nil {
+		return nil
+	}
+	for i := range m.Children {
+		if err := s.findEqual(ctx, q, &m.Children[i]); err != nil {
+			return err
+		}
+	}
+	if m.Equal == nil {
+		return nil
+	}
+	known, err := s.Entitlements(ctx, q, m.SourceID)
+	if err != nil {
+		return err
+	}
+	m.equal = []ID{}
+	for i := range known {
+		if known[i].Attribute == m.Attribute && m.Equal(known[i].Value) {
+			m.equal = append(m.equal, known[i].ID)
+		}
+	}
+	return nil
 }
 
 // decimalSQL is the pattern of numbers, the same as that of package criteria.
@@ -56,6 +86,11 @@ func (m *Membership) where() (sq.Sqlizer, error) {
 		return m.not("EQUALS")
 	case "DOES_NOT_CONTAIN":
 		return m.not("CONTAINS")
+	}
+	if m.Equal != nil {
+		return sq.Expr(`i.id IN (SELECT o.identity_id FROM muster.account_entitlements k
+			JOIN muster.accounts o ON o.id = k.account_id
+			WHERE k.entitlement_id = ANY (?::uuid[]) AND o.identity_id IS NOT NULL)`, m.equal), nil
 	}
 	if m.Keyed && m.SourceID.IsZero() && len(m.Value) < KeyLengthMax/2 {
 		if byKey := m.byKey(); byKey != nil {
@@ -146,6 +181,9 @@ func (m *Membership) comparison() (string, []any, error) {
 
 // IdentitiesWithMembership returns the identities for which a criterion holds, by ID.
 func (s *Store) IdentitiesWithMembership(ctx context.Context, q Querier, m *Membership) ([]ID, error) {
+	if err := s.findEqual(ctx, q, m); err != nil {
+		return nil, err
+	}
 	condition, err := m.where()
 	if err != nil {
 		return nil, err
@@ -211,6 +249,9 @@ func (s *Store) ConcernedByRoles(ctx context.Context, q Querier, changes []RoleC
 	concerned := sq.Expr(`SELECT identity_id AS id FROM muster.refresh_requests
 		UNION SELECT identity_id FROM muster.refresh_state WHERE due <= ?::timestamptz`, due)
 	for _, change := range changes {
+		if err := s.findEqual(ctx, q, change.Members.Criterion); err != nil {
+			return nil, err
+		}
 		members, err := concernedByRole(change.Role, change.Members, true)
 		if err != nil {
 			return nil, err
@@ -236,6 +277,9 @@ func (s *Store) ConcernedByRoles(ctx context.Context, q Querier, changes []RoleC
 func (s *Store) RequestRoleRefresh(ctx context.Context, tx pgx.Tx, role ID, members RoleMembers, reason string,
 	cause Cause,
 ) error {
+	if err := s.findEqual(ctx, tx, members.Criterion); err != nil {
+		return err
+	}
 	concerned, err := concernedByRole(role, members, false)
 	if err != nil {
 		return err

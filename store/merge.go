@@ -51,12 +51,9 @@ func (s *Store) CountVanished(ctx context.Context, tx pgx.Tx, staged *Staged, sp
 	return n, demandSeen(changed)
 }
 
-// DeleteVanished locks the accounts of a source that are not in the stage, by ID and FOR UPDATE, until the transaction
-// ends. It removes them, requests the processing of the identities that had them, and returns how many accounts it
-// removed. The accounts whose native identities are given stay.
-func (s *Store) DeleteVanished(ctx context.Context, tx pgx.Tx, staged *Staged, spared []string, cause Cause) (int,
-	error,
-) {
+// LockVanished locks the accounts of a source that are not in the stage, by ID and FOR UPDATE, until the transaction
+// ends, and returns them. The accounts whose native identities are given count as staged.
+func (s *Store) LockVanished(ctx context.Context, tx pgx.Tx, staged *Staged, spared []string) ([]ID, error) {
 	const lock = `
 		SELECT id
 		FROM muster.accounts
@@ -67,17 +64,11 @@ func (s *Store) DeleteVanished(ctx context.Context, tx pgx.Tx, staged *Staged, s
 		    WHERE coalesce(a.id IS NOT NULL AND g.native_identity IS NULL AND a.native_identity <> ALL ($3), false)))
 		ORDER BY id
 		FOR UPDATE`
-	gone, err := collect(ctx, tx, s.sql(lock), pgx.RowTo[ID], staged.Run, staged.Source, nonNil(spared))
-	if err != nil {
-		return 0, err
-	}
-	return s.deleteGone(ctx, tx, gone, cause)
+	return collect(ctx, tx, s.sql(lock), pgx.RowTo[ID], staged.Run, staged.Source, nonNil(spared))
 }
 
-// DeleteNamed is [Store.DeleteVanished] for those of the native identities that are not in the stage.
-func (s *Store) DeleteNamed(ctx context.Context, tx pgx.Tx, staged *Staged, natives []string, cause Cause) (int,
-	error,
-) {
+// LockNamed is [Store.LockVanished] for those of the native identities that are not in the stage.
+func (s *Store) LockNamed(ctx context.Context, tx pgx.Tx, staged *Staged, natives []string) ([]ID, error) {
 	const lock = `
 		SELECT id
 		FROM muster.accounts
@@ -89,18 +80,14 @@ func (s *Store) DeleteNamed(ctx context.Context, tx pgx.Tx, staged *Staged, nati
 		    WHERE coalesce(n.native_identity IS NOT NULL AND g.native_identity IS NULL, false)))
 		ORDER BY id
 		FOR UPDATE`
-	gone, err := collect(ctx, tx, s.sql(lock), pgx.RowTo[ID], staged.Run, staged.Source, natives)
-	if err != nil {
-		return 0, err
-	}
-	return s.deleteGone(ctx, tx, gone, cause)
+	return collect(ctx, tx, s.sql(lock), pgx.RowTo[ID], staged.Run, staged.Source, natives)
 }
 
-// deleteGone removes accounts, which are locked, requests the processing of the identities that had them, and returns
-// how many accounts it removed.
-func (s *Store) deleteGone(ctx context.Context, tx pgx.Tx, gone []ID, cause Cause) (int, error) {
+// DeleteGone removes accounts, which are locked, and requests the processing of the identities that had them. It
+// remembers the accounts that somebody was given something on.
+func (s *Store) DeleteGone(ctx context.Context, tx pgx.Tx, gone []ID, cause Cause) error {
 	if len(gone) == 0 {
-		return 0, nil
+		return nil
 	}
 	const request = `
 		WITH owners AS MATERIALIZED (
@@ -110,8 +97,44 @@ func (s *Store) deleteGone(ctx context.Context, tx pgx.Tx, gone []ID, cause Caus
 		SELECT $4::uuid, row_number() OVER (), identity_id, $3::uuid, 'account removed', $2::timestamptz FROM owners`
 	var batch pgx.Batch
 	batch.Queue(s.sql(request), gone, cause.At, cause.Task, NewID())
+	batch.Queue(s.sql(rememberAccounts), gone, cause.At)
 	batch.Queue(s.sql(`DELETE FROM muster.accounts WHERE id = ANY ($1)`), gone)
-	return len(gone), mapError(tx.SendBatch(ctx, &batch).Close())
+	return mapError(tx.SendBatch(ctx, &batch).Close())
+}
+
+// Respelled returns the lines of the new accounts of the stage whose native identities differ from those of accounts
+// that will be removed in letter case alone.
+func (s *Store) Respelled(ctx context.Context, tx pgx.Tx, staged *Staged, gone []ID) ([]int64, error) {
+	natives, err := collect(ctx, tx, s.sql(`SELECT native_identity FROM muster.accounts WHERE id = ANY ($1)`),
+		pgx.RowTo[string], gone)
+	if err != nil {
+		return nil, err
+	}
+	folded := make(map[string]bool, len(natives))
+	for _, native := range natives {
+		folded[FoldKey(native)] = true
+	}
+	const statement = `
+		SELECT g.line, g.native_identity
+		FROM muster.aggregation_stage g
+		WHERE g.run_id = $2
+		  AND (SELECT a.id FROM muster.accounts a
+		       WHERE a.source_id = $1 AND a.native_identity = g.native_identity) IS NULL
+		ORDER BY g.place`
+	rows, err := tx.Query(ctx, s.sql(statement), staged.Source, staged.Run)
+	if err != nil {
+		return nil, mapError(err)
+	}
+	var lines []int64
+	var line int64
+	var native string
+	_, err = pgx.ForEachRow(rows, []any{&line, &native}, func() error {
+		if folded[FoldKey(native)] {
+			lines = append(lines, line)
+		}
+		return nil
+	})
+	return lines, mapError(err)
 }
 
 // AccountChanges says what the stage changed among the known accounts of a source.

@@ -18,78 +18,6 @@ const (
 	OperationCancelled = "CANCELLED" // it was no longer wanted before it was tried
 )
 
-// AccessGrant is an entitlement that an identity was given because something grants it.
-type AccessGrant struct {
-	IdentityID ID
-	SourceID   ID
-	Attribute  string
-	Value      string
-	AccountID  ID // the account that got it
-}
-
-// GrantsOf returns what identities were given, by identity.
-func (s *Store) GrantsOf(ctx context.Context, q Querier, identities []ID) ([]AccessGrant, error) {
-	const statement = `
-		SELECT identity_id, source_id, attribute, value, account_id
-		FROM muster.access_grants
-		WHERE identity_id = ANY ($1)
-		ORDER BY identity_id, source_id, attribute, value`
-	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[AccessGrant], identities)
-}
-
-// HasGrants reports whether any identity was given anything.
-func (s *Store) HasGrants(ctx context.Context, q Querier) (bool, error) {
-	var some bool
-	err := q.QueryRow(ctx, s.sql(`SELECT EXISTS (SELECT 1 FROM muster.access_grants)`)).Scan(&some)
-	return some, mapError(err)
-}
-
-// AddGrants records what identities are given.
-func (s *Store) AddGrants(ctx context.Context, tx pgx.Tx, grants []AccessGrant, now time.Time) error {
-	if len(grants) == 0 {
-		return nil
-	}
-	const statement = `
-		INSERT INTO muster.access_grants (identity_id, source_id, attribute, value, account_id, granted)
-		SELECT v.identity_id, v.source_id, v.attribute, v.value, v.account_id, $6
-		FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[])
-		     v (identity_id, source_id, attribute, value, account_id)
-		ON CONFLICT (identity_id, source_id, attribute, value) DO UPDATE SET account_id = excluded.account_id`
-	c := grantColumns(grants)
-	_, err := tx.Exec(ctx, s.sql(statement), c.identities, c.sources, c.attributes, c.values, c.accounts, now)
-	return mapError(err)
-}
-
-// DropGrants removes the record of what identities were given.
-func (s *Store) DropGrants(ctx context.Context, tx pgx.Tx, grants []AccessGrant) error {
-	if len(grants) == 0 {
-		return nil
-	}
-	const statement = `
-		DELETE FROM muster.access_grants g
-		USING unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) v (identity_id, source_id, attribute, value)
-		WHERE g.identity_id = v.identity_id AND g.source_id = v.source_id AND g.attribute = v.attribute
-		  AND g.value = v.value`
-	c := grantColumns(grants)
-	_, err := tx.Exec(ctx, s.sql(statement), c.identities, c.sources, c.attributes, c.values)
-	return mapError(err)
-}
-
-type grantLists struct {
-	identities, sources, accounts []ID
-	attributes, values            []string
-}
-
-func grantColumns(grants []AccessGrant) grantLists {
-	n := len(grants)
-	c := grantLists{make([]ID, n), make([]ID, n), make([]ID, n), make([]string, n), make([]string, n)}
-	for i, g := range grants {
-		c.identities[i], c.sources[i], c.accounts[i] = g.IdentityID, g.SourceID, g.AccountID
-		c.attributes[i], c.values[i] = g.Attribute, g.Value
-	}
-	return c
-}
-
 // Operation is one change of one account on a source.
 type Operation struct {
 	ID             ID
@@ -122,6 +50,8 @@ type Operation struct {
 	ParkerVia   *string
 	// Awaits is [AwaitsAggregation] for a parked operation that ends waiting by itself; nil for any other.
 	Awaits *string
+	// Released is when it was let go again last.
+	Released *time.Time
 }
 
 // AwaitsAggregation is what the creation of an account waits for on a source that was never read completely.
@@ -153,9 +83,10 @@ var operationColumns = columns[Operation]{
 	readColumn("outcome", func(o *Operation) **string { return &o.Outcome }),
 	valueColumn("parked", "timestamptz", func(o *Operation) **time.Time { return &o.Parked }),
 	valueColumn("parked_cause", "text", func(o *Operation) **string { return &o.ParkedCause }),
-	valueColumn("parker_id", "text", func(o *Operation) **string { return &o.ParkerID }),
-	valueColumn("parker_name", "text", func(o *Operation) **string { return &o.ParkerName }),
-	valueColumn("parker_via", "text", func(o *Operation) **string { return &o.ParkerVia }),
+	readColumn("parker_id", func(o *Operation) **string { return &o.ParkerID }),
+	readColumn("parker_name", func(o *Operation) **string { return &o.ParkerName }),
+	readColumn("parker_via", func(o *Operation) **string { return &o.ParkerVia }),
+	readColumn("released", func(o *Operation) **time.Time { return &o.Released }),
 	valueColumn("awaits", "text", func(o *Operation) **string { return &o.Awaits }),
 }
 
@@ -174,6 +105,29 @@ var (
 // by identity.
 func (s *Store) PendingOperations(ctx context.Context, q Querier, identities []ID) ([]Operation, error) {
 	return collect(ctx, q, s.sql(pendingOperations), operationColumns.scan, identities)
+}
+
+// dayOperationsMax is how many operations of one identity [Store.DayOperations] returns of each kind.
+const dayOperationsMax = 1000
+
+var dayOperations = selectOperations + `
+	FROM unnest($1::uuid[]) v (id),
+	     LATERAL (SELECT * FROM muster.provisioning_operations
+	              WHERE identity_id = v.id AND state = 'DONE' AND completed >= $2
+	              ORDER BY completed DESC LIMIT $3) o
+	UNION ALL ` + selectOperations + `
+	FROM unnest($1::uuid[]) v (id),
+	     LATERAL (SELECT * FROM muster.provisioning_operations
+	              WHERE identity_id = v.id AND released >= $2 AND (state <> 'DONE' OR completed < $2)
+	              ORDER BY released DESC LIMIT $3) o`
+
+// DayOperations returns the operations of identities that were done since a time, the last [dayOperationsMax] of each,
+// and those that were released since then. They have no order.
+func (s *Store) DayOperations(ctx context.Context, q Querier, identities []ID, since time.Time) ([]Operation, error) {
+	if len(identities) == 0 {
+		return nil, nil
+	}
+	return collect(ctx, q, s.sql(dayOperations), operationColumns.scan, identities, since, dayOperationsMax)
 }
 
 // AddOperations writes new operations.
@@ -407,11 +361,12 @@ func (s *Store) ParkOperation(ctx context.Context, tx pgx.Tx, id ID, reason stri
 	return mapError(err)
 }
 
-// ReopenOperation makes a parked operation part of a delivery again. The caller has locked it.
-func (s *Store) ReopenOperation(ctx context.Context, tx pgx.Tx, id, delivery ID) error {
+// ReopenOperation makes a parked operation part of a delivery again, and records when. The caller has locked it.
+func (s *Store) ReopenOperation(ctx context.Context, tx pgx.Tx, id, delivery ID, now time.Time) error {
 	const statement = `
-		UPDATE muster.provisioning_operations SET state = 'OPEN', batch_id = $2, ` + unparked + ` WHERE id = $1`
-	_, err := tx.Exec(ctx, s.sql(statement), id, delivery)
+		UPDATE muster.provisioning_operations SET state = 'OPEN', batch_id = $2, released = $3, ` + unparked + `
+		WHERE id = $1`
+	_, err := tx.Exec(ctx, s.sql(statement), id, delivery, now)
 	return mapError(err)
 }
 

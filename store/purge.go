@@ -86,7 +86,7 @@ func (s *Store) PurgeOperations(ctx context.Context, tx pgx.Tx, before time.Time
 }
 
 // PurgeTasks removes the tasks that ended before a time, with their messages, and returns how many. A task stays while
-// it still has requests, parts, or messages that wait to be sent.
+// it still has requests, parts, or messages that wait to be sent. Sums of losses go that nothing was added to since.
 func (s *Store) PurgeTasks(ctx context.Context, tx pgx.Tx, before time.Time) (int64, error) {
 	const statement = `
 		DELETE FROM muster.tasks t
@@ -95,6 +95,9 @@ func (s *Store) PurgeTasks(ctx context.Context, tx pgx.Tx, before time.Time) (in
 		  AND NOT EXISTS (SELECT 1 FROM muster.task_parts p WHERE p.task_id = t.id)
 		  AND NOT EXISTS (SELECT 1 FROM muster.notifications n WHERE n.task_id = t.id AND n.state = 'PENDING')`
 	tag, err := tx.Exec(ctx, s.sql(statement), before)
+	if err == nil {
+		_, err = tx.Exec(ctx, s.sql(deleteLosses), before)
+	}
 	return tag.RowsAffected(), mapError(err)
 }
 

@@ -97,7 +97,7 @@ func keyColumns(keys []RequestKey) ([]ID, []int32) {
 }
 
 // ClaimRefreshRequests locks the oldest requests of a task FOR UPDATE until the transaction ends, at most limit, and
-// skips those that another worker has locked.
+// skips those that another worker has locked. It locks none while the task is being surveyed.
 //
 // Range and order are those of the index by task: a claim reads neither all requests of the task, to sort them, nor
 // those of other tasks, in the order of all.
@@ -105,7 +105,7 @@ func (s *Store) ClaimRefreshRequests(ctx context.Context, tx pgx.Tx, task ID, li
 	const statement = `
 		SELECT ` + requestColumns + `
 		FROM muster.refresh_requests
-		WHERE task_id BETWEEN $1 AND $1
+		WHERE task_id BETWEEN $1 AND $1 AND NOT EXISTS (` + beingSurveyed + `)
 		ORDER BY task_id, request_id, number
 		LIMIT $2
 		FOR UPDATE SKIP LOCKED`
@@ -126,6 +126,7 @@ func (s *Store) ClaimSmallTasks(ctx context.Context, tx pgx.Tx, tasks []ID, smal
 		    FROM muster.tasks t
 		    WHERE t.id = ANY ($1) AND t.completed IS NULL AND t.held IS NULL AND t.launched IS NULL
 		      AND t.kind = 'IDENTITY_REFRESH' AND t.population <= $2
+		      AND NOT EXISTS (SELECT 1 FROM muster.task_parts p WHERE p.task_id = t.id)
 		    ORDER BY t.id
 		    LIMIT $3))
 		ORDER BY request_id, number

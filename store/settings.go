@@ -11,19 +11,25 @@ import (
 type Settings struct {
 	Version  int64 // of the configuration
 	Document []byte
-	// Settled says that engines do not set them any more: a configuration was applied, and identities are there, whose
-	// values depend on the settings.
+	// Settled says that a configuration was applied: engines do not set the settings any more once identities are there,
+	// whose values depend on them.
 	Settled bool
 }
 
 // Settings returns the settings of the tenant. It locks nothing.
 func (s *Store) Settings(ctx context.Context, q Querier) (Settings, error) {
-	const statement = `
-		SELECT version, settings, settled AND EXISTS (SELECT FROM muster.identities)
-		FROM muster.configuration`
+	const statement = `SELECT version, settings, settled FROM muster.configuration`
 	var row Settings
 	err := q.QueryRow(ctx, s.sql(statement)).Scan(&row.Version, &row.Document, &row.Settled)
 	return row, mapError(err)
+}
+
+// HasIdentities reports whether the tenant has any identity.
+func (s *Store) HasIdentities(ctx context.Context, q Querier) (bool, error) {
+	const statement = `SELECT coalesce((SELECT true FROM muster.identities ORDER BY id LIMIT 1), false)`
+	var has bool
+	err := q.QueryRow(ctx, s.sql(statement)).Scan(&has)
+	return has, mapError(err)
 }
 
 // PutSettings writes the settings of the tenant. The configuration must be locked, and gets its next version by

@@ -55,6 +55,7 @@ type Staged struct {
 	// Differing of them are new, or differed from their account when they were compared.
 	Differing int64
 	Known     int64 // those of Differing that had an account
+	Stable    int64 // those of Differing that have a stable identity
 }
 
 // Stage compares the accounts that an aggregation reads with those that the source has, and puts them into the tables
@@ -315,6 +316,9 @@ func (g *stage) row(block *stageBlock, i int) ([]any, error) {
 		if identity, err = g.ids.Next(); err != nil {
 			return nil, err
 		}
+	}
+	if a.StableIdentity != "" {
+		g.count.Stable++
 	}
 	g.values = append(g.values[:0], g.count.Run, g.before+int64(i)+1, a.Line, a.NativeIdentity, a.Name, FoldKey(a.Name),
 		block.document(i), a.Fingerprint, a.CorrelationKeys, account, identity, NullText(a.StableIdentity))

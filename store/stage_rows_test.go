@@ -45,9 +45,12 @@ func TestStagesAtOnce(t *testing.T) {
 		if err := k.s.DemandSeen(ctx, tx, &count); err != nil {
 			t.Error(err)
 		}
-		removed, err := k.s.DeleteVanished(ctx, tx, &count, nil, k.cause)
-		if err != nil || removed != 1 {
-			t.Errorf("%d removed, %v, want 1", removed, err)
+		gone, err := k.s.LockVanished(ctx, tx, &count, nil)
+		if err != nil || len(gone) != 1 {
+			t.Errorf("%v vanished, %v, want 1", gone, err)
+		}
+		if err := k.s.DeleteGone(ctx, tx, gone, k.cause); err != nil {
+			t.Error(err)
 		}
 		changes, err := k.s.UpdateChanged(ctx, tx, &count, k.cause)
 		if err != nil || changes.Changed != 1 {
@@ -67,7 +70,7 @@ func TestStagesAtOnce(t *testing.T) {
 }
 
 // Those that are named as gone are removed, but for those that are staged, and those that the source does not have.
-func TestDeleteNamed(t *testing.T) {
+func TestDeleteGone(t *testing.T) {
 	t.Parallel()
 	pool, k, _ := badged(t, staged("a"), staged("b", "k=1"), staged("c"))
 	if err := inTx(t, pool, func(ctx context.Context, tx pgx.Tx) error {
@@ -77,9 +80,12 @@ func TestDeleteNamed(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		removed, err := k.s.DeleteNamed(ctx, tx, &count, []string{"a", "b", "b", "c", "x"}, k.cause)
-		if err != nil || removed != 1 {
-			t.Errorf("%d removed, %v, want b", removed, err)
+		gone, err := k.s.LockNamed(ctx, tx, &count, []string{"a", "b", "b", "c", "x"})
+		if err != nil || len(gone) != 1 {
+			t.Errorf("%v are gone, %v, want b", gone, err)
+		}
+		if err := k.s.DeleteGone(ctx, tx, gone, k.cause); err != nil {
+			t.Error(err)
 		}
 		return k.s.EndStage(ctx, tx, count.Run)
 	}); err != nil {

@@ -10,18 +10,16 @@ import (
 
 // TaskCounts say what a task did.
 type TaskCounts struct {
-	Identities  int64 // that were processed
-	Changed     int64 // identities that differed
-	Errors      int64 // identities whose processing failed
-	Warnings    int64 // identities with something that may not be as it was meant
-	Correlated  int64 // accounts
-	RolesGained int64 // assignments
-	RolesLost   int64 // assignments
-	Operations  int64 // that were opened on sources
-	// The guard watches these counts of identities.
-	RoleLosers       int64 // that lost a role
-	LifecycleChanged int64 // that had another lifecycle state
-	Deactivated      int64 // that are no longer active
+	Identities       int64 // that were processed
+	Changed          int64 // identities that differed
+	Errors           int64 // identities whose processing failed
+	Warnings         int64 // identities with something that may not be as it was meant
+	Correlated       int64 // accounts
+	RolesGained      int64 // assignments
+	RolesLost        int64 // assignments
+	Operations       int64 // that were opened on sources
+	LifecycleChanged int64 // identities that had another lifecycle state
+	Deactivated      int64 // identities that are no longer active
 }
 
 // Task is what was asked for and is reported: a run of processing, or messages to send.
@@ -45,6 +43,7 @@ type Task struct {
 	CompletionStatus *string
 	Everybody        bool  // it is about all identities
 	Population       int64 // how many identities the guard's limit is a share of
+	CauseID          ID    // the task from which it follows; zero for itself
 	Held             *time.Time
 	HeldReason       *string
 	Confirmed        *time.Time
@@ -52,6 +51,9 @@ type Task struct {
 	Messages  int64 // all of them, also the same about the same identity; not all are stored
 	JobID     *int64
 	Remaining int64 // identities and messages that the task has still to come to; only read
+	// Requested is for how many identities that may have something to lose the processing is requested, at most. It is
+	// only used for a new task.
+	Requested int64 `db:"-"`
 }
 
 // Actor returns who launched the task.
@@ -71,9 +73,9 @@ const (
 	t.id, t.kind, t.description, t.launcher, t.actor_id, t.actor_via, t.confirmer_id, t.confirmer_name,
 	t.confirmer_via, t.canceller_id, t.canceller_name, t.canceller_via, t.target_type, t.target_id,
 	t.target_name, t.created, t.modified, t.launched, t.completed, t.completion_status, t.everybody, t.population,
-	t.held, t.held_reason, t.confirmed,
+	t.cause_id, t.held, t.held_reason, t.confirmed,
 	t.identities, t.changed, t.errors, t.warnings, t.correlated, t.roles_gained, t.roles_lost, t.operations,
-	t.role_losers, t.lifecycle_changed, t.deactivated, t.messages, t.job_id`
+	t.lifecycle_changed, t.deactivated, t.messages, t.job_id`
 	taskColumns = taskOwnColumns + `,
 	CASE WHEN t.completed IS NULL THEN
 	    (SELECT count(DISTINCT r.identity_id) FROM muster.refresh_requests r WHERE r.task_id = t.id) +
@@ -87,11 +89,11 @@ func (s *Store) AddTask(ctx context.Context, tx pgx.Tx, t *Task) error {
 	const statement = `
 		INSERT INTO muster.tasks (id, kind, description, launcher, target_type, target_id, target_name, created,
 		       modified, everybody, population, job_id, launched, completed, completion_status,
-		       actor_id, actor_via)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, $12, $12, $13, $14, $15)`
+		       actor_id, actor_via, cause_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, $12, $12, $13, $14, $15, $16)`
 	_, err := tx.Exec(ctx, s.sql(statement), t.ID, t.Kind, t.Description, t.Launcher, t.TargetType, t.TargetID,
 		t.TargetName, t.Created, t.Everybody, t.Population, t.JobID, t.Completed, t.CompletionStatus,
-		t.ActorID, t.ActorVia)
+		t.ActorID, t.ActorVia, t.CauseID)
 	return mapError(err)
 }
 
@@ -153,19 +155,28 @@ func (s *Store) AddTaskParts(ctx context.Context, tx pgx.Tx, task, profile ID, c
 	return total, mapError(err)
 }
 
-// TaskPart is a range of identities that one worker processes.
+// TaskPart is a range of identities that one worker processes, or of requests that it surveys.
 type TaskPart struct {
 	Part      int
 	AfterID   ID // exclusive; zero from the start
 	LastID    ID // inclusive; zero to the end
 	ProfileID ID // zero for all
+	// Survey says that the guard looks at the identities before the first batch of the task is written. RequestID is
+	// the statement of the requests of such a part, between AfterNumber, exclusive, and LastNumber, inclusive; it is
+	// zero for a range of identities.
+	Survey      bool
+	RequestID   ID
+	AfterNumber *int32
+	LastNumber  *int32
 }
+
+const partColumns = `part, after_id, last_id, profile_id, survey, request_id, after_number, last_number`
 
 // ClaimTaskPart locks the first part of a task that no other worker has locked, FOR UPDATE until the transaction ends.
 // It returns [ErrNotFound] when there is none.
 func (s *Store) ClaimTaskPart(ctx context.Context, tx pgx.Tx, task ID) (TaskPart, error) {
 	const statement = `
-		SELECT part, after_id, last_id, profile_id
+		SELECT ` + partColumns + `
 		FROM muster.task_parts
 		WHERE task_id = $1
 		ORDER BY part
@@ -193,10 +204,12 @@ func (s *Store) PartIdentities(ctx context.Context, tx pgx.Tx, part *TaskPart, l
 	return collectOrdered(ctx, tx, s.sql(statement), pgx.RowTo[ID], part.AfterID, part.LastID, part.ProfileID, limit)
 }
 
-// TaskParts returns the parts of a task that are not done.
+// TaskParts returns the ranges of identities of a task that are not done.
 func (s *Store) TaskParts(ctx context.Context, q Querier, task ID) ([]TaskPart, error) {
 	const statement = `
-		SELECT part, after_id, last_id, profile_id FROM muster.task_parts WHERE task_id = $1 ORDER BY part`
+		SELECT ` + partColumns + ` FROM muster.task_parts
+		WHERE task_id = $1 AND request_id IS NULL
+		ORDER BY part`
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[TaskPart], task)
 }
 
@@ -240,7 +253,6 @@ var countColumns = columns[TaskCounts]{
 	readColumn("roles_gained", func(c *TaskCounts) *int64 { return &c.RolesGained }),
 	readColumn("roles_lost", func(c *TaskCounts) *int64 { return &c.RolesLost }),
 	readColumn("operations", func(c *TaskCounts) *int64 { return &c.Operations }),
-	readColumn("role_losers", func(c *TaskCounts) *int64 { return &c.RoleLosers }),
 	readColumn("lifecycle_changed", func(c *TaskCounts) *int64 { return &c.LifecycleChanged }),
 	readColumn("deactivated", func(c *TaskCounts) *int64 { return &c.Deactivated }),
 }
@@ -259,7 +271,7 @@ func taskAdvance() string {
 		SET launched = coalesce(launched, $2), modified = greatest(modified, $2), messages = messages + $3` +
 		counts.String() + `
 		WHERE id = $1 AND completed IS NULL AND held IS NULL
-		RETURNING population, confirmed IS NOT NULL, role_losers, lifecycle_changed, deactivated`
+		RETURNING population, confirmed IS NOT NULL`
 }
 
 func (a *TaskAdvance) arguments(now time.Time) []any {
@@ -278,46 +290,67 @@ func (s *Store) AdvanceTask(ctx context.Context, tx pgx.Tx, advance *TaskAdvance
 	return mapError(g.scan(tx.QueryRow(ctx, s.sql(advanceTask), advance.arguments(now)...)))
 }
 
+// Advance is what a batch did for its tasks.
+type Advance struct {
+	Tasks []TaskAdvance // by ID
+	// Losses are what is added to sums, of which no two have the same key, and Causes those whose sums are returned.
+	Losses []LossSum
+	Causes []LossCause
+	// Surveyed is the task a part of which was surveyed; zero for none.
+	Surveyed ID
+	Now      time.Time
+	// Lazily says that the commit does not wait for the disk. A crash of the server may then undo the whole
+	// transaction, with those that came after it.
+	Lazily bool
+}
+
+// Advanced is how far the tasks of a batch are.
+type Advanced struct {
+	Guards []TaskGuard // of the tasks
+	Sums   []LossSum   // of the causes, with what was added
+	Ended  []EndedTask
+	// Surveying is how many parts of the task Surveyed are still to be surveyed. As the task is locked before they are
+	// counted, one of several workers finds none.
+	Surveying int
+}
+
 // AdvanceTasks locks the tasks of a batch, which it updates one after another, until the transaction ends, so they must
-// be ordered by ID. It adds what the batch did to them, and returns what the guard looks at. Then it ends the tasks of
-// which nothing is left, and returns them. It returns [ErrNotFound] when one of the tasks has ended or is held. Other
-// batches of the tasks wait with their commit, so a batch calls it last.
-//
-// With lazily the commit does not wait for the disk. A crash of the server may then undo the whole transaction, with
-// those that came after it.
-func (s *Store) AdvanceTasks(ctx context.Context, tx pgx.Tx, advances []TaskAdvance, now time.Time, lazily bool) (
-	guards []TaskGuard, ended []EndedTask, err error,
-) {
+// be ordered by ID, and then the sums of losses. It adds what the batch did to them, and returns what the guard looks
+// at. Then it ends the tasks of which nothing is left, and returns them. It returns [ErrNotFound] when one of the tasks
+// has ended or is held. Other batches of the tasks and causes wait with their commit, so a batch calls it last.
+func (s *Store) AdvanceTasks(ctx context.Context, tx pgx.Tx, a *Advance) (Advanced, error) {
 	var batch pgx.Batch
-	if lazily {
+	if a.Lazily {
 		batch.Queue(`SET LOCAL synchronous_commit = off`)
 	}
-	guards = make([]TaskGuard, len(advances))
-	tasks := make([]ID, len(advances))
-	for i := range advances {
-		tasks[i] = advances[i].Task
-		batch.Queue(s.sql(advanceTask), advances[i].arguments(now)...).QueryRow(guards[i].scan)
+	done := Advanced{Guards: make([]TaskGuard, len(a.Tasks))}
+	tasks := make([]ID, len(a.Tasks))
+	for i := range a.Tasks {
+		tasks[i] = a.Tasks[i].Task
+		batch.Queue(s.sql(advanceTask), a.Tasks[i].arguments(a.Now)...).QueryRow(done.Guards[i].scan)
 	}
-	batch.Queue(s.sql(endTasksWithoutWork), tasks, now).Query(func(rows pgx.Rows) (err error) {
-		ended, err = pgx.CollectRows(rows, pgx.RowToStructByPos[EndedTask])
-		return err
-	})
-	err = tx.SendBatch(ctx, &batch).Close()
-	return guards, ended, mapError(err)
+	if len(a.Losses) > 0 {
+		batch.Queue(s.sql(addLosses), lossArguments(a.Losses, a.Now)...)
+	}
+	if len(a.Causes) > 0 {
+		queueRows(&batch, s.sql(lossesOf), scanLoss, &done.Sums, causeIDs(a.Causes))
+	}
+	if !a.Surveyed.IsZero() {
+		const surveying = `SELECT count(*) FROM muster.task_parts WHERE task_id = $1 AND survey`
+		batch.Queue(s.sql(surveying), a.Surveyed).QueryRow(func(row pgx.Row) error { return row.Scan(&done.Surveying) })
+	}
+	queueRows(&batch, s.sql(endTasksWithoutWork), pgx.RowToStructByPos[EndedTask], &done.Ended, tasks, a.Now)
+	err := tx.SendBatch(ctx, &batch).Close()
+	return done, mapError(err)
 }
 
 // TaskGuard is what the guard looks at in a task.
 type TaskGuard struct {
-	Population       int64
-	Confirmed        bool
-	RoleLosers       int64
-	LifecycleChanged int64
-	Deactivated      int64
+	Population int64
+	Confirmed  bool
 }
 
-func (g *TaskGuard) scan(row pgx.Row) error {
-	return row.Scan(&g.Population, &g.Confirmed, &g.RoleLosers, &g.LifecycleChanged, &g.Deactivated)
-}
+func (g *TaskGuard) scan(row pgx.Row) error { return row.Scan(&g.Population, &g.Confirmed) }
 
 // FindTask returns a task, or [ErrNotFound].
 func (s *Store) FindTask(ctx context.Context, q Querier, id ID) (Task, error) {
@@ -397,21 +430,33 @@ func (s *Store) LockWaitingTask(ctx context.Context, tx pgx.Tx, identities []ID,
 	return s.FindTask(ctx, tx, task)
 }
 
-// TaskActors returns who launched tasks, by task. Tasks that do not exist are left out.
-func (s *Store) TaskActors(ctx context.Context, q Querier, tasks []ID) (map[ID]Actor, error) {
-	const statement = `SELECT id, actor_id, launcher, actor_via FROM muster.tasks WHERE id = ANY ($1)`
+// TaskOrigin is what a batch has to know of a task that it works for.
+type TaskOrigin struct {
+	Actor Actor // who launched it
+	Cause ID    // the task from which it follows, itself for most
+	// Confirmed says that somebody lets it do all.
+	Confirmed bool
+}
+
+// TaskOrigins returns the origins of tasks, by task. Tasks that do not exist are left out.
+func (s *Store) TaskOrigins(ctx context.Context, q Querier, tasks []ID) (map[ID]TaskOrigin, error) {
+	const statement = `
+		SELECT id, actor_id, launcher, actor_via, coalesce(cause_id, id), confirmed IS NOT NULL
+		FROM muster.tasks
+		WHERE id = ANY ($1)`
 	rows, err := q.Query(ctx, s.sql(statement), tasks)
 	if err != nil {
 		return nil, mapError(err)
 	}
-	actors := make(map[ID]Actor, len(tasks))
+	origins := make(map[ID]TaskOrigin, len(tasks))
 	var id ID
-	var a Actor
-	_, err = pgx.ForEachRow(rows, []any{&id, &a.ID, &a.Name, &a.Via}, func() error {
-		actors[id] = a
-		return nil
-	})
-	return actors, mapError(err)
+	var o TaskOrigin
+	_, err = pgx.ForEachRow(rows, []any{&id, &o.Actor.ID, &o.Actor.Name, &o.Actor.Via, &o.Cause, &o.Confirmed},
+		func() error {
+			origins[id] = o
+			return nil
+		})
+	return origins, mapError(err)
 }
 
 // OpenTasks returns the tasks that process identities, have not ended and are not held, the oldest first.
@@ -520,9 +565,11 @@ const forsakenTasks = `
 	WHERE t.id IN (SELECT task_id FROM requested UNION SELECT task_id FROM muster.task_parts)
 	  AND t.completion_status IN ('TERMINATED', 'ERROR')`
 
-// DeleteTasks removes the tasks that ended before a time, with their messages. They were created before it too, and an
-// index finds them by that.
+// DeleteTasks removes the tasks that ended before a time, with their messages, and the sums of losses that nothing was
+// added to since. The tasks were created before it too, and an index finds them by that.
 func (s *Store) DeleteTasks(ctx context.Context, tx pgx.Tx, before time.Time) error {
-	_, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.tasks WHERE created < $1 AND completed < $1`), before)
-	return mapError(err)
+	var batch pgx.Batch
+	batch.Queue(s.sql(`DELETE FROM muster.tasks WHERE created < $1 AND completed < $1`), before)
+	batch.Queue(s.sql(deleteLosses), before)
+	return mapError(tx.SendBatch(ctx, &batch).Close())
 }

@@ -14,6 +14,7 @@ import (
 func (a *app) aggregateCommand() *cobra.Command {
 	var file, delimiter, maxDeletions, output string
 	var delta, noProcess bool
+	var acceptMissing []string
 	var maxObjects int
 	cmd := &cobra.Command{
 		Use:   "aggregate SOURCE --file ACCOUNTS.csv",
@@ -22,10 +23,12 @@ func (a *app) aggregateCommand() *cobra.Command {
 identities, creates the identities of an authoritative source, and processes the identities concerned. The text is UTF-8
 with a header row, and may have any size. A row that cannot be read is reported with its line and skipped. Accounts that
 are not in the text are removed, unless it is a delta. If more than --max-deletions would be removed, the aggregation is
-refused and changes nothing.`,
+refused and changes nothing. So it is if no row can be read, or if the text lacks a column that accounts have values
+of.`,
 		Args: exactArgs(1, "one SOURCE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			options := engine.AggregateOptions{Delimiter: delimiter, Delta: delta, MaxObjects: maxObjects}
+			options := engine.AggregateOptions{Delimiter: delimiter, Delta: delta, MaxObjects: maxObjects,
+				AcceptMissing: acceptMissing}
 			if maxObjects < 1 {
 				return usage("--max-objects: at least 1 is expected")
 			}
@@ -71,11 +74,18 @@ refused and changes nothing.`,
 	flags.BoolVar(&delta, "delta", false, "the text has only some of the accounts: remove none")
 	flags.StringVar(&maxDeletions, "max-deletions", "",
 		"most accounts to remove, such as 25 or 10% (default: the source's deleteThreshold)")
+	acceptMissingFlag(cmd, &acceptMissing)
 	flags.IntVar(&maxObjects, "max-objects", engine.ObjectsDefault,
 		"most objects to read; with more the aggregation is refused")
 	flags.BoolVar(&noProcess, "no-process", false, "do not process the identities concerned now: leave their requests")
 	flags.StringVarP(&output, "output", "o", "text", "text or json")
 	return cmd
+}
+
+// acceptMissingFlag adds the flag that names attributes which the data may lack.
+func acceptMissingFlag(cmd *cobra.Command, names *[]string) {
+	cmd.Flags().StringSliceVar(names, "accept-missing", nil,
+		"attributes that the data may lack though accounts have values of them, which they lose")
 }
 
 func (a *app) aggregate(cmd *cobra.Command, eng *engine.Engine, source, file string,
@@ -145,6 +155,21 @@ func (a *app) printAggregation(r engine.AggregateResult) {
 	fmt.Fprintf(a.stdout, "; accounts: %d added, %d changed, %d unchanged, %d removed; %d correlated, %d identities "+
 		"created\n",
 		r.Added, r.Changed, r.Unchanged, r.Removed, r.Correlated+r.Moved, r.Identities)
+	if r.Renamed > 0 {
+		fmt.Fprintf(a.stdout, "%d accounts have another name at the source, and are the same by their stable identity"+
+			"\n", r.Renamed)
+	}
+	if r.Moved > 0 {
+		fmt.Fprintf(a.stdout, "%d accounts belong to another identity than before\n", r.Moved)
+	}
+	if r.Orphaned > 0 {
+		fmt.Fprintf(a.stdout, "%d people are not in the source any more: muster identities list --quick orphaned\n",
+			r.Orphaned)
+	}
+	if r.Waiting > 0 {
+		fmt.Fprintf(a.stdout, "%d new accounts may belong to the people of others: they are correlated when these are "+
+			"processed, or become identities at the next aggregation\n", r.Waiting)
+	}
 	if r.Ambiguous > 0 {
 		fmt.Fprintf(a.stdout, "%d accounts stay uncorrelated because several identities fit them\n", r.Ambiguous)
 	}

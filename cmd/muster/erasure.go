@@ -107,8 +107,9 @@ func (a *app) purgeCommand() *cobra.Command {
 		Use: "purge", Short: "Remove old history, operations and tasks that have ended",
 		Args: exactArgs(0, "no argument"),
 		Long: `Purge removes data that has ended and is older than --older-than: events of the history, operations on
-sources, and tasks and slots, which are removed after 90 days in any case. Without --older-than, events stay for two
-years and operations for one. Purge never removes anything that is open, held or waiting.`,
+sources, tasks and slots, which are removed after 90 days in any case, and the memory of what was given on accounts that
+vanished. Without --older-than, events stay for two years, operations and vanished accounts for one. Purge never removes
+anything that is open, held or waiting.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
 				return err
@@ -120,7 +121,7 @@ years and operations for one. Purge never removes anything that is open, held or
 					return err
 				}
 				options = engine.PurgeOptions{Events: age, Operations: age, Slots: min(age, engine.SlotRetention),
-					Tasks: min(age, engine.TaskRetention)}
+					Tasks: min(age, engine.TaskRetention), Vanished: age}
 			}
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
 				result, err := eng.Purge(cmd.Context(), options)
@@ -130,8 +131,9 @@ years and operations for one. Purge never removes anything that is open, held or
 				if output == outputJSON {
 					return a.printJSON(result)
 				}
-				fmt.Fprintf(a.stdout, "removed %d events, %d operations, %d tasks, %d slots, %d tokens\n",
-					result.Events, result.Operations, result.Tasks, result.Slots, result.Tokens)
+				fmt.Fprintf(a.stdout, "removed %d events, %d operations, %d tasks, %d slots, %d tokens, %d vanished "+
+					"accounts\n", result.Events, result.Operations, result.Tasks, result.Slots, result.Tokens,
+					result.Vanished)
 				return nil
 			})
 		},

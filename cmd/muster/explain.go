@@ -99,6 +99,9 @@ func printExplanation(w io.Writer, x *engine.Explanation) error {
 		writeCriterion(&b, role.Criterion)
 	}
 	writeExplainedOperations(&b, x.Operations)
+	for _, warning := range x.Warnings {
+		fmt.Fprintf(&b, "\nwarning: %s\n", oneLine(warning))
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -28,7 +28,7 @@ const columnsDefault = "id,name,alias,emailAddress,identityStatus,lifecycleState
 
 func (a *app) identitiesListCommand() *cobra.Command {
 	var params engine.ListParams
-	var output, columns, defaultFilter string
+	var output, columns, defaultFilter, quick string
 	var published bool
 	limit := filterql.LimitDefault
 	cmd := &cobra.Command{
@@ -47,6 +47,10 @@ publishes. After a full page, list shows the cursor of the next page for --after
 			}
 			params.Limit, params.AnyField, params.DefaultFilter = &limit, !published,
 				engine.DefaultFilter(defaultFilter)
+			params.Quick = engine.QuickFilter(quick)
+			if quick != "" && !cmd.Flags().Changed("default-filter") {
+				params.DefaultFilter = engine.NoDefault
+			}
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
 				page, err := eng.ListIdentities(cmd.Context(), params)
 				if err != nil {
@@ -68,6 +72,8 @@ publishes. After a full page, list shows the cursor of the next page for --after
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&params.Filters, "filters", "", `filter, such as 'email sw "joe"'`)
+	flags.StringVar(&quick, "quick", "",
+		"filter by name: orphaned, for people whom their authoritative source does not have any more")
 	flags.StringVar(&params.Sorters, "sorters", "", "fields to sort by, with - before a field for descending")
 	flags.IntVar(&limit, "limit", limit, "most identities to show, 0 to 250")
 	flags.IntVar(&params.Offset, "offset", 0, "identities to skip")

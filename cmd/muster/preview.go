@@ -298,6 +298,14 @@ func (a *app) printPreviewTotals(t *engine.PreviewTotals, took time.Duration) {
 	if t.Incomplete > 0 {
 		line("warnings", "%d identities", t.Incomplete)
 	}
+	for i := range t.Losses {
+		l := &t.Losses[i]
+		verdict := fmt.Sprintf("the guard allows %d", l.Limit)
+		if l.Held {
+			verdict = "HELD: " + verdict
+		}
+		line(first(i, "losses"), "%d would %s (%s)", l.Identities, l.Text, verdict)
+	}
 	for i, note := range t.Notes {
 		line(first(i, "note"), "%s", note)
 	}

@@ -85,6 +85,7 @@ func (a *app) sourceDiscoverCommand() *cobra.Command {
 
 func (a *app) sourceAggregateCommand() *cobra.Command {
 	var maxDeletions string
+	var acceptMissing []string
 	var maxObjects int
 	var changes, noProcess bool
 	cmd := &cobra.Command{
@@ -94,7 +95,7 @@ with --changes only the changes since the last time, if the source can tell them
 		Args: exactArgs(1, "one SOURCE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			options := engine.AggregateOptions{Delta: changes, MaxObjects: maxObjects}
+			options := engine.AggregateOptions{Delta: changes, MaxObjects: maxObjects, AcceptMissing: acceptMissing}
 			if maxObjects < 1 {
 				return usage("--max-objects: at least 1 is expected")
 			}
@@ -120,6 +121,7 @@ with --changes only the changes since the last time, if the source can tell them
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&changes, "changes", false, "read only the changes since the last time")
+	acceptMissingFlag(cmd, &acceptMissing)
 	flags.StringVar(&maxDeletions, "max-deletions", "",
 		"most accounts to remove, such as 25 or 10% (default: the source's deleteThreshold)")
 	flags.IntVar(&maxObjects, "max-objects", engine.ObjectsDefault,
@@ -334,12 +336,12 @@ func (a *app) printOperations(operations []engine.Operation) error {
 			attributes = append(attributes, fmt.Sprintf("%s=%s", name, shownValue(value)))
 		}
 		trouble := o.Error
-		if o.Outcome != "" {
+		switch {
+		case o.Outcome != "":
 			trouble = o.Outcome
-		}
-		if o.Parking != nil && o.Parking.Awaits != "" {
-			trouble = o.Parking.Cause
-		} else if o.Parking != nil {
+		case o.Parking != nil && o.Parking.By == engine.Actor{}:
+			trouble = "parked: " + o.Parking.Cause
+		case o.Parking != nil:
 			trouble = fmt.Sprintf("parked by %s: %s", actorText(&o.Parking.By), o.Parking.Cause)
 		}
 		rows = append(rows, []string{o.ID, dateText(&o.Created), o.State, o.Source.Name, o.NativeIdentity,

@@ -185,6 +185,9 @@ func (a *app) printTask(t *engine.TaskStatus, output string) error {
 		line("roles", "%d gained, %d lost", n.RolesGained, n.RolesLost)
 		line("states", "%d lifecycle states changed, %d identities ceased to be active", n.LifecycleChangedCount,
 			n.DeactivatedCount)
+		for i := range n.Losses {
+			line(first(i, "losses"), "%s", lossText(&n.Losses[i]))
+		}
 	}
 	if n.CorrelatedCount > 0 {
 		line("accounts", "%d correlated", n.CorrelatedCount)
@@ -198,6 +201,15 @@ func (a *app) printTask(t *engine.TaskStatus, output string) error {
 		a.printHeld(t.ID, t.Held)
 	}
 	return nil
+}
+
+// lossText says how many identities lost something.
+func lossText(l *engine.TaskLoss) string {
+	text := fmt.Sprintf("%d identities %s", l.Identities, l.Text)
+	if l.Foreseen > 0 {
+		text += fmt.Sprintf(" (%d foreseen)", l.Foreseen)
+	}
+	return text
 }
 
 func (a *app) scheduleCommand() *cobra.Command {

@@ -2,6 +2,7 @@ package configuration
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/muster-engine/muster/engine/connector"
@@ -67,7 +68,8 @@ func (c *Configuration) compileAccess(rows *store.Configuration, connected func(
 // accessBuilder compiles the access of a configuration.
 type accessBuilder struct {
 	c        *Configuration
-	known    []store.Entitlement // those that are named by a document
+	known    []store.Entitlement // all that the sources have
+	spelled  map[spelling]string // of known, by the form that the source compares; nil until it is needed
 	profiles map[store.ID]*compiledAccessProfile
 	grants   bool // whether anything is granted, done or synchronized
 }
@@ -86,7 +88,8 @@ func (b *accessBuilder) source(s *CompiledSource) (*refresh.TargetSource, error)
 		return nil, err
 	}
 	target := &refresh.TargetSource{ID: s.RowID, Name: s.Name, Status: status.Attribute,
-		Enabled: status.Enabled, Disabled: status.Disabled, Entitling: s.Entitling("")}
+		Enabled: status.Enabled, Disabled: status.Disabled, Entitling: s.Entitling(""), Single: s.single(),
+		Equality: s.Equality}
 	if policy := s.createPolicy(); policy != nil {
 		target.Policy = []refresh.PolicyField{}
 		var before []string // the fields whose values the next ones may read
@@ -110,7 +113,8 @@ func (b *accessBuilder) source(s *CompiledSource) (*refresh.TargetSource, error)
 	}
 	attributes, err := s.SyncAttributes()
 	for _, a := range attributes {
-		if a.Enabled {
+		known := func(other refresh.SyncAttribute) bool { return other.Account == a.Target }
+		if a.Enabled && !slices.ContainsFunc(target.Sync, known) { // of two for one target the first counts
 			target.Sync = append(target.Sync, refresh.SyncAttribute{Identity: a.Name, Account: a.Target})
 		}
 	}
@@ -127,10 +131,11 @@ func (b *accessBuilder) profile(row store.Object) error {
 	if source == nil {
 		return fmt.Errorf("source: there is no source %q", p.Source.label())
 	}
-	choice, err := p.ProvisioningCriteria.compile("provisioningCriteria", 1)
+	choice, err := p.ProvisioningCriteria.compile("provisioningCriteria", 1, source)
 	if err != nil {
 		return err
 	}
+	b.c.noteChoice(row.Name, choice, source)
 	for i := range p.Entitlements {
 		e, err := b.entitlement(&p.Entitlements[i], source)
 		if err != nil {
@@ -200,23 +205,69 @@ func (b *accessBuilder) state(l *LifecycleState) (refresh.StateAccess, error) {
 			return state, fmt.Errorf("accountActions[%d].action: %q is unknown: ENABLE, DISABLE and DELETE are known",
 				i, action.Action)
 		}
-		for k, text := range action.SourceIDs {
-			source := b.c.SourceByName(text)
-			if source == nil {
-				return state, fmt.Errorf("accountActions[%d].sourceIds[%d]: there is no source %q", i, k, text)
-			}
+		sources, err := b.actionSources(l, i)
+		if err != nil {
+			return state, err
+		}
+		for _, source := range sources {
 			if state.Actions == nil {
 				state.Actions = map[refresh.ID]connector.Kind{}
 			}
 			if _, twice := state.Actions[source.RowID]; twice {
-				return state, fmt.Errorf("accountActions[%d].sourceIds[%d]: the source %q has an action already", i, k,
-					source.Name)
+				return state, fmt.Errorf("accountActions[%d]: the source %q has an action already", i, source.Name)
 			}
 			state.Actions[source.RowID] = kind
 		}
 	}
 	state.RemoveAll = l.AccessActions != nil && l.AccessActions.RemoveAllAccessEnabled
 	return state, nil
+}
+
+// actionSources returns the sources that the i-th account action of a lifecycle state is about. All sources are those
+// that there are when it is compiled: also the authoritative ones, as published.
+// https://developer.sailpoint.com/discuss/t/authoritative-source-included-in-all-sources-when-disabling-accounts/188815
+func (b *accessBuilder) actionSources(l *LifecycleState, i int) ([]*CompiledSource, error) {
+	action, place := &l.AccountActions[i], fmt.Sprintf("accountActions[%d]", i)
+	named := func(member string, texts []string) ([]*CompiledSource, error) {
+		var sources []*CompiledSource
+		for k, text := range texts {
+			source := b.c.SourceByName(text)
+			if source == nil {
+				return nil, fmt.Errorf("%s.%s[%d]: there is no source %q", place, member, k, text)
+			}
+			sources = append(sources, source)
+		}
+		return sources, nil
+	}
+	sources, err := named("sourceIds", action.SourceIDs)
+	if err != nil {
+		return nil, err
+	}
+	excluded, err := named("excludeSourceIds", action.ExcludeSourceIDs)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !action.AllSources && len(excluded) > 0:
+		b.c.fault("lifecycle state %q: %s.excludeSourceIds: sources are excluded from all sources only: set "+
+			"allSources to true", l.Name, place)
+	case !action.AllSources && len(sources) == 0:
+		b.c.fault("lifecycle state %q: %s: sourceIds is missing: list sources, or set allSources to true", l.Name,
+			place)
+	case action.AllSources && len(sources) > 0:
+		b.c.fault("lifecycle state %q: %s: allSources and sourceIds exclude each other: leave sourceIds out", l.Name,
+			place)
+	}
+	if !action.AllSources {
+		return sources, nil
+	}
+	sources = nil
+	for _, source := range b.c.Sources {
+		if !slices.Contains(excluded, source) {
+			sources = append(sources, source)
+		}
+	}
+	return sources, nil
 }
 
 // StateAccess returns what the lifecycle states of a profile grant and do, by technical name.

@@ -25,6 +25,8 @@ type Configuration struct {
 	Keyed      map[string]keying // the attributes that identities are found by
 	Refresh    refresh.Configuration
 	faults     []error
+	// choiceNotes are notes about provisioning criteria.
+	choiceNotes []string
 	// savedAccounts are the account attributes that the saved transforms read, by name.
 	savedAccounts map[string][]transform.AccountAttribute
 }
@@ -89,6 +91,7 @@ func (c *Configuration) decodeSources(rows *store.Configuration) error {
 		if err := DecodeObject(row.Document, &source.Source); err != nil {
 			return fmt.Errorf("source %q: %w", row.Name, err)
 		}
+		source.completeEqualities()
 		source.account = source.properties()
 		c.Sources[row.ID] = source
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/store"
 )
@@ -32,7 +33,11 @@ func (b *accessBuilder) entitlement(r *EntitlementReference, source *CompiledSou
 		return refresh.Entitlement{}, errors.New("source is missing: the source of the entitlement")
 	}
 	if r.Value != "" {
-		return source.entitlementOf(r)
+		e, err := source.entitlementOf(r)
+		if err == nil {
+			e.Value = b.spell(source, e.Attribute, e.Value)
+		}
+		return e, err
 	}
 	var found []*store.Entitlement
 	for i := range b.known {
@@ -48,6 +53,38 @@ func (b *accessBuilder) entitlement(r *EntitlementReference, source *CompiledSou
 	}
 	return refresh.Entitlement{SourceID: source.RowID, Attribute: found[0].Attribute,
 		Value: found[0].Value}, nil
+}
+
+// spelling is an entitlement in the form that its source compares.
+type spelling struct {
+	source         store.ID
+	attribute, key string
+}
+
+// spell returns a value of an entitlement attribute as the source writes it, where it has one that is equal.
+func (b *accessBuilder) spell(source *CompiledSource, name, value string) string {
+	equality := source.Equality(name)
+	if equality == attribute.CaseExactMatch {
+		return value
+	}
+	if b.spelled == nil {
+		b.spelled = map[spelling]string{}
+		for i := range b.known {
+			e := &b.known[i]
+			owner := b.c.Sources[e.SourceID]
+			if owner == nil || owner.Equality(e.Attribute) == attribute.CaseExactMatch {
+				continue
+			}
+			id := spelling{e.SourceID, e.Attribute, owner.Equality(e.Attribute).Key(e.Value)}
+			if _, known := b.spelled[id]; !known {
+				b.spelled[id] = e.Value
+			}
+		}
+	}
+	if written, known := b.spelled[spelling{source.RowID, name, equality.Key(value)}]; known {
+		return written
+	}
+	return value
 }
 
 // entitlementOf returns the entitlement of the source that a reference names by its value.
@@ -70,13 +107,16 @@ func (s *CompiledSource) entitlementOf(r *EntitlementReference) (refresh.Entitle
 // provisioningLevelsMax is how many levels provisioning criteria may have, as published.
 const provisioningLevelsMax = 3
 
-// compile compiles criteria at a place of the document and a level, from 1 on. It returns nil if there are none.
-func (c *ProvisioningCriteria) compile(place string, level int) (*refresh.AccountChoice, error) {
+// compile compiles criteria over the accounts of a source, at a place of the document and a level, from 1 on. It
+// returns nil if there are none.
+func (c *ProvisioningCriteria) compile(place string, level int, source *CompiledSource) (*refresh.AccountChoice,
+	error,
+) {
 	if c == nil || level == 1 && c.Operation == "" && c.Attribute == "" && len(c.Children) == 0 {
 		return nil, nil
 	}
 	choice := &refresh.AccountChoice{Operation: strings.ToUpper(c.Operation), Attribute: c.Attribute,
-		Value: store.TextOf(c.Value)}
+		Value: store.TextOf(c.Value), Equality: source.Equality(c.Attribute)}
 	switch choice.Operation {
 	case "AND", "OR":
 		if len(c.Children) == 0 {
@@ -86,7 +126,7 @@ func (c *ProvisioningCriteria) compile(place string, level int) (*refresh.Accoun
 			return nil, fmt.Errorf("%s: there are more than %d levels", place, provisioningLevelsMax)
 		}
 		for i, child := range c.Children {
-			inner, err := child.compile(fmt.Sprintf("%s.children[%d]", place, i), level+1)
+			inner, err := child.compile(fmt.Sprintf("%s.children[%d]", place, i), level+1, source)
 			if err == nil && inner == nil {
 				err = fmt.Errorf("%s.children[%d] is empty", place, i)
 			}

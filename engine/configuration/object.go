@@ -140,8 +140,12 @@ type LifecycleState struct {
 
 // AccountAction says what becomes of accounts when an identity enters a lifecycle state, in the published shape.
 type AccountAction struct {
-	Action    string   `json:"action"` // ENABLE, DISABLE or DELETE
-	SourceIDs []string `json:"sourceIds"`
+	Action string `json:"action"` // ENABLE, DISABLE or DELETE
+	// SourceIDs are the sources, by ID or name. With AllSources there are none, and the action is about all sources but
+	// those of ExcludeSourceIDs.
+	SourceIDs        []string `json:"sourceIds"`
+	AllSources       bool     `json:"allSources"`
+	ExcludeSourceIDs []string `json:"excludeSourceIds"`
 }
 
 // IdentityAttribute defines an identity attribute, in the published shape.

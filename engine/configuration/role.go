@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/criteria"
 	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/store"
@@ -31,11 +32,13 @@ func (r *CompiledRole) WhyGained() string {
 	return "its list names the identity"
 }
 
-// WhyLost says why an identity that was a member is none any more. r is nil if the role is gone.
-func (r *CompiledRole) WhyLost(expired bool) string {
+// WhyLost says why an identity that had the role does not have it any more. r is nil if the role is gone.
+func (r *CompiledRole) WhyLost(loss *refresh.RoleLoss) string {
 	switch {
-	case expired:
+	case loss.Expired:
 		return "its remove date has come"
+	case loss.RevokedBy != "":
+		return fmt.Sprintf("the lifecycle state %q removes all access, and it was assigned by request", loss.RevokedBy)
 	case r == nil:
 		return "it does not exist any more"
 	case !r.Enabled:
@@ -80,6 +83,7 @@ func (c *Configuration) compileRole(id store.ID, role Role) (*CompiledRole, erro
 					key.Attribute)
 			}
 		}
+		criterion.CompareNames(c.isEntitlementName)
 		r.Criterion, r.text = criterion, Shorten(criterion.Text(c.sourceName), criterionTextMax)
 	case "IDENTITY_LIST":
 		for i, reference := range m.Identities {
@@ -93,6 +97,13 @@ func (c *Configuration) compileRole(id store.ID, role Role) (*CompiledRole, erro
 		return nil, fmt.Errorf("membership.type: %q is unknown: STANDARD and IDENTITY_LIST are known", m.Type)
 	}
 	return r, nil
+}
+
+// isEntitlementName reports whether a criterion's key is an entitlement attribute that holds distinguished names.
+func (c *Configuration) isEntitlementName(key criteria.Key) bool {
+	source := c.Sources[key.SourceID]
+	return source != nil && slices.Contains(source.Entitling(""), key.Attribute) &&
+		source.Equality(key.Attribute) == attribute.DistinguishedNameMatch
 }
 
 // compileRoles compiles all roles, and the enabled ones into what calculates memberships.
@@ -157,5 +168,10 @@ func (c *Configuration) MembershipOf(criterion *criteria.Criterion) store.Member
 		m.SourceID = criterion.Key.SourceID
 	}
 	m.Number = criterion.Number()
+	if criterion.ComparesNames() {
+		m.Equal = func(value string) bool {
+			return attribute.DistinguishedNameMatch.Key(value) == criterion.Folded()
+		}
+	}
 	return m
 }

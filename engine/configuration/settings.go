@@ -29,7 +29,7 @@ type Settings struct {
 	origins map[string]Origin
 }
 
-// Guard limits what a run may take away before somebody confirms it. engine.Guard documents it in full; task.CheckGuard
+// Guard limits what a run may take away before somebody confirms it. engine.Guard documents it in full; package task
 // applies it.
 type Guard struct {
 	Share   float64 // of the identities that the run is about, above 0 and at most 1

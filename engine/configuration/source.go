@@ -32,8 +32,8 @@ func (s *Source) PasswordNotes() []string {
 	for _, schema := range s.Schemas {
 		for _, a := range schema.Attributes {
 			if connector.HoldsPassword(a.Name) {
-				notes = append(notes, fmt.Sprintf("source %q: the attribute %q of the schema holds passwords: it is never "+
-					"read or stored", s.Name, a.Name))
+				notes = append(notes, fmt.Sprintf("source %q: the attribute %q of the schema holds passwords: it is "+
+					"never read or stored", s.Name, a.Name))
 			}
 		}
 	}
@@ -102,17 +102,46 @@ func SortEntitlements(values []store.EntitlementValue) {
 	})
 }
 
-// FoldName returns a name in the form in which the source compares names: an LDAP directory ignores letter case, any
-// other source compares what is written.
-func (s *CompiledSource) FoldName(name string) string {
-	if s.Connector == ldapConnector {
-		return store.Fold(name)
+// Equality returns how the source compares the values of an attribute: as its schema says, or else by the default of
+// its connector.
+func (s *CompiledSource) Equality(name string) attribute.Equality {
+	if schema := s.AccountSchema(); schema != nil {
+		if a := schema.Attribute(name); a != nil && a.Equality != "" {
+			return a.Equality
+		}
 	}
-	return name
+	return connector.DefaultEquality(s.Connector, name)
 }
 
-// ldapConnector is the name under which hosts and the command connect LDAP directories.
-const ldapConnector = "ldap"
+// completeEqualities gives every attribute of the schemas the equality by which the source compares its values, so that
+// connectors and operations find it there. A name that is unknown, which [ValidateSource] refuses, counts as missing.
+func (s *CompiledSource) completeEqualities() {
+	for i := range s.Schemas {
+		for k := range s.Schemas[i].Attributes {
+			a := &s.Schemas[i].Attributes[k]
+			equality, err := attribute.ParseEquality(string(a.Equality))
+			if err != nil {
+				equality = connector.DefaultEquality(s.Connector, a.Name)
+			}
+			a.Equality = equality
+		}
+	}
+}
+
+// single returns the entitlement attributes that have one value.
+func (s *CompiledSource) single() map[string]bool {
+	var single map[string]bool
+	schema := s.AccountSchema()
+	for _, name := range s.Entitling("") {
+		if !schema.Attribute(name).IsMulti {
+			if single == nil {
+				single = map[string]bool{}
+			}
+			single[name] = true
+		}
+	}
+	return single
+}
 
 // NamesAccounts reports whether an attribute of the source's accounts holds their native identity.
 func (s *CompiledSource) NamesAccounts(attribute string) bool {

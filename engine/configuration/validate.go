@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/connector/delimited"
 	"github.com/muster-engine/muster/store"
@@ -86,6 +87,9 @@ func validateSchema(s *Schema) error {
 			return fmt.Errorf("attributes[%d]: the attribute %q is given twice", i, a.Name)
 		}
 		seen[a.Name] = true
+		if _, err := attribute.ParseEquality(string(a.Equality)); err != nil && a.Equality != "" {
+			return fmt.Errorf("attributes[%d].equality: %w", i, err)
+		}
 		switch strings.ToUpper(a.Type) {
 		case "", "STRING", "LONG", "INT", "BOOLEAN", "DATE":
 		default:

@@ -40,11 +40,11 @@ type Connector interface {
 	Close() error
 }
 
-// Noter is a [Connector] that has something to say about its last [Connector.Read], such as what it left out. The engine
-// shows the notes with the result of an aggregation.
+// Noter is a [Connector] that has something to say about its last [Connector.Read], such as what it left out. The
+// engine shows the notes with the result of an aggregation.
 type Noter interface {
-	// Notes returns one sentence for each note on the reading that ended last, at most one for each attribute and cause.
-	// A note counts what it is about, and contains no values of accounts.
+	// Notes returns one sentence for each note on the reading that ended last, at most one for each attribute and
+	// cause. A note counts what it is about, and contains no values of accounts.
 	Notes() []string
 }
 
@@ -81,6 +81,9 @@ type SchemaAttribute struct {
 	Type          string `json:"type"` // STRING, LONG, INT, BOOLEAN or DATE; empty means STRING
 	IsMulti       bool   `json:"isMulti"`
 	IsEntitlement bool   `json:"isEntitlement"`
+	// Equality says how the source compares the values. In documents it may be left out: then [DefaultEquality] counts.
+	// What connectors get is never empty. A connector that discovers it leaves out the default.
+	Equality attribute.Equality `json:"equality,omitempty"`
 	// Schema names the schema of the objects that the values refer to; nil if unknown.
 	Schema *SchemaReference `json:"schema,omitempty"`
 }

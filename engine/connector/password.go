@@ -8,8 +8,8 @@ import (
 )
 
 // HoldsPassword reports whether an attribute of that name holds passwords, their hashes, or keys from which they can be
-// made. The engine never proposes, reads or stores such an attribute, even where a schema names it: a hash is as good as
-// a password to somebody who can guess. Letter case and options such as ;binary do not count.
+// made. The engine never proposes, reads or stores such an attribute, even where a schema names it: a hash is as good
+// as a password to somebody who can guess. Letter case and options such as ;binary do not count.
 //
 // It knows the attributes of the common directories by name or number. Of other names it looks at the words: one of
 // them means a password, and none says that the attribute only tells about a password, as in pwdLastSet or
@@ -47,8 +47,8 @@ func HoldsPassword(name string) bool {
 func RefusePasswords(operation *Operation) error {
 	for name := range operation.Attributes.All() {
 		if HoldsPassword(name) && operation.Kind.Effect() != Creates {
-			return Permanent(fmt.Errorf("the attribute %q holds passwords, which are never read and so cannot be kept in "+
-				"step: set a password by the operation %s", name, SetPassword))
+			return Permanent(fmt.Errorf("the attribute %q holds passwords, which are never read and so cannot be kept "+
+				"in step: set a password by the operation %s", name, SetPassword))
 		}
 	}
 	return nil
@@ -63,15 +63,17 @@ var passwordNames = []string{
 	"1.2.840.113556.1.4.125", "supplementalcredentials", "dbcspwd", "ms-mcs-admpwd", "mslaps-password",
 	"mslaps-encryptedpassword", "mslaps-encryptedpasswordhistory", "mslaps-encrypteddsrmpassword",
 	"mslaps-encrypteddsrmpasswordhistory", "msds-managedpassword", "msfve-recoverypassword", "msfve-keypackage",
-	"trustauthincoming", "trustauthoutgoing", "initialauthincoming", "initialauthoutgoing", "currentvalue", "priorvalue",
-	"1.3.6.1.4.1.7165.2.1.24", "1.3.6.1.4.1.7165.2.1.25", "1.3.6.1.4.1.7165.2.1.54", "ipanthash",
-	"mspkidpapimasterkeys", "mspkiaccountcredentials", "mspki-credentialroamingtokens",
-	"krbprincipalkey", "2.16.840.1.113719.1.301.4.39.1", "krbmkey", "krb5key", "krbextradata", "ipatokenotpkey",
+	"trustauthincoming", "trustauthoutgoing", "initialauthincoming", "initialauthoutgoing", "currentvalue",
+	"priorvalue", "1.3.6.1.4.1.7165.2.1.24", "1.3.6.1.4.1.7165.2.1.25", "1.3.6.1.4.1.7165.2.1.54", "ipanthash",
+	"mspkidpapimasterkeys", "mspkiaccountcredentials", "mspki-credentialroamingtokens", "krbprincipalkey",
+	"2.16.840.1.113719.1.301.4.39.1", "krbmkey", "krb5key", "krbextradata", "ipatokenotpkey",
 	"ipanttrustauthincoming", "ipanttrustauthoutgoing",
 }
 
 // passwordWords are words that mean a password.
-var passwordWords = []string{"pw", "pass", "password", "passwd", "passwort", "pwd", "kennwort", "passphrase", "passcode"}
+var passwordWords = []string{
+	"pw", "pass", "password", "passwd", "passwort", "pwd", "kennwort", "passphrase", "passcode",
+}
 
 // passwordStems mean a password within a word too, as in userpassword.
 var passwordStems = []string{"password", "passwd", "passwort", "kennwort", "passphrase", "passcode", "pwd",
@@ -82,10 +84,12 @@ var madeOfPasswords = []string{"hash", "hashed", "digest", "salt", "token", "his
 
 // aboutPasswords are words, and aboutPasswordStems parts of words, of attributes that only tell about a password.
 var (
-	aboutPasswords = []string{"set", "date", "count", "age", "days", "min", "max", "length", "state", "status", "enabled",
-		"disabled", "must", "can", "is", "has", "allowed", "flag", "type", "quality", "grace", "until", "since", "valid"}
-	aboutPasswordStems = []string{"lastset", "change", "expir", "policy", "requir", "never", "reset", "locked", "lockout", "fail",
-		"attempt", "warn", "updated", "modified", "badpwdcount", "badpasswordtime", "gracelogin", "graceuse"}
+	aboutPasswords = []string{"set", "date", "count", "age", "days", "min", "max", "length", "state", "status",
+		"enabled", "disabled", "must", "can", "is", "has", "allowed", "flag", "type", "quality", "grace", "until",
+		"since", "valid"}
+	aboutPasswordStems = []string{"lastset", "change", "expir", "policy", "requir", "never", "reset", "locked",
+		"lockout", "fail", "attempt", "warn", "updated", "modified", "badpwdcount", "badpasswordtime",
+		"gracelogin", "graceuse"}
 )
 
 func containsAny(words, wanted []string) bool {

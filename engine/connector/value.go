@@ -34,22 +34,23 @@ func ParseValue(typ, text string) (attribute.Value, error) {
 	return attribute.String(text), nil
 }
 
-// AddTo returns the values of an attribute after an addition. New values come at the end, and each value occurs once.
-func AddTo(old, more attribute.Value) attribute.Value {
+// AddTo returns the values of an attribute after an addition. New values come at the end, and each value occurs once. A
+// value that is there in another spelling, by the equality of the attribute, stays as it is.
+func AddTo(old, more attribute.Value, equality attribute.Equality) attribute.Value {
 	values := slices.Clone(old.Strings())
 	for _, value := range more.Strings() {
-		if !slices.Contains(values, value) {
+		if equality.Find(values, value) < 0 {
 			values = append(values, value)
 		}
 	}
 	return listOrNull(values)
 }
 
-// RemoveFrom returns the values of old without those of gone.
-func RemoveFrom(old, gone attribute.Value) attribute.Value {
+// RemoveFrom returns the values of old without those of gone, by the equality of the attribute.
+func RemoveFrom(old, gone attribute.Value, equality attribute.Equality) attribute.Value {
 	leaving := gone.Strings()
 	return listOrNull(slices.DeleteFunc(slices.Clone(old.Strings()), func(value string) bool {
-		return slices.Contains(leaving, value)
+		return equality.Find(leaving, value) >= 0
 	}))
 }
 
@@ -62,9 +63,9 @@ func listOrNull(values []string) attribute.Value {
 
 // Applied returns the attributes of an account after an operation, as a reading would find them: with the types of the
 // schema, which may be nil. The engine records an account with it, and connectors can use it if their source stores
-// attributes unchanged. A value added to a single-valued attribute replaces the old one. Attributes that hold passwords are not
-// among them, because no reading has them. It panics for a kind that [ParseKind] does not know; answer such an operation
-// with [Unsupported] first.
+// attributes unchanged. A value added to a single-valued attribute replaces the old one. Attributes that hold passwords
+// are not among them, because no reading has them. It panics for a kind that [ParseKind] does not know; answer such an
+// operation with [Unsupported] first.
 func Applied(attributes *attribute.Set, operation *Operation, schema *Schema) attribute.Set {
 	after, effect := attributes.Clone(), operation.Kind.Effect()
 	for name, value := range operation.Attributes.All() {
@@ -72,11 +73,15 @@ func Applied(attributes *attribute.Set, operation *Operation, schema *Schema) at
 		if schema != nil {
 			a = schema.Attribute(name)
 		}
+		var equality attribute.Equality
+		if a != nil {
+			equality = a.Equality
+		}
 		switch {
 		case effect == Removes:
-			value = RemoveFrom(after.Get(name), value)
+			value = RemoveFrom(after.Get(name), value, equality)
 		case effect == Adds && (a == nil || a.IsMulti):
-			value = AddTo(after.Get(name), value)
+			value = AddTo(after.Get(name), value, equality)
 		}
 		if value = a.typed(value); value.IsNull() || HoldsPassword(name) {
 			after.Delete(name)

@@ -115,7 +115,7 @@ func newRun(t *testing.T, c *cluster, name string, strikes *deck) *run {
 	}
 	t.Cleanup(r.pool.Close)
 	host := enginetest.NewEmpty(t, enginetest.WithPool(r.pool),
-		enginetest.WithConfig(engine.Config{Now: r.clock.now, Guard: engine.Guard{Off: true}}))
+		enginetest.WithConfig(engine.Config{Now: r.clock.now, Guard: engine.Guard{Off: true}, OperationsPerDay: 1_000_000}))
 	host.ApplyText(companyDocuments(filepath.Join(r.folder, "sources"), filepath.Join(r.folder, "target")))
 	r.host = host.Engine
 	return r

@@ -156,7 +156,7 @@ func (w *worker) start(ctx context.Context, pool *pgxpool.Pool) (*engine.Engine,
 		eng, err := engine.New(ctx, pool, engine.Config{
 			BatchSize: 5, Workers: 2, Guard: engine.Guard{Off: true}, Logger: logger, Now: w.clock.now,
 			Connectors: map[string]connector.Factory{"delimited-folder": w.openFolder, "ledger": w.openLedger},
-			Notifier:   &notifier{w},
+			Notifier:   &notifier{w}, OperationsPerDay: 1_000_000,
 		})
 		if err == nil {
 			err = eng.Start(ctx)

@@ -92,7 +92,23 @@ type Criterion struct {
 
 	folded string
 	number decimal // for an order of numbers
+	// names says that equality is that of distinguished names, and folded the normal form of the value.
+	names bool
 }
+
+// CompareNames makes the comparisons for equality compare distinguished names, for the keys of which isName returns
+// true. It must be called before the criterion is shared.
+func (c *Criterion) CompareNames(isName func(Key) bool) {
+	c.leaves(func(leaf *Criterion) {
+		if operation, _ := leaf.Operation.Positive(); operation == Equals && isName(leaf.Key) {
+			leaf.names, leaf.folded = true, attribute.DistinguishedNameMatch.Key(leaf.Value)
+		}
+	})
+}
+
+// ComparesNames reports whether the comparison is one of distinguished names. Then [Criterion.Folded] is the normal
+// form of [attribute.DistinguishedNameMatch].
+func (c *Criterion) ComparesNames() bool { return c.names }
 
 // Folded returns the value in the form for comparisons of texts.
 func (c *Criterion) Folded() string { return c.folded }
@@ -195,6 +211,9 @@ func (c *Criterion) Match(f *Facts) bool {
 func (c *Criterion) satisfied(value, folded string) bool {
 	switch c.Operation {
 	case Equals, NotEquals:
+		if c.names {
+			return attribute.DistinguishedNameMatch.Key(value) == c.folded
+		}
 		return folded == c.folded
 	case Contains, DoesNotContain:
 		return strings.Contains(folded, c.folded)
@@ -228,6 +247,18 @@ func ordered(o Operation, order int) bool {
 	default:
 		return order <= 0
 	}
+}
+
+// Excludes reports whether a negation of the criterion, over an attribute of the accounts on a source, is false.
+func (c *Criterion) Excludes(f *Facts, source ID, attribute string) bool {
+	excludes := false
+	c.leaves(func(leaf *Criterion) {
+		_, negated := leaf.Operation.Positive()
+		if negated && leaf.Key.Type != Identity && leaf.Key.SourceID == source && leaf.Key.Attribute == attribute {
+			excludes = excludes || !leaf.Match(f)
+		}
+	})
+	return excludes
 }
 
 // Keys returns the keys that the criterion reads, each once, in the order of their first use.

@@ -129,6 +129,37 @@ func TestMatch(t *testing.T) {
 	}
 }
 
+// Names are compared for equality as names, and otherwise as texts. What they exclude is found.
+func TestMatchNames(t *testing.T) {
+	facts := &Facts{Accounts: []Account{{directory, set("memberOf", []string{`CN=Z\C3\BCrich, O=x`, "cn=vpn"})}}}
+	for _, test := range []struct {
+		operation, value string
+		want             bool
+	}{
+		{"EQUALS", "cn=zürich,o=X", true},
+		{"EQUALS", "cn=zürich", false},
+		{"NOT_EQUALS", "cn=ZÜRICH , O=x", false},
+		{"NOT_EQUALS", "cn=lab", true},
+		{"CONTAINS", "cn=zürich", false},
+		{"CONTAINS", `c3\bcrich`, true},
+		{"STARTS_WITH", "CN=V", true},
+	} {
+		c := parse(t, leaf("directory.memberOf", test.operation, test.value))
+		c.CompareNames(func(key Key) bool { return key.SourceID == directory && key.Attribute == "memberOf" })
+		equality := test.operation == "EQUALS" || test.operation == "NOT_EQUALS"
+		if got := c.Match(facts); got != test.want || c.Explain(facts).Holds != got || c.ComparesNames() != equality {
+			t.Errorf("%s %s: %v, want %v", test.operation, test.value, got, test.want)
+		}
+		if found := NewIndex([]*Criterion{c}).Match(facts, nil); (len(found) == 1) != test.want {
+			t.Errorf("%s %s: the index finds %v", test.operation, test.value, found)
+		}
+		if excludes := c.Excludes(facts, directory, "memberOf"); excludes != (test.operation == "NOT_EQUALS" && !test.want) ||
+			c.Excludes(facts, codeHost, "memberOf") {
+			t.Errorf("%s %s excludes: %v", test.operation, test.value, excludes)
+		}
+	}
+}
+
 func leaf(key, operation, value string) string {
 	source, property, ofAccount := strings.Cut(key, ".")
 	if !ofAccount {

@@ -30,6 +30,7 @@ type tree struct {
 // probe finds the leaves that a value of one key satisfies. It has only leaves that anchor criteria.
 type probe struct {
 	equals   map[string]int
+	names    map[string]int // by the normal form of a distinguished name
 	prefixes *trie
 	suffixes *trie // of reversed texts
 	parts    *trie
@@ -175,6 +176,13 @@ func weight(o Operation) int {
 func (p *probe) add(leaf int, c *Criterion) {
 	switch c.Operation {
 	case Equals:
+		if c.names {
+			if p.names == nil {
+				p.names = map[string]int{}
+			}
+			p.names[c.folded] = leaf
+			return
+		}
 		if p.equals == nil {
 			p.equals = map[string]int{}
 		}

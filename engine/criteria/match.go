@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"github.com/muster-engine/muster/engine/attribute"
 )
 
 // foldsMax is the most folded texts that a matcher caches. Values repeat: there are few departments.
@@ -20,6 +22,7 @@ type matcher struct {
 	satisfied  []bool      // by leaf, if it was tested
 	evaluated  []uint32    // by criterion
 	folds      map[string]string
+	names      map[string]string // the normal forms of distinguished names
 	found      []int
 }
 
@@ -33,6 +36,7 @@ func newMatcher(x *Index) *matcher {
 	return &matcher{
 		x: x, values: make([]keyValues, len(x.keys)), tested: make([]uint32, len(x.leaves)),
 		satisfied: make([]bool, len(x.leaves)), evaluated: make([]uint32, len(x.trees)), folds: map[string]string{},
+		names: map[string]string{},
 	}
 }
 
@@ -82,16 +86,35 @@ func (m *matcher) fold(s string) string {
 	return folded
 }
 
+// name returns the normal form of a distinguished name.
+func (m *matcher) name(s string) string {
+	if key, known := m.names[s]; known {
+		return key
+	}
+	if len(m.names) >= foldsMax {
+		clear(m.names)
+	}
+	key := attribute.DistinguishedNameMatch.Key(s)
+	m.names[s] = key
+	return key
+}
+
 // probe looks the values of a key up, and evaluates the criteria that they find.
 func (m *matcher) probe(key int) {
 	p := &m.x.probes[key]
-	if p.equals == nil && p.prefixes == nil && p.suffixes == nil && p.parts == nil && len(p.numbers)+len(p.texts) == 0 {
+	if p.equals == nil && p.names == nil && p.prefixes == nil && p.suffixes == nil && p.parts == nil &&
+		len(p.numbers)+len(p.texts) == 0 {
 		return
 	}
 	v := m.of(key)
 	for i, folded := range v.folded {
 		if leaf, found := p.equals[folded]; found {
 			m.satisfy(leaf)
+		}
+		if p.names != nil {
+			if leaf, found := p.names[m.name(v.raw[i])]; found {
+				m.satisfy(leaf)
+			}
 		}
 		p.prefixes.walk(folded, m.satisfy)
 		if p.suffixes != nil {
@@ -207,7 +230,11 @@ func (m *matcher) test(leaf int) bool {
 	c, v := m.x.leaves[leaf], m.of(m.x.keyOf[leaf])
 	holds := false
 	for i := 0; i < len(v.raw) && !holds; i++ {
-		holds = c.satisfied(v.raw[i], v.folded[i])
+		if c.names {
+			holds = m.name(v.raw[i]) == c.folded
+		} else {
+			holds = c.satisfied(v.raw[i], v.folded[i])
+		}
 	}
 	m.tested[leaf], m.satisfied[leaf] = m.generation, holds
 	return holds

@@ -17,6 +17,7 @@ type Access struct {
 	Roles   map[ID]RoleAccess             // by the role; those that grant nothing need not be there
 	States  map[ID]map[string]StateAccess // by the profile and the technical name of the state
 	Sources map[ID]*TargetSource
+	keys    keyMemo
 }
 
 // Entitlement is a value of an attribute of a source's accounts that stands for access.
@@ -47,7 +48,8 @@ type StateAccess struct {
 	// Actions are what becomes of the accounts on sources: [connector.Enable], [connector.Disable] or
 	// [connector.Delete].
 	Actions map[ID]connector.Kind
-	// RemoveAll says that access which nothing grants any more is removed, wherever it came from.
+	// RemoveAll says that whoever is in the state has no access but what the state grants: roles grant nothing, those
+	// that were requested are revoked, and access that was there for another reason is removed.
 	RemoveAll bool
 }
 
@@ -59,8 +61,11 @@ type TargetSource struct {
 	// Policy makes the attributes of a new account; nil where none can be created.
 	Policy []PolicyField
 	Sync   []SyncAttribute
-	// Entitling are the attributes whose values are entitlements.
+	// Entitling are the attributes whose values are entitlements, and Single those of them that have one value at most.
 	Entitling []string
+	Single    map[string]bool
+	// Equality returns how the source compares the values of an attribute; nil where it compares what is written.
+	Equality func(name string) attribute.Equality
 	// Status is the attribute that says whether an account can be used, and how it is written.
 	Status, Enabled, Disabled string
 }
@@ -81,10 +86,12 @@ type AccountChoice struct {
 	Operation string // EQUALS, NOT_EQUALS, CONTAINS, HAS, AND or OR
 	Attribute string
 	Value     string
+	Equality  attribute.Equality // of the attribute
 	Children  []*AccountChoice
 }
 
-// Holds reports whether the criterion holds for an account. Letter case does not count.
+// Holds reports whether the criterion holds for an account. Letter case does not count, and what the source takes to be
+// equal is equal.
 func (c *AccountChoice) Holds(attributes *attribute.Set) bool {
 	switch c.Operation {
 	case "AND":
@@ -93,7 +100,7 @@ func (c *AccountChoice) Holds(attributes *attribute.Set) bool {
 		return slices.ContainsFunc(c.Children, func(child *AccountChoice) bool { return child.Holds(attributes) })
 	}
 	values := attributes.Get(c.Attribute).Strings()
-	equal := func(text string) bool { return strings.EqualFold(text, c.Value) }
+	equal := func(text string) bool { return strings.EqualFold(text, c.Value) || c.Equality.Same(text, c.Value) }
 	switch c.Operation {
 	case "EQUALS", "HAS":
 		return slices.ContainsFunc(values, equal)
@@ -109,7 +116,24 @@ func (c *AccountChoice) Holds(attributes *attribute.Set) bool {
 // Held is an entitlement that was given because something granted it.
 type Held struct {
 	Entitlement
-	AccountID ID // which got it
+	AccountID ID // which got it; zero where it is not known
+}
+
+// Stray is an entitlement that was given to an account which is not the identity's any more. What was given is the
+// person's: an account that comes after the grant and has the entitlement takes the place of one that is gone.
+type Stray struct {
+	Held
+	Given time.Time
+	// Owned says that the account is there, and somebody else's or nobody's; Vanished that the source may bring it back.
+	// Where it is neither, it is gone for good.
+	Owned, Vanished bool
+}
+
+// Carried is an entitlement of an account that a former owner was given. Pending says that an operation may still give
+// it, though the account does not have it.
+type Carried struct {
+	Held
+	Pending bool
 }
 
 // Operation is something to be done on a source.
@@ -126,11 +150,13 @@ type Operation struct {
 	Failed, Begun bool
 	// Manual says that people are to do it.
 	Manual bool
-	// Parked says that it is held back until somebody releases it. So is whatever else is wanted of the same target.
+	// Parked says that it is held back until somebody releases it. So is whatever else is wanted of the same target. A
+	// new one has a cause.
 	Parked bool
 	// Awaits says of the creation of an account that it is parked until its source was read completely once. It has no
 	// attributes until then.
 	Awaits bool
+	Cause  string
 }
 
 // target identifies what an operation is about. At most one operation on a target may be open.
@@ -165,13 +191,29 @@ func (o *Operation) Target() (name, value string) {
 	panic(fmt.Sprintf("refresh: the target of operations of the kind %s is unknown", o.Kind))
 }
 
-func (o *Operation) target() target {
+// target returns the target of an operation. Values that the source takes to be equal are one target.
+func (a *Access) target(o *Operation) target {
 	name, value := o.Target()
+	if o.Kind.Target() == connector.TargetValue {
+		texts := o.Attributes.Get(name).Strings()
+		keys := make([]string, len(texts))
+		for i, text := range texts {
+			keys[i] = a.keyOf(o.SourceID, name, text)
+		}
+		value = strings.Join(keys, "\n")
+	}
 	return target{o.SourceID, o.AccountID, name, value}
 }
 
-func (o *Operation) same(other *Operation) bool {
-	return o.Kind == other.Kind && (o.Kind == connector.Create || o.Attributes.Equal(&other.Attributes))
+// same reports whether two operations with the same target do the same.
+func (a *Access) same(o, other *Operation) bool {
+	if o.Kind != other.Kind || o.Attributes.Len() != other.Attributes.Len() {
+		return o.Kind == other.Kind && o.Kind == connector.Create
+	}
+	source := a.Sources[o.SourceID]
+	return o.Kind == connector.Create || every(&o.Attributes, func(name string, value attribute.Value) bool {
+		return other.Attributes.Has(name) && source.equality(name).SameValues(value, other.Attributes.Get(name))
+	})
 }
 
 // AccessChange has the changes to the access of an identity.
@@ -180,15 +222,19 @@ type AccessChange struct {
 	// Fulfilled are operations that were open and that the accounts show as done; Cancelled those that are not wanted
 	// any more; Retried those that were given up and of which there is a new one now.
 	Fulfilled, Cancelled, Retried []ID
-	Granted                       []Held
-	Dropped                       []Entitlement
+	// Granted are given from now on, Dropped not any more.
+	Granted, Dropped []Held
+	// Left are grants whose accounts carry them for their next owners, Settled those that the identity's accounts carry
+	// no longer.
+	Left, Settled []Held
 	// Waiting says that something is to be done by operations that are open already.
 	Waiting bool
 }
 
 // Differs reports whether anything is to be written.
 func (c *AccessChange) Differs() bool {
-	return len(c.Open)+len(c.Fulfilled)+len(c.Cancelled)+len(c.Retried)+len(c.Granted)+len(c.Dropped) > 0
+	return len(c.Open)+len(c.Fulfilled)+len(c.Cancelled)+len(c.Retried)+len(c.Granted)+len(c.Dropped)+
+		len(c.Left)+len(c.Settled) > 0
 }
 
 // planner finds the difference between the access that an identity should have and that of its accounts.
@@ -203,13 +249,29 @@ type planner struct {
 	accounts map[ID][]*Account // by source
 	leaving  map[ID]bool       // accounts that are to be deleted
 	ops      []Operation       // that should be open
-	warned   map[string]bool
+	targets  map[target]int    // by target, the one in ops
+	// values are the wishes that decide attributes of accounts that have one value.
+	values map[slot]*wish
+	warned map[string]bool
+}
+
+// slot is an attribute of an account.
+type slot struct {
+	account   ID
+	attribute string
 }
 
 // wish is an entitlement that the identity should have.
 type wish struct {
 	Grant
+	key    Entitlement // in the form that the source compares
 	reason string
+	// fitting are the accounts that the choice allows, and account the one of them that has it or gets it. There are
+	// none where the identity has no account, or none that fits.
+	fitting []*Account
+	account *Account
+	// outvoted says that another wish decides the value.
+	outvoted bool
 }
 
 // planAccess decides the operations.
@@ -218,7 +280,7 @@ func (c *Change) planAccess(s *Snapshot, configuration *Configuration, profile *
 		return
 	}
 	p := &planner{c: c, s: s, a: configuration.Access, profile: profile, now: now, accounts: map[ID][]*Account{},
-		leaving: map[ID]bool{}, warned: map[string]bool{}}
+		leaving: map[ID]bool{}, targets: map[target]int{}, values: map[slot]*wish{}, warned: map[string]bool{}}
 	for i := range s.Accounts {
 		id := s.Accounts[i].SourceID
 		p.accounts[id] = append(p.accounts[id], &s.Accounts[i])
@@ -236,7 +298,7 @@ func (c *Change) planAccess(s *Snapshot, configuration *Configuration, profile *
 
 // concerns reports whether there may be anything to plan for an identity. For most there is not, and it costs nothing.
 func (a *Access) concerns(c *Change, s *Snapshot, profile *Profile) bool {
-	if len(s.Grants)+len(s.Operations) > 0 {
+	if len(s.Grants)+len(s.Operations)+len(s.Strays)+len(s.Carried) > 0 {
 		return true
 	}
 	if profile != nil {
@@ -262,22 +324,38 @@ func (a *Access) concerns(c *Change, s *Snapshot, profile *Profile) bool {
 	return false
 }
 
-// wish collects what the roles that are in effect and the lifecycle state grant.
+// wish collects what the lifecycle state and the roles that are in effect grant. Their order is that in which they
+// decide where only one can have its way: the state first, then the role that was assigned first, and of roles that
+// were assigned at once the first by name.
 func (p *planner) wish() {
-	seen := map[Entitlement]bool{}
+	type one struct {
+		Entitlement
+		choice *AccountChoice
+	}
+	seen := map[one]bool{}
 	add := func(grants []Grant, reason string) {
 		for _, grant := range grants {
-			if !seen[grant.Entitlement] {
-				seen[grant.Entitlement] = true
-				p.wanted = append(p.wanted, wish{grant, reason})
+			key := p.key(grant.Entitlement)
+			if id := (one{key, grant.Choice}); !seen[id] {
+				seen[id] = true
+				p.wanted = append(p.wanted, wish{Grant: grant, key: key, reason: reason})
 			}
 		}
+	}
+	add(p.state.Grants, p.stateReason())
+	if p.state.RemoveAll {
+		return
 	}
 	lost := map[ID]bool{}
 	for _, loss := range p.c.Lost {
 		lost[loss.ID] = true
 	}
-	for _, assignment := range p.s.Assignments {
+	assignments := p.s.Assignments
+	byAge := func(a, b Assignment) int { return a.ID.Compare(b.ID) } // IDs grow with time
+	if !slices.IsSortedFunc(assignments, byAge) {
+		assignments = slices.SortedFunc(slices.Values(assignments), byAge)
+	}
+	for _, assignment := range assignments {
 		if role, grants := p.a.Roles[assignment.RoleID]; grants && !lost[assignment.ID] &&
 			!assignment.StartDate.After(p.now) {
 			add(role.Grants, fmt.Sprintf("role %q", role.Name))
@@ -288,7 +366,16 @@ func (p *planner) wish() {
 			add(role.Grants, fmt.Sprintf("role %q", role.Name))
 		}
 	}
-	add(p.state.Grants, fmt.Sprintf("lifecycle state %q", p.c.After.LifecycleState))
+}
+
+func (p *planner) stateReason() string {
+	return fmt.Sprintf("lifecycle state %q", p.c.After.LifecycleState)
+}
+
+// key returns an entitlement in the form that its source compares.
+func (p *planner) key(e Entitlement) Entitlement {
+	e.Value = p.a.keyOf(e.SourceID, e.Attribute, e.Value)
+	return e
 }
 
 func (p *planner) warn(format string, arguments ...any) {
@@ -298,7 +385,18 @@ func (p *planner) warn(format string, arguments ...any) {
 	}
 }
 
-func (p *planner) open(o Operation) { p.ops = append(p.ops, o) }
+// open notes an operation that should be open. Of several with one target the last counts.
+func (p *planner) open(o Operation) {
+	p.targets[p.a.target(&o)] = len(p.ops)
+	p.ops = append(p.ops, o)
+}
+
+// openOnce is open for an operation that counts only if it is the first with its target.
+func (p *planner) openOnce(o Operation) {
+	if _, open := p.targets[p.a.target(&o)]; !open {
+		p.open(o)
+	}
+}
 
 // operation is one about an account.
 func operation(kind connector.Kind, account *Account, reason string) Operation {
@@ -310,7 +408,7 @@ func operation(kind connector.Kind, account *Account, reason string) Operation {
 // disabled or deleted again. An account is enabled only once, when the identity enters the state: somebody who disables
 // it later has reasons.
 func (p *planner) actions() {
-	reason := fmt.Sprintf("lifecycle state %q", p.c.After.LifecycleState)
+	reason := p.stateReason()
 	for _, source := range sortedIDs(p.state.Actions) {
 		kind, target := p.state.Actions[source], p.a.Sources[source]
 		if target == nil {
@@ -370,56 +468,110 @@ func (t *TargetSource) statusValue(account *Account, text string) attribute.Valu
 	return attribute.String(text)
 }
 
-func has(account *Account, e *Entitlement) bool {
-	return slices.Contains(account.Attributes.Get(e.Attribute).Strings(), e.Value)
+// has returns whether an account has an entitlement, and how the account writes its value.
+func (p *planner) has(account *Account, e *Entitlement) (value string, found bool) {
+	texts := account.Attributes.Get(e.Attribute).Strings()
+	if slices.Contains(texts, e.Value) {
+		return e.Value, true
+	}
+	if len(texts) == 0 || !p.a.Sources[e.SourceID].ignores(e.Attribute) {
+		return "", false
+	}
+	key := p.a.keyOf(e.SourceID, e.Attribute, e.Value)
+	for _, text := range texts {
+		if p.a.keyOf(e.SourceID, e.Attribute, text) == key {
+			return text, true
+		}
+	}
+	return "", false
 }
 
 // give opens what is needed for what is wanted and not there: entitlements, or an account first.
 func (p *planner) give() {
-	granted := map[Entitlement]bool{}
-	for _, held := range p.s.Grants {
-		granted[held.Entitlement] = true
-	}
 	for i := range p.wanted {
 		w := &p.wanted[i]
-		source := p.a.Sources[w.SourceID]
-		if source == nil {
-			continue
-		}
-		var staying []*Account
-		holds := false
-		for _, account := range p.accounts[w.SourceID] {
-			if !p.leaving[account.RowID] {
-				staying = append(staying, account)
-				holds = holds || has(account, &w.Entitlement)
-			}
-		}
-		if holds {
-			continue // given before, or there for another reason
-		}
-		if len(staying) == 0 {
-			if len(p.accounts[w.SourceID]) == 0 && p.state.Actions[w.SourceID] != connector.Delete {
-				p.create(source, w.reason)
-			}
-			continue
-		}
-		account := staying[0]
-		if w.Choice != nil {
-			at := slices.IndexFunc(staying, func(a *Account) bool { return w.Choice.Holds(a.Attributes) })
-			if at < 0 {
-				p.warn("no account on %q fits the provisioning criteria of the access profile %q", source.Name,
-					w.ProfileName)
-				continue
-			}
-			account = staying[at]
-		}
-		o := operation(connector.AddValues, account, w.reason)
-		o.Attributes.Put(w.Attribute, attribute.List([]string{w.Value}))
-		p.open(o)
-		if !granted[w.Entitlement] {
-			p.c.Access.Granted = append(p.c.Access.Granted, Held{w.Entitlement, account.RowID})
+		if source := p.a.Sources[w.SourceID]; source != nil && p.place(w, source) && !p.outvote(w, source) {
+			p.add(w)
 		}
 	}
+}
+
+// place finds the account of a wish, and reports whether it has one. Where there is none yet it opens the creation.
+func (p *planner) place(w *wish, source *TargetSource) bool {
+	all := p.accounts[w.SourceID]
+	staying := 0
+	for _, account := range all {
+		if p.leaving[account.RowID] {
+			continue
+		}
+		staying++
+		if w.Choice == nil || w.Choice.Holds(account.Attributes) {
+			w.fitting = append(w.fitting, account)
+		}
+	}
+	switch {
+	case len(all) == 0 && p.state.Actions[w.SourceID] != connector.Delete:
+		p.create(source, w.reason)
+	case staying > 0 && len(w.fitting) == 0:
+		p.warn("no account on %q fits the provisioning criteria of the access profile %q", source.Name, w.ProfileName)
+	}
+	if len(w.fitting) == 0 {
+		return false
+	}
+	w.account = w.fitting[0]
+	for _, account := range w.fitting {
+		if _, has := p.has(account, &w.Entitlement); has {
+			w.account = account // given before, or there for another reason
+			break
+		}
+	}
+	return true
+}
+
+// outvote reports whether an earlier wish decides the value of an attribute that has one.
+func (p *planner) outvote(w *wish, source *TargetSource) bool {
+	if !source.Single[w.Attribute] {
+		return false
+	}
+	at := slot{w.account.RowID, w.Attribute}
+	first := p.values[at]
+	if first == nil {
+		p.values[at] = w
+		return false
+	}
+	if first.key == w.key {
+		return false
+	}
+	p.warn("%s and %s want different values of %s on %q, which has one: it is %q, because %s comes first", first.reason,
+		w.reason, w.Attribute, source.Name, first.Value, first.reason)
+	w.outvoted = true
+	return true
+}
+
+// add opens the operation that gives an account what is wanted, if it does not have it, and records it as given.
+func (p *planner) add(w *wish) {
+	if _, has := p.has(w.account, &w.Entitlement); has {
+		p.follow(w)
+		return
+	}
+	o := operation(connector.AddValues, w.account, w.reason)
+	o.Attributes.Put(w.Attribute, attribute.List([]string{w.Value}))
+	p.openOnce(o)
+	p.grant(w)
+}
+
+// grant records what an account is given.
+func (p *planner) grant(w *wish) {
+	if held := (Held{w.Entitlement, w.account.RowID}); !p.recorded(&held) {
+		p.c.Access.Granted = append(p.c.Access.Granted, held)
+	}
+}
+
+// recorded reports whether an entitlement counts as given to an account already.
+func (p *planner) recorded(held *Held) bool {
+	key := p.key(held.Entitlement)
+	same := func(other Held) bool { return other.AccountID == held.AccountID && p.key(other.Entitlement) == key }
+	return slices.ContainsFunc(p.s.Grants, same) || slices.ContainsFunc(p.c.Access.Granted, same)
 }
 
 // create opens the creation of an account by the source's policy, once.
@@ -449,7 +601,7 @@ func (p *planner) create(source *TargetSource, reason string) {
 			return
 		}
 		if !complete {
-			o.Awaits = true
+			o.Awaits, o.Parked, o.Cause = true, true, AwaitCause(source.Name)
 			p.open(o)
 			return
 		}
@@ -489,6 +641,11 @@ func (s *Snapshot) CreateInput(source ID, state *State, now time.Time) transform
 	return input
 }
 
+// AwaitCause says why the creation of an account is held back until its source was read completely once.
+func AwaitCause(source string) string {
+	return fmt.Sprintf("waits for the first complete aggregation of the source %q", source)
+}
+
 var errNoValue = errors.New("it has no value, but is required")
 
 // Evaluate calculates the attribute of a new account.
@@ -508,33 +665,34 @@ func (c *Change) failed(err error) {
 // take opens the removal of what was given and is not wanted any more. What nobody gave stays, unless the lifecycle
 // state removes everything.
 func (p *planner) take() {
-	wanted := map[Entitlement]bool{}
-	for i := range p.wanted {
-		wanted[p.wanted[i].Entitlement] = true
-	}
 	reason := "nothing grants it any more"
+	if p.state.RemoveAll {
+		reason = p.stateReason() + " removes all access"
+	}
 	for _, held := range p.s.Grants {
-		if wanted[held.Entitlement] {
-			continue
-		}
 		found := false
+		var its *Account // nil where it is not known
 		for _, account := range p.accounts[held.SourceID] {
-			if !has(account, &held.Entitlement) || held.AccountID != (ID{}) && held.AccountID != account.RowID {
+			if account.RowID == held.AccountID {
+				its = account
+			}
+			value, has := p.has(account, &held.Entitlement)
+			if !has || held.AccountID != (ID{}) && held.AccountID != account.RowID {
 				continue
 			}
-			found = true
-			if !p.leaving[account.RowID] {
-				p.remove(account, held.Entitlement, reason)
+			if found = true; !p.leaving[account.RowID] && !p.keeps(account, &held.Entitlement) {
+				p.remove(account, Entitlement{held.SourceID, held.Attribute, value}, reason)
 			}
 		}
-		if !found && !p.begun(&held) {
-			p.c.Access.Dropped = append(p.c.Access.Dropped, held.Entitlement)
+		if !found && !p.keeps(its, &held.Entitlement) && !p.begun(&held) {
+			p.c.Access.Dropped = append(p.c.Access.Dropped, held)
 		}
 	}
+	p.takeStrays(reason)
+	p.takeCarried()
 	if !p.state.RemoveAll {
 		return
 	}
-	reason = fmt.Sprintf("lifecycle state %q removes all access", p.c.After.LifecycleState)
 	for i := range p.s.Accounts {
 		account := &p.s.Accounts[i]
 		source := p.a.Sources[account.SourceID]
@@ -543,7 +701,7 @@ func (p *planner) take() {
 		}
 		for _, name := range source.Entitling {
 			for _, value := range account.Attributes.Get(name).Strings() {
-				if e := (Entitlement{source.ID, name, value}); !wanted[e] {
+				if e := (Entitlement{source.ID, name, value}); !p.keeps(account, &e) {
 					p.remove(account, e, reason)
 				}
 			}
@@ -551,26 +709,39 @@ func (p *planner) take() {
 	}
 }
 
+// keeps reports whether an entitlement is wanted on an account, or on any for nil. Where no account fits the criteria
+// of who wants it, it stays where it is.
+func (p *planner) keeps(account *Account, e *Entitlement) bool {
+	key := p.key(*e)
+	for i := range p.wanted {
+		w := &p.wanted[i]
+		if w.key == key && !w.outvoted &&
+			(account == nil || w.Choice == nil || len(w.fitting) == 0 || slices.Contains(w.fitting, account)) {
+			return true
+		}
+	}
+	return false
+}
+
 // begun reports whether an operation that gives an entitlement was tried, so that it may be there though no account
 // shows it yet.
 func (p *planner) begun(held *Held) bool {
+	key := p.key(held.Entitlement)
 	return slices.ContainsFunc(p.s.Operations, func(o Operation) bool {
 		name, value := o.Target()
 		return o.Begun && !o.Failed && o.Kind == connector.AddValues && o.SourceID == held.SourceID &&
-			name == held.Attribute && value == held.Value
+			name == held.Attribute && p.a.keyOf(o.SourceID, name, value) == key.Value
 	})
 }
 
 func (p *planner) remove(account *Account, e Entitlement, reason string) {
-	if p.a.Sources[e.SourceID] == nil {
-		return
+	source := p.a.Sources[e.SourceID]
+	if source == nil || p.values[slot{account.RowID, e.Attribute}] != nil {
+		return // what is given instead replaces it
 	}
 	o := operation(connector.RemoveValues, account, reason)
 	o.Attributes.Put(e.Attribute, attribute.List([]string{e.Value}))
-	if key := o.target(); slices.ContainsFunc(p.ops, func(other Operation) bool { return other.target() == key }) {
-		return
-	}
-	p.open(o)
+	p.openOnce(o)
 }
 
 // synchronize opens what makes the accounts' attributes those of the identity: for attributes that the profile maps.
@@ -592,7 +763,12 @@ func (p *planner) synchronize() {
 		for _, sync := range source.Sync {
 			value := p.c.After.Attributes.Get(sync.Identity)
 			old := account.Attributes.Get(sync.Account)
-			if sameContent(old, value) || !p.profile.maps(sync.Identity) {
+			if source.equality(sync.Account).SameValues(old, value) || !p.profile.maps(sync.Identity) {
+				continue
+			}
+			if reason := p.outranks(account, source, sync.Account); reason != "" {
+				p.warn("the attribute %s on %q is not synchronized with %s of the identity, because %s decides it",
+					sync.Account, source.Name, sync.Identity, reason)
 				continue
 			}
 			o := operation(connector.SetAttributes, account, fmt.Sprintf("attribute %s of the identity", sync.Identity))
@@ -611,10 +787,30 @@ func (p *planner) keepSynchronizing() {
 	}
 }
 
-// sameContent reports whether two values say the same: a source may have a number where the identity has a text.
-func sameContent(a, b attribute.Value) bool {
-	return a.Equal(b) || a.Len() == b.Len() && slices.Equal(a.Strings(), b.Strings()) ||
-		a.Text() == "" && b.Text() == ""
+// outranks returns what decides an attribute of an account, so that it is not synchronized; "" for nothing. Access
+// decides before synchronization, or the two would undo each other for ever.
+func (p *planner) outranks(account *Account, source *TargetSource, name string) string {
+	if _, acts := p.state.Actions[source.ID]; acts && name == source.Status {
+		return p.stateReason()
+	}
+	if !slices.Contains(source.Entitling, name) {
+		return ""
+	}
+	if p.state.RemoveAll {
+		return p.stateReason()
+	}
+	for i := range p.wanted {
+		if w := &p.wanted[i]; w.account == account && w.Attribute == name && !w.outvoted {
+			return w.reason
+		}
+	}
+	for i := range p.ops {
+		o := &p.ops[i]
+		if target, _ := o.Target(); o.Kind == connector.RemoveValues && o.AccountID == account.RowID && target == name {
+			return "a removal: " + o.Reason
+		}
+	}
+	return ""
 }
 
 func (p *Profile) maps(name string) bool {
@@ -625,15 +821,14 @@ func (p *Profile) maps(name string) bool {
 // tried: when that ends, its effect is visible, and another operation follows if it is still needed.
 func (p *planner) settle() {
 	access := &p.c.Access
-	should := make(map[target]*Operation, len(p.ops))
-	for i := range p.ops {
-		should[p.ops[i].target()] = &p.ops[i]
-	}
 	is := map[target]bool{}
 	for i := range p.s.Operations {
 		old := &p.s.Operations[i]
-		key := old.target()
-		wanted := should[key]
+		key := p.a.target(old)
+		var wanted *Operation
+		if at, open := p.targets[key]; open {
+			wanted = &p.ops[at]
+		}
 		switch {
 		case old.Failed && wanted == nil:
 			access.Cancelled = append(access.Cancelled, old.ID)
@@ -645,7 +840,7 @@ func (p *planner) settle() {
 			is[key] = true // also where another value is wanted by now: a release opens that
 		case old.Manual && wanted != nil && !p.a.Sources[old.SourceID].Manual:
 			access.Cancelled = append(access.Cancelled, old.ID) // there is a connector now
-		case wanted != nil && wanted.same(old) || old.Begun:
+		case wanted != nil && p.a.same(wanted, old) || old.Begun:
 			is[key] = true
 			access.Waiting = true
 		case p.fulfilled(old):
@@ -656,7 +851,7 @@ func (p *planner) settle() {
 	}
 	for i := range p.ops {
 		o := &p.ops[i]
-		if is[o.target()] || should[o.target()] != o {
+		if key := p.a.target(o); is[key] || p.targets[key] != i {
 			continue
 		}
 		o.ID, o.Failed, o.Begun = ID{}, false, false
@@ -676,17 +871,15 @@ func (p *planner) fulfilled(o *Operation) bool {
 		return effect == connector.Deletes
 	}
 	switch account := &p.s.Accounts[at]; effect {
-	case connector.Adds:
+	case connector.Adds, connector.Removes:
 		return every(&o.Attributes, func(name string, value attribute.Value) bool {
-			return has(account, &Entitlement{o.SourceID, name, value.Text()})
-		})
-	case connector.Removes:
-		return every(&o.Attributes, func(name string, value attribute.Value) bool {
-			return !has(account, &Entitlement{o.SourceID, name, value.Text()})
+			_, has := p.has(account, &Entitlement{o.SourceID, name, value.Text()})
+			return has == (effect == connector.Adds)
 		})
 	case connector.Sets:
+		source := p.a.Sources[o.SourceID]
 		return every(&o.Attributes, func(name string, value attribute.Value) bool {
-			return sameContent(account.Attributes.Get(name), value)
+			return source.equality(name).SameValues(account.Attributes.Get(name), value)
 		})
 	case connector.Deletes, connector.SetsPassword: // no reading shows a password
 		return false

@@ -47,7 +47,7 @@ func TestEveryKindIsFulfilledByTheAccounts(t *testing.T) {
 	for _, kind := range connector.Kinds() {
 		o := &Operation{SourceID: crm, AccountID: ID{10, 1}, Kind: kind, Attributes: sales}
 		fulfilled := func(accounts []Account) bool {
-			p := &planner{s: &Snapshot{Accounts: accounts}, accounts: map[ID][]*Account{}}
+			p := &planner{a: new(Access), s: &Snapshot{Accounts: accounts}, accounts: map[ID][]*Account{}}
 			for i := range accounts {
 				p.accounts[crm] = append(p.accounts[crm], &accounts[i])
 			}
@@ -78,7 +78,7 @@ func TestUnknownKindHasNoTarget(t *testing.T) {
 	if !panics(func() { o.Target() }) {
 		t.Error("an operation of an unknown kind has a target")
 	}
-	if p := (&planner{s: new(Snapshot)}); !panics(func() { p.fulfilled(&o) }) {
+	if p := (&planner{a: new(Access), s: new(Snapshot)}); !panics(func() { p.fulfilled(&o) }) {
 		t.Error("an operation of an unknown kind is fulfilled or not")
 	}
 }

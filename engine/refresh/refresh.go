@@ -140,6 +140,10 @@ type Snapshot struct {
 	// open, or were given up and not tried again.
 	Grants     []Held
 	Operations []Operation
+	// Strays are what was given to accounts that the identity does not have any more, and Carried what a former owner
+	// was given on its accounts.
+	Strays  []Stray
+	Carried []Carried
 	// Fault is why the identity cannot be calculated, such as an operation that this version does not know; nil for
 	// nothing. Its change has the error.
 	Fault error
@@ -179,8 +183,10 @@ type AttributeChange struct {
 // RoleLoss is an assignment that falls away.
 type RoleLoss struct {
 	Assignment
-	// Expired says that its remove date has come; otherwise the membership does not hold any more.
-	Expired bool
+	// Expired says that its remove date has come. RevokedBy is the lifecycle state that removes all access, also what
+	// was requested. Otherwise the membership does not hold any more.
+	Expired   bool
+	RevokedBy string
 }
 
 // Change is what a calculation found: the identity as it is, as it should be, the attributes in which the two differ,

@@ -413,7 +413,7 @@ func TestEveryPartOfAChangeDiffers(t *testing.T) {
 	same := State{Calculated: Calculated{Name: "A"}}
 	for name, change := range map[string]Change{
 		"attributes": {Attributes: []AttributeChange{{}}}, "gained": {Gained: []Role{{}}}, "lost": {Lost: []RoleLoss{{}}},
-		"access": {Access: AccessChange{Dropped: []Entitlement{{}}}}, "nothing": {},
+		"access": {Access: AccessChange{Dropped: []Held{{}}}}, "nothing": {},
 	} {
 		change.Before, change.After = &same, &same
 		if change.Differs() != (name != "nothing") || change.StateDiffers() != (name == "attributes") {

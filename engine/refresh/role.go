@@ -8,14 +8,19 @@ import (
 )
 
 // decideRoles finds the roles that the identity gains and loses. A membership assigns a role while it holds; what was
-// assigned in another way falls away on its remove date alone.
+// assigned in another way falls away on its remove date, or when the identity is in a lifecycle state that removes all
+// access.
 func (c *Change) decideRoles(s *Snapshot, configuration *Configuration, now time.Time) {
 	var few [16]int // most have no more roles
 	members := configuration.members(c.After, s.Accounts, few[:0])
 	c.loseExpired(s, now)
+	revoking := configuration.removesAll(c.After)
 	for i := range s.Assignments {
 		a := &s.Assignments[i]
 		if !a.Membership {
+			if revoking && !a.expired(now) {
+				c.Lost = append(c.Lost, RoleLoss{Assignment: *a, RevokedBy: c.After.LifecycleState})
+			}
 			continue
 		}
 		at := slices.IndexFunc(members, func(i int) bool { return configuration.Roles[i].ID == a.RoleID })
@@ -28,6 +33,11 @@ func (c *Change) decideRoles(s *Snapshot, configuration *Configuration, now time
 	for _, i := range members {
 		c.Gained = append(c.Gained, configuration.Roles[i])
 	}
+}
+
+// removesAll reports whether the lifecycle state of an identity removes all access.
+func (c *Configuration) removesAll(s *State) bool {
+	return c.Access != nil && s.Correlated && c.Access.States[s.ProfileID][s.LifecycleState].RemoveAll
 }
 
 func (a *Assignment) expired(now time.Time) bool {

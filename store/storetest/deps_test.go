@@ -52,7 +52,8 @@ func within(path string, roots ...string) bool {
 func TestLibraryReachesNoProgramCode(t *testing.T) {
 	t.Parallel()
 	programs := []string{module + "/cmd", module + "/store/pglocal", module + "/store/storetest",
-		module + "/engine/connector/connectortest", module + "/engine/enginetest", module + "/engine/httpapi/internal/wire"}
+		module + "/engine/connector/connectortest", module + "/engine/connector/ldap/ldaptest",
+		module + "/engine/enginetest", module + "/engine/httpapi/internal/wire"}
 	forbidden := []string{
 		"github.com/getkin/kin-openapi", "github.com/peterldowns/pgtestdb", "github.com/schollz/progressbar",
 		"github.com/spf13/cobra", "github.com/testcontainers", "go.uber.org/goleak", "golang.org/x/term",
@@ -146,7 +147,8 @@ func TestEngineIsSmall(t *testing.T) {
 // layers are the packages of the module, the lowest first. A package may import those of lower layers alone: the rooms
 // of one layer do not know each other.
 var layers = [][]string{
-	{"cmd/muster/company", "engine/attribute", "engine/connector/secret", "engine/crashtest", "engine/disktest",
+	{"cmd/muster/company", "engine/attribute", "engine/connector/ldap/ldaptest", "engine/connector/secret",
+		"engine/crashtest", "engine/disktest",
 		"engine/httpapi/internal/wire", "engine/modeltest", "engine/transform/javadate", "engine/transform/javaregex",
 		"engine/transform/lettercase", "filterql/folding", "filterql/jsontext", "filterql/suggest", "migrations", "store/id", "store/pglocal"},
 	{"engine/connector", "engine/transform/objectfilter", "engine/transform/velocity", "filterql",

@@ -35,9 +35,9 @@ type Source struct {
 	Passwords bool
 	// Many is the number of accounts for the test of a large source. Defaults to 50.
 	Many int
-	// Partial opens connectors whose source breaks off, repeats or hides a part of what it has, by what is wrong with it:
-	// a connection that ends after some rows, a page that comes twice, a file that was cut off. Their readings must fail.
-	// They may have any accounts.
+	// Partial opens connectors whose source breaks off, repeats or hides a part of what it has, by what is wrong with
+	// it: a connection that ends after some rows, a page that comes twice, a file that was cut off. Their readings must
+	// fail. They may have any accounts.
 	Partial map[string]func(t *testing.T) connector.Connector
 }
 
@@ -500,8 +500,8 @@ func (r *run) ends(t *testing.T) {
 	}
 }
 
-// partial demands that a reading that is not whole is an error, and gives no cursor to go on from: the accounts that were
-// not read would count as vanished.
+// partial demands that a reading that is not whole is an error, and gives no cursor to go on from: the accounts that
+// were not read would count as vanished.
 func (r *run) partial(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(r.s.Partial)) {
 		c := r.s.Partial[name](t)
@@ -513,8 +513,8 @@ func (r *run) partial(t *testing.T) {
 			return nil
 		})
 		if err == nil || cursor != "" {
-			t.Errorf("%s: the reading gives %d accounts, the cursor %q and the error %v, want an error alone", name, accounts,
-				cursor, err)
+			t.Errorf("%s: the reading gives %d accounts, the cursor %q and the error %v, want an error alone", name,
+				accounts, cursor, err)
 		}
 		demandNoSecret(t, err)
 		if err := c.Close(); err != nil {

@@ -10,5 +10,6 @@
 //	}
 //
 // Text is UTF-8, with or without a byte order mark. A quoted value may contain line breaks. The error of an unreadable
-// row has its line, and the next row can be read. Reading needs memory only for the longest row.
+// row has its line, and the next row can be read. A text that ends within a row is an error. Reading needs memory only
+// for the longest row, or for all values where rows are merged ([Settings]).
 package delimited

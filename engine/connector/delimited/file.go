@@ -142,7 +142,7 @@ func openRegular(path string) (*os.File, fs.FileInfo, error) {
 }
 
 func demandRegular(path string, info fs.FileInfo) error {
-	kind := ""
+	var kind string
 	switch mode := info.Mode(); {
 	case mode.IsRegular():
 		return nil

@@ -38,7 +38,7 @@ func soon(t *testing.T, what string, do func() error) error {
 
 // What is no file is refused at once, whatever is done with it.
 func TestRefusesWhatIsNoFile(t *testing.T) {
-	for name, make := range map[string]func(path string) error{
+	for name, replace := range map[string]func(path string) error{
 		"a pipe (FIFO)": func(path string) error { return syscall.Mkfifo(path, 0o600) },
 		"a directory":   func(path string) error { return os.Mkdir(path, 0o700) },
 		"a device":      func(path string) error { return os.Symlink("/dev/zero", path) },
@@ -51,7 +51,7 @@ func TestRefusesWhatIsNoFile(t *testing.T) {
 		},
 	} {
 		path, open := folder(t, accounts)
-		if err := errors.Join(os.Remove(path), make(path)); err != nil {
+		if err := errors.Join(os.Remove(path), replace(path)); err != nil {
 			t.Fatal(err)
 		}
 		c := open(t)
@@ -130,11 +130,10 @@ func TestRefusesToTakeAFile(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can make files of others")
 	}
-	dir, err := os.MkdirTemp("", "files") // which nobody can reach
-	if err != nil {
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil { // so that nobody can reach it
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
 	path := filepath.Join(dir, "people.csv")
 	program := filepath.Join(dir, "program")
 	self, err := os.ReadFile(os.Args[0])

@@ -32,8 +32,8 @@ func keep(old *os.File, info fs.FileInfo, file *os.File) error {
 	}
 	if was.Uid != is.Uid || was.Gid != is.Gid {
 		if err := file.Chown(int(was.Uid), int(was.Gid)); err != nil {
-			return fmt.Errorf("its owner is the user %d and its group is %d, and this process may not make a file that "+
-				"belongs to them: run it as that user, or as root", was.Uid, was.Gid)
+			return fmt.Errorf("its owner is the user %d and its group is %d, and this process may not make a file "+
+				"that belongs to them: run it as that user, or as root", was.Uid, was.Gid)
 		}
 	}
 	if err := keepAttributes(old, file); err != nil {

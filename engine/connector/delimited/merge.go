@@ -15,9 +15,9 @@ import (
 // of one account may stand anywhere.
 const MergeSizeMax = 256 << 20
 
-// merge makes one account of all rows with the same values of the index columns. The result does not depend on the order
-// of the rows: the values of an attribute are sorted, and where one column has several values that may have only one,
-// none of them counts and the account is faulty.
+// merge makes one account of all rows with the same values of the index columns. The result does not depend on the
+// order of the rows: the values of an attribute are sorted, and where one column has several values that may have only
+// one, none of them counts and the account is faulty.
 type merge struct {
 	index   []int           // columns that identify an account
 	columns map[int]*column // columns whose values are collected
@@ -56,16 +56,16 @@ func (o *Objects) newMerge(settings *Settings, schema *connector.Schema) (*merge
 	for _, name := range settings.MergeColumns {
 		at := slices.IndexFunc(o.columns, func(c column) bool { return c.name == name })
 		if at < 0 {
-			return nil, fmt.Errorf("connectorAttributes.mergeColumns: %q is no attribute of the schema that the data has a "+
-				"column for", name)
+			return nil, fmt.Errorf("connectorAttributes.mergeColumns: %q is no attribute of the schema that the data "+
+				"has a column for", name)
 		}
 		c := &o.columns[at]
 		if schema == nil || len(schema.Attributes) == 0 {
 			c.multi = true
 		}
 		if !c.multi || slices.Contains(m.index, c.at) || c.at == o.identityAt {
-			return nil, fmt.Errorf("connectorAttributes.mergeColumns: the attribute %q has one value only: isMulti in the "+
-				"schema says that it has several, and a column that identifies the account cannot", name)
+			return nil, fmt.Errorf("connectorAttributes.mergeColumns: the attribute %q has one value only: isMulti in "+
+				"the schema says that it has several, and a column that identifies the account cannot", name)
 		}
 		m.columns[c.at] = c
 	}
@@ -77,8 +77,8 @@ func (o *Objects) newMerge(settings *Settings, schema *connector.Schema) (*merge
 		}
 	}
 	if len(m.columns) == 0 {
-		return nil, errors.New("connectorAttributes.mergeRows: the schema has no multi-valued attribute with a column, whose " +
-			"values could be merged")
+		return nil, errors.New("connectorAttributes.mergeRows: the schema has no multi-valued attribute with a " +
+			"column, whose values could be merged")
 	}
 	m.single = append(m.single, o.identityAt)
 	for _, at := range []int{o.nameAt, o.stableAt} {
@@ -147,7 +147,8 @@ func (m *merge) read(o *Objects) error {
 				o.rows.label(m.index[0]))}
 		}
 		if !known {
-			return fmt.Errorf("%w; with mergeRows any account might lack its values, so nothing of the text was used", faulty)
+			return fmt.Errorf("%w; with mergeRows any account might lack its values, so nothing of the text was used",
+				faulty)
 		}
 		account := byKey[key]
 		if account == nil {
@@ -202,13 +203,13 @@ func (m *merge) add(o *Objects, account *mergedAccount, row Row) error {
 				"indexColumns are the same", account.lines[at])
 		case account.fault == "":
 			account.at = row.Line
-			account.fault = fmt.Sprintf("the value of %s is another one than on line %d, and an account has one: name the "+
-				"column in mergeColumns if it may have several", o.rows.label(at), account.lines[at])
+			account.fault = fmt.Sprintf("the value of %s is another one than on line %d, and an account has one: name "+
+				"the column in mergeColumns if it may have several", o.rows.label(at), account.lines[at])
 		}
 	}
 	if m.size > MergeSizeMax {
-		return fmt.Errorf("line %d: the values of the rows that are merged have more than %d MiB: split the source, or "+
-			"give it one row for each account", row.Line, MergeSizeMax>>20)
+		return fmt.Errorf("line %d: the values of the rows that are merged have more than %d MiB: split the source, "+
+			"or give it one row for each account", row.Line, MergeSizeMax>>20)
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ func TestMergeRows(t *testing.T) {
 		`u1 {"keys":["k1","k2"],"mail":"a@x","login":"u1","rooms":["r1","r2","r3"]}`,
 		`u2 {"mail":"b@x","login":"u2","rooms":["r1"]}`, `u3 {"login":"u3"}`,
 	}
-	for range len(rows) {
+	for range rows {
 		rows = append(rows[1:], rows[0])
 		for _, order := range [][]string{rows, reversed(rows)} {
 			got, err := merged(t, "login,mail,rooms,keys\n# a comment\n"+strings.Join(order, "\n")+"\n",

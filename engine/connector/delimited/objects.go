@@ -76,8 +76,8 @@ func (o *Objects) knowColumns(settings *Settings, schema *connector.Schema) {
 // noColumn returns the error that the text has no column of a name. It does not repeat the header row, which may be
 // none but hold somebody's values.
 func (o *Objects) noColumn(name, whose string) error {
-	return fmt.Errorf("the data has no column %q, %s: its first row has %d columns, of which the configuration names %d "+
-		"(is it a header row? connectorAttributes.hasHeader says so)", name, whose, len(o.rows.Columns()),
+	return fmt.Errorf("the data has no column %q, %s: its first row has %d columns, of which the configuration names "+
+		"%d (is it a header row? connectorAttributes.hasHeader says so)", name, whose, len(o.rows.Columns()),
 		o.namedColumns())
 }
 
@@ -106,6 +106,15 @@ func (o *Objects) findStable(column string) error {
 
 // Notes returns the differences between the text and the schema that are not errors, and what was left out.
 func (o *Objects) Notes() []string { return o.notes }
+
+// Attributes returns the names of the attributes that the text has columns for.
+func (o *Objects) Attributes() []string {
+	names := make([]string, len(o.columns))
+	for i := range o.columns {
+		names[i] = o.columns[i].name
+	}
+	return names
+}
 
 // arrange matches the columns with the schema's attributes.
 func (o *Objects) arrange(schema *connector.Schema) error {
@@ -200,7 +209,10 @@ func (o *Objects) Next() (*connector.Object, error) {
 	switch {
 	case errors.As(err, &faulty):
 		object.Line, object.Fault = faulty.Line, faulty.Msg
-		object.NativeIdentity = o.nativeIdentity(faulty.Row)
+		object.NativeIdentity = o.identity(faulty.Row, o.identityAt)
+		if o.stableAt >= 0 {
+			object.StableIdentity = o.identity(faulty.Row, o.stableAt)
+		}
 		return object, nil
 	case err != nil:
 		return nil, err
@@ -209,12 +221,12 @@ func (o *Objects) Next() (*connector.Object, error) {
 	return object, nil
 }
 
-// nativeIdentity returns the native identity of an unreadable row, or "" if it is unknown.
-func (o *Objects) nativeIdentity(row Row) string {
-	if len(row.Values) <= o.identityAt || noText(row.Values[o.identityAt]) != "" {
+// identity returns what a column of an unreadable row says of whose it is, or "" if it is unknown.
+func (o *Objects) identity(row Row, at int) string {
+	if len(row.Values) <= at || noText(row.Values[at]) != "" {
 		return ""
 	}
-	return row.Values[o.identityAt]
+	return row.Values[at]
 }
 
 func (o *Objects) read(row Row) {

@@ -29,8 +29,8 @@ type Options struct {
 	SkipEmpty bool
 }
 
-// ErrTruncated says that a text ends within a row: it was cut off, or is still being written. What was read of it is not
-// all, so nothing can be said about what it does not have.
+// ErrTruncated says that a text ends within a row: it was cut off, or is still being written. What was read of it is
+// not all, so nothing can be said about what it does not have.
 var ErrTruncated = errors.New("the text ends within this row: it may be cut off, so nothing of it was used")
 
 // Row is one row of the text. Values has an element for each column, and is valid until the next row is read.
@@ -161,8 +161,8 @@ func (r *Reader) next() (Row, error) {
 	case errors.Is(err, csv.ErrFieldCount):
 		line, _ := r.csv.FieldPos(0)
 		if len(values) < len(r.columns) && r.atEnd() && r.budget.last != '\n' {
-			return Row{}, fmt.Errorf("line %d: it has %d values where there are %d columns, and no line break: %w", line,
-				len(values), len(r.columns), ErrTruncated)
+			return Row{}, fmt.Errorf("line %d: it has %d values where there are %d columns, and no line break: %w",
+				line, len(values), len(r.columns), ErrTruncated)
 		}
 		return Row{}, &RowError{Line: line, Msg: fmt.Sprintf("it has %d values where there are %d columns",
 			len(values), len(r.columns))}
@@ -181,7 +181,7 @@ func (r *Reader) next() (Row, error) {
 func (r *Reader) atEnd() bool {
 	r.budget.left = RecordSizeMax
 	_, err := r.buffered.Peek(1)
-	return err == io.EOF //nolint:errorlint // an error around it is a text that could not be read to its end
+	return err == io.EOF // an error around it is a text that could not be read to its end
 }
 
 // checkText refuses values that PostgreSQL cannot store as text.

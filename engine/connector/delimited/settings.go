@@ -20,10 +20,10 @@ type Settings struct {
 	ColumnNames []string `json:"columnNames"`
 	// MultiValueSeparator separates the values of a multi-valued attribute. Defaults to a semicolon.
 	MultiValueSeparator string `json:"multiValueSeparator"`
-	// MergeRows says that an account may have several rows, such as one for each entitlement. They may stand anywhere in
-	// the text. IndexColumns identify the account; the default is the column of the native identity. The account has all
-	// values of the MergeColumns, which are multi-valued attributes; the default is all of those. Other columns must have
-	// one value in all rows of an account, or none in some of them.
+	// MergeRows says that an account may have several rows, such as one for each entitlement. They may stand anywhere
+	// in the text. IndexColumns identify the account; the default is the column of the native identity. The account has
+	// all values of the MergeColumns, which are multi-valued attributes; the default is all of those. Other columns
+	// must have one value in all rows of an account, or none in some of them.
 	MergeRows    Flag  `json:"mergeRows"`
 	IndexColumns Names `json:"indexColumns"`
 	MergeColumns Names `json:"mergeColumns"`

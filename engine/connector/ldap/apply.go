@@ -10,6 +10,7 @@ import (
 
 	ldap "github.com/go-ldap/ldap/v3"
 
+	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/connector"
 )
 
@@ -147,7 +148,7 @@ func (d *directory) same(conn *ldap.Conn, dn string, o *connector.Operation) err
 		if value.Text() == "" {
 			want = nil
 		}
-		if !slices.Equal(slices.Sorted(slices.Values(have)), slices.Sorted(slices.Values(want))) {
+		if !d.equality(name).SameValues(attribute.List(have), attribute.List(want)) {
 			return connector.ErrExists
 		}
 	}
@@ -326,12 +327,15 @@ func (d *directory) changeValues(conn *ldap.Conn, at place, o *connector.Operati
 		have := entry.GetEqualFoldAttributeValues(name)
 		var changed []string
 		for _, text := range value.Strings() {
-			if slices.Contains(have, text) != (o.Kind == connector.AddValues) {
+			if (d.equality(name).Find(have, text) >= 0) != (o.Kind == connector.AddValues) {
 				changed = append(changed, text)
 			}
 		}
+		a := d.schema.Attribute(name)
 		switch {
 		case len(changed) == 0:
+		case o.Kind == connector.AddValues && a != nil && !a.IsMulti:
+			request.Replace(name, changed) // the engine knows one value, which the new one replaces
 		case o.Kind == connector.AddValues:
 			request.Add(name, changed)
 		default:

@@ -18,16 +18,16 @@ func isBinary(name string) bool {
 	return slices.Contains(strings.Split(options, ";"), "binary") || slices.Contains(binaryAttributes, base)
 }
 
-// binaryAttributes are the attributes of RFC 4519, RFC 2798, RFC 4523 and Active Directory with values that are no text,
-// in lower case. objectGUID is not among them, since its bytes have a text.
+// binaryAttributes are the attributes of RFC 4519, RFC 2798, RFC 4523 and Active Directory with values that are no
+// text, in lower case. objectGUID is not among them, since its bytes have a text.
 var binaryAttributes = []string{
 	"jpegphoto", "photo", "audio", "personalsignature", "thumbnailphoto", "thumbnaillogo", "usercertificate",
 	"cacertificate", "crosscertificatepair", "certificaterevocationlist", "authorityrevocationlist",
 	"deltarevocationlist", "usersmimecertificate", "usercert", "objectsid", "sidhistory", "tokengroups",
-	"tokengroupsglobalanduniversal", "tokengroupsnogcacceptable", "ntsecuritydescriptor", "logonhours", "userparameters",
-	"replpropertymetadata", "repluptodatevector", "msexchmailboxguid", "msexcharchiveguid", "msexchmailboxsecuritydescriptor",
-	"ms-ds-consistencyguid", "ms-ds-creatorsid", "msds-generationid", "msrtcsip-userroutinggroupid",
-	"protocolsettings", "securityidentifier", "schemaidguid", "attributesecurityguid",
+	"tokengroupsglobalanduniversal", "tokengroupsnogcacceptable", "ntsecuritydescriptor", "logonhours",
+	"userparameters", "replpropertymetadata", "repluptodatevector", "msexchmailboxguid", "msexcharchiveguid",
+	"msexchmailboxsecuritydescriptor", "ms-ds-consistencyguid", "ms-ds-creatorsid", "msds-generationid",
+	"msrtcsip-userroutinggroupid", "protocolsettings", "securityidentifier", "schemaidguid", "attributesecurityguid",
 	"x500uniqueidentifier",
 }
 
@@ -45,8 +45,8 @@ func discoveredTypes(schema *ldap.Entry) attributeTypes {
 	return types
 }
 
-// binarySyntaxes are the syntaxes whose values are no text, or a password: RFC 4517, RFC 2252 (section 4.3.2), RFC 4523,
-// RFC 3112, and those of the bytes with a DN and the security descriptors of Active Directory.
+// binarySyntaxes are the syntaxes whose values are no text, or a password: RFC 4517, RFC 2252 (section 4.3.2), RFC
+// 4523, RFC 3112, and those of the bytes with a DN and the security descriptors of Active Directory.
 var binarySyntaxes = []string{
 	"1.3.6.1.4.1.1466.115.121.1.4", "1.3.6.1.4.1.1466.115.121.1.5", "1.3.6.1.4.1.1466.115.121.1.8",
 	"1.3.6.1.4.1.1466.115.121.1.9", "1.3.6.1.4.1.1466.115.121.1.10", "1.3.6.1.4.1.1466.115.121.1.23",

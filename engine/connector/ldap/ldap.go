@@ -170,13 +170,7 @@ func (d *directory) Read(ctx context.Context, since string, each func(*connector
 }
 
 // normal returns a DN in a normal form: all DNs of one entry give the same text.
-func normal(dn string) string {
-	parsed, err := parseDN(dn)
-	if err != nil {
-		return strings.ToLower(dn)
-	}
-	return strings.ToLower(parsed.String())
-}
+func normal(dn string) string { return attribute.DistinguishedNameMatch.Key(dn) }
 
 // parseDN parses a DN. It refuses bytes that are not text: they would all become the same character.
 func parseDN(dn string) (*ldap.DN, error) {
@@ -410,7 +404,7 @@ func (d *directory) Discover(ctx context.Context) ([]connector.Schema, error) {
 // discovered returns the attributes of the classes, including those of their superior classes, by name. It leaves out
 // those that are never read.
 func discovered(schema *ldap.Entry, classes []string) []connector.SchemaAttribute {
-	types := discoveredTypes(schema)
+	types, equalities := discoveredTypes(schema), discoveredEqualities(schema)
 	byName := map[string][]string{}
 	for _, definition := range schema.GetAttributeValues("objectClasses") {
 		words := definitionWords(definition)
@@ -452,7 +446,7 @@ func discovered(schema *ldap.Entry, classes []string) []connector.SchemaAttribut
 	var attributes []connector.SchemaAttribute
 	for name := range found {
 		attributes = append(attributes, connector.SchemaAttribute{Name: name, Type: "STRING",
-			IsMulti: !slices.Contains(types[strings.ToLower(name)], "SINGLE-VALUE")})
+			IsMulti: !slices.Contains(types[strings.ToLower(name)], "SINGLE-VALUE"), Equality: equalities.of(name)})
 	}
 	slices.SortFunc(attributes, func(a, b connector.SchemaAttribute) int { return strings.Compare(a.Name, b.Name) })
 	return attributes

@@ -99,7 +99,8 @@ func (d *directory) refuseReferrals(referrals []string) error {
 		return nil
 	}
 	return fmt.Errorf("the directory refers to %d parts of the tree on other servers, which are not read: choose "+
-		"userBase and groupBase without them, or set connectorAttributes.ignoreReferrals if nothing in them counts", left)
+		"userBase and groupBase without them, or set connectorAttributes.ignoreReferrals if nothing in them counts",
+		left)
 }
 
 // valueRange is the option of an attribute whose values come in ranges: ;range=0-1499, or with an asterisk the last one
@@ -166,7 +167,9 @@ func (d *directory) complete(conn *ldap.Conn, entry *ldap.Entry) error {
 // readRanges returns all values of an attribute that comes in ranges, of which the first was read. Values may be added
 // and removed between two ranges, which moves those behind them: one may be read twice, and another one not at all. So
 // it reads them again, until two readings in a row are the same, and have each value once.
-func (d *directory) readRanges(conn *ldap.Conn, dn string, first *ldap.EntryAttribute, r *valueRange) ([]string, error) {
+func (d *directory) readRanges(conn *ldap.Conn, dn string, first *ldap.EntryAttribute, r *valueRange) ([]string,
+	error,
+) {
 	before, err := d.readOn(conn, dn, first, r)
 	if err != nil {
 		return nil, err
@@ -185,8 +188,8 @@ func (d *directory) readRanges(conn *ldap.Conn, dn string, first *ldap.EntryAttr
 		}
 		before = after
 	}
-	return nil, fmt.Errorf("the values of the attribute %q of an entry were different each time they were read, or some "+
-		"of them came twice (%d readings): nothing was read", r.name, rangePassesMax)
+	return nil, fmt.Errorf("the values of the attribute %q of an entry were different each time they were read, or "+
+		"some of them came twice (%d readings): nothing was read", r.name, rangePassesMax)
 }
 
 // readOn returns the values of a range, which must be the first, and of all behind it.

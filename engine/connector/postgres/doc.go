@@ -12,5 +12,6 @@
 //	  modified: changed_at                 # a timestamptz column, to read only changes
 //
 // Values are parameters of statements, never part of their text. Names of tables and columns are quoted. Each operation
-// is one transaction. The column with the native identity must be unique.
+// is one transaction. The column with the native identity must be unique. Columns that hold passwords by their names,
+// and those of the type bytea, are not read.
 package postgres

@@ -58,7 +58,8 @@ func (a *Aggregator) begin(ctx context.Context, tx pgx.Tx, name string, repeatab
 	if source == nil {
 		return nil, c.NoSource("aggregate", name)
 	}
-	return &run{a, tx, source, c.Version, c.Settings, repeatable, options}, nil
+	r := &run{a, tx, source, c.Version, c.Settings, repeatable, options}
+	return r, r.checkMissing()
 }
 
 // aggregate brings the accounts of the source up to what the reader reads. It leaves no rows in the stage: where it

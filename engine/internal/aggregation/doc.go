@@ -21,17 +21,23 @@
 //	          |  duplicates dropped: of several rows for one account the first stays
 //	          v
 //	        merge
-//	          1. compare     the staged rows again with what others committed meanwhile; count the vanished
-//	          2. remove      the vanished after a full read, those named as gone after a delta; refused above a limit
-//	          3. write       update the changed, insert the new; correlate these, or make identities of them
-//	          4. addEntitlements
-//	          5. entitle     write what the new and the changed accounts hold
-//	          6. correlate   accounts that were uncorrelated before
-//	          7. launch the task of the requests that the steps above wrote
+//	          demandRows        fail where no row could be read
+//	          demandAttributes  fail where the data lacks an attribute that accounts have values of
+//	          match             find accounts that have other names, by their stable identities
+//	          compare           the staged rows again with what others committed meanwhile; count the vanished
+//	          remove            the vanished after a full read, those named as gone after a delta, and those whose names
+//	                            are others' by now; refused above a limit; then rename
+//	          write             update the changed, insert the new, those that come back under their former IDs;
+//	                            correlate these, or make identities of them
+//	          addEntitlements
+//	          entitle           write what the new and the changed accounts hold
+//	          correlate         accounts that were uncorrelated before
+//	          countOrphaned     people whom an authoritative source does not have any more
+//	          launch the task of the requests that the steps above wrote
 //
-// Step 1 fails with a store.RetryableError where an account that was staged as unchanged has changed since. The
+// compare fails with a store.RetryableError where an account that was staged as unchanged has changed since. The
 // transaction is then run again, and the source read again. Where the data cannot be read again, all accounts are
-// staged with all their values, so that step 1 never fails so.
+// staged with all their values, so that it never fails so.
 //
 // Accounts vanish only where the data is complete. A faulty row spares its own account. Where it cannot be told which
 // account a faulty row is, no account is removed.

@@ -17,6 +17,7 @@ type merge struct {
 	cause      store.Cause
 	eventWrite store.ID
 	duplicates bool // rows were dropped because an earlier one has their account
+	stable     stableChanges
 
 	before  store.SourceAccounts // not counted for a delta, unless accounts are gone
 	changes store.AccountChanges
@@ -29,8 +30,9 @@ type merge struct {
 // do takes the steps of a merge. Beside an error it returns what is known so far.
 func (m *merge) do(ctx context.Context) (Result, error) {
 	for _, step := range []func(*merge, context.Context) error{
-		(*merge).compare, (*merge).remove, (*merge).write, (*merge).addEntitlements, (*merge).entitle,
-		(*merge).correlate, (*merge).complete,
+		(*merge).demandRows, (*merge).demandAttributes, (*merge).match, (*merge).compare, (*merge).remove,
+		(*merge).write, (*merge).addEntitlements, (*merge).entitle, (*merge).correlate, (*merge).complete,
+		(*merge).countOrphaned,
 	} {
 		if err := step(m, ctx); err != nil {
 			return m.result, err
@@ -49,42 +51,87 @@ func (m *merge) compare(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if m.options.Delta && len(m.findings.gone) == 0 {
+	if m.options.Delta && len(m.findings.gone)+len(m.stable.replaced) == 0 {
 		return nil // none is removed
 	}
 	m.before, err = m.Store.CountVanished(ctx, m.tx, &m.count, m.findings.spared)
 	return err
 }
 
-// remove removes the accounts that the data does not have, or those that a delta says are gone. It does so only where
-// the limit allows it, and where no row could be an account that seems to have vanished.
-func (m *merge) remove(ctx context.Context) (err error) {
+// remove removes the accounts that the data does not have, or those that a delta says are gone, and those whose names
+// are other accounts' by now. It does so only where the limit allows it, and where no row could be an account that
+// seems to have vanished. Then it renames accounts.
+func (m *merge) remove(ctx context.Context) error {
 	delta, gone := m.options.Delta, m.findings.gone
-	vanished := m.before.Vanished
+	vanished := m.before.Vanished - m.stable.away
 	if delta {
 		vanished = len(gone)
 	}
-	if vanished == 0 {
-		return nil
-	}
-	if m.findings.unknown > 0 && !delta {
+	keep := vanished > 0 && m.findings.unknown > 0 && !delta
+	if keep {
 		m.result.Notes = append(m.result.Notes, fmt.Sprintf("%d accounts are not in the data, but were kept: "+
 			"it is not known whose the %d rows are that could not be read", vanished, m.findings.unknown))
-		return nil
+		vanished = 0
 	}
+	vanished += len(m.stable.replaced)
 	limit := m.deletionLimit()
-	if !configuration.DeletionAllowed(limit, vanished, m.before.Accounts) {
+	if vanished > 0 && !configuration.DeletionAllowed(limit, vanished, m.before.Accounts) {
 		return &fault.Error{
 			Kind: fault.Conflict, Op: "aggregate", Subject: m.source.Name,
 			Err: &configuration.DeletionLimitError{Vanished: vanished, Accounts: m.before.Accounts, Limit: limit},
 		}
 	}
-	if delta {
-		m.result.Removed, err = m.Store.DeleteNamed(ctx, m.tx, &m.count, gone, m.cause)
+	// The names of the renamed may be those of the replaced, and their own old ones are no accounts of the data.
+	if err := m.Store.DeleteGone(ctx, m.tx, m.stable.replaced, m.cause); err != nil {
 		return err
 	}
-	m.result.Removed, err = m.Store.DeleteVanished(ctx, m.tx, &m.count, m.findings.spared, m.cause)
-	return err
+	if err := m.Store.RenameAccounts(ctx, m.tx, &m.count, m.stable.renamings); err != nil {
+		return err
+	}
+	m.result.Removed, m.result.Renamed = len(m.stable.replaced), len(m.stable.renamings)
+	if vanished == len(m.stable.replaced) || keep {
+		return nil
+	}
+	return m.removeVanished(ctx, delta, gone)
+}
+
+func (m *merge) removeVanished(ctx context.Context, delta bool, named []string) (err error) {
+	var gone []store.ID
+	if delta {
+		gone, err = m.Store.LockNamed(ctx, m.tx, &m.count, named)
+	} else {
+		gone, err = m.Store.LockVanished(ctx, m.tx, &m.count, m.findings.spared)
+	}
+	if err != nil || len(gone) == 0 {
+		return err
+	}
+	if m.count.Known < m.count.Differing {
+		lines, err := m.Store.Respelled(ctx, m.tx, &m.count, gone)
+		if err != nil {
+			return err
+		}
+		m.noteRespelled(lines)
+	}
+	m.result.Removed += len(gone)
+	return m.Store.DeleteGone(ctx, m.tx, gone, m.cause)
+}
+
+// noteRespelled notes that accounts differ from removed ones in letter case alone: the source may have changed how it
+// writes what names them.
+func (m *merge) noteRespelled(lines []int64) {
+	if len(lines) == 0 {
+		return
+	}
+	where := ""
+	if lines[0] > 0 {
+		where = fmt.Sprintf(", the first in line %d", lines[0])
+	}
+	what := "they count as other accounts"
+	if !m.source.ProfileID.IsZero() {
+		what = "they count as other people, unless a correlation finds these"
+	}
+	m.result.Notes = append(m.result.Notes, fmt.Sprintf("%d new accounts differ from removed ones in the letter case "+
+		"of the native identity alone%s: %s", len(lines), where, what))
 }
 
 // deletionLimit returns the limit of the options, or else that of the source, or else the default.
@@ -104,7 +151,7 @@ func (m *merge) deletionLimit() configuration.DeletionLimit {
 // removed is new. So both statements run, unless the first of them already took every row that differed. The one that
 // most likely does so is the first: an update where accounts were known, an insertion elsewhere.
 func (m *merge) write(ctx context.Context) error {
-	updateFirst := m.count.Known > 0 || m.duplicates
+	updateFirst := m.count.Known > 0 || m.duplicates || len(m.stable.renamings) > 0
 	if updateFirst {
 		if err := m.update(ctx); err != nil {
 			return err
@@ -127,6 +174,12 @@ func (m *merge) update(ctx context.Context) (err error) {
 }
 
 func (m *merge) insert(ctx context.Context) (err error) {
+	if _, err := m.Store.RecallAccounts(ctx, m.tx, &m.count, m.cause); err != nil {
+		return err
+	}
+	if m.result.Waiting, err = m.wait(ctx); err != nil {
+		return err
+	}
 	m.fresh, err = m.Store.InsertNew(ctx, m.tx, &m.count, m.source.ProfileID, m.eventWrite, m.cause)
 	return err
 }
@@ -170,6 +223,25 @@ func (m *merge) correlate(ctx context.Context) (err error) {
 	return nil
 }
 
+// wait lets new accounts of an authoritative source wait that may belong to the person of an earlier row: they share a
+// value by which accounts are correlated. They are correlated when that person's values are calculated, as they would
+// be if they came in a file of their own, or become identities at the next aggregation.
+func (m *merge) wait(ctx context.Context) (int, error) {
+	if m.source.ProfileID.IsZero() || len(m.source.Assignments()) == 0 {
+		return 0, nil
+	}
+	return m.Store.HoldSharing(ctx, m.tx, &m.count)
+}
+
+// countOrphaned counts the people whose authoritative source does not have them any more.
+func (m *merge) countOrphaned(ctx context.Context) (err error) {
+	if m.source.ProfileID.IsZero() || m.result.Removed+m.changes.Moved == 0 {
+		return nil
+	}
+	m.result.Orphaned, err = m.Store.CountOrphaned(ctx, m.tx, m.source.RowID, m.source.ProfileID, m.cause.Task)
+	return err
+}
+
 // sumUp completes the counts of the result.
 func (m *merge) sumUp() {
 	r := &m.result
@@ -184,7 +256,10 @@ func (m *merge) sumUp() {
 // have an account on the source.
 func (m *merge) launch(ctx context.Context) (err error) {
 	description := fmt.Sprintf("Process after the aggregation of %q", m.source.Name)
-	m.result.Task, _, err = m.LaunchRequested(ctx, m.tx, m.cause, description, func(requested int64) (int64, error) {
+	created := m.fresh.Identities + m.adopted
+	m.result.Task, _, err = m.LaunchCreated(ctx, m.tx, m.cause, description, created, func(requested int64) (int64,
+		error,
+	) {
 		if requested <= int64(m.settings.Guard.Minimum) {
 			return requested, nil
 		}

@@ -15,6 +15,8 @@ type Options struct {
 	Delimiter string
 	// Delta says that the data holds only some of the accounts: none is removed for not being there.
 	Delta bool
+	// AcceptMissing are attributes that the data may lack though accounts have values of them, which they lose.
+	AcceptMissing []string
 	// MaxDeletions overrides the source's deleteThreshold.
 	MaxDeletions *configuration.DeletionLimit
 	// MaxObjects overrides how many objects one aggregation reads at most; 0 stands for the limit of the settings.
@@ -39,10 +41,13 @@ type Result struct {
 	Changed      int        `json:"changed"`    // accounts
 	Unchanged    int        `json:"unchanged"`  // accounts
 	Removed      int        `json:"removed"`    // accounts
+	Renamed      int        `json:"renamed"`    // accounts that the source calls differently; they are changed too
 	Correlated   int        `json:"correlated"` // accounts that found their identity
 	Moved        int        `json:"moved"`      // accounts that found another identity than before
 	Ambiguous    int        `json:"ambiguous"`  // added accounts that several identities fit, and that none got
+	Waiting      int        `json:"waiting"`    // added accounts that may belong to the person of another new one
 	Identities   int        `json:"identities"` // created
+	Orphaned     int        `json:"orphaned"`   // identities that the authoritative source does not have any more
 	Entitlements int        `json:"entitlements"`
 	Faulty       int        `json:"faulty"` // rows left out
 	RowErrors    []RowError `json:"rowErrors"`

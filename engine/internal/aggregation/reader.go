@@ -21,7 +21,6 @@ import (
 type reader struct {
 	source    *configuration.CompiledSource
 	objects   nextObject
-	entitling map[string]bool // whether an attribute holds entitlements
 	passwords map[string]bool // whether an attribute holds passwords, of those met so far
 	omitted   map[string]int  // how often an attribute was left out because it is no text
 	notes     func() []string // what the source has to say at the end
@@ -45,26 +44,42 @@ type findings struct {
 	spared  []string // native identities of faulty objects: their accounts have not vanished
 	unknown int      // faulty objects whose native identity cannot be told
 	gone    []string // native identities of accounts that the source says are gone
+	// stable says that the source has stable identities. sparedStable are those of faulty objects; unstable counts the
+	// faulty objects that have none. goneStable are those of accounts that are gone, by their native identities.
+	stable       bool
+	sparedStable []string
+	unstable     int
+	goneStable   map[string]string
+	// columns are the attributes that the data has, where it tells; nil otherwise.
+	columns []string
+	// attributes are those that were read, and those of the account schema.
+	attributes map[string]*attributeFinding
 	// entitlements are the values of the accounts' entitlement attributes, names the names that the source gives to
 	// entitlements.
 	entitlements map[store.EntitlementValue]struct{}
 	names        map[store.EntitlementValue]string
 }
 
+// attributeFinding is what a reader found of an attribute.
+type attributeFinding struct {
+	entitling bool // its values are entitlements
+	valued    bool // an account has a value
+}
+
 // reader returns a reader of objects.
 func (r *run) reader(objects nextObject) *reader {
 	reading := &reader{
-		source: r.source, objects: objects, progress: r.options.Progress, entitling: map[string]bool{},
+		source: r.source, objects: objects, progress: r.options.Progress,
 		most: cmp.Or(r.options.MaxObjects, r.settings.Objects), passwords: map[string]bool{},
 		omitted: map[string]int{}, notes: func() []string { return nil },
 		findings: findings{
 			faults: faults{reported: []RowError{}}, notes: []string{},
-			entitlements: map[store.EntitlementValue]struct{}{},
+			entitlements: map[store.EntitlementValue]struct{}{}, attributes: map[string]*attributeFinding{},
 		},
 	}
 	if schema := r.source.AccountSchema(); schema != nil {
 		for _, a := range schema.Attributes {
-			reading.entitling[a.Name] = a.IsEntitlement
+			reading.findings.attributes[a.Name] = &attributeFinding{entitling: a.IsEntitlement}
 		}
 	}
 	reading.findings.notes = append(reading.findings.notes, r.source.PasswordNotes()...)
@@ -95,6 +110,7 @@ func (r *run) textReader(text io.Reader) (*reader, error) {
 		return object, err
 	})
 	reader.notes = objects.Notes
+	reader.findings.columns = objects.Attributes()
 	return reader, nil
 }
 
@@ -112,7 +128,7 @@ func (r *reader) next() (*store.StagedAccount, bool, error) {
 		case object.Type != "" && object.Type != connector.AccountObject:
 			r.findName(object)
 		case object.Deleted:
-			r.findings.gone = append(r.findings.gone, object.NativeIdentity)
+			r.findGone(object)
 		default:
 			r.countAccount()
 			fault := r.read(object)
@@ -120,7 +136,7 @@ func (r *reader) next() (*store.StagedAccount, bool, error) {
 				return &r.account, true, nil
 			}
 			r.findings.faults.add(object.Line, fault)
-			r.spare(object.NativeIdentity)
+			r.spare(object)
 		}
 	}
 }
@@ -132,8 +148,8 @@ func (r *reader) end() {
 	}
 	notes := &r.findings.notes
 	for _, name := range slices.Sorted(maps.Keys(r.omitted)) {
-		*notes = append(*notes, fmt.Sprintf("the attribute %q was left out of %d accounts, because its value is no UTF-8 "+
-			"text without NUL characters", name, r.omitted[name]))
+		*notes = append(*notes, fmt.Sprintf("the attribute %q was left out of %d accounts, because its value is no "+
+			"UTF-8 text without NUL characters", name, r.omitted[name]))
 	}
 	*notes = append(*notes, r.notes()...)
 }
@@ -177,13 +193,35 @@ func (r *reader) findName(object *connector.Object) {
 	}
 }
 
+// findGone keeps the names of an account that the source says is gone.
+func (r *reader) findGone(object *connector.Object) {
+	if !nameable(object.StableIdentity) {
+		r.findings.gone = append(r.findings.gone, object.NativeIdentity)
+		return
+	}
+	if r.findings.goneStable == nil {
+		r.findings.goneStable = map[string]string{}
+	}
+	r.findings.goneStable[strings.Clone(object.NativeIdentity)] = strings.Clone(object.StableIdentity)
+}
+
+// nameable reports whether a native or stable identity names an account.
+func nameable(text string) bool {
+	return text != "" && store.Storable(text) && len(text) <= configuration.NativeIdentityLengthMax
+}
+
 // spare keeps the account of a faulty object from counting as vanished.
-func (r *reader) spare(native string) {
-	if native == "" || !store.Storable(native) || len(native) > configuration.NativeIdentityLengthMax {
+func (r *reader) spare(object *connector.Object) {
+	if !nameable(object.NativeIdentity) {
 		r.findings.unknown++
 		return
 	}
-	r.findings.spared = append(r.findings.spared, strings.Clone(native))
+	r.findings.spared = append(r.findings.spared, strings.Clone(object.NativeIdentity))
+	if nameable(object.StableIdentity) {
+		r.findings.sparedStable = append(r.findings.sparedStable, strings.Clone(object.StableIdentity))
+	} else {
+		r.findings.unstable++ // it may have had another name
+	}
 }
 
 // read makes the account of an object. It returns what is wrong with the object, "" for nothing.
@@ -217,6 +255,7 @@ func (r *reader) read(object *connector.Object) string {
 		object.Attributes.Delete(name)
 	}
 	r.source.Stage(&r.account, object)
+	r.findings.stable = r.findings.stable || object.StableIdentity != ""
 	return ""
 }
 
@@ -230,6 +269,14 @@ func (r *reader) readAttribute(name string, value attribute.Value) (fault string
 	if r.holdsPassword(name) {
 		return "", true
 	}
+	found := r.findings.attributes[name]
+	if found == nil {
+		found = &attributeFinding{}
+		r.findings.attributes[strings.Clone(name)] = found
+	}
+	if !found.valued {
+		found.valued = value.Text() != ""
+	}
 	if value.Kind() == attribute.KindNumber {
 		if err := configuration.CheckNumber(value.Text()); err != nil {
 			return fmt.Sprintf("the attribute %q: %v", name, err), false
@@ -238,14 +285,14 @@ func (r *reader) readAttribute(name string, value attribute.Value) (fault string
 	for _, text := range value.Strings() {
 		switch {
 		case store.Storable(text):
-		case r.entitling[name]:
+		case found.entitling:
 			return fmt.Sprintf("the attribute %q is no UTF-8 text without NUL characters", name), false
 		default:
 			r.omitted[strings.Clone(name)]++
 			return "", true
 		}
 	}
-	if !r.entitling[name] {
+	if !found.entitling {
 		return "", false
 	}
 	for _, text := range configuration.EntitlementTexts(value) {

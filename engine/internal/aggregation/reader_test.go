@@ -114,7 +114,7 @@ func TestReaderNamesFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newReader(t, nil, c.object)
-			r.entitling["groups"] = true
+			r.findings.attributes["groups"] = &attributeFinding{entitling: true}
 			if read, err := natives(r); err != nil || len(read) > 0 {
 				t.Fatalf("accounts %v and the error %v, want none", read, err)
 			}

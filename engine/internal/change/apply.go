@@ -90,7 +90,7 @@ func (a *Applier) Apply(ctx context.Context, tx pgx.Tx, documents []configuratio
 	if err := a.Record(ctx, tx, &rows, &x.rows, cause, comment); err != nil {
 		return result, err
 	}
-	result.Notes = append(result.Notes, x.after.Unmapped()...)
+	result.Notes = append(result.Notes, x.after.Notes()...)
 	if err := x.request(ctx); err != nil {
 		return result, err
 	}

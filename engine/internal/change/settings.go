@@ -84,7 +84,13 @@ func (a *Applier) compareSettings(ctx context.Context, tx pgx.Tx, given configur
 	if s, err = configuration.CompileSettings(row.Document); err != nil {
 		return nil, nil, err
 	}
-	fresh, conflict := s.Compare(given, row.Settled)
+	settled := row.Settled
+	if settled {
+		if settled, err = a.Store.HasIdentities(ctx, tx); err != nil {
+			return nil, nil, err
+		}
+	}
+	fresh, conflict := s.Compare(given, settled)
 	if conflict != nil {
 		return nil, s, &fault.Error{Kind: fault.Conflict, Op: "start the engine", Err: conflict}
 	}

@@ -106,11 +106,11 @@ func (x *examination) rekey(ctx context.Context) (int, string, error) {
 		if err := s.ChangeIdentityKeys(ctx, tx, removed, added); err != nil {
 			return 0, err
 		}
-		gained, touched := keyTexts(added), append(keyTexts(removed), keyTexts(added)...)
+		touched := append(keyTexts(removed), keyTexts(added)...)
 		if err := s.RequestManagedRefresh(ctx, tx, touched, []store.ID{}, 0, cause); err != nil {
 			return 0, err
 		}
-		_, err = s.CorrelateKeys(ctx, tx, gained, cause)
+		_, err = s.CorrelateKeys(ctx, tx, touched, cause)
 		return total, err
 	})(ctx)
 }

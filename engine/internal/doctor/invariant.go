@@ -36,6 +36,14 @@ var verdicts = []verdict{
 	{store.InvariantErrorDue, SeverityFailure, "process the identities", requests(store.InvariantErrorDue)},
 	{store.InvariantLateCorrelation, SeverityWarning, "correlate the accounts, or aggregate their sources",
 		(*examination).correlate},
+	{store.InvariantGrantAccount, SeverityFailure, "process the identities", requests(store.InvariantGrantAccount)},
+	{store.InvariantGrantVanished, SeverityWarning, "forget accounts that vanished long ago: muster purge " +
+		"--older-than 90d", nil},
+	{store.InvariantCarriedAccess, SeverityWarning, "give the accounts an owner, who wants what they have or loses " +
+		"it, or take it away at the source: nobody grants it any more", nil},
+	{store.InvariantCarriedAccount, SeverityWarning, "forget what accounts carried that are gone",
+		(*examination).dropCarried},
+	{store.InvariantOrphaned, SeverityWarning, "look at who has left: muster identities list --quick orphaned", nil},
 	{store.InvariantRequestTask, SeverityFailure, "give the requests to a task", renews(store.InvariantRequestTask)},
 	{store.InvariantRequestStale, SeverityWarning, "process the identities: what requested it may have come later",
 		renews(store.InvariantRequestStale)},
@@ -55,6 +63,8 @@ var verdicts = []verdict{
 		nil},
 	{store.InvariantOperationAwaits, SeverityWarning, "aggregate the sources: no account is created on one that was " +
 		"never read completely", nil},
+	{store.InvariantOperationParked, SeverityWarning,
+		"muster operations --state PARKED tells what undoes what: make it agree, then release the operations", nil},
 	{store.InvariantNotificationTask, SeverityFailure, "cancel the messages of tasks that have ended",
 		(*examination).cancelForsaken},
 	{store.InvariantMessageLease, SeverityWarning, "end the leases of workers that are gone",
@@ -114,6 +124,11 @@ func (x *examination) entitleAccounts() repairFunc {
 		return x.d.Store.MendAccountEntitlements(ctx, tx, c.Marks(), x.d.Now())
 	}
 	return x.simple("wrote the rows of accounts' entitlements again", mend)
+}
+
+// dropCarried makes the repair of what accounts carried that are gone.
+func (x *examination) dropCarried() repairFunc {
+	return x.simple("forgot what accounts carried that are gone", x.d.Store.DropLostCarried)
 }
 
 // dropStages makes the repair of rows that aggregations left.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/refresh"
@@ -23,14 +24,21 @@ func (r *Read) readAccess(ctx context.Context, synchronize []store.ID) error {
 	if err != nil {
 		return err
 	}
+	if err := r.readCarried(ctx); err != nil {
+		return err
+	}
 	taken, complete := (&names{ctx: ctx, read: r}).taken, r.sourceComplete(ctx)
+	var strays []store.AccessGrant
 	for i := range r.Snapshots {
 		s := &r.Snapshots[i]
 		id := s.Identity.ID
 		for len(grants) > 0 && grants[0].IdentityID == id {
 			g := &grants[0]
-			s.Grants = append(s.Grants, refresh.Held{Entitlement: refresh.Entitlement{SourceID: g.SourceID,
-				Attribute: g.Attribute, Value: g.Value}, AccountID: g.AccountID})
+			if slices.ContainsFunc(s.Accounts, func(a refresh.Account) bool { return a.RowID == g.AccountID }) {
+				s.Grants = append(s.Grants, heldGrant(g))
+			} else {
+				strays = append(strays, *g)
+			}
 			grants = grants[1:]
 		}
 		for len(operations) > 0 && operations[0].IdentityID == id {
@@ -44,6 +52,67 @@ func (r *Read) readAccess(ctx context.Context, synchronize []store.ID) error {
 		}
 		s.Synchronize = slices.Contains(synchronize, id)
 		s.Taken, s.Complete = taken, complete
+	}
+	return r.readStrays(ctx, strays)
+}
+
+func heldGrant(g *store.AccessGrant) refresh.Held {
+	return refresh.Held{Entitlement: refresh.Entitlement{SourceID: g.SourceID, Attribute: g.Attribute,
+		Value: g.Value}, AccountID: g.AccountID}
+}
+
+// readStrays adds the grants whose accounts are not their identities' any more, and what became of the accounts. They
+// are in the order of the identities.
+func (r *Read) readStrays(ctx context.Context, strays []store.AccessGrant) error {
+	if len(strays) == 0 {
+		return nil
+	}
+	accounts := make([]store.ID, len(strays))
+	for i := range strays {
+		accounts[i] = strays[i].AccountID
+	}
+	there, vanished, err := r.Store.KnownAccounts(ctx, r.Tx, accounts)
+	if err != nil {
+		return err
+	}
+	for i := range r.Snapshots {
+		s := &r.Snapshots[i]
+		for len(strays) > 0 && strays[0].IdentityID == s.Identity.ID {
+			g := &strays[0]
+			s.Strays = append(s.Strays, refresh.Stray{Held: heldGrant(g), Given: g.Granted,
+				Owned: there[g.AccountID], Vanished: vanished[g.AccountID]})
+			strays = strays[1:]
+		}
+	}
+	return nil
+}
+
+// readCarried adds what the accounts carry of former owners.
+func (r *Read) readCarried(ctx context.Context) error {
+	var accounts []store.ID
+	for i := range r.Snapshots {
+		for k := range r.Snapshots[i].Accounts {
+			accounts = append(accounts, r.Snapshots[i].Accounts[k].RowID)
+		}
+	}
+	if len(accounts) == 0 {
+		return nil
+	}
+	carried, err := r.Store.CarriedBy(ctx, r.Tx, accounts)
+	if err != nil || len(carried) == 0 {
+		return err
+	}
+	byAccount := map[store.ID][]refresh.Carried{}
+	for _, c := range carried {
+		byAccount[c.AccountID] = append(byAccount[c.AccountID], refresh.Carried{Pending: c.Pending,
+			Held: refresh.Held{Entitlement: refresh.Entitlement{SourceID: c.SourceID, Attribute: c.Attribute,
+				Value: c.Value}, AccountID: c.AccountID}})
+	}
+	for i := range r.Snapshots {
+		s := &r.Snapshots[i]
+		for k := range s.Accounts {
+			s.Carried = append(s.Carried, byAccount[s.Accounts[k].RowID]...)
+		}
 	}
 	return nil
 }
@@ -60,11 +129,6 @@ func (r *Read) sourceComplete(ctx context.Context) func(refresh.ID) (bool, error
 		known[source] = complete
 		return complete, failedLookup(err)
 	}
-}
-
-// AwaitCause says why the creation of an account is held back until its source was read completely once.
-func AwaitCause(source string) string {
-	return fmt.Sprintf("waits for the first complete aggregation of the source %q", source)
 }
 
 // plannedOperation returns an operation as a calculation sees it.
@@ -84,16 +148,64 @@ func plannedOperation(row *store.Operation) (refresh.Operation, error) {
 	return o, nil
 }
 
+// LimitOperations parks the operations that would exceed the limit of the day. It asks the database only where
+// operations are to be opened. It comes once, before they are shown or written.
+func (c *Calculated) LimitOperations(ctx context.Context) error {
+	access := c.Configuration.Refresh.Access
+	var openers []store.ID
+	for i := range c.Changes {
+		if len(c.Changes[i].Access.Open) > 0 {
+			openers = append(openers, c.Changes[i].After.ID)
+		}
+	}
+	if access == nil || len(openers) == 0 {
+		return nil
+	}
+	at := c.Cause.At.In(c.Configuration.Settings.Location)
+	midnight := time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, at.Location())
+	rows, err := c.Store.DayOperations(ctx, c.Tx, openers, midnight)
+	if err != nil {
+		return err
+	}
+	past := map[store.ID][]refresh.Past{}
+	for i := range rows {
+		row := &rows[i]
+		o, err := plannedOperation(row)
+		if err != nil {
+			continue // of a later version: the identity's own fault, if it is open
+		}
+		p := refresh.Past{Operation: o}
+		if row.State == store.OperationDone && row.Completed != nil {
+			p.Done = *row.Completed
+		}
+		if row.Released != nil {
+			p.Released = *row.Released
+		}
+		past[row.IdentityID] = append(past[row.IdentityID], p)
+	}
+	for i := range c.Changes {
+		of := past[c.Changes[i].After.ID]
+		slices.SortFunc(of, func(a, b refresh.Past) int { return a.Done.Compare(b.Done) })
+		c.Changes[i].LimitOperations(access, of, c.OperationsPerDay)
+	}
+	return nil
+}
+
 // writeAccess writes what the identities are given and lose, settles their operations, and opens new ones, with a
 // delivery and its job for each source.
 func (w *writing) writeAccess(ctx context.Context) error {
 	if w.Configuration.Refresh.Access == nil {
 		return nil
 	}
+	if err := w.LimitOperations(ctx); err != nil {
+		return err
+	}
 	if err := w.dropFound(ctx); err != nil {
 		return err
 	}
 	var granted, dropped []store.AccessGrant
+	var settledCarried []store.CarriedAccess
+	left := map[store.ID][]store.AccessGrant{} // by task
 	settled := map[string][]store.ID{}
 	settle := func(ids []refresh.ID, state string) {
 		settled[state] = append(settled[state], ids...)
@@ -105,16 +217,24 @@ func (w *writing) writeAccess(ctx context.Context) error {
 		for _, held := range access.Granted {
 			granted = append(granted, grantRow(id, held.Entitlement, held.AccountID))
 		}
-		for _, e := range access.Dropped {
-			dropped = append(dropped, grantRow(id, e, store.ID{}))
+		for _, held := range access.Dropped {
+			dropped = append(dropped, grantRow(id, held.Entitlement, held.AccountID))
+		}
+		for _, held := range access.Left {
+			task := w.tally.taskOf(id)
+			left[task] = append(left[task], grantRow(id, held.Entitlement, held.AccountID))
+		}
+		for _, held := range access.Settled {
+			settledCarried = append(settledCarried, store.CarriedAccess{AccountID: held.AccountID,
+				Attribute: held.Attribute, Value: held.Value})
 		}
 		settle(access.Fulfilled, store.OperationDone)
 		settle(access.Cancelled, store.OperationCancelled)
 		settle(access.Retried, store.OperationRetried)
 		for k := range access.Open {
 			o := operationRow(id, &access.Open[k], w.causeOf(w.tally.taskOf(id)))
-			if access.Open[k].Awaits {
-				w.parkNew(&o)
+			if o.State == store.OperationParked {
+				w.parked = append(w.parked, o)
 			}
 			if o.State == store.OperationOpen {
 				if deliveries[o.SourceID].IsZero() {
@@ -134,6 +254,14 @@ func (w *writing) writeAccess(ctx context.Context) error {
 	}
 	if err := s.DropGrants(ctx, w.Tx, dropped); err != nil {
 		return err
+	}
+	if err := s.DropCarried(ctx, w.Tx, settledCarried); err != nil {
+		return err
+	}
+	for task, grants := range left {
+		if err := s.CarryGrants(ctx, w.Tx, grants, w.causeOf(task)); err != nil {
+			return err
+		}
 	}
 	if err := s.AddGrants(ctx, w.Tx, granted, w.Cause.At); err != nil {
 		return err
@@ -182,14 +310,6 @@ func (w *writing) dropFound(ctx context.Context) error {
 	return err
 }
 
-// parkNew makes a new operation one that the engine holds back until its source was read completely once.
-func (w *writing) parkNew(o *store.Operation) {
-	o.State, o.Parked, o.Awaits = store.OperationParked, &o.Created, store.NullText(store.AwaitsAggregation)
-	o.ParkedCause = store.NullText(AwaitCause(w.Configuration.Sources[o.SourceID].Name))
-	o.ParkerID, o.ParkerName, o.ParkerVia = &w.Actor.ID, &w.Actor.Name, &w.Actor.Via
-	w.parked = append(w.parked, *o)
-}
-
 func grantRow(identity store.ID, e refresh.Entitlement, account refresh.ID) store.AccessGrant {
 	return store.AccessGrant{IdentityID: identity, SourceID: e.SourceID, Attribute: e.Attribute,
 		Value: e.Value, AccountID: account}
@@ -201,7 +321,13 @@ func operationRow(identity store.ID, o *refresh.Operation, cause store.Cause) st
 		Attributes: o.Attributes.AppendJSON(nil), Reason: o.Reason, Actor: cause.Actor, TaskID: cause.Task,
 		State: store.OperationOpen, Created: cause.At}
 	row.Attribute, row.Value = o.Target()
-	if o.Manual {
+	switch {
+	case o.Parked: // nobody parks it but the engine itself
+		row.State, row.Parked, row.ParkedCause = store.OperationParked, &row.Created, &o.Cause
+		if o.Awaits {
+			row.Awaits = store.NullText(store.AwaitsAggregation)
+		}
+	case o.Manual:
 		row.State = store.OperationManual
 	}
 	return row

@@ -8,6 +8,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/muster-engine/muster/engine/configuration"
+	"github.com/muster-engine/muster/engine/internal/task"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -22,7 +23,7 @@ type Batch struct {
 	Cause         store.Cause // of the batch's own task
 	Overlay       Overlay     // of a preview; nil for nothing
 	readOnly      bool
-	actors        map[store.ID]store.Actor // by task; of all tasks that have a part in it
+	origins       map[store.ID]store.TaskOrigin // by task; of all tasks that have a part in it
 }
 
 // ReadOnly returns a batch that takes no locks and writes nothing, for a preview or an explanation at a time.
@@ -38,20 +39,20 @@ func (p *Processor) begin(ctx context.Context, tx pgx.Tx, id store.ID, others ..
 	if err != nil {
 		return nil, err
 	}
-	actors, err := p.Store.TaskActors(ctx, tx, append(others, id))
+	origins, err := p.Store.TaskOrigins(ctx, tx, append(others, id))
 	if err != nil {
 		return nil, err
 	}
-	b := &Batch{Processor: p, Tx: tx, Configuration: c, Cause: store.Cause{At: p.Now()}, actors: actors}
+	b := &Batch{Processor: p, Tx: tx, Configuration: c, Cause: store.Cause{At: p.Now()}, origins: origins}
 	b.Cause = b.causeOf(id)
 	return b, p.Store.LockCorrelationShared(ctx, tx)
 }
 
 // causeOf returns the cause of what the batch does for a task: the actor is the one that launched the task.
 func (b *Batch) causeOf(task store.ID) store.Cause {
-	actor, found := b.actors[task]
-	if !found {
-		actor = b.Actor
+	actor := b.Actor
+	if origin, found := b.origins[task]; found {
+		actor = origin.Actor
 	}
 	return store.Cause{Task: task, At: b.Cause.At, Actor: actor}
 }
@@ -98,7 +99,12 @@ func (b *Batch) process(ctx context.Context, ids []store.ID, t *tally) (int, err
 // is. It also removes the jobs of other tasks that end with the batch: these jobs have nothing left to do.
 func (b *Batch) advance(ctx context.Context, t *tally, lazily bool) (store.TaskCounts, State, error) {
 	t.of(b.Cause.Task)
-	ended, err := b.Advance(ctx, b.Tx, b.Configuration.Settings.Guard, t.list, b.Cause.At, lazily)
+	for i := range t.list {
+		origin := b.origins[t.list[i].Task]
+		t.list[i].Cause, t.list[i].Confirmed = origin.Cause, origin.Confirmed
+	}
+	ended, err := b.Advance(ctx, b.Tx, task.Advance{Guard: b.Configuration.Settings.Guard,
+		Version: b.Configuration.Version, Done: t.list, Now: b.Cause.At, Lazily: lazily})
 	if err != nil {
 		return store.TaskCounts{}, Open, err
 	}

@@ -2,6 +2,7 @@ package processing
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -11,8 +12,9 @@ import (
 )
 
 // Adopt makes identities of the uncorrelated accounts of an authoritative source that find no identity: accounts that
-// were there before the source had a profile. It returns how many identities it made. Their events belong to a write
-// that has some events already; the caller adds it.
+// were there before the source had a profile. Of several that share a key the first becomes one: the others may be the
+// same person's, and are correlated when that person's values are calculated. It returns how many identities it made.
+// Their events belong to a write that has some events already; the caller adds it.
 func (p *Processor) Adopt(ctx context.Context, tx pgx.Tx, source *configuration.CompiledSource, write store.ID,
 	events int, cause store.Cause,
 ) (int, error) {
@@ -20,17 +22,28 @@ func (p *Processor) Adopt(ctx context.Context, tx pgx.Tx, source *configuration.
 		return 0, nil
 	}
 	total := 0
+	var sharing []store.ID
 	for last := (store.ID{}); ; {
 		page, err := p.Store.UncorrelatedAccounts(ctx, tx, source.RowID, last, tenant.PageSize)
 		if err != nil || len(page) == 0 {
 			return total, err
 		}
+		if last.IsZero() {
+			if sharing, err = p.Store.SharingAccounts(ctx, tx, source.RowID); err != nil {
+				return total, err
+			}
+		}
+		next := page[len(page)-1].AccountID
+		page = slices.DeleteFunc(page, func(a store.CorrelationInput) bool {
+			_, found := slices.BinarySearchFunc(sharing, a.AccountID, store.ID.Compare)
+			return found
+		})
 		adopted, err := p.Store.AdoptUncorrelated(ctx, tx, source.RowID, source.ProfileID, page, write,
 			events+total, cause)
 		if err != nil {
 			return total, err
 		}
 		total += adopted
-		last = page[len(page)-1].AccountID
+		last = next
 	}
 }

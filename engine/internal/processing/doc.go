@@ -36,6 +36,8 @@
 // The work on a task is a loop of steps ([Work.Do]), by several goroutines where the task is larger than a batch. A
 // step is a batch in a transaction of its own, and what happens where it fails:
 //
+//	survey: parts of a task that the guard looks at before its first batch; until they are done, nothing is claimed
+//	   v
 //	together: requests of the task, and of small tasks that wait
 //	   |- committed ----------------------------------------> Open, or Ended
 //	   |- it fails with requests of other tasks in it, by the guard, by a task that has ended or is held, or by an
@@ -67,9 +69,17 @@
 // its own, which stays: the survey takes none.
 //
 //	page --survey--> as they should be: counted
-//	          |----> the others: a batch locks, reads and calculates them again
+//	          |----> the others become requests of the task; a batch locks, reads and calculates them again
 //
-// Where more than 300 in 1,000 identities of the last page changed, the next page is not surveyed, since calculating
-// twice would cost more than it saves. A run over a profile is not surveyed: it records for each identity that it was
-// processed, and no watermark stands for that. docs/adr/0011-survey.md has the decision.
+// The survey is also what the guard sees of a run before anything is written, so all pages come before the first batch.
+// A task of more requests than a batch is surveyed by parts of these, of which nothing is kept but what would be lost:
+//
+//	part of requests --survey--> losses: added up; the requests stay
+//	the last part    --judge---> the task is held, or its batches begin
+//
+// Where nobody can be held, because the guard is off, the task is confirmed, or few have something to lose, no part is
+// marked for the survey. Then the others of a page are processed in its own transaction. Where more than 300 in 1,000
+// identities of the last such page changed, the next one is not surveyed, since calculating twice would cost more than
+// it saves. A run over a profile requests all of a page: it records for each identity that it was processed, and no
+// watermark stands for that. docs/adr/0011-survey.md and docs/adr/0023-guard.md have the decisions.
 package processing

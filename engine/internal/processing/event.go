@@ -75,7 +75,7 @@ func rolesOf(c *configuration.Configuration, change *refresh.Change) *event.Role
 	}
 	for _, loss := range change.Lost {
 		role := c.Roles[loss.RoleID]
-		d := event.Role{ID: loss.RoleID.String(), Reason: role.WhyLost(loss.Expired)}
+		d := event.Role{ID: loss.RoleID.String(), Reason: role.WhyLost(&loss)}
 		if role != nil {
 			d.Name = role.Name
 		}

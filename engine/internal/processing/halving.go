@@ -158,8 +158,8 @@ func (p *Processor) fail(ctx context.Context, id store.ID, request store.Refresh
 			return err
 		}
 		message := store.TaskMessage{Type: "ERROR", Key: messageFailed, IdentityID: request.IdentityID, Text: reason}
-		_, err = p.Advance(ctx, tx, settings.Guard, []task.Progress{{Task: id, Counts: counts,
-			Messages: []store.TaskMessage{message}}}, now, false)
+		_, err = p.Advance(ctx, tx, task.Advance{Guard: settings.Guard, Now: now, Done: []task.Progress{{
+			Task: id, Counts: counts, Messages: []store.TaskMessage{message}}}})
 		return err
 	})
 	return counts, err

@@ -33,7 +33,8 @@ func (n *names) taken(id refresh.ID, c transform.Candidate) (bool, error) {
 	if source == nil {
 		return false, nil
 	}
-	wanted := source.FoldName(c.Name)
+	equality := source.Equality(c.Attribute)
+	wanted := equality.Key(c.Name)
 	for i := range n.read.changes {
 		for k := range n.read.changes[i].Access.Open {
 			o := &n.read.changes[i].Access.Open[k]
@@ -41,7 +42,7 @@ func (n *names) taken(id refresh.ID, c transform.Candidate) (bool, error) {
 				continue
 			}
 			for _, text := range o.Attributes.Get(c.Attribute).Strings() {
-				if source.FoldName(text) == wanted {
+				if equality.Key(text) == wanted {
 					return true, nil
 				}
 			}
@@ -68,8 +69,9 @@ func (n *names) load(source *configuration.CompiledSource, attribute string) (ma
 		return nil, err
 	}
 	set := make(map[string]bool, len(list))
+	equality := source.Equality(attribute)
 	for _, name := range list {
-		set[source.FoldName(name)] = true
+		set[equality.Key(name)] = true
 	}
 	if n.inUse == nil {
 		n.inUse = map[nameSet]map[string]bool{}

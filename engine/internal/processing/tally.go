@@ -3,6 +3,7 @@ package processing
 import (
 	"slices"
 
+	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/internal/task"
 	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/store"
@@ -68,8 +69,19 @@ func (t *tally) sum() store.TaskCounts {
 	return sum
 }
 
-// count adds a change to the counts of the task that asked for the identity.
-func (t *tally) count(c *refresh.Change) { Count(&t.of(t.taskOf(c.After.ID)).Counts, c) }
+// count adds a change to the counts of the task that asked for the identity, and what the identity loses by it to those
+// of its losses.
+func (t *tally) count(c *refresh.Change, s *refresh.Snapshot, configuration *configuration.Configuration) {
+	p := t.of(t.taskOf(c.After.ID))
+	Count(&p.Counts, c)
+	AddLosses(&p.Losses, c, s, configuration)
+}
+
+// foresee adds what an identity would lose by a change to the losses of the batch's own task.
+func (t *tally) foresee(c *refresh.Change, s *refresh.Snapshot, configuration *configuration.Configuration) {
+	p := t.of(t.task)
+	AddLosses(&p.Losses, c, s, configuration)
+}
 
 // Count adds the change of one identity to counts.
 func Count(n *store.TaskCounts, c *refresh.Change) {
@@ -82,9 +94,6 @@ func Count(n *store.TaskCounts, c *refresh.Change) {
 	}
 	n.RolesGained += int64(len(c.Gained))
 	n.RolesLost += int64(len(c.Lost))
-	if slices.ContainsFunc(c.Lost, func(l refresh.RoleLoss) bool { return !l.Expired }) {
-		n.RoleLosers++
-	}
 	if c.Lifecycle() {
 		n.LifecycleChanged++
 	}

@@ -53,11 +53,11 @@ func (p *Processor) WorkOn(id store.ID, together bool, report func(store.TaskCou
 // Do carries out the task until it ends, is held, or the turn is over. Several goroutines work on a task that is larger
 // than a batch.
 func (w *Work) Do(ctx context.Context) (State, error) {
-	counts, state, err := w.batch(ctx)
+	size, state, err := w.batch(ctx)
 	if err != nil || state != Open && state != Idle {
 		return state, err
 	}
-	if int(counts.Identities) < w.BatchSize || w.Workers == 1 {
+	if size < w.BatchSize || w.Workers == 1 {
 		return w.batches(ctx)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -99,15 +99,15 @@ func (w *Work) batches(ctx context.Context) (State, error) {
 }
 
 // batch carries out the next batch of the task, or ends the task when there is none. It is Idle where others work on
-// the rest.
-func (w *Work) batch(ctx context.Context) (store.TaskCounts, State, error) {
+// the rest. It returns how many identities the batch looked at.
+func (w *Work) batch(ctx context.Context) (size int, state State, err error) {
 	id := w.task
-	counts, state, err := w.step(ctx, w.together)
+	counts, size, state, err := w.step(ctx, w.together)
 	var guard *task.HeldError
 	switch {
 	case errors.Is(err, task.ErrStopped):
 		state, err := w.stateOf(ctx, id)
-		return counts, state, err
+		return size, state, err
 	case errors.As(err, &guard):
 		err := w.InTx(ctx, func(tx pgx.Tx) error {
 			return w.Store.HoldTask(ctx, tx, id, guard.Error(), w.Now())
@@ -115,16 +115,16 @@ func (w *Work) batch(ctx context.Context) (store.TaskCounts, State, error) {
 		if err == nil {
 			w.Logger.WarnContext(ctx, "a task waits for a confirmation", "task", id.String())
 		}
-		return counts, Held, err
+		return size, Held, err
 	case err != nil:
-		return counts, Open, err
+		return size, Open, err
 	case state != Idle:
-		return counts, state, w.report(counts)
+		return size, state, w.report(counts)
 	}
 	if state, err = w.finish(ctx, id); err == nil && state == Open {
 		state = Idle
 	}
-	return counts, state, err
+	return size, state, err
 }
 
 // stateOf returns whether a task has ended, is held, is open, or is not there.
@@ -181,36 +181,65 @@ type step struct {
 	others  []store.RefreshRequest // of small tasks, where some of the task were claimed
 	part    store.TaskPart         // where none of the task could be claimed
 	page    []store.ID             // of the part
+	// synchronize are those of the page whose synchronization was requested. isClean says that a survey found all of
+	// the page to be as they should be.
+	synchronize []store.ID
+	isClean     bool
 }
 
+// size is how many identities the step looked at.
+func (s *step) size() int { return max(int(s.counts.Identities), len(s.page)) }
+
 // step carries out the next batch of the task in a transaction of its own. With together it takes up small tasks that
-// wait; the counts are the sum over all of them. See "The life of a step" in the documentation of the package.
-func (w *Work) step(ctx context.Context, together bool) (store.TaskCounts, State, error) {
+// wait; the counts are the sum over all of them, and the size is how many identities it looked at. See "The life of a
+// step" in the documentation of the package.
+func (w *Work) step(ctx context.Context, together bool) (_ store.TaskCounts, size int, _ State, _ error) {
 	s, err := tenant.TransactBatch(ctx, w.Tenant, func(tx pgx.Tx) (step, error) { return w.try(ctx, tx, together) })
 	var guard *task.HeldError
 	switch {
 	case err == nil:
-		return s.counts, s.state, nil
+		return s.counts, s.size(), s.state, nil
 	case len(s.others) > 0 && (errors.As(err, &guard) || errors.Is(err, task.ErrStopped) || isolates(ctx, err)):
 		return w.step(ctx, false)
 	case !isolates(ctx, err):
-		return s.counts, Open, err
+		return s.counts, s.size(), Open, err
 	case len(s.claimed) > 0:
 		counts, err := w.processHalves(ctx, w.task, s.claimed, err)
-		return counts, Open, err
+		return counts, int(counts.Identities), Open, err
 	case len(s.page) > 0: // as requests, the identities can be told apart
-		return store.TaskCounts{}, Open, w.InTx(ctx, func(tx pgx.Tx) error {
-			if err := w.advancePart(ctx, tx, s.part, s.page); err != nil {
-				return err
-			}
-			cause, err := w.CauseOf(ctx, tx, w.task)
-			if err != nil {
-				return err
-			}
-			return w.Store.RequestRefresh(ctx, tx, s.page, "part of a batch that failed", cause)
+		return store.TaskCounts{}, len(s.page), Open, w.InTx(ctx, func(tx pgx.Tx) error {
+			return w.requestPage(ctx, tx, &s)
 		})
 	}
-	return s.counts, Open, err
+	return s.counts, s.size(), Open, err
+}
+
+// requestPage requests the identities of a page that failed, unless they are requested. What they would lose is not
+// known to the survey: it is judged with their batches.
+func (w *Work) requestPage(ctx context.Context, tx pgx.Tx, s *step) error {
+	if err := w.advancePart(ctx, tx, s.part, s.page); err != nil {
+		return err
+	}
+	if s.part.RequestID.IsZero() {
+		cause, err := w.CauseOf(ctx, tx, w.task)
+		if err != nil {
+			return err
+		}
+		if err := w.Store.RequestRefresh(ctx, tx, s.page, "part of a batch that failed", cause); err != nil {
+			return err
+		}
+	}
+	if !s.part.Survey {
+		return nil
+	}
+	b, err := w.begin(ctx, tx, w.task)
+	if err != nil {
+		return err
+	}
+	t := &tally{task: w.task}
+	t.of(w.task).Surveyed = true
+	_, _, err = b.advance(ctx, t, false)
+	return err
 }
 
 // try is the transaction of a step. Beside an error it returns what it had taken up.
@@ -235,21 +264,47 @@ func (w *Work) try(ctx context.Context, tx pgx.Tx, together bool) (s step, err e
 	if err != nil {
 		return s, err
 	}
-	if s.page, err = w.Store.PartIdentities(ctx, tx, &s.part, w.BatchSize); err != nil {
+	if err := w.readPart(ctx, tx, &s); err != nil {
 		return s, err
 	}
-	if err := w.advancePart(ctx, tx, s.part, s.page); err != nil || len(s.page) == 0 {
+	if err := w.advancePart(ctx, tx, s.part, s.page); err != nil || len(s.page) == 0 && !s.part.Survey {
 		return s, err
 	}
-	if err := w.Store.KeepPlans(ctx, tx); err != nil {
-		return s, err
+	if s.part.RequestID.IsZero() {
+		if err := w.Store.KeepPlans(ctx, tx); err != nil {
+			return s, err
+		}
 	}
+	if s.part.Survey {
+		return s, w.surveyPart(ctx, tx, &s)
+	}
+	return s, w.processPart(ctx, tx, &s)
+}
+
+// processPart processes a page of a part.
+func (w *Work) processPart(ctx context.Context, tx pgx.Tx, s *step) (err error) {
 	if s.part.ProfileID.IsZero() {
 		s.counts, s.state, err = w.processPage(ctx, tx, s.page)
-		return s, err
+		return err
 	}
 	s.counts, s.state, err = w.ProcessIn(ctx, tx, w.task, s.page)
-	return s, err
+	return err
+}
+
+// readPart reads the page of a part.
+func (w *Work) readPart(ctx context.Context, tx pgx.Tx, s *step) (err error) {
+	if s.part.RequestID.IsZero() {
+		s.page, err = w.Store.PartIdentities(ctx, tx, &s.part, w.BatchSize)
+		return err
+	}
+	requests, err := w.Store.SurveyedRequests(ctx, tx, w.task, &s.part)
+	for _, r := range requests {
+		s.page = append(s.page, r.IdentityID)
+		if r.Synchronize {
+			s.synchronize = append(s.synchronize, r.IdentityID)
+		}
+	}
+	return err
 }
 
 // claimOthers claims at most room requests of other small tasks, whose jobs wait for a worker. A job may be given to
@@ -263,10 +318,11 @@ func (w *Work) claimOthers(ctx context.Context, tx pgx.Tx, room int) ([]store.Re
 	return w.Store.ClaimSmallTasks(ctx, tx, tasks, smallTask, room)
 }
 
-// advancePart moves the cursor of a part behind a page. A page that is not full is the last, and ends the part.
+// advancePart moves the cursor of a part behind a page. A page that is not full is the last, and ends the part. A part
+// of requests is one page.
 func (w *Work) advancePart(ctx context.Context, tx pgx.Tx, part store.TaskPart, page []store.ID) error {
 	var last store.ID
-	if len(page) == w.BatchSize {
+	if len(page) == w.BatchSize && part.RequestID.IsZero() {
 		last = page[len(page)-1]
 	}
 	return w.Store.AdvanceTaskPart(ctx, tx, w.task, part.Part, last, len(page))

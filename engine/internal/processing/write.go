@@ -114,7 +114,7 @@ func (w *writing) writeStates(ctx context.Context) error {
 	var managed []store.ID
 	for i := range w.Changes {
 		c := &w.Changes[i]
-		w.tally.count(c)
+		w.tally.count(c, &w.Snapshots[i], w.Configuration)
 		if c.After.ManagerID != c.Before.ManagerID && !c.After.ManagerID.IsZero() {
 			managed = append(managed, c.After.ID)
 		}
@@ -138,6 +138,9 @@ func (w *writing) writeStates(ctx context.Context) error {
 		return err
 	}
 	if err := w.reportCycles(ctx, managed); err != nil {
+		return err
+	}
+	if err := w.reportAliases(ctx); err != nil {
 		return err
 	}
 	if err := w.requestOthers(ctx); err != nil {
@@ -182,8 +185,40 @@ func (w *writing) reportCycles(ctx context.Context, managed []store.ID) error {
 	return err
 }
 
+// reportAliases adds a warning to identities that get an alias which others have too, ignoring case: nobody is found by
+// it. The states are written already.
+func (w *writing) reportAliases(ctx context.Context) error {
+	var ids []store.ID
+	var keys []string
+	for i := range w.Changes {
+		c := &w.Changes[i]
+		if c.After.Alias != "" && slices.ContainsFunc(c.Attributes, func(a refresh.AttributeChange) bool {
+			return a.Name == aliasAttribute
+		}) {
+			ids, keys = append(ids, c.After.ID), append(keys, store.FoldKey(c.After.Alias))
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	shared, err := w.Store.SharedAliases(ctx, w.Tx, ids, keys)
+	if err != nil || len(shared) == 0 {
+		return err
+	}
+	for i := range w.Changes {
+		if slices.Contains(shared, w.Changes[i].After.ID) {
+			w.Changes[i].Warnings = append(w.Changes[i].Warnings,
+				"another identity has the same uid, ignoring letter case: nobody is found by it")
+		}
+	}
+	return nil
+}
+
+// aliasAttribute is the attribute that is the alias.
+const aliasAttribute = "uid"
+
 // requestOthers asks for the processing of the identities that look for their managers by the keys that were gained and
-// lost, and correlates the accounts that look for the gained ones. It does so for the task that asked for the identity
+// lost, and correlates the accounts that look for them. It does so for the task that asked for the identity
 // with the key, so that this task ends when all its consequences are there.
 func (w *writing) requestOthers(ctx context.Context) error {
 	gained, lost := w.tally.keysByTask(w.added), w.tally.keysByTask(w.removed)
@@ -199,12 +234,14 @@ func (w *writing) requestOthers(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if touched := slices.Concat(gained[id], lost[id]); !ends {
+		touched := slices.Concat(gained[id], lost[id])
+		if !ends {
 			if err := w.Store.RequestManagedRefresh(ctx, w.Tx, touched, w.IDs, depth, cause); err != nil {
 				return err
 			}
 		}
-		correlated, err := w.Store.CorrelateKeys(ctx, w.Tx, gained[id], cause)
+		// A key that one of several identities loses may find the other one alone now.
+		correlated, err := w.Store.CorrelateKeys(ctx, w.Tx, touched, cause)
 		if err != nil {
 			return err
 		}

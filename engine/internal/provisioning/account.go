@@ -56,6 +56,9 @@ func (p *Provisioner) putAccount(ctx context.Context, tx pgx.Tx, source *configu
 	}
 	object := objectAfter(source, &before, o, result, native)
 	object.StableIdentity = cmp.Or(old.StableIdentity, result.StableIdentity) // whatever it is called now
+	if err := p.spell(ctx, tx, source, &before, &object.Attributes); err != nil {
+		return id, "", err
+	}
 	written := accountRow(source, object)
 	if written.ID = old.ID; missing {
 		written.ID, written.IdentityID = store.NewID(), owner

@@ -44,6 +44,8 @@
 //	OPEN MANUAL      CANCELLED  the deletion of the identity
 //	PARKED FAILED
 //	OPEN             PARKED     a person (engine.Engine.ParkOperation) holds back one that was not tried yet
+//	nothing          PARKED     processing, where the operation would exceed the limit of a day: it goes round
+//	                            (refresh.OperationsPerDayMax)
 //	PARKED           OPEN       a person releases it (engine.Engine.ReleaseOperation); it gets another delivery
 //	PARKED           DONE       processing, when the accounts show that it was done in another way
 //	PARKED           CANCELLED  processing, when nothing is wanted of its target any more, and when the source for

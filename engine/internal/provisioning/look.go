@@ -12,7 +12,7 @@ import (
 	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/internal/event"
-	"github.com/muster-engine/muster/engine/internal/processing"
+	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -61,7 +61,7 @@ func (p *Provisioner) await(ctx context.Context, t *target, row *store.Operation
 		if err := p.Store.HoldLease(ctx, tx, t.lease); err != nil {
 			return leaseError(err)
 		}
-		why := processing.AwaitCause(t.source.Name)
+		why := refresh.AwaitCause(t.source.Name)
 		if err := p.Store.ParkOperation(ctx, tx, row.ID, why, store.NullText(store.AwaitsAggregation),
 			cause); err != nil {
 			return err

@@ -102,7 +102,7 @@ func (p *Provisioner) finish(ctx context.Context, tx pgx.Tx, t *target, row *sto
 			return err
 		}
 	}
-	return p.followUp(ctx, tx, t, row.Actor, identities)
+	return p.followUp(ctx, tx, t, row, identities)
 }
 
 // followUpDelay is how long the processing after an operation waits for the operations that follow, so that they share
@@ -112,12 +112,13 @@ const followUpDelay = time.Second
 // followUp requests the processing of an identity whose account was changed for an actor: by the task of the operation
 // before for the same actor if it goes on, otherwise by a new task. The lock on the task keeps it from ending
 // meanwhile.
-func (p *Provisioner) followUp(ctx context.Context, tx pgx.Tx, t *target, actor store.Actor,
+func (p *Provisioner) followUp(ctx context.Context, tx pgx.Tx, t *target, row *store.Operation,
 	identities []store.ID,
 ) error {
 	if len(identities) == 0 {
 		return nil // the identity was deleted
 	}
+	actor := row.Actor
 	if actor == (store.Actor{}) {
 		actor = p.Actor // of an operation from before actors were recorded
 	}
@@ -138,8 +139,12 @@ func (p *Provisioner) followUp(ctx context.Context, tx pgx.Tx, t *target, actor 
 	if !before.IsZero() {
 		at = cause.At.Add(followUpDelay)
 	}
+	first, err := p.Store.CauseOfTask(ctx, tx, row.TaskID) // for the guard, what follows adds to what that task did
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
 	t.tasks[actor] = cause.Task // if the transaction is rolled back, the task is not found
-	return p.LaunchAt(ctx, tx, cause, &store.Task{Population: int64(t.operations),
+	return p.LaunchAt(ctx, tx, cause, &store.Task{Population: int64(t.operations), CauseID: first.Task,
 		Description: fmt.Sprintf("Process after provisioning to %q", t.source.Name)}, at)
 }
 

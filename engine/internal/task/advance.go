@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -19,38 +20,73 @@ type Progress struct {
 	Task     store.ID
 	Counts   store.TaskCounts
 	Messages []store.TaskMessage
+	// Losses are what identities lose. Surveyed says that they would lose it: a part of the task was surveyed, before
+	// its first batch.
+	Losses   Losses
+	Surveyed bool
+	// Cause is the task from which the task follows, zero for itself. Confirmed says that somebody lets it do all.
+	Cause     store.ID
+	Confirmed bool
 }
 
-// Advance adds what a batch did to its tasks, which must be ordered by ID, ends those that have nothing left to do, and
-// returns these. It fails with [ErrStopped] where one of the tasks has ended before or is held, and with a [HeldError]
-// where the batch did more than the guard allows, which is that of the batch's configuration: the batch must be rolled
-// back then. With lazily the commit does not
-// wait for the disk, so a crash of the server may undo the batch.
-func (l *Ledger) Advance(ctx context.Context, tx pgx.Tx, guard configuration.Guard, done []Progress, now time.Time,
-	lazily bool,
-) ([]store.EndedTask, error) {
-	advances := make([]store.TaskAdvance, len(done))
-	for i := range done {
-		advances[i] = store.TaskAdvance{Task: done[i].Task, Counts: done[i].Counts,
-			Messages: int64(len(done[i].Messages))}
+// cause returns the task from which the task follows, itself for most.
+func (p *Progress) cause() store.ID {
+	if p.Cause.IsZero() {
+		return p.Task
 	}
-	guards, ended, err := l.Store.AdvanceTasks(ctx, tx, advances, now, lazily)
+	return p.Cause
+}
+
+// Advance is what a batch did for its tasks, and by what.
+type Advance struct {
+	Guard   configuration.Guard
+	Version int64      // of the configuration; 0 where the batch cannot have losses
+	Done    []Progress // by task
+	Now     time.Time
+	// Lazily says that the commit does not wait for the disk, so a crash of the server may undo the batch.
+	Lazily bool
+}
+
+// Advance adds what a batch did to its tasks, ends those that have nothing left to do, and returns these. It fails with
+// [ErrStopped] where one of the tasks has ended before or is held, and with a [HeldError] where the batch did more than
+// the guard allows, or was the last of a survey that found more: the batch must be rolled back then.
+func (l *Ledger) Advance(ctx context.Context, tx pgx.Tx, a Advance) ([]store.EndedTask, error) {
+	row := store.Advance{Now: a.Now, Lazily: a.Lazily, Tasks: make([]store.TaskAdvance, len(a.Done))}
+	j := judgement{Ledger: l, ctx: ctx, tx: tx, guard: a.Guard}
+	loses := false
+	for i := range a.Done {
+		p := &a.Done[i]
+		row.Tasks[i] = store.TaskAdvance{Task: p.Task, Counts: p.Counts, Messages: int64(len(p.Messages))}
+		loses = loses || p.Surveyed || len(p.Losses) > 0
+		if p.Surveyed {
+			row.Surveyed = p.Task
+		}
+	}
+	if loses {
+		if err := j.watch(a.Version, a.Now); err != nil {
+			return nil, err
+		}
+		row.Losses, row.Causes = j.added(a.Done)
+	}
+	advanced, err := l.Store.AdvanceTasks(ctx, tx, &row)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, ErrStopped
 	}
 	if err != nil {
 		return nil, err
 	}
-	for i := range done {
-		if err := CheckGuard(guard, &guards[i], &done[i].Counts); err != nil {
-			return nil, err
-		}
-		err := l.Store.AddTaskMessages(ctx, tx, done[i].Task, done[i].Messages, now)
-		if err != nil {
+	if err := j.judge(a.Done, &advanced); err != nil {
+		return nil, err
+	}
+	if len(j.reasons) > 0 {
+		return nil, &HeldError{strings.Join(j.reasons, "; ")}
+	}
+	for i := range a.Done {
+		if err := l.Store.AddTaskMessages(ctx, tx, a.Done[i].Task, a.Done[i].Messages, a.Now); err != nil {
 			return nil, err
 		}
 	}
-	return ended, l.RecordEnded(ctx, tx, ended)
+	return advanced.Ended, l.RecordEnded(ctx, tx, advanced.Ended)
 }
 
 // RecordEnded records what follows from the end of tasks: after a run over everybody, all identities that were there

@@ -4,10 +4,10 @@ import "github.com/muster-engine/muster/store"
 
 // countFields returns where each count stands. A test compares it with the fields of the type, so that none is
 // forgotten.
-func countFields(c *store.TaskCounts) [11]*int64 {
+func countFields(c *store.TaskCounts) [10]*int64 {
 	return [...]*int64{
 		&c.Identities, &c.Changed, &c.Errors, &c.Warnings, &c.Correlated, &c.RolesGained, &c.RolesLost, &c.Operations,
-		&c.RoleLosers, &c.LifecycleChanged, &c.Deactivated,
+		&c.LifecycleChanged, &c.Deactivated,
 	}
 }
 

@@ -11,7 +11,8 @@
 //	err := ledger.Store.RequestRefresh(ctx, tx, identities, "account changed", cause)
 //	id, requested, err := ledger.LaunchRequested(ctx, tx, cause, "Process after ...", nil)
 //
-//	ended, err := ledger.Advance(ctx, tx, []task.Progress{{Task: cause.Task, Counts: counts}}, now, false)
+//	ended, err := ledger.Advance(ctx, tx, task.Advance{Guard: guard, Version: version, Now: now,
+//		Done: []task.Progress{{Task: cause.Task, Counts: counts, Losses: losses}}})
 //
 //	err = ledger.EndTask(ctx, cause.Task, task.StatusTerminated, nil)
 //
@@ -35,7 +36,7 @@
 //	waits, launched  ended     WARNING: the same, where errors or warnings were counted
 //	waits, launched  ended     ERROR: the worker, when the last of the job's 10 attempts fails (EndTask)
 //	all but ended    ended     TERMINATED: a person who cancels the task (EndTask)
-//	waits, launched  held      the worker whose batch the guard refused (CheckGuard); the batch is rolled back
+//	waits, launched  held      the worker whose batch or survey the guard refused (HeldError), which is rolled back
 //	held             launched  a person who confirms the task; it gets another job, and the guard lets it do all
 //
 // Neither an ended nor a held task can be advanced: [Ledger.Advance] returns [ErrStopped], and the batch is rolled

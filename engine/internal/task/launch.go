@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -19,7 +20,8 @@ func (l *Ledger) Launch(ctx context.Context, tx pgx.Tx, cause store.Cause, row *
 	return l.LaunchAt(ctx, tx, cause, row, time.Time{})
 }
 
-// LaunchAt is [Ledger.Launch] with a scheduled job. The zero time means at once.
+// LaunchAt is [Ledger.Launch] with a scheduled job. The zero time means at once. Where the task may take away more than
+// the guard allows, and has more requests than one batch, it is surveyed first.
 func (l *Ledger) LaunchAt(ctx context.Context, tx pgx.Tx, cause store.Cause, row *store.Task, at time.Time) error {
 	begin(row, cause)
 	job, err := l.insertJobAt(ctx, tx, row.ID, row.Everybody || row.Population >= BulkMin, at)
@@ -27,7 +29,48 @@ func (l *Ledger) LaunchAt(ctx context.Context, tx pgx.Tx, cause store.Cause, row
 		return err
 	}
 	row.JobID = &job
-	return l.Store.AddTask(ctx, tx, row)
+	if err := l.Store.AddTask(ctx, tx, row); err != nil {
+		return err
+	}
+	return l.surveyRequests(ctx, tx, row)
+}
+
+// surveyRequests has the requests of a new task surveyed before its first batch is written. It does not where the guard
+// cannot hold the task: one batch is judged before it commits, few can lose little, and who was never calculated before
+// has nothing to lose.
+func (l *Ledger) surveyRequests(ctx context.Context, tx pgx.Tx, row *store.Task) error {
+	if row.Requested <= int64(l.BatchSize) {
+		return nil
+	}
+	settings, err := l.SettingsIn(ctx, tx)
+	if err != nil || settings.Guard.Off {
+		return err
+	}
+	limit := settings.Guard.Limit(row.Population)
+	if row.Requested <= limit {
+		return nil
+	}
+	count, err := l.Store.CountCalculatedRequests(ctx, tx, row.ID, limit+1)
+	if err != nil || count <= limit {
+		return err
+	}
+	return l.Store.AddSurvey(ctx, tx, row.ID, l.BatchSize)
+}
+
+// SurveyParts has the parts of a new task, which are about all identities or those of a profile, surveyed before its
+// first batch is written, unless few of them have something to lose.
+func (l *Ledger) SurveyParts(ctx context.Context, tx pgx.Tx, guard configuration.Guard, task, profile store.ID,
+	population int64,
+) error {
+	limit := guard.Limit(population)
+	if guard.Off || population <= limit {
+		return nil
+	}
+	count, err := l.Store.CountCalculated(ctx, tx, profile, limit+1)
+	if err != nil || count <= limit {
+		return err
+	}
+	return l.Store.SurveyParts(ctx, tx, task)
 }
 
 // AddEnded writes a task that has ended at once, with success, because there is nothing to do. It has no job.
@@ -50,11 +93,19 @@ func begin(row *store.Task, cause store.Cause) {
 func (l *Ledger) LaunchRequested(ctx context.Context, tx pgx.Tx, cause store.Cause, description string,
 	population func(requested int64) (int64, error),
 ) (id string, requested int, err error) {
+	return l.LaunchCreated(ctx, tx, cause, description, 0, population)
+}
+
+// LaunchCreated is [Ledger.LaunchRequested] where some of the requested identities were created just now: these have
+// nothing to lose, so the guard need not look for that.
+func (l *Ledger) LaunchCreated(ctx context.Context, tx pgx.Tx, cause store.Cause, description string, created int,
+	population func(requested int64) (int64, error),
+) (id string, requested int, err error) {
 	count, err := l.Store.CountTaskRequests(ctx, tx, cause.Task)
 	if err != nil || count == 0 {
 		return "", 0, err
 	}
-	task := &store.Task{Description: description, Population: count}
+	task := &store.Task{Description: description, Population: count, Requested: max(count-int64(created), 0)}
 	if population != nil {
 		if task.Population, err = population(count); err != nil {
 			return "", 0, err

@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/muster-engine/muster/engine/fault"
 	"github.com/muster-engine/muster/engine/internal/tenant"
@@ -13,10 +14,16 @@ import (
 const TaskIdentityRefresh = "IDENTITY_REFRESH"
 
 // Ledger keeps the tasks of a tenant. It is safe for concurrent use.
-type Ledger struct{ *tenant.Tenant }
+type Ledger struct {
+	*tenant.Tenant
+	// applied is the version of the configuration that the guard asked for last, and counted how many identities there
+	// were when it last counted them.
+	applied atomic.Pointer[applied]
+	counted atomic.Int64
+}
 
 // New returns the ledger of a tenant.
-func New(t *tenant.Tenant) *Ledger { return &Ledger{t} }
+func New(t *tenant.Tenant) *Ledger { return &Ledger{Tenant: t} }
 
 // FindTask returns the task with an ID. Where there is none, the error is of the kind NotFound.
 func (l *Ledger) FindTask(ctx context.Context, op, id string) (store.Task, error) {
@@ -38,10 +45,10 @@ func noTask(op, id string) error {
 // CauseOf returns the cause of what is done for a task now: the actor is the one that launched the task, or that of the
 // settings where the task does not exist.
 func (l *Ledger) CauseOf(ctx context.Context, q store.Querier, task store.ID) (store.Cause, error) {
-	actors, err := l.Store.TaskActors(ctx, q, []store.ID{task})
+	origins, err := l.Store.TaskOrigins(ctx, q, []store.ID{task})
 	cause := store.Cause{Task: task, At: l.Now(), Actor: l.Actor}
-	if actor, found := actors[task]; found {
-		cause.Actor = actor
+	if origin, found := origins[task]; found {
+		cause.Actor = origin.Actor
 	}
 	return cause, err
 }

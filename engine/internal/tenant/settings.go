@@ -13,9 +13,11 @@ import (
 // Settings are what the rooms see of the host's Config, complete and checked, but for what the tenant's settings say:
 // those are part of the configuration. engine.Config documents each in the host's words.
 type Settings struct {
-	Actor      store.Actor // who acts where a context names nobody
-	BatchSize  int         // identities in one batch, at most
-	Connectors map[string]connector.Factory
+	Actor     store.Actor // who acts where a context names nobody
+	BatchSize int         // identities in one batch, at most
+	// OperationsPerDay is how many operations with one target are carried out on one day.
+	OperationsPerDay int
+	Connectors       map[string]connector.Factory
 	// Given are the tenant's settings that Config gives. They hold only where the tenant's settings are the same.
 	Given     configuration.Values
 	JobSchema string
