@@ -202,7 +202,7 @@ var catalogue = []covered{
 		gone:     "account_id attributes error identity_id native_identity reason value",
 		masked:   "actor_id actor_name attributes parked_cause parker_id parker_name",
 		reported: "error reason value", why: "it is of another person, in a source's words",
-		none: `actor_via attempts attribute batch_id begun completed created id kind parked parker_via released
+		none: `actor_via attempts attribute awaits batch_id begun completed created id kind outcome parked parker_via released
 			source_id state task_id`,
 		// What is still to be done needs its values.
 		others: "state = CASE WHEN '{column}' ~ '^park' THEN 'PARKED' ELSE 'DONE' END",
@@ -210,7 +210,8 @@ var catalogue = []covered{
 			OR state = 'FAILED' AND identity_id NOT IN (SELECT id FROM muster.identities))`,
 		age: `UPDATE muster.provisioning_operations SET completed = $1::timestamptz - interval '1 second'
 			WHERE completed IS NOT NULL AND id IN ` + firstHalf("provisioning_operations", "id"),
-		checks: "operation-batch operation-open operation-parked rule:provisioning_operations_parked unique:provisioning_operations",
+		checks: `operation-awaits operation-batch operation-open operation-parked rule:provisioning_operations_awaits
+			rule:provisioning_operations_parked unique:provisioning_operations`,
 	},
 	{
 		table: "refresh_requests", gone: "identity_id", none: "depth number reason request_id requested_at synchronize task_id",
@@ -244,7 +245,7 @@ var catalogue = []covered{
 	},
 	{
 		table: "source_aggregations", reported: "error result", why: "it is a source's words",
-		none: "cursor failed last next schedule source_id", stays: keptCurrent,
+		none: "complete cursor failed last next schedule source_id", stays: keptCurrent,
 		checks: "reference:source_aggregations.source_id",
 	},
 	{

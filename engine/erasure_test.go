@@ -62,6 +62,9 @@ func zelda(t *testing.T, options ...enginetest.Option) (f *target, id string) {
 	f.write(targetHeader)
 	f.ApplyText(enginetest.Documents)
 	f.ApplyText(fmt.Sprintf(targetConfig, f.folder))
+	if _, err := f.AggregateSource(t.Context(), "Files", engine.AggregateOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	managed := strings.Replace(enginetest.People, "Legal,cy", "Legal,zquist77", 1)
 	named := strings.Replace(managed, "Board", "Zelda Quistgaard", 1) // an attribute of Ann, for a while
 	f.AggregateText("HR", named+zeldaRow, engine.AggregateOptions{})

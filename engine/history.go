@@ -31,6 +31,8 @@ const (
 	EventStateChanged          = event.TypeStateChanged          // IDENTITY_STATE_CHANGED
 	EventLifecycleStateSet     = event.TypeLifecycleStateSet     // IDENTITY_LIFECYCLE_STATE_SET: by hand
 	EventProvisioned           = event.TypeProvisioned           // IDENTITY_PROVISIONED
+	EventOperationParked       = event.TypeOperationParked       // IDENTITY_OPERATION_PARKED
+	EventOperationReleased     = event.TypeOperationReleased     // IDENTITY_OPERATION_RELEASED
 	EventProtectionChanged     = event.TypeProtectionChanged     // IDENTITY_PROTECTION_CHANGED
 	EventUserLevelsChanged     = event.TypeUserLevelsChanged     // IDENTITY_USER_LEVELS_CHANGED
 	EventOwnershipChanged      = event.TypeOwnershipChanged      // IDENTITY_OWNERSHIP_CHANGED
@@ -66,6 +68,8 @@ type (
 	EventLifecycleState = event.LifecycleState
 	// EventOperation is an operation that was carried out on a source.
 	EventOperation = event.Provisioned
+	// EventParking is an operation that was held back, or is held back no longer.
+	EventParking = event.Operation
 	// EventProtection is a protection from deletion that was set or ended.
 	EventProtection = event.Protection
 	// EventUserLevels are user levels before and after.

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/engine/internal/event"
 	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/store"
 )
@@ -43,7 +44,7 @@ func (e *Engine) parkOperation(operation, reason string) write {
 			return fault.Invalidf(op, operation, "the cause must be a text of 1 to %d bytes without NUL",
 				ParkedCauseMax)
 		}
-		row, err := e.lockOperation(ctx, tx, op, operation)
+		row, err := e.lockOperationOf(ctx, tx, op, operation)
 		if err != nil {
 			return err
 		}
@@ -51,13 +52,49 @@ func (e *Engine) parkOperation(operation, reason string) write {
 			return &Error{Kind: Conflict, Op: op, Subject: operation, Err: fmt.Errorf(
 				"only an operation that is OPEN and was not tried yet can be parked: %s", shownState(&row))}
 		}
-		return e.tenant.Store.ParkOperation(ctx, tx, row.ID, reason, e.tenant.NewCause(ctx))
+		cause := e.tenant.NewActionCause(ctx)
+		if err := e.tenant.Store.ParkOperation(ctx, tx, row.ID, reason, nil, cause); err != nil {
+			return err
+		}
+		held, err := e.heldOperation(ctx, tx, &row, reason)
+		if err != nil {
+			return err
+		}
+		return e.addEvent(ctx, tx, cause, row.IdentityID, &event.Detail{Parked: held})
 	}}
 }
 
+// heldOperation is what the history keeps of an operation that is held back, or no longer.
+func (e *Engine) heldOperation(ctx context.Context, tx pgx.Tx, row *store.Operation, cause string) ([]event.Operation,
+	error,
+) {
+	name, err := e.tenant.Store.SourceName(ctx, tx, row.SourceID)
+	return []event.Operation{event.OperationOf(row, name, cause)}, err
+}
+
+// lockOperationOf locks an operation and before it its identity, as the lock order has it. Of one that has ended the
+// identity may be gone.
+func (e *Engine) lockOperationOf(ctx context.Context, tx pgx.Tx, op, operation string) (store.Operation, error) {
+	id, _ := store.IDOf(operation)
+	found, err := e.tenant.Store.FindOperation(ctx, tx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return found, noOperation(op, operation)
+	}
+	if err != nil {
+		return found, err
+	}
+	if found.State == store.OperationOpen || found.State == store.OperationParked {
+		if _, err := e.tenant.LockIdentityShared(ctx, tx, op, found.IdentityID.String()); err != nil {
+			return found, err
+		}
+	}
+	return e.lockOperation(ctx, tx, op, operation)
+}
+
 // ReleaseOperation makes a PARKED operation OPEN again, and requests the processing of its identity, so that it is
-// replaced where something else is wanted by now. It is a Conflict for an operation that is not parked. Where it was
-// parked because it went round, the count of the day begins again ([OperationsPerDayMax]).
+// replaced where something else is wanted by now. It is a Conflict for an operation that is not parked, and for the
+// creation of an account that waits for the first complete aggregation of its source: only that ends the waiting. Where it was parked
+// because it went round, the count of the day begins again ([OperationsPerDayMax]).
 func (e *Engine) ReleaseOperation(ctx context.Context, operation string) error {
 	return e.releaseOperation(operation).run(ctx)
 }
@@ -70,19 +107,7 @@ func (e *Engine) ReleaseOperationTx(ctx context.Context, tx pgx.Tx, operation st
 func (e *Engine) releaseOperation(operation string) write {
 	const op = "release the operation"
 	return write{e, op, operation, func(ctx context.Context, tx pgx.Tx) error {
-		id, _ := store.IDOf(operation)
-		found, err := e.tenant.Store.FindOperation(ctx, tx, id)
-		if errors.Is(err, store.ErrNotFound) {
-			return noOperation(op, operation)
-		}
-		if err != nil {
-			return err
-		}
-		// Identities come before operations in the lock order.
-		if _, err := e.tenant.LockIdentityShared(ctx, tx, op, found.IdentityID.String()); err != nil {
-			return err
-		}
-		row, err := e.lockOperation(ctx, tx, op, operation)
+		row, err := e.lockOperationOf(ctx, tx, op, operation)
 		if err != nil {
 			return err
 		}
@@ -90,11 +115,22 @@ func (e *Engine) releaseOperation(operation string) write {
 			return &Error{Kind: Conflict, Op: op, Subject: operation,
 				Err: fmt.Errorf("it is not parked: %s", shownState(&row))}
 		}
+		if row.Awaits != nil {
+			return &Error{Kind: Conflict, Op: op, Subject: operation, Err: fmt.Errorf(
+				"it %s: aggregate that source", store.TextOf(row.ParkedCause))}
+		}
 		cause, delivery := e.tenant.NewCause(ctx), store.NewID()
 		if err := e.tasks.LaunchDelivery(ctx, tx, delivery, row.SourceID, cause); err != nil {
 			return err
 		}
 		if err := e.tenant.Store.ReopenOperation(ctx, tx, row.ID, delivery, cause.At); err != nil {
+			return err
+		}
+		held, err := e.heldOperation(ctx, tx, &row, store.TextOf(row.ParkedCause))
+		if err != nil {
+			return err
+		}
+		if err := e.addEvent(ctx, tx, cause, row.IdentityID, &event.Detail{Released: held}); err != nil {
 			return err
 		}
 		return e.tasks.ProcessOne(ctx, tx, row.IdentityID, "Process after the release of an operation", cause)

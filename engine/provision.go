@@ -24,11 +24,14 @@ type Operation struct {
 	Reason         string        `json:"reason"`
 	// Actor is for whom the operation was planned: who launched the task that planned it. All texts are empty where it
 	// was planned before that was recorded.
-	Actor     Actor      `json:"actor"`
-	Task      string     `json:"task,omitempty"` // which planned it; it is forgotten before the operation
-	State     string     `json:"state"`          // OPEN, MANUAL, PARKED, DONE, FAILED, RETRIED or CANCELLED
-	Attempts  int        `json:"attempts"`
-	Error     string     `json:"error,omitempty"` // of the last attempt
+	Actor    Actor  `json:"actor"`
+	Task     string `json:"task,omitempty"` // which planned it; it is forgotten before the operation
+	State    string `json:"state"`          // OPEN, MANUAL, PARKED, DONE, FAILED, RETRIED or CANCELLED
+	Attempts int    `json:"attempts"`
+	Error    string `json:"error,omitempty"` // of the last attempt; empty once it is DONE
+	// Outcome says what came of it where that is not what was asked: the account was there already and was linked, or it
+	// is gone or another identity's.
+	Outcome   string     `json:"outcome,omitempty"`
 	Created   time.Time  `json:"created"`
 	Begun     *time.Time `json:"begun"`     // when it was tried first
 	Completed *time.Time `json:"completed"` // when it ended, good or bad
@@ -40,6 +43,9 @@ type Parking struct {
 	Since time.Time `json:"since"`
 	Cause string    `json:"cause"`
 	By    Actor     `json:"by"` // empty where the operation went round: see [OperationsPerDayMax]
+	// Awaits is AGGREGATION for the creation of an account that waits for the first complete aggregation of its source,
+	// which ends the waiting by itself. It is empty for what a person must release.
+	Awaits string `json:"awaits,omitempty"`
 }
 
 // OperationQuery selects operations. The zero OperationQuery selects the latest.
@@ -119,11 +125,12 @@ func operationOf(r *store.ListedOperation) (Operation, error) {
 		Identity: Reference{Type: "IDENTITY", ID: r.IdentityID.String(), Name: store.TextOf(r.IdentityName)},
 		Source:   Reference{Type: string(TypeSource), ID: r.SourceID.String(), Name: r.SourceName},
 		Actor:    Actor(r.Actor), Task: r.TaskID.String(), State: r.State,
-		Attempts: r.Attempts, Error: store.TextOf(r.Error),
+		Attempts: r.Attempts, Error: store.TextOf(r.Error), Outcome: store.TextOf(r.Outcome),
 		Created: r.Created.UTC(), Begun: utc(r.Begun), Completed: utc(r.Completed)}
 	if r.Parked != nil {
 		o.Parking = &Parking{Since: r.Parked.UTC(), Cause: store.TextOf(r.ParkedCause), By: Actor{
-			ID: store.TextOf(r.ParkerID), Name: store.TextOf(r.ParkerName), Via: store.TextOf(r.ParkerVia)}}
+			ID: store.TextOf(r.ParkerID), Name: store.TextOf(r.ParkerName), Via: store.TextOf(r.ParkerVia)},
+			Awaits: store.TextOf(r.Awaits)}
 	}
 	err := o.Attributes.Decode(r.Attributes)
 	return o, err

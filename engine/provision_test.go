@@ -95,9 +95,14 @@ func newTarget(t *testing.T, accounts string) *target {
 	f := &target{folder: t.TempDir()}
 	f.fixture = newFixtureWith(t, engine.Config{BatchSize: 3, Workers: 1, Guard: engine.Guard{Off: true},
 		Connectors: map[string]connector.Factory{"delimited-file": f.open}})
-	f.write(targetHeader + accounts)
+	f.write(targetHeader)
 	f.ApplyText(enginetest.Documents)
 	f.ApplyText(fmt.Sprintf(targetConfig, f.folder))
+	// The source was read once: no account is created before that.
+	if _, err := f.AggregateSource(t.Context(), "Files", engine.AggregateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	f.write(targetHeader + accounts)
 	return f
 }
 

@@ -225,6 +225,9 @@ func TestVerification(t *testing.T) {
 	f, box, c := registering(t, engine.Config{Connectors: map[string]connector.Factory{"memory": m.open},
 		Secret: func(string) (string, error) { return "sesame", nil }})
 	f.ApplyText(memoryConfig)
+	if _, err := f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	ann, bob := f.Identity("ann").ID, f.Identity("bob").ID
 	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: ann, Role: "Lead"}); err != nil {
 		t.Fatal(err)

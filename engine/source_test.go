@@ -152,6 +152,9 @@ func memoryEngine(t *testing.T, m *memory, config engine.Config) *fixture {
 	f := newFixtureWith(t, config)
 	f.ApplyText(enginetest.Documents)
 	f.ApplyText(memoryConfig)
+	if _, err := f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	f.Process()
 	return f

@@ -84,6 +84,60 @@ func (s *Store) FindAccount(ctx context.Context, q Querier, id ID) (Account, err
 	return s.account(ctx, q, `a.id = $1`, id)
 }
 
+// FindAccountNamed is [Store.FindAccount] by the source and the native identity.
+func (s *Store) FindAccountNamed(ctx context.Context, q Querier, source ID, native string) (Account, error) {
+	return s.account(ctx, q, `a.source_id = $1 AND a.native_identity = $2`, source, native)
+}
+
+// FindAccountStable is [Store.FindAccount] by the source and the stable identity. Of several it returns one.
+func (s *Store) FindAccountStable(ctx context.Context, q Querier, source ID, stable string) (Account, error) {
+	return s.account(ctx, q, `a.source_id = $1 AND a.stable_identity = $2 LIMIT 1`, source, stable)
+}
+
+// GiveAccount gives an uncorrelated account to the identity for which it was to be created. The caller has locked it.
+func (s *Store) GiveAccount(ctx context.Context, tx pgx.Tx, account, identity ID, now time.Time) error {
+	const statement = `
+		UPDATE muster.accounts SET identity_id = $2, manually_correlated = true, modified = $3 WHERE id = $1`
+	if _, err := tx.Exec(ctx, s.sql(statement), account, identity, now); err != nil {
+		return mapError(err)
+	}
+	return s.writeKeys(ctx, tx, []ID{account})
+}
+
+// FittingAccount returns how many identities an uncorrelated account of a source fits that has one of the keys of an
+// identity, 0 where there is none; of several accounts the largest number counts.
+func (s *Store) FittingAccount(ctx context.Context, q Querier, source ID, keys []string) (matches int, err error) {
+	const statement = `
+		SELECT coalesce(max(f.matches), 0)
+		FROM (SELECT a.id, count(DISTINCT ik.identity_id) AS matches
+		      FROM muster.account_keys k
+		      JOIN muster.accounts a ON a.id = k.account_id
+		      JOIN muster.identity_keys ik ON ik.key = ANY (a.correlation_keys)
+		      WHERE k.key = ANY ($2::text[]) AND a.source_id = $1
+		      GROUP BY a.id) f`
+	err = q.QueryRow(ctx, s.sql(statement), source, nonNil(keys)).Scan(&matches)
+	return matches, mapError(err)
+}
+
+// FindingAccount is a key by which an uncorrelated account of a source finds one identity.
+type FindingAccount struct {
+	Key      string
+	SourceID ID
+}
+
+// FindingAccounts returns by which of the keys uncorrelated accounts find one identity, and no other by any key.
+func (s *Store) FindingAccounts(ctx context.Context, q Querier, keys []string) ([]FindingAccount, error) {
+	const statement = `
+		SELECT k.key, a.source_id
+		FROM muster.account_keys k
+		JOIN muster.accounts a ON a.id = k.account_id
+		JOIN muster.identity_keys ik ON ik.key = ANY (a.correlation_keys)
+		WHERE k.key = ANY ($1::text[])
+		GROUP BY k.key, a.id
+		HAVING count(DISTINCT ik.identity_id) = 1`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[FindingAccount], keys)
+}
+
 func (s *Store) account(ctx context.Context, q Querier, condition string, arguments ...any) (Account, error) {
 	found, err := collect(ctx, q, s.sql(`SELECT `+accountColumns+` FROM muster.accounts a WHERE `+condition),
 		pgx.RowToStructByName[Account], arguments...)

@@ -199,6 +199,8 @@ var Rules = []Rule{
 		`state IN ('OPEN', 'MANUAL', 'PARKED', 'DONE', 'FAILED', 'RETRIED', 'CANCELLED')`},
 	{"provisioning_operations_parked", "provisioning_operations", "id",
 		`(state = 'PARKED') = (parked IS NOT NULL) AND (parked IS NULL) = (parked_cause IS NULL)`},
+	{"provisioning_operations_awaits", "provisioning_operations", "id",
+		`awaits IS NULL OR awaits = 'AGGREGATION' AND state = 'PARKED'`},
 	{"role_assignments_dates", "role_assignments", "id", `remove_date > start_date`},
 	{"task_messages_count", "task_messages", "task_id", `count >= 1 AND count >= cardinality(examples)`},
 	{"task_messages_type", "task_messages", "task_id", `type IN ('INFO', 'WARN', 'ERROR')`},
@@ -246,6 +248,7 @@ const (
 	InvariantManager           Invariant = "manager"
 	InvariantNotificationTask  Invariant = "notification-task"
 	InvariantMessageLease      Invariant = "notification-lease"
+	InvariantOperationAwaits   Invariant = "operation-awaits"
 	InvariantOperationDelivery Invariant = "operation-batch"
 	InvariantOperationOpen     Invariant = "operation-open"
 	InvariantOperationParked   Invariant = "operation-parked"
@@ -416,6 +419,11 @@ var invariants = map[Invariant]string{
 		SELECT ` + idSQL("o.id") + `
 		FROM muster.provisioning_operations o
 		WHERE o.state = 'OPEN' AND NOT EXISTS (SELECT 1 FROM muster.provisioning_batches b WHERE b.id = o.batch_id)`,
+	// The creation of an account waits until somebody aggregates the source.
+	InvariantOperationAwaits: `
+		SELECT ` + idSQL("o.id") + `
+		FROM muster.provisioning_operations o
+		WHERE o.state = 'PARKED' AND o.awaits IS NOT NULL`,
 	// An operation is done, or given up, within hours.
 	InvariantOperationOpen: `
 		SELECT ` + idSQL("o.id") + `
@@ -425,7 +433,7 @@ var invariants = map[Invariant]string{
 	InvariantOperationParked: `
 		SELECT ` + idSQL("o.id") + `
 		FROM muster.provisioning_operations o
-		WHERE o.state = 'PARKED' AND o.parker_via IS NULL`,
+		WHERE o.state = 'PARKED' AND o.parker_via IS NULL AND o.awaits IS NULL`,
 	// Processing removes all requests for an identity. A request from a transaction that was open meanwhile has an
 	// earlier time, and stays until its task comes to it.
 	InvariantRequestStale: `

@@ -80,6 +80,7 @@ var constraintTexts = map[string]string{
 	"access_profiles_name_unique":            "another access profile has this name",
 	"access_grants_identity_fkey":            "the identity does not exist",
 	"provisioning_operations_kind":           "the kind of the operation is unknown",
+	"provisioning_operations_awaits":         "only a parked operation awaits something",
 	"provisioning_operations_parked":         "a parked operation has a time and a cause, and no other has",
 	"provisioning_operations_state":          "the state of the operation is unknown",
 	"synchronizations_identity_fkey":         "the identity does not exist",

@@ -40,15 +40,22 @@ type Operation struct {
 	Created    time.Time
 	Begun      *time.Time
 	Completed  *time.Time
+	// Outcome says what came of it where that is not what was asked; nil where it is, or where it has not ended.
+	Outcome *string
 	// Parked is since when it is held back, ParkedCause why, and the Parker who held it back. They are set together.
 	Parked      *time.Time
 	ParkedCause *string
 	ParkerID    *string
 	ParkerName  *string
 	ParkerVia   *string
+	// Awaits is [AwaitsAggregation] for a parked operation that ends waiting by itself; nil for any other.
+	Awaits *string
 	// Released is when it was let go again last.
 	Released *time.Time
 }
+
+// AwaitsAggregation is what the creation of an account waits for on a source that was never read completely.
+const AwaitsAggregation = "AGGREGATION"
 
 // operationColumns are the columns of an [Operation]. A new one has no attempts, no error, and has not begun.
 var operationColumns = columns[Operation]{
@@ -73,12 +80,14 @@ var operationColumns = columns[Operation]{
 	valueColumn("created", "timestamptz", func(o *Operation) *time.Time { return &o.Created }),
 	readColumn("begun", func(o *Operation) **time.Time { return &o.Begun }),
 	readColumn("completed", func(o *Operation) **time.Time { return &o.Completed }),
+	readColumn("outcome", func(o *Operation) **string { return &o.Outcome }),
 	valueColumn("parked", "timestamptz", func(o *Operation) **time.Time { return &o.Parked }),
 	valueColumn("parked_cause", "text", func(o *Operation) **string { return &o.ParkedCause }),
 	readColumn("parker_id", func(o *Operation) **string { return &o.ParkerID }),
 	readColumn("parker_name", func(o *Operation) **string { return &o.ParkerName }),
 	readColumn("parker_via", func(o *Operation) **string { return &o.ParkerVia }),
 	readColumn("released", func(o *Operation) **time.Time { return &o.Released }),
+	valueColumn("awaits", "text", func(o *Operation) **string { return &o.Awaits }),
 }
 
 var (
@@ -130,14 +139,15 @@ func (s *Store) AddOperations(ctx context.Context, tx pgx.Tx, operations []Opera
 	return mapError(err)
 }
 
-// SettleOperations gives operations a final state.
+// SettleOperations gives operations a final state. One that is done has no error: that of an attempt is over.
 func (s *Store) SettleOperations(ctx context.Context, tx pgx.Tx, ids []ID, state string, now time.Time) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	const statement = `
 		UPDATE muster.provisioning_operations
-		SET state = $2, completed = coalesce(completed, $3), ` + unparked + `
+		SET state = $2, completed = coalesce(completed, $3),
+		    error = CASE WHEN $2 = 'DONE' THEN NULL ELSE error END, ` + unparked + `
 		WHERE id = ANY ($1)`
 	_, err := tx.Exec(ctx, s.sql(statement), ids, state, now)
 	return mapError(err)
@@ -285,21 +295,32 @@ func (s *Store) CountAttempt(ctx context.Context, q Querier, lease *Lease, ids [
 	return mapError(err)
 }
 
-// FinishOperation records how an open operation ended.
-func (s *Store) FinishOperation(ctx context.Context, tx pgx.Tx, id ID, state string, reason *string, account ID,
-	native string, now time.Time,
-) error {
+// OperationEnd is how an operation ended.
+type OperationEnd struct {
+	ID             ID
+	State          string
+	Error          *string // why it was given up; nil for any other end
+	Outcome        *string // what came of it where that is not what was asked
+	AccountID      ID      // zero to leave it
+	NativeIdentity string  // "" to leave it
+}
+
+// FinishOperation records how an open operation ended. It reports whether the operation was still open: the deletion of
+// its identity cancels it also while it is carried out, and nothing more becomes of it then.
+func (s *Store) FinishOperation(ctx context.Context, tx pgx.Tx, end *OperationEnd, now time.Time) (bool, error) {
 	const statement = `
 		UPDATE muster.provisioning_operations
 		SET state = $2, error = $3, account_id = coalesce($4::uuid, account_id),
-		    native_identity = CASE WHEN $5 = '' THEN native_identity ELSE $5 END, completed = $6
+		    native_identity = CASE WHEN $5 = '' THEN native_identity ELSE $5 END, completed = $6, outcome = $7
 		WHERE id = $1 AND state = 'OPEN'`
-	_, err := tx.Exec(ctx, s.sql(statement), id, state, reason, account, native, now)
-	return mapError(err)
+	tag, err := tx.Exec(ctx, s.sql(statement), end.ID, end.State, end.Error, end.AccountID, end.NativeIdentity, now,
+		end.Outcome)
+	return tag.RowsAffected() > 0, mapError(err)
 }
 
 // unparked empties the columns of an operation that is not parked any more.
-const unparked = `parked = NULL, parked_cause = NULL, parker_id = NULL, parker_name = NULL, parker_via = NULL`
+const unparked = `parked = NULL, parked_cause = NULL, parker_id = NULL, parker_name = NULL, parker_via = NULL,
+		    awaits = NULL`
 
 // LockOperation locks an operation FOR UPDATE until the transaction ends and returns it, or [ErrNotFound].
 func (s *Store) LockOperation(ctx context.Context, tx pgx.Tx, id ID) (Operation, error) {
@@ -327,14 +348,16 @@ var (
 	lockOperation = findOperation + ` FOR UPDATE`
 )
 
-// ParkOperation holds an operation back, for a cause. The caller has locked it.
-func (s *Store) ParkOperation(ctx context.Context, tx pgx.Tx, id ID, reason string, cause Cause) error {
+// ParkOperation holds an operation back, for a cause: until somebody releases it, or until what it awaits has come. An
+// operation that awaits something has no attributes: they are calculated when it has come. The caller has locked it.
+func (s *Store) ParkOperation(ctx context.Context, tx pgx.Tx, id ID, reason string, awaits *string, cause Cause) error {
 	const statement = `
 		UPDATE muster.provisioning_operations
 		SET state = 'PARKED', batch_id = NULL, parked = $2, parked_cause = $3, parker_id = $4, parker_name = $5,
-		    parker_via = $6
+		    parker_via = $6, awaits = $7, attributes = CASE WHEN $7::text IS NULL THEN attributes ELSE '{}' END
 		WHERE id = $1`
-	_, err := tx.Exec(ctx, s.sql(statement), id, cause.At, reason, cause.Actor.ID, cause.Actor.Name, cause.Actor.Via)
+	_, err := tx.Exec(ctx, s.sql(statement), id, cause.At, reason, cause.Actor.ID, cause.Actor.Name, cause.Actor.Via,
+		awaits)
 	return mapError(err)
 }
 

@@ -160,8 +160,19 @@ func historyLines(e *engine.Event) []historyLine {
 	}
 	for i := range d.Provisioned {
 		p := &d.Provisioned[i]
-		add(engine.EventProvisioned, "%s %s on %s%s: %s", p.Operation, p.NativeIdentity, p.Source.Name,
-			strings.TrimRight(" "+p.Attribute+" "+p.Value, " "), p.Reason)
+		linked := map[bool]string{true: ", linked: the account was there already"}[p.Linked]
+		add(engine.EventProvisioned, "%s %s on %s%s: %s%s", p.Operation, p.NativeIdentity, p.Source.Name,
+			strings.TrimRight(" "+p.Attribute+" "+p.Value, " "), p.Reason, linked)
+	}
+	for _, list := range []struct {
+		kind       string
+		operations []engine.EventParking
+	}{{engine.EventOperationParked, d.Parked}, {engine.EventOperationReleased, d.Released}} {
+		for i := range list.operations {
+			o := &list.operations[i]
+			add(list.kind, "%s on %s: %s", strings.Join(strings.Fields(o.Operation+" "+o.NativeIdentity), " "),
+				strings.TrimRight(o.Source.Name+" "+o.Attribute+" "+o.Value, " "), o.Cause)
+		}
 	}
 	writeActs(d, add)
 	if len(lines) == 0 { // of types that are not known here

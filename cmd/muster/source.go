@@ -337,6 +337,8 @@ func (a *app) printOperations(operations []engine.Operation) error {
 		}
 		trouble := o.Error
 		switch {
+		case o.Outcome != "":
+			trouble = o.Outcome
 		case o.Parking != nil && o.Parking.By == engine.Actor{}:
 			trouble = "parked: " + o.Parking.Cause
 		case o.Parking != nil:

@@ -73,6 +73,16 @@ func (s *CompiledSource) CorrelationKeys(nativeIdentity string, attributes *attr
 	return keys
 }
 
+// Correlates reports whether an account of the source tells whose it is, whoever that is: by a key that is no trace of
+// the account's own origin.
+func (s *CompiledSource) Correlates(nativeIdentity string, attributes *attribute.Set) bool {
+	keys := s.CorrelationKeys(nativeIdentity, attributes)
+	if !s.ProfileID.IsZero() {
+		keys = keys[:len(keys)-1]
+	}
+	return len(keys) > 0
+}
+
 // IdentityKeys returns the keys by which an identity with these attributes is found.
 func (c *Configuration) IdentityKeys(attributes *attribute.Set) []string {
 	var keys []string

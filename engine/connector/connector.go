@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/filterql/folding"
 )
 
 // Connector reads one source and writes to it. One goroutine at a time calls its methods. An error must not contain
@@ -166,6 +168,12 @@ type Operation struct {
 	Kind Kind
 	// NativeIdentity identifies the account. For [Create] it is "" if the source makes it.
 	NativeIdentity string
+	// StableIdentity is the [Object.StableIdentity] that the source told of the account; "" where it told none, and for
+	// [Create]. Where it is there, it is what identifies the account: Apply changes the account that has it, whatever
+	// that is called by now, and never an account that has the native identity and another stable one. It looks in the
+	// same step as it writes, as far as the source lets it. Where no account has it, that is [ErrNoAccount], and for
+	// [Delete] nothing is left to do.
+	StableIdentity string
 	Attributes     attribute.Set
 	// Volatile are the attributes that are not stored, so each attempt calculates them again. An existing account that
 	// differs only in them was created by an earlier attempt.
@@ -179,8 +187,42 @@ type Result struct {
 	// NativeIdentity is the account's new native identity: a source may choose it for a new account, and renaming may
 	// change it. "" means no change.
 	NativeIdentity string
+	// StableIdentity is the [Object.StableIdentity] of a new account; "" where the source has none or does not tell it.
+	StableIdentity string
 	// Attributes are those to which the source gave other values than the operation's.
 	Attributes attribute.Set
+}
+
+// Finder is implemented by connectors that can look for a few accounts without reading the whole source. The engine
+// asks before it creates an account, so that it creates none for somebody who has one.
+type Finder interface {
+	// Find calls each with the accounts that the query selects, each once, as [Connector.Read] does. It may also call it
+	// with others: the engine compares again. If each returns an error, Find stops and returns it.
+	Find(ctx context.Context, query *Query, each func(object *Object) error) error
+}
+
+// Query selects accounts: those that have the native identity, and those that have one of the values.
+type Query struct {
+	NativeIdentity string // "" for none
+	Values         []QueryValue
+}
+
+// QueryValue selects accounts by a value of an attribute. Letter case counts only where Exact is true.
+type QueryValue struct {
+	Attribute, Value string
+	Exact            bool
+}
+
+// Selects reports whether a query selects an account.
+func (q *Query) Selects(object *Object) bool {
+	if q.NativeIdentity != "" && object.NativeIdentity == q.NativeIdentity {
+		return true
+	}
+	return slices.ContainsFunc(q.Values, func(v QueryValue) bool {
+		return slices.ContainsFunc(object.Attributes.Get(v.Attribute).Strings(), func(text string) bool {
+			return text == v.Value || !v.Exact && folding.Text(text) == folding.Text(v.Value)
+		})
+	})
 }
 
 // ErrNoChanges says that a source cannot tell the changes since a cursor. Read the whole source instead.

@@ -181,10 +181,11 @@ func rounds(seed uint64, sources, target string) []round {
 	for i := range employees + contractors {
 		c.join(i >= employees)
 	}
-	first := round{name: "the first day", aggregate: []string{"HR", "Agency", "Directory"}}
-	first.files = c.files()
-	first.files[filepath.Join(target, "accounts.csv")] = []byte("login,full,mail,status,groups\n")
-	list := []round{first}
+	// The targets are read before the first people come: no account is created on one that was never read.
+	empty := round{name: "the targets are empty", aggregate: []string{"Files", "Ledger"}, files: map[string][]byte{
+		filepath.Join(target, "accounts.csv"): []byte("login,full,mail,status,groups\n")}}
+	first := round{name: "the first day", aggregate: []string{"HR", "Agency", "Directory"}, files: c.files()}
+	list := []round{empty, first}
 	for range pairs {
 		list = append(list, c.change(), c.act())
 	}

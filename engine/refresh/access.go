@@ -153,6 +153,9 @@ type Operation struct {
 	// Parked says that it is held back until somebody releases it. So is whatever else is wanted of the same target. A
 	// new one has a cause.
 	Parked bool
+	// Awaits says of the creation of an account that it is parked until its source was read completely once. It has no
+	// attributes until then.
+	Awaits bool
 	Cause  string
 }
 
@@ -581,7 +584,8 @@ func (p *planner) create(source *TargetSource, reason string) {
 	o := Operation{SourceID: source.ID, Kind: connector.Create, Reason: reason}
 	// What was calculated once stays: another generated name would be another account.
 	for i := range p.s.Operations {
-		if old := &p.s.Operations[i]; !old.Failed && old.Kind == connector.Create && old.SourceID == source.ID {
+		if old := &p.s.Operations[i]; !old.Failed && !old.Awaits && old.Kind == connector.Create &&
+			old.SourceID == source.ID {
 			p.open(o)
 			return
 		}
@@ -589,6 +593,18 @@ func (p *planner) create(source *TargetSource, reason string) {
 	if source.Policy == nil {
 		p.warn("there is no account on %q, and no policy by which one is created", source.Name)
 		return
+	}
+	if !source.Manual && p.s.Complete != nil { // people look before they create
+		complete, err := p.s.Complete(source.ID)
+		if err != nil {
+			p.c.failed(err)
+			return
+		}
+		if !complete {
+			o.Awaits, o.Parked, o.Cause = true, true, AwaitCause(source.Name)
+			p.open(o)
+			return
+		}
 	}
 	input := p.s.CreateInput(source.ID, p.c.After, p.now)
 	for i := range source.Policy {
@@ -623,6 +639,11 @@ func (s *Snapshot) CreateInput(source ID, state *State, now time.Time) transform
 		input.Taken = func(c transform.Candidate) (bool, error) { return s.Taken(source, c) }
 	}
 	return input
+}
+
+// AwaitCause says why the creation of an account is held back until its source was read completely once.
+func AwaitCause(source string) string {
+	return fmt.Sprintf("waits for the first complete aggregation of the source %q", source)
 }
 
 var errNoValue = errors.New("it has no value, but is required")
@@ -813,6 +834,8 @@ func (p *planner) settle() {
 			access.Cancelled = append(access.Cancelled, old.ID)
 		case old.Failed:
 			access.Retried = append(access.Retried, old.ID)
+		case old.Awaits && wanted != nil && !wanted.Awaits:
+			access.Cancelled = append(access.Cancelled, old.ID) // it has come: what is created is calculated now
 		case old.Parked && wanted != nil:
 			is[key] = true // also where another value is wanted by now: a release opens that
 		case old.Manual && wanted != nil && !p.a.Sources[old.SourceID].Manual:

@@ -30,7 +30,7 @@ func (c *Change) LimitOperations(a *Access, past []Past, limit int) {
 	for i := range c.Access.Open {
 		o := &c.Access.Open[i]
 		count, before := a.countPast(o, past)
-		if count < limit {
+		if count < limit || o.Awaits {
 			continue
 		}
 		o.Parked, o.Manual = true, false

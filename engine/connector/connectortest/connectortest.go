@@ -63,6 +63,8 @@ func Run(t *testing.T, s *Source) {
 		{"password", (*run).password},
 		{"again after a crash", (*run).again},
 		{"no such account", (*run).nobody},
+		{"stable identity", (*run).stable},
+		{"find", (*run).find},
 		{"unknown kind", (*run).unknown},
 		{"changes", (*run).changes},
 		{"read many", (*run).many},
@@ -332,6 +334,85 @@ func (r *run) nobody(t *testing.T) {
 	}
 	if after := len(r.accounts(t)); after != before {
 		t.Errorf("there were %d accounts, now there are %d", before, after)
+	}
+}
+
+// stable demands that an operation reaches the account with its stable identity, whatever the native identity says, and
+// nobody where there is none. A source without stable identities has nothing to test.
+func (r *run) stable(t *testing.T) {
+	first, second := r.fresh(t, 11), r.fresh(t, 12)
+	identities := map[string]string{}
+	if _, err := r.open(t).Read(t.Context(), "", func(o *connector.Object) error {
+		identities[strings.Clone(o.NativeIdentity)] = strings.Clone(o.StableIdentity)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if identities[first] == "" {
+		return
+	}
+	// The first account's operation, planned when it had the name that the second one has now.
+	for _, kind := range []connector.Kind{connector.SetAttributes, connector.AddValues} {
+		set := one(r.s.Single, attribute.String("hers"))
+		if kind == connector.AddValues {
+			set = one(r.s.Entitlement, attribute.List(r.s.Values[:1:1]))
+		}
+		operation := r.operation(kind, second, set)
+		operation.StableIdentity = identities[first]
+		before := r.accounts(t)[second]
+		if native := r.apply(t, operation); native != first {
+			t.Errorf("%s was done to %q, want %q", kind, native, first)
+		}
+		accounts := r.accounts(t)
+		if after := accounts[second]; !before.Equal(&after) {
+			t.Errorf("%s changed the account that has the name now", kind)
+		}
+		for name := range set.All() {
+			if after := accounts[first]; after.Get(name).IsNull() {
+				t.Errorf("%s did not change the account that has the stable identity", kind)
+			}
+		}
+	}
+	gone := r.operation(connector.SetAttributes, second, one(r.s.Single, attribute.String(secret)))
+	gone.StableIdentity = identities[first]
+	r.apply(t, r.operation(connector.Delete, first, attribute.Set{}))
+	if _, err := r.open(t).Apply(t.Context(), gone); !errors.Is(err, connector.ErrNoAccount) {
+		t.Errorf("an operation whose account is gone: %v, want ErrNoAccount", err)
+	}
+	removal := r.operation(connector.Delete, second, attribute.Set{})
+	removal.StableIdentity = identities[first]
+	r.apply(t, removal)
+	if _, there := r.accounts(t)[second]; !there {
+		t.Error("a deletion removed the account that has the name now")
+	}
+}
+
+// find demands that a connector that can look for accounts finds them by their name and by a value, and no others.
+func (r *run) find(t *testing.T) {
+	finder, can := r.open(t).(connector.Finder)
+	if !can {
+		return
+	}
+	native := r.fresh(t, 13)
+	r.apply(t, r.operation(connector.SetAttributes, native, one(r.s.Single, attribute.String("Find (me) * \\Ö"))))
+	for name, query := range map[string]*connector.Query{
+		"name":    {NativeIdentity: native},
+		"value":   {Values: []connector.QueryValue{{Attribute: r.s.Single, Value: "Find (me) * \\Ö", Exact: true}}},
+		"folded":  {Values: []connector.QueryValue{{Attribute: r.s.Single, Value: "find (ME) * \\Ö"}}},
+		"nothing": {Values: []connector.QueryValue{{Attribute: r.s.Single, Value: secret}}},
+	} {
+		var found []string
+		if err := finder.Find(t.Context(), query, func(o *connector.Object) error {
+			if query.Selects(o) {
+				found = append(found, o.NativeIdentity)
+			}
+			return nil
+		}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if name == "nothing" && len(found) > 0 || name != "nothing" && !slices.Equal(found, []string{native}) {
+			t.Errorf("%s: found are %q", name, found)
+		}
 	}
 }
 

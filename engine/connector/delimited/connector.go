@@ -311,10 +311,11 @@ func (f *files) Apply(ctx context.Context, operation *connector.Operation) (conn
 		return connector.Result{}, err
 	}
 	changed, err := table.apply(operation)
+	result := connector.Result{NativeIdentity: table.touched, StableIdentity: table.stable()}
 	if err != nil || !changed {
-		return connector.Result{NativeIdentity: table.touched}, err
+		return result, err
 	}
-	return connector.Result{NativeIdentity: table.touched}, replace(path, table.write)
+	return result, replace(path, table.write)
 }
 
 // table is a file in memory.
@@ -410,7 +411,7 @@ func (t *table) apply(operation *connector.Operation) (bool, error) {
 	case connector.Create:
 		return t.create(operation)
 	case connector.Delete:
-		return t.remove(operation.NativeIdentity), nil
+		return t.remove(operation)
 	case connector.SetAttributes, connector.AddValues, connector.RemoveValues, connector.Enable, connector.Disable:
 		return t.change(operation)
 	}
@@ -418,19 +419,21 @@ func (t *table) apply(operation *connector.Operation) (bool, error) {
 }
 
 // remove removes the row of an account. It reports whether there was one.
-func (t *table) remove(native string) bool {
-	t.touched = native
-	at := t.find(native)
-	if at >= 0 {
-		t.rows = slices.Delete(t.rows, at, at+1)
+func (t *table) remove(operation *connector.Operation) (bool, error) {
+	at, err := t.locate(operation)
+	if err != nil || at < 0 {
+		return false, err
 	}
-	return at >= 0
+	t.rows = slices.Delete(t.rows, at, at+1)
+	return true, nil
 }
 
 // change changes the row of an account. It reports whether the row is another one now.
 func (t *table) change(operation *connector.Operation) (bool, error) {
-	t.touched = operation.NativeIdentity
-	at := t.find(operation.NativeIdentity)
+	at, err := t.locate(operation)
+	if err != nil {
+		return false, err
+	}
 	if at < 0 {
 		return false, connector.ErrNoAccount
 	}

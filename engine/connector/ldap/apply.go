@@ -14,32 +14,50 @@ import (
 	"github.com/muster-engine/muster/engine/connector"
 )
 
-// Apply implements [connector.Connector].
-func (d *directory) Apply(ctx context.Context, operation *connector.Operation) (connector.Result, error) {
-	result := connector.Result{NativeIdentity: operation.NativeIdentity}
+// Apply implements [connector.Connector]. Where the directory says between the search for the account and the write that
+// the entry is another one by now, it begins again.
+func (d *directory) Apply(ctx context.Context, operation *connector.Operation) (result connector.Result, err error) {
 	if _, err := connector.ParseKind(string(operation.Kind)); err != nil {
 		return result, connector.Unsupported(operation.Kind)
 	}
 	if err := connector.RefusePasswords(operation); err != nil {
 		return result, err
 	}
-	err := d.within(ctx, func(conn *ldap.Conn) (err error) {
-		switch operation.Kind {
-		case connector.Create:
-			result.NativeIdentity, err = d.create(conn, operation)
-		case connector.SetAttributes, connector.Enable, connector.Disable:
-			result.NativeIdentity, err = d.set(conn, operation)
-		case connector.AddValues, connector.RemoveValues:
-			err = d.changeValues(conn, operation)
-		case connector.Delete:
-			err = d.remove(conn, operation.NativeIdentity)
-		case connector.SetPassword:
-			err = d.setPassword(conn, operation.NativeIdentity, operation.Password)
-		default:
-			err = connector.Unsupported(operation.Kind)
+	err = d.within(ctx, func(conn *ldap.Conn) error {
+		for attempt := 1; ; attempt++ {
+			result, err = d.apply(conn, operation)
+			if !errors.Is(err, errAnother) || attempt == locateMax {
+				return err
+			}
 		}
-		return err
 	})
+	return result, err
+}
+
+func (d *directory) apply(conn *ldap.Conn, o *connector.Operation) (result connector.Result, err error) {
+	if o.Kind == connector.Create {
+		return d.create(conn, o)
+	}
+	at, err := d.locate(conn, o)
+	if errors.Is(err, connector.ErrNoAccount) && o.Kind == connector.Delete {
+		return connector.Result{NativeIdentity: o.NativeIdentity}, nil
+	}
+	if err != nil {
+		return result, err
+	}
+	result.NativeIdentity = at.dn
+	switch o.Kind {
+	case connector.SetAttributes, connector.Enable, connector.Disable:
+		result.NativeIdentity, err = d.set(conn, at, o)
+	case connector.AddValues, connector.RemoveValues:
+		err = d.changeValues(conn, at, o)
+	case connector.Delete:
+		err = d.remove(conn, at)
+	case connector.SetPassword:
+		err = d.setPassword(conn, at.dn, o.Password)
+	default:
+		err = connector.Unsupported(o.Kind)
+	}
 	return result, err
 }
 
@@ -68,10 +86,10 @@ func (d *directory) isEntry(name string) bool {
 	return name != dnAttribute && name != d.settings.MemberOf
 }
 
-func (d *directory) create(conn *ldap.Conn, o *connector.Operation) (string, error) {
+func (d *directory) create(conn *ldap.Conn, o *connector.Operation) (result connector.Result, err error) {
 	dn, err := d.name(o)
 	if err != nil {
-		return "", err
+		return result, err
 	}
 	request := ldap.NewAddRequest(dn, nil)
 	classes := d.settings.UserClasses
@@ -92,24 +110,26 @@ func (d *directory) create(conn *ldap.Conn, o *connector.Operation) (string, err
 		err = plain(err)
 	}
 	if err != nil {
-		return "", err
+		return result, err
 	}
 	if o.Password != "" {
 		if err := d.setPassword(conn, dn, o.Password); err != nil {
-			return "", err
+			return result, err
 		}
 	}
 	for _, group := range o.Attributes.Get(d.settings.MemberOf).Strings() {
 		if err := d.join(conn, group, dn); err != nil {
-			return "", err
+			return result, err
 		}
 	}
 	// A reading finds the directory's own spelling.
-	entry, err := d.entry(conn, dn, []string{"1.1"})
+	entry, err := d.entry(conn, dn, stableAttributes)
 	if err != nil {
-		return "", err
+		return result, err
 	}
-	return spelled(entry.DN), nil
+	result.NativeIdentity = spelled(entry.DN)
+	result.StableIdentity, err = stableIdentity(entry)
+	return result, err
 }
 
 // same returns an error if the entry is another account than the new one. An entry with the same attributes was created
@@ -136,11 +156,11 @@ func (d *directory) same(conn *ldap.Conn, dn string, o *connector.Operation) err
 }
 
 // set replaces the values of attributes. A new value of a naming attribute renames the entry.
-func (d *directory) set(conn *ldap.Conn, o *connector.Operation) (string, error) {
-	dn := o.NativeIdentity
-	request := ldap.NewModifyRequest(dn, nil)
+func (d *directory) set(conn *ldap.Conn, at place, o *connector.Operation) (string, error) {
+	dn := at.dn
+	request := ldap.NewModifyRequest(dn, at.guard)
 	parts := rdnOf(dn)
-	renames := false
+	renames, names := false, false
 	for name, value := range o.Attributes.All() {
 		values := value.Strings()
 		if value.Text() == "" {
@@ -149,6 +169,7 @@ func (d *directory) set(conn *ldap.Conn, o *connector.Operation) (string, error)
 		part := slices.IndexFunc(parts, func(part *ldap.AttributeTypeAndValue) bool {
 			return strings.EqualFold(part.Type, name)
 		})
+		names = names || part >= 0
 		switch {
 		case name == dnAttribute:
 			return "", connector.Permanent(errors.New("a dn cannot be set: set the attribute that names the entry"))
@@ -172,10 +193,14 @@ func (d *directory) set(conn *ldap.Conn, o *connector.Operation) (string, error)
 	}
 	if renames {
 		var err error
-		if dn, err = d.rename(conn, dn, rdnText(parts)); err != nil {
+		if dn, err = d.rename(conn, at, rdnText(parts)); err != nil {
 			return "", err
 		}
 		request.DN = dn
+	} else if names && at.former != "" { // an earlier attempt renamed it, and was cut off before its groups knew
+		if err := d.moveMemberships(conn, at.former, dn); err != nil {
+			return "", err
+		}
 	}
 	if len(request.Changes) == 0 {
 		if _, err := d.entry(conn, dn, []string{"1.1"}); err != nil {
@@ -201,7 +226,8 @@ func rdnOf(dn string) []*ldap.AttributeTypeAndValue {
 
 // rename gives an entry a new name below its parent, and puts the new name into its groups. An entry that has the name
 // already was renamed by an earlier attempt.
-func (d *directory) rename(conn *ldap.Conn, dn, rdn string) (string, error) {
+func (d *directory) rename(conn *ldap.Conn, at place, rdn string) (string, error) {
+	dn := at.dn
 	parsed, err := parseDN(dn)
 	if err != nil || len(parsed.RDNs) == 0 {
 		return "", connector.ErrNoAccount
@@ -210,7 +236,7 @@ func (d *directory) rename(conn *ldap.Conn, dn, rdn string) (string, error) {
 	if parent := dnText(parsed.RDNs[1:]); parent != "" {
 		renamed += "," + parent
 	}
-	err = conn.ModifyDN(ldap.NewModifyDNRequest(dn, rdn, true, ""))
+	err = conn.ModifyDN(ldap.NewModifyDNWithControlsRequest(dn, rdn, true, "", at.guard))
 	switch {
 	case ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject):
 		if _, err := d.entry(conn, renamed, []string{"1.1"}); err != nil {
@@ -227,20 +253,35 @@ func (d *directory) rename(conn *ldap.Conn, dn, rdn string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	groups, err := d.groupsOf(conn, dn)
-	if err != nil || normal(entry.DN) == normal(dn) {
-		return spelled(entry.DN), err
-	}
-	for _, group := range groups {
-		request := ldap.NewModifyRequest(group, nil)
-		request.Add(d.settings.Member, []string{entry.DN})
-		request.Delete(d.settings.Member, []string{dn})
-		if err := conn.Modify(request); err != nil && !ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchAttribute) &&
-			!ldap.IsErrorWithCode(err, ldap.LDAPResultAttributeOrValueExists) {
-			return "", plain(err)
+	// The memberships of the name that the entry had are its own: also where an earlier attempt renamed it and was cut
+	// off before it put the new name into the groups.
+	for _, former := range slices.Compact([]string{dn, at.former}) {
+		if former == "" || normal(entry.DN) == normal(former) {
+			continue
+		}
+		if err := d.moveMemberships(conn, former, entry.DN); err != nil {
+			return "", err
 		}
 	}
 	return spelled(entry.DN), nil
+}
+
+// moveMemberships puts a name into groups where another one is.
+func (d *directory) moveMemberships(conn *ldap.Conn, from, to string) error {
+	groups, err := d.groupsOf(conn, from)
+	if err != nil {
+		return err
+	}
+	for _, group := range groups {
+		request := ldap.NewModifyRequest(group, nil)
+		request.Add(d.settings.Member, []string{to})
+		request.Delete(d.settings.Member, []string{from})
+		if err := conn.Modify(request); err != nil && !ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchAttribute) &&
+			!ldap.IsErrorWithCode(err, ldap.LDAPResultAttributeOrValueExists) {
+			return plain(err)
+		}
+	}
+	return nil
 }
 
 // groupsOf returns the groups that have a member.
@@ -263,12 +304,12 @@ func (d *directory) memberFilter(member string) string {
 }
 
 // changeValues adds values to attributes or removes them. The values of the membership attribute are groups.
-func (d *directory) changeValues(conn *ldap.Conn, o *connector.Operation) error {
-	entry, err := d.entry(conn, o.NativeIdentity, []string{"*"})
+func (d *directory) changeValues(conn *ldap.Conn, at place, o *connector.Operation) error {
+	entry, err := d.entry(conn, at.dn, []string{"*"})
 	if err != nil {
 		return err
 	}
-	request := ldap.NewModifyRequest(o.NativeIdentity, nil)
+	request := ldap.NewModifyRequest(at.dn, at.guard)
 	for name, value := range o.Attributes.All() {
 		if name == d.settings.MemberOf {
 			for _, group := range value.Strings() {
@@ -343,7 +384,8 @@ func (d *directory) leave(conn *ldap.Conn, group, dn string) error {
 }
 
 // remove deletes an account and removes it from its groups.
-func (d *directory) remove(conn *ldap.Conn, dn string) error {
+func (d *directory) remove(conn *ldap.Conn, at place) error {
+	dn := at.dn
 	groups, err := d.groupsOf(conn, dn)
 	if err != nil {
 		return err
@@ -353,7 +395,7 @@ func (d *directory) remove(conn *ldap.Conn, dn string) error {
 			return err
 		}
 	}
-	err = conn.Del(ldap.NewDelRequest(dn, nil))
+	err = conn.Del(ldap.NewDelRequest(dn, at.guard))
 	if ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject) {
 		return nil
 	}

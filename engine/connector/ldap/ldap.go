@@ -23,6 +23,7 @@ type directory struct {
 	tls      *tls.Config
 	conn     *ldap.Conn
 	notes    map[string]int // on the last reading, with what each counts; 0 to count nothing
+	asserts  *bool          // whether the directory knows assertions; nil before it was asked
 }
 
 // Close implements [connector.Connector].
@@ -66,6 +67,9 @@ func plain(err error) error {
 	meaning := ldap.LDAPResultCodeMap[known.ResultCode]
 	if meaning == "" {
 		meaning = "an error without a standard name"
+	}
+	if known.ResultCode == ldap.LDAPResultAssertionFailed {
+		return errAnother
 	}
 	if known.ResultCode >= ldap.ErrorNetwork {
 		return fmt.Errorf("the directory cannot be asked: %s", meaning)

@@ -58,6 +58,16 @@ func guidText(b []byte) (string, error) {
 	return strings.Join(texts, "-"), nil
 }
 
+// guidBytes returns the 16 bytes of a GUID that [guidText] wrote.
+func guidBytes(text string) ([]byte, error) {
+	raw, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
+	if err != nil || len(raw) != 16 {
+		return nil, errors.New("the text of a GUID is expected")
+	}
+	return []byte{raw[3], raw[2], raw[1], raw[0], raw[5], raw[4], raw[7], raw[6], raw[8], raw[9], raw[10], raw[11],
+		raw[12], raw[13], raw[14], raw[15]}, nil
+}
+
 // discoveredStable returns the first of stableAttributes that a directory's schema has, or "".
 func discoveredStable(schema *ldap.Entry) string {
 	known := map[string]bool{}

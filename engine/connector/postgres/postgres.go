@@ -501,10 +501,17 @@ func (t *tables) Apply(ctx context.Context, operation *connector.Operation) (con
 		switch operation.Kind {
 		case connector.Create:
 			native, err := t.create(ctx, tx, operation)
+			if err != nil {
+				return err
+			}
 			result.NativeIdentity = native
+			created, err := t.lock(ctx, tx, &connector.Operation{NativeIdentity: native})
+			if err == nil && created != nil {
+				result.StableIdentity = created.StableIdentity
+			}
 			return err
 		case connector.Delete:
-			return t.remove(ctx, tx, operation.NativeIdentity)
+			return t.remove(ctx, tx, operation)
 		case connector.SetAttributes, connector.AddValues, connector.RemoveValues, connector.Enable, connector.Disable:
 			native, err := t.change(ctx, tx, operation)
 			result.NativeIdentity = native
@@ -513,22 +520,6 @@ func (t *tables) Apply(ctx context.Context, operation *connector.Operation) (con
 		return connector.Unsupported(operation.Kind)
 	})
 	return result, plain(err)
-}
-
-// lock locks and returns the row of an account, or nil if there is none.
-func (t *tables) lock(ctx context.Context, tx pgx.Tx, native string) (*connector.Object, error) {
-	identity := t.account.IdentityAttribute
-	row := tx.QueryRow(ctx, `SELECT `+t.selection()+` FROM `+quoted(t.settings.Table)+` a WHERE a.`+
-		column(identity)+` = `+t.parameter(identity, 1)+` FOR UPDATE OF a`, native)
-	var object connector.Object
-	err := t.scan(row, &object)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
-	}
-	if err == nil && object.Fault != "" {
-		err = connector.Permanent(fmt.Errorf("the row of the account cannot be read: %s", object.Fault))
-	}
-	return &object, err
 }
 
 // parameter returns a placeholder for a text, with a cast to the type of a column.
@@ -605,7 +596,7 @@ func (t *tables) create(ctx context.Context, tx pgx.Tx, o *connector.Operation) 
 func (t *tables) same(ctx context.Context, tx pgx.Tx, native string, attributes *attribute.Set,
 	volatile []string,
 ) error {
-	object, err := t.lock(ctx, tx, native)
+	object, err := t.lock(ctx, tx, &connector.Operation{NativeIdentity: native})
 	if err != nil {
 		return err
 	}
@@ -632,14 +623,14 @@ func (t *tables) known(name string) (*connector.SchemaAttribute, error) {
 }
 
 func (t *tables) change(ctx context.Context, tx pgx.Tx, o *connector.Operation) (string, error) {
-	object, err := t.lock(ctx, tx, o.NativeIdentity)
+	object, err := t.lock(ctx, tx, o)
 	if err != nil {
 		return "", err
 	}
 	if object == nil {
 		return "", connector.ErrNoAccount
 	}
-	native := o.NativeIdentity
+	native := object.NativeIdentity
 	after := connector.Applied(&object.Attributes, o, t.account)
 	for name, value := range o.Attributes.All() {
 		if m := t.membership(name); m != nil {
@@ -705,7 +696,15 @@ func (t *tables) add(ctx context.Context, tx pgx.Tx, m *membership, native strin
 	return nil
 }
 
-func (t *tables) remove(ctx context.Context, tx pgx.Tx, native string) error {
+func (t *tables) remove(ctx context.Context, tx pgx.Tx, o *connector.Operation) error {
+	native := o.NativeIdentity
+	if o.StableIdentity != "" {
+		object, err := t.lock(ctx, tx, o)
+		if err != nil || object == nil {
+			return err // gone, whoever has its name
+		}
+		native = object.NativeIdentity
+	}
 	for _, m := range t.settings.Memberships {
 		if _, err := tx.Exec(ctx, `DELETE FROM `+quoted(m.Table)+` WHERE `+column(m.Account)+`::text = $1`,
 			native); err != nil {

@@ -95,7 +95,7 @@ func TestConformance(t *testing.T) {
 	connectortest.Run(t, &connectortest.Source{
 		Open: func(t *testing.T) connector.Connector {
 			t.Helper()
-			c, err := open(t.Context(), url, settings)
+			c, err := open(t.Context(), url, strings.Replace(settings, `"table"`, `"stableIdentityColumn": "id", "table"`, 1))
 			if err != nil {
 				t.Fatal(err)
 			}

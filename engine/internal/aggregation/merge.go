@@ -31,7 +31,8 @@ type merge struct {
 func (m *merge) do(ctx context.Context) (Result, error) {
 	for _, step := range []func(*merge, context.Context) error{
 		(*merge).demandRows, (*merge).demandAttributes, (*merge).match, (*merge).compare, (*merge).remove,
-		(*merge).write, (*merge).addEntitlements, (*merge).entitle, (*merge).correlate, (*merge).countOrphaned,
+		(*merge).write, (*merge).addEntitlements, (*merge).entitle, (*merge).correlate, (*merge).complete,
+		(*merge).countOrphaned,
 	} {
 		if err := step(m, ctx); err != nil {
 			return m.result, err

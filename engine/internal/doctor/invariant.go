@@ -61,6 +61,8 @@ var verdicts = []verdict{
 		(*examination).endLeases},
 	{store.InvariantOperationOpen, SeverityWarning, "muster operations --state OPEN tells why: is the source reached?",
 		nil},
+	{store.InvariantOperationAwaits, SeverityWarning, "aggregate the sources: no account is created on one that was " +
+		"never read completely", nil},
 	{store.InvariantOperationParked, SeverityWarning,
 		"muster operations --state PARKED tells what undoes what: make it agree, then release the operations", nil},
 	{store.InvariantNotificationTask, SeverityFailure, "cancel the messages of tasks that have ended",

@@ -18,6 +18,8 @@ const (
 	TypeStateChanged          = "IDENTITY_STATE_CHANGED"
 	TypeLifecycleStateSet     = "IDENTITY_LIFECYCLE_STATE_SET"
 	TypeProvisioned           = "IDENTITY_PROVISIONED"
+	TypeOperationParked       = "IDENTITY_OPERATION_PARKED"
+	TypeOperationReleased     = "IDENTITY_OPERATION_RELEASED"
 	TypeProtectionChanged     = "IDENTITY_PROTECTION_CHANGED"
 	TypeUserLevelsChanged     = "IDENTITY_USER_LEVELS_CHANGED"
 	TypeOwnershipChanged      = "IDENTITY_OWNERSHIP_CHANGED"
@@ -41,6 +43,8 @@ var types = []struct {
 	{TypeStateChanged, func(d *Detail) bool { return d.States != nil }},
 	{TypeLifecycleStateSet, func(d *Detail) bool { return d.LifecycleState != nil }},
 	{TypeProvisioned, func(d *Detail) bool { return len(d.Provisioned) > 0 }},
+	{TypeOperationParked, func(d *Detail) bool { return len(d.Parked) > 0 }},
+	{TypeOperationReleased, func(d *Detail) bool { return len(d.Released) > 0 }},
 	{TypeProtectionChanged, func(d *Detail) bool { return d.Protection != nil }},
 	{TypeUserLevelsChanged, func(d *Detail) bool { return d.UserLevels != nil }},
 	{TypeOwnershipChanged, func(d *Detail) bool { return d.Ownership != nil }},
@@ -70,7 +74,10 @@ type Detail struct {
 	States         *States           `json:"states,omitempty"`
 	LifecycleState *LifecycleState   `json:"lifecycleState,omitempty"`
 	// Provisioned are the operations that were carried out.
-	Provisioned           []Provisioned          `json:"provisioned,omitempty"`
+	Provisioned []Provisioned `json:"provisioned,omitempty"`
+	// Parked are the operations that were held back, and Released those that are held back no longer.
+	Parked                []Operation            `json:"parked,omitempty"`
+	Released              []Operation            `json:"released,omitempty"`
 	Protection            *Protection            `json:"protection,omitempty"`
 	UserLevels            *UserLevels            `json:"userLevels,omitempty"`
 	Ownership             *Ownership             `json:"ownership,omitempty"`
@@ -182,6 +189,26 @@ type Provisioned struct {
 	Attribute      string                  `json:"attribute,omitempty"` // with Value the target of the operation
 	Value          string                  `json:"value,omitempty"`
 	Reason         string                  `json:"reason"`
+	// Linked says that no account was created: the one that was there already became the identity's.
+	Linked bool `json:"linked,omitempty"`
+}
+
+// Operation is an operation that was held back, or is held back no longer.
+type Operation struct {
+	ID             string                  `json:"id"`
+	Operation      string                  `json:"operation"` // its kind
+	Source         configuration.Reference `json:"source"`
+	NativeIdentity string                  `json:"nativeIdentity,omitempty"` // empty for an account that is to be created
+	Attribute      string                  `json:"attribute,omitempty"`      // with Value the target of the operation
+	Value          string                  `json:"value,omitempty"`
+	Cause          string                  `json:"cause"` // why it was held back
+}
+
+// OperationOf is what the history keeps of an operation that was held back.
+func OperationOf(row *store.Operation, sourceName, cause string) Operation {
+	return Operation{ID: row.ID.String(), Operation: row.Kind, NativeIdentity: row.NativeIdentity,
+		Source: configuration.Reference{Type: string(configuration.TypeSource), ID: row.SourceID.String(),
+			Name: sourceName}, Attribute: row.Attribute, Value: row.Value, Cause: cause}
 }
 
 // Protection says that an identity is protected from being deleted, or is not any more.

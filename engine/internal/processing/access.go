@@ -27,7 +27,7 @@ func (r *Read) readAccess(ctx context.Context, synchronize []store.ID) error {
 	if err := r.readCarried(ctx); err != nil {
 		return err
 	}
-	taken := (&names{ctx: ctx, read: r}).taken
+	taken, complete := (&names{ctx: ctx, read: r}).taken, r.sourceComplete(ctx)
 	var strays []store.AccessGrant
 	for i := range r.Snapshots {
 		s := &r.Snapshots[i]
@@ -51,7 +51,7 @@ func (r *Read) readAccess(ctx context.Context, synchronize []store.ID) error {
 			operations = operations[1:]
 		}
 		s.Synchronize = slices.Contains(synchronize, id)
-		s.Taken = taken
+		s.Taken, s.Complete = taken, complete
 	}
 	return r.readStrays(ctx, strays)
 }
@@ -117,6 +117,20 @@ func (r *Read) readCarried(ctx context.Context) error {
 	return nil
 }
 
+// sourceComplete returns what reports whether a source was ever read completely. It asks once for each source.
+func (r *Read) sourceComplete(ctx context.Context) func(refresh.ID) (bool, error) {
+	known := map[refresh.ID]bool{}
+	return func(source refresh.ID) (bool, error) {
+		complete, asked := known[source]
+		if asked {
+			return complete, nil
+		}
+		complete, err := r.Store.SourceComplete(ctx, r.Tx, source)
+		known[source] = complete
+		return complete, failedLookup(err)
+	}
+}
+
 // plannedOperation returns an operation as a calculation sees it.
 func plannedOperation(row *store.Operation) (refresh.Operation, error) {
 	kind, err := connector.ParseKind(row.Kind)
@@ -126,7 +140,8 @@ func plannedOperation(row *store.Operation) (refresh.Operation, error) {
 	o := refresh.Operation{ID: row.ID, SourceID: row.SourceID,
 		AccountID: row.AccountID, NativeIdentity: row.NativeIdentity, Kind: kind,
 		Reason: row.Reason, Failed: row.State == store.OperationFailed, Begun: row.Begun != nil,
-		Manual: row.State == store.OperationManual, Parked: row.State == store.OperationParked}
+		Manual: row.State == store.OperationManual, Parked: row.State == store.OperationParked,
+		Awaits: row.Awaits != nil}
 	if err := o.Attributes.Decode(row.Attributes); err != nil {
 		return o, fmt.Errorf("operation %s: %w", row.ID, err)
 	}
@@ -185,6 +200,9 @@ func (w *writing) writeAccess(ctx context.Context) error {
 	if err := w.LimitOperations(ctx); err != nil {
 		return err
 	}
+	if err := w.dropFound(ctx); err != nil {
+		return err
+	}
 	var granted, dropped []store.AccessGrant
 	var settledCarried []store.CarriedAccess
 	left := map[store.ID][]store.AccessGrant{} // by task
@@ -215,6 +233,9 @@ func (w *writing) writeAccess(ctx context.Context) error {
 		settle(access.Retried, store.OperationRetried)
 		for k := range access.Open {
 			o := operationRow(id, &access.Open[k], w.causeOf(w.tally.taskOf(id)))
+			if o.State == store.OperationParked {
+				w.parked = append(w.parked, o)
+			}
 			if o.State == store.OperationOpen {
 				if deliveries[o.SourceID].IsZero() {
 					deliveries[o.SourceID] = store.NewID()
@@ -256,6 +277,39 @@ func (w *writing) writeAccess(ctx context.Context) error {
 	return nil
 }
 
+// dropFound drops the creation of accounts that are there, and that find the identities by keys which these get now: the
+// transaction correlates them, and that requests another processing. Without it, a worker might create a second account
+// before that comes.
+func (w *writing) dropFound(ctx context.Context) error {
+	creates := func(o refresh.Operation) bool { return o.Kind == connector.Create && !o.Awaits }
+	creating := map[store.ID]*refresh.Change{}
+	for i := range w.Changes {
+		if slices.ContainsFunc(w.Changes[i].Access.Open, creates) {
+			creating[w.Changes[i].After.ID] = &w.Changes[i]
+		}
+	}
+	var keys []string
+	owners := map[string][]*refresh.Change{}
+	for _, added := range w.added {
+		if c := creating[added.IdentityID]; c != nil {
+			keys = append(keys, added.Key)
+			owners[added.Key] = append(owners[added.Key], c)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	found, err := w.Store.FindingAccounts(ctx, w.Tx, keys)
+	for _, f := range found {
+		for _, c := range owners[f.Key] {
+			c.Access.Open = slices.DeleteFunc(c.Access.Open, func(o refresh.Operation) bool {
+				return creates(o) && o.SourceID == f.SourceID
+			})
+		}
+	}
+	return err
+}
+
 func grantRow(identity store.ID, e refresh.Entitlement, account refresh.ID) store.AccessGrant {
 	return store.AccessGrant{IdentityID: identity, SourceID: e.SourceID, Attribute: e.Attribute,
 		Value: e.Value, AccountID: account}
@@ -270,6 +324,9 @@ func operationRow(identity store.ID, o *refresh.Operation, cause store.Cause) st
 	switch {
 	case o.Parked: // nobody parks it but the engine itself
 		row.State, row.Parked, row.ParkedCause = store.OperationParked, &row.Created, &o.Cause
+		if o.Awaits {
+			row.Awaits = store.NullText(store.AwaitsAggregation)
+		}
 	case o.Manual:
 		row.State = store.OperationManual
 	}

@@ -25,6 +25,7 @@ func (w *writing) writeEvents(ctx context.Context) error {
 		if len(c.Gained)+len(c.Lost) > 0 {
 			detail.Roles = rolesOf(w.Configuration, c)
 		}
+		w.parkingOf(i, &detail)
 		task := w.tally.taskOf(c.After.ID)
 		var err error
 		if byTask[task], err = event.Append(byTask[task], c.After.ID, &detail); err != nil {
@@ -39,6 +40,30 @@ func (w *writing) writeEvents(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// parkingOf adds the operations of an identity that are held back from now on, and those that waited for a source that
+// was read completely now.
+func (w *writing) parkingOf(change int, detail *event.Detail) {
+	id, access := w.Changes[change].After.ID, &w.Changes[change].Access
+	for k := range w.parked {
+		if o := &w.parked[k]; o.IdentityID == id {
+			detail.Parked = append(detail.Parked, event.OperationOf(o, w.Configuration.Sources[o.SourceID].Name,
+				store.TextOf(o.ParkedCause)))
+		}
+	}
+	for k := range w.Snapshots[change].Operations {
+		o := &w.Snapshots[change].Operations[k]
+		source := w.Configuration.Sources[o.SourceID]
+		reopened := slices.ContainsFunc(access.Open, func(other refresh.Operation) bool {
+			return other.Kind == o.Kind && other.SourceID == o.SourceID
+		})
+		if !o.Awaits || source == nil || !reopened {
+			continue
+		}
+		detail.Released = append(detail.Released, event.OperationOf(&store.Operation{ID: o.ID, Kind: string(o.Kind),
+			SourceID: o.SourceID}, source.Name, "the source was read completely"))
+	}
 }
 
 // rolesOf returns the roles that are gained and lost, and why.

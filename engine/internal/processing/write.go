@@ -18,6 +18,7 @@ type writing struct {
 	// removed and added are the keys that the identities lose and gain.
 	removed, added []store.IdentityKey
 	readings       readings
+	parked         []store.Operation // that were opened and are held back
 }
 
 // write writes what differs, and what follows from it for others. It adds what it does to a tally.

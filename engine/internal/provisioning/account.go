@@ -1,6 +1,7 @@
 package provisioning
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,9 +13,6 @@ import (
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/store"
 )
-
-// errOwned is the reason why a new account is not the identity's. It is stored and shown.
-const errOwned = "the source has this account already, and it belongs to another identity"
 
 // putAccount brings the row of an account up to an operation that was carried out, and returns the row's ID, zero where
 // there is none. An account that the operation created becomes the owner's; conflict says why that cannot be.
@@ -35,7 +33,7 @@ func (p *Provisioner) putAccount(ctx context.Context, tx pgx.Tx, source *configu
 		return old.ID, "", p.Store.DeleteAccount(ctx, tx, old.ID)
 	case connector.Creates:
 		if !old.IdentityID.IsZero() && old.IdentityID != row.IdentityID {
-			return id, errOwned, nil
+			return id, errOwned.Error(), nil
 		}
 		creates = true
 	case connector.Sets, connector.Adds, connector.Removes, connector.SetsPassword:
@@ -51,8 +49,13 @@ func (p *Provisioner) putAccount(ctx context.Context, tx pgx.Tx, source *configu
 			return id, "", fmt.Errorf("account %s: %w", old.ID, err)
 		}
 	}
+	if !missing && !creates {
+		if native, err = p.nameAfter(ctx, tx, &old, o, result); err != nil {
+			return id, "", err
+		}
+	}
 	object := objectAfter(source, &before, o, result, native)
-	object.StableIdentity = old.StableIdentity // whatever the operation called the account
+	object.StableIdentity = cmp.Or(old.StableIdentity, result.StableIdentity) // whatever it is called now
 	if err := p.spell(ctx, tx, source, &before, &object.Attributes); err != nil {
 		return id, "", err
 	}
@@ -65,6 +68,26 @@ func (p *Provisioner) putAccount(ctx context.Context, tx pgx.Tx, source *configu
 		written.IdentityID = owner // an aggregation read it before this was recorded
 	}
 	return written.ID, "", p.Store.UpdateAccount(ctx, tx, written, p.Now())
+}
+
+// nameAfter returns the native identity of an account after an operation. It is the one that the source told, where the
+// operation renamed the account or found it under another name; an aggregation may have written a later one meanwhile.
+// Where another account has the name here, the row keeps the name that it has: the next aggregation tells who is who.
+func (p *Provisioner) nameAfter(ctx context.Context, tx pgx.Tx, old *store.Account, o *connector.Operation,
+	result *connector.Result,
+) (string, error) {
+	told := cmp.Or(result.NativeIdentity, o.NativeIdentity)
+	if told == o.NativeIdentity || told == old.NativeIdentity {
+		return old.NativeIdentity, nil
+	}
+	_, err := p.Store.FindAccountNamed(ctx, tx, old.SourceID, told)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return told, nil
+	case err != nil:
+		return "", err
+	}
+	return old.NativeIdentity, nil
 }
 
 // lockAccount locks the account of an operation and returns it: by its ID, or by its name where the operation creates

@@ -140,10 +140,24 @@ func (p *Provisioner) failAll(ctx context.Context, lease *store.Lease, operation
 	return result, nil
 }
 
-// carryOut carries one operation out and records what became of the account.
+// carryOut carries one operation out and records what became of the account. An operation that nothing is left to do
+// for, since its account is gone or another's, or was there already, ends here too, and one that must wait is parked:
+// neither is a failure.
 func (p *Provisioner) carryOut(ctx context.Context, t *target, row *store.Operation) error {
 	if err := p.Store.ExtendLease(ctx, p.Pool, t.lease, p.Clock().Add(leaseTime)); err != nil {
 		return leaseError(err)
+	}
+	operation, err := operationOf(row)
+	if err != nil {
+		return connector.Permanent(err)
+	}
+	creates := operation.Kind.Effect() == connector.Creates
+	if creates {
+		if waits, err := p.await(ctx, t, row); err != nil || waits {
+			return err
+		}
+	} else if ended, err := p.resolve(ctx, t, row, operation); err != nil || ended {
+		return err
 	}
 	if err := p.Store.BeginOperation(ctx, p.Pool, t.lease, row.ID, p.Now()); err != nil {
 		if errors.Is(err, store.ErrNotFound) {
@@ -151,17 +165,11 @@ func (p *Provisioner) carryOut(ctx context.Context, t *target, row *store.Operat
 		}
 		return err
 	}
-	operation, err := operationOf(row)
-	if err != nil {
-		return connector.Permanent(err)
-	}
-	if operation.Kind.Effect() == connector.Creates {
-		if err := p.prepareCreate(ctx, t, row, operation); err != nil {
-			return err
-		}
-	}
 	limited, cancel := context.WithTimeout(ctx, OperationTimeout)
 	defer cancel()
+	if creates {
+		return p.create(limited, t, row, operation)
+	}
 	result, err := t.Apply(limited, operation)
 	if errors.Is(err, connector.ErrNoAccount) {
 		// The account's row stays: only an aggregation tells an account that is gone from a source that is wrong.
@@ -173,13 +181,43 @@ func (p *Provisioner) carryOut(ctx context.Context, t *target, row *store.Operat
 	return p.record(ctx, t, row, operation, &result)
 }
 
-// operationOf returns an operation as a connector takes it.
+// The outcomes of operations that were not carried out, since nothing is left to do. They are stored and shown.
+const (
+	outcomeGone  = "the account is gone"
+	outcomeMoved = "the account is not the identity's any more"
+)
+
+// resolve names the account of an operation as it is now: what was planned, perhaps long ago, may be another account's
+// name by then. It ends an operation whose account is gone or has moved to another identity, and requests the
+// processing of the identity.
+func (p *Provisioner) resolve(ctx context.Context, t *target, row *store.Operation, o *connector.Operation) (
+	ended bool, err error,
+) {
+	account, err := p.Store.FindAccount(ctx, p.Pool, row.AccountID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		end := store.OperationEnd{ID: row.ID, State: store.OperationCancelled, Outcome: store.NullText(outcomeGone)}
+		if o.Kind.Effect() == connector.Deletes {
+			end.State = store.OperationDone
+		}
+		return true, p.end(ctx, t, row, &end)
+	case err != nil:
+		return false, err
+	case account.IdentityID != row.IdentityID:
+		return true, p.end(ctx, t, row, &store.OperationEnd{ID: row.ID, State: store.OperationCancelled,
+			Outcome: store.NullText(outcomeMoved)})
+	}
+	o.NativeIdentity, o.StableIdentity = account.NativeIdentity, account.StableIdentity
+	return false, nil
+}
+
+// operationOf returns an operation as a connector takes it, without the account.
 func operationOf(row *store.Operation) (*connector.Operation, error) {
 	kind, err := connector.ParseKind(row.Kind)
 	if err != nil {
 		return nil, err
 	}
-	o := &connector.Operation{Key: row.ID.String(), Kind: kind, NativeIdentity: row.NativeIdentity}
+	o := &connector.Operation{Key: row.ID.String(), Kind: kind}
 	return o, o.Attributes.Decode(row.Attributes)
 }
 

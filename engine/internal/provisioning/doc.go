@@ -32,6 +32,10 @@
 //	OPEN             FAILED     provisioning: a permanent error, task.OperationAttemptsMax attempts, the last one of
 //	                            the job, or a new account that belongs to another identity already
 //	OPEN             CANCELLED  processing, when the operation is no longer wanted as it is and was not tried yet
+//	OPEN             CANCELLED  provisioning, when the account is gone or another identity's; a deletion of one that is
+//	                            gone is DONE
+//	OPEN             PARKED     provisioning, for a creation on a source that was never read completely; processing
+//	                            opens such a one as PARKED
 //	MANUAL           DONE       processing, when the accounts show that people did it
 //	MANUAL           CANCELLED  processing, when the operation is no longer wanted or the source has a connector now
 //	FAILED           RETRIED    processing, when it opens another operation with the same target
@@ -44,7 +48,8 @@
 //	                            (refresh.OperationsPerDayMax)
 //	PARKED           OPEN       a person releases it (engine.Engine.ReleaseOperation); it gets another delivery
 //	PARKED           DONE       processing, when the accounts show that it was done in another way
-//	PARKED           CANCELLED  processing, when nothing is wanted of its target any more
+//	PARKED           CANCELLED  processing, when nothing is wanted of its target any more, and when the source for
+//	                            which a creation waited was read completely: it opens another one
 //
 // While an operation is parked, processing opens no other one with the same target, whatever is wanted by now.
 //

@@ -39,7 +39,7 @@ func (p *Provisioner) SetPassword(ctx context.Context, identity, source, passwor
 		for i := range accounts {
 			native := accounts[i].NativeIdentity
 			if _, err := c.Apply(ctx, &connector.Operation{Key: store.NewID().String(), Kind: connector.SetPassword,
-				NativeIdentity: native, Password: password}); err != nil {
+				NativeIdentity: native, StableIdentity: accounts[i].StableIdentity, Password: password}); err != nil {
 				return tenant.AtSource(op, identity, err)
 			}
 			if err := p.recordPassword(ctx, id, s, native); err != nil {

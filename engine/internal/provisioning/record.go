@@ -57,24 +57,52 @@ func (p *Provisioner) record(ctx context.Context, t *target, row *store.Operatio
 		if err := p.Store.HoldLease(ctx, tx, t.lease); err != nil {
 			return leaseError(err)
 		}
-		now := p.Now()
+		end := store.OperationEnd{ID: row.ID, State: store.OperationDone, AccountID: account, NativeIdentity: native}
 		if conflict != "" {
-			return p.Store.FinishOperation(ctx, tx, row.ID, store.OperationFailed, &conflict, account, native, now)
+			end.State, end.Error = store.OperationFailed, &conflict
 		}
-		if err := p.Store.FinishOperation(ctx, tx, row.ID, store.OperationDone, nil, account, native, now); err != nil {
+		return p.finish(ctx, tx, t, row, &end, identities)
+	})
+}
+
+// end ends an operation that was not carried out, since nothing is left to do for it.
+func (p *Provisioner) end(ctx context.Context, t *target, row *store.Operation, end *store.OperationEnd) error {
+	return p.InTx(ctx, func(tx pgx.Tx) error {
+		identities, err := p.Store.LockIdentities(ctx, tx, []store.ID{row.IdentityID})
+		if err != nil {
 			return err
 		}
+		if err := p.Store.HoldLease(ctx, tx, t.lease); err != nil {
+			return leaseError(err)
+		}
+		return p.finish(ctx, tx, t, row, end, identities)
+	})
+}
+
+// finish records the end of an operation, with its event where it was carried out or linked an account, and requests
+// the processing of its identity where it was not given up. The caller holds the lease.
+func (p *Provisioner) finish(ctx context.Context, tx pgx.Tx, t *target, row *store.Operation, end *store.OperationEnd,
+	identities []store.ID,
+) error {
+	now := p.Now()
+	// Where its identity was deleted meanwhile, the operation has ended already; what was done at the source is history
+	// all the same.
+	if _, err := p.Store.FinishOperation(ctx, tx, end, now); err != nil || end.State == store.OperationFailed {
+		return err
+	}
+	linked := store.TextOf(end.Outcome) == outcomeLinked
+	if end.State == store.OperationDone && (end.Outcome == nil || linked) {
 		events, err := event.Append(nil, row.IdentityID, &event.Detail{Provisioned: []event.Provisioned{{
-			Operation: row.Kind, Source: referenceTo(t.source), NativeIdentity: native, Attribute: row.Attribute,
-			Value: row.Value, Reason: row.Reason}}})
+			Operation: row.Kind, Source: referenceTo(t.source), NativeIdentity: end.NativeIdentity,
+			Attribute: row.Attribute, Value: row.Value, Reason: row.Reason, Linked: linked}}})
 		if err != nil {
 			return err
 		}
 		if err := p.AddEvents(ctx, tx, store.Cause{Task: row.TaskID, At: now, Actor: row.Actor}, events); err != nil {
 			return err
 		}
-		return p.followUp(ctx, tx, t, row, identities)
-	})
+	}
+	return p.followUp(ctx, tx, t, row, identities)
 }
 
 // followUpDelay is how long the processing after an operation waits for the operations that follow, so that they share
@@ -132,8 +160,9 @@ func (p *Provisioner) giveUp(ctx context.Context, lease *store.Lease, row *store
 		if err := p.Store.HoldLease(ctx, tx, lease); err != nil {
 			return leaseError(err)
 		}
-		if err := p.Store.FinishOperation(ctx, tx, row.ID, store.OperationFailed, &reason, row.AccountID, "",
-			p.Now()); err != nil || len(identities) == 0 {
+		ended, err := p.Store.FinishOperation(ctx, tx, &store.OperationEnd{ID: row.ID, State: store.OperationFailed,
+			Error: &reason}, p.Now())
+		if err != nil || !ended || len(identities) == 0 {
 			return err
 		}
 		settings, err := p.SettingsIn(ctx, tx)

@@ -27,6 +27,7 @@ type target struct {
 	// actor for whom the operations were planned.
 	operations int
 	tasks      map[store.Actor]store.ID
+	complete   bool // the source was read completely
 }
 
 // close closes the connector. Its error is ignored: every operation had its own result.
