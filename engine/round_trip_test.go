@@ -477,20 +477,24 @@ func TestBrokenTexts(t *testing.T) {
 				t.Errorf("delimited: %+v", result)
 			}
 			broken := attribute.SetOf(map[string]attribute.Value{"login": attribute.String("ann")})
+			whole := attribute.SetOf(map[string]attribute.Value{"login": attribute.String("zed")})
 			for what, value := range map[string]attribute.Value{"first": attribute.String(text),
 				"teams": attribute.List([]string{"a", text}), text: attribute.String("value")} {
-				m.accounts["ann"] = broken.Clone()
-				account := m.accounts["ann"]
+				account := broken.Clone()
 				account.Put(what, value)
-				m.accounts["ann"] = account
+				m.accounts = map[string]attribute.Set{"ann": account, "zed": whole}
 				result, err := f.AggregateSource(ctx, "Memory", engine.AggregateOptions{})
-				if err != nil || result.Faulty != 1 || result.Rows != 0 {
+				faulty, rows := 1, 1
+				if what == "first" { // it is left out, the account is not
+					faulty, rows = 0, 2
+				}
+				if err != nil || result.Faulty != faulty || result.Rows != rows || len(result.Notes) != 1-faulty {
 					t.Errorf("an object with %q: %+v, %v", what, result, err)
 				}
 			}
-			m.accounts = map[string]attribute.Set{text: broken}
+			m.accounts = map[string]attribute.Set{text: broken, "zed": whole}
 			result, err := f.AggregateSource(ctx, "Memory", engine.AggregateOptions{})
-			if err != nil || result.Faulty != 1 || result.Rows != 0 {
+			if err != nil || result.Faulty != 1 || result.Rows != 1 {
 				t.Errorf("an object of this name: %+v, %v", result, err)
 			}
 			m.accounts = map[string]attribute.Set{}
@@ -512,6 +516,7 @@ func TestRefusedValues(t *testing.T) {
 			t.Fatal(err)
 		}
 		m.accounts["ann"] = attribute.SetOf(map[string]attribute.Value{"login": value})
+		m.accounts["zed"] = attribute.SetOf(map[string]attribute.Value{"login": attribute.String("zed")})
 		result, err := f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{})
 		if err != nil || result.Faulty != 1 || !strings.Contains(result.RowErrors[0].Msg, "number") {
 			t.Errorf("got %s: %+v, %v, want err == nil && result.Faulty == 1 && strings.Contains(result.RowErrors[0].Msg, \"number\")", number, result, err)
