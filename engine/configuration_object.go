@@ -125,8 +125,8 @@ type ConfigurationDifference struct {
 }
 
 // DiffConfiguration returns what applying documents would change in the configuration, and changes nothing. It fails
-// where applying would fail, but for members that are refused: those are the losses. [Engine.Preview] says what it means
-// for identities.
+// where applying would fail, but for members that are refused: those are the losses. [Engine.Preview] says what it
+// means for identities.
 func (e *Engine) DiffConfiguration(ctx context.Context, documents []Document) (ConfigurationDifference, error) {
 	const op = "compare the configuration"
 	rows, err := e.configurationRows(ctx)

@@ -41,8 +41,8 @@ const (
 // Guard, Location, Mail and Objects are settings of the tenant, which all its engines follow: see [Engine.Settings]. A
 // zero field stands for the tenant's setting. Any other value must be the tenant's, or becomes it where nobody has set
 // it and it has no configuration or no identities yet, or where it has no default; otherwise [New] fails with a
-// [SettingsError]. What is applied later counts also for the engines that run: they follow it, and log a warning where it
-// contradicts their Config.
+// [SettingsError]. What is applied later counts also for the engines that run: they follow it, and log a warning where
+// it contradicts their Config.
 type Config struct {
 	// Actor is who acts where a context names nobody: see [WithActor]. Defaults to the ID and name "muster", through
 	// "engine".

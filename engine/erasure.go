@@ -77,8 +77,8 @@ func (e *Engine) EraseIdentity(ctx context.Context, identity string, options Era
 	return done.Erasure, fault.Wrap(w.op, identity, err)
 }
 
-// eraseLateMessages removes the identity from the messages of batches that ran beside the erasure: they may have read it
-// before, and told of it since, as of one of several managers. It waits for those batches.
+// eraseLateMessages removes the identity from the messages of batches that ran beside the erasure: they may have read
+// it before, and told of it since, as of one of several managers. It waits for those batches.
 func (e *Engine) eraseLateMessages(ctx context.Context, done *erased) error {
 	id, err := store.ParseID(done.Identity)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 
 // OperationsPerDayMax is how many operations on one attribute of an account, on one value of an attribute that has
 // several, or on the status of an account, are carried out on one day in the tenant's time zone: 10. So many accounts
-// of an identity are created on one source. Another one is PARKED, with a cause that names what wanted it before and what
-// wants it now: mostly two parts of the configuration undo each other.
+// of an identity are created on one source. Another one is PARKED, with a cause that names what wanted it before and
+// what wants it now: mostly two parts of the configuration undo each other.
 const OperationsPerDayMax = refresh.OperationsPerDayMax
 
 // ParkedCauseMax is the longest cause of a parked operation, in bytes.
@@ -93,8 +93,8 @@ func (e *Engine) lockOperationOf(ctx context.Context, tx pgx.Tx, op, operation s
 
 // ReleaseOperation makes a PARKED operation OPEN again, and requests the processing of its identity, so that it is
 // replaced where something else is wanted by now. It is a Conflict for an operation that is not parked, and for the
-// creation of an account that waits for the first complete aggregation of its source: only that ends the waiting. Where it was parked
-// because it went round, the count of the day begins again ([OperationsPerDayMax]).
+// creation of an account that waits for the first complete aggregation of its source: only that ends the waiting. Where
+// it was parked because it went round, the count of the day begins again ([OperationsPerDayMax]).
 func (e *Engine) ReleaseOperation(ctx context.Context, operation string) error {
 	return e.releaseOperation(operation).run(ctx)
 }

@@ -29,8 +29,8 @@ type Operation struct {
 	State    string `json:"state"`          // OPEN, MANUAL, PARKED, DONE, FAILED, RETRIED or CANCELLED
 	Attempts int    `json:"attempts"`
 	Error    string `json:"error,omitempty"` // of the last attempt; empty once it is DONE
-	// Outcome says what came of it where that is not what was asked: the account was there already and was linked, or it
-	// is gone or another identity's.
+	// Outcome says what came of it where that is not what was asked: the account was there already and was linked, or
+	// it is gone or another identity's.
 	Outcome   string     `json:"outcome,omitempty"`
 	Created   time.Time  `json:"created"`
 	Begun     *time.Time `json:"begun"`     // when it was tried first

@@ -56,7 +56,8 @@ type Settings struct {
 	Document json.RawMessage `json:"settings"`
 	// Origins says where each setting comes from, by its name, such as "guard.share".
 	Origins map[string]SettingOrigin `json:"origins"`
-	// Settled says that a configuration was applied and identities are there, so that only documents change the settings.
+	// Settled says that a configuration was applied and identities are there, so that only documents change the
+	// settings.
 	Settled bool `json:"settled"`
 	// Values are the settings by name, for a table.
 	Values []Setting `json:"-"`

@@ -38,8 +38,8 @@ func (s *Store) LockCorrelationShared(ctx context.Context, tx pgx.Tx) error {
 	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock_shared", correlationLock, s.schema)
 }
 
-// LockCorrelation takes the correlation lock alone until the transaction ends: every batch and deletion that began before
-// has ended, and none begins meanwhile.
+// LockCorrelation takes the correlation lock alone until the transaction ends: every batch and deletion that began
+// before has ended, and none begins meanwhile.
 func (s *Store) LockCorrelation(ctx context.Context, tx pgx.Tx) error {
 	return s.advisoryLock(ctx, tx, "pg_advisory_xact_lock", correlationLock, s.schema)
 }

@@ -11,8 +11,8 @@ import (
 type Settings struct {
 	Version  int64 // of the configuration
 	Document []byte
-	// Settled says that a configuration was applied: engines do not set the settings any more once identities are there,
-	// whose values depend on them.
+	// Settled says that a configuration was applied: engines do not set the settings any more once identities are
+	// there, whose values depend on them.
 	Settled bool
 }
 

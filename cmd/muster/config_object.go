@@ -29,7 +29,8 @@ func (a *app) configListCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use: "list [TYPE...]", Short: "List the objects of the configuration",
-		Long: "List shows the objects of the configuration, of all types or of some, such as source or identity-profile.",
+		Long: "List shows the objects of the configuration, of all types or of some, such as source or " +
+			"identity-profile.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
 				return err
@@ -81,8 +82,9 @@ func (a *app) configExportCommand() *cobra.Command {
 	var only []string
 	cmd := &cobra.Command{
 		Use: "export", Short: "Write the configuration, so that it can be applied to another tenant",
-		Long: `Export writes all objects of the configuration, or those of some types, as YAML lists or as the JSON of an
-export. Applied to a tenant without a configuration, it gives the same one, with the same IDs. Secrets are references.`,
+		Long: `Export writes all objects of the configuration, or those of some types, as YAML lists or as the JSON of
+an export. Applied to a tenant without a configuration, it gives the same one, with the same IDs. Secrets are
+references.`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := demandOutput(output, outputYAML, outputJSON); err != nil {
@@ -168,8 +170,9 @@ func (a *app) diffCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use: "diff -f FILE", Short: "Show what applying documents would change in the configuration",
-		Long: `Diff prints the objects that applying the documents would create or update, with the lines of their documents,
-as YAML, that would go (-) and come (+). It changes nothing. "muster preview -f" shows what it means for identities.`,
+		Long: `Diff prints the objects that applying the documents would create or update, with the lines of their
+documents, as YAML, that would go (-) and come (+). It changes nothing. "muster preview -f" shows what it means for
+identities.`,
 		Args: exactArgs(0, "its documents with -f"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {

@@ -313,8 +313,8 @@ var (
 			"which entries are accounts"),
 		read("userClasses", KindTexts, `["inetOrgPerson"]`, `["inetOrgPerson"]`, "the classes of new accounts"),
 		read("rdn", KindText, `"uid"`, `"cn"`, "the attribute that names a new account"),
-		read("ignoreReferrals", KindFlag, "false", `true`, "read what this server has where it refers to others for parts "+
-			"of the tree; otherwise that is an error"),
+		read("ignoreReferrals", KindFlag, "false", `true`, "read what this server has where it refers to others for "+
+			"parts of the tree; otherwise that is an error"),
 		read("groupBase", KindText, "", `"ou=groups,dc=example,dc=com"`, "where groups are; none are read without it"),
 		read("groupFilter", KindText, `"(objectClass=groupOfNames)"`, `"(objectClass=group)"`,
 			"which entries are groups"),

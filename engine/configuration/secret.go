@@ -83,8 +83,8 @@ func checkSecret(shape *Shape, value any, isSecret bool, steps []step) error {
 			return inClear(steps, err)
 		}
 		if hasPassword(v) {
-			return inClear(steps, errors.New("a secret is not written into the configuration: a URL with a password in "+
-				"it is one: give a reference, env:NAME or file:PATH"))
+			return inClear(steps, errors.New("a secret is not written into the configuration: a URL with a password "+
+				"in it is one: give a reference, env:NAME or file:PATH"))
 		}
 	}
 	return nil

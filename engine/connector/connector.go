@@ -196,8 +196,8 @@ type Result struct {
 // Finder is implemented by connectors that can look for a few accounts without reading the whole source. The engine
 // asks before it creates an account, so that it creates none for somebody who has one.
 type Finder interface {
-	// Find calls each with the accounts that the query selects, each once, as [Connector.Read] does. It may also call it
-	// with others: the engine compares again. If each returns an error, Find stops and returns it.
+	// Find calls each with the accounts that the query selects, each once, as [Connector.Read] does. It may also call
+	// it with others: the engine compares again. If each returns an error, Find stops and returns it.
 	Find(ctx context.Context, query *Query, each func(object *Object) error) error
 }
 

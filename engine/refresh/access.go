@@ -124,8 +124,8 @@ type Held struct {
 type Stray struct {
 	Held
 	Given time.Time
-	// Owned says that the account is there, and somebody else's or nobody's; Vanished that the source may bring it back.
-	// Where it is neither, it is gone for good.
+	// Owned says that the account is there, and somebody else's or nobody's; Vanished that the source may bring it
+	// back. Where it is neither, it is gone for good.
 	Owned, Vanished bool
 }
 
@@ -629,8 +629,8 @@ func (p *planner) create(source *TargetSource, reason string) {
 	p.open(o)
 }
 
-// CreateInput returns the input of the fields of a source's create policy, for an identity in a state. Its variables are
-// the fields before the one that is calculated, and so there are none yet.
+// CreateInput returns the input of the fields of a source's create policy, for an identity in a state. Its variables
+// are the fields before the one that is calculated, and so there are none yet.
 func (s *Snapshot) CreateInput(source ID, state *State, now time.Time) transform.Input {
 	input := s.input(new(Memory), now)
 	input.Identity.Name, input.Identity.Alias, input.Identity.Attributes = state.Name, state.Alias, &state.Attributes

@@ -151,8 +151,8 @@ type Snapshot struct {
 	Synchronize bool
 	// Taken reports whether a name is in use on a source; nil when that cannot be known.
 	Taken func(source ID, name transform.Candidate) (bool, error)
-	// Complete reports whether a source was ever read completely, so that it is known who has an account there; nil when
-	// every source counts as read.
+	// Complete reports whether a source was ever read completely, so that it is known who has an account there; nil
+	// when every source counts as read.
 	Complete func(source ID) (bool, error)
 	// Location is the tenant's time zone, nil for UTC.
 	Location *time.Location

@@ -29,8 +29,8 @@ type Config struct {
 	Logger *slog.Logger
 
 	// Settings are configuration parameters of the server by name, as in postgresql.conf. The parameters that make the
-	// server private cannot be set. Defaults to the server's own defaults, except for the number of connections and, of a
-	// server with a DataDir, its share of the machine's memory: an eighth for buffers, from 128 MB to 1 GB.
+	// server private cannot be set. Defaults to the server's own defaults, except for the number of connections and, of
+	// a server with a DataDir, its share of the machine's memory: an eighth for buffers, from 128 MB to 1 GB.
 	Settings map[string]string
 
 	// StartTimeout is the longest time until the server answers, including the creation of the folder or the recovery

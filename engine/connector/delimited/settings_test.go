@@ -65,8 +65,8 @@ func TestLeaveOutFaults(t *testing.T) {
 func TestLeaveOutNotWritten(t *testing.T) {
 	t.Parallel()
 	for settings, text := range map[string]string{
-		`"commentCharacter": "#"`:    "id,mail\n1,a\n# one more\n",
-		`"numLinesToSkip": 1`:        "id,mail\n1,a\n2,b\n",
+		`"commentCharacter": "#"`: "id,mail\n1,a\n# one more\n",
+		`"numLinesToSkip": 1`:     "id,mail\n1,a\n2,b\n",
 	} {
 		folder := t.TempDir()
 		path := filepath.Join(folder, "accounts.csv")

@@ -14,8 +14,8 @@ import (
 	"github.com/muster-engine/muster/engine/connector"
 )
 
-// Apply implements [connector.Connector]. Where the directory says between the search for the account and the write that
-// the entry is another one by now, it begins again.
+// Apply implements [connector.Connector]. Where the directory says between the search for the account and the write
+// that the entry is another one by now, it begins again.
 func (d *directory) Apply(ctx context.Context, operation *connector.Operation) (result connector.Result, err error) {
 	if _, err := connector.ParseKind(string(operation.Kind)); err != nil {
 		return result, connector.Unsupported(operation.Kind)

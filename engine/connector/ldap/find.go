@@ -185,7 +185,8 @@ func (d *directory) Find(ctx context.Context, query *connector.Query, each func(
 		if b.Len() == 0 {
 			return nil
 		}
-		return d.search(ctx, conn, d.settings.UserBase, "(&"+d.settings.UserFilter+"(|"+b.String()+"))", d.wanted(), visit)
+		return d.search(ctx, conn, d.settings.UserBase, "(&"+d.settings.UserFilter+"(|"+b.String()+"))", d.wanted(),
+			visit)
 	})
 }
 

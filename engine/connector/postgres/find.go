@@ -36,8 +36,8 @@ func (t *tables) lock(ctx context.Context, tx pgx.Tx, o *connector.Operation) (*
 	case count == 0:
 		return nil, nil
 	case count > 1:
-		return nil, connector.Permanent(fmt.Errorf("several rows have the same value of %q, which identifies the account",
-			name))
+		return nil, connector.Permanent(fmt.Errorf("several rows have the same value of %q, which identifies the "+
+			"account", name))
 	case object.Fault != "":
 		return nil, connector.Permanent(fmt.Errorf("the row of the account cannot be read: %s", object.Fault))
 	}

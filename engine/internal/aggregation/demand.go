@@ -70,9 +70,9 @@ func (m *merge) demandAttributes(ctx context.Context) error {
 	return &fault.Error{Kind: fault.Conflict, Op: "aggregate", Subject: m.source.Name, Err: lost}
 }
 
-// lacking returns the attributes that the data does not have, without those that may be missing and those that are never
-// read. Where the source has no schema, its attributes are those of the accounts that change: an account that loses one
-// does.
+// lacking returns the attributes that the data does not have, without those that may be missing and those that are
+// never read. Where the source has no schema, its attributes are those of the accounts that change: an account that
+// loses one does.
 func (m *merge) lacking(ctx context.Context) ([]string, error) {
 	var names []string
 	if schema := m.source.AccountSchema(); schema != nil && len(schema.Attributes) > 0 {

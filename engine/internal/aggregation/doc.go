@@ -25,8 +25,8 @@
 //	          demandAttributes  fail where the data lacks an attribute that accounts have values of
 //	          match             find accounts that have other names, by their stable identities
 //	          compare           the staged rows again with what others committed meanwhile; count the vanished
-//	          remove            the vanished after a full read, those named as gone after a delta, and those whose names
-//	                            are others' by now; refused above a limit; then rename
+//	          remove            the vanished after a full read, those named as gone after a delta, and those whose
+//	                            names are others' by now; refused above a limit; then rename
 //	          write             update the changed, insert the new, those that come back under their former IDs;
 //	                            correlate these, or make identities of them
 //	          addEntitlements

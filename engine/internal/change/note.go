@@ -12,8 +12,8 @@ import (
 	"github.com/muster-engine/muster/engine/connector"
 )
 
-// NotesOn returns notes about the configuration that the proposal makes, compiled: what may not be meant as it is given.
-// connectors are those that the program has.
+// NotesOn returns notes about the configuration that the proposal makes, compiled: what may not be meant as it is
+// given. connectors are those that the program has.
 func (p *Proposal) NotesOn(after *configuration.Configuration, connectors map[string]connector.Factory) []string {
 	notes := append(after.Notes(), after.Unresolved()...)
 	names := slices.Sorted(maps.Keys(connectors))

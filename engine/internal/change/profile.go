@@ -144,8 +144,8 @@ func (p *Proposal) putLifecycleState(document json.RawMessage, profile store.ID)
 		if SameJSON(old.Document, document) {
 			action = configuration.Unchanged
 		} else {
-			p.Notes = append(p.Notes, removedMembers(configuration.TypeLifecycleState, shape.TechnicalName, old.Document,
-				document)...)
+			p.Notes = append(p.Notes, removedMembers(configuration.TypeLifecycleState, shape.TechnicalName,
+				old.Document, document)...)
 		}
 	}
 	p.Rows.LifecycleStates = replaced(p.Rows.LifecycleStates, at, row)

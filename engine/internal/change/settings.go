@@ -43,8 +43,9 @@ func (p *Proposal) putSettings(d configuration.Document) error {
 }
 
 // AdoptSettings makes values that an engine's Config gives the tenant's, where nobody has set them, and as long as no
-// configuration was applied or no identity is there. It fails with a [configuration.SettingsError], of the kind Conflict, where they contradict the tenant's.
-// It locks the configuration FOR UPDATE until the transaction ends, unless there is nothing to set.
+// configuration was applied or no identity is there. It fails with a [configuration.SettingsError], of the kind
+// Conflict, where they contradict the tenant's. It locks the configuration FOR UPDATE until the transaction ends,
+// unless there is nothing to set.
 func (a *Applier) AdoptSettings(ctx context.Context, tx pgx.Tx, given configuration.Values) error {
 	fresh, _, err := a.compareSettings(ctx, tx, given)
 	if err != nil || len(fresh) == 0 {

@@ -198,7 +198,7 @@ type Operation struct {
 	ID             string                  `json:"id"`
 	Operation      string                  `json:"operation"` // its kind
 	Source         configuration.Reference `json:"source"`
-	NativeIdentity string                  `json:"nativeIdentity,omitempty"` // empty for an account that is to be created
+	NativeIdentity string                  `json:"nativeIdentity,omitempty"` // empty for a creation
 	Attribute      string                  `json:"attribute,omitempty"`      // with Value the target of the operation
 	Value          string                  `json:"value,omitempty"`
 	Cause          string                  `json:"cause"` // why it was held back

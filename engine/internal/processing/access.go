@@ -277,9 +277,9 @@ func (w *writing) writeAccess(ctx context.Context) error {
 	return nil
 }
 
-// dropFound drops the creation of accounts that are there, and that find the identities by keys which these get now: the
-// transaction correlates them, and that requests another processing. Without it, a worker might create a second account
-// before that comes.
+// dropFound drops the creation of accounts that are there, and that find the identities by keys which these get now:
+// the transaction correlates them, and that requests another processing. Without it, a worker might create a second
+// account before that comes.
 func (w *writing) dropFound(ctx context.Context) error {
 	creates := func(o refresh.Operation) bool { return o.Kind == connector.Create && !o.Awaits }
 	creating := map[store.ID]*refresh.Change{}

@@ -34,9 +34,9 @@ func (b *Batch) Read(ctx context.Context, ids, synchronize []store.ID) (*Read, e
 	})
 }
 
-// CreateInput returns the input of the fields of a source's create policy for an identity as it is stored. It is valid as
-// long as the transaction of the batch, in which it looks others up. The error is [store.ErrNotFound] where the identity
-// does not exist.
+// CreateInput returns the input of the fields of a source's create policy for an identity as it is stored. It is valid
+// as long as the transaction of the batch, in which it looks others up. The error is [store.ErrNotFound] where the
+// identity does not exist.
 func (b *Batch) CreateInput(ctx context.Context, identity, source store.ID) (*transform.Input, error) {
 	read, err := b.Read(ctx, []store.ID{identity}, nil)
 	if err != nil {

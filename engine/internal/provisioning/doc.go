@@ -32,8 +32,8 @@
 //	OPEN             FAILED     provisioning: a permanent error, task.OperationAttemptsMax attempts, the last one of
 //	                            the job, or a new account that belongs to another identity already
 //	OPEN             CANCELLED  processing, when the operation is no longer wanted as it is and was not tried yet
-//	OPEN             CANCELLED  provisioning, when the account is gone or another identity's; a deletion of one that is
-//	                            gone is DONE
+//	OPEN             CANCELLED  provisioning, when the account is gone or another identity's; a deletion of one that
+//	                            is gone is DONE
 //	OPEN             PARKED     provisioning, for a creation on a source that was never read completely; processing
 //	                            opens such a one as PARKED
 //	MANUAL           DONE       processing, when the accounts show that people did it

@@ -30,8 +30,8 @@ var (
 		"its correlation does not find the identity: correlate it by hand, or give the new account another name"))
 	errAmbiguous = connector.Permanent(errors.New("the source has an account that fits this identity and others as " +
 		"well: correlate it by hand"))
-	errUnreadable = connector.Permanent(errors.New("the source has an account that may be the identity's and cannot be " +
-		"read: aggregate the source"))
+	errUnreadable = connector.Permanent(errors.New("the source has an account that may be the identity's and cannot " +
+		"be read: aggregate the source"))
 	errBusy    = errors.New("an account that fits the identity is being aggregated")
 	errRenamed = errors.New("the source has an account that fits under another name than before: aggregate the source")
 )

@@ -9,8 +9,8 @@ import (
 var slotHours = []int{8, 20}
 
 // SlotsAround returns the slots of a time zone from two days before the day of a time to two days after it, the
-// earliest first, each once. For a local time that a change of the clocks skips or repeats, it returns the one time that
-// [time.Date] takes: where a whole day is skipped, that is a slot of the day after it.
+// earliest first, each once. For a local time that a change of the clocks skips or repeats, it returns the one time
+// that [time.Date] takes: where a whole day is skipped, that is a slot of the day after it.
 func SlotsAround(at time.Time, zone *time.Location) []time.Time {
 	local := at.In(zone)
 	var slots []time.Time
