@@ -75,7 +75,7 @@ func TestFirstRun(t *testing.T) {
 	_, errOut := s.run(exitFailed, "", "identities", "list")
 	demand(t, errOut, "schema too old", "`muster migrate up`")
 	out, _ := s.run(exitOK, "", "migrate", "status")
-	demand(t, out, "00001_configuration  pending", "run `muster migrate up`")
+	demand(t, strings.Join(strings.Fields(out), " "), "00001_configuration pending", "run `muster migrate up`")
 	out, _ = s.run(exitOK, "", "migrate", "up")
 	latest := migrations.Latest()
 	demand(t, out, "00004_jobs", fmt.Sprintf("schema muster is at version %d of %d", latest, latest))

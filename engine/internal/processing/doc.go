@@ -81,5 +81,5 @@
 // marked for the survey. Then the others of a page are processed in its own transaction. Where more than 300 in 1,000
 // identities of the last such page changed, the next one is not surveyed, since calculating twice would cost more than
 // it saves. A run over a profile requests all of a page: it records for each identity that it was processed, and no
-// watermark stands for that. docs/adr/0011-survey.md and docs/adr/0023-guard.md have the decisions.
+// watermark stands for that. docs/adr/0011-survey.md and docs/adr/0021-guard.md have the decisions.
 package processing
