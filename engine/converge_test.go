@@ -406,11 +406,11 @@ roles:
       criteria:
         operation: OR
         children:
-          - {operation: NOT_EQUALS, key: {type: IDENTITY, property: attribute.departmnet}, stringValue: Sales}
+          - {operation: NOT_EQUALS, key: {type: IDENTITY, property: attribute.departmentx}, stringValue: Sales}
           - {operation: EQUALS, key: {type: ACCOUNT, property: attribute.state, sourceId: Files}, stringValue: x}
 `)
 	notes := strings.Join(result.Notes, "\n")
-	for _, want := range []string{`role "Everybody": membership.criteria: there is no identity attribute that a profile maps "departmnet"; did you mean "department"?`,
+	for _, want := range []string{`role "Everybody": membership.criteria: there is no identity attribute that a profile maps "departmentx"; did you mean "department"?`,
 		`role "Everybody": membership.criteria: there is no account attribute of the source "Files" named "state"`} {
 		if !strings.Contains(notes, want) {
 			t.Errorf("the notes are\n%s\nwant %s", notes, want)

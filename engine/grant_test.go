@@ -84,7 +84,7 @@ func newDoors(t *testing.T, stable bool, accounts string) *doors {
 }
 
 // staff aggregates the people with the teams that they have now.
-func (f *doors) staff() engine.AggregateResult {
+func (f *doors) staff() {
 	f.t.Helper()
 	text := "no,who,team\n"
 	for _, no := range []string{"m1", "m2", "m3"} {
@@ -92,7 +92,7 @@ func (f *doors) staff() engine.AggregateResult {
 			text += no + ",Person " + no + "," + team + "\n"
 		}
 	}
-	return f.AggregateText("Staff", text, engine.AggregateOptions{MaxDeletions: &engine.DeletionLimit{Count: 3}})
+	f.AggregateText("Staff", text, engine.AggregateOptions{MaxDeletions: &engine.DeletionLimit{Count: 3}})
 }
 
 // source aggregates what the source has now, and processes it.

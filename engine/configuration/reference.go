@@ -40,8 +40,8 @@ func ReferencePage() string {
 	}
 	b.WriteString("\n## connectorAttributes\n\nWhat a source's connectorAttributes may have depends on its " +
 		"connector. A secret is a reference, `env:NAME` or `file:PATH`: a secret in clear is refused, at any " +
-		"depth. Where no table says that a setting is a secret, its name does: it ends with a word such as password, secret, " +
-		"token or credential.\n")
+		"depth. Where no table says that a setting is a secret, its name does: it ends with a word such as " +
+		"password, secret, token or credential.\n")
 	for _, s := range SettingShapes() {
 		for _, part := range parts(s) {
 			writeShape(&b, part, false)
@@ -49,8 +49,8 @@ func ReferencePage() string {
 	}
 	b.WriteString("\n## Operations of transforms\n\nUnder `attributes`, an operation reads those below. An attribute " +
 		"of another name is a variable of its templates; one that no template reads is noted, or refused " +
-		"where it looks like a misspelling. docs/transforms.md says what the operations do.\n\n| type | attributes |\n" +
-		"| --- | --- |\n")
+		"where it looks like a misspelling. docs/transforms.md says what the operations do.\n\n" +
+		"| type | attributes |\n| --- | --- |\n")
 	for _, operation := range transform.Operations() {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", operation, quotedList(transform.Attributes(operation)))
 	}

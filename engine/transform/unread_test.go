@@ -16,12 +16,12 @@ func TestUnreadMembers(t *testing.T) {
 		`{"type": "lower", "attributes": {"inptu": {"type": "uuid"}}}`:                                                                           {{Path: "attributes.inptu", Variable: true, Meant: "input"}},
 		`{"type": "static", "attributes": {"value": "$a$b", "a": "x", "b": {"type": "uuid"}, "c": "y"}}`:                                         {{Path: "attributes.c", Variable: true}},
 		`{"type": "concat", "attributes": {"a": "x", "values": ["b", {"type": "static", "attributes": {"value": "$a"}}]}}`:                       nil,
-		`{"type": "lower", "attributes": {"input": {"type": "trim", "atributes": {}, "note": 1}}}`:                                               {{Path: "attributes.input.atributes", Meant: "attributes"}, {Path: "attributes.input.note"}},
+		`{"type": "lower", "attributes": {"input": {"type": "trim", "attributex": {}, "note": 1}}}`:                                              {{Path: "attributes.input.attributex", Meant: "attributes"}, {Path: "attributes.input.note"}},
 		`{"type": "rule", "attributes": {"name": "Mine", "anything": {"x": 1}, "inputs": "y"}}`:                                                  nil,
 		`{"type": "usernameGenerator", "attributes": {"patterns": ["$fn$ln", "$fn${uniqueCounter}"], "fn": "a", "ln": "b", "sourceChek": true}}`: {{Path: "attributes.sourceChek", Variable: true, Meant: "sourceCheck"}},
 		`{"type": "lower", "attributes": {"input": {"type": "reference", "attributes": {"id": "T", "x": "y"}}}}`:                                 {{Path: "attributes.input.attributes.x", Variable: true}},
-		`{"type": "nothing", "atributes": 1}`: nil,
-		`[]`:                                  nil,
+		`{"type": "nothing", "attributex": 1}`: nil,
+		`[]`:                                   nil,
 	} {
 		if diff := cmp.Diff(want, transform.UnreadMembers([]byte(definition))); diff != "" {
 			t.Errorf("%s: %s", definition, diff)

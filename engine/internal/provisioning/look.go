@@ -140,7 +140,7 @@ func (p *Provisioner) look(ctx context.Context, t *target, row *store.Operation,
 		return false, err
 	}
 	for _, object := range found {
-		linked, err := p.lookAt(ctx, t, row, o, object)
+		linked, err := p.lookAt(ctx, t, row, object)
 		if err != nil || linked {
 			return linked, err
 		}
@@ -290,9 +290,9 @@ func (l *looking) named(ctx context.Context, native string) (bool, error) {
 
 // lookAt links an account that the source has and that no aggregation has read yet. Its row is added as an aggregation
 // would add it.
-func (p *Provisioner) lookAt(ctx context.Context, t *target, row *store.Operation, o *connector.Operation,
-	object *connector.Object,
-) (bool, error) {
+func (p *Provisioner) lookAt(ctx context.Context, t *target, row *store.Operation, object *connector.Object) (bool,
+	error,
+) {
 	if object.NativeIdentity == "" || len(object.NativeIdentity) > configuration.NativeIdentityLengthMax {
 		return false, errUnreadable
 	}
