@@ -156,8 +156,8 @@ func (s *Store) correlate(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, acco
 
 // HoldSharing keeps those of the new accounts in the stage of an authoritative source from becoming identities that
 // find nobody, and have a correlation key that an earlier row of the stage has too. It comes before [Store.InsertNew],
-// and returns how many those are.
-func (s *Store) HoldSharing(ctx context.Context, tx pgx.Tx, staged *Staged) (int, error) {
+// and returns those.
+func (s *Store) HoldSharing(ctx context.Context, tx pgx.Tx, staged *Staged) ([]ID, error) {
 	const statement = `
 		UPDATE muster.aggregation_stage g SET identity_id = NULL
 		WHERE g.run_id = $2
@@ -174,9 +174,9 @@ func (s *Store) HoldSharing(ctx context.Context, tx pgx.Tx, staged *Staged) (int
 		      WHERE coalesce(r.place > f.first, false)))
 		  AND (SELECT a.id FROM muster.accounts a
 		       WHERE a.source_id = $1 AND a.native_identity = g.native_identity) IS NULL
-		  AND NOT EXISTS (SELECT 1 FROM muster.identity_keys ik WHERE ik.key = ANY (g.correlation_keys))`
-	tag, err := tx.Exec(ctx, s.sql(statement), staged.Source, staged.Run)
-	return int(tag.RowsAffected()), mapError(err)
+		  AND NOT EXISTS (SELECT 1 FROM muster.identity_keys ik WHERE ik.key = ANY (g.correlation_keys))
+		RETURNING g.account_id`
+	return collect(ctx, tx, s.sql(statement), pgx.RowTo[ID], staged.Source, staged.Run)
 }
 
 // SharingAccounts returns the uncorrelated accounts of a source, by ID, that have a correlation key which an earlier
@@ -194,8 +194,7 @@ func (s *Store) SharingAccounts(ctx context.Context, q Querier, source ID) ([]ID
 }
 
 // AdoptUncorrelated locks those of the accounts that are uncorrelated, by ID and FOR UPDATE, until the transaction
-// ends. It makes an identity of the profile from each whose keys find nobody, and returns how many. Accounts that the
-// same cause added are left to the next one. Their events belong
+// ends. It makes an identity of the profile from each whose keys find nobody, and returns how many. Their events belong
 // to a write that has some events already; [Store.AddEventWrite] adds it.
 func (s *Store) AdoptUncorrelated(ctx context.Context, tx pgx.Tx, source, profile ID, accounts []CorrelationInput,
 	write ID, events int, cause Cause,
@@ -204,7 +203,7 @@ func (s *Store) AdoptUncorrelated(ctx context.Context, tx pgx.Tx, source, profil
 		WITH orphans AS MATERIALIZED (
 		    SELECT a.id, a.native_identity, a.name, v.name_key, v.identity_id
 		    FROM unnest($3::uuid[], $4::text[], $5::uuid[]) v (account_id, name_key, identity_id)
-		    JOIN muster.accounts a ON a.id = v.account_id AND a.identity_id IS NULL AND a.created <> $6
+		    JOIN muster.accounts a ON a.id = v.account_id AND a.identity_id IS NULL
 		    WHERE NOT EXISTS (SELECT 1 FROM muster.identity_keys ik WHERE ik.key = ANY (a.correlation_keys))
 		    ORDER BY a.id
 		), identities AS (

@@ -22,8 +22,9 @@ type merge struct {
 	before  store.SourceAccounts // not counted for a delta, unless accounts are gone
 	changes store.AccountChanges
 	fresh   store.NewAccounts
-	late    int // accounts that found their identity though they are not new
-	adopted int // uncorrelated accounts that became identities
+	held    []store.ID // new accounts that wait, see wait
+	late    int        // accounts that found their identity though they are not new
+	adopted int        // uncorrelated accounts that became identities
 	result  Result
 }
 
@@ -177,9 +178,10 @@ func (m *merge) insert(ctx context.Context) (err error) {
 	if _, err := m.Store.RecallAccounts(ctx, m.tx, &m.count, m.cause); err != nil {
 		return err
 	}
-	if m.result.Waiting, err = m.wait(ctx); err != nil {
+	if m.held, err = m.wait(ctx); err != nil {
 		return err
 	}
+	m.result.Waiting = len(m.held)
 	m.fresh, err = m.Store.InsertNew(ctx, m.tx, &m.count, m.source.ProfileID, m.eventWrite, m.cause)
 	return err
 }
@@ -214,7 +216,7 @@ func (m *merge) correlate(ctx context.Context) (err error) {
 	if m.late, err = m.Store.CorrelateSource(ctx, m.tx, m.source.RowID, m.cause); err != nil {
 		return err
 	}
-	if m.adopted, err = m.Adopt(ctx, m.tx, m.source, m.eventWrite, m.fresh.Identities, m.cause); err != nil {
+	if m.adopted, err = m.Adopt(ctx, m.tx, m.source, m.held, m.eventWrite, m.fresh.Identities, m.cause); err != nil {
 		return err
 	}
 	if created := m.fresh.Identities + m.adopted; created > 0 {
@@ -226,9 +228,9 @@ func (m *merge) correlate(ctx context.Context) (err error) {
 // wait lets new accounts of an authoritative source wait that may belong to the person of an earlier row: they share a
 // value by which accounts are correlated. They are correlated when that person's values are calculated, as they would
 // be if they came in a file of their own, or become identities at the next aggregation.
-func (m *merge) wait(ctx context.Context) (int, error) {
+func (m *merge) wait(ctx context.Context) ([]store.ID, error) {
 	if m.source.ProfileID.IsZero() || len(m.source.Assignments()) == 0 {
-		return 0, nil
+		return nil, nil
 	}
 	return m.Store.HoldSharing(ctx, m.tx, &m.count)
 }

@@ -271,7 +271,7 @@ func (a *application) recorrelate(ctx context.Context, source *configuration.Com
 		return err
 	}
 	write := a.NewWriteID()
-	adopted, err := a.Adopt(ctx, a.tx, source, write, 0, a.cause)
+	adopted, err := a.Adopt(ctx, a.tx, source, nil, write, 0, a.cause)
 	if err != nil || adopted == 0 {
 		return err
 	}

@@ -13,10 +13,11 @@ import (
 
 // Adopt makes identities of the uncorrelated accounts of an authoritative source that find no identity: accounts that
 // were there before the source had a profile. Of several that share a key the first becomes one: the others may be the
-// same person's, and are correlated when that person's values are calculated. It returns how many identities it made.
-// Their events belong to a write that has some events already; the caller adds it.
-func (p *Processor) Adopt(ctx context.Context, tx pgx.Tx, source *configuration.CompiledSource, write store.ID,
-	events int, cause store.Cause,
+// same person's, and are correlated when that person's values are calculated. So it is with those that wait, which it
+// leaves. It returns how many identities it made. Their events belong to a write that has some events already; the
+// caller adds it.
+func (p *Processor) Adopt(ctx context.Context, tx pgx.Tx, source *configuration.CompiledSource, waiting []store.ID,
+	write store.ID, events int, cause store.Cause,
 ) (int, error) {
 	if source.ProfileID.IsZero() {
 		return 0, nil
@@ -32,6 +33,8 @@ func (p *Processor) Adopt(ctx context.Context, tx pgx.Tx, source *configuration.
 			if sharing, err = p.Store.SharingAccounts(ctx, tx, source.RowID); err != nil {
 				return total, err
 			}
+			sharing = append(sharing, waiting...)
+			slices.SortFunc(sharing, store.ID.Compare)
 		}
 		next := page[len(page)-1].AccountID
 		page = slices.DeleteFunc(page, func(a store.CorrelationInput) bool {
