@@ -31,7 +31,7 @@ demo: postgres ## Show the engine at work on a sample company
 
 .PHONY: test
 test: postgres ## Run the tests
-	@go test $(PACKAGES)
+	@go test -timeout 20m $(PACKAGES)
 
 .PHONY: check
 check: fmt-check vet cross lint tidy-check test test-bench race $(if $(MUSTER_CONTRACT_DIR),contract) ## Run what CI runs, without containers, fuzzing and benchmarks
@@ -93,7 +93,7 @@ tidy-check: ## Fail where a go.mod is not tidy
 .PHONY: race
 race: postgres ## Run the tests under the race detector, which needs a C compiler
 	@command -v "$$(go env CC)" >/dev/null || { echo "the race detector needs $$(go env CC), a C compiler"; exit 1; }
-	@CGO_ENABLED=1 go test -race $(PACKAGES)
+	@CGO_ENABLED=1 go test -race -timeout 30m $(PACKAGES)
 
 .PHONY: test-ldap
 test-ldap: ## Run the tests of the LDAP connector against OpenLDAP; install it where it is missing

@@ -21,7 +21,8 @@ import (
 // noWrites are the methods of the engine that write nothing of their own: they read, or they carry out what tasks ask
 // for, whose actors do it.
 var noWrites = strings.Fields(`
-	AttributeSyncConfig ConfigurationRevision ConfigurationRevisions CountTasks DiscoverSource Engines EventLog Events
+	AttributeSyncConfig ConfigurationObject ConfigurationObjects ConfigurationRevision ConfigurationRevisions CountTasks
+	DiffConfiguration DiscoverSource Engines EventLog Events
 	Explain
 	FindIdentity Follow GetIdentity History ListIdentities ListStatement Operations Ownership Owns Preview Ready
 	RoleAssignment RoleAssignments Schedule Settings Sources Statistics SyncJob Task TaskMessages Tasks TestSource UserLevels
@@ -83,7 +84,7 @@ roles:
 		w.assignment = a.ID
 		return err
 	}},
-	{"ParkOperation", "parked", func(ctx context.Context, w *actorWorld) error {
+	{"ParkOperation", "event parked", func(ctx context.Context, w *actorWorld) error {
 		_, err := w.AssignRole(context.Background(), engine.AssignRoleParams{Identity: w.ID("bob"), Role: "Lead"})
 		if err != nil {
 			return err
@@ -96,7 +97,7 @@ roles:
 		w.parked = open[0].ID
 		return w.ParkOperation(ctx, w.parked, "the audit goes first")
 	}},
-	{"ReleaseOperation", "task", func(ctx context.Context, w *actorWorld) error {
+	{"ReleaseOperation", "event task", func(ctx context.Context, w *actorWorld) error {
 		return w.ReleaseOperation(ctx, w.parked)
 	}},
 	{"SetPassword", "event", func(ctx context.Context, w *actorWorld) error {

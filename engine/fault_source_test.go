@@ -261,12 +261,20 @@ func TestConnectorHangs(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	}
+	answers := true // the first reading, without which no account is created
 	f := newStubborn(t, &stubborn{
-		read: func(ctx context.Context, _ func(*connector.Object) error) error { return hang(ctx) },
+		read: func(ctx context.Context, _ func(*connector.Object) error) error {
+			if answers {
+				return nil
+			}
+			return hang(ctx)
+		},
 		apply: func(ctx context.Context, _ *connector.Operation) (connector.Result, error) {
 			return connector.Result{}, hang(ctx)
 		},
 	})
+	readOnce(t, f.Company, "Files")
+	answers = false
 	limited := func(do func(ctx context.Context) error) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)

@@ -280,9 +280,10 @@ func TestConnectorReturnsGarbage(t *testing.T) {
 	long := strings.Repeat("x", engine.NativeIdentityLengthMax+1)
 	garbage := []connector.Object{{NativeIdentity: "good"}, {}, {NativeIdentity: long}, {NativeIdentity: "nul\x00"},
 		{NativeIdentity: "\xff"}, {NativeIdentity: "name", Name: "\xff"}, {Type: "nothing known", NativeIdentity: "group"}}
+	read := 1 // of the objects: the good one comes alone first, so that the source was read completely
 	f := newStubborn(t, &stubborn{
 		read: func(_ context.Context, each func(*connector.Object) error) error {
-			for i := range garbage {
+			for i := range garbage[:read] {
 				if err := each(&garbage[i]); err != nil {
 					return err
 				}
@@ -293,9 +294,11 @@ func TestConnectorReturnsGarbage(t *testing.T) {
 			return connector.Result{NativeIdentity: long}, nil
 		},
 	})
+	readOnce(t, f.Company, "Files")
+	read = len(garbage)
 	result, err := f.AggregateSource(t.Context(), "Files", engine.AggregateOptions{})
-	if err != nil || result.Added != 1 || result.Faulty != 5 {
-		t.Errorf("got %+v and the error %v, want Added 1 and Faulty 5", result, err)
+	if err != nil || result.Unchanged != 1 || result.Faulty != 5 {
+		t.Errorf("got %+v and the error %v, want Unchanged 1 and Faulty 5", result, err)
 	}
 	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	f.Process()

@@ -69,6 +69,9 @@ func (f *target) live(name string) error {
 			return err
 		}
 	}
+	if _, err := f.AggregateSource(ctx, "Files", engine.AggregateOptions{}); err != nil {
+		return err
+	}
 	settle := func() error {
 		for range 6 {
 			if _, err := f.ProcessPending(ctx, engine.ProcessOptions{}); err != nil {

@@ -530,6 +530,7 @@ func TestTokenGivenBack(t *testing.T) {
 	f, box, c := registering(t, engine.Config{Connectors: map[string]connector.Factory{"memory": open},
 		Secret: func(string) (string, error) { return "sesame", nil }})
 	f.ApplyText(memoryConfig)
+	readOnce(t, f.Company, "Memory")
 	ann := f.Identity("ann").ID
 	if _, err := f.AssignRole(t.Context(), engine.AssignRoleParams{Identity: ann, Role: "Lead"}); err != nil {
 		t.Fatal(err)

@@ -281,7 +281,7 @@ func TestStrangeNames(t *testing.T) {
 			inner := *f
 			inner.t = t
 			document, err := json.Marshal(map[string]any{
-				"name": text.text, "description": text.text, "enabled": true, text.text: []any{text.text, nil, 1.5},
+				"name": text.text, "description": text.text, "enabled": true,
 				"membership": map[string]any{"type": "STANDARD", "criteria": map[string]any{
 					"operation": "EQUALS", "stringValue": text.text,
 					"key": map[string]any{"type": "IDENTITY", "property": "attribute.department"},

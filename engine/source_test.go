@@ -160,6 +160,14 @@ func memoryEngine(t *testing.T, m *memory, config engine.Config) *fixture {
 	return f
 }
 
+// readOnce reads a source completely: before that, no account is created on it.
+func readOnce(t *testing.T, c *enginetest.Company, source string) {
+	t.Helper()
+	if _, err := c.AggregateSource(t.Context(), source, engine.AggregateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // operationOpen is [memoryEngine] with an operation on the source that is to be done, and the job that does it.
 func operationOpen(t *testing.T, m *memory, config engine.Config) *fixture {
 	t.Helper()

@@ -80,6 +80,7 @@ func TestEngineFillsTheInputOfTransforms(t *testing.T) {
 		Connectors: map[string]connector.Factory{"memory": m.open},
 		Secret:     func(string) (string, error) { return "sesame", nil }}))
 	c.ApplyText(spied)
+	readOnce(t, c, "Portal")
 	for range 2 { // the second time there is an old value
 		c.AggregateText("Staff", "id,name,IIQDisabled,IIQLocked,groups\nabel,Abel,true,true,crew\n", engine.AggregateOptions{})
 		if _, err := c.ProcessAll(t.Context()); err != nil {

@@ -276,6 +276,7 @@ roles:
     accessProfiles: [{type: ACCESS_PROFILE, name: Desk}]
     membership: {type: STANDARD, criteria: {operation: EQUALS, key: {type: IDENTITY, property: attribute.uid}, stringValue: abel}}
 `)
+	readOnce(t, c, "Desk")
 	c.AggregateText("Staff", staffHeader+"abel,Bonn,bea,\nbea,Ulm,,\n", engine.AggregateOptions{})
 	c.Process()
 	if result, err := c.ProvisionPending(t.Context()); err != nil || result.Done != 1 {

@@ -19,7 +19,7 @@ func TestEveryFieldHasItsColumn(t *testing.T) {
 	demandRead(t, stateColumns, nil, aside...)
 	demandWritten(t, stateColumns, aside[2:]...)
 	demandRead(t, operationColumns, map[string]string{"DeliveryID": "batch_id"})
-	demandWritten(t, operationColumns, "Attempts", "Error", "Begun", "Completed", "ParkerID", "ParkerName", "ParkerVia",
+	demandWritten(t, operationColumns, "Attempts", "Error", "Begun", "Completed", "Outcome", "ParkerID", "ParkerName", "ParkerVia",
 		"Released")
 	demandRead(t, countColumns, nil)
 }

@@ -3,6 +3,7 @@ package event
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -33,6 +34,10 @@ var details = []struct {
 	{TypeLifecycleStateSet, Detail{LifecycleState: &LifecycleState{}}, `{"lifecycleState":{"state":null}}`},
 	{TypeProvisioned, Detail{Provisioned: []Provisioned{{Operation: "CREATE", Source: hr, NativeIdentity: "ann", Reason: "r"}}},
 		`{"provisioned":[{"operation":"CREATE","source":{"type":"SOURCE","id":"1","name":"HR"},"nativeIdentity":"ann","reason":"r"}]}`},
+	{TypeOperationParked, Detail{Parked: []Operation{{ID: "1", Operation: "CREATE", Source: hr, Cause: "c"}}},
+		`{"parked":[{"id":"1","operation":"CREATE","source":{"type":"SOURCE","id":"1","name":"HR"},"cause":"c"}]}`},
+	{TypeOperationReleased, Detail{Released: []Operation{{ID: "1", Operation: "ADD_ENTITLEMENT", Source: hr, NativeIdentity: "ann", Attribute: "a", Value: "v", Cause: "c"}}},
+		`{"released":[{"id":"1","operation":"ADD_ENTITLEMENT","source":{"type":"SOURCE","id":"1","name":"HR"},"nativeIdentity":"ann","attribute":"a","value":"v","cause":"c"}]}`},
 	{TypeProtectionChanged, Detail{Protection: &Protection{}}, `{"protection":{"protected":false}}`},
 	{TypeUserLevelsChanged, Detail{UserLevels: LevelsChanged(nil, []string{"ADMIN"})}, `{"userLevels":{"oldValue":[],"newValue":["ADMIN"]}}`},
 	{TypeOwnershipChanged, Detail{Ownership: OwnershipOf([]configuration.Reference{hr}, nil)},
@@ -78,11 +83,19 @@ func TestDetails(t *testing.T) {
 	}
 	for _, file := range []struct{ name, part string }{
 		{"doc.go", "//\t%s "}, {"../../../docs/processing.md", "| `%s` |"},
-		{"../../../migrations/00008_ground.sql", "WHERE '%s' = ANY (types)"},
+		{"../../../migrations/*.sql", "WHERE '%s' = ANY (types)"},
 	} {
-		text, err := os.ReadFile(file.name)
-		if err != nil {
-			t.Fatal(err)
+		names, err := filepath.Glob(file.name)
+		if err != nil || len(names) == 0 {
+			t.Fatal(names, err)
+		}
+		var text []byte
+		for _, name := range names {
+			part, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = append(text, part...)
 		}
 		for _, kind := range kinds {
 			if !strings.Contains(string(text), strings.Replace(file.part, "%s", kind, 1)) {
