@@ -55,9 +55,10 @@ func (o *Objects) newMerge(settings *Settings, schema *connector.Schema) (*merge
 	}
 	for _, name := range settings.MergeColumns {
 		at := slices.IndexFunc(o.columns, func(c column) bool { return c.name == name })
-		if at < 0 {
-			return nil, fmt.Errorf("connectorAttributes.mergeColumns: %q is no attribute of the schema that the data "+
-				"has a column for", name)
+		if at < 0 { // the settings of a tenant often name more than a file has
+			o.notes = append(o.notes, fmt.Sprintf("connectorAttributes.mergeColumns: %q is no attribute of the schema "+
+				"that the data has a column for: nothing of it is merged", name))
+			continue
 		}
 		c := &o.columns[at]
 		if schema == nil || len(schema.Attributes) == 0 {

@@ -117,7 +117,7 @@ func TestMergeRowsFaults(t *testing.T) {
 		`{"mergeRows": true, "indexColumns": ["id"]}`:    `no column "id", which connectorAttributes.indexColumns names`,
 		`{"mergeRows": true, "mergeColumns": ["mail"]}`:  `"mail" has one value only`,
 		`{"mergeRows": true, "mergeColumns": ["login"]}`: `"login" has one value only`,
-		`{"mergeRows": true, "mergeColumns": ["room"]}`:  `"room" is no attribute`,
+		`{"mergeRows": true, "mergeColumns": ["room"]}`:  `no multi-valued attribute with a column`,
 	} {
 		if got, err := merged(t, "login,mail,rooms\n", attributes, mergeSchema); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s gives %q, %v, want an error with %q", attributes, got, err, want)

@@ -25,8 +25,9 @@
 //	IDENTITY_LIFECYCLE_STATE_SET     lifecycleState         state: set by hand; null where it is calculated again
 //	IDENTITY_PROVISIONED             provisioned            a list of operation, source (type, id, name),
 //	                                                        nativeIdentity, attribute, value, reason
-//	IDENTITY_OPERATION_PARKED        parked                 a list of id, operation, source, nativeIdentity, attribute,
-//	                                                        value, cause: operations that were held back
+//	IDENTITY_OPERATION_PARKED        parked                 a list of id, operation, source, nativeIdentity,
+//	                                                        attribute, value, cause: operations that were held
+//	                                                        back
 //	IDENTITY_OPERATION_RELEASED      released               a list of the same: those that are held back no longer
 //	IDENTITY_PROTECTION_CHANGED      protection             protected: true or false
 //	IDENTITY_USER_LEVELS_CHANGED     userLevels             oldValue and newValue: lists
