@@ -2,10 +2,12 @@ package engine_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/enginetest"
 )
@@ -244,14 +246,9 @@ func allMessages(t *testing.T, c *enginetest.Company) []string {
 	return texts
 }
 
-// A create policy reads the manager as mappings do, also in a secret.
-func TestPolicyReadsTheManager(t *testing.T) {
-	m := newMemory()
-	c := enginetest.NewEmpty(t, enginetest.WithConfig(engine.Config{
-		Connectors: map[string]connector.Factory{"memory": m.open},
-		Secret:     func(string) (string, error) { return "sesame", nil }}))
-	c.ApplyText(withoutReaders(t))
-	c.ApplyText(`
+// desk is a source whose accounts do not correlate, with a policy that reads the manager, and a role that gives Abel
+// access there.
+const desk = `
 sources:
   - name: Desk
     connector: memory
@@ -275,7 +272,16 @@ roles:
     enabled: true
     accessProfiles: [{type: ACCESS_PROFILE, name: Desk}]
     membership: {type: STANDARD, criteria: {operation: EQUALS, key: {type: IDENTITY, property: attribute.uid}, stringValue: abel}}
-`)
+`
+
+// A create policy reads the manager as mappings do, also in a secret.
+func TestPolicyReadsTheManager(t *testing.T) {
+	m := newMemory()
+	c := enginetest.NewEmpty(t, enginetest.WithConfig(engine.Config{
+		Connectors: map[string]connector.Factory{"memory": m.open},
+		Secret:     func(string) (string, error) { return "sesame", nil }}))
+	c.ApplyText(withoutReaders(t))
+	c.ApplyText(desk)
 	readOnce(t, c, "Desk")
 	c.AggregateText("Staff", staffHeader+"abel,Bonn,bea,\nbea,Ulm,,\n", engine.AggregateOptions{})
 	c.Process()
@@ -287,5 +293,34 @@ roles:
 		if got := account.Get(name).Text(); got != "Ulm" {
 			t.Errorf("%s of the new account is %q, want the site of the manager", name, got)
 		}
+	}
+}
+
+// An account that is nobody's, correlates by nothing and has the name that a new one would get is linked.
+func TestAccountOfTheNameIsLinked(t *testing.T) {
+	m := newMemory()
+	m.accounts["abel"] = attribute.SetOf(map[string]attribute.Value{"login": attribute.String("abel")})
+	c := enginetest.NewEmpty(t, enginetest.WithConfig(engine.Config{
+		Connectors: map[string]connector.Factory{"memory": m.open},
+		Secret:     func(string) (string, error) { return "sesame", nil }}))
+	c.ApplyText(withoutReaders(t))
+	c.ApplyText(desk)
+	readOnce(t, c, "Desk")
+	c.AggregateText("Staff", staffHeader+"abel,Bonn,bea,\nbea,Ulm,,\n", engine.AggregateOptions{})
+	for range 2 { // the link, and then the access
+		c.Process()
+		if result, err := c.ProvisionPending(t.Context()); err != nil || result.Done != 1 {
+			t.Fatalf("got %+v, %v, want one operation done", result, err)
+		}
+	}
+	account := m.accounts["abel"]
+	if got := account.Get("keys").Text(); got != "door" || !account.Get("floor").IsNull() || len(m.accounts) != 1 {
+		t.Errorf("the account has the keys %q and the floor %v, want door for the one that was there", got, account.Get("floor"))
+	}
+	operations, err := c.Operations(t.Context(), engine.OperationQuery{Identity: c.ID("abel")})
+	if err != nil || len(operations) != 2 || !slices.ContainsFunc(operations, func(o engine.Operation) bool {
+		return strings.Contains(o.Outcome, "linked")
+	}) {
+		t.Errorf("the operations are %+v, %v, want one that linked the account", operations, err)
 	}
 }
