@@ -22,7 +22,7 @@ var cases = []benchCase{
 	{"due", "scheduled run with 1 % due", dueCase, false},
 	{"full", "forced full run, nothing changed", fullCase, false},
 	{"changed", "forced full run, 5 % of the identities changed", changedCase, false},
-	{"guard-survey", "runs that the guard surveys before their first batch, against runs without it", surveyCase, false},
+	{"guard-survey", "runs that the guard surveys first, against runs without it", surveyCase, false},
 	{"event", "one changed account to its consequences committed", eventCase, false},
 	{"pace", "small events one after another: the slow ones against the median", paceCase, false},
 	{"readers", "a manager changes what a tenth of the company reads", readersCase, false},

@@ -43,16 +43,17 @@ func NewStream(ctx context.Context, r io.Reader) *Stream {
 
 // newStream calls end after the last read, once the Stream is closed.
 func newStream(ctx context.Context, r io.Reader, timeout time.Duration, end func() error) *Stream {
-	s := &Stream{ctx: ctx, timeout: timeout, asks: make(chan struct{}, 1), answers: make(chan answer, 1)}
+	// The goroutine has the channels by itself: Close changes the fields, maybe before it begins.
+	asks, answers := make(chan struct{}, 1), make(chan answer, 1)
 	go func() {
 		defer end() //nolint:errcheck // it was only read
 		buffer := make([]byte, chunkSize)
-		for range s.asks {
+		for range asks {
 			n, err := r.Read(buffer)
-			s.answers <- answer{buffer[:n], err}
+			answers <- answer{buffer[:n], err}
 		}
 	}()
-	return s
+	return &Stream{ctx: ctx, timeout: timeout, asks: asks, answers: answers}
 }
 
 // Read implements [io.Reader]. After an error other than [io.EOF] reading cannot go on.
