@@ -1,10 +1,7 @@
 package ldap
 
 import (
-	"slices"
 	"strings"
-
-	ldap "github.com/go-ldap/ldap/v3"
 
 	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/connector"
@@ -42,42 +39,16 @@ var matchingRules = func() map[string]attribute.Equality {
 	return rules
 }()
 
-// subschema has the definitions of a directory's attribute types (RFC 4512), as words and by each of their names.
-type subschema map[string][]string
-
-// discoveredEqualities reads the attribute types of a directory's schema.
-func discoveredEqualities(schema *ldap.Entry) subschema {
-	types := subschema{}
-	for _, definition := range schema.GetAttributeValues("attributeTypes") {
-		words := definitionWords(definition)
-		for _, name := range definitionNames(words, "NAME") {
-			types[strings.ToLower(name)] = words
-		}
-		if len(words) > 1 {
-			types[words[1]] = words // its object identifier
-		}
+// equality returns how the values of an attribute type are compared where it is not the default, else "". A type has
+// that of the type that it is derived from, unless it has its own.
+func (d definitions) equality(name string) attribute.Equality {
+	rules := d.inherited(name, "EQUALITY")
+	if len(rules) == 0 {
+		return ""
 	}
-	return types
-}
-
-// of returns the equality of an attribute type where it is not the default, else "". A type has that of the type that
-// it is derived from, unless it has its own.
-func (s subschema) of(name string) attribute.Equality {
-	seen := []string{}
-	for at := strings.ToLower(name); at != "" && !slices.Contains(seen, at); {
-		seen = append(seen, at)
-		words := s[at]
-		if rules := definitionNames(words, "EQUALITY"); len(rules) > 0 {
-			equality, known := matchingRules[strings.ToLower(rules[0])]
-			if !known || equality == connector.DefaultEquality(connectorName, name) {
-				return ""
-			}
-			return equality
-		}
-		at = ""
-		if superior := definitionNames(words, "SUP"); len(superior) > 0 {
-			at = strings.ToLower(superior[0])
-		}
+	equality, known := matchingRules[strings.ToLower(rules[0])]
+	if !known || equality == connector.DefaultEquality(connectorName, name) {
+		return ""
 	}
-	return ""
+	return equality
 }

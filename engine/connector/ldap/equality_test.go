@@ -22,12 +22,12 @@ func TestDiscoveredEquality(t *testing.T) {
 		"( 1.7 NAME 'round' SUP round )",
 		"( 1.8 NAME 'homeDirectory' EQUALITY caseIgnoreIA5Match )",
 	}})
-	found := discoveredEqualities(schema)
+	found := readDefinitions(schema, "attributeTypes")
 	for name, want := range map[string]attribute.Equality{
 		"cn": "", "commonName": "", "badge": attribute.CaseExactMatch, "PadLock": attribute.CaseExactMatch, "key": attribute.CaseExactMatch,
 		"boss": attribute.DistinguishedNameMatch, "manager": "", "photo": "", "round": "", "nothing": "", "homeDirectory": attribute.CaseIgnoreMatch,
 	} {
-		if got := found.of(name); got != want {
+		if got := found.equality(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}

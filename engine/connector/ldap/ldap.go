@@ -404,22 +404,9 @@ func (d *directory) Discover(ctx context.Context) ([]connector.Schema, error) {
 // discovered returns the attributes of the classes, including those of their superior classes, by name. It leaves out
 // those that are never read.
 func discovered(schema *ldap.Entry, classes []string) []connector.SchemaAttribute {
-	types, equalities := discoveredTypes(schema), discoveredEqualities(schema)
-	byName := map[string][]string{}
-	for _, definition := range schema.GetAttributeValues("objectClasses") {
-		words := definitionWords(definition)
-		for _, name := range definitionNames(words, "NAME") {
-			byName[strings.ToLower(name)] = words
-		}
-	}
+	types, byName := readDefinitions(schema, "attributeTypes"), readDefinitions(schema, "objectClasses")
 	// Active Directory says there what else an entry of a class has (RFC 4512, section 4.1.6).
-	rules := map[string][]string{}
-	for _, definition := range schema.GetAttributeValues("dITContentRules") {
-		words := definitionWords(definition)
-		for _, name := range definitionNames(words, "NAME") {
-			rules[strings.ToLower(name)] = words
-		}
-	}
+	rules := readDefinitions(schema, "dITContentRules")
 	found, visited := map[string]bool{}, map[string]bool{}
 	var visit func(class string)
 	visit = func(class string) {
@@ -446,41 +433,8 @@ func discovered(schema *ldap.Entry, classes []string) []connector.SchemaAttribut
 	var attributes []connector.SchemaAttribute
 	for name := range found {
 		attributes = append(attributes, connector.SchemaAttribute{Name: name, Type: "STRING",
-			IsMulti: !slices.Contains(types[strings.ToLower(name)], "SINGLE-VALUE"), Equality: equalities.of(name)})
+			IsMulti: !slices.Contains(types[strings.ToLower(name)], "SINGLE-VALUE"), Equality: types.equality(name)})
 	}
 	slices.SortFunc(attributes, func(a, b connector.SchemaAttribute) int { return strings.Compare(a.Name, b.Name) })
 	return attributes
-}
-
-// definitionWords splits a definition of a schema (RFC 4512) into words.
-func definitionWords(definition string) []string {
-	return strings.Fields(strings.NewReplacer("(", " ( ", ")", " ) ", "$", " ", "'", " ' ").Replace(definition))
-}
-
-// definitionNames returns the names behind a keyword: one, or several in parentheses.
-func definitionNames(words []string, keyword string) []string {
-	at := slices.Index(words, keyword)
-	if at < 0 {
-		return nil
-	}
-	var names []string
-	quoted, inside := false, false
-	for _, word := range words[at+1:] {
-		switch {
-		case word == "'":
-			if quoted = !quoted; !quoted && !inside {
-				return names
-			}
-		case word == "(":
-			inside = true
-		case word == ")":
-			return names
-		default:
-			names = append(names, word)
-			if !inside && !quoted {
-				return names
-			}
-		}
-	}
-	return names
 }

@@ -70,14 +70,9 @@ func guidBytes(text string) ([]byte, error) {
 
 // discoveredStable returns the first of stableAttributes that a directory's schema has, or "".
 func discoveredStable(schema *ldap.Entry) string {
-	known := map[string]bool{}
-	for _, definition := range schema.GetAttributeValues("attributeTypes") {
-		for _, name := range definitionNames(definitionWords(definition), "NAME") {
-			known[strings.ToLower(name)] = true
-		}
-	}
+	types := readDefinitions(schema, "attributeTypes")
 	for _, name := range stableAttributes {
-		if known[strings.ToLower(name)] {
+		if types[strings.ToLower(name)] != nil {
 			return name
 		}
 	}
