@@ -7,9 +7,8 @@ import (
 	"maps"
 	"net/url"
 	"slices"
-	"strings"
-	"unicode"
 
+	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/connector/secret"
 )
 
@@ -97,7 +96,7 @@ func inClear(steps []step, err error) error {
 
 // namesSecret reports whether the name of a setting says that it is a secret.
 func namesSecret(name string) bool {
-	words := wordsOf(name)
+	words := connector.NameWords(name)
 	if len(words) == 0 {
 		return false
 	}
@@ -106,33 +105,6 @@ func namesSecret(name string) bool {
 		return true
 	}
 	return last == "key" && len(words) > 1 && slices.Contains(keyWords, words[len(words)-2])
-}
-
-// wordsOf returns the words of a name such as clientSecret, client_secret, CLIENT-SECRET or PFXPassword2, in lower case
-// and without digits.
-func wordsOf(name string) []string {
-	var words []string
-	var word []rune
-	end := func() {
-		if len(word) > 0 {
-			words = append(words, strings.ToLower(string(word)))
-			word = nil
-		}
-	}
-	runes := []rune(name)
-	for i, r := range runes {
-		switch {
-		case !unicode.IsLetter(r):
-			end()
-			continue
-		case unicode.IsUpper(r) && i > 0 && (unicode.IsLower(runes[i-1]) ||
-			unicode.IsUpper(runes[i-1]) && i+1 < len(runes) && unicode.IsLower(runes[i+1])):
-			end()
-		}
-		word = append(word, r)
-	}
-	end()
-	return words
 }
 
 // hasPassword reports whether a text is a URL with a password in it.

@@ -21,7 +21,7 @@ func HoldsPassword(name string) bool {
 		return true
 	}
 	found := false
-	words := wordsOf(name)
+	words := NameWords(name)
 	for _, word := range words {
 		found = found || slices.Contains(passwordWords, word)
 	}
@@ -96,9 +96,9 @@ func containsAny(words, wanted []string) bool {
 	return slices.ContainsFunc(words, func(word string) bool { return slices.Contains(wanted, word) })
 }
 
-// wordsOf returns the words of a name in lower case: those between characters that are no letters, and those that begin
-// with a capital letter, as in userPassword.
-func wordsOf(name string) []string {
+// NameWords returns the words of the name of an attribute or a setting in lower case: those between characters that are
+// no letters, and those that begin with a capital letter, as in userPassword, CLIENT-SECRET or PFXPassword2.
+func NameWords(name string) []string {
 	var words []string
 	var word []rune
 	end := func() {
