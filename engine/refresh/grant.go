@@ -1,6 +1,93 @@
 package refresh
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/connector"
+)
+
+// take opens the removal of what was given and is not wanted any more. What nobody gave stays, unless the lifecycle
+// state removes everything.
+func (p *planner) take() {
+	reason := "nothing grants it any more"
+	if p.state.RemoveAll {
+		reason = p.stateReason() + " removes all access"
+	}
+	for _, held := range p.s.Grants {
+		found := false
+		var its *Account // nil where it is not known
+		for _, account := range p.accounts[held.SourceID] {
+			if account.RowID == held.AccountID {
+				its = account
+			}
+			value, has := p.has(account, &held.Entitlement)
+			if !has || held.AccountID != (ID{}) && held.AccountID != account.RowID {
+				continue
+			}
+			if found = true; !p.leaving[account.RowID] && !p.keeps(account, &held.Entitlement) {
+				p.remove(account, Entitlement{held.SourceID, held.Attribute, value}, reason)
+			}
+		}
+		if !found && !p.keeps(its, &held.Entitlement) && !p.begun(&held) {
+			p.c.Access.Dropped = append(p.c.Access.Dropped, held)
+		}
+	}
+	p.takeStrays(reason)
+	p.takeCarried()
+	if !p.state.RemoveAll {
+		return
+	}
+	for i := range p.s.Accounts {
+		account := &p.s.Accounts[i]
+		source := p.a.Sources[account.SourceID]
+		if source == nil || p.leaving[account.RowID] {
+			continue
+		}
+		for _, name := range source.Entitling {
+			for _, value := range account.Attributes.Get(name).Strings() {
+				if e := (Entitlement{source.ID, name, value}); !p.keeps(account, &e) {
+					p.remove(account, e, reason)
+				}
+			}
+		}
+	}
+}
+
+// keeps reports whether an entitlement is wanted on an account, or on any for nil. Where no account fits the criteria
+// of who wants it, it stays where it is.
+func (p *planner) keeps(account *Account, e *Entitlement) bool {
+	key := p.key(*e)
+	for i := range p.wanted {
+		w := &p.wanted[i]
+		if w.key == key && !w.outvoted &&
+			(account == nil || w.Choice == nil || len(w.fitting) == 0 || slices.Contains(w.fitting, account)) {
+			return true
+		}
+	}
+	return false
+}
+
+// begun reports whether an operation that gives an entitlement was tried, so that it may be there though no account
+// shows it yet.
+func (p *planner) begun(held *Held) bool {
+	key := p.key(held.Entitlement)
+	return slices.ContainsFunc(p.s.Operations, func(o Operation) bool {
+		name, value := o.Target()
+		return o.Begun && !o.Failed && o.Kind == connector.AddValues && o.SourceID == held.SourceID &&
+			name == held.Attribute && p.a.keyOf(o.SourceID, name, value) == key.Value
+	})
+}
+
+func (p *planner) remove(account *Account, e Entitlement, reason string) {
+	source := p.a.Sources[e.SourceID]
+	if source == nil || p.values[slot{account.RowID, e.Attribute}] != nil {
+		return // what is given instead replaces it
+	}
+	o := operation(connector.RemoveValues, account, reason)
+	o.Attributes.Put(e.Attribute, attribute.List([]string{e.Value}))
+	p.openOnce(o)
+}
 
 // follow records an entitlement that is wanted as given to the accounts that have it in the place of one that is gone.
 func (p *planner) follow(w *wish) {
@@ -10,9 +97,7 @@ func (p *planner) follow(w *wish) {
 			continue
 		}
 		for _, account := range p.successors(stray) {
-			if held := (Held{w.Entitlement, account.RowID}); !p.recorded(&held) {
-				p.c.Access.Granted = append(p.c.Access.Granted, held)
-			}
+			p.grant(Held{w.Entitlement, account.RowID})
 		}
 	}
 }
@@ -74,9 +159,7 @@ func (p *planner) takeCarried() {
 				p.c.Access.Settled = append(p.c.Access.Settled, carried.Held)
 			}
 		case p.keeps(account, &carried.Entitlement):
-			if !p.recorded(&carried.Held) {
-				p.c.Access.Granted = append(p.c.Access.Granted, carried.Held)
-			}
+			p.grant(carried.Held)
 			p.c.Access.Settled = append(p.c.Access.Settled, carried.Held)
 		case !p.leaving[account.RowID]:
 			p.remove(account, Entitlement{carried.SourceID, carried.Attribute, value},

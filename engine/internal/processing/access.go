@@ -56,10 +56,12 @@ func (r *Read) readAccess(ctx context.Context, synchronize []store.ID) error {
 	return r.readStrays(ctx, strays)
 }
 
-func heldGrant(g *store.AccessGrant) refresh.Held {
-	return refresh.Held{Entitlement: refresh.Entitlement{SourceID: g.SourceID, Attribute: g.Attribute,
-		Value: g.Value}, AccountID: g.AccountID}
+func held(source store.ID, attribute, value string, account store.ID) refresh.Held {
+	return refresh.Held{Entitlement: refresh.Entitlement{SourceID: source, Attribute: attribute, Value: value},
+		AccountID: account}
 }
+
+func heldGrant(g *store.AccessGrant) refresh.Held { return held(g.SourceID, g.Attribute, g.Value, g.AccountID) }
 
 // readStrays adds the grants whose accounts are not their identities' any more, and what became of the accounts. They
 // are in the order of the identities.
@@ -104,9 +106,8 @@ func (r *Read) readCarried(ctx context.Context) error {
 	}
 	byAccount := map[store.ID][]refresh.Carried{}
 	for _, c := range carried {
-		byAccount[c.AccountID] = append(byAccount[c.AccountID], refresh.Carried{Pending: c.Pending,
-			Held: refresh.Held{Entitlement: refresh.Entitlement{SourceID: c.SourceID, Attribute: c.Attribute,
-				Value: c.Value}, AccountID: c.AccountID}})
+		byAccount[c.AccountID] = append(byAccount[c.AccountID], refresh.Carried{
+			Held: held(c.SourceID, c.Attribute, c.Value, c.AccountID), Pending: c.Pending})
 	}
 	for i := range r.Snapshots {
 		s := &r.Snapshots[i]
@@ -215,14 +216,14 @@ func (w *writing) writeAccess(ctx context.Context) error {
 	for i := range w.Changes {
 		id, access := w.Changes[i].After.ID, &w.Changes[i].Access
 		for _, held := range access.Granted {
-			granted = append(granted, grantRow(id, held.Entitlement, held.AccountID))
+			granted = append(granted, grantRow(id, held))
 		}
 		for _, held := range access.Dropped {
-			dropped = append(dropped, grantRow(id, held.Entitlement, held.AccountID))
+			dropped = append(dropped, grantRow(id, held))
 		}
 		for _, held := range access.Left {
 			task := w.tally.taskOf(id)
-			left[task] = append(left[task], grantRow(id, held.Entitlement, held.AccountID))
+			left[task] = append(left[task], grantRow(id, held))
 		}
 		for _, held := range access.Settled {
 			settledCarried = append(settledCarried, store.CarriedAccess{AccountID: held.AccountID,
@@ -310,9 +311,9 @@ func (w *writing) dropFound(ctx context.Context) error {
 	return err
 }
 
-func grantRow(identity store.ID, e refresh.Entitlement, account refresh.ID) store.AccessGrant {
-	return store.AccessGrant{IdentityID: identity, SourceID: e.SourceID, Attribute: e.Attribute,
-		Value: e.Value, AccountID: account}
+func grantRow(identity store.ID, held refresh.Held) store.AccessGrant {
+	return store.AccessGrant{IdentityID: identity, SourceID: held.SourceID, Attribute: held.Attribute,
+		Value: held.Value, AccountID: held.AccountID}
 }
 
 func operationRow(identity store.ID, o *refresh.Operation, cause store.Cause) store.Operation {
