@@ -61,7 +61,9 @@ func held(source store.ID, attribute, value string, account store.ID) refresh.He
 		AccountID: account}
 }
 
-func heldGrant(g *store.AccessGrant) refresh.Held { return held(g.SourceID, g.Attribute, g.Value, g.AccountID) }
+func heldGrant(g *store.AccessGrant) refresh.Held {
+	return held(g.SourceID, g.Attribute, g.Value, g.AccountID)
+}
 
 // readStrays adds the grants whose accounts are not their identities' any more, and what became of the accounts. They
 // are in the order of the identities.
