@@ -28,18 +28,10 @@ func recursive(s *Shape) *Shape {
 	return s
 }
 
-// accessProfileShape is published as AccessProfile.
-var accessProfileShape = &Shape{Name: "AccessProfile", About: "A bundle of entitlements of one source.",
-	Members: described(
-		read("enabled", KindFlag, "true", `true`, "it grants something"),
-		read("owner", KindReference, "", `{"type": "IDENTITY", "id": "2c9180a46faadee4016fb4e018c20639"}`,
-			"the identity that owns it"),
-		read("source", KindReference, "", `{"type": "SOURCE", "name": "Directory"}`, "its source"),
-		read("entitlements", KindObjects, "", `[{"attribute": "groups", "value": "staff"}]`, "what it grants",
-			entitlementShape),
-		read("provisioningCriteria", KindObject, "", `null`, "which account gets it, where there are several",
-			provisioningCriteriaShape),
-		kept("requestable", KindFlag, "true", `true`, "it can be requested", whyRequests),
+// requestable are the members of what can be requested: with those of its own, and whether it is by default.
+func requestable(byDefault string, own ...Member) []Member {
+	return described(append(own,
+		kept("requestable", KindFlag, byDefault, `true`, "it can be requested", whyRequests),
 		kept("accessRequestConfig", KindObject, "", `{"commentsRequired": true}`, "how it is requested", whyRequests,
 			requestShape),
 		kept("revocationRequestConfig", KindObject, "", `{"approvalSchemes": []}`, "how it is given back",
@@ -49,6 +41,20 @@ var accessProfileShape = &Shape{Name: "AccessProfile", About: "A bundle of entit
 		kept("accessModelMetadata", KindObject, "", `{"attributes": []}`, "labels", whyDescribes, metadataShape),
 		kept("additionalOwners", KindReferences, "", `[]`, "further owners", whyOwnersToo),
 		kept("privilegeLevel", KindText, "", `"High"`, "how powerful it is", whyDescribes),
+	)...)
+}
+
+// accessProfileShape is published as AccessProfile.
+var accessProfileShape = &Shape{Name: "AccessProfile", About: "A bundle of entitlements of one source.",
+	Members: requestable("true",
+		read("enabled", KindFlag, "true", `true`, "it grants something"),
+		read("owner", KindReference, "", `{"type": "IDENTITY", "id": "2c9180a46faadee4016fb4e018c20639"}`,
+			"the identity that owns it"),
+		read("source", KindReference, "", `{"type": "SOURCE", "name": "Directory"}`, "its source"),
+		read("entitlements", KindObjects, "", `[{"attribute": "groups", "value": "staff"}]`, "what it grants",
+			entitlementShape),
+		read("provisioningCriteria", KindObject, "", `null`, "which account gets it, where there are several",
+			provisioningCriteriaShape),
 	)}
 
 var criteriaKeyShape = &Shape{Name: "RoleCriteriaKey", Members: []Member{
@@ -85,7 +91,7 @@ var membershipShape = &Shape{Name: "RoleMembershipSelector",
 
 // roleShape is published as Role.
 var roleShape = &Shape{Name: "Role", About: "Bundles access, and says who has it.",
-	Members: described(
+	Members: requestable("false",
 		read("enabled", KindFlag, "false", `true`, "it has members by its membership"),
 		read("owner", KindReference, "", `{"type": "IDENTITY", "id": "2c9180a46faadee4016fb4e018c20639"}`,
 			"the identity that owns it"),
@@ -98,14 +104,4 @@ var roleShape = &Shape{Name: "Role", About: "Bundles access, and says who has it
 			"roles have no dimensions: everybody would get the same"),
 		refused("dimensionRefs", KindReferences, "", `[]`, "its dimensions",
 			"roles have no dimensions: what they grant would be granted to nobody"),
-		kept("requestable", KindFlag, "false", `true`, "it can be requested", whyRequests),
-		kept("accessRequestConfig", KindObject, "", `{"commentsRequired": true}`, "how it is requested", whyRequests,
-			requestShape),
-		kept("revocationRequestConfig", KindObject, "", `{"approvalSchemes": []}`, "how it is given back",
-			whyRequests, requestShape),
-		kept("segments", KindTexts, "", `[]`, "the segments that see it", whySegments),
-		kept("segmentRefs", KindReferences, "", `[]`, "the segments that see it", whySegments),
-		kept("accessModelMetadata", KindObject, "", `{"attributes": []}`, "labels", whyDescribes, metadataShape),
-		kept("additionalOwners", KindReferences, "", `[]`, "further owners", whyOwnersToo),
-		kept("privilegeLevel", KindText, "", `"High"`, "how powerful it is", whyDescribes),
 	)}
