@@ -68,6 +68,20 @@ func (b *bench) population(ctx context.Context, people int) (*population, error)
 	return p, nil
 }
 
+// tenant returns a tenant of its own with a configuration and without people, for a case with people of its own.
+func (b *bench) tenant(ctx context.Context, name, configuration string) (*population, error) {
+	p := &population{company: company{people: b.people, seed: b.seed}, clock: newClock(time.Now().UTC())}
+	var err error
+	if p.url, p.pool, err = b.server.database(ctx, fmt.Sprintf("%s_%d", name, b.people)); err != nil {
+		return nil, err
+	}
+	if p.engine, err = engine.New(ctx, p.pool, p.engineConfig()); err != nil {
+		return nil, err
+	}
+	_, err = p.apply(ctx, configuration)
+	return p, err
+}
+
 func (p *population) engineConfig() engine.Config {
 	return engine.Config{Guard: engine.Guard{Off: true}, Now: p.clock.now}
 }

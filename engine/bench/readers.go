@@ -52,15 +52,8 @@ identityProfiles:
 // read. It compares that with the processing of the same reports, each of which changed an attribute of its own.
 func readersCase(ctx context.Context, b *bench) error {
 	reports := b.people / readersShare
-	p := &population{company: company{people: b.people, seed: b.seed}, clock: newClock(time.Now().UTC())}
-	var err error
-	if p.url, p.pool, err = b.server.database(ctx, fmt.Sprintf("readers_%d", b.people)); err != nil {
-		return err
-	}
-	if p.engine, err = engine.New(ctx, p.pool, p.engineConfig()); err != nil {
-		return err
-	}
-	if _, err := p.apply(ctx, readersConfig); err != nil {
+	p, err := b.tenant(ctx, "readers", readersConfig)
+	if err != nil {
 		return err
 	}
 	round := 0

@@ -36,15 +36,8 @@ identityProfiles:
 // surveyCase measures what it costs that the guard looks at everybody before the first batch: the same run with the
 // guard on and off.
 func surveyCase(ctx context.Context, b *bench) error {
-	p := &population{company: company{people: b.people, seed: b.seed}, clock: newClock(time.Now().UTC())}
-	var err error
-	if p.url, p.pool, err = b.server.database(ctx, fmt.Sprintf("survey_%d", b.people)); err != nil {
-		return err
-	}
-	if p.engine, err = engine.New(ctx, p.pool, p.engineConfig()); err != nil {
-		return err
-	}
-	if _, err := p.apply(ctx, surveyConfig); err != nil {
+	p, err := b.tenant(ctx, "survey", surveyConfig)
+	if err != nil {
 		return err
 	}
 	s := &surveyed{population: p}
