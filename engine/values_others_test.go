@@ -274,9 +274,9 @@ roles:
     membership: {type: STANDARD, criteria: {operation: EQUALS, key: {type: IDENTITY, property: attribute.uid}, stringValue: abel}}
 `
 
-// A create policy reads the manager as mappings do, also in a secret.
-func TestPolicyReadsTheManager(t *testing.T) {
-	m := newMemory()
+// atDesk is a company whose people come, when what the Desk has is known.
+func atDesk(t *testing.T, m *memory) *enginetest.Company {
+	t.Helper()
 	c := enginetest.NewEmpty(t, enginetest.WithConfig(engine.Config{
 		Connectors: map[string]connector.Factory{"memory": m.open},
 		Secret:     func(string) (string, error) { return "sesame", nil }}))
@@ -284,6 +284,13 @@ func TestPolicyReadsTheManager(t *testing.T) {
 	c.ApplyText(desk)
 	readOnce(t, c, "Desk")
 	c.AggregateText("Staff", staffHeader+"abel,Bonn,bea,\nbea,Ulm,,\n", engine.AggregateOptions{})
+	return c
+}
+
+// A create policy reads the manager as mappings do, also in a secret.
+func TestPolicyReadsTheManager(t *testing.T) {
+	m := newMemory()
+	c := atDesk(t, m)
 	c.Process()
 	if result, err := c.ProvisionPending(t.Context()); err != nil || result.Done != 1 {
 		t.Fatalf("got %+v, %v, want the account to be created", result, err)
@@ -300,13 +307,7 @@ func TestPolicyReadsTheManager(t *testing.T) {
 func TestAccountOfTheNameIsLinked(t *testing.T) {
 	m := newMemory()
 	m.accounts["abel"] = attribute.SetOf(map[string]attribute.Value{"login": attribute.String("abel")})
-	c := enginetest.NewEmpty(t, enginetest.WithConfig(engine.Config{
-		Connectors: map[string]connector.Factory{"memory": m.open},
-		Secret:     func(string) (string, error) { return "sesame", nil }}))
-	c.ApplyText(withoutReaders(t))
-	c.ApplyText(desk)
-	readOnce(t, c, "Desk")
-	c.AggregateText("Staff", staffHeader+"abel,Bonn,bea,\nbea,Ulm,,\n", engine.AggregateOptions{})
+	c := atDesk(t, m)
 	for range 2 { // the link, and then the access
 		c.Process()
 		if result, err := c.ProvisionPending(t.Context()); err != nil || result.Done != 1 {
