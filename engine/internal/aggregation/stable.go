@@ -99,10 +99,9 @@ func (m *merge) nameGone(ctx context.Context) error {
 // leaveOut counts a row as faulty that was staged before, and spares the account that has its name.
 func (m *merge) leaveOut(line int64, text, native string) {
 	m.result.Rows--
-	m.result.Faulty++
-	if len(m.result.RowErrors) < RowErrorsMax {
-		m.result.RowErrors = append(m.result.RowErrors, RowError{int(line), text})
-	}
+	faults := &m.findings.faults
+	faults.add(int(line), text)
+	m.result.Faulty, m.result.RowErrors = faults.count, faults.reported
 	m.findings.spared = append(m.findings.spared, native)
 }
 

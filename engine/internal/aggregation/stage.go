@@ -49,7 +49,7 @@ func (s staged) lock(ctx context.Context) (*merge, error) {
 	if err != nil {
 		return nil, err
 	}
-	faults := s.findings.faults
+	faults := &s.findings.faults
 	for _, d := range duplicates {
 		text := "its account is the same as that of an earlier object"
 		if d.First > 0 {
