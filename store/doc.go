@@ -62,6 +62,9 @@
 //   - The row of source_aggregations whose schedule is due ([Store.TakeAggregation]): its transaction waits for
 //     nothing else.
 //
+// A creation that looks for its account before it is carried out takes the locks of a batch: the configuration, the
+// correlation lock, the identity, and then accounts.
+//
 // A key share does not conflict with FOR NO KEY UPDATE, so an aggregation that writes the identities of accounts never
 // waits for a batch. A transaction that loses all the same fails with a [RetryableError] and can be run again from its
 // start.

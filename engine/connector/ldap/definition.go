@@ -7,8 +7,8 @@ import (
 	ldap "github.com/go-ldap/ldap/v3"
 )
 
-// definitions are those of one kind in a directory's schema (RFC 4512, section 4.1), as words, by each of their names in
-// lower case and by their object identifiers.
+// definitions are those of one kind in a directory's schema (RFC 4512, section 4.1), as words, by each of their names
+// in lower case and by their object identifiers.
 type definitions map[string][]string
 
 // readDefinitions reads the definitions in an attribute of the schema, such as attributeTypes.
