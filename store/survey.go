@@ -64,7 +64,8 @@ type SurveyedRequest struct {
 }
 
 // SurveyedRequests returns the identities of a part of requests that were calculated before, by ID. One for which the
-// task has several requests belongs to the part of the first of them.
+// task has several requests belongs to the part of the first of them. OFFSET 0 has the earlier requests found by the
+// identity: by the task, each part would read all parts before it for each of its identities.
 func (s *Store) SurveyedRequests(ctx context.Context, q Querier, task ID, part *TaskPart) ([]SurveyedRequest, error) {
 	const statement = `
 		SELECT r.identity_id, bool_or(r.synchronize)
@@ -72,9 +73,10 @@ func (s *Store) SurveyedRequests(ctx context.Context, q Querier, task ID, part *
 		     LATERAL (SELECT identity_state FROM muster.identities WHERE id = r.identity_id OFFSET 0) i
 		WHERE r.task_id BETWEEN $1 AND $1 AND r.request_id = $2 AND r.number > $3 AND r.number <= $4
 		  AND ` + calculatedBefore + `
-		  AND NOT EXISTS (SELECT 1 FROM muster.refresh_requests e
-		                  WHERE e.identity_id = r.identity_id AND e.task_id = $1
-		                    AND (e.request_id, e.number) < ($2, $3 + 1))
+		  AND NOT EXISTS (SELECT 1
+		                  FROM (SELECT task_id, request_id, number FROM muster.refresh_requests
+		                        WHERE identity_id = r.identity_id OFFSET 0) e
+		                  WHERE e.task_id = $1 AND (e.request_id, e.number) < ($2, $3 + 1))
 		GROUP BY r.identity_id
 		ORDER BY r.identity_id`
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[SurveyedRequest], task, part.RequestID,

@@ -92,7 +92,8 @@ func TestStatementsTakeTheirShare(t *testing.T) {
 				settings = map[string]string{}
 			}
 			maps.Copy(settings, map[string]string{"shared_preload_libraries": "pg_stat_statements", "fsync": "off",
-				"pg_stat_statements.max": "5000", "pg_stat_statements.track_planning": "on"})
+				"pg_stat_statements.max": "5000", "pg_stat_statements.track_planning": "on",
+				"pg_stat_statements.track": "all"})
 			s, err := startPrivate(t.Context(), nil, settings)
 			if err != nil {
 				t.Fatal(err)
@@ -139,6 +140,7 @@ func newTenant(t *testing.T, url string, pool *pgxpool.Pool, schema string, peop
 	}
 	config := l.engineConfig()
 	config.Schema = schema
+	config.Guard = engine.Guard{} // it surveys, as it does in a tenant's life
 	var err error
 	if l.engine, err = engine.New(ctx, pool, config); err != nil {
 		t.Fatal(err)
@@ -227,9 +229,15 @@ func (l *loading) events(ctx context.Context, count int, account func(person int
 
 // share is what a statement took in a phase.
 type share struct {
-	Text                string
-	Calls, Rows, Blocks int64
+	Text                       string
+	Calls, Rows, Blocks, Plans int64
 }
+
+// checksKey reports whether a statement is the server's check of a foreign key, which it carries out for each row.
+func (s share) checksKey() bool { return strings.HasPrefix(s.Text, "SELECT $2 FROM ONLY") }
+
+// keyPlansMax is how many checks of a foreign key may be planned: some for each connection, until its plan is kept.
+func (s share) keyPlansMax() int64 { return 200 + s.Calls/20 }
 
 func (l *loading) measure(name string, identities int, work func(context.Context) error) {
 	l.t.Helper()
@@ -249,10 +257,14 @@ func (l *loading) measure(name string, identities int, work func(context.Context
 	for i, s := range statements {
 		text := strings.Join(strings.Fields(s.Text), " ")
 		if i < *listed {
-			l.t.Logf("%s, %s: %d blocks, %.1f for each identity, %d calls, %d rows: %.150s", l.schema, name, s.Blocks,
-				float64(s.Blocks)/float64(identities), s.Calls, s.Rows, text)
+			l.t.Logf("%s, %s: %d blocks, %.1f for each identity, %d calls, %d plans, %d rows: %.150s", l.schema, name,
+				s.Blocks, float64(s.Blocks)/float64(identities), s.Calls, s.Plans, s.Rows, text)
 		}
 		most := limitOf(name, strings.ReplaceAll(text, l.schema+".", migrations.SchemaDefault+"."))
+		if s.checksKey() && s.Plans > s.keyPlansMax() {
+			l.t.Errorf("%s, %s: %d of %d checks of a foreign key are planned where at most %d may be\n%s", l.schema, name,
+				s.Plans, s.Calls, s.keyPlansMax(), text)
+		}
 		if bound := most.of(s.Calls, identities); float64(s.Blocks) > bound {
 			l.t.Errorf("%s, %s: %d blocks are touched where at most %.0f may be: %g, %g for each of %d calls, %g for each "+
 				"of %d identities\n%s", l.schema, name, s.Blocks, bound, most.once, most.call, s.Calls, most.identity,
@@ -280,7 +292,7 @@ func limitOf(phase, text string) limit {
 func (l *loading) readStatements(ctx context.Context) ([]share, error) {
 	const query = `
 		SELECT query, sum(calls)::bigint, sum(rows)::bigint, sum(shared_blks_hit + shared_blks_read + local_blks_hit +
-		       local_blks_read + temp_blks_read + temp_blks_written)::bigint
+		       local_blks_read + temp_blks_read + temp_blks_written)::bigint, sum(plans)::bigint
 		FROM pg_stat_statements
 		WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND query NOT LIKE '%pg_stat_%'
 		GROUP BY query

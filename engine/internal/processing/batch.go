@@ -92,6 +92,12 @@ func (b *Batch) process(ctx context.Context, ids []store.ID, t *tally) (int, err
 	if err != nil {
 		return 0, err
 	}
+	if len(locked) > fewIdentities {
+		// Under the setting that plans anew, the server would plan the check of a foreign key again for each row.
+		if err := b.Store.KeepPlans(ctx, b.Tx); err != nil {
+			return 0, err
+		}
+	}
 	return len(locked), calculated.write(ctx, t)
 }
 
