@@ -300,6 +300,10 @@ func TestStableIdentity(t *testing.T) {
 		Attributes: set(map[string]attribute.Value{"login": attribute.String("zoe")})}); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := c.Apply(t.Context(), &connector.Operation{Key: "taken", Kind: connector.SetAttributes, NativeIdentity: "bob",
+		Attributes: set(map[string]attribute.Value{"login": attribute.String("zoe")})}); !errors.Is(err, connector.ErrExists) {
+		t.Errorf("the name of another account: %v, want %v", err, connector.ErrExists)
+	}
 	if got := read(stable); !strings.Contains(got, "zoe=1 ") {
 		t.Errorf("got %q, want zoe=1", got)
 	}
