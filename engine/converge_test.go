@@ -194,6 +194,7 @@ roles:
 	if !found {
 		t.Error("the doctor does not tell of the parked operation")
 	}
+	f.demandParkedTarget(&parked[0], want)
 	// A release begins a new count.
 	if err := f.ReleaseOperation(t.Context(), parked[0].ID); err != nil {
 		t.Fatal(err)
@@ -210,6 +211,47 @@ roles:
 	totals, err := f.Preview(t.Context(), engine.PreviewParams{}, func(*engine.PreviewChange) error { return nil })
 	if err != nil || len(totals.Notes) == 0 {
 		t.Errorf("the preview notes %q, %v, want the role", totals.Notes, err)
+	}
+	// What is not wanted any more is held back no longer.
+	f.ApplyText("roles: [{name: Odd, enabled: false}]")
+	f.settle()
+	events, err := f.History(t.Context(), ann(f), "", 1)
+	if err != nil || len(events) != 1 || len(events[0].Detail.Released) != 1 ||
+		events[0].Detail.Released[0].Cause != "nothing wants it any more" || events[0].Detail.Released[0].Value != "odd" {
+		t.Errorf("the last event is %+v, %v, want the release", events, err)
+	}
+	if targets, err := f.ParkedTargets(t.Context()); err != nil || len(targets) != 0 {
+		t.Errorf("parked are %+v, %v, want nothing", targets, err)
+	}
+}
+
+func ann(f *target) string { return f.Identity("ann").ID }
+
+// demandParkedTarget fails unless one operation of ann went round: the list of what waits for somebody, its task and
+// the history have it, with a cause that has a text.
+func (f *target) demandParkedTarget(parked *engine.Operation, cause string) {
+	f.t.Helper()
+	targets, err := f.ParkedTargets(f.t.Context())
+	if err != nil || len(targets) != 1 {
+		f.t.Fatalf("parked are %+v, %v, want one target", targets, err)
+	}
+	got := targets[0]
+	if !strings.Contains(got.Cause, cause) || got.Since.IsZero() {
+		f.t.Errorf("the parked target has the cause %q since %s, want %s", got.Cause, got.Since, cause)
+	}
+	got.Cause, got.Since, got.Identity = "", time.Time{}, engine.Reference{}
+	want := engine.ParkedTarget{Source: "Files", Kind: "ADD_ENTITLEMENT", Attribute: "groups", Operations: 1, NativeIdentity: "ann"}
+	if got != want {
+		f.t.Errorf("the parked target is %+v, want %+v", got, want)
+	}
+	task, err := f.Task(f.t.Context(), parked.Task)
+	if err != nil || len(task.Attributes.Parked) != 1 || task.Attributes.Parked[0] != targets[0] {
+		f.t.Errorf("the task has parked %+v, %v, want %+v", task.Attributes.Parked, err, targets)
+	}
+	events, err := f.History(f.t.Context(), ann(f), "", 1)
+	if err != nil || len(events) != 1 || len(events[0].Detail.Parked) != 1 || events[0].Detail.Parked[0].ID != parked.ID ||
+		!strings.Contains(events[0].Detail.Parked[0].Cause, cause) {
+		f.t.Errorf("the last event is %+v, %v, want the parked operation", events, err)
 	}
 }
 

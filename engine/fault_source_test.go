@@ -16,6 +16,7 @@ import (
 	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/enginetest"
+	"github.com/muster-engine/muster/store/storetest"
 )
 
 // account returns an account of the source Memory.
@@ -150,6 +151,36 @@ func TestScheduledAggregationThatKillsWorkers(t *testing.T) {
 	f.look()
 	if waiting := f.aggregationJobs("available"); waiting != 1 {
 		t.Errorf("an hour later %d aggregations wait, want 1", waiting)
+	}
+}
+
+// An aggregation by schedule that fails after another one has succeeded leaves no error behind: what it says is outdated.
+func TestScheduledAggregationFailsBehindASuccess(t *testing.T) {
+	t.Parallel()
+	hanging, goOn := make(chan struct{}), make(chan struct{})
+	var first atomic.Bool
+	var c enginetest.Clock
+	f := scheduled(t, storetest.Pool(t), &stubborn{read: func(_ context.Context, each func(*connector.Object) error) error {
+		if first.CompareAndSwap(false, true) {
+			close(hanging)
+			<-goOn
+			return errors.New("the source hung up")
+		}
+		return each(account("ann"))
+	}}, &c)
+	f.begin()
+	<-hanging
+	c.Set(c.Now().Add(time.Minute))
+	if _, err := f.AggregateSource(t.Context(), "Memory", engine.AggregateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	c.Set(c.Now().Add(time.Minute))
+	close(goOn)
+	eventually(t, "the end of the first", func() bool { return f.aggregationJobs("completed") == 1 })
+	f.stop()
+	states, err := f.Sources(t.Context())
+	if err != nil || states[2].Last == nil || states[2].Failed != nil || states[2].Error != "" {
+		t.Errorf("got %+v, %v, want a success and no error", states, err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -166,6 +167,62 @@ func TestOperationReachesRenamedAccount(t *testing.T) {
 	l.provision()
 	l.demandLibrary("k1,ida2,Berg,71,\nk9,ida,Other,99,\n")
 	l.demandListed("DONE SET_ATTRIBUTES ida2: ")
+}
+
+// Accounts that get each other's names in a chain all get them, in whatever order the operations are. Those that
+// exchange their names cannot, and say so.
+func TestNamesInAChain(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		after, want []string
+		failed      string
+	}{
+		"upwards":   {[]string{"b", "c", "d", "e"}, []string{"b", "c", "d", "e"}, ""},
+		"downwards": {[]string{"z", "a", "b", "c"}, []string{"z", "a", "b", "c"}, ""},
+		"exchanged": {[]string{"b", "a", "d", "e"}, []string{"a", "b", "d", "e"}, "SET_ATTRIBUTES a, SET_ATTRIBUTES b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLibrary(t)
+			l.ApplyText(strings.Replace(fmt.Sprintf(libraryConfig, l.folder), "attributes: [{name: lastname,",
+				"attributes: [{name: uid, enabled: true, target: login}, {name: lastname,", 1))
+			staff := func(names []string) {
+				text := readersHeader
+				for i, name := range names {
+					text += fmt.Sprintf("%d,%s,Berg,Office\n", i+1, name)
+				}
+				l.put("staff.csv", text)
+				l.aggregate("Staff")
+				l.rest()
+			}
+			var before, want string
+			for i, name := range []string{"a", "b", "c", "d"} {
+				before += fmt.Sprintf("k%d,%s,Berg,%d,\n", i+1, name, i+1)
+				want += fmt.Sprintf("k%d,%s,Berg,%d,\n", i+1, test.want[i], i+1)
+			}
+			l.put("library.csv", libraryHeader+before)
+			l.aggregate("Library")
+			staff([]string{"a", "b", "c", "d"})
+			l.demandLibrary(before)
+			staff(test.after)
+			l.demandLibrary(want)
+			list, err := l.Operations(t.Context(), engine.OperationQuery{States: []string{"FAILED"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var failed []string
+			for i := range list {
+				failed = append(failed, list[i].Kind+" "+list[i].NativeIdentity)
+				if list[i].Error != connector.ErrExists.Error() {
+					t.Errorf("the error is %q", list[i].Error)
+				}
+			}
+			slices.Sort(failed)
+			if got := strings.Join(failed, ", "); got != test.failed {
+				t.Errorf("given up are %q, want %q", got, test.failed)
+			}
+		})
+	}
 }
 
 // Operations whose account is gone, or another identity's, are not carried out, and say why.

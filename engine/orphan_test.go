@@ -115,6 +115,37 @@ func TestMissingColumn(t *testing.T) {
 	demandKind(t, err, engine.Conflict, `the data has no column "v", of which accounts have a value: 1`)
 }
 
+// A column that is gone from the file of a connector fails the aggregation, however few accounts have values of it, and
+// so does one that is written otherwise.
+func TestMissingColumnOfConnector(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	aggregate := func(options engine.AggregateOptions) error {
+		_, err := l.AggregateSource(t.Context(), "Library", options)
+		return err
+	}
+	const row = "k1,ida,Berg,71"
+	l.put("library.csv", libraryHeader+row+",maps\n")
+	l.aggregate("Library")
+	for name, text := range map[string]string{
+		"gone":    strings.Replace(libraryHeader, ",shelves", "", 1) + row + "\n",
+		"renamed": strings.Replace(libraryHeader, "shelves", "Shelves", 1) + row + ",maps\n",
+	} {
+		l.put("library.csv", text)
+		for _, delta := range []bool{false, true} {
+			err := aggregate(engine.AggregateOptions{Delta: delta})
+			if err == nil || !strings.Contains(err.Error(), `the data has no column "shelves", of which accounts have a value: 1`) {
+				t.Errorf("%s: got %v", name, err)
+			}
+		}
+	}
+	if err := aggregate(engine.AggregateOptions{AcceptMissing: []string{"shelves"}}); err != nil {
+		t.Error(err)
+	}
+	l.put("library.csv", libraryHeader+row+",maps\n")
+	l.aggregate("Library")
+}
+
 // An attribute that no account has any more fails the aggregation by a connector where ten accounts had it.
 func TestAttributeThatNobodyHas(t *testing.T) {
 	t.Parallel()

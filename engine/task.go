@@ -46,7 +46,8 @@ func (e *Engine) Task(ctx context.Context, id string) (TaskStatus, error) {
 	}
 	status := taskStatus(&task, messages)
 	status.Attributes.Losses = taskLosses(losses, survey)
-	return status, nil
+	status.Attributes.Parked, err = e.parkedTargets(ctx, task.ID)
+	return status, fault.Wrap(op, id, err)
 }
 
 // Tasks returns tasks without their messages, the latest first.

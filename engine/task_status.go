@@ -76,6 +76,8 @@ type TaskAttributes struct {
 	// Losses are what identities lost by the task and by the tasks that follow from it, as the guard counts it, the
 	// most frequent first. [Engine.Tasks] leaves them out.
 	Losses []TaskLoss `json:"losses,omitempty"`
+	// Parked are the operations that the task planned and that are parked. [Engine.Tasks] leaves them out.
+	Parked []ParkedTarget `json:"parked,omitempty"`
 }
 
 // TaskLoss counts the identities that lost something.

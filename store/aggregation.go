@@ -47,10 +47,22 @@ func (s *Store) RecordAggregation(ctx context.Context, tx pgx.Tx, source ID, cur
 	return mapError(err)
 }
 
-// RecordAggregationError records why a source could not be aggregated.
-func (s *Store) RecordAggregationError(ctx context.Context, q Querier, source ID, reason string, now time.Time) error {
-	const statement = `UPDATE muster.source_aggregations SET failed = $3, error = $2 WHERE source_id = $1`
-	_, err := q.Exec(ctx, s.sql(statement), source, reason, now)
+// AggregationFailure is an aggregation that did not succeed.
+type AggregationFailure struct {
+	Began, Failed time.Time
+	Reason        string
+}
+
+// RecordAggregationError records why a source could not be aggregated. It does nothing where the source is gone, and
+// where another aggregation succeeded after this one began, or failed later.
+func (s *Store) RecordAggregationError(ctx context.Context, q Querier, source ID, f *AggregationFailure) error {
+	const statement = `
+		INSERT INTO muster.source_aggregations AS a (source_id, failed, error)
+		SELECT id, $3, $2 FROM muster.sources WHERE id = $1
+		ON CONFLICT (source_id)
+		DO UPDATE SET failed = excluded.failed, error = excluded.error
+		WHERE coalesce(a.last <= $4, true) AND coalesce(a.failed <= excluded.failed, true)`
+	_, err := q.Exec(ctx, s.sql(statement), source, f.Reason, f.Failed, f.Began)
 	return mapError(err)
 }
 
@@ -97,6 +109,7 @@ type RunningJob struct {
 	Source      string // from its arguments
 	Attempt     int
 	MaxAttempts int
+	Since       time.Duration // for how long the worker has had it
 }
 
 // RunningAggregations returns the jobs of a kind that were given to a worker longer ago than a time. The clock is the
@@ -105,7 +118,7 @@ func (s *Store) RunningAggregations(ctx context.Context, q Querier, jobSchema, k
 	[]RunningJob, error,
 ) {
 	statement := `
-		SELECT id, args ->> 'source', attempt, max_attempts
+		SELECT id, args ->> 'source', attempt, max_attempts, now() - attempted_at
 		FROM ` + jobSchema + `.river_job
 		WHERE state = 'running' AND kind = $1 AND attempted_at < now() - $2::interval
 		ORDER BY id`

@@ -60,18 +60,6 @@ func TestSmallStatements(t *testing.T) {
 	if diff := cmp.Diff([]store.AccountCounts{{Source: "HR", Accounts: 1}}, accounts); err != nil || diff != "" {
 		t.Errorf("the accounts are counted otherwise: %v %s", err, diff)
 	}
-
-	err = inTx(t, pool, func(ctx context.Context, tx pgx.Tx) error { return s.RecordAggregation(ctx, tx, source, nil, now) })
-	if err == nil {
-		err = s.RecordAggregationError(t.Context(), pool, source, "it is away", now)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	recorded, err := s.Aggregations(t.Context(), pool)
-	if err != nil || len(recorded) != 1 || recorded[0].Failed == nil || store.TextOf(recorded[0].Error) != "it is away" {
-		t.Errorf("recorded are %+v, %v, want the error", recorded, err)
-	}
 }
 
 func TestEngineIsSeen(t *testing.T) {

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -107,4 +109,30 @@ func TestSourceCommands(t *testing.T) {
 	demand(t, errOut, "the sources are")
 	_, errOut = s.run(exitUsage, "", "sync")
 	demand(t, errOut, "takes identities")
+}
+
+// What is parked is listed with the tasks, of which some may wait for somebody too.
+func TestTasksTellWhatIsParked(t *testing.T) {
+	t.Parallel()
+	s := staffed(t, 2)
+	s.file("accounts.csv", "login,full,groups\n")
+	s.run(exitOK, "", "apply", "-f", s.file("files.yaml", fmt.Sprintf(filesConfig, s.dir)))
+	for _, person := range []string{"bob", "cy"} {
+		s.run(exitOK, "", "roles", "assign", person, "Lead")
+	}
+	const cause = `waits for the first complete aggregation of the source "Files"`
+	out, _ := s.run(exitOK, "", "tasks")
+	demand(t, out, "PARKED  SINCE", "2       20", "Files   create", "Bob", cause)
+	out, _ = s.run(exitOK, "", "operations", "--state", "parked", "-o", "json")
+	var operations []struct{ Task string }
+	if err := json.Unmarshal([]byte(out), &operations); err != nil || len(operations) != 2 {
+		t.Fatalf("%v in %s", err, out)
+	}
+	out, _ = s.run(exitOK, "", "tasks", "show", operations[1].Task)
+	demand(t, out, "parked", "1 create on Files, the first for Bob: "+cause)
+	s.run(exitOK, "", "source", "aggregate", "Files")
+	out, _ = s.run(exitOK, "", "tasks")
+	if strings.Contains(out, "PARKED") {
+		t.Errorf("nothing is parked any more, and the tasks are\n%s", out)
+	}
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -95,7 +97,11 @@ func (a *app) tasksListCommand() *cobra.Command {
 	var query engine.TaskQuery
 	var output string
 	cmd := &cobra.Command{
-		Use: "list", Short: "List the tasks, the latest first", Args: exactArgs(0, "no argument"),
+		Use: "list", Short: "List the tasks, the latest first, and what is parked", Args: exactArgs(0, "no argument"),
+		Long: `List shows the tasks, the latest first. HELD is a task that the guard holds until somebody confirms
+it. Below them it shows the operations that are parked, by source and attribute, with the cause of the one that was
+parked first: "muster operations --state PARKED" lists each, and "muster operations release ID" lets it be carried
+out.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
 				return err
@@ -112,7 +118,10 @@ func (a *app) tasksListCommand() *cobra.Command {
 				for i := range tasks {
 					rows = append(rows, taskRow(&tasks[i]))
 				}
-				return writeAligned(a.stdout, rows)
+				if err := writeAligned(a.stdout, rows); err != nil {
+					return err
+				}
+				return a.printParkedTargets(cmd.Context(), eng)
 			})
 		},
 	}
@@ -122,6 +131,27 @@ func (a *app) tasksListCommand() *cobra.Command {
 	flags.IntVar(&query.Offset, "offset", 0, "tasks to skip")
 	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
 	return cmd
+}
+
+// printParkedTargets shows what is parked, if anything is.
+func (a *app) printParkedTargets(ctx context.Context, eng *engine.Engine) error {
+	targets, err := eng.ParkedTargets(ctx)
+	if err != nil || len(targets) == 0 {
+		return err
+	}
+	rows := [][]string{{"PARKED", "SINCE", "SOURCE", "OPERATION", "ATTRIBUTE", "THE FIRST", "CAUSE"}}
+	for i := range targets {
+		t := &targets[i]
+		rows = append(rows, []string{strconv.FormatInt(t.Operations, 10), dateText(&t.Since), t.Source,
+			operationName(t.Kind), t.Attribute, parkedFirst(t), oneLine(t.Cause)})
+	}
+	fmt.Fprintln(a.stdout)
+	return writeAligned(a.stdout, rows)
+}
+
+// parkedFirst names the account, or else the person, of the operation that was parked first.
+func parkedFirst(t *engine.ParkedTarget) string {
+	return cmp.Or(t.NativeIdentity, t.Identity.Name, t.Identity.ID)
 }
 
 func taskRow(t *engine.TaskStatus) []string {
@@ -188,6 +218,11 @@ func (a *app) printTask(t *engine.TaskStatus, output string) error {
 		for i := range n.Losses {
 			line(first(i, "losses"), "%s", lossText(&n.Losses[i]))
 		}
+	}
+	for i := range n.Parked {
+		p := &n.Parked[i]
+		line(first(i, "parked"), "%d %s on %s, the first for %s: %s", p.Operations,
+			strings.TrimRight(operationName(p.Kind)+" "+p.Attribute, " "), p.Source, parkedFirst(p), p.Cause)
 	}
 	if n.CorrelatedCount > 0 {
 		line("accounts", "%d correlated", n.CorrelatedCount)

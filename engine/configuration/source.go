@@ -21,6 +21,8 @@ type CompiledSource struct {
 	IDText    string   // RowID as it is shown
 	ProfileID store.ID // the profile that the source is authoritative for; zero for none
 	account   accountProperties
+	// stated are the attributes of the accounts whose equality the schema states.
+	stated map[string]bool
 }
 
 // AccountSchema returns the schema of the source's accounts, or nil if it has none.
@@ -113,15 +115,34 @@ func (s *CompiledSource) Equality(name string) attribute.Equality {
 	return connector.DefaultEquality(s.Connector, name)
 }
 
+// NameEquality returns how a generated name for an attribute is compared with those in use: as the schema states, or as
+// a directory compares. Where nothing is said, letter case does not count: names that differ in it alone are taken for
+// one another, whatever the source does.
+func (s *CompiledSource) NameEquality(name string) attribute.Equality {
+	if schema := s.AccountSchema(); schema != nil {
+		if a := schema.Attribute(name); a != nil && s.stated[a.Name] {
+			return a.Equality
+		}
+	}
+	if connector.IsDirectory(s.Connector) {
+		return s.Equality(name)
+	}
+	return attribute.CaseIgnoreMatch
+}
+
 // completeEqualities gives every attribute of the schemas the equality by which the source compares its values, so that
 // connectors and operations find it there. A name that is unknown, which [ValidateSource] refuses, counts as missing.
 func (s *CompiledSource) completeEqualities() {
+	s.stated = map[string]bool{}
+	account := s.AccountSchema()
 	for i := range s.Schemas {
 		for k := range s.Schemas[i].Attributes {
 			a := &s.Schemas[i].Attributes[k]
 			equality, err := attribute.ParseEquality(string(a.Equality))
 			if err != nil {
 				equality = connector.DefaultEquality(s.Connector, a.Name)
+			} else if &s.Schemas[i] == account {
+				s.stated[a.Name] = true
 			}
 			a.Equality = equality
 		}

@@ -48,6 +48,13 @@ type Noter interface {
 	Notes() []string
 }
 
+// Columner is a [Connector] whose accounts have the same attributes in each row, whether or not these have values, such
+// as the columns of a file. An aggregation fails where one of them is gone that accounts have values of.
+type Columner interface {
+	// Columns returns the attributes that the accounts of the last complete [Connector.Read] had; nil before one.
+	Columns() []string
+}
+
 // Factory makes the connector of a source. It fails if the configuration is wrong. It does not have to reach the
 // source; [Connector.Test] does that.
 type Factory func(ctx context.Context, config Config) (Connector, error)
@@ -247,6 +254,13 @@ func Permanent(err error) error { return &permanentError{err} }
 func IsPermanent(err error) bool {
 	var permanent *permanentError
 	return errors.As(err, &permanent)
+}
+
+// Nameless returns the permanent error for an operation that would take away the attribute which names the account:
+// nobody could find such an account again.
+func Nameless(attribute string) error {
+	return Permanent(fmt.Errorf("the attribute %q names the account, so it cannot be taken away: give it a value, "+
+		"or do not synchronize it", attribute))
 }
 
 // Unsupported returns the permanent error for an operation that the source does not support.

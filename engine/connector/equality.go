@@ -11,7 +11,7 @@ import (
 // attributes by [attribute.CaseIgnoreMatch]; those that it compares in another way are listed here. All other sources
 // compare what is written.
 func DefaultEquality(connector, name string) attribute.Equality {
-	if !isDirectory(connector) {
+	if !IsDirectory(connector) {
 		return attribute.CaseExactMatch
 	}
 	base, _, _ := strings.Cut(strings.ToLower(name), ";") // without options such as ;lang-en
@@ -21,9 +21,9 @@ func DefaultEquality(connector, name string) attribute.Equality {
 	return attribute.CaseIgnoreMatch
 }
 
-// isDirectory reports whether the connector of a name is that of a directory, by the words that the connectors of hosts
+// IsDirectory reports whether the connector of a name is that of a directory, by the words that the connectors of hosts
 // and of exported configurations have in their names.
-func isDirectory(connector string) bool {
+func IsDirectory(connector string) bool {
 	connector = strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(connector))
 	return strings.Contains(connector, "ldap") || strings.Contains(connector, "activedirectory")
 }

@@ -58,6 +58,7 @@ func Run(t *testing.T, s *Source) {
 		{"test and discover", (*run).discover},
 		{"create", (*run).create},
 		{"set attributes", (*run).set},
+		{"name taken away", (*run).nameless},
 		{"entitlements", (*run).entitlements},
 		{"enable and disable", (*run).status},
 		{"password", (*run).password},
@@ -220,6 +221,27 @@ func (r *run) set(t *testing.T) {
 		if got := attributes.Get(r.s.Single); !got.IsNull() {
 			t.Errorf("after it was taken away it is %v", got)
 		}
+	}
+}
+
+// nameless demands that what names an account cannot be taken away: such an account is read by nobody any more.
+func (r *run) nameless(t *testing.T) {
+	schemas, err := r.open(t).Discover(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema := connector.AccountSchema(schemas)
+	native := r.fresh(t, 14)
+	before := r.accounts(t)
+	for _, value := range []attribute.Value{attribute.Null, attribute.String("")} {
+		operation := r.operation(connector.SetAttributes, native, one(schema.IdentityAttribute, value))
+		if _, err := r.open(t).Apply(t.Context(), operation); !connector.IsPermanent(err) {
+			t.Errorf("the account is to lose its %s: %v, want a permanent error", schema.IdentityAttribute, err)
+		}
+	}
+	same := func(a, b attribute.Set) bool { return a.Equal(&b) }
+	if !maps.EqualFunc(before, r.accounts(t), same) {
+		t.Error("something was changed")
 	}
 }
 

@@ -62,6 +62,7 @@ type files struct {
 	settings Settings
 	schemas  []connector.Schema
 	notes    []string // on the last reading
+	columns  []string // of the accounts, of the last reading
 }
 
 func (f *files) Close() error { return nil }
@@ -158,6 +159,9 @@ func (e *visitorError) Unwrap() error { return e.err }
 // Notes implements [connector.Noter].
 func (f *files) Notes() []string { return f.notes }
 
+// Columns implements [connector.Columner].
+func (f *files) Columns() []string { return f.columns }
+
 // settingsOf returns the settings for the file of a schema. Those that name columns hold only for the accounts.
 func (f *files) settingsOf(name string) Settings {
 	settings := f.settings
@@ -200,7 +204,7 @@ func (f *files) Discover(ctx context.Context) ([]connector.Schema, error) {
 
 // Read implements [connector.Connector]. The cursor is a digest of the files: the same digest means no changes.
 func (f *files) Read(ctx context.Context, since string, each func(*connector.Object) error) (string, error) {
-	f.notes = nil
+	f.notes, f.columns = nil, nil
 	digest, err := f.digest(ctx)
 	if err != nil {
 		return "", err
@@ -218,6 +222,9 @@ func (f *files) Read(ctx context.Context, since string, each func(*connector.Obj
 				object, err := objects.Next()
 				if err == io.EOF { //nolint:errorlint // an error around it is a file that could not be read to its end
 					f.note(name, objects.Notes())
+					if name == connector.AccountObject {
+						f.columns = objects.Attributes()
+					}
 					return nil
 				}
 				if err == nil {
@@ -451,6 +458,9 @@ func (t *table) change(operation *connector.Operation) (bool, error) {
 		return false, nil
 	}
 	identity := row[t.objects.identityAt]
+	if identity == "" {
+		return false, connector.Nameless(t.objects.rows.Columns()[t.objects.identityAt])
+	}
 	if identity != t.touched && t.find(identity) >= 0 {
 		return false, connector.ErrExists
 	}

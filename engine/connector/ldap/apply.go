@@ -178,8 +178,7 @@ func (d *directory) set(conn *ldap.Conn, at place, o *connector.Operation) (stri
 		case part < 0:
 			request.Replace(name, values)
 		case len(values) == 0:
-			return "", connector.Permanent(fmt.Errorf("the attribute %q names the entry, so it cannot be taken away: "+
-				"give it a value, or do not synchronize it", name))
+			return "", connector.Nameless(name)
 		case slices.Contains(values, parts[part].Value) && len(values) == 1:
 		default:
 			if !slices.Contains(values, parts[part].Value) {

@@ -433,7 +433,7 @@ func TestNamingAttribute(t *testing.T) {
 	create("", "bea")
 	for _, gone := range []attribute.Value{attribute.Null, attribute.String("")} {
 		_, err := write(native, map[string]attribute.Value{"uid": gone, "description": attribute.String("lost")})
-		if err == nil || !connector.IsPermanent(err) || !strings.Contains(err.Error(), `"uid" names the entry`) {
+		if err == nil || !connector.IsPermanent(err) || !strings.Contains(err.Error(), `"uid" names the account`) {
 			t.Errorf("the naming attribute becomes null: %v, want a permanent error", err)
 		}
 	}

@@ -8,10 +8,14 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/connector"
 )
+
+// uniqueViolation is the SQLSTATE of a value that another row has.
+const uniqueViolation = "23505"
 
 // Apply implements [connector.Connector].
 func (t *tables) Apply(ctx context.Context, operation *connector.Operation) (connector.Result, error) {
@@ -183,8 +187,15 @@ func (t *tables) change(ctx context.Context, tx pgx.Tx, o *connector.Operation) 
 			return "", err
 		}
 		identity := t.account.IdentityAttribute
+		if name == identity && after.Get(name).Text() == "" {
+			return "", connector.Nameless(name)
+		}
 		_, err = tx.Exec(ctx, `UPDATE `+quoted(t.settings.Table)+` SET `+column(name)+` = `+t.parameter(name, 2)+
 			` WHERE `+column(identity)+` = `+t.parameter(identity, 1), native, given)
+		var refused *pgconn.PgError
+		if name == identity && errors.As(err, &refused) && refused.Code == uniqueViolation {
+			return "", connector.ErrExists
+		}
 		if err != nil {
 			return "", err
 		}

@@ -300,6 +300,10 @@ func TestStableIdentity(t *testing.T) {
 		Attributes: set(map[string]attribute.Value{"login": attribute.String("zoe")})}); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := c.Apply(t.Context(), &connector.Operation{Key: "taken", Kind: connector.SetAttributes, NativeIdentity: "bob",
+		Attributes: set(map[string]attribute.Value{"login": attribute.String("zoe")})}); !errors.Is(err, connector.ErrExists) {
+		t.Errorf("the name of another account: %v, want %v", err, connector.ErrExists)
+	}
 	if got := read(stable); !strings.Contains(got, "zoe=1 ") {
 		t.Errorf("got %q, want zoe=1", got)
 	}
@@ -309,5 +313,32 @@ func TestStableIdentity(t *testing.T) {
 	}
 	if got := read(strings.Replace(stable, `"id"`, `"nothing"`, 1)); !strings.Contains(got, "42703") {
 		t.Errorf("got %q, want the error of a column that is missing", got)
+	}
+}
+
+// What names an account cannot be taken away, also where the table would allow it.
+func TestNameOfNullableColumn(t *testing.T) {
+	t.Parallel()
+	url, pool := database(t)
+	for _, statement := range []string{
+		`CREATE TABLE crm.loose (login text UNIQUE, "full name" text, level int, active boolean, tags text[], changed timestamptz)`,
+		`INSERT INTO crm.loose (login) VALUES ('ann')`,
+	} {
+		if _, err := pool.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := open(t.Context(), url, strings.Replace(settings, "crm.users", "crm.loose", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, err = c.Apply(t.Context(), &connector.Operation{Key: "k", Kind: connector.SetAttributes, NativeIdentity: "ann",
+		Attributes: set(map[string]attribute.Value{"login": attribute.Null})})
+	if !connector.IsPermanent(err) || !strings.Contains(err.Error(), `"login" names the account`) {
+		t.Errorf("got %v, want a permanent error", err)
+	}
+	if names := storetest.Texts(t, pool, `SELECT coalesce(login, 'nobody') FROM crm.loose`); len(names) != 1 || names[0] != "ann" {
+		t.Errorf("the table has %q, want ann", names)
 	}
 }

@@ -37,21 +37,32 @@ func firstErrors(rows []RowError) []string {
 	return texts
 }
 
-// lostMin is how many accounts must have had values of an attribute before, for it to count as lost where the data does
-// not tell its attributes: one value less may be right.
+// lostMin is how many accounts must have had values of an attribute before, for it to count as lost where no account
+// has one any more: one value less may be right.
 const lostMin = 10
 
-// demandAttributes fails where the data lacks an attribute that accounts have values of: a text without the column, or
-// a complete reading by a connector in which no account has a value any more.
+// demandAttributes fails where the data lacks an attribute that accounts have values of: a text or a file without the
+// column, or a complete reading by a connector in which no account has a value any more.
 func (m *merge) demandAttributes(ctx context.Context) error {
-	least := 1
-	if m.findings.columns == nil {
-		least = lostMin
-		if m.options.Delta || m.count.Rows == 0 {
-			return nil
+	if m.findings.columns != nil {
+		hasColumn := func(name string) bool { return slices.Contains(m.findings.columns, name) }
+		if err := m.demandEach(ctx, 1, true, hasColumn); err != nil {
+			return err
 		}
 	}
-	lacking, err := m.lacking(ctx)
+	if !m.findings.connected || m.options.Delta || m.count.Rows == 0 {
+		return nil
+	}
+	return m.demandEach(ctx, lostMin, false, func(name string) bool {
+		found := m.findings.attributes[name]
+		return found != nil && found.valued
+	})
+}
+
+// demandEach fails where the data does not have an attribute of which at least so many accounts have a value. columns
+// says that it has no such column.
+func (m *merge) demandEach(ctx context.Context, least int, columns bool, has func(name string) bool) error {
+	lacking, err := m.lacking(ctx, has)
 	if err != nil || len(lacking) == 0 {
 		return err
 	}
@@ -63,7 +74,7 @@ func (m *merge) demandAttributes(ctx context.Context) error {
 	if len(counts) == 0 {
 		return nil
 	}
-	lost := &configuration.LostAttributesError{Columns: m.findings.columns != nil}
+	lost := &configuration.LostAttributesError{Columns: columns}
 	for _, c := range counts {
 		lost.Attributes, lost.Accounts = append(lost.Attributes, c.Attribute), append(lost.Accounts, c.Accounts)
 	}
@@ -73,7 +84,7 @@ func (m *merge) demandAttributes(ctx context.Context) error {
 // lacking returns the attributes that the data does not have, without those that may be missing and those that are
 // never read. Where the source has no schema, its attributes are those of the accounts that change: an account that
 // loses one does.
-func (m *merge) lacking(ctx context.Context) ([]string, error) {
+func (m *merge) lacking(ctx context.Context, has func(name string) bool) ([]string, error) {
 	var names []string
 	if schema := m.source.AccountSchema(); schema != nil && len(schema.Attributes) > 0 {
 		for i := range schema.Attributes {
@@ -86,17 +97,8 @@ func (m *merge) lacking(ctx context.Context) ([]string, error) {
 		}
 	}
 	return slices.DeleteFunc(names, func(name string) bool {
-		return m.findings.has(name) || slices.Contains(m.options.AcceptMissing, name) || connector.HoldsPassword(name)
+		return has(name) || slices.Contains(m.options.AcceptMissing, name) || connector.HoldsPassword(name)
 	}), nil
-}
-
-// has reports whether the data has an attribute.
-func (f *findings) has(name string) bool {
-	if f.columns != nil {
-		return slices.Contains(f.columns, name)
-	}
-	found := f.attributes[name]
-	return found != nil && found.valued
 }
 
 // checkMissing fails where the options name an attribute that the source does not have.

@@ -24,6 +24,7 @@ type reader struct {
 	passwords map[string]bool // whether an attribute holds passwords, of those met so far
 	omitted   map[string]int  // how often an attribute was left out because it is no text
 	notes     func() []string // what the source has to say at the end
+	columns   func() []string // the attributes that the data has, where the source tells them at the end; nil otherwise
 	most      int             // objects
 	count     int             // of objects, also of those that are no accounts
 	accounts  int             // of count
@@ -50,8 +51,10 @@ type findings struct {
 	sparedStable []string
 	unstable     int
 	goneStable   map[string]string
-	// columns are the attributes that the data has, where it tells; nil otherwise.
-	columns []string
+	// columns are the attributes that the data has, where it tells; nil otherwise. connected says that a connector read
+	// it.
+	columns   []string
+	connected bool
 	// attributes are those that were read, and those of the account schema.
 	attributes map[string]*attributeFinding
 	// entitlements are the values of the accounts' entitlement attributes, names the names that the source gives to
@@ -152,6 +155,9 @@ func (r *reader) end() {
 			"UTF-8 text without NUL characters", name, r.omitted[name]))
 	}
 	*notes = append(*notes, r.notes()...)
+	if r.columns != nil {
+		r.findings.columns = r.columns()
+	}
 }
 
 // object returns the next object, nil after the last. It fails where there are more than are allowed.

@@ -67,8 +67,12 @@ func (r *run) aggregateFrom(ctx context.Context, c connector.Connector, since st
 		}
 		return object, err
 	})
+	reader.findings.connected = true
 	if noter, is := c.(connector.Noter); is {
 		reader.notes = noter.Notes
+	}
+	if columner, is := c.(connector.Columner); is && since == "" {
+		reader.columns = columner.Columns
 	}
 	result, err := r.aggregate(ctx, reader)
 	if err != nil {

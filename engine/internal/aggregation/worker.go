@@ -39,6 +39,7 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[tenant.AggregateSource
 		return river.JobCancel(errors.New("the job names no source"))
 	}
 	ctx = tenant.WithActor(ctx, tenant.ScheduleActor)
+	began := w.Now()
 	result, err := w.AggregateSource(ctx, job.Args.Source, Options{Delta: true})
 	var unavailable *store.UnavailableError
 	switch {
@@ -48,9 +49,10 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[tenant.AggregateSource
 	case errors.As(err, &unavailable) && job.Attempt < job.MaxAttempts:
 		return errors.New(store.Reason(err))
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return w.recordError(context.WithoutCancel(ctx), id, fmt.Sprintf("it was ended after %s", aggregationTimeout))
+		return w.recordError(context.WithoutCancel(ctx), id, began,
+			fmt.Sprintf("it was ended after %s", aggregationTimeout))
 	default:
-		return w.recordError(ctx, id, tenant.ReasonText(err))
+		return w.recordError(ctx, id, began, tenant.ReasonText(err))
 	}
 	text, err := json.Marshal(result)
 	if err != nil {
@@ -59,10 +61,12 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[tenant.AggregateSource
 	return w.Store.RecordAggregationResult(ctx, w.Pool, id, text)
 }
 
-// recordError records why an aggregation by schedule failed.
-func (a *Aggregator) recordError(ctx context.Context, source store.ID, reason string) error {
+// recordError records why an aggregation by schedule failed that began at a time. Where the source was aggregated since
+// then, the error says nothing of it any more.
+func (a *Aggregator) recordError(ctx context.Context, source store.ID, began time.Time, reason string) error {
 	a.Logger.WarnContext(ctx, "a scheduled aggregation failed", "source", source.String())
-	return a.Store.RecordAggregationError(ctx, a.Pool, source, reason, a.Now())
+	return a.Store.RecordAggregationError(ctx, a.Pool, source,
+		&store.AggregationFailure{Began: began, Failed: a.Now(), Reason: reason})
 }
 
 // resume gives the jobs of aggregations whose worker is gone to other workers. A worker shows by the reading lock that
@@ -99,5 +103,6 @@ func (a *Aggregator) resumeJob(ctx context.Context, job *store.RunningJob) error
 	if err != nil || !returned || job.Attempt < job.MaxAttempts {
 		return err
 	}
-	return a.recordError(ctx, source, fmt.Sprintf("its worker went away in the middle, %d times", job.Attempt))
+	return a.recordError(ctx, source, a.Now().Add(-job.Since),
+		fmt.Sprintf("its worker went away in the middle, %d times", job.Attempt))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/refresh"
+	"github.com/muster-engine/muster/engine/transform/javadate"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -164,9 +165,8 @@ func (c *Calculated) LimitOperations(ctx context.Context) error {
 	if access == nil || len(openers) == 0 {
 		return nil
 	}
-	at := c.Cause.At.In(c.Configuration.Settings.Location)
-	midnight := time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, at.Location())
-	rows, err := c.Store.DayOperations(ctx, c.Tx, openers, midnight)
+	since := beginOfDay(c.Cause.At, c.Configuration.Settings.Location)
+	rows, err := c.Store.DayOperations(ctx, c.Tx, openers, since)
 	if err != nil {
 		return err
 	}
@@ -192,6 +192,13 @@ func (c *Calculated) LimitOperations(ctx context.Context) error {
 		c.Changes[i].LimitOperations(access, of, c.OperationsPerDay)
 	}
 	return nil
+}
+
+// beginOfDay returns when the day of a time began in a location: at midnight, or where the clocks skip midnight, when
+// they have.
+func beginOfDay(t time.Time, location *time.Location) time.Time {
+	t = t.In(location)
+	return javadate.Instant(time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC), location, javadate.Earlier)
 }
 
 // writeAccess writes what the identities are given and lose, settles their operations, and opens new ones, with a

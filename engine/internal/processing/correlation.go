@@ -23,24 +23,30 @@ func (p *Processor) Adopt(ctx context.Context, tx pgx.Tx, source *configuration.
 		return 0, nil
 	}
 	total := 0
-	var sharing []store.ID
+	leave := slices.Clone(waiting)
+	slices.SortFunc(leave, store.ID.Compare)
+	left := func(a store.CorrelationInput) bool {
+		_, found := slices.BinarySearchFunc(leave, a.AccountID, store.ID.Compare)
+		return found
+	}
+	asked := len(source.Assignments()) == 0 // without correlation, accounts share no key
 	for last := (store.ID{}); ; {
 		page, err := p.Store.UncorrelatedAccounts(ctx, tx, source.RowID, last, tenant.PageSize)
 		if err != nil || len(page) == 0 {
 			return total, err
 		}
-		if last.IsZero() {
-			if sharing, err = p.Store.SharingAccounts(ctx, tx, source.RowID); err != nil {
+		next := page[len(page)-1].AccountID
+		page = slices.DeleteFunc(page, left)
+		if len(page) > 0 && !asked {
+			sharing, err := p.Store.SharingAccounts(ctx, tx, source.RowID)
+			if err != nil {
 				return total, err
 			}
-			sharing = append(sharing, waiting...)
-			slices.SortFunc(sharing, store.ID.Compare)
+			asked = true
+			leave = append(leave, sharing...)
+			slices.SortFunc(leave, store.ID.Compare)
+			page = slices.DeleteFunc(page, left)
 		}
-		next := page[len(page)-1].AccountID
-		page = slices.DeleteFunc(page, func(a store.CorrelationInput) bool {
-			_, found := slices.BinarySearchFunc(sharing, a.AccountID, store.ID.Compare)
-			return found
-		})
 		adopted, err := p.Store.AdoptUncorrelated(ctx, tx, source.RowID, source.ProfileID, page, write,
 			events+total, cause)
 		if err != nil {

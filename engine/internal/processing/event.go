@@ -42,8 +42,8 @@ func (w *writing) writeEvents(ctx context.Context) error {
 	return nil
 }
 
-// parkingOf adds the operations of an identity that are held back from now on, and those that waited for a source that
-// was read completely now.
+// parkingOf adds the operations of an identity that are held back from now on, and those that are held back no longer:
+// what they waited for has come, or nothing wants them any more.
 func (w *writing) parkingOf(change int, detail *event.Detail) {
 	id, access := w.Changes[change].After.ID, &w.Changes[change].Access
 	for k := range w.parked {
@@ -55,15 +55,31 @@ func (w *writing) parkingOf(change int, detail *event.Detail) {
 	for k := range w.Snapshots[change].Operations {
 		o := &w.Snapshots[change].Operations[k]
 		source := w.Configuration.Sources[o.SourceID]
-		reopened := slices.ContainsFunc(access.Open, func(other refresh.Operation) bool {
-			return other.Kind == o.Kind && other.SourceID == o.SourceID
-		})
-		if !o.Awaits || source == nil || !reopened {
+		why := whyReleased(o, access)
+		if why == "" || source == nil {
 			continue
 		}
-		detail.Released = append(detail.Released, event.OperationOf(&store.Operation{ID: o.ID, Kind: string(o.Kind),
-			SourceID: o.SourceID}, source.Name, "the source was read completely"))
+		row := &store.Operation{ID: o.ID, Kind: string(o.Kind), SourceID: o.SourceID, NativeIdentity: o.NativeIdentity}
+		row.Attribute, row.Value = o.Target()
+		detail.Released = append(detail.Released, event.OperationOf(row, source.Name, why))
 	}
+}
+
+// whyReleased says why an operation is not held back any more; "" where it still is, or never was.
+func whyReleased(o *refresh.Operation, access *refresh.AccessChange) string {
+	switch {
+	case !o.Parked:
+		return ""
+	case o.Awaits && slices.ContainsFunc(access.Open, func(other refresh.Operation) bool {
+		return other.Kind == o.Kind && other.SourceID == o.SourceID && !other.Awaits
+	}):
+		return "the source was read completely"
+	case slices.Contains(access.Fulfilled, o.ID):
+		return "the account shows that it was done"
+	case slices.Contains(access.Cancelled, o.ID):
+		return "nothing wants it any more"
+	}
+	return ""
 }
 
 // rolesOf returns the roles that are gained and lost, and why.

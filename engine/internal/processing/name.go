@@ -33,7 +33,7 @@ func (n *names) taken(id refresh.ID, c transform.Candidate) (bool, error) {
 	if source == nil {
 		return false, nil
 	}
-	equality := source.Equality(c.Attribute)
+	equality := source.NameEquality(c.Attribute)
 	wanted := equality.Key(c.Name)
 	for i := range n.read.changes {
 		for k := range n.read.changes[i].Access.Open {
@@ -69,7 +69,7 @@ func (n *names) load(source *configuration.CompiledSource, attribute string) (ma
 		return nil, err
 	}
 	set := make(map[string]bool, len(list))
-	equality := source.Equality(attribute)
+	equality := source.NameEquality(attribute)
 	for _, name := range list {
 		set[equality.Key(name)] = true
 	}

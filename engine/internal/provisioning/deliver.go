@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/muster-engine/muster/engine/connector"
@@ -78,28 +79,30 @@ func leaseError(err error) error {
 	return err
 }
 
-// carryOutAll carries out operations in their order and counts them in result.
+// carryOutAll carries out operations in their order and counts them in result. Where an account is to get a name that
+// another one has, the others come first: one of them may free the name.
 func (p *Provisioner) carryOutAll(ctx context.Context, t *target, operations []store.Operation, more func() bool,
 	limit int, result *deliveryResult,
 ) error {
 	stuck := map[store.ID]bool{} // the identities with an operation that is tried again: those behind it wait
 	inRow := 0
+	var taken []refused
 	for i := range operations {
 		o := &operations[i]
 		if stuck[o.IdentityID] || inRow == failuresMax || !more() {
 			result.left++
 			continue
 		}
-		failure := p.carryOut(ctx, t, o)
-		if err := ctx.Err(); err != nil {
+		failure, err := p.tryOne(ctx, t, o)
+		switch {
+		case err != nil:
 			return err
-		}
-		if errors.Is(failure, errLeaseLost) {
-			return failure
-		}
-		if failure == nil {
+		case failure == nil:
 			result.done++
 			inRow = 0
+			continue
+		case renames(o) && errors.Is(failure, connector.ErrExists):
+			taken = append(taken, refused{o, failure})
 			continue
 		}
 		givenUp, err := p.recordFailure(ctx, t.lease, o, failure, limit)
@@ -110,6 +113,64 @@ func (p *Provisioner) carryOutAll(ctx context.Context, t *target, operations []s
 		if !givenUp {
 			inRow++
 			stuck[o.IdentityID] = true
+			result.left++
+		}
+	}
+	return p.carryOutTaken(ctx, t, taken, more, limit, result)
+}
+
+// tryOne carries out an operation. failure is why it failed; err ends the delivery.
+func (p *Provisioner) tryOne(ctx context.Context, t *target, o *store.Operation) (failure, err error) {
+	failure = p.carryOut(ctx, t, o)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if errors.Is(failure, errLeaseLost) {
+		return nil, failure
+	}
+	return failure, nil
+}
+
+// renames reports whether an operation may give an account another name.
+func renames(o *store.Operation) bool {
+	kind, err := connector.ParseKind(o.Kind)
+	return err == nil && kind.Effect() == connector.Sets
+}
+
+// refused is an operation that failed, and why.
+type refused struct {
+	operation *store.Operation
+	failure   error
+}
+
+// carryOutTaken carries out operations whose names were taken, as long as one of them succeeds, and so may free the
+// name that the next one gives: in a chain of accounts, each of which gets the name of the next. Those that are left
+// fail.
+func (p *Provisioner) carryOutTaken(ctx context.Context, t *target, taken []refused, more func() bool, limit int,
+	result *deliveryResult,
+) error {
+	for progress := true; progress; {
+		progress = false
+		for i := 0; i < len(taken) && more(); i++ {
+			failure, err := p.tryOne(ctx, t, taken[i].operation)
+			if err != nil {
+				return err
+			}
+			if taken[i].failure = failure; failure == nil {
+				result.done++
+				progress = true
+				taken = slices.Delete(taken, i, i+1)
+				i--
+			}
+		}
+	}
+	for _, r := range taken {
+		givenUp, err := p.recordFailure(ctx, t.lease, r.operation, r.failure, limit)
+		if err != nil {
+			return err
+		}
+		result.failed++
+		if !givenUp {
 			result.left++
 		}
 	}

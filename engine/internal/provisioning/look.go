@@ -82,11 +82,9 @@ func (p *Provisioner) await(ctx context.Context, t *target, row *store.Operation
 // An earlier attempt may have created the account. Then the connector is asked again where only it can complete what
 // was cut off: the password.
 func (p *Provisioner) create(ctx context.Context, t *target, row *store.Operation, o *connector.Operation) error {
-	if err := p.prepareCreate(ctx, t, row, o); err != nil {
-		return err
-	}
+	t.nameCreated(o)
 	again := row.Begun != nil
-	if !again || o.Password == "" {
+	if !again || !t.givesPassword() {
 		if linked, err := p.look(ctx, t, row, o); err != nil || linked {
 			return err
 		}
@@ -94,6 +92,10 @@ func (p *Provisioner) create(ctx context.Context, t *target, row *store.Operatio
 		if err := p.Store.ExtendLease(ctx, p.Pool, t.lease, p.Clock().Add(leaseTime)); err != nil {
 			return leaseError(err)
 		}
+	}
+	// Only now: the identity is calculated for them.
+	if err := p.addSecrets(ctx, t, row, o); err != nil {
+		return err
 	}
 	result, err := t.Apply(ctx, o)
 	if errors.Is(err, connector.ErrExists) {

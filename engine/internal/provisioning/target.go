@@ -57,14 +57,22 @@ func (p *Provisioner) openTarget(ctx context.Context, id store.ID) (*target, err
 // passwordField is the field of a policy that holds the password of a new account.
 const passwordField = "password"
 
-// prepareCreate sets the native identity and the secrets of a new account. Secrets are calculated for each attempt and
-// not stored.
-func (p *Provisioner) prepareCreate(ctx context.Context, t *target, row *store.Operation,
-	o *connector.Operation,
-) error {
+// nameCreated gives the creation of an account the native identity that its attributes tell.
+func (t *target) nameCreated(o *connector.Operation) {
 	if schema := t.source.AccountSchema(); schema != nil && schema.IdentityAttribute != "" {
 		o.NativeIdentity = o.Attributes.Get(schema.IdentityAttribute).Text()
 	}
+}
+
+// givesPassword reports whether new accounts get a calculated password.
+func (t *target) givesPassword() bool {
+	return t.policy != nil && slices.ContainsFunc(t.policy.Policy, func(f refresh.PolicyField) bool {
+		return isCalculatedSecret(f) && f.Name == passwordField
+	})
+}
+
+// addSecrets adds the secrets of a new account. They are calculated for each attempt and not stored.
+func (p *Provisioner) addSecrets(ctx context.Context, t *target, row *store.Operation, o *connector.Operation) error {
 	if t.policy == nil || !slices.ContainsFunc(t.policy.Policy, isCalculatedSecret) {
 		return nil
 	}
