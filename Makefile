@@ -5,7 +5,7 @@ BENCHTIME ?= 1x
 PEOPLE    ?= 20000
 ROUNDS    ?= 3
 FUZZTIME  ?= 20s
-KILLS     ?= 50
+KILLS     ?= 60
 LOAD      ?= 2m
 LOADS     ?= 5
 PACKAGES  ?= ./...
@@ -131,7 +131,8 @@ test-containers: ## Run the tests against PostgreSQL in containers
 	@.ci/containers $(PACKAGES)
 
 .PHONY: crash
-crash: postgres ## Kill workers and PostgreSQL KILLS times (50) at random moments of SEED (1), and check that nothing is lost
+crash: postgres ## Kill and pause workers and PostgreSQL KILLS times (60) at random moments of SEED (1), and check that nothing is lost
+	@.ci/slapd
 	@KILLS=$(KILLS) SEED=$(SEED) go test -tags crash -count=1 -timeout 0 -v ./engine/crashtest
 
 .PHONY: test-disk

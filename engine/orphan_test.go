@@ -13,6 +13,29 @@ import (
 
 var anyDeletions = engine.AggregateOptions{MaxDeletions: &engine.DeletionLimit{Percent: 100, IsPercent: true}}
 
+// Somebody who has left, and whom the authoritative source does not have any more then, gets nothing back.
+func TestOrphanStaysOut(t *testing.T) {
+	t.Parallel()
+	f := newTarget(t, "")
+	f.ApplyText(strings.Replace(f.targetDocuments(), "identityState: INACTIVE_SHORT_TERM\n",
+		"identityState: INACTIVE_SHORT_TERM\n    accessActionConfiguration: {removeAllAccessEnabled: true}\n", 1))
+	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
+	f.settleFully()
+	const held = "muster.account_entitlements k JOIN muster.accounts a ON a.id = k.account_id WHERE a.native_identity = 'dee'"
+	if n := f.CountRows(held); n != 0 {
+		t.Fatalf("dee, who has left, has %d entitlements, want 0", n)
+	}
+	without, _, _ := strings.Cut(enginetest.People, "dee,")
+	f.AggregateText("HR", without, anyDeletions)
+	f.settleFully()
+	if dee := f.Identity("dee"); dee.LifecycleState == nil || dee.LifecycleState.StateName != "inactive" {
+		t.Errorf("the lifecycle state of dee is %+v, want inactive", dee.LifecycleState)
+	}
+	if n := f.CountRows(held); n != 0 {
+		t.Errorf("dee, whom nobody has any more, has %d entitlements, want 0", n)
+	}
+}
+
 // People whom their authoritative source does not have any more are counted, listed, and named by the doctor with what
 // they hold; who comes back is not.
 func TestOrphaned(t *testing.T) {

@@ -24,6 +24,7 @@ type target struct {
 	fails  atomic.Pointer[failure]
 	counts atomic.Int64 // operations that reached the connector
 	during func() error // if set, called while an operation is carried out
+	finds  bool         // the connector can look for single accounts
 }
 
 type failure struct {
@@ -93,22 +94,34 @@ const targetHeader = "login,full,mail,dept,status,groups\n"
 func newTarget(t *testing.T, accounts string) *target {
 	t.Helper()
 	f := &target{folder: t.TempDir()}
-	f.fixture = newFixtureWith(t, engine.Config{BatchSize: 3, Workers: 1, Guard: engine.Guard{Off: true},
-		Connectors: map[string]connector.Factory{"delimited-file": f.open}})
-	f.write(targetHeader)
-	f.ApplyText(enginetest.Documents)
-	f.ApplyText(fmt.Sprintf(targetConfig, f.folder))
-	// The source was read once: no account is created before that.
-	if _, err := f.AggregateSource(t.Context(), "Files", engine.AggregateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	f.setUp(t, engine.Config{})
 	f.write(targetHeader + accounts)
 	return f
 }
 
+// setUp makes the company, and reads the file once while it is empty.
+func (f *target) setUp(t *testing.T, config engine.Config) {
+	t.Helper()
+	config.BatchSize, config.Workers, config.Guard = 3, 1, engine.Guard{Off: true}
+	config.Connectors = map[string]connector.Factory{"delimited-file": f.open}
+	f.fixture = newFixtureWith(t, config)
+	f.write(targetHeader)
+	f.ApplyText(enginetest.Documents)
+	f.ApplyText(f.targetDocuments())
+	// The source was read once: no account is created before that.
+	if _, err := f.AggregateSource(t.Context(), "Files", engine.AggregateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (f *target) targetDocuments() string { return fmt.Sprintf(targetConfig, f.folder) }
+
 // open makes the connector of the files, in which operations can be made to fail.
 func (f *target) open(ctx context.Context, config connector.Config) (connector.Connector, error) {
 	inner, err := delimited.New(ctx, config)
+	if f.finds {
+		return finding{&failing{inner, f}}, err
+	}
 	return &failing{inner, f}, err
 }
 

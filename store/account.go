@@ -94,7 +94,8 @@ func (s *Store) FindAccountStable(ctx context.Context, q Querier, source ID, sta
 	return s.account(ctx, q, `a.source_id = $1 AND a.stable_identity = $2 LIMIT 1`, source, stable)
 }
 
-// GiveAccount gives an uncorrelated account to the identity for which it was to be created. The caller has locked it.
+// GiveAccount gives an account to the identity for which it was to be created, or was created, for good: one that is
+// uncorrelated, which the caller has locked, or one that the identity has by its keys.
 func (s *Store) GiveAccount(ctx context.Context, tx pgx.Tx, account, identity ID, now time.Time) error {
 	const statement = `
 		UPDATE muster.accounts SET identity_id = $2, manually_correlated = true, modified = $3 WHERE id = $1`

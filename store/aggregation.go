@@ -37,6 +37,14 @@ func (s *Store) SourceCursor(ctx context.Context, q Querier, source ID) (string,
 	return cursor, mapError(err)
 }
 
+// LastAggregation returns when a source was aggregated by its connector last, nil where it never was.
+func (s *Store) LastAggregation(ctx context.Context, q Querier, source ID) (*time.Time, error) {
+	const statement = `SELECT (SELECT last FROM muster.source_aggregations WHERE source_id = $1)`
+	var last *time.Time
+	err := q.QueryRow(ctx, s.sql(statement), source).Scan(&last)
+	return last, mapError(err)
+}
+
 // RecordAggregation records that a source was aggregated, and from where its changes can be read.
 func (s *Store) RecordAggregation(ctx context.Context, tx pgx.Tx, source ID, cursor *string, now time.Time) error {
 	const statement = `

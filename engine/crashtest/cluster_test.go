@@ -29,7 +29,11 @@ type cluster struct {
 	server *pglocal.Server
 }
 
-const templateName = "muster_template"
+// The templates of databases: the tenant's, and that of the target that is a database.
+const (
+	templateName   = "muster_template"
+	templateTarget = "target_template"
+)
 
 // startCluster starts a server with a migrated template, and stops it when the test ends.
 func startCluster(t *testing.T) *cluster {
@@ -53,6 +57,10 @@ func startCluster(t *testing.T) *cluster {
 	_, err = migrations.Up(t.Context(), pool, migrations.Config{})
 	pool.Close()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(c.execute(t.Context(), "postgres", "CREATE DATABASE "+templateTarget),
+		c.execute(t.Context(), templateTarget, databaseTables)); err != nil {
 		t.Fatal(err)
 	}
 	// The host's own table: which of its actions were done, in the transaction that did them.
@@ -112,11 +120,11 @@ func (c *cluster) execute(ctx context.Context, database, statement string) error
 	return errors.Join(err, conn.Close(ctx))
 }
 
-// database makes a migrated database and drops it when the test ends.
-func (c *cluster) database(t *testing.T, name string) {
+// database makes a database from a template and drops it when the test ends.
+func (c *cluster) database(t *testing.T, name, template string) {
 	t.Helper()
 	if err := c.execute(t.Context(), "postgres", fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", name,
-		templateName)); err != nil {
+		template)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

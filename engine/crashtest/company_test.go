@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -19,8 +20,8 @@ import (
 	"github.com/muster-engine/muster/engine/enginetest"
 )
 
-// companyConfig has two authoritative sources, one that correlates, and two targets: a file and a ledger. The folder is
-// filled in.
+// companyConfig has two authoritative sources, one that correlates, and four targets: a file, a database, a directory
+// and a ledger. Accounts are found by the person whom they name, so that a new name does not part them.
 const companyConfig = `
 identityAttributes:
   - {name: department, displayName: Department, type: string, searchable: true}
@@ -38,22 +39,22 @@ sources:
     deleteThreshold: 50
     schemas: [*people]
     managerCorrelationMapping: *manager
-  - name: Directory
+  - name: Phones
     connector: delimited-folder
-    connectorAttributes: {folder: %[1]q, file: directory.csv}
+    connectorAttributes: {folder: %[1]q, file: phones.csv}
     deleteThreshold: 50
     schemas: [{name: account, identityAttribute: sam, attributes: [{name: sam}, {name: emp}, {name: phone}]}]
-    accountCorrelationConfig:
+    accountCorrelationConfig: &byPerson
       attributeAssignments: [{property: identificationNumber, value: emp, operation: EQ}]
   - name: Files
     connector: delimited-folder
     connectorAttributes:
       folder: %[2]q
-      accountStatus: {attribute: status, enabled: active, disabled: locked}
+      accountStatus: &status {attribute: status, enabled: active, disabled: locked}
     deleteThreshold: 50
     schemas: [&target {name: account, identityAttribute: login, displayAttribute: full, attributes: [{name: login},
-      {name: full}, {name: mail}, {name: status}, {name: groups, isMulti: true, isEntitlement: true}]}]
-    accountCorrelationConfig: &byLogin {attributeAssignments: [{property: uid, value: login, operation: EQ}]}
+      {name: emp}, {name: full}, {name: mail}, {name: status}, {name: groups, isMulti: true, isEntitlement: true}]}]
+    accountCorrelationConfig: *byPerson
     attributeSyncConfig: &synchronized
       attributes: [{name: displayName, enabled: true, target: full}, {name: email, enabled: true, target: mail}]
     provisioningPolicies: &policies
@@ -61,16 +62,57 @@ sources:
         usageType: CREATE
         fields:
           - {name: login, isRequired: true, transform: {type: identityAttribute, attributes: {name: uid}}}
+          - {name: emp, transform: {type: identityAttribute, attributes: {name: identificationNumber}}}
           - {name: full, transform: {type: identityAttribute, attributes: {name: displayName}}}
           - {name: mail, transform: {type: identityAttribute, attributes: {name: email}}}
           - {name: status, transform: {type: static, attributes: {value: active}}}
-  - name: Ledger
-    connector: ledger
+  - name: Database
+    connector: postgres
     connectorAttributes:
-      accountStatus: {attribute: status, enabled: active, disabled: locked}
+      connection: env:CRASH_DATABASE
+      table: users
+      memberships: [{attribute: groups, table: user_groups, account: login, value: name}]
+      stableIdentityColumn: id
+      accountStatus: *status
     deleteThreshold: 50
     schemas: [*target]
-    accountCorrelationConfig: *byLogin
+    accountCorrelationConfig: *byPerson
+    attributeSyncConfig: *synchronized
+    provisioningPolicies: *policies
+  - name: Directory
+    connector: ldap
+    connectorAttributes:
+      url: %[5]q
+      bindDN: %[6]q
+      password: env:CRASH_DIRECTORY
+      userBase: %[7]q
+      groupBase: %[8]q
+      emptyMember: %[9]q
+      accountStatus: {attribute: employeeType, enabled: active, disabled: locked}
+    deleteThreshold: 50
+    schemas: [{name: account, identityAttribute: dn, displayAttribute: cn, attributes: [{name: dn}, {name: uid},
+      {name: employeeNumber}, {name: cn}, {name: sn}, {name: mail}, {name: employeeType},
+      {name: memberOf, isMulti: true, isEntitlement: true}]}]
+    accountCorrelationConfig:
+      attributeAssignments: [{property: identificationNumber, value: employeeNumber, operation: EQ}]
+    attributeSyncConfig:
+      attributes: [{name: displayName, enabled: true, target: cn}, {name: email, enabled: true, target: mail}]
+    provisioningPolicies:
+      - name: Account
+        usageType: CREATE
+        fields:
+          - {name: uid, isRequired: true, transform: {type: identityAttribute, attributes: {name: uid}}}
+          - {name: employeeNumber, transform: {type: identityAttribute, attributes: {name: identificationNumber}}}
+          - {name: cn, transform: {type: identityAttribute, attributes: {name: displayName}}}
+          - {name: sn, transform: {type: identityAttribute, attributes: {name: lastname}}}
+          - {name: mail, transform: {type: identityAttribute, attributes: {name: email}}}
+          - {name: employeeType, transform: {type: static, attributes: {value: active}}}
+  - name: Ledger
+    connector: ledger
+    connectorAttributes: {accountStatus: *status}
+    deleteThreshold: 50
+    schemas: [*target]
+    accountCorrelationConfig: *byPerson
     attributeSyncConfig: *synchronized
     provisioningPolicies: *policies
 identityProfiles:
@@ -80,10 +122,12 @@ identityProfiles:
     identityAttributeConfig: {enabled: true, attributeTransforms: [%[3]s]}
     lifecycleStates: &states
       - {name: Inactive, technicalName: inactive, identityState: INACTIVE_SHORT_TERM,
-         accountActions: [{action: DISABLE, sourceIds: [Files, Ledger]}]}
-      - {name: Active, technicalName: active, accountActions: [{action: ENABLE, sourceIds: [Files, Ledger]}]}
+         accountActions: [{action: DISABLE, sourceIds: [Files, Database, Directory, Ledger]}]}
+      - {name: Active, technicalName: active,
+         accountActions: [{action: ENABLE, sourceIds: [Files, Database, Directory, Ledger]}]}
       - {name: Gone, technicalName: gone, identityState: INACTIVE_LONG_TERM,
-         accountActions: [{action: DISABLE, sourceIds: [Files]}, {action: DELETE, sourceIds: [Ledger]}]}
+         accessActionConfiguration: {removeAllAccessEnabled: true},
+         accountActions: [{action: DISABLE, sourceIds: [Files, Database]}, {action: DELETE, sourceIds: [Directory, Ledger]}]}
   - name: Contractors
     priority: 20
     authoritativeSource: {type: SOURCE, name: Agency}
@@ -99,7 +143,7 @@ func mappings(source string) string {
 		{"cloudLifecycleState", "state"}} {
 		list = append(list, enginetest.Mapping(pair[0], source, pair[1]))
 	}
-	return strings.Join(append(list, enginetest.Mapping("phone", "Directory", "phone")), ", ")
+	return strings.Join(append(list, enginetest.Mapping("phone", "Phones", "phone")), ", ")
 }
 
 var departments = []string{"Sales", "Engineering", "Legal"}
@@ -111,22 +155,38 @@ func rolesConfig(extra bool) string {
 	b.WriteString("roles:\n")
 	for _, department := range departments {
 		key := strings.ToLower(department)
-		also, criteria := "", equals(department)
+		criteria := equals(department)
+		granted := granting(mailGroup, "Ledger", "Directory") + ", " + granting(key, targets...)
 		if extra && department == "Sales" {
-			also = ", {source: {name: Ledger}, attribute: groups, value: forecast}, " +
-				"{source: {name: Files}, attribute: groups, value: forecast}"
+			granted += ", " + granting("forecast", targets...)
 		}
 		if extra && department == "Engineering" {
 			criteria = fmt.Sprintf("{operation: OR, children: [%s, %s]}", equals("Engineering"), equals("Legal"))
 		}
-		fmt.Fprintf(&b, "  - {name: %s, enabled: true, entitlements: [{source: {name: Ledger}, attribute: groups, "+
-			"value: mail}, {source: {name: Ledger}, attribute: groups, value: %s}, {source: {name: Files}, "+
-			"attribute: groups, value: %s}%s], membership: {type: STANDARD, criteria: %s}}\n", department, key, key, also,
-			criteria)
+		fmt.Fprintf(&b, "  - {name: %s, enabled: true, entitlements: [%s], membership: {type: STANDARD, criteria: %s}}\n",
+			department, granted, criteria)
 	}
-	b.WriteString("  - {name: On duty, enabled: true, entitlements: [{source: {name: Files}, attribute: groups, " +
-		"value: duty}, {source: {name: Ledger}, attribute: groups, value: duty}]}\n")
+	fmt.Fprintf(&b, "  - {name: On duty, enabled: true, entitlements: [%s]}\n", granting("duty", targets...))
 	return b.String()
+}
+
+// mailGroup is the group that each department's role grants.
+const mailGroup = "mail"
+
+// targets are the sources that access is provisioned to.
+var targets = []string{"Files", "Database", "Directory", "Ledger"}
+
+// granting returns the entitlements of a role: membership in a group on targets.
+func granting(group string, targets ...string) string {
+	var list []string
+	for _, name := range targets {
+		attribute, value := "groups", group
+		if name == "Directory" {
+			attribute, value = "memberOf", groupDN(group)
+		}
+		list = append(list, fmt.Sprintf("{source: {name: %s}, attribute: %s, value: %q}", name, attribute, value))
+	}
+	return strings.Join(list, ", ")
 }
 
 func equals(department string) string {
@@ -152,6 +212,7 @@ type action struct {
 type round struct {
 	name      string
 	files     map[string][]byte // by the path
+	changes   []change          // of accounts, at the targets
 	aggregate []string
 	actions   []action
 }
@@ -161,10 +222,13 @@ type company struct {
 	random          *rand.Rand
 	sources, target string // folders
 	people          []*person
-	joined          []string // in the last round of changes: not invited yet
-	vanished        []string // in the last round of changes: to be deleted in the next one
+	joined          []string  // in the last round of changes: not invited yet
+	left            []*person // in the last round of changes: they vanish from their source in the next one
+	vanished        []string  // in the last round of changes: to be deleted in the next one
 	next            int
 	extra           bool
+	changed         int       // accounts, at the targets
+	settled         []*person // who had accounts on all targets before the last round of changes
 }
 
 // The size of a company.
@@ -182,22 +246,49 @@ func rounds(seed uint64, sources, target string) []round {
 		c.join(i >= employees)
 	}
 	// The targets are read before the first people come: no account is created on one that was never read.
-	empty := round{name: "the targets are empty", aggregate: []string{"Files", "Ledger"}, files: map[string][]byte{
-		filepath.Join(target, "accounts.csv"): []byte("login,full,mail,status,groups\n")}}
-	first := round{name: "the first day", aggregate: []string{"HR", "Agency", "Directory"}, files: c.files()}
+	empty := round{name: "the targets are empty", aggregate: targets, files: map[string][]byte{
+		filepath.Join(target, "accounts.csv"): []byte(strings.Join(fileColumns, ",") + "\n")}}
+	first := round{name: "the first day", aggregate: []string{"HR", "Agency", "Phones"}, files: c.files()}
 	list := []round{empty, first}
 	for range pairs {
-		list = append(list, c.change(), c.act())
+		c.settled = slices.Clone(c.people)
+		list = append(list, c.change(), c.act(), c.disturb())
 	}
 	// One after the other: what is read of an account asks for the processing of its identity, which may be one that is
 	// deleted, and whether its access is looked at before that would be open.
 	list = append(list, round{name: "who vanished is deleted", aggregate: []string{"HR"}, actions: c.deletions()})
-	return append(list, round{name: "the targets are read", aggregate: []string{"Files", "Ledger", "HR"}})
+	return append(list, round{name: "the targets are read", aggregate: append([]string{"HR"}, targets...)})
 }
 
-// companyDocuments returns the first configuration.
-func companyDocuments(sources, target string) string {
-	return fmt.Sprintf(companyConfig, sources, target, mappings("HR"), mappings("Agency")) + rolesConfig(false)
+// disturb is a round in which people change accounts at the targets, behind the back of the engine: they rename and
+// move them, delete them, and create them again without their groups. Then the targets are read.
+func (c *company) disturb() round {
+	r := round{name: "the targets change", aggregate: changedTargets}
+	order, at := c.random.Perm(len(c.settled)), 0
+	next := func() *person {
+		for {
+			p := c.settled[order[at]]
+			if at++; slices.Contains(c.people, p) {
+				return p
+			}
+		}
+	}
+	for _, name := range changedTargets {
+		for _, kind := range changeKinds {
+			if kind == changePlace && name != "Directory" {
+				continue
+			}
+			c.changed++
+			r.changes = append(r.changes, change{name, kind, next().id, fmt.Sprintf("renamed%d", c.changed)})
+		}
+	}
+	return r
+}
+
+// companyDocuments returns the first configuration. The folders and the URL of the directory are filled in.
+func companyDocuments(sources, target, directory string) string {
+	return fmt.Sprintf(companyConfig, sources, target, mappings("HR"), mappings("Agency"), directory, directoryAdmin,
+		peopleBase, groupsBase, nobody) + rolesConfig(false)
 }
 
 func (c *company) join(agency bool) {
@@ -232,7 +323,7 @@ func (c *company) shuffled() func(count int) []*person {
 // change is a round of joiners, movers, leavers, renames and new managers, while those who joined before are invited,
 // and the identities of those who vanished before are deleted.
 func (c *company) change() round {
-	r := round{name: "people change", aggregate: []string{"HR", "Agency", "Directory"}, actions: c.deletions()}
+	r := round{name: "people change", aggregate: []string{"HR", "Agency", "Phones"}, actions: c.deletions()}
 	if len(c.joined) > 0 {
 		r.actions = append(r.actions, inviting(c.joined))
 	}
@@ -247,8 +338,10 @@ func (c *company) change() round {
 	for _, p := range take(2) {
 		p.state = "inactive"
 	}
-	for _, p := range take(1) {
-		p.state = "gone"
+	left := c.left
+	c.left = take(2)
+	for _, p := range c.left {
+		p.state, p.onDuty = "gone", false // which is revoked then
 	}
 	for _, p := range take(2) {
 		p.mgr = c.any().id
@@ -259,9 +352,11 @@ func (c *company) change() round {
 	for _, p := range take(3) {
 		p.phone = c.name()
 	}
-	for _, p := range take(2) {
-		c.vanished = append(c.vanished, p.id)
-		c.people = without(c.people, p)
+	for _, p := range left {
+		if p.state == "gone" { // otherwise they came back
+			c.vanished = append(c.vanished, p.id)
+			c.people = without(c.people, p)
+		}
 	}
 	c.join(false)
 	c.join(false)
@@ -295,11 +390,11 @@ func (c *company) act() round {
 	c.extra = !c.extra
 	r := round{name: "the host acts", actions: []action{applying(rolesConfig(c.extra))}}
 	take := c.shuffled()
-	for _, p := range take(4) {
+	for _, p := range present(take(4)) {
 		r.actions = append(r.actions, duty(p.id, !p.onDuty))
 		p.onDuty = !p.onDuty
 	}
-	for _, p := range take(1) {
+	for _, p := range present(take(1)) {
 		r.actions = append(r.actions, setting(p.id, "inactive"))
 	}
 	// Once each: whether a second one is sent too depends on how long the first one took.
@@ -316,10 +411,15 @@ func (c *company) act() round {
 	return r
 }
 
+// present returns the people who are not gone.
+func present(people []*person) []*person {
+	return slices.DeleteFunc(people, func(p *person) bool { return p.state == "gone" })
+}
+
 // files returns the sources' files.
 func (c *company) files() map[string][]byte {
 	header := []string{"id", "name", "first", "last", "mail", "dept", "mgr", "state"}
-	hr, agency, directory := [][]string{header}, [][]string{header}, [][]string{{"sam", "emp", "phone"}}
+	hr, agency, phones := [][]string{header}, [][]string{header}, [][]string{{"sam", "emp", "phone"}}
 	for _, p := range c.people {
 		row := []string{p.id, p.first + " " + p.last, p.first, p.last, strings.ToLower(p.last) + "@example.com", p.dept,
 			p.mgr, p.state}
@@ -328,12 +428,12 @@ func (c *company) files() map[string][]byte {
 		} else {
 			hr = append(hr, row)
 		}
-		directory = append(directory, []string{"d-" + p.id, p.id, p.phone})
+		phones = append(phones, []string{"d-" + p.id, p.id, p.phone})
 	}
 	return map[string][]byte{
-		filepath.Join(c.sources, "hr.csv"):        table(hr),
-		filepath.Join(c.sources, "agency.csv"):    table(agency),
-		filepath.Join(c.sources, "directory.csv"): table(directory),
+		filepath.Join(c.sources, "hr.csv"):     table(hr),
+		filepath.Join(c.sources, "agency.csv"): table(agency),
+		filepath.Join(c.sources, "phones.csv"): table(phones),
 	}
 }
 

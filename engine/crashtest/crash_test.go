@@ -18,9 +18,9 @@ import (
 const (
 	killsVariable = "KILLS"
 	seedVariable  = "SEED"
-	killsDefault  = 50
-	// killsOfRun is how many kills one run has to stand.
-	killsOfRun = 10
+	killsDefault  = 60
+	// killsOfRun is how many interruptions one run has to stand.
+	killsOfRun = 15
 )
 
 func TestCrash(t *testing.T) {
@@ -35,7 +35,7 @@ func TestCrash(t *testing.T) {
 	restarts := 0
 	for i := 0; d.left > 0; i++ {
 		if i > 3+2*kills/killsOfRun {
-			t.Fatalf("seed %d: after %d runs %d kills have not happened", seed, i, d.left)
+			t.Fatalf("seed %d: after %d runs %d interruptions have not happened", seed, i, d.left)
 		}
 		passed := t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			sum, starts := series(t, c, fmt.Sprintf("run%d", i), seed, d)
@@ -52,8 +52,11 @@ func TestCrash(t *testing.T) {
 	}
 	for _, phase := range phases {
 		if d.in(phase) == 0 {
-			t.Errorf("nothing was killed during %s", phase)
+			t.Errorf("nothing was interrupted during %s", phase)
 		}
+	}
+	if len(d.kills[pause]) == 0 {
+		t.Error("no worker was paused")
 	}
 	t.Logf("all: %s; %d restarts of workers, %d messages and %d sent again, %d operations and %d asked again, %s",
 		d, restarts, total.mails, total.extraMails, total.operations, total.repeats,
@@ -80,6 +83,7 @@ func series(t *testing.T, c *cluster, name string, seed uint64, d *deck) (tally,
 	started := time.Now()
 	calm.execute(seed)
 	want := calm.state()
+	healthy := calm.diagnosis()
 	if sum := calm.check(); sum.extraMails+sum.repeats > 0 {
 		t.Errorf("undisturbed, %d messages were sent again and %d operations asked again", sum.extraMails, sum.repeats)
 	}
@@ -91,6 +95,11 @@ func series(t *testing.T, c *cluster, name string, seed uint64, d *deck) (tally,
 	started = time.Now()
 	wild.execute(seed)
 	wild.compare(want)
+	for _, check := range wild.diagnosis() {
+		if !slices.Contains(healthy, check) {
+			t.Errorf("the doctor finds %s", check)
+		}
+	}
 	sum := wild.check()
 	restarts := wild.restarts - workers
 	t.Logf("seed %d: %s; %d restarts of workers, %d messages and %d sent again, %d operations and %d asked again, "+
@@ -102,7 +111,7 @@ func series(t *testing.T, c *cluster, name string, seed uint64, d *deck) (tally,
 
 // deck has the strikes that are to come, and counts those that have happened.
 type deck struct {
-	left    int // kills that are still to happen
+	left    int // interruptions that are still to happen
 	waiting []*strike
 	dealt   int                       // that were handed out
 	kills   map[string]map[string]int // by kind and phase
@@ -112,13 +121,16 @@ type deck struct {
 // are between two.
 func (d *deck) deal(seed uint64, steps map[string]int) {
 	random := rand.New(rand.NewPCG(seed, 3))
-	kinds := []string{killWorker, killWorker, killPostmaster, killWorker, killImmediate}
+	kinds := []string{killWorker, pause, killPostmaster, pause, killWorker, pause, killImmediate}
 	count := min(killsOfRun, d.left)
 	d.waiting = nil
 	for i := range count {
 		phase := phases[(i+int(seed))%len(phases)]
 		reach := max(1, steps[phase]/killsOfRun/workers)
-		s := &strike{Phase: phase, Kind: kinds[i%len(kinds)], After: 1 + random.IntN(reach)}
+		s := &strike{Phase: phase, Kind: kinds[(i+int(seed))%len(kinds)], After: 1 + random.IntN(reach)}
+		if s.Kind == pause {
+			s.Moves = 1 + random.IntN(2)
+		}
 		if random.IntN(2) == 0 {
 			s.Delay = time.Duration(random.Int64N(int64(5 * time.Millisecond)))
 		}
@@ -186,5 +198,5 @@ func (d *deck) String() string {
 			}
 		}
 	}
-	return fmt.Sprintf("%d kills (%s)", sum, strings.Join(texts, ", "))
+	return fmt.Sprintf("%d interruptions (%s)", sum, strings.Join(texts, ", "))
 }

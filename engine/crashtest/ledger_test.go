@@ -143,6 +143,17 @@ func (l *ledger) Read(_ context.Context, since string, each func(*connector.Obje
 	return "", nil
 }
 
+// Find implements [connector.Finder].
+func (l *ledger) Find(ctx context.Context, query *connector.Query, each func(*connector.Object) error) error {
+	_, err := l.Read(ctx, "", func(o *connector.Object) error {
+		if !query.Selects(o) {
+			return nil
+		}
+		return each(o)
+	})
+	return err
+}
+
 // Test implements [connector.Connector].
 func (l *ledger) Test(context.Context) error { return nil }
 

@@ -54,15 +54,20 @@ const (
 	killWorker     = "worker SIGKILL"
 	killPostmaster = "postmaster SIGKILL"
 	killImmediate  = "immediate stop"
+	// pause stops a worker for longer than its leases, which others take over, and lets it go on.
+	pause = "worker SIGSTOP"
 )
 
-// strike says when something is to be killed: a time after so many steps of a phase in one worker.
+// strike says when something is to be killed or paused: a time after so many steps of a phase in one worker.
 type strike struct {
 	ID    int
 	Kind  string
 	Phase string
 	After int
 	Delay time.Duration
+	// Moves is for how many moves of the clock a pause lasts at most. One that lasts for several goes on, where nothing
+	// is left to do, in the next round: what the worker does then may be outdated.
+	Moves int
 }
 
 // meter counts the steps of a worker's phases, and strikes. A step is the beginning or the end of a statement, of an
@@ -110,9 +115,12 @@ func (m *meter) step(phase, point string) {
 		return
 	}
 	hit := func() {
-		m.report(report{Struck: &struck{ID: due.ID, Kind: due.Kind, Phase: phase, Point: point}})
-		if due.Kind == killWorker {
+		m.report(report{Struck: &struck{ID: due.ID, Kind: due.Kind, Phase: phase, Point: point, Moves: due.Moves}})
+		switch due.Kind {
+		case killWorker:
 			_ = syscall.Kill(syscall.Getpid(), syscall.SIGKILL) // it does not return
+		case pause:
+			_ = syscall.Kill(syscall.Getpid(), syscall.SIGSTOP) // it returns when the parent lets it go on
 		}
 	}
 	if due.Delay == 0 {

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,8 +36,12 @@ const (
 	roundMax = 2 * time.Minute
 	// idleAfter is how long nothing must have become of what is to be done before the clock is moved on.
 	idleAfter = 600 * time.Millisecond
-	// clockStep is how far the clock is moved on: longer than any lease, and than a task may stand still.
-	clockStep = 4 * time.Minute
+	// clockStep is how far the clock is moved on at once, clockSteps how often: longer than any lease, and than a task
+	// may stand still. Between two steps there is stepEvery: a worker that lives is to show it, as it would in that
+	// time.
+	clockStep  = time.Minute
+	clockSteps = 4
+	stepEvery  = 400 * time.Millisecond
 	// lookEvery is how often the parent looks whether a round is over.
 	lookEvery = 50 * time.Millisecond
 	// restFor is how long nothing must be left: the queue notes up to a quarter of a second late that a job is to wait.
@@ -50,8 +55,11 @@ type process struct {
 	log    string
 	ready  bool
 	struck bool // it has said that it kills itself
-	pulse  pulse
-	asked  []*aggregate
+	// paused is how often the clock is to be moved on before a worker that is paused goes on; 0 for one that is not.
+	paused   int
+	pausedIn int // which round
+	pulse    pulse
+	asked    []*aggregate
 }
 
 // event is what a worker says, or its end.
@@ -71,9 +79,11 @@ type run struct {
 	host     *engine.Engine
 	mail     *mailbox
 	ledger   *ledger
-	clock    clock
-	strikes  *deck // nil for a run that is not disturbed
-	armed    *strike
+	// directory is the target that is one.
+	directory *directory
+	clock     clock
+	strikes   *deck // nil for a run that is not disturbed
+	armed     *strike
 
 	events    chan event
 	workers   []*process
@@ -83,7 +93,10 @@ type run struct {
 	last      progress
 	steps     map[string]int // that ended workers had made
 	allowed   allowances
+	stepping  int // how many steps of the clock are to come
+	round     int
 	restarts  int
+	pauses    int
 	clockings int
 }
 
@@ -102,7 +115,9 @@ func newRun(t *testing.T, c *cluster, name string, strikes *deck) *run {
 			t.Fatal(err)
 		}
 	}
-	c.database(t, name)
+	c.database(t, name, templateName)
+	c.database(t, name+targetSuffix, templateTarget)
+	r.directory = startDirectory(t)
 	r.mail = openMailbox(t, filepath.Join(r.folder, "mail"))
 	r.ledger = &ledger{path: filepath.Join(r.folder, "ledger.jsonl")}
 	config, err := pgxpool.ParseConfig(c.url(name))
@@ -116,10 +131,16 @@ func newRun(t *testing.T, c *cluster, name string, strikes *deck) *run {
 	t.Cleanup(r.pool.Close)
 	host := enginetest.NewEmpty(t, enginetest.WithPool(r.pool),
 		enginetest.WithConfig(engine.Config{Now: r.clock.now, Guard: engine.Guard{Off: true}, OperationsPerDay: 1_000_000}))
-	host.ApplyText(companyDocuments(filepath.Join(r.folder, "sources"), filepath.Join(r.folder, "target")))
+	host.ApplyText(companyDocuments(filepath.Join(r.folder, "sources"), filepath.Join(r.folder, "target"),
+		r.directory.url))
 	r.host = host.Engine
 	return r
 }
+
+// targetSuffix ends the name of the database that is a target.
+const targetSuffix = "_target"
+
+func (r *run) databaseURL() string { return r.cluster.url(r.database + targetSuffix) }
 
 // execute takes the company through its rounds.
 func (r *run) execute(seed uint64) {
@@ -129,16 +150,22 @@ func (r *run) execute(seed uint64) {
 		r.start()
 	}
 	r.strikeNext()
-	for i, round := range rounds(seed, filepath.Join(r.folder, "sources"), filepath.Join(r.folder, "target")) {
-		if err := round.write(); err != nil {
+	list := rounds(seed, filepath.Join(r.folder, "sources"), filepath.Join(r.folder, "target"))
+	for i := range list {
+		if err := list[i].write(); err != nil {
 			r.t.Fatal(err)
 		}
-		r.through(i, &round)
+		for k := range list[i].changes {
+			if err := r.changeTarget(r.t.Context(), &list[i].changes[k]); err != nil {
+				r.t.Fatalf("%+v: %v", list[i].changes[k], err)
+			}
+		}
+		r.through(i, &list[i], i == len(list)-1)
 	}
 }
 
-// through works on one round until nothing of it is left.
-func (r *run) through(number int, round *round) {
+// through works on one round until nothing of it is left. A worker may stay paused, unless it is the last round.
+func (r *run) through(number int, round *round, last bool) {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), roundMax)
 	defer cancel()
@@ -148,6 +175,7 @@ func (r *run) through(number int, round *round) {
 		r.open[100*number+i] = &aggregate{100*number + i, source}
 	}
 	r.ask()
+	r.round = number
 	acting, leftAt := true, time.Now() // leftAt is when something was left last
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
@@ -165,9 +193,12 @@ func (r *run) through(number int, round *round) {
 			r.take(e)
 		case <-look.C:
 			switch {
-			case acting || len(r.open) > 0 || !r.rest():
+			case !r.rest(acting || len(r.open) > 0):
 				leftAt = time.Now()
-			case time.Since(leftAt) > restFor:
+			case time.Since(leftAt) <= restFor:
+			case r.resume(last):
+				leftAt = time.Now()
+			default:
 				return
 			}
 		}
@@ -205,7 +236,7 @@ func (r *run) start() {
 	p := &process{Cmd: exec.Command(os.Args[0]), log: filepath.Join(r.folder, "logs", fmt.Sprint(r.restarts))}
 	r.restarts++
 	p.Env = append(os.Environ(), workerVariable+"="+string(encode(workerConfig{DatabaseURL: r.cluster.url(r.database),
-		Mailbox: r.mail.path, Ledger: r.ledger.path, Started: r.clock.started,
+		Mailbox: r.mail.path, Ledger: r.ledger.path, Target: r.databaseURL(), Started: r.clock.started,
 		Clock: time.Duration(r.clock.offset.Load())})))
 	log, err := os.Create(p.log)
 	if err != nil {
@@ -281,9 +312,14 @@ func (r *run) struck(p *process, s *struck) {
 	r.t.Helper()
 	r.strikes.count(s)
 	r.t.Logf("%s during %s, %s", s.Kind, s.Phase, s.Point)
-	if s.Kind == killWorker {
+	switch s.Kind {
+	case killWorker:
 		p.struck = true // it dies by itself
-	} else {
+	case pause:
+		p.paused, p.pausedIn = s.Moves, r.round
+		r.pauses++
+		r.allowBegun()
+	default:
 		if err := r.cluster.crash(s.Kind); err != nil {
 			r.t.Fatal(err)
 		}
@@ -304,7 +340,7 @@ func (r *run) strikeNext() {
 		return
 	}
 	for _, p := range r.workers {
-		if p.ready && !p.struck {
+		if p.ready && !p.struck && p.paused == 0 {
 			p.tell(command{Strike: r.armed})
 		}
 	}
@@ -340,8 +376,8 @@ func (r *run) ask() {
 		var least *process
 		taken := false
 		for _, p := range r.workers {
-			taken = taken || slices.Contains(p.asked, a)
-			if p.ready && !p.struck && (least == nil || len(p.asked) < len(least.asked)) {
+			taken = taken || slices.Contains(p.asked, a) && p.paused == 0 // what a paused one has, another is asked for too
+			if p.ready && !p.struck && p.paused == 0 && (least == nil || len(p.asked) < len(least.asked)) {
 				least = p
 			}
 		}
@@ -352,44 +388,102 @@ func (r *run) ask() {
 	}
 }
 
-// rest reports whether nothing is left of a round. Where something is, and nothing becomes of it, it moves the clock on,
-// so that the leases of those who are gone end.
-func (r *run) rest() bool {
+// rest reports whether nothing is left of a round; waiting says that the host waits for something. Where something is
+// left, and nothing becomes of it, it moves the clock on, so that the leases of those who are gone end.
+func (r *run) rest(waiting bool) bool {
 	r.t.Helper()
 	now, err := r.progress()
 	switch {
-	case err == nil && now.Left == 0 && now.Waiting == 0:
+	case r.stepping > 0:
+		r.step()
+	case err == nil && now.Left == 0 && now.Waiting == 0 && !waiting:
 		return true
+	case err == nil && now.Left == 0 && now.Waiting > 0:
+		r.ripen()
+		r.nudge()
 	case err != nil || r.busy() || now.Left != r.last.Left || now.Ended != r.last.Ended:
 		r.last, r.lastMove = now, time.Now()
 	case time.Since(r.lastMove) > idleAfter:
 		r.clockings++
-		offset := time.Duration(r.clock.offset.Add(int64(clockStep)))
-		for _, p := range r.workers {
-			p.tell(command{Clock: &offset})
-		}
-		r.age()
-		r.lastMove = time.Now()
+		r.stepping = clockSteps
 	default:
 		r.nudge()
 	}
 	return false
 }
 
+// step moves the clock on by one step, if it is time. Behind the last one a pause may be over.
+func (r *run) step() {
+	r.t.Helper()
+	if time.Since(r.lastMove) < stepEvery {
+		return
+	}
+	offset := time.Duration(r.clock.offset.Add(int64(clockStep)))
+	for _, p := range r.workers {
+		p.tell(command{Clock: &offset})
+	}
+	r.age()
+	r.lastMove = time.Now()
+	if r.stepping--; r.stepping > 0 {
+		return
+	}
+	for _, p := range slices.Clone(r.workers) {
+		if p.paused == 1 {
+			r.wake(p)
+		}
+		p.paused = max(0, p.paused-1)
+	}
+}
+
 // busy reports whether a worker does something, or one is missing.
 func (r *run) busy() bool {
 	busy := len(r.workers) < workers
 	for _, p := range r.workers {
-		busy = busy || !p.ready || p.pulse.Active > 0
+		busy = busy || !p.ready || p.pulse.Active > 0 && p.paused == 0
 	}
 	return busy
 }
 
-// age lets as much time pass for the queue's jobs as the clock was moved on: the queue goes by the real time. A job counts
-// as lost only where it was given to its worker long ago by both.
+// wake lets a paused worker go on.
+func (r *run) wake(p *process) {
+	r.t.Helper()
+	p.paused = 0
+	if err := p.Process.Signal(syscall.SIGCONT); err != nil {
+		r.t.Fatal(err)
+	}
+	if r.armed != nil {
+		p.tell(command{Strike: r.armed})
+	}
+	r.ask()
+}
+
+// resume lets the workers go on that are paused, where nothing is left to do without them. One that is paused for
+// longer stays so, in the round in which it was paused, unless that is the last one. It reports whether one goes on.
+func (r *run) resume(last bool) bool {
+	r.t.Helper()
+	some := false
+	for _, p := range r.workers {
+		if p.paused > 0 && (last || p.paused == 1 || p.pausedIn != r.round) {
+			r.wake(p)
+			some = true
+		}
+	}
+	return some
+}
+
+// age lets as much time pass for the queue's jobs as the clock was moved on: the queue goes by the real time. A job
+// counts as lost only where it was given to its worker long ago by both.
 func (r *run) age() {
 	_, _ = r.pool.Exec(r.t.Context(), `
 		UPDATE muster_jobs.river_job SET attempted_at = attempted_at - $1::interval WHERE state = 'running'`, clockStep)
+}
+
+// ripen lets time pass for jobs that wait though nothing is left to do: those whose work another job has done since
+// they were made. They look for it for two minutes, by the real time.
+func (r *run) ripen() {
+	_, _ = r.pool.Exec(r.t.Context(), `
+		UPDATE muster_jobs.river_job SET created_at = created_at - $1::interval
+		WHERE state IN ('retryable', 'scheduled', 'available') AND kind <> 'muster_run_schedule'`, clockStep)
 }
 
 // nudge lets the queue try now what it would try later: it goes by the real time. Where the database is away, the next
@@ -405,8 +499,8 @@ func (r *run) nudge() {
 		FROM (SELECT DISTINCT queue FROM later) queues`)
 }
 
-// progress is how far a run has come. Waiting jobs come and go where nothing becomes of them; but one whose work another
-// has done meanwhile is to have its turn, and to end too.
+// progress is how far a run has come. Waiting jobs come and go where nothing becomes of them; but one whose work
+// another has done meanwhile is to have its turn, and to end too.
 type progress struct{ Left, Ended, Waiting int }
 
 // progress returns how much is to be done, how much has come to its end, and how many jobs wait.
@@ -471,6 +565,9 @@ func (r *run) leftovers() string {
 func (r *run) end() {
 	r.t.Helper()
 	for _, p := range r.workers {
+		if p.paused > 0 { // the run has failed
+			_ = p.Process.Signal(syscall.SIGCONT)
+		}
 		_ = p.stdin.Close() // one that has just died has no input any more
 	}
 	for len(r.workers) > 0 {
@@ -576,6 +673,20 @@ func (r *run) allow() {
 	r.unknown(mails, `SELECT id FROM muster.notifications WHERE id = ANY ($1) AND state <> 'SENT'`, r.allowed.mails)
 	r.unknown(operations, `SELECT id FROM muster.provisioning_operations WHERE id = ANY ($1) AND state <> 'DONE'`,
 		r.allowed.operations)
+}
+
+// allowBegun counts the operations that a worker may have been about to carry out when it was paused, and the messages
+// that it may have been about to send: another one does it meanwhile, and then it does so itself.
+func (r *run) allowBegun() {
+	r.t.Helper()
+	for _, id := range r.lines(`SELECT replace(id::text, '-', '') FROM muster.provisioning_operations
+		WHERE state = 'OPEN' AND begun IS NOT NULL`) {
+		r.allowed.operations[id]++
+	}
+	for _, id := range r.lines(`SELECT replace(id::text, '-', '') FROM muster.notifications
+		WHERE state = 'PENDING' AND leased IS NOT NULL`) {
+		r.allowed.mails[id]++
+	}
 }
 
 func (r *run) unknown(ids []string, query string, count map[string]int) {

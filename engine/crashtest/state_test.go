@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/engine"
 )
 
 // contents are what a run leaves in the database, each row as a text without IDs and times.
@@ -49,11 +51,12 @@ var contents = []struct{ name, query string }{
 		JOIN muster.sources s ON s.id = g.source_id
 		LEFT JOIN muster.accounts a ON a.id = g.account_id`},
 	{"operations", `
-		SELECT concat_ws(' | ', s.name, o.native_identity, o.kind, o.attribute, o.value, o.attributes, o.state, o.error)
+		SELECT DISTINCT concat_ws(' | ', s.name, o.native_identity, o.kind, o.attribute, o.value, o.attributes, o.state,
+		       o.error, o.outcome)
 		FROM muster.provisioning_operations o
 		JOIN muster.sources s ON s.id = o.source_id`},
 	{"provisioned events", `
-		SELECT concat_ws(' | ', p ->> 'operation', p -> 'source' ->> 'name', p ->> 'nativeIdentity', p ->> 'attribute',
+		SELECT DISTINCT concat_ws(' | ', p ->> 'operation', p -> 'source' ->> 'name', p ->> 'nativeIdentity', p ->> 'attribute',
 		       p ->> 'value')
 		FROM muster.identity_events e, jsonb_array_elements(e.detail -> 'provisioned') p`},
 	{"other events", `
@@ -79,6 +82,20 @@ var faults = []struct{ name, query string }{
 	{"tasks that are held", `SELECT description FROM muster.tasks WHERE held IS NOT NULL`},
 	{"operations that have no end", `SELECT kind FROM muster.provisioning_operations
 		WHERE (completed IS NULL) <> (state IN ('OPEN', 'MANUAL'))`},
+	{"events that were written more than once for an operation", `
+		SELECT coalesce(o.what, e.what) || ': ' || coalesce(o.n, 0) || ' operations, ' || coalesce(e.n, 0) || ' events'
+		FROM (SELECT concat_ws(' | ', s.name, o.native_identity, o.kind, nullif(o.attribute, ''), nullif(o.value, '')) AS what, count(*) AS n
+		      FROM muster.provisioning_operations o
+		      JOIN muster.sources s ON s.id = o.source_id
+		      WHERE o.state = 'DONE' OR o.state = 'CANCELLED'
+		      GROUP BY 1) o
+		FULL JOIN (SELECT concat_ws(' | ', p -> 'source' ->> 'name', p ->> 'nativeIdentity', p ->> 'operation',
+		                            nullif(p ->> 'attribute', ''), nullif(p ->> 'value', '')) AS what, count(*) AS n
+		           FROM muster.identity_events e, jsonb_array_elements(e.detail -> 'provisioned') p
+		           GROUP BY 1) e ON e.what = o.what
+		WHERE coalesce(e.n, 0) > coalesce(o.n, 0)`},
+	{"operations with the error of another attempt", `SELECT kind || ' ' || error FROM muster.provisioning_operations
+		WHERE state = 'DONE' AND error IS NOT NULL`},
 	{"advisory locks", `SELECT l.objid::text FROM pg_locks l WHERE l.locktype = 'advisory'
 		AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`},
 	{"transactions", `SELECT state || ' ' || left(query, 100) FROM pg_stat_activity
@@ -115,6 +132,18 @@ func (r *run) state() state {
 				e.Kind, e.Attributes))
 		}
 	}
+	held, err := r.holdings(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for name, list := range held {
+		for _, h := range list {
+			slices.Sort(h.groups)
+			s["what the targets hold"] = append(s["what the targets hold"], fmt.Sprintf("%s | %s | %s | %q", name, h.person,
+				h.name, h.groups))
+		}
+	}
+	slices.Sort(s["what the targets hold"])
 	slices.Sort(s["the ledger's accounts"])
 	slices.Sort(s["the ledger's operations"])
 	return s
@@ -157,6 +186,77 @@ func (r *run) compare(want state) {
 	}
 }
 
+// checkAccess compares what the accounts of the targets really hold with the roles that people have, and with what the
+// engine remembers as given. Whatever the engine has done, nobody may have more.
+func (r *run) checkAccess() {
+	r.t.Helper()
+	granted, remembered := map[string]bool{}, map[string]bool{}
+	for _, line := range r.lines(`SELECT i.alias || '|' || r.name FROM muster.role_assignments a
+		JOIN muster.identities i ON i.id = a.identity_id JOIN muster.roles r ON r.id = a.role_id`) {
+		person, role, _ := strings.Cut(line, "|")
+		for _, target := range targets {
+			for _, group := range groupsOf(role, target) {
+				granted[target+"|"+person+"|"+group] = true
+			}
+		}
+	}
+	for _, line := range r.lines(`SELECT s.name || '|' || a.native_identity || '|' || g.value FROM muster.access_grants g
+		JOIN muster.sources s ON s.id = g.source_id JOIN muster.accounts a ON a.id = g.account_id`) {
+		remembered[line] = true
+	}
+	held, err := r.holdings(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for target, list := range held {
+		for _, h := range list {
+			for _, group := range h.groups {
+				if !granted[target+"|"+h.person+"|"+group] || !remembered[target+"|"+h.name+"|"+group] {
+					r.t.Errorf("%s on %s (%s) has %s: a role grants it: %t, it is remembered as given: %t", h.name, target,
+						h.person, group, granted[target+"|"+h.person+"|"+group], remembered[target+"|"+h.name+"|"+group])
+				}
+			}
+		}
+	}
+}
+
+// groupsOf returns the groups that a role grants on a target, at the end of the rounds.
+func groupsOf(role, target string) []string {
+	group := strings.ToLower(role)
+	if role == "On duty" {
+		group = "duty"
+	}
+	groups := []string{group}
+	if role == "Sales" && pairs%2 == 1 {
+		groups = append(groups, "forecast")
+	}
+	if role != "On duty" && (target == "Ledger" || target == "Directory") {
+		groups = append(groups, mailGroup)
+	}
+	if target == "Directory" {
+		for i := range groups {
+			groups[i] = groupDN(groups[i])
+		}
+	}
+	return groups
+}
+
+// diagnosis returns what a thorough doctor finds that is not as it should be.
+func (r *run) diagnosis() []string {
+	r.t.Helper()
+	d, err := r.host.Doctor(r.t.Context(), engine.DoctorOptions{Thorough: true})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var found []string
+	for i := range d.Checks {
+		if c := &d.Checks[i]; c.Severity != engine.SeverityOK {
+			found = append(found, fmt.Sprintf("%s %s: %d", c.Severity, c.Name, c.Count))
+		}
+	}
+	return found
+}
+
 // tally is what was done more than once in a run.
 type tally struct{ mails, extraMails, operations, repeats int }
 
@@ -168,6 +268,7 @@ func (r *run) check() tally {
 			r.t.Errorf("%s are left: %q", f.name, found)
 		}
 	}
+	r.checkAccess()
 	var sum tally
 	received, err := r.mail.received(r.t.Context())
 	if err != nil {
@@ -177,7 +278,7 @@ func (r *run) check() tally {
 		sum.mails++
 		sum.extraMails += count - 1
 		if count-1 > r.allowed.mails[id] {
-			r.t.Errorf("the message %s was sent %d times, and %d kills interrupted that", id, count, r.allowed.mails[id])
+			r.t.Errorf("the message %s was sent %d times, and %d interruptions came between", id, count, r.allowed.mails[id])
 		}
 	}
 	if sent := len(r.lines(`SELECT id::text FROM muster.notifications WHERE state = 'SENT'`)); sent > sum.mails {
@@ -197,7 +298,7 @@ func (r *run) check() tally {
 	}
 	for key, count := range repeats {
 		if count > r.allowed.operations[key] {
-			r.t.Errorf("the operation %s was repeated %d times, and %d kills interrupted it", key, count,
+			r.t.Errorf("the operation %s was repeated %d times, and %d interruptions came between", key, count,
 				r.allowed.operations[key])
 		}
 	}

@@ -22,6 +22,8 @@ import (
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/connector/delimited"
+	"github.com/muster-engine/muster/engine/connector/ldap"
+	"github.com/muster-engine/muster/engine/connector/postgres"
 )
 
 // workerConfig is what a worker process is told at its start.
@@ -29,6 +31,7 @@ type workerConfig struct {
 	DatabaseURL string
 	Mailbox     string    // a Unix socket
 	Ledger      string    // a file
+	Target      string    // the URL of the database that is a target
 	Started     time.Time // of the run
 	Clock       time.Duration
 }
@@ -58,6 +61,7 @@ type report struct {
 type struck struct {
 	ID                 int
 	Kind, Phase, Point string
+	Moves              int
 }
 
 // answer says what became of an aggregation.
@@ -155,8 +159,9 @@ func (w *worker) start(ctx context.Context, pool *pgxpool.Pool) (*engine.Engine,
 	for attempt := 1; ; attempt++ {
 		eng, err := engine.New(ctx, pool, engine.Config{
 			BatchSize: 5, Workers: 2, Guard: engine.Guard{Off: true}, Logger: logger, Now: w.clock.now,
-			Connectors: map[string]connector.Factory{"delimited-folder": w.openFolder, "ledger": w.openLedger},
-			Notifier:   &notifier{w}, OperationsPerDay: 1_000_000,
+			Connectors: map[string]connector.Factory{"delimited-folder": w.watched(delimited.New),
+				"postgres": w.watched(postgres.New), "ldap": w.watched(ldap.New), "ledger": w.openLedger},
+			Notifier: &notifier{w}, OperationsPerDay: 1_000_000, Secret: w.secret,
 		})
 		if err == nil {
 			err = eng.Start(ctx)
@@ -213,9 +218,22 @@ func (w *worker) aggregate(ctx context.Context, eng *engine.Engine, a *aggregate
 	w.report(report{Answer: &said})
 }
 
-func (w *worker) openFolder(ctx context.Context, config connector.Config) (connector.Connector, error) {
-	inner, err := delimited.New(ctx, config)
-	return &watched{inner, w.meter}, err
+// secret returns what the configuration refers to.
+func (w *worker) secret(reference string) (string, error) {
+	switch reference {
+	case "env:CRASH_DATABASE":
+		return w.config.Target, nil
+	case "env:CRASH_DIRECTORY":
+		return directoryPassword, nil
+	}
+	return "", fmt.Errorf("no secret is called %s", reference)
+}
+
+func (w *worker) watched(open connector.Factory) connector.Factory {
+	return func(ctx context.Context, config connector.Config) (connector.Connector, error) {
+		inner, err := open(ctx, config)
+		return &watched{inner, w.meter}, err
+	}
 }
 
 func (w *worker) openLedger(_ context.Context, config connector.Config) (connector.Connector, error) {
@@ -226,6 +244,12 @@ func (w *worker) openLedger(_ context.Context, config connector.Config) (connect
 type watched struct {
 	connector.Connector
 	meter *meter
+}
+
+// Find implements [connector.Finder].
+func (c *watched) Find(ctx context.Context, query *connector.Query, each func(*connector.Object) error) error {
+	defer c.meter.begin(phaseProvisioning, "finding")()
+	return c.Connector.(connector.Finder).Find(ctx, query, each)
 }
 
 // Read implements [connector.Connector].

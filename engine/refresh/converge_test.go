@@ -224,7 +224,7 @@ func TestStateRemovesAll(t *testing.T) {
 	}{
 		{"locked", true, "4 by locked, 5 by locked, 6 expired"},
 		{"active", true, "6 expired"},
-		{"locked", false, "6 expired"},
+		{"locked", false, "4 by locked, 5 by locked, 6 expired"}, // an orphan stays locked
 	} {
 		s := &Snapshot{Assignments: []Assignment{requested, later, expired, member}}
 		s.Identity.ID = ID{1}

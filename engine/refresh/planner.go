@@ -58,9 +58,7 @@ func (c *Change) planAccess(s *Snapshot, configuration *Configuration, profile *
 		id := s.Accounts[i].SourceID
 		p.accounts[id] = append(p.accounts[id], &s.Accounts[i])
 	}
-	if profile != nil {
-		p.state = p.a.States[profile.ID][c.After.LifecycleState]
-	}
+	p.state, _ = p.a.stateOf(c, profile)
 	p.wish()
 	p.actions()
 	p.give()
@@ -74,10 +72,8 @@ func (a *Access) concerns(c *Change, s *Snapshot, profile *Profile) bool {
 	if len(s.Grants)+len(s.Operations)+len(s.Strays)+len(s.Carried) > 0 {
 		return true
 	}
-	if profile != nil {
-		if _, acts := a.States[profile.ID][c.After.LifecycleState]; acts {
-			return true
-		}
+	if _, acts := a.stateOf(c, profile); acts {
+		return true
 	}
 	for i := range s.Assignments {
 		if _, grants := a.Roles[s.Assignments[i].RoleID]; grants {
@@ -95,6 +91,17 @@ func (a *Access) concerns(c *Change, s *Snapshot, profile *Profile) bool {
 		}
 	}
 	return false
+}
+
+// stateOf returns what the lifecycle state of an identity says of access. That of an identity whose authoritative
+// source does not have it any more goes on: who has left stays out.
+func (a *Access) stateOf(c *Change, profile *Profile) (state StateAccess, acts bool) {
+	id := c.After.ProfileID
+	if profile != nil {
+		id = profile.ID
+	}
+	state, acts = a.States[id][c.After.LifecycleState]
+	return state, acts
 }
 
 // wish collects what the lifecycle state and the roles that are in effect grant. Their order is that in which they

@@ -37,7 +37,7 @@ func (c *Change) decideRoles(s *Snapshot, configuration *Configuration, now time
 
 // removesAll reports whether the lifecycle state of an identity removes all access.
 func (c *Configuration) removesAll(s *State) bool {
-	return c.Access != nil && s.Correlated && c.Access.States[s.ProfileID][s.LifecycleState].RemoveAll
+	return c.Access != nil && c.Access.States[s.ProfileID][s.LifecycleState].RemoveAll
 }
 
 func (a *Assignment) expired(now time.Time) bool {

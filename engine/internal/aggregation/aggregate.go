@@ -3,6 +3,7 @@ package aggregation
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -39,6 +40,9 @@ type run struct {
 	settings   *configuration.Settings
 	repeatable bool // what is read can be read again
 	options    Options
+	// read says that a connector reads the source, and last when it was aggregated last before that; nil for never.
+	read bool
+	last *time.Time
 }
 
 // begin returns the aggregation of a source as it is configured now. It takes no lock that outlasts it: reading may
@@ -58,7 +62,8 @@ func (a *Aggregator) begin(ctx context.Context, tx pgx.Tx, name string, repeatab
 	if source == nil {
 		return nil, c.NoSource("aggregate", name)
 	}
-	r := &run{a, tx, source, c.Version, c.Settings, repeatable, options}
+	r := &run{Aggregator: a, tx: tx, source: source, version: c.Version, settings: c.Settings, repeatable: repeatable,
+		options: options}
 	return r, r.checkMissing()
 }
 

@@ -36,8 +36,9 @@
 //	          launch the task of the requests that the steps above wrote
 //
 // compare fails with a store.RetryableError where an account that was staged as unchanged has changed since. The
-// transaction is then run again, and the source read again. Where the data cannot be read again, all accounts are
-// staged with all their values, so that it never fails so.
+// transaction is then run again, and the source read again. The same happens under the locks where a connector's source
+// was aggregated since the reading began: a worker that was paused while it read has an old state of it. Where the data
+// cannot be read again, all accounts are staged with all their values, so that it never fails so.
 //
 // Accounts vanish only where the data is complete. A faulty row spares its own account. Where it cannot be told which
 // account a faulty row is, no account is removed.

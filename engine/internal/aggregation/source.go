@@ -51,6 +51,10 @@ func (a *Aggregator) aggregateSince(ctx context.Context, id store.ID, c connecto
 		if err != nil {
 			return Result{}, err
 		}
+		r.read = true
+		if r.last, err = a.Store.LastAggregation(ctx, tx, id); err != nil {
+			return Result{}, err
+		}
 		return r.aggregateFrom(ctx, c, since)
 	})
 }

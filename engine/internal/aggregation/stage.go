@@ -26,6 +26,23 @@ func (r *run) stage(ctx context.Context, reader *reader) (staged, error) {
 	return staged{r, count, reader.findings}, nil
 }
 
+// demandLatest fails with a [store.RetryableError] where the source was aggregated since this aggregation began to
+// read: what it read may be older than what is known. A worker that was paused while it read would bring back the state
+// of then.
+func (s staged) demandLatest(ctx context.Context) error {
+	if !s.read {
+		return nil
+	}
+	last, err := s.Store.LastAggregation(ctx, s.tx, s.source.RowID)
+	if err != nil {
+		return err
+	}
+	if last != s.last && (last == nil || s.last == nil || !last.Equal(*s.last)) {
+		return &store.RetryableError{Err: errors.New("the source was aggregated while it was read")}
+	}
+	return nil
+}
+
 // lock takes the locks of an aggregation, in the order that package store states, and returns what is to be merged. Of
 // several rows for one account only the first stays.
 func (s staged) lock(ctx context.Context) (*merge, error) {
@@ -43,6 +60,9 @@ func (s staged) lock(ctx context.Context) (*merge, error) {
 		return nil, err
 	}
 	if err := s.Store.LockSource(ctx, s.tx, s.source.RowID); err != nil {
+		return nil, err
+	}
+	if err := s.demandLatest(ctx); err != nil {
 		return nil, err
 	}
 	duplicates, err := s.Store.DropDuplicates(ctx, s.tx, s.count.Run)

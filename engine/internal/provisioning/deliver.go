@@ -71,6 +71,11 @@ func (p *Provisioner) deliver(ctx context.Context, id store.ID, more func() bool
 // operation's key what became of it.
 var errLeaseLost = errors.New("another worker has taken the lease over")
 
+// errUnchecked says that this worker carried an operation out after another one had taken it over, and could not look
+// at what came of that.
+var errUnchecked = errors.New("an operation was carried out too late, and its account could not be read: aggregate " +
+	"the source")
+
 // leaseError turns a lease that was not found into [errLeaseLost].
 func leaseError(err error) error {
 	if errors.Is(err, store.ErrNotFound) {
@@ -125,7 +130,7 @@ func (p *Provisioner) tryOne(ctx context.Context, t *target, o *store.Operation)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if errors.Is(failure, errLeaseLost) {
+	if errors.Is(failure, errLeaseLost) || errors.Is(failure, errUnchecked) {
 		return nil, failure
 	}
 	return failure, nil
@@ -226,12 +231,24 @@ func (p *Provisioner) carryOut(ctx context.Context, t *target, row *store.Operat
 		}
 		return err
 	}
+	failure := p.attempt(ctx, t, row, operation)
+	if !p.lost(ctx, t, failure) {
+		return failure
+	}
+	if err := p.recheckAll(ctx, t, row, operation); err != nil {
+		return fmt.Errorf("%w: %w", errUnchecked, err)
+	}
+	return errLeaseLost
+}
+
+// attempt carries an operation out that has begun, and records what became of the account.
+func (p *Provisioner) attempt(ctx context.Context, t *target, row *store.Operation, o *connector.Operation) error {
 	limited, cancel := context.WithTimeout(ctx, OperationTimeout)
 	defer cancel()
-	if creates {
-		return p.create(limited, t, row, operation)
+	if o.Kind.Effect() == connector.Creates {
+		return p.create(limited, t, row, o)
 	}
-	result, err := t.Apply(limited, operation)
+	result, err := t.Apply(limited, o)
 	if errors.Is(err, connector.ErrNoAccount) {
 		// The account's row stays: only an aggregation tells an account that is gone from a source that is wrong.
 		return connector.Permanent(fmt.Errorf("%w: aggregate the source", err))
@@ -239,7 +256,7 @@ func (p *Provisioner) carryOut(ctx context.Context, t *target, row *store.Operat
 	if err != nil {
 		return err
 	}
-	return p.record(ctx, t, row, operation, &result)
+	return p.record(ctx, t, row, o, &result)
 }
 
 // The outcomes of operations that were not carried out, since nothing is left to do. They are stored and shown.

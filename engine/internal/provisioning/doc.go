@@ -73,13 +73,19 @@
 //
 // A lease has an owner, the engine, and a number that LeaseDelivery increases. Each write of its holder checks both:
 // what ends an operation locks the delivery's row until it is committed (HoldLease). So a worker that was paused for
-// longer than its lease writes nothing when it comes back. Whatever it did at the source meanwhile, the next holder
-// finds by the operation's key.
+// longer than its lease ends no operation when it comes back. What it did at the source before, the next holder finds
+// by the operation's key.
 //
-// Each operation extends the lease (ExtendLease). Of the jobs only the one that the row names works on a delivery, and
-// every caller of ProvisionPending may, who then removes the job too. A job that finds no delivery, or one that names
-// an older job, waits for what is not visible yet. A delivery whose job is gone gets another one:
-// [task.Ledger.RequeueLost].
+// It may also write to the source after the next holder has ended the operation: no check of a lease is so late that it
+// could not be paused behind it. So a worker that has lost its lease looks at the account at the source (recheck). It
+// brings the row up to that, records access that it gave as given, and requests the processing of the identity, which
+// takes away what nobody grants by now, and gives again what was taken. If the worker dies before that, the next
+// aggregation finds what is there.
+//
+// Each operation extends the lease (ExtendLease), and so does a transaction that waits for the locks of others. Of the
+// jobs only the one that the row names works on a delivery, and every caller of ProvisionPending may, who then removes
+// the job too. A job that finds no delivery, or one that names an older job, waits for what is not visible yet. A
+// delivery whose job is gone gets another one: [task.Ledger.RequeueLost].
 //
 // Operations for one identity and source keep their order. One that waits for an earlier operation of another delivery
 // is left out, and one that fails holds up those behind it. After failuresMax failures in a row the source is taken to

@@ -47,7 +47,7 @@ func (p *Provisioner) await(ctx context.Context, t *target, row *store.Operation
 		return false, err
 	}
 	cause := store.Cause{At: p.Now(), Actor: p.Actor}
-	return true, p.InTx(ctx, func(tx pgx.Tx) error {
+	return true, p.inTx(ctx, t.lease, func(tx pgx.Tx) error {
 		if _, err := p.Store.LockIdentities(ctx, tx, []store.ID{row.IdentityID}); err != nil {
 			return err
 		}
@@ -106,6 +106,9 @@ func (p *Provisioner) create(ctx context.Context, t *target, row *store.Operatio
 	}
 	if err != nil {
 		return err
+	}
+	if result.NativeIdentity != "" {
+		o.NativeIdentity = result.NativeIdentity
 	}
 	return p.record(ctx, t, row, o, &result)
 }
@@ -166,7 +169,7 @@ type looking struct {
 func (p *Provisioner) looks(ctx context.Context, t *target, row *store.Operation,
 	do func(l *looking) (linked bool, err error),
 ) (linked bool, err error) {
-	err = p.InTx(ctx, func(tx pgx.Tx) error {
+	err = p.inTx(ctx, t.lease, func(tx pgx.Tx) error {
 		c, err := p.LockConfigurationShared(ctx, tx)
 		if err != nil {
 			return err
@@ -350,6 +353,10 @@ func (l *looking) link(ctx context.Context, account *store.Account) error {
 		NativeIdentity: account.NativeIdentity, Outcome: store.NullText(outcomeLinked)}
 	if l.madeBefore(account) {
 		end.Outcome = nil
+		// As if that attempt had been recorded: it is the identity's whatever a correlation would find.
+		if err := l.Store.GiveAccount(ctx, l.tx, account.ID, l.row.IdentityID, l.cause.At); err != nil {
+			return err
+		}
 	}
 	return l.finish(ctx, l.tx, l.target, l.row, end, []store.ID{l.row.IdentityID})
 }

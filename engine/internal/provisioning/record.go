@@ -32,7 +32,7 @@ func (p *Provisioner) record(ctx context.Context, t *target, row *store.Operatio
 	for _, name := range o.Volatile { // secrets are not stored
 		o.Attributes.Delete(name)
 	}
-	return p.InTx(ctx, func(tx pgx.Tx) error {
+	return p.inTx(ctx, t.lease, func(tx pgx.Tx) error {
 		// The source may be configured in another way by now than when the delivery began.
 		c, err := p.LockConfigurationShared(ctx, tx)
 		if err != nil {
@@ -67,7 +67,7 @@ func (p *Provisioner) record(ctx context.Context, t *target, row *store.Operatio
 
 // end ends an operation that was not carried out, since nothing is left to do for it.
 func (p *Provisioner) end(ctx context.Context, t *target, row *store.Operation, end *store.OperationEnd) error {
-	return p.InTx(ctx, func(tx pgx.Tx) error {
+	return p.inTx(ctx, t.lease, func(tx pgx.Tx) error {
 		identities, err := p.Store.LockIdentities(ctx, tx, []store.ID{row.IdentityID})
 		if err != nil {
 			return err
@@ -152,7 +152,7 @@ func (p *Provisioner) followUp(ctx context.Context, tx pgx.Tx, t *target, row *s
 // still wanted.
 func (p *Provisioner) giveUp(ctx context.Context, lease *store.Lease, row *store.Operation, failure error) error {
 	reason := tenant.ReasonText(failure)
-	return p.InTx(ctx, func(tx pgx.Tx) error {
+	return p.inTx(ctx, lease, func(tx pgx.Tx) error {
 		identities, err := p.Store.LockIdentities(ctx, tx, []store.ID{row.IdentityID})
 		if err != nil {
 			return err
