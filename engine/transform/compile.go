@@ -3,6 +3,7 @@ package transform
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -524,7 +525,7 @@ func (d *definition) refer(name, path string) *node {
 		if c.library != nil {
 			hint := ""
 			if namer, tells := c.library.(Namer); tells && !c.full() {
-				hint = didYouMean(name, namer.TransformNames())
+				hint = didYouMean(name, slices.AppendSeq(namer.TransformNames(), maps.Keys(builtInTransforms)))
 			}
 			c.fault(path, "there is no transform named %q%s", name, hint)
 		}

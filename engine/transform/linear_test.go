@@ -84,10 +84,10 @@ func definition(operation, attributes string) string {
 // The work of compiling a definition grows with its length, and not with the square of it. Work is counted, as what is
 // allocated, and not measured: a machine that is busy changes nothing.
 func TestCompileIsLinear(t *testing.T) {
-	for name, make := range lengthy {
+	for name, text := range lengthy {
 		t.Run(name, func(t *testing.T) {
 			const n = 24 << 10
-			short, long := compileWork(make(n)), compileWork(make(2*n))
+			short, long := compileWork(text(n)), compileWork(text(2*n))
 			if long > short*5/2 {
 				t.Errorf("%d bytes are allocated for a definition, and %d for one of twice the length", short, long)
 			}
