@@ -41,7 +41,8 @@ func (a *Allow) Validate() error {
 	}
 	for i, host := range a.Hosts {
 		name, port := splitHost(host)
-		if bare := strings.TrimPrefix(name, "*."); bare == "" || strings.ContainsAny(bare, "*/@ ") {
+		if bare := strings.TrimPrefix(name, "*."); bare == "" || strings.Contains(bare, "*") ||
+			strings.ContainsAny(host, "/@ ") {
 			return fmt.Errorf("Hosts[%d]: %q is no host, such as ldap.example.com, *.example.com or "+
 				"ldap.example.com:636", i, host)
 		}
