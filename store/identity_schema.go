@@ -1,10 +1,13 @@
 package store
 
 import (
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/muster-engine/muster/filterql"
+	"github.com/muster-engine/muster/filterql/suggest"
 )
 
 // AttributeField describes an identity attribute to the filter language.
@@ -15,7 +18,7 @@ type AttributeField struct {
 
 // IdentitySchema returns the fields by which identities are filtered and sorted: those that the Identities API
 // publishes, and with anyField every other property and attribute of an identity too, with all operators. The
-// attributes given are all that there are, multi-valued where they say so; without any, each name is that of a text.
+// attributes given are multi-valued where they say so, and a name that is like one of them is none; others are texts.
 func IdentitySchema(anyField bool, attributes ...AttributeField) *filterql.Schema {
 	if anyField {
 		return anySchema(attributes)
@@ -145,8 +148,8 @@ func anySchema(attributes []AttributeField) *filterql.Schema {
 				}
 			}
 		}
-		if _, known := multi[attribute]; !known && len(attributes) > 0 {
-			return filterql.Field{}, false
+		if _, known := multi[attribute]; !known && suggest.Nearest(attribute, slices.Sorted(maps.Keys(multi))) != "" {
+			return filterql.Field{}, false // a misspelling; what is like no other may come later
 		}
 		return attributeField(name, attribute, multi[attribute])
 	})
