@@ -22,7 +22,7 @@ import (
 // for, whose actors do it.
 var noWrites = strings.Fields(`
 	AttributeSyncConfig ConfigurationObject ConfigurationObjects ConfigurationRevision ConfigurationRevisions CountTasks
-	DiffConfiguration DiscoverSource Engines EventLog Events
+	DiffConfiguration DiscoverSource Engines EventLog Events IdentityAttributes
 	Explain
 	FindIdentity Follow GetIdentity History ListIdentities ListStatement Operations Ownership Owns ParkedTargets Preview Ready
 	RoleAssignment RoleAssignments Schedule Settings Sources Statistics SyncJob Task TaskMessages Tasks TestSource UserLevels

@@ -29,6 +29,12 @@ func WithComment(text string) ApplyOption { return func(o *applyOptions) { o.Com
 // does the revision.
 func AcceptLosses() ApplyOption { return func(o *applyOptions) { o.AcceptLosses = true } }
 
+// Untrusted says that documents do not come from the operator of the engine, but over HTTP, from a console, or from
+// anybody else who may configure the tenant and not the machine. A source in them may name only secrets, folders and
+// hosts that [Config].Allow lists: without that list, none. Otherwise the error is [Forbidden], and lists all that is
+// not allowed. What a source names already may stay as long as its settings do not change.
+func Untrusted() ApplyOption { return func(o *applyOptions) { o.Untrusted = true } }
+
 // ApplyResult says what applying did.
 type ApplyResult struct {
 	Objects []AppliedObject `json:"objects"`

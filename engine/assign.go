@@ -80,7 +80,7 @@ func (e *Engine) assignRole(p AssignRoleParams) writeOf[RoleAssignment] {
 		role := c.RoleByName(p.Role)
 		if role == nil {
 			return RoleAssignment{}, &Error{Kind: NotFound, Op: op, Subject: p.Role,
-				Err: errors.New("there is no role with this ID or name")}
+				Err: c.MissingRole(p.Role)}
 		}
 		row := store.RoleAssignment{ID: store.NewID(), IdentityID: identity, RoleID: role.RowID,
 			Source: cmp.Or(p.Source, AssignedByRequest), Comments: store.NullText(p.Comments), AddedDate: cause.At,

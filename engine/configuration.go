@@ -60,6 +60,8 @@ type (
 	// AggregationSchedule says when a source is aggregated by its connector, in the published shape. For its fields see
 	// [configuration.AggregationSchedule].
 	AggregationSchedule = configuration.AggregationSchedule
+	// Allow is what sources may name of the machine and its network: see [Config].
+	Allow = configuration.Allow
 	// AppliedObject says what applying did to one object. For its fields see [configuration.AppliedObject].
 	AppliedObject = configuration.AppliedObject
 	// AttributeAssignment compares an account attribute with an identity attribute. For its fields see

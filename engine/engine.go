@@ -48,6 +48,12 @@ type Config struct {
 	// "engine".
 	Actor Actor
 
+	// Allow is what sources may name of this machine and its network: references to secrets, folders of files, and
+	// hosts. It is asked for when documents are applied, and again whenever a source is tested, discovered, aggregated
+	// or written to. Give all engines of a tenant the same. Nil allows everything in documents that the operator
+	// applies, and nothing in those that are applied with [Untrusted]. It must not be changed.
+	Allow *Allow
+
 	// OperationsPerDay is how many operations with one target are carried out on one day before another one is parked.
 	// It defaults to [OperationsPerDayMax]. It is for tests that change the same again and again.
 	OperationsPerDay int
@@ -137,13 +143,18 @@ func (c Config) validate() error {
 	if c.Workers < 1 || c.Workers > WorkersMax {
 		return fmt.Errorf("Workers must be between 1 and %d, it is %d", WorkersMax, c.Workers)
 	}
+	if c.Allow != nil {
+		if err := c.Allow.Validate(); err != nil {
+			return fmt.Errorf("Allow.%w", err)
+		}
+	}
 	return migrations.Config{Schema: c.Schema, JobSchema: c.JobSchema}.Validate()
 }
 
 // settings returns what the rooms see of c, which is complete. given are the tenant's settings that it gives.
 func (c *Config) settings(given configuration.Values) tenant.Settings {
 	return tenant.Settings{
-		Actor: tenant.CleanActor(store.Actor(c.Actor)), BatchSize: c.BatchSize,
+		Actor: tenant.CleanActor(store.Actor(c.Actor)), Allow: c.Allow, BatchSize: c.BatchSize,
 		OperationsPerDay: c.OperationsPerDay, Clock: c.Now,
 		Connectors: c.Connectors, Given: given, JobSchema: c.JobSchema, Logger: c.Logger, Rules: c.Rules,
 		Schema: c.Schema, Secret: c.Secret, Workers: c.Workers,

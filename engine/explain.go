@@ -131,11 +131,8 @@ type explaining struct {
 }
 
 func (x *explaining) run(tx pgx.Tx, id store.ID) error {
-	rows, err := x.e.tenant.Store.LoadConfiguration(x.ctx, tx)
-	if err != nil {
-		return err
-	}
-	if x.configuration, err = x.e.tenant.Compile(rows); err != nil {
+	var err error
+	if x.configuration, err = x.e.tenant.SnapshotConfiguration(x.ctx, tx); err != nil {
 		return err
 	}
 	batch := x.e.processor.ReadOnly(tx, x.configuration, x.e.tenant.Now())
@@ -357,7 +354,8 @@ func (x *explaining) explainRoles() error {
 		}
 	}
 	if len(roles) == 0 && x.params.Role != "" {
-		return &Error{Kind: NotFound, Op: "explain", Subject: x.params.Role, Err: errors.New("there is no such role")}
+		return &Error{Kind: NotFound, Op: "explain", Subject: x.params.Role,
+			Err: x.configuration.MissingRole(x.params.Role)}
 	}
 	slices.SortFunc(roles, func(a, b *configuration.CompiledRole) int { return strings.Compare(a.Name, b.Name) })
 	facts := refresh.FactsOf(x.change.After, x.snapshot.Accounts)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/internal/event"
 	"github.com/muster-engine/muster/engine/internal/processing"
 	"github.com/muster-engine/muster/engine/refresh"
@@ -49,7 +50,8 @@ func (e *Engine) setLifecycleState(identity, state string) write {
 			}
 			if technical = profile.StateByName(state); technical == "" {
 				return &Error{Kind: NotFound, Op: op, Subject: state, Err: fmt.Errorf("the identity profile %q has no "+
-					"such lifecycle state: those are %s", profile.Name, strings.Join(profile.StateNames(), ", "))}
+					"such lifecycle state: those are %s%s", profile.Name, strings.Join(profile.StateNames(), ", "),
+					configuration.DidYouMean(state, profile.StateNames()))}
 			}
 			if !profile.StateEnabled(technical) {
 				return &Error{Kind: Conflict, Op: op, Subject: state, Err: fmt.Errorf("the lifecycle state %q of the "+

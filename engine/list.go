@@ -154,10 +154,20 @@ func (e *Engine) identitySchema(ctx context.Context, anyField bool) (*filterql.S
 		return nil, err
 	}
 	var attributes []store.AttributeField
-	for name, a := range c.Attributes {
-		attributes = append(attributes, store.AttributeField{Name: name, Multi: a.Multi})
+	for _, name := range c.AttributeNames() {
+		attributes = append(attributes, store.AttributeField{Name: name, Multi: c.Attributes[name].Multi})
 	}
 	return store.IdentitySchema(true, attributes...), nil
+}
+
+// IdentityAttributes returns the names of all identity attributes, sorted: those that the tenant defines, and those
+// that every tenant has.
+func (e *Engine) IdentityAttributes(ctx context.Context) ([]string, error) {
+	c, err := e.tenant.CurrentConfiguration(ctx)
+	if err != nil {
+		return nil, fault.Wrap("list the identity attributes", "", err)
+	}
+	return c.AttributeNames(), nil
 }
 
 // ListStatement returns the SQL that [Engine.ListIdentities] would run for a page, with its arguments, shortened to the

@@ -261,7 +261,7 @@ func TestExplain(t *testing.T) {
 	}{
 		{engine.ExplainParams{Identity: "nobody"}, "nobody"},
 		{engine.ExplainParams{Identity: "ann", Attribute: "shoeSize"}, "shoeSize"},
-		{engine.ExplainParams{Identity: "ann", Role: "King"}, "no such role"},
+		{engine.ExplainParams{Identity: "ann", Role: "King"}, "there is no role"},
 	} {
 		_, err := f.Explain(t.Context(), test.params)
 		demandKind(t, err, engine.NotFound, test.text)

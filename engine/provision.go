@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -112,7 +111,7 @@ func (e *Engine) operationFilter(ctx context.Context, op string, q *OperationQue
 		}
 		source := c.SourceByName(q.Source)
 		if source == nil {
-			return filter, &Error{Kind: NotFound, Op: op, Subject: q.Source, Err: errors.New("there is no such source")}
+			return filter, c.NoSource(op, q.Source)
 		}
 		filter.SourceID = source.RowID
 	}

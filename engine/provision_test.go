@@ -464,20 +464,20 @@ func TestAccessConfigurationFaults(t *testing.T) {
 	t.Parallel()
 	f := newTarget(t, "")
 	for text, want := range map[string]string{
-		`accessProfiles: [{name: A, source: {name: Nowhere}, entitlements: []}]`:                                            `there is no source "Nowhere"`,
-		`accessProfiles: [{name: A, source: {name: Files}, entitlements: [{value: x, attribute: mail}]}]`:                   `"mail" is no entitlement attribute`,
-		`accessProfiles: [{name: A, source: {name: Files}, entitlements: [{name: x}]}]`:                                     `0 entitlements of the source "Files"`,
-		`accessProfiles: [{name: A, source: {name: Files}, provisioningCriteria: {operation: LIKE}}]`:                       `"LIKE" is unknown`,
-		`roles: [{name: R, accessProfiles: [{name: B}]}]`:                                                                   `there is no access profile "B"`,
-		`roles: [{name: R, entitlements: [{value: x}]}]`:                                                                    `source is missing`,
-		`sources: [{name: S, connector: x, connectorAttributes: {password: hunter2}}]`:                                      `a secret is not written into the configuration`,
-		`sources: [{name: S, connector: x, connectorAttributes: {connection: "postgres://a:hunter2@db/x"}}]`:                `a secret is not written into the configuration`,
-		`sources: [{name: S, connector: x, connectorAttributes: {accountStatus: {attribute: a}}}]`:                          `different values for enabled and disabled`,
-		`sources: [{name: S, connector: x, provisioningPolicies: [{fields: [{transform: {type: uper}}]}]}]`:                 `provisioningPolicies: fields[0]`,
-		`sources: [{name: S, connector: x, attributeSyncConfig: {attributes: [{name: email, target: mail}]}}]`:              `cannot be synchronized: what can is none yet`,
-		`sources: [{name: S, connector: x, schedules: [{type: ACCOUNT_AGGREGATION, cronExpression: "61 * * * *"}]}]`:        `cannot be read`,
-		`lifecycleStates: [{name: L, technicalName: l, identityProfile: {name: Employees}, accountActions: [{action: X}]}]`: `ENABLE, DISABLE and DELETE are known`,
-		`lifecycleStates: [{name: L, technicalName: l, identityProfile: {name: Employees}, accessProfileIds: [no]}]`:        `there is no access profile "no"`,
+		`accessProfiles: [{name: A, source: {name: Nowhere}, entitlements: []}]`:                                              `there is no source "Nowhere"`,
+		`accessProfiles: [{name: A, source: {name: Files}, entitlements: [{value: x, attribute: mail}]}]`:                     `"mail" is no entitlement attribute`,
+		`accessProfiles: [{name: A, source: {name: Files}, entitlements: [{name: x}]}]`:                                       `0 entitlements of the source "Files"`,
+		`accessProfiles: [{name: A, source: {name: Files}, provisioningCriteria: {operation: LIKE}}]`:                         `"LIKE" is unknown`,
+		`roles: [{name: R, accessProfiles: [{name: B}]}]`:                                                                     `there is no access profile "B"`,
+		`roles: [{name: R, entitlements: [{value: x}]}]`:                                                                      `source is missing`,
+		`sources: [{name: S, connector: x, connectorAttributes: {password: hunter2}}]`:                                        `a secret is not written into the configuration`,
+		`sources: [{name: S, connector: x, connectorAttributes: {connection: "postgres://a:hunter2@db/x"}}]`:                  `a secret is not written into the configuration`,
+		`sources: [{name: S, connector: x, connectorAttributes: {accountStatus: {attribute: a}}}]`:                            `different values for enabled and disabled`,
+		`sources: [{name: S, connector: x, provisioningPolicies: [{fields: [{transform: {type: uper}}]}]}]`:                   `provisioningPolicies: fields[0]`,
+		`sources: [{name: S, connector: x, attributeSyncConfig: {attributes: [{name: email, target: mail, enabled: true}]}}]`: `cannot be synchronized: what can is none yet`,
+		`sources: [{name: S, connector: x, schedules: [{type: ACCOUNT_AGGREGATION, cronExpression: "61 * * * *"}]}]`:          `cannot be read`,
+		`lifecycleStates: [{name: L, technicalName: l, identityProfile: {name: Employees}, accountActions: [{action: X}]}]`:   `ENABLE, DISABLE and DELETE are known`,
+		`lifecycleStates: [{name: L, technicalName: l, identityProfile: {name: Employees}, accessProfileIds: [no]}]`:          `there is no access profile "no"`,
 	} {
 		documents, err := engine.ReadDocuments("access.yaml", strings.NewReader(text))
 		if err != nil {

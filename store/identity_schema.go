@@ -1,10 +1,13 @@
 package store
 
 import (
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/muster-engine/muster/filterql"
+	"github.com/muster-engine/muster/filterql/suggest"
 )
 
 // AttributeField describes an identity attribute to the filter language.
@@ -15,7 +18,7 @@ type AttributeField struct {
 
 // IdentitySchema returns the fields by which identities are filtered and sorted: those that the Identities API
 // publishes, and with anyField every other property and attribute of an identity too, with all operators. The
-// attributes given are multi-valued where they say so; all others are texts.
+// attributes given are multi-valued where they say so, and a name that is like one of them is none; others are texts.
 func IdentitySchema(anyField bool, attributes ...AttributeField) *filterql.Schema {
 	if anyField {
 		return anySchema(attributes)
@@ -124,6 +127,16 @@ func anySchema(attributes []AttributeField) *filterql.Schema {
 	for i := range fields {
 		fields[i].Ops = filterql.AllOps(fields[i])
 	}
+	listed := map[string]bool{}
+	for i := range fields {
+		listed[fields[i].Name] = true
+	}
+	for _, attribute := range attributes { // so that they are told where a field is unknown
+		field, valid := attributeField(attribute.Name, attribute.Name, attribute.Multi)
+		if _, err := filterql.NewSchema(field); valid && err == nil && !listed[field.Name] { // it may be a keyword
+			fields = append(fields, field)
+		}
+	}
 	promoted := map[string]bool{"firstname": true, "lastname": true, "email": true, "displayName": true}
 	return mustSchema(fields).WithResolver(func(name string) (filterql.Field, bool) {
 		attribute := strings.TrimPrefix(name, "attributes.")
@@ -134,6 +147,9 @@ func anySchema(attributes []AttributeField) *filterql.Schema {
 					return field, true
 				}
 			}
+		}
+		if _, known := multi[attribute]; !known && suggest.Nearest(attribute, slices.Sorted(maps.Keys(multi))) != "" {
+			return filterql.Field{}, false // a misspelling; what is like no other may come later
 		}
 		return attributeField(name, attribute, multi[attribute])
 	})

@@ -142,6 +142,9 @@ func (a *app) engineConfig() (engine.Config, error) {
 	config := engine.Config{Connectors: connectors, JobSchema: a.schemas.JobSchema, Logger: a.logger(),
 		Schema: a.schemas.Schema, Secret: secret.Read}
 	var err error
+	if config.Allow, err = a.allowed(); err != nil {
+		return config, err
+	}
 	if config.Location, err = a.location(); err != nil {
 		return config, err
 	}

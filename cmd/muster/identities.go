@@ -56,6 +56,11 @@ publishes. After a full page, list shows the cursor of the next page for --after
 				if err != nil {
 					return err
 				}
+				if output != "json" {
+					if err := checkColumns(cmd.Context(), eng, columns); err != nil {
+						return err
+					}
+				}
 				if err := write(a.stdout, page.Identities); err != nil {
 					return err
 				}

@@ -33,6 +33,7 @@ type app struct {
 	schemas     migrations.Config
 	timeZone    string
 	guard       string
+	allow       engine.Allow
 	verbose     bool
 	// log is the log of a command that logs even without --verbose.
 	log *slog.Logger
@@ -122,6 +123,12 @@ Without --database-url or DATABASE_URL it runs a private PostgreSQL from the ins
 		"(default: $MUSTER_TIME_ZONE, or the tenant's setting)")
 	flags.StringVar(&a.guard, "guard", "", "share of a run's identities that may lose roles or change state before "+
 		"the run is held, such as 10%, or off (default: the tenant's setting)")
+	flags.StringArrayVar(&a.allow.Secrets, "allow-secret", nil, "reference to a secret that sources may name, such as "+
+		"env:LDAP_* or file:/run/secrets/*; may be repeated (default: $MUSTER_ALLOW_SECRETS, separated by commas)")
+	flags.StringArrayVar(&a.allow.Folders, "allow-folder", nil, "folder whose files sources may read and write; may "+
+		"be repeated (default: $MUSTER_ALLOW_FOLDERS, separated by commas)")
+	flags.StringArrayVar(&a.allow.Hosts, "allow-host", nil, "host that sources may reach, such as ldap.example.com:636"+
+		" or *.example.com; may be repeated (default: $MUSTER_ALLOW_HOSTS, separated by commas)")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log to stderr")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(

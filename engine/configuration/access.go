@@ -210,8 +210,8 @@ func (b *accessBuilder) state(l *LifecycleState) (refresh.StateAccess, error) {
 	for i, action := range l.AccountActions {
 		kind, known := accountActions[strings.ToUpper(action.Action)]
 		if !known {
-			return state, fmt.Errorf("accountActions[%d].action: %q is unknown: ENABLE, DISABLE and DELETE are known",
-				i, action.Action)
+			return state, fmt.Errorf("accountActions[%d].action: %q is unknown: ENABLE, DISABLE and DELETE are known%s",
+				i, action.Action, DidYouMean(action.Action, []string{"ENABLE", "DISABLE", "DELETE"}))
 		}
 		sources, err := b.actionSources(l, i)
 		if err != nil {
@@ -241,7 +241,7 @@ func (b *accessBuilder) actionSources(l *LifecycleState, i int) ([]*CompiledSour
 		for k, text := range texts {
 			source := b.c.SourceByName(text)
 			if source == nil {
-				return nil, fmt.Errorf("%s.%s[%d]: there is no source %q", place, member, k, text)
+				return nil, fmt.Errorf("%s.%s[%d]: %s", place, member, k, b.c.missingSource(text))
 			}
 			sources = append(sources, source)
 		}

@@ -3,6 +3,7 @@ package configuration
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/muster-engine/muster/engine/attribute"
@@ -212,6 +213,12 @@ func (c *Configuration) Rule(name string) (transform.Rule, bool) {
 	rule, found := c.hostRules[name]
 	return rule, found
 }
+
+// TransformNames implements [transform.Namer].
+func (c *Configuration) TransformNames() []string { return slices.Sorted(maps.Keys(c.Transforms)) }
+
+// RuleNames implements [transform.Namer].
+func (c *Configuration) RuleNames() []string { return slices.Sorted(maps.Keys(c.hostRules)) }
 
 // Unmapped returns a note for each correlation that looks for identities by an attribute which no profile maps.
 func (c *Configuration) Unmapped() []string {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/muster-engine/muster/engine/fault"
 	"github.com/muster-engine/muster/engine/transform"
+	"github.com/muster-engine/muster/filterql/jsontext"
 )
 
 // The limits of a configuration text.
@@ -73,12 +74,14 @@ func KnownTypes() string {
 }
 
 // knownMembers returns the members that hold lists of objects, as an error lists them.
-func knownMembers() string {
+func knownMembers() string { return strings.Join(memberNames(), ", ") }
+
+func memberNames() []string {
 	var members []string
 	for _, group := range groups {
 		members = append(members, group.Member)
 	}
-	return strings.Join(members, ", ")
+	return members
 }
 
 // Document is one object of a configuration, in its published shape. [ReadDocuments] makes documents of a text, and
@@ -155,7 +158,7 @@ type documentReader struct {
 func (r *documentReader) fault(node *yaml.Node, path, format string, arguments ...any) error {
 	place := fmt.Sprintf("%s:%d: ", r.name, node.Line+r.before)
 	if path != "" {
-		place += path + ": "
+		place += jsontext.Printable(path) + ": "
 	}
 	return errors.New(place + fmt.Sprintf(format, arguments...))
 }
@@ -182,8 +185,8 @@ func (r *documentReader) read(root *yaml.Node) error {
 		key, value := node.Content[i], node.Content[i+1]
 		at := slices.IndexFunc(groups, func(g Group) bool { return g.Member == key.Value })
 		if at < 0 {
-			return r.fault(key, "", "unknown member %q: lists of objects are expected under %s", key.Value,
-				knownMembers())
+			return r.fault(key, "", "unknown member %q: lists of objects are expected under %s%s", key.Value,
+				knownMembers(), DidYouMean(key.Value, memberNames()))
 		}
 		if value.Kind == yaml.ScalarNode && value.Tag == "!!null" {
 			continue
@@ -251,7 +254,13 @@ func (r *documentReader) readObject(node *yaml.Node, path string, kind ObjectTyp
 			return r.fault(node, path, "objects of type %q cannot be applied: did you mean %q?", clipped(string(kind)),
 				meant)
 		}
-		object = essence(self, object)
+		switch kind {
+		case typeAttributeSync:
+			object = named(self, object)
+		case typeIdentityObject:
+		default:
+			object = essence(self, object)
+		}
 	}
 	r.path = append(r.path[:0], path)
 	text, err := r.appendJSON(nil, object)
@@ -265,6 +274,17 @@ func (r *documentReader) readObject(node *yaml.Node, path string, kind ObjectTyp
 	r.size += len(text)
 	r.documents = append(r.documents, Document{Type: kind, Object: text, Place: place, Exported: exported})
 	return nil
+}
+
+// named returns an object of an export with the name that its envelope gives, where it has none itself.
+func named(self, object *yaml.Node) *yaml.Node {
+	if member(object, "name") != nil || self == nil || member(self, "name") == nil {
+		return object
+	}
+	with := *object
+	key := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "name", Line: object.Line}
+	with.Content = append(slices.Clone(object.Content), key, member(self, "name"))
+	return &with
 }
 
 // essence returns what is kept of an object that cannot be applied, to name it: its name and its own type.

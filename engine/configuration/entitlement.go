@@ -50,10 +50,40 @@ func (b *accessBuilder) entitlement(r *EntitlementReference, source *CompiledSou
 	}
 	if len(found) != 1 {
 		return refresh.Entitlement{}, fmt.Errorf("%d entitlements of the source %q have the name %q: name one by its "+
-			"id, or by attribute and value", len(found), source.Name, r.Name)
+			"id, or by attribute and value%s", len(found), source.Name, r.Name, b.entitlementHint(source, r.Name))
 	}
 	return refresh.Entitlement{SourceID: source.RowID, Attribute: found[0].Attribute,
 		Value: found[0].Value}, nil
+}
+
+// comparedMax is how many entitlements of a source are compared with one that it does not have.
+const comparedMax = 5000
+
+// entitlementHint returns which entitlement of a source may be meant by a name that none has.
+func (b *accessBuilder) entitlementHint(source *CompiledSource, name string) string {
+	var names []string
+	for i := range b.known {
+		if e := &b.known[i]; e.SourceID == source.RowID && len(names) < comparedMax {
+			names = append(names, e.Name)
+		}
+	}
+	if len(names) == 0 {
+		return "; no aggregation has found any yet"
+	}
+	return DidYouMean(name, names)
+}
+
+// valueHint returns which value of an entitlement attribute may be meant by one that no aggregation has found.
+func (b *accessBuilder) valueHint(source *CompiledSource, attribute, value string) string {
+	var values []string
+	for i := range b.known {
+		if e := &b.known[i]; e.SourceID == source.RowID && e.Attribute == attribute {
+			if values = append(values, e.Value); len(values) > comparedMax {
+				return ""
+			}
+		}
+	}
+	return DidYouMean(value, values)
 }
 
 // spelling is an entitlement in the form that its source compares.
@@ -99,8 +129,8 @@ func (s *CompiledSource) entitlementOf(r *EntitlementReference) (refresh.Entitle
 		e.Attribute = names[0]
 	}
 	if !slices.Contains(names, e.Attribute) {
-		return e, fmt.Errorf("attribute: %q is no entitlement attribute of the source %q: those are %s", e.Attribute,
-			s.Name, ListOrNone(names))
+		return e, fmt.Errorf("attribute: %q is no entitlement attribute of the source %q: those are %s%s", e.Attribute,
+			s.Name, ListOrNone(names), DidYouMean(e.Attribute, names))
 	}
 	return e, nil
 }
@@ -141,8 +171,9 @@ func (c *ProvisioningCriteria) compile(place string, level int, source *Compiled
 			return nil, fmt.Errorf("%s: attribute and value are expected with %s", place, choice.Operation)
 		}
 	default:
-		return nil, fmt.Errorf("%s.operation: %q is unknown: EQUALS, NOT_EQUALS, CONTAINS, HAS, AND and OR are known",
-			place, c.Operation)
+		known := []string{"EQUALS", "NOT_EQUALS", "CONTAINS", "HAS", "AND", "OR"}
+		return nil, fmt.Errorf("%s.operation: %q is unknown: EQUALS, NOT_EQUALS, CONTAINS, HAS, AND and OR are known%s",
+			place, c.Operation, DidYouMean(c.Operation, known))
 	}
 	return choice, nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/muster-engine/muster/engine/transform"
+	"github.com/muster-engine/muster/filterql/jsontext"
 	"github.com/muster-engine/muster/filterql/suggest"
 )
 
@@ -59,6 +60,9 @@ func (f *findings) inspect(d *Document) error {
 			return fmt.Errorf("%s: %w", i.object, err)
 		}
 	}
+	if d.Type == TypeIdentityAttribute {
+		i.promoted(object)
+	}
 	i.omitted(d.Type, object)
 	i.walk(shape, object, nil)
 	if d.Type == TypeTransform {
@@ -97,7 +101,8 @@ func nameIn(object map[string]any) string {
 // step is one step of a path: a member, or a place in a list.
 type step struct {
 	member string
-	at     int // where member is ""
+	at     int  // where member is ""
+	whole  bool // member is a path, made by others
 }
 
 // paths returns a path as it is shown, and without the places in lists.
@@ -112,8 +117,12 @@ func paths(steps []step) (path, generic string) {
 			p.WriteByte('.')
 			g.WriteByte('.')
 		}
-		p.WriteString(clipped(s.member))
-		g.WriteString(clipped(s.member))
+		name := s.member
+		if !s.whole {
+			name = clipped(name)
+		}
+		p.WriteString(jsontext.Printable(name))
+		g.WriteString(jsontext.Printable(name))
 	}
 	return p.String(), g.String()
 }
@@ -169,19 +178,39 @@ func (i *inspector) walk(shape *Shape, object map[string]any, steps []step) {
 	case sourceShape:
 		i.settings(object, steps)
 	case policyShape:
-		if usage, _ := object["usageType"].(string); usage != "" && usage != usageCreate && !blank(object["fields"]) {
-			i.find(&i.kept, append(steps, step{member: "fields"}), "usageType %s: %s", clipped(usage), whyUsage)
+		usage, _ := object["usageType"].(string)
+		switch {
+		case usage == "" || usage == usageCreate:
+		case !slices.Contains(usageTypes, usage):
+			i.find(&i.unknown, append(steps, step{member: "usageType"}), "%q is none: %s are%s", clipped(usage),
+				strings.Join(usageTypes, ", "), DidYouMean(usage, usageTypes))
+		case !blank(object["fields"]):
+			i.find(&i.kept, append(steps, step{member: "fields"}), "usageType %s: %s", usage, whyUsage)
 		}
 	case scheduleShape:
-		if kind, _ := object["type"].(string); kind != "" && kind != accountAggregation {
+		kind, _ := object["type"].(string)
+		switch {
+		case kind == "" || kind == accountAggregation:
+		case !slices.Contains(scheduleTypes, kind):
+			i.find(&i.unknown, append(steps, step{member: "type"}), "%q is none: %s are%s", clipped(kind),
+				strings.Join(scheduleTypes, ", "), DidYouMean(kind, scheduleTypes))
+		default:
 			i.find(&i.kept, append(steps, step{member: "cronExpression"}), "type %s: only ACCOUNT_AGGREGATION has a "+
-				"schedule, and reads groups too", clipped(kind))
+				"schedule, and reads groups too", kind)
 		}
 	}
 }
 
 // usageCreate is the usageType of policies for new accounts.
 const usageCreate = "CREATE"
+
+// The published types of policies, and of schedules.
+var (
+	usageTypes = []string{usageCreate, "UPDATE", "ENABLE", "DISABLE", "DELETE", "ASSIGN", "UNASSIGN", "CREATE_GROUP",
+		"UPDATE_GROUP", "DELETE_GROUP", "REGISTER", "CREATE_IDENTITY", "UPDATE_IDENTITY", "EDIT_GROUP", "UNLOCK",
+		"CHANGE_PASSWORD"}
+	scheduleTypes = []string{accountAggregation, "GROUP_AGGREGATION"}
+)
 
 // inner inspects the objects in the value of a member.
 func (i *inspector) inner(m *Member, value any, steps []step) {
@@ -240,7 +269,7 @@ func (i *inspector) settings(source map[string]any, steps []step) {
 	var others []string
 	for name, value := range settings {
 		if shape.member(name) == nil && !blank(value) {
-			others = append(others, clipped(name))
+			others = append(others, jsontext.Printable(clipped(name)))
 		}
 	}
 	i.walk(&Shape{Name: shape.Name, Members: shape.Members, Open: shape.Open}, only(settings, shape), at)
@@ -266,7 +295,7 @@ func only(object map[string]any, shape *Shape) map[string]any {
 // transform inspects a transform at a path.
 func (i *inspector) transform(definition []byte, steps []step) {
 	for _, u := range transform.UnreadMembers(definition) {
-		at := append(steps[:len(steps):len(steps)], step{member: u.Path})
+		at := append(steps[:len(steps):len(steps)], step{member: u.Path, whole: true})
 		switch {
 		case u.Meant != "":
 			i.find(&i.unknown, at, "did you mean %q?", u.Meant)

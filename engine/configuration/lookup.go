@@ -1,6 +1,7 @@
 package configuration
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -52,6 +53,26 @@ func (c *Configuration) sourceName(id criteria.ID) string {
 	return id.String()
 }
 
+// plainSourceNames returns the names of the sources, sorted.
+func (c *Configuration) plainSourceNames() []string {
+	var names []string
+	for _, s := range c.Sources {
+		names = append(names, s.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// MissingRole says that there is no role of a name, and which one may be meant. It is for package engine.
+func (c *Configuration) MissingRole(name string) error {
+	var names []string
+	for _, r := range c.Roles {
+		names = append(names, r.Name)
+	}
+	slices.Sort(names)
+	return errors.New("there is no role with this ID or name" + DidYouMean(name, names))
+}
+
 // sourceNames returns the names of the sources, quoted and sorted.
 func (c *Configuration) sourceNames() []string {
 	var names []string
@@ -65,7 +86,8 @@ func (c *Configuration) sourceNames() []string {
 // NoSource returns the error that there is no source of a name. It lists those that there are.
 func (c *Configuration) NoSource(op, name string) error {
 	return &fault.Error{Kind: fault.NotFound, Op: op, Subject: name,
-		Err: fmt.Errorf("there is no such source: the sources are %s", ListOrNone(c.sourceNames()))}
+		Err: fmt.Errorf("there is no such source: the sources are %s%s", ListOrNone(c.sourceNames()),
+			DidYouMean(name, c.plainSourceNames()))}
 }
 
 // NameSources writes the names of the sources into an explanation.

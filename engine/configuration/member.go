@@ -53,6 +53,7 @@ type Member struct {
 	Why string
 	// Secret says that the value must be a reference to a secret, and never the secret itself.
 	Secret bool
+	names  naming // what its text names outside of the tenant, but for a secret
 	// Shape are the members of an object, or of each object of a list; nil where they are not told apart.
 	Shape *Shape
 }
@@ -110,6 +111,12 @@ func refused(name string, kind Kind, standard, example, about, why string, shape
 // secretly says that the value of a member must be a reference to a secret.
 func secretly(m Member) Member {
 	m.Secret = true
+	return m
+}
+
+// outside says what the text of a member names outside of the tenant.
+func outside(names naming, m Member) Member {
+	m.names = names
 	return m
 }
 

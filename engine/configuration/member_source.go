@@ -259,7 +259,7 @@ func delimitedSettings(files bool) []Member {
 		read("filterEmptyRecords", KindFlag, "false", `true`, "rows without any value are left out"),
 		refused("filterString", KindText, "", `"department == \"Marketing\""`, "which rows are left out",
 			"the rows would become accounts"),
-		file("folder", KindText, "", `"./hr"`, "the folder of the files"),
+		outside(namesFolder, file("folder", KindText, "", `"./hr"`, "the folder of the files")),
 		file("file", KindText, `"accounts.csv"`, `"people.csv"`, "the file of the accounts"),
 		file("groups", KindMap, "", `{"group": "groups.csv"}`, "the file of each other schema, by its name"),
 		kept("isCaseInsensitiveMerge", KindFlag, "false", `false`, "letter case of indexColumns does not count",
@@ -303,9 +303,11 @@ var (
 	folderShape = &Shape{Name: "delimited-folder", Prefixed: true, Open: "settings of another product",
 		About: "Text files in a folder, read and written.", Members: delimitedSettings(true)}
 	ldapShape = &Shape{Name: "ldap", About: "An LDAP directory.", Members: append([]Member{
-		read("url", KindText, "", `"ldaps://ldap.example.com"`, "ldap:// or ldaps://, with the host"),
+		outside(namesHost, read("url", KindText, "", `"ldaps://ldap.example.com"`,
+			"ldap:// or ldaps://, with the host")),
 		read("startTLS", KindFlag, "false", `true`, "encrypt an ldap:// connection"),
-		read("caFile", KindText, "", `"/etc/ssl/ldap.pem"`, "the certificates that are trusted, PEM"),
+		outside(namesFile, read("caFile", KindText, "", `"/etc/ssl/ldap.pem"`,
+			"the certificates that are trusted, PEM")),
 		read("bindDN", KindText, "", `"cn=muster,dc=example,dc=com"`, "who signs in"),
 		secretly(read("password", KindText, "", `"env:LDAP_PASSWORD"`, "a reference to the password")),
 		read("userBase", KindText, "", `"ou=people,dc=example,dc=com"`, "where accounts are"),

@@ -171,6 +171,15 @@ func (c *Configuration) checkCorrelations(u *unresolved) {
 	}
 }
 
+// DidYouMean returns the part of an error which says what may be meant by a name that stands for nothing, or "". It is
+// for package engine.
+func DidYouMean(name string, names []string) string {
+	if nearest := suggest.Nearest(name, names); nearest != "" {
+		return fmt.Sprintf("; did you mean %q?", nearest)
+	}
+	return ""
+}
+
 // namesMax is how many names an error lists.
 const namesMax = 20
 

@@ -13,7 +13,7 @@ import (
 // Notes says what is as it was given, but may not be what was meant: names that stand for nothing, and parts that work
 // against each other. Apply and preview show them. It is for package engine.
 func (c *Configuration) Notes() []string {
-	notes := c.Unmapped()
+	notes := append(c.Unmapped(), c.nameNotes()...)
 	for _, source := range c.sortedSources() {
 		notes = append(notes, c.syncNotes(source)...)
 	}
@@ -45,6 +45,16 @@ func (c *Configuration) syncNotes(s *CompiledSource) []string {
 	var notes []string
 	note := func(format string, arguments ...any) {
 		notes = append(notes, fmt.Sprintf("source %q: attributeSyncConfig: ", s.Name)+fmt.Sprintf(format, arguments...))
+	}
+	if c := s.AttributeSyncConfig; c != nil {
+		for _, a := range c.Attributes {
+			if !a.Enabled && !slices.ContainsFunc(attributes, func(b AttributeSync) bool {
+				return a.Name == b.Name && a.Target == b.Target
+			}) {
+				note("%s to %q is not enabled, and cannot be: new accounts do not get %q from %s", a.Name, a.Target,
+					a.Target, a.Name)
+			}
+		}
 	}
 	first := map[string]string{}
 	for _, a := range attributes {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/filterql/jsontext"
 	"github.com/muster-engine/muster/filterql/suggest"
 )
 
@@ -16,6 +17,8 @@ type Prepared struct {
 	Notes []string
 	// Losses are the refused members that were left out, each with its place and what is lost.
 	Losses []string
+	// Synchronizations are parts of sources that stood in objects of their own.
+	Synchronizations []Synchronization
 }
 
 // Prepare inspects documents by the tables of members: one that no table lists is a fault, and so is a refused one,
@@ -26,6 +29,10 @@ func Prepare(documents []Document, accept bool) (Prepared, error) {
 	var p Prepared
 	var f findings
 	skipped := map[ObjectType][]skippedObject{}
+	documents, err := p.parts(documents)
+	if err != nil {
+		return p, err
+	}
 	p.Documents = make([]Document, 0, len(documents)) // findings point into it
 	for _, d := range documents {
 		if !slices.ContainsFunc(groups, func(g Group) bool { return g.Kind == d.Type }) {
@@ -39,6 +46,12 @@ func Prepare(documents []Document, accept bool) (Prepared, error) {
 		if err := f.inspect(&p.Documents[len(p.Documents)-1]); err != nil {
 			return p, &fault.Error{Kind: fault.Invalid, Op: op, Subject: d.Place, Err: err}
 		}
+	}
+	for i := range p.Synchronizations {
+		s := &p.Synchronizations[i]
+		inspector := inspector{findings: &f, document: &Document{Type: TypeSource, Place: s.Place},
+			object: fmt.Sprintf("synchronization of the source %q", clipped(s.Source.label()))}
+		inspector.walk(syncObjectShape, s.object, nil)
 	}
 	var faults []string
 	if len(f.unknown) > 0 {
@@ -57,9 +70,44 @@ func Prepare(documents []Document, accept bool) (Prepared, error) {
 		r := &f.refused[i]
 		p.Losses = append(p.Losses, fmt.Sprintf("%s: %s: %s", r.object, r.path, r.text))
 	}
-	p.Notes = append(keptNotes(f.kept), f.notes...)
+	p.Notes = append(append(p.Notes, keptNotes(f.kept)...), f.notes...)
 	p.Notes = append(p.Notes, skippedNotes(skipped)...)
 	return p, nil
+}
+
+// parts returns documents without the objects of exports that are parts of others: definitions of identity attributes
+// become documents, and synchronizations are kept apart, since they belong to their sources.
+func (p *Prepared) parts(documents []Document) ([]Document, error) {
+	list := make([]Document, 0, len(documents))
+	var system []string
+	for i := range documents {
+		d := &documents[i]
+		if name, is := isSystemDefinition(d); is {
+			system = append(system, name)
+			continue
+		}
+		switch {
+		case d.Type == typeAttributeSync && CheckJSON(d.Object) == nil:
+			s, err := synchronization(d)
+			if err != nil {
+				return nil, &fault.Error{Kind: fault.Invalid, Op: "apply", Subject: d.Place, Err: err}
+			}
+			p.Synchronizations = append(p.Synchronizations, s)
+			continue
+		case d.Type == typeIdentityObject && CheckJSON(d.Object) == nil:
+			definitions, others, found := identityAttributes(d)
+			if found {
+				list, system = append(list, definitions...), append(system, others...)
+				continue
+			}
+		}
+		list = append(list, *d)
+	}
+	if len(system) > 0 {
+		p.Notes = append(p.Notes, fmt.Sprintf("identity attributes that the engine itself defines and writes are left "+
+			"out: %s", someOf(system)))
+	}
+	return list, nil
 }
 
 func counted(n int, one, many string) string {
@@ -95,21 +143,28 @@ func keptNotes(list []finding) []string {
 		members, objects []string
 	}
 	var noted []*group
+	type word struct {
+		key
+		text     string
+		isObject bool
+	}
+	groups, seen := map[key]*group{}, map[word]bool{}
+	add := func(to *[]string, w word) {
+		if !seen[w] {
+			seen[w] = true
+			*to = append(*to, w.text)
+		}
+	}
 	for i := range list {
 		f := &list[i]
 		k := key{f.document.Type, f.text}
-		at := slices.IndexFunc(noted, func(g *group) bool { return g.key == k })
-		if at < 0 {
-			at = len(noted)
-			noted = append(noted, &group{key: k})
+		g := groups[k]
+		if g == nil {
+			g = &group{key: k}
+			groups[k], noted = g, append(noted, g)
 		}
-		g := noted[at]
-		if !slices.Contains(g.members, f.generic) {
-			g.members = append(g.members, f.generic)
-		}
-		if !slices.Contains(g.objects, f.object) {
-			g.objects = append(g.objects, f.object)
-		}
+		add(&g.members, word{k, f.generic, false})
+		add(&g.objects, word{k, f.object, true})
 	}
 	var notes []string
 	for _, g := range noted {
@@ -119,9 +174,20 @@ func keptNotes(list []finding) []string {
 			have = "has"
 		}
 		notes = append(notes, fmt.Sprintf("%s: %s %s no effect: %s", someOf(g.objects),
-			strings.Join(g.members, ", "), have, g.why))
+			manyOf(g.members), have, g.why))
 	}
 	return notes
+}
+
+// membersMax is how many members a note lists.
+const membersMax = 60
+
+// manyOf lists members, some of them where they are very many.
+func manyOf(members []string) string {
+	if len(members) <= membersMax {
+		return strings.Join(members, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(members[:membersMax], ", "), len(members)-membersMax)
 }
 
 // skippedObject is an object of a type that cannot be applied.
@@ -133,7 +199,7 @@ func skip(d *Document) skippedObject {
 	if object, isObject := tree.(map[string]any); isObject {
 		s.name = nameIn(object)
 		kind, _ := object["type"].(string)
-		s.kind = clipped(kind)
+		s.kind = jsontext.Printable(clipped(kind))
 	}
 	return s
 }
@@ -150,7 +216,8 @@ func skippedNotes(skipped map[ObjectType][]skippedObject) []string {
 			}
 			names = append(names, name)
 		}
-		note := fmt.Sprintf("%s skipped: %s: ", counted(len(objects), string(kind)+" is", string(kind)+"s are"),
+		word := jsontext.Printable(clipped(string(kind)))
+		note := fmt.Sprintf("%s skipped: %s: ", counted(len(objects), word+" is", word+"s are"),
 			someOf(names))
 		if isRule(kind) {
 			note += whyRule + ": " + replacement(objects)

@@ -171,6 +171,14 @@ func TestSecrets(t *testing.T) {
 		`{"tokenUrl": "x", "passwordAttribute": "y", "enablePasswordSync": "z"}`: "",
 		`{"encrypted": "password", "token": "env:T", "secretCount": 3, "keyFile": "x", "monkey": "x"}`: "",
 		`{"password": false, "credentials": null}`:                                                     "",
+		`{"passwords": ["hush"]}`:                                         "passwords[0]",
+		`{"token": {"type": "bearer", "value": "hush"}}`:                  "token.value",
+		`{"credentials": [{"user": "x", "secret": "hush"}]}`:              "credentials[0].secret",
+		`{"credentials": {"user": "x", "password": "env:P"}}`:             "",
+		`{"connectionString": "Server=db;User=me;Password=hush"}`:         "connectionString",
+		`{"dsn": "host=db password=hush"}`:                                "dsn",
+		`{"key": "-----BEGIN RSA PRIVATE KEY-----\nhush"}`:                "key",
+		`{"filter": "(password=*)", "note": "the password is elsewhere"}`: "",
 	} {
 		source := configuration.Source{Name: "S", Connector: "web-services", ConnectorAttributes: json.RawMessage(attributes)}
 		err := configuration.ValidateSource(&source)

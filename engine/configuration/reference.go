@@ -25,6 +25,7 @@ func ReferencePage() string {
 		writeCount(&b, "connectorAttributes of "+s.Name, s)
 	}
 	b.WriteString("\nMembers of the parts of an object count with it, each part once.\n")
+	shared := sharedParts()
 	for _, t := range Shapes() {
 		fmt.Fprintf(&b, "\n## %s\n\n", t.Type)
 		member := ""
@@ -35,17 +36,27 @@ func ReferencePage() string {
 		}
 		fmt.Fprintf(&b, "%s Under `%s`.\n", t.Shape.About, member)
 		for _, part := range parts(t.Shape) {
-			writeShape(&b, part, part == t.Shape)
+			if !slices.Contains(shared, part) {
+				writeShape(&b, part, part == t.Shape)
+			}
 		}
 	}
 	b.WriteString("\n## connectorAttributes\n\nWhat a source's connectorAttributes may have depends on its " +
 		"connector. A secret is a reference, `env:NAME` or `file:PATH`: a secret in clear is refused, at any " +
 		"depth. Where no table says that a setting is a secret, its name does: it ends with a word such as " +
 		"password, secret, token or credential.\n")
+	b.WriteString("What a setting may name of the machine, as hosts, folders and secrets, is the operator's to " +
+		"allow: see docs/connectors.md.\n")
 	for _, s := range SettingShapes() {
 		for _, part := range parts(s) {
-			writeShape(&b, part, false)
+			if !slices.Contains(shared, part) {
+				writeShape(&b, part, false)
+			}
 		}
+	}
+	b.WriteString("\n## Parts of several objects\n")
+	for _, part := range shared {
+		writeShape(&b, part, false)
 	}
 	b.WriteString("\n## Operations of transforms\n\nUnder `attributes`, an operation reads those below. An attribute " +
 		"of another name is a variable of its templates; one that no template reads is noted, or refused " +
@@ -83,6 +94,24 @@ func parts(s *Shape) []*Shape {
 		}
 	}
 	return list
+}
+
+// sharedParts returns the parts that several types of objects, or settings of several connectors, have.
+func sharedParts() []*Shape {
+	var wholes, all, shared []*Shape
+	for _, t := range Shapes() {
+		wholes = append(wholes, t.Shape)
+	}
+	for _, whole := range append(wholes, SettingShapes()...) {
+		for _, part := range parts(whole)[1:] {
+			if !slices.Contains(all, part) {
+				all = append(all, part)
+			} else if !slices.Contains(shared, part) {
+				shared = append(shared, part)
+			}
+		}
+	}
+	return shared
 }
 
 func writeCount(b *strings.Builder, name string, s *Shape) {
@@ -124,15 +153,33 @@ func writeShape(b *strings.Builder, s *Shape, whole bool) {
 			about += "; " + string(m.Use) + ": " + m.Why
 		}
 		kind := string(m.Kind)
-		if m.Shape != nil && m.Kind != KindReference && m.Kind != KindReferences {
-			kind += " (" + m.Shape.Name + ")"
+		if m.Shape != nil {
+			kind += " ([" + m.Shape.Name + "](#" + anchor(m.Shape) + "))"
 		}
-		if m.Secret {
+		switch {
+		case m.Secret:
 			kind = "secret"
+		case m.Use == Read && m.names == namesHost:
+			kind += " with a host"
+		case m.Use == Read && m.names == namesFolder:
+			kind += ", a folder"
+		case m.Use == Read && m.names == namesFile:
+			kind += ", a file"
 		}
 		fmt.Fprintf(b, "| `%s` | %s | %s | %s | `%s` | %s |\n", m.Name, m.Use, kind, standard, cell(m.Example),
 			cell(about))
 	}
+}
+
+// anchor returns the link to the table of a shape, which is that of its type where it has one.
+func anchor(s *Shape) string {
+	name := s.Name
+	for _, t := range Shapes() {
+		if t.Shape == s {
+			name = string(t.Type)
+		}
+	}
+	return strings.ReplaceAll(strings.ToLower(name), " ", "-")
 }
 
 // cell returns a text as it stands in a table.

@@ -205,3 +205,33 @@ func TestMembersWhole(t *testing.T) {
 		check(s)
 	}
 }
+
+// Each link of the page leads to a table of it, and no two tables have one name.
+func TestReferenceLinks(t *testing.T) {
+	t.Parallel()
+	page := configuration.ReferencePage()
+	anchors := map[string]bool{}
+	for line := range strings.Lines(page) {
+		if title := strings.TrimSpace(strings.TrimLeft(line, "#")); strings.HasPrefix(line, "#") {
+			anchor := strings.ReplaceAll(strings.ToLower(title), " ", "-")
+			if anchors[anchor] {
+				t.Errorf("%s is there twice", title)
+			}
+			anchors[anchor] = true
+		}
+	}
+	links := 0
+	for rest := page; ; links++ {
+		_, after, found := strings.Cut(rest, "](#")
+		if !found {
+			break
+		}
+		anchor, end, _ := strings.Cut(after, ")")
+		if rest = end; !anchors[anchor] {
+			t.Errorf("there is no table #%s", anchor)
+		}
+	}
+	if links < 30 {
+		t.Errorf("there are %d links", links)
+	}
+}

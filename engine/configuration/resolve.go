@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/muster-engine/muster/engine/criteria"
 	"github.com/muster-engine/muster/engine/transform"
@@ -168,8 +169,11 @@ func (b *accessBuilder) expect(source *CompiledSource, attribute, value string) 
 	if b.catalogue[grantedEntitlement{source: source.RowID, attribute: attribute, value: value}] {
 		return
 	}
-	b.c.ungranted[source.RowID] = append(b.c.ungranted[source.RowID],
-		attribute+" "+strconv.Quote(Shorten(value, quotedMax)))
+	text := attribute + " " + strconv.Quote(Shorten(value, quotedMax))
+	if len(b.c.ungranted[source.RowID]) < someMax { // a note lists no more
+		text += strings.Replace(b.valueHint(source, attribute, value), "; ", ", ", 1)
+	}
+	b.c.ungranted[source.RowID] = append(b.c.ungranted[source.RowID], text)
 }
 
 // quotedMax is how many characters of a value a note quotes.

@@ -67,15 +67,17 @@ func (c *Configuration) compileRole(id store.ID, role Role) (*CompiledRole, erro
 		if isNone(m.Criteria) {
 			return r, nil
 		}
+		hint := ""
 		criterion, err := criteria.Parse(m.Criteria, func(text string) (criteria.ID, bool) {
 			source := c.SourceByName(text)
 			if source == nil {
+				hint = DidYouMean(text, c.plainSourceNames())
 				return criteria.ID{}, false
 			}
 			return source.RowID, true
 		})
 		if err != nil {
-			return nil, fmt.Errorf("membership.criteria: %w", err)
+			return nil, fmt.Errorf("membership.criteria: %w%s", err, hint)
 		}
 		for _, key := range criterion.Keys() {
 			if key.Type == criteria.Identity && systemAttributes[key.Attribute] {
@@ -94,7 +96,8 @@ func (c *Configuration) compileRole(id store.ID, role Role) (*CompiledRole, erro
 			r.Identities = append(r.Identities, member)
 		}
 	default:
-		return nil, fmt.Errorf("membership.type: %q is unknown: STANDARD and IDENTITY_LIST are known", m.Type)
+		return nil, fmt.Errorf("membership.type: %q is unknown: STANDARD and IDENTITY_LIST are known%s", m.Type,
+			DidYouMean(m.Type, []string{"STANDARD", "IDENTITY_LIST"}))
 	}
 	return r, nil
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/muster-engine/muster/engine/connector"
 	"github.com/muster-engine/muster/engine/connector/secret"
@@ -15,12 +17,21 @@ import (
 // secretWords are the words that end the name of a setting which is a secret, where no table says what the setting is:
 // clientSecret, bind_password, refreshToken, but not tokenUrl, passwordAttribute or enablePasswordSync.
 var secretWords = []string{
-	"password", "passwd", "pwd", "passphrase", "passcode", "pin", "secret", "token", "credential", "credentials",
-	"apikey", "privatekey", "authorization", "bearer",
+	"password", "passwords", "passwd", "pass", "pwd", "passphrase", "passcode", "pin", "secret", "secrets", "token",
+	"tokens", "credential", "credentials", "apikey", "privatekey", "authorization", "bearer",
 }
 
+// valueWords are the names under which an object that is a secret by its own name has the secret itself.
+var valueWords = []string{"value", "values", "text", "plain", "clear", "data", "content", "encrypted"}
+
 // keyWords make a secret of a name that ends with "key" behind them.
-var keyWords = []string{"api", "private", "secret", "access", "shared", "account", "encryption", "signing", "storage"}
+var keyWords = []string{"api", "private", "secret", "access", "shared", "account", "encryption", "signing", "storage",
+	"ssh", "pgp", "client", "license"}
+
+// secretText is a text with a secret in it, whatever its setting is called: a parameter of a connection, or a private
+// key.
+var secretText = regexp.MustCompile(`(?i)(?:^|[;&?\s])(?:password|passwd|pwd|client_secret|access_token)\s*=` +
+	`\s*[^;&\s]|-----BEGIN [A-Z ]*PRIVATE KEY-----`)
 
 // validateSecrets refuses secrets in the settings of a connector, at any depth: they must be references. The error
 // names the setting, and never its value.
@@ -33,17 +44,19 @@ func validateSecrets(connector string, attributes json.RawMessage) error {
 	if err != nil || !isObject {
 		return errors.New("connectorAttributes: an object is expected")
 	}
-	return findSecret(settingsShape(connector), settings, []step{{member: "connectorAttributes"}})
+	return findSecret(settingsShape(connector), settings, false, []step{{member: "connectorAttributes"}})
 }
 
-// findSecret returns an error for the first secret in an object. shape is nil where no table lists its members.
-func findSecret(shape *Shape, object map[string]any, steps []step) error {
+// findSecret returns an error for the first secret in an object. shape is nil where no table lists its members, and
+// secretly says that the object has the name of a secret.
+func findSecret(shape *Shape, object map[string]any, secretly bool, steps []step) error {
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		var m *Member
 		if shape != nil {
 			m = shape.member(name)
 		}
-		isSecret := m == nil && namesSecret(name) || m != nil && m.Secret
+		isSecret := m == nil && (namesSecret(name) || secretly && slices.Contains(valueWords, strings.ToLower(name))) ||
+			m != nil && m.Secret
 		var inner *Shape
 		if m != nil {
 			inner = m.Shape
@@ -60,12 +73,12 @@ func findSecret(shape *Shape, object map[string]any, steps []step) error {
 func checkSecret(shape *Shape, value any, isSecret bool, steps []step) error {
 	switch v := value.(type) {
 	case map[string]any:
-		return findSecret(shape, v, steps)
+		return findSecret(shape, v, isSecret, steps)
 	case []any:
 		for k, element := range v {
 			at := append(steps[:len(steps):len(steps)], step{at: k})
 			if object, isObject := element.(map[string]any); isObject {
-				if err := findSecret(shape, object, at); err != nil {
+				if err := findSecret(shape, object, isSecret, at); err != nil {
 					return err
 				}
 			} else if err := checkSecret(nil, element, isSecret, at); err != nil {
@@ -84,6 +97,10 @@ func checkSecret(shape *Shape, value any, isSecret bool, steps []step) error {
 		if hasPassword(v) {
 			return inClear(steps, errors.New("a secret is not written into the configuration: a URL with a password "+
 				"in it is one: give a reference, env:NAME or file:PATH"))
+		}
+		if secretText.MatchString(v) {
+			return inClear(steps, errors.New("a secret is not written into the configuration: a text with a password "+
+				"or a private key in it is one: give a reference, env:NAME or file:PATH"))
 		}
 	}
 	return nil

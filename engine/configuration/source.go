@@ -256,10 +256,13 @@ func (s *CompiledSource) SyncAttributes() ([]AttributeSync, error) {
 		at := slices.IndexFunc(candidates, func(c AttributeSync) bool {
 			return c.Name == a.Name && c.Target == a.Target
 		})
+		if at < 0 && !a.Enabled {
+			continue // it asks for nothing; a note says so
+		}
 		if at < 0 {
 			return nil, fmt.Errorf("attributeSyncConfig.attributes[%d]: the identity attribute %q is not what the "+
 				"account attribute %q is made of when an account is created, and so cannot be synchronized: what can "+
-				"is %s", i, a.Name, a.Target, ListOrNone(names))
+				"is %s%s", i, a.Name, a.Target, ListOrNone(names), DidYouMean(a.Name+" to "+a.Target, names))
 		}
 		candidates[at].Enabled = a.Enabled
 	}

@@ -1,5 +1,10 @@
 package configuration
 
+import (
+	"maps"
+	"slices"
+)
+
 // standardAttributes are the identity attributes that every tenant has without defining them. The value says whether
 // identities are found by the attribute.
 var standardAttributes = map[string]bool{
@@ -24,6 +29,21 @@ var builtInStates = map[string]string{"active": "ACTIVE", "inactive": "INACTIVE_
 func IsStandardAttribute(name string) bool {
 	_, standard := standardAttributes[name]
 	return standard
+}
+
+// StandardAttributes returns the identity attributes that every tenant has without defining them, sorted. It is for
+// package engine.
+func StandardAttributes() []string { return slices.Sorted(maps.Keys(standardAttributes)) }
+
+// SystemAttributes returns the identity attributes that the engine alone writes, sorted. It is for package engine.
+func SystemAttributes() []string { return slices.Sorted(maps.Keys(systemAttributes)) }
+
+// AttributeNames returns the names of all identity attributes, sorted: those that are defined, and those that every
+// tenant has. It is for package engine.
+func (c *Configuration) AttributeNames() []string {
+	names := slices.Concat(slices.Collect(maps.Keys(c.Attributes)), StandardAttributes(), SystemAttributes())
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // IsSystemAttribute reports whether the engine alone writes an identity attribute, so that no mapping may name it. It

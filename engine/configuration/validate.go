@@ -3,6 +3,8 @@ package configuration
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -93,15 +95,16 @@ func validateSchema(s *Schema) error {
 		switch strings.ToUpper(a.Type) {
 		case "", "STRING", "LONG", "INT", "BOOLEAN", "DATE":
 		default:
-			return fmt.Errorf("attributes[%d].type: %q is unknown: STRING, LONG, INT, BOOLEAN and DATE are known", i,
-				a.Type)
+			return fmt.Errorf("attributes[%d].type: %q is unknown: STRING, LONG, INT, BOOLEAN and DATE are known%s", i,
+				a.Type, DidYouMean(a.Type, []string{"STRING", "LONG", "INT", "BOOLEAN", "DATE"}))
 		}
 	}
 	for _, reference := range []struct{ member, name string }{
 		{"identityAttribute", s.IdentityAttribute}, {"displayAttribute", s.DisplayAttribute},
 	} {
 		if reference.name != "" && len(seen) > 0 && !seen[reference.name] {
-			return fmt.Errorf("%s: the schema has no attribute %q", reference.member, reference.name)
+			return fmt.Errorf("%s: the schema has no attribute %q%s", reference.member, reference.name,
+				DidYouMean(reference.name, slices.Sorted(maps.Keys(seen))))
 		}
 	}
 	return nil

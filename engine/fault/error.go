@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/muster-engine/muster/filterql"
+	"github.com/muster-engine/muster/filterql/jsontext"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -74,7 +75,8 @@ type Error struct {
 	RetryAfter time.Duration
 }
 
-// Error returns Op, Subject and Err. It may repeat what the caller gave.
+// Error returns Op, Subject and Err. It may repeat what the caller gave: with control characters and marks of direction
+// as escapes, so that it is read as it is written.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Op)
@@ -87,7 +89,7 @@ func (e *Error) Error() string {
 	} else {
 		b.WriteString(e.Kind.String())
 	}
-	return b.String()
+	return jsontext.PrintableLines(b.String())
 }
 
 // Unwrap returns Err.

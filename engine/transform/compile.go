@@ -3,6 +3,7 @@ package transform
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,6 +47,7 @@ type policy struct {
 	template           string // of a name
 	nameMax, checksMax int    // limits of a generated name; 0 for none
 	earlier            []string
+	names              map[string]bool // those of earlier; nil until they are asked for
 }
 
 // use are the variables that a template reads, and the definition in which it stands.
@@ -66,39 +68,66 @@ var contextVariables = []string{
 // variables, and what is around them.
 func (c *compiler) checkUses() {
 	for _, u := range c.uses {
-		declared := slices.Clone(contextVariables)
-		if c.policy != nil {
-			declared = append(declared, c.policy.earlier...)
-		}
-		for d := u.in; d != nil; d = d.parent {
-			if d.node.variables != nil {
-				declared = append(declared, d.node.variables.names...)
-				d.markRead(u.names)
-			}
-		}
 		for _, name := range u.names {
-			if !slices.Contains(declared, name) {
-				hint := didYouMean(name, declared)
-				if hint == "" {
-					hint = `: declare it beside the operation's attributes, or write \$ for a dollar sign`
-				}
-				c.fault(u.path, "there is no variable $%s%s", name, hint)
+			if c.declares(u.in, name) || c.full() {
+				continue
 			}
+			hint := didYouMean(name, c.declared(u.in))
+			if hint == "" {
+				hint = `: declare it beside the operation's attributes, or write \$ for a dollar sign`
+			}
+			c.fault(u.path, "there is no variable $%s%s", name, hint)
 		}
 	}
 }
 
-// markRead remembers which variables of a definition a template reads.
-func (d *definition) markRead(names []string) {
+// declares reports whether the templates of a definition have a variable. Those that declare it remember that it is
+// read.
+func (c *compiler) declares(d *definition, name string) bool {
+	declared := slices.Contains(contextVariables, name) || c.policy != nil && c.policy.has(name)
+	for ; d != nil; d = d.parent {
+		if d.variables[name] {
+			declared = true
+			d.markRead(name)
+		}
+	}
+	return declared
+}
+
+// declared returns the variables that the templates of a definition have.
+func (c *compiler) declared(d *definition) []string {
+	declared := slices.Clone(contextVariables)
+	if c.policy != nil {
+		declared = append(declared, c.policy.earlier...)
+	}
+	for ; d != nil; d = d.parent {
+		if d.node.variables != nil {
+			declared = append(declared, d.node.variables.names...)
+		}
+	}
+	return declared
+}
+
+// has reports whether a field before this one has a name.
+func (p *policy) has(name string) bool {
+	if p.names == nil {
+		p.names = make(map[string]bool, len(p.earlier))
+		for _, earlier := range p.earlier {
+			p.names[earlier] = true
+		}
+	}
+	return p.names[name]
+}
+
+// markRead remembers that a template reads a variable of a definition.
+func (d *definition) markRead(name string) {
 	if d.watched == nil {
 		return
 	}
 	if d.readVariables == nil {
 		d.readVariables = map[string]bool{}
 	}
-	for _, name := range names {
-		d.readVariables[name] = true
-	}
+	d.readVariables[name] = true
 }
 
 func (c *compiler) finish(root *node, name string) (*Transform, error) {
@@ -138,8 +167,19 @@ func (c *compiler) document(tree *document, owner, path string) *node {
 	return root
 }
 
-// fault records a fault.
+// full reports whether no more faults are recorded.
+func (c *compiler) full() bool { return len(c.faults) > FaultsMax }
+
+// fault records a fault. Behind [FaultsMax] of them it only says that there are more: to compare each name that stands
+// for nothing with all others would take the square of the definition.
 func (c *compiler) fault(path, format string, arguments ...any) {
+	if c.full() {
+		return
+	}
+	if len(c.faults) == FaultsMax {
+		c.faults = append(c.faults, Fault{"", "there are more faults"})
+		return
+	}
 	if n := len(c.chain); n > 0 {
 		path = strings.TrimSuffix(fmt.Sprintf("transform %q: %s", c.chain[n-1], path), ": ")
 	}
@@ -214,6 +254,7 @@ type definition struct {
 	path       string
 	attributes *document
 	used       map[string]bool
+	variables  map[string]bool // that it declares, once it is compiled
 	// anyValue says that its variables may be of any shape: another one than of a text becomes its JSON.
 	anyValue bool
 	// readVariables are the variables that templates read, where [UnreadMembers] asks for it.
@@ -331,7 +372,10 @@ func (d *definition) parsed(t *velocity.Template, err error, text, path string, 
 
 // reads records which variables a template reads, and which attributes of identities.
 func (d *definition) reads(t *velocity.Template, path string, known ...string) {
-	names := slices.DeleteFunc(t.Free(), func(name string) bool { return slices.Contains(known, name) })
+	names := t.Free()
+	if len(known) > 0 { // names of groups, which a pattern of few bytes has
+		names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(known, name) })
+	}
 	d.uses = append(d.uses, use{names, path, d})
 	d.readsOf(t)
 }
@@ -443,7 +487,7 @@ func (d *definition) declare() {
 		case !m.value.isShaped():
 			value = d.operandOf(m.value, d.at(m.name))
 		case d.anyValue:
-			value = textOf(m.value.json())
+			value = textOf(string(m.value.appendJSON(nil)))
 		case m.value.kind == isObject:
 			continue // not a transform, so templates could not use it
 		default:
@@ -454,6 +498,10 @@ func (d *definition) declare() {
 	}
 	if len(s.names) > 0 {
 		d.node.variables = &s
+		d.variables = make(map[string]bool, len(s.names))
+		for _, name := range s.names {
+			d.variables[name] = true
+		}
 	}
 }
 
@@ -475,7 +523,11 @@ func (d *definition) refer(name, path string) *node {
 	source, ok := c.definitionOf(name)
 	if !ok {
 		if c.library != nil {
-			c.fault(path, "there is no transform named %q", name)
+			hint := ""
+			if namer, tells := c.library.(Namer); tells && !c.full() {
+				hint = didYouMean(name, slices.AppendSeq(namer.TransformNames(), maps.Keys(builtInTransforms)))
+			}
+			c.fault(path, "there is no transform named %q%s", name, hint)
 		}
 		return nil
 	}

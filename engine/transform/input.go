@@ -16,6 +16,12 @@ type Library interface {
 	Rule(name string) (Rule, bool)
 }
 
+// Namer is a [Library] that tells its names, so that the fault of one that it does not have says which may be meant.
+type Namer interface {
+	TransformNames() []string
+	RuleNames() []string
+}
+
 // Rule is a calculation of the host, for transforms of the type rule. Many goroutines call it at once. It should be a
 // pure function of its input, and its errors must not quote values.
 type Rule func(*RuleInput) (attribute.Value, error)

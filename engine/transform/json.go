@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/filterql/jsontext"
 )
 
 // member is one member of an object. Members keep the order of the document, because tables are searched in that order.
@@ -24,7 +26,12 @@ type document struct {
 	text    string // of a string, a number or a boolean
 	members []member
 	items   []*document
+	// index finds the members of a large object; nil for others.
+	index map[string]*document
 }
+
+// indexedFrom is how many members an object has that are found by an index.
+const indexedFrom = 16
 
 type documentKind uint8
 
@@ -44,6 +51,9 @@ func (k documentKind) String() string {
 
 // get returns a member of an object, or nil if there is none.
 func (d *document) get(name string) *document {
+	if d.index != nil {
+		return d.index[name]
+	}
 	for i := range d.members {
 		if d.members[i].name == name {
 			return d.members[i].value
@@ -81,33 +91,31 @@ func (d *document) isShaped() bool {
 	}
 }
 
-// json returns a value as JSON.
-func (d *document) json() string {
-	var b strings.Builder
+// appendJSON appends a value as JSON.
+func (d *document) appendJSON(dst []byte) []byte {
 	switch d.kind {
 	case isObject:
-		b.WriteByte('{')
+		dst = append(dst, '{')
 		for i, m := range d.members {
 			if i > 0 {
-				b.WriteByte(',')
+				dst = append(dst, ',')
 			}
-			b.Write(attribute.String(m.name).AppendJSON(nil))
-			b.WriteString(":" + m.value.json())
+			dst = append(attribute.String(m.name).AppendJSON(dst), ':')
+			dst = m.value.appendJSON(dst)
 		}
-		b.WriteByte('}')
+		return append(dst, '}')
 	case isArray:
-		b.WriteByte('[')
+		dst = append(dst, '[')
 		for i, item := range d.items {
 			if i > 0 {
-				b.WriteByte(',')
+				dst = append(dst, ',')
 			}
-			b.WriteString(item.json())
+			dst = item.appendJSON(dst)
 		}
-		b.WriteByte(']')
+		return append(dst, ']')
 	default:
-		b.Write(d.value().AppendJSON(nil))
+		return d.value().AppendJSON(dst)
 	}
-	return b.String()
 }
 
 // decode reads a document.
@@ -117,9 +125,9 @@ func decode(source []byte) (*document, error) {
 			Msg: fmt.Sprintf("it has %d bytes, %d are allowed", len(source), DefinitionMax),
 		}}}
 	}
-	d := decoder{json.NewDecoder(bytes.NewReader(source))}
+	d := &decoder{Decoder: json.NewDecoder(bytes.NewReader(source))}
 	d.UseNumber()
-	tree, err := d.tree("", 0)
+	tree, err := d.tree(0)
 	if err == nil {
 		if _, more := d.Token(); !errors.Is(more, io.EOF) {
 			err = &CompileError{Faults: []Fault{{Msg: "something follows after the end of the document"}}}
@@ -136,11 +144,36 @@ func decode(source []byte) (*document, error) {
 	return tree, err
 }
 
-type decoder struct{ *json.Decoder }
+// decoder reads a document. It joins the path to a value only for a fault: a path for each value would take the square
+// of a document that is deep.
+type decoder struct {
+	*json.Decoder
+	path []place
+}
 
-func (d decoder) tree(path string, depth int) (*document, error) {
+// place is a step of a path: a member, or the place in an array.
+type place struct {
+	name string
+	at   int
+	item bool
+}
+
+// fault returns a fault at the path.
+func (d *decoder) fault(message string) error {
+	path := ""
+	for _, p := range d.path {
+		if p.item {
+			path = fmt.Sprintf("%s[%d]", path, p.at)
+		} else {
+			path = join(path, p.name)
+		}
+	}
+	return faultAt(path, "%s", message)
+}
+
+func (d *decoder) tree(depth int) (*document, error) {
 	if depth > 4*DepthMax {
-		return nil, faultAt(path, "it is nested too deep")
+		return nil, d.fault("it is nested too deep")
 	}
 	token, err := d.Token()
 	if err != nil {
@@ -152,45 +185,56 @@ func (d decoder) tree(path string, depth int) (*document, error) {
 	case json.Number:
 		return &document{kind: isNumber, text: v.String()}, nil
 	case bool:
-		return &document{kind: isBool, text: fmt.Sprint(v)}, nil
+		return &document{kind: isBool, text: strconv.FormatBool(v)}, nil
 	case json.Delim:
 		if v == '{' {
-			return d.object(path, depth)
+			return d.object(depth)
 		}
-		return d.array(path, depth)
+		return d.array(depth)
 	default:
 		return &document{}, nil
 	}
 }
 
-func (d decoder) object(path string, depth int) (*document, error) {
+// inner reads a value one step deeper.
+func (d *decoder) inner(step place, depth int) (*document, error) {
+	d.path = append(d.path, step)
+	value, err := d.tree(depth + 1)
+	d.path = d.path[:len(d.path)-1]
+	return value, err
+}
+
+func (d *decoder) object(depth int) (*document, error) {
 	object := &document{kind: isObject}
-	seen := map[string]bool{}
+	seen := map[string]*document{}
 	for d.More() {
 		token, err := d.Token()
 		if err != nil {
 			return nil, err
 		}
 		name, _ := token.(string) // the decoder accepts nothing else here
-		at := join(path, name)
-		if seen[name] {
-			return nil, faultAt(at, "it is there twice")
+		if seen[name] != nil {
+			d.path = append(d.path, place{name: name})
+			return nil, d.fault("it is there twice")
 		}
-		seen[name] = true
-		value, err := d.tree(at, depth+1)
+		value, err := d.inner(place{name: name}, depth)
 		if err != nil {
 			return nil, err
 		}
+		seen[name] = value
 		object.members = append(object.members, member{name, value})
+	}
+	if len(object.members) >= indexedFrom {
+		object.index = seen
 	}
 	_, err := d.Token()
 	return object, err
 }
 
-func (d decoder) array(path string, depth int) (*document, error) {
+func (d *decoder) array(depth int) (*document, error) {
 	array := &document{kind: isArray}
 	for d.More() {
-		item, err := d.tree(fmt.Sprintf("%s[%d]", path, len(array.items)), depth+1)
+		item, err := d.inner(place{at: len(array.items), item: true}, depth)
 		if err != nil {
 			return nil, err
 		}
@@ -200,9 +244,15 @@ func (d decoder) array(path string, depth int) (*document, error) {
 	return array, err
 }
 
-// join returns the path of a member. Names that could be misread are quoted.
+// pathNameMax is how many bytes of a name a path shows: every transform of a definition keeps its path.
+const pathNameMax = 60
+
+// join returns the path of a member. Names that could be misread are quoted, and long ones cut.
 func join(path, name string) string {
-	if name == "" || strings.ContainsAny(name, ".[]\"' \n") {
+	if len(name) > pathNameMax {
+		name = strings.ToValidUTF8(name[:pathNameMax], "") + "…"
+	}
+	if name == "" || strings.ContainsAny(name, ".[]\"' ") || jsontext.Printable(name) != name {
 		return fmt.Sprintf("%s[%q]", path, name)
 	}
 	if path == "" {

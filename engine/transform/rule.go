@@ -34,12 +34,24 @@ func newRule(d *definition) operation {
 	if d.library != nil && name != "" {
 		var ok bool
 		if r.call, ok = d.library.Rule(name); !ok {
-			d.fault(d.at("name"), "there is no rule named %q: a host registers rules, and %q is always there", name,
-				builtInRule)
+			d.fault(d.at("name"), "there is no rule named %q: a host registers rules, and %q is always there%s", name,
+				builtInRule, d.ruleHint(name))
 		}
 	}
 	d.anyValue = true // its variables are its parameters
 	return r
+}
+
+// ruleHint returns which rule may be meant by a name that none has.
+func (d *definition) ruleHint(name string) string {
+	if d.full() {
+		return ""
+	}
+	names := []string{builtInRule, "Create Unique LDAP Attribute", "Create Unique Account ID", "Create Password"}
+	if namer, tells := d.library.(Namer); tells {
+		names = append(names, namer.RuleNames()...)
+	}
+	return didYouMean(name, names)
 }
 
 func (r *rule) apply(e *evaluation, input attribute.Value) (attribute.Value, error) {

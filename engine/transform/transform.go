@@ -12,6 +12,8 @@ import (
 const (
 	// DefinitionMax is the most bytes of a definition, as in the published API.
 	DefinitionMax = 400 << 10
+	// FaultsMax is the most faults of a definition that an error lists.
+	FaultsMax = 100
 	// DepthMax is the deepest nesting of transforms in one definition.
 	DepthMax = 100
 	// StepsMax is the most operations of one evaluation. Each KiB of a value counts as one more.

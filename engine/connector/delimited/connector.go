@@ -45,7 +45,15 @@ func New(_ context.Context, config connector.Config) (connector.Connector, error
 			return nil, fmt.Errorf("connectorAttributes: the file %q is not within the folder", file)
 		}
 	}
-	return &files{settings: settings, schemas: config.Schemas}, nil
+	f := &files{settings: settings, schemas: config.Schemas}
+	for i := range config.Schemas {
+		// A schema without a file of its own has one of its name.
+		name := config.Schemas[i].Name
+		if file := name + ".csv"; name != "" && settings.Groups[name] == "" && !filepath.IsLocal(file) {
+			return nil, fmt.Errorf("schemas: the file %q is not within the folder", file)
+		}
+	}
+	return f, nil
 }
 
 func sortedValues(m map[string]string) []string {

@@ -215,3 +215,15 @@ func TestRemovesWhatAKilledWriterLeft(t *testing.T) {
 		t.Errorf("got %q, %v, want err == nil && len(left) == 1 && left[0] == others", left, err)
 	}
 }
+
+// A schema does not name a file out of the folder, by its name either.
+func TestSchemaStaysInTheFolder(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{"group": true, "../group": false, "/etc/group": false, "a/../../group": false} {
+		_, err := delimited.New(t.Context(), connector.Config{Attributes: []byte(`{"folder": "/data"}`),
+			Schemas: []connector.Schema{{Name: "account"}, {Name: name}}})
+		if (err == nil) != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

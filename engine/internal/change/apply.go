@@ -53,6 +53,8 @@ type Options struct {
 	Comment string
 	// AcceptLosses leaves out members that ask for what the engine does not do.
 	AcceptLosses bool
+	// Untrusted says that the documents are not the operator's: see [Applier.allowed].
+	Untrusted bool
 }
 
 // Apply brings the configuration up to documents, as engine.Engine.Apply says. It locks the configuration FOR UPDATE
@@ -74,6 +76,9 @@ func (a *Applier) Apply(ctx context.Context, tx pgx.Tx, documents []configuratio
 	cause := a.NewCause(ctx)
 	proposal, err := Propose(rows, before, documents, o.AcceptLosses, cause.At)
 	if err != nil {
+		return Result{}, err
+	}
+	if err := a.allowed(&rows, proposal, o.Untrusted); err != nil {
 		return Result{}, err
 	}
 	for _, write := range proposal.writes {

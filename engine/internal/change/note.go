@@ -10,6 +10,7 @@ import (
 
 	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/connector"
+	"github.com/muster-engine/muster/filterql/jsontext"
 )
 
 // NotesOn returns notes about the configuration that the proposal makes, compiled: what may not be meant as it is
@@ -66,7 +67,7 @@ func collectRemoved(removed *[]string, path string, was, is any) {
 		case before[name] == nil || len(*removed) >= removedMax:
 		case !there || value == nil:
 			if at != "id" && at != "created" && at != "modified" && !isEmpty(before[name]) {
-				*removed = append(*removed, at)
+				*removed = append(*removed, jsontext.Printable(at))
 			}
 		default:
 			collectRemoved(removed, at, before[name], value)

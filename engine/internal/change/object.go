@@ -122,12 +122,12 @@ func (p *Proposal) findSource(r configuration.Reference) (store.ID, error) {
 	if r.ID == "" && r.Name == "" {
 		return store.ID{}, wrong("it is missing: the id or the name of a source is expected")
 	}
-	var names []string
+	var names, quoted []string
 	for _, s := range p.Rows.Sources {
-		names = append(names, fmt.Sprintf("%q", s.Name))
+		names, quoted = append(names, s.Name), append(quoted, fmt.Sprintf("%q", s.Name))
 	}
-	return store.ID{}, wrong("there is no source %q with the id %q: the sources are %s", r.Name, r.ID,
-		configuration.ListOrNone(names))
+	return store.ID{}, wrong("there is no source %q with the id %q: the sources are %s%s", r.Name, r.ID,
+		configuration.ListOrNone(quoted), configuration.DidYouMean(r.Name, names))
 }
 
 // putAccessProfile brings the rows up to an access profile, whose source must be there.

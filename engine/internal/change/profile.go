@@ -23,7 +23,8 @@ func (p *Proposal) putProfile(d configuration.Document) error {
 		return inputError{err}
 	}
 	if o := shape.InvitationOptions; o != nil && o.Address != "" && o.Address != "WORK" && o.Address != "PERSONAL" {
-		return wrong("invitationOptions.address: %q is unknown: WORK and PERSONAL are known", o.Address)
+		return wrong("invitationOptions.address: %q is unknown: WORK and PERSONAL are known%s", o.Address,
+			configuration.DidYouMean(o.Address, []string{"WORK", "PERSONAL"}))
 	}
 	source, err := p.findSource(shape.AuthoritativeSource)
 	if err != nil {
@@ -98,6 +99,10 @@ func (p *Proposal) validateMappings(profile *configuration.IdentityProfile) erro
 		if standard || defined {
 			continue
 		}
+		if meant := p.attributeMeant(name); meant != "" {
+			p.Notes = append(p.Notes, fmt.Sprintf("identity profile %q: it maps the identity attribute %q, which is a "+
+				"new one%s", profile.Name, name, meant))
+		}
 		document := fmt.Appendf(nil, `{"name":%q,"displayName":%q,"type":"string","multi":false,"searchable":false}`,
 			name, name)
 		if err := p.defineAttribute(configuration.IdentityAttribute{Name: name}, document); err != nil {
@@ -105,6 +110,15 @@ func (p *Proposal) validateMappings(profile *configuration.IdentityProfile) erro
 		}
 	}
 	return nil
+}
+
+// attributeMeant returns which identity attribute may be meant by the name of a new one, or "".
+func (p *Proposal) attributeMeant(name string) string {
+	names := configuration.StandardAttributes()
+	for _, row := range p.Rows.IdentityAttributes {
+		names = append(names, row.Name)
+	}
+	return configuration.DidYouMean(name, names)
 }
 
 // putLifecycleState brings the rows up to a lifecycle state of a profile, which is zero where the state names it
@@ -118,7 +132,8 @@ func (p *Proposal) putLifecycleState(document json.RawMessage, profile store.ID)
 		return wrong("technicalName is missing: the value of cloudLifecycleState that means the state")
 	}
 	if s := shape.IdentityState; s != nil && *s != "" && !slices.Contains(store.IdentityStates, *s) {
-		return wrong("identityState: %q is unknown: %s are known", *s, strings.Join(store.IdentityStates, ", "))
+		return wrong("identityState: %q is unknown: %s are known%s", *s, strings.Join(store.IdentityStates, ", "),
+			configuration.DidYouMean(*s, store.IdentityStates))
 	}
 	if profile.IsZero() {
 		found, err := p.findProfile(shape.IdentityProfile)
@@ -168,5 +183,10 @@ func (p *Proposal) findProfile(r configuration.Reference) (store.ID, error) {
 			return profile.ID, nil
 		}
 	}
-	return store.ID{}, wrong("there is no identity profile %q with the id %q", r.Name, r.ID)
+	var names []string
+	for _, profile := range p.Rows.Profiles {
+		names = append(names, profile.Name)
+	}
+	return store.ID{}, wrong("there is no identity profile %q with the id %q%s", r.Name, r.ID,
+		configuration.DidYouMean(r.Name, names))
 }

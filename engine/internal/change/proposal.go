@@ -55,6 +55,9 @@ func Propose(rows store.Configuration, before *configuration.Configuration, docu
 	p := &Proposal{Rows: copyOf(rows), Notes: []string{}, Losses: prepared.Losses, before: before, now: now,
 		profiles: map[store.ID]bool{}}
 	p.Notes = append(p.Notes, prepared.Notes...)
+	if err := p.synchronize(&prepared); err != nil {
+		return nil, err
+	}
 	return p, p.putAll(prepared.Documents)
 }
 

@@ -11,23 +11,39 @@ import (
 	"github.com/muster-engine/muster/engine/fault"
 )
 
-// Connect opens the connector of a source by its factory. The caller closes it.
+// Connect opens the connector of a source by its factory. The caller closes it. A source that names what the operator
+// does not allow is not opened, whoever configured it and whenever: the kind of the error is Forbidden.
 func (t *Tenant) Connect(ctx context.Context, source *configuration.CompiledSource) (connector.Connector, error) {
 	factory := t.Connectors[source.Connector]
 	if factory == nil {
 		return nil, fmt.Errorf("the source %q has the connector %q, which this engine was not given", source.Name,
 			source.Connector)
 	}
-	secret := t.Secret
-	if secret == nil {
-		secret = func(string) (string, error) { return "", errors.New("this engine was given no way to read secrets") }
+	if t.Allow != nil {
+		if err := t.Allow.CheckSource(&source.Source, true); err != nil {
+			return nil, &fault.Error{Kind: fault.Forbidden, Op: "connect to the source", Subject: source.Name, Err: err}
+		}
 	}
 	opened, err := factory(ctx, connector.Config{Source: source.Name, Attributes: source.ConnectorAttributes,
-		Schemas: source.Schemas, Secret: secret, Logger: t.Logger})
+		Schemas: source.Schemas, Secret: t.secret, Logger: t.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("connect to the source %q: %w", source.Name, err)
 	}
 	return opened, nil
+}
+
+// secret returns the secret of a reference that is allowed. A connector may make references of its own, so each is
+// asked for.
+func (t *Tenant) secret(reference string) (string, error) {
+	if t.Allow != nil {
+		if err := t.Allow.CheckSecret(reference); err != nil {
+			return "", err
+		}
+	}
+	if t.Secret == nil {
+		return "", errors.New("this engine was given no way to read secrets")
+	}
+	return t.Secret(reference)
 }
 
 // SourceNamed returns the source with a name or ID, from the latest configuration.
@@ -53,6 +69,9 @@ func (t *Tenant) WithConnector(ctx context.Context, op, name string,
 		return err
 	}
 	opened, err := t.Connect(ctx, source)
+	if fault.KindOf(err) == fault.Forbidden {
+		return &fault.Error{Kind: fault.Forbidden, Op: op, Subject: name, Err: errors.Unwrap(err)}
+	}
 	if err != nil {
 		return &fault.Error{Kind: fault.Unavailable, Op: op, Subject: name, Err: err}
 	}

@@ -13,8 +13,10 @@ import (
 // Settings are what the rooms see of the host's Config, complete and checked, but for what the tenant's settings say:
 // those are part of the configuration. engine.Config documents each in the host's words.
 type Settings struct {
-	Actor     store.Actor // who acts where a context names nobody
-	BatchSize int         // identities in one batch, at most
+	Actor store.Actor // who acts where a context names nobody
+	// Allow is what sources may name of this machine and its network; nil for everything.
+	Allow     *configuration.Allow
+	BatchSize int // identities in one batch, at most
 	// OperationsPerDay is how many operations with one target are carried out on one day.
 	OperationsPerDay int
 	Connectors       map[string]connector.Factory

@@ -36,8 +36,12 @@ type Tenant struct {
 	Jobs *river.Client[pgx.Tx]
 
 	queue *riverpgxv5.Driver
-	// cached is the configuration that was compiled last. It is replaced, never changed.
-	cached atomic.Pointer[configuration.Configuration]
+	// cached are the two configurations that were compiled last, the later first. They are replaced, never changed. The
+	// second one serves those who do not see the first yet, which may not be committed.
+	cached atomic.Pointer[[2]*configuration.Configuration]
+	// compiling has room for one who compiles. compilations counts them.
+	compiling    chan struct{}
+	compilations atomic.Int64
 	// warned says that the log has a warning that Config contradicts the tenant's settings.
 	warned atomic.Bool
 	// writes makes the IDs of writes to the history.
@@ -52,7 +56,8 @@ func New(pool *pgxpool.Pool, settings Settings) (*Tenant, error) {
 	if err != nil {
 		return nil, &fault.Error{Kind: fault.Invalid, Op: "start the engine", Err: err}
 	}
-	t := &Tenant{Settings: settings, EngineID: store.NewID(), Pool: pool, Store: rows, queue: riverpgxv5.New(pool)}
+	t := &Tenant{Settings: settings, EngineID: store.NewID(), Pool: pool, Store: rows, queue: riverpgxv5.New(pool),
+		compiling: make(chan struct{}, 1)}
 	if t.Jobs, err = t.newClient(); err != nil {
 		return nil, err
 	}

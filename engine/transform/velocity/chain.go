@@ -35,6 +35,9 @@ func (t *Template) Chains() [][]Link {
 		}
 	}
 	for _, c := range reads {
+		if f.links > linksMax {
+			break
+		}
 		f.follow(c, map[string]int{})
 	}
 	if f.links > linksMax {
@@ -67,6 +70,9 @@ func (f *follower) follow(c chain, rounds map[string]int) {
 	}
 	rounds[name]++
 	for _, value := range f.set[name] {
+		if f.links > linksMax { // to make the chain would be work that nobody reads
+			break
+		}
 		f.follow(slices.Concat(value, c[1:]), rounds)
 	}
 	rounds[name]--

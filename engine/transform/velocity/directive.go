@@ -1,7 +1,7 @@
 package velocity
 
 import (
-	"slices"
+	"bytes"
 	"strings"
 )
 
@@ -89,18 +89,18 @@ func (p *parser) line(start int) {
 	rest := strings.TrimLeft(p.rest(), " \t")
 	if rest, ok := strings.CutPrefix(strings.TrimPrefix(rest, "\r"), "\n"); ok {
 		p.at = len(p.source) - len(rest)
-		p.alone = append(p.alone, start)
+		if p.alone == nil {
+			p.alone = map[int]bool{}
+		}
+		p.alone[start] = true
 	}
 }
 
 // indent removes the blanks before a directive at start that is alone on its line.
-func (p *parser) indent(nodes []node, start int) []node {
-	if n := len(nodes); n > 0 && slices.Contains(p.alone, start) {
-		if last, ok := nodes[n-1].(text); ok {
-			nodes[n-1] = text(strings.TrimRight(string(last), " \t"))
-		}
+func (p *parser) indent(b *body, start int) {
+	if p.alone[start] {
+		b.text = bytes.TrimRight(b.text, " \t")
 	}
-	return nodes
 }
 
 // condition reads #if after its name.
@@ -168,7 +168,7 @@ func (p *parser) loop(start int) (node, error) {
 		return nil, err
 	}
 	p.line(start)
-	p.locals = include(p.locals, name, "foreach", "velocityCount")
+	p.locals.add(name, "foreach", "velocityCount")
 	p.loops++
 	body, end, err := p.block()
 	p.loops--
@@ -220,6 +220,6 @@ func (p *parser) assignment(start int) (node, error) {
 		return nil, err
 	}
 	p.line(start)
-	p.locals = include(p.locals, name)
+	p.locals.add(name)
 	return &assignment{name, value}, nil
 }

@@ -52,7 +52,7 @@ func parse(source string, escaped bool) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Template{source: source, nodes: nodes, names: p.names, locals: p.locals}, nil
+	return &Template{source: source, nodes: nodes, names: p.names.list, locals: p.locals.list}, nil
 }
 
 // Names returns the names of the variables that the template reads, each once, including those that it sets itself. Do
@@ -61,7 +61,11 @@ func (t *Template) Names() []string { return t.names }
 
 // Free returns the names of the variables that the template reads and does not set itself, each once.
 func (t *Template) Free() []string {
-	return slices.DeleteFunc(slices.Clone(t.names), func(name string) bool { return slices.Contains(t.locals, name) })
+	locals := make(map[string]bool, len(t.locals))
+	for _, name := range t.locals {
+		locals[name] = true
+	}
+	return slices.DeleteFunc(slices.Clone(t.names), func(name string) bool { return locals[name] })
 }
 
 // Literal returns the text of a constant template.
@@ -102,11 +106,64 @@ type parser struct {
 	at     int
 	depth  int
 	loops  int
-	names  []string
-	locals []string // variables that the template sets
-	alone  []int    // offsets of directives that are alone on their lines
+	names  nameSet
+	locals nameSet      // variables that the template sets
+	alone  map[int]bool // offsets of directives that are alone on their lines
 	// escaped says that \$ and \# stay as they are.
 	escaped bool
+}
+
+// nameSet is a list of names, each once, in the order in which they were added.
+type nameSet struct {
+	list []string
+	has  map[string]bool
+}
+
+// add adds the names that are not in the set.
+func (s *nameSet) add(names ...string) {
+	if s.has == nil {
+		s.has = map[string]bool{}
+	}
+	for _, name := range names {
+		if !s.has[name] {
+			s.has[name] = true
+			s.list = append(s.list, name)
+		}
+	}
+}
+
+// body collects the nodes of a block. It joins adjacent texts once, when another node follows: to join each with the
+// next would take the square of their number.
+type body struct {
+	nodes []node
+	text  []byte // that comes behind the nodes
+}
+
+// add adds a node, or nothing for nil.
+func (b *body) add(n node) {
+	if n == nil {
+		return
+	}
+	if t, isText := n.(text); isText {
+		b.text = append(b.text, t...)
+		return
+	}
+	b.flush()
+	b.nodes = append(b.nodes, n)
+}
+
+// flush makes a node of the text.
+func (b *body) flush() {
+	if len(b.text) > 0 {
+		b.nodes = append(b.nodes, text(b.text))
+		b.text = b.text[:0]
+	}
+}
+
+// end returns the nodes.
+func (b *body) end() []node {
+	b.flush()
+	return b.nodes
 }
 
 func (p *parser) fail(format string, arguments ...any) error {
@@ -131,78 +188,68 @@ func (p *parser) block() (nodes []node, end string, err error) {
 		return nil, "", err
 	}
 	defer p.leave()
+	var b body
 	for p.at < len(p.source) {
 		switch p.source[p.at] {
 		case '$':
-			nodes, err = p.appendReference(nodes)
+			err = p.referenceIn(&b)
 		case '#':
 			start := p.at
 			var found node
 			found, end, err = p.directive()
-			nodes = p.indent(nodes, start)
+			p.indent(&b, start)
 			if end != "" && err == nil {
-				return nodes, end, nil
+				return b.end(), end, nil
 			}
-			if found != nil {
-				nodes = appendNode(nodes, found)
-			}
+			b.add(found)
 		case '\\':
-			nodes = p.backslash(nodes)
+			b.add(p.backslash())
 		default:
 			size := strings.IndexAny(p.rest(), `$#\`)
 			if size < 0 {
 				size = len(p.rest())
 			}
-			nodes = appendNode(nodes, text(p.rest()[:size]))
+			b.add(text(p.rest()[:size]))
 			p.at += size
 		}
 		if err != nil {
 			return nil, "", err
 		}
 	}
-	return nodes, "", nil
-}
-
-// appendNode appends a node. It joins adjacent texts.
-func appendNode(nodes []node, n node) []node {
-	if added, ok := n.(text); ok && len(nodes) > 0 {
-		if last, ok := nodes[len(nodes)-1].(text); ok {
-			nodes[len(nodes)-1] = last + added
-			return nodes
-		}
-	}
-	return append(nodes, n)
+	return b.end(), "", nil
 }
 
 // backslash reads \$ and \#, which mean the characters themselves.
-func (p *parser) backslash(nodes []node) []node {
+func (p *parser) backslash() text {
 	rest := p.rest()
 	if len(rest) > 1 && (rest[1] == '$' || rest[1] == '#') {
 		p.at += 2
 		if p.escaped {
-			return appendNode(nodes, text(rest[:2]))
+			return text(rest[:2])
 		}
-		return appendNode(nodes, text(rest[1:2]))
+		return text(rest[1:2])
 	}
 	if p.escaped && len(rest) > 1 && rest[1] == '\\' {
 		p.at += 2
-		return appendNode(nodes, text(rest[:2]))
+		return text(rest[:2])
 	}
 	p.at++
-	return appendNode(nodes, text(`\`))
+	return text(`\`)
 }
 
-// appendReference reads a reference, or a dollar sign without one.
-func (p *parser) appendReference(nodes []node) ([]node, error) {
+// referenceIn reads a reference, or a dollar sign without one.
+func (p *parser) referenceIn(b *body) error {
 	ref, err := p.reference()
-	if err != nil {
-		return nil, err
-	}
-	if ref == nil {
+	switch {
+	case err != nil:
+		return err
+	case ref == nil:
 		p.at++
-		return appendNode(nodes, text("$")), nil
+		b.add(text("$"))
+	default:
+		b.add(ref)
 	}
-	return append(nodes, ref), nil
+	return nil
 }
 
 // reference reads a reference. If there is none, it returns nil and does not advance.
@@ -233,18 +280,8 @@ func (p *parser) reference() (*reference, error) {
 		p.at++
 	}
 	ref.source = p.source[start:p.at]
-	p.names = include(p.names, ref.name)
+	p.names.add(ref.name)
 	return ref, nil
-}
-
-// include adds names to a list that do not stand in it.
-func include(list []string, names ...string) []string {
-	for _, name := range names {
-		if !slices.Contains(list, name) {
-			list = append(list, name)
-		}
-	}
-	return list
 }
 
 // name reads a name. It may have a hyphen only inside braces.
@@ -530,7 +567,8 @@ func (p *parser) quoted(quote byte) (expression, error) {
 		p.at = start
 		return nil, p.fail("in the quoted text: %v", err)
 	}
-	p.names, p.locals = include(p.names, inner.names...), include(p.locals, inner.locals...)
+	p.names.add(inner.names.list...)
+	p.locals.add(inner.locals.list...)
 	return &quoted{nodes}, nil
 }
 
