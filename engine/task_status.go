@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -149,7 +150,8 @@ func taskStatus(t *store.Task, messages []store.TaskMessageGroup) TaskStatus {
 		CancelledBy: actorOrNil(t.Canceller()), Remaining: int(t.Remaining),
 	}
 	if t.TargetType != nil {
-		status.Target = &TaskTarget{ID: t.TargetID.String(), Type: t.TargetType, Name: store.TextOf(t.TargetName)}
+		status.Target = &TaskTarget{ID: t.TargetID.String(), Type: t.TargetType,
+			Name: cmp.Or(store.TextOf(t.TargetName), store.TextOf(t.TargetIdentity))}
 	}
 	progress := "Waiting"
 	switch {

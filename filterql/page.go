@@ -3,6 +3,7 @@ package filterql
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // The bounds of a page, from the V3 standard collection parameters.
@@ -41,14 +42,23 @@ func ParsePage(limit, offset, count string) (Page, error) {
 			return Page{}, badPage("offset", offset, "a whole number of 0 or more")
 		}
 	}
-	switch count {
-	case "", "false":
-	case "true":
-		page.Count = true
-	default:
-		return Page{}, badPage("count", count, "true or false")
+	if count != "" {
+		if page.Count, ok = ParseTruth(count); !ok {
+			return Page{}, badPage("count", count, "true or false")
+		}
 	}
 	return page, nil
+}
+
+// ParseTruth reads true or false, in any letter case: some clients write True.
+func ParseTruth(text string) (value, ok bool) {
+	switch {
+	case strings.EqualFold(text, "true"):
+		return true, true
+	case strings.EqualFold(text, "false"):
+		return false, true
+	}
+	return false, false
 }
 
 // parseWhole reads digits and nothing else.

@@ -26,7 +26,9 @@ func TestParsePage(t *testing.T) {
 		{"", "-1", "", filterql.Page{}, `offset: "-1" is given where a whole number of 0 or more is allowed`},
 		{"", "99999999999999999999", "", filterql.Page{}, `offset: "99999999999999999999" is given where a whole number of 0 or more is allowed`},
 		{"", "x", "", filterql.Page{}, `offset: "x" is given where a whole number of 0 or more is allowed`},
-		{"", "", "TRUE", filterql.Page{}, `count: "TRUE" is given where true or false is allowed`},
+		{"", "", "TRUE", filterql.Page{Limit: 250, Count: true}, ""},
+		{"", "", "False", filterql.Page{Limit: 250}, ""},
+		{"", "", " true", filterql.Page{}, `count: " true" is given where true or false is allowed`},
 		{"", "", "1", filterql.Page{}, `count: "1" is given where true or false is allowed`},
 	}
 	for _, test := range tests {

@@ -2,10 +2,10 @@ package filterql
 
 // The limits of a filter. Exceeding one is an [*Error] of the kind [Limit].
 const (
-	TextMax        = 4096 // bytes of a filter, and of sorters
-	DepthMax       = 64   // nested parentheses and nots
-	ListMax        = 1000 // values of a list
-	ComparisonsMax = 256  // comparisons of a filter
+	TextMax        = 16 << 10 // bytes of a filter, and of sorters: the IDs of a page of 250 fit, in any spelling
+	DepthMax       = 64       // nested parentheses and nots
+	ListMax        = 1000     // values of a list
+	ComparisonsMax = 256      // comparisons of a filter
 )
 
 // Parse reads a filter. An error is an [*Error]. A blank text is an error too: the caller decides what "no filter"

@@ -171,7 +171,7 @@ func TestLimits(t *testing.T) {
 		max          int
 		found, limit string
 	}{
-		{"length", long, filterql.TextMax, "4097 bytes", "4096"},
+		{"length", long, filterql.TextMax, "16385 bytes", "16384"},
 		{"parentheses", nested, filterql.DepthMax, "65 deep", "64"},
 		{"negations", negated, filterql.DepthMax, "65 deep", "64"},
 		{"comparisons", chain, filterql.ComparisonsMax, "comparison 257", "256"},

@@ -51,6 +51,9 @@ type Task struct {
 	Messages  int64 // all of them, also the same about the same identity; not all are stored
 	JobID     *int64
 	Remaining int64 // identities and messages that the task has still to come to; only read
+	// TargetIdentity is the name that the identity has which is the target; nil for another target, or where the
+	// identity is gone. It is only read: the row of a task holds no names of people.
+	TargetIdentity *string
 	// Requested is for how many identities that may have something to lose the processing is requested, at most. It is
 	// only used for a new task.
 	Requested int64 `db:"-"`
@@ -81,7 +84,10 @@ const (
 	    (SELECT count(DISTINCT r.identity_id) FROM muster.refresh_requests r WHERE r.task_id = t.id) +
 	    (SELECT count(*) FROM muster.notifications n WHERE n.task_id = t.id AND n.state = 'PENDING') +
 	    (SELECT coalesce(sum(greatest(p.size - p.done, 0)), 0)::bigint FROM muster.task_parts p WHERE p.task_id = t.id)
-	ELSE 0 END AS remaining`
+	ELSE 0 END AS remaining,
+	CASE WHEN t.target_type = 'IDENTITY' THEN
+	    (SELECT i.name FROM muster.identities i WHERE i.id = t.target_id)
+	END AS target_identity`
 )
 
 // AddTask writes a new task, which may have ended at once.
@@ -241,6 +247,8 @@ type TaskAdvance struct {
 	Task     ID
 	Counts   TaskCounts
 	Messages int64 // how many there are
+	// Began is when the batch began, and the task too if it is the first one. The zero time is that of the advance.
+	Began time.Time
 }
 
 // countColumns are the columns of [TaskCounts].
@@ -259,24 +267,28 @@ var countColumns = columns[TaskCounts]{
 
 var advanceTask = taskAdvance()
 
-// taskAdvance returns the statement that adds to what a task did. Its parameters from $4 on are the counts.
+// taskAdvance returns the statement that adds to what a task did. Its parameters from $5 on are the counts.
 func taskAdvance() string {
 	var counts strings.Builder
 	for i := range countColumns {
 		name := countColumns[i].sql
-		counts.WriteString(`, ` + name + ` = ` + name + ` + ` + parameter(i+4))
+		counts.WriteString(`, ` + name + ` = ` + name + ` + ` + parameter(i+5))
 	}
 	return `
 		UPDATE muster.tasks
-		SET launched = coalesce(launched, $2), modified = greatest(modified, $2), messages = messages + $3` +
+		SET launched = coalesce(launched, $4), modified = greatest(modified, $2), messages = messages + $3` +
 		counts.String() + `
 		WHERE id = $1 AND completed IS NULL AND held IS NULL
 		RETURNING population, confirmed IS NOT NULL`
 }
 
 func (a *TaskAdvance) arguments(now time.Time) []any {
-	arguments := make([]any, 0, 3+len(countColumns))
-	arguments = append(arguments, a.Task, now, a.Messages)
+	began := a.Began
+	if began.IsZero() {
+		began = now
+	}
+	arguments := make([]any, 0, 4+len(countColumns))
+	arguments = append(arguments, a.Task, now, a.Messages, began)
 	for i := range countColumns {
 		arguments = append(arguments, *countColumns[i].target(&a.Counts).(*int64))
 	}
@@ -471,8 +483,8 @@ func (s *Store) OpenTasks(ctx context.Context, q Querier) ([]ID, error) {
 // LockTask locks a task FOR UPDATE until the transaction ends and returns it, or [ErrNotFound]. It does not count what
 // remains of the task: a worker that waits for others locks it over and over.
 func (s *Store) LockTask(ctx context.Context, tx pgx.Tx, id ID) (Task, error) {
-	return s.oneTask(ctx, tx, `SELECT `+taskOwnColumns+`, 0::bigint AS remaining FROM muster.tasks t
-		WHERE t.id = $1 FOR UPDATE`, id)
+	return s.oneTask(ctx, tx, `SELECT `+taskOwnColumns+`, 0::bigint AS remaining, NULL::text AS target_identity
+		FROM muster.tasks t WHERE t.id = $1 FOR UPDATE`, id)
 }
 
 // EndedTask is a task that has ended.

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/connector/secret"
 	"github.com/muster-engine/muster/engine/httpapi"
 	"github.com/muster-engine/muster/engine/httpapi/devtoken"
 )
@@ -32,7 +33,9 @@ type server struct {
 	listen            string
 	certificate, key  string
 	clients           []string
+	origins           []string
 	tokenKey          string
+	cursorKey         string
 	verify            httpapi.JWTConfig
 	rateLimit         string
 	logJSON, noWorker bool
@@ -66,6 +69,10 @@ other flags, or logs them with --mail-log. With the private PostgreSQL no other 
 	flags.StringArrayVar(&s.clients, "dev-client", nil,
 		"development client id:secret[:AUTHORITY,...] that may get tokens from /oauth/token; may be repeated")
 	flags.StringVar(&s.tokenKey, "token-key", "", tokenKeyUsage)
+	flags.StringArrayVar(&s.origins, "cors-origin", nil, "origin, such as https://admin.example.com, whose pages may "+
+		"call the API from a browser, or *; may be repeated")
+	flags.StringVar(&s.cursorKey, "cursor-key", "", "reference to the secret that seals the cursors of lists, "+
+		"env:NAME or file:PATH; several servers need the same one (default: one of this process)")
 	flags.StringVar(&s.rateLimit, "rate-limit", "100/10s", "most requests of each client in a time, or off")
 	flags.BoolVar(&s.logJSON, "log-json", false, "log as JSON")
 	flags.BoolVar(&s.noWorker, "no-worker", false, "leave tasks, messages and the schedule to other processes")
@@ -80,6 +87,14 @@ func (a *app) serve(ctx context.Context, s *server) (err error) {
 	}
 	if (s.certificate == "") != (s.key == "") {
 		return usage("--tls-cert and --tls-key belong together: one is given")
+	}
+	var cursorKey []byte
+	if s.cursorKey != "" {
+		text, err := secret.Read(s.cursorKey)
+		if err != nil {
+			return usage("--cursor-key: %w", err)
+		}
+		cursorKey = []byte(text)
 	}
 	issuer, clients, err := a.developers(s)
 	if err != nil {
@@ -113,18 +128,31 @@ func (a *app) serve(ctx context.Context, s *server) (err error) {
 		}
 		metrics := newMetrics(d.pool)
 		api, err := httpapi.New(eng, httpapi.Config{Authenticator: verifier, Logger: a.log, Observe: metrics.observe,
-			RateLimit: limit})
+			RateLimit: limit, CORS: httpapi.CORS{Origins: s.origins}, CursorKey: cursorKey})
 		if err != nil {
-			return err
+			return usageError{err}
 		}
-		mux := http.NewServeMux()
-		mux.Handle("/", api)
-		mux.Handle("/metrics", metrics.handler())
+		root := beside{api: api, metrics: metrics.handler()}
 		if len(clients) > 0 {
-			mux.Handle("/oauth/token", issuer.Endpoint(clients))
+			root.token = issuer.Endpoint(clients)
 		}
-		return a.listen(ctx, running, s, eng, otelhttp.NewHandler(mux, "muster"))
+		return a.listen(ctx, running, s, eng, otelhttp.NewHandler(root, "muster"))
 	})
+}
+
+// beside is the API with what else the server has. It is no http.ServeMux, which would redirect paths with two slashes
+// before the API could answer them.
+type beside struct{ api, metrics, token http.Handler }
+
+func (b beside) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.URL.Path == "/metrics":
+		b.metrics.ServeHTTP(w, r)
+	case r.URL.Path == "/oauth/token" && b.token != nil:
+		b.token.ServeHTTP(w, r)
+	default:
+		b.api.ServeHTTP(w, r)
+	}
 }
 
 // developers returns the issuer of development tokens and the clients that may get them. With a key set there are none.
@@ -140,6 +168,9 @@ func (a *app) developers(s *server) (*devtoken.Issuer, []devtoken.Client, error)
 	}
 	if s.verify.Issuer != "" || s.verify.Audience != "" {
 		return nil, nil, usage("--issuer and --audience belong to --jwks-url or --jwks-file")
+	}
+	if err := s.demandPrivate(); err != nil {
+		return nil, nil, err
 	}
 	var clients []devtoken.Client
 	for _, text := range s.clients {
@@ -157,6 +188,22 @@ func (a *app) developers(s *server) (*devtoken.Issuer, []devtoken.Client, error)
 	s.verify = issuer.Verifier()
 	s.verify.Leeway = leeway
 	return issuer, clients, nil
+}
+
+// demandPrivate returns an error where development tokens would travel in the clear to other machines.
+func (s *server) demandPrivate() error {
+	if s.certificate != "" {
+		return nil
+	}
+	address, err := net.ResolveTCPAddr("tcp", s.listen)
+	if err != nil {
+		return usage("--listen: %w", err)
+	}
+	if !address.IP.IsLoopback() {
+		return usage("--listen %s: development tokens are for this machine: give --tls-cert and --tls-key, a key set "+
+			"(--jwks-url, --jwks-file), or an address such as 127.0.0.1:8080", s.listen)
+	}
+	return nil
 }
 
 // listen serves until ctx ends, and then finishes the running requests and batches.

@@ -206,6 +206,72 @@ func TestServeTLSAndKeySet(t *testing.T) {
 	}
 }
 
+// With TLS, tokens may come from other machines, also those of development.
+func TestServeBeyondLoopback(t *testing.T) {
+	t.Parallel()
+	tls := server{listen: "0.0.0.0:443", certificate: "cert.pem"}
+	for listen, private := range map[string]bool{"127.0.0.1:0": true, "[::1]:80": true, "localhost:80": true,
+		"127.9.9.9:80": true, "10.0.0.1:80": false, "[2001:db8::1]:80": false} {
+		s := server{listen: listen}
+		if err := s.demandPrivate(); (err == nil) != private {
+			t.Errorf("%s: %v, want it to be private: %t", listen, err, private)
+		}
+	}
+	if err := tls.demandPrivate(); err != nil {
+		t.Error(err)
+	}
+}
+
+// What the server has beside the API redirects nobody, and pages of the origin that is named may read what it answers.
+func TestServePaths(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	s.staff()
+	const origin = "https://admin.example.com"
+	w := s.serve("--dev-client", "demo:secret:ORG_ADMIN", "--no-worker", "--cors-origin", origin)
+	w.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	for _, path := range []string{"//beta/identities", "/beta/identities/", "/beta//identities", "/metrics/",
+		"//oauth/token", "/oauth/token/"} {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			demand(t, string(w.do(http.StatusNotFound, method, path, "", "")), "404 Not found", "trackingId")
+		}
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, w.url+"/v2024/identities", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Origin", origin)
+	request.Header.Set("Access-Control-Request-Method", http.MethodGet)
+	response, err := w.client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusNoContent || response.Header.Get("Access-Control-Allow-Origin") != origin {
+		t.Errorf("preflight: %d %v", response.StatusCode, response.Header)
+	}
+}
+
+// A token of one tenant is good for no other one that has the same data folder.
+func TestTokensOfTenants(t *testing.T) {
+	t.Parallel()
+	s, other := newShell(t), newShell(t)
+	s.staff()
+	data := filepath.Join(s.dir, "data")
+	w := s.serve("--no-worker")
+	mint := func(s *shell, args ...string) string {
+		made, _ := s.run(exitOK, "", append([]string{"token", "--authority", "ORG_ADMIN", "--data", data}, args...)...)
+		return strings.TrimSpace(made)
+	}
+	w.do(http.StatusOK, http.MethodGet, "/beta/identities", mint(s), "")
+	w.do(http.StatusUnauthorized, http.MethodGet, "/beta/identities", mint(s, "--schema", "second"), "")
+	w.do(http.StatusUnauthorized, http.MethodGet, "/beta/identities", mint(other), "")
+	w.do(http.StatusUnauthorized, http.MethodGet, "/beta/identities", func() string {
+		made, _ := s.run(exitOK, "", "token", "--authority", "ORG_ADMIN", "--data", data+"2")
+		return strings.TrimSpace(made)
+	}(), "")
+}
+
 func TestServeFaults(t *testing.T) {
 	t.Parallel()
 	s := newShell(t)
@@ -215,7 +281,7 @@ func TestServeFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	data := filepath.Join(s.dir, "data")
+	data, short := filepath.Join(s.dir, "data"), s.file("short", "too short")
 	for _, test := range []struct {
 		code int
 		args []string
@@ -226,6 +292,13 @@ func TestServeFaults(t *testing.T) {
 		{exitUsage, []string{"--jwks-file", "x", "--dev-client", "a:b"}, "they exclude a key set"},
 		{exitUsage, []string{"--issuer", "x"}, "belong to --jwks-url or --jwks-file"},
 		{exitUsage, []string{"--dev-client", "hunter2"}, "id:secret:AUTHORITY,... is expected"},
+		{exitUsage, []string{"--listen", "0.0.0.0:0"}, "development tokens are for this machine"},
+		{exitUsage, []string{"--listen", ":0"}, "development tokens are for this machine"},
+		{exitUsage, []string{"--listen", "[::]:0", "--dev-client", "a:b"}, "development tokens are for this machine"},
+		{exitUsage, []string{"--listen", "127.0.0.1"}, "--listen: "},
+		{exitUsage, []string{"--cors-origin", "admin.example.com"}, "CORS.Origins"},
+		{exitUsage, []string{"--cursor-key", "hunter2"}, "a secret is not written into the configuration"},
+		{exitUsage, []string{"--cursor-key", "file:" + short}, "32 bytes or more"},
 		{exitUsage, []string{"--rate-limit", "many"}, `--rate-limit: "many" is given`},
 		{exitUsage, []string{"--token-key", "hunter2"}, "a secret is not written into the configuration"},
 		{exitFailed, []string{"--jwks-file", filepath.Join(s.dir, "nothing")}, "read the key set"},
@@ -265,6 +338,51 @@ func TestTokenKey(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(entries) != 1 {
 		t.Errorf("got %+v and the error %v, want 1 of them", entries, err)
+	}
+}
+
+// A key that somebody else made, or can read, is refused: whoever knows it can be anybody.
+func TestTokenKeyOfOthers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	key := strings.Repeat("k", 43)
+	write := func(name string, mode os.FileMode) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(key), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	own := write("own", 0o600)
+	if got, err := ownTokenKey(own); err != nil || string(got) != key {
+		t.Errorf("got %d bytes, %v, want the key of the file", len(got), err)
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(own, link); err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(dir, "folder")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	faults := map[string]string{write("group", 0o640): "has the mode", write("all", 0o604): "has the mode",
+		write("written", 0o620): "has the mode", link: "is no file", folder: "is no file"}
+	if os.Geteuid() == 0 {
+		theirs := write("theirs", 0o600)
+		if err := os.Chown(theirs, 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+		faults[theirs] = "belongs to another user"
+	}
+	for path, want := range faults {
+		if _, err := ownTokenKey(path); err == nil || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), key) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
 	}
 }
 

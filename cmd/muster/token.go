@@ -1,15 +1,20 @@
 package main
 
 import (
+	"cmp"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
 	"github.com/muster-engine/muster/engine/connector/secret"
@@ -52,7 +57,7 @@ func (a *app) tokenCommand() *cobra.Command {
 }
 
 // tokenIssuer returns the issuer of development tokens. Its key comes from a reference, or else from the file beside
-// --data.
+// --data: then each tenant has a key of its own, which is derived from that of the file.
 func (a *app) tokenIssuer(reference string) (*devtoken.Issuer, error) {
 	var key []byte
 	if reference != "" {
@@ -69,6 +74,13 @@ func (a *app) tokenIssuer(reference string) (*devtoken.Issuer, error) {
 		if key, err = ownTokenKey(dir + ".token-key"); err != nil {
 			return nil, err
 		}
+		tenant, err := a.tenantName()
+		if err != nil {
+			return nil, err
+		}
+		if key, err = hkdf.Key(sha256.New, key, nil, "muster development tokens of "+tenant, 32); err != nil {
+			return nil, fmt.Errorf("derive the key of development tokens: %w", err)
+		}
 	}
 	issuer, err := devtoken.New(key)
 	if err != nil {
@@ -77,10 +89,23 @@ func (a *app) tokenIssuer(reference string) (*devtoken.Issuer, error) {
 	return issuer, nil
 }
 
+// tenantName names the tenant that the flags and the environment say, by its database and its schema.
+func (a *app) tenantName() (string, error) {
+	place := "the private PostgreSQL"
+	if url := cmp.Or(a.databaseURL, os.Getenv("DATABASE_URL")); url != "" {
+		config, err := pgx.ParseConfig(url)
+		if err != nil {
+			return "", fmt.Errorf("read the URL of the database: %w", err) // pgx removes the password
+		}
+		place = fmt.Sprintf("%s:%d/%s", config.Host, config.Port, config.Database)
+	}
+	return place + "/" + a.schemas.WithDefaults().Schema, nil
+}
+
 // ownTokenKey reads a key, and makes it if it is missing. The key is beside the folder of the private PostgreSQL: that
 // folder belongs to the server alone, and may have another owner.
 func ownTokenKey(name string) ([]byte, error) {
-	text, err := os.ReadFile(name)
+	text, err := readTokenKey(name)
 	if err == nil {
 		return []byte(strings.TrimSpace(string(text))), nil
 	}
@@ -112,4 +137,32 @@ func ownTokenKey(name string) ([]byte, error) {
 		return nil, fmt.Errorf("store the key of development tokens: %w", err)
 	}
 	return []byte(key), nil
+}
+
+// tokenKeyMax is the most bytes of a file with a key.
+const tokenKeyMax = 4096
+
+// readTokenKey reads a file with a key. It refuses one that somebody else made or can read: in a folder that others can
+// write to, such as /tmp, they could choose the key beforehand.
+func readTokenKey(name string) ([]byte, error) {
+	info, err := os.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := demandOwn(name, info); err != nil {
+		return nil, err
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	opened, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !os.SameFile(info, opened) {
+		return nil, fmt.Errorf("%s was replaced while it was read: try again", name)
+	}
+	return io.ReadAll(io.LimitReader(file, tokenKeyMax))
 }

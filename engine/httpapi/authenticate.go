@@ -3,10 +3,10 @@ package httpapi
 import (
 	"cmp"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/right"
 )
 
 // Authenticator identifies the caller of a request.
@@ -31,12 +31,9 @@ type Principal struct {
 	Scopes      []string // such as idn:identity:read
 }
 
-func (p *Principal) hasLevel(level string) bool { return slices.Contains(p.Authorities, level) }
-func (p *Principal) hasScope(scope string) bool { return slices.Contains(p.Scopes, scope) }
-
-// application reports whether the client acts without a user, and so without a user level.
-func (p *Principal) application() bool {
-	return len(p.Authorities) == 1 && p.Authorities[0] == levelAPI
+// caller returns what the rights are decided by.
+func (p *Principal) caller() right.Caller {
+	return right.Caller{Levels: p.Authorities, Scopes: p.Scopes}
 }
 
 // key returns the key for the rate limit.

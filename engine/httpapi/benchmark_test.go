@@ -82,7 +82,8 @@ func newFaces(b *testing.B) *faces {
 	must(err)
 	page, err := eng.ListIdentities(b.Context(), engine.ListParams{})
 	must(err)
-	f := &faces{client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: benchmarkClients}}}
+	f := &faces{client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: benchmarkClients,
+		DisableCompression: true}}} // the other face does not compress either
 	b.Cleanup(f.client.CloseIdleConnections)
 	for i := range page.Identities {
 		f.ids = append(f.ids, page.Identities[i].ID)

@@ -13,9 +13,9 @@
 // decisions where the publication is not clear.
 //
 // An [Authenticator] identifies the caller. [JWT] verifies JSON Web Tokens with a key set or, for development, with a
-// shared secret. The published table of scopes and user levels says what a caller may do. Each client may make 100
-// requests in 10 seconds to each version of the API; each process counts for itself. The log has a line for each
-// request, with the tracking ID that the answer has too. It never has a token, a query or a body.
+// shared secret. The table of the package right says what a caller may do, by its user levels and scopes. Each client
+// may make 100 requests in 10 seconds to each version of the API; each process counts for itself. The log has a line
+// for each request, with the tracking ID that the answer has too. It never has a token, a query or a body.
 //
 // The handler only answers requests. Workers and the schedule belong to the engine ([engine.Engine.Start]).
 package httpapi

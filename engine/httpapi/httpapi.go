@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/muster-engine/muster/engine"
@@ -26,6 +27,14 @@ const (
 type Config struct {
 	// Authenticator identifies the caller of a request. It is required.
 	Authenticator Authenticator
+
+	// CORS lets pages of other origins call the API from a browser. Defaults to none.
+	CORS CORS
+
+	// CursorKey seals the cursors of lists, which would otherwise tell the names in them to whoever sees a URL. Several
+	// processes that serve the same clients need the same key. It has at least [CursorKeyMin] bytes. Defaults to a
+	// random one of the handler's own.
+	CursorKey []byte
 
 	// Logger receives a line for each request, with its tracking ID, the decision about it and its result. It never
 	// receives a token, a query or a body. Defaults to no logging.
@@ -81,6 +90,8 @@ func (c Config) validate() error {
 	switch {
 	case c.Authenticator == nil:
 		return errors.New("Authenticator is missing: give one, as NewJWT makes it")
+	case c.CursorKey != nil && len(c.CursorKey) < CursorKeyMin:
+		return fmt.Errorf("CursorKey must have %d bytes or more, it has %d", CursorKeyMin, len(c.CursorKey))
 	case c.RateLimit.Requests < 0:
 		return fmt.Errorf("RateLimit.Requests must be 1 or more, it is %d", c.RateLimit.Requests)
 	case c.RateLimit.Period < 0:
@@ -88,7 +99,7 @@ func (c Config) validate() error {
 	case c.RequestTimeout < 0:
 		return fmt.Errorf("RequestTimeout must be longer than 0, it is %s", c.RequestTimeout)
 	}
-	return nil
+	return c.CORS.validate()
 }
 
 // Handler is the HTTP face of an engine. It is safe for concurrent use. Make it with [New].
@@ -97,16 +108,35 @@ type Handler struct {
 	config   Config
 	mux      *http.ServeMux
 	limiters *limiters
+	cursors  *cursors
 }
 
-// New returns the HTTP face of an engine. Mount it at the root of a mux, or elsewhere behind [http.StripPrefix]. The
-// host still owns the engine: New starts nothing and stops nothing.
+// Under returns a handler that serves the API under a prefix, such as /api/iam, and everything else with next. The API
+// gets paths as they came. An [http.ServeMux] would redirect those with two slashes, and clients would lose their POST.
+func Under(prefix string, api, next http.Handler) http.Handler {
+	below := http.StripPrefix(prefix, api)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rest, found := strings.CutPrefix(r.URL.Path, prefix); found && strings.HasPrefix(rest, "/") {
+			below.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// New returns the HTTP face of an engine. Mount it at the root of a server, or elsewhere by [Under]. The host still
+// owns the engine: New starts nothing and stops nothing.
 func New(eng *engine.Engine, config Config) (*Handler, error) {
 	config = config.WithDefaults()
 	if err := config.validate(); err != nil {
 		return nil, fmt.Errorf("httpapi: %w", err)
 	}
-	h := &Handler{engine: eng, config: config, mux: http.NewServeMux(), limiters: newLimiters(config.RateLimit)}
+	sealed, err := newCursors(config.CursorKey)
+	if err != nil {
+		return nil, fmt.Errorf("httpapi: %w", err)
+	}
+	h := &Handler{engine: eng, config: config, mux: http.NewServeMux(), limiters: newLimiters(config.RateLimit),
+		cursors: sealed}
 	h.route()
 	return h, nil
 }

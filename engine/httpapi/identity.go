@@ -8,9 +8,6 @@ import (
 	"github.com/muster-engine/muster/engine"
 )
 
-// cursorHeader has the cursor of the page behind a full one, for the parameter after.
-const cursorHeader = "X-Next-Cursor"
-
 func (h *Handler) listIdentities(c *call) error {
 	q, err := c.query()
 	if err != nil {
@@ -20,9 +17,13 @@ func (h *Handler) listIdentities(c *call) error {
 	if err != nil {
 		return err
 	}
+	after, err := h.cursors.open(q.text("after"))
+	if err != nil {
+		return err
+	}
 	page, err := h.engine.ListIdentities(c.Context(), engine.ListParams{
 		Filters: q.text("filters"), Sorters: q.text("sorters"), Limit: &asked.Limit, Offset: asked.Offset,
-		Count: asked.Count, After: q.text("after"), DefaultFilter: engine.DefaultFilter(q.text("defaultFilter")),
+		Count: asked.Count, After: after, DefaultFilter: engine.DefaultFilter(q.text("defaultFilter")),
 	})
 	if err != nil {
 		return err
@@ -31,15 +32,15 @@ func (h *Handler) listIdentities(c *call) error {
 		c.total(*page.Total)
 	}
 	if page.Next != "" {
-		c.w.Header().Set(cursorHeader, page.Next)
+		c.w.Header().Set(cursorHeader, h.cursors.seal(page.Next, q.text("sorters")))
 	}
-	c.respond(http.StatusOK, page.Identities)
+	c.respond(http.StatusOK, shapes(page.Identities, shapeIdentity))
 	return nil
 }
 
-func (c *call) total(n int) { c.w.Header().Set("X-Total-Count", strconv.Itoa(n)) }
+func (c *call) total(n int) { c.w.Header().Set(totalHeader, strconv.Itoa(n)) }
 
-func (c *call) respond(status int, body any) { writeJSON(c.w, status, body) }
+func (c *call) respond(status int, body any) { send(c.w, c.Request, status, encode(body)) }
 
 // done answers without a body.
 func (c *call) done(status int) { c.w.WriteHeader(status) }
@@ -49,7 +50,7 @@ func (h *Handler) getIdentity(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.respond(http.StatusOK, identity)
+	c.respond(http.StatusOK, shapeIdentity(&identity))
 	return nil
 }
 
@@ -98,14 +99,13 @@ func (h *Handler) getRoleAssignments(c *call) error {
 		return err
 	}
 	if narrow != (engine.RoleAssignmentQuery{}) {
-		c.respond(http.StatusOK, list)
+		c.respond(http.StatusOK, shapes(list, shapeAssignment))
 		return nil
 	}
-	refs := make([]engine.RoleAssignmentRef, len(list))
-	for i := range list {
-		refs[i] = list[i].Ref()
-	}
-	c.respond(http.StatusOK, refs)
+	c.respond(http.StatusOK, shapes(list, func(a *engine.RoleAssignment) assignmentRefShape {
+		ref := a.Ref()
+		return shapeAssignmentRef(&ref)
+	}))
 	return nil
 }
 
@@ -114,7 +114,7 @@ func (h *Handler) getRoleAssignment(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.respond(http.StatusOK, assignment)
+	c.respond(http.StatusOK, shapeAssignment(&assignment))
 	return nil
 }
 
@@ -169,7 +169,7 @@ func (h *Handler) invite(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.respond(http.StatusAccepted, task)
+	c.respond(http.StatusAccepted, shapeTask(&task))
 	return nil
 }
 

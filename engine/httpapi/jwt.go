@@ -2,16 +2,19 @@ package httpapi
 
 import (
 	"context"
+	"crypto"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/MicahParks/jwkset"
 	"github.com/MicahParks/keyfunc/v3"
 	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/time/rate"
@@ -28,14 +31,15 @@ type JWTConfig struct {
 	// JWKSFile is a file with the JSON Web Key Set that tokens are signed with. It is read again when it changes.
 	JWKSFile string
 
-	// JWKSURL is the URL of the JSON Web Key Set. It is fetched at the start, then every hour, and for a token with an
-	// unknown key, at most every minute.
+	// JWKSURL is the URL of the JSON Web Key Set. It is fetched at the start, then every [JWKSRefresh], and for a token
+	// with an unknown key, at most every minute. A key that it no longer has is not accepted any more.
 	JWKSURL string
 
 	// Leeway is the allowed difference between the clocks of the issuer and of this machine. Defaults to none.
 	Leeway time.Duration
 
-	// Logger receives errors of updates of the keys. Defaults to no logging.
+	// Logger receives errors of updates of the keys, and a warning where a key set is used without Issuer or Audience.
+	// Defaults to no logging.
 	Logger *slog.Logger
 
 	// Now is the clock. Defaults to [time.Now].
@@ -99,8 +103,12 @@ func NewJWT(ctx context.Context, config JWTConfig) (*JWT, error) {
 		if err != nil {
 			return nil, fmt.Errorf("httpapi: fetch the key set: %w", err)
 		}
-		a.keys = set.Keyfunc
+		a.keys = func(token *jwt.Token) (any, error) { return keyOf(ctx, set.Storage(), token) }
 	}
+	if config.Secret == nil {
+		warnOfStrangers(ctx, &config)
+	}
+	a.keys = understood(a.keys)
 	options := []jwt.ParserOption{jwt.WithValidMethods(algorithms), jwt.WithExpirationRequired(),
 		jwt.WithLeeway(config.Leeway)}
 	if config.Now != nil {
@@ -116,6 +124,67 @@ func NewJWT(ctx context.Context, config JWTConfig) (*JWT, error) {
 	return a, nil
 }
 
+// warnOfStrangers warns where tokens that are not meant for this API are accepted: one issuer's keys often sign tokens
+// for many programs.
+func warnOfStrangers(ctx context.Context, config *JWTConfig) {
+	if config.Issuer == "" {
+		config.Logger.WarnContext(ctx, "tokens of every issuer are accepted that the key set signs: name one")
+	}
+	if config.Audience == "" {
+		config.Logger.WarnContext(ctx, "tokens for every audience are accepted that the key set signs: name one")
+	}
+}
+
+// errCritical says that a token has a header that must be understood, and is not.
+var errCritical = errors.New("a critical header is not understood")
+
+// understood refuses tokens with the header crit, whose parameters a receiver must understand: this one knows none.
+func understood(keys jwt.Keyfunc) jwt.Keyfunc {
+	return func(token *jwt.Token) (any, error) {
+		if _, given := token.Header["crit"]; given {
+			return nil, errCritical
+		}
+		return keys(token)
+	}
+}
+
+// keyOf returns the keys of a set that may have signed a token: those with its key ID, or all if it names none.
+func keyOf(ctx context.Context, set jwkset.Storage, token *jwt.Token) (any, error) {
+	id, named := token.Header[jwkset.HeaderKID].(string)
+	if _, given := token.Header[jwkset.HeaderKID]; given && !named {
+		return nil, errors.New("the key ID is no text")
+	}
+	if named {
+		// Where the set is fetched, this fetches it again for a key that is not known.
+		if _, err := set.KeyRead(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	all, err := set.KeyReadAll(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var keys jwt.VerificationKeySet
+	for _, key := range all {
+		if is := key.Marshal(); named && is.KID != id || !verifies(&is, token.Method.Alg()) {
+			continue
+		}
+		public := key.Key()
+		if private, ok := public.(interface{ Public() crypto.PublicKey }); ok {
+			public = private.Public()
+		}
+		keys.Keys = append(keys.Keys, public)
+	}
+	return keys, nil
+}
+
+// verifies reports whether a key is meant to verify the signatures of an algorithm, and not, for example, to encrypt.
+func verifies(key *jwkset.JWKMarshal, algorithm string) bool {
+	return (key.USE == "" || key.USE == jwkset.UseSig) &&
+		(len(key.KEYOPS) == 0 || slices.Contains(key.KEYOPS, jwkset.KeyOpsVerify)) &&
+		(key.ALG == "" || string(key.ALG) == algorithm)
+}
+
 // A token with an unknown key fetches the key set, at most once in fetchEvery, and waits for it at most fetchTimeout.
 // Further such tokens are refused at once; one of them may wait if the next fetch is allowed within fetchTimeout.
 const (
@@ -123,11 +192,15 @@ const (
 	fetchTimeout = 5 * time.Second
 )
 
+// JWKSRefresh is the time between two fetches of a key set: so long is a key accepted after it was removed.
+const JWKSRefresh = 2 * time.Minute
+
 // fetching returns the options for updates of a key set.
 func fetching(logger *slog.Logger) keyfunc.Override {
 	failAtStart := false
 	return keyfunc.Override{
 		NoErrorReturnFirstHTTPReq: &failAtStart,
+		RefreshInterval:           JWKSRefresh,
 		RefreshUnknownKID:         rate.NewLimiter(rate.Every(fetchEvery), 1),
 		RateLimitWaitMax:          fetchTimeout,
 		RefreshErrorHandlerFunc: func(string) func(context.Context, error) {
@@ -162,7 +235,7 @@ func (f *keyFile) key(token *jwt.Token) (any, error) {
 	}
 	set := f.set
 	f.mu.Unlock()
-	return set.Keyfunc(token)
+	return keyOf(context.Background(), set.Storage(), token)
 }
 
 func (f *keyFile) read() error {
@@ -213,11 +286,33 @@ func (w *words) UnmarshalJSON(data []byte) error {
 // claims are the claims of the published tokens.
 type claims struct {
 	jwt.RegisteredClaims
-	ClientID    string `json:"client_id"`
-	IdentityID  string `json:"identity_id"`
-	UserName    string `json:"user_name"`
-	Authorities words  `json:"authorities"`
-	Scope       words  `json:"scope"`
+	ClientID    string
+	IdentityID  string
+	UserName    string
+	Authorities words
+	Scope       words
+}
+
+// UnmarshalJSON reads the claims by their exact names. The decoder alone would ignore the case of letters, so that EXP
+// could stand for exp.
+func (c *claims) UnmarshalJSON(data []byte) error {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(data, &members); err != nil {
+		return err
+	}
+	into := map[string]any{
+		"aud": &c.Audience, "exp": &c.ExpiresAt, "iat": &c.IssuedAt, "iss": &c.Issuer, "jti": &c.ID,
+		"nbf": &c.NotBefore, "sub": &c.Subject, "client_id": &c.ClientID, "identity_id": &c.IdentityID,
+		"user_name": &c.UserName, "authorities": &c.Authorities, "scope": &c.Scope,
+	}
+	for name, target := range into {
+		if value, given := members[name]; given {
+			if err := json.Unmarshal(value, target); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Authenticate implements [Authenticator].
@@ -247,6 +342,7 @@ func refusedToken(err error) string {
 		is   error
 		text string
 	}{
+		{errCritical, "JWT has a critical header that is not understood"},
 		{jwt.ErrTokenMalformed, "JWT is malformed"},
 		{jwt.ErrTokenSignatureInvalid, "JWT signature is invalid"},
 		{jwt.ErrTokenUnverifiable, "JWT is signed by a key that is not known"},

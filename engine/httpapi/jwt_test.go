@@ -65,7 +65,7 @@ func rsaKey(t *testing.T, kid string) (*rsa.PrivateKey, map[string]string) {
 		"e": encoded(big.NewInt(int64(key.E)))}
 }
 
-func keySet(t *testing.T, keys ...map[string]string) []byte {
+func keySet[K any](t *testing.T, keys ...K) []byte {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{"keys": keys})
 	if err != nil {

@@ -38,8 +38,8 @@ type server struct {
 	handler http.Handler
 	issuer  *devtoken.Issuer
 	logs    *logs
-	// documents are what requests and responses are held against: that of the API, and the published one where it is at
-	// hand, in MUSTER_CONTRACT_DIR.
+	// documents are what requests and responses are held against: that of the API, and the published ones where they
+	// are at hand, in MUSTER_CONTRACT_DIR.
 	documents []*wire.Document
 }
 
@@ -68,7 +68,7 @@ func newServer(t testing.TB, config httpapi.Config) *server {
 	s := &server{Company: enginetest.NewEmpty(t), t: t, logs: &logs{},
 		documents: []*wire.Document{wire.Load(t, httpapi.Document())}}
 	if wire.PublishedAtHand(t) {
-		s.documents = append(s.documents, wire.LoadPublished(t))
+		s.documents = append(s.documents, wire.LoadPublished(t), wire.LoadNeighbours(t))
 	}
 	var err error
 	if s.issuer, err = devtoken.New(secret); err != nil {

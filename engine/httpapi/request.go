@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -24,6 +25,9 @@ func (c *call) query() (query, error) {
 		return query{}, badSyntax.with("The query of the URL could not be parsed: encode %, &, + and ; in its values.")
 	}
 	for name, given := range values {
+		if known := c.operation.meant(name); known != "" {
+			return query{}, illegalValue.with(name + ": there is no such parameter, " + known + " is meant")
+		}
 		if len(given) > 1 {
 			return query{}, illegalValue.with(fmt.Sprintf("%s: it is given %d times, once is allowed", name,
 				len(given)))
@@ -36,7 +40,40 @@ func (c *call) query() (query, error) {
 	return query{values}, nil
 }
 
+// meant returns the parameter of the query that a name misses by its case, by its number, or by brackets behind it; ""
+// if it misses none. What is ignored silently answers another question: with filter=... everybody would be listed.
+func (o *operation) meant(name string) string {
+	if slices.Contains(o.query, name) {
+		return ""
+	}
+	for _, known := range o.query {
+		if bare(name) == bare(known) {
+			return known
+		}
+	}
+	return ""
+}
+
+// bare returns the name of a parameter in small letters, in the singular and without what stands in brackets.
+func bare(name string) string {
+	name, _, _ = strings.Cut(name, "[")
+	return strings.TrimSuffix(strings.ToLower(name), "s")
+}
+
 func (q query) text(name string) string { return q.values.Get(name) }
+
+// truth reads a boolean, false if it is not given.
+func (q query) truth(name string) (bool, error) {
+	text := q.text(name)
+	if text == "" {
+		return false, nil
+	}
+	value, ok := filterql.ParseTruth(text)
+	if !ok {
+		return false, illegalValue.with(fmt.Sprintf("%s: %q is given where true or false is allowed", name, text))
+	}
+	return value, nil
+}
 
 // page reads limit, offset and count.
 func (q query) page() (filterql.Page, error) {
@@ -52,6 +89,11 @@ type body map[string]json.RawMessage
 
 // body reads the body of a request, which must be an object.
 func (c *call) body() (body, error) {
+	if coding := strings.Join(c.Header.Values("Content-Encoding"), ","); coding != "" &&
+		!strings.EqualFold(strings.TrimSpace(coding), "identity") {
+		c.w.Header().Set("Accept-Encoding", "identity")
+		return nil, codingRefused
+	}
 	data, err := io.ReadAll(http.MaxBytesReader(c.w, c.Request.Body, BodyMax))
 	if err != nil {
 		var tooLarge *http.MaxBytesError

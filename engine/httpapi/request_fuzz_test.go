@@ -21,7 +21,7 @@ func FuzzBody(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		c := &call{w: &answer{ResponseWriter: httptest.NewRecorder()},
+		c := &call{w: &answer{ResponseWriter: httptest.NewRecorder()}, operation: &operations[0],
 			Request: httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(text))}
 		members, err := c.body()
 		var refused *failure
@@ -58,11 +58,12 @@ func FuzzBody(f *testing.F) {
 
 // What is read from a query was given once, and is text.
 func FuzzQuery(f *testing.F) {
-	for _, text := range []string{"limit=1&offset=2&count=true", "limit=1&limit=2", "filters=%00", "a=%ff", "%", "a;b", "limit=+1", "limit=١", "count=TRUE", "%ff=%ff"} {
+	for _, text := range []string{"limit=1&offset=2&count=true", "limit=1&limit=2", "filters=%00", "a=%ff", "%", "a;b", "limit=+1", "limit=١", "count=TRUE", "%ff=%ff", "filter=x", "Filters[]=%ff", "LIMITS=\u212a"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		c := &call{Request: httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)}
+		c := &call{Request: httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil),
+			operation: &operations[0]}
 		c.URL.RawQuery = text
 		var refused *failure
 		q, err := c.query()

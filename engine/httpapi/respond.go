@@ -16,8 +16,14 @@ import (
 	"github.com/muster-engine/muster/engine"
 )
 
-// trackingHeader has the tracking ID of every response, because some published bodies have no member for it.
-const trackingHeader = "SLPT-Request-ID"
+// The headers of answers. The tracking ID of every response is in one, because some published bodies have no member for
+// it.
+const (
+	trackingHeader = "SLPT-Request-ID"
+	totalHeader    = "X-Total-Count"
+	// cursorHeader has the cursor of the page behind a full one, for the parameter after.
+	cursorHeader = "X-Next-Cursor"
+)
 
 // errorResponse is the published body of a failure.
 type errorResponse struct {
@@ -58,6 +64,8 @@ var (
 		"The server did not find a current representation for the target resource."}
 	methodRefused = &failure{405, "405 Method not allowed", ""}
 	bodyTooLarge  = &failure{413, "413 Payload too large", ""}
+	codingRefused = &failure{415, "415 Unsupported media type",
+		"The body is coded, and is not taken so: send it as it is, without the header Content-Encoding."}
 	internalFault = &failure{500, "500.0 Internal Fault", "An internal fault occurred."}
 	unavailable   = &failure{503, "503 Service unavailable", "The database cannot be asked now: try again later."}
 )
@@ -94,21 +102,27 @@ func writeFailure(w http.ResponseWriter, r *http.Request, f *failure, trackingID
 
 func (c *call) fail(f *failure) { writeFailure(c.w, c.Request, f, c.trackingID) }
 
-// writeJSON writes a body. Encoding fails only for an identity with values that the database cannot store.
-func writeJSON(w http.ResponseWriter, status int, body any) {
+// encode encodes a body. That fails only for an identity with values that the database cannot store.
+func encode(body any) []byte {
 	var encoded bytes.Buffer
 	encoder := json.NewEncoder(&encoded)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(body); err != nil {
 		panic(err)
 	}
+	return encoded.Bytes()
+}
+
+// writeJSON writes a small body, which is never compressed and has no tag: that of a failure, for one.
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	data := encode(body)
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(encoded.Len()))
+	w.Header().Set("Content-Length", strconv.Itoa(len(data)))
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	// If the client does not read its answer, there is no one to tell.
-	_, _ = w.Write(encoded.Bytes())
+	_, _ = w.Write(data)
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,12 +12,14 @@ import (
 	"github.com/muster-engine/muster/engine/httpapi/devtoken"
 )
 
-// operation is one operation, and who may call it: the published table.
+// operation is one operation, and who may call it: the published table, and where that has no level, that of
+// docs/api.md.
 type operation struct {
 	method, path string
 	scopes       []string
-	levels       []string // none: any
-	application  bool     // a client that acts for no user may
+	levels       []string
+	application  bool // a client that acts for no user may
+	reading      bool // a user without a level may, where the token names one of the scopes
 }
 
 const (
@@ -26,43 +29,49 @@ const (
 	report = "idn:identity-direct-report:read"
 )
 
-var admins = []string{"ORG_ADMIN", "HELPDESK"}
+var (
+	admins = []string{"ORG_ADMIN", "HELPDESK"}
+	levels = []string{"ORG_ADMIN", "HELPDESK", "CERT_ADMIN", "REPORT_ADMIN", "ROLE_ADMIN", "ROLE_SUBADMIN",
+		"SOURCE_ADMIN", "SOURCE_SUBADMIN"}
+)
 
 // table gives the operations of Beta, and those of the versions after it.
 func table(beta bool) map[string]operation {
 	t := map[string]operation{
-		"listIdentities":     {"GET", "", []string{read, manage}, nil, false},
-		"getIdentity":        {"GET", "/x", []string{read, manage}, nil, false},
-		"deleteIdentity":     {"DELETE", "/x", []string{manage}, nil, true},
-		"ownership":          {"GET", "/x/ownership", []string{read}, nil, false},
-		"getRoleAssignments": {"GET", "/x/role-assignments", []string{read, report, manage}, nil, false},
-		"getRoleAssignment":  {"GET", "/x/role-assignments/y", []string{read, report, manage}, nil, false},
-		"resetIdentity":      {"POST", "/x/reset", []string{"idn:identity:update"}, nil, false},
+		"listIdentities":     {"GET", "", []string{read, manage}, levels, false, true},
+		"getIdentity":        {"GET", "/x", []string{read, manage}, levels, false, true},
+		"deleteIdentity":     {"DELETE", "/x", []string{manage}, []string{"ORG_ADMIN"}, true, false},
+		"ownership":          {"GET", "/x/ownership", []string{read}, levels, false, true},
+		"getRoleAssignments": {"GET", "/x/role-assignments", []string{read, manage}, levels, false, true},
+		"getRoleAssignment":  {"GET", "/x/role-assignments/y", []string{read, manage}, levels, false, true},
+		"resetIdentity":      {"POST", "/x/reset", []string{"idn:identity:update"}, admins, false, false},
 		"sendVerification": {"POST", "/x/verification/account/send", []string{"idn:password:user-invite"}, admins,
+			false, false},
+		"invite":  {"POST", "/invite", []string{all}, admins, false, false},
+		"process": {"POST", "/process", []string{"idn:identity:process", manage}, admins, true, false},
+		"synchronizeAttributes": {"POST", "/x/synchronize-attributes", []string{all}, []string{"ORG_ADMIN"}, true,
 			false},
-		"invite":                {"POST", "/invite", []string{all}, admins, false},
-		"process":               {"POST", "/process", []string{"idn:identity:process", manage}, admins, true},
-		"synchronizeAttributes": {"POST", "/x/synchronize-attributes", []string{all}, []string{"ORG_ADMIN"}, true},
 	}
 	if !beta {
-		t["resetIdentity"] = operation{"POST", "/x/reset", []string{manage}, nil, true}
-		t["invite"] = operation{"POST", "/invite", []string{"idn:password-user-invite:manage"}, admins, false}
-		t["synchronizeAttributes"] = operation{"POST", "/x/synchronize-attributes", nil, []string{"ORG_ADMIN"}, true}
+		t["resetIdentity"] = operation{"POST", "/x/reset", []string{manage}, admins, true, false}
+		t["invite"] = operation{"POST", "/invite", []string{"idn:password-user-invite:manage"}, admins, false, false}
+		t["synchronizeAttributes"] = operation{"POST", "/x/synchronize-attributes", nil, []string{"ORG_ADMIN"}, true,
+			false}
 	}
 	return t
 }
 
-// Every operation is open to whom the published table opens it, by user level and scope, and to nobody else.
+// Every operation is open to whom the table opens it, by user level and scope, and to nobody else.
 func TestRights(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, httpapi.Config{})
-	levels := []string{"", "USER", "ORG_ADMIN", "HELPDESK", "CERT_ADMIN", "API"}
+	callers := append([]string{"", "USER", "API", "org_admin"}, levels...)
 	scopes := []string{all, read, manage, report, "idn:identity:update", "idn:password:user-invite",
 		"idn:password-user-invite:manage", "idn:identity:process", "idn:other:read", "IDN:IDENTITY:READ"}
 	checked, allowed := 0, 0
 	for _, base := range bases {
 		for name, o := range table(base.identities == "/beta/identities") {
-			for _, level := range levels {
+			for _, level := range callers {
 				for _, scope := range scopes {
 					checked++
 					may := o.may(level, scope)
@@ -71,19 +80,20 @@ func TestRights(t *testing.T) {
 					// Nobody is named x, and no body names anybody: what is allowed ends there.
 					if may {
 						allowed++
-						if response.StatusCode == http.StatusForbidden || response.StatusCode >= 500 {
-							t.Errorf("%s %s by %q with %s: %d", base.identities, name, level, scope, response.StatusCode)
+						if got := response.StatusCode; got == http.StatusForbidden || got >= 500 {
+							t.Errorf("%s %s by %q with %s: %d", base.identities, name, level, scope, got)
 						}
 						continue
 					}
-					if f := response.refuses(http.StatusForbidden, "403 Forbidden", "refuses to authorize"); t.Failed() {
+					f := response.refuses(http.StatusForbidden, "403 Forbidden", "refuses to authorize")
+					if t.Failed() {
 						t.Fatalf("%s %s by %q with %s: %+v", base.identities, name, level, scope, f)
 					}
 				}
 			}
 		}
 	}
-	if checked != 5*11*6*10 || allowed < 300 || allowed > checked/2 {
+	if checked != 5*11*12*10 || allowed < 300 || allowed > checked/2 {
 		t.Errorf("%d were checked, %d of them allowed", checked, allowed)
 	}
 }
@@ -96,22 +106,69 @@ func (o operation) body() string {
 }
 
 func (o operation) may(level, scope string) bool {
-	inLevel := len(o.levels) == 0
-	for _, l := range o.levels {
-		inLevel = inLevel || l == level
+	named := slices.Contains(o.scopes, scope)
+	switch {
+	case level == "API":
+		return o.application && (named || scope == all || o.scopes == nil)
+	case slices.Contains(o.levels, level):
+		return named || scope == all || o.scopes == nil
 	}
-	if level == "API" {
-		inLevel = o.application
+	return o.reading && named
+}
+
+// Who may read of those who report to him reads of nobody else, and does not learn whether others exist.
+func TestRightsOfManagers(t *testing.T) {
+	t.Parallel()
+	s := company(t)
+	bob := s.ID("bob")
+	token := func(identity string, levels []string, scopes ...string) string {
+		text, err := s.issuer.Mint(devtoken.Grant{ClientID: "c", IdentityID: identity, Authorities: levels,
+			Scopes: scopes}, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
 	}
-	inScope := len(o.scopes) == 0
-	for _, s := range o.scopes {
-		inScope = inScope || s == scope
+	dashed := fmt.Sprintf("%s-%s-%s-%s-%s", bob[:8], bob[8:12], bob[12:16], bob[16:20], bob[20:])
+	for _, test := range []struct {
+		name, token, of string
+		status          int
+	}{
+		{"a report", token(bob, nil, report), "dee", 200},
+		{"a report, by the other spelling of the manager", token(strings.ToUpper(dashed), nil, report), "dee", 200},
+		{"a report, by every right of a user", token(bob, nil, all), "dee", 200},
+		{"a report, by an administrator", token(bob, []string{"HELPDESK"}, report), "dee", 200},
+		{"the manager himself", token(bob, nil, report), "bob", 403},
+		{"the manager's manager", token(bob, nil, report), "ann", 403},
+		{"a report of the manager's manager", token(bob, nil, report), "cy", 403},
+		{"a report of a report", token(s.ID("ann"), nil, report), "dee", 403},
+		{"nobody", token(bob, nil, report), "", 403},
+		{"by nobody", token("", nil, report), "dee", 403},
+		{"by somebody who is no identity", token("bob", nil, report), "dee", 403},
+		{"everybody, by another scope", token(bob, nil, report, read), "cy", 200},
+		{"everybody, by an administrator", token(bob, []string{"HELPDESK"}, all), "cy", 200},
+	} {
+		id := strings.Repeat("f", 32)
+		if test.of != "" {
+			id = s.ID(test.of)
+		}
+		for _, path := range []string{"", "/" + strings.Repeat("e", 32)} {
+			want := test.status
+			if path != "" && want == 200 {
+				want = 404 // nobody has such an assignment
+			}
+			response := s.do(request{method: http.MethodGet, token: test.token,
+				path: "/v2024/identities/" + id + "/role-assignments" + path})
+			if response.StatusCode != want {
+				t.Errorf("%s: GET role-assignments%s: %d, want %d: %s", test.name, path, response.StatusCode, want,
+					response.body)
+			}
+		}
 	}
-	// Every right of the user level: who has none only reads.
-	if scope == all && (level != "" || o.method == http.MethodGet) {
-		inScope = true
+	if log := s.logs.String(); !strings.Contains(log, "the identity does not report to the caller") ||
+		!strings.Contains(log, "the token names no identity") {
+		t.Errorf("the log does not say why they were refused:\n%s", log)
 	}
-	return inLevel && inScope
 }
 
 func TestRightsOfTasks(t *testing.T) {
@@ -120,7 +177,8 @@ func TestRightsOfTasks(t *testing.T) {
 	for _, path := range []string{"/beta/task-status", "/v2024/task-status", "/task-status", "/task-status/v1"} {
 		for level, may := range map[string]bool{"": false, "USER": false, "ORG_ADMIN": true, "SOURCE_SUBADMIN": true,
 			"API": true} {
-			for scope, inScope := range map[string]bool{all: true, "idn:task-management:read": true, read: false} {
+			for scope, inScope := range map[string]bool{all: true, "idn:task-management:read": true,
+				"idn:task-management:write": true, read: false} {
 				want := http.StatusForbidden
 				if may && inScope {
 					want = http.StatusOK

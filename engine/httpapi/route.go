@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/right"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -57,7 +58,7 @@ func (h *Handler) route() {
 	byPath := map[string][]*call{}
 	for i := range operations {
 		o := &operations[i]
-		for _, version := range versions {
+		for _, version := range o.versions {
 			p := o.pathIn(version)
 			byPath[p] = append(byPath[p], &call{operation: o, version: version})
 			if strings.HasPrefix(o.path, "/task-status") && version == versionBeta {
@@ -76,9 +77,13 @@ func (h *Handler) route() {
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// The mux would redirect to the cleaned path.
+	if h.config.CORS.answer(w, r) {
+		return
+	}
+	// The mux would redirect to the cleaned path, and some clients would repeat a POST there as a GET.
 	if r.URL.Path != path.Clean(r.URL.Path) {
-		notFound(w, r)
+		refuse(w, r, noResource.with("The path has two slashes in a row, a slash at its end, or a part that is only "+
+			"dots: leave them out."))
 		return
 	}
 	h.mux.ServeHTTP(w, r)
@@ -193,11 +198,36 @@ func (h *Handler) admit(c *call) (decision string, err error) {
 	if wait, ok := h.limiters.admit(principal.key(), c.version, time.Now()); !ok {
 		return "over the rate limit", &engine.Error{Kind: engine.RateLimited, Op: c.operation.id, RetryAfter: wait}
 	}
-	if reason := c.operation.rightIn(c.version).refusal(principal, c.operation.method); reason != "" {
+	granted := right.Decide(c.operation.id, editionOf(c.version), principal.caller())
+	reason := granted.Reason
+	if granted.Range == right.Reports {
+		if reason, err = h.notReporting(c); err != nil {
+			return "not decided", err
+		}
+	}
+	if reason != "" {
 		return "refused: " + reason, &engine.Error{Kind: engine.Forbidden, Op: c.operation.id,
 			Err: errors.New(reason)}
 	}
 	return "allowed", nil
+}
+
+// notReporting says why the identity in the path does not report to the caller; "" where it does. Nobody learns by it
+// whether an identity exists.
+func (h *Handler) notReporting(c *call) (string, error) {
+	manager, known := store.IDOf(c.principal.IdentityID)
+	if !known {
+		return "the token names no identity, to which others could report", nil
+	}
+	const other = "the identity does not report to the caller"
+	identity, err := h.engine.GetIdentity(c.Context(), c.PathValue("identityId"))
+	if err != nil && engine.KindOf(err) != engine.NotFound {
+		return "", err
+	}
+	if identity.ManagerRef == nil || identity.ManagerRef.ID != manager.String() { // also where it does not exist
+		return other, nil
+	}
+	return "", nil
 }
 
 // retryAfter writes a time to wait in whole seconds, at least one.

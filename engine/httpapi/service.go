@@ -13,10 +13,7 @@ var document []byte
 // Document returns the OpenAPI document that the handler serves as /openapi.json. Do not change it.
 func Document() []byte { return document }
 
-func serveDocument(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(document) // as in writeJSON
-}
+func serveDocument(w http.ResponseWriter, r *http.Request) { send(w, r, http.StatusOK, document) }
 
 // health answers that the process is alive.
 func (h *Handler) health(w http.ResponseWriter, _ *http.Request) {

@@ -13,7 +13,7 @@ func (h *Handler) getTask(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.respond(http.StatusOK, task)
+	c.respond(http.StatusOK, shapeTask(&task))
 	return nil
 }
 
@@ -25,10 +25,27 @@ func (h *Handler) listTasks(c *call) error {
 	if err != nil {
 		return err
 	}
-	var params engine.TaskQuery
-	if params.Pending, err = pendingOnly(q.text("filters")); err != nil {
+	pending, err := pendingOnly(q.text("filters"))
+	if err != nil {
 		return err
 	}
+	if err := latestFirst(q.text("sorters")); err != nil {
+		return err
+	}
+	return h.answerTasks(c, q, pending)
+}
+
+// listPending lists the tasks that have not ended. A HEAD is answered as a GET without its body.
+func (h *Handler) listPending(c *call) error {
+	q, err := c.query()
+	if err != nil {
+		return err
+	}
+	return h.answerTasks(c, q, true)
+}
+
+func (h *Handler) answerTasks(c *call, q query, pending bool) error {
+	params := engine.TaskQuery{Pending: pending}
 	page, err := q.page()
 	if err != nil {
 		return err
@@ -47,7 +64,18 @@ func (h *Handler) listTasks(c *call) error {
 		}
 		c.total(n)
 	}
-	c.respond(http.StatusOK, tasks)
+	c.respond(http.StatusOK, shapes(tasks, shapeTask))
+	return nil
+}
+
+// latestSorter is the only order of tasks: the latest first.
+const latestSorter = "-created"
+
+// latestFirst checks sorters for tasks.
+func latestFirst(sorters string) error {
+	if sorters = strings.TrimSpace(sorters); sorters != "" && sorters != latestSorter {
+		return illegalValue.with("sorters: only " + latestSorter + " is allowed")
+	}
 	return nil
 }
 

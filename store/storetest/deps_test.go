@@ -149,7 +149,7 @@ func TestEngineIsSmall(t *testing.T) {
 var layers = [][]string{
 	{"cmd/muster/company", "engine/attribute", "engine/connector/ldap/ldaptest", "engine/connector/secret",
 		"engine/crashtest", "engine/disktest",
-		"engine/httpapi/internal/wire", "engine/modeltest", "engine/transform/javadate", "engine/transform/javaregex",
+		"engine/httpapi/internal/wire", "engine/modeltest", "engine/right", "engine/transform/javadate", "engine/transform/javaregex",
 		"engine/transform/lettercase", "filterql/folding", "filterql/jsontext", "filterql/suggest", "migrations", "store/id", "store/pglocal"},
 	{"engine/connector", "engine/transform/objectfilter", "engine/transform/velocity", "filterql",
 		"store/pglocal/internal/locate"},

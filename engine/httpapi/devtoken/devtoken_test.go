@@ -8,7 +8,10 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/muster-engine/muster/engine/httpapi"
@@ -148,17 +151,63 @@ func TestEndpointFaults(t *testing.T) {
 			t.Errorf("got %s: %d %+v, want status == test.status && a.Error == test.code && a.AccessToken == \"\"", test.name, status, a)
 		}
 	}
-	// Who guesses has to wait.
-	limited := false
-	for range 50 {
-		status, _ := ask(t, endpoint, post(t, "/", urlencoded, grant+"guess"))
-		limited = limited || status == http.StatusTooManyRequests
+}
+
+// Who guesses has to wait, and finds nothing meanwhile; others go on.
+func TestGuesses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		endpoint := newIssuer(t).Endpoint([]devtoken.Client{{ID: "demo", Secret: "secret"}, {ID: "other", Secret: "x"}})
+		grant := func(client, secret string) (status int, wait string) {
+			t.Helper()
+			recorder := httptest.NewRecorder()
+			endpoint.ServeHTTP(recorder, post(t, "/", "application/x-www-form-urlencoded",
+				"grant_type=client_credentials&client_id="+client+"&client_secret="+secret))
+			return recorder.Code, recorder.Header().Get("Retry-After")
+		}
+		demand := func(client, secret string, want int, wantWait string) {
+			t.Helper()
+			if status, wait := grant(client, secret); status != want || wait != wantWait {
+				t.Errorf("%s:%s: %d, Retry-After %q; want %d, %q", client, secret, status, wait, want, wantWait)
+			}
+		}
+		for range devtoken.GuessesMax {
+			demand("demo", "secret", http.StatusOK, "") // who knows it uses up nothing
+			demand("demo", "guess", http.StatusUnauthorized, "")
+			demand("nobody", "guess", http.StatusUnauthorized, "")
+		}
+		demand("demo", "guess", http.StatusTooManyRequests, "60")
+		demand("demo", "secret", http.StatusTooManyRequests, "60")
+		demand("somebody", "guess", http.StatusTooManyRequests, "60")
+		demand("other", "x", http.StatusOK, "")
+		time.Sleep(devtoken.GuessEvery / 2)
+		demand("demo", "secret", http.StatusTooManyRequests, "30")
+		time.Sleep(devtoken.GuessEvery / 2)
+		demand("demo", "secret", http.StatusOK, "")
+		demand("demo", "guess", http.StatusUnauthorized, "")
+		demand("demo", "secret", http.StatusTooManyRequests, "60")
+	})
+}
+
+// Guesses at the same time are as few as others.
+func TestGuessesAtOnce(t *testing.T) {
+	t.Parallel()
+	endpoint := newIssuer(t).Endpoint([]devtoken.Client{{ID: "demo", Secret: "secret"}})
+	var group sync.WaitGroup
+	var looked atomic.Int64
+	for range 200 {
+		group.Go(func() {
+			recorder := httptest.NewRecorder()
+			endpoint.ServeHTTP(recorder, post(t, "/", "application/x-www-form-urlencoded",
+				"grant_type=client_credentials&client_id=demo&client_secret=guess"))
+			if recorder.Code == http.StatusUnauthorized {
+				looked.Add(1)
+			}
+		})
 	}
-	if !limited {
-		t.Error("50 wrong secrets were answered")
-	}
-	if status, _ := ask(t, endpoint, post(t, "/", urlencoded, grant+"secret")); status != http.StatusOK {
-		t.Errorf("the right secret after that: %d", status)
+	group.Wait()
+	if n := looked.Load(); n != devtoken.GuessesMax {
+		t.Errorf("%d of 200 guesses were looked at, want %d", n, devtoken.GuessesMax)
 	}
 }
 

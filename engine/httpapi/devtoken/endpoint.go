@@ -7,10 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -19,27 +22,66 @@ import (
 // The limits of the endpoint.
 const (
 	bodyMax = 64 << 10
-	// refusedRate is the number of wrong secrets that are answered per second; more have to wait.
-	refusedRate = 5
+	// GuessesMax is how many wrong secrets of a client are answered at once; then it is one in each GuessEvery. Until
+	// then no secret of the client is looked at, not even the right one: else a flood of guesses would find it.
+	GuessesMax = 5
+	GuessEvery = time.Minute
 )
 
 // Endpoint returns an OAuth 2.0 token endpoint for the client credentials grant. Clients send their credentials as a
-// form, as JSON, as multipart, or with HTTP Basic.
+// form, as JSON, as multipart, or with HTTP Basic. After [GuessesMax] wrong secrets a client has to wait.
 func (i *Issuer) Endpoint(clients []Client) http.Handler {
-	return &endpoint{issuer: i, clients: clients, refused: rate.NewLimiter(refusedRate, refusedRate)}
+	e := &endpoint{issuer: i, clients: clients, guesses: map[string]*rate.Limiter{unknownClient: newGuesses()}}
+	for _, client := range clients {
+		e.guesses[client.ID] = newGuesses()
+	}
+	return e
 }
 
 type endpoint struct {
 	issuer  *Issuer
 	clients []Client
-	refused *rate.Limiter
+
+	mu sync.Mutex // held while a secret is looked at, so that no guess overtakes the count of another one
+	// guesses are the wrong secrets that each client has left. Those of clients that do not exist are counted
+	// together, in the same way: so nobody learns who exists.
+	guesses map[string]*rate.Limiter
+}
+
+// unknownClient stands for all clients that do not exist. No client has it as its ID.
+const unknownClient = ""
+
+func newGuesses() *rate.Limiter { return rate.NewLimiter(rate.Every(GuessEvery), GuessesMax) }
+
+// identify returns the client with an ID and a secret, or nil where they are wrong. If its secret was guessed too
+// often, it returns the time to wait instead.
+func (e *endpoint) identify(id, secret string) (found *Client, wait time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	guesses := e.guesses[id]
+	if guesses == nil {
+		guesses = e.guesses[unknownClient]
+	}
+	now := time.Now()
+	if left := guesses.TokensAt(now); left < 1 {
+		return nil, max(time.Second, time.Duration((1-left)*float64(GuessEvery)))
+	}
+	if found = e.client(id, secret); found == nil {
+		guesses.AllowN(now, 1)
+	}
+	return found, 0
 }
 
 // oauthError is an error of RFC 6749.
 type oauthError struct {
 	status      int
+	retryAfter  time.Duration
 	Code        string `json:"error"`
 	Description string `json:"error_description"`
+}
+
+func refused(status int, code, description string) *oauthError {
+	return &oauthError{status: status, Code: code, Description: description}
 }
 
 type tokenResponse struct {
@@ -62,7 +104,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case http.StatusMethodNotAllowed:
 			w.Header().Set("Allow", http.MethodPost)
 		case http.StatusTooManyRequests:
-			w.Header().Set("Retry-After", "1")
+			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(failure.retryAfter.Seconds()))))
 		}
 		w.WriteHeader(failure.status)
 		answer = failure
@@ -73,32 +115,33 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (e *endpoint) grant(w http.ResponseWriter, r *http.Request) (*tokenResponse, *oauthError) {
 	if r.Method != http.MethodPost {
-		return nil, &oauthError{http.StatusMethodNotAllowed, "invalid_request", "POST is expected"}
+		return nil, refused(http.StatusMethodNotAllowed, "invalid_request", "POST is expected")
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, bodyMax)
 	given, err := parameters(r)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, &oauthError{http.StatusRequestEntityTooLarge, "invalid_request",
-			fmt.Sprintf("the body has more than %d bytes", bodyMax)}
+		return nil, refused(http.StatusRequestEntityTooLarge, "invalid_request",
+			fmt.Sprintf("the body has more than %d bytes", bodyMax))
 	case err != nil:
-		return nil, &oauthError{http.StatusBadRequest, "invalid_request", err.Error()}
+		return nil, refused(http.StatusBadRequest, "invalid_request", err.Error())
 	}
 	if kind := given.Get("grant_type"); kind != "client_credentials" {
-		return nil, &oauthError{http.StatusBadRequest, "unsupported_grant_type",
-			"grant_type: client_credentials is expected"}
+		return nil, refused(http.StatusBadRequest, "unsupported_grant_type",
+			"grant_type: client_credentials is expected")
 	}
 	id, secret := given.Get("client_id"), given.Get("client_secret")
 	if name, password, ok := r.BasicAuth(); ok {
 		id, secret = name, password
 	}
-	client := e.client(id, secret)
-	if client == nil {
-		if !e.refused.Allow() {
-			return nil, &oauthError{http.StatusTooManyRequests, "slow_down", "too many wrong secrets: wait a second"}
-		}
-		return nil, &oauthError{http.StatusUnauthorized, "invalid_client", "the client or its secret is wrong"}
+	client, wait := e.identify(id, secret)
+	switch {
+	case wait > 0:
+		return nil, &oauthError{status: http.StatusTooManyRequests, retryAfter: wait, Code: "slow_down",
+			Description: "too many wrong secrets: wait, as Retry-After says"}
+	case client == nil:
+		return nil, refused(http.StatusUnauthorized, "invalid_client", "the client or its secret is wrong")
 	}
 	scopes := strings.Fields(given.Get("scope"))
 	if len(scopes) == 0 {
@@ -106,7 +149,7 @@ func (e *endpoint) grant(w http.ResponseWriter, r *http.Request) (*tokenResponse
 	}
 	token, err := e.issuer.Mint(Grant{ClientID: client.ID, Authorities: client.Authorities, Scopes: scopes}, time.Now())
 	if err != nil {
-		return nil, &oauthError{http.StatusBadRequest, "invalid_request", err.Error()}
+		return nil, refused(http.StatusBadRequest, "invalid_request", err.Error())
 	}
 	return &tokenResponse{token, "bearer", int(TTLDefault.Seconds()), strings.Join(scopes, " ")}, nil
 }

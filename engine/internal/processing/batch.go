@@ -110,7 +110,7 @@ func (b *Batch) advance(ctx context.Context, t *tally, lazily bool) (store.TaskC
 		t.list[i].Cause, t.list[i].Confirmed = origin.Cause, origin.Confirmed
 	}
 	ended, err := b.Advance(ctx, b.Tx, task.Advance{Guard: b.Configuration.Settings.Guard,
-		Version: b.Configuration.Version, Done: t.list, Now: b.Cause.At, Lazily: lazily})
+		Version: b.Configuration.Version, Done: t.list, Began: b.Cause.At, Now: b.Now(), Lazily: lazily})
 	if err != nil {
 		return store.TaskCounts{}, Open, err
 	}

@@ -42,7 +42,8 @@ type Advance struct {
 	Guard   configuration.Guard
 	Version int64      // of the configuration; 0 where the batch cannot have losses
 	Done    []Progress // by task
-	Now     time.Time
+	Began   time.Time  // when the batch began; the zero time is Now
+	Now     time.Time  // when it ends
 	// Lazily says that the commit does not wait for the disk, so a crash of the server may undo the batch.
 	Lazily bool
 }
@@ -56,7 +57,8 @@ func (l *Ledger) Advance(ctx context.Context, tx pgx.Tx, a Advance) ([]store.End
 	loses := false
 	for i := range a.Done {
 		p := &a.Done[i]
-		row.Tasks[i] = store.TaskAdvance{Task: p.Task, Counts: p.Counts, Messages: int64(len(p.Messages))}
+		row.Tasks[i] = store.TaskAdvance{Task: p.Task, Counts: p.Counts, Messages: int64(len(p.Messages)),
+			Began: a.Began}
 		loses = loses || p.Surveyed || len(p.Losses) > 0
 		if p.Surveyed {
 			row.Surveyed = p.Task

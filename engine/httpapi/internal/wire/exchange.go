@@ -125,7 +125,7 @@ func (e *exchange) verifyTotal(documented *openapi3.Response) error {
 		}
 		return nil
 	}
-	if asked := e.asked.URL.Query().Get("count") == "true"; got != asked {
+	if asked := strings.EqualFold(e.asked.URL.Query().Get("count"), "true"); got != asked {
 		return fmt.Errorf("the response: count=true was sent: %t, but the header %s is there: %t", asked, totalCount,
 			got)
 	}

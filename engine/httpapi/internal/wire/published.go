@@ -7,66 +7,106 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// published is the file of the published API's document, which is not part of this project.
-const published = "identities-openapi.yaml"
+// The files of the published API's documents, which are not part of this project: that of identities, and that of the
+// operations beside them.
+const (
+	published  = "identities-openapi.yaml"
+	neighbours = "neighbours-openapi.yaml"
+)
+
+// The documents as they were read, as reading them takes a while. Many goroutines may use a document.
+var (
+	readPublished  = sync.OnceValues(func() (*Document, error) { return readForeign(published, "/beta") })
+	readNeighbours = sync.OnceValues(func() (*Document, error) { return readForeign(neighbours, "/v2025") })
+)
 
 // LoadPublished reads the published API's document from MUSTER_CONTRACT_DIR, by default the folder shared/contract
-// beside the module. It skips the test if there is no document; see [PublishedAtHand].
+// beside the module. It skips the test if there is no document; see [PublishedAtHand]. Do not change the document.
 //
 // The document is used only to check responses, and only those of its operations under /beta. The statuses that it does
-// not have and that any server has (405, 413 and 503) are checked like its other errors.
+// not have and that any server has (405, 413, 415 and 503) are checked like its other errors, and 304 has no body.
 func LoadPublished(tb testing.TB) *Document {
 	tb.Helper()
-	path, err := publishedPath()
+	return loadForeign(tb, readPublished)
+}
+
+// LoadNeighbours is [LoadPublished] for the operations beside those of identities, under /v2025.
+func LoadNeighbours(tb testing.TB) *Document {
+	tb.Helper()
+	return loadForeign(tb, readNeighbours)
+}
+
+func loadForeign(tb testing.TB, read func() (*Document, error)) *Document {
+	tb.Helper()
+	d, err := read()
 	if errors.Is(err, fs.ErrNotExist) {
-		tb.Skipf("the API's document is not at hand: set MUSTER_CONTRACT_DIR to the folder that has %s", published)
+		tb.Skipf("the API's documents are not at hand: set MUSTER_CONTRACT_DIR to the folder that has them: %v", err)
 	}
 	if err != nil {
 		tb.Fatal(err)
+	}
+	return d
+}
+
+func readForeign(file, server string) (*Document, error) {
+	path, err := publishedPath(file)
+	if err != nil {
+		return nil, err
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
-		tb.Fatal(err)
+		return nil, err
 	}
 	spec, err := openapi3.NewLoader().LoadFromData(data)
 	if err != nil {
-		tb.Fatalf("%s: %v", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	spec.Servers = openapi3.Servers{{URL: server}}
 	d := &Document{spec: spec, foreign: true}
 	if err := d.extend(); err != nil {
-		tb.Fatalf("%s: %v", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return d
+	return d, nil
 }
 
 // PublishedAtHand reports whether [LoadPublished] finds the published API's document, for tests that also check other
 // things.
 func PublishedAtHand(tb testing.TB) bool {
 	tb.Helper()
-	_, err := publishedPath()
+	_, err := publishedPath(published)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		tb.Fatal(err)
 	}
 	return err == nil
 }
 
-// extend adds the server and the statuses of the tests to the published document.
+// extend adds the statuses of any server to a published document.
 func (d *Document) extend() error {
-	d.spec.Servers = openapi3.Servers{{URL: "/beta"}}
 	failure := d.spec.Components.Responses["InternalServerError"]
 	if failure == nil {
 		return errors.New("there is no response InternalServerError")
 	}
 	for _, item := range d.spec.Paths.Map() {
-		for _, operation := range item.Operations() {
+		for method, operation := range item.Operations() {
+			for status, response := range operation.Responses.Map() {
+				if status >= "400" && len(response.Value.Content) == 0 { // an oversight: others have the body
+					operation.Responses.Set(status, failure)
+				}
+			}
+			if success := operation.Responses.Value("200"); method == http.MethodGet && success != nil {
+				unmodified := openapi3.NewResponse().WithDescription("The client has this body already.")
+				unmodified.Headers = success.Value.Headers
+				operation.Responses.Set("304", &openapi3.ResponseRef{Value: unmodified})
+			}
 			statuses := []int{http.StatusMethodNotAllowed, http.StatusServiceUnavailable}
 			if operation.RequestBody != nil {
-				statuses = append(statuses, http.StatusRequestEntityTooLarge)
+				statuses = append(statuses, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 			}
 			for _, status := range statuses {
 				operation.Responses.Set(fmt.Sprint(status), failure)
@@ -76,8 +116,8 @@ func (d *Document) extend() error {
 	return d.prepare()
 }
 
-// publishedPath returns the path of the published document. The error is [fs.ErrNotExist] if there is none.
-func publishedPath() (string, error) {
+// publishedPath returns the path of a published document. The error is [fs.ErrNotExist] if there is none.
+func publishedPath(file string) (string, error) {
 	folder := os.Getenv("MUSTER_CONTRACT_DIR")
 	if folder == "" {
 		root, err := moduleRoot()
@@ -86,7 +126,7 @@ func publishedPath() (string, error) {
 		}
 		folder = filepath.Join(root, "..", "shared", "contract")
 	}
-	path := filepath.Join(folder, published)
+	path := filepath.Join(folder, file)
 	_, err := os.Stat(path)
 	return path, err
 }

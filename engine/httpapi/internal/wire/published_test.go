@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/muster-engine/muster/engine/httpapi/internal/wire"
+	"github.com/muster-engine/muster/engine/right"
 )
 
 // The tests here need the published API's document, in MUSTER_CONTRACT_DIR.
@@ -171,6 +172,137 @@ func TestContractSchemas(t *testing.T) {
 			t.Errorf("%s was not compared", name)
 		}
 	}
+}
+
+// What is here of the operations beside those of identities is published under the same versions, with the same rights,
+// and answers nothing that is not.
+func TestContractNeighbours(t *testing.T) {
+	t.Parallel()
+	foreign, ours := wire.LoadNeighbours(t), own(t).Spec()
+	all := operations(ours)
+	versions := map[string][]string{}
+	for path := range ours.Paths.Map() {
+		for _, server := range servers(ours, path) {
+			for method := range ours.Paths.Value(path).Operations() {
+				if server == "" {
+					versions[method+" "+path] = nil
+					continue
+				}
+				versions[method+" "+path] = append(versions[method+" "+path], strings.TrimPrefix(server, "/"))
+			}
+		}
+	}
+	seen := 0
+	for key, theirs := range operations(foreign.Spec()) {
+		mine := all[key]
+		if mine == nil {
+			continue
+		}
+		seen++
+		if mine.OperationID != theirs.OperationID {
+			t.Errorf("%s is %s, want %s", key, mine.OperationID, theirs.OperationID)
+		}
+		got := slices.Clone(versions[key])
+		if all[twin(key)] != nil {
+			_, path, _ := strings.Cut(key, " ")
+			resource, _, _ := strings.Cut(path[1:], "/")
+			got = append(got, "/"+resource+"/v1")
+		}
+		if diff := cmp.Diff(texts(theirs.Extensions["x-versions"]), got); diff != "" {
+			t.Errorf("%s: the versions (-published +own):\n%s", key, diff)
+		}
+		demandRights(t, key, theirs, right.Of(mine.OperationID).In(right.Since2024))
+		for status := range mine.Responses.Map() {
+			if theirs.Responses.Value(status) == nil && status != "304" && status != "405" && status != "503" {
+				t.Errorf("%s: %s is not published", key, status)
+				continue
+			}
+			e := example(t, "/v2025", key, mine, status)
+			if err := foreign.Verify(e.request, e.response); err != nil {
+				t.Errorf("%s %s: %v", key, status, err)
+			}
+		}
+		_, path, _ := strings.Cut(key, " ")
+		method, _, _ := strings.Cut(key, " ")
+		want := parameters(foreign.Spec().Paths.Value(path), method)
+		for name := range parameters(ours.Paths.Value(path), method) {
+			if _, published := want[name]; !published && !slices.Contains(extensions, name) {
+				t.Errorf("%s: the parameter %s is not published", key, name)
+			}
+			delete(want, name)
+		}
+		if len(want) > 0 {
+			t.Errorf("%s: parameters that are missing: %v", key, want)
+		}
+	}
+	if seen != 6 {
+		t.Errorf("%d of the published operations are here, want 6", seen)
+	}
+}
+
+// The rights of the operations of identities are the published ones, where there are any.
+func TestContractRights(t *testing.T) {
+	t.Parallel()
+	for key, theirs := range operations(wire.LoadPublished(t).Spec()) {
+		grants := right.Of(theirs.OperationID).Grants
+		if theirs.OperationID == "synchronizeAttributesForIdentity" {
+			// Its application is only told in words.
+			grants = slices.Clone(grants)
+			grants[0].Levels = slices.DeleteFunc(slices.Clone(grants[0].Levels),
+				func(l right.Level) bool { return l == right.API })
+		}
+		demandRights(t, key, theirs, grants)
+	}
+}
+
+// demandRights holds grants against the scopes and the user levels of a published operation.
+func demandRights(t *testing.T, key string, theirs *openapi3.Operation, grants []right.Grant) {
+	t.Helper()
+	user, application := []string{"sp:scopes:all"}, []string(nil) // the document's default
+	if theirs.Security != nil {
+		user = nil
+		for _, requirement := range *theirs.Security {
+			user = append(user, requirement["userAuth"]...)
+			application = append(application, requirement["applicationAuth"]...)
+		}
+	}
+	got := map[string]bool{}
+	byApplication := false
+	var levels []string
+	for _, grant := range grants {
+		for _, scope := range grant.Scopes {
+			got[scope] = true
+		}
+		for _, level := range grant.Levels {
+			if level == right.API {
+				byApplication = true
+			} else if !slices.Contains(levels, string(level)) {
+				levels = append(levels, string(level))
+			}
+		}
+	}
+	slices.Sort(user)
+	if diff := cmp.Diff(user, slices.Sorted(maps.Keys(got))); diff != "" {
+		t.Errorf("%s: the scopes (-published +own):\n%s", key, diff)
+	}
+	if byApplication != (len(application) > 0) {
+		t.Errorf("%s: applications may: %t, published is %t", key, byApplication, len(application) > 0)
+	}
+	if published := texts(theirs.Extensions["x-sailpoint-userLevels"]); published != nil {
+		if diff := cmp.Diff(slices.Sorted(slices.Values(published)), slices.Sorted(slices.Values(levels))); diff != "" {
+			t.Errorf("%s: the levels (-published +own):\n%s", key, diff)
+		}
+	}
+}
+
+// texts returns an extension that is a list.
+func texts(extension any) []string {
+	list, _ := extension.([]any)
+	var all []string
+	for _, item := range list {
+		all = append(all, fmt.Sprint(item))
+	}
+	return all
 }
 
 // requestPlace ends the place of what clients send.

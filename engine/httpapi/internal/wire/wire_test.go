@@ -63,7 +63,8 @@ func example(t *testing.T, server, key string, operation *openapi3.Operation, st
 	documented := operation.Responses.Value(status).Value
 	for name, header := range documented.Headers {
 		if header.Value.Required {
-			response.Header.Set(name, map[string]string{"Retry-After": "4", "Allow": "GET", "Cache-Control": "no-store"}[name])
+			response.Header.Set(name, map[string]string{"Retry-After": "4", "Allow": "GET", "Cache-Control": "no-store",
+				"Accept-Encoding": "identity"}[name])
 		}
 	}
 	if content := documented.Content.Get("application/json"); content != nil {
@@ -178,7 +179,7 @@ func TestFaultsAreFound(t *testing.T) {
 			e.body(t, func(b map[string]any) { delete(b, "name"); delete(b, "alias") })
 		}, `property "alias" is missing`},
 		{"a status is not documented", get, func(_ *testing.T, e *exchange) { e.response.StatusCode = 409 },
-			"the status 409 is not documented, but 200, 400, 401, 403, 404, 405, 429, 500, 503"},
+			"the status 409 is not documented, but 200, 304, 400, 401, 403, 404, 405, 429, 500, 503"},
 		{"a redirection is not documented", get, func(_ *testing.T, e *exchange) { e.response.StatusCode = 308 },
 			"the status 308 is not documented"},
 		{"the type is another", get, func(_ *testing.T, e *exchange) { e.response.Header.Set("Content-Type", "text/plain") },
@@ -223,6 +224,13 @@ func TestFaultsAreFound(t *testing.T) {
 		}, "count=true was sent: false, but the header X-Total-Count is there: true"},
 		{"the count is missing", list, func(_ *testing.T, e *exchange) { e.request.URL.RawQuery = "count=true" },
 			"count=true was sent: true, but the header X-Total-Count is there: false"},
+		{"the count is missing where it is asked for in capitals", list, func(_ *testing.T, e *exchange) {
+			e.request.URL.RawQuery = "count=True"
+			e.request = e.request.WithContext(wire.Faulty(e.request.Context())) // a boolean of OpenAPI is written small
+		}, "count=true was sent: true, but the header X-Total-Count is there: false"},
+		{"a time has no milliseconds", get, func(t *testing.T, e *exchange) {
+			e.body(t, func(b map[string]any) { b["created"] = "2026-11-25T09:00:00Z" })
+		}, `Error at "/created": string doesn't match the regular expression`},
 		{"the count is there", list, func(_ *testing.T, e *exchange) {
 			e.request.URL.RawQuery = "count=true"
 			e.response.Header.Set("X-Total-Count", "7")
