@@ -25,7 +25,7 @@ var noWrites = strings.Fields(`
 	DiffConfiguration DiscoverSource Engines EventLog Events
 	Explain
 	FindIdentity Follow GetIdentity History ListIdentities ListStatement Operations Ownership Owns ParkedTargets Preview Ready
-	RoleAssignment RoleAssignments Schedule Settings Sources Statistics SyncJob Task TaskMessages Tasks TestSource UserLevels
+	ReferencesTo RoleAssignment RoleAssignments Schedule Settings Sources Statistics SyncJob Task TaskMessages Tasks TestSource UserLevels
 	Wait
 	ProcessPending ProcessTask ProvisionPending SendPending Start Stop
 	Doctor Purge RunSchedule`) // repairs and launches as tests of their own show; a purge leaves nothing
@@ -155,6 +155,18 @@ roles:
 	{"ForgetOwned", "event", func(ctx context.Context, w *actorWorld) error { return w.ForgetOwned(ctx, "CAMPAIGN", "1") }},
 	{"ReassignOwned", "event revision", func(ctx context.Context, w *actorWorld) error {
 		_, err := w.ReassignOwned(ctx, w.ann, w.ID("bob"))
+		return err
+	}},
+	{"DeleteConfiguration", "event revision task", func(ctx context.Context, w *actorWorld) error {
+		_, err := w.DeleteConfiguration(ctx, engine.TypeRole, "Board")
+		return err
+	}},
+	{"RevertConfiguration", "event revision task", func(ctx context.Context, w *actorWorld) error {
+		revisions, err := w.ConfigurationRevisions(ctx, 0, 1)
+		if err != nil {
+			return err
+		}
+		_, err = w.RevertConfiguration(ctx, revisions[0].Version)
 		return err
 	}},
 	{"ConfirmTask", "confirmed", func(ctx context.Context, w *actorWorld) error {
