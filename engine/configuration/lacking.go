@@ -27,12 +27,9 @@ func (s *Shape) lacking(dst []string, path string, old, object map[string]any) [
 	for i := range s.Members {
 		m := &s.Members[i]
 		before, had := old[m.Name]
-		if !had || m.isDefault(before) {
-			continue
-		}
 		value, given := object[m.Name]
 		if !given {
-			if m.Decides {
+			if had && m.Decides && m.says(before) {
 				dst = append(dst, path+m.Name)
 			}
 			continue
@@ -49,6 +46,26 @@ func (s *Shape) lacking(dst []string, path string, old, object map[string]any) [
 		}
 	}
 	return dst
+}
+
+// says reports whether a value of the member says more than a missing member does. Within an object it is the defaults
+// of its members that say nothing: enabled is true by default, so false says something.
+func (m *Member) says(value any) bool {
+	object, isObject := value.(map[string]any)
+	if m.Shape == nil || m.Default != "" || !isObject {
+		return !m.isDefault(value)
+	}
+	for name, inner := range object {
+		switch member := m.Shape.member(name); {
+		case member == nil:
+			if !blank(inner) {
+				return true
+			}
+		case member.says(inner):
+			return true
+		}
+	}
+	return false
 }
 
 // unlike returns what values of the kind are, such as "an object", where a value is none and says something; "" where it
