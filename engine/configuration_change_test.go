@@ -300,7 +300,7 @@ func TestDeleteSource(t *testing.T) {
 	}
 }
 
-// A source is deleted among aggregations of it: each comes before, with all that it writes, or finds no source.
+// A source is deleted among aggregations of it: each comes before, with all that it writes, or writes nothing.
 func TestDeleteSourceAmongAggregations(t *testing.T) {
 	t.Parallel()
 	f := company(t)
@@ -329,7 +329,10 @@ func TestDeleteSourceAmongAggregations(t *testing.T) {
 	if _, err := f.DeleteConfiguration(t.Context(), engine.TypeSource, "Yard", engine.Confirm()); err != nil {
 		t.Fatal(err)
 	}
-	demandKind(t, <-ended, engine.NotFound, "Yard")
+	// One that reads its data meanwhile is to be repeated, and would find no source then.
+	if err := <-ended; engine.KindOf(err) != engine.NotFound && engine.KindOf(err) != engine.Conflict {
+		t.Errorf("the last aggregation ends with %v", err)
+	}
 	f.Process()
 	if d := f.doctor(engine.DoctorOptions{}); len(notOK(&d)) > 0 {
 		t.Error(notOK(&d))
