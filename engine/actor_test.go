@@ -25,7 +25,7 @@ var noWrites = strings.Fields(`
 	DiffConfiguration DiscoverSource Engines EventLog Events IdentityAttributes
 	Explain
 	FindIdentity Follow GetIdentity History ListIdentities ListStatement Operations Ownership Owns ParkedTargets Preview Ready
-	RoleAssignment RoleAssignments Schedule Settings Sources Statistics SyncJob Task TaskMessages Tasks TestSource UserLevels
+	ReferencesTo RoleAssignment RoleAssignments Schedule Settings Sources Statistics SyncJob Task TaskMessages Tasks TestSource UserLevels
 	Wait
 	ProcessPending ProcessTask ProvisionPending SendPending Start Stop
 	Doctor Purge RunSchedule`) // repairs and launches as tests of their own show; a purge leaves nothing
@@ -155,6 +155,18 @@ roles:
 	{"ForgetOwned", "event", func(ctx context.Context, w *actorWorld) error { return w.ForgetOwned(ctx, "CAMPAIGN", "1") }},
 	{"ReassignOwned", "event revision", func(ctx context.Context, w *actorWorld) error {
 		_, err := w.ReassignOwned(ctx, w.ann, w.ID("bob"))
+		return err
+	}},
+	{"DeleteConfiguration", "event revision task", func(ctx context.Context, w *actorWorld) error {
+		_, err := w.DeleteConfiguration(ctx, engine.TypeRole, "Board")
+		return err
+	}},
+	{"RevertConfiguration", "event revision task", func(ctx context.Context, w *actorWorld) error {
+		revisions, err := w.ConfigurationRevisions(ctx, 0, 1)
+		if err != nil {
+			return err
+		}
+		_, err = w.RevertConfiguration(ctx, revisions[0].Version)
 		return err
 	}},
 	{"ConfirmTask", "confirmed", func(ctx context.Context, w *actorWorld) error {
@@ -370,7 +382,7 @@ func (f *fixture) revision(version int64) engine.ConfigurationRevision {
 	return revision
 }
 
-// Each change is a revision, with the documents as the tables have them; what changes nothing or fails has none.
+// Each change is a revision, with the documents as an export has them; what changes nothing or fails has none.
 func TestConfigurationRevisions(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -442,9 +454,9 @@ func TestConfigurationRevisions(t *testing.T) {
 		objects[0].Action != engine.Created {
 		t.Errorf("got %d objects, want 7 new ones", len(objects))
 	}
-	// Stored documents are those of the configuration, so a secret is a reference in both.
+	// Stored documents are those of the configuration, with the ID, so a secret is a reference in both.
 	if n := f.CountRows(`muster.configuration_revision_objects WHERE type = 'SOURCE' AND name = 'CRM'
-		AND after = (SELECT document FROM muster.sources WHERE name = 'CRM')`); n != 1 {
+		AND after - 'id' = (SELECT document FROM muster.sources WHERE name = 'CRM')`); n != 1 {
 		t.Errorf("%d revisions have the document of the source, want 1", n)
 	}
 

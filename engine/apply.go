@@ -35,6 +35,25 @@ func AcceptLosses() ApplyOption { return func(o *applyOptions) { o.AcceptLosses 
 // not allowed. What a source names already may stay as long as its settings do not change.
 func Untrusted() ApplyOption { return func(o *applyOptions) { o.Untrusted = true } }
 
+// Replace lets documents replace objects whole, also where they lack a member that decides who has which value, access or
+// account, and that the object has: without it, that is an error which lists all such members. docs/configuration.md
+// marks them.
+func Replace() ApplyOption { return func(o *applyOptions) { o.Replace = true } }
+
+// Confirm carries removals out that the guard holds, because more identities would lose something at once than it
+// allows. What follows from a removal is judged by the guard all the same, when its task runs.
+func Confirm() ApplyOption { return func(o *applyOptions) { o.Confirm = true } }
+
+// AtVersion fails with a [Conflict] unless the configuration has a version, such as that of a preview.
+func AtVersion(version int64) ApplyOption { return func(o *applyOptions) { o.At = version } }
+
+// Prune removes the objects of some types that no document has; without any type, of the types of the documents. The
+// rules are those of [Engine.DeleteConfiguration]. Settings cannot be pruned. Identity attributes that a profile of the
+// documents maps count as had by them, and so do the lifecycle states in a profile.
+func Prune(kinds ...ObjectType) ApplyOption {
+	return func(o *applyOptions) { o.Prune, o.PruneGiven = kinds, len(kinds) == 0 }
+}
+
 // ApplyResult says what applying did.
 type ApplyResult struct {
 	Objects []AppliedObject `json:"objects"`
@@ -45,6 +64,8 @@ type ApplyResult struct {
 	Notes []string `json:"notes"`
 	// Losses are the members that were left out, because of [AcceptLosses]: each with its object and what is lost.
 	Losses []string `json:"losses,omitempty"`
+	// Removals are the objects that were removed, and what went with each.
+	Removals []ConfigurationRemoval `json:"removals,omitempty"`
 	// Version is the version of the configuration after it.
 	Version int64 `json:"version"`
 }
@@ -55,6 +76,9 @@ type ApplyResult struct {
 // second time. A member that no published shape has is an error, with what may be meant; what has no effect is noted.
 // docs/configuration.md lists all members. Each change is kept as a revision, with who made it: see
 // [Engine.ConfigurationRevisions].
+//
+// A document replaces its object whole, and a note says which members go by that. Where it lacks a member that decides
+// who has which value, access or account, applying is a [Conflict] without [Replace].
 func (e *Engine) Apply(ctx context.Context, documents []Document, options ...ApplyOption) (ApplyResult, error) {
 	return e.apply(documents, options).run(ctx)
 }
@@ -68,18 +92,32 @@ func (e *Engine) ApplyTx(ctx context.Context, tx pgx.Tx, documents []Document, o
 
 func (e *Engine) apply(documents []Document, options []ApplyOption) writeOf[ApplyResult] {
 	const op = "apply"
+	return writeOf[ApplyResult]{e, op, "", func(ctx context.Context, tx pgx.Tx) (ApplyResult, error) {
+		o, err := changeOptions(op, options)
+		if err != nil {
+			return ApplyResult{}, err
+		}
+		result, err := e.applier.Apply(ctx, tx, documents, o)
+		return ApplyResult(result), err
+	}}
+}
+
+// changeOptions returns the options of a change of the configuration, which must be right.
+func changeOptions(op string, options []ApplyOption) (change.Options, error) {
 	var o applyOptions
 	for _, option := range options {
 		option(&o)
 	}
-	return writeOf[ApplyResult]{e, op, "", func(ctx context.Context, tx pgx.Tx) (ApplyResult, error) {
-		if len([]rune(o.Comment)) > RevisionCommentMax || !store.Storable(o.Comment) {
-			return ApplyResult{}, fault.Invalidf(op, "comment", "at most %d characters without NUL are allowed",
-				RevisionCommentMax)
+	if len([]rune(o.Comment)) > RevisionCommentMax || !store.Storable(o.Comment) {
+		return change.Options{}, fault.Invalidf(op, "comment", "at most %d characters without NUL are allowed",
+			RevisionCommentMax)
+	}
+	for _, kind := range o.Prune {
+		if err := removableType(op, kind); err != nil {
+			return change.Options{}, err
 		}
-		result, err := e.applier.Apply(ctx, tx, documents, change.Options(o))
-		return ApplyResult(result), err
-	}}
+	}
+	return change.Options(o), nil
 }
 
 // CheckDocuments checks documents as the whole configuration of a tenant that has none, without a database: each by
@@ -92,7 +130,7 @@ func CheckDocuments(documents []Document, rules map[string]transform.Rule) error
 	if err != nil {
 		return fault.Wrap(op, "", err)
 	}
-	proposal, err := change.Propose(store.Configuration{}, none, documents, false, time.Now())
+	proposal, err := change.Propose(store.Configuration{}, none, &change.Request{Documents: documents}, time.Now())
 	if err != nil {
 		return fault.Wrap(op, "", err)
 	}

@@ -40,9 +40,15 @@ func (e *Engine) ConfigurationObjects(ctx context.Context, kinds ...ObjectType) 
 	if err != nil {
 		return nil, fault.Wrap(op, "", err)
 	}
-	all, err := change.Export(&rows)
+	list, err := exportedObjects(&rows, kinds)
+	return list, fault.Wrap(op, "", err)
+}
+
+// exportedObjects returns the objects of some types, or all without any.
+func exportedObjects(rows *store.Configuration, kinds []ObjectType) ([]ConfigurationObject, error) {
+	all, err := change.Export(rows)
 	if err != nil {
-		return nil, fault.Wrap(op, "", err)
+		return nil, err
 	}
 	list := []ConfigurationObject{}
 	for i := range all {
@@ -62,6 +68,11 @@ func (e *Engine) ConfigurationObject(ctx context.Context, kind ObjectType, name 
 	if err != nil {
 		return ConfigurationObject{}, err
 	}
+	return pickObject(op, kind, name, objects)
+}
+
+// pickObject returns the object of a type that an ID or a name, ignoring case, stands for.
+func pickObject(op string, kind ObjectType, name string, objects []ConfigurationObject) (ConfigurationObject, error) {
 	id, notID := store.ParseID(name)
 	var names []string
 	var found []ConfigurationObject
@@ -117,18 +128,28 @@ func (e *Engine) configurationRows(ctx context.Context) (store.Configuration, er
 
 // ConfigurationDifference is what applying documents would change in the configuration.
 type ConfigurationDifference struct {
-	// Objects are those that would be created or updated, with their documents before and after, by type and name.
+	// Objects are those that would be created, updated or removed, with their documents before and after, by type and
+	// name.
 	Objects []RevisionObject `json:"objects"`
 	// Notes and Losses are those that applying the documents would make: see [ApplyResult].
 	Notes  []string `json:"notes"`
 	Losses []string `json:"losses,omitempty"`
+	// Lacking are the members that decide access, that objects have, and that the documents lack: applying them is
+	// refused without [Replace].
+	Lacking []string `json:"lacking,omitempty"`
 }
 
 // DiffConfiguration returns what applying documents would change in the configuration, and changes nothing. It fails
-// where applying would fail, but for members that are refused: those are the losses. [Engine.Preview] says what it
-// means for identities.
-func (e *Engine) DiffConfiguration(ctx context.Context, documents []Document) (ConfigurationDifference, error) {
+// where applying would fail, but for members that are refused, which are the losses, for members that are lacking, and
+// for what the guard holds. Of the options [Prune] counts. [Engine.Preview] says what it means for identities.
+func (e *Engine) DiffConfiguration(ctx context.Context, documents []Document, options ...ApplyOption) (
+	ConfigurationDifference, error,
+) {
 	const op = "compare the configuration"
+	o, err := changeOptions(op, options)
+	if err != nil {
+		return ConfigurationDifference{}, err
+	}
 	rows, err := e.configurationRows(ctx)
 	if err != nil {
 		return ConfigurationDifference{}, fault.Wrap(op, "", err)
@@ -137,7 +158,8 @@ func (e *Engine) DiffConfiguration(ctx context.Context, documents []Document) (C
 	if err != nil {
 		return ConfigurationDifference{}, fault.Wrap(op, "", err)
 	}
-	proposal, err := change.Propose(rows, before, documents, true, e.tenant.Now())
+	proposal, err := change.Propose(rows, before, &change.Request{Documents: documents, Accept: true,
+		Prune: o.PrunedTypes(documents), Compile: e.tenant.Compile}, e.tenant.Now())
 	if err != nil {
 		return ConfigurationDifference{}, fault.Wrap(op, "", err)
 	}
@@ -148,7 +170,11 @@ func (e *Engine) DiffConfiguration(ctx context.Context, documents []Document) (C
 	if err != nil {
 		return ConfigurationDifference{}, &Error{Kind: Invalid, Op: op, Subject: change.PlacesOf(documents), Err: err}
 	}
-	return ConfigurationDifference{Objects: revisionObjects(change.Differences(&rows, &proposal.Rows)),
+	objects, err := change.Differences(&rows, &proposal.Rows)
+	if err != nil {
+		return ConfigurationDifference{}, fault.Wrap(op, "", err)
+	}
+	return ConfigurationDifference{Objects: revisionObjects(objects),
 		Notes:  append(proposal.Notes, proposal.NotesOn(after, e.tenant.Connectors)...),
-		Losses: proposal.Losses}, nil
+		Losses: proposal.Losses, Lacking: proposal.Lacking}, nil
 }

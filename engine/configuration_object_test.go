@@ -132,7 +132,9 @@ roles: [{name: Seller, enabled: true, dimensional: true, accessProfiles: [{name:
 	if _, err := f.Apply(t.Context(), documents); engine.KindOf(err) != engine.Invalid || !strings.Contains(err.Error(), "dimensional") {
 		t.Errorf("got %v", err)
 	}
-	result, err := f.Apply(t.Context(), documents, engine.AcceptLosses())
+	_, err = f.Apply(t.Context(), documents, engine.AcceptLosses())
+	demandKind(t, err, engine.Conflict, `role "Seller": membership`)
+	result, err := f.Apply(t.Context(), documents, engine.AcceptLosses(), engine.Replace())
 	if err != nil || len(result.Losses) != 1 || !strings.Contains(strings.Join(result.Notes, "\n"), "membership removed") {
 		t.Fatalf("got %+v, %v", result, err)
 	}
@@ -170,7 +172,7 @@ func TestNamesResolve(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = f.Apply(t.Context(), documents)
+		_, err = f.Apply(t.Context(), documents, engine.Replace())
 		var refused *engine.Error
 		if !errors.As(err, &refused) || refused.Kind != engine.Invalid || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", text, err, want)

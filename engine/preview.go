@@ -15,6 +15,12 @@ import (
 type PreviewParams struct {
 	// Documents are a configuration that is not applied: objects that are not in them stay as they are.
 	Documents []Document
+	// Options say how the documents would be applied: [Prune] counts.
+	Options []ApplyOption
+	// Delete is an object whose removal is previewed: see [Engine.DeleteConfiguration]. Its type is "" for none.
+	Delete ObjectName
+	// Revert is the version of a revision whose reversal is previewed: see [Engine.RevertConfiguration]. 0 is none.
+	Revert int64
 	// IDs are the identities, at most [ProcessIdentitiesMax]; empty for all that Filters select.
 	IDs []string
 	// Filters is a filter in the V3 syntax over any field; empty for everybody.
@@ -25,8 +31,8 @@ type PreviewParams struct {
 	// are calculated then for which processing may change something: those that gain or lose one of the roles, that
 	// have one that grants something else, whose processing is requested, or that are due at the next slot.
 	Everybody bool
-	// Task is the ID of a task: the preview is of what the task would go on to do. It excludes Documents, IDs and
-	// Filters.
+	// Task is the ID of a task: the preview is of what the task would go on to do. It excludes Documents, Delete, Revert,
+	// IDs and Filters.
 	Task string
 	// Synchronize previews as if the synchronization of the attributes were asked for, so also for identities that are
 	// long-term inactive.
@@ -88,7 +94,8 @@ func (e *Engine) previewTask(ctx context.Context, params *PreviewParams, each fu
 	PreviewTotals, error,
 ) {
 	const op = "preview the task"
-	if len(params.Documents)+len(params.IDs) > 0 || params.Filters != "" {
+	if len(params.Documents)+len(params.IDs) > 0 || params.Filters != "" || params.Revert != 0 ||
+		params.Delete != (ObjectName{}) {
 		return PreviewTotals{}, fault.Invalidf(op, "",
 			"a task is previewed by itself, without documents, IDs and filters")
 	}

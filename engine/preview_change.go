@@ -2,6 +2,7 @@ package engine
 
 import (
 	"github.com/muster-engine/muster/engine/attribute"
+	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/criteria"
 	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/store"
@@ -22,6 +23,8 @@ type PreviewChange struct {
 	RolesLost      []PreviewRole      `json:"rolesLost,omitempty"`
 	// Operations are those that would be opened on sources.
 	Operations []PreviewOperation `json:"operations,omitempty"`
+	// AccountsGone are the accounts that go with a source which is removed.
+	AccountsGone []PreviewAccount `json:"accountsGone,omitempty"`
 	// Error is why the identity could not be calculated; "" when it could.
 	Error string `json:"error,omitempty"`
 	// Recovers says that it is in error and would not be any more.
@@ -56,6 +59,12 @@ type PreviewOperation struct {
 	Reason         string        `json:"reason"`
 	Manual         bool          `json:"manual,omitempty"` // people would carry it out
 	Waits          string        `json:"waits,omitempty"`  // for what it would be held back, in words
+}
+
+// PreviewAccount is an account.
+type PreviewAccount struct {
+	Source         Reference `json:"source"`
+	NativeIdentity string    `json:"nativeIdentity"`
 }
 
 // PreviewText is a text that would become another; "" is none.
@@ -106,6 +115,12 @@ func (p *preview) change(c *refresh.Change, s *refresh.Snapshot) PreviewChange {
 			NativeIdentity: o.NativeIdentity, Operation: string(o.Kind), Attributes: o.Attributes, Reason: o.Reason,
 			Manual: o.Manual, Waits: o.Cause})
 	}
+	for i := range s.Gone {
+		source := p.before.Sources[s.Gone[i].SourceID]
+		shown.AccountsGone = append(shown.AccountsGone, PreviewAccount{
+			Source:         Reference{Type: string(TypeSource), ID: source.RowID.String(), Name: source.Name},
+			NativeIdentity: s.Gone[i].NativeIdentity})
+	}
 	if c.Err != nil {
 		shown.Error = c.Err.Error()
 	}
@@ -132,10 +147,12 @@ func previewText(from, to string) *PreviewText {
 	return &PreviewText{From: from, To: to}
 }
 
-// roleName returns the name of a role, and its ID where the proposed configuration does not have it.
+// roleName returns the name of a role, also of one that would be removed, and its ID where there is none.
 func (p *preview) roleName(id store.ID) string {
-	if role := p.proposed.Roles[id]; role != nil {
-		return role.Name
+	for _, c := range []*configuration.Configuration{p.proposed, p.before} {
+		if role := c.Roles[id]; role != nil {
+			return role.Name
+		}
 	}
 	return id.String()
 }

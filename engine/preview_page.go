@@ -112,7 +112,9 @@ func (p *preview) task(id store.ID) (pager, error) {
 // concerned returns the identities for which processing may change something. It returns nil where that may be anybody:
 // where the documents change something else than roles, or nothing.
 func (p *preview) concerned() (pager, error) {
-	others := slices.ContainsFunc(p.totals.Objects, func(o AppliedObject) bool { return o.Type != TypeRole })
+	others := slices.ContainsFunc(p.totals.Objects, func(o AppliedObject) bool {
+		return o.Type != TypeRole || o.Action == Removed
+	})
 	if others || len(p.changedRoles) == 0 {
 		return nil, nil
 	}

@@ -34,6 +34,7 @@ type preview struct {
 	operations   map[[2]string]int // by source and operation
 	counts       store.TaskCounts
 	losses       task.Losses
+	removed      []task.Loss // those of losses that come with removed objects
 	// of is the task that is previewed; nil for none.
 	of          *store.Task
 	trace       bool
@@ -52,7 +53,7 @@ func (e *Engine) preview(ctx context.Context, params *PreviewParams, each func(*
 	}
 	err := store.InPreviewTx(ctx, e.tenant.Pool, func(tx pgx.Tx) error {
 		p.tx = tx
-		if err := p.propose(params.Documents); err != nil {
+		if err := p.propose(params); err != nil {
 			return err
 		}
 		if err := p.foresee(choose); err != nil {
@@ -74,16 +75,51 @@ func (e *Engine) preview(ctx context.Context, params *PreviewParams, each func(*
 	return p.totals, nil
 }
 
-// propose compiles the configuration as it is and as the documents would make it.
-func (p *preview) propose(documents []Document) error {
-	rows, err := p.e.tenant.Store.LoadConfiguration(p.ctx, p.tx)
+// request returns what the parameters ask for, of the configuration as it is.
+func (p *preview) request(params *PreviewParams, present *change.Present) (change.Request, error) {
+	const op = "preview"
+	o, err := changeOptions(op, params.Options)
+	if err != nil {
+		return change.Request{}, err
+	}
+	asked := 0
+	for _, given := range []bool{len(params.Documents) > 0, params.Delete != ObjectName{}, params.Revert != 0} {
+		if given {
+			asked++
+		}
+	}
+	request := change.Request{Documents: params.Documents, Prune: o.PrunedTypes(params.Documents)}
+	switch {
+	case asked > 1:
+		err = fault.Invalidf(op, "", "documents, an object to delete and a revision to revert exclude each other")
+	case params.Delete != ObjectName{}:
+		request, err = askToDelete(op, params.Delete.Type, params.Delete.Name)(present)
+	case params.Revert != 0:
+		var ask change.Change
+		if ask, err = p.e.askToRevert(p.ctx, p.tx, op, params.Revert); err == nil {
+			request, err = ask(present)
+		}
+	}
+	request.Accept, request.Compile = true, p.e.tenant.Compile
+	return request, err
+}
+
+// propose compiles the configuration as it is and as it would be.
+func (p *preview) propose(params *PreviewParams) error {
+	var present change.Present
+	var err error
+	if present.Rows, err = p.e.tenant.Store.LoadConfiguration(p.ctx, p.tx); err != nil {
+		return err
+	}
+	if present.Before, err = p.e.tenant.Compile(present.Rows); err != nil {
+		return err
+	}
+	p.before, p.totals.Version = present.Before, present.Rows.Version
+	request, err := p.request(params, &present)
 	if err != nil {
 		return err
 	}
-	if p.before, err = p.e.tenant.Compile(rows); err != nil {
-		return err
-	}
-	proposal, err := change.Propose(rows, p.before, documents, true, p.cause.At)
+	proposal, err := change.Propose(present.Rows, p.before, &request, p.cause.At)
 	if err != nil {
 		return err
 	}
@@ -94,10 +130,13 @@ func (p *preview) propose(documents []Document) error {
 		err = p.proposed.Check()
 	}
 	if err != nil {
-		return &Error{Kind: Invalid, Op: "preview", Subject: change.PlacesOf(documents), Err: err}
+		return &Error{Kind: Invalid, Op: "preview", Subject: change.PlacesOf(request.Documents), Err: err}
 	}
 	p.changedRoles = proposal.Roles
-	p.totals.LeftOut = proposal.Losses
+	p.totals.LeftOut, p.totals.Lacking = proposal.Losses, proposal.Lacking
+	if params.Revert != 0 {
+		p.totals.Lacking = nil // a revision puts back what there was
+	}
 	p.totals.Objects, p.totals.Notes = []AppliedObject{}, append(proposal.Notes,
 		proposal.NotesOn(p.proposed, p.e.tenant.Connectors)...)
 	for _, object := range proposal.Objects {
@@ -105,6 +144,23 @@ func (p *preview) propose(documents []Document) error {
 			p.totals.Objects = append(p.totals.Objects, object)
 		}
 	}
+	return p.remove(proposal)
+}
+
+// remove finds out what goes with the objects that the proposal removes.
+func (p *preview) remove(proposal *change.Proposal) error {
+	removals, losses, err := p.e.applier.CountRemovals(p.ctx, p.tx, proposal)
+	if err != nil {
+		return err
+	}
+	p.totals.Removals = removals
+	p.losses = task.Losses{}
+	for loss, identities := range losses {
+		if loss.Kind != store.LossRole { // those are calculated
+			p.losses[loss], p.removed = identities, append(p.removed, loss)
+		}
+	}
+	p.proposed.Refresh.RemovedRoles = proposal.Removed.Roles
 	return nil
 }
 
@@ -150,8 +206,12 @@ func (p *preview) show(b *processing.Calculated, each func(*PreviewChange) error
 		processing.Count(&p.counts, c)
 		processing.AddLosses(&p.losses, c, &b.Snapshots[i], p.proposed)
 		p.add(c)
+		gone := b.Snapshots[i].Gone
 		if !c.Differs() {
-			continue
+			if len(gone) == 0 {
+				continue
+			}
+			p.counts.Changed++
 		}
 		shown := p.change(c, &b.Snapshots[i])
 		if err := each(&shown); err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/muster-engine/muster/engine/internal/change"
 	"github.com/muster-engine/muster/engine/internal/task"
 	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/store"
@@ -37,6 +38,14 @@ type PreviewTotals struct {
 	// LeftOut are the members of the documents that ask for what the engine does not do. Applying the documents refuses
 	// them, or leaves them out if the losses are accepted, as the preview does.
 	LeftOut []string `json:"leftOut,omitempty"`
+	// Lacking are the members that decide access, that objects have, and that the documents lack: applying them is
+	// refused without [Replace].
+	Lacking []string `json:"lacking,omitempty"`
+	// Removals are the objects that would be removed, and what would go with each at once. What follows from that is in
+	// the other totals.
+	Removals []ConfigurationRemoval `json:"removals,omitempty"`
+	// Version is that of the configuration as it is: see [AtVersion].
+	Version int64 `json:"version"`
 }
 
 // AttributeTotal counts the changes of an attribute.
@@ -192,8 +201,12 @@ func (p *preview) judge() error {
 	p.totals.Losses = make([]LossTotal, len(verdicts))
 	for i := range verdicts {
 		v := &verdicts[i]
+		text := v.Text()
+		if slices.Contains(p.removed, v.Loss) {
+			text = change.LossText(&v.Loss)
+		}
 		p.totals.Losses[i] = LossTotal{Kind: LossKind(v.Kind), Source: v.Source, Attribute: v.Attribute,
-			Text: v.Text(), Identities: int(v.Identities), Limit: int(v.Limit), Held: v.Held()}
+			Text: text, Identities: int(v.Identities), Limit: int(v.Limit), Held: v.Held()}
 	}
 	p.totals.Held = task.Reason(population, verdicts)
 	return nil

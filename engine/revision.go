@@ -64,8 +64,7 @@ func (e *Engine) ConfigurationRevision(ctx context.Context, version int64) (Conf
 	const op = "show the revision of the configuration"
 	row, objects, err := e.tenant.Store.Revision(ctx, e.tenant.Pool, version)
 	if errors.Is(err, store.ErrNotFound) {
-		return ConfigurationRevision{}, &Error{Kind: NotFound, Op: op,
-			Err: errors.New("no revision made this version of the configuration")}
+		return ConfigurationRevision{}, noRevision(op)
 	}
 	if err != nil {
 		return ConfigurationRevision{}, fault.Wrap(op, "", err)

@@ -117,7 +117,7 @@ func TestRoleAssignments(t *testing.T) {
 		if err := s.DeleteRoleAssignment(ctx, tx, ids[0], assignments[0].ID); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("deleted twice: %v", err)
 		}
-		return s.DeleteRole(ctx, tx, roles[1].ID)
+		return s.RemoveObjects(ctx, tx, &store.RemovedObjects{Roles: []store.ID{roles[1].ID}})
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -23,8 +23,9 @@
 //
 //  1. The configuration, one row: FOR SHARE by everything that works with it ([Store.LockConfigurationShared]), FOR
 //     UPDATE by a change ([Store.LockConfiguration]).
-//  2. The deletion lock, advisory: shared by an aggregation that has read its data ([Store.LockDeletionsShared]), alone
-//     by the deletion of an identity ([Store.LockDeletions]), since each needs rows that the other has.
+//  2. The deletion lock, advisory: shared by an aggregation that has read its data, and by a change of the
+//     configuration that removes objects ([Store.LockDeletionsShared]), alone by the deletion of an identity
+//     ([Store.LockDeletions]), since each needs rows that the other has.
 //  3. The correlation lock, advisory: shared by a batch, by a deletion, and by the doctor where it writes keys
 //     ([Store.LockCorrelationShared]).
 //  4. Identities by ID: FOR NO KEY UPDATE ([Store.LockIdentities]) or FOR KEY SHARE ([Store.LockIdentitiesShared]),
@@ -32,7 +33,8 @@
 //     Then the lock of the names of a source, advisory, alone: by a batch that generates names ([Store.LockNames]).
 //  5. The key lock, advisory, alone: by a batch that changes keys or looks for managers under new ones, by a
 //     deletion, and by the doctor where it writes keys ([Store.LockKeys]).
-//  6. The lock of the source, advisory, alone: by an aggregation ([Store.LockSource]).
+//  6. The lock of the source, advisory, alone: by an aggregation, and by the removal of the source
+//     ([Store.LockSource]).
 //  7. Accounts by ID, FOR UPDATE: by an aggregation that changes or removes them, by an operation that is recorded
 //     ([Store.LockAccount]), by an erasure ([Store.LockSubject]), and by the doctor ([Store.LockKeyedAccounts]).
 //     A deletion of an identity locks the identity FOR UPDATE and then its accounts ([Store.DeleteIdentity]). The rows

@@ -403,12 +403,12 @@ type OperationFilter struct {
 type ListedOperation struct {
 	Operation
 	IdentityName *string // nil when the identity is gone
-	SourceName   string
+	SourceName   string  // "" when the source is gone
 }
 
-var listOperations = selectOperations + `, i.name, s.name
+var listOperations = selectOperations + `, i.name, coalesce(s.name, '')
 	FROM muster.provisioning_operations o
-	JOIN muster.sources s ON s.id = o.source_id
+	LEFT JOIN muster.sources s ON s.id = o.source_id
 	LEFT JOIN muster.identities i ON i.id = o.identity_id
 	WHERE ($1::uuid IS NULL OR o.identity_id = $1) AND ($2::uuid IS NULL OR o.source_id = $2)
 	  AND ($3::text[] = '{}' OR o.state = ANY ($3))
@@ -431,7 +431,7 @@ func (s *Store) Operations(ctx context.Context, q Querier, filter OperationFilte
 func (s *Store) CancelOperationsOf(ctx context.Context, tx pgx.Tx, identity ID, now time.Time) error {
 	const statement = `
 		UPDATE muster.provisioning_operations SET state = 'CANCELLED', completed = $2, ` + unparked + `
-		WHERE identity_id = $1 AND state IN ('OPEN', 'MANUAL', 'PARKED', 'FAILED')`
+		WHERE identity_id = $1 AND state IN (` + cancelled + `)`
 	_, err := tx.Exec(ctx, s.sql(statement), identity, now)
 	return mapError(err)
 }

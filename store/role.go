@@ -35,12 +35,6 @@ func (s *Store) Roles(ctx context.Context, q Querier) ([]Role, error) {
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[Role])
 }
 
-// DeleteRole removes a role and its assignments. It returns [ErrNotFound] when there is none.
-func (s *Store) DeleteRole(ctx context.Context, tx pgx.Tx, id ID) error {
-	tag, err := tx.Exec(ctx, s.sql(`DELETE FROM muster.roles WHERE id = $1`), id)
-	return oneRow(tag, err)
-}
-
 // RoleAssignment says that an identity has a role, and why. Nil dates are open: active at once, without end.
 type RoleAssignment struct {
 	ID         ID

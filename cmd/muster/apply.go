@@ -13,9 +13,9 @@ import (
 
 func (a *app) applyCommand() *cobra.Command {
 	var files []string
-	var noProcess bool
-	var comment string
-	var acceptLosses bool
+	var change changeFlags
+	var prune pruneFlags
+	var acceptLosses, replace bool
 	cmd := &cobra.Command{
 		Use:   "apply -f FILE",
 		Short: "Apply YAML or JSON documents to the configuration",
@@ -23,35 +23,40 @@ func (a *app) applyCommand() *cobra.Command {
 attributes, access profiles, roles, and the tenant's settings. Objects have the published shapes: in lists (sources:,
 identityProfiles:, transforms:, lifecycleStates:, identityAttributes:, accessProfiles:, roles:), under settings:, in the
 envelope of an export ({"self": ..., "object": ...}), or alone. Apply applies everything
-or nothing, and processes the identities concerned. "muster config log" shows who changed the configuration.`,
+or nothing, and processes the identities concerned. A document replaces its object whole: where it lacks a member that
+decides who has which value, access or account, it is refused without --replace. --prune removes what the documents do
+not have. "muster config log" shows who changed the configuration, and "muster config revert" undoes it.`,
 		Args: exactArgs(0, "its documents with -f"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			documents, err := a.readDocuments(files)
 			if err != nil {
 				return err
 			}
-			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
-				options := []engine.ApplyOption{engine.WithComment(comment)}
-				if acceptLosses {
-					options = append(options, engine.AcceptLosses())
-				}
-				result, err := eng.Apply(cmd.Context(), documents, options...)
-				if err != nil {
-					return err
-				}
-				if err := a.printApplied(result); err != nil || noProcess {
-					return err
-				}
-				return a.process(cmd.Context(), eng)
+			options, err := prune.options()
+			if err != nil {
+				return err
+			}
+			if acceptLosses {
+				options = append(options, engine.AcceptLosses())
+			}
+			if replace {
+				options = append(options, engine.Replace())
+			}
+			ctx := cmd.Context()
+			return a.change(ctx, &change, func(eng *engine.Engine, more []engine.ApplyOption) (engine.ApplyResult,
+				error,
+			) {
+				return eng.Apply(ctx, documents, append(options, more...)...)
 			})
 		},
 	}
 	cmd.Flags().StringArrayVarP(&files, "file", "f", nil, "document to apply, - for standard input; may be repeated")
-	cmd.Flags().StringVar(&comment, "comment", "", "why it is changed: \"muster config log\" shows it")
 	cmd.Flags().BoolVar(&acceptLosses, "accept-losses", false,
 		"leave out what the engine does not do, though it would change a value, access or a person")
-	cmd.Flags().BoolVar(&noProcess, "no-process", false,
-		"do not process the identities concerned now: leave their requests")
+	cmd.Flags().BoolVar(&replace, "replace", false,
+		"replace objects whole, also by documents that lack members which decide access")
+	change.add(cmd)
+	prune.add(cmd)
 	return cmd
 }
 
@@ -100,6 +105,10 @@ func (a *app) printApplied(result engine.ApplyResult) error {
 	}
 	for _, loss := range result.Losses {
 		fmt.Fprintf(a.stderr, "lost: %s\n", loss)
+	}
+	for i := range result.Removals {
+		r := &result.Removals[i]
+		fmt.Fprintf(a.stderr, "removed: %s %s %s\n", r.Type, oneLine(r.Name), removalText(r))
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	for _, o := range result.Objects {

@@ -11,9 +11,9 @@ import (
 )
 
 func (a *app) configCommand() *cobra.Command {
-	return group(&cobra.Command{Use: "config", Short: "Show the configuration, and who changed it, when and how"},
-		a.configExportCommand(), a.configGetCommand(), a.configListCommand(), a.configLogCommand(),
-		a.configShowCommand())
+	return group(&cobra.Command{Use: "config", Short: "Show the configuration and its changes, delete objects, undo changes"},
+		a.configDeleteCommand(), a.configExportCommand(), a.configGetCommand(), a.configListCommand(),
+		a.configLogCommand(), a.configReferencesCommand(), a.configRevertCommand(), a.configShowCommand())
 }
 
 func (a *app) configLogCommand() *cobra.Command {

@@ -167,11 +167,12 @@ func (a *app) exportJSON(objects []engine.ConfigurationObject) error {
 
 func (a *app) diffCommand() *cobra.Command {
 	var files []string
+	var prune pruneFlags
 	var output string
 	cmd := &cobra.Command{
 		Use: "diff -f FILE", Short: "Show what applying documents would change in the configuration",
-		Long: `Diff prints the objects that applying the documents would create or update, with the lines of their
-documents, as YAML, that would go (-) and come (+). It changes nothing. "muster preview -f" shows what it means for
+		Long: `Diff prints the objects that applying the documents would create, update or remove, with the lines of
+their documents, as YAML, that would go (-) and come (+). It changes nothing. "muster preview -f" shows what it means for
 identities.`,
 		Args: exactArgs(0, "its documents with -f"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -182,8 +183,12 @@ identities.`,
 			if err != nil {
 				return err
 			}
+			options, err := prune.options()
+			if err != nil {
+				return err
+			}
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
-				difference, err := eng.DiffConfiguration(cmd.Context(), documents)
+				difference, err := eng.DiffConfiguration(cmd.Context(), documents, options...)
 				if err != nil {
 					return err
 				}
@@ -196,6 +201,9 @@ identities.`,
 				for _, loss := range difference.Losses {
 					fmt.Fprintf(a.stderr, "refused, or lost with --accept-losses: %s\n", oneLine(loss))
 				}
+				for _, member := range difference.Lacking {
+					fmt.Fprintf(a.stderr, "refused, or removed with --replace: %s\n", oneLine(member))
+				}
 				if len(difference.Objects) == 0 {
 					fmt.Fprintln(a.stdout, "nothing differs")
 					return nil
@@ -205,6 +213,7 @@ identities.`,
 		},
 	}
 	flags := cmd.Flags()
+	prune.add(cmd)
 	flags.StringArrayVarP(&files, "file", "f", nil, "document to compare, - for standard input; may be repeated")
 	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
 	return cmd

@@ -133,3 +133,62 @@ func TestConfigObjects(t *testing.T) {
 	_, errOut = s.run(exitOK, "roles: [{name: R, dimensional: true}]", "apply", "-f", "-", "--accept-losses", "--no-process")
 	demand(t, errOut, "lost: ", "dimensional")
 }
+
+// References, deletions with their previews, pruning and reverts, from the command line.
+func TestConfigChangeCommands(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	s.run(exitOK, "", "migrate", "up")
+	s.run(exitOK, enginetest.Documents, "apply", "-f", "-", "--no-process")
+	s.run(exitOK, enginetest.Roles, "apply", "-f", "-", "--no-process")
+	people := s.file("hr.csv", enginetest.People)
+	s.run(exitOK, "", "aggregate", "HR", "--file", people)
+
+	out, _ := s.run(exitOK, "", "config", "references", "access-profile", "sales files")
+	demand(t, out, "TYPE", "ROLE", "Sales", "accessProfiles[0]")
+	out, _ = s.run(exitOK, "", "config", "references", "role", "Sales")
+	demand(t, out, "nothing names it")
+	out, _ = s.run(exitOK, "", "config", "references", "source", "Directory", "-o", "json")
+	demand(t, out, `"path": "source"`)
+	_, errOut := s.run(exitFailed, "", "config", "delete", "access-profile", "Sales files")
+	demand(t, errOut, `the access profile "Sales files" is used by role "Sales" (accessProfiles[0])`)
+
+	out, _ = s.run(exitOK, "", "config", "delete", "role", "Sales", "--preview")
+	demand(t, out, `removed role "Sales"`, "removal", "with it: 3 identities, 3 assignments", "Sales: 3 lose it")
+	out, _ = s.run(exitOK, "", "config", "delete", "role", "Sales", "--preview", "-o", "json")
+	demand(t, out, `"removals":[{"type":"ROLE"`)
+	out, errOut = s.run(exitOK, "", "config", "delete", "role", "Sales", "--comment", "sold")
+	demand(t, out, "removed", "ROLE", "Sales")
+	demand(t, errOut, "removed: ROLE Sales with it: 3 identities, 3 assignments")
+	out, _ = s.run(exitOK, "", "config", "log", "--limit", "1")
+	demand(t, out, "1 removed", "sold")
+	version := regexp.MustCompile(`(?m)^(\d+) `).FindStringSubmatch(out)[1]
+	out, _ = s.run(exitOK, "", "config", "show", version)
+	demand(t, out, `removed ROLE "Sales"`, "- membership:")
+
+	_, errOut = s.run(exitFailed, "", "config", "revert", version, "--at-version", "1")
+	demand(t, errOut, "look at it again")
+	out, _ = s.run(exitOK, "", "config", "revert", version, "--preview")
+	demand(t, out, `created role "Sales"`, "Sales: 3 gain it")
+	out, _ = s.run(exitOK, "", "config", "revert", version, "--comment", "not sold")
+	demand(t, out, "created", "ROLE", "Sales")
+	_, errOut = s.run(exitFailed, "", "config", "revert", version)
+	demand(t, errOut, `role "Sales" is there again`)
+	_, errOut = s.run(exitUsage, "", "config", "revert", "x")
+	demand(t, errOut, "a number is expected")
+
+	const short = "roles: [{name: Sales, enabled: true, accessProfiles: [{name: Sales files}]}]"
+	_, errOut = s.run(exitFailed, short, "apply", "-f", "-")
+	demand(t, errOut, `role "Sales": membership`, "--replace")
+	_, errOut = s.run(exitOK, short, "diff", "-f", "-", "--prune")
+	demand(t, errOut, `refused, or removed with --replace: role "Sales": membership`)
+	out, _ = s.run(exitOK, short, "preview", "-f", "-", "--prune", "--only", "role")
+	demand(t, out, `removed role "Auditor"`, "LACKING")
+	_, errOut = s.run(exitUsage, short, "apply", "-f", "-", "--only", "role")
+	demand(t, errOut, "it needs --prune")
+	out, errOut = s.run(exitOK, short, "apply", "-f", "-", "--replace", "--prune", "--only", "role,transform")
+	demand(t, out, "updated", "removed", "Auditor")
+	demand(t, errOut, "membership removed", "removed: ROLE Auditor")
+	_, errOut = s.run(exitFailed, "", "config", "delete", "source", "HR", "--preview")
+	demand(t, errOut, `the source "HR" is used by identity profile "Employees" (authoritativeSource)`)
+}

@@ -17,6 +17,7 @@ import (
 
 func (a *app) previewCommand() *cobra.Command {
 	var files []string
+	var prune pruneFlags
 	var params engine.PreviewParams
 	var output string
 	limit := 20
@@ -37,6 +38,11 @@ is calculated, and why each role is gained or lost.`,
 			if len(args) > 0 && params.Filters != "" {
 				return usage("identities and --filters exclude each other")
 			}
+			options, err := prune.options()
+			if err != nil {
+				return err
+			}
+			params.Options = options
 			if len(files) > 0 {
 				documents, err := a.readDocuments(files)
 				if err != nil {
@@ -56,6 +62,7 @@ is calculated, and why each role is gained or lost.`,
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&files, "file", "f", nil, "document to preview, - for standard input; may be repeated")
+	prune.add(cmd)
 	flags.StringVar(&params.Filters, "filters", "", `only the identities of a filter, such as 'department eq "Sales"'`)
 	flags.StringVar(&params.Task, "task", "", "ID of a held task: show what it would do")
 	flags.BoolVar(&params.Everybody, "everybody", false,
@@ -194,6 +201,9 @@ func (a *app) printPreviewChange(c *engine.PreviewChange, managers *managerNames
 	for i := range c.Operations {
 		line(c.Operations[i].Source.Name, operationText(&c.Operations[i]))
 	}
+	for i := range c.AccountsGone {
+		line(c.AccountsGone[i].Source.Name, "account "+c.AccountsGone[i].NativeIdentity+" goes with the source")
+	}
 	for _, warning := range c.Warnings {
 		line("warning", warning)
 	}
@@ -273,6 +283,11 @@ func (a *app) printPreviewTotals(t *engine.PreviewTotals, took time.Duration) {
 		kind := strings.ToLower(strings.ReplaceAll(string(o.Type), "_", " "))
 		line(first(i, "configuration"), "%s %s %q", o.Action, kind, o.Name)
 	}
+	for i := range t.Removals {
+		r := &t.Removals[i]
+		line(first(i, "removal"), "%s %q %s", strings.ToLower(strings.ReplaceAll(string(r.Type), "_", " ")), r.Name,
+			removalText(r))
+	}
 	for i, total := range t.Attributes {
 		line(first(i, "attributes"), "%s: %s", total.Name,
 			counts(total.Changed, "changed", total.Set, "set", total.Cleared, "cleared"))
@@ -311,6 +326,9 @@ func (a *app) printPreviewTotals(t *engine.PreviewTotals, took time.Duration) {
 	}
 	for i, member := range t.LeftOut {
 		line(first(i, "LOST"), "%s", member)
+	}
+	for i, members := range t.Lacking {
+		line(first(i, "LACKING"), "%s (--replace removes them)", members)
 	}
 	if t.Held != "" {
 		line("GUARD", "%s", t.Held)

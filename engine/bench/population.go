@@ -139,7 +139,7 @@ func (p *population) apply(ctx context.Context, text string) (engine.ApplyResult
 	if err != nil {
 		return engine.ApplyResult{}, err
 	}
-	return p.engine.Apply(ctx, documents)
+	return p.engine.Apply(ctx, documents, engine.Replace())
 }
 
 func (*population) documents(text string) ([]engine.Document, error) {

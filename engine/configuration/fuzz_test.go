@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -128,7 +130,7 @@ func FuzzConfiguration(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		first, err := change.Propose(store.Configuration{}, before, documents, false, time.Now())
+		first, err := change.Propose(store.Configuration{}, before, &change.Request{Documents: documents}, time.Now())
 		if refused(err) {
 			return
 		}
@@ -136,7 +138,7 @@ func FuzzConfiguration(f *testing.F) {
 		if err != nil {
 			return // objects that do not fit together
 		}
-		second, err := change.Propose(first.Rows, after, documents, false, time.Now())
+		second, err := change.Propose(first.Rows, after, &change.Request{Documents: documents}, time.Now())
 		if err != nil {
 			var known *fault.Error
 			if !errors.As(err, &known) || known.Kind == fault.Internal {
@@ -154,6 +156,143 @@ func FuzzConfiguration(f *testing.F) {
 			if object.Action != configuration.Unchanged {
 				t.Fatalf("%q: again: %+v", text, object)
 			}
+		}
+	})
+}
+
+// changedDocuments are of every type, and fit each other.
+const changedDocuments = `
+identityAttributes: [{name: costCenter, searchable: true, displayName: Cost center}]
+transforms: [{name: Short, type: substring, attributes: {begin: 0, end: 3}}]
+sources:
+- {name: Register, schemas: [{name: account, identityAttribute: id, attributes: [{name: id}, {name: cost}]}]}
+- name: Portal
+  description: The portal
+  owner: {type: IDENTITY, id: 2c91808568c529c60168cca6f90c1313}
+  connector: delimited-folder
+  connectorAttributes: {folder: ./portal, delimiter: ";", accountStatus: {attribute: state, enabled: A, disabled: D}}
+  deleteThreshold: 25
+  managerCorrelationMapping: {accountAttributeName: boss, identityAttributeName: uid}
+  accountCorrelationConfig: {attributeAssignments: [{property: uid, value: login, ignoreCase: false}]}
+  schedules: [{type: ACCOUNT_AGGREGATION, cronExpression: "0 0 5 * * ?"}]
+  attributeSyncConfig: {attributes: [{name: uid, target: login, enabled: true}]}
+  schemas: [{name: account, identityAttribute: login, attributes: [{name: login}, {name: boss}, {name: state}, {name: groups, isMulti: true, isEntitlement: true}]}]
+  provisioningPolicies: [{name: A, usageType: CREATE, fields: [{name: login, isRequired: true, transform: {type: identityAttribute, attributes: {name: uid}}}]}]
+identityProfiles:
+- name: Staff
+  priority: 20
+  authoritativeSource: {name: Register}
+  invitationOptions: {address: PERSONAL}
+  identityAttributeConfig:
+    enabled: true
+    attributeTransforms:
+    - {identityAttributeName: uid, transformDefinition: {type: accountAttribute, attributes: {sourceName: Register, attributeName: id}}}
+    - {identityAttributeName: costCenter, transformDefinition: {type: reference, attributes: {id: Short, input: {type: accountAttribute, attributes: {sourceName: Register, attributeName: cost}}}}}
+accessProfiles: [{name: Basic, enabled: false, source: {name: Portal}, entitlements: [{attribute: groups, value: staff}], provisioningCriteria: {operation: EQUALS, attribute: state, value: A}}]
+lifecycleStates: [{name: Gone, technicalName: gone, enabled: false, identityState: INACTIVE_LONG_TERM, identityProfile: {name: Staff}, accessProfileIds: [Basic], accountActions: [{action: DISABLE, sourceIds: [Portal]}], accessActionConfiguration: {removeAllAccessEnabled: true}}]
+roles: [{name: Seller, enabled: true, accessProfiles: [{name: Basic}], entitlements: [{source: {name: Portal}, attribute: groups, value: x}], membership: {type: STANDARD, criteria: {operation: EQUALS, key: {type: IDENTITY, property: attribute.costCenter}, stringValue: C10}}}]
+`
+
+// place is a member somewhere in a document.
+type place struct {
+	in   map[string]any
+	name string
+}
+
+// placesIn returns the members of a value, the outer ones first.
+func placesIn(value any) (places []place) {
+	switch v := value.(type) {
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			places = append(places, place{v, name})
+			places = append(places, placesIn(v[name])...)
+		}
+	case []any:
+		for _, element := range v {
+			places = append(places, placesIn(element)...)
+		}
+	}
+	return places
+}
+
+// A member that is deleted, misspelt or of another type is never taken silently: applying the document fails, or a note
+// or the list of lacking members says something, or the comparison shows the member. Nothing panics.
+func FuzzApply(f *testing.F) {
+	for i := range 40 {
+		f.Add(uint16(i), uint16(3*i), uint8(i), "x")
+	}
+	f.Add(uint16(4), uint16(2), uint8(2), "null")
+	f.Add(uint16(7), uint16(9), uint8(2), "[1, {}]")
+	documents, err := configuration.ReadDocuments("c.yaml", strings.NewReader(changedDocuments))
+	if err != nil {
+		f.Fatal(err)
+	}
+	compile := func(rows store.Configuration) (*configuration.Configuration, error) {
+		return configuration.Compile(rows, nil, func(string) bool { return false })
+	}
+	none, err := compile(store.Configuration{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	first, err := change.Propose(store.Configuration{}, none, &change.Request{Documents: documents}, time.Now())
+	if err != nil {
+		f.Fatal(err)
+	}
+	before, err := compile(first.Rows)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, which, member uint16, way uint8, text string) {
+		d := documents[int(which)%len(documents)]
+		var object map[string]any
+		if err := json.Unmarshal(d.Object, &object); err != nil {
+			t.Fatal(err)
+		}
+		places := placesIn(object)
+		p := places[int(member)%len(places)]
+		old := p.in[p.name]
+		switch way % 3 {
+		case 0:
+			delete(p.in, p.name)
+		case 1:
+			misspelt := p.name[:len(p.name)/2] + text + p.name[len(p.name)/2:]
+			delete(p.in, p.name)
+			p.in[misspelt] = old
+		default:
+			var value any
+			if json.Unmarshal([]byte(text), &value) != nil {
+				value = text
+			}
+			p.in[p.name] = value
+		}
+		changed, err := json.Marshal(object)
+		if err != nil {
+			t.Skip() // a name that is no text
+		}
+		if change.SameJSON(changed, d.Object) {
+			return
+		}
+		proposal, err := change.Propose(first.Rows, before, &change.Request{Documents: []configuration.Document{
+			{Type: d.Type, Object: changed, Place: "here"}}}, time.Now())
+		if err != nil {
+			if kind := fault.KindOf(err); kind != fault.Invalid && kind != fault.Conflict && kind != fault.NotFound {
+				t.Fatalf("%s: %v (%v)", changed, err, kind)
+			}
+			return
+		}
+		after, err := compile(proposal.Rows)
+		if err != nil || after.Check() != nil {
+			return // refused
+		}
+		if len(proposal.Notes)+len(proposal.Lacking) > 0 {
+			return
+		}
+		differences, err := change.Differences(&first.Rows, &proposal.Rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(differences) == 0 && p.name != "id" {
+			t.Fatalf("%s is applied for %s, and nobody says anything", changed, d.Object)
 		}
 	})
 }

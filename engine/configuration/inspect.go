@@ -171,6 +171,9 @@ func (i *inspector) walk(shape *Shape, object map[string]any, steps []step) {
 			i.inner(m, value, at)
 		case Read:
 			object[name] = i.whole(m, value)
+			if expected := m.Kind.unlike(object[name]); expected != "" {
+				i.find(&i.kept, at, "%s is expected: as it is, it is not read", expected)
+			}
 			i.inner(m, object[name], at)
 		}
 	}

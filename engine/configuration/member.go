@@ -54,6 +54,9 @@ type Member struct {
 	// Secret says that the value must be a reference to a secret, and never the secret itself.
 	Secret bool
 	names  naming // what its text names outside of the tenant, but for a secret
+	// Decides says that the member decides who has which value, access or account: applying a document that lacks it,
+	// where the object has it, is refused.
+	Decides bool
 	// Shape are the members of an object, or of each object of a list; nil where they are not told apart.
 	Shape *Shape
 }
@@ -117,6 +120,12 @@ func secretly(m Member) Member {
 // outside says what the text of a member names outside of the tenant.
 func outside(names naming, m Member) Member {
 	m.names = names
+	return m
+}
+
+// decides says that a member decides who has which value, access or account.
+func decides(m Member) Member {
+	m.Decides = true
 	return m
 }
 
@@ -271,8 +280,8 @@ var transformShape = &Shape{Name: "Transform", About: "A saved transform, to whi
 			"the object's ID; a new one has an ID made for it where it says none"),
 		read("name", KindText, "", `"Lower case"`, "its name, by which a reference names it exactly"),
 		read("type", KindText, "", `"lower"`, "the operation"),
-		read("attributes", KindAny, "", `{"input": {"type": "static", "attributes": {"value": "A"}}}`,
-			"what the operation reads: see the table of operations"),
+		decides(read("attributes", KindAny, "", `{"input": {"type": "static", "attributes": {"value": "A"}}}`,
+			"what the operation reads: see the table of operations")),
 		read("requiresPeriodicRefresh", KindFlag, "false", `false`, "scheduled runs calculate it again"),
 		kept("internal", KindFlag, "false", `false`, "it came with another product",
 			"a transform counts whoever wrote it"),

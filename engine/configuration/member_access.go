@@ -47,14 +47,14 @@ func requestable(byDefault string, own ...Member) []Member {
 // accessProfileShape is published as AccessProfile.
 var accessProfileShape = &Shape{Name: "AccessProfile", About: "A bundle of entitlements of one source.",
 	Members: requestable("true",
-		read("enabled", KindFlag, "true", `true`, "it grants something"),
+		decides(read("enabled", KindFlag, "true", `true`, "it grants something")),
 		read("owner", KindReference, "", `{"type": "IDENTITY", "id": "2c9180a46faadee4016fb4e018c20639"}`,
 			"the identity that owns it"),
 		read("source", KindReference, "", `{"type": "SOURCE", "name": "Directory"}`, "its source"),
-		read("entitlements", KindObjects, "", `[{"attribute": "groups", "value": "staff"}]`, "what it grants",
-			entitlementShape),
-		read("provisioningCriteria", KindObject, "", `null`, "which account gets it, where there are several",
-			provisioningCriteriaShape),
+		decides(read("entitlements", KindObjects, "", `[{"attribute": "groups", "value": "staff"}]`, "what it grants",
+			entitlementShape)),
+		decides(read("provisioningCriteria", KindObject, "", `null`, "which account gets it, where there are several",
+			provisioningCriteriaShape)),
 	)}
 
 var criteriaKeyShape = &Shape{Name: "RoleCriteriaKey", Members: []Member{
@@ -85,19 +85,19 @@ var memberShape = &Shape{Name: "RoleMembershipIdentity", Members: []Member{
 var membershipShape = &Shape{Name: "RoleMembershipSelector",
 	About: "Says who has a role without being assigned it.", Members: []Member{
 		read("type", KindText, "", `"STANDARD"`, "STANDARD, for criteria, or IDENTITY_LIST"),
-		read("criteria", KindObject, "", `null`, "the criterion of STANDARD", criteriaShape),
-		read("identities", KindObjects, "", `[]`, "the members of IDENTITY_LIST", memberShape),
+		decides(read("criteria", KindObject, "", `null`, "the criterion of STANDARD", criteriaShape)),
+		decides(read("identities", KindObjects, "", `[]`, "the members of IDENTITY_LIST", memberShape)),
 	}}
 
 // roleShape is published as Role.
 var roleShape = &Shape{Name: "Role", About: "Bundles access, and says who has it.",
 	Members: requestable("false",
-		read("enabled", KindFlag, "false", `true`, "it has members by its membership"),
+		decides(read("enabled", KindFlag, "false", `true`, "it has members by its membership")),
 		read("owner", KindReference, "", `{"type": "IDENTITY", "id": "2c9180a46faadee4016fb4e018c20639"}`,
 			"the identity that owns it"),
-		read("accessProfiles", KindReferences, "", `[{"name": "Basic access"}]`, "access profiles that it grants"),
-		read("entitlements", KindObjects, "", `[]`, "entitlements that it grants", entitlementShape),
-		read("membership", KindObject, "", `null`, "who has it by itself", membershipShape),
+		decides(read("accessProfiles", KindReferences, "", `[{"name": "Basic access"}]`, "access profiles that it grants")),
+		decides(read("entitlements", KindObjects, "", `[]`, "entitlements that it grants", entitlementShape)),
+		decides(read("membership", KindObject, "", `null`, "who has it by itself", membershipShape)),
 		refused("legacyMembershipInfo", KindAny, "", `null`, "a membership of an older kind",
 			"such memberships are not understood: nobody would be a member by it"),
 		refused("dimensional", KindFlag, "false", `false`, "what it grants depends on dimensions",

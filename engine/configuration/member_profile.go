@@ -11,8 +11,8 @@ var mappingShape = &Shape{Name: "IdentityAttributeTransform",
 
 // attributeConfigShape is published as IdentityAttributeConfig.
 var attributeConfigShape = &Shape{Name: "IdentityAttributeConfig", Members: []Member{
-	read("enabled", KindFlag, "true", `true`, "attributes are calculated"),
-	read("attributeTransforms", KindObjects, "", `[]`, "what each attribute is calculated from", mappingShape),
+	decides(read("enabled", KindFlag, "true", `true`, "attributes are calculated")),
+	decides(read("attributeTransforms", KindObjects, "", `[]`, "what each attribute is calculated from", mappingShape)),
 }}
 
 var exceptionReportShape = &Shape{Name: "IdentityExceptionReportReference", Members: []Member{
@@ -33,8 +33,8 @@ var identityProfileShape = &Shape{Name: "IdentityProfile",
 		read("priority", KindWhole, "", `10`, "whose accounts count first: a smaller number; a new one comes last"),
 		read("authoritativeSource", KindReference, "", `{"type": "SOURCE", "name": "HR"}`,
 			"the source whose accounts are identities"),
-		read("identityAttributeConfig", KindObject, "", `{"enabled": true, "attributeTransforms": []}`,
-			"how attributes are calculated", attributeConfigShape),
+		decides(read("identityAttributeConfig", KindObject, "", `{"enabled": true, "attributeTransforms": []}`,
+			"how attributes are calculated", attributeConfigShape)),
 		read("lifecycleStates", KindObjects, "", `[]`, "the profile's lifecycle states, in their published shape",
 			lifecycleStateShape),
 		read("invitationOptions", KindObject, "", `{"address": "WORK"}`, "how invitations are sent", invitationShape),
@@ -66,22 +66,22 @@ var accountActionShape = &Shape{Name: "AccountAction",
 	}}
 
 var accessActionShape = &Shape{Name: "AccessActionConfiguration", Members: []Member{
-	read("removeAllAccessEnabled", KindFlag, "false", `true`, "all access is taken away in the state"),
+	decides(read("removeAllAccessEnabled", KindFlag, "false", `true`, "all access is taken away in the state")),
 }}
 
 // lifecycleStateShape is published as LifecycleState.
 var lifecycleStateShape = &Shape{Name: "LifecycleState", About: "A stage of the identities of a profile.",
 	Members: described(
 		read("technicalName", KindText, "", `"leaver"`, "the value of cloudLifecycleState that means the state"),
-		read("enabled", KindFlag, "true", `true`, "identities can be in it; an export that omits it means false"),
-		read("identityState", KindText, "", `"INACTIVE_LONG_TERM"`,
-			"the identity state: ACTIVE, INACTIVE_SHORT_TERM or INACTIVE_LONG_TERM"),
+		decides(read("enabled", KindFlag, "true", `true`, "identities can be in it; an export that omits it means false")),
+		decides(read("identityState", KindText, "", `"INACTIVE_LONG_TERM"`,
+			"the identity state: ACTIVE, INACTIVE_SHORT_TERM or INACTIVE_LONG_TERM")),
 		read("identityProfile", KindReference, "", `{"name": "Employees"}`,
 			"its profile, where it stands outside of it"),
-		read("accessProfileIds", KindTexts, "", `["Basic access"]`, "access profiles that it grants, by ID or name"),
-		read("accountActions", KindObjects, "", `[]`, "what becomes of accounts", accountActionShape),
-		read("accessActionConfiguration", KindObject, "", `{"removeAllAccessEnabled": false}`,
-			"what becomes of access", accessActionShape),
+		decides(read("accessProfileIds", KindTexts, "", `["Basic access"]`, "access profiles that it grants, by ID or name")),
+		decides(read("accountActions", KindObjects, "", `[]`, "what becomes of accounts", accountActionShape)),
+		decides(read("accessActionConfiguration", KindObject, "", `{"removeAllAccessEnabled": false}`,
+			"what becomes of access", accessActionShape)),
 		kept("identityCount", KindWhole, "", `42`, "how many identities are in it", whyCounted),
 		kept("emailNotificationOption", KindObject, "", `{"notifyManagers": false}`, "who is told of it", whyMail,
 			notificationShape),

@@ -72,8 +72,8 @@ var assignmentShape = &Shape{Name: "AttributeAssignment",
 // correlationShape is published as CorrelationConfig, and as a reference to one.
 var correlationShape = &Shape{Name: "CorrelationConfig", About: "Says how an account of a source finds its identity.",
 	Members: []Member{
-		read("attributeAssignments", KindObjects, "", `[{"property": "email", "value": "mail"}]`,
-			"what is compared, in this order", assignmentShape),
+		decides(read("attributeAssignments", KindObjects, "", `[{"property": "email", "value": "mail"}]`,
+			"what is compared, in this order", assignmentShape)),
 		kept("id", KindText, "", `"2c9180835d191a86015d28455b4a2329"`, "its ID", "it belongs to the source"),
 		kept("name", KindText, "", `"HR Account Correlation"`, "its name", "it belongs to the source"),
 		kept("type", KindText, `"ACCOUNT_CORRELATION_CONFIG"`, `"ACCOUNT_CORRELATION_CONFIG"`,
@@ -129,7 +129,7 @@ var syncAttributeShape = &Shape{Name: "AttrSyncSourceAttributeConfig", Members: 
 var syncShape = &Shape{Name: "AttrSyncSourceConfig",
 	About: "Says which account attributes are kept equal to the identity's.", Members: []Member{
 		kept("source", KindReference, "", `{"name": "Directory"}`, "the source", "it is the source that it stands in"),
-		read("attributes", KindObjects, "", `[]`, "the attributes", syncAttributeShape),
+		decides(read("attributes", KindObjects, "", `[]`, "the attributes", syncAttributeShape)),
 	}}
 
 var scheduleShape = &Shape{Name: "Schedule", Members: []Member{
@@ -140,25 +140,25 @@ var scheduleShape = &Shape{Name: "Schedule", Members: []Member{
 // sourceShape is published as Source, and in exports with some members under other names.
 var sourceShape = &Shape{Name: "Source", About: "A system with accounts.",
 	Members: described(
-		read("connector", KindText, "", `"delimited-folder"`,
+		decides(read("connector", KindText, "", `"delimited-folder"`,
 			"its connector: delimited-folder, ldap, postgres, or one of the host's; people maintain a source of "+
-				"another one"),
-		read("connectorAttributes", KindAny, "", `{"delimiter": ","}`,
-			"settings of the connector: see the tables of settings"),
+				"another one")),
+		decides(read("connectorAttributes", KindAny, "", `{"delimiter": ","}`,
+			"settings of the connector: see the tables of settings")),
 		read("owner", KindReference, "", `{"type": "IDENTITY", "id": "2c91808568c529c60168cca6f90c1313"}`,
 			"the identity that owns it"),
-		read("schemas", KindObjects, "", `[]`, "what its objects look like", sourceSchemaShape),
-		read("deleteThreshold", KindWhole, `10`, `10`, "how many percent of the accounts an aggregation may remove"),
-		read("accountCorrelationConfig", KindObject, "",
+		decides(read("schemas", KindObjects, "", `[]`, "what its objects look like", sourceSchemaShape)),
+		decides(read("deleteThreshold", KindWhole, `10`, `10`, "how many percent of the accounts an aggregation may remove")),
+		decides(read("accountCorrelationConfig", KindObject, "",
 			`{"attributeAssignments": [{"property": "email", "value": "mail"}]}`,
-			"how an account finds its identity", correlationShape),
-		read("managerCorrelationMapping", KindObject, "",
+			"how an account finds its identity", correlationShape)),
+		decides(read("managerCorrelationMapping", KindObject, "",
 			`{"accountAttributeName": "manager", "identityAttributeName": "identificationNumber"}`,
-			"how an identity finds its manager", managerCorrelationShape),
-		read("provisioningPolicies", KindObjects, "", `[]`, "how accounts are made", policyShape),
-		read("attributeSyncConfig", KindObject, "",
+			"how an identity finds its manager", managerCorrelationShape)),
+		decides(read("provisioningPolicies", KindObjects, "", `[]`, "how accounts are made", policyShape)),
+		decides(read("attributeSyncConfig", KindObject, "",
 			`{"attributes": [{"name": "email", "target": "mail", "enabled": true}]}`,
-			"which attributes are kept equal", syncShape),
+			"which attributes are kept equal", syncShape)),
 		read("schedules", KindObjects, "", `[{"type": "ACCOUNT_AGGREGATION", "cronExpression": "0 0 5 * * ?"}]`,
 			"when it is aggregated by its connector", scheduleShape),
 		read("connectorScriptName", KindText, "", `"delimited-file-angularsc"`, "connector, in exports"),
@@ -198,9 +198,10 @@ var sourceShape = &Shape{Name: "Source", About: "A system with accounts.",
 // of every connector have.
 func commonSettings() []Member {
 	return []Member{
-		read("accountStatus", KindObject, `{"attribute": "IIQDisabled", "enabled": "false", "disabled": "true"}`,
+		decides(read("accountStatus", KindObject,
+			`{"attribute": "IIQDisabled", "enabled": "false", "disabled": "true"}`,
 			`{"attribute": "status", "enabled": "A", "disabled": "D"}`,
-			"the account attribute that says whether an account can be used, and how", accountStatusShape),
+			"the account attribute that says whether an account can be used, and how", accountStatusShape)),
 		kept("cloudDisplayName", KindText, "", `"HR"`, "its name for people", whyDescribes),
 		kept("cloudExternalId", KindText, "", `"23012"`, "its ID in another product", whyDescribes),
 		kept("cloudOriginalApplicationType", KindText, "", `"Generic"`, "what kind of system it is", whyProduct),
@@ -329,8 +330,8 @@ var (
 	postgresShape = &Shape{Name: "postgres", About: "Tables of a PostgreSQL database.", Members: append([]Member{
 		secretly(read("connection", KindText, "", `"env:HR_DATABASE_URL"`, "a reference to the URL")),
 		read("table", KindText, "", `"people"`, "the table of the accounts"),
-		read("memberships", KindObjects, "", `[]`, "tables with values of multi-valued attributes",
-			postgresMembershipShape),
+		decides(read("memberships", KindObjects, "", `[]`, "tables with values of multi-valued attributes",
+			postgresMembershipShape)),
 		read("groups", KindMap, "", `{"group": "groups"}`, "the table of each other schema, by its name"),
 		read("modified", KindText, "", `"changed_at"`, "the column with the time of the last change"),
 		read("stableIdentityColumn", KindText, "", `"guid"`, "the column with what identifies an account for good"),

@@ -166,7 +166,11 @@ func writeShape(b *strings.Builder, s *Shape, whole bool) {
 		case m.Use == Read && m.names == namesFile:
 			kind += ", a file"
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s | `%s` | %s |\n", m.Name, m.Use, kind, standard, cell(m.Example),
+		use := string(m.Use)
+		if m.Decides {
+			use += ", decides"
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s | `%s` | %s |\n", m.Name, use, kind, standard, cell(m.Example),
 			cell(about))
 	}
 }

@@ -98,14 +98,14 @@ func (example) Context() context.Context               { return context.Backgrou
 func (example) Fatalf(format string, arguments ...any) { panic(fmt.Sprintf(format, arguments...)) }
 func (example) Helper()                                {}
 
-// ApplyText applies documents that are written in YAML or JSON.
+// ApplyText applies documents that are written in YAML or JSON. They replace what they lack members of.
 func (c *Company) ApplyText(text string) engine.ApplyResult {
 	c.t.Helper()
 	documents, err := engine.ReadDocuments("config.yaml", strings.NewReader(text))
 	if err != nil {
 		c.t.Fatalf("read the documents: %v", err)
 	}
-	result, err := c.Apply(c.t.Context(), documents)
+	result, err := c.Apply(c.t.Context(), documents, engine.Replace())
 	if err != nil {
 		c.t.Fatalf("apply: %v", err)
 	}

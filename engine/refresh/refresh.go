@@ -33,6 +33,8 @@ type Configuration struct {
 	Index *criteria.Index
 	// Listed are the roles, by their position in Roles, that list an identity as a member.
 	Listed map[ID][]int
+	// RemovedRoles are roles that a preview takes to be gone: whoever has one loses it, whatever assigned it.
+	RemovedRoles []ID
 	// Access is what is granted and provisioned; nil when nothing is.
 	Access *Access
 	// Others is what the mappings of the enabled profiles, and the policies, read of other identities.
@@ -134,6 +136,8 @@ type Assignment struct {
 type Snapshot struct {
 	Identity State
 	Accounts []Account
+	// Gone are the accounts on sources that a preview takes to be gone.
+	Gone []Account
 	// Assignments are the roles of the identity.
 	Assignments []Assignment
 	// Grants are what was given to the identity's accounts because something granted it, and Operations those that are

@@ -18,6 +18,12 @@ func (c *Change) decideRoles(s *Snapshot, configuration *Configuration, now time
 	for i := range s.Assignments {
 		a := &s.Assignments[i]
 		if !a.Membership {
+			if slices.Contains(configuration.RemovedRoles, a.RoleID) {
+				if !a.expired(now) {
+					c.Lost = append(c.Lost, RoleLoss{Assignment: *a})
+				}
+				continue
+			}
 			if revoking && !a.expired(now) {
 				c.Lost = append(c.Lost, RoleLoss{Assignment: *a, RevokedBy: c.After.LifecycleState})
 			}

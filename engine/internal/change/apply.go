@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -33,6 +34,8 @@ type Result struct {
 	Notes []string `json:"notes"`
 	// Losses are the members that were left out of the documents, because the engine does not do what they ask for.
 	Losses []string `json:"losses,omitempty"`
+	// Removals are the objects that were removed, and what went with each.
+	Removals []Removal `json:"removals,omitempty"`
 	// Version is the version of the configuration after it.
 	Version int64 `json:"version"`
 }
@@ -55,54 +58,131 @@ type Options struct {
 	AcceptLosses bool
 	// Untrusted says that the documents are not the operator's: see [Applier.allowed].
 	Untrusted bool
+	// Replace lets documents replace objects that have members which decide access and which the documents lack.
+	Replace bool
+	// Confirm lets removals go further than the guard allows without it.
+	Confirm bool
+	// At is the version that the configuration must have; 0 for any.
+	At int64
+	// Prune are the types of which the objects go that no document has. With PruneGiven they are the types of the
+	// documents.
+	Prune      []configuration.ObjectType
+	PruneGiven bool
 }
+
+// Present is the configuration of the tenant, locked, and compiled.
+type Present struct {
+	Rows   store.Configuration
+	Before *configuration.Configuration
+}
+
+// Change says what is asked for, of the configuration as it is: what it fails with, the change fails with.
+type Change func(*Present) (Request, error)
 
 // Apply brings the configuration up to documents, as engine.Engine.Apply says. It locks the configuration FOR UPDATE
 // until the transaction ends. A revision records the change, with a comment.
 func (a *Applier) Apply(ctx context.Context, tx pgx.Tx, documents []configuration.Document, o Options) (Result,
 	error,
 ) {
+	return a.Change(ctx, tx, func(*Present) (Request, error) {
+		return Request{Documents: documents, Prune: o.PrunedTypes(documents)}, nil
+	}, o)
+}
+
+// PrunedTypes returns the types of which objects go that documents do not have.
+func (o *Options) PrunedTypes(documents []configuration.Document) []configuration.ObjectType {
+	if !o.PruneGiven {
+		return o.Prune
+	}
+	var types []configuration.ObjectType
+	for i := range documents {
+		if kind := documents[i].Type; kind != configuration.TypeSettings && !slices.Contains(types, kind) {
+			types = append(types, kind)
+		}
+	}
+	return types
+}
+
+// Change changes the configuration as asked. It locks it FOR UPDATE until the transaction ends.
+func (a *Applier) Change(ctx context.Context, tx pgx.Tx, ask Change, o Options) (Result, error) {
 	if _, err := a.Store.LockConfiguration(ctx, tx); err != nil {
 		return Result{}, err
 	}
-	rows, err := a.Store.LoadConfiguration(ctx, tx)
+	var present Present
+	var err error
+	if present.Rows, err = a.Store.LoadConfiguration(ctx, tx); err != nil {
+		return Result{}, err
+	}
+	if version := present.Rows.Version; o.At != 0 && o.At != version {
+		return Result{}, &fault.Error{Kind: fault.Conflict, Op: "change the configuration",
+			Err: fmt.Errorf("the configuration has the version %d, and not %d any more: look at it again", version,
+				o.At)}
+	}
+	if present.Before, err = a.Compile(present.Rows); err != nil {
+		return Result{}, err
+	}
+	request, err := ask(&present)
 	if err != nil {
 		return Result{}, err
 	}
-	before, err := a.Compile(rows)
-	if err != nil {
-		return Result{}, err
-	}
+	request.Accept, request.Compile = o.AcceptLosses, a.Compile
 	cause := a.NewCause(ctx)
-	proposal, err := Propose(rows, before, documents, o.AcceptLosses, cause.At)
+	proposal, err := Propose(present.Rows, present.Before, &request, cause.At)
+	if err == nil && !o.Replace {
+		err = proposal.demandWhole()
+	}
 	if err != nil {
 		return Result{}, err
 	}
-	if err := a.allowed(&rows, proposal, o.Untrusted); err != nil {
+	if err := a.allowed(&present.Rows, proposal, o.Untrusted); err != nil {
 		return Result{}, err
+	}
+	return a.carryOut(ctx, tx, &present, proposal, request.Documents, cause, o)
+}
+
+// demandWhole fails where documents lack members that decide access, and that the objects have which they replace.
+func (p *Proposal) demandWhole() error {
+	if len(p.Lacking) == 0 {
+		return nil
+	}
+	return &fault.Error{Kind: fault.Conflict, Op: "apply", Err: fmt.Errorf("the documents lack members that decide "+
+		"who has which value, access or account, and that the objects have: give them, give them as null to take "+
+		"them away, or replace the objects all the same (--replace):\n  %s", strings.Join(p.Lacking, "\n  "))}
+}
+
+// carryOut writes a proposal, and requests what follows from it.
+func (a *Applier) carryOut(ctx context.Context, tx pgx.Tx, present *Present, proposal *Proposal,
+	documents []configuration.Document, cause store.Cause, o Options,
+) (Result, error) {
+	result := Result{Objects: proposal.Objects, Notes: proposal.Notes, Losses: proposal.Losses,
+		Version: proposal.Rows.Version}
+	x := &application{Applier: a, tx: tx, cause: cause, proposal: proposal}
+	var err error
+	if result.Removals, err = x.beginRemoval(ctx, o.Confirm); err != nil {
+		return result, err
 	}
 	for _, write := range proposal.writes {
 		if err := write.do(ctx, a.Store, tx); err != nil {
 			return Result{}, located(write.document, err)
 		}
 	}
-	if !rows.Settled {
+	if err := x.removeSources(ctx); err != nil {
+		return result, err
+	}
+	if !present.Rows.Settled {
 		if err := a.Store.Settle(ctx, tx); err != nil {
 			return Result{}, err
 		}
 	}
-	result := Result{Objects: proposal.Objects, Notes: proposal.Notes, Losses: proposal.Losses,
-		Version: proposal.Rows.Version}
 	if !proposal.Changed() {
 		return result, nil
 	}
-	x := &application{Applier: a, tx: tx, cause: cause, proposal: proposal}
 	version, err := x.advance(ctx, documents)
 	if err != nil {
 		return result, err
 	}
 	result.Version = version
-	if err := a.Record(ctx, tx, &rows, &x.rows, cause, o.Comment, proposal.Losses); err != nil {
+	if err := a.Record(ctx, tx, &present.Rows, &x.rows, cause, o.Comment, proposal.Losses); err != nil {
 		return result, err
 	}
 	result.Notes = append(result.Notes, proposal.NotesOn(x.after, a.Connectors)...)

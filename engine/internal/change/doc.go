@@ -2,12 +2,14 @@
 // preview uses too, and its application, which writes.
 //
 //	// What the documents would make of the configuration.
-//	p, err := change.Propose(rows, before, documents, accept, now)
+//	p, err := change.Propose(rows, before, &change.Request{Documents: documents}, now)
 //	p.Rows                                                 // the configuration's rows as they would be
 //	p.Changed()                                            // whether anything differs
 //
 //	a := change.New(processor)
 //	result, err := a.Apply(ctx, tx, documents, options)    // proposes, writes, and requests what follows from it
+//	result, err = a.Change(ctx, tx, ask, options)          // the same for what ask wants of the present configuration
+//	ask := change.Revert(version, objects)                 // what undoes a revision
 //
 // It may import engine/internal/processing and what that may import. Package engine calls it, for Apply and Preview.
 //
@@ -19,6 +21,7 @@
 //	                       |   find the row: by ID, else by name                                   |
 //	                       |   no row: created;  other content: updated;  the same: unchanged      |
 //	                       |   change Rows, and add the write that would store it                  |
+//	                       | take away the objects that go, unless one that stays names one        |
 //	                       +-----------------------------------------------------------------------+
 //
 // It reads and writes nothing. The first document that is wrong fails it, with the place of the document. It checks
@@ -29,7 +32,11 @@
 //	step                      what it does
 //	LockConfiguration         keeps others from changing the configuration, and from working with it
 //	load, compile, Propose    as above
-//	write                     carries out the writes of the proposal; it ends here if nothing differs
+//	demandWhole               refuses documents that lack members which decide access, without Replace
+//	CountRemovals, Foresee    what identities lose at once, and whether the guard holds it, without Confirm
+//	takeRole, RemoveObjects   removes what goes, but for sources; who had a role gets an event and is processed
+//	write                     carries out the writes of the proposal
+//	removeSources             removes sources with their accounts; it ends here if nothing differs
 //	advance                   gives the configuration its next version and compiles it; an error is Invalid
 //	Record                    writes the revision: who changed which objects, with their documents before and after
 //	changeZone                moves the times that follow the time zone, and notes the profiles that depend on it

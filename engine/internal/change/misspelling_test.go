@@ -185,7 +185,7 @@ func said(t *testing.T, text string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proposal, err := Propose(store.Configuration{}, before, documents, false, now)
+	proposal, err := Propose(store.Configuration{}, before, &Request{Documents: documents}, now)
 	if err != nil {
 		return err.Error()
 	}

@@ -42,6 +42,7 @@ func (p *Proposal) defineAttribute(shape configuration.IdentityAttribute, docume
 			return nil
 		}
 		row.Created, action = old.Created, configuration.Updated
+		p.replaces(configuration.TypeIdentityAttribute, shape.Name, old.Document, document)
 	}
 	p.Rows.IdentityAttributes = replaced(p.Rows.IdentityAttributes, at, row)
 	p.record(configuration.TypeIdentityAttribute, store.ID{}, shape.Name, action)

@@ -97,6 +97,7 @@ func (p *Proposal) validateMappings(profile *configuration.IdentityProfile) erro
 		defined := slices.ContainsFunc(p.Rows.IdentityAttributes,
 			func(r store.IdentityAttribute) bool { return r.Name == name })
 		if standard || defined {
+			p.touched[configuration.Key{Type: configuration.TypeIdentityAttribute, Name: name}] = true
 			continue
 		}
 		if meant := p.attributeMeant(name); meant != "" {
@@ -156,11 +157,10 @@ func (p *Proposal) putLifecycleState(document json.RawMessage, profile store.ID)
 	if at >= 0 {
 		old := p.Rows.LifecycleStates[at]
 		row.ID, row.Created, action = old.ID, old.Created, configuration.Updated
-		if SameJSON(old.Document, document) {
-			action = configuration.Unchanged
+		if sameDocument(old.Document, document) {
+			row.Document, action = old.Document, configuration.Unchanged
 		} else {
-			p.Notes = append(p.Notes, removedMembers(configuration.TypeLifecycleState, shape.TechnicalName,
-				old.Document, document)...)
+			p.replaces(configuration.TypeLifecycleState, shape.TechnicalName, old.Document, document)
 		}
 	}
 	p.Rows.LifecycleStates = replaced(p.Rows.LifecycleStates, at, row)

@@ -25,7 +25,9 @@ type Proposal struct {
 	Objects []configuration.AppliedObject
 	Notes   []string   // what can be applied as it is given, but may not be meant so
 	Losses  []string   // the members that were left out, because the engine does not do what they ask for
+	Lacking []string   // the members that decide access, and that replaced objects lose without a word
 	Roles   []store.ID // the roles that differ
+	Removed Removed    // the objects that go
 
 	before     *configuration.Configuration
 	now        time.Time
@@ -35,6 +37,19 @@ type Proposal struct {
 	document   string            // the place of the current document
 	kind       configuration.ObjectType
 	writes     []write
+	touched    map[configuration.Key]bool // the objects that documents have, or ask for
+}
+
+// Request is what changes a configuration.
+type Request struct {
+	Documents []configuration.Document
+	// Accept leaves out members that ask for what the engine does not do; without it they are a fault.
+	Accept bool
+	// Remove are objects that go, and Prune are the types of which those go that no document has.
+	Remove []configuration.Key
+	Prune  []configuration.ObjectType
+	// Compile compiles rows. It is called where objects go.
+	Compile func(store.Configuration) (*configuration.Configuration, error)
 }
 
 // write is one of the writes that apply a proposal.
@@ -44,21 +59,24 @@ type write struct {
 }
 
 // Propose makes a proposal at a time. rows are the present configuration, and before is the same compiled. Neither is
-// changed. accept leaves out members that ask for what the engine does not do; without it they are a fault.
-func Propose(rows store.Configuration, before *configuration.Configuration, documents []configuration.Document,
-	accept bool, now time.Time,
-) (*Proposal, error) {
-	prepared, err := configuration.Prepare(documents, accept)
+// changed.
+func Propose(rows store.Configuration, before *configuration.Configuration, request *Request, now time.Time) (
+	*Proposal, error,
+) {
+	prepared, err := configuration.Prepare(request.Documents, request.Accept)
 	if err != nil {
 		return nil, err
 	}
 	p := &Proposal{Rows: copyOf(rows), Notes: []string{}, Losses: prepared.Losses, before: before, now: now,
-		profiles: map[store.ID]bool{}}
+		profiles: map[store.ID]bool{}, touched: map[configuration.Key]bool{}}
 	p.Notes = append(p.Notes, prepared.Notes...)
 	if err := p.synchronize(&prepared); err != nil {
-		return nil, err
+		return p, err
 	}
-	return p, p.putAll(prepared.Documents)
+	if err := p.putAll(prepared.Documents); err != nil {
+		return p, err
+	}
+	return p, p.removeAll(request)
 }
 
 // copyOf returns rows with lists of their own, apart from that of the entitlements, which no document changes.
@@ -154,6 +172,7 @@ func (p *Proposal) put(d configuration.Document) error {
 func (p *Proposal) record(kind configuration.ObjectType, id store.ID, name string, action configuration.Action) {
 	p.Objects = append(p.Objects, configuration.AppliedObject{Type: kind, ID: id.String(), Name: name,
 		Action: action})
+	p.touched[keyOf(kind, id, name)] = true
 }
 
 // replaced returns rows with a row at a place, or at their end for -1.
@@ -194,11 +213,34 @@ func (p *Proposal) place(rows []store.Object, id, name string, document []byte) 
 	}
 	old := rows[at]
 	row.ID, row.Created = old.ID, old.Created
-	if old.Name == name && SameJSON(old.Document, document) {
+	if old.Name == name && sameDocument(old.Document, document) {
+		row.Document = old.Document
 		return row, at, configuration.Unchanged, nil
 	}
-	p.Notes = append(p.Notes, removedMembers(p.kind, name, old.Document, document)...)
+	p.replaces(p.kind, name, old.Document, document)
 	return row, at, configuration.Updated, nil
+}
+
+// replaces notes what an object loses by a document that replaces it.
+func (p *Proposal) replaces(kind configuration.ObjectType, name string, before, document []byte) {
+	p.Notes = append(p.Notes, removedMembers(kind, name, before, document)...)
+	if lacking := configuration.Lacking(kind, before, document); len(lacking) > 0 {
+		p.Lacking = append(p.Lacking, fmt.Sprintf("%s %q: %s", words(kind), name, strings.Join(lacking, ", ")))
+	}
+}
+
+// sameDocument reports whether two documents of one object say the same: whether they give its ID does not count.
+func sameDocument(a, b []byte) bool {
+	if SameJSON(a, b) {
+		return true
+	}
+	var x, y map[string]any
+	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil {
+		return false
+	}
+	delete(x, "id")
+	delete(y, "id")
+	return reflect.DeepEqual(x, y)
 }
 
 // PlacesOf returns the names of the texts that documents came from.

@@ -45,7 +45,7 @@ func propose(t *testing.T, rows store.Configuration, text string) (*Proposal, er
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Propose(rows, before, read(t, text), false, now)
+	return Propose(rows, before, &Request{Documents: read(t, text)}, now)
 }
 
 // objects returns what a proposal does, as "created SOURCE HR" and so on.

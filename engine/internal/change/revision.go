@@ -1,6 +1,7 @@
 package change
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"slices"
@@ -17,8 +18,12 @@ import (
 func (a *Applier) Record(ctx context.Context, tx pgx.Tx, before, after *store.Configuration, cause store.Cause,
 	comment string, losses []string,
 ) error {
+	objects, err := Differences(before, after)
+	if err != nil {
+		return err
+	}
 	return a.Store.AddRevision(ctx, tx, store.Revision{Version: after.Version, At: cause.At, Actor: cause.Actor,
-		Comment: comment, Losses: losses}, Differences(before, after))
+		Comment: comment, Losses: losses}, objects)
 }
 
 // objectRow is an object of any type. Two that are equal say the same.
@@ -32,53 +37,77 @@ type objectRow struct {
 	source   store.ID
 }
 
-// objectKey tells objects apart.
-type objectKey struct {
-	kind configuration.ObjectType
-	id   store.ID
-	name string // where the object has no ID
-}
-
-func (r *objectRow) key() objectKey {
-	if r.id.IsZero() {
-		return objectKey{kind: r.kind, name: r.name}
-	}
-	return objectKey{kind: r.kind, id: r.id}
-}
+func (r *objectRow) key() configuration.Key { return keyOf(r.kind, r.id, r.name) }
 
 func (r *objectRow) equal(other *objectRow) bool {
 	return r.name == other.name && SameJSON(r.document, other.document) && r.priority == other.priority &&
 		r.source == other.source
 }
 
-// Differences returns the objects in which two configurations differ, by type and name.
-func Differences(before, after *store.Configuration) []store.RevisionObject {
+// Differences returns the objects in which two configurations differ, by type and name, with their documents as an
+// export has them, so that they can be applied again. It fails where a document is none.
+func Differences(before, after *store.Configuration) ([]store.RevisionObject, error) {
 	var list []store.RevisionObject
 	add := func(row *objectRow, before, after []byte) {
 		list = append(list, store.RevisionObject{Type: string(row.kind), ID: row.id, Name: row.name, Before: before,
 			After: after})
 	}
-	old := map[objectKey]objectRow{}
+	old := map[configuration.Key]objectRow{}
 	for _, row := range objectRows(before) {
 		old[row.key()] = row
 	}
 	for _, row := range objectRows(after) {
 		was, found := old[row.key()]
 		delete(old, row.key())
-		switch {
-		case !found:
-			add(&row, nil, row.document)
-		case !row.equal(&was):
-			add(&row, was.document, row.document)
+		if found && row.equal(&was) {
+			continue
+		}
+		is, err := exported(after, &row)
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			add(&row, nil, is.Document)
+			continue
+		}
+		other, err := exported(before, &was)
+		if err != nil {
+			return nil, err
+		}
+		if !SameJSON(other.Document, is.Document) {
+			add(&row, other.Document, is.Document)
 		}
 	}
 	for _, row := range old {
-		add(&row, row.document, nil)
+		other, err := exported(before, &row)
+		if err != nil {
+			return nil, err
+		}
+		add(&row, other.Document, nil)
+	}
+	if err := differInSettings(before, after, add); err != nil {
+		return nil, err
 	}
 	slices.SortFunc(list, func(a, b store.RevisionObject) int {
 		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Name, b.Name), a.ID.Compare(b.ID))
 	})
-	return list
+	return list, nil
+}
+
+// differInSettings adds the settings, where documents say other ones now.
+func differInSettings(before, after *store.Configuration, add func(row *objectRow, before, after []byte)) error {
+	was, err := configuration.CompileSettings(before.Settings)
+	if err != nil {
+		return err
+	}
+	is, err := configuration.CompileSettings(after.Settings)
+	if err != nil {
+		return err
+	}
+	if x, y := was.Said(), is.Said(); !bytes.Equal(x, y) {
+		add(&objectRow{kind: configuration.TypeSettings, name: settingsName}, x, y)
+	}
+	return nil
 }
 
 // objectRows returns all objects of a configuration that documents say.

@@ -110,6 +110,7 @@ func (b *Batch) read(ctx context.Context, w *workspace, ids, synchronize []store
 			first, last := span(w.owners, account, row.ID)
 			s.Accounts, account = w.accounts[first:last:last], last
 			slices.SortFunc(s.Accounts, earlierAccount)
+			b.setApart(s)
 			first, last = span(w.holders, assigned, row.ID)
 			s.Assignments, assigned = w.held[first:last:last], last
 			return nil
@@ -124,6 +125,18 @@ func (b *Batch) read(ctx context.Context, w *workspace, ids, synchronize []store
 	}
 	r.others, err = newOthers(ctx, r, stored)
 	return r, err
+}
+
+// setApart takes the accounts of sources that the configuration does not have out of a snapshot: a preview takes these
+// sources to be gone.
+func (b *Batch) setApart(s *refresh.Snapshot) {
+	gone := func(a refresh.Account) bool { return b.Configuration.Sources[a.SourceID] == nil }
+	if !slices.ContainsFunc(s.Accounts, gone) {
+		return
+	}
+	accounts := s.Accounts
+	s.Accounts = slices.DeleteFunc(slices.Clone(accounts), gone)
+	s.Gone = slices.DeleteFunc(slices.Clone(accounts), func(a refresh.Account) bool { return !gone(a) })
 }
 
 // snapshot returns the next snapshot, empty but for the memory of its attributes.
