@@ -24,7 +24,9 @@ var noWrites = strings.Fields(`
 	AttributeSyncConfig ConfigurationObject ConfigurationObjects ConfigurationRevision ConfigurationRevisions CountTasks
 	DiffConfiguration DiscoverSource Engines EventLog Events
 	Explain
-	FindIdentity Follow GetIdentity History ListIdentities ListStatement Operations Ownership Owns ParkedTargets Preview Ready
+	FindIdentity Follow GetAccount GetEntitlement GetIdentity GetOperation History
+	ListAccounts ListEntitlementHolders ListEntitlements ListIdentities ListOperations ListRoleAssignments
+	ListRoleMembers ListTasks ListStatement Operations Ownership Owns ParkedTargets Preview Ready
 	RoleAssignment RoleAssignments Schedule Settings Sources Statistics SyncJob Task TaskMessages Tasks TestSource UserLevels
 	Wait
 	ProcessPending ProcessTask ProvisionPending SendPending Start Stop

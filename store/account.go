@@ -65,6 +65,7 @@ type ProvisionedAccount struct {
 	Attributes      []byte
 	Fingerprint     ID
 	CorrelationKeys []string
+	Created         bool               // the operation created it on its source
 	Entitlements    []EntitlementValue // the values of marked attributes, sorted
 	Marks           []Mark             // those of the source
 }
@@ -156,11 +157,11 @@ func (s *Store) UpdateAccount(ctx context.Context, tx pgx.Tx, a *ProvisionedAcco
 	const statement = `
 		UPDATE muster.accounts
 		SET native_identity = $2, name = $3, attributes = $4, fingerprint = $5, correlation_keys = $6, modified = $7,
-		    identity_id = coalesce($8::uuid, identity_id), stable_identity = $9
+		    identity_id = coalesce($8::uuid, identity_id), stable_identity = $9, provisioned = provisioned OR $10
 		WHERE id = $1`
 	var batch pgx.Batch
 	batch.Queue(s.sql(statement), a.ID, a.NativeIdentity, a.Name, a.Attributes, a.Fingerprint,
-		nonNil(a.CorrelationKeys), now, a.IdentityID, NullText(a.StableIdentity))
+		nonNil(a.CorrelationKeys), now, a.IdentityID, NullText(a.StableIdentity), a.Created)
 	s.queueKeys(&batch, []ID{a.ID})
 	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return mapError(err)
@@ -175,11 +176,11 @@ func (s *Store) AddProvisionedAccount(ctx context.Context, tx pgx.Tx, a *Provisi
 	const statement = `
 		INSERT INTO muster.accounts
 		       (id, source_id, native_identity, name, identity_id, manually_correlated, correlation_keys, attributes,
-		       fingerprint, created, modified, stable_identity)
-		VALUES ($1, $2, $3, $4, $5, $5::uuid IS NOT NULL, $6, $7, $8, $9, $9, $10)`
+		       fingerprint, created, modified, stable_identity, provisioned)
+		VALUES ($1, $2, $3, $4, $5, $5::uuid IS NOT NULL, $6, $7, $8, $9, $9, $10, $11)`
 	var batch pgx.Batch
 	batch.Queue(s.sql(statement), a.ID, a.SourceID, a.NativeIdentity, a.Name, a.IdentityID,
-		nonNil(a.CorrelationKeys), a.Attributes, a.Fingerprint, now, NullText(a.StableIdentity))
+		nonNil(a.CorrelationKeys), a.Attributes, a.Fingerprint, now, NullText(a.StableIdentity), a.Created)
 	batch.Queue(s.sql(forgetNamed), a.SourceID, a.NativeIdentity)
 	s.queueKeys(&batch, []ID{a.ID})
 	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {

@@ -125,6 +125,7 @@ Without --database-url or DATABASE_URL it runs a private PostgreSQL from the ins
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log to stderr")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
+		a.accountsCommand(),
 		a.aggregateCommand(),
 		a.applyCommand(),
 		a.configCommand(),
@@ -132,6 +133,7 @@ Without --database-url or DATABASE_URL it runs a private PostgreSQL from the ins
 		a.diffCommand(),
 		a.doctorCommand(),
 		a.enginesCommand(),
+		a.entitlementsCommand(),
 		a.explainCommand(),
 		a.filterCommand(),
 		a.historyCommand(),
