@@ -41,6 +41,11 @@ type Page[T any] struct {
 
 // query checks params and makes a query of them. The order of rows that nothing sorts is first.
 func (p *PageParams) query(op string, schema *filterql.Schema, first string) (store.ListQuery, error) {
+	return p.queryBy(op, schema, first, "id")
+}
+
+// queryBy is query for a collection whose rows are identified by another field than the ID.
+func (p *PageParams) queryBy(op string, schema *filterql.Schema, first, tieBreak string) (store.ListQuery, error) {
 	query := store.ListQuery{Limit: filterql.LimitDefault, Offset: p.Offset}
 	if p.Limit != nil {
 		query.Limit = *p.Limit
@@ -77,9 +82,8 @@ func (p *PageParams) query(op string, schema *filterql.Schema, first string) (st
 
 // The orders of collections that nothing sorts: the earliest first, or the latest.
 const (
-	tieBreak = "id"
-	byID     = ""
-	newest   = "-id"
+	byID   = ""
+	newest = "-id"
 	// newestTask is by the index of the tasks.
 	newestTask = "-created"
 )

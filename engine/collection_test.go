@@ -75,6 +75,12 @@ func (f *fixture) collections() map[string]*listed {
 			published: store.RoleAssignmentSchema(), any: store.RoleAssignmentSchema(),
 			members: map[string]string{"identity.alias": "alias", "identity.email": "email"},
 		},
+		"owned": {
+			list: func(ctx context.Context, p engine.PageParams) ([]map[string]any, engine.Page[struct{}], error) {
+				return itemsOf(f.ListOwned(ctx, p))
+			},
+			published: store.OwnedSchema(), any: store.OwnedSchema(), none: "key owner.alias",
+		},
 		"roles/assigned-identities": {
 			list: func(ctx context.Context, p engine.PageParams) ([]map[string]any, engine.Page[struct{}], error) {
 				return itemsOf(f.ListRoleMembers(ctx, "sales", p))
@@ -216,6 +222,13 @@ func richCompany(t *testing.T) *fixture {
 		 WHERE alias = 'ann'), 'name', 'Ann Boss')) WHERE value = 'staff'`,
 		`UPDATE muster.sources SET document = document || jsonb_build_object('owner', jsonb_build_object('id',
 		 (SELECT id FROM muster.identities WHERE alias = 'cy'), 'name', 'Cy Self')) WHERE name = 'Directory'`)
+	for _, o := range []engine.OwnedObject{{Kind: "CAMPAIGN", ID: "Spring", Name: "In spring"},
+		{Kind: "Application", ID: "7", Name: "Seven"}} {
+		o.Owner = f.ID("ann")
+		if err := f.RegisterOwned(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return f
 }
 
@@ -370,7 +383,7 @@ func TestContractNeighbourFilters(t *testing.T) {
 func TestPeopleByWhatTheyHave(t *testing.T) {
 	t.Parallel()
 	f := richCompany(t)
-	f.execute(`UPDATE muster.identities SET email_key = NULL WHERE alias = 'dee'`)
+	f.execute(`UPDATE muster.identities SET email = NULL, email_key = NULL WHERE alias = 'dee'`)
 	if _, err := f.ProcessIdentities(t.Context(), []string{f.ID("cy")}); err != nil {
 		t.Fatal(err)
 	}
@@ -489,4 +502,57 @@ func TestListAccountsOf(t *testing.T) {
 		one.SourceOwner == nil || one.SourceOwner.Name != "Cy Self" || one.Identity.Name != "Bob Twain" {
 		t.Errorf("got %+v and the error %v, want a disabled one of Bob Twain on a source of Cy Self", one, err)
 	}
+}
+
+// The access of an identity names what its accounts hold, what was given, and what grants it.
+func TestAccessOfIdentity(t *testing.T) {
+	t.Parallel()
+	f := richCompany(t)
+	show := func(alias string) string {
+		access, err := f.Access(t.Context(), f.ID(alias))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var lines []string
+		for _, r := range access.Roles {
+			lines = append(lines, r.Role.Name+" "+r.AssignmentSource)
+		}
+		for _, h := range access.Entitlements {
+			line := h.Source.Name + " " + h.Attribute + "=" + h.Value + ":"
+			for _, a := range h.Accounts {
+				line += " on " + a.NativeIdentity
+			}
+			for _, r := range h.Reasons {
+				line += " by " + r.Type + " " + r.Name
+				if r.AccessProfile != nil {
+					line += "/" + r.AccessProfile.Name
+				}
+			}
+			for _, o := range h.Operations {
+				line += " " + o.Operation + " " + o.State
+			}
+			if h.Granted != nil {
+				line += " granted"
+			}
+			lines = append(lines, line)
+		}
+		return strings.Join(lines, "; ")
+	}
+	for alias, want := range map[string]string{
+		"ann": "Directory groups=board: on ann; Directory groups=staff: on ann",
+		"cy":  "Auditor ACCESS_REQUEST",
+	} {
+		if got := show(alias); got != want {
+			t.Errorf("%s has %q, want %q", alias, got, want)
+		}
+	}
+	ayse := show("ayse")
+	for _, want := range []string{"Sales ROLE_MEMBERSHIP", "Sales ACCESS_REQUEST",
+		"Directory groups=sales: by ROLE Sales/Sales files"} {
+		if !strings.Contains(ayse, want) {
+			t.Errorf("ayse has %q, want %q in it", ayse, want)
+		}
+	}
+	_, err := f.Access(t.Context(), "nobody")
+	demandKind(t, err, engine.NotFound, "")
 }

@@ -95,8 +95,8 @@ func (s *Store) FindAccountStable(ctx context.Context, q Querier, source ID, sta
 	return s.account(ctx, q, `a.source_id = $1 AND a.stable_identity = $2 LIMIT 1`, source, stable)
 }
 
-// GiveAccount gives an account to the identity for which it was to be created, or was created, for good: one that is
-// uncorrelated, which the caller has locked, or one that the identity has by its keys.
+// GiveAccount makes an account an identity's for good, whatever correlation finds: the one for which it was created, or
+// that somebody gives it to. The caller has locked the account, unless the identity has it by its keys.
 func (s *Store) GiveAccount(ctx context.Context, tx pgx.Tx, account, identity ID, now time.Time) error {
 	const statement = `
 		UPDATE muster.accounts SET identity_id = $2, manually_correlated = true, modified = $3 WHERE id = $1`
@@ -104,6 +104,33 @@ func (s *Store) GiveAccount(ctx context.Context, tx pgx.Tx, account, identity ID
 		return mapError(err)
 	}
 	return s.writeKeys(ctx, tx, []ID{account})
+}
+
+// ReleaseAccount takes an account, which the caller has locked, from its identity, and leaves it to correlation. It takes
+// the correlation lock alone. Where the keys of the account find one identity, it gives it the account, requests its
+// processing and returns it.
+func (s *Store) ReleaseAccount(ctx context.Context, tx pgx.Tx, account ID, cause Cause) (owner ID, err error) {
+	const (
+		release = `
+			UPDATE muster.accounts SET identity_id = NULL, manually_correlated = false, modified = $2
+			WHERE id = $1
+			RETURNING correlation_keys`
+		after = `SELECT identity_id FROM muster.accounts WHERE id = $1`
+	)
+	var keys []string
+	if err := tx.QueryRow(ctx, s.sql(release), account, cause.At).Scan(&keys); err != nil {
+		return owner, mapError(err)
+	}
+	if err := s.writeKeys(ctx, tx, []ID{account}); err != nil {
+		return owner, err
+	}
+	if err := s.LockCorrelation(ctx, tx); err != nil {
+		return owner, err
+	}
+	if _, err := s.CorrelateKeys(ctx, tx, keys, cause); err != nil {
+		return owner, err
+	}
+	return owner, mapError(tx.QueryRow(ctx, s.sql(after), account).Scan(&owner))
 }
 
 // FittingAccount returns how many identities an uncorrelated account of a source fits that has one of the keys of an

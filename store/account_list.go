@@ -44,8 +44,9 @@ const (
 		ELSE coalesce(src.document #>> '{connectorAttributes,accountStatus,disabled}', '') END)`
 	isLockedSQL        = `coalesce(a.attributes ->> 'IIQLocked' = 'true', false)`
 	hasEntitlementsSQL = `EXISTS (SELECT 1 FROM muster.account_entitlements ae WHERE ae.account_id = a.id)`
-	isAuthoritativeSQL = `EXISTS (SELECT 1 FROM muster.identity_profiles ap WHERE ap.authoritative_source_id = a.source_id)`
-	originSQL          = `(CASE WHEN a.provisioned THEN '` + OriginProvisioned + `' ELSE '` + OriginAggregated + `' END)`
+	isAuthoritativeSQL = `EXISTS (SELECT 1 FROM muster.identity_profiles ap
+		WHERE ap.authoritative_source_id = a.source_id)`
+	originSQL = `(CASE WHEN a.provisioned THEN '` + OriginProvisioned + `' ELSE '` + OriginAggregated + `' END)`
 	// A source has its connection type as a member, or among its settings.
 	connectionTypeSQL = `coalesce(src.document ->> 'connectionType',
 		src.document #>> '{connectorAttributes,connectionType}')`

@@ -54,8 +54,8 @@ func (s *Store) ListRoleAssignments(ctx context.Context, q Querier, query ListQu
 	return assignments.list(ctx, s, q, &query, nil, count, each)
 }
 
-// RoleAssignmentSchema returns the fields by which role assignments are filtered and sorted, with all operators: the API
-// publishes none.
+// RoleAssignmentSchema returns the fields by which role assignments are filtered and sorted, with all operators: the
+// API publishes none.
 func RoleAssignmentSchema() *filterql.Schema { return assignmentSchema }
 
 var assignmentSchema = mustSchema(anyOps([]filterql.Field{

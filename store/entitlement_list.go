@@ -159,3 +159,28 @@ func entitlementFields() []filterql.Field {
 		notNull(timeField("modified", "e.modified", opsOrdered)),
 	}
 }
+
+// HeldEntitlement is an entitlement that an account of an identity holds.
+type HeldEntitlement struct {
+	Entitlement
+	AccountID      ID
+	NativeIdentity string
+	AccountName    string
+}
+
+// HeldEntitlements returns what the accounts of an identity hold, by account.
+func (s *Store) HeldEntitlements(ctx context.Context, q Querier, identity ID) ([]HeldEntitlement, error) {
+	const statement = `
+		SELECT e.id, e.source_id, e.attribute, e.value, e.name, e.created, e.modified, a.id, a.native_identity, a.name
+		FROM muster.accounts a
+		JOIN muster.account_entitlements k ON k.account_id = a.id
+		JOIN muster.entitlements e ON e.id = k.entitlement_id
+		WHERE a.identity_id = $1
+		ORDER BY a.id, e.attribute, e.value`
+	scan := func(row pgx.CollectableRow) (h HeldEntitlement, err error) {
+		err = row.Scan(&h.ID, &h.SourceID, &h.Attribute, &h.Value, &h.Name, &h.Created, &h.Modified, &h.AccountID,
+			&h.NativeIdentity, &h.AccountName)
+		return h, err
+	}
+	return collect(ctx, q, s.sql(statement), scan, identity)
+}

@@ -183,8 +183,8 @@ var attributeName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,127}$`)
 // underscores and hyphens, beginning with a letter or an underscore.
 func ValidAttributeName(name string) bool { return attributeName.MatchString(name) }
 
-// attributeField returns the field that reads an attribute from a document. The name becomes part of the SQL text, so it
-// must match the pattern.
+// attributeField returns the field that reads an attribute from a document. The name becomes part of the SQL text, so
+// it must match the pattern.
 func attributeField(name, document, attribute string, multi bool) (filterql.Field, bool) {
 	if !ValidAttributeName(attribute) {
 		return filterql.Field{}, false

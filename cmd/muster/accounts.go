@@ -1,14 +1,53 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/muster-engine/muster/engine"
 )
 
 func (a *app) accountsCommand() *cobra.Command {
-	return group(&cobra.Command{Use: "accounts", Aliases: []string{"account"}, Short: "Show the accounts on sources"},
-		a.accountsListCommand(), a.accountsGetCommand())
+	return group(&cobra.Command{Use: "accounts", Aliases: []string{"account"},
+		Short: "Show the accounts on sources, and correlate them by hand"},
+		a.accountsListCommand(), a.accountsGetCommand(), a.accountsCorrelateCommand(), a.accountsReleaseCommand())
+}
+
+func (a *app) accountsCorrelateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "correlate ACCOUNT ID|ALIAS", Short: "Give an account to an identity by hand, and process it",
+		Long: `Correlate gives an account to an identity, whatever correlation finds, until the account is released. An
+account that another identity has goes over to this one, and both are processed.`,
+		Args: exactArgs(2, "the ID of an ACCOUNT and an identity"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			return a.withIdentity(ctx, args[1], func(eng *engine.Engine, id string) error {
+				if err := eng.CorrelateAccount(ctx, args[0], id); err != nil {
+					return err
+				}
+				return a.process(ctx, eng)
+			})
+		},
+	}
+}
+
+func (a *app) accountsReleaseCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "release ACCOUNT", Short: "Leave an account to correlation again, and process who is concerned",
+		Long: `Release takes an account from its identity. Where its correlation keys find one identity, it becomes that
+one's at once, which may be the same one; otherwise it is uncorrelated.`,
+		Args: exactArgs(1, "the ID of an ACCOUNT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			return a.withEngine(ctx, func(eng *engine.Engine) error {
+				if err := eng.ReleaseAccount(ctx, args[0]); err != nil {
+					return err
+				}
+				return a.process(ctx, eng)
+			})
+		},
+	}
 }
 
 const accountColumns = "id,sourceName,nativeIdentity,name,identity.name,disabled,locked,manuallyCorrelated,origin"
@@ -175,4 +214,78 @@ to them: nothing for an account that has it for another reason. Filters are thos
 	}
 	list.register(cmd, "id,sourceName,nativeIdentity,identity.name,identityId,granted")
 	return cmd
+}
+
+func (a *app) identitiesOwnedCommand() *cobra.Command {
+	var list listFlags
+	cmd := &cobra.Command{
+		Use: "owned", Short: "List what identities own",
+		Example: `  muster identities owned --filters 'owner.alias eq "ann"'
+  muster identities owned --filters 'type eq "ROLE" and name sw "sales"' --sorters owner.name`,
+		Args: exactArgs(0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := list.check(); err != nil {
+				return err
+			}
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				page, err := eng.ListOwned(cmd.Context(), list.page())
+				if err != nil {
+					return err
+				}
+				return showPage(a, &list, &page)
+			})
+		},
+	}
+	list.register(cmd, "type,id,name,owner.id,owner.name")
+	return cmd
+}
+
+func (a *app) identitiesAccessCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use: "access ID|ALIAS", Short: "Show what an identity has and is to have on sources, and why",
+		Args: exactArgs(1, "one ID or ALIAS"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+				return err
+			}
+			ctx := cmd.Context()
+			return a.withIdentity(ctx, args[0], func(eng *engine.Engine, id string) error {
+				access, err := eng.Access(ctx, id)
+				if err != nil {
+					return err
+				}
+				if output == outputJSON {
+					return a.printJSON(access)
+				}
+				rows := [][]string{{"SOURCE", "ATTRIBUTE", "VALUE", "ACCOUNTS", "GRANTED", "BECAUSE OF", "OPERATIONS"}}
+				for i := range access.Entitlements {
+					rows = append(rows, accessRow(&access.Entitlements[i]))
+				}
+				return writeAligned(a.stdout, rows)
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", outputTable, "table or json")
+	return cmd
+}
+
+func accessRow(h *engine.HeldEntitlement) []string {
+	var accounts, reasons, operations []string
+	for _, account := range h.Accounts {
+		accounts = append(accounts, account.NativeIdentity)
+	}
+	for _, reason := range h.Reasons {
+		text := map[string]string{"ROLE": "role "}[reason.Type] + reason.Name
+		if reason.AccessProfile != nil {
+			text += " / " + reason.AccessProfile.Name
+		}
+		reasons = append(reasons, text)
+	}
+	for i := range h.Operations {
+		operations = append(operations, operationName(h.Operations[i].Operation)+" "+h.Operations[i].State)
+	}
+	return []string{oneLine(h.Source.Name), oneLine(h.Attribute), oneLine(h.Value),
+		oneLine(strings.Join(accounts, ", ")), dateText(h.Granted), oneLine(strings.Join(reasons, ", ")),
+		strings.Join(operations, ", ")}
 }

@@ -20,8 +20,8 @@ type listFlags struct {
 	output, columns string
 }
 
-// register adds the flags to a command. The limit is what it was set to before, and columns are the members that a table
-// or CSV shows.
+// register adds the flags to a command. The limit is what it was set to before, and columns are the members that a
+// table or CSV shows.
 func (l *listFlags) register(cmd *cobra.Command, columns string) {
 	if l.limit == 0 {
 		l.limit = filterql.LimitDefault

@@ -167,7 +167,7 @@ func (a *app) filterExplainCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&anyField, "any-field", false, "allow every property and attribute, with every operator")
 	cmd.Flags().StringVar(&collection, "collection", "identities", "what is filtered: identities, accounts, "+
-		"entitlements, role-members, role-assignments, operations or tasks")
+		"entitlements, role-members, role-assignments, owned, operations or tasks")
 	return cmd
 }
 
@@ -186,11 +186,13 @@ func schemaOf(collection string, anyField bool) (*filterql.Schema, error) {
 		return store.RoleAssignmentSchema(), nil
 	case "operations":
 		return store.OperationSchema(anyField), nil
+	case "owned":
+		return store.OwnedSchema(), nil
 	case "tasks":
 		return store.TaskSchema(anyField), nil
 	}
 	return nil, usage("--collection: %q is unknown: identities, accounts, entitlements, role-members, "+
-		"role-assignments, operations or tasks is expected", collection)
+		"role-assignments, owned, operations or tasks is expected", collection)
 }
 
 func explain(filter *filterql.Filter, schema *filterql.Schema) (string, error) {

@@ -19,7 +19,8 @@ func (a *app) identitiesCommand() *cobra.Command {
 		a.identitiesListCommand(), a.identitiesGetCommand(), a.identitiesOwnershipCommand(),
 		a.identitiesReassignCommand(), a.identitiesProtectCommand(), a.identitiesDeleteCommand(),
 		a.identitiesEraseCommand(), a.identitiesResetCommand(), a.identitiesInviteCommand(),
-		a.identitiesVerifyCommand(), a.identitiesRolesCommand(), a.identitiesSyncCommand())
+		a.identitiesVerifyCommand(), a.identitiesRolesCommand(), a.identitiesSyncCommand(),
+		a.identitiesAccessCommand(), a.identitiesOwnedCommand())
 }
 
 // The default columns of a table and of CSV.
