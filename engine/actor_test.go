@@ -21,10 +21,12 @@ import (
 // noWrites are the methods of the engine that write nothing of their own: they read, or they carry out what tasks ask
 // for, whose actors do it.
 var noWrites = strings.Fields(`
-	AttributeSyncConfig ConfigurationObject ConfigurationObjects ConfigurationRevision ConfigurationRevisions CountTasks
+	Access AttributeSyncConfig ConfigurationObject ConfigurationObjects ConfigurationRevision ConfigurationRevisions CountTasks
 	DiffConfiguration DiscoverSource Engines EventLog Events IdentityAttributes
 	Explain
-	FindIdentity Follow GetIdentity History ListIdentities ListStatement Operations Ownership Owns ParkedTargets Preview Ready
+	FindIdentity Follow GetAccount GetEntitlement GetIdentity GetOperation History
+	ListAccounts ListEntitlementHolders ListEntitlements ListIdentities ListOperations ListOwned ListRoleAssignments
+	ListRoleMembers ListTasks ListStatement Operations Ownership Owns ParkedTargets Preview Ready
 	ReferencesTo RoleAssignment RoleAssignments Schedule Settings Sources Statistics SyncJob Task TaskMessages Tasks TestSource UserLevels
 	Wait
 	ProcessPending ProcessTask ProvisionPending SendPending Start Stop
@@ -102,6 +104,12 @@ roles:
 	}},
 	{"SetPassword", "event", func(ctx context.Context, w *actorWorld) error {
 		return w.SetPassword(ctx, w.ann, "Memory", "sesame")
+	}},
+	{"CorrelateAccount", "event operation task", func(ctx context.Context, w *actorWorld) error {
+		return w.CorrelateAccount(ctx, w.accountOf("Memory", w.ann), w.ID("dee"))
+	}},
+	{"ReleaseAccount", "event operation task", func(ctx context.Context, w *actorWorld) error {
+		return w.ReleaseAccount(ctx, w.accountOf("Memory", w.ID("dee")))
 	}},
 	{"RevokeRole", "event operation task", func(ctx context.Context, w *actorWorld) error {
 		return w.RevokeRole(ctx, w.ann, w.assignment)

@@ -74,7 +74,7 @@ var catalogue = []covered{
 		table:    "accounts",
 		gone:     "attributes correlation_keys fingerprint id identity_id name native_identity stable_identity",
 		reported: "attributes correlation_keys name native_identity stable_identity", why: ofOthers,
-		none:   "created manually_correlated modified source_id",
+		none:   "created manually_correlated modified provisioned source_id",
 		stays:  "an aggregation removes what the source has no more",
 		checks: "correlated late-correlation reference:accounts.identity_id reference:accounts.source_id unique:accounts",
 	},

@@ -35,6 +35,7 @@ const (
 	EventOperationReleased     = event.TypeOperationReleased     // IDENTITY_OPERATION_RELEASED
 	EventProtectionChanged     = event.TypeProtectionChanged     // IDENTITY_PROTECTION_CHANGED
 	EventUserLevelsChanged     = event.TypeUserLevelsChanged     // IDENTITY_USER_LEVELS_CHANGED
+	EventAccountsChanged       = event.TypeAccountsChanged       // IDENTITY_ACCOUNTS_CHANGED: by hand
 	EventOwnershipChanged      = event.TypeOwnershipChanged      // IDENTITY_OWNERSHIP_CHANGED
 	EventInvited               = event.TypeInvited               // IDENTITY_INVITED
 	EventRegistered            = event.TypeRegistered            // IDENTITY_REGISTERED: the invitation was redeemed
@@ -74,6 +75,10 @@ type (
 	EventProtection = event.Protection
 	// EventUserLevels are user levels before and after.
 	EventUserLevels = event.UserLevels
+	// EventAccounts are accounts that were correlated and released by hand.
+	EventAccounts = event.Accounts
+	// EventAccount is one of them.
+	EventAccount = event.Account
 	// EventOwnership are objects that were gained and lost.
 	EventOwnership = event.Ownership
 	// EventInvitation is an invitation.

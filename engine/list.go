@@ -3,9 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/muster-engine/muster/engine/fault"
 	"github.com/muster-engine/muster/filterql"
@@ -79,34 +77,14 @@ func (e *Engine) ListIdentities(ctx context.Context, params ListParams) (Identit
 	if err != nil {
 		return IdentityPage{}, fault.Wrap(op, "", err)
 	}
-	if params.Count {
-		page.Total = &total
-	}
-	if last != nil {
-		page.Next, err = query.Order.Cursor(last)
-		if errors.Is(err, filterql.ErrCursorTooLong) {
-			return IdentityPage{}, fault.Invalidf(op, "sorters", "%w: sort by another field", err)
-		}
-	}
-	return page, fault.Wrap(op, "", err)
+	page.Total, page.Next, err = pageEnd(op, params.Count, &store.ListQuery{Order: query.Order}, total, last)
+	return page, err
 }
 
 // identityQuery checks params and makes a query of them.
 func (e *Engine) identityQuery(ctx context.Context, params ListParams) (store.IdentityQuery, error) {
 	const op = "list identities"
-	query := store.IdentityQuery{Limit: filterql.LimitDefault, Offset: params.Offset}
-	if params.Limit != nil {
-		query.Limit = *params.Limit
-	}
-	switch {
-	case query.Limit < 0 || query.Limit > filterql.LimitMax:
-		return query, fault.Invalidf(op, "limit", "%d is given where 0 to %d is allowed", query.Limit,
-			filterql.LimitMax)
-	case query.Offset < 0:
-		return query, fault.Invalidf(op, "offset", "%d is given where 0 or more is allowed", query.Offset)
-	case params.After != "" && params.Offset > 0:
-		return query, fault.Invalidf(op, "after", "a cursor and an offset exclude each other")
-	}
+	var query store.IdentityQuery
 	switch params.Quick {
 	case "":
 	case Orphaned:
@@ -127,20 +105,12 @@ func (e *Engine) identityQuery(ctx context.Context, params ListParams) (store.Id
 	if err != nil {
 		return query, err
 	}
-	if strings.TrimSpace(params.Filters) != "" {
-		if query.Filter, err = filterql.ParseFilter(params.Filters, schema); err != nil {
-			return query, fault.Wrap(op, "filters", err)
-		}
-	}
-	if query.Order, err = filterql.ParseOrdering(params.Sorters, schema, "id"); err != nil {
-		return query, fault.Wrap(op, "sorters", err)
-	}
-	if params.After != "" {
-		if query.After, err = query.Order.ParseCursor(params.After); err != nil {
-			return query, fault.Invalidf(op, "after", "%w", err)
-		}
-	}
-	return query, nil
+	page := PageParams{After: params.After, Filters: params.Filters, Limit: params.Limit, Offset: params.Offset,
+		Sorters: params.Sorters}
+	list, err := page.query(op, schema, byID)
+	query.Filter, query.Order, query.After, query.Limit, query.Offset = list.Filter, list.Order, list.After, list.Limit,
+		list.Offset
+	return query, err
 }
 
 // identitySchema returns the fields that a filter and sorters may name. With anyField these are also the defined
@@ -149,6 +119,15 @@ func (e *Engine) identitySchema(ctx context.Context, anyField bool) (*filterql.S
 	if !anyField {
 		return store.IdentitySchema(false), nil
 	}
+	attributes, err := e.attributeFields(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return store.IdentitySchema(true, attributes...), nil
+}
+
+// attributeFields returns the defined identity attributes as the filter language has them.
+func (e *Engine) attributeFields(ctx context.Context) ([]store.AttributeField, error) {
 	c, err := e.tenant.CurrentConfiguration(ctx)
 	if err != nil {
 		return nil, err
@@ -157,7 +136,7 @@ func (e *Engine) identitySchema(ctx context.Context, anyField bool) (*filterql.S
 	for _, name := range c.AttributeNames() {
 		attributes = append(attributes, store.AttributeField{Name: name, Multi: c.Attributes[name].Multi})
 	}
-	return store.IdentitySchema(true, attributes...), nil
+	return attributes, nil
 }
 
 // IdentityAttributes returns the names of all identity attributes, sorted: those that the tenant defines, and those

@@ -223,6 +223,7 @@ func hotPaths(t *testing.T, pool *pgxpool.Pool, eng *engine.Engine, c *enginetes
 			return err
 		}},
 		{"list", func(ctx context.Context) error { return everyList(ctx, eng) }},
+		{"list of what people have", func(ctx context.Context) error { return everyCollection(ctx, eng) }},
 		{"preview", func(ctx context.Context) error {
 			documents, err := engine.ReadDocuments("config", strings.NewReader(fmt.Sprintf(salesRole, true, "Sales")))
 			if err == nil {
@@ -279,6 +280,37 @@ func runSchedules(ctx context.Context, pool *pgxpool.Pool, eng *engine.Engine, c
 		}
 	}
 	return nil
+}
+
+// everyCollection lists accounts, entitlements and operations in the ways that an index serves.
+func everyCollection(ctx context.Context, eng *engine.Engine) error {
+	person, err := eng.FindIdentity(ctx, "7")
+	if err != nil {
+		return err
+	}
+	for _, params := range []engine.AccountParams{
+		{}, {Identity: person.ID}, {Source: "Directory"}, {Source: "Directory", Uncorrelated: true},
+		{PageParams: engine.PageParams{Filters: fmt.Sprintf("identityId in (%s)", person.ID)}},
+		{PageParams: engine.PageParams{Filters: fmt.Sprintf("id sw %q", person.ID[:8])}},
+	} {
+		if _, err := eng.ListAccounts(ctx, params); err != nil {
+			return err
+		}
+	}
+	held, err := eng.ListEntitlements(ctx, engine.EntitlementParams{Identity: person.ID})
+	if err != nil || len(held.Items) == 0 {
+		return fmt.Errorf("%d entitlements, %w", len(held.Items), err)
+	}
+	if _, err := eng.ListEntitlementHolders(ctx, held.Items[0].ID, engine.PageParams{}); err != nil {
+		return err
+	}
+	for _, params := range []engine.OperationListParams{{}, {Identity: person.ID}, {States: []string{"FAILED"}}} {
+		if _, err := eng.ListOperations(ctx, params); err != nil {
+			return err
+		}
+	}
+	_, err = eng.ListTasks(ctx, engine.TaskListParams{})
+	return err
 }
 
 // everyList lists by every published filter and sorter: with the count, far behind the first page, and behind a cursor.

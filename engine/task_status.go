@@ -129,7 +129,7 @@ type TaskDefinitionSummary struct {
 // taskStatus gives a row its published shape.
 func taskStatus(t *store.Task, messages []store.TaskMessageGroup) TaskStatus {
 	status := TaskStatus{
-		ID: t.ID.String(), Type: "QUEUED_TASK", UniqueName: t.Description, Description: t.Description,
+		ID: t.ID.String(), Type: store.QueuedTask, UniqueName: t.Description, Description: t.Description,
 		Launcher: t.Launcher, Created: t.Created.UTC(), Modified: utc(&t.Modified), Launched: utc(t.Launched),
 		Completed: utc(t.Completed), CompletionStatus: t.CompletionStatus, Messages: taskMessages(messages),
 		Returns: []TaskReturn{

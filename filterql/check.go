@@ -29,6 +29,16 @@ type (
 	anyNode struct{ terms []node }
 	notNode struct{ x node }
 
+	// someNode holds where a row of the field's subquery satisfies x; where there is a row at all if x is nil.
+	someNode struct {
+		field *Field
+		x     node
+	}
+	idPrefixNode struct {
+		field *Field
+		ids   IDRange
+		none  bool // no ID begins with the text
+	}
 	presenceNode struct {
 		field *Field
 		null  bool // asks for null
@@ -160,6 +170,34 @@ func (c checker) comparison(e *Comparison) (node, *Error) {
 	if !f.Ops.Has(e.Op) {
 		return nil, badOpFor(f, e)
 	}
+	if f.Within != "" {
+		return c.some(f, e)
+	}
+	return compare(f, e)
+}
+
+// some returns the comparison of a field with the values of a subquery.
+func (c checker) some(f *Field, e *Comparison) (node, *Error) {
+	one := *f // one of the values
+	one.Within, one.NotNull = "", true
+	switch e.Op {
+	case Pr:
+		return &someNode{f, nil}, nil
+	case IsNull:
+		return &notNode{&someNode{f, nil}}, nil
+	case Ne:
+		equal := *e
+		equal.Op = Eq
+		x, err := compare(&one, &equal)
+		return &notNode{&someNode{f, x}}, err
+	default:
+		x, err := compare(&one, e)
+		return &someNode{f, x}, err
+	}
+}
+
+// compare returns the comparison of a field that has one value.
+func compare(f *Field, e *Comparison) (node, *Error) {
 	switch {
 	case e.Op == Pr, e.Op == IsNull:
 		return &presenceNode{f, e.Op == IsNull}, nil
@@ -168,6 +206,10 @@ func (c checker) comparison(e *Comparison) (node, *Error) {
 	}
 	switch f.Type {
 	case ID:
+		if e.Op == Sw {
+			ids, found := f.Prefix(e.Values[0].Text)
+			return &idPrefixNode{f, ids, !found}, nil
+		}
 		return &idNode{f, e.Op, idArguments(f, e.Values)}, nil
 	case Number:
 		values, err := typed(f, e, parseNumber)

@@ -13,7 +13,7 @@ import (
 // Eval reports whether the filter selects a row. It selects exactly the rows that [Filter.Where] selects in PostgreSQL.
 // The function get returns the row's values: nil, a string, a bool, any integer or float, a [json.Number], a
 // [time.Time] or, for a multi-valued field, a []string. Eval folds strings itself. In a field of type String it
-// compares a number or a bool as JSON writes it. Any other value that does not have its field's type counts as null. An
+// compares a number or a bool as JSON writes it. A field with Within has a []string or a []any. Any other value that does not have its field's type counts as null. An
 // ID may be a text or the result of Convert.
 func (f *Filter) Eval(get func(field string) any) bool { return f.root.eval(get) }
 
@@ -130,6 +130,36 @@ func textOf(value any) (string, bool) {
 func (n *idNode) eval(get func(string) any) bool {
 	id, ok := n.field.idOf(get(n.field.Name))
 	return (ok && slices.Contains(n.arguments, id)) != (n.op == Ne)
+}
+
+func (n *idPrefixNode) eval(get func(string) any) bool {
+	id, ok := n.field.idOf(get(n.field.Name))
+	return ok && !n.none && n.ids.Has(id)
+}
+
+func (n *someNode) eval(get func(string) any) bool {
+	for _, value := range listOf(get(n.field.Name)) {
+		if n.x == nil || n.x.eval(func(string) any { return value }) {
+			return true
+		}
+	}
+	return false
+}
+
+// listOf returns the values of a field that has any number of them.
+func listOf(value any) []any {
+	switch v := value.(type) {
+	case []any:
+		return v
+	case []string:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = v[i]
+		}
+		return list
+	default:
+		return nil
+	}
 }
 
 // idOf returns an ID as Convert returns it, or as a text.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
@@ -46,6 +47,19 @@ func parseUUID(text string) (any, bool) {
 	return id, err == nil && id.Valid
 }
 
+// uuidPrefix returns the UUIDs that begin with a text. The dashes of the text do not count.
+func uuidPrefix(text string) (filterql.IDRange, bool) {
+	digits := strings.ToLower(strings.ReplaceAll(text, "-", ""))
+	if len(digits) > 32 || strings.Trim(digits, "0123456789abcdef") != "" {
+		return filterql.IDRange{}, false
+	}
+	first, _ := parseUUID(digits + strings.Repeat("0", 32-len(digits)))
+	last, _ := parseUUID(digits + strings.Repeat("f", 32-len(digits)))
+	return filterql.IDRange{First: first, Last: last, Has: func(id any) bool {
+		return strings.HasPrefix(strings.ReplaceAll(id.(pgtype.UUID).String(), "-", ""), digits)
+	}}, true
+}
+
 // column is a column of a table and the field that it is for.
 type column struct {
 	sqlType string
@@ -58,7 +72,7 @@ type column struct {
 func drawColumn(t *rapid.T, name string) column {
 	kinds := []string{
 		"text", "folded", "text", "folded", "bigint", "integer", "numeric", "float8", "boolean", "time", "id", "uuid",
-		"multi",
+		"multi", "prefixed", "some",
 	}
 	c := column{field: filterql.Field{Name: name, Column: "r." + name, Sortable: true}}
 	f := &c.field
@@ -87,6 +101,11 @@ func drawColumn(t *rapid.T, name string) column {
 		c.sqlType, f.Type = `text COLLATE "C"`, filterql.ID
 	case "uuid":
 		c.sqlType, f.Type, f.Convert = "uuid", filterql.ID, parseUUID
+	case "prefixed":
+		c.sqlType, f.Type, f.Convert, f.Prefix = "uuid", filterql.ID, parseUUID, uuidPrefix
+	case "some":
+		c.sqlType, c.key, f.Fold, f.Sortable = `text[] COLLATE "C"`, true, filterql.Fold, false
+		f.Within, f.Column = "r.id IN (SELECT s.id FROM r s, unnest(s."+name+") v (value) WHERE", "v.value"
 	case "multi":
 		c.sqlType, c.key, f.Fold, f.Multi, f.Sortable = `text[] COLLATE "C"`, true, filterql.Fold, true, false
 	}
@@ -101,7 +120,7 @@ func (c column) drawValue(t *rapid.T) (host, stored any) {
 		return nil, nil
 	}
 	switch {
-	case f.Multi:
+	case f.Multi, f.Within != "":
 		list := rapid.SliceOfN(rapid.SampledFrom(oddStrings), 0, 4).Draw(t, "list")
 		keys := make([]string, len(list))
 		for i := range list {
@@ -231,6 +250,10 @@ func drawLiteral(t *rapid.T, f filterql.Field) filterql.Value {
 			v.Kind = filterql.NumberValue
 		}
 	case filterql.ID:
+		if f.Prefix != nil && rapid.Bool().Draw(t, "prefix") {
+			id := rapid.SampledFrom(oddIDs).Draw(t, "id")
+			return filterql.Value{Text: id[:min(len(id), rapid.IntRange(0, 36).Draw(t, "length"))]}
+		}
 		return filterql.Value{Text: rapid.SampledFrom(oddIDs).Draw(t, "id")}
 	default:
 		return filterql.Value{Text: rapid.SampledFrom(oddStrings).Draw(t, "string")}

@@ -66,8 +66,26 @@ type Field struct {
 	// Convert turns an ID's text into an SQL argument if the column is not a text, but a UUID for example. It returns
 	// false for a text that cannot be an ID; such a text equals nothing. Its results must be comparable by ==.
 	Convert func(text string) (argument any, ok bool)
+	// Prefix returns the IDs that begin with a text, for sw on an ID with Convert. It returns false for a text with
+	// which none begins. If it is nil, the field does not allow sw.
+	Prefix func(text string) (IDRange, bool)
+	// Within says that a row has any number of values: those that Column has in the rows of a subquery. It is what
+	// stands before the condition on such a row, and a closing parenthesis follows the condition:
+	//
+	//	u.id IN (SELECT m.user_id FROM members m WHERE
+	//
+	// A comparison holds where it does for one of the values, ne is exactly not eq, and isnull says that there is no
+	// value. In memory the values are a []string or a []any. Column must not be null, and nothing sorts by the field.
+	Within string
 	// Values are the values of an enumeration, for documentation. Filters may use others, which equal nothing.
 	Values []string
+}
+
+// IDRange are the IDs from First to Last, both included, in the order of the column.
+type IDRange struct {
+	First, Last any // arguments of SQL
+	// Has reports whether an ID, as Convert returns it, is one of them.
+	Has func(id any) bool
 }
 
 // AllOps returns all operators that make sense on a field like f.
@@ -79,6 +97,8 @@ func AllOps(f Field) OpSet {
 		return OpsOf(Eq, Ne, Gt, Ge, Lt, Le, Co, Sw, In, Pr, IsNull)
 	case f.Type == Number, f.Type == Time:
 		return OpsOf(Eq, Ne, Gt, Ge, Lt, Le, In, Pr, IsNull)
+	case f.Type == ID && f.Prefix != nil:
+		return OpsOf(Eq, Ne, Sw, In, Pr, IsNull)
 	default:
 		return OpsOf(Eq, Ne, In, Pr, IsNull)
 	}
@@ -101,6 +121,10 @@ func (f *Field) validate() error {
 		return fmt.Errorf("only strings can be folded, this is a %s", f.Type)
 	case f.Convert != nil && f.Type != ID:
 		return fmt.Errorf("only ids can be converted, this is a %s", f.Type)
+	case f.Prefix != nil && f.Convert == nil:
+		return errors.New("only ids that are converted have a range of those with a prefix")
+	case f.Within != "" && (f.Multi || f.Sortable):
+		return errors.New("the values of a subquery are no collection, and have no order to sort by")
 	case f.Collate != "" && f.Type != String:
 		return fmt.Errorf("only strings have a collation, this is a %s", f.Type)
 	case f.Ops&^AllOps(*f) != 0:

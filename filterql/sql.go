@@ -216,6 +216,31 @@ func (n *idNode) appendSQL(w *writer, negated bool) {
 	}
 }
 
+func (n *idPrefixNode) appendSQL(w *writer, negated bool) {
+	if n.none {
+		w.put(strings.ToUpper(strconv.FormatBool(negated)))
+		return
+	}
+	w.negate(negated, func() {
+		w.put(n.field.Column, " >= ")
+		w.argument(n.ids.First, "")
+		w.put(" AND ", n.field.Column, " <= ")
+		w.argument(n.ids.Last, "")
+	})
+}
+
+func (n *someNode) appendSQL(w *writer, negated bool) {
+	w.negate(negated, func() {
+		w.put(n.field.Within, " ")
+		if n.x == nil {
+			w.put("TRUE")
+		} else {
+			n.x.appendSQL(w, false)
+		}
+		w.put(")")
+	})
+}
+
 // sameType returns the list as a slice of its elements' type, which a driver can turn into an array.
 func sameType(list []any) any {
 	slice := reflect.MakeSlice(reflect.SliceOf(reflect.TypeOf(list[0])), len(list), len(list))
@@ -270,6 +295,14 @@ func numbersArgument(numbers []number) (list any, cast string) {
 func (n *booleanNode) appendSQL(w *writer, negated bool) {
 	if n.op == In {
 		appendIn(w, n.field, negated, n.values, "")
+		return
+	}
+	if n.field.NotNull && strings.HasPrefix(n.field.Column, "EXISTS (") {
+		// Alone, the planner turns it into a join. As an operand it would look for each row.
+		if negated != (n.op == Ne) == n.values[0] {
+			w.put("NOT ")
+		}
+		w.put(n.field.Column)
 		return
 	}
 	putEqual(w, n.field, negated != (n.op == Ne))

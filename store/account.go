@@ -65,6 +65,7 @@ type ProvisionedAccount struct {
 	Attributes      []byte
 	Fingerprint     ID
 	CorrelationKeys []string
+	Created         bool               // the operation created it on its source
 	Entitlements    []EntitlementValue // the values of marked attributes, sorted
 	Marks           []Mark             // those of the source
 }
@@ -94,8 +95,8 @@ func (s *Store) FindAccountStable(ctx context.Context, q Querier, source ID, sta
 	return s.account(ctx, q, `a.source_id = $1 AND a.stable_identity = $2 LIMIT 1`, source, stable)
 }
 
-// GiveAccount gives an account to the identity for which it was to be created, or was created, for good: one that is
-// uncorrelated, which the caller has locked, or one that the identity has by its keys.
+// GiveAccount makes an account an identity's for good, whatever correlation finds: the one for which it was created, or
+// that somebody gives it to. The caller has locked the account, unless the identity has it by its keys.
 func (s *Store) GiveAccount(ctx context.Context, tx pgx.Tx, account, identity ID, now time.Time) error {
 	const statement = `
 		UPDATE muster.accounts SET identity_id = $2, manually_correlated = true, modified = $3 WHERE id = $1`
@@ -103,6 +104,33 @@ func (s *Store) GiveAccount(ctx context.Context, tx pgx.Tx, account, identity ID
 		return mapError(err)
 	}
 	return s.writeKeys(ctx, tx, []ID{account})
+}
+
+// ReleaseAccount takes an account, which the caller has locked, from its identity, and leaves it to correlation. It takes
+// the correlation lock alone. Where the keys of the account find one identity, it gives it the account, requests its
+// processing and returns it.
+func (s *Store) ReleaseAccount(ctx context.Context, tx pgx.Tx, account ID, cause Cause) (owner ID, err error) {
+	const (
+		release = `
+			UPDATE muster.accounts SET identity_id = NULL, manually_correlated = false, modified = $2
+			WHERE id = $1
+			RETURNING correlation_keys`
+		after = `SELECT identity_id FROM muster.accounts WHERE id = $1`
+	)
+	var keys []string
+	if err := tx.QueryRow(ctx, s.sql(release), account, cause.At).Scan(&keys); err != nil {
+		return owner, mapError(err)
+	}
+	if err := s.writeKeys(ctx, tx, []ID{account}); err != nil {
+		return owner, err
+	}
+	if err := s.LockCorrelation(ctx, tx); err != nil {
+		return owner, err
+	}
+	if _, err := s.CorrelateKeys(ctx, tx, keys, cause); err != nil {
+		return owner, err
+	}
+	return owner, mapError(tx.QueryRow(ctx, s.sql(after), account).Scan(&owner))
 }
 
 // FittingAccount returns how many identities an uncorrelated account of a source fits that has one of the keys of an
@@ -156,11 +184,11 @@ func (s *Store) UpdateAccount(ctx context.Context, tx pgx.Tx, a *ProvisionedAcco
 	const statement = `
 		UPDATE muster.accounts
 		SET native_identity = $2, name = $3, attributes = $4, fingerprint = $5, correlation_keys = $6, modified = $7,
-		    identity_id = coalesce($8::uuid, identity_id), stable_identity = $9
+		    identity_id = coalesce($8::uuid, identity_id), stable_identity = $9, provisioned = provisioned OR $10
 		WHERE id = $1`
 	var batch pgx.Batch
 	batch.Queue(s.sql(statement), a.ID, a.NativeIdentity, a.Name, a.Attributes, a.Fingerprint,
-		nonNil(a.CorrelationKeys), now, a.IdentityID, NullText(a.StableIdentity))
+		nonNil(a.CorrelationKeys), now, a.IdentityID, NullText(a.StableIdentity), a.Created)
 	s.queueKeys(&batch, []ID{a.ID})
 	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return mapError(err)
@@ -175,11 +203,11 @@ func (s *Store) AddProvisionedAccount(ctx context.Context, tx pgx.Tx, a *Provisi
 	const statement = `
 		INSERT INTO muster.accounts
 		       (id, source_id, native_identity, name, identity_id, manually_correlated, correlation_keys, attributes,
-		       fingerprint, created, modified, stable_identity)
-		VALUES ($1, $2, $3, $4, $5, $5::uuid IS NOT NULL, $6, $7, $8, $9, $9, $10)`
+		       fingerprint, created, modified, stable_identity, provisioned)
+		VALUES ($1, $2, $3, $4, $5, $5::uuid IS NOT NULL, $6, $7, $8, $9, $9, $10, $11)`
 	var batch pgx.Batch
 	batch.Queue(s.sql(statement), a.ID, a.SourceID, a.NativeIdentity, a.Name, a.IdentityID,
-		nonNil(a.CorrelationKeys), a.Attributes, a.Fingerprint, now, NullText(a.StableIdentity))
+		nonNil(a.CorrelationKeys), a.Attributes, a.Fingerprint, now, NullText(a.StableIdentity), a.Created)
 	batch.Queue(s.sql(forgetNamed), a.SourceID, a.NativeIdentity)
 	s.queueKeys(&batch, []ID{a.ID})
 	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {

@@ -54,6 +54,17 @@ func (c columns[T]) scan(row pgx.CollectableRow) (T, error) {
 	return value, err
 }
 
+// embedded returns the columns that are read of a row that T contains, each with a prefix.
+func embedded[T, E any](c columns[E], prefix string, field func(row *T) *E) columns[T] {
+	var read columns[T]
+	for i := range c {
+		if target := c[i].target; target != nil {
+			read = append(read, column[T]{sql: prefix + c[i].sql, target: func(row *T) any { return target(field(row)) }})
+		}
+	}
+	return read
+}
+
 // written returns the columns that are written.
 func (c columns[T]) written() columns[T] {
 	var written columns[T]

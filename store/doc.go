@@ -23,9 +23,9 @@
 //
 //  1. The configuration, one row: FOR SHARE by everything that works with it ([Store.LockConfigurationShared]), FOR
 //     UPDATE by a change ([Store.LockConfiguration]).
-//  2. The deletion lock, advisory: shared by an aggregation that has read its data, and by a change of the
-//     configuration that removes objects ([Store.LockDeletionsShared]), alone by the deletion of an identity
-//     ([Store.LockDeletions]), since each needs rows that the other has.
+//  2. The deletion lock, advisory: shared by an aggregation that has read its data, by a change of the configuration
+//     that removes objects, and by a correlation by hand ([Store.LockDeletionsShared]), alone by the deletion of an
+//     identity ([Store.LockDeletions]), since each needs rows that the other has.
 //  3. The correlation lock, advisory: shared by a batch, by a deletion, and by the doctor where it writes keys
 //     ([Store.LockCorrelationShared]).
 //  4. Identities by ID: FOR NO KEY UPDATE ([Store.LockIdentities]) or FOR KEY SHARE ([Store.LockIdentitiesShared]),
@@ -43,7 +43,7 @@
 //  8. All other rows, such as entitlements by attribute and value, operations (an erasure locks those of its identity
 //     by ID), messages, tokens, and the rows of refresh_state by identity.
 //  9. The correlation lock again, now alone: by a transaction that changed accounts or their keys and does not share
-//     it ([Store.CorrelateSource]); then the uncorrelated accounts of the source that find an identity by ID, FOR
+//     it ([Store.CorrelateSource], [Store.ReleaseAccount]); then the uncorrelated accounts of the source that find an identity by ID, FOR
 //     UPDATE, and these identities by ID, FOR KEY SHARE. Nobody who shares the correlation lock waits for these
 //     accounts: [Store.CorrelateKeys] skips those that are locked. An erasure takes it alone once more after its
 //     commit, at the start of a transaction that goes on with tasks.

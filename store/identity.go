@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"strings"
 	"time"
 
 	sq "github.com/Masterminds/squirrel"
@@ -12,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/muster-engine/muster/filterql"
-	"github.com/muster-engine/muster/migrations"
 )
 
 // The published values of an identity's states.
@@ -79,24 +77,22 @@ var identityColumns = columns[Identity]{
 // identitySelect selects identities with the columns of each.
 var identitySelect = `SELECT ` + identityColumns.selected("")
 
-// identityJoins are the joins that columns and fields of the filter language need, each with the column whose use tells
-// that it is needed. All are by a primary key, so they neither add nor remove rows. But a join that is not used keeps
-// the planner from an index-only scan, even where it removes the join.
-var identityJoins = []struct{ column, join string }{
-	{"p.name_key", profileJoin}, {"m.name_key", managerJoin}, {"r.last_refresh", refreshJoin},
-}
-
 const (
 	profileJoin = ` LEFT JOIN muster.identity_profiles p ON p.id = i.profile_id`
 	managerJoin = ` LEFT JOIN muster.identities m ON m.id = i.manager_id`
 	refreshJoin = ` LEFT JOIN muster.refresh_state r ON r.identity_id = i.id`
 
 	identityTables = `muster.identities i` + profileJoin + managerJoin + refreshJoin
-	// pageJoins are the joins for the rows of a page. The lateral join looks a state up for each of them: in a small
-	// company the planner would read all states, which takes longer.
-	pageJoins = profileJoin + managerJoin + `
-		LEFT JOIN LATERAL (SELECT last_refresh FROM muster.refresh_state WHERE identity_id = i.id LIMIT 1) r ON true`
 )
+
+var identities = collection[Identity]{
+	table: `muster.identities i`, alias: "i", key: "id", columns: identityColumns,
+	joins: []tableJoin{{"p.name_key", profileJoin}, {"m.name_key", managerJoin}, {"r.last_refresh", refreshJoin}},
+	// The lateral join looks a state up for each row: in a small company the planner would read all states, which takes
+	// longer.
+	pageJoins: profileJoin + managerJoin + `
+		LEFT JOIN LATERAL (SELECT last_refresh FROM muster.refresh_state WHERE identity_id = i.id LIMIT 1) r ON true`,
+}
 
 // lastRefreshSQL is when an identity was last processed: by itself, or in a run over all identities.
 const lastRefreshSQL = `greatest(r.last_refresh, CASE WHEN i.created <= (SELECT at FROM muster.refresh_watermark)
@@ -152,161 +148,35 @@ type IdentityQuery struct {
 func (s *Store) ListIdentities(ctx context.Context, q Querier, query IdentityQuery, count bool,
 	each func(*Identity) error,
 ) (last []any, total int, err error) {
-	var page string
-	var arguments []any
-	if query.Limit > 0 {
-		if page, arguments, err = s.pageStatement(query); err != nil {
-			return nil, 0, err
-		}
-	}
-	if !count {
-		if page == "" {
-			return nil, 0, nil
-		}
-		rows, err := q.Query(ctx, page, arguments...)
-		if err != nil {
-			return nil, 0, mapError(err)
-		}
-		defer rows.Close()
-		last, err = scanPage(rows, query, each)
-		return last, 0, mapError(err)
-	}
-	text, values, err := s.countStatement(query)
-	if err != nil {
-		return nil, 0, err
-	}
-	batch := &pgx.Batch{}
-	batch.Queue(text, values...).QueryRow(func(row pgx.Row) error { return row.Scan(&total) })
-	if page != "" {
-		batch.Queue(page, arguments...).Query(func(rows pgx.Rows) (err error) {
-			last, err = scanPage(rows, query, each)
-			return err
-		})
-	}
-	err = q.SendBatch(ctx, batch).Close()
-	return last, total, mapError(err)
+	return identities.list(ctx, s, q, query.list(), query.conditions(), count, each)
 }
 
-// scanPage reads the rows of a page. Of the last row of a full page it returns the values of the order's columns.
-func scanPage(rows pgx.Rows, query IdentityQuery, each func(*Identity) error) ([]any, error) {
-	var identity Identity
-	values := make([]any, len(query.Order.Columns()))
-	targets := identityColumns.targets(&identity, make([]any, len(values))...) // nil targets are not read
-	keys := targets[len(targets)-len(values):]
-	n := 0
-	for rows.Next() {
-		if n++; n == query.Limit {
-			for i := range values {
-				keys[i] = &values[i]
-			}
-		}
-		if err := rows.Scan(targets...); err != nil {
-			return nil, err
-		}
-		if err := each(&identity); err != nil {
-			return nil, err
-		}
-	}
-	if n < query.Limit {
-		values = nil
-	}
-	return values, rows.Err()
+// list returns the part of the query that is the same for all collections.
+func (q *IdentityQuery) list() *ListQuery {
+	return &ListQuery{Filter: q.Filter, Order: q.Order, After: q.After, Limit: q.Limit, Offset: q.Offset}
 }
 
-// deepOffset is the offset from which a page is found by the IDs of its rows alone. The rows before the page are then
-// skipped in an index, where one has all columns of the query, which pays for looking up the rows of the page again.
-const deepOffset = 2000
-
-// pageStatement returns the statement of a page. A subquery finds its rows by the filter and the order, and only then
-// the other tables are joined: the planner knows that the rows are few, and looks each of them up.
-func (s *Store) pageStatement(query IdentityQuery) (string, []any, error) {
-	found, rows := `i.*`, `i`
-	if query.Offset >= deepOffset {
-		found, rows = `i.id`, `page JOIN muster.identities i ON i.id = page.id`
-	}
-	page, arguments, err := s.selectIdentities(found, query)
-	if err != nil {
-		return "", nil, err
-	}
-	columns := identitySelect + `, ` + strings.Join(query.Order.Columns(), `, `)
-	rest := `) ` + rows + pageJoins + ` ORDER BY ` + strings.Join(query.Order.OrderBy(), `, `)
-	return s.dynamic(columns+` FROM (`) + page + s.dynamic(rest), arguments, nil
-}
-
-func (s *Store) countStatement(query IdentityQuery) (string, []any, error) {
-	where, arguments, err := query.where()
-	if err != nil {
-		return "", nil, err
-	}
-	text, err := sq.Dollar.ReplacePlaceholders(`SELECT count(*) FROM ` + identitiesFor(where) + where)
-	return s.dynamic(text), arguments, err
-}
-
-// selectIdentities returns a statement that selects columns of the identities on a query's page, in its order.
-func (s *Store) selectIdentities(columns string, query IdentityQuery) (string, []any, error) {
-	order := ` ORDER BY ` + strings.Join(query.Order.OrderBy(), `, `)
-	where, arguments, err := query.where(query.after()...)
-	if err != nil {
-		return "", nil, err
-	}
-	text := `SELECT ` + columns + ` FROM ` + identitiesFor(where+order) + where + order + ` LIMIT ` +
-		strconv.Itoa(query.Limit)
-	if query.Offset > 0 {
-		// It is a parameter, because each connection prepares every text and keeps it.
-		text += ` OFFSET ?`
-		arguments = append(arguments, query.Offset)
-	}
-	text, err = sq.Dollar.ReplacePlaceholders(text)
-	return s.dynamic(text), arguments, err
-}
-
-// identitiesFor returns the tables whose columns a text names.
-func identitiesFor(text string) string {
-	tables := `muster.identities i`
-	for _, j := range identityJoins {
-		if strings.Contains(text, j.column) {
-			tables += j.join
-		}
-	}
-	return tables
-}
-
-// where returns the condition of a query together with others.
-func (q *IdentityQuery) where(conditions ...sq.Sqlizer) (string, []any, error) {
+// conditions narrow the identities beside the filter.
+func (q *IdentityQuery) conditions() []sq.Sqlizer {
+	var conditions []sq.Sqlizer
 	if q.CorrelatedOnly {
 		conditions = append(conditions, sq.Expr("i.correlated"))
 	}
 	if q.OrphanedOnly {
 		conditions = append(conditions, sq.Expr(isOrphanedSQL))
 	}
-	if q.Filter != nil {
-		conditions = append(conditions, q.Filter.Where())
-	}
-	if len(conditions) == 0 {
-		return "", nil, nil
-	}
-	text, arguments, err := sq.And(conditions).ToSql()
-	return ` WHERE ` + text, arguments, err
-}
-
-// after returns the condition on the rows behind a query's cursor, none without a cursor.
-func (q *IdentityQuery) after() []sq.Sqlizer {
-	if q.After == nil {
-		return nil
-	}
-	return []sq.Sqlizer{q.Order.After(q.After)}
+	return conditions
 }
 
 // IdentityIDs returns the identities that a filter selects, by ID, after a given one. A nil filter selects all.
 func (s *Store) IdentityIDs(ctx context.Context, q Querier, filter *filterql.Filter, after ID, limit int) ([]ID,
 	error,
 ) {
-	query := IdentityQuery{Filter: filter}
-	where, arguments, err := query.where(sq.Expr("(?::uuid IS NULL OR i.id > ?)", after, after))
+	where, arguments, err := whereOf(filter, []sq.Sqlizer{sq.Expr("(?::uuid IS NULL OR i.id > ?)", after, after)})
 	if err != nil {
 		return nil, err
 	}
-	text, err := sq.Dollar.ReplacePlaceholders(`SELECT i.id FROM ` + identitiesFor(where) + where +
+	text, err := sq.Dollar.ReplacePlaceholders(`SELECT i.id FROM ` + identities.tablesFor(where) + where +
 		` ORDER BY i.id LIMIT ` + strconv.Itoa(limit))
 	if err != nil {
 		return nil, err
@@ -314,17 +184,9 @@ func (s *Store) IdentityIDs(ctx context.Context, q Querier, filter *filterql.Fil
 	return collect(ctx, q, s.dynamic(text), pgx.RowTo[ID], arguments...)
 }
 
-// dynamic is [Store.sql] for statements of many shapes, which are not cached.
-func (s *Store) dynamic(statement string) string {
-	if s.schema == migrations.SchemaDefault {
-		return statement
-	}
-	return strings.ReplaceAll(statement, migrations.SchemaDefault+".", s.schema+".")
-}
-
 // ListStatement returns the statement that lists the page of a query, and its arguments, to be shown.
 func (s *Store) ListStatement(query IdentityQuery) (string, []any, error) {
-	return s.selectIdentities("i.id, i.name", query)
+	return identities.selected(s, "i.id, i.name", query.list(), query.conditions())
 }
 
 // IdentityCounts are counts over all identities.

@@ -26,6 +26,15 @@ func IdentitySchema(anyField bool, attributes ...AttributeField) *filterql.Schem
 	return publishedSchema
 }
 
+// RoleMemberSchema returns the fields by which the members of a role are filtered and sorted: those that the API
+// publishes, and with anyField every property and attribute of an identity too, as [IdentitySchema] does.
+func RoleMemberSchema(anyField bool, attributes ...AttributeField) *filterql.Schema {
+	if anyField {
+		return anySchema(attributes, keyField("aliasName", "i.alias_key", 0))
+	}
+	return publishedMembers
+}
+
 var publishedSchema = mustSchema(publishedFields())
 
 func mustSchema(fields []filterql.Field) *filterql.Schema {
@@ -68,16 +77,33 @@ func publishedFields() []filterql.Field {
 	}
 }
 
-func convertID(text string) (any, bool) {
-	id, err := ParseID(text)
-	return id, err == nil
-}
-
 // isManagerSQL says whether an identity is a manager: whether another one names it.
 const isManagerSQL = `EXISTS (SELECT 1 FROM muster.identities e WHERE e.manager_id = i.id)`
 
-func anySchema(attributes []AttributeField) *filterql.Schema {
-	fields := publishedFields()
+// The identities that have something: what stands before a condition on the rows that say it.
+const (
+	identityRoleRows  = `i.id IN (SELECT ra.identity_id FROM muster.role_assignments ra WHERE`
+	identityRoleNames = `i.id IN (SELECT ra.identity_id FROM muster.role_assignments ra
+		JOIN muster.roles ro ON ro.id = ra.role_id WHERE`
+	identityAccountRows = `i.id IN (SELECT acc.identity_id FROM muster.accounts acc
+		WHERE acc.identity_id IS NOT NULL AND`
+	identityAccountNames = `i.id IN (SELECT acc.identity_id FROM muster.accounts acc
+		JOIN muster.sources so ON so.id = acc.source_id WHERE acc.identity_id IS NOT NULL AND`
+	identityHeldRows = `i.id IN (SELECT acc.identity_id FROM muster.account_entitlements ae
+		JOIN muster.accounts acc ON acc.id = ae.account_id WHERE acc.identity_id IS NOT NULL AND`
+	identityHeldNames = `i.id IN (SELECT acc.identity_id FROM muster.entitlements ent
+		JOIN muster.account_entitlements ae ON ae.entitlement_id = ent.id
+		JOIN muster.accounts acc ON acc.id = ae.account_id WHERE acc.identity_id IS NOT NULL AND`
+
+	// isIncompleteSQL says whether an identity lacks a required attribute, as processing warns of it.
+	isIncompleteSQL = `(coalesce(i.email_key, '') = '' OR coalesce(i.firstname_key, '') = ''
+		OR coalesce(i.lastname_key, '') = '' OR coalesce(i.attributes ->> 'uid', '') = '')`
+	// isPendingSQL says whether the processing of an identity is requested.
+	isPendingSQL = `EXISTS (SELECT 1 FROM muster.refresh_requests rr WHERE rr.identity_id = i.id)`
+)
+
+func anySchema(attributes []AttributeField, more ...filterql.Field) *filterql.Schema {
+	fields := append(publishedFields(), more...)
 	for i := range fields {
 		fields[i].Sortable = true
 	}
@@ -89,10 +115,10 @@ func anySchema(attributes []AttributeField) *filterql.Schema {
 		return filterql.Field{Name: name, Type: filterql.String, Column: column, Sortable: true, Fold: fold}
 	}
 	identifier := func(name, column string) filterql.Field {
-		return filterql.Field{Name: name, Type: filterql.ID, Column: column, Sortable: true, Convert: convertID}
+		return idField(name, column, 0)
 	}
 	instant := func(name, column string) filterql.Field {
-		return filterql.Field{Name: name, Type: filterql.Time, Column: column, Sortable: true}
+		return timeField(name, column, 0)
 	}
 	upper := func(name, column string, values []string) filterql.Field {
 		field := text(name, column)
@@ -119,6 +145,17 @@ func anySchema(attributes []AttributeField) *filterql.Schema {
 		instant("created", "i.created"),
 		instant("modified", "i.modified"),
 		instant("lastRefresh", lastRefreshSQL),
+		flagField("incomplete", isIncompleteSQL, 0),
+		flagField("pending", isPendingSQL, 0),
+		within(idField("role.id", "ra.role_id", 0), identityRoleRows),
+		within(keyField("role.name", "ro.name_key", 0), identityRoleNames),
+		within(idField("source.id", "acc.source_id", 0), identityAccountRows),
+		within(keyField("source.name", "so.name_key", 0), identityAccountNames),
+		within(idField("account.id", "acc.id", 0), identityAccountRows),
+		within(textField("account.nativeIdentity", "acc.native_identity", 0), identityAccountRows),
+		within(idField("entitlement.id", "ae.entitlement_id", 0), identityHeldRows),
+		within(textField("entitlement.name", "ent.name", 0), identityHeldNames),
+		within(textField("entitlement.value", "ent.value", 0), identityHeldNames),
 	)
 	multi := map[string]bool{}
 	for _, attribute := range attributes {
@@ -132,7 +169,7 @@ func anySchema(attributes []AttributeField) *filterql.Schema {
 		listed[fields[i].Name] = true
 	}
 	for _, attribute := range attributes { // so that they are told where a field is unknown
-		field, valid := attributeField(attribute.Name, attribute.Name, attribute.Multi)
+		field, valid := attributeField(attribute.Name, "i.attributes", attribute.Name, attribute.Multi)
 		if _, err := filterql.NewSchema(field); valid && err == nil && !listed[field.Name] { // it may be a keyword
 			fields = append(fields, field)
 		}
@@ -151,7 +188,7 @@ func anySchema(attributes []AttributeField) *filterql.Schema {
 		if _, known := multi[attribute]; !known && suggest.Nearest(attribute, slices.Sorted(maps.Keys(multi))) != "" {
 			return filterql.Field{}, false // a misspelling; what is like no other may come later
 		}
-		return attributeField(name, attribute, multi[attribute])
+		return attributeField(name, "i.attributes", attribute, multi[attribute])
 	})
 }
 
@@ -162,19 +199,19 @@ var attributeName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,127}$`)
 // underscores and hyphens, beginning with a letter or an underscore.
 func ValidAttributeName(name string) bool { return attributeName.MatchString(name) }
 
-// attributeField returns the field that reads an attribute from the document. The name becomes part of the SQL text, so
+// attributeField returns the field that reads an attribute from a document. The name becomes part of the SQL text, so
 // it must match the pattern.
-func attributeField(name, attribute string, multi bool) (filterql.Field, bool) {
+func attributeField(name, document, attribute string, multi bool) (filterql.Field, bool) {
 	if !ValidAttributeName(attribute) {
 		return filterql.Field{}, false
 	}
 	field := filterql.Field{Name: name, Type: filterql.String, Multi: multi, Fold: Fold, Sortable: !multi}
 	if multi {
-		value := `i.attributes -> '` + attribute + `'`
+		value := document + ` -> '` + attribute + `'`
 		field.Column = `(SELECT array_agg(` + foldSQL("e.value") + `) FROM jsonb_array_elements_text(
 			CASE jsonb_typeof(` + value + `) WHEN 'array' THEN ` + value + ` END) e)`
 	} else {
-		field.Column = foldSQL(`i.attributes ->> '` + attribute + `'`)
+		field.Column = foldSQL(document + ` ->> '` + attribute + `'`)
 	}
 	field.Ops = filterql.AllOps(field)
 	return field, true

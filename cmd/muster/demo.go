@@ -306,7 +306,7 @@ func (d *demonstration) queries() error {
 		}
 		d.heading("Filter: %s\n  %s   sorted by %s   %d found", q.about, q.filters, q.sorters, *page.Total)
 		var table strings.Builder
-		if err := writeTable(&table, strings.Split(q.columns, ","), page.Identities); err != nil {
+		if err := writeItems(&table, outputTable, q.columns, page.Identities); err != nil {
 			return err
 		}
 		for line := range strings.Lines(table.String()) {

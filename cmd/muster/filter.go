@@ -143,12 +143,16 @@ func (a *app) filterSortersCommand() *cobra.Command {
 
 func (a *app) filterExplainCommand() *cobra.Command {
 	var anyField bool
+	var collection string
 	cmd := &cobra.Command{
 		Use:   "explain EXPRESSION",
-		Short: "Show the tree, the SQL and the arguments of a filter of identities",
+		Short: "Show the tree, the SQL and the arguments of a filter of a collection",
 		Args:  exactArgs(1, "one EXPRESSION"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			schema := store.IdentitySchema(anyField)
+			schema, err := schemaOf(collection, anyField)
+			if err != nil {
+				return err
+			}
 			filter, err := filterql.ParseFilter(args[0], schema)
 			if err != nil {
 				return err
@@ -162,7 +166,33 @@ func (a *app) filterExplainCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&anyField, "any-field", false, "allow every property and attribute, with every operator")
+	cmd.Flags().StringVar(&collection, "collection", "identities", "what is filtered: identities, accounts, "+
+		"entitlements, role-members, role-assignments, owned, operations or tasks")
 	return cmd
+}
+
+// schemaOf returns the fields of a collection.
+func schemaOf(collection string, anyField bool) (*filterql.Schema, error) {
+	switch collection {
+	case "identities":
+		return store.IdentitySchema(anyField), nil
+	case "accounts":
+		return store.AccountSchema(anyField), nil
+	case "entitlements":
+		return store.EntitlementSchema(anyField), nil
+	case "role-members":
+		return store.RoleMemberSchema(anyField), nil
+	case "role-assignments":
+		return store.RoleAssignmentSchema(), nil
+	case "operations":
+		return store.OperationSchema(anyField), nil
+	case "owned":
+		return store.OwnedSchema(), nil
+	case "tasks":
+		return store.TaskSchema(anyField), nil
+	}
+	return nil, usage("--collection: %q is unknown: identities, accounts, entitlements, role-members, "+
+		"role-assignments, owned, operations or tasks is expected", collection)
 }
 
 func explain(filter *filterql.Filter, schema *filterql.Schema) (string, error) {

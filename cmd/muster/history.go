@@ -193,6 +193,19 @@ func writeActs(d *engine.EventDetail, add func(kind, format string, arguments ..
 		}
 	}
 	levels(engine.EventUserLevelsChanged, d.UserLevels)
+	if d.Accounts != nil {
+		for _, list := range []struct {
+			sign     string
+			accounts []engine.EventAccount
+		}{{"+", d.Accounts.Gained}, {"-", d.Accounts.Lost}, {"=", d.Accounts.Kept}} {
+			for i := range list.accounts {
+				account := &list.accounts[i]
+				how := map[bool]string{true: "correlated", false: "released"}[account.ManuallyCorrelated]
+				add(engine.EventAccountsChanged, "%s account %s on %s, %s by hand", list.sign, account.ID,
+					account.Source.Name, how)
+			}
+		}
+	}
 	if d.Ownership != nil {
 		owned := func(sign string, list []engine.Reference, count int) {
 			for _, o := range list {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,7 +19,8 @@ func (a *app) identitiesCommand() *cobra.Command {
 		a.identitiesListCommand(), a.identitiesGetCommand(), a.identitiesOwnershipCommand(),
 		a.identitiesReassignCommand(), a.identitiesProtectCommand(), a.identitiesDeleteCommand(),
 		a.identitiesEraseCommand(), a.identitiesResetCommand(), a.identitiesInviteCommand(),
-		a.identitiesVerifyCommand(), a.identitiesRolesCommand(), a.identitiesSyncCommand())
+		a.identitiesVerifyCommand(), a.identitiesRolesCommand(), a.identitiesSyncCommand(),
+		a.identitiesAccessCommand(), a.identitiesOwnedCommand())
 }
 
 // The default columns of a table and of CSV.
@@ -41,8 +41,7 @@ A filter may use every property and attribute of an identity, with --published o
 publishes. After a full page, list shows the cursor of the next page for --after.`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			write, err := identityWriter(output, columns)
-			if err != nil {
+			if err := demandOutput(output, outputTable, outputJSON, outputCSV); err != nil {
 				return err
 			}
 			params.Limit, params.AnyField, params.DefaultFilter = &limit, !published,
@@ -61,7 +60,7 @@ publishes. After a full page, list shows the cursor of the next page for --after
 						return err
 					}
 				}
-				if err := write(a.stdout, page.Identities); err != nil {
+				if err := writeItems(a.stdout, output, columns, page.Identities); err != nil {
 					return err
 				}
 				// Everything else goes to stderr, so that stdout has only the list.
@@ -98,8 +97,7 @@ func (a *app) identitiesGetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "get ID|ALIAS", Short: "Show one identity", Args: exactArgs(1, "one ID or ALIAS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			write, err := identityWriter(output, columnsDefault)
-			if err != nil {
+			if err := demandOutput(output, outputTable, outputJSON, outputCSV); err != nil {
 				return err
 			}
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
@@ -107,10 +105,10 @@ func (a *app) identitiesGetCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if output == "json" {
+				if output == outputJSON {
 					return a.printJSON(identity)
 				}
-				return write(a.stdout, []engine.Identity{identity})
+				return writeItems(a.stdout, output, columnsDefault, []engine.Identity{identity})
 			})
 		},
 	}
@@ -118,69 +116,13 @@ func (a *app) identitiesGetCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) printJSON(value any) error {
-	encoder := json.NewEncoder(a.stdout)
+func (a *app) printJSON(value any) error { return writeJSON(a.stdout, value) }
+
+func writeJSON(w io.Writer, value any) error {
+	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(value)
-}
-
-// identityWriter returns a function that writes identities in a form.
-func identityWriter(output, columns string) (func(io.Writer, []engine.Identity) error, error) {
-	names := strings.Split(columns, ",")
-	for i := range names {
-		names[i] = strings.TrimSpace(names[i])
-	}
-	switch output {
-	case "json":
-		return func(w io.Writer, identities []engine.Identity) error {
-			encoder := json.NewEncoder(w)
-			encoder.SetEscapeHTML(false)
-			encoder.SetIndent("", "  ")
-			return encoder.Encode(identities)
-		}, nil
-	case "csv":
-		return func(w io.Writer, identities []engine.Identity) error { return writeCSV(w, names, identities) }, nil
-	case "table":
-		return func(w io.Writer, identities []engine.Identity) error { return writeTable(w, names, identities) }, nil
-	}
-	return nil, usage("--output: %q is unknown: table, json or csv is expected", output)
-}
-
-func writeCSV(w io.Writer, names []string, identities []engine.Identity) error {
-	out := csv.NewWriter(w)
-	if err := out.Write(names); err != nil {
-		return err
-	}
-	for i := range identities {
-		values, err := members(&identities[i], names)
-		if err != nil {
-			return err
-		}
-		if err := out.Write(values); err != nil {
-			return err
-		}
-	}
-	out.Flush()
-	return out.Error()
-}
-
-func writeTable(w io.Writer, names []string, identities []engine.Identity) error {
-	rows := [][]string{make([]string, len(names))}
-	for i, name := range names {
-		rows[0][i] = heading(name)
-	}
-	for i := range identities {
-		values, err := members(&identities[i], names)
-		if err != nil {
-			return err
-		}
-		for k := range values {
-			values[k] = oneLine(values[k])
-		}
-		rows = append(rows, values)
-	}
-	return writeAligned(w, rows)
 }
 
 // headings are the headings of columns with long names.
@@ -230,9 +172,9 @@ func oneLine(s string) string {
 	}, s)
 }
 
-// members returns the values of an identity's members. The names are paths such as managerRef.name.
-func members(identity *engine.Identity, names []string) ([]string, error) {
-	text, err := json.Marshal(identity)
+// members returns the values of an item's members. The names are paths such as managerRef.name.
+func members(item any, names []string) ([]string, error) {
+	text, err := json.Marshal(item)
 	if err != nil {
 		return nil, err
 	}

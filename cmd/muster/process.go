@@ -105,6 +105,7 @@ func (a *app) showPreview(ctx context.Context, eng *engine.Engine, params engine
 const (
 	outputTable = "table"
 	outputJSON  = "json"
+	outputCSV   = "csv"
 )
 
 func demandOutput(output string, allowed ...string) error {

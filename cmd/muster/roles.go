@@ -14,8 +14,9 @@ import (
 
 func (a *app) rolesCommand() *cobra.Command {
 	return group(&cobra.Command{Use: "roles", Aliases: []string{"role"},
-		Short: "Show, assign and revoke the roles of an identity"},
-		a.rolesListCommand(), a.rolesAssignCommand(), a.rolesRevokeCommand())
+		Short: "Show, assign and revoke the roles of identities"},
+		a.rolesListCommand(), a.rolesAssignCommand(), a.rolesRevokeCommand(), a.rolesMembersCommand(),
+		a.rolesAssignmentsCommand())
 }
 
 func (a *app) rolesListCommand() *cobra.Command {
@@ -89,6 +90,54 @@ func (a *app) listRoles(ctx context.Context, name string, query engine.RoleAssig
 		}
 		return writeAligned(a.stdout, rows)
 	})
+}
+
+func (a *app) rolesMembersCommand() *cobra.Command {
+	var list listFlags
+	cmd := &cobra.Command{
+		Use: "members ROLE", Short: "List the identities that have a role",
+		Long: `Members lists the identities that have a role, by its membership or by request. A filter may use every
+property and attribute of an identity, with --published only those that the API publishes for members.`,
+		Example: `  muster roles members Sales --filters 'department eq "Board"' --sorters name --count`,
+		Args:    exactArgs(1, "the ID or name of a ROLE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := list.check(); err != nil {
+				return err
+			}
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				page, err := eng.ListRoleMembers(cmd.Context(), args[0], list.page())
+				if err != nil {
+					return err
+				}
+				return showPage(a, &list, &page)
+			})
+		},
+	}
+	list.register(cmd, "id,name,aliasName,email,roleAssignmentSource")
+	return cmd
+}
+
+func (a *app) rolesAssignmentsCommand() *cobra.Command {
+	var list listFlags
+	cmd := &cobra.Command{
+		Use: "assignments", Short: "List the role assignments of all identities",
+		Example: `  muster roles assignments --filters 'assignmentSource eq "ACCESS_REQUEST" and removeDate lt 2027-01-01'`,
+		Args:    exactArgs(0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := list.check(); err != nil {
+				return err
+			}
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				page, err := eng.ListRoleAssignments(cmd.Context(), list.page())
+				if err != nil {
+					return err
+				}
+				return showPage(a, &list, &page)
+			})
+		},
+	}
+	list.register(cmd, "id,role.name,identity.name,alias,assignmentSource,addedDate,startDate,removeDate")
+	return cmd
 }
 
 func dateText(t *time.Time) string {

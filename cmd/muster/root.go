@@ -132,6 +132,7 @@ Without --database-url or DATABASE_URL it runs a private PostgreSQL from the ins
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log to stderr")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
+		a.accountsCommand(),
 		a.aggregateCommand(),
 		a.applyCommand(),
 		a.configCommand(),
@@ -139,6 +140,7 @@ Without --database-url or DATABASE_URL it runs a private PostgreSQL from the ins
 		a.diffCommand(),
 		a.doctorCommand(),
 		a.enginesCommand(),
+		a.entitlementsCommand(),
 		a.explainCommand(),
 		a.filterCommand(),
 		a.historyCommand(),

@@ -292,12 +292,67 @@ func (a *app) operationsCommand() *cobra.Command {
 	flags.StringVar(&query.Source, "source", "", "only those on a source")
 	flags.StringVar(&states, "state", "",
 		"only those in a state, or several: OPEN, MANUAL, PARKED, DONE, FAILED, RETRIED, CANCELLED")
-	flags.IntVar(&query.Limit, "limit", 50, "most operations to show, 1 to 1000")
+	flags.IntVar(&query.Limit, "limit", operationsShown, "most operations to show, 1 to 1000")
 	flags.IntVar(&query.Offset, "offset", 0, "operations to skip")
 	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
-	cmd.AddCommand(a.parkCommand(), a.releaseCommand())
+	cmd.AddCommand(a.operationsListCommand(), a.parkCommand(), a.releaseCommand())
 	return cmd
 }
+
+func (a *app) operationsListCommand() *cobra.Command {
+	var list listFlags
+	var params engine.OperationListParams
+	var states string
+	cmd := &cobra.Command{
+		Use: "list", Short: "List operations by filters and sorters, the latest first",
+		Long: `List shows the operations that a filter selects. A filter may use every property of an operation, with
+--published only those that the API publishes for account activities.`,
+		Example: `  muster operations list --filters 'state eq "FAILED" and error co "timeout"' --count
+  muster operations list --source Directory --filters 'kind eq "CREATE" and created ge 2026-01-01' -o json`,
+		Args: exactArgs(0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := list.check(); err != nil {
+				return err
+			}
+			if states != "" {
+				params.States = strings.Split(strings.ToUpper(states), ",")
+			}
+			ctx := cmd.Context()
+			return a.withEngine(ctx, func(eng *engine.Engine) error {
+				if params.Identity != "" {
+					ids, err := identityIDs(ctx, eng, []string{params.Identity})
+					if err != nil {
+						return err
+					}
+					params.Identity = ids[0]
+				}
+				params.PageParams = list.page()
+				page, err := eng.ListOperations(ctx, params)
+				if err != nil {
+					return err
+				}
+				if !list.ownTable(cmd) {
+					return showPage(a, &list, &page)
+				}
+				if err := a.printOperations(page.Items); err != nil {
+					return err
+				}
+				return showEnd(a, &page)
+			})
+		},
+	}
+	list.limit = operationsShown
+	list.register(cmd, "id,created,state,source.name,nativeIdentity,operation,identity.name,reason,error")
+	flags := cmd.Flags()
+	flags.StringVar(&params.Identity, "identity", "", "only those for an identity, ID or alias")
+	flags.StringVar(&params.Source, "source", "", "only those on a source, ID or name")
+	flags.StringVar(&states, "state", "",
+		"only those in a state, or several: OPEN, MANUAL, PARKED, DONE, FAILED, RETRIED, CANCELLED")
+	return cmd
+}
+
+// operationsShown is how many operations a list shows where the command does not say how many.
+const operationsShown = 50
 
 func (a *app) parkCommand() *cobra.Command {
 	var cause string

@@ -93,43 +93,52 @@ func (a *app) follow(ctx context.Context, eng *engine.Engine, id string) (engine
 	})
 }
 
+// tasksShown is how many tasks a list shows where the command does not say how many.
+const tasksShown = 20
+
 func (a *app) tasksListCommand() *cobra.Command {
-	var query engine.TaskQuery
-	var output string
+	var list listFlags
+	var pending bool
 	cmd := &cobra.Command{
-		Use: "list", Short: "List the tasks, the latest first, and what is parked", Args: exactArgs(0, "no argument"),
-		Long: `List shows the tasks, the latest first. HELD is a task that the guard holds until somebody confirms
+		Use: "list", Short: "List the tasks, the latest first, and what is parked",
+		Long: `List shows the tasks that a filter selects, the latest first. A filter may use every property of a task,
+with --published only those that the API publishes. HELD is a task that the guard holds until somebody confirms
 it. Below them it shows the operations that are parked, by source and attribute, with the cause of the one that was
 parked first: "muster operations --state PARKED" lists each, and "muster operations release ID" lets it be carried
 out.`,
+		Example: `  muster tasks list --filters 'held eq true'
+  muster tasks list --filters 'launcher eq "Ann Boss" and errors gt 0' --sorters -completed`,
+		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+			if err := list.check(); err != nil {
 				return err
 			}
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
-				tasks, err := eng.Tasks(cmd.Context(), query)
+				page, err := eng.ListTasks(cmd.Context(), engine.TaskListParams{PageParams: list.page(),
+					Pending: pending})
 				if err != nil {
 					return err
 				}
-				if output == outputJSON {
-					return a.printJSON(tasks)
+				if !list.ownTable(cmd) {
+					return showPage(a, &list, &page)
 				}
 				rows := [][]string{{"ID", "CREATED", "STATUS", "%", "IDENTITIES", "CHANGED", "ERRORS", "TASK"}}
-				for i := range tasks {
-					rows = append(rows, taskRow(&tasks[i]))
+				for i := range page.Items {
+					rows = append(rows, taskRow(&page.Items[i]))
 				}
 				if err := writeAligned(a.stdout, rows); err != nil {
 					return err
 				}
-				return a.printParkedTargets(cmd.Context(), eng)
+				if err := a.printParkedTargets(cmd.Context(), eng); err != nil {
+					return err
+				}
+				return showEnd(a, &page)
 			})
 		},
 	}
-	flags := cmd.Flags()
-	flags.BoolVar(&query.Pending, "pending", false, "only those that have not ended")
-	flags.IntVar(&query.Limit, "limit", 20, "most tasks to show, 1 to 250")
-	flags.IntVar(&query.Offset, "offset", 0, "tasks to skip")
-	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
+	list.limit = tasksShown
+	list.register(cmd, "id,created,completionStatus,percentComplete,launcher,description")
+	cmd.Flags().BoolVar(&pending, "pending", false, "only those that have not ended")
 	return cmd
 }
 

@@ -31,6 +31,9 @@
 //	IDENTITY_OPERATION_RELEASED      released               a list of the same: those that are held back no longer
 //	IDENTITY_PROTECTION_CHANGED      protection             protected: true or false
 //	IDENTITY_USER_LEVELS_CHANGED     userLevels             oldValue and newValue: lists
+//	IDENTITY_ACCOUNTS_CHANGED        accounts               gained, lost and kept: lists of id, source, and
+//	                                                        manuallyCorrelated: accounts that were correlated or
+//	                                                        released by hand
 //	IDENTITY_OWNERSHIP_CHANGED       ownership              gained and lost: lists of type, id, name, each of 100 at
 //	                                                        most; gainedCount and lostCount: of all
 //	IDENTITY_INVITED                 invited                message: its ID

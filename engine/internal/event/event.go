@@ -22,6 +22,7 @@ const (
 	TypeOperationReleased     = "IDENTITY_OPERATION_RELEASED"
 	TypeProtectionChanged     = "IDENTITY_PROTECTION_CHANGED"
 	TypeUserLevelsChanged     = "IDENTITY_USER_LEVELS_CHANGED"
+	TypeAccountsChanged       = "IDENTITY_ACCOUNTS_CHANGED"
 	TypeOwnershipChanged      = "IDENTITY_OWNERSHIP_CHANGED"
 	TypeInvited               = "IDENTITY_INVITED"
 	TypeRegistered            = "IDENTITY_REGISTERED"
@@ -47,6 +48,7 @@ var types = []struct {
 	{TypeOperationReleased, func(d *Detail) bool { return len(d.Released) > 0 }},
 	{TypeProtectionChanged, func(d *Detail) bool { return d.Protection != nil }},
 	{TypeUserLevelsChanged, func(d *Detail) bool { return d.UserLevels != nil }},
+	{TypeAccountsChanged, func(d *Detail) bool { return d.Accounts != nil }},
 	{TypeOwnershipChanged, func(d *Detail) bool { return d.Ownership != nil }},
 	{TypeInvited, func(d *Detail) bool { return d.Invited != nil }},
 	{TypeRegistered, func(d *Detail) bool { return d.Registered != nil }},
@@ -80,6 +82,7 @@ type Detail struct {
 	Released              []Operation            `json:"released,omitempty"`
 	Protection            *Protection            `json:"protection,omitempty"`
 	UserLevels            *UserLevels            `json:"userLevels,omitempty"`
+	Accounts              *Accounts              `json:"accounts,omitempty"`
 	Ownership             *Ownership             `json:"ownership,omitempty"`
 	Invited               *Invited               `json:"invited,omitempty"`
 	Registered            *Registered            `json:"registered,omitempty"`
@@ -232,6 +235,27 @@ func LevelsChanged(from, to []string) *UserLevels {
 
 // OwnedMax is how many objects an [Ownership] names at most in each list.
 const OwnedMax = 100
+
+// Accounts says which accounts an identity was given by hand, or that were taken from it by hand, and of which that was
+// begun or ended while it kept them. Its lists are never null.
+type Accounts struct {
+	Gained []Account `json:"gained"`
+	Lost   []Account `json:"lost"`
+	Kept   []Account `json:"kept"`
+}
+
+// Account is an account of an [Accounts].
+type Account struct {
+	ID                 string                  `json:"id"`
+	Source             configuration.Reference `json:"source"`
+	ManuallyCorrelated bool                    `json:"manuallyCorrelated"` // from then on
+}
+
+// AccountOf returns an account as an event names it.
+func AccountOf(row *store.Account, sourceName string, manually bool) Account {
+	return Account{row.ID.String(), configuration.Reference{Type: string(configuration.TypeSource),
+		ID: row.SourceID.String(), Name: sourceName}, manually}
+}
 
 // Ownership says which objects an identity owns now, or does not own any more. Its lists are never null, and name
 // [OwnedMax] objects at most; the counts are of all.

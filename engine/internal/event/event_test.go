@@ -40,6 +40,8 @@ var details = []struct {
 		`{"released":[{"id":"1","operation":"ADD_ENTITLEMENT","source":{"type":"SOURCE","id":"1","name":"HR"},"nativeIdentity":"ann","attribute":"a","value":"v","cause":"c"}]}`},
 	{TypeProtectionChanged, Detail{Protection: &Protection{}}, `{"protection":{"protected":false}}`},
 	{TypeUserLevelsChanged, Detail{UserLevels: LevelsChanged(nil, []string{"ADMIN"})}, `{"userLevels":{"oldValue":[],"newValue":["ADMIN"]}}`},
+	{TypeAccountsChanged, Detail{Accounts: &Accounts{[]Account{{"2", hr, true}}, []Account{}, []Account{}}},
+		`{"accounts":{"gained":[{"id":"2","source":{"type":"SOURCE","id":"1","name":"HR"},"manuallyCorrelated":true}],"lost":[],"kept":[]}}`},
 	{TypeOwnershipChanged, Detail{Ownership: OwnershipOf([]configuration.Reference{hr}, nil)},
 		`{"ownership":{"gained":[{"type":"SOURCE","id":"1","name":"HR"}],"lost":[],"gainedCount":1,"lostCount":0}}`},
 	{TypeInvited, Detail{Invited: &Invited{"1"}}, `{"invited":{"message":"1"}}`},

@@ -60,6 +60,7 @@ func (p *Provisioner) putAccount(ctx context.Context, tx pgx.Tx, source *configu
 		return id, "", err
 	}
 	written := accountRow(source, object)
+	written.Created = creates
 	if written.ID = old.ID; missing {
 		written.ID, written.IdentityID = store.NewID(), owner
 		return written.ID, "", p.Store.AddProvisionedAccount(ctx, tx, written, p.Now())

@@ -1,0 +1,291 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muster-engine/muster/engine"
+)
+
+func (a *app) accountsCommand() *cobra.Command {
+	return group(&cobra.Command{Use: "accounts", Aliases: []string{"account"},
+		Short: "Show the accounts on sources, and correlate them by hand"},
+		a.accountsListCommand(), a.accountsGetCommand(), a.accountsCorrelateCommand(), a.accountsReleaseCommand())
+}
+
+func (a *app) accountsCorrelateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "correlate ACCOUNT ID|ALIAS", Short: "Give an account to an identity by hand, and process it",
+		Long: `Correlate gives an account to an identity, whatever correlation finds, until the account is released. An
+account that another identity has goes over to this one, and both are processed.`,
+		Args: exactArgs(2, "the ID of an ACCOUNT and an identity"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			return a.withIdentity(ctx, args[1], func(eng *engine.Engine, id string) error {
+				if err := eng.CorrelateAccount(ctx, args[0], id); err != nil {
+					return err
+				}
+				return a.process(ctx, eng)
+			})
+		},
+	}
+}
+
+func (a *app) accountsReleaseCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "release ACCOUNT", Short: "Leave an account to correlation again, and process who is concerned",
+		Long: `Release takes an account from its identity. Where its correlation keys find one identity, it becomes that
+one's at once, which may be the same one; otherwise it is uncorrelated.`,
+		Args: exactArgs(1, "the ID of an ACCOUNT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			return a.withEngine(ctx, func(eng *engine.Engine) error {
+				if err := eng.ReleaseAccount(ctx, args[0]); err != nil {
+					return err
+				}
+				return a.process(ctx, eng)
+			})
+		},
+	}
+}
+
+const accountColumns = "id,sourceName,nativeIdentity,name,identity.name,disabled,locked,manuallyCorrelated,origin"
+
+func (a *app) accountsListCommand() *cobra.Command {
+	var list listFlags
+	var params engine.AccountParams
+	cmd := &cobra.Command{
+		Use: "list", Short: "List accounts",
+		Long: `List shows the accounts that a filter selects. A filter may use every property of an account, its
+attributes as attributes.NAME, and what it holds, with --published only the fields that the API publishes.`,
+		Example: `  muster accounts list --source Directory --uncorrelated
+  muster accounts list --filters 'disabled eq false and identity.identityState eq "INACTIVE_LONG_TERM"' --count
+  muster accounts list --filters 'entitlement.value eq "admins" or attributes.title sw "Chief"' -o csv`,
+		Args: exactArgs(0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := list.check(); err != nil {
+				return err
+			}
+			ctx := cmd.Context()
+			return a.withEngine(ctx, func(eng *engine.Engine) error {
+				if params.Identity != "" {
+					ids, err := identityIDs(ctx, eng, []string{params.Identity})
+					if err != nil {
+						return err
+					}
+					params.Identity = ids[0]
+				}
+				params.PageParams = list.page()
+				page, err := eng.ListAccounts(ctx, params)
+				if err != nil {
+					return err
+				}
+				return showPage(a, &list, &page)
+			})
+		},
+	}
+	list.register(cmd, accountColumns)
+	flags := cmd.Flags()
+	flags.StringVar(&params.Identity, "identity", "", "only those of an identity, ID or alias")
+	flags.StringVar(&params.Source, "source", "", "only those on a source, ID or name")
+	flags.BoolVar(&params.Uncorrelated, "uncorrelated", false, "only those that no identity has")
+	return cmd
+}
+
+func (a *app) accountsGetCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use: "get ID", Short: "Show one account", Args: exactArgs(1, "one ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := demandOutput(output, outputTable, outputJSON, outputCSV); err != nil {
+				return err
+			}
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				account, err := eng.GetAccount(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return a.showOne(output, func() error {
+					return writeItems(a.stdout, output, accountColumns, []engine.Account{account})
+				}, account)
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", outputJSON, "json, table or csv")
+	return cmd
+}
+
+// showOne writes one item: as JSON by itself, or else as a list of one.
+func (a *app) showOne(output string, list func() error, item any) error {
+	if output == outputJSON {
+		return a.printJSON(item)
+	}
+	return list()
+}
+
+func (a *app) entitlementsCommand() *cobra.Command {
+	return group(&cobra.Command{Use: "entitlements", Aliases: []string{"entitlement"},
+		Short: "Show the entitlements of sources, and who holds them"},
+		a.entitlementsListCommand(), a.entitlementsGetCommand(), a.entitlementsHoldersCommand())
+}
+
+const entitlementColumns = "id,source.name,attribute,value,name,privileged,requestable,owner.name"
+
+func (a *app) entitlementsListCommand() *cobra.Command {
+	var list listFlags
+	var params engine.EntitlementParams
+	cmd := &cobra.Command{
+		Use: "list", Short: "List entitlements",
+		Example: `  muster entitlements list --filters 'source.name eq "Directory" and name sw "eng"' --sorters name
+  muster entitlements list --identity ann`,
+		Args: exactArgs(0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := list.check(); err != nil {
+				return err
+			}
+			ctx := cmd.Context()
+			return a.withEngine(ctx, func(eng *engine.Engine) error {
+				if params.Identity != "" {
+					ids, err := identityIDs(ctx, eng, []string{params.Identity})
+					if err != nil {
+						return err
+					}
+					params.Identity = ids[0]
+				}
+				params.PageParams = list.page()
+				page, err := eng.ListEntitlements(ctx, params)
+				if err != nil {
+					return err
+				}
+				return showPage(a, &list, &page)
+			})
+		},
+	}
+	list.register(cmd, entitlementColumns)
+	flags := cmd.Flags()
+	flags.StringVar(&params.Account, "account", "", "only those that an account holds, by its ID")
+	flags.StringVar(&params.Identity, "identity", "", "only those that an identity holds, ID or alias")
+	return cmd
+}
+
+func (a *app) entitlementsGetCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use: "get ID", Short: "Show one entitlement", Args: exactArgs(1, "one ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := demandOutput(output, outputTable, outputJSON, outputCSV); err != nil {
+				return err
+			}
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				entitlement, err := eng.GetEntitlement(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return a.showOne(output, func() error {
+					return writeItems(a.stdout, output, entitlementColumns, []engine.Entitlement{entitlement})
+				}, entitlement)
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", outputJSON, "json, table or csv")
+	return cmd
+}
+
+func (a *app) entitlementsHoldersCommand() *cobra.Command {
+	var list listFlags
+	cmd := &cobra.Command{
+		Use: "holders ENTITLEMENT", Short: "List the accounts that hold an entitlement",
+		Long: `Holders lists the accounts that hold an entitlement, with their identities, and since when access gave it
+to them: nothing for an account that has it for another reason. Filters are those of "muster accounts list".`,
+		Args: exactArgs(1, "the ID of an ENTITLEMENT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := list.check(); err != nil {
+				return err
+			}
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				page, err := eng.ListEntitlementHolders(cmd.Context(), args[0], list.page())
+				if err != nil {
+					return err
+				}
+				return showPage(a, &list, &page)
+			})
+		},
+	}
+	list.register(cmd, "id,sourceName,nativeIdentity,identity.name,identityId,granted")
+	return cmd
+}
+
+func (a *app) identitiesOwnedCommand() *cobra.Command {
+	var list listFlags
+	cmd := &cobra.Command{
+		Use: "owned", Short: "List what identities own",
+		Example: `  muster identities owned --filters 'owner.alias eq "ann"'
+  muster identities owned --filters 'type eq "ROLE" and name sw "sales"' --sorters owner.name`,
+		Args: exactArgs(0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := list.check(); err != nil {
+				return err
+			}
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				page, err := eng.ListOwned(cmd.Context(), list.page())
+				if err != nil {
+					return err
+				}
+				return showPage(a, &list, &page)
+			})
+		},
+	}
+	list.register(cmd, "type,id,name,owner.id,owner.name")
+	return cmd
+}
+
+func (a *app) identitiesAccessCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use: "access ID|ALIAS", Short: "Show what an identity has and is to have on sources, and why",
+		Args: exactArgs(1, "one ID or ALIAS"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+				return err
+			}
+			ctx := cmd.Context()
+			return a.withIdentity(ctx, args[0], func(eng *engine.Engine, id string) error {
+				access, err := eng.Access(ctx, id)
+				if err != nil {
+					return err
+				}
+				if output == outputJSON {
+					return a.printJSON(access)
+				}
+				rows := [][]string{{"SOURCE", "ATTRIBUTE", "VALUE", "ACCOUNTS", "GRANTED", "BECAUSE OF", "OPERATIONS"}}
+				for i := range access.Entitlements {
+					rows = append(rows, accessRow(&access.Entitlements[i]))
+				}
+				return writeAligned(a.stdout, rows)
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", outputTable, "table or json")
+	return cmd
+}
+
+func accessRow(h *engine.HeldEntitlement) []string {
+	var accounts, reasons, operations []string
+	for _, account := range h.Accounts {
+		accounts = append(accounts, account.NativeIdentity)
+	}
+	for _, reason := range h.Reasons {
+		text := map[string]string{"ROLE": "role "}[reason.Type] + reason.Name
+		if reason.AccessProfile != nil {
+			text += " / " + reason.AccessProfile.Name
+		}
+		reasons = append(reasons, text)
+	}
+	for i := range h.Operations {
+		operations = append(operations, operationName(h.Operations[i].Operation)+" "+h.Operations[i].State)
+	}
+	return []string{oneLine(h.Source.Name), oneLine(h.Attribute), oneLine(h.Value),
+		oneLine(strings.Join(accounts, ", ")), dateText(h.Granted), oneLine(strings.Join(reasons, ", ")),
+		strings.Join(operations, ", ")}
+}

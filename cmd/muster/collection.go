@@ -1,0 +1,111 @@
+package main
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/filterql"
+)
+
+// listFlags are the flags of every command that lists a collection by filters and sorters.
+type listFlags struct {
+	params          engine.PageParams
+	limit           int
+	published       bool
+	output, columns string
+}
+
+// register adds the flags to a command. The limit is what it was set to before, and columns are the members that a
+// table or CSV shows.
+func (l *listFlags) register(cmd *cobra.Command, columns string) {
+	if l.limit == 0 {
+		l.limit = filterql.LimitDefault
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&l.params.Filters, "filters", "", `filter, such as 'name sw "jo"'`)
+	flags.StringVar(&l.params.Sorters, "sorters", "", "fields to sort by, with - before a field for descending")
+	flags.IntVar(&l.limit, "limit", l.limit, "most results to show, 0 to 250")
+	flags.IntVar(&l.params.Offset, "offset", 0, "results to skip")
+	flags.StringVar(&l.params.After, "after", "", "cursor of the page to show")
+	flags.BoolVar(&l.params.Count, "count", false, "count all results, on stderr")
+	flags.BoolVar(&l.published, "published", false, "allow only the fields and operators that the API publishes")
+	flags.StringVarP(&l.output, "output", "o", outputTable, "table, json or csv")
+	flags.StringVar(&l.columns, "columns", columns, "members to show in a table or CSV")
+}
+
+// page returns the parameters of the list.
+func (l *listFlags) page() engine.PageParams {
+	params := l.params
+	params.Limit, params.AnyField = &l.limit, !l.published
+	return params
+}
+
+// ownTable reports whether a command shows a table of its own: where one is asked for, and no columns are.
+func (l *listFlags) ownTable(cmd *cobra.Command) bool {
+	return l.output == outputTable && !cmd.Flags().Changed("columns")
+}
+
+// check refuses an output that is unknown, before anything is read.
+func (l *listFlags) check() error { return demandOutput(l.output, outputTable, outputJSON, outputCSV) }
+
+// showPage writes a page in the form that the flags ask for. What is not the list goes to stderr.
+func showPage[T any](a *app, l *listFlags, page *engine.Page[T]) error {
+	if err := writeItems(a.stdout, l.output, l.columns, page.Items); err != nil {
+		return err
+	}
+	return showEnd(a, page)
+}
+
+// showEnd writes the total and the cursor of a page to stderr.
+func showEnd[T any](a *app, page *engine.Page[T]) error {
+	if page.Total != nil {
+		fmt.Fprintf(a.stderr, "total: %d\n", *page.Total)
+	}
+	if page.Next != "" {
+		fmt.Fprintf(a.stderr, "next page: --after %s\n", page.Next)
+	}
+	return nil
+}
+
+// writeItems writes what a list has, in a form.
+func writeItems[T any](w io.Writer, output, columns string, items []T) error {
+	if output == outputJSON {
+		return writeJSON(w, items)
+	}
+	names := strings.Split(columns, ",")
+	rows := make([][]string, 1, len(items)+1)
+	rows[0] = make([]string, len(names))
+	for i := range names {
+		names[i] = strings.TrimSpace(names[i])
+		rows[0][i] = names[i]
+	}
+	for i := range items {
+		values, err := members(&items[i], names)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, values)
+	}
+	if output == outputCSV {
+		out := csv.NewWriter(w)
+		if err := out.WriteAll(rows); err != nil {
+			return err
+		}
+		return out.Error()
+	}
+	for i := range rows {
+		for k := range rows[i] {
+			if i == 0 {
+				rows[i][k] = heading(rows[i][k])
+			} else {
+				rows[i][k] = oneLine(rows[i][k])
+			}
+		}
+	}
+	return writeAligned(w, rows)
+}
