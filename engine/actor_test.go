@@ -25,7 +25,8 @@ var noWrites = strings.Fields(`
 	DiffConfiguration DiscoverSource Engines EventLog Events IdentityAttributes
 	Explain
 	FindIdentity Follow GetIdentity History ListIdentities ListStatement Operations Ownership Owns ParkedTargets Preview Ready
-	RoleAssignment RoleAssignments Schedule Settings Sources Statistics SyncJob Task TaskMessages Tasks TestSource UserLevels
+	RoleAssignment RoleAssignments Schedule Search SearchAggregate SearchCount SearchDocument SearchStatement SearchValues
+	Settings Sources Statistics SyncJob Task TaskMessages Tasks TestSource UserLevels
 	Wait
 	ProcessPending ProcessTask ProvisionPending SendPending Start Stop
 	Doctor Purge RunSchedule`) // repairs and launches as tests of their own show; a purge leaves nothing

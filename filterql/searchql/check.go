@@ -335,7 +335,7 @@ func (c *checker) test(e *Clause, f *Field) (test, *filterql.Error) {
 // wrongKind returns the error of a wildcard, a regular expression or a range on a field of another type.
 func wrongKind(e *Clause, f *Field) *filterql.Error {
 	kinds := map[Kind]string{Wildcard: "a wildcard", Regexp: "a regular expression", Range: "a range"}
-	return hinted(fault(filterql.Illegal, e.place, "%s is for texts, and %q is a %s", kinds[e.Kind], f.Name, f.Type),
+	return hinted(fault(filterql.Illegal, e.place, "%s is not for a %s, which %q is", kinds[e.Kind], f.Type, f.Name),
 		"write a %s, or * for any value", f.Type)
 }
 

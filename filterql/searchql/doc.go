@@ -10,8 +10,8 @@
 //	statement := sq.Select("i.id").From("identities i").Where(query.Where())
 //	found := query.Eval(document)                                  // the same, of one document
 //
-// A [Schema] lists the fields of a kind of documents, each with the SQL expressions of its value and of its folded text,
-// and the nested lists, whose elements are searched one by one by @name(...). The values of a field may be in other
+// A [Schema] lists the fields of a kind of documents, each with the SQL expressions of its value and of its folded
+// text, and the nested lists, whose elements are searched one by one by @name(...). The values of a field may be in other
 // rows ([Field].From): it is then true where one of them is.
 //
 // Texts are compared by words and without regard to letter case; with .exact behind the field as a whole and as they

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// ParseDSL reads a query in the JSON of the product's index: match_all, match, match_phrase, term, terms, range, exists,
-// prefix, wildcard, regexp, ids, query_string, bool and nested. A member that it does not know is an error, which names
+// ParseDSL reads a query in the JSON of the product's index: match_all, match, match_phrase, term, terms, range,
+// exists, prefix, wildcard, regexp, ids, query_string, bool and nested. A member that it does not know is an error, which names
 // its place. In a match the words are joined by OR, as in the product.
 func ParseDSL(document []byte) (Expr, error) {
 	if len(document) > TextMax {
@@ -71,8 +71,8 @@ func (d *dsl) query(document []byte, place, path string, depth int) (Expr, error
 		return d.ids(body, place)
 	case "match", "match_phrase", "term", "prefix", "wildcard", "regexp", "terms", "range":
 	default:
-		return nil, fmt.Errorf("%s: there is no such query; bool, exists, ids, match, match_all, match_phrase, nested, "+
-			"prefix, query_string, range, regexp, term, terms and wildcard are known", place)
+		return nil, fmt.Errorf("%s: there is no such query; bool, exists, ids, match, match_all, match_phrase, "+
+			"nested, prefix, query_string, range, regexp, term, terms and wildcard are known", place)
 	}
 	field, value, err := single(body, place)
 	if err != nil {

@@ -38,7 +38,8 @@ func (n *nestedNode) eval(document any) bool {
 func (n *existsNode) eval(document any) bool { return len(Values(document, n.field.Name)) > 0 }
 
 func (n *valueNode) eval(document any) bool {
-	return slices.ContainsFunc(Values(document, n.field.Name), func(value any) bool { return n.test.eval(value, n.field) })
+	passes := func(value any) bool { return n.test.eval(value, n.field) }
+	return slices.ContainsFunc(Values(document, n.field.Name), passes)
 }
 
 // Values returns the values at a path of a document: those of all elements of lists, and of an object all its members.

@@ -52,7 +52,8 @@ func ParseOrder(sort []string, s *Schema, tieBreak string) (*Order, error) {
 	if !slices.ContainsFunc(o.keys, func(k orderKey) bool { return k.field.Name == tieBreak }) {
 		last := s.field(tieBreak)
 		if last == nil || last.Sort == "" {
-			return nil, fault(filterql.Illegal, place{}, "the schema has no field %s to break ties by", quoted(tieBreak))
+			return nil, fault(filterql.Illegal, place{}, "the schema has no field %s to break ties by",
+				quoted(tieBreak))
 		}
 		o.keys = append(o.keys, orderKey{last, o.given > 0 && o.keys[o.given-1].descending})
 	}
@@ -197,8 +198,8 @@ func (a after) appendRow(w *writer) {
 	w.put(")")
 }
 
-// appendFrom writes the comparison from a key on, for documents that are equal in the keys before it. Nulls are last, so
-// no value is behind null.
+// appendFrom writes the comparison from a key on, for documents that are equal in the keys before it. Nulls are last,
+// so no value is behind null.
 func (a after) appendFrom(w *writer, i int) {
 	if i == len(a.keys) {
 		w.put("FALSE")

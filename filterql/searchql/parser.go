@@ -525,7 +525,8 @@ func (p *parser) scan() (pattern []rune, plainText bool, err *filterql.Error) {
 }
 
 func (p *parser) fuzzy() *filterql.Error {
-	return hinted(fault(filterql.Illegal, place{p.text, p.at, p.at + 1}, `"~" asks for similar words, which is not known`),
+	return hinted(fault(filterql.Illegal, place{p.text, p.at, p.at + 1},
+		`"~" asks for similar words, which is not known`),
 		`use wildcards, or write \~ where the character is meant`)
 }
 

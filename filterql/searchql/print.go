@@ -121,7 +121,8 @@ func printRange(b *strings.Builder, c *Clause) {
 	}
 }
 
-// printEscaped writes a character of a word. All but letters and digits are escaped, and the first letters of operators.
+// printEscaped writes a character of a word. All but small letters and digits are escaped, so that no word is an
+// operator.
 func printEscaped(b *strings.Builder, r rune) {
 	ordinary := r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '.' || r == '_'
 	if !ordinary {

@@ -195,7 +195,8 @@ func (r *regexpReader) atom(depth int) (int, *filterql.Error) {
 		r.at = min(r.at+1, len(r.text))
 		return n, err
 	case '*', '+', '?', '{':
-		return 0, r.fault(fmt.Sprintf("%q repeats nothing", c), fmt.Sprintf(`write \%c where the character is meant`, c))
+		return 0, r.fault(fmt.Sprintf("%q repeats nothing", c),
+			fmt.Sprintf(`write \%c where the character is meant`, c))
 	case '^', '$':
 		return 0, r.fault(fmt.Sprintf("%q is no anchor here", c),
 			`leave it out: an expression is about a whole word. Write \`+string(c)+" where the character is meant")
@@ -233,7 +234,8 @@ func (r *regexpReader) brackets() *filterql.Error {
 	var ranges [][2]rune
 	for {
 		if r.at == len(r.text) {
-			return r.fault("a class of characters is not closed", `close it with ], or write \[ where the character is meant`)
+			return r.fault("a class of characters is not closed",
+				`close it with ], or write \[ where the character is meant`)
 		}
 		if r.peek() == ']' {
 			r.at++
@@ -328,7 +330,8 @@ func withoutBlank(ranges [][2]rune) [][2]rune {
 
 // writeLiteral writes a character so that a regular expression of PostgreSQL means it.
 func writeLiteral(b *strings.Builder, r rune) {
-	if r < utf8.RuneSelf && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '_' && r > ' ' {
+	letter := r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z'
+	if r < utf8.RuneSelf && !letter && r != '_' && r > ' ' {
 		b.WriteByte('\\')
 	}
 	b.WriteRune(r)

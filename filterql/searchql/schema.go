@@ -67,6 +67,8 @@ type List struct {
 	Name string
 	// From are the rows of the elements of one document: what stands between FROM and the end of a WHERE clause.
 	From string
+	// ID is the SQL expression that tells elements of a document apart.
+	ID string
 	// Indexed says that an index finds the documents of an element.
 	Indexed bool
 	// Schema has the fields of an element, by names without that of the list.

@@ -33,7 +33,8 @@ func served(n node) bool {
 		case exactTest, idTest, timeTest, numberTest:
 			return true
 		case patternTest:
-			return t.on == onColumn && n.field.Text == "" && len(t.pattern) > 1 && t.pattern[0] >= 0 && t.pattern[1] >= 0
+			return t.on == onColumn && n.field.Text == "" && len(t.pattern) > 1 && t.pattern[0] >= 0 &&
+				t.pattern[1] >= 0
 		case textTest:
 			return t.on == onKey
 		}

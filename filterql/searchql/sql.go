@@ -134,7 +134,8 @@ func (t idTest) appendSQL(w *writer, f *Field) {
 }
 
 func (t numberTest) appendSQL(w *writer, f *Field) {
-	appendLimits(w, f.Column, t.lower, t.upper, func(n *big.Rat) (any, string) { return n.FloatString(18), "::numeric" })
+	exact := func(n *big.Rat) (any, string) { return n.FloatString(18), "::numeric" }
+	appendLimits(w, f.Column, t.lower, t.upper, exact)
 }
 
 func (t timeTest) appendSQL(w *writer, f *Field) {

@@ -110,8 +110,8 @@ func Equal(a, b Expr) bool {
 	case *Clause:
 		b, ok := b.(*Clause)
 		return ok && a.Field == b.Field && a.Exact == b.Exact && a.Kind == b.Kind && a.Text == b.Text &&
-			a.AnyWord == b.AnyWord && a.Whole == b.Whole && slices.Equal(a.Pattern, b.Pattern) && equalBounds(a.Lower, b.Lower) &&
-			equalBounds(a.Upper, b.Upper)
+			a.AnyWord == b.AnyWord && a.Whole == b.Whole && slices.Equal(a.Pattern, b.Pattern) &&
+			equalBounds(a.Lower, b.Lower) && equalBounds(a.Upper, b.Upper)
 	default:
 		return a == nil && b == nil
 	}

@@ -84,8 +84,8 @@ func classEscape(r rune) string {
 }
 
 // wordsSQL returns an SQL expression over a folded text: its words in their order, one blank before and behind each. No
-// word has a blank. First each row of separators becomes a blank; then each blank with joiners around it, and each row of
-// joiners, become one too.
+// word has a blank. First each row of separators becomes a blank; then each blank with joiners around it, and each row
+// of joiners, become one too.
 func wordsSQL(folded string) string {
 	return `regexp_replace(' ' || regexp_replace(` + folded + `, '` + separatorClass + `+', ' ', 'g') || ' ', '[ ` +
 		strings.ReplaceAll(joiners, `'`, `''`) + `]{2,}', ' ', 'g')`
