@@ -27,7 +27,8 @@ var noWrites = strings.Fields(`
 	FindIdentity Follow GetAccount GetEntitlement GetIdentity GetOperation History
 	ListAccounts ListEntitlementHolders ListEntitlements ListIdentities ListOperations ListOwned ListRoleAssignments
 	ListRoleMembers ListTasks ListStatement Operations Ownership Owns ParkedTargets Preview Ready
-	ReferencesTo RoleAssignment RoleAssignments Schedule Settings Sources Statistics SyncJob Task TaskMessages Tasks TestSource UserLevels
+	ReferencesTo RoleAssignment RoleAssignments Schedule
+	Search SearchAggregate SearchCount SearchDocument SearchStatement SearchValues Settings Sources Statistics SyncJob Task TaskMessages Tasks TestSource UserLevels
 	Wait
 	ProcessPending ProcessTask ProvisionPending SendPending Start Stop
 	Doctor Purge RunSchedule`) // repairs and launches as tests of their own show; a purge leaves nothing

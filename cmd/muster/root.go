@@ -153,6 +153,7 @@ Without --database-url or DATABASE_URL it runs a private PostgreSQL from the ins
 		a.purgeCommand(),
 		a.rolesCommand(),
 		a.scheduleCommand(),
+		a.searchCommand(),
 		a.serveCommand(),
 		a.settingsCommand(),
 		a.sourceCommand(),

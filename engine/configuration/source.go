@@ -182,13 +182,9 @@ type accountProperties struct {
 	sourceID, source string
 }
 
-// properties compiles the properties of the source's accounts. Where accountStatus cannot be read, which
-// [Configuration.Check] reports, its default counts.
+// properties compiles the properties of the source's accounts.
 func (s *CompiledSource) properties() accountProperties {
-	status, err := s.accountStatus()
-	if err != nil {
-		status = statusDefault
-	}
+	status := s.Status()
 	p := accountProperties{disabled: attribute.NewLookup(status.Attribute), disabledValue: status.Disabled,
 		locked: attribute.NewLookup(lockedAttribute), sourceID: s.IDText, source: s.Name}
 	for _, name := range s.Entitling("") {
@@ -205,6 +201,16 @@ func (p *accountProperties) of(a *transform.Account) {
 	a.Entitlements = slices.ContainsFunc(p.entitlements, func(l *attribute.Lookup) bool {
 		return l.Get(a.Attributes).Len() > 0
 	})
+}
+
+// Status says how the source's accounts tell whether they can be used. Where accountStatus cannot be read, which
+// [Configuration.Check] reports, its default counts.
+func (s *CompiledSource) Status() AccountStatus {
+	status, err := s.accountStatus()
+	if err != nil {
+		return statusDefault
+	}
+	return status
 }
 
 // Assignments returns the correlation of the source's accounts, or none if it has none.

@@ -153,6 +153,7 @@ var layers = [][]string{
 		"engine/transform/lettercase", "filterql/folding", "filterql/jsontext", "filterql/suggest", "migrations", "store/id", "store/pglocal"},
 	{"engine/connector", "engine/transform/objectfilter", "engine/transform/velocity", "filterql",
 		"store/pglocal/internal/locate"},
+	{"filterql/searchql"},
 	{"engine/connector/connectortest", "engine/connector/delimited", "engine/connector/ldap",
 		"engine/connector/postgres", "engine/criteria", "engine/transform", "store", "store/storetest"},
 	{"engine/fault", "engine/refresh", "engine/transform/transformcases", "store/storetest/container"},
