@@ -28,8 +28,8 @@ type pages struct {
 	login *console.Development
 }
 
-// checkConsole reports whether the server has the console, and why not. People sign in by the development login: on this
-// machine alone, and not beside a key set, which says that the server is no development server.
+// checkConsole reports whether the server has the console, and why not. People sign in by the development login: on
+// this machine alone, and not beside a key set, which says that the server is no development server.
 func (s *server) checkConsole() (has bool, reason string, err error) {
 	switch {
 	case s.console != consoleAuto && s.console != consoleOn && s.console != consoleOff:

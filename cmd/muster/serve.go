@@ -232,7 +232,9 @@ func (s *server) demandPrivate() error {
 }
 
 // listen serves until ctx ends, and then finishes the running requests and batches. ui is nil for no console.
-func (a *app) listen(ctx, running context.Context, s *server, eng *engine.Engine, ui *pages, handler http.Handler) error {
+func (a *app) listen(ctx, running context.Context, s *server, eng *engine.Engine, ui *pages,
+	handler http.Handler,
+) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.listen)
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)

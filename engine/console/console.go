@@ -150,6 +150,18 @@ func New(eng *engine.Engine, config Config) (*Handler, error) {
 	return h, nil
 }
 
+// Pages returns the patterns of all pages, below the mount and without their first slash, such as
+// identities/{id}/access. It is for tests and monitors that look at each of them.
+func (h *Handler) Pages() []string {
+	var patterns []string
+	for i := range h.routes {
+		if h.routes[i].method == http.MethodGet {
+			patterns = append(patterns, h.routes[i].pattern)
+		}
+	}
+	return patterns
+}
+
 // Close ends what the console has open. Today it has nothing open; a host registers it all the same, by
 // http.Server.RegisterOnShutdown.
 func (h *Handler) Close() {}

@@ -165,7 +165,8 @@ func (v *visit) shownEvents(ctx context.Context, events []engine.Event, named bo
 		e := &events[i]
 		name, known := names[e.IdentityID]
 		shown[i] = shownEvent{At: v.MomentOf(e.At), Actor: cmp.Or(e.Actor.Name, e.Actor.ID), ActorID: e.Actor.ID,
-			Via: e.Actor.Via, PersonID: e.IdentityID, Person: name, Gone: !known, Task: e.TaskID, Lines: v.eventLines(e)}
+			Via: e.Actor.Via, PersonID: e.IdentityID, Person: name, Gone: !known, Task: e.TaskID,
+			Lines: v.eventLines(e)}
 	}
 	return shown, nil
 }
@@ -267,13 +268,19 @@ func (v *visit) eventLines(e *engine.Event) []eventLine {
 	}{{engine.EventOperationParked, d.Parked}, {engine.EventOperationReleased, d.Released}} {
 		for i := range held.operations {
 			o := &held.operations[i]
-			add(held.kind, eventLine{What: strings.TrimRight(strings.Join(strings.Fields(o.Operation+" "+o.NativeIdentity),
-				" ")+", "+o.Source.Name+" "+o.Attribute+" "+o.Value, " "), Why: o.Cause})
+			what := strings.Join(strings.Fields(o.Operation+" "+o.NativeIdentity), " ")
+			what += strings.TrimRight(", "+o.Source.Name+" "+o.Attribute+" "+o.Value, " ")
+			add(held.kind, eventLine{What: what, Why: o.Cause})
 		}
 	}
 	v.actLines(d, add)
 	if len(lines) == 0 { // of types that are not known here
 		lines = append(lines, eventLine{Kind: strings.Join(e.Types, " ")})
+	}
+	for i := len(lines) - 1; i > 0; i-- { // each kind is said once
+		if lines[i].Kind == lines[i-1].Kind {
+			lines[i].Kind = ""
+		}
 	}
 	return lines
 }
@@ -291,9 +298,15 @@ func (v *visit) stateLines(s *engine.EventStates, add func(eventLine)) {
 	for _, c := range []struct {
 		name   string
 		change *engine.EventTextChange
-	}{{text("Identity profile"), s.Profile}, {text("Correlated"), s.Correlated}, {text("Lifecycle state"), s.LifecycleState},
-		{text("Identity state"), s.IdentityState}, {text("Manager"), s.Manager}, {text("Processing state"), s.ProcessingState},
-		{text("Status"), s.CloudStatus}} {
+	}{
+		{text("Identity profile"), s.Profile},
+		{text("Correlated"), s.Correlated},
+		{text("Lifecycle state"), s.LifecycleState},
+		{text("Identity state"), s.IdentityState},
+		{text("Manager"), s.Manager},
+		{text("Processing state"), s.ProcessingState},
+		{text("Status"), s.CloudStatus},
+	} {
 		if c.change != nil {
 			add(change(v.T(c.name), c.change))
 		}

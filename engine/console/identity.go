@@ -171,7 +171,8 @@ func (v *visit) attributes() error {
 		row := attributeRow{ExplainedAttribute: a, Stored: strings.Join(a.Stored.Strings(), ", "),
 			Calculated: strings.Join(a.Value.Strings(), ", "), Differs: !a.Stored.Equal(a.Value)}
 		for _, step := range a.Steps {
-			row.Steps = append(row.Steps, shownStep{step, strings.Join(step.Value.Strings(), ", "), step.Value.IsNull()})
+			row.Steps = append(row.Steps, shownStep{step, strings.Join(step.Value.Strings(), ", "),
+				step.Value.IsNull()})
 		}
 		view.Rows = append(view.Rows, row)
 	}
@@ -204,6 +205,12 @@ type criterionLine struct {
 	Group bool
 	Has   string // the values that the identity has
 }
+
+// rolesFew is how many roles show at once why the identity has them.
+const rolesFew = 6
+
+// Few reports whether the page shows at once why the identity has its roles.
+func (a *accessView) Few() bool { return len(a.Roles) <= rolesFew }
 
 // IsAsked reports whether a role is the one of which was asked.
 func (a *accessView) IsAsked(id string) bool { return a.Asked != nil && a.Asked.ID == id }

@@ -14,8 +14,8 @@ import (
 
 // Authenticator identifies the visitor of a request.
 type Authenticator interface {
-	// Authenticate returns the visitor, or nil for a request that does not prove who that is. An error is a fault of the
-	// server. Many goroutines call it.
+	// Authenticate returns the visitor, or nil for a request that does not prove who that is. An error is a fault of
+	// the server. Many goroutines call it.
 	Authenticate(r *http.Request) (*Principal, error)
 }
 
@@ -154,7 +154,8 @@ func (v *visit) askToSignIn() error {
 		return &pageError{status: http.StatusUnauthorized, key: "You are not signed in."}
 	}
 	if v.r.Method == http.MethodPost {
-		return &pageError{status: http.StatusUnauthorized, key: "Your session has ended: nothing was changed.", login: true}
+		return &pageError{status: http.StatusUnauthorized, login: true,
+			key: "Your session has ended: nothing was changed."}
 	}
 	next := strings.TrimPrefix(v.path, "/")
 	if v.r.URL.RawQuery != "" {

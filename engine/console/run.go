@@ -164,7 +164,9 @@ func (v *visit) confirm() error {
 	if view.Run.Held == "" {
 		return v.tell(note{Key: "The run is not held any more.", Warning: true}, "runs/"+view.Run.ID+"/")
 	}
-	typed := strings.NewReplacer(",", "", ".", "", " ", "", "\u00a0", "", "\u202f", "").Replace(v.r.PostFormValue("count"))
+	// As the page writes it, in any language.
+	marks := strings.NewReplacer(",", "", ".", "", " ", "", "\u00a0", "", "\u202f", "")
+	typed := marks.Replace(v.r.PostFormValue("count"))
 	if typed != strconv.Itoa(view.Run.Remaining) {
 		v.status = http.StatusBadRequest
 		view.Problem = v.T("Type the number of identities that wait: %d.", view.Run.Remaining)
