@@ -163,7 +163,7 @@ func TestServeConsole(t *testing.T) {
 	ask(http.MethodPost, "/console/login", url.Values{"link": {link}, "next": {"identities/"}}, "Synchronize Attributes")
 	ask(http.MethodPost, "/console/login", url.Values{"name": {"helen"}, "secret": {"sesame"}}, "Home")
 	for args, want := range map[string]string{"--console maybe": "auto, on or off is expected",
-		"--console on --listen 0.0.0.0:0": "not a loopback address", "--console on --jwks-file x": "a key set is given",
+		"--console on --listen 0.0.0.0:0": "--listen", "--console on --jwks-file x": "a key set is given",
 		"--external-url nowhere": "ExternalURL"} {
 		_, out := s.run(exitUsage, "", append([]string{"serve"}, strings.Fields(args)...)...)
 		if !strings.Contains(out, want) {
