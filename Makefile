@@ -12,8 +12,9 @@ PACKAGES  ?= ./...
 PACKAGE   ?= ./engine/transform
 SEED      ?= 1
 
-# Modules of their own, so that nobody gets the SDK or the parser with the library.
+# Modules of their own, so that nobody gets the SDK, the parser or the browser's driver with the library.
 SDKTEST := engine/httpapi/sdktest
+BROWSERTEST := engine/console/browsertest
 SHAPETEST := store/shapetest
 
 # The published API's own documents, which are no part of this project. Tests compare with them where they exist.
@@ -57,6 +58,7 @@ vet: ## Run go vet
 	@go vet ./...
 	@cd $(SDKTEST) && go vet ./...
 	@cd $(SHAPETEST) && go vet ./...
+	@cd $(BROWSERTEST) && go vet ./...
 	@cd engine/bench && go vet ./... && go vet -tags statistics ./...
 
 .PHONY: cross
@@ -81,6 +83,7 @@ tidy: ## Tidy every go.mod, those of the SDK tests, the shapes and the benchmark
 	@go mod tidy
 	@cd $(SDKTEST) && go mod tidy
 	@cd $(SHAPETEST) && go mod tidy
+	@cd $(BROWSERTEST) && go mod tidy
 	@cd engine/bench && go mod tidy
 
 .PHONY: tidy-check
@@ -88,6 +91,7 @@ tidy-check: ## Fail where a go.mod is not tidy
 	@go mod tidy -diff
 	@cd $(SDKTEST) && go mod tidy -diff
 	@cd $(SHAPETEST) && go mod tidy -diff
+	@cd $(BROWSERTEST) && go mod tidy -diff
 	@cd engine/bench && go mod tidy -diff
 
 .PHONY: race
@@ -111,6 +115,10 @@ docs: ## Write docs/configuration.md again from the tables of members
 .PHONY: test-sdk
 test-sdk: postgres ## Run the tests of the HTTP API with the vendor's Go SDK as the client
 	@cd $(SDKTEST) && go test -count=1 ./...
+
+.PHONY: test-browser
+test-browser: postgres ## Run the tests of the console in Chromium, with axe-core on every page; install them where they are missing
+	@cd $(BROWSERTEST) && ../../../.ci/chromium go test -count=1 -timeout 20m ./...
 
 .PHONY: test-load
 test-load: postgres ## Bound what each statement of a load, a run and an event touches, whenever statistics are taken

@@ -31,7 +31,8 @@ var noWrites = strings.Fields(`
 	Search SearchAggregate SearchCount SearchDocument SearchStatement SearchValues Settings Sources Statistics SyncJob Task TaskMessages Tasks TestSource UserLevels
 	Wait
 	ProcessPending ProcessTask ProvisionPending SendPending Start Stop
-	Doctor Purge RunSchedule`) // repairs and launches as tests of their own show; a purge leaves nothing
+	EndSession EndSessions NoteSession OpenSession Session
+	Doctor Purge RunSchedule`) // a session is the actor; repairs and launches as tests of their own show; a purge leaves nothing
 
 // actorWrite is a write of the engine, and where it leaves its actor: in the tables of this list, when everything that
 // follows from it was carried out by the engine itself.

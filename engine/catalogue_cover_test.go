@@ -157,6 +157,10 @@ func everything(t *testing.T, options ...enginetest.Option) (f *target, id strin
 	}
 	f.execute(`INSERT INTO muster.engines (id, host, process, version, started, seen, settings)
 		VALUES (gen_random_uuid(), 'host', 1, 'v', now(), now(), '{}')`)
+	for _, user := range []string{id, ann} {
+		_, err = f.OpenSession(ctx, engine.Session{UserID: user, UserName: "user " + user[:8], Levels: []string{"HELPDESK"}})
+		must(err)
+	}
 	f.execute(`INSERT INTO muster.entitlements (id, source_id, attribute, value, name, created, modified)
 		SELECT gen_random_uuid(), id, 'groups', 'a', 'A', now(), now() FROM muster.sources WHERE name = 'Files'`)
 	f.execute(`UPDATE muster.provisioning_operations SET state = 'PARKED', parked = now(), parked_cause = 'an audit', parker_via = 'host'

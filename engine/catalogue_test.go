@@ -244,6 +244,15 @@ var catalogue = []covered{
 		checks: "slot slot-missed",
 	},
 	{
+		table: "sessions", gone: "digest levels user_id user_name", none: "created expires note seen",
+		hers: "user_id = replace($1::uuid::text, '-', '')",
+		// A purge removes what has expired, whatever it is told.
+		old: `expires <= $1`,
+		age: `UPDATE muster.sessions SET expires = $1::timestamptz - interval '1 second'
+			WHERE digest IN ` + firstHalf("sessions", "digest"),
+		checks: "rule:sessions_digest",
+	},
+	{
 		table: "source_aggregations", reported: "error result", why: "it is a source's words",
 		none: "complete cursor failed last next schedule source_id", stays: keptCurrent,
 		checks: "reference:source_aggregations.source_id",

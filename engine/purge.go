@@ -51,16 +51,17 @@ func (o PurgeOptions) withDefaults() PurgeOptions {
 type PurgeResult struct {
 	Events     int64 `json:"events"`
 	Operations int64 `json:"operations"`
+	Sessions   int64 `json:"sessions"` // that have expired
 	Slots      int64 `json:"slots"`
 	Tasks      int64 `json:"tasks"`
 	Tokens     int64 `json:"tokens"`
 	Vanished   int64 `json:"vanished"` // accounts that are not remembered any more
 }
 
-// Purge removes what is older than it is kept: events of the history, operations and tasks that have ended, slots, and
-// tokens that expired more than 30 days ago, and the memory of accounts that vanished, with what was given on them.
-// What is open, held or waits stays, however old it is, and so do operations that were given up for an identity that is
-// there.
+// Purge removes what is older than it is kept: events of the history, operations and tasks that have ended, slots,
+// sessions that have expired, tokens that expired more than 30 days ago, and the memory of accounts that vanished, with
+// what was given on them. What is open, held or waits stays, however old it is, and so do operations that were given up
+// for an identity that is there.
 //
 // Events go in the order of [Engine.Events], whole writes, up to the first that is kept. A follower that has not read
 // them is told so: its cursor is a Conflict then.
@@ -159,7 +160,7 @@ func (p *purge) step(ctx context.Context, tx pgx.Tx) (err error) {
 	return err
 }
 
-// rest removes the tasks, slots, tokens and vanished accounts at once: there are few of them.
+// rest removes the tasks, slots, tokens, sessions and vanished accounts at once: there are few of them.
 func (p *purge) rest(ctx context.Context, tx pgx.Tx, now time.Time) (err error) {
 	s := p.e.tenant.Store
 	if p.result.Tasks, err = s.PurgeTasks(ctx, tx, now.Add(-p.options.Tasks)); err != nil {
@@ -170,6 +171,9 @@ func (p *purge) rest(ctx context.Context, tx pgx.Tx, now time.Time) (err error) 
 		return err
 	}
 	if p.result.Tokens, err = s.PurgeTokens(ctx, tx, now.Add(-registration.TokenRetention)); err != nil {
+		return err
+	}
+	if p.result.Sessions, err = s.PurgeSessions(ctx, tx, now); err != nil {
 		return err
 	}
 	p.result.Vanished, err = s.PurgeVanished(ctx, tx, now.Add(-p.options.Vanished))

@@ -175,7 +175,8 @@ func (e *Engine) RedeemVerification(ctx context.Context, token, password string)
 }
 
 // ResetIdentity ends the registration of an identity: its status is UNREGISTERED, its user levels are removed, its open
-// tokens are revoked, and messages that wait to be sent to it are cancelled. It can be invited again at once.
+// tokens are revoked, its sessions end, and messages that wait to be sent to it are cancelled. It can be invited again
+// at once.
 func (e *Engine) ResetIdentity(ctx context.Context, identity string) error {
 	return e.resetIdentity(identity).run(ctx)
 }
@@ -215,6 +216,9 @@ func (e *Engine) resetIdentity(identity string) write {
 			return err
 		}
 		if err := e.tenant.Store.RevokeTokens(ctx, tx, id, now); err != nil {
+			return err
+		}
+		if _, err := e.tenant.Store.DeleteSessionsOf(ctx, tx, id.String()); err != nil {
 			return err
 		}
 		return e.tenant.Store.CancelNotificationsOf(ctx, tx, id, now)

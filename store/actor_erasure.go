@@ -18,9 +18,10 @@ const erasedText = "(told of an erased identity)"
 type actorColumns struct{ table, id, name string }
 
 // MaskActors removes a person from the operations and the revisions of the configuration in which the person is the
-// actor, from the documents of revisions, and from texts that people wrote, such as comments. IDs and names of actors
-// that tell of the person, as [Store.Traces] looks for them, are masked. In documents the ID becomes zeros, and values
-// that are one of names become null. It reads all of these tables.
+// actor, from the documents of revisions, from texts that people wrote, such as comments, and from the sessions. IDs and
+// names of actors that tell of the person, as [Store.Traces] looks for them, are masked, and sessions of the person are
+// removed. In documents the ID becomes zeros, and values that are one of names become null. It reads all of these
+// tables.
 func (s *Store) MaskActors(ctx context.Context, tx pgx.Tx, id ID, names, texts []string) ([]Erased, error) {
 	erased, err := s.maskActors(ctx, tx, id, texts,
 		actorColumns{"provisioning_operations", "actor_id", "actor_name"},
@@ -34,7 +35,18 @@ func (s *Store) MaskActors(ctx context.Context, tx pgx.Tx, id ID, names, texts [
 		return nil, err
 	}
 	written, err := s.maskTexts(ctx, tx, id, texts)
-	return slices.Concat(erased, revised, written), err
+	if err != nil {
+		return nil, err
+	}
+	ended, err := s.endSessions(ctx, tx, id, texts)
+	return slices.Concat(erased, revised, written, ended), err
+}
+
+// endSessions removes the sessions whose user is a person.
+func (s *Store) endSessions(ctx context.Context, tx pgx.Tx, id ID, texts []string) ([]Erased, error) {
+	whole, part := traceForms(id, texts)
+	statement := `DELETE FROM muster.sessions WHERE ` + tellsOfPerson("user_id") + ` OR ` + tellsOfPerson("user_name")
+	return appendErased(ctx, tx, nil, "sessions", false, s.dynamic(statement), nonNil(part), nonNil(whole))
 }
 
 // revisedDocuments are those of objects before and after a change of the configuration.

@@ -88,6 +88,7 @@ var constraintTexts = map[string]string{
 	"one_time_tokens_identity_fkey":          "the identity does not exist",
 	"one_time_tokens_purpose":                "the purpose of the token is unknown",
 	"one_time_tokens_digest":                 "a token's digest has 32 bytes",
+	"sessions_digest":                        "a session's digest has 32 bytes",
 	"notifications_identity_fkey":            "the identity does not exist",
 	"notifications_task_fkey":                "the task does not exist",
 	"notifications_state":                    "the state of the message is unknown",

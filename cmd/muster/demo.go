@@ -95,12 +95,13 @@ func (a *app) demo(ctx context.Context, people int) (err error) {
 	switch {
 	case db.server == nil:
 	case dir == "":
-		fmt.Fprint(a.stdout, "\nThe database is removed now. To keep and query it: muster demo --data DIR\n")
+		fmt.Fprint(a.stdout, "\nThe database is removed now. To keep it, and to open the console by the link that "+
+			"serve prints:\n  muster demo --data ./company && muster serve --data ./company\n")
 	default:
 		fmt.Fprintf(a.stdout, "\nThe database stays in %s, and the file of the %s in %s-sources. To query it:\n"+
 			"  muster identities list --data %s --filters 'department eq \"Engineering\" and location sw \"B\"' "+
-			"--sorters name\n",
-			dir, company.Portal, filepath.Clean(dir), quoteShell(dir))
+			"--sorters name\nTo open the console, by the link that this prints:\n  muster serve --data %s\n",
+			dir, company.Portal, filepath.Clean(dir), quoteShell(dir), quoteShell(dir))
 	}
 	return nil
 }

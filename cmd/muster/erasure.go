@@ -131,9 +131,9 @@ anything that is open, held or waiting.`,
 				if output == outputJSON {
 					return a.printJSON(result)
 				}
-				fmt.Fprintf(a.stdout, "removed %d events, %d operations, %d tasks, %d slots, %d tokens, %d vanished "+
-					"accounts\n", result.Events, result.Operations, result.Tasks, result.Slots, result.Tokens,
-					result.Vanished)
+				fmt.Fprintf(a.stdout, "removed %d events, %d operations, %d tasks, %d slots, %d tokens, %d sessions, "+
+					"%d vanished accounts\n", result.Events, result.Operations, result.Tasks, result.Slots,
+					result.Tokens, result.Sessions, result.Vanished)
 				return nil
 			})
 		},

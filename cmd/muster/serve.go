@@ -39,15 +39,20 @@ type server struct {
 	verify            httpapi.JWTConfig
 	rateLimit         string
 	logJSON, noWorker bool
+	console           string // auto, on or off
+	externalURL       string
 }
 
 func (a *app) serveCommand() *cobra.Command {
 	var s server
 	cmd := &cobra.Command{
-		Use: "serve", Short: "Serve the Identities API, with workers and the schedule",
+		Use: "serve", Short: "Serve the Identities API and the console, with workers and the schedule",
 		Args: exactArgs(0, "no argument"),
 		Long: `Serve answers the Identities API over HTTP, carries out tasks, and processes by schedule at 08:00 and
 20:00 in the tenant's time zone. On an interrupt it finishes the running requests and batches, and ends.
+
+On a loopback address without a key set it also serves the console, below /console/, and prints a link by which the
+one who started it signs in there once. Each --dev-client may sign in by its id and secret.
 
 It verifies tokens with the keys of --jwks-url or --jwks-file. Without either it accepts development tokens. "muster
 token" makes them, and so does the endpoint POST /oauth/token for the clients of --dev-client.
@@ -74,6 +79,9 @@ other flags, or logs them with --mail-log. With the private PostgreSQL no other 
 	flags.StringVar(&s.cursorKey, "cursor-key", "", "reference to the secret that seals the cursors of lists, "+
 		"env:NAME or file:PATH; several servers need the same one (default: one of this process)")
 	flags.StringVar(&s.rateLimit, "rate-limit", "100/10s", "most requests of each client in a time, or off")
+	flags.StringVar(&s.console, "console", consoleAuto, "serve the console: auto (where its sign-in allows), on or off")
+	flags.StringVar(&s.externalURL, "external-url", "",
+		"address at which browsers reach the console, where a proxy changes it")
 	flags.BoolVar(&s.logJSON, "log-json", false, "log as JSON")
 	flags.BoolVar(&s.noWorker, "no-worker", false, "leave tasks, messages and the schedule to other processes")
 	a.mail.register(cmd)
@@ -100,9 +108,16 @@ func (a *app) serve(ctx context.Context, s *server) (err error) {
 	if err != nil {
 		return err
 	}
+	hasConsole, noConsole, err := s.checkConsole()
+	if err != nil {
+		return err
+	}
 	a.log = slog.New(slog.NewTextHandler(a.stderr, nil))
 	if s.logJSON {
 		a.log = slog.New(slog.NewJSONHandler(a.stderr, nil))
+	}
+	if noConsole != "" {
+		a.log.Info("the console is off: " + noConsole)
 	}
 	flush, err := a.traces(ctx)
 	if err != nil {
@@ -133,10 +148,20 @@ func (a *app) serve(ctx context.Context, s *server) (err error) {
 			return usageError{err}
 		}
 		root := beside{api: api, metrics: metrics.handler()}
+		var ui *pages
+		if hasConsole {
+			if ui, err = a.console(s, eng, clients); err != nil {
+				return err
+			}
+		}
 		if len(clients) > 0 {
 			root.token = issuer.Endpoint(clients)
 		}
-		return a.listen(ctx, running, s, eng, otelhttp.NewHandler(root, "muster"))
+		handler := http.Handler(root)
+		if ui != nil {
+			handler = ui.beside(root)
+		}
+		return a.listen(ctx, running, s, eng, ui, otelhttp.NewHandler(handler, "muster"))
 	})
 }
 
@@ -206,8 +231,10 @@ func (s *server) demandPrivate() error {
 	return nil
 }
 
-// listen serves until ctx ends, and then finishes the running requests and batches.
-func (a *app) listen(ctx, running context.Context, s *server, eng *engine.Engine, handler http.Handler) error {
+// listen serves until ctx ends, and then finishes the running requests and batches. ui is nil for no console.
+func (a *app) listen(ctx, running context.Context, s *server, eng *engine.Engine, ui *pages,
+	handler http.Handler,
+) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.listen)
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)
@@ -233,6 +260,10 @@ func (a *app) listen(ctx, running context.Context, s *server, eng *engine.Engine
 		go func() { ended <- web.Serve(listener) }()
 	}
 	fmt.Fprintf(a.stdout, "listening on %s://%s\n", scheme, listener.Addr())
+	if ui != nil {
+		web.RegisterOnShutdown(ui.Close)
+		a.announce(ui, scheme, listener.Addr())
+	}
 	select {
 	case err = <-ended: // the server failed
 	case <-ctx.Done():

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -27,6 +28,7 @@ type served struct {
 	t      *testing.T
 	url    string
 	client *http.Client
+	said   *lockedText // on the standard output, behind the first line
 	stop   func() (code int, log string)
 }
 
@@ -43,13 +45,16 @@ func (s *shell) serve(args ...string) *served {
 		code <- run(ctx, args, strings.NewReader(""), in, log)
 		in.Close()
 	}()
-	line, err := bufio.NewReader(out).ReadString('\n')
+	lines := bufio.NewReader(out)
+	line, err := lines.ReadString('\n')
+	said := &lockedText{}
+	go io.Copy(said, lines) //nolint:errcheck // it ends with the server
 	if err != nil {
 		cancel()
 		s.t.Fatalf("muster serve: %v, exit %d\n%s", err, <-code, log)
 	}
 	w := &served{t: s.t, url: strings.TrimSpace(strings.TrimPrefix(line, "listening on ")),
-		client: &http.Client{Transport: &http.Transport{}}}
+		client: &http.Client{Transport: &http.Transport{}}, said: said}
 	w.stop = sync.OnceValues(func() (int, string) {
 		w.client.CloseIdleConnections()
 		cancel()
@@ -111,6 +116,62 @@ func (s *shell) staff() {
 	s.run(exitOK, "", "migrate", "up")
 	s.run(exitOK, enginetest.Documents, "apply", "-f", "-")
 	s.run(exitOK, "id,name,dept,mgr\nann,Ann,Board,\nbob,Bob,Sales,ann\n", "aggregate", "HR", "--file", "-")
+}
+
+// The console is there for a browser, and its link signs in the one who started the server.
+func TestServeConsole(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	s.staff()
+	w := s.serve("--dev-client", "helen:sesame:HELPDESK")
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.client.Jar = jar
+	ask := func(method, path string, form url.Values, want string) string {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), method, w.url+path, strings.NewReader(form.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Accept", "text/html")
+		request.Header.Set("Origin", w.url)
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		response, err := w.client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		if err != nil || response.StatusCode != http.StatusOK || !strings.Contains(string(text), want) {
+			t.Fatalf("%s %s: %d, %v, want %q in %s", method, path, response.StatusCode, err, want, text)
+		}
+		return response.Request.URL.Path
+	}
+	if path := ask(http.MethodGet, "/", nil, "Sign in"); path != "/console/login" {
+		t.Errorf("the root leads to %s", path)
+	}
+	var link string
+	for range 200 { // it is said right after the first line
+		if _, after, found := strings.Cut(w.said.String(), "console: "+w.url+"/console/login?link="); found {
+			link = strings.TrimSpace(after)
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ask(http.MethodPost, "/console/login", url.Values{"link": {link}, "next": {"identities/"}}, "Synchronize Attributes")
+	ask(http.MethodPost, "/console/login", url.Values{"name": {"helen"}, "secret": {"sesame"}}, "Home")
+	for args, want := range map[string]string{"--console maybe": "auto, on or off is expected",
+		"--console on --listen 0.0.0.0:0": "--listen", "--console on --jwks-file x": "a key set is given",
+		"--external-url nowhere": "ExternalURL"} {
+		_, out := s.run(exitUsage, "", append([]string{"serve"}, strings.Fields(args)...)...)
+		if !strings.Contains(out, want) {
+			t.Errorf("%s says %q, want %q", args, out, want)
+		}
+	}
+	// An API client at the root is the API's.
+	w.do(http.StatusNotFound, http.MethodGet, "/", "", "")
 }
 
 // A client gets a token from the endpoint, asks, has a worker process, and the server ends when it is told to.

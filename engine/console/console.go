@@ -1,0 +1,327 @@
+package console
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/text/language"
+
+	"github.com/muster-engine/muster/engine"
+)
+
+// The limits of requests.
+const (
+	// BodyMax is the most bytes of a form.
+	BodyMax = 1 << 20
+	// StatementTimeoutDefault is the longest time that the reads of one page take.
+	StatementTimeoutDefault = 10 * time.Second
+)
+
+// Config configures a [Handler]. Exactly one of Authenticator and Development is required.
+type Config struct {
+	// Authenticator identifies the visitor of each request, by the host's own means.
+	Authenticator Authenticator
+
+	// Catalogues are the texts of further languages, by language and by the English text, which is a format of package
+	// fmt. A text that a catalogue lacks is shown in English. English and German are there without it.
+	Catalogues map[language.Tag]map[string]string
+
+	// Development lets people sign in to the console itself.
+	Development *Development
+
+	// ExternalURL is the address at which browsers reach the console, such as https://people.example.com/admin/. It is
+	// needed where a proxy changes the host of a request. Defaults to the host that each request names.
+	ExternalURL string
+
+	// Logger receives a line for each request: the visitor's ID, the route, the status and how many rows of personal
+	// data it showed; never a query, a form or a value. Defaults to no logging.
+	Logger *slog.Logger
+
+	// Name is what the header calls the installation. Defaults to Muster.
+	Name string
+
+	// Observe, if set, is called after each request for a route. Many goroutines call it.
+	Observe func(ctx context.Context, o Observation)
+
+	// ReadOnly removes every action but signing in and out and the visitor's own settings.
+	ReadOnly bool
+
+	// SessionName distinguishes the cookies of two consoles on one host: 1 to 32 letters and digits. Defaults to
+	// console.
+	SessionName string
+
+	// StatementTimeout is the longest time that the reads of one page take. Defaults to [StatementTimeoutDefault].
+	StatementTimeout time.Duration
+}
+
+// Observation is the result of a request, for metrics.
+type Observation struct {
+	Route    string // as in the table of routes, such as identities/{id}/access
+	Method   string
+	Status   int
+	Duration time.Duration
+}
+
+// WithDefaults returns c with the defaults filled in.
+func (c Config) WithDefaults() Config {
+	c.Name = cmp.Or(c.Name, "Muster")
+	c.SessionName = cmp.Or(c.SessionName, "console")
+	c.StatementTimeout = cmp.Or(c.StatementTimeout, StatementTimeoutDefault)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Observe == nil {
+		c.Observe = func(context.Context, Observation) {}
+	}
+	return c
+}
+
+var sessionName = regexp.MustCompile(`^[A-Za-z0-9]{1,32}$`)
+
+func (c Config) validate() error {
+	switch {
+	case c.Authenticator == nil && c.Development == nil:
+		return errors.New("Authenticator is missing: give one, or a Development login")
+	case c.Authenticator != nil && c.Development != nil:
+		return errors.New("Authenticator and Development exclude each other")
+	case !sessionName.MatchString(c.SessionName):
+		return fmt.Errorf("SessionName: %q is given where 1 to 32 letters and digits are expected", c.SessionName)
+	case c.StatementTimeout < 0:
+		return fmt.Errorf("StatementTimeout: %s is negative", c.StatementTimeout)
+	}
+	return nil
+}
+
+// Handler serves the console. It is safe for concurrent use, and holds no state of its visitors: those are in the
+// database, so that any process of the tenant serves any of them.
+type Handler struct {
+	eng       *engine.Engine
+	config    Config
+	external  *url.URL // nil where ExternalURL is not given
+	origins   *http.CrossOriginProtection
+	routes    []route
+	templates map[string]*template.Template
+	languages *languages
+
+	mu       sync.Mutex
+	zone     *time.Location // of the tenant, as it was at zoneRead
+	zoneRead time.Time
+}
+
+// New returns the console of an engine. It starts nothing.
+func New(eng *engine.Engine, config Config) (*Handler, error) {
+	if eng == nil {
+		return nil, errors.New("console: the engine is missing")
+	}
+	config = config.WithDefaults()
+	if err := config.validate(); err != nil {
+		return nil, fmt.Errorf("console: %w", err)
+	}
+	h := &Handler{eng: eng, config: config, origins: http.NewCrossOriginProtection(), routes: routes()}
+	var err error
+	if config.ExternalURL != "" {
+		h.external, err = url.Parse(config.ExternalURL)
+		if err != nil || h.external.Host == "" || h.external.Scheme != "http" && h.external.Scheme != "https" {
+			return nil, fmt.Errorf("console: ExternalURL: %q is given where an address such as https://host/path/ is "+
+				"expected", config.ExternalURL)
+		}
+		if err := h.origins.AddTrustedOrigin(h.external.Scheme + "://" + h.external.Host); err != nil {
+			return nil, fmt.Errorf("console: ExternalURL: %w", err)
+		}
+	}
+	if h.languages, err = newLanguages(config.Catalogues); err != nil {
+		return nil, fmt.Errorf("console: Catalogues: %w", err)
+	}
+	if h.templates, err = parseTemplates(); err != nil {
+		return nil, fmt.Errorf("console: %w", err)
+	}
+	return h, nil
+}
+
+// Pages returns the patterns of all pages, below the mount and without their first slash, such as
+// identities/{id}/access. It is for tests and monitors that look at each of them.
+func (h *Handler) Pages() []string {
+	var patterns []string
+	for i := range h.routes {
+		if h.routes[i].method == http.MethodGet {
+			patterns = append(patterns, h.routes[i].pattern)
+		}
+	}
+	return patterns
+}
+
+// Close ends what the console has open. Today it has nothing open; a host registers it all the same, by
+// http.Server.RegisterOnShutdown.
+func (h *Handler) Close() {}
+
+// ServeHTTP implements [http.Handler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	started := time.Now()
+	v := &visit{h: h, w: w, r: r, path: r.URL.Path, tracking: rand.Text(), status: http.StatusOK}
+	v.base = baseOf(v.path)
+	h.protect(w)
+	err := v.serve()
+	if err != nil {
+		v.fail(err)
+	}
+	name := ""
+	if v.route != nil {
+		name = v.route.pattern
+		h.config.Observe(r.Context(), Observation{Route: name, Method: r.Method, Status: v.status,
+			Duration: time.Since(started)})
+	}
+	h.config.Logger.LogAttrs(r.Context(), slog.LevelInfo, "console", slog.String("method", r.Method),
+		slog.String("route", name), slog.Int("status", v.status), slog.String("visitor", v.visitorID()),
+		slog.Int("rows", v.rows), slog.String("tracking", v.tracking), slog.Duration("duration", time.Since(started)))
+}
+
+// visit is one request.
+type visit struct {
+	h         *Handler
+	w         http.ResponseWriter
+	r         *http.Request
+	path      string // below the mount; it begins with a slash
+	base      string // the mount as seen from the page: "./", "../", ...
+	route     *route
+	values    map[string]string // what the route's {names} stand for
+	principal *Principal
+	token     string // of the session; "" for none
+	session   engine.Session
+	language  *speech
+	tracking  string
+	status    int
+	rows      int // of personal data that were shown
+}
+
+func (v *visit) visitorID() string {
+	if v.principal == nil {
+		return ""
+	}
+	return v.principal.ID
+}
+
+// ctx returns the context of the request. What is written with it is done by the visitor.
+func (v *visit) ctx() context.Context {
+	if v.principal == nil {
+		return v.r.Context()
+	}
+	return engine.WithActor(v.r.Context(), v.principal.actor())
+}
+
+// reading returns the context for what a page reads. The page calls cancel when it has read it.
+func (v *visit) reading() (ctx context.Context, cancel context.CancelFunc) {
+	return context.WithTimeout(v.ctx(), v.h.config.StatementTimeout)
+}
+
+func (v *visit) serve() error {
+	v.language = v.h.languages.of(v.r)
+	if v.path == "" {
+		// The mount without its slash. Only its last word tells where the pages are.
+		asked, _, _ := strings.Cut(v.r.RequestURI, "?")
+		return v.redirectTo(asked[strings.LastIndexByte(asked, '/')+1:]+"/", http.StatusFound)
+	}
+	if strings.HasPrefix(v.path, "/static/") {
+		return v.static()
+	}
+	if err := v.h.guardHost(v.r); err != nil {
+		return err
+	}
+	if done, err := v.find(); done || err != nil {
+		return err
+	}
+	if v.r.Method == http.MethodPost {
+		if err := v.h.checkOrigin(v.r); err != nil {
+			return err
+		}
+		v.r.Body = http.MaxBytesReader(v.w, v.r.Body, BodyMax)
+		if err := v.r.ParseForm(); err != nil {
+			return &pageError{status: http.StatusBadRequest, key: "The form could not be read."}
+		}
+	}
+	if err := v.authenticate(); err != nil {
+		return err
+	}
+	if v.principal == nil && !v.route.public {
+		return v.askToSignIn()
+	}
+	if !v.route.public && !v.may(v.route.right) {
+		return v.forbidden(v.route.right)
+	}
+	if v.route.method == http.MethodPost && v.h.config.ReadOnly && !v.route.own {
+		return &pageError{status: http.StatusForbidden, key: "This console is read-only: nothing was changed."}
+	}
+	return v.route.serve(v)
+}
+
+// render answers with a page.
+func (v *visit) render(name string, data any) error {
+	t, ok := v.h.templates[name]
+	if !ok {
+		return fmt.Errorf("there is no template %s", name)
+	}
+	var page bytes.Buffer
+	if err := t.ExecuteTemplate(&page, "layout", data); err != nil {
+		return fmt.Errorf("render %s: %w", name, err)
+	}
+	header := v.w.Header()
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("Content-Language", v.language.tag.String())
+	v.w.WriteHeader(v.status)
+	if v.r.Method != http.MethodHead {
+		// A visitor who is gone is no fault of the page.
+		_, _ = page.WriteTo(v.w)
+	}
+	return nil
+}
+
+// redirect answers that the page is another one, below the mount: "" is Home.
+func (v *visit) redirect(target string) error {
+	return v.redirectTo(v.base+target, http.StatusSeeOther)
+}
+
+// redirectTo answers with a reference that is relative to the page. It is written by hand, because [http.Redirect]
+// makes it absolute and so loses a prefix that was taken off.
+func (v *visit) redirectTo(reference string, status int) error {
+	v.status = status
+	v.w.Header().Set("Location", reference)
+	v.w.WriteHeader(status)
+	return nil
+}
+
+// baseOf returns the mount as seen from a page.
+func baseOf(path string) string {
+	if depth := strings.Count(path, "/") - 1; depth > 0 {
+		return strings.Repeat("../", depth)
+	}
+	return "./"
+}
+
+// zoneMax is how long the tenant's time zone is taken from memory.
+const zoneMax = time.Minute
+
+// tenantZone returns the tenant's time zone.
+func (h *Handler) tenantZone(ctx context.Context) (*time.Location, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.zone != nil && time.Since(h.zoneRead) < zoneMax {
+		return h.zone, nil
+	}
+	settings, err := h.eng.Settings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h.zone, h.zoneRead = settings.Location, time.Now()
+	return h.zone, nil
+}

@@ -1,0 +1,35 @@
+package console
+
+import "strings"
+
+// Route is a line of the table of routes, for tests.
+type Route struct {
+	Method, Pattern string
+	Levels          []string // of whom it is; nil for a public one
+	Public, Own     bool
+}
+
+// Path returns the path of the route below the mount, with an ID.
+func (r *Route) Path(id string) string { return "/" + strings.ReplaceAll(r.Pattern, "{id}", id) }
+
+// Routes returns the table of routes.
+func Routes() []Route {
+	var list []Route
+	for _, r := range routes() {
+		shown := Route{Method: r.method, Pattern: r.pattern, Public: r.public, Own: r.own}
+		if !r.public {
+			shown.Levels = rights[r.right]
+		}
+		list = append(list, shown)
+	}
+	return list
+}
+
+// Levels are the user levels that the console knows.
+var Levels = everyLevel
+
+// Policy is the policy of every page.
+const Policy = policy
+
+// OwnReference is ownReference.
+var OwnReference = ownReference

@@ -1,0 +1,366 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/filterql"
+)
+
+// quickFilter is a filter that is one click away. It is text in the language of filters, which the visitor sees and may
+// edit.
+type quickFilter struct{ Name, Filters string }
+
+// quickFilters are those of the Identity List.
+var quickFilters = []quickFilter{
+	{text("All"), ""},
+	{text("Errors"), `processingState eq "ERROR"`},
+	{text("Incomplete"), `uid isnull or email isnull or firstname isnull or lastname isnull`},
+	{text("Uncorrelated"), `correlated eq false`},
+	{text("Invited, not registered"), `cloudStatus eq "PENDING"`},
+	{text("Inactive"), `identityState in ("INACTIVE_SHORT_TERM","INACTIVE_LONG_TERM")`},
+	{text("Left by their source"), `orphaned eq true`},
+	{text("Protected"), `protected eq true`},
+	{text("Without manager"), `manager.id isnull`},
+}
+
+// limits are the sizes of a page that a list offers.
+var limits = []int{25, 50, 100, 250}
+
+const limitUsual = 50
+
+// column is a column of the Identity List: a field that is sorted by, and its title.
+type column struct {
+	Field, Title string
+	Attribute    bool // of the identity, in the words of the configuration
+}
+
+// columns are the usual ones; any attribute can be another one.
+var columns = []column{
+	{Field: "name", Title: text("Name")},
+	{Field: "alias", Title: text("Account")},
+	{Field: "email", Title: text("E-mail")},
+	{Field: "lifecycleState", Title: text("Lifecycle state")},
+	{Field: "cloudStatus", Title: text("Status")},
+	{Field: "manager.name", Title: text("Manager")},
+	{Field: "lastRefresh", Title: text("Last refresh")},
+	{Field: "created", Title: text("Created")},
+	{Field: "modified", Title: text("Modified")},
+	{Field: "identityState", Title: text("Identity state")},
+}
+
+// columnsUsual are the columns of a list that names none, and columnsMax the most that it may name.
+const (
+	columnsUsual = 7
+	columnsMax   = 30
+)
+
+// listView is the Identity List.
+type listView struct {
+	*visit
+
+	Quick     []quickView
+	Filters   string
+	Sorters   string
+	Mistake   string // in the filter or the sorters, with a caret under its place
+	OfSorters bool   // the mistake is in the sorters
+	Limit     int
+	Limits    []int
+	Columns   []columnView
+	Choices   []choiceView
+	People    []person
+	Next      string // the reference of the next page; "" for none
+	First     string // that of the first page; "" on it
+	Nobody    bool   // there is nobody at all
+}
+
+type quickView struct {
+	Title, Reference string
+	Current          bool
+}
+
+type columnView struct {
+	column
+
+	Sorted    string // ascending, descending or "" for neither
+	Reference string // of the list sorted by it
+}
+
+type choiceView struct {
+	column
+
+	Chosen bool
+}
+
+// person is a row of the list.
+type person struct {
+	engine.Identity
+
+	Cells []cell
+}
+
+// cell is a value, and what kind of value.
+type cell struct {
+	Kind string // name, manager, time, chip or text
+	Text string
+	At   *moment
+	ID   string
+}
+
+func (v *visit) identityList() error {
+	query := v.r.URL.Query()
+	view := &listView{visit: v, Filters: strings.TrimSpace(query.Get("filters")), Sorters: query.Get("sorters"),
+		Limit: limitUsual, Limits: limits}
+	if n, err := strconv.Atoi(query.Get("limit")); err == nil && slices.Contains(limits, n) {
+		view.Limit = n
+	}
+	for _, q := range quickFilters {
+		view.Quick = append(view.Quick, quickView{Title: v.T(q.Name), Current: q.Filters == view.Filters,
+			Reference: v.with("filters", q.Filters, "after", "")})
+	}
+	ctx, cancel := v.reading()
+	defer cancel()
+	if err := view.chooseColumns(ctx, query["columns"]); err != nil {
+		return err
+	}
+	sorters := view.Sorters
+	if sorters == "" {
+		sorters = "name"
+	}
+	params := engine.ListParams{AnyField: true, DefaultFilter: engine.NoDefault, Filters: view.Filters,
+		Sorters: sorters, Limit: &view.Limit, After: query.Get("after")}
+	page, err := v.h.eng.ListIdentities(ctx, params)
+	if mistake := mistakeOf(err); mistake != nil {
+		view.Mistake = mistake.Render()
+		view.OfSorters = mistake.Text == sorters && mistake.Text != view.Filters
+		v.status = 400
+		return v.render("identities", view)
+	}
+	if err != nil {
+		return err
+	}
+	for i := range page.Identities {
+		view.People = append(view.People, view.person(&page.Identities[i]))
+	}
+	v.rows = len(view.People)
+	if page.Next != "" {
+		view.Next = v.with("after", page.Next)
+	}
+	if params.After != "" {
+		view.First = v.with("after", "")
+	}
+	view.Nobody = len(view.People) == 0 && view.Filters == "" && params.After == ""
+	return v.render("identities", view)
+}
+
+// mistakeOf returns the mistake in a filter or in sorters that an error wraps; nil for any other error.
+func mistakeOf(err error) *filterql.Error {
+	var mistake *filterql.Error
+	if errors.As(err, &mistake) {
+		return mistake
+	}
+	return nil
+}
+
+// chooseColumns reads the names of the columns, which come as a list or one by one.
+func (l *listView) chooseColumns(ctx context.Context, given []string) error {
+	attributes, err := l.h.eng.ConfigurationObjects(ctx, engine.TypeIdentityAttribute)
+	if err != nil {
+		return err
+	}
+	known := slices.Clone(columns)
+	for i := range known {
+		known[i].Title = l.T(known[i].Title)
+	}
+	for i := range attributes {
+		known = append(known, column{Field: "attributes." + attributes[i].Name, Title: attributes[i].Name,
+			Attribute: true})
+	}
+	var names []string
+	for _, list := range given {
+		for name := range strings.SplitSeq(list, ",") {
+			if name = strings.TrimSpace(name); name != "" && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		for _, c := range known[:columnsUsual] {
+			names = append(names, c.Field)
+		}
+	}
+	for _, name := range names {
+		at := slices.IndexFunc(known, func(c column) bool { return c.Field == name || c.Attribute && c.Title == name })
+		if at >= 0 && len(l.Columns) < columnsMax {
+			l.Columns = append(l.Columns, l.columnOf(known[at]))
+		}
+	}
+	for _, c := range known {
+		l.Choices = append(l.Choices, choiceView{c, slices.ContainsFunc(l.Columns, func(o columnView) bool {
+			return o.Field == c.Field
+		})})
+	}
+	return nil
+}
+
+// columnOf says how a column is sorted, and by which reference it is sorted the other way.
+func (l *listView) columnOf(c column) columnView {
+	shown := columnView{column: c}
+	sorters := l.Sorters
+	if sorters == "" {
+		sorters = "name"
+	}
+	other := c.Field
+	switch first, _, _ := strings.Cut(sorters, ","); first {
+	case c.Field:
+		shown.Sorted, other = "ascending", "-"+c.Field
+	case "-" + c.Field:
+		shown.Sorted = "descending"
+	}
+	shown.Reference = l.with("sorters", other, "after", "")
+	return shown
+}
+
+func (l *listView) person(i *engine.Identity) person {
+	p := person{Identity: *i}
+	for n := range l.Columns {
+		p.Cells = append(p.Cells, l.cell(i, &l.Columns[n].column))
+	}
+	return p
+}
+
+func (l *listView) cell(i *engine.Identity, c *column) cell {
+	switch c.Field {
+	case "name":
+		return cell{Kind: "name", Text: i.Name, ID: i.ID}
+	case "alias":
+		return cell{Kind: "text", Text: i.Alias}
+	case "email":
+		return cell{Kind: "text", Text: textOf(i.EmailAddress)}
+	case "lifecycleState":
+		if i.LifecycleState == nil {
+			return cell{}
+		}
+		return cell{Kind: "chip", Text: i.LifecycleState.StateName}
+	case "cloudStatus":
+		return cell{Kind: "chip", Text: i.IdentityStatus}
+	case "manager.name":
+		if i.ManagerRef == nil {
+			return cell{}
+		}
+		return cell{Kind: "manager", Text: i.ManagerRef.Name, ID: i.ManagerRef.ID}
+	case "lastRefresh":
+		return cell{Kind: "time", At: l.Moment(i.LastRefresh)}
+	case "created":
+		return cell{Kind: "time", At: l.MomentOf(i.Created)}
+	case "modified":
+		return cell{Kind: "time", At: l.MomentOf(i.Modified)}
+	case "identityState":
+		return cell{Kind: "chip", Text: i.Attributes.Get("identityState").Text()}
+	}
+	return cell{Kind: "text", Text: strings.Join(i.Attributes.Get(c.Title).Strings(), ", ")}
+}
+
+func textOf(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
+}
+
+// quoted returns a text as the value of a filter.
+func quoted(text string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
+}
+
+// findMax is how many people the find box shows.
+const findMax = 10
+
+// findView is what the find box found.
+type findView struct {
+	*visit
+
+	Query   string
+	People  []engine.Identity
+	More    bool
+	Filters string // the same as a filter of the Identity List
+	Sources []string
+}
+
+// prefixFields are the fields by whose beginning people are found.
+var prefixFields = []string{"name", "alias", "email", "firstname", "lastname"}
+
+// findPage finds people by an ID or by the beginning of a name, an account or an address, runs by their IDs, and
+// sources by the beginning of their names. What is found exactly is shown at once.
+func (v *visit) findPage() error {
+	view := &findView{visit: v, Query: strings.TrimSpace(v.r.URL.Query().Get("q"))}
+	if view.Query == "" {
+		return v.render("find", view)
+	}
+	ctx, cancel := v.reading()
+	defer cancel()
+	if target, err := v.exact(ctx, view.Query); target != "" || err != nil {
+		if err != nil {
+			return err
+		}
+		return v.redirect(target)
+	}
+	var parts []string
+	for _, field := range prefixFields {
+		parts = append(parts, field+" sw "+quoted(view.Query))
+	}
+	view.Filters = strings.Join(parts, " or ")
+	limit := findMax + 1
+	page, err := v.h.eng.ListIdentities(ctx, engine.ListParams{AnyField: true, DefaultFilter: engine.NoDefault,
+		Filters: view.Filters, Sorters: "name", Limit: &limit})
+	if mistakeOf(err) != nil { // no text that a name can begin with
+		return v.render("find", view)
+	}
+	if err != nil {
+		return err
+	}
+	view.People = page.Identities
+	if view.More = len(view.People) > findMax; view.More {
+		view.People = view.People[:findMax]
+	}
+	v.rows = len(view.People)
+	sources, err := v.h.eng.Sources(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range sources {
+		if strings.HasPrefix(filterql.Fold(sources[i].Source), filterql.Fold(view.Query)) {
+			view.Sources = append(view.Sources, sources[i].Source)
+		}
+	}
+	if len(view.People) == 1 && len(view.Sources) == 0 {
+		return v.redirect("identities/" + view.People[0].ID + "/")
+	}
+	return v.render("find", view)
+}
+
+// exact returns the page of what has an ID or is the only one with an alias; "" for none.
+func (v *visit) exact(ctx context.Context, text string) (target string, err error) {
+	identity, err := v.h.eng.FindIdentity(ctx, text)
+	if err == nil {
+		return "identities/" + identity.ID + "/", nil
+	}
+	if kind := engine.KindOf(err); kind != engine.NotFound && kind != engine.Conflict && kind != engine.Invalid {
+		return "", err
+	}
+	if !v.may(seeRuns) {
+		return "", nil
+	}
+	run, err := v.h.eng.Task(ctx, text)
+	if err == nil {
+		return "runs/" + run.ID + "/", nil
+	}
+	if engine.KindOf(err) != engine.NotFound {
+		return "", err
+	}
+	return "", nil
+}

@@ -1,0 +1,146 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// route is a page or an action.
+type route struct {
+	method  string
+	pattern string // below the mount, without its first slash; a {name} stands for one word
+	right   right
+	public  bool // also for who is not signed in
+	own     bool // an action on the visitor's own session and settings, which is there also in a ReadOnly console
+	serve   func(*visit) error
+}
+
+// routes returns all pages and actions. The tests go through them.
+func routes() []route {
+	const get, post = http.MethodGet, http.MethodPost
+	return []route{
+		{method: get, pattern: "", right: read, serve: (*visit).home},
+		{method: get, pattern: "find", right: read, serve: (*visit).findPage},
+
+		{method: get, pattern: "identities/", right: read, serve: (*visit).identityList},
+		{method: post, pattern: "identities/process", right: process, serve: (*visit).processSelected},
+		{method: post, pattern: "identities/invite", right: invite, serve: (*visit).inviteSelected},
+		{method: get, pattern: "identities/{id}/", right: read, serve: (*visit).overview},
+		{method: get, pattern: "identities/{id}/attributes", right: read, serve: (*visit).attributes},
+		{method: get, pattern: "identities/{id}/access", right: read, serve: (*visit).access},
+		{method: get, pattern: "identities/{id}/operations", right: read, serve: (*visit).identityOperations},
+		{method: get, pattern: "identities/{id}/history", right: read, serve: (*visit).identityHistory},
+		{method: get, pattern: "identities/{id}/ownership", right: read, serve: (*visit).ownership},
+		{method: get, pattern: "identities/{id}/preview", right: read, serve: (*visit).preview},
+		{method: post, pattern: "identities/{id}/synchronize", right: synchronize, serve: (*visit).synchronize},
+		{method: post, pattern: "identities/{id}/process", right: process, serve: (*visit).process},
+		{method: post, pattern: "identities/{id}/invite", right: invite, serve: (*visit).invite},
+		{method: get, pattern: "identities/{id}/verify", right: verify, serve: (*visit).verifyPage},
+		{method: post, pattern: "identities/{id}/verify", right: verify, serve: (*visit).verify},
+		{method: get, pattern: "identities/{id}/reset", right: reset, serve: (*visit).resetPage},
+		{method: post, pattern: "identities/{id}/reset", right: reset, serve: (*visit).reset},
+		{method: post, pattern: "identities/{id}/protect", right: protect, serve: (*visit).protect},
+		{method: post, pattern: "identities/{id}/unprotect", right: protect, serve: (*visit).unprotect},
+
+		{method: get, pattern: "sources/", right: read, serve: (*visit).sources},
+
+		{method: get, pattern: "runs/", right: seeRuns, serve: (*visit).runs},
+		{method: get, pattern: "runs/{id}/", right: seeRuns, serve: (*visit).run},
+		{method: get, pattern: "runs/{id}/confirm", right: endRuns, serve: (*visit).confirmPage},
+		{method: post, pattern: "runs/{id}/confirm", right: endRuns, serve: (*visit).confirm},
+		{method: get, pattern: "runs/{id}/cancel", right: endRuns, serve: (*visit).cancelPage},
+		{method: post, pattern: "runs/{id}/cancel", right: endRuns, serve: (*visit).cancel},
+		{method: get, pattern: "operations/", right: read, serve: (*visit).operations},
+		{method: post, pattern: "operations/{id}/release", right: retry, serve: (*visit).release},
+		{method: get, pattern: "history/", right: read, serve: (*visit).history},
+
+		{method: get, pattern: "settings", right: read, public: true, serve: (*visit).settingsPage},
+		{method: post, pattern: "settings", public: true, own: true, serve: (*visit).settings},
+		{method: get, pattern: "help", public: true, serve: (*visit).help},
+		{method: get, pattern: "login", public: true, serve: (*visit).loginPage},
+		{method: post, pattern: "login", public: true, own: true, serve: (*visit).login},
+		{method: post, pattern: "logout", public: true, own: true, serve: (*visit).logout},
+	}
+}
+
+// find finds the route of the request. Where the path has a slash at its end too much or too little, it redirects to
+// the right one, and done is true.
+func (v *visit) find() (done bool, err error) {
+	method := v.r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	var allowed []string
+	for i := range v.h.routes {
+		candidate := &v.h.routes[i]
+		values, matches := match(candidate.pattern, v.path[1:])
+		if !matches {
+			continue
+		}
+		if candidate.method == method {
+			v.route, v.values = candidate, values
+			return false, nil
+		}
+		allowed = append(allowed, candidate.method)
+	}
+	if len(allowed) > 0 {
+		v.w.Header().Set("Allow", strings.Join(allowed, ", "))
+		return false, &pageError{status: http.StatusMethodNotAllowed, key: "This address does not do that."}
+	}
+	if method == http.MethodGet {
+		if other := otherSlash(v.path); other != "" && v.h.hasPage(other) {
+			// The last word of a path without a slash at its end is relative to the same folder.
+			word := url.URL{Path: other[strings.LastIndexByte(strings.TrimSuffix(other, "/"), '/')+1:]}
+			reference := "./" + word.EscapedPath()
+			if strings.HasSuffix(v.path, "/") {
+				reference = "." + reference
+			}
+			if v.r.URL.RawQuery != "" {
+				reference += "?" + v.r.URL.RawQuery
+			}
+			return true, v.redirectTo(reference, http.StatusFound)
+		}
+	}
+	return false, &pageError{status: http.StatusNotFound, key: "There is no such page."}
+}
+
+// otherSlash returns the path with a slash at its end, or without the one that it has.
+func otherSlash(path string) string {
+	if without, has := strings.CutSuffix(path, "/"); has {
+		return without
+	}
+	return path + "/"
+}
+
+func (h *Handler) hasPage(path string) bool {
+	for i := range h.routes {
+		if _, matches := match(h.routes[i].pattern, strings.TrimPrefix(path, "/")); matches &&
+			h.routes[i].method == http.MethodGet {
+			return true
+		}
+	}
+	return false
+}
+
+// match reports whether a path has a pattern, and what the pattern's names stand for. A fixed word goes before a name:
+// identities/process is never the identity called process.
+func match(pattern, path string) (values map[string]string, matches bool) {
+	words, given := strings.Split(pattern, "/"), strings.Split(path, "/")
+	if len(words) != len(given) {
+		return nil, false
+	}
+	for i, word := range words {
+		name, isName := strings.CutPrefix(word, "{")
+		switch {
+		case isName && given[i] != "":
+			if values == nil {
+				values = map[string]string{}
+			}
+			values[strings.TrimSuffix(name, "}")] = given[i]
+		case word != given[i]:
+			return nil, false
+		}
+	}
+	return values, true
+}
