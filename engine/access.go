@@ -51,8 +51,8 @@ type AccessReason struct {
 }
 
 // Access returns what an identity, named by its ID, has and is to have, and why, at one moment. It tells what is
-// stored: roles that the next processing gives or takes are what [Engine.Explain] tells. A role that begins later grants
-// nothing yet.
+// stored: roles that the next processing gives or takes are what [Engine.Explain] tells. A role that begins later
+// grants nothing yet.
 func (e *Engine) Access(ctx context.Context, identity string) (IdentityAccess, error) {
 	const op = "show the access"
 	id, err := e.tenant.FindIdentityID(ctx, op, identity)

@@ -35,9 +35,9 @@ func AcceptLosses() ApplyOption { return func(o *applyOptions) { o.AcceptLosses 
 // not allowed. What a source names already may stay as long as its settings do not change.
 func Untrusted() ApplyOption { return func(o *applyOptions) { o.Untrusted = true } }
 
-// Replace lets documents replace objects whole, also where they lack a member that decides who has which value, access or
-// account, and that the object has: without it, that is an error which lists all such members. docs/configuration.md
-// marks them.
+// Replace lets documents replace objects whole, also where they lack a member that decides who has which value, access
+// or account, and that the object has: without it, that is an error which lists all such members.
+// docs/configuration.md marks them.
 func Replace() ApplyOption { return func(o *applyOptions) { o.Replace = true } }
 
 // Confirm carries removals out that the guard holds, because more identities would lose something at once than it

@@ -145,7 +145,7 @@ func TestWaitingWorker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer other.Rollback(context.Background()) //nolint:errcheck // it has ended, or the test has failed
+	defer other.Rollback(context.Background())
 	applied := make(chan struct{})
 	f.during = func() error {
 		if _, err := other.Exec(t.Context(), `SELECT 1 FROM muster.identities WHERE id = $1 FOR UPDATE`, ann); err != nil {

@@ -31,8 +31,8 @@ type PreviewParams struct {
 	// are calculated then for which processing may change something: those that gain or lose one of the roles, that
 	// have one that grants something else, whose processing is requested, or that are due at the next slot.
 	Everybody bool
-	// Task is the ID of a task: the preview is of what the task would go on to do. It excludes Documents, Delete, Revert,
-	// IDs and Filters.
+	// Task is the ID of a task: the preview is of what the task would go on to do. It excludes Documents, Delete,
+	// Revert, IDs and Filters.
 	Task string
 	// Synchronize previews as if the synchronization of the attributes were asked for, so also for identities that are
 	// long-term inactive.

@@ -13,8 +13,8 @@ import (
 // Eval reports whether the filter selects a row. It selects exactly the rows that [Filter.Where] selects in PostgreSQL.
 // The function get returns the row's values: nil, a string, a bool, any integer or float, a [json.Number], a
 // [time.Time] or, for a multi-valued field, a []string. Eval folds strings itself. In a field of type String it
-// compares a number or a bool as JSON writes it. A field with Within has a []string or a []any. Any other value that does not have its field's type counts as null. An
-// ID may be a text or the result of Convert.
+// compares a number or a bool as JSON writes it. A field with Within has a []string or a []any. Any other value that
+// does not have its field's type counts as null. An ID may be a text or the result of Convert.
 func (f *Filter) Eval(get func(field string) any) bool { return f.root.eval(get) }
 
 func (n *allNode) eval(get func(string) any) bool {

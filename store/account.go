@@ -106,9 +106,9 @@ func (s *Store) GiveAccount(ctx context.Context, tx pgx.Tx, account, identity ID
 	return s.writeKeys(ctx, tx, []ID{account})
 }
 
-// ReleaseAccount takes an account, which the caller has locked, from its identity, and leaves it to correlation. It takes
-// the correlation lock alone. Where the keys of the account find one identity, it gives it the account, requests its
-// processing and returns it.
+// ReleaseAccount takes an account, which the caller has locked, from its identity, and leaves it to correlation. It
+// takes the correlation lock alone. Where the keys of the account find one identity, it gives it the account, requests
+// its processing and returns it.
 func (s *Store) ReleaseAccount(ctx context.Context, tx pgx.Tx, account ID, cause Cause) (owner ID, err error) {
 	const (
 		release = `

@@ -18,9 +18,9 @@ const erasedText = "(told of an erased identity)"
 type actorColumns struct{ table, id, name string }
 
 // MaskActors removes a person from the operations and the revisions of the configuration in which the person is the
-// actor, from the documents of revisions, from texts that people wrote, such as comments, and from the sessions. IDs and
-// names of actors that tell of the person, as [Store.Traces] looks for them, are masked, and sessions of the person are
-// removed. In documents the ID becomes zeros, and values that are one of names become null. It reads all of these
+// actor, from the documents of revisions, from texts that people wrote, such as comments, and from the sessions. IDs
+// and names of actors that tell of the person, as [Store.Traces] looks for them, are masked, and sessions of the person
+// are removed. In documents the ID becomes zeros, and values that are one of names become null. It reads all of these
 // tables.
 func (s *Store) MaskActors(ctx context.Context, tx pgx.Tx, id ID, names, texts []string) ([]Erased, error) {
 	erased, err := s.maskActors(ctx, tx, id, texts,

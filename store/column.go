@@ -59,7 +59,8 @@ func embedded[T, E any](c columns[E], prefix string, field func(row *T) *E) colu
 	var read columns[T]
 	for i := range c {
 		if target := c[i].target; target != nil {
-			read = append(read, column[T]{sql: prefix + c[i].sql, target: func(row *T) any { return target(field(row)) }})
+			of := func(row *T) any { return target(field(row)) }
+			read = append(read, column[T]{sql: prefix + c[i].sql, target: of})
 		}
 	}
 	return read

@@ -43,10 +43,10 @@
 //  8. All other rows, such as entitlements by attribute and value, operations (an erasure locks those of its identity
 //     by ID), messages, tokens, and the rows of refresh_state by identity.
 //  9. The correlation lock again, now alone: by a transaction that changed accounts or their keys and does not share
-//     it ([Store.CorrelateSource], [Store.ReleaseAccount]); then the uncorrelated accounts of the source that find an identity by ID, FOR
-//     UPDATE, and these identities by ID, FOR KEY SHARE. Nobody who shares the correlation lock waits for these
-//     accounts: [Store.CorrelateKeys] skips those that are locked. An erasure takes it alone once more after its
-//     commit, at the start of a transaction that goes on with tasks.
+//     it ([Store.CorrelateSource], [Store.ReleaseAccount]); then the uncorrelated accounts of the source that find an
+//     identity by ID, FOR UPDATE, and these identities by ID, FOR KEY SHARE. Nobody who shares the correlation lock
+//     waits for these accounts: [Store.CorrelateKeys] skips those that are locked. An erasure takes it alone once more
+//     after its commit, at the start of a transaction that goes on with tasks.
 //  10. Tasks by ID ([Store.AdvanceTasks], [Store.LockTask], [Store.EraseTasks]), then the sums of losses by key, and
 //     then the one row of refresh_watermark.
 //  11. The one row of event_positions, FOR UPDATE, and with it the writes of the history that are there already: by the

@@ -23,7 +23,8 @@ func (s *Store) CountOfSource(ctx context.Context, q Querier, source ID) (Source
 		SELECT a.accounts, a.correlated, a.identities,
 		       (SELECT count(*) FROM muster.entitlements WHERE source_id = $1),
 		       (SELECT count(*) FROM muster.access_grants WHERE source_id = $1),
-		       (SELECT count(*) FROM muster.provisioning_operations WHERE source_id = $1 AND state IN (` + cancelled + `))
+		       (SELECT count(*) FROM muster.provisioning_operations
+		        WHERE source_id = $1 AND state IN (` + cancelled + `))
 		FROM (SELECT count(*) AS accounts, count(identity_id) AS correlated,
 		             count(DISTINCT identity_id) AS identities
 		      FROM muster.accounts

@@ -172,8 +172,8 @@ func with(f searchql.Field, change ...func(*searchql.Field)) searchql.Field {
 	return f
 }
 
-func bare(f *searchql.Field)    { f.Bare = true }
-func indexed(f *searchql.Field) { f.Indexed = true }
+func bare(f *searchql.Field)      { f.Bare = true }
+func indexed(f *searchql.Field)   { f.Indexed = true }
 func neverNull(f *searchql.Field) { f.NotNull = true }
 
 // sorted lets documents be sorted by the field itself.

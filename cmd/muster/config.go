@@ -11,7 +11,8 @@ import (
 )
 
 func (a *app) configCommand() *cobra.Command {
-	return group(&cobra.Command{Use: "config", Short: "Show the configuration and its changes, delete objects, undo changes"},
+	return group(&cobra.Command{Use: "config", Short: "Show the configuration and its changes, delete " +
+		"objects, undo changes"},
 		a.configDeleteCommand(), a.configExportCommand(), a.configGetCommand(), a.configListCommand(),
 		a.configLogCommand(), a.configReferencesCommand(), a.configRevertCommand(), a.configShowCommand())
 }

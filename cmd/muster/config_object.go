@@ -172,8 +172,8 @@ func (a *app) diffCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "diff -f FILE", Short: "Show what applying documents would change in the configuration",
 		Long: `Diff prints the objects that applying the documents would create, update or remove, with the lines of
-their documents, as YAML, that would go (-) and come (+). It changes nothing. "muster preview -f" shows what it means for
-identities.`,
+their documents, as YAML, that would go (-) and come (+). It changes nothing. "muster preview -f" shows what it means
+for identities.`,
 		Args: exactArgs(0, "its documents with -f"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {

@@ -121,7 +121,7 @@ func (a *app) rolesAssignmentsCommand() *cobra.Command {
 	var list listFlags
 	cmd := &cobra.Command{
 		Use: "assignments", Short: "List the role assignments of all identities",
-		Example: `  muster roles assignments --filters 'assignmentSource eq "ACCESS_REQUEST" and removeDate lt 2027-01-01'`,
+		Example: `  muster roles assignments --filters 'assignmentSource eq "ACCESS_REQUEST"' --sorters removeDate`,
 		Args:    exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := list.check(); err != nil {

@@ -21,8 +21,8 @@ func Lacking(kind ObjectType, before, document []byte) []string {
 	return shape.lacking(nil, "", old, object)
 }
 
-// lacking appends the members that decide access, that the old object has and the new one lacks. Within lists nothing is
-// compared: a document that gives a list gives all of it.
+// lacking appends the members that decide access, that the old object has and the new one lacks. Within lists nothing
+// is compared: a document that gives a list gives all of it.
 func (s *Shape) lacking(dst []string, path string, old, object map[string]any) []string {
 	for i := range s.Members {
 		m := &s.Members[i]
@@ -68,8 +68,8 @@ func (m *Member) says(value any) bool {
 	return false
 }
 
-// unlike returns what values of the kind are, such as "an object", where a value is none and says something; "" where it
-// is one. It lets pass what exports write otherwise: flags and numbers as texts, and a text for a list of one.
+// unlike returns what values of the kind are, such as "an object", where a value is none and says something; "" where
+// it is one. It lets pass what exports write otherwise: flags and numbers as texts, and a text for a list of one.
 func (k Kind) unlike(value any) string {
 	_, isText := value.(string)
 	_, isObject := value.(map[string]any)

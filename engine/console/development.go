@@ -135,7 +135,7 @@ func (v *visit) login() error {
 		return refuse(http.StatusForbidden, "Signing in needs HTTPS, or a browser on this machine.")
 	}
 	var principal Principal
-	good := false
+	var good bool
 	if token := v.r.PostFormValue("link"); token != "" {
 		if principal, good = d.follow(token); !good {
 			return refuse(http.StatusForbidden,

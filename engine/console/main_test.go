@@ -64,9 +64,9 @@ func visitor(r *http.Request) (*console.Principal, error) {
 
 // newSite returns a console for an administrator. The company has roles, an account in the Directory, an operation that
 // a person has to carry out, and a run.
-func newSite(t *testing.T, config console.Config, options ...enginetest.Option) *site {
+func newSite(t *testing.T, config console.Config) *site {
 	t.Helper()
-	c := enginetest.New(t, options...)
+	c := enginetest.New(t)
 	c.ApplyText(enginetest.Roles)
 	c.AggregateText("Directory", enginetest.DirectoryHeader+"bobt,bob@example.com,,,true\n", engine.AggregateOptions{})
 	c.Process()
@@ -255,14 +255,13 @@ func (a *answer) shows(texts ...string) *answer {
 }
 
 // hides fails if the page's main part has one of texts.
-func (a *answer) hides(texts ...string) *answer {
+func (a *answer) hides(texts ...string) {
 	a.t.Helper()
 	for _, text := range texts {
 		if strings.Contains(a.text(), text) {
 			a.t.Errorf("%s shows %q: %s", a.url, text, a.text())
 		}
 	}
-	return a
 }
 
 // note returns what the last action says on the page.

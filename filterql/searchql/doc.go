@@ -11,8 +11,8 @@
 //	found := query.Eval(document)                                  // the same, of one document
 //
 // A [Schema] lists the fields of a kind of documents, each with the SQL expressions of its value and of its folded
-// text, and the nested lists, whose elements are searched one by one by @name(...). The values of a field may be in other
-// rows ([Field].From): it is then true where one of them is.
+// text, and the nested lists, whose elements are searched one by one by @name(...). The values of a field may be in
+// other rows ([Field].From): it is then true where one of them is.
 //
 // Texts are compared by words and without regard to letter case; with .exact behind the field as a whole and as they
 // are written. [Words] says what a word is. A field that does not exist finds nothing, and is named by [Query.Notes];

@@ -11,8 +11,8 @@ import (
 )
 
 // ParseDSL reads a query in the JSON of the product's index: match_all, match, match_phrase, term, terms, range,
-// exists, prefix, wildcard, regexp, ids, query_string, bool and nested. A member that it does not know is an error, which names
-// its place. In a match the words are joined by OR, as in the product.
+// exists, prefix, wildcard, regexp, ids, query_string, bool and nested. A member that it does not know is an error,
+// which names its place. In a match the words are joined by OR, as in the product.
 func ParseDSL(document []byte) (Expr, error) {
 	if len(document) > TextMax {
 		return nil, fmt.Errorf("the query has %d bytes, %d are allowed", len(document), TextMax)
@@ -38,9 +38,10 @@ func single(document []byte, place string) (name string, value json.RawMessage, 
 	if err == nil && len(object) != 1 {
 		err = fmt.Errorf("%s: an object with one member is expected, this has %d", place, len(object))
 	}
-	for name, value = range object {
+	for name, value := range object {
+		return name, value, err
 	}
-	return name, value, err
+	return "", nil, err
 }
 
 // query reads a query. Fields inside of a nested query have the name of its path in front, which is left out.

@@ -234,7 +234,7 @@ func (p *parser) conjunction() (Expr, modifier, *filterql.Error) {
 // signed reads a clause with the signs in front of it. A clause with - or NOT comes as its negation.
 func (p *parser) signed() (Expr, modifier, *filterql.Error) {
 	start := p.at
-	sign := plain
+	var sign modifier
 	switch {
 	case p.has("!"), p.has("-"), p.has("+"):
 		sign = map[byte]modifier{'!': not, '-': never, '+': must}[p.peek()]

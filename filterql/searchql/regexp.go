@@ -111,28 +111,25 @@ func (r *regexpReader) repeated(depth int) (int, *filterql.Error) {
 		return 0, err
 	}
 	r.put(")")
-	for {
-		times := 1
-		switch b := r.peek(); b {
-		case '*', '+', '?':
-			r.at++
-			r.put(string(b))
-			times = 2
-		case '{':
-			var text string
-			if text, times, err = r.counts(); err != nil {
-				return 0, err
-			}
-			r.put(text)
-		default:
-			return size, nil
+	var times int
+	switch b := r.peek(); b {
+	case '*', '+', '?':
+		r.at++
+		r.put(string(b))
+		times = 2
+	case '{':
+		var text string
+		if text, times, err = r.counts(); err != nil {
+			return 0, err
 		}
-		size *= times
-		if b := r.peek(); b == '*' || b == '+' || b == '?' || b == '{' {
-			return 0, r.fault("a repetition behind a repetition", "put parentheses around the first one")
-		}
+		r.put(text)
+	default:
 		return size, nil
 	}
+	if b := r.peek(); b == '*' || b == '+' || b == '?' || b == '{' {
+		return 0, r.fault("a repetition behind a repetition", "put parentheses around the first one")
+	}
+	return size * times, nil
 }
 
 // counts reads the numbers of a repetition.

@@ -90,8 +90,8 @@ func TestExportedSynchronization(t *testing.T) {
 func TestExportedSynchronizationIsRefused(t *testing.T) {
 	plain := strings.Replace(synchronized, "SOURCE\n", "\n", 1)
 	for want, text := range map[string]string{
-		`there is no source "Directroy"`: strings.Replace(directory, "SYNC",
-			strings.ReplaceAll(plain, "Directory [source]", "Directroy")+",", 1),
+		`there is no source "Direktory"`: strings.Replace(directory, "SYNC",
+			strings.ReplaceAll(plain, "Directory [source]", "Direktory")+",", 1),
 		`did you mean "target"?`: strings.Replace(directory, "SYNC", strings.Replace(plain, `"target"`, `"tarqet"`, 1)+",", 1),
 		`says something else`: strings.Replace(strings.Replace(directory, "SYNC", plain+",", 1), `"connector": "workday"`,
 			`"connector": "workday", "attributeSyncConfig": {"attributes": [{"name": "email", "target": "mail", "enabled": false}]}`, 1),

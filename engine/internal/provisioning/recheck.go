@@ -264,8 +264,9 @@ func (l *late) enable(ctx context.Context, account *store.Account, object *conne
 	}
 	again := store.Operation{ID: store.NewID(), DeliveryID: store.NewID(), IdentityID: l.owner,
 		SourceID: l.row.SourceID, AccountID: account.ID, NativeIdentity: account.NativeIdentity,
-		Kind: last.Kind, Attribute: last.Attribute, Value: last.Value, Attributes: last.Attributes, Reason: restoredReason, Actor: l.cause.Actor,
-		TaskID: l.cause.Task, State: store.OperationOpen, Created: l.cause.At}
+		Kind: last.Kind, Attribute: last.Attribute, Value: last.Value, Attributes: last.Attributes,
+		Reason: restoredReason, Actor: l.cause.Actor, TaskID: l.cause.Task, State: store.OperationOpen,
+		Created: l.cause.At}
 	if err := l.Store.AddOperations(ctx, l.tx, []store.Operation{again}); err != nil {
 		return err
 	}
