@@ -204,6 +204,7 @@ var eventTitles = map[string]string{
 	engine.EventRolesChanged:          text("Roles changed"),
 	engine.EventStateChanged:          text("State changed"),
 	engine.EventLifecycleStateSet:     text("Lifecycle state set by hand"),
+	engine.EventAccountsChanged:       text("Accounts correlated by hand"),
 	engine.EventProvisioned:           text("Provisioned"),
 	engine.EventOperationParked:       text("Operation held back"),
 	engine.EventOperationReleased:     text("Operation released"),
@@ -315,6 +316,16 @@ func (v *visit) stateLines(s *engine.EventStates, add func(eventLine)) {
 
 // actLines says in words what people did.
 func (v *visit) actLines(d *engine.EventDetail, add func(kind string, l eventLine)) {
+	if d.Accounts != nil {
+		for _, changed := range []struct {
+			sign     string
+			accounts []engine.EventAccount
+		}{{"+", d.Accounts.Gained}, {"−", d.Accounts.Lost}, {"", d.Accounts.Kept}} {
+			for _, a := range changed.accounts {
+				add(engine.EventAccountsChanged, eventLine{Sign: changed.sign, What: a.ID + ", " + a.Source.Name})
+			}
+		}
+	}
 	if d.Protection != nil {
 		text := v.T("not protected any more")
 		if d.Protection.Protected {
