@@ -24,6 +24,10 @@ type Config struct {
 	// a temporary folder, which Stop removes and whose data does not survive a crash of the machine.
 	DataDir string
 
+	// TempDir is the folder in which the temporary folders of the server are made: the data's, where DataDir is empty,
+	// and that of its socket. Defaults to the system's. Where it does not do, the system's is taken.
+	TempDir string
+
 	// Logger receives a line at level Debug when the server starts and when it stops. The server's own log is the file
 	// server.log of the folder. Defaults to no logging.
 	Logger *slog.Logger

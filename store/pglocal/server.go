@@ -1,6 +1,7 @@
 package pglocal
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -97,7 +98,7 @@ func (s *Server) start(ctx context.Context) (err error) {
 	if err := s.account.reach(ctx, s.binaries.Dir); err != nil {
 		return fmt.Errorf("server programs in %s: %w", s.binaries.Dir, err)
 	}
-	if s.runDir, err = makeRunDir(ctx, s.account); err != nil {
+	if s.runDir, err = makeRunDir(ctx, s.config.TempDir, s.account); err != nil {
 		return err
 	}
 	if dataDir == "" {
@@ -116,10 +117,10 @@ func (s *Server) start(ctx context.Context) (err error) {
 }
 
 // makeRunDir makes the folder of the socket, in the first place that has a short enough path and that the account can
-// enter.
-func makeRunDir(ctx context.Context, account *account) (string, error) {
+// enter. tempDir comes first, unless it is empty.
+func makeRunDir(ctx context.Context, tempDir string, account *account) (string, error) {
 	var faults []error
-	for _, parent := range []string{os.TempDir(), "/tmp"} {
+	for _, parent := range []string{cmp.Or(tempDir, os.TempDir()), os.TempDir(), "/tmp"} {
 		dir, err := os.MkdirTemp(parent, "muster-")
 		if err != nil {
 			faults = append(faults, err)

@@ -97,7 +97,7 @@ func startServer(ctx context.Context) (*server, error) {
 }
 
 func startLocal(ctx context.Context) (*server, error) {
-	local, err := pglocal.Start(ctx, pglocal.Config{})
+	local, err := pglocal.Start(ctx, pglocal.Config{TempDir: memoryFolder()})
 	if err != nil {
 		return nil, fmt.Errorf("start a PostgreSQL for the tests: %w\n(%s=1 uses a container, %s=URL a running server)",
 			err, containersVariable, databaseURLVariable)
