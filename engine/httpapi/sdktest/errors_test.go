@@ -161,13 +161,21 @@ func TestToken(t *testing.T) {
 	}
 }
 
-// A client without a user level may read, and changes nothing.
+// A client without a user level reads nobody by the scope for everything alone, and changes nothing.
 func TestCallerWithoutUserLevelIsForbidden(t *testing.T) {
 	c, admin := newClient(t, plainID, plainSecret), newAdmin(t)
 	api, ctx := c.identities(), t.Context()
-	identity := c.find(t, "visitor-guest")
+	identity := admin.find(t, "visitor-guest")
 	id := identity.GetId()
 	for name, ask := range map[string]func() (*http.Response, error){
+		"list": func() (*http.Response, error) {
+			_, response, err := api.ListIdentities(ctx).Execute()
+			return response, err
+		},
+		"get": func() (*http.Response, error) {
+			_, response, err := api.GetIdentity(ctx, id).Execute()
+			return response, err
+		},
 		"delete": func() (*http.Response, error) { return api.DeleteIdentity(ctx, id).Execute() },
 		"reset":  func() (*http.Response, error) { return api.ResetIdentity(ctx, id).Execute() },
 		"verification": func() (*http.Response, error) {
