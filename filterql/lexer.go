@@ -184,7 +184,7 @@ func strayRune(r rune) (msg, hint string) {
 func checkText(what, text string) *Error {
 	if len(text) > TextMax {
 		cut := TextMax
-		for !utf8.RuneStart(text[cut]) {
+		for cut > 0 && !utf8.RuneStart(text[cut]) {
 			cut--
 		}
 		return fault(Limit, text, cut, len(text), "the %s has %d bytes, %d are allowed", what, len(text), TextMax).

@@ -153,6 +153,15 @@ func TestLongTextIsCutBetweenCharacters(t *testing.T) {
 	}
 }
 
+// A text in which no character begins is cut before its first byte.
+func TestLongTextWithoutCharacters(t *testing.T) {
+	_, err := filterql.Parse(strings.Repeat("\x80", filterql.TextMax+1))
+	var e *filterql.Error
+	if !errors.As(err, &e) || e.Kind != filterql.Limit || e.Pos != 0 {
+		t.Errorf("got %v, want an error at byte 0", err)
+	}
+}
+
 func TestUnknownOperator(t *testing.T) {
 	if got := (filterql.Pr + 1).String(); got != "?" {
 		t.Errorf("got %s, want ?", got)

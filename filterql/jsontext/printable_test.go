@@ -22,7 +22,21 @@ func TestPrintable(t *testing.T) {
 			t.Errorf("%q: %s, want %s", text, got, want)
 		}
 	}
-	if got, want := jsontext.PrintableLines("a\x07\nb\u202e"), "a\\u0007\nb\\u202e"; got != want {
-		t.Errorf("%q, want %q", got, want)
+}
+
+// A text of several lines keeps its ends of lines, and nothing else that is hidden.
+func TestPrintableLines(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"":                   "",
+		"a\nb\n":             "a\nb\n",
+		"\n\nZoë":            "\n\nZoë",
+		"a\x07\nb\u202e":     "a\\u0007\nb\\u202e",
+		"a\r\nb\tc\n":        "a\\r\nb\\tc\n",
+		"a\u2028b\n\u2029\n": "a\\u2028b\n\\u2029\n",
+	} {
+		if got := jsontext.PrintableLines(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
 	}
 }

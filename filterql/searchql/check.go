@@ -246,6 +246,9 @@ func (c *checker) clause(e *Clause) (node, *filterql.Error) {
 	if e.Kind == Exists {
 		return c.exists(e.Field), nil
 	}
+	if e.hasNUL() {
+		return nil, fault(filterql.Illegal, e.place, "NUL character")
+	}
 	if e.Field == "" {
 		return c.anywhere(e)
 	}
@@ -259,6 +262,13 @@ func (c *checker) clause(e *Clause) (node, *filterql.Error) {
 		return constantNode(false), err
 	}
 	return &valueNode{f, t}, nil
+}
+
+// hasNUL reports whether a clause that no text has, as one from JSON, looks for a NUL, which PostgreSQL does not know.
+func (e *Clause) hasNUL() bool {
+	return strings.ContainsRune(e.Text, 0) || slices.Contains(e.Pattern, 0) ||
+		e.Lower != nil && strings.ContainsRune(e.Lower.Text, 0) || e.Upper != nil && strings.ContainsRune(e.Upper.Text,
+		0)
 }
 
 // placed returns a clause that was built by hand with a text for errors.

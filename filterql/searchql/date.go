@@ -61,14 +61,14 @@ func parseDate(text string, now time.Time, zone *time.Location) (period, bool) {
 
 func parsePlainDate(text string, zone *time.Location) (period, bool) {
 	for _, form := range dateLayouts {
-		if at, err := time.ParseInLocation(form.layout, text, zone); err == nil && strings.IndexByte(text, '.') < 0 {
+		if at, err := time.ParseInLocation(form.layout, text, zone); err == nil && !strings.ContainsAny(text, ".,") {
 			return period{at, addUnit(at, 1, form.unit)}, true
 		}
 		if !form.time {
 			continue
 		}
 		for _, suffix := range []string{"Z07:00", "Z0700"} {
-			if at, err := time.Parse(form.layout+suffix, text); err == nil && strings.IndexByte(text, '.') < 0 {
+			if at, err := time.Parse(form.layout+suffix, text); err == nil && !strings.ContainsAny(text, ".,") {
 				return period{at, addUnit(at, 1, form.unit)}, true
 			}
 		}

@@ -59,7 +59,7 @@ func (d *dsl) query(document []byte, place, path string, depth int) (Expr, error
 	place += "." + kind
 	switch kind {
 	case "match_all":
-		return &All{}, nil
+		return matchAll(body, place)
 	case "bool":
 		return d.boolean(body, place, path, depth)
 	case "nested":
@@ -67,7 +67,7 @@ func (d *dsl) query(document []byte, place, path string, depth int) (Expr, error
 	case "exists":
 		return d.exists(body, place, path)
 	case "query_string":
-		return d.queryString(body, place)
+		return d.queryString(body, place, depth)
 	case "ids":
 		return d.ids(body, place)
 	case "match", "match_phrase", "term", "prefix", "wildcard", "regexp", "terms", "range":
@@ -86,6 +86,15 @@ func (d *dsl) query(document []byte, place, path string, depth int) (Expr, error
 		return nil, fmt.Errorf("%s: the name of the field is missing", place)
 	}
 	return d.onField(kind, c, value, place)
+}
+
+func matchAll(body json.RawMessage, place string) (Expr, error) {
+	options, err := members(body, place)
+	if err != nil {
+		return nil, err
+	}
+	delete(options, "boost")
+	return &All{}, unknownMembers(options, place)
 }
 
 func relative(field, path string) string {
@@ -137,8 +146,9 @@ func (d *dsl) onField(kind string, c *Clause, value json.RawMessage, place strin
 		delete(options, name)
 		delete(options, "boost")
 	}
-	operator, _ := scalar(options["operator"])
-	if kind == "match" {
+	operator := "or"
+	if given, ok := options["operator"]; ok && kind == "match" {
+		operator, _ = scalar(given)
 		delete(options, "operator")
 	}
 	if err := unknownMembers(options, place); err != nil {
@@ -151,11 +161,15 @@ func (d *dsl) onField(kind string, c *Clause, value json.RawMessage, place strin
 	switch kind {
 	case "match":
 		switch strings.ToLower(operator) {
-		case "", "or":
+		case "or":
 			c.AnyWord = !c.Exact
 		case "and":
+			words := Words(text)
+			if c.Exact || len(words) == 0 {
+				break // it is about the whole value, or finds nothing
+			}
 			and := &And{}
-			for _, word := range Words(text) {
+			for _, word := range words {
 				and.Terms = append(and.Terms, &Clause{Field: c.Field, Exact: c.Exact, Text: word})
 			}
 			return and, nil
@@ -249,7 +263,8 @@ func (d *dsl) boolean(body json.RawMessage, place, path string, depth int) (Expr
 		delete(parts, name)
 	}
 	least, given := 0, false
-	if text, ok := scalar(parts["minimum_should_match"]); ok {
+	if number, ok := parts["minimum_should_match"]; ok {
+		text, _ := scalar(number)
 		if text != "0" && text != "1" {
 			return nil, fmt.Errorf("%s.minimum_should_match: 0 or 1 is expected", place)
 		}
@@ -328,7 +343,7 @@ func (d *dsl) exists(body json.RawMessage, place, path string) (Expr, error) {
 	return &Clause{Field: strings.TrimSuffix(relative(field, path), exactSuffix), Kind: Exists}, nil
 }
 
-func (d *dsl) queryString(body json.RawMessage, place string) (Expr, error) {
+func (d *dsl) queryString(body json.RawMessage, place string, depth int) (Expr, error) {
 	parts, err := members(body, place)
 	if err != nil {
 		return nil, err
@@ -341,19 +356,30 @@ func (d *dsl) queryString(body json.RawMessage, place string) (Expr, error) {
 	if err := unknownMembers(parts, place); err != nil {
 		return nil, err
 	}
-	return Parse(text)
+	p := &parser{text: text, depth: depth, clauses: d.clauses - 1} // what stands around it counts too
+	x, err := p.query()
+	d.clauses = p.clauses
+	return x, err
 }
 
 func (d *dsl) ids(body json.RawMessage, place string) (Expr, error) {
-	var given struct{ Values []string }
-	if err := json.Unmarshal(body, &given); err != nil {
-		return nil, fmt.Errorf("%s: an object with the member values is expected", place)
+	parts, err := members(body, place)
+	if err != nil {
+		return nil, err
 	}
-	if d.clauses += len(given.Values); d.clauses > ClausesMax {
+	var values []string
+	if json.Unmarshal(parts["values"], &values) != nil {
+		return nil, fmt.Errorf("%s.values: a list of texts is expected", place)
+	}
+	delete(parts, "values")
+	if err := unknownMembers(parts, place); err != nil {
+		return nil, err
+	}
+	if d.clauses += len(values); d.clauses > ClausesMax {
 		return nil, fmt.Errorf("%s: more than %d clauses", place, ClausesMax)
 	}
 	or := &Or{}
-	for _, id := range given.Values {
+	for _, id := range values {
 		or.Terms = append(or.Terms, &Clause{Field: "id", Kind: Phrase, Text: id})
 	}
 	return or, nil
@@ -386,7 +412,9 @@ func (f Filter) Expr(field string) (Expr, error) {
 	if strings.HasPrefix(field, "@") {
 		list, field, _ = strings.Cut(field[1:], ".")
 	}
-	field = strings.TrimSuffix(field, exactSuffix)
+	if field = strings.TrimSuffix(field, exactSuffix); field == "" {
+		return nil, errors.New("the name of the field is missing")
+	}
 	var x Expr
 	switch strings.ToUpper(f.Type) {
 	case "EXISTS":

@@ -41,7 +41,7 @@ func quoted(s string) string {
 func checkText(text string) *filterql.Error {
 	if len(text) > TextMax {
 		cut := TextMax
-		for !utf8.RuneStart(text[cut]) {
+		for cut > 0 && !utf8.RuneStart(text[cut]) {
 			cut--
 		}
 		return hinted(fault(filterql.Limit, place{text, cut, len(text)}, "the query has %d bytes, %d are allowed",

@@ -1,6 +1,7 @@
 package searchql
 
 import (
+	"math/big"
 	"slices"
 	"strings"
 	"time"
@@ -32,9 +33,11 @@ func ParseOrder(sort []string, s *Schema, tieBreak string) (*Order, error) {
 		return nil, fault(filterql.Limit, place{}, "%d fields to sort by, %d are allowed", len(sort), SortMax)
 	}
 	for _, text := range sort {
-		name := strings.TrimSpace(text)
-		descending := strings.HasPrefix(name, "-")
-		name = strings.TrimSuffix(strings.TrimLeft(name, "+-"), exactSuffix)
+		name, descending := strings.CutPrefix(strings.TrimSpace(text), "-")
+		if !descending {
+			name = strings.TrimPrefix(name, "+")
+		}
+		name = strings.TrimSuffix(name, exactSuffix)
 		at := place{text, 0, len(text)}
 		f := s.field(name)
 		switch {
@@ -133,7 +136,9 @@ func (f *Field) sortValue(value any) (argument any, cast string, ok bool) {
 		return text, "::numeric", ok
 	case filterql.Time:
 		if number, isNumber := parseNumber(text); isNumber { // milliseconds, as the product gives them
-			return time.UnixMilli(number.Num().Int64() / max(number.Denom().Int64(), 1)).UTC(), "", true
+			whole := new(big.Int).Quo(number.Num(), number.Denom())
+			at := time.UnixMilli(whole.Int64()).UTC()
+			return at, "", at.Year() >= 0 && at.Year() <= 9999 // as of the dates of a query
 		}
 		at, err := time.Parse(time.RFC3339Nano, text)
 		return at, "", err == nil

@@ -16,10 +16,15 @@ const (
 
 // Parse reads a query. It knows no fields: [Check] does. An error is a [*filterql.Error].
 func Parse(text string) (Expr, error) {
+	return (&parser{text: text}).query()
+}
+
+// query reads the whole text.
+func (p *parser) query() (Expr, error) {
+	text := p.text
 	if err := checkText(text); err != nil {
 		return nil, err
 	}
-	p := &parser{text: text}
 	p.blanks()
 	if p.at == len(text) {
 		return nil, hinted(fault(filterql.Syntax, p.here(), "the query is empty"), `write "*" for everything`)
@@ -694,7 +699,7 @@ func (p *parser) comparison(field string, exact bool, start int) (Expr, *filterq
 	} else {
 		from := p.at
 		var b strings.Builder
-		for !p.end() && p.blank(p.at) == 0 && !strings.ContainsRune("()\"", rune(p.peek())) {
+		for !p.end() && p.blank(p.at) == 0 && !strings.ContainsRune("()\"^", rune(p.peek())) {
 			if p.peek() == '\\' && p.at+1 < len(p.text) {
 				p.at++
 			}

@@ -34,6 +34,7 @@ func TestParse(t *testing.T) {
 		{"wildcards", `name:*sm?th*`, `name:*sm?th*`},
 		{"an escaped wildcard", `name:a\*`, `name:a\*`},
 		{"a regular expression", `f:/[a-c].*\/x/`, `f:/[a-c].*\/x/`},
+		{"a regular expression with escapes", `/a\.\\\/b/`, `/a\.\\\/b/`},
 		{"a range", `f:[a TO b]`, `f:["a" TO "b"]`},
 		{"a range without its ends", `f:{1 TO 2}`, `f:{"1" TO "2"}`},
 		{"a mixed range", `f:[1 TO 2}`, `f:["1" TO "2"}`},
@@ -66,6 +67,21 @@ func TestParse(t *testing.T) {
 			`@access((type:\E\N\T\I\T\L\E\M\E\N\T AND name:*\F\I\L\E) OR \S\H\A\R\E*)`},
 		{"an at sign in front", `@x`, `\@x`},
 		{"a boost", `a^2 "b c"^1.5`, `a OR "b c"`},
+		{"a boost of a group and a range", `(a b)^2 AND f:[1 TO 2]^3`, `(a OR b) AND f:["1" TO "2"]`},
+		{"a boost of a short range", `f:>5^2 f:<"6"^2`, `f:{"5" TO *] OR f:[* TO "6"}`},
+		{"a short range of a phrase", `f:>="a \"b" f:< c`, `f:["a \"b" TO *] OR f:[* TO "c"}`},
+		{"an escaped blank in a short range", `f:>a\ b`, `f:{"a b" TO *]`},
+		{"escapes in a range", `f:[\* TO a\ b]`, `f:["*" TO "a b"]`},
+		{"phrases in a range", `f:["a b" TO "]"}`, `f:["a b" TO "]"}`},
+		{"presence, in quotes", `_exists_:"manager.id"`, `_exists_:manager.id`},
+		{"presence of a whole value", `_exists_:name.exact`, `_exists_:name`},
+		{"presence at the end of a group", `(_exists_:manager)`, `_exists_:manager`},
+		{"a list without a field", `@apps.x`, `\@apps.x`},
+		{"a list in front of a sign", `@apps\:x`, `\@apps\:x`},
+		{"a list alone", `@apps`, `\@apps`},
+		{"a word that begins like an operator", `ORA ANDROID NOTE`, `\O\R\A OR \A\N\D\R\O\I\D OR \N\O\T\E`},
+		{"an operator at a parenthesis", `a AND(b)OR(c)`, `(a AND b) OR c`},
+		{"signs of operators inside a word", `a||b&&!c`, `a\|\|b\&\&\!c`},
 		{"an apostrophe", `o'neill`, `o\'neill`},
 		{"an escaped colon", `f:2017-09-25T10\:00`, `f:2017\-09\-25\T10\:00`},
 		{"a slash inside a value", `created:now/d`, `created:now\/d`},
@@ -191,6 +207,101 @@ position 2: nothing stands behind "\"
   a\
    ^
 hint: write \\ for a backslash`},
+		{"no value for a comparison", `f:>= `, `
+position 3: the value is missing
+  f:>= 
+    ^^^
+hint: write it behind the sign`},
+		{"an empty value for a comparison", `f:<""`, `
+position 3: the value is missing
+  f:<""
+    ^^^
+hint: write it behind the sign`},
+		{"a comparison in front of a group", `f:>(5)`, `
+position 3: the value is missing
+  f:>(5)
+    ^
+hint: write it behind the sign`},
+		{"an open phrase in a comparison", `f:>"5`, `
+position 4: the phrase has no closing quote
+  f:>"5
+     ^^
+hint: close it with ", or write \" where the character is meant`},
+		{"a comparison without a field", `>5`, `
+position 1: a comparison without a field
+  >5
+  ^
+hint: write the field before it, such as accountCount:>5`},
+		{"no lower end", `f:[TO b]`, `
+position 4: an end of the range is missing
+  f:[TO b]
+     ^
+hint: write a value, or * where it is open`},
+		{"no upper end", `f:[a TO ]`, `
+position 9: an end of the range is missing
+  f:[a TO ]
+          ^
+hint: write a value, or * where it is open`},
+		{"an open phrase in a range", `f:["a TO b]`, `
+position 4: the phrase has no closing quote
+  f:["a TO b]
+     ^^^^^^^^
+hint: close it with ", or write \" where the character is meant`},
+		{"no name behind _exists_", `_exists_: `, `
+position 11: the name of a field is missing
+  _exists_: 
+            ^
+hint: write it behind the colon, such as _exists_:manager`},
+		{"an open quote behind _exists_", `_exists_:"a`, `
+position 10: the name of a field is missing
+  _exists_:"a
+           ^^
+hint: write it behind the colon, such as _exists_:manager`},
+		{"an operator for a value, as a sign", `f:&& a`, `
+position 3: "&&" where a clause is expected
+  f:&& a
+    ^^
+hint: write a word, a field with its value, or a group; put a sign that is meant as text into quotes`},
+		{"an operator in front, after a group", `(OR a)`, `
+position 2: "OR" where a clause is expected
+  (OR a)
+   ^^
+hint: write a word, a field with its value, or a group; put a sign that is meant as text into quotes`},
+		{"an operator behind a conjunction", `a AND`, `
+position 3: nothing stands behind AND
+  a AND
+    ^^^
+hint: write a clause behind it, or "AND" in quotes where it is a word`},
+		{"similar phrases", `"a b"~3`, `
+position 6: "~" asks for similar words, which is not known
+  "a b"~3
+       ^
+hint: use wildcards, or write \~ where the character is meant`},
+		{"similar words as a value", `f:a~`, `
+position 4: "~" asks for similar words, which is not known
+  f:a~
+     ^
+hint: use wildcards, or write \~ where the character is meant`},
+		{"a boost without a number", `a^ b`, `
+position 2: "^" without a number
+  a^ b
+   ^
+hint: write \^ where the character is meant`},
+		{"a boost of nothing", `f:^2`, `
+position 3: "^2" where a clause is expected
+  f:^2
+    ^^
+hint: write a word, a field with its value, or a group; put a sign that is meant as text into quotes`},
+		{"an operator and nothing behind a sign", `(a AND -)`, `
+position 8: nothing stands behind "-"
+  (a AND -)
+         ^
+hint: write a clause directly behind it, or put the text into quotes`},
+		{"nothing in a group", `a (`, `
+position 4: a clause is missing
+  a (
+     ^
+hint: write one, such as name:john, or "*" for everything`},
 		{"an empty group", `a AND ()`, `
 position 8: ")" where a clause is expected
   a AND ()
@@ -236,12 +347,74 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-func TestBadBytes(t *testing.T) {
-	for _, text := range []string{"a\x00b", "a\xffb"} {
-		_, err := searchql.Parse(text)
+// A text that is no text is refused at the first byte that is wrong; one that is too long where the rest of it begins,
+// which is between two characters.
+func TestBadTexts(t *testing.T) {
+	most := strings.Repeat("a", searchql.TextMax-1)
+	tests := []struct {
+		name, text string
+		pos, end   int
+	}{
+		{"a NUL", "a\x00b", 1, 2},
+		{"a byte", "a\xffb", 1, 2},
+		{"a byte behind other characters", "ä\ufffd\xff", 5, 6},
+		{"half a character", "a\xc3", 1, 2},
+		{"too long", most + "bc", searchql.TextMax, searchql.TextMax + 1},
+		{"too long by a part of a character", most + "ä", searchql.TextMax - 1, searchql.TextMax + 1},
+		{"too long, and no text", strings.Repeat("\x80", searchql.TextMax+1), 0, searchql.TextMax + 1},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := searchql.Parse(test.text)
+			var mistake *filterql.Error
+			if !errors.As(err, &mistake) || mistake.Pos != test.pos || mistake.End != test.end ||
+				mistake.Render() == "" {
+				t.Errorf("the error is %v, want one from %d to %d", err, test.pos, test.end)
+			}
+		})
+	}
+}
+
+// A message quotes at most 40 characters.
+func TestLongTextsAreShortened(t *testing.T) {
+	for n, want := range map[int]string{40: strings.Repeat("ä", 40), 41: strings.Repeat("ä", 40) + "…"} {
+		_, err := searchql.ParseQuery("count:"+strings.Repeat("ä", n), schema(t), searchql.Options{Now: now})
 		var mistake *filterql.Error
-		if !errors.As(err, &mistake) || mistake.Pos != 1 || mistake.End != 2 {
-			t.Errorf("%q: %v", text, err)
+		if !errors.As(err, &mistake) || mistake.Msg != `"`+want+`" is no number, which "count" is` {
+			t.Errorf("%d characters: %v", n, err)
 		}
+	}
+}
+
+// Trees are the same where all of their parts are.
+func TestEqual(t *testing.T) {
+	a, b := &searchql.Clause{Field: "f", Text: "a"}, &searchql.Clause{Field: "f", Text: "b"}
+	span := func(lower, upper *searchql.Bound) searchql.Expr {
+		return &searchql.Clause{Field: "f", Kind: searchql.Range, Lower: lower, Upper: upper}
+	}
+	trees := []searchql.Expr{
+		nil, a, b, &searchql.All{}, &searchql.Not{X: a}, &searchql.Not{X: b}, &searchql.And{Terms: []searchql.Expr{a,
+			b}},
+		&searchql.And{Terms: []searchql.Expr{b, a}}, &searchql.And{Terms: []searchql.Expr{a}},
+		&searchql.Or{Terms: []searchql.Expr{a, b}}, &searchql.Or{}, &searchql.And{},
+		&searchql.Nested{Name: "x", X: a}, &searchql.Nested{Name: "x", X: b}, &searchql.Nested{Name: "y", X: a},
+		&searchql.Clause{Field: "g", Text: "a"}, &searchql.Clause{Field: "f", Text: "a", Exact: true},
+		&searchql.Clause{Field: "f", Text: "a", Kind: searchql.Phrase}, &searchql.Clause{Field: "f", Text: "a",
+			AnyWord: true},
+		&searchql.Clause{Field: "f", Text: "a", Whole: true}, &searchql.Clause{Field: "f", Text: "a",
+			Pattern: []rune("a")},
+		span(nil, nil), span(&searchql.Bound{Text: "a"}, nil), span(nil, &searchql.Bound{Text: "a"}),
+		span(&searchql.Bound{Text: "b"}, nil), span(&searchql.Bound{Text: "a", Inclusive: true}, nil),
+	}
+	for i, x := range trees {
+		for j, y := range trees {
+			if got := searchql.Equal(x, y); got != (i == j) {
+				t.Errorf("%d is the same as %d: %v", i, j, got)
+			}
+		}
+	}
+	parsed, err := searchql.Parse("  f:a")
+	if err != nil || !searchql.Equal(parsed, a) {
+		t.Errorf("the place counts: %v", err)
 	}
 }

@@ -45,7 +45,7 @@ func text(name, column string) searchql.Field {
 func schema(t rapid.TB) *searchql.Schema {
 	t.Helper()
 	id := searchql.Field{Name: "id", Type: filterql.ID, Column: `replace(d.id::text, '-', '')`,
-		Text: `replace(d.id::text, '-', '')`, Convert: convertID, NotNull: true, Bare: true,
+		Text: `replace(d.id::text, '-', '')`, Convert: convertID, NotNull: true, Bare: true, Indexed: true,
 		Sort: `replace(d.id::text, '-', '') COLLATE "C"`}
 	name := searchql.Field{Name: "name", Type: filterql.String, Column: "d.name", Key: "d.name_key", Indexed: true,
 		Bare: true, Sort: "d.name_key"}

@@ -129,7 +129,7 @@ func (r *regexpReader) repeated(depth int) (int, *filterql.Error) {
 	if b := r.peek(); b == '*' || b == '+' || b == '?' || b == '{' {
 		return 0, r.fault("a repetition behind a repetition", "put parentheses around the first one")
 	}
-	return size * times, nil
+	return min(size*times, RegexpSizeMax+1), nil // more would not fit into an int where groups repeat groups
 }
 
 // counts reads the numbers of a repetition.

@@ -97,6 +97,9 @@ func NewSchema(fields []Field, lists ...List) (*Schema, error) {
 		s.byName[f.Name] = f
 	}
 	for _, list := range lists {
+		if s.lists[list.Name] != nil {
+			return nil, fmt.Errorf("list %q is given twice", list.Name)
+		}
 		s.lists[list.Name] = &list
 	}
 	return s, nil

@@ -235,7 +235,7 @@ func (t patternTest) appendExact(w *writer, f *Field) {
 		column = f.Text
 	}
 	w.put("(")
-	if f.Indexed {
+	if f.Indexed && f.Key != "" { // an ID has no key
 		n := 0
 		for n < len(t.pattern) && t.pattern[n] >= 0 {
 			n++
