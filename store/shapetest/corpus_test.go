@@ -82,7 +82,7 @@ func (r *corpus) read(t *testing.T, c *catalogue, name string) {
 // plain returns the name of a declared function as a stack trace has it: "store.(*Store).Stage" of a closure in it too.
 func plain(function string) string {
 	base := function[strings.LastIndexByte(function, '/')+1:]
-	base, _, _ = strings.Cut(base, "[")
+	base = strings.ReplaceAll(base, "[...]", "") // type parameters
 	parts := strings.Split(base, ".")
 	keep := 2
 	if len(parts) > 2 && (strings.HasPrefix(parts[1], "(*") || !isClosure(parts[2])) {
