@@ -11,10 +11,10 @@ func memoryFolder() string {
 	const folder = "/dev/shm"
 	var stat syscall.Statfs_t
 	const tmpfs = 0x01021994
-	if err := syscall.Statfs(folder, &stat); err != nil || int64(stat.Type) != tmpfs {
+	if err := syscall.Statfs(folder, &stat); err != nil || stat.Type != tmpfs {
 		return "" // then the tests are slower
 	}
-	if int64(stat.Bavail)*int64(stat.Bsize) < memoryMin {
+	if stat.Bavail*uint64(stat.Bsize) < memoryMin {
 		return ""
 	}
 	return folder
