@@ -165,15 +165,15 @@ func askedStatements(b *testing.B, pool *pgxpool.Pool, id string) (get, list pgx
 type bareIdentity struct {
 	ID              string          `json:"id"`
 	Name            string          `json:"name"`
-	Created         time.Time       `json:"created"`
-	Modified        time.Time       `json:"modified"`
+	Created         millis          `json:"created"`
+	Modified        millis          `json:"modified"`
 	Alias           string          `json:"alias"`
 	EmailAddress    *string         `json:"emailAddress"`
 	ProcessingState *string         `json:"processingState"`
 	IdentityStatus  string          `json:"identityStatus"`
 	ManagerRef      *bareReference  `json:"managerRef"`
 	IsManager       bool            `json:"isManager"`
-	LastRefresh     *time.Time      `json:"lastRefresh,omitempty"`
+	LastRefresh     *millis         `json:"lastRefresh,omitempty"`
 	Attributes      json.RawMessage `json:"attributes"`
 	LifecycleState  *bareState      `json:"lifecycleState"`
 }
@@ -337,4 +337,17 @@ func (f *faces) demandSame(b *testing.B, path string) {
 	if diff := cmp.Diff(answers[0], answers[1]); diff != "" {
 		b.Fatalf("the bare handler answers something else (+): %s", diff)
 	}
+}
+
+// millis is a time that JSON has with three digits of a second, as the API writes it.
+type millis time.Time
+
+func (m *millis) Scan(value any) error {
+	at, _ := value.(time.Time)
+	*m = millis(at)
+	return nil
+}
+
+func (m millis) MarshalJSON() ([]byte, error) {
+	return time.Time(m).UTC().AppendFormat(nil, `"2006-01-02T15:04:05.000Z"`), nil
 }
