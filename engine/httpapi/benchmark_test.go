@@ -202,18 +202,21 @@ func bareRows(ctx context.Context, pool *pgxpool.Pool, sql string, arguments ...
 		var id, profile, source, manager pgtype.UUID
 		var failure, lifecycle, state, managerName *string
 		var correlated, protected, manual bool
+		var created, modified time.Time
+		var refreshed *time.Time
 		targets := []any{&id, &i.Name, &i.Alias, &i.EmailAddress, &i.IdentityStatus, &i.ProcessingState, &failure,
 			&correlated, &protected, &profile, &source, &lifecycle, &manual, &state, &manager, &managerName, &i.IsManager,
-			&i.Attributes, &i.Created, &i.Modified, &i.LastRefresh}
+			&i.Attributes, &created, &modified, &refreshed}
 		for len(targets) < len(rows.FieldDescriptions()) {
 			targets = append(targets, nil)
 		}
 		if err := rows.Scan(targets...); err != nil {
 			return nil, err
 		}
-		i.ID, i.Created, i.Modified = hex.EncodeToString(id.Bytes[:]), i.Created.UTC(), i.Modified.UTC()
-		if i.LastRefresh != nil {
-			*i.LastRefresh = i.LastRefresh.UTC()
+		i.ID, i.Created, i.Modified = hex.EncodeToString(id.Bytes[:]), millis(created), millis(modified)
+		if refreshed != nil {
+			i.LastRefresh = new(millis)
+			*i.LastRefresh = millis(*refreshed)
 		}
 		if manager.Valid {
 			i.ManagerRef = &bareReference{"IDENTITY", hex.EncodeToString(manager.Bytes[:]), *managerName}
@@ -341,12 +344,6 @@ func (f *faces) demandSame(b *testing.B, path string) {
 
 // millis is a time that JSON has with three digits of a second, as the API writes it.
 type millis time.Time
-
-func (m *millis) Scan(value any) error {
-	at, _ := value.(time.Time)
-	*m = millis(at)
-	return nil
-}
 
 func (m millis) MarshalJSON() ([]byte, error) {
 	return time.Time(m).UTC().AppendFormat(nil, `"2006-01-02T15:04:05.000Z"`), nil
