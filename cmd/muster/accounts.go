@@ -64,24 +64,13 @@ attributes as attributes.NAME, and what it holds, with --published only the fiel
   muster accounts list --filters 'entitlement.value eq "admins" or attributes.title sw "Chief"' -o csv`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := list.check(); err != nil {
-				return err
-			}
 			ctx := cmd.Context()
-			return a.withEngine(ctx, func(eng *engine.Engine) error {
-				if params.Identity != "" {
-					ids, err := identityIDs(ctx, eng, []string{params.Identity})
-					if err != nil {
-						return err
-					}
-					params.Identity = ids[0]
+			return listWith(ctx, a, &list, func(eng *engine.Engine) (page engine.Page[engine.Account], err error) {
+				if params.Identity, err = optionalIdentityID(ctx, eng, params.Identity); err != nil {
+					return page, err
 				}
 				params.PageParams = list.page()
-				page, err := eng.ListAccounts(ctx, params)
-				if err != nil {
-					return err
-				}
-				return showPage(a, &list, &page)
+				return eng.ListAccounts(ctx, params)
 			})
 		},
 	}
@@ -94,34 +83,7 @@ attributes as attributes.NAME, and what it holds, with --published only the fiel
 }
 
 func (a *app) accountsGetCommand() *cobra.Command {
-	var output string
-	cmd := &cobra.Command{
-		Use: "get ID", Short: "Show one account", Args: exactArgs(1, "one ID"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := demandOutput(output, outputTable, outputJSON, outputCSV); err != nil {
-				return err
-			}
-			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
-				account, err := eng.GetAccount(cmd.Context(), args[0])
-				if err != nil {
-					return err
-				}
-				return a.showOne(output, func() error {
-					return writeItems(a.stdout, output, accountColumns, []engine.Account{account})
-				}, account)
-			})
-		},
-	}
-	cmd.Flags().StringVarP(&output, "output", "o", outputJSON, "json, table or csv")
-	return cmd
-}
-
-// showOne writes one item: as JSON by itself, or else as a list of one.
-func (a *app) showOne(output string, list func() error, item any) error {
-	if output == outputJSON {
-		return a.printJSON(item)
-	}
-	return list()
+	return getCommand(a, "account", accountColumns, (*engine.Engine).GetAccount)
 }
 
 func (a *app) entitlementsCommand() *cobra.Command {
@@ -141,24 +103,13 @@ func (a *app) entitlementsListCommand() *cobra.Command {
   muster entitlements list --identity ann`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := list.check(); err != nil {
-				return err
-			}
 			ctx := cmd.Context()
-			return a.withEngine(ctx, func(eng *engine.Engine) error {
-				if params.Identity != "" {
-					ids, err := identityIDs(ctx, eng, []string{params.Identity})
-					if err != nil {
-						return err
-					}
-					params.Identity = ids[0]
+			return listWith(ctx, a, &list, func(eng *engine.Engine) (page engine.Page[engine.Entitlement], err error) {
+				if params.Identity, err = optionalIdentityID(ctx, eng, params.Identity); err != nil {
+					return page, err
 				}
 				params.PageParams = list.page()
-				page, err := eng.ListEntitlements(ctx, params)
-				if err != nil {
-					return err
-				}
-				return showPage(a, &list, &page)
+				return eng.ListEntitlements(ctx, params)
 			})
 		},
 	}
@@ -170,26 +121,7 @@ func (a *app) entitlementsListCommand() *cobra.Command {
 }
 
 func (a *app) entitlementsGetCommand() *cobra.Command {
-	var output string
-	cmd := &cobra.Command{
-		Use: "get ID", Short: "Show one entitlement", Args: exactArgs(1, "one ID"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := demandOutput(output, outputTable, outputJSON, outputCSV); err != nil {
-				return err
-			}
-			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
-				entitlement, err := eng.GetEntitlement(cmd.Context(), args[0])
-				if err != nil {
-					return err
-				}
-				return a.showOne(output, func() error {
-					return writeItems(a.stdout, output, entitlementColumns, []engine.Entitlement{entitlement})
-				}, entitlement)
-			})
-		},
-	}
-	cmd.Flags().StringVarP(&output, "output", "o", outputJSON, "json, table or csv")
-	return cmd
+	return getCommand(a, "entitlement", entitlementColumns, (*engine.Engine).GetEntitlement)
 }
 
 func (a *app) entitlementsHoldersCommand() *cobra.Command {
@@ -200,15 +132,8 @@ func (a *app) entitlementsHoldersCommand() *cobra.Command {
 to them: nothing for an account that has it for another reason. Filters are those of "muster accounts list".`,
 		Args: exactArgs(1, "the ID of an ENTITLEMENT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := list.check(); err != nil {
-				return err
-			}
-			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
-				page, err := eng.ListEntitlementHolders(cmd.Context(), args[0], list.page())
-				if err != nil {
-					return err
-				}
-				return showPage(a, &list, &page)
+			return listWith(cmd.Context(), a, &list, func(eng *engine.Engine) (engine.Page[engine.EntitlementHolder], error) {
+				return eng.ListEntitlementHolders(cmd.Context(), args[0], list.page())
 			})
 		},
 	}
@@ -224,15 +149,8 @@ func (a *app) identitiesOwnedCommand() *cobra.Command {
   muster identities owned --filters 'type eq "ROLE" and name sw "sales"' --sorters owner.name`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := list.check(); err != nil {
-				return err
-			}
-			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
-				page, err := eng.ListOwned(cmd.Context(), list.page())
-				if err != nil {
-					return err
-				}
-				return showPage(a, &list, &page)
+			return listWith(cmd.Context(), a, &list, func(eng *engine.Engine) (engine.Page[engine.ListedOwned], error) {
+				return eng.ListOwned(cmd.Context(), list.page())
 			})
 		},
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -53,23 +54,65 @@ func (l *listFlags) ownTable(cmd *cobra.Command) bool {
 // check refuses an output that is unknown, before anything is read.
 func (l *listFlags) check() error { return demandOutput(l.output, outputTable, outputJSON, outputCSV) }
 
+// listWith reads a page and shows it in the form that the flags ask for.
+func listWith[T any](ctx context.Context, a *app, l *listFlags, read func(*engine.Engine) (engine.Page[T], error),
+) error {
+	if err := l.check(); err != nil {
+		return err
+	}
+	return a.withEngine(ctx, func(eng *engine.Engine) error {
+		page, err := read(eng)
+		if err != nil {
+			return err
+		}
+		return showPage(a, l, &page)
+	})
+}
+
+// getCommand is the command that shows one item by its ID, by default as JSON.
+func getCommand[T any](a *app, noun, columns string, get func(*engine.Engine, context.Context, string) (T, error),
+) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use: "get ID", Short: "Show one " + noun, Args: exactArgs(1, "one ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := demandOutput(output, outputTable, outputJSON, outputCSV); err != nil {
+				return err
+			}
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				item, err := get(eng, cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				if output == outputJSON {
+					return a.printJSON(item)
+				}
+				return writeItems(a.stdout, output, columns, []T{item})
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", outputJSON, "json, table or csv")
+	return cmd
+}
+
 // showPage writes a page in the form that the flags ask for. What is not the list goes to stderr.
 func showPage[T any](a *app, l *listFlags, page *engine.Page[T]) error {
 	if err := writeItems(a.stdout, l.output, l.columns, page.Items); err != nil {
 		return err
 	}
-	return showEnd(a, page)
+	a.showEnd(page.Total, page.Next)
+	return nil
 }
 
-// showEnd writes the total and the cursor of a page to stderr.
-func showEnd[T any](a *app, page *engine.Page[T]) error {
-	if page.Total != nil {
-		fmt.Fprintf(a.stderr, "total: %d\n", *page.Total)
+// showEnd writes the total of a list, where it was counted, and the cursor of its next page to stderr, so that stdout
+// has only the list.
+func (a *app) showEnd(total *int, next string) {
+	if total != nil {
+		fmt.Fprintf(a.stderr, "total: %d\n", *total)
 	}
-	if page.Next != "" {
-		fmt.Fprintf(a.stderr, "next page: --after %s\n", page.Next)
+	if next != "" {
+		fmt.Fprintf(a.stderr, "next page: --after %s\n", next)
 	}
-	return nil
 }
 
 // writeItems writes what a list has, in a form.

@@ -63,13 +63,7 @@ publishes. After a full page, list shows the cursor of the next page for --after
 				if err := writeItems(a.stdout, output, columns, page.Identities); err != nil {
 					return err
 				}
-				// Everything else goes to stderr, so that stdout has only the list.
-				if page.Total != nil {
-					fmt.Fprintf(a.stderr, "total: %d\n", *page.Total)
-				}
-				if page.Next != "" {
-					fmt.Fprintf(a.stderr, "next page: --after %s\n", page.Next)
-				}
+				a.showEnd(page.Total, page.Next)
 				return nil
 			})
 		},

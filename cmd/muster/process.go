@@ -151,17 +151,29 @@ func launchProcess(ctx context.Context, eng *engine.Engine, names []string, prof
 func identityIDs(ctx context.Context, eng *engine.Engine, names []string) ([]string, error) {
 	ids := make([]string, len(names))
 	for i, name := range names {
-		if _, err := store.ParseID(name); err == nil {
-			ids[i] = name
-			continue
-		}
-		identity, err := eng.FindIdentity(ctx, name)
-		if err != nil {
+		var err error
+		if ids[i], err = identityID(ctx, eng, name); err != nil {
 			return nil, err
 		}
-		ids[i] = identity.ID
 	}
 	return ids, nil
+}
+
+// identityID returns the ID of the identity that has name as its ID or alias.
+func identityID(ctx context.Context, eng *engine.Engine, name string) (string, error) {
+	if _, err := store.ParseID(name); err == nil {
+		return name, nil
+	}
+	identity, err := eng.FindIdentity(ctx, name)
+	return identity.ID, err
+}
+
+// optionalIdentityID is identityID for a flag that may be left out: it is "" then.
+func optionalIdentityID(ctx context.Context, eng *engine.Engine, name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	return identityID(ctx, eng, name)
 }
 
 // processTask carries out a task.

@@ -101,15 +101,8 @@ property and attribute of an identity, with --published only those that the API 
 		Example: `  muster roles members Sales --filters 'department eq "Board"' --sorters name --count`,
 		Args:    exactArgs(1, "the ID or name of a ROLE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := list.check(); err != nil {
-				return err
-			}
-			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
-				page, err := eng.ListRoleMembers(cmd.Context(), args[0], list.page())
-				if err != nil {
-					return err
-				}
-				return showPage(a, &list, &page)
+			return listWith(cmd.Context(), a, &list, func(eng *engine.Engine) (engine.Page[engine.RoleMember], error) {
+				return eng.ListRoleMembers(cmd.Context(), args[0], list.page())
 			})
 		},
 	}
@@ -124,15 +117,8 @@ func (a *app) rolesAssignmentsCommand() *cobra.Command {
 		Example: `  muster roles assignments --filters 'assignmentSource eq "ACCESS_REQUEST"' --sorters removeDate`,
 		Args:    exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := list.check(); err != nil {
-				return err
-			}
-			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
-				page, err := eng.ListRoleAssignments(cmd.Context(), list.page())
-				if err != nil {
-					return err
-				}
-				return showPage(a, &list, &page)
+			return listWith(cmd.Context(), a, &list, func(eng *engine.Engine) (engine.Page[engine.ListedRoleAssignment], error) {
+				return eng.ListRoleAssignments(cmd.Context(), list.page())
 			})
 		},
 	}
@@ -150,11 +136,11 @@ func dateText(t *time.Time) string {
 // withIdentity calls do with the ID of an identity, which is named by ID or alias.
 func (a *app) withIdentity(ctx context.Context, name string, do func(*engine.Engine, string) error) error {
 	return a.withEngine(ctx, func(eng *engine.Engine) error {
-		ids, err := identityIDs(ctx, eng, []string{name})
+		id, err := identityID(ctx, eng, name)
 		if err != nil {
 			return err
 		}
-		return do(eng, ids[0])
+		return do(eng, id)
 	})
 }
 

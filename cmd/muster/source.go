@@ -269,12 +269,9 @@ func (a *app) operationsCommand() *cobra.Command {
 			}
 			ctx := cmd.Context()
 			return a.withEngine(ctx, func(eng *engine.Engine) error {
-				if query.Identity != "" {
-					ids, err := identityIDs(ctx, eng, []string{query.Identity})
-					if err != nil {
-						return err
-					}
-					query.Identity = ids[0]
+				var err error
+				if query.Identity, err = optionalIdentityID(ctx, eng, query.Identity); err != nil {
+					return err
 				}
 				operations, err := eng.Operations(ctx, query)
 				if err != nil {
@@ -319,12 +316,9 @@ func (a *app) operationsListCommand() *cobra.Command {
 			}
 			ctx := cmd.Context()
 			return a.withEngine(ctx, func(eng *engine.Engine) error {
-				if params.Identity != "" {
-					ids, err := identityIDs(ctx, eng, []string{params.Identity})
-					if err != nil {
-						return err
-					}
-					params.Identity = ids[0]
+				var err error
+				if params.Identity, err = optionalIdentityID(ctx, eng, params.Identity); err != nil {
+					return err
 				}
 				params.PageParams = list.page()
 				page, err := eng.ListOperations(ctx, params)
@@ -337,7 +331,8 @@ func (a *app) operationsListCommand() *cobra.Command {
 				if err := a.printOperations(page.Items); err != nil {
 					return err
 				}
-				return showEnd(a, &page)
+				a.showEnd(page.Total, page.Next)
+				return nil
 			})
 		},
 	}

@@ -132,7 +132,8 @@ out.`,
 				if err := a.printParkedTargets(cmd.Context(), eng); err != nil {
 					return err
 				}
-				return showEnd(a, &page)
+				a.showEnd(page.Total, page.Next)
+				return nil
 			})
 		},
 	}
