@@ -132,7 +132,8 @@ func (a *app) entitlementsHoldersCommand() *cobra.Command {
 to them: nothing for an account that has it for another reason. Filters are those of "muster accounts list".`,
 		Args: exactArgs(1, "the ID of an ENTITLEMENT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return listWith(cmd.Context(), a, &list, func(eng *engine.Engine) (engine.Page[engine.EntitlementHolder], error) {
+			type page = engine.Page[engine.EntitlementHolder]
+			return listWith(cmd.Context(), a, &list, func(eng *engine.Engine) (page, error) {
 				return eng.ListEntitlementHolders(cmd.Context(), args[0], list.page())
 			})
 		},

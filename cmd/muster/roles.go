@@ -117,7 +117,8 @@ func (a *app) rolesAssignmentsCommand() *cobra.Command {
 		Example: `  muster roles assignments --filters 'assignmentSource eq "ACCESS_REQUEST"' --sorters removeDate`,
 		Args:    exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return listWith(cmd.Context(), a, &list, func(eng *engine.Engine) (engine.Page[engine.ListedRoleAssignment], error) {
+			type page = engine.Page[engine.ListedRoleAssignment]
+			return listWith(cmd.Context(), a, &list, func(eng *engine.Engine) (page, error) {
 				return eng.ListRoleAssignments(cmd.Context(), list.page())
 			})
 		},
