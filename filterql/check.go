@@ -277,7 +277,7 @@ func unknownField(text string, pos, end int, names []string) *Error {
 	case len(names) > 0:
 		hint = "fields are " + strings.Join(names, ", ")
 	}
-	return fault(Illegal, text, pos, end, "unknown field %s", quoted(name)).
+	return fault(Illegal, text, pos, end, "unknown field %s", Quoted(name)).
 		hint("%s", hints(didYouMean(name, names), hint))
 }
 
@@ -291,10 +291,10 @@ func badOpFor(f *Field, e *Comparison) *Error {
 
 func badValueFor(f *Field, e *Comparison, v Value) *Error {
 	if f.Type == Number && isNumber(v.Text) {
-		return fault(Illegal, e.source, v.Pos, v.End, "the number %s is out of range", quoted(v.Text)).
+		return fault(Illegal, e.source, v.Pos, v.End, "the number %s is out of range", Quoted(v.Text)).
 			hint("its size must be between 1e-307 and 1e308")
 	}
-	err := fault(Illegal, e.source, v.Pos, v.End, "%s is no %s, which %q is", quoted(v.Text), f.Type, f.Name)
+	err := fault(Illegal, e.source, v.Pos, v.End, "%s is no %s, which %q is", Quoted(v.Text), f.Type, f.Name)
 	switch {
 	case v.Text == "null" && f.Ops.Has(IsNull):
 		return err.hint("write %s isnull", f.Name)

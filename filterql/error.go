@@ -182,8 +182,8 @@ var wide = &unicode.RangeTable{
 // quotedMax is the most characters of a text that a message quotes.
 const quotedMax = 40
 
-// quoted returns s in double quotes for a message, shortened and on one line.
-func quoted(s string) string {
+// Quoted returns s in double quotes for a message, shortened to 40 characters and on one line.
+func Quoted(s string) string {
 	n := 0
 	for i := range s {
 		if n == quotedMax {

@@ -206,7 +206,7 @@ func (o *Ordering) ParseCursor(text string) (*Cursor, error) {
 	}
 	if s.Order != o.String() {
 		return nil, fault(Illegal, text, 0, len(text), "the cursor belongs to the order %s, and not to %s",
-			quoted(s.Order), quoted(o.String())).
+			Quoted(s.Order), Quoted(o.String())).
 			hint("give the sorters of the page that it came with, or begin without a cursor")
 	}
 	if len(s.Values) != len(o.orders) {

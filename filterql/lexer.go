@@ -180,14 +180,15 @@ func strayRune(r rune) (msg, hint string) {
 	return "", ""
 }
 
-// checkText refuses a text that is too long, not UTF-8, or has a NUL, which PostgreSQL does not store in a text.
-func checkText(what, text string) *Error {
-	if len(text) > TextMax {
-		cut := TextMax
+// CheckText refuses a text of more than most bytes, one that is not UTF-8, and one with a NUL, which PostgreSQL does
+// not store in a text. what names the text in the message.
+func CheckText(what, text string, most int) *Error {
+	if len(text) > most {
+		cut := most
 		for cut > 0 && !utf8.RuneStart(text[cut]) {
 			cut--
 		}
-		return fault(Limit, text, cut, len(text), "the %s has %d bytes, %d are allowed", what, len(text), TextMax).
+		return fault(Limit, text, cut, len(text), "the %s has %d bytes, %d are allowed", what, len(text), most).
 			hint("ask for less at once")
 	}
 	if i := strings.IndexByte(text, 0); i >= 0 {

@@ -24,9 +24,9 @@ func (p *parser) found() string {
 	case endToken:
 		return "the end"
 	case stringToken:
-		return "the string " + quoted(p.stringText(p.token))
+		return "the string " + Quoted(p.stringText(p.token))
 	default:
-		return quoted(p.word())
+		return Quoted(p.word())
 	}
 }
 
@@ -42,7 +42,7 @@ func (p *parser) unexpected() *Error {
 		word := p.word()
 		switch lower := strings.ToLower(word); {
 		case word != lower && isKeyword(lower):
-			return p.here("unknown keyword %s", quoted(word)).hint("keywords are lower case: %q", lower)
+			return p.here("unknown keyword %s", Quoted(word)).hint("keywords are lower case: %q", lower)
 		case word == "&&", word == "&":
 			return p.here("unknown keyword %q", word).hint(`write "and"`)
 		case word == "||", word == "|":
@@ -79,18 +79,18 @@ const nameHint = "a field name has letters, digits, underscores and hyphens, and
 // badName returns the error of a name at pos whose byte i is wrong.
 func badName(text string, pos int, name string, i int) *Error {
 	if i == len(name) {
-		return fault(Syntax, text, pos+i-1, pos+i, "the field name %s ends with a dot", quoted(name)).hint(nameHint)
+		return fault(Syntax, text, pos+i-1, pos+i, "the field name %s ends with a dot", Quoted(name)).hint(nameHint)
 	}
 	_, size := utf8.DecodeRuneInString(name[i:])
-	found := quoted(name[i : i+size])
-	return fault(Syntax, text, pos+i, pos+i+size, "%s in the field name %s", found, quoted(name)).hint(nameHint)
+	found := Quoted(name[i : i+size])
+	return fault(Syntax, text, pos+i, pos+i+size, "%s in the field name %s", found, Quoted(name)).hint(nameHint)
 }
 
 // operatorsHint lists the operators that stand behind a field.
 var operatorsHint = "operators are " + strings.Join(opTexts[:Pr], ", ")
 
 func (p *parser) noOperator(field string) *Error {
-	return p.here("%s where an operator is expected behind %s", p.found(), quoted(field)).hint("%s", operatorsHint)
+	return p.here("%s where an operator is expected behind %s", p.found(), Quoted(field)).hint("%s", operatorsHint)
 }
 
 // otherSpellings are operators of other languages.
@@ -108,7 +108,7 @@ func (p *parser) badOperator(field string) *Error {
 	if word == Pr.String() {
 		return p.here(`"pr" behind a field`).hint(`"pr" stands before the field: pr %s`, field)
 	}
-	err := p.here("unknown operator %s", quoted(word))
+	err := p.here("unknown operator %s", Quoted(word))
 	if op, ok := opOf(lower); ok {
 		return err.hint("operators are lower case: %q", op)
 	}

@@ -68,5 +68,5 @@ func parseWhole(text string) (int, bool) {
 }
 
 func badPage(parameter, text, allowed string) *PageError {
-	return &PageError{parameter, fmt.Sprintf("%s is given where %s is allowed", quoted(text), allowed)}
+	return &PageError{parameter, fmt.Sprintf("%s is given where %s is allowed", Quoted(text), allowed)}
 }

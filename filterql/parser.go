@@ -13,7 +13,7 @@ const (
 //
 //	filter = [ "filters=" ] or ;
 func Parse(text string) (Expr, error) {
-	if err := checkText("filter", text); err != nil {
+	if err := CheckText("filter", text, TextMax); err != nil {
 		return nil, err
 	}
 	p := parser{lexer: lexer{text: text, next: skipPrefix(text, "filters=")}}

@@ -40,7 +40,7 @@ func (s Sorters) String() string {
 //	sorters = [ "sorters=" ] sorter { "," sorter } ;
 //	sorter  = [ "-" ] field ;
 func ParseSorters(text string) (Sorters, error) {
-	if err := checkText("text of the sorters", text); err != nil {
+	if err := CheckText("text of the sorters", text, TextMax); err != nil {
 		return nil, err
 	}
 	at := skipPrefix(text, "sorters=")

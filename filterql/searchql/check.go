@@ -227,7 +227,7 @@ func (c *checker) nested(e *Nested) (node, *filterql.Error) {
 			e = &Nested{e.Name, e.X, place{e.Name, 0, len(e.Name)}}
 		}
 		known := c.schema.Lists()
-		err := fault(filterql.Illegal, e.place, "there is no nested list %s", quoted(e.Name))
+		err := fault(filterql.Illegal, e.place, "there is no nested list %s", filterql.Quoted(e.Name))
 		if len(known) == 0 {
 			return nil, hinted(err, "these documents have none")
 		}
@@ -359,7 +359,8 @@ func (c *checker) booleanTest(e *Clause, f *Field) (test, *filterql.Error) {
 	case "false":
 		return booleanTest(false), nil
 	}
-	return nil, hinted(fault(filterql.Illegal, e.place, "%s is no boolean, which %q is", quoted(e.Text), f.Name),
+	return nil, hinted(fault(filterql.Illegal, e.place, "%s is no boolean, which %q is",
+		filterql.Quoted(e.Text), f.Name),
 		"write true or false")
 }
 
@@ -376,7 +377,8 @@ func (c *checker) numberTest(e *Clause, f *Field) (test, *filterql.Error) {
 	read := func(text string, at place) (*big.Rat, *filterql.Error) {
 		n, ok := parseNumber(text)
 		if !ok {
-			return nil, hinted(fault(filterql.Illegal, at, "%s is no number, which %q is", quoted(text), f.Name),
+			return nil, hinted(fault(filterql.Illegal, at, "%s is no number, which %q is",
+				filterql.Quoted(text), f.Name),
 				"write a number, such as 7 or -1.5")
 		}
 		return n, nil
@@ -456,7 +458,7 @@ func upperLimit(p period, inclusive bool) *limit[time.Time] {
 func (c *checker) period(text string, at place, f *Field) (period, *filterql.Error) {
 	p, ok := parseDate(text, c.Now, c.Zone)
 	if !ok {
-		return p, hinted(fault(filterql.Illegal, at, "%s is no date, which %q is", quoted(text), f.Name),
+		return p, hinted(fault(filterql.Illegal, at, "%s is no date, which %q is", filterql.Quoted(text), f.Name),
 			"write a date such as 2024-12-31, 2024-12-31T23:59:59Z, now-7d/d or 2024-01-01||+1M")
 	}
 	return p, nil
@@ -493,7 +495,7 @@ func (c *checker) stringTest(e *Clause, f *Field) (test, *filterql.Error) {
 		}
 		words := Words(f.fold(e.Text))
 		if len(words) == 0 {
-			c.note(fmt.Sprintf("%s has no letter and no digit: it finds nothing", quoted(e.Text)))
+			c.note(fmt.Sprintf("%s has no letter and no digit: it finds nothing", filterql.Quoted(e.Text)))
 			return nil, nil
 		}
 		return wordsTest{words: words, any: e.AnyWord}, nil

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/muster-engine/muster/filterql"
 )
 
 // ParseDSL reads a query in the JSON of the product's index: match_all, match, match_phrase, term, terms, range,
@@ -441,7 +443,7 @@ func (f Filter) Expr(field string) (Expr, error) {
 		}
 		x = or
 	default:
-		return nil, fmt.Errorf("the type %s is unknown: EXISTS, RANGE and TERMS are known", quoted(f.Type))
+		return nil, fmt.Errorf("the type %s is unknown: EXISTS, RANGE and TERMS are known", filterql.Quoted(f.Type))
 	}
 	if list != "" {
 		x = &Nested{Name: list, X: x}

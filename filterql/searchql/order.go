@@ -42,12 +42,12 @@ func ParseOrder(sort []string, s *Schema, tieBreak string) (*Order, error) {
 		f := s.field(name)
 		switch {
 		case f == nil:
-			return nil, fault(filterql.Illegal, at, "there is no field %s to sort by", quoted(name))
+			return nil, fault(filterql.Illegal, at, "there is no field %s to sort by", filterql.Quoted(name))
 		case f.Sort == "":
-			return nil, hinted(fault(filterql.Illegal, at, "%s cannot be sorted by", quoted(name)),
+			return nil, hinted(fault(filterql.Illegal, at, "%s cannot be sorted by", filterql.Quoted(name)),
 				"sort by a field that has one value")
 		case slices.ContainsFunc(o.keys, func(k orderKey) bool { return k.field.Name == name }):
-			return nil, fault(filterql.Illegal, at, "%s is named twice", quoted(name))
+			return nil, fault(filterql.Illegal, at, "%s is named twice", filterql.Quoted(name))
 		}
 		o.keys = append(o.keys, orderKey{f, descending})
 	}
@@ -56,7 +56,7 @@ func ParseOrder(sort []string, s *Schema, tieBreak string) (*Order, error) {
 		last := s.field(tieBreak)
 		if last == nil || last.Sort == "" {
 			return nil, fault(filterql.Illegal, place{}, "the schema has no field %s to break ties by",
-				quoted(tieBreak))
+				filterql.Quoted(tieBreak))
 		}
 		o.keys = append(o.keys, orderKey{last, o.given > 0 && o.keys[o.given-1].descending})
 	}
@@ -111,7 +111,8 @@ func (o *Order) After(values []any) (sq.Sqlizer, error) {
 		var ok bool
 		if a.values[i], a.casts[i], ok = o.keys[i].field.sortValue(value); !ok {
 			text := textOf(value)
-			return nil, fault(filterql.Illegal, place{text, 0, len(text)}, "%s is no value of %q", quoted(text),
+			return nil, fault(filterql.Illegal, place{text, 0, len(text)}, "%s is no value of %q",
+				filterql.Quoted(text),
 				o.keys[i].field.Name)
 		}
 	}

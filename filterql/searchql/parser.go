@@ -22,7 +22,7 @@ func Parse(text string) (Expr, error) {
 // query reads the whole text.
 func (p *parser) query() (Expr, error) {
 	text := p.text
-	if err := checkText(text); err != nil {
+	if err := filterql.CheckText("query", text, TextMax); err != nil {
 		return nil, err
 	}
 	p.blanks()
@@ -392,7 +392,7 @@ func (p *parser) named() (Expr, *filterql.Error) {
 		return p.term(p.field, p.exact, pattern, start)
 	}
 	if !plainText || !isName(name) {
-		return nil, hinted(fault(filterql.Syntax, p.from(start), "%s is no name of a field", quoted(name)),
+		return nil, hinted(fault(filterql.Syntax, p.from(start), "%s is no name of a field", filterql.Quoted(name)),
 			`write \: or quotes where the colon is part of the text`)
 	}
 	p.at++
@@ -732,6 +732,7 @@ func (p *parser) noClause(at int) *filterql.Error {
 		end++
 	}
 	found := strings.ToValidUTF8(p.text[at:end], "")
-	return hinted(fault(filterql.Syntax, place{p.text, at, end}, "%s where a clause is expected", quoted(found)),
+	return hinted(fault(filterql.Syntax, place{p.text, at, end}, "%s where a clause is expected",
+		filterql.Quoted(found)),
 		"write a word, a field with its value, or a group; put a sign that is meant as text into quotes")
 }

@@ -180,9 +180,9 @@ func (s *Schema) unknown(name string) string {
 			rest = "..."
 		}
 		return fmt.Sprintf("%s is part of a nested list, which is searched by @%s(%s:...): it finds nothing here",
-			quoted(name), list, rest)
+			filterql.Quoted(name), list, rest)
 	}
-	note := fmt.Sprintf("there is no field %s: it finds nothing", quoted(name))
+	note := fmt.Sprintf("there is no field %s: it finds nothing", filterql.Quoted(name))
 	if s.field("attributes."+name) != nil {
 		return note + fmt.Sprintf(" (did you mean attributes.%s?)", name)
 	}
