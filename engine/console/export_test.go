@@ -26,7 +26,7 @@ func Routes() []Route {
 }
 
 // Levels are the user levels that the console knows.
-var Levels = everyLevel
+var Levels = rights[read]
 
 // Policy is the policy of every page.
 const Policy = policy

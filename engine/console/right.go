@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	access "github.com/muster-engine/muster/engine/right"
 )
 
 // right is what a visitor may be allowed to do.
@@ -23,36 +25,31 @@ const (
 	retry       right = "release operations"
 )
 
-// The user levels that the console knows.
-const (
-	orgAdmin       = "ORG_ADMIN"
-	helpdesk       = "HELPDESK"
-	sourceAdmin    = "SOURCE_ADMIN"
-	sourceSubadmin = "SOURCE_SUBADMIN"
-	roleAdmin      = "ROLE_ADMIN"
-	roleSubadmin   = "ROLE_SUBADMIN"
-	reportAdmin    = "REPORT_ADMIN"
-	certAdmin      = "CERT_ADMIN"
-)
-
-var everyLevel = []string{orgAdmin, helpdesk, sourceAdmin, sourceSubadmin, roleAdmin, roleSubadmin, reportAdmin,
-	certAdmin}
-
-// rights says which user levels have a right. It is the same as that of the Identities API where the API has the
-// operation, but for deletion and reset, which a session's scopes decide there.
-//
-// This table moves to the one of rights that all faces share (engine/right), as soon as that is there.
+// rights says which user levels have a right: those of the operation of the API, with all scopes of the level, or, where
+// the API has no such operation, those that are listed here.
 var rights = map[right][]string{
-	read:        everyLevel,
-	process:     {orgAdmin, helpdesk},
-	invite:      {orgAdmin, helpdesk},
-	verify:      {orgAdmin, helpdesk},
-	reset:       {orgAdmin, helpdesk},
-	protect:     {orgAdmin},
-	synchronize: {orgAdmin},
-	seeRuns:     everyLevel,
-	endRuns:     {orgAdmin},
-	retry:       {orgAdmin, helpdesk, sourceAdmin},
+	read:        levelsOf("listIdentities"),
+	process:     levelsOf("startIdentityProcessing"),
+	invite:      levelsOf("startIdentitiesInvite"),
+	verify:      levelsOf("sendIdentityVerificationAccountToken"),
+	reset:       levelsOf("resetIdentity"),
+	protect:     levelTexts(access.OrgAdmin),
+	synchronize: levelsOf("synchronizeAttributesForIdentity"),
+	seeRuns:     levelsOf("getTaskStatus"),
+	endRuns:     levelTexts(access.OrgAdmin),
+	retry:       levelTexts(access.OrgAdmin, access.Helpdesk, access.SourceAdmin),
+}
+
+func levelsOf(operation string) []string {
+	return levelTexts(access.Of(operation).UserLevels(access.Since2024)...)
+}
+
+func levelTexts(levels ...access.Level) []string {
+	list := make([]string, len(levels))
+	for i, level := range levels {
+		list[i] = string(level)
+	}
+	return list
 }
 
 // may reports whether the visitor has a right.

@@ -2,6 +2,7 @@ package right
 
 import (
 	"slices"
+	"strings"
 )
 
 // Level is a user level.
@@ -153,17 +154,21 @@ func Decide(operation string, edition Edition, caller Caller) Decision {
 	return decision
 }
 
+// UserLevels returns the user levels whose bearers may do an operation about everybody with all scopes of their level,
+// as one who has signed in to a page has them.
+func (o *Operation) UserLevels(edition Edition) []Level {
+	var levels []Level
+	for _, grant := range o.In(edition) {
+		if grant.Range == Everybody && !grant.Named {
+			levels = append(levels, grant.Levels...)
+		}
+	}
+	return slices.DeleteFunc(levels, func(level Level) bool { return level == API })
+}
+
 // Of returns an operation of the table, or nil. Do not change it.
 func Of(id string) *Operation {
-	at, found := slices.BinarySearchFunc(table, id, func(o Operation, id string) int {
-		switch {
-		case o.ID < id:
-			return -1
-		case o.ID > id:
-			return 1
-		}
-		return 0
-	})
+	at, found := slices.BinarySearchFunc(table, id, func(o Operation, id string) int { return strings.Compare(o.ID, id) })
 	if !found {
 		return nil
 	}

@@ -94,3 +94,18 @@ func TestDecide(t *testing.T) {
 		}
 	}
 }
+
+func TestUserLevels(t *testing.T) {
+	t.Parallel()
+	for operation, want := range map[string][]right.Level{
+		"deleteIdentity":          {right.OrgAdmin},
+		"listIdentities":          right.Administrators(), // users only where the token names the scope
+		"getRoleAssignments":      right.Administrators(), // managers only of their reports
+		"startIdentityProcessing": {right.OrgAdmin, right.Helpdesk},
+		"getPublicIdentities":     {right.User},
+	} {
+		if got := right.Of(operation).UserLevels(right.Since2024); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", operation, got, want)
+		}
+	}
+}
