@@ -25,8 +25,8 @@ const (
 	retry       right = "release operations"
 )
 
-// rights says which user levels have a right: those of the operation of the API, with all scopes of the level, or, where
-// the API has no such operation, those that are listed here.
+// rights says which user levels have a right: those of the operation of the API, with all scopes of the level, or,
+// where the API has no such operation, those that are listed here.
 var rights = map[right][]string{
 	read:        levelsOf("listIdentities"),
 	process:     levelsOf("startIdentityProcessing"),

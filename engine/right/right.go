@@ -168,7 +168,9 @@ func (o *Operation) UserLevels(edition Edition) []Level {
 
 // Of returns an operation of the table, or nil. Do not change it.
 func Of(id string) *Operation {
-	at, found := slices.BinarySearchFunc(table, id, func(o Operation, id string) int { return strings.Compare(o.ID, id) })
+	at, found := slices.BinarySearchFunc(table, id, func(o Operation, id string) int {
+		return strings.Compare(o.ID, id)
+	})
 	if !found {
 		return nil
 	}
