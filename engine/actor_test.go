@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -22,7 +23,7 @@ import (
 // for, whose actors do it.
 var noWrites = strings.Fields(`
 	Access AttributeSyncConfig ConfigurationObject ConfigurationObjects ConfigurationRevision ConfigurationRevisions CountTasks
-	DiffConfiguration DiscoverSource Engines EventLog Events IdentityAttributes
+	DiffConfiguration DiscoverSource Engines EventLog Events IdentityAttributes IdentityNames
 	Explain
 	FindIdentity Follow GetAccount GetEntitlement GetIdentity GetOperation History
 	ListAccounts ListEntitlementHolders ListEntitlements ListIdentities ListOperations ListOwned ListRoleAssignments
@@ -177,6 +178,18 @@ roles:
 			return err
 		}
 		_, err = w.RevertConfiguration(ctx, revisions[0].Version)
+		return err
+	}},
+	{"CreateConfiguration", "revision", func(ctx context.Context, w *actorWorld) error {
+		_, err := w.CreateConfiguration(ctx, engine.Document{Type: engine.TypeTransform,
+			Object: json.RawMessage(`{"name": "Loud", "type": "upper", "attributes": {}}`)})
+		return err
+	}},
+	{"EditConfiguration", "revision", func(ctx context.Context, w *actorWorld) error {
+		_, err := w.EditConfiguration(ctx, engine.TypeTransform, "Loud",
+			func(engine.ConfigurationObject) (json.RawMessage, error) {
+				return json.RawMessage(`{"name": "Louder", "type": "upper", "attributes": {}}`), nil
+			})
 		return err
 	}},
 	{"ConfirmTask", "confirmed", func(ctx context.Context, w *actorWorld) error {

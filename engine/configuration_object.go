@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -24,6 +25,9 @@ type ConfigurationObject struct {
 	Name string     `json:"name"`         // of a lifecycle state its technical name
 	// Object is the object in its published shape, as it could be applied.
 	Object json.RawMessage `json:"object"`
+	// Created and Modified are when it was created and last changed; zero for settings. No export has them.
+	Created  time.Time `json:"-"`
+	Modified time.Time `json:"-"`
 }
 
 // ConfigurationObjects returns the objects of the tenant's configuration of some types, or all without any: first those
@@ -54,7 +58,7 @@ func exportedObjects(rows *store.Configuration, kinds []ObjectType) ([]Configura
 	for i := range all {
 		if len(kinds) == 0 || slices.Contains(kinds, all[i].Type) {
 			list = append(list, ConfigurationObject{Type: all[i].Type, ID: all[i].ID, Name: all[i].Name,
-				Object: all[i].Document})
+				Object: all[i].Document, Created: all[i].Created.UTC(), Modified: all[i].Modified.UTC()})
 		}
 	}
 	return list, nil

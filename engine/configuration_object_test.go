@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/engine/enginetest"
@@ -37,6 +38,9 @@ accessProfiles: [{name: Basic, source: {name: Portal}, entitlements: [{attribute
 roles: [{name: Seller, enabled: true, accessProfiles: [{name: Basic}], membership: {type: STANDARD, criteria: {operation: EQUALS, key: {type: IDENTITY, property: attribute.costCenter}, stringValue: C10}}}]
 `
 
+// withoutTimes leaves out when objects were created and changed, which no export has.
+var withoutTimes = cmpopts.IgnoreFields(engine.ConfigurationObject{}, "Created", "Modified")
+
 // documentsOf returns objects as documents.
 func documentsOf(objects []engine.ConfigurationObject, exported bool) []engine.Document {
 	documents := make([]engine.Document, len(objects))
@@ -64,7 +68,7 @@ func TestConfigurationRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(objects, again); diff != "" {
+			if diff := cmp.Diff(objects, again, withoutTimes); diff != "" {
 				t.Error(diff)
 			}
 		}

@@ -129,3 +129,23 @@ func (e *Engine) FindIdentity(ctx context.Context, idOrAlias string) (Identity, 
 	identity, err = identityOf(&rows[0])
 	return identity, fault.Wrap(op, idOrAlias, err)
 }
+
+// IdentityNames returns the names of those of the identities that exist, by ID in the form in which the engine shows
+// it. Others are left out.
+func (e *Engine) IdentityNames(ctx context.Context, ids []string) (map[string]string, error) {
+	var wanted []store.ID
+	for _, text := range ids {
+		if id, known := store.IDOf(text); known {
+			wanted = append(wanted, id)
+		}
+	}
+	names := map[string]string{}
+	if len(wanted) == 0 {
+		return names, nil
+	}
+	rows, err := e.tenant.Store.IdentityNames(ctx, e.tenant.Pool, wanted)
+	for _, row := range rows {
+		names[row.ID.String()] = row.Name
+	}
+	return names, fault.Wrap("name the identities", "", err)
+}

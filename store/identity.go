@@ -261,3 +261,15 @@ func (s *Store) ProtectIdentity(ctx context.Context, tx pgx.Tx, id ID, protected
 	_, err = tx.Exec(ctx, s.sql(statement), id, protected, now)
 	return true, mapError(err)
 }
+
+// NamedID is the name of what an ID stands for.
+type NamedID struct {
+	ID   ID
+	Name string
+}
+
+// IdentityNames returns the names of those of the identities that exist.
+func (s *Store) IdentityNames(ctx context.Context, q Querier, ids []ID) ([]NamedID, error) {
+	return collect(ctx, q, s.sql(`SELECT id, name FROM muster.identities WHERE id = ANY($1)`),
+		pgx.RowToStructByPos[NamedID], ids)
+}

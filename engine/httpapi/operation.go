@@ -7,18 +7,70 @@ import (
 	"strings"
 
 	"github.com/muster-engine/muster/engine/right"
+	"github.com/muster-engine/muster/filterql"
 )
 
-// operation is one operation of the API. Who may call it is in the table of the package right, under the same ID.
+// operation is one operation of the API. Who may call it is in the table of the package right, under the same ID. What
+// its requests and answers look like is in the document, under the same ID.
 type operation struct {
 	id     string // the published operationId
 	method string
 	path   string // below the version
 	// versions are those that publish it.
 	versions []string
-	// query are the parameters of the query that it knows.
-	query  []string
-	handle func(h *Handler, c *call) error
+	// query are the parameters of the query that it knows, beside those of a list.
+	query []string
+	// list says by what a list is filtered and sorted, and how long its pages are; nil for what is no such list.
+	list *listing
+	// bodyMax is the most bytes of a body. Defaults to [BodyMax].
+	bodyMax int64
+	handle  func(h *Handler, c *call) error
+}
+
+// listing is by what a list is filtered and sorted, and how long its pages are. Ties are in the order of the IDs, or of
+// the names where there are no IDs.
+type listing struct {
+	schema *filterql.Schema
+	// limit is how long a page is where the request does not say it, and max the most that it may say. Both default to
+	// 250.
+	limit, max int
+	// example is a filter, for the document.
+	example string
+}
+
+func (l *listing) limits() (limit, most int) {
+	limit, most = l.limit, l.max
+	if limit == 0 {
+		limit = filterql.LimitDefault
+	}
+	if most == 0 {
+		most = filterql.LimitMax
+	}
+	return limit, most
+}
+
+// filtered and sorted report whether the list takes filters and sorters.
+func (l *listing) filtered() bool {
+	return slices.ContainsFunc(l.schema.Fields(), func(f filterql.Field) bool { return f.Ops != 0 })
+}
+
+func (l *listing) sorted() bool {
+	return slices.ContainsFunc(l.schema.Fields(), func(f filterql.Field) bool { return f.Sortable })
+}
+
+// parameters returns the parameters of the query that the operation knows.
+func (o *operation) parameters() []string {
+	if o.list == nil {
+		return o.query
+	}
+	known := slices.Concat(o.query, pageQuery)
+	if o.list.filtered() {
+		known = append(known, "filters")
+	}
+	if o.list.sorted() {
+		known = append(known, "sorters")
+	}
+	return known
 }
 
 // The versions of the API. In versionResource each resource has its own version, behind the resource's name.
@@ -48,48 +100,61 @@ var (
 )
 
 // operations are the published operations.
-var operations = []operation{
+var operations []operation
+
+// Each resource lists its operations beside its handlers. These look at the document, which is made of all of them.
+func init() {
+	operations = slices.Concat(identityOperations, publicOperations, transformOperations, taskOperations)
+}
+
+// identityOperations are those of the Identities API.
+var identityOperations = []operation{
 	{
-		"listIdentities", http.MethodGet, "/identities", notV3,
-		append([]string{"after", "defaultFilter"}, listQuery...), (*Handler).listIdentities,
-	},
-	{"getIdentity", http.MethodGet, "/identities/{id}", notV3, nil, (*Handler).getIdentity},
-	{"deleteIdentity", http.MethodDelete, "/identities/{id}", notV3, nil, (*Handler).deleteIdentity},
-	{
-		"getIdentityOwnershipDetails", http.MethodGet, "/identities/{identityId}/ownership", notV3, nil,
-		(*Handler).getOwnership,
-	},
-	{
-		"getRoleAssignments", http.MethodGet, "/identities/{identityId}/role-assignments", notV3, roleQuery,
-		(*Handler).getRoleAssignments,
+		id: "listIdentities", method: http.MethodGet, path: "/identities", versions: notV3,
+		query: append([]string{"after", "defaultFilter"}, listQuery...), handle: (*Handler).listIdentities,
 	},
 	{
-		"getRoleAssignment", http.MethodGet, "/identities/{identityId}/role-assignments/{assignmentId}", notV3, nil,
-		(*Handler).getRoleAssignment,
-	},
-	{"resetIdentity", http.MethodPost, "/identities/{identityId}/reset", notV3, nil, (*Handler).resetIdentity},
-	{
-		"sendIdentityVerificationAccountToken", http.MethodPost, "/identities/{id}/verification/account/send", notV3,
-		nil, (*Handler).sendVerification,
-	},
-	{"startIdentitiesInvite", http.MethodPost, "/identities/invite", notV3, nil, (*Handler).invite},
-	{"startIdentityProcessing", http.MethodPost, "/identities/process", notV3, nil, (*Handler).process},
-	{
-		"synchronizeAttributesForIdentity", http.MethodPost, "/identities/{identityId}/synchronize-attributes", notV3,
-		nil, (*Handler).synchronizeAttributes,
+		id: "getIdentity", method: http.MethodGet, path: "/identities/{id}", versions: notV3,
+		handle: (*Handler).getIdentity,
 	},
 	{
-		"getPublicIdentities", http.MethodGet, "/public-identities", notBeta,
-		append([]string{"add-core-filters"}, listQuery...), (*Handler).listPublicIdentities,
+		id: "deleteIdentity", method: http.MethodDelete, path: "/identities/{id}", versions: notV3,
+		handle: (*Handler).deleteIdentity,
 	},
 	{
-		"listTransforms", http.MethodGet, "/transforms", every, append([]string{"filters", "name"}, pageQuery...),
-		(*Handler).listTransforms,
+		id: "getIdentityOwnershipDetails", method: http.MethodGet, path: "/identities/{identityId}/ownership",
+		versions: notV3, handle: (*Handler).getOwnership,
 	},
-	{"getTransform", http.MethodGet, "/transforms/{id}", every, nil, (*Handler).getTransform},
-	{"getPendingTasks", http.MethodGet, "/task-status/pending-tasks", until2026, pageQuery, (*Handler).listPending},
-	{"getTaskStatusList", http.MethodGet, "/task-status", notV3, listQuery, (*Handler).listTasks},
-	{"getTaskStatus", http.MethodGet, "/task-status/{id}", notV3, nil, (*Handler).getTask},
+	{
+		id: "getRoleAssignments", method: http.MethodGet, path: "/identities/{identityId}/role-assignments",
+		versions: notV3, query: roleQuery, handle: (*Handler).getRoleAssignments,
+	},
+	{
+		id: "getRoleAssignment", method: http.MethodGet,
+		path:     "/identities/{identityId}/role-assignments/{assignmentId}",
+		versions: notV3, handle: (*Handler).getRoleAssignment,
+	},
+	{
+		id: "resetIdentity", method: http.MethodPost, path: "/identities/{identityId}/reset", versions: notV3,
+		handle: (*Handler).resetIdentity,
+	},
+	{
+		id: "sendIdentityVerificationAccountToken", method: http.MethodPost,
+		path: "/identities/{id}/verification/account/send", versions: notV3, handle: (*Handler).sendVerification,
+	},
+	{
+		id: "startIdentitiesInvite", method: http.MethodPost, path: "/identities/invite", versions: notV3,
+		handle: (*Handler).invite,
+	},
+	{
+		id: "startIdentityProcessing", method: http.MethodPost, path: "/identities/process", versions: notV3,
+		handle: (*Handler).process,
+	},
+	{
+		id: "synchronizeAttributesForIdentity", method: http.MethodPost,
+		path: "/identities/{identityId}/synchronize-attributes", versions: notV3,
+		handle: (*Handler).synchronizeAttributes,
+	},
 }
 
 // pathIn returns the path of the operation in a version of the API.

@@ -9,6 +9,12 @@ import (
 	"github.com/muster-engine/muster/filterql"
 )
 
+var publicOperations = []operation{{
+	id: "getPublicIdentities", method: http.MethodGet, path: "/public-identities", versions: notBeta,
+	query: []string{"add-core-filters"}, list: &listing{schema: publicSchema, example: `firstname sw "Jo"`},
+	handle: (*Handler).listPublicIdentities,
+}}
+
 // publicIdentity is what every user may know of an identity.
 type publicIdentity struct {
 	ID            string                    `json:"id"`

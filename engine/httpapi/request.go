@@ -37,16 +37,20 @@ func (c *call) query() (query, error) {
 				": it is no UTF-8 text, or has a NUL character in it")
 		}
 	}
+	if err := c.checkQuery(values); err != nil {
+		return query{}, err
+	}
 	return query{values}, nil
 }
 
 // meant returns the parameter of the query that a name misses by its case, by its number, or by brackets behind it; ""
 // if it misses none. What is ignored silently answers another question: with filter=... everybody would be listed.
 func (o *operation) meant(name string) string {
-	if slices.Contains(o.query, name) {
+	all := o.parameters()
+	if slices.Contains(all, name) {
 		return ""
 	}
-	for _, known := range o.query {
+	for _, known := range all {
 		if bare(name) == bare(known) {
 			return known
 		}
@@ -89,18 +93,53 @@ type body map[string]json.RawMessage
 
 // body reads the body of a request, which must be an object.
 func (c *call) body() (body, error) {
+	data, err := c.read()
+	if err != nil {
+		return nil, err
+	}
+	var members body
+	if err := json.Unmarshal(data, &members); err != nil || members == nil {
+		return nil, illegalValue.with("The body is " + kindOf(data) + ": a JSON object is expected.")
+	}
+	return members, nil
+}
+
+// limitBody returns the body of a request, which must not be coded, up to its limit.
+func (c *call) limitBody() (io.Reader, error) {
 	if coding := strings.Join(c.Header.Values("Content-Encoding"), ","); coding != "" &&
 		!strings.EqualFold(strings.TrimSpace(coding), "identity") {
 		c.w.Header().Set("Accept-Encoding", "identity")
 		return nil, codingRefused
 	}
-	data, err := io.ReadAll(http.MaxBytesReader(c.w, c.Request.Body, BodyMax))
+	return http.MaxBytesReader(c.w, c.Request.Body, c.operation.mostBody()), nil
+}
+
+// mostBody returns the most bytes of a body.
+func (o *operation) mostBody() int64 {
+	if o.bodyMax != 0 {
+		return o.bodyMax
+	}
+	return BodyMax
+}
+
+// unreadable returns the failure of a body that could not be read.
+func (c *call) unreadable(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return bodyTooLarge.with(fmt.Sprintf("The body has more than %d bytes.", tooLarge.Limit))
+	}
+	return badSyntax.with("The body could not be read to its end.")
+}
+
+// read reads the body of a request, which must be one JSON text.
+func (c *call) read() ([]byte, error) {
+	from, err := c.limitBody()
 	if err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return nil, bodyTooLarge.with(fmt.Sprintf("The body has more than %d bytes.", BodyMax))
-		}
-		return nil, badSyntax.with("The body could not be read to its end.")
+		return nil, err
+	}
+	data, err := io.ReadAll(from)
+	if err != nil {
+		return nil, c.unreadable(err)
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
 		return nil, badSyntax.with("The body is empty: a JSON object is expected.")
@@ -111,11 +150,7 @@ func (c *call) body() (body, error) {
 	if err := jsontext.Check(data); err != nil {
 		return nil, badSyntax.with("The body could not be parsed: " + err.Error() + ".")
 	}
-	var members body
-	if err := json.Unmarshal(data, &members); err != nil || members == nil {
-		return nil, illegalValue.with("The body is " + kindOf(data) + ": a JSON object is expected.")
-	}
-	return members, nil
+	return data, nil
 }
 
 // kindOf names the type of a JSON text.

@@ -1,19 +1,12 @@
 package httpapi
 
 import (
-	_ "embed"
 	"net/http"
 
 	"github.com/muster-engine/muster/engine"
 )
 
-//go:embed openapi.json
-var document []byte
-
-// Document returns the OpenAPI document that the handler serves as /openapi.json. Do not change it.
-func Document() []byte { return document }
-
-func serveDocument(w http.ResponseWriter, r *http.Request) { send(w, r, http.StatusOK, document) }
+func serveDocument(w http.ResponseWriter, r *http.Request) { send(w, r, http.StatusOK, Document()) }
 
 // health answers that the process is alive.
 func (h *Handler) health(w http.ResponseWriter, _ *http.Request) {

@@ -8,6 +8,21 @@ import (
 	"github.com/muster-engine/muster/filterql"
 )
 
+var taskOperations = []operation{
+	{
+		id: "getPendingTasks", method: http.MethodGet, path: "/task-status/pending-tasks", versions: until2026,
+		query: pageQuery, handle: (*Handler).listPending,
+	},
+	{
+		id: "getTaskStatusList", method: http.MethodGet, path: "/task-status", versions: notV3, query: listQuery,
+		handle: (*Handler).listTasks,
+	},
+	{
+		id: "getTaskStatus", method: http.MethodGet, path: "/task-status/{id}", versions: notV3,
+		handle: (*Handler).getTask,
+	},
+}
+
 func (h *Handler) getTask(c *call) error {
 	task, err := h.engine.Task(c.Context(), c.PathValue("id"))
 	if err != nil {

@@ -1,109 +1,71 @@
 package httpapi
 
 import (
-	"cmp"
-	"encoding/json"
-	"fmt"
+	"context"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/muster-engine/muster/engine"
-	"github.com/muster-engine/muster/engine/fault"
 	"github.com/muster-engine/muster/filterql"
 )
 
-// transformObject is a transform in the published shape. Those of the tenant are never internal.
-type transformObject struct {
-	ID         string          `json:"id"`
-	Name       string          `json:"name"`
-	Type       string          `json:"type"`
-	Attributes json.RawMessage `json:"attributes"`
-	Internal   bool            `json:"internal"`
+// transformList is by what transforms are listed: name= is the whole name of one, in the same case.
+var transformList = &listing{example: `name sw "Upper"`, schema: listOf(
+	textField("name", filterql.Eq, filterql.Sw), truthField("internal", filterql.Eq),
+)}
+
+var transformOperations = []operation{
+	{
+		id: "listTransforms", method: http.MethodGet, path: "/transforms", versions: every, query: []string{"name"},
+		list: transformList, handle: (*Handler).listTransforms,
+	},
+	{
+		id: "createTransform", method: http.MethodPost, path: "/transforms", versions: every,
+		handle: transforms.create,
+	},
+	{
+		id: "getTransform", method: http.MethodGet, path: "/transforms/{id}", versions: every,
+		handle: transforms.get,
+	},
+	{
+		id: "updateTransform", method: http.MethodPut, path: "/transforms/{id}", versions: every,
+		handle: transforms.put,
+	},
+	{
+		id: "deleteTransform", method: http.MethodDelete, path: "/transforms/{id}", versions: every,
+		handle: transforms.removeNow,
+	},
 }
 
-func transformOf(object *engine.ConfigurationObject) (transformObject, error) {
-	var t transformObject
-	if err := json.Unmarshal(object.Object, &t); err != nil {
-		return t, fmt.Errorf("the transform %s: %w", object.ID, err)
-	}
-	t.ID, t.Name, t.Internal = object.ID, object.Name, false
-	if len(t.Attributes) == 0 {
-		t.Attributes = json.RawMessage("null")
-	}
-	return t, nil
+var transforms = &resource{
+	kind: engine.TypeTransform, derived: []string{"id", "internal"}, fixed: []string{"name", "type"},
+	prepare: func(context.Context, *Handler, []engine.ConfigurationObject) (shower, error) {
+		return showTransform, nil
+	},
 }
 
-// transformSchema has the fields by which transforms are filtered, in memory: a tenant has some hundreds.
-var transformSchema = fieldsOf(
-	filterql.Field{Name: "name", Ops: filterql.OpsOf(filterql.Eq, filterql.Sw), Fold: filterql.Fold},
-	filterql.Field{Name: "internal", Type: filterql.Boolean, Ops: filterql.OpsOf(filterql.Eq)},
-)
+// showTransform gives a transform its published shape. Those of the tenant are never internal.
+func showTransform(o *engine.ConfigurationObject) (object, error) {
+	document, err := membersOf(o.Object)
+	if err != nil {
+		return nil, err
+	}
+	return object{"id": o.ID, "name": o.Name, "type": document["type"], "attributes": document["attributes"],
+		"internal": false}, nil
+}
 
 func (h *Handler) listTransforms(c *call) error {
-	const op = "list transforms"
-	q, err := c.query()
+	a, err := c.asked()
 	if err != nil {
 		return err
 	}
-	page, err := q.page()
+	all, err := transforms.all(c.Context(), h)
 	if err != nil {
 		return err
 	}
-	keep := func(transformObject) bool { return true }
-	if text := q.text("filters"); strings.TrimSpace(text) != "" {
-		filter, err := filterql.ParseFilter(text, transformSchema)
-		if err != nil {
-			return fault.Wrap(op, "filters", err)
-		}
-		keep = func(t transformObject) bool {
-			return filter.Eval(func(field string) any {
-				if field == "name" {
-					return t.Name
-				}
-				return t.Internal
-			})
-		}
+	if name := a.text("name"); name != "" {
+		all = slices.DeleteFunc(all, func(t object) bool { return t["name"] != name })
 	}
-	objects, err := h.engine.ConfigurationObjects(c.Context(), engine.TypeTransform)
-	if err != nil {
-		return err
-	}
-	name := q.text("name")
-	list := []transformObject{}
-	for i := range objects {
-		t, err := transformOf(&objects[i])
-		if err != nil {
-			return err
-		}
-		if keep(t) && (name == "" || t.Name == name) {
-			list = append(list, t)
-		}
-	}
-	slices.SortFunc(list, func(a, b transformObject) int {
-		return cmp.Or(cmp.Compare(filterql.Fold(a.Name), filterql.Fold(b.Name)), cmp.Compare(a.ID, b.ID))
-	})
-	if page.Count {
-		c.total(len(list))
-	}
-	list = list[min(page.Offset, len(list)):]
-	c.respond(http.StatusOK, list[:min(page.Limit, len(list))])
-	return nil
-}
-
-func (h *Handler) getTransform(c *call) error {
-	id := c.PathValue("id")
-	if c.target() == "" { // a name is no ID, though the engine takes both
-		return noResource
-	}
-	object, err := h.engine.ConfigurationObject(c.Context(), engine.TypeTransform, id)
-	if err != nil {
-		return err
-	}
-	t, err := transformOf(&object)
-	if err != nil {
-		return err
-	}
-	c.respond(http.StatusOK, t)
+	c.answerList(&a, all)
 	return nil
 }

@@ -53,6 +53,8 @@ type Grant struct {
 	Scopes []string
 	// Named says that the token must name one of the Scopes: [ScopeAll] is not enough.
 	Named bool
+	// All says that the token must have all of the Scopes, and not only one.
+	All bool
 	// Range is whom the operation may then be about.
 	Range Range
 }
@@ -124,6 +126,14 @@ const (
 	ReasonNoLevel     = "the scope means the rights of the user level, and the caller has none"
 )
 
+// opensTo reports whether the scopes of a caller open the grant.
+func (g *Grant) opensTo(caller *Caller) bool {
+	if g.All {
+		return !slices.ContainsFunc(g.Scopes, func(scope string) bool { return !caller.hasScope(scope) })
+	}
+	return len(g.Scopes) == 0 || slices.ContainsFunc(g.Scopes, caller.hasScope)
+}
+
 // Decide decides what a caller may do by an operation. An operation that the table does not have is for nobody.
 func Decide(operation string, edition Edition, caller Caller) Decision {
 	o := Of(operation)
@@ -140,7 +150,7 @@ func Decide(operation string, edition Edition, caller Caller) Decision {
 		}
 		all := caller.hasScope(ScopeAll)
 		switch {
-		case len(grant.Scopes) == 0, slices.ContainsFunc(grant.Scopes, caller.hasScope), all && !grant.Named:
+		case grant.opensTo(&caller), all && !grant.Named:
 			decision.Range = max(decision.Range, grant.Range)
 		case all:
 			decision.Reason = ReasonNoLevel

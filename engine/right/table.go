@@ -1,5 +1,10 @@
 package right
 
+import (
+	"slices"
+	"strings"
+)
+
 // The scopes of the operations.
 const (
 	scopeRead     = "idn:identity:read"
@@ -38,7 +43,17 @@ var (
 )
 
 // table has the operations, by ID.
-var table = []Operation{
+var table = sorted(identityRows, transformRows)
+
+// sorted joins the rows of the resources.
+func sorted(rows ...[]Operation) []Operation {
+	all := slices.Concat(rows...)
+	slices.SortFunc(all, func(a, b Operation) int { return strings.Compare(a.ID, b.ID) })
+	return all
+}
+
+// identityRows are the operations of identities, public identities and tasks.
+var identityRows = []Operation{
 	{ID: "deleteIdentity", Grants: to([]Level{OrgAdmin, API}, scopeManage), Ours: true},
 	{ID: "getIdentity", Grants: reading(scopeRead, scopeManage), Ours: true},
 	{ID: "getIdentityOwnershipDetails", Grants: reading(scopeRead), Ours: true},
@@ -48,9 +63,7 @@ var table = []Operation{
 	{ID: "getRoleAssignments", Grants: readingRoles(), Ours: true},
 	{ID: "getTaskStatus", Grants: to(tasks, scopeTaskRead, scopeTaskEdit)},
 	{ID: "getTaskStatusList", Grants: to(tasks, scopeTaskRead, scopeTaskEdit)},
-	{ID: "getTransform", Grants: to([]Level{OrgAdmin, API}, "idn:transform:read", "idn:transform:manage")},
 	{ID: "listIdentities", Grants: reading(scopeRead, scopeManage), Ours: true},
-	{ID: "listTransforms", Grants: to([]Level{OrgAdmin, API}, "idn:transform:read", "idn:transform:manage")},
 	{
 		ID: "resetIdentity", Grants: to(staff, "idn:identity:update"),
 		Since2024: to([]Level{OrgAdmin, Helpdesk, API}, scopeManage), Ours: true,

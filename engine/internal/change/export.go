@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/store"
@@ -16,6 +17,8 @@ type Object struct {
 	ID       string // "" for identity attributes and settings
 	Name     string
 	Document json.RawMessage
+	Created  time.Time // zero for settings
+	Modified time.Time
 }
 
 // Export returns all objects of a configuration, in the order in which they can be applied: each with its ID, and with
@@ -50,7 +53,8 @@ func Export(rows *store.Configuration) ([]Object, error) {
 
 // exported returns a row as an export has it.
 func exported(rows *store.Configuration, row *objectRow) (Object, error) {
-	object := Object{Type: row.kind, Name: row.name, Document: row.document}
+	object := Object{Type: row.kind, Name: row.name, Document: row.document, Created: row.created,
+		Modified: row.modified}
 	if row.id.IsZero() {
 		return object, nil
 	}

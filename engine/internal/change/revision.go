@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -26,19 +27,21 @@ func (a *Applier) Record(ctx context.Context, tx pgx.Tx, before, after *store.Co
 		Comment: comment, Losses: losses}, objects)
 }
 
-// objectRow is an object of any type. Two that are equal say the same.
+// objectRow is an object of any type.
 type objectRow struct {
 	kind     configuration.ObjectType
 	id       store.ID // zero for an identity attribute
 	name     string
 	document []byte
 	// priority and source are of an identity profile: what its document says where it says it.
-	priority int64
-	source   store.ID
+	priority          int64
+	source            store.ID
+	created, modified time.Time
 }
 
 func (r *objectRow) key() configuration.Key { return keyOf(r.kind, r.id, r.name) }
 
+// equal reports whether two rows say the same.
 func (r *objectRow) equal(other *objectRow) bool {
 	return r.name == other.name && SameJSON(r.document, other.document) && r.priority == other.priority &&
 		r.source == other.source
@@ -119,27 +122,34 @@ func objectRows(c *store.Configuration) []objectRow {
 		configuration.TypeTransform:     c.Transforms,
 	} {
 		for i := range objects {
-			rows = append(rows, objectRow{kind: kind, id: objects[i].ID, name: objects[i].Name,
-				document: objects[i].Document})
+			rows = append(rows, rowOf(kind, &objects[i]))
 		}
 	}
 	for i := range c.IdentityAttributes {
 		a := &c.IdentityAttributes[i]
-		rows = append(rows, objectRow{kind: configuration.TypeIdentityAttribute, name: a.Name, document: a.Document})
+		rows = append(rows, objectRow{kind: configuration.TypeIdentityAttribute, name: a.Name, document: a.Document,
+			created: a.Created, modified: a.Modified})
 	}
 	for i := range c.LifecycleStates {
 		l := &c.LifecycleStates[i]
 		rows = append(rows, objectRow{kind: configuration.TypeLifecycleState, id: l.ID, name: l.TechnicalName,
-			document: l.Document})
+			document: l.Document, created: l.Created, modified: l.Modified})
 	}
 	for i := range c.Profiles {
 		p := &c.Profiles[i]
-		rows = append(rows, objectRow{kind: configuration.TypeIdentityProfile, id: p.ID, name: p.Name,
-			document: p.Document, priority: p.Priority, source: p.AuthoritativeSourceID})
+		row := rowOf(configuration.TypeIdentityProfile, &p.Object)
+		row.priority, row.source = p.Priority, p.AuthoritativeSourceID
+		rows = append(rows, row)
 	}
 	for i := range c.Roles {
 		r := &c.Roles[i]
-		rows = append(rows, objectRow{kind: configuration.TypeRole, id: r.ID, name: r.Name, document: r.Document})
+		rows = append(rows, objectRow{kind: configuration.TypeRole, id: r.ID, name: r.Name, document: r.Document,
+			created: r.Created, modified: r.Modified})
 	}
 	return rows
+}
+
+func rowOf(kind configuration.ObjectType, o *store.Object) objectRow {
+	return objectRow{kind: kind, id: o.ID, name: o.Name, document: o.Document, created: o.Created,
+		modified: o.Modified}
 }

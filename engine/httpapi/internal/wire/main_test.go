@@ -1,12 +1,11 @@
 package wire_test
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"go.uber.org/goleak"
 
+	"github.com/muster-engine/muster/engine/httpapi"
 	"github.com/muster-engine/muster/engine/httpapi/internal/wire"
 )
 
@@ -15,9 +14,5 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // own loads the document of Muster's own API.
 func own(t *testing.T) *wire.Document {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "..", "openapi.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return wire.Load(t, data)
+	return wire.Load(t, httpapi.Document())
 }

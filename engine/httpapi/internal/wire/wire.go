@@ -22,6 +22,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -53,7 +54,34 @@ func load(data []byte) (*Document, error) {
 		return nil, err
 	}
 	d := &Document{spec: spec}
+	d.addTwins()
 	return d, d.prepare()
+}
+
+// addTwins adds the paths with the version behind the resource, which the document only names under x-versions: a path
+// has no servers for them. The operations there have V1 behind their IDs.
+func (d *Document) addTwins() {
+	for path, item := range d.spec.Paths.Map() {
+		for method, operation := range item.Operations() {
+			versions, _ := operation.Extensions["x-versions"].([]any)
+			for _, version := range versions {
+				prefix, _ := version.(string)
+				resource, behind := strings.CutSuffix(prefix, "/v1")
+				if !behind {
+					continue
+				}
+				at := prefix + strings.TrimPrefix(path, resource)
+				twin := d.spec.Paths.Value(at)
+				if twin == nil {
+					twin = &openapi3.PathItem{Parameters: item.Parameters, Servers: openapi3.Servers{{URL: "/"}}}
+					d.spec.Paths.Set(at, twin)
+				}
+				copied := *operation
+				copied.OperationID += "V1"
+				twin.SetOperation(method, &copied)
+			}
+		}
+	}
 }
 
 // prepare validates the document and makes its router.

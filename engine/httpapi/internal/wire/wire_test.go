@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,9 +43,7 @@ func (e *exchange) body(t *testing.T, change func(map[string]any)) {
 func example(t *testing.T, server, key string, operation *openapi3.Operation, status string) *exchange {
 	t.Helper()
 	method, path, _ := strings.Cut(key, " ")
-	for _, name := range []string{"id", "identityId", "assignmentId"} {
-		path = strings.ReplaceAll(path, "{"+name+"}", "0197a3c2f0b87d3e9a41c6d2e5f70812")
-	}
+	path = regexp.MustCompile(`\{[^}]+\}`).ReplaceAllString(path, "0197a3c2f0b87d3e9a41c6d2e5f70812")
 	var body io.Reader
 	if operation.RequestBody != nil {
 		body = bytes.NewReader(jsonOf(t, exampleOf(operation.RequestBody.Value.Content.Get("application/json"))))
