@@ -1,13 +1,10 @@
 package store
 
 import (
-	"maps"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/muster-engine/muster/filterql"
-	"github.com/muster-engine/muster/filterql/suggest"
 )
 
 // AttributeField describes an identity attribute to the filter language.
@@ -17,8 +14,7 @@ type AttributeField struct {
 }
 
 // IdentitySchema returns the fields by which identities are filtered and sorted: those that the Identities API
-// publishes, and with anyField every other property and attribute of an identity too, with all operators. The
-// attributes given are multi-valued where they say so, and a name that is like one of them is none; others are texts.
+// publishes, and with anyField every other property of an identity and the attributes given too, with all operators.
 func IdentitySchema(anyField bool, attributes ...AttributeField) *filterql.Schema {
 	if anyField {
 		return anySchema(attributes)
@@ -185,10 +181,11 @@ func anySchema(attributes []AttributeField, more ...filterql.Field) *filterql.Sc
 				}
 			}
 		}
-		if _, known := multi[attribute]; !known && suggest.Nearest(attribute, slices.Sorted(maps.Keys(multi))) != "" {
-			return filterql.Field{}, false // a misspelling; what is like no other may come later
+		isMulti, known := multi[attribute]
+		if !known {
+			return filterql.Field{}, false
 		}
-		return attributeField(name, "i.attributes", attribute, multi[attribute])
+		return attributeField(name, "i.attributes", attribute, isMulti)
 	})
 }
 

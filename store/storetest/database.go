@@ -79,7 +79,11 @@ func create(t pgtestdb.TB, migrator pgtestdb.Migrator) string {
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	return pgtestdb.Custom(t, server.config, migrator).URL()
+	url, err := server.copyOf(t, migrator)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return url
 }
 
 func open(t testing.TB, url string) *pgxpool.Pool {

@@ -31,8 +31,9 @@ const (
 
 // server is the PostgreSQL that the tests of one package share.
 type server struct {
-	config pgtestdb.Config
-	stop   func(context.Context) error
+	config    pgtestdb.Config
+	stop      func(context.Context) error
+	originals originals
 }
 
 // StartFunc starts a PostgreSQL. It returns the URL of a superuser, and a function that stops the server. Where it
@@ -75,7 +76,7 @@ func stopSharedServer() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
-	return shared.server.stop(ctx)
+	return errors.Join(shared.server.dropOriginals(), shared.server.stop(ctx))
 }
 
 func startServer(ctx context.Context) (*server, error) {
