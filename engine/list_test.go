@@ -101,6 +101,8 @@ func TestListRefuses(t *testing.T) {
 		{engine.ListParams{After: "x"}, "cursor"},
 		{engine.ListParams{After: "x", Offset: 1}, "exclude each other"},
 		{engine.ListParams{AnyField: true, Filters: `a.b eq "x"`}, "a.b"},
+		{engine.ListParams{AnyField: true, Filters: `shoeSize eq "43"`}, `unknown field "shoeSize"`},
+		{engine.ListParams{AnyField: true, Sorters: "attributes.shoeSize"}, `unknown field "attributes.shoeSize"`},
 	} {
 		_, err := f.ListIdentities(t.Context(), test.params)
 		demandKind(t, err, engine.Invalid, test.want)
