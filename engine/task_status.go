@@ -153,8 +153,11 @@ func taskStatus(t *store.Task, messages []store.TaskMessageGroup) TaskStatus {
 		status.Target = &TaskTarget{ID: t.TargetID.String(), Type: t.TargetType,
 			Name: cmp.Or(store.TextOf(t.TargetName), store.TextOf(t.TargetIdentity))}
 	}
+	terminated := store.TextOf(t.CompletionStatus) == task.StatusTerminated
 	progress := "Waiting"
 	switch {
+	case terminated:
+		progress = fmt.Sprintf("Cancelled after %d identities", t.Identities)
 	case t.Completed != nil:
 		progress = "Completed"
 	case t.Held != nil:

@@ -283,8 +283,9 @@ func TestGuardWatchesLifecycle(t *testing.T) {
 			"Held containing more than 50 of 250 identities would change their lifecycle state", task, err)
 	}
 	cancelled, err := f.CancelTask(t.Context(), result.Task)
-	if err != nil || *cancelled.CompletionStatus != "TERMINATED" {
-		t.Errorf("got %+v and the error %v, want CompletionStatus TERMINATED", cancelled, err)
+	if err != nil || *cancelled.CompletionStatus != "TERMINATED" ||
+		!strings.HasPrefix(*cancelled.Progress, "Cancelled after ") {
+		t.Errorf("got %+v and the error %v, want CompletionStatus TERMINATED and a Progress that says so", cancelled, err)
 	}
 	inactive := f.CountRows(`muster.identities WHERE lifecycle_state = 'inactive'`)
 	due := f.dueLater()

@@ -165,7 +165,7 @@ func (a *app) identitiesAccessCommand() *cobra.Command {
 		Use: "access ID|ALIAS", Short: "Show what an identity has and is to have on sources, and why",
 		Args: exactArgs(1, "one ID or ALIAS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+			if err := demandListOutput(output); err != nil {
 				return err
 			}
 			ctx := cmd.Context()
@@ -174,18 +174,15 @@ func (a *app) identitiesAccessCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if output == outputJSON {
-					return a.printJSON(access)
-				}
 				rows := [][]string{{"SOURCE", "ATTRIBUTE", "VALUE", "ACCOUNTS", "GRANTED", "BECAUSE OF", "OPERATIONS"}}
 				for i := range access.Entitlements {
 					rows = append(rows, accessRow(&access.Entitlements[i]))
 				}
-				return writeAligned(a.stdout, rows)
+				return a.showRows(output, access, rows)
 			})
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", outputTable, "table or json")
+	listOutput(cmd, &output)
 	return cmd
 }
 
@@ -204,7 +201,6 @@ func accessRow(h *engine.HeldEntitlement) []string {
 	for i := range h.Operations {
 		operations = append(operations, operationName(h.Operations[i].Operation)+" "+h.Operations[i].State)
 	}
-	return []string{oneLine(h.Source.Name), oneLine(h.Attribute), oneLine(h.Value),
-		oneLine(strings.Join(accounts, ", ")), dateText(h.Granted), oneLine(strings.Join(reasons, ", ")),
-		strings.Join(operations, ", ")}
+	return []string{h.Source.Name, h.Attribute, h.Value, strings.Join(accounts, ", "), dateText(h.Granted),
+		strings.Join(reasons, ", "), strings.Join(operations, ", ")}
 }

@@ -50,6 +50,7 @@ of.`,
 				if err != nil {
 					return err
 				}
+				a.keep("the accounts are kept; their identities wait to be processed: muster process")
 				if output == "text" {
 					a.printAggregation(result)
 				}
@@ -98,6 +99,7 @@ func (a *app) aggregate(cmd *cobra.Command, eng *engine.Engine, source, file str
 	defer r.Close()
 	bar := a.progressBar("aggregating "+source, size)
 	defer bar.finish()
+	a.keep("nothing of this aggregation is kept: the accounts of %s are as they were", source)
 	return eng.Aggregate(cmd.Context(), source, bar.reader(r), options)
 }
 

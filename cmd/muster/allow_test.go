@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/muster-engine/muster/engine/enginetest"
@@ -41,18 +40,17 @@ sources:
 
 // The variables stand for flags that are not given.
 func TestAllowVariables(t *testing.T) {
-	t.Setenv("MUSTER_ALLOW_HOSTS", "ldap.example.com, *.example.org")
-	t.Setenv("MUSTER_ALLOW_SECRETS", "env:LDAP_*")
-	a := &app{}
-	allow, err := a.allowed()
-	if err != nil || strings.Join(allow.Hosts, "|") != "ldap.example.com|*.example.org" || len(allow.Folders) > 0 ||
-		strings.Join(allow.Secrets, "|") != "env:LDAP_*" {
-		t.Errorf("got %v %v", allow, err)
-	}
-	a.allow.Hosts = []string{"a.example"}
-	if allow, err = a.allowed(); err != nil || strings.Join(allow.Hosts, "|") != "a.example" {
-		t.Errorf("got %v %v, want the flag", allow, err)
-	}
+	t.Parallel()
+	s := newShell(t)
+	s.run(exitOK, "", "migrate", "up")
+	s.env["MUSTER_ALLOW_HOSTS"] = "ldap.example.com, https://a.example"
+	_, err := s.run(exitUsage, "", "source", "list")
+	demand(t, err, `Hosts[1]: "https://a.example" is no host`)
+	s.env["MUSTER_ALLOW_HOST"] = "b.example/x"
+	_, err = s.run(exitUsage, "", "source", "list")
+	demand(t, err, `Hosts[0]: "b.example/x" is no host`)
+	_, err = s.run(exitUsage, "", "source", "list", "--allow-host", "c.example/x")
+	demand(t, err, `Hosts[0]: "c.example/x" is no host`)
 }
 
 // A field or a column that there is not is told, with the one that may be meant.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/csv"
 	"fmt"
 	"io"
 	"strings"
@@ -35,7 +34,7 @@ func (l *listFlags) register(cmd *cobra.Command, columns string) {
 	flags.StringVar(&l.params.After, "after", "", "cursor of the page to show")
 	flags.BoolVar(&l.params.Count, "count", false, "count all results, on stderr")
 	flags.BoolVar(&l.published, "published", false, "allow only the fields and operators that the API publishes")
-	flags.StringVarP(&l.output, "output", "o", outputTable, "table, json or csv")
+	listOutput(cmd, &l.output)
 	flags.StringVar(&l.columns, "columns", columns, "members to show in a table or CSV")
 }
 
@@ -52,7 +51,7 @@ func (l *listFlags) ownTable(cmd *cobra.Command) bool {
 }
 
 // check refuses an output that is unknown, before anything is read.
-func (l *listFlags) check() error { return demandOutput(l.output, outputTable, outputJSON, outputCSV) }
+func (l *listFlags) check() error { return demandListOutput(l.output) }
 
 // listWith reads a page and shows it in the form that the flags ask for.
 func listWith[T any](ctx context.Context, a *app, l *listFlags, read func(*engine.Engine) (engine.Page[T], error),
@@ -76,7 +75,7 @@ func getCommand[T any](a *app, noun, columns string, get func(*engine.Engine, co
 	cmd := &cobra.Command{
 		Use: "get ID", Short: "Show one " + noun, Args: exactArgs(1, "one ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := demandOutput(output, outputTable, outputJSON, outputCSV); err != nil {
+			if err := demandListOutput(output); err != nil {
 				return err
 			}
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
@@ -84,15 +83,28 @@ func getCommand[T any](a *app, noun, columns string, get func(*engine.Engine, co
 				if err != nil {
 					return err
 				}
-				if output == outputJSON {
-					return a.printJSON(item)
-				}
-				return writeItems(a.stdout, output, columns, []T{item})
+				return showItem(a, output, columns, item)
 			})
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", outputJSON, "json, table or csv")
+	itemOutput(cmd, &output)
 	return cmd
+}
+
+// itemOutput adds the flag for the form to a command that shows one item, by default as JSON.
+func itemOutput(cmd *cobra.Command, output *string) {
+	listOutput(cmd, output)
+	*output = outputJSON
+	flag := cmd.Flags().Lookup("output")
+	flag.DefValue, flag.Usage = outputJSON, "json, yaml, table or csv"
+}
+
+// showItem writes one item in a form.
+func showItem[T any](a *app, output, columns string, item T) error {
+	if structured(output) {
+		return a.printValue(item, output)
+	}
+	return writeItems(a.stdout, output, columns, []T{item})
 }
 
 // showPage writes a page in the form that the flags ask for. What is not the list goes to stderr.
@@ -117,8 +129,8 @@ func (a *app) showEnd(total *int, next string) {
 
 // writeItems writes what a list has, in a form.
 func writeItems[T any](w io.Writer, output, columns string, items []T) error {
-	if output == outputJSON {
-		return writeJSON(w, items)
+	if structured(output) {
+		return writeValue(w, items, output)
 	}
 	names := strings.Split(columns, ",")
 	rows := make([][]string, 1, len(items)+1)
@@ -135,20 +147,10 @@ func writeItems[T any](w io.Writer, output, columns string, items []T) error {
 		rows = append(rows, values)
 	}
 	if output == outputCSV {
-		out := csv.NewWriter(w)
-		if err := out.WriteAll(rows); err != nil {
-			return err
-		}
-		return out.Error()
+		return writeCSV(w, rows)
 	}
-	for i := range rows {
-		for k := range rows[i] {
-			if i == 0 {
-				rows[i][k] = heading(rows[i][k])
-			} else {
-				rows[i][k] = oneLine(rows[i][k])
-			}
-		}
+	for i := range names {
+		rows[0][i] = heading(names[i])
 	}
 	return writeAligned(w, rows)
 }

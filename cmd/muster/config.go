@@ -24,7 +24,7 @@ func (a *app) configLogCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "log", Short: "List the changes of the configuration, the latest first", Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+			if err := demandListOutput(output); err != nil {
 				return err
 			}
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
@@ -32,24 +32,21 @@ func (a *app) configLogCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if output == outputJSON {
-					return a.printJSON(revisions)
-				}
 				rows := [][]string{{"VERSION", "AT", "BY", "WHAT", "COMMENT"}}
 				for i := range revisions {
 					r := &revisions[i]
 					rows = append(rows, []string{strconv.FormatInt(r.Version, 10),
 						r.At.Local().Format("2006-01-02 15:04:05"), actorText(&r.Actor), revisionText(r),
-						cut(oneLine(r.Comment), previewValueMax)})
+						r.Comment})
 				}
-				return writeAligned(a.stdout, rows)
+				return a.showRows(output, revisions, rows)
 			})
 		},
 	}
 	flags := cmd.Flags()
 	flags.IntVar(&limit, "limit", limit, "most changes to show, 1 to 250")
 	flags.Int64Var(&before, "before", 0, "only changes before this version")
-	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
+	listOutput(cmd, &output)
 	return cmd
 }
 

@@ -45,10 +45,12 @@ func (a *app) change(ctx context.Context, flags *changeFlags,
 	do func(*engine.Engine, []engine.ApplyOption) (engine.ApplyResult, error),
 ) error {
 	return a.withEngine(ctx, func(eng *engine.Engine) error {
+		a.keep("the configuration is as it was")
 		result, err := do(eng, flags.options())
 		if err != nil {
 			return err
 		}
+		a.keep("the configuration is changed; the identities concerned wait to be processed: muster process")
 		if err := a.printApplied(result); err != nil || flags.noProcess {
 			return err
 		}
@@ -87,7 +89,7 @@ func (a *app) configReferencesCommand() *cobra.Command {
 deleted.`,
 		Args: exactArgs(2, "a TYPE and a NAME or an ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+			if err := demandListOutput(output); err != nil {
 				return err
 			}
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
@@ -95,22 +97,19 @@ deleted.`,
 				if err != nil {
 					return err
 				}
-				if output == outputJSON {
-					return a.printJSON(list)
-				}
-				if len(list) == 0 {
+				if len(list) == 0 && output == outputTable {
 					fmt.Fprintln(a.stdout, "nothing names it")
 					return nil
 				}
 				rows := [][]string{{"TYPE", "NAME", "MEMBER", "ID"}}
 				for _, r := range list {
-					rows = append(rows, []string{string(r.Type), oneLine(r.Name), oneLine(r.Path), r.ID})
+					rows = append(rows, []string{string(r.Type), r.Name, r.Path, r.ID})
 				}
-				return writeAligned(a.stdout, rows)
+				return a.showRows(output, list, rows)
 			})
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", outputTable, "table or json")
+	listOutput(cmd, &output)
 	return cmd
 }
 

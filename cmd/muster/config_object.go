@@ -14,8 +14,6 @@ import (
 	"github.com/muster-engine/muster/engine/configuration"
 )
 
-const outputYAML = "yaml"
-
 // objectTypes returns the types that a person named, such as source, identity-profile or ROLE.
 func objectTypes(names []string) []engine.ObjectType {
 	var kinds []engine.ObjectType
@@ -32,7 +30,7 @@ func (a *app) configListCommand() *cobra.Command {
 		Long: "List shows the objects of the configuration, of all types or of some, such as source or " +
 			"identity-profile.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+			if err := demandListOutput(output); err != nil {
 				return err
 			}
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
@@ -40,18 +38,15 @@ func (a *app) configListCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if output == outputJSON {
-					return a.printJSON(objects)
-				}
 				rows := [][]string{{"TYPE", "NAME", "ID"}}
 				for i := range objects {
-					rows = append(rows, []string{string(objects[i].Type), oneLine(objects[i].Name), objects[i].ID})
+					rows = append(rows, []string{string(objects[i].Type), objects[i].Name, objects[i].ID})
 				}
-				return writeAligned(a.stdout, rows)
+				return a.showRows(output, objects, rows)
 			})
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", outputTable, "table or json")
+	listOutput(cmd, &output)
 	return cmd
 }
 

@@ -46,7 +46,7 @@ func (d *database) close(ctx context.Context) error {
 	return d.server.Stop(ctx)
 }
 
-// connect connects to the database that the flags and the environment name, or starts the private one. dataDir is the
+// connect connects to the database that the flags name, or starts the private one, or joins it where it runs. dataDir is the
 // private one's folder; if it is empty, the server uses a folder that is removed when it stops.
 func (a *app) connect(ctx context.Context, dataDir string) (*database, error) {
 	if err := a.schemas.Validate(); err != nil {
@@ -56,12 +56,9 @@ func (a *app) connect(ctx context.Context, dataDir string) (*database, error) {
 		return nil, err
 	}
 	url := a.databaseURL
-	if url == "" {
-		url = os.Getenv("DATABASE_URL")
-	}
 	d := &database{}
 	if url == "" {
-		server, err := pglocal.Start(ctx, pglocal.Config{DataDir: dataDir, Logger: a.logger()})
+		server, err := pglocal.Start(ctx, pglocal.Config{DataDir: dataDir, Logger: a.logger(), Share: true})
 		if err != nil {
 			return nil, fmt.Errorf("start the private PostgreSQL: %w", err)
 		}
@@ -122,7 +119,7 @@ func (a *app) withEngine(ctx context.Context, work func(eng *engine.Engine) erro
 
 func (a *app) engine(ctx context.Context, d *database) (*engine.Engine, error) {
 	if d.server != nil {
-		if _, err := migrations.Up(ctx, d.pool, a.schemas); err != nil {
+		if err := a.migratePrivate(ctx, d); err != nil {
 			return nil, err
 		}
 	}
@@ -135,6 +132,34 @@ func (a *app) engine(ctx context.Context, d *database) (*engine.Engine, error) {
 	}
 	eng, err := engine.New(ctx, d.pool, config)
 	return eng, a.settingsError(err)
+}
+
+// migrationPatience is how long a command that joins a private server waits for its starter to migrate the tables.
+const migrationPatience = 10 * time.Second
+
+// migratePrivate migrates the tables of a private server. Beside others it makes tables that are not there, but does not
+// change those that the engine of another version may be working with: it waits for the one that started the server, and
+// then leaves it to the engine to say what to do.
+func (a *app) migratePrivate(ctx context.Context, d *database) error {
+	for deadline := time.Now().Add(migrationPatience); d.server.Joined(); {
+		version, err := migrations.Version(ctx, d.pool, a.schemas)
+		if err != nil {
+			return err
+		}
+		if version == 0 {
+			break
+		}
+		if version >= migrations.Latest() || time.Now().After(deadline) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	_, err := migrations.Up(ctx, d.pool, a.schemas)
+	return err
 }
 
 // engineConfig returns the engine's Config from the flags.
@@ -161,8 +186,8 @@ func (a *app) engineConfig() (engine.Config, error) {
 	percent, isPercent := strings.CutSuffix(a.guard, "%")
 	share, err := strconv.ParseFloat(percent, 64)
 	if err != nil || !isPercent || !(share > 0 && share <= 100) {
-		return config, usage("--guard: %q is given where a share such as 10%% (up to 100%%) or off is expected",
-			a.guard)
+		return config, usage("%s: %q is given where a share such as 10%% (up to 100%%) or off is expected",
+			a.nameOf("guard"), a.guard)
 	}
 	config.Guard.Share = share / 100
 	return config, nil
@@ -175,18 +200,15 @@ var connectors = map[string]connector.Factory{
 	"postgres":         postgres.New,
 }
 
-// location returns the time zone that the flag or the environment gives, nil for the tenant's.
+// location returns the time zone that the flag gives, nil for the tenant's.
 func (a *app) location() (*time.Location, error) {
-	zone := a.timeZone
-	if zone == "" {
-		zone = os.Getenv("MUSTER_TIME_ZONE")
-	}
-	if zone == "" {
+	if a.timeZone == "" {
 		return nil, nil
 	}
-	location, err := time.LoadLocation(zone)
-	if err != nil || zone == "Local" {
-		return nil, usage("--time-zone: %q is unknown: a name such as Europe/Berlin is expected", zone)
+	location, err := time.LoadLocation(a.timeZone)
+	if err != nil || a.timeZone == "Local" {
+		return nil, usage("%s: %q is unknown: a name such as Europe/Berlin is expected", a.nameOf("time-zone"),
+			a.timeZone)
 	}
 	return location, nil
 }

@@ -43,8 +43,7 @@ removes the accounts that are stored here. Erasing cannot be undone: without --y
 				var blocked *engine.AssociationsError
 				if errors.As(err, &blocked) {
 					fmt.Fprintf(a.stderr, "muster: %s: %s\n", args[0], blocked.Message)
-					a.printAssociations(blocked.Associations)
-					return printedError{exitFailed}
+					return errors.Join(a.printAssociations(blocked.Associations), printedError{exitFailed})
 				}
 				if err != nil {
 					return err

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -33,7 +32,7 @@ A time is a date (2026-01-31), a date with a time (2026-01-31T08:00:00Z), or how
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+			if err := demandListOutput(output); err != nil {
 				return err
 			}
 			if query.Since, err = momentOf("--since", since); err != nil {
@@ -57,10 +56,7 @@ A time is a date (2026-01-31), a date with a time (2026-01-31T08:00:00Z), or how
 				if err != nil {
 					return err
 				}
-				if output == outputJSON {
-					return a.printJSON(events)
-				}
-				return printHistory(a.stdout, events, len(args) == 0)
+				return a.printHistory(output, events, len(args) == 0)
 			})
 		},
 	}
@@ -72,7 +68,7 @@ A time is a date (2026-01-31), a date with a time (2026-01-31T08:00:00Z), or how
 	flags.StringVar(&until, "until", "", "only events before this time")
 	flags.IntVar(&query.Limit, "limit", query.Limit, "most events to show, 1 to 1000")
 	flags.StringVar(&query.Before, "before", "", "only events before the one with this ID")
-	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
+	listOutput(cmd, &output)
 	return cmd
 }
 
@@ -93,7 +89,7 @@ func momentOf(flag, text string) (time.Time, error) {
 }
 
 // printHistory writes a line for each thing that happened. ofAll says whose it was.
-func printHistory(w io.Writer, events []engine.Event, ofAll bool) error {
+func (a *app) printHistory(output string, events []engine.Event, ofAll bool) error {
 	header := []string{"TIME", "EVENT", "ACTOR", "WHAT"}
 	if ofAll {
 		header = []string{"TIME", "IDENTITY", "EVENT", "ACTOR", "WHAT"}
@@ -112,13 +108,13 @@ func printHistory(w io.Writer, events []engine.Event, ofAll bool) error {
 			if !ofAll {
 				row = append(row[:1], row[2:]...)
 			}
-			rows = append(rows, append(row, oneLine(line.text)))
+			rows = append(rows, append(row, line.text))
 		}
 	}
-	if err := writeAligned(w, rows); err != nil || len(events) == 0 {
+	if err := a.showRows(output, events, rows); err != nil || len(events) == 0 || output != outputTable {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "before these: --before %s\n", events[len(events)-1].ID)
+	_, err := fmt.Fprintf(a.stdout, "before these: --before %s\n", events[len(events)-1].ID)
 	return err
 }
 

@@ -3,10 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
 
-	"github.com/rivo/uniseg"
 	"github.com/spf13/cobra"
 
 	"github.com/muster-engine/muster/engine"
@@ -41,7 +39,7 @@ A filter may use every property and attribute of an identity, with --published o
 publishes. After a full page, list shows the cursor of the next page for --after.`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := demandOutput(output, outputTable, outputJSON, outputCSV); err != nil {
+			if err := demandListOutput(output); err != nil {
 				return err
 			}
 			params.Limit, params.AnyField, params.DefaultFilter = &limit, !published,
@@ -55,7 +53,7 @@ publishes. After a full page, list shows the cursor of the next page for --after
 				if err != nil {
 					return err
 				}
-				if output != "json" {
+				if !structured(output) {
 					if err := checkColumns(cmd.Context(), eng, columns); err != nil {
 						return err
 					}
@@ -80,7 +78,7 @@ publishes. After a full page, list shows the cursor of the next page for --after
 	flags.StringVar(&defaultFilter, "default-filter", string(engine.CorrelatedOnly), "CORRELATED_ONLY or NONE")
 	flags.BoolVar(&published, "published", false,
 		"allow only the fields and operators that the Identities API publishes")
-	flags.StringVarP(&output, "output", "o", "table", "table, json or csv")
+	listOutput(cmd, &output)
 	flags.StringVar(&columns, "columns", columnsDefault,
 		"members to show in a table or CSV, such as name,attributes.department")
 	return cmd
@@ -91,7 +89,7 @@ func (a *app) identitiesGetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "get ID|ALIAS", Short: "Show one identity", Args: exactArgs(1, "one ID or ALIAS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := demandOutput(output, outputTable, outputJSON, outputCSV); err != nil {
+			if err := demandListOutput(output); err != nil {
 				return err
 			}
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
@@ -99,24 +97,12 @@ func (a *app) identitiesGetCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if output == outputJSON {
-					return a.printJSON(identity)
-				}
-				return writeItems(a.stdout, output, columnsDefault, []engine.Identity{identity})
+				return showItem(a, output, columnsDefault, identity)
 			})
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "json", "json, table or csv")
+	itemOutput(cmd, &output)
 	return cmd
-}
-
-func (a *app) printJSON(value any) error { return writeJSON(a.stdout, value) }
-
-func writeJSON(w io.Writer, value any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(value)
 }
 
 // headings are the headings of columns with long names.
@@ -131,39 +117,6 @@ func heading(name string) string {
 		return short
 	}
 	return strings.ToUpper(name[strings.LastIndexByte(name, '.')+1:])
-}
-
-// writeAligned writes rows in aligned columns. It measures text as a terminal does: in some scripts a character takes
-// two places, or several characters take one.
-func writeAligned(w io.Writer, rows [][]string) error {
-	widths := make([]int, len(rows[0]))
-	for _, row := range rows {
-		for i, value := range row {
-			widths[i] = max(widths[i], uniseg.StringWidth(value))
-		}
-	}
-	var b strings.Builder
-	for _, row := range rows {
-		for i, value := range row {
-			b.WriteString(value)
-			if i < len(row)-1 {
-				b.WriteString(strings.Repeat(" ", widths[i]-uniseg.StringWidth(value)+2))
-			}
-		}
-		b.WriteByte('\n')
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// oneLine keeps a value from breaking a table: control characters, which could also steer a terminal, become blanks.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, s)
 }
 
 // members returns the values of an item's members. The names are paths such as managerRef.name.

@@ -100,7 +100,7 @@ func (a *app) notifier() (engine.Notifier, error) {
 // sayWhetherMessagesWait warns if a command has no way to send messages.
 func (a *app) sayWhetherMessagesWait() {
 	if !a.mail.given() {
-		fmt.Fprintln(a.stderr, "messages wait: to send them, use --smtp-host or --mail-log")
+		a.logger().Info("messages wait: to send them, use --smtp-host or --mail-log")
 	}
 }
 

@@ -16,26 +16,41 @@ import (
 	_ "github.com/muster-engine/muster/store/storetest/container"
 )
 
-func TestMain(m *testing.M) { storetest.Main(m) }
+// commandVariable turns the test binary into the command, so that tests can start and kill it as a process.
+const commandVariable = "MUSTER_TEST_COMMAND"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(commandVariable) != "" {
+		main()
+		return
+	}
+	storetest.Main(m)
+}
 
 // shell runs command lines on one database.
 type shell struct {
 	t   *testing.T
 	url string
 	dir string
+	env map[string]string
 }
 
 func newShell(t *testing.T) *shell {
 	t.Helper()
-	return &shell{t, storetest.EmptyConnString(t), t.TempDir()}
+	dir := t.TempDir()
+	return &shell{t: t, url: storetest.EmptyConnString(t), dir: dir, env: map[string]string{
+		"MUSTER_DATA": filepath.Join(dir, "data")}}
 }
+
+func (s *shell) getenv(name string) string { return s.env[name] }
 
 // run runs a command and demands its exit code. It returns what it printed.
 func (s *shell) run(code int, stdin string, args ...string) (stdout, stderr string) {
 	s.t.Helper()
 	var out, errOut bytes.Buffer
 	args = append(args, "--database-url", s.url)
-	if got := run(s.t.Context(), args, strings.NewReader(stdin), &out, &errOut); got != code {
+	a := newApp(s.getenv, strings.NewReader(stdin), &out, &errOut)
+	if got := a.run(s.t.Context(), args); got != code {
 		s.t.Fatalf("muster %s: exit %d, want %d\n%s%s", strings.Join(args[:len(args)-2], " "), got, code, out.String(), errOut.String())
 	}
 	return out.String(), errOut.String()
@@ -153,7 +168,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"identities", "list", "--flag"}, "unknown flag: --flag"},
 		{[]string{"identities", "list", "--limit", "x"}, "invalid argument"},
 		{[]string{"identities", "list", "--limit", "251"}, "0 to 250"},
-		{[]string{"identities", "list", "-o", "xml"}, "table, json or csv"},
+		{[]string{"identities", "list", "-o", "xml"}, "table, json, csv or yaml"},
 		{[]string{"identities", "list", "--filters", `name rt "x"`}, "  name rt \"x\"\n       ^^"},
 		{[]string{"identities", "list", "--published", "--filters", `department eq "x"`}, `"department"`},
 		{[]string{"identities", "list", "--default-filter", "ALL"}, "CORRELATED_ONLY or NONE"},
@@ -200,8 +215,8 @@ func TestGrantCommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	granted := &shell{t, url, s.dir}
+	granted := &shell{t: t, url: url, dir: s.dir}
 	granted.run(exitOK, enginetest.Documents, "apply", "-f", "-")
-	_, errOut = granted.run(exitFailed, "", "migrate", "to", "1")
+	_, errOut = granted.run(exitFailed, "", "migrate", "to", "1", "--yes")
 	demand(t, errOut, "must be owner of")
 }

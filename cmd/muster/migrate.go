@@ -1,15 +1,19 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strconv"
-	"text/tabwriter"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/muster-engine/muster/migrations"
 )
@@ -18,20 +22,11 @@ import (
 type migrationStep func(context.Context, *pgxpool.Pool, migrations.Config) ([]migrations.Migration, error)
 
 func (a *app) migrateCommand() *cobra.Command {
-	move := func(use, short string, step migrationStep) *cobra.Command {
-		return &cobra.Command{
-			Use: use, Short: short, Args: exactArgs(0, "no argument"),
-			RunE: func(cmd *cobra.Command, _ []string) error { return a.migrate(cmd.Context(), step) },
-		}
-	}
 	return group(&cobra.Command{Use: "migrate", Short: "Migrate the tables up or down"},
 		a.migrateUpCommand(),
-		move("down", "Undo the newest step, and lose its data", migrations.Down),
+		a.migrateDownCommand(),
 		a.migrateToCommand(),
-		&cobra.Command{
-			Use: "status", Short: "Show every step and when it was applied", Args: exactArgs(0, "no argument"),
-			RunE: func(cmd *cobra.Command, _ []string) error { return a.migrateStatus(cmd.Context()) },
-		},
+		a.migrateStatusCommand(),
 		&cobra.Command{
 			Use: "version", Short: "Show the version of the tables", Args: exactArgs(0, "no argument"),
 			RunE: func(cmd *cobra.Command, _ []string) error {
@@ -71,24 +66,85 @@ run as the owner of the tables.`,
 	return cmd
 }
 
+func (a *app) migrateDownCommand() *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use: "down", Short: "Undo the newest step, and lose its data", Args: exactArgs(0, "no argument"),
+		Long: `Down undoes the newest step. What its tables and columns hold is lost, so it asks before, or needs --yes
+where nobody can be asked.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			down := func(ctx context.Context, pool *pgxpool.Pool, c migrations.Config) ([]migrations.Migration, error) {
+				version, err := migrations.Version(ctx, pool, c)
+				if err == nil && version > 0 {
+					err = a.demandConsent(version, version-1, yes)
+				}
+				if err != nil {
+					return nil, err
+				}
+				return migrations.Down(ctx, pool, c)
+			}
+			return a.migrate(cmd.Context(), down)
+		},
+	}
+	yesFlag(cmd, &yes)
+	return cmd
+}
+
+func yesFlag(cmd *cobra.Command, yes *bool) {
+	cmd.Flags().BoolVar(yes, "yes", false, "go down without a question")
+}
+
+// demandConsent asks before a way down, or demands --yes where nobody can be asked.
+func (a *app) demandConsent(from, to int64, yes bool) error {
+	if to >= from || yes {
+		return nil
+	}
+	loss := fmt.Sprintf("the tables go down from version %d to %d, and what the steps between hold is lost", from, to)
+	if file, isFile := a.stdin.(*os.File); !isFile || !term.IsTerminal(int(file.Fd())) {
+		return usage("%s: give --yes if that is wanted", loss)
+	}
+	fmt.Fprintf(a.stderr, "%s. Type yes to go on: ", strings.ToUpper(loss[:1])+loss[1:])
+	line, err := bufio.NewReader(a.stdin).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if answer := strings.ToLower(strings.TrimSpace(line)); answer != "yes" && answer != "y" {
+		return usage("the answer was not yes: the tables are as they were")
+	}
+	return nil
+}
+
 func (a *app) migrateToCommand() *cobra.Command {
-	return &cobra.Command{
+	var yes bool
+	cmd := &cobra.Command{
 		Use: "to VERSION", Short: "Migrate the tables up or down to a version", Args: exactArgs(1, "one VERSION"),
+		Long: `To migrates the tables up or down to a version. On the way down, what the undone steps hold is lost, so
+it asks before, or needs --yes where nobody can be asked.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			version, err := strconv.ParseInt(args[0], 10, 64)
 			if err != nil || version < 0 || version > migrations.Latest() {
 				return usage("there is no version %q: versions go from 0 to %d", args[0], migrations.Latest())
 			}
 			to := func(ctx context.Context, pool *pgxpool.Pool, c migrations.Config) ([]migrations.Migration, error) {
+				now, err := migrations.Version(ctx, pool, c)
+				if err == nil {
+					err = a.demandConsent(now, version, yes)
+				}
+				if err != nil {
+					return nil, err
+				}
 				return migrations.To(ctx, pool, c, version)
 			}
 			return a.migrate(cmd.Context(), to)
 		},
 	}
+	yesFlag(cmd, &yes)
+	return cmd
 }
 
 func (a *app) migrate(ctx context.Context, step migrationStep) error {
 	return a.withDatabase(ctx, func(d *database) error {
+		a.keep("the steps that were done stay done; the one that was under way is undone")
 		steps, err := step(ctx, d.pool, a.schemas)
 		for _, m := range steps {
 			fmt.Fprintf(a.stdout, "%s  %s\n", m.Name, m.Duration.Round(time.Millisecond))
@@ -106,21 +162,45 @@ func (a *app) migrate(ctx context.Context, step migrationStep) error {
 	})
 }
 
-func (a *app) migrateStatus(ctx context.Context) error {
+func (a *app) migrateStatusCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use: "status", Short: "Show every step and when it was applied", Args: exactArgs(0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := demandListOutput(output); err != nil {
+				return err
+			}
+			return a.migrateStatus(cmd.Context(), output)
+		},
+	}
+	listOutput(cmd, &output)
+	return cmd
+}
+
+// migrationState is one step of the list of steps.
+type migrationState struct {
+	Name    string     `json:"name"`
+	Applied *time.Time `json:"applied"` // null for a step that is pending
+}
+
+func (a *app) migrateStatus(ctx context.Context, output string) error {
 	return a.withDatabase(ctx, func(d *database) error {
 		steps, err := migrations.Status(ctx, d.pool, a.schemas)
 		if err != nil {
 			return err
 		}
-		w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-		for _, m := range steps {
+		states := make([]migrationState, len(steps))
+		rows := [][]string{{"STEP", "APPLIED"}}
+		for i, m := range steps {
 			applied := "pending"
+			states[i].Name = m.Name
 			if !m.Applied.IsZero() {
-				applied = m.Applied.UTC().Format(time.RFC3339)
+				at := m.Applied.UTC()
+				applied, states[i].Applied = at.Format(time.RFC3339), &at
 			}
-			fmt.Fprintf(w, "%s\t%s\n", m.Name, applied)
+			rows = append(rows, []string{m.Name, applied})
 		}
-		if err := w.Flush(); err != nil {
+		if err := a.showRows(output, states, rows); err != nil || output != outputTable {
 			return err
 		}
 		err = migrations.Check(ctx, d.pool, a.schemas)

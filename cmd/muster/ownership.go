@@ -31,8 +31,7 @@ the source's next aggregation.`,
 					var blocked *engine.AssociationsError
 					if errors.As(err, &blocked) {
 						fmt.Fprintf(a.stderr, "muster: %s: %s\n", args[i], blocked.Message)
-						a.printAssociations(blocked.Associations)
-						return printedError{exitFailed}
+						return errors.Join(a.printAssociations(blocked.Associations), printedError{exitFailed})
 					}
 					if err != nil {
 						return err
@@ -45,13 +44,24 @@ the source's next aggregation.`,
 	}
 }
 
-func (a *app) printAssociations(associations []engine.Association) {
+// printAssociations writes what prevents a deletion, if anything does.
+func (a *app) printAssociations(associations []engine.Association) error {
+	rows := associationRows(associations)
+	if len(rows) == 0 {
+		return nil
+	}
+	return writeAligned(a.stdout, rows)
+}
+
+func associationRows(associations []engine.Association) [][]string {
+	var rows [][]string
 	for i := range associations {
 		for _, entity := range associations[i].Entities {
 			e := &entity.IdentityEntity
-			fmt.Fprintf(a.stdout, "%s\t%s\t%s\n", associations[i].AssociationType, e.ID, oneLine(e.Name))
+			rows = append(rows, []string{associations[i].AssociationType, e.ID, e.Name})
 		}
 	}
+	return rows
 }
 
 func (a *app) identitiesOwnershipCommand() *cobra.Command {
@@ -64,7 +74,7 @@ published kinds of associations. With --all it lists the objects as search docum
 profiles, roles, apps, governance groups and others, and whether the identity is a fallback approver.`,
 		Args: exactArgs(1, "one ID or ALIAS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+			if err := demandListOutput(output); err != nil {
 				return err
 			}
 			return a.withIdentity(cmd.Context(), args[0], func(eng *engine.Engine, id string) error {
@@ -79,24 +89,20 @@ profiles, roles, apps, governance groups and others, and whether the identity is
 				if err != nil {
 					return err
 				}
-				if output == outputJSON {
-					return a.printJSON(map[string]any{"associationDetails": associations})
-				}
-				a.printAssociations(associations)
-				return nil
+				rows := [][]string{{"ASSOCIATION", "ID", "NAME"}}
+				return a.showRows(output, map[string]any{"associationDetails": associations},
+					append(rows, associationRows(associations)...))
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "list everything, by the members of search documents")
-	cmd.Flags().StringVarP(&output, "output", "o", outputTable, "table or json")
+	listOutput(cmd, &output)
 	return cmd
 }
 
 // printOwned shows what an identity owns. A table leaves out empty lists.
 func (a *app) printOwned(owned *engine.Owned, output string) error {
-	if output == outputJSON {
-		return a.printJSON(owned)
-	}
+	rows := [][]string{{"LIST", "ID", "NAME", "TYPE"}}
 	for _, list := range []struct {
 		member  string
 		objects []engine.OwnedReference
@@ -105,16 +111,16 @@ func (a *app) printOwned(owned *engine.Owned, output string) error {
 		{"roles", owned.Roles}, {"apps", owned.Apps}, {"governanceGroups", owned.GovernanceGroups},
 	} {
 		for _, o := range list.objects {
-			fmt.Fprintf(a.stdout, "%s\t%s\t%s\n", list.member, oneLine(o.ID), oneLine(o.Name))
+			rows = append(rows, []string{list.member, o.ID, o.Name, ""})
 		}
 	}
 	if owned.FallbackApprover {
-		fmt.Fprintln(a.stdout, "fallbackApprover\ttrue")
+		rows = append(rows, []string{"fallbackApprover", "", "true", ""})
 	}
 	for _, o := range owned.Others {
-		fmt.Fprintf(a.stdout, "others\t%s\t%s\t%s\n", oneLine(o.ID), oneLine(o.Name), oneLine(o.Type))
+		rows = append(rows, []string{"others", o.ID, o.Name, o.Type})
 	}
-	return nil
+	return a.showRows(output, owned, rows)
 }
 
 func (a *app) identitiesReassignCommand() *cobra.Command {

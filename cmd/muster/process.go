@@ -101,37 +101,6 @@ func (a *app) showPreview(ctx context.Context, eng *engine.Engine, params engine
 	return a.previewTable(ctx, eng, run, limit)
 }
 
-// The forms of output.
-const (
-	outputTable = "table"
-	outputJSON  = "json"
-	outputCSV   = "csv"
-)
-
-func demandOutput(output string, allowed ...string) error {
-	for _, form := range allowed {
-		if output == form {
-			return nil
-		}
-	}
-	return usage("--output: %q is unknown: %s is expected", output, orList(allowed))
-}
-
-func orList(words []string) string {
-	text := ""
-	for i, word := range words {
-		switch {
-		case i == 0:
-		case i == len(words)-1:
-			text += " or "
-		default:
-			text += ", "
-		}
-		text += word
-	}
-	return text
-}
-
 // launchProcess launches the task for the arguments.
 func launchProcess(ctx context.Context, eng *engine.Engine, names []string, profile string) (engine.TaskStatus, error) {
 	switch {
@@ -180,9 +149,7 @@ func optionalIdentityID(ctx context.Context, eng *engine.Engine, name string) (s
 func (a *app) processTask(ctx context.Context, eng *engine.Engine, id string) (engine.TaskStatus, error) {
 	bar := a.progressBar("processing", -1)
 	defer bar.finish()
-	return eng.ProcessTask(ctx, id, engine.ProcessOptions{Progress: func(done, waiting int) {
-		bar.set(done, done+waiting)
-	}})
+	return eng.ProcessTask(ctx, id, engine.ProcessOptions{Progress: a.processing(bar)})
 }
 
 // taskExit returns the exit code for a task that did not succeed.
@@ -264,9 +231,17 @@ func (p *processed) add(r *engine.ProcessResult) {
 func (a *app) processOnce(ctx context.Context, eng *engine.Engine) (engine.ProcessResult, error) {
 	bar := a.progressBar("processing", -1)
 	defer bar.finish()
-	return eng.ProcessPending(ctx, engine.ProcessOptions{Progress: func(done, waiting int) {
+	return eng.ProcessPending(ctx, engine.ProcessOptions{Progress: a.processing(bar)})
+}
+
+// processing returns a function that shows how many identities are done, and keeps in mind what an interrupt leaves.
+func (a *app) processing(bar progress) func(done, waiting int) {
+	set := func(done, waiting int) {
 		bar.set(done, done+waiting)
-	}})
+		a.keep("%d identities are processed and stay so; the others wait, and \"muster process\" goes on with them", done)
+	}
+	set(0, 0)
+	return set
 }
 
 func (a *app) printProvisioned(r engine.ProvisionResult) {

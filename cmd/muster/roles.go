@@ -30,7 +30,7 @@ func (a *app) rolesListCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&query.RoleName, "role", "", "only this role, by its name")
-	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
+	listOutput(cmd, &output)
 	return cmd
 }
 
@@ -49,7 +49,7 @@ of the assignments of that role; if both are given, the role must have both.`,
 	flags := cmd.Flags()
 	flags.StringVar(&query.RoleID, "role-id", "", "only the role with this ID")
 	flags.StringVar(&query.RoleName, "role-name", "", "only the role with this name")
-	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
+	listOutput(cmd, &output)
 	return cmd
 }
 
@@ -58,7 +58,7 @@ of the assignments of that role; if both are given, the role must have both.`,
 func (a *app) listRoles(ctx context.Context, name string, query engine.RoleAssignmentQuery, output string,
 	short bool,
 ) error {
-	if err := demandOutput(output, outputTable, outputJSON); err != nil {
+	if err := demandListOutput(output); err != nil {
 		return err
 	}
 	return a.withIdentity(ctx, name, func(eng *engine.Engine, id string) error {
@@ -73,22 +73,18 @@ func (a *app) listRoles(ctx context.Context, name string, query engine.RoleAssig
 			refs[i] = as.Ref()
 			comments := ""
 			if as.Comments != nil {
-				comments = oneLine(*as.Comments)
+				comments = *as.Comments
 			}
-			rows = append(rows, []string{as.ID, oneLine(as.Role.Name), dateText(&as.AddedDate), dateText(as.StartDate),
-				dateText(as.RemoveDate), oneLine(as.AssignmentSource), comments})
+			rows = append(rows, []string{as.ID, as.Role.Name, dateText(&as.AddedDate), dateText(as.StartDate),
+				dateText(as.RemoveDate), as.AssignmentSource, comments})
 		}
-		switch {
-		case output == outputJSON && short:
-			return a.printJSON(refs)
-		case output == outputJSON:
-			return a.printJSON(assignments)
-		case short:
-			for i := range rows {
-				rows[i] = rows[i][:5]
-			}
+		if !short {
+			return a.showRows(output, assignments, rows)
 		}
-		return writeAligned(a.stdout, rows)
+		for i := range rows {
+			rows[i] = rows[i][:5]
+		}
+		return a.showRows(output, refs, rows)
 	})
 }
 

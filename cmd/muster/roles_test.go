@@ -45,7 +45,7 @@ func TestRolesAndLifecycleCommands(t *testing.T) {
 	}
 	out, _ = s.run(exitOK, "", "identities", "roles", "bob", "--role-name", "Lead")
 	demand(t, out, "COMMENTS", "stands in")
-	s.run(exitUsage, "", "identities", "roles", "bob", "-o", "csv")
+	s.run(exitUsage, "", "identities", "roles", "bob", "-o", "xml")
 	_, errOut := s.run(exitUsage, "", "roles", "assign", "bob", "lead", "--remove", "soon")
 	demand(t, errOut, `--remove: "soon" is no point in time`)
 	_, errOut = s.run(exitFailed, "", "roles", "revoke", "bob", "Sales")

@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"strings"
+	"sync/atomic"
+	"syscall"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
@@ -17,16 +21,32 @@ import (
 
 // Exit codes. A script can tell a failure from bad input.
 const (
-	exitOK     = 0
-	exitFailed = 1 // the command failed
-	exitUsage  = 2 // bad input: a flag, an expression, a transform, a document
+	exitOK          = 0
+	exitFailed      = 1   // the command failed
+	exitUsage       = 2   // bad input: a flag, an expression, a transform, a document
+	exitInterrupted = 130 // a signal ended it
+	exitReaderGone  = 141 // nobody reads what it writes, as with "| head"
 )
+
+// exitCodes is what --help says of them. A command that has more says them itself.
+const exitCodes = "0 done, 1 failed or held, 2 bad input, 130 interrupted, 141 nobody reads the output"
 
 // app is the state that all commands share: the streams, so that tests can run them in-process, and the global flags.
 type app struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
+
+	// environment reads a variable.
+	environment func(name string) string
+	configFile  string
+	// origins are where the values of flags come from, those that have their default left out.
+	origins map[string]origin
+	pace    pace
+	// kept says what stays of the work so far when an interrupt ends it.
+	kept string
+	// out is stdout: it knows whether anybody reads it.
+	out *readerWatch
 
 	databaseURL string
 	dataDir     string
@@ -61,14 +81,54 @@ func (e printedError) Error() string { return fmt.Sprintf("exit %d", e.code) }
 // run runs one command line and returns its exit code. The environment and the user are all that it reads of the
 // process. What the command writes is done by that user; what workers and the server do is not.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
+	return newApp(os.Getenv, stdin, stdout, stderr).run(ctx, args)
+}
+
+func newApp(environment func(string) string, stdin io.Reader, stdout, stderr io.Writer) *app {
+	out := &readerWatch{Writer: stdout}
+	return &app{environment: environment, stdin: stdin, stdout: out, stderr: stderr, out: out, pace: paceDefault}
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
+	running, cancel := context.WithCancel(ctx)
+	defer cancel()
+	a.out.gone = cancel
 	root := a.rootCommand()
 	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	return a.exitCode(root.ExecuteContext(engine.WithActor(ctx, osActor())))
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	err := root.ExecuteContext(engine.WithActor(running, osActor()))
+	switch {
+	case err != nil && a.out.isGone():
+		return exitReaderGone
+	case err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled):
+		fmt.Fprintln(a.stderr, strings.TrimSuffix("muster: interrupted: "+a.kept, ": "))
+		return exitInterrupted
+	}
+	return a.exitCode(err)
 }
+
+// readerWatch is the standard output. When its reader is gone, it ends the command, which then cleans up.
+type readerWatch struct {
+	io.Writer
+	gone   context.CancelFunc
+	closed atomic.Bool
+}
+
+func (w *readerWatch) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) {
+		w.closed.Store(true)
+		w.gone()
+	}
+	return n, err
+}
+
+func (w *readerWatch) isGone() bool { return w.closed.Load() }
+
+// keep says what stays if an interrupt ends the command from here on.
+func (a *app) keep(format string, arguments ...any) { a.kept = fmt.Sprintf(format, arguments...) }
 
 // exitCode prints an error and returns the exit code for it.
 func (a *app) exitCode(err error) int {
@@ -100,7 +160,17 @@ func (a *app) rootCommand() *cobra.Command {
 PostgreSQL.
 
 Without --database-url or DATABASE_URL it runs a private PostgreSQL from the installed binaries, with the data in
---data. "muster demo" shows it at work.`,
+--data. "muster demo" shows it at work.
+
+Every flag may also be given as a variable of the environment, MUSTER_ and its name (--time-zone: MUSTER_TIME_ZONE), or
+in the YAML file that --config or MUSTER_CONFIG names. A flag comes first, then the environment, then the file.`,
+		Version: thisBuild().Version,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if strings.HasPrefix(cmd.Name(), cobra.ShellCompRequestCmd) {
+				return nil // the values that are offered settle the flags of their own command
+			}
+			return a.settle(cmd)
+		},
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		// An unknown command is bad input like an unknown flag.
@@ -112,7 +182,10 @@ Without --database-url or DATABASE_URL it runs a private PostgreSQL from the ins
 		},
 		Args: cobra.ArbitraryArgs,
 	}
+	root.SetVersionTemplate(thisBuild().String())
+	root.SetHelpTemplate(root.HelpTemplate() + "\nExit codes: " + exitCodes + "\n")
 	flags := root.PersistentFlags()
+	flags.StringVar(&a.configFile, "config", "", "file with values of flags, as YAML (default: $MUSTER_CONFIG)")
 	flags.StringVar(&a.databaseURL, "database-url", "",
 		"URL of the PostgreSQL database (default: $DATABASE_URL, or a private one)")
 	flags.StringVar(&a.dataDir, "data", "", "folder of the private PostgreSQL (default: the user's data folder)")
@@ -120,15 +193,15 @@ Without --database-url or DATABASE_URL it runs a private PostgreSQL from the ins
 	flags.StringVar(&a.schemas.JobSchema, "job-schema", "",
 		"PostgreSQL schema of the jobs (default: the schema of the data with \"_jobs\")")
 	flags.StringVar(&a.timeZone, "time-zone", "", "the tenant's time zone, such as Europe/Berlin "+
-		"(default: $MUSTER_TIME_ZONE, or the tenant's setting)")
+		"(default: the tenant's setting)")
 	flags.StringVar(&a.guard, "guard", "", "share of a run's identities that may lose roles or change state before "+
 		"the run is held, such as 10%, or off (default: the tenant's setting)")
 	flags.StringArrayVar(&a.allow.Secrets, "allow-secret", nil, "reference to a secret that sources may name, such as "+
-		"env:LDAP_* or file:/run/secrets/*; may be repeated (default: $MUSTER_ALLOW_SECRETS, separated by commas)")
+		"env:LDAP_* or file:/run/secrets/*; may be repeated")
 	flags.StringArrayVar(&a.allow.Folders, "allow-folder", nil, "folder whose files sources may read and write; may "+
-		"be repeated (default: $MUSTER_ALLOW_FOLDERS, separated by commas)")
+		"be repeated")
 	flags.StringArrayVar(&a.allow.Hosts, "allow-host", nil, "host that sources may reach, such as ldap.example.com:636"+
-		" or *.example.com; may be repeated (default: $MUSTER_ALLOW_HOSTS, separated by commas)")
+		" or *.example.com; may be repeated")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log to stderr")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
@@ -143,6 +216,7 @@ Without --database-url or DATABASE_URL it runs a private PostgreSQL from the ins
 		a.entitlementsCommand(),
 		a.explainCommand(),
 		a.filterCommand(),
+		a.healthCommand(),
 		a.historyCommand(),
 		a.identitiesCommand(),
 		a.lifecycleCommand(),
@@ -161,8 +235,10 @@ Without --database-url or DATABASE_URL it runs a private PostgreSQL from the ins
 		a.tasksCommand(),
 		a.tokenCommand(),
 		a.transformCommand(),
+		a.versionCommand(),
 		a.workerCommand(),
 	)
+	a.completeValues(root)
 	return root
 }
 

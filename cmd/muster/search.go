@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,8 +26,7 @@ A word without a field is looked for in all texts. docs/search.md has the langua
 such as a field that does not exist, is said on stderr.`,
 		Args: exactArgs(1, "one QUERY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			write, err := hitWriter(output, columns)
-			if err != nil {
+			if err := demandListOutput(output); err != nil {
 				return err
 			}
 			request.Query = &engine.SearchText{Query: args[0], TimeZone: zone, Fields: fields}
@@ -41,7 +39,7 @@ such as a field that does not exist, is said on stderr.`,
 				for _, note := range page.Notes {
 					fmt.Fprintf(a.stderr, "note: %s\n", note)
 				}
-				if err := write(a.stdout, page.Documents); err != nil {
+				if err := a.showRows(output, page.Documents, hitRows(output, columns, page.Documents)); err != nil {
 					return err
 				}
 				if page.Total != nil {
@@ -61,39 +59,30 @@ such as a field that does not exist, is said on stderr.`,
 	flags.BoolVar(&request.Count, "count", false, "count all that are found, on stderr")
 	flags.StringVar(&zone, "time-zone", "", "time zone of dates, such as Europe/London (default UTC)")
 	flags.DurationVar(&request.TimeLimit, "time-limit", engine.SearchTimeDefault, "how long a statement may take")
-	flags.StringVarP(&output, "output", "o", "table", "table or json")
-	flags.StringVar(&columns, "columns", "id,_type,name,displayName", "members to show in a table")
+	listOutput(cmd, &output)
+	flags.StringVar(&columns, "columns", "id,_type,name,displayName", "members to show in a table or CSV")
 	return cmd
 }
 
-// hitWriter returns a function that writes documents in a form.
-func hitWriter(output, columns string) (func(io.Writer, []engine.SearchHit) error, error) {
+// hitRows returns documents as the rows of a table or of CSV.
+func hitRows(output, columns string, hits []engine.SearchHit) [][]string {
 	names := strings.Split(columns, ",")
-	switch output {
-	case "json":
-		return func(w io.Writer, hits []engine.SearchHit) error {
-			encoder := json.NewEncoder(w)
-			encoder.SetEscapeHTML(false)
-			encoder.SetIndent("", "  ")
-			return encoder.Encode(hits)
-		}, nil
-	case "table":
-		return func(w io.Writer, hits []engine.SearchHit) error {
-			rows := [][]string{make([]string, len(names))}
-			for i, name := range names {
-				rows[0][i] = heading(strings.TrimSpace(name))
-			}
-			for _, hit := range hits {
-				row := make([]string, len(names))
-				for i, name := range names {
-					row[i] = oneLine(hitMember(hit, strings.TrimSpace(name)))
-				}
-				rows = append(rows, row)
-			}
-			return writeAligned(w, rows)
-		}, nil
+	rows := [][]string{make([]string, len(names))}
+	for i, name := range names {
+		names[i] = strings.TrimSpace(name)
+		rows[0][i] = heading(names[i])
+		if output == outputCSV {
+			rows[0][i] = names[i]
+		}
 	}
-	return nil, usage("--output: %q is unknown: table or json is expected", output)
+	for _, hit := range hits {
+		row := make([]string, len(names))
+		for i, name := range names {
+			row[i] = hitMember(hit, name)
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }
 
 // hitMember returns a member of a document as a cell of a table, by a name with dots.

@@ -22,7 +22,7 @@ func TestSearchCommand(t *testing.T) {
 	demand(t, errOut, "note: there is no field", "did you mean attributes.department?")
 	_, errOut = s.run(exitUsage, "", "search", `name:"ann`)
 	demand(t, errOut, "the phrase has no closing quote", "     ^^^^")
-	_, errOut = s.run(exitUsage, "", "search", "-o", "csv", "*")
-	demand(t, errOut, "table or json is expected")
+	_, errOut = s.run(exitUsage, "", "search", "-o", "xml", "*")
+	demand(t, errOut, "table, json, csv or yaml is expected")
 	s.run(exitUsage, "", "search", "--index", "shoes", "*")
 }

@@ -59,7 +59,10 @@ token" makes them, and so does the endpoint POST /oauth/token for the clients of
 
 It serves /metrics for Prometheus, and sends traces to the destination in the standard variables of OpenTelemetry
 (OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT). It sends invitations and verifications with --smtp-host and its
-other flags, or logs them with --mail-log. With the private PostgreSQL no other command can run at the same time.`,
+other flags, or logs them with --mail-log.
+
+It waits for a database that is not there yet, says once a minute what it waits for, and starts a private PostgreSQL
+again that died. Other commands with the same --data work on the same private PostgreSQL; the last one stops it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), &s) },
 	}
 	flags := cmd.Flags()
@@ -112,10 +115,7 @@ func (a *app) serve(ctx context.Context, s *server) (err error) {
 	if err != nil {
 		return err
 	}
-	a.log = slog.New(slog.NewTextHandler(a.stderr, nil))
-	if s.logJSON {
-		a.log = slog.New(slog.NewJSONHandler(a.stderr, nil))
-	}
+	a.daemonLog(s.logJSON)
 	if noConsole != "" {
 		a.log.Info("the console is off: " + noConsole)
 	}
@@ -124,11 +124,7 @@ func (a *app) serve(ctx context.Context, s *server) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, flush(context.WithoutCancel(ctx))) }()
-	return a.withDatabase(ctx, func(d *database) error {
-		eng, err := a.engine(ctx, d)
-		if err != nil {
-			return err
-		}
+	return a.withDaemon(ctx, func(d *database, eng *engine.Engine) error {
 		// It outlives the interrupt, so that running requests and batches can finish.
 		// Nothing that it does is done by the user who began it.
 		running, cancel := context.WithCancel(engine.WithActor(context.WithoutCancel(ctx), engine.Actor{}))

@@ -39,10 +39,9 @@ func (s *shell) serve(args ...string) *served {
 	out, in := io.Pipe()
 	log := &lockedText{}
 	code := make(chan int, 1)
-	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--database-url", s.url, "--data", filepath.Join(s.dir,
-		"data")}, args...)
+	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--database-url", s.url}, args...)
 	go func() {
-		code <- run(ctx, args, strings.NewReader(""), in, log)
+		code <- newApp(s.getenv, strings.NewReader(""), in, log).run(ctx, args)
 		in.Close()
 	}()
 	lines := bufio.NewReader(out)
@@ -225,7 +224,7 @@ func TestServe(t *testing.T) {
 		`muster_http_request_duration_seconds_count{operation="listIdentities",status="200",version="beta"} 1`,
 		"muster_database_connections ", "go_goroutines ")
 	// A token that the command makes is good too.
-	made, _ := s.run(exitOK, "", "token", "--authority", "ORG_ADMIN", "--data", filepath.Join(s.dir, "data"))
+	made, _ := s.run(exitOK, "", "token", "--authority", "ORG_ADMIN")
 	w.do(http.StatusOK, http.MethodGet, "/v2024/identities/"+list[0].ID, strings.TrimSpace(made), "")
 	code, log := w.stop()
 	if code != exitOK {
@@ -259,8 +258,16 @@ func TestServeTLSAndKeySet(t *testing.T) {
 	roots.AddCert(certificate.Certificate())
 	w.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "example.com"}}
 	w.do(http.StatusOK, http.MethodGet, "/healthz", "", "")
+	out, _ := s.run(exitOK, "", "health", w.url+"/readyz", "--any-certificate")
+	demand(t, out, `"status"`)
+	_, errOut := s.run(exitFailed, "", "health", w.url+"/readyz")
+	demand(t, errOut, "certificate")
+	_, errOut = s.run(exitFailed, "", "health", w.url+"/nothing", "--any-certificate")
+	demand(t, errOut, "404")
+	s.run(exitFailed, "", "health", "http://127.0.0.1:1/readyz")
+	s.run(exitUsage, "", "health", "http://:x")
 	w.do(http.StatusNotFound, http.MethodPost, "/oauth/token", "", "grant_type=client_credentials")
-	made, _ := s.run(exitOK, "", "token", "--authority", "ORG_ADMIN", "--data", filepath.Join(s.dir, "data"))
+	made, _ := s.run(exitOK, "", "token", "--authority", "ORG_ADMIN")
 	w.do(http.StatusUnauthorized, http.MethodGet, "/beta/identities", strings.TrimSpace(made), "")
 	if code, log := w.stop(); code != exitOK || !strings.Contains(log, `"decision":"not authenticated`) {
 		t.Errorf("exit %d\n%s", code, log)
@@ -318,19 +325,18 @@ func TestTokensOfTenants(t *testing.T) {
 	t.Parallel()
 	s, other := newShell(t), newShell(t)
 	s.staff()
-	data := filepath.Join(s.dir, "data")
+	elsewhere := *s
+	elsewhere.env = map[string]string{"MUSTER_DATA": filepath.Join(s.dir, "data2")}
+	other.env = s.env
 	w := s.serve("--no-worker")
 	mint := func(s *shell, args ...string) string {
-		made, _ := s.run(exitOK, "", append([]string{"token", "--authority", "ORG_ADMIN", "--data", data}, args...)...)
+		made, _ := s.run(exitOK, "", append([]string{"token", "--authority", "ORG_ADMIN"}, args...)...)
 		return strings.TrimSpace(made)
 	}
 	w.do(http.StatusOK, http.MethodGet, "/beta/identities", mint(s), "")
 	w.do(http.StatusUnauthorized, http.MethodGet, "/beta/identities", mint(s, "--schema", "second"), "")
 	w.do(http.StatusUnauthorized, http.MethodGet, "/beta/identities", mint(other), "")
-	w.do(http.StatusUnauthorized, http.MethodGet, "/beta/identities", func() string {
-		made, _ := s.run(exitOK, "", "token", "--authority", "ORG_ADMIN", "--data", data+"2")
-		return strings.TrimSpace(made)
-	}(), "")
+	w.do(http.StatusUnauthorized, http.MethodGet, "/beta/identities", mint(&elsewhere), "")
 }
 
 func TestServeFaults(t *testing.T) {
@@ -342,7 +348,7 @@ func TestServeFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	data, short := filepath.Join(s.dir, "data"), s.file("short", "too short")
+	short := s.file("short", "too short")
 	for _, test := range []struct {
 		code int
 		args []string
@@ -365,7 +371,7 @@ func TestServeFaults(t *testing.T) {
 		{exitFailed, []string{"--jwks-file", filepath.Join(s.dir, "nothing")}, "read the key set"},
 		{exitFailed, []string{"--listen", taken.Addr().String()}, "--listen: "},
 	} {
-		_, errOut := s.run(test.code, "", append([]string{"serve", "--data", data}, test.args...)...)
+		_, errOut := s.run(test.code, "", append([]string{"serve"}, test.args...)...)
 		demand(t, errOut, test.want)
 		if strings.Contains(errOut, "hunter2") {
 			t.Errorf("%v: the error repeats a secret: %s", test.args, errOut)
@@ -453,6 +459,6 @@ func TestTokenFaults(t *testing.T) {
 	short := s.file("short", "too short")
 	_, errOut := s.run(exitUsage, "", "token", "--token-key", "file:"+short)
 	demand(t, errOut, "32 bytes or more")
-	_, errOut = s.run(exitUsage, "", "token", "--ttl", "-1h", "--data", filepath.Join(s.dir, "data"))
+	_, errOut = s.run(exitUsage, "", "token", "--ttl", "-1h")
 	demand(t, errOut, "a token is good for up to")
 }

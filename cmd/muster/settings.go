@@ -28,9 +28,7 @@ func (a *app) settingsError(err error) error {
 	for i := range contradiction.Conflicts {
 		c := &contradiction.Conflicts[i]
 		flag := settingFlagOf[c.Field]
-		if flag == "--time-zone" && a.timeZone == "" {
-			flag = "MUSTER_TIME_ZONE"
-		}
+		flag = a.nameOf(strings.TrimPrefix(flag, "--"))
 		texts = append(texts, fmt.Sprintf("%s says %s %s, but the tenant's is %s", flag, c.Setting, c.Given, c.Tenant))
 	}
 	return fmt.Errorf("%s: leave it out to follow the tenant's settings (muster settings), or change them: "+
@@ -51,7 +49,7 @@ func (a *app) settingsCommand() *cobra.Command {
     guard: {share: 0.05, minimum: 50}
     mail: {sender: "Muster <muster@example.com>", invitationLifetime: 14d}`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+			if err := demandListOutput(output); err != nil {
 				return err
 			}
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
@@ -59,30 +57,27 @@ func (a *app) settingsCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if output == outputJSON {
-					return a.printJSON(settings)
-				}
-				return a.printSettings(&settings)
+				return a.printSettings(&settings, output)
 			})
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", outputTable, "table or json")
+	listOutput(cmd, &output)
 	return cmd
 }
 
-func (a *app) printSettings(s *engine.Settings) error {
+func (a *app) printSettings(s *engine.Settings, output string) error {
 	rows := [][]string{{"SETTING", "VALUE", "FROM"}}
 	for _, v := range s.Values {
 		value := fmt.Sprint(v.Value)
 		if value == "" {
 			value = "none"
 		}
-		rows = append(rows, []string{v.Name, oneLine(value), string(v.Origin)})
+		rows = append(rows, []string{v.Name, value, string(v.Origin)})
 	}
-	if err := writeAligned(a.stdout, rows); err != nil {
+	if err := a.showRows(output, s, rows); err != nil {
 		return err
 	}
-	if !s.Settled {
+	if !s.Settled && output == outputTable {
 		fmt.Fprintln(a.stdout, "Nobody is here yet: engines that are started set what is default.")
 	}
 	return nil
@@ -95,7 +90,7 @@ func (a *app) enginesCommand() *cobra.Command {
 		Long: `Engines shows the engines that are started: workers, servers and hosts that gave a sign of life within 5
 minutes, with the settings that each was given. "muster doctor" compares them.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+			if err := demandListOutput(output); err != nil {
 				return err
 			}
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
@@ -103,19 +98,16 @@ minutes, with the settings that each was given. "muster doctor" compares them.`,
 				if err != nil {
 					return err
 				}
-				if output == outputJSON {
-					return a.printJSON(engines)
-				}
-				return a.printEngines(engines)
+				return a.printEngines(engines, output)
 			})
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", outputTable, "table or json")
+	listOutput(cmd, &output)
 	return cmd
 }
 
-func (a *app) printEngines(engines []engine.RunningEngine) error {
-	if len(engines) == 0 {
+func (a *app) printEngines(engines []engine.RunningEngine, output string) error {
+	if len(engines) == 0 && output == outputTable {
 		fmt.Fprintln(a.stdout, "no engine runs")
 		return nil
 	}
@@ -125,9 +117,9 @@ func (a *app) printEngines(engines []engine.RunningEngine) error {
 		e := &engines[i]
 		rows = append(rows, []string{e.Host, fmt.Sprint(e.Process), e.Version, e.Started.Local().Format(format),
 			e.Seen.Local().Format(format), strings.Join(e.Connectors, " "), strings.Join(e.Rules, " "),
-			oneLine(string(e.Settings))})
+			string(e.Settings)})
 	}
-	return writeAligned(a.stdout, rows)
+	return a.showRows(output, engines, rows)
 }
 
 // demandMailSettings returns an error if a command sends mail, and neither its flags nor the tenant's settings say what

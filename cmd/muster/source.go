@@ -24,16 +24,13 @@ func (a *app) sourceListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the sources and the state of their aggregation", Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+			if err := demandListOutput(output); err != nil {
 				return err
 			}
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
 				states, err := eng.Sources(cmd.Context())
 				if err != nil {
 					return err
-				}
-				if output == outputJSON {
-					return a.printJSON(states)
 				}
 				rows := [][]string{{"SOURCE", "CONNECTOR", "SCHEDULE", "NEXT", "LAST", "ERROR"}}
 				for i := range states {
@@ -43,13 +40,13 @@ func (a *app) sourceListCommand() *cobra.Command {
 						connector += " (by hand)"
 					}
 					rows = append(rows, []string{s.Source, connector, s.Schedule, dateText(s.Next), dateText(s.Last),
-						oneLine(s.Error)})
+						s.Error})
 				}
-				return writeAligned(a.stdout, rows)
+				return a.showRows(output, states, rows)
 			})
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", outputTable, "table or json")
+	listOutput(cmd, &output)
 	return cmd
 }
 
@@ -107,10 +104,12 @@ with --changes only the changes since the last time, if the source can tell them
 				options.MaxDeletions = &limit
 			}
 			return a.withEngine(ctx, func(eng *engine.Engine) error {
+				a.keep("nothing of this aggregation is kept: the accounts of %s are as they were", args[0])
 				result, err := eng.AggregateSource(ctx, args[0], options)
 				if err != nil {
 					return err
 				}
+				a.keep("the accounts are kept; their identities wait to be processed: muster process")
 				a.printAggregation(result)
 				if noProcess {
 					return nil
@@ -261,7 +260,7 @@ func (a *app) operationsCommand() *cobra.Command {
 		Use: "operations", Short: "List the operations on sources, open and ended",
 		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+			if err := demandListOutput(output); err != nil {
 				return err
 			}
 			if states != "" {
@@ -277,10 +276,7 @@ func (a *app) operationsCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if output == outputJSON {
-					return a.printJSON(operations)
-				}
-				return a.printOperations(operations)
+				return a.printOperations(operations, output)
 			})
 		},
 	}
@@ -291,7 +287,7 @@ func (a *app) operationsCommand() *cobra.Command {
 		"only those in a state, or several: OPEN, MANUAL, PARKED, DONE, FAILED, RETRIED, CANCELLED")
 	flags.IntVar(&query.Limit, "limit", operationsShown, "most operations to show, 1 to 1000")
 	flags.IntVar(&query.Offset, "offset", 0, "operations to skip")
-	flags.StringVarP(&output, "output", "o", outputTable, "table or json")
+	listOutput(cmd, &output)
 	cmd.AddCommand(a.operationsListCommand(), a.parkCommand(), a.releaseCommand())
 	return cmd
 }
@@ -328,7 +324,7 @@ func (a *app) operationsListCommand() *cobra.Command {
 				if !list.ownTable(cmd) {
 					return showPage(a, &list, &page)
 				}
-				if err := a.printOperations(page.Items); err != nil {
+				if err := a.printOperations(page.Items, outputTable); err != nil {
 					return err
 				}
 				a.showEnd(page.Total, page.Next)
@@ -376,7 +372,7 @@ func (a *app) releaseCommand() *cobra.Command {
 	}
 }
 
-func (a *app) printOperations(operations []engine.Operation) error {
+func (a *app) printOperations(operations []engine.Operation, output string) error {
 	rows := [][]string{{"ID", "CREATED", "STATE", "SOURCE", "ACCOUNT", "OPERATION", "ATTRIBUTES", "IDENTITY", "REASON",
 		"FOR", "TRIES", "ERROR"}}
 	for i := range operations {
@@ -396,7 +392,7 @@ func (a *app) printOperations(operations []engine.Operation) error {
 		}
 		rows = append(rows, []string{o.ID, dateText(&o.Created), o.State, o.Source.Name, o.NativeIdentity,
 			operationName(o.Kind), cut(strings.Join(attributes, " "), previewValueMax), o.Identity.Name, o.Reason,
-			actorText(&o.Actor), strconv.Itoa(o.Attempts), oneLine(trouble)})
+			actorText(&o.Actor), strconv.Itoa(o.Attempts), trouble})
 	}
-	return writeAligned(a.stdout, rows)
+	return a.showRows(output, operations, rows)
 }

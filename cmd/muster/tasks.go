@@ -266,7 +266,7 @@ func (a *app) scheduleCommand() *cobra.Command {
 tenant's time zone. "muster schedule run" carries out the processing that is due now. It is for hosts without workers,
 with a timer of their own.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+			if err := demandListOutput(output); err != nil {
 				return err
 			}
 			if limit < 0 || limit > 1000 {
@@ -277,14 +277,11 @@ with a timer of their own.`,
 				if err != nil {
 					return err
 				}
-				if output == outputJSON {
-					return a.printJSON(schedule)
-				}
-				return a.printSchedule(&schedule)
+				return a.printSchedule(&schedule, output)
 			})
 		},
 	}
-	show.Flags().StringVarP(&output, "output", "o", outputTable, "table or json")
+	listOutput(show, &output)
 	show.Flags().IntVar(&limit, "limit", limit, "most past times to show")
 	show.AddCommand(&cobra.Command{
 		Use: "run", Short: "Carry out the scheduled processing that is due", Args: exactArgs(0, "no argument"),
@@ -309,7 +306,7 @@ with a timer of their own.`,
 
 const slotFormat = "2006-01-02 15:04 MST"
 
-func (a *app) printSchedule(s *engine.Schedule) error {
+func (a *app) printSchedule(s *engine.Schedule, output string) error {
 	rows := [][]string{{"TIME (" + s.TimeZone + ")", "BEGUN", "IDENTITIES DUE", "TASK"}}
 	for i := len(s.Next) - 1; i >= 0; i-- {
 		rows = append(rows, []string{s.Next[i].Slot.Format(slotFormat), "to come", "", ""})
@@ -319,38 +316,52 @@ func (a *app) printSchedule(s *engine.Schedule) error {
 		rows = append(rows, []string{slot.Slot.Format(slotFormat), begun,
 			strconv.FormatInt(slot.Identities, 10), slot.TaskID})
 	}
-	return writeAligned(a.stdout, rows)
+	return a.showRows(output, s, rows)
 }
 
 func (a *app) workerCommand() *cobra.Command {
+	var logJSON bool
 	cmd := &cobra.Command{
 		Use: "worker", Short: "Carry out tasks and the schedule until an interrupt",
 		Args: exactArgs(0, "no argument"),
-		Long: `Worker carries out tasks, and processes by schedule at 08:00 and 20:00 in the
-tenant's time zone. On an interrupt it
-finishes the running batches and ends. Any number of workers may run on one database. With the private PostgreSQL no
-other command can run at the same time: use --database-url for that.
+		Long: `Worker carries out tasks, and processes by schedule at 08:00 and 20:00 in the tenant's time zone. On an
+interrupt it finishes the running batches and ends. Any number of workers may run on one database.
+
+It logs to stderr. It waits for a database that is not there yet, or that nobody has migrated yet, goes on when one that
+went away is back, and says once a minute what it waits for.
 
 It sends invitations and verifications with --smtp-host and its other flags, or logs them with --mail-log. Without these
 flags they wait.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx := cmd.Context()
-			return a.withEngine(ctx, func(eng *engine.Engine) error {
-				running := context.WithoutCancel(ctx)
-				if err := eng.Start(running); err != nil {
-					return err
-				}
-				a.sayWhetherMessagesWait()
-				fmt.Fprintln(a.stderr, "working; interrupt to end")
-				<-ctx.Done()
-				stopping, cancel := context.WithTimeout(running, stopTimeout)
-				defer cancel()
-				return stopWorkers(stopping, eng)
-			})
+			a.daemonLog(logJSON)
+			return a.work(cmd.Context())
 		},
 	}
+	cmd.Flags().BoolVar(&logJSON, "log-json", false, "log as JSON")
 	a.mail.register(cmd)
 	return cmd
+}
+
+// work carries out tasks until ctx ends, and then finishes the running batches.
+func (a *app) work(ctx context.Context) error {
+	return a.withDaemon(ctx, func(_ *database, eng *engine.Engine) error {
+		running := context.WithoutCancel(ctx)
+		if err := eng.Start(running); err != nil {
+			return err
+		}
+		a.sayWhetherMessagesWait()
+		a.log.InfoContext(ctx, "working; interrupt to end", "version", thisBuild().Version, "schema",
+			a.schemas.WithDefaults().Schema)
+		<-ctx.Done()
+		a.log.InfoContext(running, "finishing the running batches")
+		stopping, cancel := context.WithTimeout(running, stopTimeout)
+		defer cancel()
+		err := stopWorkers(stopping, eng)
+		if err == nil {
+			a.log.InfoContext(running, "ended")
+		}
+		return err
+	})
 }
 
 // stopWorkers stops the background work of an engine, within the time of the context.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -92,8 +91,8 @@ func (a *app) tokenIssuer(reference string) (*devtoken.Issuer, error) {
 // tenantName names the tenant that the flags and the environment say, by its database and its schema.
 func (a *app) tenantName() (string, error) {
 	place := "the private PostgreSQL"
-	if url := cmp.Or(a.databaseURL, os.Getenv("DATABASE_URL")); url != "" {
-		config, err := pgx.ParseConfig(url)
+	if a.databaseURL != "" {
+		config, err := pgx.ParseConfig(a.databaseURL)
 		if err != nil {
 			return "", fmt.Errorf("read the URL of the database: %w", err) // pgx removes the password
 		}

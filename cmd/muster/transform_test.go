@@ -46,8 +46,9 @@ const noZone = "muster: --time-zone: \"Mars\" is unknown: a name such as Europe/
 
 func TestTransformZoneOfEnvironment(t *testing.T) {
 	t.Setenv("MUSTER_TIME_ZONE", "Asia/Tokyo")
-	for zone, want := range map[string]string{"": "2026-03-02T00:00", "UTC": "2026-03-01T00:00"} {
-		_, out, errOut := runTransform(t, "", "eval", "-t", "now.json", "--now", "2026-03-01T20:00:00Z", "--time-zone", zone)
+	for zone, want := range map[string]string{"": "2026-03-02T00:00", "--time-zone=UTC": "2026-03-01T00:00"} {
+		args := append([]string{"eval", "-t", "now.json", "--now", "2026-03-01T20:00:00Z"}, strings.Fields(zone)...)
+		_, out, errOut := runTransform(t, "", args...)
 		demand(t, out+errOut, want)
 	}
 }

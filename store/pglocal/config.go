@@ -24,6 +24,11 @@ type Config struct {
 	// a temporary folder, which Stop removes and whose data does not survive a crash of the machine.
 	DataDir string
 
+	// Share lets several programs use the server of a DataDir at once. Where one of them runs it, another one joins it,
+	// and the last one that stops ends it, whoever started it. All of them must share. Defaults to one program alone,
+	// while others get [ErrInUse].
+	Share bool
+
 	// TempDir is the folder in which the temporary folders of the server are made: the data's, where DataDir is empty,
 	// and that of its socket. Defaults to the system's. Where it does not do, the system's is taken.
 	TempDir string

@@ -14,26 +14,33 @@ import (
 	"time"
 )
 
-// ErrInUse says that a running process uses the data folder.
+// ErrInUse says that a running process uses the data folder, and does not share it.
 var ErrInUse = errors.New("the data folder is in use")
 
 // The contents of a data folder.
 const (
 	clusterName = "data" // made by initdb
+	gateName    = "gate" // locked by who starts, joins, revives or leaves the server
 	initPattern = "initdb-*"
-	lockName    = "lock"
+	lifeName    = "life" // the pipe by which the guardian of a shared server knows that somebody uses it
+	lockName    = "lock" // locked by who uses the server
 	logName     = "server.log"
 	oldLogName  = "server.log.old"
+	socketName  = "socket" // says in which folder the socket of a shared server is
 )
 
-// folder is a data folder that this process has locked.
+// contents are the names in a data folder, those of initPattern left out.
+var contents = []string{clusterName, gateName, lifeName, lockName, logName, oldLogName, socketName}
+
+// folder is a data folder that this process uses.
 type folder struct {
 	path    string
 	account *account
-	lock    *os.File
+	// gate is locked by one process at a time, and lock for as long as the process uses the server.
+	gate, lock *os.File
 }
 
-// openFolder locks the folder. It creates the folder if it does not exist.
+// openFolder makes the folder if it does not exist, and enters its gate. The caller opens the gate again.
 func openFolder(ctx context.Context, path string, account *account) (*folder, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
@@ -54,10 +61,7 @@ func openFolder(ctx context.Context, path string, account *account) (*folder, er
 	if err := account.reach(ctx, path); err != nil {
 		return nil, fmt.Errorf("data folder %s: %w", path, err)
 	}
-	if err := f.acquire(); err != nil {
-		return nil, err
-	}
-	return f, nil
+	return f, f.enter(ctx)
 }
 
 // demandOurs refuses a folder with any other content, because this package changes the folder's owner and permissions.
@@ -71,7 +75,7 @@ func (f *folder) demandOurs() error {
 		if err != nil {
 			return err
 		}
-		if !half && !slices.Contains([]string{clusterName, lockName, logName, oldLogName}, entry.Name()) {
+		if !half && !slices.Contains(contents, entry.Name()) {
 			return fmt.Errorf("the folder %s holds %q, which does not belong to a private PostgreSQL: "+
 				"choose a folder that is empty or new", f.path, entry.Name())
 		}
@@ -79,30 +83,119 @@ func (f *folder) demandOurs() error {
 	return nil
 }
 
-func (f *folder) acquire() error {
+// enter waits until no other process starts, joins or leaves the server, and keeps others from it until openGate.
+func (f *folder) enter(ctx context.Context) error {
+	if f.gate == nil {
+		gate, err := openLock(filepath.Join(f.path, gateName))
+		if err != nil {
+			return fmt.Errorf("lock the data folder: %w", err)
+		}
+		f.gate = gate
+	}
+	for {
+		err := lock(f.gate, false)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, errLocked) {
+			return fmt.Errorf("lock the data folder: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: another process starts or stops the server of %s", ErrInUse, f.path)
+		case <-time.After(pollInterval):
+		}
+	}
+}
+
+// openGate lets others start, join and leave the server.
+func (f *folder) openGate() error {
+	if f.gate == nil {
+		return nil
+	}
+	err := f.gate.Close()
+	f.gate = nil
+	return err
+}
+
+// acquire locks the server for this process, which must be in the gate, and reports whether it is alone. If shared, it
+// locks the server together with those that use it and share it.
+func (f *folder) acquire(shared bool) (alone bool, err error) {
 	path := filepath.Join(f.path, lockName)
-	file, err := lock(path)
+	if f.lock, err = openLock(path); err != nil {
+		return false, fmt.Errorf("lock the data folder: %w", err)
+	}
+	err = lock(f.lock, false)
+	alone = err == nil
+	if errors.Is(err, errLocked) && shared {
+		err = lock(f.lock, true)
+	}
 	if errors.Is(err, errLocked) {
 		// The name of the holder is a courtesy. It may not have been written yet.
 		holder, _ := os.ReadFile(path)
-		return errors.Join(fmt.Errorf("%w: %s is held by process %s: stop that one, or choose another folder",
-			ErrInUse, f.path, bytes.TrimSpace(holder)), file.Close())
+		return false, fmt.Errorf("%w: %s is held by process %s: stop that one, or choose another folder",
+			ErrInUse, f.path, bytes.TrimSpace(holder))
 	}
 	if err != nil {
-		return fmt.Errorf("lock the data folder: %w", err)
+		return false, fmt.Errorf("lock the data folder: %w", err)
 	}
-	f.lock = file
-	if err := file.Truncate(0); err != nil {
-		return errors.Join(err, f.release())
+	if !alone {
+		return false, nil
 	}
-	if _, err := fmt.Fprintln(file, os.Getpid()); err != nil {
-		return errors.Join(err, f.release())
+	if err := f.lock.Truncate(0); err != nil {
+		return true, err
 	}
-	return nil
+	_, err = fmt.Fprintln(f.lock, os.Getpid())
+	return true, err
+}
+
+// share lets others use the server too. This process must be in the gate, so that nobody comes in between.
+func (f *folder) share() error { return lock(f.lock, true) }
+
+// last reports whether no other process uses the server. This process must be in the gate, and leave the server
+// afterwards.
+func (f *folder) last() (bool, error) {
+	err := lock(f.lock, false)
+	if errors.Is(err, errLocked) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // release unlocks the folder.
-func (f *folder) release() error { return f.lock.Close() }
+func (f *folder) release() error {
+	var err error
+	if f.lock != nil {
+		err = f.lock.Close()
+	}
+	return errors.Join(err, f.openGate())
+}
+
+// socketDir returns the folder of the socket of a shared server.
+func (f *folder) socketDir() (string, error) {
+	text, err := os.ReadFile(filepath.Join(f.path, socketName))
+	if err != nil {
+		return "", fmt.Errorf("find the socket of the running server: %w", err)
+	}
+	return string(bytes.TrimSpace(text)), nil
+}
+
+// recordSocketDir writes down where the socket is, for those who join.
+func (f *folder) recordSocketDir(dir string) error {
+	path := filepath.Join(f.path, socketName)
+	// The folder belongs to another account, which must not redirect root to a file elsewhere.
+	if err := ignore(os.Remove(path), os.ErrNotExist); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(file, dir)
+	return errors.Join(err, file.Close())
+}
+
+func (f *folder) life() string { return filepath.Join(f.path, lifeName) }
 
 func (f *folder) cluster() string { return filepath.Join(f.path, clusterName) }
 

@@ -22,12 +22,13 @@ import (
 )
 
 // programVariable turns the test binary into a program that starts a server and waits to be killed. Its value is the
-// data folder, "temporary" for none.
+// data folder, "temporary" for none; after "shared:" it shares the server.
 const programVariable = "MUSTER_TEST_PGLOCAL_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if dataDir := os.Getenv(programVariable); dataDir != "" {
-		if err := program(strings.TrimPrefix(dataDir, "temporary")); err != nil {
+		dataDir, shared := strings.CutPrefix(dataDir, "shared:")
+		if err := program(strings.TrimPrefix(dataDir, "temporary"), shared); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -36,8 +37,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func program(dataDir string) error {
-	server, err := pglocal.Start(context.Background(), pglocal.Config{DataDir: dataDir})
+func program(dataDir string, shared bool) error {
+	server, err := pglocal.Start(context.Background(), pglocal.Config{DataDir: dataDir, Share: shared})
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -58,7 +59,7 @@ func (f *folder) endOrphan(ctx context.Context) error {
 		}
 		switch err := f.recognize(ctx, socketDir); {
 		case err == nil && !asked:
-			if err := interrupt(pid); err != nil {
+			if err := signalTo(pid, syscall.SIGINT); err != nil {
 				return fmt.Errorf("stop the server that a crashed program left, process %d: %w", pid, err)
 			}
 			asked, heard = true, time.Now()

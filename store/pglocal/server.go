@@ -33,10 +33,11 @@ const (
 	pollInterval   = 20 * time.Millisecond
 	quitTimeout    = 10 * time.Second
 	remainsTimeout = 10 * time.Second
+	lastBreath     = 2 * time.Second
 )
 
-// Server is a running PostgreSQL server. It is safe for concurrent use. Its starter must stop it; it stops with the
-// process in any case.
+// Server is a running PostgreSQL server. It is safe for concurrent use. Who started or joined it must stop it; it stops
+// with the process, or the last of several, in any case.
 type Server struct {
 	config   Config
 	account  *account
@@ -45,15 +46,27 @@ type Server struct {
 	// runDir is the temporary folder of the socket, and also of the data if the Config names no folder.
 	runDir string
 
-	postmaster *exec.Cmd
-	// life is the pipe that the guardian reads. It closes when this process ends.
+	// joined says that another process had started the server.
+	joined bool
+	// mutex guards what Revive changes.
+	mutex sync.Mutex
+	// child is the server's process where this process started it, and pid its number in any case.
+	child *child
+	pid   int
+	// life is the pipe that the guardian reads. It closes when this process ends. It is nil for a server that was
+	// joined after its guardian was gone.
 	life    *os.File
-	exited  chan struct{} // closed after the server has ended and exitErr is set
-	exitErr error
 	crashed atomic.Bool
 
 	stopOnce sync.Once
 	stopErr  error
+}
+
+// child is a server's process that this process started.
+type child struct {
+	cmd    *exec.Cmd
+	exited chan struct{} // closed after the server has ended and err is set
+	err    error
 }
 
 // Start starts a server and returns when it answers. ctx limits only the start. The error wraps [ErrNotFound] if
@@ -77,10 +90,16 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 		}
 		return nil, errors.Join(err, s.release())
 	}
-	s.config.Logger.DebugContext(ctx, "PostgreSQL started",
-		"bin", s.binaries.Dir, "folder", s.folder.path, "pid", s.postmaster.Process.Pid)
+	s.config.Logger.DebugContext(ctx, map[bool]string{true: "PostgreSQL joined", false: "PostgreSQL started"}[s.joined],
+		"bin", s.binaries.Dir, "folder", s.folder.path, "pid", s.pid)
 	return s, nil
 }
+
+// Joined reports whether another process had started the server before.
+func (s *Server) Joined() bool { return s.joined }
+
+// shared reports whether other processes may use the server.
+func (s *Server) shared() bool { return s.config.Share && s.config.DataDir != "" }
 
 func (s *Server) start(ctx context.Context) (err error) {
 	dataDir := s.config.DataDir
@@ -98,14 +117,33 @@ func (s *Server) start(ctx context.Context) (err error) {
 	if err := s.account.reach(ctx, s.binaries.Dir); err != nil {
 		return fmt.Errorf("server programs in %s: %w", s.binaries.Dir, err)
 	}
-	if s.runDir, err = makeRunDir(ctx, s.config.TempDir, s.account); err != nil {
-		return err
-	}
 	if dataDir == "" {
+		if s.runDir, err = makeRunDir(ctx, s.config.TempDir, s.account); err != nil {
+			return err
+		}
 		dataDir = s.runDir
 	}
 	if s.folder, err = openFolder(ctx, dataDir, s.account); err != nil {
 		return err
+	}
+	alone, err := s.folder.acquire(s.shared())
+	if err != nil {
+		return err
+	}
+	if alone {
+		err = s.begin(ctx)
+	} else {
+		err = s.join(ctx)
+	}
+	return errors.Join(err, s.folder.openGate())
+}
+
+// begin starts the server in a folder that nobody uses.
+func (s *Server) begin(ctx context.Context) (err error) {
+	if s.runDir == "" {
+		if s.runDir, err = makeRunDir(ctx, s.config.TempDir, s.account); err != nil {
+			return err
+		}
 	}
 	if err := s.folder.endOrphan(ctx); err != nil {
 		return err
@@ -113,7 +151,15 @@ func (s *Server) start(ctx context.Context) (err error) {
 	if err := s.folder.initialize(ctx, s.binaries, s.config.DataDir != ""); err != nil {
 		return err
 	}
-	return s.launchPatiently(ctx)
+	if s.shared() {
+		if err := s.folder.recordSocketDir(s.runDir); err != nil {
+			return err
+		}
+	}
+	if err := s.launchPatiently(ctx); err != nil || !s.shared() {
+		return err
+	}
+	return s.folder.share()
 }
 
 // makeRunDir makes the folder of the socket, in the first place that has a short enough path and that the account can
@@ -164,7 +210,7 @@ var guardian string
 
 // launch starts the server's process and its guardian, and waits until the server answers.
 func (s *Server) launch(ctx context.Context) error {
-	read, write, err := os.Pipe()
+	read, write, err := s.makeLife()
 	if err != nil {
 		return err
 	}
@@ -183,15 +229,24 @@ func (s *Server) launch(ctx context.Context) error {
 	if err := errors.Join(err, read.Close()); err != nil {
 		return errors.Join(err, write.Close())
 	}
-	s.postmaster, s.life, s.exited = cmd, write, make(chan struct{})
+	started := &child{cmd: cmd, exited: make(chan struct{})}
+	s.child, s.pid, s.life = started, cmd.Process.Pid, write
 	go func() {
-		s.exitErr = cmd.Wait()
-		close(s.exited)
+		started.err = cmd.Wait()
+		close(started.exited)
 	}()
 	if err := s.awaitAnswer(ctx); err != nil {
 		return errors.Join(err, s.end(context.WithoutCancel(ctx)))
 	}
 	return nil
+}
+
+// makeLife makes the pipe that the guardian reads. The one of a shared server has a name, so that others can hold it too.
+func (s *Server) makeLife() (read, write *os.File, err error) {
+	if !s.shared() {
+		return os.Pipe()
+	}
+	return makeLife(s.folder.life())
 }
 
 // awaitAnswer returns when the server answers, when it has ended, or when ctx ends.
@@ -202,8 +257,8 @@ func (s *Server) awaitAnswer(ctx context.Context) error {
 			return err
 		}
 		select {
-		case <-s.exited:
-			return fmt.Errorf("the server ended while it started: %w\n%s", s.ended(), s.folder.logTail())
+		case <-s.child.exited:
+			return fmt.Errorf("the server ended while it started: %w\n%s", s.child.ended(), s.folder.logTail())
 		case <-ctx.Done():
 			return fmt.Errorf("the server did not answer: %w\n%s", err, s.folder.logTail())
 		case <-time.After(pollInterval):
@@ -230,11 +285,11 @@ func (s *Server) greet(ctx context.Context) error {
 }
 
 // ended returns an error that says how the server ended. The server must have ended.
-func (s *Server) ended() error {
-	if s.exitErr == nil {
+func (c *child) ended() error {
+	if c.err == nil {
 		return errors.New("exit status 0")
 	}
-	return s.exitErr
+	return c.err
 }
 
 // ConnString returns the URL of a database of the server, for its superuser. The database postgres always exists. The
@@ -250,27 +305,50 @@ func connString(socketDir, database string) string {
 // Stop ends the server's connections and the server, keeps the data of a named folder and removes a temporary one. It
 // waits until the server has ended. If ctx ends or StopTimeout passes first, it stops the server immediately and
 // returns an error that says so; the data recovers at the next start. It also returns an error if the server ended by
-// itself. Another call returns the same result.
+// itself. While other processes use a shared server, Stop only leaves it. Another call returns the same result.
 func (s *Server) Stop(ctx context.Context) error {
-	s.stopOnce.Do(func() { s.stopErr = s.stop(ctx) })
+	s.stopOnce.Do(func() {
+		s.mutex.Lock()
+		defer s.mutex.Unlock()
+		s.stopErr = s.stop(ctx)
+	})
 	return s.stopErr
 }
 
 func (s *Server) stop(ctx context.Context) error {
+	if s.shared() {
+		last, err := s.leave(ctx)
+		if err != nil || !last {
+			s.config.Logger.DebugContext(ctx, "PostgreSQL left to others", "folder", s.folder.path, "pid", s.pid)
+			return errors.Join(err, s.closeLife(), s.folder.release())
+		}
+	}
 	var err error
+	if ended := s.endedBefore(); ended != nil && !s.crashed.Load() {
+		err = fmt.Errorf("the server had ended by itself: %w\n%s", ended, s.folder.logTail())
+	}
+	s.config.Logger.DebugContext(ctx, "PostgreSQL stops", "folder", s.folder.path, "pid", s.pid)
+	return errors.Join(err, s.end(ctx), s.release())
+}
+
+// endedBefore returns an error that says how the server has ended, or nil if it runs.
+func (s *Server) endedBefore() error {
+	if s.child == nil {
+		if s.folder.runs(s.pid) {
+			return nil
+		}
+		return fmt.Errorf("process %d is gone", s.pid)
+	}
 	// The server may have ended without a record of it yet.
-	if errors.Is(s.postmaster.Process.Signal(syscall.Signal(0)), os.ErrProcessDone) {
-		<-s.exited
+	if errors.Is(s.child.cmd.Process.Signal(syscall.Signal(0)), os.ErrProcessDone) {
+		<-s.child.exited
 	}
 	select {
-	case <-s.exited:
-		if !s.crashed.Load() {
-			err = fmt.Errorf("the server had ended by itself: %w\n%s", s.ended(), s.folder.logTail())
-		}
+	case <-s.child.exited:
+		return s.child.ended()
 	default:
+		return nil
 	}
-	s.config.Logger.DebugContext(ctx, "PostgreSQL stops", "folder", s.folder.path, "pid", s.postmaster.Process.Pid)
-	return errors.Join(err, s.end(ctx), s.release())
 }
 
 // Crash kills the server's main process like kill -9, so that tests can check the recovery. Stop must still be called;
@@ -282,10 +360,49 @@ func (s *Server) Crash() error { return s.crash(syscall.SIGKILL) }
 func (s *Server) Abort() error { return s.crash(syscall.SIGQUIT) }
 
 func (s *Server) crash(signal syscall.Signal) error {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
 	s.crashed.Store(true)
-	err := s.postmaster.Process.Signal(signal)
-	<-s.exited
-	return ignore(err, os.ErrProcessDone)
+	err := s.signal(signal)
+	s.awaitEnd(context.Background(), quitTimeout)
+	return err
+}
+
+// signal sends the server's process a signal. A process that is gone is no error.
+func (s *Server) signal(signal syscall.Signal) error {
+	if s.child != nil {
+		return ignore(s.child.cmd.Process.Signal(signal), os.ErrProcessDone)
+	}
+	if !s.folder.runs(s.pid) {
+		return nil
+	}
+	return ignore(signalTo(s.pid, signal), syscall.ESRCH)
+}
+
+// awaitEnd waits until the server's process has ended, and reports whether it has.
+func (s *Server) awaitEnd(ctx context.Context, limit time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if s.child != nil {
+		select {
+		case <-s.child.exited:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	for s.folder.runs(s.pid) {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(pollInterval):
+		}
+	}
+	// It has removed its record, and ends. Nobody may have waited for it, in which case its number stays.
+	for waited := time.Duration(0); alive(s.pid) && waited < lastBreath; waited += pollInterval {
+		time.Sleep(pollInterval)
+	}
+	return true
 }
 
 // end stops the server's process and ends its guardian.
@@ -303,30 +420,39 @@ func (s *Server) end(ctx context.Context) error {
 			ctx = context.WithoutCancel(ctx)
 			cut = fmt.Errorf("the server did not end within the time given and was cut short by signal %q", step.signal)
 		}
-		if err := s.postmaster.Process.Signal(step.signal); ignore(err, os.ErrProcessDone) != nil {
+		if err := s.signal(step.signal); err != nil {
 			return fmt.Errorf("stop the server: %w", err)
 		}
-		select {
-		case <-s.exited:
+		if s.awaitEnd(ctx, step.limit) {
 			return errors.Join(cut, s.callOff())
-		case <-ctx.Done():
-		case <-time.After(step.limit):
 		}
 	}
 	// The guardian keeps watching.
-	return fmt.Errorf("the server, process %d, does not end", s.postmaster.Process.Pid)
+	return fmt.Errorf("the server, process %d, does not end", s.pid)
 }
 
 // callOff ends the guardian. Otherwise it could signal another process that later gets the server's number.
 func (s *Server) callOff() error {
+	if s.life == nil {
+		return nil
+	}
 	_, err := s.life.Write([]byte("\n"))
-	return errors.Join(ignore(err, syscall.EPIPE), s.life.Close())
+	return errors.Join(ignore(err, syscall.EPIPE), s.closeLife())
+}
+
+func (s *Server) closeLife() error {
+	if s.life == nil {
+		return nil
+	}
+	err := s.life.Close()
+	s.life = nil
+	return err
 }
 
 // release removes the temporary folder and unlocks the data folder.
 func (s *Server) release() error {
 	var err error
-	if s.runDir != "" {
+	if s.runDir != "" && s.owns() {
 		err = os.RemoveAll(s.runDir)
 	}
 	if s.folder != nil {

@@ -11,14 +11,20 @@ import (
 // Start returns an error before it calls any of these functions.
 const supported = false
 
-var errLocked = errors.New("locked")
+var errLocked, errNoReader = errors.New("locked"), errors.New("nobody reads the pipe")
 
 func attributes(*account) *syscall.SysProcAttr { return nil }
 
 func ownerOf(string) (int, error) { return 0, errors.ErrUnsupported }
 
-func lock(string) (*os.File, error) { return nil, errors.ErrUnsupported }
+func openLock(string) (*os.File, error) { return nil, errors.ErrUnsupported }
+
+func lock(*os.File, bool) error { return errors.ErrUnsupported }
+
+func makeLife(string) (read, write *os.File, err error) { return nil, nil, errors.ErrUnsupported }
+
+func openLife(string) (*os.File, error) { return nil, errors.ErrUnsupported }
 
 func alive(int) bool { return false }
 
-func interrupt(int) error { return errors.ErrUnsupported }
+func signalTo(int, syscall.Signal) error { return errors.ErrUnsupported }
