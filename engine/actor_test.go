@@ -24,7 +24,7 @@ import (
 var noWrites = strings.Fields(`
 	Access AttributeSyncConfig ConfigurationObject ConfigurationObjects ConfigurationRevision ConfigurationRevisions CountTasks
 	DiffConfiguration DiscoverSource Engines EventLog Events IdentityAttributes IdentityNames
-	Explain
+	Explain ExplainCorrelation ListConfiguration
 	FindIdentity Follow GetAccount GetEntitlement GetIdentity GetOperation History
 	ListAccounts ListEntitlementHolders ListEntitlements ListIdentities ListOperations ListOwned ListRoleAssignments
 	ListRoleMembers ListTasks ListStatement Operations Ownership Owns ParkedTargets Preview Ready

@@ -145,3 +145,23 @@ func (s *Store) IdentityPage(ctx context.Context, q Querier, after ID, limit int
 		LIMIT $2`
 	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[KeyedIdentity], after, limit)
 }
+
+// FoundIdentity is an identity that a key finds.
+type FoundIdentity struct {
+	Key   string
+	ID    ID
+	Name  string
+	Alias string
+}
+
+// IdentitiesByKeys returns the identities that keys find, for each key the first ones by ID, at most most.
+func (s *Store) IdentitiesByKeys(ctx context.Context, q Querier, keys []string, most int) ([]FoundIdentity, error) {
+	const statement = `
+		SELECT k.key, i.id, i.name, i.alias
+		FROM unnest($1::text[]) k (key)
+		CROSS JOIN LATERAL (SELECT identity_id FROM muster.identity_keys
+		                    WHERE key = k.key ORDER BY identity_id LIMIT $2) f
+		CROSS JOIN LATERAL (SELECT id, name, alias FROM muster.identities WHERE id = f.identity_id OFFSET 0) i
+		ORDER BY k.key, i.id`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[FoundIdentity], nonNil(keys), most)
+}

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"cmp"
+	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,7 +14,90 @@ import (
 func (a *app) accountsCommand() *cobra.Command {
 	return group(&cobra.Command{Use: "accounts", Aliases: []string{"account"},
 		Short: "Show the accounts on sources, and correlate them by hand"},
-		a.accountsListCommand(), a.accountsGetCommand(), a.accountsCorrelateCommand(), a.accountsReleaseCommand())
+		a.accountsListCommand(), a.accountsGetCommand(), a.accountsExplainCommand(), a.accountsCorrelateCommand(),
+		a.accountsReleaseCommand())
+}
+
+func (a *app) accountsExplainCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use: "explain ACCOUNT", Short: "Explain how an account finds its identity, or why it finds nobody",
+		Long: `Explain shows the values by which an account looks for its identity, in the order in which they count, and
+whom each of them finds. For an account that is uncorrelated it names candidates: identities that have one of its
+values.`,
+		Args: exactArgs(1, "the ID of an ACCOUNT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := demandOutput(output, outputTable, outputJSON); err != nil {
+				return err
+			}
+			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				x, err := eng.ExplainCorrelation(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				if output == outputJSON {
+					return a.printJSON(x)
+				}
+				return printCorrelation(a.stdout, &x)
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", outputTable, "table or json")
+	return cmd
+}
+
+func printCorrelation(w io.Writer, x *engine.CorrelationExplanation) error {
+	whose := "nobody's"
+	if x.Account.Identity != nil {
+		whose = x.Account.Identity.Name + "'s"
+	}
+	_, err := fmt.Fprintf(w, "%s on %s is %s: %s\n\n", oneLine(x.Account.NativeIdentity), oneLine(x.Account.SourceName),
+		oneLine(whose), oneLine(x.Reason))
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"ACCOUNT ATTRIBUTE", "IDENTITY ATTRIBUTE", "VALUE", "FINDS"}}
+	for i := range x.Values {
+		v := &x.Values[i]
+		rows = append(rows, []string{cmp.Or(oneLine(v.AccountAttribute), "(its origin)"), oneLine(v.IdentityAttribute),
+			oneLine(v.Value), findsText(v)})
+	}
+	if err := writeAligned(w, rows); err != nil || len(x.Candidates) == 0 {
+		return err
+	}
+	rows = [][]string{{"CANDIDATE", "ALIAS", "ID", "BECAUSE"}}
+	for i := range x.Candidates {
+		c := &x.Candidates[i]
+		var because []string
+		for _, m := range c.Because {
+			because = append(because, m.AccountAttribute+" is "+m.IdentityAttribute)
+		}
+		rows = append(rows, []string{oneLine(c.Identity.Name), oneLine(c.Alias), c.Identity.ID,
+			oneLine(strings.Join(because, ", "))})
+	}
+	if _, err := io.WriteString(w, "\n"); err != nil {
+		return err
+	}
+	return writeAligned(w, rows)
+}
+
+// findsText names whom a value finds.
+func findsText(v *engine.CorrelationValue) string {
+	if len(v.Identities) == 0 {
+		return "nobody"
+	}
+	var names []string
+	for _, identity := range v.Identities {
+		names = append(names, identity.Name)
+	}
+	text := oneLine(strings.Join(names, ", "))
+	if v.More {
+		text += " and others"
+	}
+	if v.Decides {
+		text += " (decides)"
+	}
+	return text
 }
 
 func (a *app) accountsCorrelateCommand() *cobra.Command {

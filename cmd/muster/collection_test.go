@@ -103,6 +103,10 @@ func TestAccountsCorrelateAndRelease(t *testing.T) {
 	if len(ids) != 1 {
 		t.Fatalf("got %s, want one account", out)
 	}
+	out, _ = s.run(exitOK, "", "accounts", "explain", ids[0])
+	demand(t, out, "is nobody's: ", "ACCOUNT ATTRIBUTE")
+	out, _ = s.run(exitOK, "", "accounts", "explain", ids[0], "-o", "json")
+	demand(t, out, `"decides": false`, `"candidates": [`)
 	out, _ = s.run(exitOK, "", "accounts", "correlate", ids[0], "bob")
 	demand(t, out, "processed 1 identities")
 	out, _ = s.run(exitOK, "", "accounts", "get", ids[0], "-o", "table")

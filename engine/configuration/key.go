@@ -56,21 +56,47 @@ func (c *Configuration) compileKeys() {
 // authoritative source the last one finds the identity that the account had before, if the account comes back.
 func (s *CompiledSource) CorrelationKeys(nativeIdentity string, attributes *attribute.Set) []string {
 	keys := []string{}
-	for _, a := range s.Assignments() {
+	s.EachKey(nativeIdentity, attributes, func(_ *AttributeAssignment, _, key string) { keys = append(keys, key) })
+	return keys
+}
+
+// EachKey calls each for every key of [CompiledSource.CorrelationKeys], with the assignment that it comes from and the
+// value of the account. The assignment is nil for the trace of the account's own origin. It is for package engine.
+func (s *CompiledSource) EachKey(nativeIdentity string, attributes *attribute.Set,
+	each func(a *AttributeAssignment, value, key string),
+) {
+	assignments := s.Assignments()
+	for i := range assignments {
+		a := &assignments[i]
 		for _, value := range attributes.Get(a.Value).Strings() {
 			switch {
 			case value == "":
 			case a.exact():
-				keys = append(keys, store.KeyExact(a.Property, value))
+				each(a, value, store.KeyExact(a.Property, value))
 			default:
-				keys = append(keys, store.KeyIgnoringCase(a.Property, value))
+				each(a, value, store.KeyIgnoringCase(a.Property, value))
 			}
 		}
 	}
 	if !s.ProfileID.IsZero() {
-		keys = append(keys, store.KeyOrigin(s.RowID, nativeIdentity))
+		each(nil, nativeIdentity, store.KeyOrigin(s.RowID, nativeIdentity))
 	}
-	return keys
+}
+
+// IgnoresCase reports whether letter case does not count.
+func (a *AttributeAssignment) IgnoresCase() bool { return !a.exact() }
+
+// FoldedAttributes returns the identity attributes by whose values identities are found where case does not count,
+// sorted. It is for package engine.
+func (c *Configuration) FoldedAttributes() []string {
+	var names []string
+	for name, k := range c.Keyed {
+		if k.folded {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Correlates reports whether an account of the source tells whose it is, whoever that is: by a key that is no trace of

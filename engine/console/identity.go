@@ -26,12 +26,14 @@ type subject struct {
 type tab struct {
 	Title, Path string
 	Current     bool
+	right       right // that the page needs; "" for that of all pages of identities
 }
 
 // tabs are the pages of an identity in their order.
 var tabs = []tab{
 	{Title: text("Overview")},
 	{Title: text("Attributes"), Path: "attributes"},
+	{Title: text("Accounts"), Path: "accounts", right: readAccounts},
 	{Title: text("Access"), Path: "access"},
 	{Title: text("Operations"), Path: "operations"},
 	{Title: text("History"), Path: "history"},
@@ -66,7 +68,9 @@ func (v *visit) subject(ctx context.Context) (*subject, error) {
 	s.Protected = len(page.Identities) == 1
 	_, s.Tab, _ = strings.Cut(strings.TrimPrefix(v.route.pattern, "identities/"), "/")
 	for _, t := range tabs {
-		s.Tabs = append(s.Tabs, tab{v.T(t.Title), t.Path, t.Path == s.Tab})
+		if t.right == "" || v.may(t.right) {
+			s.Tabs = append(s.Tabs, tab{Title: v.T(t.Title), Path: t.Path, Current: t.Path == s.Tab})
+		}
 	}
 	v.rows = 1
 	return s, nil

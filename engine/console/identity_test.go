@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -409,15 +410,38 @@ func TestHostileNames(t *testing.T) {
 		people += fmt.Sprintf("h%d,%s,%s,%s,h%d@example.com,Sales,h0,1,%s\n", i, cell, cell, cell, i, cell)
 	}
 	c.AggregateText("HR", people, engine.AggregateOptions{})
+	var directory strings.Builder
+	directory.WriteString(enginetest.DirectoryHeader)
+	var roles []engine.Document
+	for i, name := range hostile {
+		fmt.Fprintf(&directory, "d%d,h%d@example.com,,\"%s\",true\n", i, i, strings.ReplaceAll(name, `"`, `""`))
+		object, err := json.Marshal(map[string]any{"name": name[:min(len(name), 100)], "description": name, "enabled": true,
+			"membership": map[string]any{"type": "STANDARD", "criteria": map[string]any{"operation": "EQUALS",
+				"key":         map[string]any{"type": "IDENTITY", "property": "attribute.department"},
+				"stringValue": name}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		roles = append(roles, engine.Document{Type: engine.TypeRole, Object: object})
+	}
+	c.AggregateText("Directory", directory.String(), engine.AggregateOptions{})
+	if _, err := c.Apply(t.Context(), roles); err != nil {
+		t.Fatal(err)
+	}
 	c.Process()
 	s := siteOf(t, c, console.Config{Name: hostile[1]})
+	others := s.hostileIDs(len(hostile))
 	for i, name := range hostile {
 		id := s.ID(fmt.Sprintf("h%d", i))
 		for _, r := range console.Routes() {
 			if r.Method != http.MethodGet || strings.HasPrefix(r.Pattern, "runs/{") || r.Pattern == "login" {
 				continue
 			}
-			a := s.do(http.MethodGet, r.Path(id), nil)
+			at := id
+			if part, _, _ := strings.Cut(r.Pattern, "/"); part != "identities" {
+				at = others[i][part]
+			}
+			a := s.do(http.MethodGet, r.Path(at), nil)
 			if a.status != http.StatusOK {
 				t.Errorf("%s of %q: %d %s", r.Pattern, name, a.status, a.text())
 				continue

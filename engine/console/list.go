@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/muster-engine/muster/engine"
@@ -27,11 +26,6 @@ var quickFilters = []quickFilter{
 	{text("Protected"), `protected eq true`},
 	{text("Without manager"), `manager.id isnull`},
 }
-
-// limits are the sizes of a page that a list offers.
-var limits = []int{25, 50, 100, 250}
-
-const limitUsual = 50
 
 // column is a column of the Identity List: a field that is sorted by, and its title.
 type column struct {
@@ -61,39 +55,9 @@ const (
 
 // listView is the Identity List.
 type listView struct {
-	*visit
+	listing
 
-	Quick     []quickView
-	Filters   string
-	Sorters   string
-	Mistake   string // in the filter or the sorters, with a caret under its place
-	OfSorters bool   // the mistake is in the sorters
-	Limit     int
-	Limits    []int
-	Columns   []columnView
-	Choices   []choiceView
-	People    []person
-	Next      string // the reference of the next page; "" for none
-	First     string // that of the first page; "" on it
-	Nobody    bool   // there is nobody at all
-}
-
-type quickView struct {
-	Title, Reference string
-	Current          bool
-}
-
-type columnView struct {
-	column
-
-	Sorted    string // ascending, descending or "" for neither
-	Reference string // of the list sorted by it
-}
-
-type choiceView struct {
-	column
-
-	Chosen bool
+	People []person
 }
 
 // person is a row of the list.
@@ -112,32 +76,16 @@ type cell struct {
 }
 
 func (v *visit) identityList() error {
-	query := v.r.URL.Query()
-	view := &listView{visit: v, Filters: strings.TrimSpace(query.Get("filters")), Sorters: query.Get("sorters"),
-		Limit: limitUsual, Limits: limits}
-	if n, err := strconv.Atoi(query.Get("limit")); err == nil && slices.Contains(limits, n) {
-		view.Limit = n
-	}
-	for _, q := range quickFilters {
-		view.Quick = append(view.Quick, quickView{Title: v.T(q.Name), Current: q.Filters == view.Filters,
-			Reference: v.with("filters", q.Filters, "after", "")})
-	}
+	view := &listView{listing: v.listing(quickFilters, "name")}
 	ctx, cancel := v.reading()
 	defer cancel()
-	if err := view.chooseColumns(ctx, query["columns"]); err != nil {
+	if err := view.chooseColumns(ctx, v.r.URL.Query()["columns"]); err != nil {
 		return err
 	}
-	sorters := view.Sorters
-	if sorters == "" {
-		sorters = "name"
-	}
 	params := engine.ListParams{AnyField: true, DefaultFilter: engine.NoDefault, Filters: view.Filters,
-		Sorters: sorters, Limit: &view.Limit, After: query.Get("after")}
+		Sorters: view.sortersOrUsual(), Limit: &view.Limit, After: view.after}
 	page, err := v.h.eng.ListIdentities(ctx, params)
-	if mistake := mistakeOf(err); mistake != nil {
-		view.Mistake = mistake.Render()
-		view.OfSorters = mistake.Text == sorters && mistake.Text != view.Filters
-		v.status = 400
+	if view.mistaken(err) {
 		return v.render("identities", view)
 	}
 	if err != nil {
@@ -146,14 +94,7 @@ func (v *visit) identityList() error {
 	for i := range page.Identities {
 		view.People = append(view.People, view.person(&page.Identities[i]))
 	}
-	v.rows = len(view.People)
-	if page.Next != "" {
-		view.Next = v.with("after", page.Next)
-	}
-	if params.After != "" {
-		view.First = v.with("after", "")
-	}
-	view.Nobody = len(view.People) == 0 && view.Filters == "" && params.After == ""
+	view.paged(len(view.People), page.Next)
 	return v.render("identities", view)
 }
 
@@ -205,24 +146,6 @@ func (l *listView) chooseColumns(ctx context.Context, given []string) error {
 		})})
 	}
 	return nil
-}
-
-// columnOf says how a column is sorted, and by which reference it is sorted the other way.
-func (l *listView) columnOf(c column) columnView {
-	shown := columnView{column: c}
-	sorters := l.Sorters
-	if sorters == "" {
-		sorters = "name"
-	}
-	other := c.Field
-	switch first, _, _ := strings.Cut(sorters, ","); first {
-	case c.Field:
-		shown.Sorted, other = "ascending", "-"+c.Field
-	case "-" + c.Field:
-		shown.Sorted = "descending"
-	}
-	shown.Reference = l.with("sorters", other, "after", "")
-	return shown
 }
 
 func (l *listView) person(i *engine.Identity) person {

@@ -68,7 +68,7 @@ func newSite(t *testing.T, config console.Config) *site {
 	t.Helper()
 	c := enginetest.New(t)
 	c.ApplyText(enginetest.Roles)
-	c.AggregateText("Directory", enginetest.DirectoryHeader+"bobt,bob@example.com,,,true\n", engine.AggregateOptions{})
+	c.AggregateText("Directory", enginetest.DirectoryHeader+"bobt,bob@example.com,,staff,true\n", engine.AggregateOptions{})
 	c.Process()
 	return siteOf(t, c, config)
 }
@@ -309,7 +309,21 @@ func (s *site) ids() map[string]string {
 	if err != nil || len(operations) == 0 {
 		s.t.Fatalf("the company has no operation: %v", err)
 	}
-	return map[string]string{"identities": s.ID("bob"), "runs": run.ID, "operations": operations[0].ID}
+	accounts, err := s.ListAccounts(s.t.Context(), engine.AccountParams{Source: "Directory"})
+	if err != nil || len(accounts.Items) == 0 {
+		s.t.Fatalf("the company has no account: %v", err)
+	}
+	roles, err := s.ListConfiguration(s.t.Context(), engine.TypeRole, engine.PageParams{Sorters: "name"})
+	if err != nil || len(roles.Items) == 0 {
+		s.t.Fatalf("the company has no role: %v", err)
+	}
+	entitlements, err := s.ListEntitlements(s.t.Context(), engine.EntitlementParams{})
+	if err != nil || len(entitlements.Items) == 0 {
+		s.t.Fatalf("the company has no entitlement: %v", err)
+	}
+	return map[string]string{"identities": s.ID("bob"), "runs": run.ID, "operations": operations[0].ID,
+		"accounts": accounts.Items[0].ID, "roles": roles.Items[0].ID, "entitlements": entitlements.Items[0].ID,
+		"identity-profiles": s.profileID("Employees")}
 }
 
 // idFor returns the ID for a route.

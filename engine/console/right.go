@@ -13,38 +13,51 @@ type right string
 
 // The rights of the console.
 const (
-	read        right = "read identities, access and history"
+	read         right = "read identities, access and history"
+	readAccounts right = "read accounts"
+	readRoles    right = "read roles"
+	readProfiles right = "read access profiles"
+	// Identity profiles calculate everybody.
+	readIdentityProfiles right = "read identity profiles"
+	editIdentityProfiles right = "change identity profiles"
+
 	process     right = "process identities"
 	invite      right = "invite identities"
 	verify      right = "send verifications"
 	reset       right = "reset registrations"
 	protect     right = "protect identities"
 	synchronize right = "synchronize attributes"
+	correlate   right = "correlate accounts"
+	assign      right = "assign roles"
 	seeRuns     right = "see runs"
 	endRuns     right = "confirm and cancel runs"
 	retry       right = "release operations"
 )
 
-// rights says which user levels have a right: those of the operation of the API, with all scopes of the level, or,
-// where the API has no such operation, those that are listed here.
+// rights says which user levels have a right: those of an operation of the API, with all scopes of the level, or of an
+// action that the API does not serve.
 var rights = map[right][]string{
-	read:        levelsOf("listIdentities"),
-	process:     levelsOf("startIdentityProcessing"),
-	invite:      levelsOf("startIdentitiesInvite"),
-	verify:      levelsOf("sendIdentityVerificationAccountToken"),
-	reset:       levelsOf("resetIdentity"),
-	protect:     levelTexts(access.OrgAdmin),
-	synchronize: levelsOf("synchronizeAttributesForIdentity"),
-	seeRuns:     levelsOf("getTaskStatus"),
-	endRuns:     levelTexts(access.OrgAdmin),
-	retry:       levelTexts(access.OrgAdmin, access.Helpdesk, access.SourceAdmin),
+	read:                 levelsOf("listIdentities"),
+	readAccounts:         levelsOf("listAccounts"),
+	readRoles:            levelsOf("listRoles"),
+	readProfiles:         levelsOf("listAccessProfiles"),
+	readIdentityProfiles: levelsOf("listIdentityProfiles"),
+	editIdentityProfiles: levelsOf("updateIdentityProfile"),
+	process:              levelsOf("startIdentityProcessing"),
+	invite:               levelsOf("startIdentitiesInvite"),
+	verify:               levelsOf("sendIdentityVerificationAccountToken"),
+	reset:                levelsOf("resetIdentity"),
+	protect:              levelsOf("protectIdentity"),
+	synchronize:          levelsOf("synchronizeAttributesForIdentity"),
+	correlate:            levelsOf("correlateAccount"),
+	assign:               levelsOf("assignRole"),
+	seeRuns:              levelsOf("getTaskStatus"),
+	endRuns:              levelsOf("confirmTask"),
+	retry:                levelsOf("releaseOperation"),
 }
 
 func levelsOf(operation string) []string {
-	return levelTexts(access.Of(operation).UserLevels(access.Since2024)...)
-}
-
-func levelTexts(levels ...access.Level) []string {
+	levels := access.Of(operation).UserLevels(access.Since2024)
 	list := make([]string, len(levels))
 	for i, level := range levels {
 		list[i] = string(level)

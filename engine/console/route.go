@@ -28,6 +28,7 @@ func routes() []route {
 		{method: post, pattern: "identities/invite", right: invite, serve: (*visit).inviteSelected},
 		{method: get, pattern: "identities/{id}/", right: read, serve: (*visit).overview},
 		{method: get, pattern: "identities/{id}/attributes", right: read, serve: (*visit).attributes},
+		{method: get, pattern: "identities/{id}/accounts", right: readAccounts, serve: (*visit).identityAccounts},
 		{method: get, pattern: "identities/{id}/access", right: read, serve: (*visit).access},
 		{method: get, pattern: "identities/{id}/operations", right: read, serve: (*visit).identityOperations},
 		{method: get, pattern: "identities/{id}/history", right: read, serve: (*visit).identityHistory},
@@ -42,6 +43,28 @@ func routes() []route {
 		{method: post, pattern: "identities/{id}/reset", right: reset, serve: (*visit).reset},
 		{method: post, pattern: "identities/{id}/protect", right: protect, serve: (*visit).protect},
 		{method: post, pattern: "identities/{id}/unprotect", right: protect, serve: (*visit).unprotect},
+
+		{method: get, pattern: "accounts/", right: readAccounts, serve: (*visit).accountList},
+		{method: get, pattern: "accounts/{id}/", right: readAccounts, serve: (*visit).account},
+		{method: post, pattern: "accounts/{id}/correlate", right: correlate, serve: (*visit).correlate},
+		{method: post, pattern: "accounts/{id}/release", right: correlate, serve: (*visit).releaseAccount},
+
+		{method: get, pattern: "identity-profiles/", right: readIdentityProfiles, serve: (*visit).identityProfiles},
+		{method: get, pattern: "identity-profiles/{id}/", right: readIdentityProfiles, serve: (*visit).mappings},
+		{method: get, pattern: "identity-profiles/{id}/lifecycle-states", right: readIdentityProfiles,
+			serve: (*visit).lifecycleStates},
+		{method: get, pattern: "identity-profiles/{id}/invitation", right: readIdentityProfiles,
+			serve: (*visit).invitationPage},
+		{method: post, pattern: "identity-profiles/{id}/invitation", right: editIdentityProfiles,
+			serve: (*visit).invitation},
+
+		{method: get, pattern: "roles/", right: readRoles, serve: (*visit).roleList},
+		{method: get, pattern: "roles/{id}/members", right: readRoles, serve: (*visit).roleMembers},
+		{method: post, pattern: "roles/{id}/assign", right: assign, serve: (*visit).assignRole},
+		{method: post, pattern: "roles/{id}/revoke", right: assign, serve: (*visit).revokeRole},
+		{method: get, pattern: "access-profiles/", right: readProfiles, serve: (*visit).accessProfiles},
+		{method: get, pattern: "entitlements/", right: read, serve: (*visit).entitlementList},
+		{method: get, pattern: "entitlements/{id}/holders", right: readAccounts, serve: (*visit).holders},
 
 		{method: get, pattern: "sources/", right: read, serve: (*visit).sources},
 

@@ -102,6 +102,14 @@ func (v *visit) Because(lines []criterionLine) any {
 	}{v, lines}
 }
 
+// StepsOf gives the part "steps" its steps, and the visit that says its words.
+func (v *visit) StepsOf(steps []shownStep) any {
+	return struct {
+		V     *visit
+		Steps []shownStep
+	}{v, steps}
+}
+
 // At reports whether the page belongs to a part of the console, for the navigation.
 func (v *visit) At(part string) bool {
 	first, _, _ := strings.Cut(strings.TrimPrefix(v.path, "/"), "/")
@@ -147,6 +155,11 @@ func (v *visit) With(changes ...string) string { return v.with(changes...) }
 // List returns the reference of the Identity List with a filter.
 func (v *visit) List(filters string) string {
 	return v.base + "identities/?" + url.Values{"filters": {filters}}.Encode()
+}
+
+// accountsOf returns the reference of the list of accounts with a filter.
+func (v *visit) accountsOf(filters string) string {
+	return v.base + "accounts/?" + url.Values{"filters": {filters}}.Encode()
 }
 
 // moment is a time as a page shows it.

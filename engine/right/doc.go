@@ -14,6 +14,8 @@
 // A grant also says whom the operation may be about: everybody, or only those who report to the caller. [Decide]
 // returns the widest range of all grants that fit.
 //
+// The actions of the console that the API does not serve have their levels here too, without scopes: [Actions].
+//
 // The table has the published levels and scopes. Where the publication has no level, the levels are ours (see
 // docs/api.md); the field Ours of [Operation] says so.
 package right

@@ -176,16 +176,21 @@ func (o *Operation) UserLevels(edition Edition) []Level {
 	return slices.DeleteFunc(levels, func(level Level) bool { return level == API })
 }
 
-// Of returns an operation of the table, or nil. Do not change it.
+// Of returns an operation of the table, or an action of the console, or nil. Do not change it.
 func Of(id string) *Operation {
-	at, found := slices.BinarySearchFunc(table, id, func(o Operation, id string) int {
-		return strings.Compare(o.ID, id)
-	})
-	if !found {
-		return nil
+	for _, list := range [][]Operation{table, actions} {
+		at, found := slices.BinarySearchFunc(list, id, func(o Operation, id string) int {
+			return strings.Compare(o.ID, id)
+		})
+		if found {
+			return &list[at]
+		}
 	}
-	return &table[at]
+	return nil
 }
+
+// Actions returns what the console does beside the operations of the table, by ID. Do not change the grants.
+func Actions() []Operation { return slices.Clone(actions) }
 
 // Operations returns the table, by the IDs of the operations. Do not change the grants.
 func Operations() []Operation { return slices.Clone(table) }

@@ -11,11 +11,12 @@ import (
 // The table is in order, or operations are not found; and each of its rows opens something to somebody.
 func TestTable(t *testing.T) {
 	t.Parallel()
-	all := right.Operations()
-	if !slices.IsSortedFunc(all, func(a, b right.Operation) int { return strings.Compare(a.ID, b.ID) }) {
+	byID := func(a, b right.Operation) int { return strings.Compare(a.ID, b.ID) }
+	all, actions := right.Operations(), right.Actions()
+	if !slices.IsSortedFunc(all, byID) || !slices.IsSortedFunc(actions, byID) {
 		t.Error("the table is not ordered by ID")
 	}
-	for _, o := range all {
+	for _, o := range slices.Concat(all, actions) {
 		if right.Of(o.ID) == nil {
 			t.Errorf("%s is not found", o.ID)
 		}

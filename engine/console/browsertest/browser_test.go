@@ -50,7 +50,8 @@ func open(t *testing.T) *browser {
 	t.Helper()
 	b := &browser{Company: enginetest.New(t), t: t}
 	b.ApplyText(enginetest.Roles)
-	b.AggregateText("Directory", enginetest.DirectoryHeader+"bobt,bob@example.com,,,true\n", engine.AggregateOptions{})
+	b.AggregateText("Directory", enginetest.DirectoryHeader+"bobt,bob@example.com,,staff,true\n"+
+		"cy,else@example.com,,,true\n", engine.AggregateOptions{})
 	b.Process()
 	ui, err := console.New(b.Engine, console.Config{Authenticator: console.AuthenticatorFunc(
 		func(*http.Request) (*console.Principal, error) {
@@ -181,6 +182,30 @@ func (b *browser) axe(source string) []violation {
 	return evaluate[[]violation](b, run, chromedp.EvalAwaitPromise)
 }
 
+// ids returns the ID of an object of each kind that has a page.
+func (b *browser) ids() map[string]string {
+	b.t.Helper()
+	ctx := b.t.Context()
+	accounts, err := b.ListAccounts(ctx, engine.AccountParams{Uncorrelated: true})
+	if err != nil || len(accounts.Items) == 0 {
+		b.t.Fatalf("there is no account that nobody has: %v", err)
+	}
+	roles, err := b.ListConfiguration(ctx, engine.TypeRole, engine.PageParams{Filters: `name eq "Sales"`})
+	if err != nil || len(roles.Items) == 0 {
+		b.t.Fatalf("there is no role: %v", err)
+	}
+	entitlements, err := b.ListEntitlements(ctx, engine.EntitlementParams{})
+	if err != nil || len(entitlements.Items) == 0 {
+		b.t.Fatalf("there is no entitlement: %v", err)
+	}
+	profile, err := b.ConfigurationObject(ctx, engine.TypeIdentityProfile, "Employees")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return map[string]string{"accounts": accounts.Items[0].ID, "entitlements": entitlements.Items[0].ID,
+		"identities": b.ID("bob"), "identity-profiles": profile.ID, "roles": roles.Items[0].ID}
+}
+
 // addresses returns the address of each page, with data, and some without.
 func (b *browser) addresses() []string {
 	b.t.Helper()
@@ -192,7 +217,8 @@ func (b *browser) addresses() []string {
 		WHERE replace(id::text, '-', '') = $1`, run.ID); err != nil {
 		b.t.Fatal(err)
 	}
-	ids := map[string]string{"identities": b.ID("bob"), "runs": run.ID}
+	ids := b.ids()
+	ids["runs"] = run.ID
 	list := []string{"/find?q=a", "/find?q=nobody", "/identities/?filters=" + url.QueryEscape(`name eqq "x"`),
 		"/identities/?filters=" + url.QueryEscape(`name eq "nobody"`), "/nothing", "/history/?since=x"}
 	for _, pattern := range b.pages {
