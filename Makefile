@@ -116,6 +116,10 @@ docs: ## Write docs/configuration.md again from the tables of members
 test-sdk: postgres ## Run the tests of the HTTP API with the vendor's Go SDK as the client
 	@cd $(SDKTEST) && go test -count=1 ./...
 
+.PHONY: test-client
+test-client: postgres ## Run the tests of the HTTP API with the vendor's TypeScript client; install it, and Node.js where it is missing
+	@.ci/client
+
 .PHONY: test-browser
 test-browser: postgres ## Run the tests of the console in Chromium, with axe-core on every page; install them where they are missing
 	@cd $(BROWSERTEST) && ../../../.ci/chromium go test -count=1 -timeout 20m ./...

@@ -138,7 +138,7 @@ var catalogue = []covered{
 	{
 		table: "identities",
 		gone: `alias alias_key attributes email email_key firstname_key id lastname_key lifecycle_basis lifecycle_state
-			manager_key name name_key processing_error user_levels`,
+			manager_key name name_key processing_error user_levels words`,
 		masked:   "manager_id",
 		reported: "alias attributes email manager_key name processing_error", why: ofOthers,
 		none: `cloud_status correlated created identity_state lifecycle_manual modified processing_state profile_id

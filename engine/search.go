@@ -238,12 +238,27 @@ func (s *search) wrap(op string, err error) error {
 	if !errors.As(err, &timeout) {
 		return fault.Wrap(op, "", err)
 	}
+	if s.scanned {
+		err = &scannedError{err}
+	}
 	advice := "ask for less, or for fewer documents"
 	if s.scanned {
 		advice = "no index serves the query: name a field that has one, such as id or name.exact, or allow more time"
 	}
 	err = fmt.Errorf("it was ended at its limit of %s: %s: %w", s.time, advice, err)
 	return &Error{Kind: Unavailable, Op: op, Err: err}
+}
+
+// scannedError says that a search which no index serves ended at its time limit.
+type scannedError struct{ error }
+
+func (e *scannedError) Unwrap() error { return e.error }
+
+// SearchScanned reports whether an error is that of a search which no index serves and which ended at its time limit:
+// the same search will end there again.
+func SearchScanned(err error) bool {
+	var scanned *scannedError
+	return errors.As(err, &scanned)
 }
 
 // searchSetup returns what the fields of documents depend on.
@@ -410,8 +425,11 @@ func (r *SearchRequest) expression(op string, queried bool) (searchql.Expr, erro
 		if query, err = searchql.Parse(r.Query.Query); err != nil {
 			return nil, invalidSearch(op, "query", err)
 		}
+	case kind == "TYPEAHEAD":
+		return nil, fault.Invalidf(op, "queryType", "TYPEAHEAD finds values and no documents: ask for values")
 	default:
-		return nil, fault.Invalidf(op, "queryType", "%q is unknown: SAILPOINT, DSL and TEXT are known", r.QueryType)
+		return nil, fault.Invalidf(op, "queryType", "%q is unknown: SAILPOINT, DSL, TEXT and TYPEAHEAD are known",
+			r.QueryType)
 	}
 	if len(r.Filters) == 0 {
 		return query, nil
@@ -458,8 +476,8 @@ func (s *search) compile(op string, indexes []*store.SearchIndex, expression sea
 			}
 			return invalidSearch(op, subject, err)
 		}
-		q := store.SearchQuery{Index: index, Where: query.Where(), Order: order, Limit: s.limit,
-			Offset: s.request.Offset}
+		q := store.SearchQuery{Index: index, Where: query.Where(), Branches: query.Branches(), Order: order,
+			Limit: s.limit, Offset: s.request.Offset}
 		if len(s.request.SearchAfter) > 0 {
 			if q.After, err = order.After(s.request.SearchAfter); err != nil {
 				return invalidSearch(op, "searchAfter", err)

@@ -18,6 +18,8 @@ func (e *Engine) documentsOf(ctx context.Context, q store.Querier, index *store.
 	switch {
 	case index.Name == "accountactivities":
 		err = e.activityDocuments(ctx, q, ids, documents)
+	case index.Name == "events":
+		err = e.eventDocuments(ctx, q, ids, documents)
 	case index.HasObjects():
 		err = e.objectDocuments(ctx, q, index, ids, documents)
 	default:
@@ -280,6 +282,10 @@ func listOf(value any) ([]any, int) {
 	return list, len(list)
 }
 
+// activityStatuses are the published results of requests, by the state of the operation.
+var activityStatuses = map[string]string{"DONE": "committed", "FAILED": "failed", "RETRIED": "failed",
+	"CANCELLED": "cancelled"}
+
 // activityDocuments gives operations on sources the published shape of account activities.
 func (e *Engine) activityDocuments(ctx context.Context, q store.Querier, ids []store.ID,
 	documents map[store.ID]SearchHit,
@@ -289,23 +295,78 @@ func (e *Engine) activityDocuments(ctx context.Context, q store.Querier, ids []s
 		return err
 	}
 	for i := range rows {
+		documents[rows[i].ID] = activityDocument(&rows[i])
+	}
+	return nil
+}
+
+func activityDocument(row *store.SearchActivity) SearchHit {
+	status := activityStatuses[row.Stage]
+	if status == "" {
+		status = "pending"
+	}
+	errs := []any{}
+	if row.Error != nil {
+		errs = append(errs, *row.Error)
+	}
+	source := reference(row.SourceID.String(), row.SourceName)
+	put(source, "type", row.SourceType)
+	request := map[string]any{"accountId": row.NativeIdentity, "op": row.Action, "attributeRequests": []any{},
+		"source": source, "provisioningTarget": source, "result": map[string]any{"status": status, "errors": errs}}
+	if row.Attribute != nil {
+		asked := map[string]any{"name": *row.Attribute, "op": row.Action}
+		put(asked, "value", row.Value)
+		request["attributeRequests"] = []any{asked}
+	}
+	recipient := reference(row.RecipientID.String(), row.RecipientName)
+	recipient["type"] = "IDENTITY"
+	d := SearchHit{"id": row.ID.String(), "action": row.Action, "status": row.Status, "stage": row.Stage,
+		"created": documentTime(row.Created), "modified": documentTime(row.Modified),
+		"synced": documentTime(row.Modified), "recipient": recipient, "trackingNumber": row.ID.String(),
+		"accountRequests": []any{request}, "originalRequests": []any{request}, "approvals": []any{},
+		"expansionItems": []any{}, "errors": errs, "warnings": []any{}}
+	put(d, "sources", row.SourceName)
+	if row.RequesterID != nil {
+		requester := reference(*row.RequesterID, row.RequesterName)
+		requester["type"] = "IDENTITY"
+		d["requester"] = requester
+	}
+	return d
+}
+
+// eventDocuments gives what happened to identities the published shape of events.
+func (e *Engine) eventDocuments(ctx context.Context, q store.Querier, ids []store.ID,
+	documents map[store.ID]SearchHit,
+) error {
+	rows, err := e.tenant.Store.SearchEvents(ctx, q, ids)
+	if err != nil {
+		return err
+	}
+	for i := range rows {
 		row := &rows[i]
-		request := map[string]any{"accountId": row.NativeIdentity, "op": row.Action}
-		put(request, "attribute", row.Attribute)
-		put(request, "value", row.Value)
-		putObject(request, "source", reference(row.SourceID.String(), row.SourceName))
-		d := SearchHit{"id": row.ID.String(), "action": row.Action, "status": row.Status, "stage": row.Stage,
-			"created": documentTime(row.Created), "modified": documentTime(row.Modified),
-			"synced": documentTime(row.Modified), "recipient": reference(row.RecipientID.String(), row.RecipientName),
-			"accountRequests": []any{request}, "errors": []any{}}
-		put(d, "sources", row.SourceName)
-		if row.Error != nil {
-			d["errors"] = []any{*row.Error}
+		target := map[string]any{"id": row.TargetID.String()}
+		put(target, "name", row.TargetName)
+		d := SearchHit{"id": row.ID.String(), "name": row.Name, "created": documentTime(row.Created),
+			"synced": documentTime(row.Created), "action": row.Action, "type": row.Type,
+			"actor": map[string]any{"name": row.ActorName}, "target": target, "stack": "muster",
+			"trackingNumber": row.WriteID.String(), "objects": textList(row.Objects), "operation": row.Operation,
+			"status": row.Status, "technicalName": row.TechnicalName}
+		put(d, "details", row.Details)
+		attributes := map[string]any{}
+		for name, value := range row.Attributes {
+			attributes[name] = value
 		}
-		if row.RequesterID != nil {
-			d["requester"] = reference(*row.RequesterID, row.RequesterName)
-		}
+		d["attributes"] = attributes
 		documents[row.ID] = d
 	}
 	return nil
+}
+
+// textList returns texts as a list of a document.
+func textList(texts []string) []any {
+	list := make([]any, len(texts))
+	for i, text := range texts {
+		list[i] = text
+	}
+	return list
 }

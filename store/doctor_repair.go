@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-engine/muster/filterql/searchql"
 )
 
 // FoldedIdentity has the folded columns of an identity, and what they are made from.
@@ -20,12 +22,14 @@ type FoldedIdentity struct {
 	EmailKey     *string
 	FirstNameKey *string
 	LastNameKey  *string
+	Words        []string // the lexemes of the index over words; nil where it has none
 }
 
 // FoldedIdentities returns a page of all identities, by ID, after a given one.
 func (s *Store) FoldedIdentities(ctx context.Context, q Querier, after ID, limit int) ([]FoldedIdentity, error) {
 	const statement = `
-		SELECT id, name, alias, email, attributes, name_key, alias_key, email_key, firstname_key, lastname_key
+		SELECT id, name, alias, email, attributes, name_key, alias_key, email_key, firstname_key, lastname_key,
+		       tsvector_to_array(words) AS words
 		FROM muster.identities
 		WHERE $1::uuid IS NULL OR id > $1
 		ORDER BY id
@@ -38,8 +42,28 @@ func (f *FoldedIdentity) Fold(first, last *string) bool {
 	was := *f
 	f.NameKey, f.AliasKey, f.EmailKey = FoldKey(f.Name), FoldKey(f.Alias), foldPointer(f.Email)
 	f.FirstNameKey, f.LastNameKey = foldPointer(first), foldPointer(last)
-	return was.NameKey != f.NameKey || was.AliasKey != f.AliasKey || !same(was.EmailKey, f.EmailKey) ||
+	return f.reword() || was.NameKey != f.NameKey || was.AliasKey != f.AliasKey || !same(was.EmailKey, f.EmailKey) ||
 		!same(was.FirstNameKey, f.FirstNameKey) || !same(was.LastNameKey, f.LastNameKey)
+}
+
+// reword makes the lexemes again, and reports whether they were different. An identity that was not processed yet has
+// neither attributes nor lexemes.
+func (f *FoldedIdentity) reword() bool {
+	if f.Words == nil && len(f.Attributes) <= len("{}") {
+		return false
+	}
+	email := ""
+	if f.Email != nil {
+		email = *f.Email
+	}
+	was := slices.Sorted(slices.Values(f.Words))
+	had := f.Words != nil
+	lexemes, ok := identityLexemes(f.Alias, f.Name, email, f.Attributes)
+	f.Words = nil
+	if ok {
+		f.Words, ok = lexemes.List()
+	}
+	return had != ok || !slices.Equal(was, f.Words)
 }
 
 func same(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }
@@ -49,19 +73,24 @@ func (s *Store) SetFolded(ctx context.Context, tx pgx.Tx, list []FoldedIdentity)
 	const statement = `
 		UPDATE muster.identities i
 		SET name_key = v.name_key, alias_key = v.alias_key, email_key = v.email_key,
-		    firstname_key = v.firstname_key, lastname_key = v.lastname_key
-		FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
-		     v (id, name_key, alias_key, email_key, firstname_key, lastname_key)
+		    firstname_key = v.firstname_key, lastname_key = v.lastname_key, words = v.words::tsvector
+		FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+		     v (id, name_key, alias_key, email_key, firstname_key, lastname_key, words)
 		WHERE i.id = v.id`
 	n := len(list)
 	ids, names, aliases := make([]ID, n), make([]string, n), make([]string, n)
 	emails, first, last := make([]*string, n), make([]*string, n), make([]*string, n)
+	words := make([]*string, n)
 	for k := range list {
 		f := &list[k]
 		ids[k], names[k], aliases[k] = f.ID, f.NameKey, f.AliasKey
 		emails[k], first[k], last[k] = f.EmailKey, f.FirstNameKey, f.LastNameKey
+		if f.Words != nil {
+			text := searchql.LexemeText(f.Words)
+			words[k] = &text
+		}
 	}
-	_, err := tx.Exec(ctx, s.sql(statement), ids, names, aliases, emails, first, last)
+	_, err := tx.Exec(ctx, s.sql(statement), ids, names, aliases, emails, first, last, words)
 	return mapError(err)
 }
 
@@ -360,7 +389,8 @@ func (s *Store) MendEventPositions(ctx context.Context, tx pgx.Tx) (int, error) 
 // FoldedIdentitiesOf is [Store.FoldedIdentities] for identities that are given.
 func (s *Store) FoldedIdentitiesOf(ctx context.Context, q Querier, ids []ID) ([]FoldedIdentity, error) {
 	const statement = `
-		SELECT id, name, alias, email, attributes, name_key, alias_key, email_key, firstname_key, lastname_key
+		SELECT id, name, alias, email, attributes, name_key, alias_key, email_key, firstname_key, lastname_key,
+		       tsvector_to_array(words) AS words
 		FROM muster.identities
 		WHERE id = ANY ($1)
 		ORDER BY id`

@@ -65,6 +65,7 @@ var stateColumns = columns[IdentityState]{
 	valueColumn("manager_id", "uuid", func(i *IdentityState) *ID { return &i.ManagerID }),
 	optionalColumn("manager_key", func(i *IdentityState) *string { return &i.ManagerKey }),
 	borrowedColumn("attributes", func(i *IdentityState) *[]byte { return &i.Attributes }),
+	wordsColumn(),
 }
 
 // IdentityStates returns the calculated state of identities, by ID.

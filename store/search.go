@@ -54,12 +54,14 @@ type SearchIndex struct {
 
 // SearchQuery says which documents of an index are found, and in which order.
 type SearchQuery struct {
-	Index  *SearchIndex
-	Where  sq.Sqlizer
-	Order  *searchql.Order
-	After  sq.Sqlizer // nil for the first page
-	Limit  int
-	Offset int
+	Index *SearchIndex
+	Where sq.Sqlizer
+	// Branches are [searchql.Query.Branches]: one of them is true where Where is.
+	Branches []sq.Sqlizer
+	Order    *searchql.Order
+	After    sq.Sqlizer // nil for the first page
+	Limit    int
+	Offset   int
 }
 
 // SearchKey is a document that was found.
@@ -78,15 +80,12 @@ func InSearchTx(ctx context.Context, b Beginner, limit time.Duration, work func(
 
 // SearchKeys returns the documents on a page of a query, in its order.
 func (s *Store) SearchKeys(ctx context.Context, q Querier, query SearchQuery) ([]SearchKey, error) {
-	order := query.Order.Columns()
-	text, arguments, err := s.searchStatement(query.Index.id+`, `+strings.Join(order, `, `), query,
-		` ORDER BY `+strings.Join(query.Order.OrderBy(), `, `)+` LIMIT `+strconv.Itoa(query.Limit)+
-			` OFFSET `+strconv.Itoa(query.Offset))
+	text, arguments, err := s.SearchStatement(query)
 	if err != nil {
 		return nil, err
 	}
 	return collect(ctx, q, text, func(row pgx.CollectableRow) (SearchKey, error) {
-		key := SearchKey{Sort: make([]any, len(order))}
+		key := SearchKey{Sort: make([]any, len(query.Order.Columns()))}
 		targets := []any{&key.ID}
 		for i := range key.Sort {
 			targets = append(targets, &key.Sort[i])
@@ -99,7 +98,15 @@ func (s *Store) SearchKeys(ctx context.Context, q Querier, query SearchQuery) ([
 // SearchCount returns how many documents a query finds, on all pages.
 func (s *Store) SearchCount(ctx context.Context, q Querier, query SearchQuery) (int, error) {
 	query.After = nil
-	text, arguments, err := s.searchStatement(`count(*)`, query, ``)
+	w := &searchWriter{query: &query}
+	if len(query.Branches) > 1 {
+		w.text = `SELECT count(*) FROM (`
+		w.branches(query.Index.id+` AS id`, ` UNION `, ``)
+		w.text += `) b`
+	} else {
+		w.one(`count(*)`, query.Where, ``)
+	}
+	text, arguments, err := w.statement(s)
 	if err != nil {
 		return 0, err
 	}
@@ -108,25 +115,78 @@ func (s *Store) SearchCount(ctx context.Context, q Querier, query SearchQuery) (
 	return count, mapError(err)
 }
 
-// searchStatement selects columns of the documents that a query finds.
-func (s *Store) searchStatement(columns string, query SearchQuery, rest string) (string, []any, error) {
-	conditions := sq.And{query.Where}
-	if query.After != nil {
-		conditions = append(conditions, query.After)
+// SearchStatement returns the statement of a page of a query, with its arguments: the IDs of the documents, and the
+// values that they are sorted by.
+//
+// A query with several branches is several statements, each of which has the page of its branch: each is found by an
+// index of its own, which ends where the page does.
+func (s *Store) SearchStatement(query SearchQuery) (string, []any, error) {
+	w := &searchWriter{query: &query}
+	columns := []string{query.Index.id + ` AS id`}
+	for i, column := range query.Order.Columns() {
+		columns = append(columns, fmt.Sprintf(`%s AS sort_%d`, column, i))
 	}
-	where, arguments, err := conditions.ToSql()
-	if err != nil {
-		return "", nil, err
+	selected := strings.Join(columns, `, `)
+	order := ` ORDER BY ` + strings.Join(query.Order.OrderBy(), `, `)
+	page := ` LIMIT ` + strconv.Itoa(query.Limit) + ` OFFSET ` + strconv.Itoa(query.Offset)
+	if len(query.Branches) > 1 {
+		w.text = `SELECT * FROM (`
+		w.branches(selected, ` UNION `, order+` LIMIT `+strconv.Itoa(query.Limit+query.Offset))
+		var places []string
+		for i, descending := range query.Order.Descending() {
+			place := fmt.Sprintf(`sort_%d`, i)
+			if descending {
+				place += ` DESC`
+			}
+			places = append(places, place+` NULLS LAST`)
+		}
+		w.text += `) b ORDER BY ` + strings.Join(places, `, `) + page
+	} else {
+		w.one(selected, query.Where, order+page)
 	}
-	text, err := sq.Dollar.ReplacePlaceholders(`SELECT ` + columns + ` FROM ` + query.Index.table + ` WHERE ` + where +
-		rest)
-	return s.dynamic(text), arguments, err
+	return w.statement(s)
 }
 
-// SearchStatement returns the statement of a page of a query, with its arguments, to be shown.
-func (s *Store) SearchStatement(query SearchQuery) (string, []any, error) {
-	return s.searchStatement(query.Index.id, query, ` ORDER BY `+strings.Join(query.Order.OrderBy(), `, `)+` LIMIT `+
-		strconv.Itoa(query.Limit))
+// searchWriter writes the statements of a query.
+type searchWriter struct {
+	query     *SearchQuery
+	text      string
+	arguments []any
+	err       error
+}
+
+// branches writes a statement for each branch.
+func (w *searchWriter) branches(columns, between, rest string) {
+	for i, branch := range w.query.Branches {
+		if i > 0 {
+			w.text += between
+		}
+		w.text += `(`
+		w.one(columns, branch, rest)
+		w.text += `)`
+	}
+}
+
+// one writes the statement of the documents of which a condition is true.
+func (w *searchWriter) one(columns string, condition sq.Sqlizer, rest string) {
+	conditions := sq.And{condition}
+	if w.query.After != nil {
+		conditions = append(conditions, w.query.After)
+	}
+	where, arguments, err := conditions.ToSql()
+	if err != nil && w.err == nil {
+		w.err = err
+	}
+	w.arguments = append(w.arguments, arguments...)
+	w.text += `SELECT ` + columns + ` FROM ` + w.query.Index.table + ` WHERE ` + where + rest
+}
+
+func (w *searchWriter) statement(s *Store) (string, []any, error) {
+	if w.err != nil {
+		return "", nil, w.err
+	}
+	text, err := sq.Dollar.ReplacePlaceholders(w.text)
+	return s.dynamic(text), w.arguments, err
 }
 
 // uuidText is a UUID as it is shown.
@@ -173,8 +233,27 @@ func with(f searchql.Field, change ...func(*searchql.Field)) searchql.Field {
 }
 
 func bare(f *searchql.Field)      { f.Bare = true }
+func few(f *searchql.Field)       { f.Few = true }
 func indexed(f *searchql.Field)   { f.Indexed = true }
 func neverNull(f *searchql.Field) { f.NotNull = true }
+
+// worded says that an index over words has those of a field, under the name of one that has the same values.
+func worded(column, name string, beginnings bool) func(*searchql.Field) {
+	return func(f *searchql.Field) {
+		f.Words, f.Beginnings = column, beginnings
+		if name != "" {
+			f.Tag = searchql.Tag(name)
+		}
+	}
+}
+
+// elsewhere says that the index over words is in the rows of the values.
+func elsewhere(f *searchql.Field) { f.Elsewhere = true }
+
+// oneOf lists all values of a field.
+func oneOf(values ...string) func(*searchql.Field) {
+	return func(f *searchql.Field) { f.OneOf = values }
+}
 
 // sorted lets documents be sorted by the field itself.
 func sorted(f *searchql.Field) {
@@ -213,7 +292,7 @@ func flag(document, name string) string {
 func NewSearchIndexes(setup *SearchSetup) ([]*SearchIndex, error) {
 	var indexes []*SearchIndex
 	for _, build := range []func(*SearchSetup) (*SearchIndex, error){
-		accessProfileIndex, activityIndex, entitlementIndex, identityIndex, roleIndex,
+		accessProfileIndex, activityIndex, entitlementIndex, eventIndex, identityIndex, roleIndex,
 	} {
 		index, err := build(setup)
 		if err != nil {

@@ -37,8 +37,12 @@ func activityIndex(*SearchSetup) (*SearchIndex, error) {
 		with(searchKeyed("sources", "s.name", "s.name_key"), bare, in(activitySource)),
 		with(searchText("errors", "o.error"), bare),
 		with(searchText("accountRequests.accountId", "o.native_identity"), bare, sorted),
-		searchText("accountRequests.attribute", "nullif(o.attribute, '')"),
-		searchText("accountRequests.value", "nullif(o.value, '')"),
+		with(searchWord("accountRequests.op", "o.kind"), neverNull),
+		with(searchText("accountRequests.attributeRequests.name", "nullif(o.attribute, '')"), sorted),
+		with(searchText("accountRequests.attributeRequests.value", "nullif(o.value, '')"), bare, sorted),
+		with(searchID("accountRequests.source.id", "o.source_id"), neverNull),
+		with(searchKeyed("accountRequests.source.name", "s.name", "s.name_key"), in(activitySource)),
+		with(searchID("trackingNumber", "o.id"), indexed, sorted, neverNull),
 	})
 	return &SearchIndex{Name: "accountactivities", Type: "accountactivity", Schema: schema,
 		table: "muster.provisioning_operations o", id: "o.id"}, err
@@ -53,6 +57,7 @@ type SearchActivity struct {
 	RecipientID                ID
 	RecipientName, SourceName  *string
 	SourceID                   ID
+	SourceType                 *string
 	Error                      *string
 	NativeIdentity             string
 	Attribute, Value           *string
@@ -62,7 +67,8 @@ type SearchActivity struct {
 func (s *Store) SearchActivities(ctx context.Context, q Querier, ids []ID) ([]SearchActivity, error) {
 	const statement = `
 		SELECT o.id, o.kind, ` + activityStatusSQL + `, o.state, o.created, ` + activityModifiedSQL + `,
-		       nullif(o.actor_id, ''), nullif(o.actor_name, ''), o.identity_id, i.alias, s.name, o.source_id, o.error,
+		       nullif(o.actor_id, ''), nullif(o.actor_name, ''), o.identity_id, i.alias, s.name, o.source_id,
+		       (s.document ->> 'connector'), o.error,
 		       o.native_identity, nullif(o.attribute, ''), nullif(o.value, '')
 		FROM muster.provisioning_operations o
 		LEFT JOIN muster.identities i ON i.id = o.identity_id

@@ -10,6 +10,9 @@ import (
 	"github.com/muster-engine/muster/filterql/searchql"
 )
 
+// identityWords is the index over the words of an identity.
+const identityWords = "i.words"
+
 const (
 	searchManager = `muster.identities m WHERE m.id = i.manager_id`
 	searchProfile = `muster.identity_profiles p WHERE p.id = i.profile_id`
@@ -72,19 +75,26 @@ func ownedFields() []searchql.Field {
 func identityIndex(setup *SearchSetup) (*SearchIndex, error) {
 	fields := []searchql.Field{
 		with(searchID("id", "i.id"), bare, indexed, sorted, neverNull),
-		with(searchKeyed("name", "i.alias", "i.alias_key"), bare, indexed, sorted, neverNull),
-		with(searchKeyed("displayName", "i.name", "i.name_key"), bare, indexed, sorted, neverNull),
-		with(searchKeyed("firstName", "(i.attributes ->> 'firstname')", "i.firstname_key"), indexed, sorted),
-		with(searchKeyed("lastName", "(i.attributes ->> 'lastname')", "i.lastname_key"), indexed, sorted),
-		with(searchKeyed("email", "i.email", "i.email_key"), bare, indexed, sorted),
-		with(searchTime("created", "i.created"), neverNull),
+		with(searchKeyed("name", "i.alias", "i.alias_key"), bare, indexed, sorted, neverNull,
+			worded(identityWords, "name", true)),
+		with(searchKeyed("displayName", "i.name", "i.name_key"), bare, indexed, sorted, neverNull,
+			worded(identityWords, "displayName", true)),
+		with(searchKeyed("firstName", "(i.attributes ->> 'firstname')", "i.firstname_key"), indexed, sorted,
+			worded(identityWords, "attributes.firstname", true)),
+		with(searchKeyed("lastName", "(i.attributes ->> 'lastname')", "i.lastname_key"), indexed, sorted,
+			worded(identityWords, "attributes.lastname", true)),
+		with(searchKeyed("email", "i.email", "i.email_key"), bare, indexed, sorted,
+			worded(identityWords, "email", true)),
+		with(searchTime("created", "i.created"), indexed, neverNull),
 		with(searchTime("modified", "i.modified"), neverNull),
 		with(searchTime("synced", "i.modified"), neverNull),
-		with(searchText("phone", "(i.attributes ->> 'phone')"), sorted),
-		with(searchText("employeeNumber", "(i.attributes ->> 'identificationNumber')"), sorted),
+		with(searchText("phone", "(i.attributes ->> 'phone')"), sorted,
+			worded(identityWords, "attributes.phone", false)),
+		with(searchText("employeeNumber", "(i.attributes ->> 'identificationNumber')"), sorted,
+			worded(identityWords, "attributes.identificationNumber", false)),
 		searchFlag("inactive", inactiveSQL),
 		with(searchFlag("protected", "i.protected"), indexed, neverNull),
-		with(searchWord("status", "i.cloud_status"), bare, neverNull),
+		with(searchWord("status", "i.cloud_status"), bare, neverNull, oneOf(CloudStatuses...)),
 		searchFlag("disabled", "(i.cloud_status = 'DISABLED')"),
 		searchFlag("locked", "(i.cloud_status = 'LOCKED')"),
 		searchFlag("isManager", isManagerSQL),
@@ -92,19 +102,21 @@ func identityIndex(setup *SearchSetup) (*SearchIndex, error) {
 		searchWord("processingState", "i.processing_state"),
 		searchText("processingDetails.message", "i.processing_error"),
 		with(searchID("manager.id", "i.manager_id"), indexed, sorted),
-		with(searchKeyed("manager.name", "m.alias", "m.alias_key"), bare, in(searchManager)),
-		with(searchKeyed("manager.displayName", "m.name", "m.name_key"), bare, in(searchManager)),
+		with(searchKeyed("manager.name", "m.alias", "m.alias_key"), bare, in(searchManager),
+			worded("m.words", "name", true), elsewhere),
+		with(searchKeyed("manager.displayName", "m.name", "m.name_key"), bare, in(searchManager),
+			worded("m.words", "displayName", true), elsewhere),
 		with(searchID("identityProfile.id", "i.profile_id"), indexed, sorted),
-		with(searchKeyed("identityProfile.name", "p.name", "p.name_key"), bare, in(searchProfile)),
-		with(searchID("source.id", "s.id"), in(searchSource)),
-		with(searchKeyed("source.name", "s.name", "s.name_key"), bare, in(searchSource)),
+		with(searchKeyed("identityProfile.name", "p.name", "p.name_key"), bare, in(searchProfile), few),
+		with(searchID("source.id", "s.id"), in(searchSource), few),
+		with(searchKeyed("source.name", "s.name", "s.name_key"), bare, in(searchSource), few),
 		searchNumber("accountCount", accountCountSQL),
 		searchNumber("entitlementCount", entitlementCountSQL),
 		searchNumber("accessCount", setup.accessCountSQL(``)),
 		searchNumber("roleCount", setup.accessCountSQL(` AND x.type = 'ROLE'`)),
 		searchNumber("accessProfileCount", setup.accessCountSQL(` AND x.type = 'ACCESS_PROFILE'`)),
 		searchNumber("appCount", "0"),
-		with(searchText("attributes", `(v.value #>> '{}')`), bare,
+		with(searchText("attributes", `(v.value #>> '{}')`), bare, worded(identityWords, "", false),
 			each(`jsonb_path_query(i.attributes, '$.*[*]') v (value) WHERE TRUE`)),
 	}
 	access, err := accessList(setup)
@@ -142,14 +154,17 @@ func identityIndex(setup *SearchSetup) (*SearchIndex, error) {
 			if column := promoted[attribute]; column != "" {
 				f, _ := schema.Field(column)
 				f.Name, f.Bare = name, false
+				f.Tag = searchql.Tag(name)
+				f.Beginnings = attribute != "email"
 				f.Column = member("i.attributes", attribute)
 				return f, true
 			}
 			if multi[attribute] {
-				return with(searchText(name, `(v.value #>> '{}')`),
+				return with(searchText(name, `(v.value #>> '{}')`), worded(identityWords, name, false),
 					each(`jsonb_path_query(i.attributes, '$."`+attribute+`"[*]') v (value) WHERE TRUE`)), true
 			}
-			return with(searchText(name, member("i.attributes", attribute)), sorted), true
+			return with(searchText(name, member("i.attributes", attribute)), sorted,
+				worded(identityWords, name, false)), true
 		})}, nil
 }
 

@@ -17,7 +17,7 @@ func (a *app) searchCommand() *cobra.Command {
 	limit := engine.SearchLimitDefault
 	cmd := &cobra.Command{
 		Use:   "search QUERY",
-		Short: "Search identities, roles, access profiles and entitlements",
+		Short: "Search identities, roles, access profiles, entitlements, activities and events",
 		Long: `Search shows the documents that a query finds, such as
   muster search 'attributes.city:London AND @accounts(source.name:"Active Directory" AND disabled:false)'
   muster search --index roles 'name:sales* AND NOT requestable:true'
@@ -39,6 +39,9 @@ such as a field that does not exist, is said on stderr.`,
 				for _, note := range page.Notes {
 					fmt.Fprintf(a.stderr, "note: %s\n", note)
 				}
+				if page.Scanned {
+					fmt.Fprintln(a.stderr, "note: no index serves the query: all documents of the index were read")
+				}
 				if err := a.showRows(output, page.Documents, hitRows(output, columns, page.Documents)); err != nil {
 					return err
 				}
@@ -51,7 +54,7 @@ such as a field that does not exist, is said on stderr.`,
 	}
 	flags := cmd.Flags()
 	flags.StringSliceVar(&request.Indices, "index", []string{"identities"},
-		"kinds of documents: identities, roles, accessprofiles, entitlements, accountactivities, or * for all")
+		"kinds of documents: identities, roles, accessprofiles, entitlements, accountactivities, events, or * for all")
 	flags.StringSliceVar(&fields, "fields", nil, "fields in which a word without a field is looked for")
 	flags.StringSliceVar(&request.Sort, "sort", nil, "fields to sort by, with - before a field for descending")
 	flags.IntVar(&limit, "limit", limit, "most documents to show, 0 to 10000")

@@ -29,6 +29,7 @@ var cases = []benchCase{
 	{"role-change", "a changed role criterion, to its consequences", roleChangeCase, false},
 	{"aggregate", "aggregation of a correlating source", aggregateCase, false},
 	{"list", "each published filter and sorter", listCase, false},
+	{"search", "searches against SQL by hand with its own indexes; pages, counts, aggregations", searchCase, false},
 	{"http", "get and list under 50 clients", httpCase, false},
 	{"preview", "preview of a changed role over everybody", previewCase, false},
 	{"memory", "memory of a forced full run", memoryCase, false},

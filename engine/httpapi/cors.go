@@ -20,7 +20,8 @@ type CORS struct {
 var (
 	corsSent = strings.Join([]string{"Accept-Language", "Authorization", "Content-Type", "If-None-Match",
 		"X-SailPoint-Experimental"}, ", ")
-	corsRead = strings.Join([]string{"ETag", "Retry-After", trackingHeader, cursorHeader, totalHeader}, ", ")
+	corsRead = strings.Join([]string{"ETag", "Retry-After", trackingHeader, cursorHeader, totalHeader,
+		scannedHeader, notesHeader}, ", ")
 )
 
 const corsSeconds = "600"

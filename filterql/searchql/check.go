@@ -83,6 +83,14 @@ type (
 		x    node
 	}
 	existsNode struct{ field *Field }
+	// anywhereNode is true where one of its terms is. They are all that an index over words is about, so that one
+	// question to it finds what may be meant.
+	anywhereNode struct {
+		terms   anyNode
+		column  string // of the index
+		lexemes string
+		certain bool // what the index finds needs no second look
+	}
 	// valueNode is true where a value of the field passes the test.
 	valueNode struct {
 		field *Field
@@ -306,7 +314,7 @@ func (c *checker) exists(name string) node {
 
 // anywhere checks a clause without a field, which is about all fields for which it makes sense.
 func (c *checker) anywhere(e *Clause) (node, *filterql.Error) {
-	terms := anyNode{}
+	terms, worded := anyNode{}, anyNode{}
 	for _, f := range c.bare {
 		if f.Type != filterql.String && (f.Type != filterql.ID || e.Kind != Term && e.Kind != Phrase) {
 			continue
@@ -319,11 +327,37 @@ func (c *checker) anywhere(e *Clause) (node, *filterql.Error) {
 			words.prefix = true
 			t = words
 		}
-		if ids, ok := t.(idTest); t != nil && (!ok || len(ids) > 0) {
-			terms = append(terms, &valueNode{f, t})
+		if ids, ok := t.(idTest); t == nil || ok && len(ids) == 0 {
+			continue
+		}
+		if n := (&valueNode{f, t}); f.Words != "" && !f.Elsewhere && c.Fields == nil {
+			worded = append(worded, n)
+		} else {
+			terms = append(terms, n)
 		}
 	}
-	return terms, nil
+	if n := together(worded); n != nil {
+		return append(anyNode{n}, terms...), nil
+	}
+	return append(worded, terms...), nil
+}
+
+// together returns one question to the index over words in place of one for each field; nil where the index cannot
+// answer it.
+func together(worded anyNode) node {
+	if len(worded) == 0 {
+		return nil
+	}
+	first := worded[0].(*valueNode)
+	any := &Field{Words: first.field.Words, Fold: first.field.Fold}
+	lexemes := any.lexemes(first.test)
+	if lexemes == "" {
+		return nil
+	}
+	words, ok := first.test.(wordsTest)
+	certain := ok && len(words.words) == 1 && len(words.words[0]) < lexemeMax
+	rest := slices.ContainsFunc(worded, func(n node) bool { return n.(*valueNode).field.Tag == "" })
+	return &anywhereNode{terms: worded, column: any.Words, lexemes: lexemes, certain: certain && rest}
 }
 
 // test returns what a value of a field has to pass. It is nil where none can.

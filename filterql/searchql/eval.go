@@ -27,6 +27,8 @@ func (n anyNode) eval(document any) bool {
 	return slices.ContainsFunc(n, func(x node) bool { return x.eval(document) })
 }
 
+func (n *anywhereNode) eval(document any) bool { return n.terms.eval(document) }
+
 func (n *notNode) eval(document any) bool { return !n.x.eval(document) }
 
 func (n *nestedNode) eval(document any) bool {

@@ -42,17 +42,25 @@ func text(name, column string) searchql.Field {
 }
 
 // schema is that of the table d of this test: a column for each type, a list in a document, and a nested list.
-func schema(t rapid.TB) *searchql.Schema {
+func schema(t rapid.TB) *searchql.Schema { return schemaOf(t, false) }
+
+// schemaOf is that schema, in which all fields of the index over words may be bare, with one for the rest of it.
+func schemaOf(t rapid.TB, whole bool) *searchql.Schema {
 	t.Helper()
 	id := searchql.Field{Name: "id", Type: filterql.ID, Column: `replace(d.id::text, '-', '')`,
 		Text: `replace(d.id::text, '-', '')`, Convert: convertID, NotNull: true, Bare: true, Indexed: true,
 		Sort: `replace(d.id::text, '-', '') COLLATE "C"`}
 	name := searchql.Field{Name: "name", Type: filterql.String, Column: "d.name", Key: "d.name_key", Indexed: true,
 		Bare: true, Sort: "d.name_key"}
+	name.Words, name.Tag, name.Beginnings = "d.words", searchql.Tag("name"), true
 	city := text("attributes.city", `(d.attributes ->> 'city')`)
+	city.Words, city.Tag = "d.words", searchql.Tag("attributes.city")
 	city.Bare, city.Sort = true, city.Key
 	tags := text("tags", `(x.value #>> '{}')`)
 	tags.From = `jsonb_array_elements(d.tags) x (value) WHERE true`
+	tags.Words, tags.Tag = "d.words", searchql.Tag("tags")
+	state := text("state", "d.state")
+	state.OneOf = states
 	inner, err := searchql.NewSchema([]searchql.Field{
 		text("name", "e.name"), text("source.name", "e.source"),
 		{Name: "disabled", Type: filterql.Boolean, Column: "e.disabled"},
@@ -61,14 +69,21 @@ func schema(t rapid.TB) *searchql.Schema {
 		t.Fatal(err)
 	}
 	inner2 := searchql.List{Name: "accounts", From: "e WHERE e.document_id = d.id", Schema: inner}
-	s, err := searchql.NewSchema([]searchql.Field{
-		id, name, city, tags,
+	fields := []searchql.Field{
+		id, name, city, tags, state,
 		{Name: "count", Type: filterql.Number, Column: "d.count", Sort: "d.count"},
 		{Name: "manager.id", Type: filterql.ID, Column: `replace(d.manager::text, '-', '')`,
 			Text: `replace(d.manager::text, '-', '')`, Convert: convertID},
 		{Name: "active", Type: filterql.Boolean, Column: "d.active", Sort: "d.active"},
 		{Name: "created", Type: filterql.Time, Column: "d.created", Sort: "d.created"},
-	}, inner2)
+	}
+	if whole {
+		fields[3].Bare = true
+		rest := text("attributes", `(x.value #>> '{}')`)
+		rest.From, rest.Words, rest.Bare = `jsonb_path_query(d.attributes, '$.*[*]') x (value) WHERE true`, "d.words", true
+		fields = append(fields, rest)
+	}
+	s, err := searchql.NewSchema(fields, inner2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,6 +110,7 @@ var (
 		"now-2y/y", "now/M", "2024-03-05||+1d", "2024-01-31||+1M/d", "now-3w/w",
 	}
 	numbers = []string{"5", "-7.25", "0", "3", "10"}
+	states  = []string{"ACTIVE", "IN_USE", "a.b"}
 	ids     = []string{
 		"018f0000000070008000000000000001", "018f0000-0000-7000-8000-000000000002", "018F0000000070008000000000000003", "x",
 	}
@@ -264,15 +280,24 @@ func drawDocuments(t *rapid.T, pool *pgxpool.Pool) []map[string]any {
 			}).Draw(t, "created")
 			created, doc["created"] = at, at.Format(time.RFC3339Nano)
 		}
+		var state any
+		if some("in a state") {
+			state = rapid.SampledFrom(states).Draw(t, "state")
+			doc["state"] = state
+		}
 		encodedAttributes, _ := json.Marshal(attributes)
 		encodedTags, _ := json.Marshal(tags)
 		var key any
 		if name != nil {
 			key = folding.Text(name.(string))
 		}
-		exec(t, pool, `INSERT INTO d (id, name, name_key, attributes, tags, count, manager, active, created)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, id, name, key, encodedAttributes, encodedTags, count, manager, active,
-			created)
+		var words any // the index does not have those of every document
+		if some("indexed") {
+			words = wordsOf(doc)
+		}
+		exec(t, pool, `INSERT INTO d (id, name, name_key, attributes, tags, count, manager, active, created, state, words)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::tsvector)`, id, name, key, encodedAttributes,
+			encodedTags, count, manager, active, created, state, words)
 		accounts := []any{}
 		for range rapid.IntRange(0, 2).Draw(t, "accounts") {
 			name, source := rapid.SampledFrom(texts).Draw(t, "account"), rapid.SampledFrom(texts).Draw(t, "source")
@@ -289,6 +314,18 @@ func drawDocuments(t *rapid.T, pool *pgxpool.Pool) []map[string]any {
 	return documents
 }
 
+// wordsOf returns what an index over words has of a document.
+func wordsOf(doc map[string]any) string {
+	var lexemes searchql.Lexemes
+	for _, field := range []string{"name", "attributes.city", "tags"} {
+		for _, value := range searchql.Values(doc, field) {
+			lexemes.Add(folding.Text(value.(string)), searchql.Tag(field), field == "name")
+		}
+	}
+	list, _ := lexemes.List()
+	return searchql.LexemeText(list)
+}
+
 func exec(t rapid.TB, pool *pgxpool.Pool, statement string, arguments ...any) {
 	t.Helper()
 	if _, err := pool.Exec(context.Background(), statement, arguments...); err != nil {
@@ -298,7 +335,7 @@ func exec(t rapid.TB, pool *pgxpool.Pool, statement string, arguments ...any) {
 
 const tables = `
 	CREATE TABLE d (id uuid PRIMARY KEY, name text COLLATE "C", name_key text COLLATE "C", attributes jsonb, tags jsonb,
-	    count double precision, manager uuid, active boolean, created timestamptz);
+	    count double precision, manager uuid, active boolean, created timestamptz, state text COLLATE "C", words tsvector);
 	CREATE TABLE e (document_id uuid, name text COLLATE "C", source text COLLATE "C", disabled boolean)`
 
 // The documents that the SQL finds are those that Eval finds, and a tree that is printed parses to itself.
@@ -306,7 +343,7 @@ func TestFoundDocumentsProperty(t *testing.T) {
 	pool := storetest.Empty(t)
 	exec(t, pool, tables)
 	rapid.Check(t, func(t *rapid.T) {
-		s := schema(t)
+		s := schemaOf(t, rapid.Bool().Draw(t, "every field of the index is bare"))
 		documents := drawDocuments(t, pool)
 		for range 8 {
 			e := drawExpr(t, s, 3)
@@ -320,6 +357,9 @@ func TestFoundDocumentsProperty(t *testing.T) {
 					want = append(want, document["id"].(string))
 				}
 			}
+			if diff := cmp.Diff(want, findBranches(t, pool, query)); diff != "" {
+				t.Fatalf("%s by its branches\n-evaluated +selected\n%s", searchql.Print(e), diff)
+			}
 			if diff := cmp.Diff(want, find(t, pool, query)); diff != "" {
 				text, arguments, _ := query.Where().ToSql()
 				t.Fatalf("%s\n%s\n%q\n-evaluated +selected\n%s", searchql.Print(e), text, arguments, diff)
@@ -328,9 +368,25 @@ func TestFoundDocumentsProperty(t *testing.T) {
 	})
 }
 
+// findBranches returns what the branches of a query find together.
+func findBranches(t rapid.TB, pool *pgxpool.Pool, query *searchql.Query) []string {
+	t.Helper()
+	found := []string{}
+	for _, branch := range query.Branches() {
+		found = append(found, findWhere(t, pool, branch)...)
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
 func find(t rapid.TB, pool *pgxpool.Pool, query *searchql.Query) []string {
 	t.Helper()
-	statement := sq.Select(`replace(d.id::text, '-', '')`).From("d").Where(query.Where()).OrderBy("d.id")
+	return findWhere(t, pool, query.Where())
+}
+
+func findWhere(t rapid.TB, pool *pgxpool.Pool, where sq.Sqlizer) []string {
+	t.Helper()
+	statement := sq.Select(`replace(d.id::text, '-', '')`).From("d").Where(where).OrderBy("d.id")
 	text, arguments, err := statement.PlaceholderFormat(sq.Dollar).ToSql()
 	if err != nil {
 		t.Fatal(err)

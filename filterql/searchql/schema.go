@@ -35,6 +35,20 @@ type Field struct {
 	Sort string
 	// NotNull says that the value is never null.
 	NotNull bool
+	// Words is the SQL expression of the index over words that has those of the field, a tsvector of [Lexemes]; empty
+	// where there is none. It is null of a row whose words the index does not have.
+	Words string
+	// Elsewhere says that Words is in the rows of From, and not in that of the document.
+	Elsewhere bool
+	// Tag is that of the field in Words. A field without it has the rest: all words that are there are in it and in the
+	// other fields of Words that are bare.
+	Tag string
+	// Beginnings says that Words has the words of the field by their beginnings.
+	Beginnings bool
+	// OneOf, if there are any, are all values that the field can have.
+	OneOf []string
+	// Few says that the values are in a small table, from whose rows an index leads to the documents.
+	Few bool
 	// Convert turns a text into an SQL argument for the column of an ID. It returns false for a text that is none.
 	Convert func(text string) (argument any, ok bool)
 	// Text is the SQL expression of the text of an ID, for wildcards and sorting.

@@ -75,7 +75,7 @@ func TestSchemaFields(t *testing.T) {
 	for _, f := range s.Fields() {
 		names = append(names, f.Name)
 	}
-	want := []string{"id", "name", "attributes.city", "tags", "count", "manager.id", "active", "created"}
+	want := []string{"id", "name", "attributes.city", "tags", "state", "count", "manager.id", "active", "created"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}

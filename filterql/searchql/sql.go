@@ -105,12 +105,62 @@ func (n *existsNode) appendSQL(w *writer) {
 }
 
 func (n *valueNode) appendSQL(w *writer) {
-	if n.field.From == "" {
-		n.test.appendSQL(w, n.field)
+	if len(n.field.OneOf) > 0 {
+		n.appendOneOf(w)
 		return
 	}
-	w.put("EXISTS (SELECT 1 FROM ", n.field.From, " AND ")
-	n.test.appendSQL(w, n.field)
+	f := n.field
+	lexemes := f.lexemes(n.test)
+	if lexemes != "" && !f.Elsewhere {
+		appendLexemes(w, f.Words, lexemes)
+		defer w.put(")")
+	}
+	if f.From != "" {
+		w.put("EXISTS (SELECT 1 FROM ", f.From, " AND ")
+		defer w.put(")")
+	}
+	if lexemes != "" && f.Elsewhere {
+		appendLexemes(w, f.Words, lexemes)
+		defer w.put(")")
+	}
+	n.test.appendSQL(w, f)
+}
+
+// appendLexemes begins a parenthesis: what the index over words leaves, and what follows.
+func appendLexemes(w *writer, column, lexemes string) {
+	w.put("((", column, " @@ ")
+	w.argument(lexemes, "::tsquery")
+	w.put(" OR ", column, " IS NULL) AND ")
+}
+
+// appendOneOf writes which of the values that a field can have pass the test.
+func (n *valueNode) appendOneOf(w *writer) {
+	var pass []any
+	for _, value := range n.field.OneOf {
+		if n.test.eval(value, n.field) {
+			pass = append(pass, value)
+		}
+	}
+	if len(pass) == 0 {
+		w.put("FALSE")
+		return
+	}
+	w.put(n.field.Column, " = ANY (")
+	w.argument(sameType(pass), "")
+	w.put(")")
+}
+
+// appendSQL writes the question to the index over words. Where that does not say by itself what the words say, the
+// values are looked at again.
+func (n *anywhereNode) appendSQL(w *writer) {
+	if n.certain {
+		w.put("(", n.column, " @@ ")
+		w.argument(n.lexemes, "::tsquery")
+		w.put(" OR ", n.column, " IS NULL AND ")
+	} else {
+		appendLexemes(w, n.column, n.lexemes)
+	}
+	n.terms.appendSQL(w)
 	w.put(")")
 }
 
