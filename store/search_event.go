@@ -42,7 +42,8 @@ var eventForms = []EventForm{
 	{"IDENTITY_PROVISIONED", "ENABLE", "provisioned", "PROVISIONING", "ACCOUNT", "ENABLE"},
 	{"IDENTITY_PROVISIONED", "DISABLE", "provisioned", "PROVISIONING", "ACCOUNT", "DISABLE"},
 	{"IDENTITY_PROVISIONED", "DELETE", "provisioned", "PROVISIONING", "ACCOUNT", "DELETE"},
-	{"IDENTITY_PROVISIONED", "UNLOCK", "provisioned", "PROVISIONING", "ACCOUNT", "UNLOCK"},
+	// So the vendor's own scripts look for accounts that were unlocked.
+	{"IDENTITY_PROVISIONED", "UNLOCK", "provisioned", "USER_MANAGEMENT", "USER", "UNLOCK"},
 	{"IDENTITY_PROVISIONED", "SET_PASSWORD", "provisioned", "PASSWORD_ACTIVITY", "PASSWORD", "SET"},
 	{"IDENTITY_OPERATION_PARKED", "", "parked", "PROVISIONING", "OPERATION", "PARK"},
 	{"IDENTITY_OPERATION_RELEASED", "", "released", "PROVISIONING", "OPERATION", "RELEASE"},

@@ -315,19 +315,25 @@ func aggregationRows(results map[string]any) [][]string {
 					if !walk(bucket, row, depth+1) {
 						rows = append(rows, append(row, fmt.Sprint(bucket["doc_count"])))
 					}
+					found = true
 				}
-				found = true
 			case inner["doc_count"] != nil: // a nested list, or a filter
 				found = walk(inner, before, depth) || found
 			case depth == 0 && hasValue(inner):
-				names, last = append(names, name), "Value"
-				rows = append(rows, []string{name, valueText(inner["value"])})
+				last = name
+				rows = append(rows, []string{valueText(inner["value"])})
 				found = true
 			}
 		}
 		return found
 	}
 	walk(results, nil, 0)
+	for i, row := range rows { // a bucket without any inside of it
+		for len(row) <= len(names) {
+			row = slices.Insert(row, len(row)-1, "")
+		}
+		rows[i] = row
+	}
 	return append([][]string{append(names, last)}, rows...)
 }
 

@@ -139,6 +139,18 @@ func searchedServer(t *testing.T) *server {
 		`UPDATE muster.identities SET modified = '2019-03-25T23:59:59Z' WHERE alias = 'carl.doe'`,
 		`UPDATE muster.identities SET created = '2024-12-31T23:00:00Z' WHERE alias = 'john.smith'`,
 		`DELETE FROM muster.accounts WHERE native_identity = 'blacksmith'`,
+		`UPDATE muster.provisioning_operations SET state = CASE WHEN source_id = (SELECT id FROM muster.sources
+			WHERE name = 'Workday') THEN 'DONE' ELSE 'FAILED' END, completed = now(), error = 'no answer'`,
+		`INSERT INTO muster.event_writes (id, events, at, actor_id, actor_name, actor_via)
+			VALUES ('01980000-0000-7000-8000-000000000001', 2, now() - interval '1 hour', 'x', 'jane.doe', 'API')`,
+		`INSERT INTO muster.identity_events (write_id, number, identity_id, types, detail)
+			SELECT '01980000-0000-7000-8000-000000000001', row_number() OVER (ORDER BY alias), id,
+			       '{IDENTITY_PROVISIONED}', jsonb_build_object('provisioned', jsonb_build_array(
+			           jsonb_build_object('operation', 'CREATE', 'nativeIdentity', alias, 'reason', 'role', 'source',
+			               jsonb_build_object('type', 'SOURCE', 'id', 'x', 'name', 'HR System')),
+			           jsonb_build_object('operation', 'UNLOCK', 'nativeIdentity', alias, 'reason', 'asked', 'source',
+			               jsonb_build_object('type', 'SOURCE', 'id', 'x', 'name', 'HR System'))))
+			FROM muster.identities WHERE alias IN ('amy.lee', 'carl.doe')`,
 	} {
 		if _, err := s.Pool.Exec(t.Context(), statement); err != nil {
 			t.Fatal(err)

@@ -170,9 +170,10 @@ func words(o *openapi3.Operation, extension string) string {
 	return strings.TrimSuffix(fmt.Sprintln(list...), "\n")
 }
 
-// isRequest reports whether a schema is sent by clients: such objects may have members that nobody knows.
+// isRequest reports whether a schema is sent by clients: such objects may have members that nobody knows. A document of
+// the search has the members that the request asks for, and of the nested lists and attributes those of the tenant.
 func isRequest(schema string) bool {
-	return strings.HasSuffix(schema, "Request") || strings.HasSuffix(schema, "Input") || schema == "JsonPatchOperation"
+	return schema == "SearchDocument" || strings.HasSuffix(schema, "Request") || strings.HasSuffix(schema, "Input") || schema == "JsonPatchOperation"
 }
 
 // An example that lacks a member, or has one more, is refused: a schema that lets it through checks nothing.
