@@ -74,7 +74,7 @@ func decoded(text []byte) (map[string]any, error) {
 func (e *Engine) identityDocuments(ctx context.Context, q store.Querier, setup *store.SearchSetup, ids []store.ID,
 	nested bool, documents map[store.ID]SearchHit,
 ) error {
-	rows, err := e.tenant.Store.SearchIdentities(ctx, q, setup, ids)
+	rows, err := e.tenant.Store.SearchIdentities(ctx, q, ids)
 	if err != nil {
 		return err
 	}
@@ -97,25 +97,8 @@ func (e *Engine) identityDocuments(ctx context.Context, q store.Querier, setup *
 		owns[o.List] = append(list, map[string]any{"id": o.ObjectID, "name": o.Name})
 		document["ownsCount"] = document["ownsCount"].(int) + 1
 	}
-	if !nested {
-		return nil
-	}
-	for _, document := range documents {
-		document["access"], document["accounts"], document["apps"] = []any{}, []any{}, []any{}
-	}
-	access, err := e.tenant.Store.SearchAccessOf(ctx, q, setup, ids)
-	if err != nil {
+	if err := e.addAccess(ctx, q, setup, ids, nested, documents); err != nil || !nested {
 		return err
-	}
-	for i := range access {
-		// What comes from two accounts, or from two assignments, is one element: that which ends first.
-		if i > 0 && access[i].IdentityID == access[i-1].IdentityID && access[i].Type == access[i-1].Type &&
-			access[i].ID == access[i-1].ID {
-			continue
-		}
-		if document := documents[access[i].IdentityID]; document != nil {
-			document["access"] = append(document["access"].([]any), accessDocument(&access[i]))
-		}
 	}
 	accounts, err := e.tenant.Store.SearchAccountsOf(ctx, q, setup, ids)
 	if err != nil {
@@ -128,6 +111,42 @@ func (e *Engine) identityDocuments(ctx context.Context, q store.Querier, setup *
 		}
 		if document := documents[accounts[i].IdentityID]; document != nil {
 			document["accounts"] = append(document["accounts"].([]any), element)
+		}
+	}
+	return nil
+}
+
+// accessCounts are the members that count what an identity has, by its type.
+var accessCounts = map[string]string{"ENTITLEMENT": "entitlementCount", "ROLE": "roleCount",
+	"ACCESS_PROFILE": "accessProfileCount"}
+
+// addAccess counts what identities have, and with nested adds it to their documents, with empty lists beside.
+func (e *Engine) addAccess(ctx context.Context, q store.Querier, setup *store.SearchSetup, ids []store.ID, nested bool,
+	documents map[store.ID]SearchHit,
+) error {
+	if nested {
+		for _, document := range documents {
+			document["access"], document["accounts"], document["apps"] = []any{}, []any{}, []any{}
+		}
+	}
+	access, err := e.tenant.Store.SearchAccessOf(ctx, q, setup, ids)
+	if err != nil {
+		return err
+	}
+	for i := range access {
+		// What comes from two accounts, or from two assignments, is one element: that which ends first.
+		if i > 0 && access[i].IdentityID == access[i-1].IdentityID && access[i].Type == access[i-1].Type &&
+			access[i].ID == access[i-1].ID {
+			continue
+		}
+		document := documents[access[i].IdentityID]
+		if document == nil {
+			continue
+		}
+		count := accessCounts[access[i].Type]
+		document[count], document["accessCount"] = document[count].(int)+1, document["accessCount"].(int)+1
+		if nested {
+			document["access"] = append(document["access"].([]any), accessDocument(&access[i]))
 		}
 	}
 	return nil
@@ -149,9 +168,8 @@ func identityDocument(row *store.SearchIdentity) (SearchHit, error) {
 		"modified": documentTime(row.Modified), "synced": documentTime(row.Modified), "inactive": row.Inactive,
 		"protected": row.Protected, "correlated": row.Correlated, "status": row.CloudStatus,
 		"disabled": row.CloudStatus == "DISABLED", "locked": row.CloudStatus == "LOCKED", "isManager": row.IsManager,
-		"attributes": attributes, "accountCount": row.AccountCount, "appCount": 0, "accessCount": row.AccessCount,
-		"entitlementCount": row.EntitlementCount, "roleCount": row.RoleCount,
-		"accessProfileCount": row.AccessProfileCount, "owns": map[string]any{}, "ownsCount": 0, "tags": []any{},
+		"attributes": attributes, "accountCount": row.AccountCount, "appCount": 0, "accessCount": 0,
+		"entitlementCount": 0, "roleCount": 0, "accessProfileCount": 0, "owns": map[string]any{}, "ownsCount": 0, "tags": []any{},
 		"tagsCount": 0, "visibleSegments": []any{}, "visibleSegmentCount": 0, "processingState": nil,
 		"processingDetails": nil, "manager": nil,
 	}

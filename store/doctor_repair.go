@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,14 +23,17 @@ type FoldedIdentity struct {
 	EmailKey     *string
 	FirstNameKey *string
 	LastNameKey  *string
-	Words        []string // the lexemes of the index over words; nil where it has none
+	Words        []string // the lexemes of the index over words, with their numbers; nil where it has none
+	lexemes      []searchql.Lexeme
 }
 
 // FoldedIdentities returns a page of all identities, by ID, after a given one.
 func (s *Store) FoldedIdentities(ctx context.Context, q Querier, after ID, limit int) ([]FoldedIdentity, error) {
 	const statement = `
 		SELECT id, name, alias, email, attributes, name_key, alias_key, email_key, firstname_key, lastname_key,
-		       tsvector_to_array(words) AS words
+		       CASE WHEN words IS NOT NULL THEN ARRAY(
+		           SELECT u.lexeme || coalesce(':' || array_to_string(u.positions, ','), '') FROM unnest(words) u)
+		       END AS words
 		FROM muster.identities
 		WHERE $1::uuid IS NULL OR id > $1
 		ORDER BY id
@@ -61,8 +65,19 @@ func (f *FoldedIdentity) reword() bool {
 	lexemes, ok := identityLexemes(f.Alias, f.Name, email, f.Attributes)
 	f.Words = nil
 	if ok {
-		f.Words, ok = lexemes.List()
+		f.lexemes, ok = lexemes.List()
 	}
+	if ok {
+		f.Words = []string{}
+	}
+	for _, x := range f.lexemes {
+		text := x.Text
+		for k, n := range x.Numbers {
+			text += string(":,"[min(k, 1)]) + strconv.Itoa(n)
+		}
+		f.Words = append(f.Words, text)
+	}
+	slices.Sort(f.Words)
 	return had != ok || !slices.Equal(was, f.Words)
 }
 
@@ -86,7 +101,7 @@ func (s *Store) SetFolded(ctx context.Context, tx pgx.Tx, list []FoldedIdentity)
 		ids[k], names[k], aliases[k] = f.ID, f.NameKey, f.AliasKey
 		emails[k], first[k], last[k] = f.EmailKey, f.FirstNameKey, f.LastNameKey
 		if f.Words != nil {
-			text := searchql.LexemeText(f.Words)
+			text := searchql.LexemeText(f.lexemes)
 			words[k] = &text
 		}
 	}
@@ -390,7 +405,9 @@ func (s *Store) MendEventPositions(ctx context.Context, tx pgx.Tx) (int, error) 
 func (s *Store) FoldedIdentitiesOf(ctx context.Context, q Querier, ids []ID) ([]FoldedIdentity, error) {
 	const statement = `
 		SELECT id, name, alias, email, attributes, name_key, alias_key, email_key, firstname_key, lastname_key,
-		       tsvector_to_array(words) AS words
+		       CASE WHEN words IS NOT NULL THEN ARRAY(
+		           SELECT u.lexeme || coalesce(':' || array_to_string(u.positions, ','), '') FROM unnest(words) u)
+		       END AS words
 		FROM muster.identities
 		WHERE id = ANY ($1)
 		ORDER BY id`

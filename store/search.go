@@ -233,7 +233,6 @@ func with(f searchql.Field, change ...func(*searchql.Field)) searchql.Field {
 }
 
 func bare(f *searchql.Field)      { f.Bare = true }
-func few(f *searchql.Field)       { f.Few = true }
 func indexed(f *searchql.Field)   { f.Indexed = true }
 func neverNull(f *searchql.Field) { f.NotNull = true }
 
@@ -245,6 +244,11 @@ func worded(column, name string, beginnings bool) func(*searchql.Field) {
 			f.Tag = searchql.Tag(name)
 		}
 	}
+}
+
+// all has the rows of a field of all documents: see [searchql.Field.All].
+func all(from string) func(*searchql.Field) {
+	return func(f *searchql.Field) { f.All = from + ` WHERE TRUE` }
 }
 
 // elsewhere says that the index over words is in the rows of the values.

@@ -103,13 +103,14 @@ func identityIndex(setup *SearchSetup) (*SearchIndex, error) {
 		searchText("processingDetails.message", "i.processing_error"),
 		with(searchID("manager.id", "i.manager_id"), indexed, sorted),
 		with(searchKeyed("manager.name", "m.alias", "m.alias_key"), bare, in(searchManager),
-			worded("m.words", "name", true), elsewhere),
+			worded("m.words", "name", true), elsewhere, all(`muster.identities m`)),
 		with(searchKeyed("manager.displayName", "m.name", "m.name_key"), bare, in(searchManager),
-			worded("m.words", "displayName", true), elsewhere),
+			worded("m.words", "displayName", true), elsewhere, all(`muster.identities m`)),
 		with(searchID("identityProfile.id", "i.profile_id"), indexed, sorted),
-		with(searchKeyed("identityProfile.name", "p.name", "p.name_key"), bare, in(searchProfile), few),
-		with(searchID("source.id", "s.id"), in(searchSource), few),
-		with(searchKeyed("source.name", "s.name", "s.name_key"), bare, in(searchSource), few),
+		with(searchKeyed("identityProfile.name", "p.name", "p.name_key"), bare, in(searchProfile),
+			all(`muster.identity_profiles p`)),
+		with(searchID("source.id", "s.id"), in(searchSource), all(`muster.sources s`)),
+		with(searchKeyed("source.name", "s.name", "s.name_key"), bare, in(searchSource), all(`muster.sources s`)),
 		searchNumber("accountCount", accountCountSQL),
 		searchNumber("entitlementCount", entitlementCountSQL),
 		searchNumber("accessCount", setup.accessCountSQL(``)),
@@ -224,44 +225,36 @@ func accountList(setup *SearchSetup) (searchql.List, error) {
 
 // SearchIdentity is what a document of an identity has of its row, and of those that it refers to.
 type SearchIdentity struct {
-	ID                 ID
-	Alias, Name        string
-	Email              *string
-	Created, Modified  time.Time
-	Protected          bool
-	Correlated         bool
-	CloudStatus        string
-	Inactive           bool
-	ProcessingState    *string
-	ProcessingError    *string
-	ManagerID          ID
-	ManagerAlias       *string
-	ManagerName        *string
-	IsManager          bool
-	ProfileID          ID
-	ProfileName        *string
-	SourceID           ID
-	SourceName         *string
-	Attributes         []byte
-	AccountCount       int
-	EntitlementCount   int
-	AccessCount        int
-	RoleCount          int
-	AccessProfileCount int
-	FallbackApprover   bool
+	ID                ID
+	Alias, Name       string
+	Email             *string
+	Created, Modified time.Time
+	Protected         bool
+	Correlated        bool
+	CloudStatus       string
+	Inactive          bool
+	ProcessingState   *string
+	ProcessingError   *string
+	ManagerID         ID
+	ManagerAlias      *string
+	ManagerName       *string
+	IsManager         bool
+	ProfileID         ID
+	ProfileName       *string
+	SourceID          ID
+	SourceName        *string
+	Attributes        []byte
+	AccountCount      int
+	FallbackApprover  bool
 }
 
 // SearchIdentities returns the rows of identities, in no order.
-func (s *Store) SearchIdentities(ctx context.Context, q Querier, setup *SearchSetup, ids []ID) ([]SearchIdentity,
-	error,
-) {
+func (s *Store) SearchIdentities(ctx context.Context, q Querier, ids []ID) ([]SearchIdentity, error) {
 	statement := `
 		SELECT i.id, i.alias, i.name, i.email, i.created, i.modified, i.protected, i.correlated, i.cloud_status, ` +
 		inactiveSQL + `, i.processing_state, i.processing_error, i.manager_id, m.alias, m.name, ` + isManagerSQL + `,
 		       i.profile_id, p.name, s.id, s.name, i.attributes, ` + accountCountSQL + `,
-		       ` + entitlementCountSQL + `, ` +
-		setup.accessCountSQL(``) + `, ` + setup.accessCountSQL(` AND x.type = 'ROLE'`) + `, ` +
-		setup.accessCountSQL(` AND x.type = 'ACCESS_PROFILE'`) + `, ` + fallbackApproverSQL + `
+		       ` + fallbackApproverSQL + `
 		FROM muster.identities i
 		LEFT JOIN muster.identities m ON m.id = i.manager_id
 		LEFT JOIN muster.identity_profiles p ON p.id = i.profile_id

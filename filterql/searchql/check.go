@@ -350,12 +350,12 @@ func together(worded anyNode) node {
 	}
 	first := worded[0].(*valueNode)
 	any := &Field{Words: first.field.Words, Fold: first.field.Fold}
-	lexemes := any.lexemes(first.test)
+	lexemes, _ := any.lexemes(first.test)
 	if lexemes == "" {
 		return nil
 	}
 	words, ok := first.test.(wordsTest)
-	certain := ok && len(words.words) == 1 && len(words.words[0]) < lexemeMax
+	certain := ok && len(words.words) == 1 && len(words.words[0]) < beginningMax
 	rest := slices.ContainsFunc(worded, func(n node) bool { return n.(*valueNode).field.Tag == "" })
 	return &anywhereNode{terms: worded, column: any.Words, lexemes: lexemes, certain: certain && rest}
 }

@@ -231,7 +231,7 @@ func TestIDsAreOneArgument(t *testing.T) {
 
 func TestServed(t *testing.T) {
 	for text, want := range map[string]bool{
-		`*`: true, `name:john`: true, `name:*ohn`: false, `name:jo?n`: true, `name:/jo.*/`: false, `john`: false,
+		`*`: true, `name:john`: true, `name:*ohn`: false, `name:jo?n`: true, `name:/jo.*/`: false, `john`: true,
 		`state:active`: true, `attributes.city.exact:x`: true, `NOT name:john`: false, `name:a AND count:1`: true,
 		`tags:a OR name:b`: true, `tags:"a b"`: true, `name.exact:john`: true, `name.exact:jo*`: true, `name.exact:*n`: false,
 		`name.exact:j*`: false, `name.exact:a OR count:1`: false, `name.exact:a AND count:1`: true,

@@ -59,6 +59,7 @@ func schemaOf(t rapid.TB, whole bool) *searchql.Schema {
 	tags := text("tags", `(x.value #>> '{}')`)
 	tags.From = `jsonb_array_elements(d.tags) x (value) WHERE true`
 	tags.Words, tags.Tag = "d.words", searchql.Tag("tags")
+	tags.All = `d y CROSS JOIN LATERAL jsonb_array_elements(y.tags) x (value) WHERE true`
 	state := text("state", "d.state")
 	state.OneOf = states
 	inner, err := searchql.NewSchema([]searchql.Field{

@@ -47,8 +47,10 @@ type Field struct {
 	Beginnings bool
 	// OneOf, if there are any, are all values that the field can have.
 	OneOf []string
-	// Few says that the values are in a small table, from whose rows an index leads to the documents.
-	Few bool
+	// All is From without the document: what stands between FROM and the end of a WHERE clause that finds the rows of
+	// all documents, where these are few or have an index over words. Where none of them passes a test, no document
+	// does, and none is looked at.
+	All string
 	// Convert turns a text into an SQL argument for the column of an ID. It returns false for a text that is none.
 	Convert func(text string) (argument any, ok bool)
 	// Text is the SQL expression of the text of an ID, for wildcards and sorting.

@@ -34,7 +34,7 @@ func served(n node) bool {
 	case *anywhereNode:
 		return true
 	case *valueNode:
-		if n.field.Few || len(n.field.OneOf) > 0 || n.field.lexemes(n.test) != "" {
+		if question, _ := n.field.lexemes(n.test); n.field.All != "" && n.field.Words == "" || len(n.field.OneOf) > 0 || question != "" {
 			return true
 		}
 		if !n.field.Indexed {

@@ -110,26 +110,50 @@ func (n *valueNode) appendSQL(w *writer) {
 		return
 	}
 	f := n.field
-	lexemes := f.lexemes(n.test)
-	if lexemes != "" && !f.Elsewhere {
-		appendLexemes(w, f.Words, lexemes)
+	question, certain := f.lexemes(n.test)
+	if question != "" && !f.Elsewhere {
+		appendLexemes(w, f.Words, question, certain)
 		defer w.put(")")
 	}
-	if f.From != "" {
-		w.put("EXISTS (SELECT 1 FROM ", f.From, " AND ")
-		defer w.put(")")
+	test := func() {
+		if question != "" && f.Elsewhere {
+			appendLexemes(w, f.Words, question, certain)
+			defer w.put(")")
+		}
+		n.test.appendSQL(w, f)
 	}
-	if lexemes != "" && f.Elsewhere {
-		appendLexemes(w, f.Words, lexemes)
-		defer w.put(")")
+	switch {
+	case f.From == "":
+		test()
+	case f.All == "":
+		appendRows(w, f.From, test)
+	default:
+		w.put("(")
+		appendRows(w, f.All, test)
+		w.put(" AND ")
+		appendRows(w, f.From, test)
+		w.put(")")
 	}
-	n.test.appendSQL(w, f)
 }
 
-// appendLexemes begins a parenthesis: what the index over words leaves, and what follows.
-func appendLexemes(w *writer, column, lexemes string) {
+// appendRows writes that one of some rows passes a test.
+func appendRows(w *writer, from string, test func()) {
+	w.put("EXISTS (SELECT 1 FROM ", from, " AND ")
+	test()
+	w.put(")")
+}
+
+// appendLexemes begins a parenthesis: what the index over words leaves, and what follows, which is looked at of all
+// that the index leaves, or only of what it does not have where the index is certain.
+func appendLexemes(w *writer, column, question string, certain bool) {
+	if certain {
+		w.put("(", column, " @@ ")
+		w.argument(question, "::tsquery")
+		w.put(" OR ", column, " IS NULL AND ")
+		return
+	}
 	w.put("((", column, " @@ ")
-	w.argument(lexemes, "::tsquery")
+	w.argument(question, "::tsquery")
 	w.put(" OR ", column, " IS NULL) AND ")
 }
 
@@ -153,13 +177,7 @@ func (n *valueNode) appendOneOf(w *writer) {
 // appendSQL writes the question to the index over words. Where that does not say by itself what the words say, the
 // values are looked at again.
 func (n *anywhereNode) appendSQL(w *writer) {
-	if n.certain {
-		w.put("(", n.column, " @@ ")
-		w.argument(n.lexemes, "::tsquery")
-		w.put(" OR ", n.column, " IS NULL AND ")
-	} else {
-		appendLexemes(w, n.column, n.lexemes)
-	}
+	appendLexemes(w, n.column, n.lexemes, n.certain)
 	n.terms.appendSQL(w)
 	w.put(")")
 }
