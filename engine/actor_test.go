@@ -28,7 +28,7 @@ var noWrites = strings.Fields(`
 	FindIdentity Follow GetAccount GetEntitlement GetIdentity GetOperation History
 	ListAccounts ListEntitlementHolders ListEntitlements ListIdentities ListOperations ListOwned ListRoleAssignments
 	ListRoleMembers ListTasks ListStatement Operations Ownership Owns ParkedTargets Preview Ready
-	ReferencesTo RoleAssignment RoleAssignments Schedule
+	ListAccessProfileEntitlements PublishedObjects ReferencesTo RoleAssignment RoleAssignments Schedule
 	Search SearchAggregate SearchCount SearchDocument SearchStatement SearchValues Settings Sources Statistics SyncJob Task TaskMessages Tasks TestSource UserLevels
 	Wait
 	ProcessPending ProcessTask ProvisionPending SendPending Start Stop
@@ -82,6 +82,16 @@ roles:
 		w.memory.accounts["cy"] = set
 		w.memory.mutex.Unlock()
 		_, err := w.AggregateSource(ctx, "Memory", engine.AggregateOptions{})
+		return err
+	}},
+	{"StartAggregation", "event task", func(ctx context.Context, w *actorWorld) error {
+		text := strings.NewReader(enginetest.PeopleHeader + "zoe,Zoe Z.,Zoe,Z,zoe@example.com,Sales,ann,41,stay\n")
+		_, err := w.StartAggregation(ctx, "HR", text, engine.AggregateOptions{Delta: true})
+		return err
+	}},
+	{"StartDeletion", "revision task", func(ctx context.Context, w *actorWorld) error {
+		w.ApplyText(`transforms: [{name: Spare, type: upper, attributes: {}}]`)
+		_, err := w.StartDeletion(ctx, engine.TypeTransform, []string{"Spare"})
 		return err
 	}},
 	{"AssignRole", "event operation task", func(ctx context.Context, w *actorWorld) error {

@@ -21,6 +21,9 @@ type AggregateOptions struct {
 	Delimiter string
 	// Delta says that the data holds only some of the accounts: none is removed for not being there.
 	Delta bool
+	// Unchanged requests the processing of everybody with an account on the source, also of those in whose accounts
+	// nothing changed.
+	Unchanged bool
 	// AcceptMissing are attributes that the data may lack though accounts have values of them, which they lose.
 	AcceptMissing []string
 	// MaxDeletions overrides the source's deleteThreshold.

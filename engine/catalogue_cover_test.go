@@ -140,6 +140,13 @@ func everything(t *testing.T, options ...enginetest.Option) (f *target, id strin
 		}
 	}
 	f.ApplyText(`transforms: [{name: Lower, type: lower, attributes: {}}]`)
+	aggregate := func() {
+		t.Helper()
+		_, err := f.StartAggregation(ctx, "Directory", strings.NewReader(enginetest.DirectoryHeader+"later,l@example.com,nobody,,true\n"),
+			engine.AggregateOptions{Delta: true})
+		must(err)
+	}
+	aggregate()
 	must(f.RegisterOwned(ctx, engine.OwnedObject{Kind: "APPLICATION", ID: "a", Name: "CRM", Owner: ann}))
 	f.AggregateText("Directory", enginetest.DirectoryHeader+"stray,x@example.com,nobody,,true\nzelda,,zquist77,,true\n",
 		engine.AggregateOptions{})
@@ -172,6 +179,7 @@ func everything(t *testing.T, options ...enginetest.Option) (f *target, id strin
 	must(err)
 	_, err = f.ProcessAll(ctx)
 	must(err)
+	aggregate()
 	f.execute(`INSERT INTO muster.carried_access (account_id, source_id, attribute, value, identity_id, since)
 		SELECT a.id, a.source_id, 'groups', v.value, v.owner_id, now()
 		FROM muster.accounts a, (VALUES ('a', $1::uuid), ('b', $2::uuid)) v (value, owner_id)

@@ -118,6 +118,14 @@ var catalogue = []covered{
 		checks: "reference:entitlements.source_id unique:entitlements",
 	},
 	{
+		table: "errand_texts", reported: "data", why: "it is the text of an aggregation that waits, of other people too",
+		none: "piece task_id", stays: transient, checks: "reference:errand_texts.task_id task-part",
+	},
+	{
+		table: "errands", reported: "asked result", why: "it is a source's words", none: "done task_id", old: oldTask,
+		checks: "reference:errands.task_id",
+	},
+	{
 		table: "event_positions", none: "last purged singleton", stays: "it is one row", checks: "event-position singleton",
 	},
 	{
@@ -294,7 +302,8 @@ var catalogue = []covered{
 		old:    `completed < $1`,
 		age: `UPDATE muster.tasks SET completed = $1::timestamptz - interval '1 second'
 			WHERE completed IS NOT NULL AND (id IN ` + firstHalf("tasks", "id") + `
-			      OR id = (SELECT task_id FROM muster.task_messages ORDER BY id LIMIT 1))`,
+			      OR id = (SELECT task_id FROM muster.task_messages ORDER BY id LIMIT 1)
+			      OR id = (SELECT task_id FROM muster.errands ORDER BY task_id LIMIT 1))`,
 		checks: "rule:tasks_completed rule:tasks_completion_status task-held task-job",
 	},
 	{

@@ -244,6 +244,11 @@ var ills = []ill{
 		want: []string{"task-part: {first task}"},
 	},
 	{
+		name: "a text of a task that has ended", repaired: true,
+		do:   []string{"INSERT INTO muster.errand_texts (task_id, piece, data) SELECT min(id::text)::uuid, 0, 'x' FROM muster.tasks"},
+		want: []string{"task-part: {first task}"},
+	},
+	{
 		name: "a task that is held for long",
 		do:   []string{"UPDATE muster.tasks SET held = now() - interval '2 days', held_reason = 'x' WHERE completed IS NULL"},
 		want: []string{"task-held: {open task}"},

@@ -185,6 +185,9 @@ func (e *Engine) ProcessPending(ctx context.Context, options ProcessOptions) (Pr
 		return err
 	}
 	for {
+		if err := e.runErrands(ctx, &total); err != nil {
+			return total, fault.Wrap(op, "", err)
+		}
 		open, err := e.tenant.Store.OpenTasks(ctx, e.tenant.Pool)
 		if err != nil || len(open) == 0 {
 			return total, fault.Wrap(op, "", err)
@@ -216,12 +219,22 @@ func (e *Engine) ProcessPending(ctx context.Context, options ProcessOptions) (Pr
 	}
 }
 
-// ProcessTask carries out one task in the calling goroutine and returns its status, when it has ended or is held.
+// ProcessTask carries out one task in the calling goroutine and returns its status, when it has ended or is held. An
+// aggregation that has to wait for another one is not carried out.
 func (e *Engine) ProcessTask(ctx context.Context, id string, options ProcessOptions) (TaskStatus, error) {
 	const op = "process the task"
 	task, err := e.tasks.FindTask(ctx, op, id)
 	if err != nil {
 		return TaskStatus{}, err
+	}
+	if isErrand(task.Kind) {
+		if _, err := e.runErrand(ctx, task.ID); err != nil {
+			if errors.Is(err, errEarlier) {
+				err = &Error{Kind: Conflict, Op: op, Subject: id, Err: err}
+			}
+			return TaskStatus{}, fault.Wrap(op, id, err)
+		}
+		return e.Task(ctx, id)
 	}
 	done, left := 0, int(task.Remaining)
 	var mutex sync.Mutex

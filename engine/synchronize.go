@@ -137,7 +137,7 @@ func (e *Engine) SyncJob(ctx context.Context, id string) (IdentitySyncJob, error
 	}
 	var job IdentitySyncJob
 	switch {
-	case row.TargetType == nil:
+	case row.TargetType == nil || row.Kind != TaskIdentityRefresh:
 		return job, &Error{Kind: NotFound, Op: op, Subject: id, Err: errors.New("the task is no synchronization")}
 	case *row.TargetType == "APPLICATION":
 		job = sourceSyncJob(row.ID, row.TargetID)

@@ -15,6 +15,12 @@ import (
 // TaskIdentityRefresh is the kind of the tasks that process identities.
 const TaskIdentityRefresh = task.TaskIdentityRefresh // IDENTITY_REFRESH
 
+// The kinds of the tasks that are one piece of work: see [Engine.StartAggregation] and [Engine.StartDeletion].
+const (
+	TaskAggregation = task.TaskAggregation // CLOUD_ACCOUNT_AGGREGATION
+	TaskRemoval     = task.TaskRemoval     // CONFIGURATION_REMOVAL
+)
+
 // TaskRetention is how long a task can be asked for after it ended: the published time.
 const TaskRetention = 90 * 24 * time.Hour
 
@@ -45,6 +51,9 @@ func (e *Engine) Task(ctx context.Context, id string) (TaskStatus, error) {
 		return TaskStatus{}, fault.Wrap(op, id, err)
 	}
 	status := taskStatus(&task, messages)
+	if err := e.addErrand(ctx, &task, &status); err != nil {
+		return TaskStatus{}, fault.Wrap(op, id, err)
+	}
 	status.Attributes.Losses = taskLosses(losses, survey)
 	status.Attributes.Parked, err = e.parkedTargets(ctx, task.ID)
 	return status, fault.Wrap(op, id, err)
@@ -127,7 +136,7 @@ func (e *Engine) ConfirmTask(ctx context.Context, id string) (TaskStatus, error)
 			}
 			return err
 		}
-		job, err := e.tasks.InsertJob(ctx, tx, row.ID, row.Everybody || row.Population >= task.BulkMin)
+		job, err := e.tasks.InsertJobOf(ctx, tx, &row)
 		if err != nil {
 			return err
 		}

@@ -74,6 +74,13 @@ type TaskAttributes struct {
 	// MessageCount is how many messages there were: each of each identity, also those that were not stored.
 	MessageCount int64  `json:"messageCount"`
 	Held         string `json:"held,omitempty"`
+	// AppID is the name of the source that an aggregation was asked for, and OptimizedAggregation is "disabled" where
+	// also identities are processed in whose accounts nothing changed.
+	AppID                string `json:"appId,omitempty"`
+	OptimizedAggregation string `json:"optimizedAggregation,omitempty"`
+	// Aggregation is what an aggregation did, and Removal what a removal did. [Engine.Tasks] leaves them out.
+	Aggregation *AggregateResult `json:"aggregation,omitempty"`
+	Removal     *ApplyResult     `json:"removal,omitempty"`
 	// Losses are what identities lost by the task and by the tasks that follow from it, as the guard counts it, the
 	// most frequent first. [Engine.Tasks] leaves them out.
 	Losses []TaskLoss `json:"losses,omitempty"`
@@ -164,6 +171,8 @@ func taskStatus(t *store.Task, messages []store.TaskMessageGroup) TaskStatus {
 		status.Held = store.TextOf(t.HeldReason)
 		status.Attributes.Held = status.Held
 		progress = "Held: waits for a confirmation"
+	case t.Launched != nil && isErrand(t.Kind):
+		progress = "Started"
 	case t.Launched != nil:
 		progress = fmt.Sprintf("Started: %d of %d identities", t.Identities, t.Identities+t.Remaining)
 	}

@@ -51,6 +51,7 @@ func newJobs(e *Engine) (*river.Client[pgx.Tx], error) {
 	river.AddWorker(workers, &provisioning.Worker{Provisioner: e.provisioner})
 	river.AddWorker(workers, &aggregation.Worker{Aggregator: e.aggregator})
 	river.AddWorker(workers, &registration.Worker{Registrar: e.registrar})
+	river.AddWorker(workers, &errandWorker{e: e})
 	periodic := river.NewPeriodicJob(river.PeriodicInterval(scheduleEvery),
 		func() (river.JobArgs, *river.InsertOpts) { return tenant.RunSchedule{}, nil },
 		&river.PeriodicJobOpts{RunOnStart: true})

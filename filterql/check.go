@@ -201,7 +201,7 @@ func compare(f *Field, e *Comparison) (node, *Error) {
 	switch {
 	case e.Op == Pr, e.Op == IsNull:
 		return &presenceNode{f, e.Op == IsNull}, nil
-	case e.Op == Ca:
+	case e.Op == Ca, f.Multi && e.Op == Co:
 		return &containsAllNode{f, foldValues(f, e.Values)}, nil
 	}
 	switch f.Type {

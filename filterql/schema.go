@@ -88,11 +88,12 @@ type IDRange struct {
 	Has func(id any) bool
 }
 
-// AllOps returns all operators that make sense on a field like f.
+// AllOps returns all operators that make sense on a field like f. A collection contains (co) a string that is one of its
+// elements.
 func AllOps(f Field) OpSet {
 	switch {
 	case f.Multi:
-		return OpsOf(Ca, Pr, IsNull)
+		return OpsOf(Ca, Co, Pr, IsNull)
 	case f.Type == String:
 		return OpsOf(Eq, Ne, Gt, Ge, Lt, Le, Co, Sw, In, Pr, IsNull)
 	case f.Type == Number, f.Type == Time:

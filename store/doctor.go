@@ -68,6 +68,8 @@ var References = []Reference{
 	{"accounts", "identity_id", "identities", "id", RemedyClear},
 	{"accounts", "source_id", "sources", "id", RemedyNone},
 	{"entitlements", "source_id", "sources", "id", RemedyDrop},
+	{"errand_texts", "task_id", "tasks", "task_id", RemedyDrop},
+	{"errands", "task_id", "tasks", "task_id", RemedyDrop},
 	{"identities", "manager_id", "identities", "id", RemedyClear},
 	{"identities", "profile_id", "identity_profiles", "id", RemedyNone},
 	{"identity_keys", "identity_id", "identities", "identity_id", RemedyDrop},
@@ -462,11 +464,12 @@ var invariants = map[Invariant]string{
 		SELECT ` + idSQL("t.id") + `
 		FROM muster.tasks t, given
 		WHERE t.completed IS NULL AND t.held < given.now - interval '1 day'`,
-	// A task that has ended has no parts left.
+	// A task that has ended has no parts and no text left.
 	InvariantTaskPart: `
 		SELECT ` + idSQL("t.id") + `
 		FROM muster.tasks t
-		WHERE t.completed IS NOT NULL AND EXISTS (SELECT 1 FROM muster.task_parts p WHERE p.task_id = t.id)`,
+		WHERE t.completed IS NOT NULL AND (EXISTS (SELECT 1 FROM muster.task_parts p WHERE p.task_id = t.id)
+		      OR EXISTS (SELECT 1 FROM muster.errand_texts x WHERE x.task_id = t.id))`,
 }
 
 // Contradicting returns the rows that contradict an invariant.

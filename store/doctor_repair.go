@@ -243,12 +243,23 @@ func (s *Store) CancelForsakenNotifications(ctx context.Context, tx pgx.Tx, now 
 	return int(tag.RowsAffected()), mapError(err)
 }
 
-// DropForsakenParts removes the parts of tasks that have ended, as a task that is cancelled does.
+// DropForsakenParts removes the parts and the texts of tasks that have ended, as a task that is cancelled does.
 func (s *Store) DropForsakenParts(ctx context.Context, tx pgx.Tx) (int, error) {
-	const statement = `
+	const (
+		parts = `
 		DELETE FROM muster.task_parts p USING muster.tasks t WHERE t.id = p.task_id AND t.completed IS NOT NULL`
-	tag, err := tx.Exec(ctx, s.sql(statement))
-	return int(tag.RowsAffected()), mapError(err)
+		texts = `
+		DELETE FROM muster.errand_texts x USING muster.tasks t WHERE t.id = x.task_id AND t.completed IS NOT NULL`
+	)
+	dropped := 0
+	for _, statement := range []string{parts, texts} {
+		tag, err := tx.Exec(ctx, s.sql(statement))
+		if err != nil {
+			return dropped, mapError(err)
+		}
+		dropped += int(tag.RowsAffected())
+	}
+	return dropped, nil
 }
 
 // SourcesWithoutDelivery returns the sources of open operations that belong to no delivery.

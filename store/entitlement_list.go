@@ -57,8 +57,9 @@ var entitlements = collection[ListedEntitlement]{
 // EntitlementQuery says which entitlements to list. Zero fields beside those of the ListQuery do not narrow.
 type EntitlementQuery struct {
 	ListQuery
-	AccountID  ID // only those that the account holds
-	IdentityID ID // only those that an account of the identity holds
+	AccountID  ID   // only those that the account holds
+	IdentityID ID   // only those that an account of the identity holds
+	IDs        []ID // only those with one of these IDs; nil does not narrow
 }
 
 func (q *EntitlementQuery) conditions() []sq.Sqlizer {
@@ -70,6 +71,9 @@ func (q *EntitlementQuery) conditions() []sq.Sqlizer {
 	if !q.IdentityID.IsZero() {
 		conditions = append(conditions, sq.Expr(`e.id IN (SELECT k.entitlement_id FROM muster.account_entitlements k
 			JOIN muster.accounts a ON a.id = k.account_id WHERE a.identity_id = ?)`, q.IdentityID))
+	}
+	if q.IDs != nil {
+		conditions = append(conditions, sq.Expr(`e.id = ANY (?)`, q.IDs))
 	}
 	return conditions
 }
@@ -122,9 +126,22 @@ func EntitlementSchema(anyField bool) *filterql.Schema {
 	return publishedEntitlements
 }
 
+// ProfileEntitlementSchema returns the fields by which the API filters and sorts the entitlements of an access profile.
+func ProfileEntitlementSchema() *filterql.Schema { return profileEntitlements }
+
 var (
 	publishedEntitlements = mustSchema(entitlementFields())
-	anyEntitlements       = mustSchema(anyOps(append(entitlementFields(),
+	profileEntitlements   = mustSchema([]filterql.Field{
+		unsorted(notNull(idField("id", "e.id", opsListed))),
+		unsorted(notNull(idField("source.id", "e.source_id", opsListed))),
+		unsorted(writtenIDField("owner.id", entitlementOwnerSQL, opsListed)),
+		notNull(textField("name", "e.name", opsBegin)),
+		notNull(textField("attribute", "e.attribute", opsBegin)),
+		notNull(textField("value", "e.value", opsBegin)),
+		notNull(timeField("created", "e.created", opsOrdered)),
+		notNull(timeField("modified", "e.modified", opsOrdered)),
+	})
+	anyEntitlements = mustSchema(anyOps(append(entitlementFields(),
 		keyField("source.name", "src.name_key", 0),
 		flagField("privileged", documentFlag("e.document", "privileged"), 0),
 		textField("description", "e.document ->> 'description'", 0),

@@ -127,6 +127,8 @@ var constraintTexts = map[string]string{
 	"tasks_completion_status":                "the completion status is not one of those published",
 	"tasks_completed":                        "a task that has ended has a completion status, and no other has",
 	"task_parts_request":                     "a part of requests is surveyed, and has a range of numbers",
+	"errands_task_fkey":                      "the task does not exist",
+	"errand_texts_task_fkey":                 "the task does not exist",
 	"task_parts_task_fkey":                   "the task does not exist",
 	"task_messages_task_fkey":                "the task does not exist",
 	"task_messages_count":                    "a message counts at least once, and no less than it has examples",

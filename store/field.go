@@ -12,6 +12,7 @@ var (
 	opsEqual   = filterql.OpsOf(filterql.Eq)
 	opsListed  = filterql.OpsOf(filterql.Eq, filterql.In)
 	opsPrefix  = filterql.OpsOf(filterql.Eq, filterql.In, filterql.Sw)
+	opsBegin   = filterql.OpsOf(filterql.Eq, filterql.Sw)
 	opsOrdered = filterql.OpsOf(filterql.Gt, filterql.Lt, filterql.Ge, filterql.Le)
 )
 

@@ -218,6 +218,19 @@ func (s *Store) RequestSourceSynchronization(ctx context.Context, tx pgx.Tx, sou
 	return mapError(err)
 }
 
+// RequestSourceRefresh requests the processing of the identities that have an account on a source.
+func (s *Store) RequestSourceRefresh(ctx context.Context, tx pgx.Tx, source ID, reason string, cause Cause) error {
+	const statement = `
+		WITH holders AS MATERIALIZED (
+		    SELECT DISTINCT identity_id FROM muster.accounts WHERE source_id = $1 AND identity_id IS NOT NULL
+		)
+		INSERT INTO muster.refresh_requests (request_id, number, identity_id, task_id, reason, requested_at)
+		SELECT $5::uuid, row_number() OVER (), identity_id, $2::uuid, $4::text, $3::timestamptz
+		FROM holders`
+	_, err := tx.Exec(ctx, s.sql(statement), source, cause.Task, cause.At, reason, NewID())
+	return mapError(err)
+}
+
 // BeginSynchronization records that the synchronization of an identity was requested. If one was requested within a
 // time before, it returns when, and ok is false.
 func (s *Store) BeginSynchronization(ctx context.Context, tx pgx.Tx, identity ID, now time.Time,

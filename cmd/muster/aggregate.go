@@ -13,7 +13,7 @@ import (
 
 func (a *app) aggregateCommand() *cobra.Command {
 	var file, delimiter, maxDeletions, output string
-	var delta, noProcess bool
+	var delta, noProcess, background bool
 	var acceptMissing []string
 	var maxObjects int
 	cmd := &cobra.Command{
@@ -46,6 +46,9 @@ of.`,
 				return usage("--output: %q is unknown: text or json is expected", output)
 			}
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				if background {
+					return a.startAggregation(cmd, eng, args[0], file, options)
+				}
 				result, err := a.aggregate(cmd, eng, args[0], file, options)
 				if err != nil {
 					return err
@@ -80,7 +83,28 @@ of.`,
 		"most objects to read; with more the aggregation is refused")
 	flags.BoolVar(&noProcess, "no-process", false, "do not process the identities concerned now: leave their requests")
 	flags.StringVarP(&output, "output", "o", "text", "text or json")
+	flags.BoolVar(&background, "background", false,
+		"only hand the text in: a worker of any process aggregates it, and the task tells the result")
 	return cmd
+}
+
+// startAggregation hands a text in, and prints the task that aggregates it.
+func (a *app) startAggregation(cmd *cobra.Command, eng *engine.Engine, source, file string,
+	options engine.AggregateOptions,
+) error {
+	r, size, err := a.openAccounts(cmd.Context(), file)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	bar := a.progressBar("handing in "+source, size)
+	defer bar.finish()
+	task, err := eng.StartAggregation(cmd.Context(), source, bar.reader(r), options)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "aggregating %q: task %s\n", source, task.ID)
+	return nil
 }
 
 // acceptMissingFlag adds the flag that names attributes which the data may lack.

@@ -185,6 +185,21 @@ func statusText(t *engine.TaskStatus) string {
 	return "WAITING"
 }
 
+// showErrand shows what an aggregation or a removal did.
+func showErrand(n *engine.TaskAttributes, line func(name, format string, arguments ...any)) {
+	if r := n.Aggregation; r != nil {
+		line("rows", "%d read, %d left out", r.Rows, r.Faulty)
+		line("accounts", "%d added, %d changed, %d unchanged, %d removed", r.Added, r.Changed, r.Unchanged, r.Removed)
+		line("identities", "%d created, processed by task %s", r.Identities, cmp.Or(r.Task, "none"))
+	}
+	if r := n.Removal; r != nil {
+		for i := range r.Removals {
+			gone := &r.Removals[i]
+			line(first(i, "removed"), "%s %q: %d identities lost something by it", gone.Type, gone.Name, gone.Identities)
+		}
+	}
+}
+
 // printTask shows a task.
 func (a *app) printTask(t *engine.TaskStatus, output string) error {
 	if output == outputJSON {
@@ -219,6 +234,8 @@ func (a *app) printTask(t *engine.TaskStatus, output string) error {
 	case engine.TaskInvitation, engine.TaskVerification:
 		line("messages", "%d sent, %d could not be sent, %d still to be sent", n.ChangedCount, n.ErrorCount,
 			t.Remaining)
+	case engine.TaskAggregation, engine.TaskRemoval:
+		showErrand(n, line)
 	default:
 		line("identities", "%d calculated, %d changed, %d errors, %d warnings", n.IdentityCount, n.ChangedCount,
 			n.ErrorCount, n.WarningCount)

@@ -135,6 +135,65 @@ func (s *CompiledSource) entitlementOf(r *EntitlementReference) (refresh.Entitle
 	return e, nil
 }
 
+// Entitlements finds the entitlements that references name, among those that the sources have. Make it with
+// [Configuration.EntitlementsOf]. One goroutine uses it.
+type Entitlements struct {
+	b      accessBuilder
+	byID   map[store.ID]*store.Entitlement
+	values map[grantedEntitlement]*store.Entitlement
+}
+
+// EntitlementsOf returns what finds the entitlements of rows.
+func (c *Configuration) EntitlementsOf(rows []store.Entitlement) *Entitlements {
+	x := &Entitlements{b: accessBuilder{c: c, known: rows}, byID: map[store.ID]*store.Entitlement{},
+		values: map[grantedEntitlement]*store.Entitlement{}}
+	for i := range rows {
+		e := &rows[i]
+		x.byID[e.ID], x.values[grantedEntitlement{e.SourceID, e.Attribute, e.Value}] = e, e
+	}
+	return x
+}
+
+// Find returns the entitlement that a reference names, or nil if no aggregation has found such a one. source is that of
+// the access profile; for the entitlements of a role it is nil.
+func (x *Entitlements) Find(r *EntitlementReference, source *Reference) *store.Entitlement {
+	if id, err := store.ParseID(r.ID); err == nil && x.byID[id] != nil {
+		return x.byID[id]
+	}
+	if r.Source != nil {
+		source = r.Source
+	}
+	if source == nil {
+		return nil
+	}
+	of := x.b.c.sourceOf(source)
+	if of == nil {
+		return nil
+	}
+	if r.Value != "" {
+		e, err := of.entitlementOf(r)
+		if err != nil {
+			return nil
+		}
+		return x.values[grantedEntitlement{of.RowID, e.Attribute, x.b.spell(of, e.Attribute, e.Value)}]
+	}
+	var found *store.Entitlement
+	for i := range x.b.known {
+		e := &x.b.known[i]
+		if e.SourceID == of.RowID && r.Name != "" && store.Fold(e.Name) == store.Fold(r.Name) &&
+			(r.Attribute == "" || r.Attribute == e.Attribute) {
+			if found != nil {
+				return nil // which one is not known
+			}
+			found = e
+		}
+	}
+	return found
+}
+
+// SourceOf returns the source that a reference names, by ID or by name, or nil if there is none.
+func (c *Configuration) SourceOf(r *Reference) *CompiledSource { return c.sourceOf(r) }
+
 // provisioningLevelsMax is how many levels provisioning criteria may have, as published.
 const provisioningLevelsMax = 3
 
@@ -167,7 +226,7 @@ func (c *ProvisioningCriteria) compile(place string, level int, source *Compiled
 			choice.Children = append(choice.Children, inner)
 		}
 	case "EQUALS", "NOT_EQUALS", "CONTAINS", "HAS":
-		if c.Attribute == "" || c.Value == nil {
+		if c.Attribute == "" || c.Value == nil && choice.Operation != "HAS" {
 			return nil, fmt.Errorf("%s: attribute and value are expected with %s", place, choice.Operation)
 		}
 	default:

@@ -83,7 +83,7 @@ type SyncAttribute struct{ Identity, Account string }
 type AccountChoice struct {
 	Operation string // EQUALS, NOT_EQUALS, CONTAINS, HAS, AND or OR
 	Attribute string
-	Value     string
+	Value     string             // "" with HAS for any value
 	Equality  attribute.Equality // of the attribute
 	Children  []*AccountChoice
 }
@@ -100,7 +100,12 @@ func (c *AccountChoice) Holds(attributes *attribute.Set) bool {
 	values := attributes.Get(c.Attribute).Strings()
 	equal := func(text string) bool { return strings.EqualFold(text, c.Value) || c.Equality.Same(text, c.Value) }
 	switch c.Operation {
-	case "EQUALS", "HAS":
+	case "HAS":
+		if c.Value == "" { // any value
+			return slices.ContainsFunc(values, func(text string) bool { return text != "" })
+		}
+		return slices.ContainsFunc(values, equal)
+	case "EQUALS":
 		return slices.ContainsFunc(values, equal)
 	case "NOT_EQUALS":
 		return !slices.ContainsFunc(values, equal)

@@ -33,6 +33,7 @@
 //	          entitle           write what the new and the changed accounts hold
 //	          correlate         accounts that were uncorrelated before
 //	          countOrphaned     people whom an authoritative source does not have any more
+//	          requestUnchanged  request the processing of everybody on the source, where it is asked for
 //	          launch the task of the requests that the steps above wrote
 //
 // compare fails with a store.RetryableError where an account that was staged as unchanged has changed since. The
@@ -59,6 +60,15 @@
 //
 // Of several engines that look at the schedule at once, one takes the time and inserts the job (store.TakeAggregation).
 // A source that still has a job gets no other. Of times that were missed one is made up for.
+//
+// # Aggregation on request
+//
+// An aggregation that somebody asks for is a task of its own, an errand of package task: [Asked] is what its worker has
+// to know. A text that is handed in is kept in pieces, in the transaction that launches the task ([Aggregator.Keep]), so
+// that a worker of any process reads it. [Aggregator.Carry] carries the task out, and ends it in the transaction that
+// merges the text. Of several tasks for one source the earliest comes first.
+//
+// # Workers that are gone
 //
 // A worker may die without a word. While it reads and merges, it shares the reading lock of the source, which ends with
 // its connection. A job that a worker has had for a minute (task.StalledAfter), and whose reading lock is free, has

@@ -33,7 +33,7 @@ func (m *merge) do(ctx context.Context) (Result, error) {
 	for _, step := range []func(*merge, context.Context) error{
 		(*merge).demandRows, (*merge).demandAttributes, (*merge).match, (*merge).compare, (*merge).remove,
 		(*merge).write, (*merge).addEntitlements, (*merge).entitle, (*merge).correlate, (*merge).complete,
-		(*merge).countOrphaned,
+		(*merge).countOrphaned, (*merge).requestUnchanged,
 	} {
 		if err := step(m, ctx); err != nil {
 			return m.result, err
@@ -242,6 +242,14 @@ func (m *merge) countOrphaned(ctx context.Context) (err error) {
 	}
 	m.result.Orphaned, err = m.Store.CountOrphaned(ctx, m.tx, m.source.RowID, m.source.ProfileID, m.cause.Task)
 	return err
+}
+
+// requestUnchanged requests the processing of everybody with an account on the source, where the options say so.
+func (m *merge) requestUnchanged(ctx context.Context) error {
+	if !m.options.Unchanged {
+		return nil
+	}
+	return m.Store.RequestSourceRefresh(ctx, m.tx, m.source.RowID, "aggregated without optimization", m.cause)
 }
 
 // sumUp completes the counts of the result.

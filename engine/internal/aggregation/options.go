@@ -12,17 +12,20 @@ const RowErrorsMax = 100
 // configured.
 type Options struct {
 	// Delimiter overrides the source's delimiter; see [delimited.ParseDelimiter].
-	Delimiter string
+	Delimiter string `json:"delimiter,omitempty"`
 	// Delta says that the data holds only some of the accounts: none is removed for not being there.
-	Delta bool
+	Delta bool `json:"delta,omitempty"`
+	// Unchanged says that the processing of everybody with an account on the source is requested, also of those in
+	// whose accounts nothing changed.
+	Unchanged bool `json:"unchanged,omitempty"`
 	// AcceptMissing are attributes that the data may lack though accounts have values of them, which they lose.
-	AcceptMissing []string
+	AcceptMissing []string `json:"acceptMissing,omitempty"`
 	// MaxDeletions overrides the source's deleteThreshold.
-	MaxDeletions *configuration.DeletionLimit
+	MaxDeletions *configuration.DeletionLimit `json:"maxDeletions,omitempty"`
 	// MaxObjects overrides how many objects one aggregation reads at most; 0 stands for the limit of the settings.
-	MaxObjects int
+	MaxObjects int `json:"maxObjects,omitempty"`
 	// Progress, if set, is called now and then with the number of rows read so far, by another goroutine.
-	Progress func(rows int)
+	Progress func(rows int) `json:"-"`
 }
 
 func (o *Options) validate(source string) error {

@@ -131,13 +131,10 @@ func (l *Ledger) requeueLocked(ctx context.Context, tx pgx.Tx, ids []store.ID, a
 func (l *Ledger) renewJob(ctx context.Context, tx pgx.Tx, c *store.Carried, now time.Time) error {
 	var job int64
 	var err error
-	switch c.Kind {
-	case "":
+	if c.Kind == "" {
 		job, err = l.insertDelivery(ctx, tx, c.ID)
-	case TaskIdentityRefresh:
-		job, err = l.InsertJob(ctx, tx, c.ID, false)
-	default:
-		job, err = l.InsertNotify(ctx, tx, c.ID)
+	} else {
+		job, err = l.InsertJobOf(ctx, tx, &store.Task{ID: c.ID, Kind: c.Kind})
 	}
 	if err != nil {
 		return err

@@ -50,6 +50,7 @@
 //	RunTask          QueueEvents or QueueBulk   processing
 //	Deliver          QueueProvisioning          provisioning
 //	AggregateSource  QueueAggregation           aggregation
+//	RunErrand        QueueAggregation           engine
 //	SendMessages     QueueNotification          registration
 //	RunSchedule      QueueEvents                engine
 //

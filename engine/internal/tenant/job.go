@@ -16,7 +16,7 @@ const (
 	QueueEvents       = river.QueueDefault // tasks about few identities, and the schedule
 	QueueBulk         = "bulk"             // tasks about many identities
 	QueueProvisioning = "provisioning"     // deliveries, which wait for sources
-	QueueAggregation  = "aggregation"
+	QueueAggregation  = "aggregation"      // also other errands
 	QueueNotification = "notification"
 )
 
@@ -49,6 +49,14 @@ type SendMessages struct {
 
 // Kind implements [river.JobArgs].
 func (SendMessages) Kind() string { return "muster_send_messages" }
+
+// RunErrand is the job that carries out a task which is one piece of work: an aggregation or a removal.
+type RunErrand struct {
+	Task string `json:"task"`
+}
+
+// Kind implements [river.JobArgs].
+func (RunErrand) Kind() string { return "muster_run_errand" }
 
 // AggregateSource is the job that aggregates a source by its connector.
 type AggregateSource struct {
