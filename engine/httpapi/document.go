@@ -153,7 +153,7 @@ func serversOf(versions []string) []any {
 func (o *operation) describe(described object) (servers []string) {
 	var versions []any
 	for _, version := range o.versions {
-		if version == versionResource {
+		if isBehind(version) {
 			resource, _, _ := strings.Cut(o.path[1:], "/")
 			versions = append(versions, "/"+resource+"/"+version)
 			continue

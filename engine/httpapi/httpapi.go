@@ -109,6 +109,7 @@ type Handler struct {
 	mux      *http.ServeMux
 	limiters *limiters
 	cursors  *cursors
+	uploads  chan struct{} // has one element for each file that is read now
 }
 
 // Under returns a handler that serves the API under a prefix, such as /api/iam, and everything else with next. The API
@@ -136,7 +137,7 @@ func New(eng *engine.Engine, config Config) (*Handler, error) {
 		return nil, fmt.Errorf("httpapi: %w", err)
 	}
 	h := &Handler{engine: eng, config: config, mux: http.NewServeMux(), limiters: newLimiters(config.RateLimit),
-		cursors: sealed}
+		cursors: sealed, uploads: make(chan struct{}, UploadsMax)}
 	h.route()
 	return h, nil
 }

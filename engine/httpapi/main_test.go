@@ -170,6 +170,9 @@ func (s *server) do(r request) *response {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	if result.StatusCode == http.StatusInternalServerError {
+		s.t.Log(s.logs.String()) // the answer does not say why
+	}
 	return &response{result, s.t, text}
 }
 

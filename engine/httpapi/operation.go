@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/muster-engine/muster/engine/right"
 	"github.com/muster-engine/muster/filterql"
@@ -24,6 +25,8 @@ type operation struct {
 	list *listing
 	// bodyMax is the most bytes of a body. Defaults to [BodyMax].
 	bodyMax int64
+	// timeout is the longest time of a request. Defaults to that of the [Config].
+	timeout time.Duration
 	handle  func(h *Handler, c *call) error
 }
 
@@ -81,6 +84,8 @@ const (
 	version2025     = "v2025"
 	version2026     = "v2026"
 	versionResource = "v1"
+	// versionResource2 is the second version of a resource, which few have.
+	versionResource2 = "v2"
 )
 
 // The versions that publish an operation.
@@ -105,7 +110,8 @@ var operations []operation
 // Each resource lists its operations beside its handlers. These look at the document, which is made of all of them.
 func init() {
 	operations = slices.Concat(identityOperations, publicOperations, searchOperations, transformOperations,
-		taskOperations)
+		taskOperations, sourceOperations, sourceSchemaOperations, sourcePolicyOperations, sourceConfigOperations,
+		loadOperations, roleOperations, accessProfileOperations)
 }
 
 // identityOperations are those of the Identities API.
@@ -160,16 +166,19 @@ var identityOperations = []operation{
 
 // pathIn returns the path of the operation in a version of the API.
 func (o *operation) pathIn(version string) string {
-	if version != versionResource {
+	if !isBehind(version) {
 		return "/" + version + o.path
 	}
 	resource, rest, _ := strings.Cut(o.path[1:], "/")
-	return path.Join("/", resource, versionResource, rest)
+	return path.Join("/", resource, version, rest)
 }
+
+// isBehind reports whether a version stands behind the resource.
+func isBehind(version string) bool { return version == versionResource || version == versionResource2 }
 
 // editionOf returns the edition of the rights in a version of the API.
 func editionOf(version string) right.Edition {
-	if slices.Contains([]string{version2024, version2025, version2026, versionResource}, version) {
+	if slices.Contains([]string{version2024, version2025, version2026, versionResource, versionResource2}, version) {
 		return right.Since2024
 	}
 	return right.Before2024

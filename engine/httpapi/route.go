@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -120,7 +121,8 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, calls []*call
 // serve carries out an operation, and logs the decision and the result.
 func (h *Handler) serve(c *call) {
 	started := time.Now()
-	ctx, cancel := context.WithTimeout(c.Context(), h.config.RequestTimeout)
+	timeout := cmp.Or(c.operation.timeout, h.config.RequestTimeout)
+	ctx, cancel := context.WithTimeout(c.Context(), timeout)
 	defer cancel()
 	c.Request = c.WithContext(ctx)
 	c.w.Header().Set(trackingHeader, c.trackingID)

@@ -67,6 +67,7 @@ func (s *checkers) of(id string) *jsonschema.Schema {
 			panic(err)
 		}
 		s.byID[id] = s.compiler.MustCompile(at)
+		break // all media types of a body have one schema
 	}
 	return s.byID[id]
 }

@@ -115,7 +115,7 @@ func TestScopesAndUserLevels(t *testing.T) {
 			}
 			continue
 		}
-		id := strings.TrimSuffix(operation.OperationID, "V1")
+		id := strings.TrimSuffix(strings.TrimSuffix(operation.OperationID, "V1"), "V2")
 		seen[id] = true
 		o := right.Of(id)
 		if o == nil {

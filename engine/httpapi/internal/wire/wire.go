@@ -59,15 +59,15 @@ func load(data []byte) (*Document, error) {
 }
 
 // addTwins adds the paths with the version behind the resource, which the document only names under x-versions: a path
-// has no servers for them. The operations there have V1 behind their IDs.
+// has no servers for them. The operations there have V1 or V2 behind their IDs.
 func (d *Document) addTwins() {
 	for path, item := range d.spec.Paths.Map() {
 		for method, operation := range item.Operations() {
 			versions, _ := operation.Extensions["x-versions"].([]any)
 			for _, version := range versions {
 				prefix, _ := version.(string)
-				resource, behind := strings.CutSuffix(prefix, "/v1")
-				if !behind {
+				resource, number, behind := strings.Cut(prefix, "/v")
+				if !behind || resource == "" {
 					continue
 				}
 				at := prefix + strings.TrimPrefix(path, resource)
@@ -77,7 +77,7 @@ func (d *Document) addTwins() {
 					d.spec.Paths.Set(at, twin)
 				}
 				copied := *operation
-				copied.OperationID += "V1"
+				copied.OperationID += "V" + number
 				twin.SetOperation(method, &copied)
 			}
 		}
