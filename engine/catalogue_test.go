@@ -62,8 +62,8 @@ var catalogue = []covered{
 	},
 	{
 		table: "account_demands", gone: "account_id identity_id lifecycle_state", none: "asked forced kind met",
-		hers:  "account_id IN (SELECT id FROM muster.accounts WHERE identity_id = $1)",
-		stays: keptCurrent, checks: "reference:account_demands.account_id rule:account_demands_kind",
+		stays:  keptCurrent,
+		checks: "reference:account_demands.account_id reference:account_demands.identity_id rule:account_demands_kind",
 	},
 	{
 		table: "account_entitlements", gone: "account_id entitlement_id",

@@ -14,6 +14,8 @@ CREATE TABLE muster.account_demands (
     met             timestamptz, -- null until it was carried out or the account was found to be as asked
     CONSTRAINT account_demands_pkey PRIMARY KEY (account_id, kind),
     CONSTRAINT account_demands_account_fkey FOREIGN KEY (account_id) REFERENCES muster.accounts (id) ON DELETE CASCADE,
+    CONSTRAINT account_demands_identity_fkey FOREIGN KEY (identity_id) REFERENCES muster.identities (id)
+        ON DELETE CASCADE,
     CONSTRAINT account_demands_kind CHECK (kind IN ('ENABLE', 'DISABLE', 'UNLOCK'))
 );
 

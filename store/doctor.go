@@ -64,6 +64,7 @@ func (r *Reference) Name() string { return r.Table + "." + r.Column }
 var References = []Reference{
 	{"access_grants", "identity_id", "identities", "identity_id", RemedyDrop},
 	{"account_demands", "account_id", "accounts", "account_id", RemedyDrop},
+	{"account_demands", "identity_id", "identities", "account_id", RemedyDrop},
 	{"account_entitlements", "account_id", "accounts", "account_id", RemedyDrop},
 	{"account_keys", "account_id", "accounts", "account_id", RemedyDrop},
 	{"accounts", "identity_id", "identities", "id", RemedyClear},
