@@ -267,7 +267,7 @@ func TestSignInDisabled(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := f.DisableSignIn(ctx, ann); err != nil {
+		if _, err := f.DisableSignIn(ctx, ann); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -280,7 +280,7 @@ func TestSignInDisabled(t *testing.T) {
 	demandKind(t, err, engine.Forbidden, "the sign-in of the identity is disabled")
 	demandKind(t, f.ResetIdentity(ctx, ann), engine.Conflict, "the sign-in of the identity is disabled")
 	for range 2 {
-		if err := f.EnableSignIn(ctx, ann); err != nil {
+		if _, err := f.EnableSignIn(ctx, ann); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -292,7 +292,8 @@ func TestSignInDisabled(t *testing.T) {
 		*history[0].Detail.States.CloudStatus.NewValue != "REGISTERED" || *history[1].Detail.States.CloudStatus.NewValue != "DISABLED" {
 		t.Errorf("the history is %+v, %v", history, err)
 	}
-	demandKind(t, f.DisableSignIn(ctx, "nobody"), engine.NotFound, "no identity")
+	_, err = f.DisableSignIn(ctx, "nobody")
+	demandKind(t, err, engine.NotFound, "no identity")
 }
 
 // An activity is what the engine did for one identity in one task; its operations find it, and so does the task of what

@@ -130,8 +130,22 @@ roles:
 		_, err := w.ReloadAccount(ctx, w.accountOf("Memory", w.ann))
 		return err
 	}},
-	{"DisableSignIn", "event", func(ctx context.Context, w *actorWorld) error { return w.DisableSignIn(ctx, w.ann) }},
-	{"EnableSignIn", "event", func(ctx context.Context, w *actorWorld) error { return w.EnableSignIn(ctx, w.ann) }},
+	{"DisableSignIn", "event task", func(ctx context.Context, w *actorWorld) error {
+		_, err := w.DisableSignIn(ctx, w.ann)
+		return err
+	}},
+	{"EnableSignIn", "event task", func(ctx context.Context, w *actorWorld) error {
+		_, err := w.EnableSignIn(ctx, w.ann)
+		return err
+	}},
+	{"EndTask", "cancelled", func(ctx context.Context, w *actorWorld) error {
+		task, err := w.ProcessIdentities(context.Background(), []string{w.ID("bob")})
+		if err != nil {
+			return err
+		}
+		_, err = w.EndTask(ctx, task.ID, engine.TaskEnd{Status: "Error"})
+		return err
+	}},
 	{"UpdateEntitlement", "event", func(ctx context.Context, w *actorWorld) error {
 		page, err := w.ListEntitlements(ctx, engine.EntitlementParams{})
 		if err != nil || len(page.Items) == 0 {

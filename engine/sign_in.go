@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -19,24 +20,21 @@ const (
 
 // DisableSignIn disables the product's own account of an identity, by which the person signs in: the status is
 // DISABLED, all sessions end, and no new one is opened ([Engine.OpenSession]). The accounts on sources stay as they
-// are. It is idempotent. Tokens that somebody else has issued end by themselves.
-func (e *Engine) DisableSignIn(ctx context.Context, identity string) error {
+// are. It is done at once, so that the task which it returns has ended, and is idempotent. Tokens that somebody else
+// has issued end by themselves.
+func (e *Engine) DisableSignIn(ctx context.Context, identity string) (AccountTask, error) {
 	return e.disableSignIn(identity).run(ctx)
 }
 
 // DisableSignInTx is [Engine.DisableSignIn] in the caller's transaction.
-func (e *Engine) DisableSignInTx(ctx context.Context, tx pgx.Tx, identity string) error {
+func (e *Engine) DisableSignInTx(ctx context.Context, tx pgx.Tx, identity string) (AccountTask, error) {
 	return e.disableSignIn(identity).runIn(ctx, tx)
 }
 
-func (e *Engine) disableSignIn(identity string) write {
-	const op = "disable the sign-in"
-	return write{e, op, identity, func(ctx context.Context, tx pgx.Tx) error {
-		_, id, err := e.tenant.LockIdentity(ctx, tx, op, identity)
-		if err != nil {
-			return err
-		}
-		cause := e.tenant.NewActionCause(ctx)
+func (e *Engine) disableSignIn(identity string) writeOf[AccountTask] {
+	return e.signIn("disable the sign-in", identity, func(ctx context.Context, tx pgx.Tx, id store.ID,
+		cause store.Cause,
+	) error {
 		before, err := e.tenant.Store.DisableIdentity(ctx, tx, id, cause.At)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil // it is disabled
@@ -48,28 +46,42 @@ func (e *Engine) disableSignIn(identity string) write {
 			return err
 		}
 		return e.addStatus(ctx, tx, cause, id, before, statusDisabled)
+	})
+}
+
+// signIn is a write to the sign-in of an identity. It is done at once: its task has ended.
+func (e *Engine) signIn(op, identity string,
+	do func(ctx context.Context, tx pgx.Tx, id store.ID, cause store.Cause) error,
+) writeOf[AccountTask] {
+	return writeOf[AccountTask]{e, op, identity, func(ctx context.Context, tx pgx.Tx) (AccountTask, error) {
+		_, id, err := e.tenant.LockIdentity(ctx, tx, op, identity)
+		if err != nil {
+			return AccountTask{}, err
+		}
+		cause := e.tenant.NewCause(ctx)
+		if err := do(ctx, tx, id, cause); err != nil {
+			return AccountTask{}, err
+		}
+		return AccountTask{ID: cause.Task.String()}, e.tasks.AddEnded(ctx, tx, cause, &store.Task{
+			TargetType: store.NullText("IDENTITY"), TargetID: id, Description: strings.ToUpper(op[:1]) + op[1:]})
 	}}
 }
 
 // EnableSignIn ends [Engine.DisableSignIn]: the identity has the status that it had before. It does nothing for one
 // that is not disabled.
-func (e *Engine) EnableSignIn(ctx context.Context, identity string) error {
+func (e *Engine) EnableSignIn(ctx context.Context, identity string) (AccountTask, error) {
 	return e.enableSignIn(identity).run(ctx)
 }
 
 // EnableSignInTx is [Engine.EnableSignIn] in the caller's transaction.
-func (e *Engine) EnableSignInTx(ctx context.Context, tx pgx.Tx, identity string) error {
+func (e *Engine) EnableSignInTx(ctx context.Context, tx pgx.Tx, identity string) (AccountTask, error) {
 	return e.enableSignIn(identity).runIn(ctx, tx)
 }
 
-func (e *Engine) enableSignIn(identity string) write {
-	const op = "enable the sign-in"
-	return write{e, op, identity, func(ctx context.Context, tx pgx.Tx) error {
-		_, id, err := e.tenant.LockIdentity(ctx, tx, op, identity)
-		if err != nil {
-			return err
-		}
-		cause := e.tenant.NewActionCause(ctx)
+func (e *Engine) enableSignIn(identity string) writeOf[AccountTask] {
+	return e.signIn("enable the sign-in", identity, func(ctx context.Context, tx pgx.Tx, id store.ID,
+		cause store.Cause,
+	) error {
 		after, err := e.tenant.Store.EnableIdentity(ctx, tx, id, cause.At)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil // it is not disabled
@@ -78,7 +90,7 @@ func (e *Engine) enableSignIn(identity string) write {
 			return err
 		}
 		return e.addStatus(ctx, tx, cause, id, statusDisabled, after)
-	}}
+	})
 }
 
 // unlockSignIn makes an identity whose sign-in is locked, and which is locked in the transaction, a registered one.

@@ -85,9 +85,10 @@ const (
 
 // The versions that publish an operation.
 var (
-	every   = []string{versionBeta, version3, version2024, version2025, version2026, versionResource}
-	notBeta = []string{version3, version2024, version2025, version2026, versionResource}
-	notV3   = []string{versionBeta, version2024, version2025, version2026, versionResource}
+	every     = []string{versionBeta, version3, version2024, version2025, version2026, versionResource}
+	notBeta   = []string{version3, version2024, version2025, version2026, versionResource}
+	notV3     = []string{versionBeta, version2024, version2025, version2026, versionResource}
+	since2024 = []string{version2024, version2025, version2026, versionResource}
 	// until2026 are those of an operation that is published no more.
 	until2026 = []string{versionBeta, version2024, version2025}
 )
@@ -105,7 +106,7 @@ var operations []operation
 // Each resource lists its operations beside its handlers. These look at the document, which is made of all of them.
 func init() {
 	operations = slices.Concat(identityOperations, publicOperations, searchOperations, transformOperations,
-		taskOperations)
+		taskOperations, accountOperations, entitlementOperations, activityOperations, workgroupOperations)
 }
 
 // identityOperations are those of the Identities API.

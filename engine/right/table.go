@@ -43,7 +43,7 @@ var (
 )
 
 // table has the operations, by ID.
-var table = sorted(identityRows, searchRows, transformRows)
+var table = sorted(identityRows, searchRows, transformRows, accountRows)
 
 // sorted joins the rows of the resources.
 func sorted(rows ...[]Operation) []Operation {
