@@ -232,9 +232,6 @@ func (h *Handler) setLifecycleState(c *call) error {
 	if state == "" {
 		return dataMissing.with("lifecycleStateId: it is missing or empty")
 	}
-	if _, known := knownID(state); !known {
-		return noReferenced.with(`Referenced lifecycleState "` + state + `" was not found.`)
-	}
 	activity, err := h.engine.SetLifecycleState(c.Context(), c.PathValue("identityId"), state)
 	if engine.KindOf(err) == engine.NotFound && subjectOf(err) == state {
 		return noReferenced.with(`Referenced lifecycleState "` + state + `" was not found.`)
