@@ -58,7 +58,7 @@ var accountOperations = []operation{
 		versions: notV3, handle: changeSignIns((*engine.Engine).DisableSignIn),
 	},
 	{
-		id: "setLifecycleState", method: http.MethodPost, path: "/identities/{identityId}/set-lifecycle-state",
+		id: "setLifecycleState", method: http.MethodPost, path: "/identities/{identity-id}/set-lifecycle-state",
 		versions: notBeta, handle: (*Handler).setLifecycleState,
 	},
 }
@@ -232,7 +232,7 @@ func (h *Handler) setLifecycleState(c *call) error {
 	if state == "" {
 		return dataMissing.with("lifecycleStateId: it is missing or empty")
 	}
-	activity, err := h.engine.SetLifecycleState(c.Context(), c.PathValue("identityId"), state)
+	activity, err := h.engine.SetLifecycleState(c.Context(), c.PathValue("identity-id"), state)
 	if engine.KindOf(err) == engine.NotFound && subjectOf(err) == state {
 		return noReferenced.with(`Referenced lifecycleState "` + state + `" was not found.`)
 	}

@@ -54,10 +54,12 @@ func TestAccounts(t *testing.T) {
 	if len(list) != 1 || list[0]["id"] != account || list[0]["identityId"] != s.ID("bob") || r.Header.Get("X-Total-Count") != "1" {
 		t.Errorf("got %v", list)
 	}
+	list = nil
 	s.get(filtered("/accounts/v1", `nativeIdentity eq "stray"`)).demand(http.StatusOK, &list)
 	if _, has := list[0]["identityId"]; has || list[0]["uncorrelated"] != true {
 		t.Errorf("nobody's account is %v", list[0])
 	}
+	list = nil
 	s.get("/v3/accounts?detailLevel=SLIM&sorters=-name&limit=1").demand(http.StatusOK, &list)
 	if _, has := list[0]["features"]; has || len(list) != 1 || list[0]["attributes"] == nil {
 		t.Errorf("the slim account is %v", list)
@@ -85,7 +87,7 @@ func TestAccountStates(t *testing.T) {
 	s, account := desk(t)
 	at := "/v2025/accounts/" + account
 	for _, test := range []struct{ verb, body, kind string }{
-		{"disable", "", "DISABLE"}, {"enable", `{}`, "ENABLE"}, {"unlock", `{"unlockIDNAccount": true}`, ""},
+		{"disable", "", "DISABLE"}, {"enable", `{}`, ""}, {"unlock", `{"unlockIDNAccount": true}`, ""},
 		{"disable", `{"forceProvisioning": false, "externalVerificationId": ""}`, "DISABLE"},
 	} {
 		task, _ := s.send(http.MethodPost, at+"/"+test.verb, test.body).demandObject(http.StatusAccepted)["id"].(string)
@@ -105,7 +107,7 @@ func TestAccountStates(t *testing.T) {
 	s.do(request{method: http.MethodPost, path: at + "/unlock", body: `{"forceProvisioning": true}`,
 		token: s.token("HELPDESK", "idn:accounts-state:manage"), faulty: true}).refuses(http.StatusForbidden, "403 Forbidden", "")
 	s.do(request{method: http.MethodPost, path: at + "/unlock", body: `{"forceProvisioning": true}`,
-		token: s.token("HELPDESK", "idn:accounts-state:manage idn:accounts-provisioning:manage")}).demandObject(http.StatusAccepted)
+		token: s.token("HELPDESK", "idn:accounts-state:manage", "idn:accounts-provisioning:manage")}).demandObject(http.StatusAccepted)
 	page, err := s.ListAccounts(t.Context(), engine.AccountParams{Source: "HR", Identity: s.ID("bob")})
 	if err != nil {
 		t.Fatal(err)

@@ -67,6 +67,7 @@ func (s *checkers) of(id string) *jsonschema.Schema {
 			panic(err)
 		}
 		s.byID[id] = s.compiler.MustCompile(at)
+		break // every media type has the same schema
 	}
 	return s.byID[id]
 }
