@@ -28,8 +28,9 @@ func TestDocumentedCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newShell(t)
+	s.run(exitOK, "", "migrate", "up")
 	s.run(exitOK, "", "demo", "--people", "60")
-	w := s.serve("--dev-client", "demo:secret:ORG_ADMIN", "--rate-limit", "off")
+	w := s.serve("--dev-client", "demo:secret:ORG_ADMIN", "--rate-limit", "off", "--log-json")
 	script := "set -euo pipefail\ncd " + t.TempDir() + "\n"
 	for _, block := range shellBlock.FindAllStringSubmatch(string(page), -1) {
 		if !strings.Contains(block[1], "muster serve") { // that is running
