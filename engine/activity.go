@@ -65,6 +65,8 @@ func (e *Engine) GetOperation(ctx context.Context, id string) (Operation, error)
 type TaskListParams struct {
 	PageParams
 	Pending bool // only those that have not ended
+	// Since2026 lets the filter name the launcher too, as the API publishes it from version 2026 on.
+	Since2026 bool
 }
 
 // ListTasks returns a page of tasks without their messages, the latest first unless sorters say otherwise. Those that
@@ -73,7 +75,7 @@ func (e *Engine) ListTasks(ctx context.Context, params TaskListParams) (Page[Tas
 	const op = "list the tasks"
 	query := store.TaskListQuery{Since: e.tenant.Now().Add(-TaskRetention), Pending: params.Pending}
 	var err error
-	query.ListQuery, err = params.query(op, store.TaskSchema(params.AnyField), newestTask)
+	query.ListQuery, err = params.query(op, store.TaskSchema(params.AnyField, params.Since2026), newestTask)
 	if err != nil {
 		return Page[TaskStatus]{}, err
 	}

@@ -25,8 +25,8 @@ var noWrites = strings.Fields(`
 	Access AttributeSyncConfig ConfigurationObject ConfigurationObjects ConfigurationRevision ConfigurationRevisions CountTasks
 	DiffConfiguration DiscoverSource Engines EventLog Events IdentityAttributes IdentityNames
 	Explain ExplainCorrelation ListConfiguration
-	FindIdentity Follow GetAccount GetEntitlement GetIdentity GetOperation History
-	ListAccounts ListEntitlementHolders ListEntitlements ListIdentities ListOperations ListOwned ListRoleAssignments
+	FindIdentity Follow GetAccount GetAccountActivity GetEntitlement GetIdentity GetOperation History
+	ListAccountActivities ListAccounts ListEntitlementHolders ListEntitlements ListIdentities ListOperations ListOwned ListRoleAssignments
 	ListRoleMembers ListTasks ListStatement Operations Ownership Owns ParkedTargets Preview Ready
 	ListAccessProfileEntitlements PublishedObjects ReferencesTo RoleAssignment RoleAssignments Schedule
 	Search SearchAggregate SearchCount SearchDocument SearchStatement SearchValues Settings Sources Statistics SyncJob Task TaskMessages Tasks TestSource UserLevels
@@ -124,11 +124,53 @@ roles:
 	{"ReleaseAccount", "event operation task", func(ctx context.Context, w *actorWorld) error {
 		return w.ReleaseAccount(ctx, w.accountOf("Memory", w.ID("dee")))
 	}},
+	{"DisableAccount", "event operation task", func(ctx context.Context, w *actorWorld) error {
+		_, err := w.DisableAccount(ctx, w.accountOf("Memory", w.ann), engine.AccountStateOptions{})
+		return err
+	}},
+	{"EnableAccount", "event operation task", func(ctx context.Context, w *actorWorld) error {
+		_, err := w.EnableAccount(ctx, w.accountOf("Memory", w.ann), engine.AccountStateOptions{})
+		return err
+	}},
+	{"UnlockAccount", "event operation task", func(ctx context.Context, w *actorWorld) error {
+		_, err := w.UnlockAccount(ctx, w.accountOf("Memory", w.ann), engine.AccountStateOptions{Force: true})
+		return err
+	}},
+	{"ReloadAccount", "task", func(ctx context.Context, w *actorWorld) error {
+		_, err := w.ReloadAccount(ctx, w.accountOf("Memory", w.ann))
+		return err
+	}},
+	{"DisableSignIn", "event task", func(ctx context.Context, w *actorWorld) error {
+		_, err := w.DisableSignIn(ctx, w.ann)
+		return err
+	}},
+	{"EnableSignIn", "event task", func(ctx context.Context, w *actorWorld) error {
+		_, err := w.EnableSignIn(ctx, w.ann)
+		return err
+	}},
+	{"EndTask", "cancelled", func(ctx context.Context, w *actorWorld) error {
+		task, err := w.ProcessIdentities(context.Background(), []string{w.ID("bob")})
+		if err != nil {
+			return err
+		}
+		_, err = w.EndTask(ctx, task.ID, engine.TaskEnd{Status: "Error"})
+		return err
+	}},
+	{"UpdateEntitlement", "event", func(ctx context.Context, w *actorWorld) error {
+		page, err := w.ListEntitlements(ctx, engine.EntitlementParams{})
+		if err != nil || len(page.Items) == 0 {
+			return fmt.Errorf("there are no entitlements, %w", err)
+		}
+		owner := w.ID("bob")
+		_, err = w.UpdateEntitlement(ctx, page.Items[0].ID, engine.EntitlementUpdate{Owner: &owner})
+		return err
+	}},
 	{"RevokeRole", "event operation task", func(ctx context.Context, w *actorWorld) error {
 		return w.RevokeRole(ctx, w.ann, w.assignment)
 	}},
 	{"SetLifecycleState", "event task", func(ctx context.Context, w *actorWorld) error {
-		return w.SetLifecycleState(ctx, w.ID("bob"), "leave")
+		_, err := w.SetLifecycleState(ctx, w.ID("bob"), "leave")
+		return err
 	}},
 	{"ProcessIdentities", "task", func(ctx context.Context, w *actorWorld) error {
 		_, err := w.ProcessIdentities(ctx, []string{w.ann})

@@ -127,7 +127,7 @@ func (e *Engine) accountTargets(ctx context.Context, identity store.ID) (func(ro
 ) {
 	none := func(store.ID) []RoleAccountTarget { return nil }
 	c, err := e.tenant.CurrentConfiguration(ctx)
-	if err != nil || c.Refresh.Access == nil {
+	if err != nil || c.Refresh.Access.Idle {
 		return none, err
 	}
 	rows, err := e.tenant.Store.AccountsOf(ctx, e.tenant.Pool, []store.ID{identity})

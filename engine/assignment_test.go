@@ -125,6 +125,9 @@ func TestAssignRoleFaults(t *testing.T) {
 	}
 }
 
+// setState is the error of setting a lifecycle state.
+func setState(_ string, err error) error { return err }
+
 func TestSetLifecycleState(t *testing.T) {
 	t.Parallel()
 	f := company(t)
@@ -133,7 +136,7 @@ func TestSetLifecycleState(t *testing.T) {
 		{"On LEAVE", "leave", "INACTIVE_LONG_TERM"}, // by its name
 		{"inactive", "inactive", "INACTIVE_SHORT_TERM"},
 	} {
-		if err := f.SetLifecycleState(t.Context(), ann, step.set); err != nil {
+		if _, err := f.SetLifecycleState(t.Context(), ann, step.set); err != nil {
 			t.Fatal(err)
 		}
 		f.Process()
@@ -156,16 +159,16 @@ func TestSetLifecycleState(t *testing.T) {
 	if s := f.Identity("ann").LifecycleState; s.StateName != "active" || s.ManuallyUpdated {
 		t.Errorf("got %+v, want the state active of the source", s)
 	}
-	if err := f.SetLifecycleState(t.Context(), ann, "leave"); err != nil {
+	if _, err := f.SetLifecycleState(t.Context(), ann, "leave"); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.SetLifecycleState(t.Context(), ann, ""); err != nil {
+	if _, err := f.SetLifecycleState(t.Context(), ann, ""); err != nil {
 		t.Fatal(err)
 	}
 	f.Process()
 	if s := f.Identity("ann").LifecycleState; s == nil || s.StateName != "active" || s.ManuallyUpdated {
 		t.Errorf("left to itself it is %+v", s)
 	}
-	demandKind(t, f.SetLifecycleState(t.Context(), ann, "gone"), engine.NotFound, "active, inactive, leave")
-	demandKind(t, f.SetLifecycleState(t.Context(), "nobody", "active"), engine.NotFound, "no identity")
+	demandKind(t, setState(f.SetLifecycleState(t.Context(), ann, "gone")), engine.NotFound, "active, inactive, leave")
+	demandKind(t, setState(f.SetLifecycleState(t.Context(), "nobody", "active")), engine.NotFound, "no identity")
 }

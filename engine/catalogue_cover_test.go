@@ -184,6 +184,8 @@ func everything(t *testing.T, options ...enginetest.Option) (f *target, id strin
 		SELECT a.id, a.source_id, 'groups', v.value, v.owner_id, now()
 		FROM muster.accounts a, (VALUES ('a', $1::uuid), ('b', $2::uuid)) v (value, owner_id)
 		WHERE a.identity_id = $1 OR a.native_identity = 'stray'`, id, ann)
+	f.execute(`INSERT INTO muster.account_demands (account_id, kind, identity_id, lifecycle_state, forced, asked)
+		SELECT id, 'ENABLE', identity_id, 'active', false, now() FROM muster.accounts WHERE identity_id IS NOT NULL`)
 	f.execute(`INSERT INTO muster.vanished_accounts (id, source_id, native_identity, stable_identity, identity_id, vanished)
 		SELECT gen_random_uuid(), a.source_id, a.native_identity || ' before', NULL, a.identity_id, now()
 		FROM muster.accounts a WHERE a.identity_id IS NOT NULL`)

@@ -61,6 +61,11 @@ var catalogue = []covered{
 		none: "created id modified", stays: keptConfiguration, checks: "configuration unique:access_profiles",
 	},
 	{
+		table: "account_demands", gone: "account_id identity_id lifecycle_state", none: "asked forced kind met",
+		stays:  keptCurrent,
+		checks: "reference:account_demands.account_id reference:account_demands.identity_id rule:account_demands_kind",
+	},
+	{
 		table: "account_entitlements", gone: "account_id entitlement_id",
 		hers:  "account_id IN (SELECT id FROM muster.accounts WHERE identity_id = $1)",
 		stays: keptCurrent, checks: "account-entitlements reference:account_entitlements.account_id",
@@ -149,7 +154,7 @@ var catalogue = []covered{
 			manager_key name name_key processing_error user_levels words`,
 		masked:   "manager_id",
 		reported: "alias attributes email manager_key name processing_error", why: ofOthers,
-		none: `cloud_status correlated created identity_state lifecycle_manual modified processing_state profile_id
+		none: `cloud_status correlated created enabled_status identity_state lifecycle_manual modified processing_state profile_id
 			protected`,
 		hers: "id = $1", stays: keptCurrent,
 		checks: `correlated error-due folded-columns identity-refresh manager reference:identities.manager_id

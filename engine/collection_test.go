@@ -100,7 +100,7 @@ func (f *fixture) collections() map[string]*listed {
 			list: func(ctx context.Context, p engine.PageParams) ([]map[string]any, engine.Page[struct{}], error) {
 				return itemsOf(f.ListTasks(ctx, engine.TaskListParams{PageParams: p}))
 			},
-			published: store.TaskSchema(false), any: store.TaskSchema(true),
+			published: store.TaskSchema(false, false), any: store.TaskSchema(true, false),
 			members: map[string]string{"kind": "taskDefinitionSummary.id", "identities": "attributes.identityCount",
 				"changed": "attributes.changedCount", "errors": "attributes.errorCount",
 				"warnings": "attributes.warningCount"},

@@ -302,7 +302,7 @@ func (w *worker) lead(p *person) error {
 
 func (w *worker) lifecycle(p *person) error {
 	p.state = []string{"", "leave", "inactive", "active"}[w.random.IntN(4)]
-	err := w.SetLifecycleState(w.ctx, p.id, p.state)
+	_, err := w.SetLifecycleState(w.ctx, p.id, p.state)
 	if p.state == "active" { // the source gives the same, so it is not by hand any more
 		p.state = ""
 	}

@@ -23,9 +23,12 @@ type Entitlement struct {
 	CloudGoverned          bool       `json:"cloudGoverned"`
 	Requestable            bool       `json:"requestable"`
 	Owner                  *Reference `json:"owner"`
-	Created                time.Time  `json:"created"`
-	Modified               time.Time  `json:"modified"`
-	Source                 Reference  `json:"source"`
+	// ManuallyUpdatedFields says of DISPLAY_NAME and DESCRIPTION whether somebody updated them by hand.
+	ManuallyUpdatedFields map[string]bool `json:"manuallyUpdatedFields"`
+	Segments              []string        `json:"segments"`
+	Created               time.Time       `json:"created"`
+	Modified              time.Time       `json:"modified"`
+	Source                Reference       `json:"source"`
 }
 
 // EntitlementParams say which entitlements to list. All members that are not zero must hold.
@@ -33,12 +36,21 @@ type EntitlementParams struct {
 	PageParams
 	Account  string // the ID of the account that holds them
 	Identity string // the ID of the identity whose accounts hold them
+	// Segmented narrows the list to the entitlements of Segments, and with Unsegmented also to those of none.
+	Segmented, Unsegmented bool
+	Segments               []string
 }
 
 // ListEntitlements returns a page of the entitlements that params select. Errors are those of [Engine.ListAccounts].
 func (e *Engine) ListEntitlements(ctx context.Context, params EntitlementParams) (Page[Entitlement], error) {
 	const op = "list entitlements"
-	var query store.EntitlementQuery
+	query := store.EntitlementQuery{Segmented: params.Segmented, Unsegmented: params.Unsegmented,
+		Segments: params.Segments}
+	for _, segment := range params.Segments {
+		if !store.Storable(segment) {
+			return Page[Entitlement]{}, fault.Invalidf(op, "segments", "a text without NUL is expected")
+		}
+	}
 	if params.Account != "" {
 		account, err := e.accountRow(ctx, op, params.Account)
 		if err != nil {
@@ -78,7 +90,7 @@ func (e *Engine) GetEntitlement(ctx context.Context, id string) (Entitlement, er
 }
 
 func (e *Engine) entitlementRow(ctx context.Context, op, id string) (store.ListedEntitlement, error) {
-	none := &Error{Kind: NotFound, Op: op, Subject: id, Err: errors.New("there is no entitlement with this ID")}
+	none := noEntitlement(op, id)
 	parsed, known := store.IDOf(id)
 	if !known {
 		return store.ListedEntitlement{}, none
@@ -90,6 +102,10 @@ func (e *Engine) entitlementRow(ctx context.Context, op, id string) (store.Liste
 	return row, fault.Wrap(op, id, err)
 }
 
+func noEntitlement(op, id string) error {
+	return &Error{Kind: NotFound, Op: op, Subject: id, Err: errors.New("there is no entitlement with this ID")}
+}
+
 // entitlementOf gives a row its published shape.
 func entitlementOf(row *store.ListedEntitlement) (Entitlement, error) {
 	var document struct {
@@ -98,6 +114,8 @@ func entitlementOf(row *store.ListedEntitlement) (Entitlement, error) {
 		CloudGoverned bool            `json:"cloudGoverned"`
 		Requestable   bool            `json:"requestable"`
 		Owner         json.RawMessage `json:"owner"`
+		Manually      map[string]bool `json:"manuallyUpdatedFields"`
+		Segments      []string        `json:"segments"`
 	}
 	if err := json.Unmarshal(row.Document, &document); err != nil {
 		return Entitlement{}, fmt.Errorf("the document of the entitlement %s: %w", row.ID, err)
@@ -110,6 +128,7 @@ func entitlementOf(row *store.ListedEntitlement) (Entitlement, error) {
 		ID: row.ID.String(), Name: row.Name, Attribute: row.Attribute, Value: row.Value,
 		SourceSchemaObjectType: row.Type, Description: document.Description, Privileged: document.Privileged,
 		CloudGoverned: document.CloudGoverned, Requestable: document.Requestable, Owner: owner,
+		ManuallyUpdatedFields: document.Manually, Segments: document.Segments,
 		Created: row.Created.UTC(), Modified: row.Modified.UTC(),
 		Source: Reference{Type: string(TypeSource), ID: row.SourceID.String(), Name: row.SourceName},
 	}, nil

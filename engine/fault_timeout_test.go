@@ -176,14 +176,14 @@ func TestOtherTimeouts(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = held.Rollback(context.WithoutCancel(t.Context())) }()
-	if err := f.SetLifecycleStateTx(t.Context(), held, ann, "inactive"); err != nil {
+	if _, err := f.SetLifecycleStateTx(t.Context(), held, ann, "inactive"); err != nil {
 		t.Fatal(err)
 	}
 	err = pgx.BeginFunc(t.Context(), f.Pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(t.Context(), `SET LOCAL lock_timeout = '50ms'`); err != nil {
 			return err
 		}
-		return f.SetLifecycleStateTx(t.Context(), tx, ann, "active")
+		return setState(f.SetLifecycleStateTx(t.Context(), tx, ann, "active"))
 	})
 	demandKind(t, err, engine.Unavailable, "took longer than it allows")
 	tx, err := f.Pool.Begin(t.Context())

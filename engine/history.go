@@ -36,6 +36,7 @@ const (
 	EventProtectionChanged     = event.TypeProtectionChanged     // IDENTITY_PROTECTION_CHANGED
 	EventUserLevelsChanged     = event.TypeUserLevelsChanged     // IDENTITY_USER_LEVELS_CHANGED
 	EventAccountsChanged       = event.TypeAccountsChanged       // IDENTITY_ACCOUNTS_CHANGED: by hand
+	EventAccountDemanded       = event.TypeAccountDemanded       // IDENTITY_ACCOUNT_DEMANDED: by hand
 	EventOwnershipChanged      = event.TypeOwnershipChanged      // IDENTITY_OWNERSHIP_CHANGED
 	EventInvited               = event.TypeInvited               // IDENTITY_INVITED
 	EventRegistered            = event.TypeRegistered            // IDENTITY_REGISTERED: the invitation was redeemed
@@ -79,6 +80,8 @@ type (
 	EventAccounts = event.Accounts
 	// EventAccount is one of them.
 	EventAccount = event.Account
+	// EventDemand is what somebody asked for of an account.
+	EventDemand = event.Demanded
 	// EventOwnership are objects that were gained and lost.
 	EventOwnership = event.Ownership
 	// EventInvitation is an invitation.

@@ -125,7 +125,7 @@ func TestEventsOfActs(t *testing.T) {
 	if _, err := f.InviteIdentities(ctx, engine.InviteParams{IDs: []string{ann}}); err != nil || !last(ann).Is(engine.EventInvited) {
 		t.Errorf("got %+v, %v, want an invitation", last(ann), err)
 	}
-	if err := f.SetLifecycleState(ctx, ann, ""); err != nil || !last(ann).Is(engine.EventLifecycleStateSet) {
+	if _, err := f.SetLifecycleState(ctx, ann, ""); err != nil || !last(ann).Is(engine.EventLifecycleStateSet) {
 		t.Errorf("got %+v, %v, want a lifecycle state that is calculated again", last(ann), err)
 	}
 }

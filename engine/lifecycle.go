@@ -18,26 +18,30 @@ import (
 // SetLifecycleState sets the lifecycle state of an identity by hand, by its ID, technical name or name. It holds until
 // another one is set, or the mapping of the attribute cloudLifecycleState gives another value than it does now, or the
 // same state. The empty state ends that at once: what is calculated holds again. A state that is not enabled is refused
-// as a conflict. The processing of the identity is requested, which gives the state its effects.
-func (e *Engine) SetLifecycleState(ctx context.Context, identity, state string) error {
+// as a conflict. The processing of the identity is requested, which gives the state its effects. It returns the ID of
+// the account activity by which that is followed ([Engine.GetAccountActivity]), which is the ID of the task too. Where
+// a state is ended, there is the task alone.
+func (e *Engine) SetLifecycleState(ctx context.Context, identity, state string) (activity string, err error) {
 	return e.setLifecycleState(identity, state).run(ctx)
 }
 
 // SetLifecycleStateTx is [Engine.SetLifecycleState] in the caller's transaction.
-func (e *Engine) SetLifecycleStateTx(ctx context.Context, tx pgx.Tx, identity, state string) error {
+func (e *Engine) SetLifecycleStateTx(ctx context.Context, tx pgx.Tx, identity, state string) (activity string,
+	err error,
+) {
 	return e.setLifecycleState(identity, state).runIn(ctx, tx)
 }
 
-func (e *Engine) setLifecycleState(identity, state string) write {
+func (e *Engine) setLifecycleState(identity, state string) writeOf[string] {
 	const op = "set the lifecycle state"
-	return write{e, op, identity, func(ctx context.Context, tx pgx.Tx) error {
+	return writeOf[string]{e, op, identity, func(ctx context.Context, tx pgx.Tx) (string, error) {
 		c, id, err := e.tenant.LockIdentity(ctx, tx, op, identity)
 		if err != nil {
-			return err
+			return "", err
 		}
 		rows, err := e.tenant.Store.IdentityStates(ctx, tx, []store.ID{id})
 		if err != nil {
-			return err
+			return "", err
 		}
 		before := &rows[0]
 		technical, description := before.LifecycleState, "Process after the lifecycle state was left to itself"
@@ -45,21 +49,21 @@ func (e *Engine) setLifecycleState(identity, state string) write {
 		if state != "" {
 			profile := c.ProfileByID(before.ProfileID)
 			if profile == nil {
-				return &Error{Kind: Conflict, Op: op, Subject: identity,
+				return "", &Error{Kind: Conflict, Op: op, Subject: identity,
 					Err: errors.New("the identity has no identity profile, and so no lifecycle states")}
 			}
 			if technical = profile.StateByName(state); technical == "" {
-				return &Error{Kind: NotFound, Op: op, Subject: state, Err: fmt.Errorf("the identity profile %q has no "+
+				return "", &Error{Kind: NotFound, Op: op, Subject: state, Err: fmt.Errorf("the identity profile %q has no "+
 					"such lifecycle state: those are %s%s", profile.Name, strings.Join(profile.StateNames(), ", "),
 					configuration.DidYouMean(state, profile.StateNames()))}
 			}
 			if !profile.StateEnabled(technical) {
-				return &Error{Kind: Conflict, Op: op, Subject: state, Err: fmt.Errorf("the lifecycle state %q of the "+
+				return "", &Error{Kind: Conflict, Op: op, Subject: state, Err: fmt.Errorf("the lifecycle state %q of the "+
 					"identity profile %q is not enabled: the enabled ones are %s", technical, profile.Name,
 					strings.Join(profile.StateNames(), ", "))}
 			}
 			if basis, err = lifecycleBasis(before); err != nil {
-				return err
+				return "", err
 			}
 			description = fmt.Sprintf("Process after the lifecycle state %q was set", technical)
 		}
@@ -67,7 +71,7 @@ func (e *Engine) setLifecycleState(identity, state string) write {
 		err = e.tenant.Store.SetLifecycleState(ctx, tx, id, store.NullText(technical), state != "", basis,
 			cause.At)
 		if err != nil {
-			return err
+			return "", err
 		}
 		detail := event.Detail{LifecycleState: &event.LifecycleState{}}
 		if state != "" {
@@ -77,9 +81,9 @@ func (e *Engine) setLifecycleState(identity, state string) write {
 			detail.States = &event.States{LifecycleState: changed}
 		}
 		if err := e.addEvent(ctx, tx, cause, id, &detail); err != nil {
-			return err
+			return "", err
 		}
-		return e.tasks.ProcessOne(ctx, tx, id, description, cause)
+		return cause.Task.String(), e.tasks.ProcessOne(ctx, tx, id, description, cause)
 	}}
 }
 

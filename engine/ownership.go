@@ -38,10 +38,10 @@ type OwnedObject struct {
 	Owner string // the ID of the identity
 }
 
-// kindOf returns the type of a configured object.
+// kindOf returns the type of a configured object, or of an entitlement.
 var kindOf = map[string]ObjectType{
 	"access_profiles": TypeAccessProfile, "identity_profiles": TypeIdentityProfile, "roles": TypeRole,
-	"sources": TypeSource,
+	"sources": TypeSource, "entitlements": OwnedEntitlement,
 }
 
 // ownedReferences returns everything that an identity owns: configured objects by type and name, then those that the
@@ -55,8 +55,12 @@ func (e *Engine) ownedReferences(ctx context.Context, q store.Querier, owner sto
 	if err != nil {
 		return nil, err
 	}
-	references := make([]Reference, 0, len(configured)+len(registered))
-	for _, o := range configured {
+	entitlements, err := e.tenant.Store.OwnedEntitlements(ctx, q, owner)
+	if err != nil {
+		return nil, err
+	}
+	references := make([]Reference, 0, len(configured)+len(entitlements)+len(registered))
+	for _, o := range append(configured, entitlements...) {
 		references = append(references, Reference{Type: string(kindOf[o.Table]), ID: o.ID.String(), Name: o.Name})
 	}
 	for _, o := range registered {
@@ -86,7 +90,8 @@ func (e *Engine) owned(ctx context.Context, q store.Querier, owner store.ID) ([]
 }
 
 // Ownership returns the objects that keep an identity from being deleted, because it owns them: sources, roles, access
-// profiles and identity profiles whose document names it as the owner, and objects that the host has registered.
+// profiles, identity profiles and entitlements whose document names it as the owner, and objects that the host has
+// registered.
 // [Engine.Owns] returns the same objects, in the members that search documents have.
 func (e *Engine) Ownership(ctx context.Context, identity string) ([]Association, error) {
 	const op = "list what the identity owns"
@@ -190,7 +195,7 @@ func (e *Engine) reassignOwned(from, to string, objects []Reference) writeOf[int
 		cause := e.tenant.NewActionCause(ctx)
 		r := &reassignment{giver: giver, taker: taker, at: cause.At, objects: objects,
 			found: make([]bool, len(objects))}
-		configured, err := e.reassignConfigured(ctx, tx, r)
+		configured, entitlements, err := e.reassignConfigured(ctx, tx, r)
 		if err != nil {
 			return 0, err
 		}
@@ -210,7 +215,7 @@ func (e *Engine) reassignOwned(from, to string, objects []Reference) writeOf[int
 		if giver != taker {
 			err = e.addOwnership(ctx, tx, cause, giver, taker, r.given)
 		}
-		return configured + registered, err
+		return configured + entitlements + registered, err
 	}}
 }
 
@@ -228,27 +233,37 @@ func (e *Engine) recordReassignment(ctx context.Context, tx pgx.Tx, before *stor
 		nil)
 }
 
-// reassignConfigured gives the configured objects to the taker, and returns how many.
-func (e *Engine) reassignConfigured(ctx context.Context, tx pgx.Tx, r *reassignment) (count int, err error) {
+// reassignConfigured gives the configured objects and the entitlements to the taker, and returns how many of each.
+func (e *Engine) reassignConfigured(ctx context.Context, tx pgx.Tx, r *reassignment) (configured, entitlements int,
+	err error,
+) {
 	taker, err := e.tenant.Store.IdentityByID(ctx, tx, r.taker)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	objects, err := e.tenant.Store.OwnedConfigurations(ctx, tx, r.giver)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	for _, o := range objects {
+	owned, err := e.tenant.Store.OwnedEntitlements(ctx, tx, r.giver)
+	if err != nil {
+		return 0, 0, err
+	}
+	for i, o := range append(objects, owned...) {
 		if !r.includes(string(kindOf[o.Table]), o.ID.String()) {
 			continue
 		}
 		if err := e.tenant.Store.SetConfigurationOwner(ctx, tx, o, r.taker, taker.Name, r.at); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		r.given = append(r.given, Reference{Type: string(kindOf[o.Table]), ID: o.ID.String(), Name: o.Name})
-		count++
+		if i < len(objects) {
+			configured++
+		} else {
+			entitlements++
+		}
 	}
-	return count, nil
+	return configured, entitlements, nil
 }
 
 // reassignRegistered gives the registered objects to the taker, and returns how many.

@@ -10,8 +10,8 @@ import (
 // [Engine.RegisterOwned].
 const (
 	OwnedApplication = "APPLICATION"
-	// OwnedEntitlement is for owners of entitlements. The engine does not know them by itself: sources do not report
-	// them.
+	// OwnedEntitlement is for owners of entitlements: those whom [Engine.UpdateEntitlement] names, since sources do not
+	// report them, and those of entitlements that the engine does not have.
 	OwnedEntitlement = "ENTITLEMENT"
 	// OwnedFallbackApprover says that an identity approves what has no other approver. The object says for what it does
 	// so, as for the tenant.

@@ -55,7 +55,7 @@ func TestLateOperation(t *testing.T) {
 	}
 	state := func(name string) func(*target) {
 		return func(f *target) {
-			if err := f.SetLifecycleState(f.t.Context(), f.Identity("ann").ID, name); err != nil {
+			if _, err := f.SetLifecycleState(f.t.Context(), f.Identity("ann").ID, name); err != nil {
 				f.t.Fatal(err)
 			}
 		}

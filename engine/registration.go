@@ -176,7 +176,7 @@ func (e *Engine) RedeemVerification(ctx context.Context, token, password string)
 
 // ResetIdentity ends the registration of an identity: its status is UNREGISTERED, its user levels are removed, its open
 // tokens are revoked, its sessions end, and messages that wait to be sent to it are cancelled. It can be invited again
-// at once.
+// at once. One whose sign-in is disabled is refused as a Conflict.
 func (e *Engine) ResetIdentity(ctx context.Context, identity string) error {
 	return e.resetIdentity(identity).run(ctx)
 }
@@ -196,6 +196,10 @@ func (e *Engine) resetIdentity(identity string) write {
 		before, err := e.tenant.Store.IdentityByID(ctx, tx, id)
 		if err != nil {
 			return err
+		}
+		if before.CloudStatus == statusDisabled {
+			return &Error{Kind: Conflict, Op: op, Subject: identity,
+				Err: errors.New("the sign-in of the identity is disabled: enable it first")}
 		}
 		levels, err := e.tenant.Store.UserLevels(ctx, tx, id)
 		if err != nil {

@@ -416,7 +416,7 @@ func TestBrokenTexts(t *testing.T) {
 					return err
 				},
 				"revoke":    func() error { return f.RevokeRole(ctx, ann, text) },
-				"lifecycle": func() error { return f.SetLifecycleState(ctx, ann, text) },
+				"lifecycle": func() error { return setState(f.SetLifecycleState(ctx, ann, text)) },
 				"owned kind": func() error {
 					return f.RegisterOwned(ctx, engine.OwnedObject{Kind: text, ID: "a", Owner: ann})
 				},

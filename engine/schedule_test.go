@@ -232,7 +232,7 @@ func TestLongTermInactiveIsLeftOut(t *testing.T) {
 		engine.AggregateOptions{})
 	f.Process()
 	ann := f.Identity("ann").ID
-	if err := f.SetLifecycleState(t.Context(), ann, "gone"); err != nil {
+	if _, err := f.SetLifecycleState(t.Context(), ann, "gone"); err != nil {
 		t.Fatal(err)
 	}
 	f.Process()

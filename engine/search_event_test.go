@@ -43,7 +43,7 @@ func TestEveryEventHasAForm(t *testing.T) {
 func TestSearchEvents(t *testing.T) {
 	t.Parallel()
 	c := searchCompany(t)
-	if err := c.SetLifecycleState(t.Context(), c.ID("cy"), "leave"); err != nil {
+	if _, err := c.SetLifecycleState(t.Context(), c.ID("cy"), "leave"); err != nil {
 		t.Fatal(err)
 	}
 	bob := c.ID("bob")

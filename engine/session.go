@@ -44,7 +44,7 @@ type Session struct {
 
 // OpenSession opens a session for a person whom the face has identified, and returns its token: 256 random bits, of
 // which the database keeps only the SHA-256. The token is to be kept like a password. It removes sessions that have
-// expired.
+// expired. It is Forbidden for an identity whose sign-in is disabled ([Engine.DisableSignIn]).
 func (e *Engine) OpenSession(ctx context.Context, s Session) (token string, err error) {
 	return e.openSession(s).run(ctx)
 }
@@ -71,6 +71,9 @@ func (e *Engine) openSession(s Session) writeOf[string] {
 		// An erasure finds the sessions of an identity by its ID as the engine writes it.
 		if id, is := store.IDOf(row.UserID); is {
 			row.UserID = id.String()
+			if err := e.demandSignIn(ctx, tx, op, id); err != nil {
+				return "", err
+			}
 		}
 		var secret [32]byte
 		rand.Read(secret[:]) // never fails

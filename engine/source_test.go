@@ -82,6 +82,21 @@ func (m *memory) Read(_ context.Context, since string, each func(*connector.Obje
 	return "cursor", nil
 }
 
+// Find looks for single accounts.
+func (m *memory) Find(_ context.Context, query *connector.Query, each func(*connector.Object) error) error {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	for native, attributes := range m.accounts {
+		object := connector.Object{NativeIdentity: native, Attributes: attributes.Clone(), StableIdentity: m.keys[native]}
+		if query.Selects(&object) {
+			if err := each(&object); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 func (m *memory) Apply(_ context.Context, o *connector.Operation) (connector.Result, error) {
 	if now := m.running.Add(1); now > m.together.Load() {
 		m.together.Store(now)
@@ -122,7 +137,7 @@ sources:
     schemas:
       - name: account
         identityAttribute: login
-        attributes: [{name: login}, {name: first}, {name: pin}, {name: IIQDisabled, type: BOOLEAN},
+        attributes: [{name: login}, {name: first}, {name: pin}, {name: IIQDisabled, type: BOOLEAN}, {name: IIQLocked, type: BOOLEAN},
                      {name: teams, isMulti: true, isEntitlement: true, schema: {name: group}}]
     accountCorrelationConfig: {attributeAssignments: [{property: uid, value: login}]}
     attributeSyncConfig: {attributes: [{name: firstname, enabled: true, target: first}]}
@@ -556,7 +571,7 @@ func TestAssignmentsRollBack(t *testing.T) {
 		if err := f.RevokeRoleTx(t.Context(), tx, ann, assigned.ID); err != nil {
 			return err
 		}
-		if err := f.SetLifecycleStateTx(t.Context(), tx, ann, "inactive"); err != nil {
+		if _, err := f.SetLifecycleStateTx(t.Context(), tx, ann, "inactive"); err != nil {
 			return err
 		}
 		if _, err := f.SynchronizeAttributesTx(t.Context(), tx, ann); err != nil {

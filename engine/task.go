@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -156,16 +158,55 @@ func (e *Engine) ConfirmTask(ctx context.Context, id string) (TaskStatus, error)
 	return e.Task(ctx, id)
 }
 
+// TaskEnd says how a task ends that somebody ends by hand.
+type TaskEnd struct {
+	// Status is the completion status, in any letter case: SUCCESS, WARNING, ERROR, TERMINATED or TEMPERROR.
+	Status string
+	// Completed is when it ended: not before it was created, and not later than now. The zero time is now.
+	Completed time.Time
+}
+
+// taskClockSkew is how far the clock of the one who ends a task may be ahead.
+const taskClockSkew = time.Minute
+
+// taskEnds are the completion statuses that somebody may give.
+var taskEnds = []string{task.StatusSuccess, task.StatusWarning, task.StatusError, task.StatusTerminated,
+	task.StatusTempError}
+
 // CancelTask ends a task before its time: batches that are committed stay, those that run are not committed. The
 // identities that it did not come to are due at the next slot, so that their requests are not forgotten. The task
 // records who cancelled it.
 func (e *Engine) CancelTask(ctx context.Context, id string) (TaskStatus, error) {
-	const op = "cancel the task"
+	return e.endTask(ctx, "cancel the task", id, TaskEnd{Status: task.StatusTerminated})
+}
+
+// EndTask is [Engine.CancelTask] with a completion status, and a time, that somebody gives: to clear a task that hangs.
+// It is a Conflict for a task that has ended already.
+func (e *Engine) EndTask(ctx context.Context, id string, end TaskEnd) (TaskStatus, error) {
+	return e.endTask(ctx, "end the task", id, end)
+}
+
+func (e *Engine) endTask(ctx context.Context, op, id string, end TaskEnd) (TaskStatus, error) {
 	row, err := e.tasks.FindTask(ctx, op, id)
 	if err != nil {
 		return TaskStatus{}, err
 	}
-	err = e.tasks.EndTask(ctx, row.ID, task.StatusTerminated, nil)
+	status := strings.ToUpper(end.Status)
+	if !slices.Contains(taskEnds, status) {
+		return TaskStatus{}, fault.Invalidf(op, id, "completionStatus: one of %s is expected",
+			strings.Join(taskEnds, ", "))
+	}
+	now := e.tenant.Now()
+	if end.Completed.IsZero() {
+		end.Completed = now
+	}
+	if end.Completed.After(now) && end.Completed.Before(now.Add(taskClockSkew)) {
+		end.Completed = now
+	}
+	if end.Completed.Before(row.Created) || end.Completed.After(now) {
+		return TaskStatus{}, fault.Invalidf(op, id, "completed: a time between that of the task and now is expected")
+	}
+	err = e.tasks.EndTaskBy(ctx, row.ID, status, e.tenant.ActorOf(ctx), end.Completed, nil)
 	if errors.Is(err, store.ErrNotFound) {
 		err = &Error{Kind: Conflict, Op: op, Subject: id, Err: errors.New("the task has ended already")}
 	}

@@ -250,7 +250,7 @@ func TestLifecycleStateSetByHandEnds(t *testing.T) {
 		}
 		f.Process()
 		if step.set != "" {
-			if err := f.SetLifecycleState(t.Context(), f.ID("ngozi"), step.set); err != nil {
+			if _, err := f.SetLifecycleState(t.Context(), f.ID("ngozi"), step.set); err != nil {
 				t.Fatal(err)
 			}
 			f.Process()
@@ -296,7 +296,7 @@ func TestLifecycleStateSetByHandTwice(t *testing.T) {
 	f.staff("1,ngozi,Ngozi,Okafor,active")
 	for _, between := range []string{"", "process"} {
 		for _, state := range []string{"inactive", "", "leave"} {
-			if err := f.SetLifecycleState(t.Context(), f.ID("ngozi"), state); err != nil {
+			if _, err := f.SetLifecycleState(t.Context(), f.ID("ngozi"), state); err != nil {
 				t.Fatal(err)
 			}
 			if between != "" {
@@ -327,7 +327,7 @@ func TestLifecycleStateThatIsNotEnabled(t *testing.T) {
 	}
 	f.ApplyText(states(true))
 	f.staff("1,ngozi,Ngozi,Okafor,leave", "2,tunde,Tunde,Adeyemi,active", "3,ada,Ada,Bello,sabbatical")
-	if err := f.SetLifecycleState(t.Context(), f.ID("tunde"), "leave"); err != nil {
+	if _, err := f.SetLifecycleState(t.Context(), f.ID("tunde"), "leave"); err != nil {
 		t.Fatal(err)
 	}
 	f.Process()
@@ -346,9 +346,9 @@ func TestLifecycleStateThatIsNotEnabled(t *testing.T) {
 	if got := f.explainedLifecycle("ngozi"); got != `cloudLifecycleState is "leave", a state that is not enabled` {
 		t.Errorf("it is explained as %q", got)
 	}
-	demandKind(t, f.SetLifecycleState(t.Context(), f.ID("tunde"), "On leave"), engine.Conflict,
+	demandKind(t, setState(f.SetLifecycleState(t.Context(), f.ID("tunde"), "On leave")), engine.Conflict,
 		`the lifecycle state "leave" of the identity profile "Staff" is not enabled: the enabled ones are active, inactive`)
-	demandKind(t, f.SetLifecycleState(t.Context(), f.ID("tunde"), "nowhere"), engine.NotFound, "those are active, inactive")
+	demandKind(t, setState(f.SetLifecycleState(t.Context(), f.ID("tunde"), "nowhere")), engine.NotFound, "those are active, inactive")
 	for _, want := range []string{
 		`cloudLifecycleState is "leave", a lifecycle state that is not enabled of the identity profile "Staff": those are active, inactive`,
 		`cloudLifecycleState is "sabbatical", which is the technical name of no lifecycle state of the identity profile "Staff"`,

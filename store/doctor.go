@@ -63,6 +63,8 @@ func (r *Reference) Name() string { return r.Table + "." + r.Column }
 // References are the columns that name rows of other tables, each of which is a foreign key too.
 var References = []Reference{
 	{"access_grants", "identity_id", "identities", "identity_id", RemedyDrop},
+	{"account_demands", "account_id", "accounts", "account_id", RemedyDrop},
+	{"account_demands", "identity_id", "identities", "account_id", RemedyDrop},
 	{"account_entitlements", "account_id", "accounts", "account_id", RemedyDrop},
 	{"account_keys", "account_id", "accounts", "account_id", RemedyDrop},
 	{"accounts", "identity_id", "identities", "id", RemedyClear},
@@ -185,6 +187,7 @@ type Rule struct{ Constraint, table, id, condition string }
 
 // Rules are the check constraints.
 var Rules = []Rule{
+	{"account_demands_kind", "account_demands", "account_id", `kind IN ('ENABLE', 'DISABLE', 'UNLOCK')`},
 	{"identities_cloud_status", "identities", "id", `cloud_status IN ('UNREGISTERED', 'REGISTERED', 'PENDING',
 		'WARNING', 'DISABLED', 'ACTIVE', 'DEACTIVATED', 'TERMINATED', 'ERROR', 'LOCKED')`},
 	{"identities_email_key", "identities", "id", `(email IS NULL) = (email_key IS NULL)`},
@@ -197,7 +200,7 @@ var Rules = []Rule{
 	{"one_time_tokens_digest", "one_time_tokens", "identity_id", `length(digest) = 32`},
 	{"one_time_tokens_purpose", "one_time_tokens", "identity_id", `purpose IN ('INVITATION', 'VERIFICATION')`},
 	{"provisioning_operations_kind", "provisioning_operations", "id", `kind IN ('CREATE', 'SET_ATTRIBUTES',
-		'ADD_ENTITLEMENT', 'REMOVE_ENTITLEMENT', 'ENABLE', 'DISABLE', 'DELETE', 'SET_PASSWORD')`},
+		'ADD_ENTITLEMENT', 'REMOVE_ENTITLEMENT', 'ENABLE', 'DISABLE', 'UNLOCK', 'DELETE', 'SET_PASSWORD')`},
 	{"provisioning_operations_state", "provisioning_operations", "id",
 		`state IN ('OPEN', 'MANUAL', 'PARKED', 'DONE', 'FAILED', 'RETRIED', 'CANCELLED')`},
 	{"provisioning_operations_parked", "provisioning_operations", "id",

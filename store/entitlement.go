@@ -60,8 +60,28 @@ func (s *Store) HasEntitlement(ctx context.Context, q Querier, source ID, value 
 	return has, mapError(err)
 }
 
-// NameEntitlements gives the entitlements of a source the names that the source tells, and adds those that no account
-// has.
+// LockEntitlement locks an entitlement FOR UPDATE until the transaction ends and returns its document, or
+// [ErrNotFound].
+func (s *Store) LockEntitlement(ctx context.Context, tx pgx.Tx, id ID) (document []byte, err error) {
+	err = tx.QueryRow(ctx, s.sql(`SELECT document FROM muster.entitlements WHERE id = $1 FOR UPDATE`), id).Scan(
+		&document)
+	return document, mapError(err)
+}
+
+// PutEntitlement writes the name and the document of an entitlement, which the caller has locked.
+func (s *Store) PutEntitlement(ctx context.Context, tx pgx.Tx, id ID, name string, document []byte,
+	now time.Time,
+) error {
+	const statement = `UPDATE muster.entitlements SET name = $2, document = $3, modified = $4 WHERE id = $1`
+	tag, err := tx.Exec(ctx, s.sql(statement), id, name, document, now)
+	return oneRow(tag, err)
+}
+
+// manuallyNamed is the condition that somebody named an entitlement e by hand, so that its source does not any more.
+const manuallyNamed = `coalesce(e.document #>> '{manuallyUpdatedFields,DISPLAY_NAME}' = 'true', false)`
+
+// NameEntitlements gives the entitlements of a source the names that the source tells, but for those that were named by
+// hand, and adds those that no account has.
 func (s *Store) NameEntitlements(ctx context.Context, tx pgx.Tx, source ID, names map[EntitlementValue]string,
 	now time.Time,
 ) error {
@@ -74,7 +94,8 @@ func (s *Store) NameEntitlements(ctx context.Context, tx pgx.Tx, source ID, name
 		FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[]) v (id, attribute, value, name)
 		ORDER BY v.attribute, v.value
 		ON CONFLICT (source_id, attribute, value)
-		DO UPDATE SET name = excluded.name, modified = excluded.modified WHERE e.name <> excluded.name`
+		DO UPDATE SET name = excluded.name, modified = excluded.modified
+		WHERE e.name <> excluded.name AND NOT ` + manuallyNamed
 	var ids []ID
 	var attributes, values, labels []string
 	for value, name := range names {

@@ -60,7 +60,14 @@ type EntitlementQuery struct {
 	AccountID  ID   // only those that the account holds
 	IdentityID ID   // only those that an account of the identity holds
 	IDs        []ID // only those with one of these IDs; nil does not narrow
+	// Segmented leaves those that one of Segments has, and with Unsegmented those that none has.
+	Segmented, Unsegmented bool
+	Segments               []string
 }
+
+// segmentsSQL are the segments of an entitlement e.
+const segmentsSQL = `(CASE jsonb_typeof(e.document -> 'segments') WHEN 'array' THEN e.document -> 'segments'
+	ELSE '[]' END)`
 
 func (q *EntitlementQuery) conditions() []sq.Sqlizer {
 	var conditions []sq.Sqlizer
@@ -74,6 +81,10 @@ func (q *EntitlementQuery) conditions() []sq.Sqlizer {
 	}
 	if q.IDs != nil {
 		conditions = append(conditions, sq.Expr(`e.id = ANY (?)`, q.IDs))
+	}
+	if q.Segmented {
+		conditions = append(conditions, sq.Expr(`(EXISTS (SELECT 1 FROM jsonb_array_elements_text(`+segmentsSQL+`) g (id)
+			WHERE g.id = ANY (?)) OR ? AND jsonb_array_length(`+segmentsSQL+`) = 0)`, nonNil(q.Segments), q.Unsegmented))
 	}
 	return conditions
 }

@@ -150,6 +150,7 @@ var erasures = []erasure{
 	{"role_assignments", `DELETE FROM muster.role_assignments WHERE identity_id = $1`, false},
 	{"role_assignments", `UPDATE muster.role_assignments SET assigner_id = NULL WHERE assigner_id = $1`, true},
 	{"synchronizations", `DELETE FROM muster.synchronizations WHERE identity_id = $1`, false},
+	{"account_demands", `DELETE FROM muster.account_demands WHERE identity_id = $1`, false},
 	{"identity_lookups", `DELETE FROM muster.identity_lookups WHERE reader_id = $1`, false},
 	{"identity_lookups", `UPDATE muster.identity_lookups SET found_id = NULL WHERE found_id = $1`, true},
 	// A request that a batch has claimed is removed by the batch, which waits for the identity.

@@ -79,6 +79,9 @@ func (e *RetryableError) Unwrap() error { return e.Err }
 var constraintTexts = map[string]string{
 	"access_profiles_name_unique":            "another access profile has this name",
 	"access_grants_identity_fkey":            "the identity does not exist",
+	"account_demands_account_fkey":           "the account does not exist",
+	"account_demands_identity_fkey":          "the identity does not exist",
+	"account_demands_kind":                   "an account can be asked to be enabled, disabled or unlocked",
 	"provisioning_operations_kind":           "the kind of the operation is unknown",
 	"provisioning_operations_awaits":         "only a parked operation awaits something",
 	"provisioning_operations_parked":         "a parked operation has a time and a cause, and no other has",

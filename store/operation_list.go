@@ -8,15 +8,13 @@ import (
 	"github.com/muster-engine/muster/filterql"
 )
 
-// ActivityTypes are the published types of account activities that operations have.
-var ActivityTypes = []string{"AccountAttributeUpdate", "AccountStateUpdate", "CloudAutomated", "CloudPasswordRequest"}
-
 const (
 	operationSourceJoin   = ` JOIN muster.sources src ON src.id = o.source_id`
 	operationIdentityJoin = ` LEFT JOIN muster.identities idn ON idn.id = o.identity_id`
 
 	activityTypeSQL = `(CASE o.kind WHEN 'SET_ATTRIBUTES' THEN 'AccountAttributeUpdate'
 		WHEN 'ENABLE' THEN 'AccountStateUpdate' WHEN 'DISABLE' THEN 'AccountStateUpdate'
+		WHEN 'UNLOCK' THEN 'AccountStateUpdate'
 		WHEN 'SET_PASSWORD' THEN 'CloudPasswordRequest' ELSE 'CloudAutomated' END)`
 	operationModifiedSQL = `greatest(o.created, o.begun, o.parked, o.released, o.completed)`
 )
@@ -107,14 +105,5 @@ var (
 
 // operationFields returns the fields of account activities that the API publishes, with the operators that it allows.
 func operationFields() []filterql.Field {
-	ordered := filterql.OpsOf(filterql.Eq, filterql.Ne, filterql.In, filterql.IsNull, filterql.Lt, filterql.Le,
-		filterql.Ge)
-	activity := textField("type", activityTypeSQL, ordered|filterql.OpsOf(filterql.Sw))
-	activity.Values = ActivityTypes
-	return []filterql.Field{
-		{Name: "id", Type: filterql.ID, Column: "o.id", NotNull: true, Convert: convertID, Prefix: prefixedIDs},
-		notNull(activity),
-		notNull(timeField("created", "o.created", ordered|filterql.OpsOf(filterql.Gt))),
-		notNull(timeField("modified", operationModifiedSQL, ordered|filterql.OpsOf(filterql.Gt))),
-	}
+	return activityFieldsOf("o.id", activityTypeSQL, "o.created", operationModifiedSQL)
 }

@@ -27,6 +27,7 @@ const ownedTable = `(
 	ownedHead + `'ACCESS_PROFILE' ` + ownedTail + `access_profiles d` + ownedEnd + ` UNION ALL ` +
 	ownedHead + `'IDENTITY_PROFILE' ` + ownedTail + `identity_profiles d` + ownedEnd + ` UNION ALL ` +
 	ownedHead + `'ROLE' ` + ownedTail + `roles d` + ownedEnd + ` UNION ALL ` +
+	ownedHead + `'ENTITLEMENT' ` + ownedTail + `entitlements d` + ownedEnd + ` UNION ALL ` +
 	ownedHead + `'SOURCE' ` + ownedTail + `sources d` + ownedEnd + `) o`
 
 const (

@@ -117,7 +117,15 @@ func (s *Store) OwnedConfigurations(ctx context.Context, q Querier, owner ID) ([
 	return owned, nil
 }
 
-// SetConfigurationOwner makes an identity the owner of a configured object.
+// OwnedEntitlements returns the entitlements that an identity owns, by name. An index has those that have an owner.
+func (s *Store) OwnedEntitlements(ctx context.Context, q Querier, owner ID) ([]OwnedConfiguration, error) {
+	const statement = `
+		SELECT 'entitlements'::text, e.id, e.name FROM muster.entitlements e
+		WHERE e.document #>> '{owner,id}' IS NOT NULL AND ` + entitlementOwnerSQL + ` = $1 ORDER BY e.name, e.id`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[OwnedConfiguration], owner.String())
+}
+
+// SetConfigurationOwner makes an identity the owner of a configured object, or of an entitlement.
 func (s *Store) SetConfigurationOwner(ctx context.Context, tx pgx.Tx, o OwnedConfiguration, owner ID, name string,
 	now time.Time,
 ) error {

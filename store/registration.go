@@ -104,6 +104,29 @@ func (s *Store) SetCloudStatus(ctx context.Context, tx pgx.Tx, id ID, status str
 	return tag.RowsAffected() > 0, mapError(err)
 }
 
+// DisableIdentity gives an identity the status DISABLED, and returns the one that it had, which it gets again by
+// [Store.EnableIdentity]. It returns [ErrNotFound] where it is disabled already. The caller has locked it.
+func (s *Store) DisableIdentity(ctx context.Context, tx pgx.Tx, id ID, now time.Time) (before string, err error) {
+	const statement = `
+		UPDATE muster.identities SET enabled_status = cloud_status, cloud_status = 'DISABLED', modified = $2
+		WHERE id = $1 AND cloud_status <> 'DISABLED'
+		RETURNING enabled_status`
+	err = tx.QueryRow(ctx, s.sql(statement), id, now).Scan(&before)
+	return before, mapError(err)
+}
+
+// EnableIdentity gives an identity whose status is DISABLED the one that it had before, and returns that. It returns
+// [ErrNotFound] for any other identity.
+func (s *Store) EnableIdentity(ctx context.Context, tx pgx.Tx, id ID, now time.Time) (after string, err error) {
+	const statement = `
+		UPDATE muster.identities
+		SET cloud_status = coalesce(enabled_status, 'UNREGISTERED'), enabled_status = NULL, modified = $2
+		WHERE id = $1 AND cloud_status = 'DISABLED'
+		RETURNING cloud_status`
+	err = tx.QueryRow(ctx, s.sql(statement), id, now).Scan(&after)
+	return after, mapError(err)
+}
+
 // MarkInvited makes an UNREGISTERED identity PENDING if it has an invitation that can be redeemed. If the invitation
 // was revoked while it was sent, the identity stays UNREGISTERED. It reports whether it is PENDING now and was not.
 func (s *Store) MarkInvited(ctx context.Context, tx pgx.Tx, id ID, now time.Time) (bool, error) {

@@ -52,11 +52,14 @@ func (s *Store) ListTasks(ctx context.Context, q Querier, query TaskListQuery, c
 	return page, last, total, err
 }
 
-// TaskSchema returns the fields by which tasks are filtered and sorted: those that the API publishes, and with anyField
-// every other property too, with all operators.
-func TaskSchema(anyField bool) *filterql.Schema {
-	if anyField {
+// TaskSchema returns the fields by which tasks are filtered and sorted: those that the API publishes, from version 2026
+// on with the launcher, and with anyField every other property too, with all operators.
+func TaskSchema(anyField, since2026 bool) *filterql.Schema {
+	switch {
+	case anyField:
 		return anyTasks
+	case since2026:
+		return publishedTasks2026
 	}
 	return publishedTasks
 }
@@ -65,8 +68,10 @@ func TaskSchema(anyField bool) *filterql.Schema {
 const QueuedTask = "QUEUED_TASK"
 
 var (
-	publishedTasks = mustSchema(taskFields())
-	anyTasks       = mustSchema(anyOps(append(taskFields(),
+	publishedTasks     = mustSchema(taskFields())
+	publishedTasks2026 = mustSchema(append(taskFields(),
+		unsorted(notNull(textField("launcher", "t.launcher", opsListed)))))
+	anyTasks = mustSchema(anyOps(append(taskFields(),
 		notNull(stateField("kind", "t.kind", 0)),
 		notNull(textField("description", "t.description", 0)),
 		notNull(textField("launcher", "t.launcher", 0)),

@@ -13,9 +13,10 @@ import (
 
 func (a *app) accountsCommand() *cobra.Command {
 	return group(&cobra.Command{Use: "accounts", Aliases: []string{"account"},
-		Short: "Show the accounts on sources, and correlate them by hand"},
+		Short: "Show the accounts on sources, and correlate, enable, disable, unlock and reload them by hand"},
 		a.accountsListCommand(), a.accountsGetCommand(), a.accountsExplainCommand(), a.accountsCorrelateCommand(),
-		a.accountsReleaseCommand())
+		a.accountsReleaseCommand(), a.accountsEnableCommand(), a.accountsDisableCommand(), a.accountsUnlockCommand(),
+		a.accountsReloadCommand())
 }
 
 func (a *app) accountsExplainCommand() *cobra.Command {
@@ -174,8 +175,9 @@ func (a *app) accountsGetCommand() *cobra.Command {
 
 func (a *app) entitlementsCommand() *cobra.Command {
 	return group(&cobra.Command{Use: "entitlements", Aliases: []string{"entitlement"},
-		Short: "Show the entitlements of sources, and who holds them"},
-		a.entitlementsListCommand(), a.entitlementsGetCommand(), a.entitlementsHoldersCommand())
+		Short: "Show the entitlements of sources, and who holds them, and change what people say of them"},
+		a.entitlementsListCommand(), a.entitlementsGetCommand(), a.entitlementsHoldersCommand(),
+		a.entitlementsSetCommand())
 }
 
 const entitlementColumns = "id,source.name,attribute,value,name,privileged,requestable,owner.name"

@@ -189,7 +189,7 @@ func schemaOf(collection string, anyField bool) (*filterql.Schema, error) {
 	case "owned":
 		return store.OwnedSchema(), nil
 	case "tasks":
-		return store.TaskSchema(anyField), nil
+		return store.TaskSchema(anyField, false), nil
 	}
 	return nil, usage("--collection: %q is unknown: identities, accounts, entitlements, role-members, "+
 		"role-assignments, owned, operations or tasks is expected", collection)

@@ -202,6 +202,12 @@ func writeActs(d *engine.EventDetail, add func(kind, format string, arguments ..
 			}
 		}
 	}
+	for i := range d.Demanded {
+		demanded := &d.Demanded[i]
+		forced := map[bool]string{true: ", in any case"}[demanded.Forced]
+		add(engine.EventAccountDemanded, "%s asked for, account %s on %s%s", demanded.Operation, demanded.Account,
+			demanded.Source.Name, forced)
+	}
 	if d.Ownership != nil {
 		owned := func(sign string, list []engine.Reference, count int) {
 			for _, o := range list {

@@ -279,7 +279,7 @@ once. A state that is not enabled is refused. "muster explain" shows which of th
 			}
 			ctx := cmd.Context()
 			return a.withIdentity(ctx, args[0], func(eng *engine.Engine, id string) error {
-				if err := eng.SetLifecycleState(ctx, id, strings.Join(args[1:], "")); err != nil {
+				if _, err := eng.SetLifecycleState(ctx, id, strings.Join(args[1:], "")); err != nil {
 					return err
 				}
 				return a.process(ctx, eng)

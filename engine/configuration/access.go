@@ -59,9 +59,8 @@ func (c *Configuration) compileAccess(rows *store.Configuration, connected func(
 		}
 		access.States[p.RowID] = states
 	}
-	if b.grants || rows.Granted {
-		c.Refresh.Access = access
-	}
+	access.Idle = !b.grants && !rows.Granted
+	c.Refresh.Access = access
 	return nil
 }
 
@@ -280,7 +279,7 @@ func (b *accessBuilder) actionSources(l *LifecycleState, i int) ([]*CompiledSour
 
 // StateAccess returns what the lifecycle states of a profile grant and do, by technical name.
 func (c *Configuration) StateAccess(profile store.ID) map[string]refresh.StateAccess {
-	if c.Refresh.Access == nil || len(c.Refresh.Access.States[profile]) == 0 {
+	if len(c.Refresh.Access.States[profile]) == 0 {
 		return nil
 	}
 	return c.Refresh.Access.States[profile]
@@ -288,8 +287,5 @@ func (c *Configuration) StateAccess(profile store.ID) map[string]refresh.StateAc
 
 // RoleAccess returns what a role grants.
 func (c *Configuration) RoleAccess(role store.ID) []refresh.Grant {
-	if c.Refresh.Access == nil {
-		return nil
-	}
 	return c.Refresh.Access.Roles[role].Grants
 }

@@ -144,7 +144,7 @@ func TestAccessIsCompiled(t *testing.T) {
 	rows.LifecycleStates, rows.Roles = nil, nil
 	rows.Sources[0].Document = []byte(`{"name":"Directory","schemas":[{"name":"account","attributes":[
 		{"name":"groups","isEntitlement":true}]}]}`)
-	if c := compile(t, rows); c.Refresh.Access != nil {
+	if c := compile(t, rows); !c.Refresh.Access.Idle {
 		t.Error("there is something to plan where nothing is granted")
 	}
 }

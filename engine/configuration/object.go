@@ -18,6 +18,7 @@ type Source struct {
 	ID                       string              `json:"id"`
 	Name                     string              `json:"name"`
 	Authoritative            bool                `json:"authoritative"`
+	Features                 []string            `json:"features"` // see [CompiledSource.Can]
 	Connector                string              `json:"connector"`
 	ConnectorAttributes      json.RawMessage     `json:"connectorAttributes"`
 	DeleteThreshold          *int                `json:"deleteThreshold"` // percent of the accounts

@@ -10,6 +10,7 @@ import (
 
 	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/connector"
+	"github.com/muster-engine/muster/engine/refresh"
 	"github.com/muster-engine/muster/engine/transform"
 	"github.com/muster-engine/muster/store"
 )
@@ -170,9 +171,6 @@ func (s *CompiledSource) NamesAccounts(attribute string) bool {
 	return schema != nil && schema.IdentityAttribute == attribute
 }
 
-// lockedAttribute says of an account, by "true", that it is locked.
-const lockedAttribute = "IIQLocked"
-
 // accountProperties are what transforms ask of the source's accounts beside their attributes.
 type accountProperties struct {
 	disabled         *attribute.Lookup // of the attribute that accountStatus names
@@ -186,7 +184,7 @@ type accountProperties struct {
 func (s *CompiledSource) properties() accountProperties {
 	status := s.Status()
 	p := accountProperties{disabled: attribute.NewLookup(status.Attribute), disabledValue: status.Disabled,
-		locked: attribute.NewLookup(lockedAttribute), sourceID: s.IDText, source: s.Name}
+		locked: attribute.NewLookup(refresh.LockAttribute), sourceID: s.IDText, source: s.Name}
 	for _, name := range s.Entitling("") {
 		p.entitlements = append(p.entitlements, attribute.NewLookup(name))
 	}

@@ -163,7 +163,10 @@ const (
 	// for that.
 	Enable  Kind = "ENABLE"
 	Disable Kind = "DISABLE"
-	Delete  Kind = "DELETE"
+	// Unlock ends the lock of an account, which the source made after wrong passwords, say. The operation's attributes
+	// are the notation of an account that is not locked.
+	Unlock Kind = "UNLOCK"
+	Delete Kind = "DELETE"
 	// SetPassword sets the account's password to that of the operation.
 	SetPassword Kind = "SET_PASSWORD"
 )

@@ -25,6 +25,7 @@ const (
 	TargetAttribute                   // the one attribute of the operation
 	TargetValue                       // the one attribute of the operation, and its values
 	TargetStatus                      // whether the account can be used
+	TargetLock                        // whether the account is locked
 	TargetAccount                     // the whole account
 	TargetPassword                    // the password
 )
@@ -42,6 +43,7 @@ var kinds = []struct {
 	{RemoveValues, Removes, TargetValue},
 	{Enable, Sets, TargetStatus},
 	{Disable, Sets, TargetStatus},
+	{Unlock, Sets, TargetLock},
 	{Delete, Deletes, TargetAccount},
 	{SetPassword, SetsPassword, TargetPassword},
 }

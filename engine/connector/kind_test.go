@@ -26,8 +26,8 @@ func TestKindsAreComplete(t *testing.T) {
 			t.Errorf("%s has the effect %d, to which the target %d does not belong", kind, kind.Effect(), kind.Target())
 		}
 	}
-	if len(seen) != 8 {
-		t.Errorf("there are %d kinds, want 8: give a new one its case in TestAppliedKnowsEveryKind", len(seen))
+	if len(seen) != 9 {
+		t.Errorf("there are %d kinds, want 9: give a new one its case in TestAppliedKnowsEveryKind", len(seen))
 	}
 }
 
@@ -39,6 +39,7 @@ func TestAppliedKnowsEveryKind(t *testing.T) {
 		connector.RemoveValues:  `{"groups":["a"]}`,
 		connector.Enable:        `{"groups":["b"]}`,
 		connector.Disable:       `{"groups":["b"]}`,
+		connector.Unlock:        `{"groups":["b"]}`,
 		connector.Delete:        `{"groups":["b"]}`,
 		connector.SetPassword:   `{"groups":["b"]}`,
 	}

@@ -205,6 +205,7 @@ var eventTitles = map[string]string{
 	engine.EventStateChanged:          text("State changed"),
 	engine.EventLifecycleStateSet:     text("Lifecycle state set by hand"),
 	engine.EventAccountsChanged:       text("Accounts correlated by hand"),
+	engine.EventAccountDemanded:       text("Asked for of an account"),
 	engine.EventProvisioned:           text("Provisioned"),
 	engine.EventOperationParked:       text("Operation held back"),
 	engine.EventOperationReleased:     text("Operation released"),
@@ -325,6 +326,11 @@ func (v *visit) actLines(d *engine.EventDetail, add func(kind string, l eventLin
 				add(engine.EventAccountsChanged, eventLine{Sign: changed.sign, What: a.ID + ", " + a.Source.Name})
 			}
 		}
+	}
+	for i := range d.Demanded {
+		demanded := &d.Demanded[i]
+		add(engine.EventAccountDemanded, eventLine{What: demanded.Operation + " " + demanded.NativeIdentity + ", " +
+			demanded.Source.Name})
 	}
 	if d.Protection != nil {
 		text := v.T("not protected any more")

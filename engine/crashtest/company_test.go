@@ -525,7 +525,8 @@ func deleting(alias string) action {
 
 func setting(alias, state string) action {
 	return about("set the state of", alias, func(ctx context.Context, tx pgx.Tx, eng *engine.Engine, id string) error {
-		return eng.SetLifecycleStateTx(ctx, tx, id, state)
+		_, err := eng.SetLifecycleStateTx(ctx, tx, id, state)
+		return err
 	})
 }
 

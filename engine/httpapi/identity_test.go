@@ -423,7 +423,9 @@ func TestFiltersOfTasks(t *testing.T) {
 	list("").demand(http.StatusOK, &[]engine.TaskStatus{})
 	list(" completionStatus  isnull ").demand(http.StatusOK, &[]engine.TaskStatus{})
 	list("completionStatus isnull or").refuses(http.StatusBadRequest, "400.0 Bad request syntax", "position")
-	list(`launcher eq "x"`).refuses(http.StatusBadRequest, "400.1.3 Illegal value", "completionStatus isnull")
+	list(`launcher eq "x"`).refuses(http.StatusBadRequest, "400.1.3 Illegal value", "completionStatus")
+	list(`completionStatus eq "Success" and type in ("IDENTITY_REFRESH","QUEUED_TASK")`).demand(http.StatusOK, &[]engine.TaskStatus{})
+	s.get("/v2026/task-status?filters="+url.QueryEscape(`launcher eq "sweep"`)).demand(http.StatusOK, &[]engine.TaskStatus{})
 }
 
 // What the API cannot find, or has no method for, is answered in its words too.
@@ -439,10 +441,10 @@ func TestNoSuchPathOrMethod(t *testing.T) {
 	for path, allowed := range map[string]string{
 		"/beta/identities": "GET, HEAD", "/v2026/identities/a": "DELETE, GET, HEAD", "/identities/v1/process": "POST",
 		"/beta/identities/a/reset": "POST", "/healthz": "GET, HEAD", "/openapi.json": "GET, HEAD",
-		"/task-status": "GET, HEAD", "/task-status/v1/a": "GET, HEAD",
+		"/task-status": "GET, HEAD", "/task-status/v1/a": "GET, HEAD, PATCH",
 	} {
-		response := ask(http.MethodPatch, path)
-		response.refuses(http.StatusMethodNotAllowed, "405 Method not allowed", "PATCH")
+		response := ask(http.MethodPut, path)
+		response.refuses(http.StatusMethodNotAllowed, "405 Method not allowed", "PUT")
 		if got := response.Header.Get("Allow"); got != allowed {
 			t.Errorf("%s allows %s, want %s", path, got, allowed)
 		}

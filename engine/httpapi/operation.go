@@ -90,9 +90,10 @@ const (
 
 // The versions that publish an operation.
 var (
-	every   = []string{versionBeta, version3, version2024, version2025, version2026, versionResource}
-	notBeta = []string{version3, version2024, version2025, version2026, versionResource}
-	notV3   = []string{versionBeta, version2024, version2025, version2026, versionResource}
+	every     = []string{versionBeta, version3, version2024, version2025, version2026, versionResource}
+	notBeta   = []string{version3, version2024, version2025, version2026, versionResource}
+	notV3     = []string{versionBeta, version2024, version2025, version2026, versionResource}
+	since2024 = []string{version2024, version2025, version2026, versionResource}
 	// until2026 are those of an operation that is published no more.
 	until2026 = []string{versionBeta, version2024, version2025}
 )
@@ -111,7 +112,8 @@ var operations []operation
 func init() {
 	operations = slices.Concat(identityOperations, publicOperations, searchOperations, transformOperations,
 		taskOperations, sourceOperations, sourceSchemaOperations, sourcePolicyOperations, sourceConfigOperations,
-		loadOperations, roleOperations, accessProfileOperations)
+		loadOperations, roleOperations, accessProfileOperations,
+		accountOperations, entitlementOperations, activityOperations, workgroupOperations)
 }
 
 // identityOperations are those of the Identities API.

@@ -2,10 +2,12 @@ package httpapi
 
 import (
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/muster-engine/muster/engine"
-	"github.com/muster-engine/muster/filterql"
+	"github.com/muster-engine/muster/store"
 )
 
 var taskOperations = []operation{
@@ -14,12 +16,18 @@ var taskOperations = []operation{
 		query: pageQuery, handle: (*Handler).listPending,
 	},
 	{
-		id: "getTaskStatusList", method: http.MethodGet, path: "/task-status", versions: notV3, query: listQuery,
+		id: "getTaskStatusList", method: http.MethodGet, path: "/task-status", versions: notV3,
+		// The launcher is in the versions from 2026 on alone, which the engine checks.
+		list:   &listing{schema: store.TaskSchema(false, true), example: "completionStatus isnull"},
 		handle: (*Handler).listTasks,
 	},
 	{
 		id: "getTaskStatus", method: http.MethodGet, path: "/task-status/{id}", versions: notV3,
 		handle: (*Handler).getTask,
+	},
+	{
+		id: "updateTaskStatus", method: http.MethodPatch, path: "/task-status/{id}", versions: notV3,
+		handle: (*Handler).patchTask,
 	},
 }
 
@@ -32,79 +40,83 @@ func (h *Handler) getTask(c *call) error {
 	return nil
 }
 
-// pendingFilter is the only filter for tasks: those that have not ended.
-const pendingFilter = "completionStatus isnull"
-
 func (h *Handler) listTasks(c *call) error {
-	q, err := c.query()
+	_, params, err := c.pageParams()
 	if err != nil {
 		return err
 	}
-	pending, err := pendingOnly(q.text("filters"))
-	if err != nil {
-		return err
-	}
-	if err := latestFirst(q.text("sorters")); err != nil {
-		return err
-	}
-	return h.answerTasks(c, q, pending)
+	return h.answerTasks(c, engine.TaskListParams{PageParams: params,
+		Since2026: c.version == version2026 || c.version == versionResource})
 }
 
 // listPending lists the tasks that have not ended. A HEAD is answered as a GET without its body.
 func (h *Handler) listPending(c *call) error {
-	q, err := c.query()
+	_, params, err := c.pageParams()
 	if err != nil {
 		return err
 	}
-	return h.answerTasks(c, q, true)
+	return h.answerTasks(c, engine.TaskListParams{PageParams: params, Pending: true})
 }
 
-func (h *Handler) answerTasks(c *call, q query, pending bool) error {
-	params := engine.TaskQuery{Pending: pending}
-	page, err := q.page()
+func (h *Handler) answerTasks(c *call, params engine.TaskListParams) error {
+	page, err := h.engine.ListTasks(c.Context(), params)
+	return answerPage(c, page, err, shapeTask)
+}
+
+// patchTask ends a task by hand. Nothing else of a task can be changed.
+func (h *Handler) patchTask(c *call) error {
+	patch, err := c.patch()
 	if err != nil {
 		return err
 	}
-	params.Limit, params.Offset = page.Limit, page.Offset
-	tasks := []engine.TaskStatus{}
-	if page.Limit > 0 { // there 0 means the default
-		if tasks, err = h.engine.Tasks(c.Context(), params); err != nil {
-			return err
-		}
-	}
-	if page.Count {
-		n, err := h.engine.CountTasks(c.Context(), params)
-		if err != nil {
-			return err
-		}
-		c.total(n)
-	}
-	c.respond(http.StatusOK, shapes(tasks, shapeTask))
-	return nil
-}
-
-// latestSorter is the only order of tasks: the latest first.
-const latestSorter = "-created"
-
-// latestFirst checks sorters for tasks.
-func latestFirst(sorters string) error {
-	if sorters = strings.TrimSpace(sorters); sorters != "" && sorters != latestSorter {
-		return illegalValue.with("sorters: only " + latestSorter + " is allowed")
-	}
-	return nil
-}
-
-// pendingOnly reads a filter for tasks.
-func pendingOnly(filter string) (bool, error) {
-	if strings.TrimSpace(filter) == "" {
-		return false, nil
-	}
-	parsed, err := filterql.Parse(filter)
+	task, err := h.engine.Task(c.Context(), c.PathValue("id"))
 	if err != nil {
-		return false, badSyntax.with("filters: " + err.Error())
+		return err
 	}
-	if filterql.Print(parsed) != pendingFilter {
-		return false, illegalValue.with("filters: only " + pendingFilter + " is allowed")
+	before, err := membersOf(encode(shapeTask(&task)))
+	if err != nil {
+		return err
 	}
-	return true, nil
+	after, err := patch.of(before)
+	if err != nil {
+		return err
+	}
+	end, err := taskEnd(before, after)
+	if err != nil {
+		return err
+	}
+	if end != (engine.TaskEnd{}) {
+		if task, err = h.engine.EndTask(c.Context(), c.PathValue("id"), end); err != nil {
+			return err
+		}
+	}
+	c.respond(http.StatusOK, shapeTask(&task))
+	return nil
+}
+
+// taskEnd returns how a patch ends a task; the zero TaskEnd where it changes nothing.
+func taskEnd(before, after object) (engine.TaskEnd, error) {
+	var end engine.TaskEnd
+	names := changed(before, after)
+	for _, name := range names {
+		text, ok := after[name].(string)
+		switch {
+		case name != "completionStatus" && name != "completed":
+			return end, illegalValue.with("/" + name + ": this cannot be changed: only completionStatus and completed can")
+		case !ok:
+			return end, illegalValue.with("/" + name + ": a text is expected")
+		case name == "completionStatus":
+			end.Status = strings.ToUpper(text)
+		default:
+			at, err := time.Parse(time.RFC3339, text)
+			if err != nil {
+				return end, illegalValue.with("/completed: a time such as 2026-11-25T09:30:00.120Z is expected")
+			}
+			end.Completed = at
+		}
+	}
+	if slices.Contains(names, "completed") && end.Status == "" {
+		return end, illegalValue.with("/completed: a task ends with its completionStatus: give it too")
+	}
+	return end, nil
 }

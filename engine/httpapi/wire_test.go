@@ -174,7 +174,7 @@ func TestEntityTags(t *testing.T) {
 	}
 	one := "/beta/identities/" + s.ID("bob")
 	before := s.get(one).Header.Get("ETag")
-	if err := s.SetLifecycleState(t.Context(), s.ID("bob"), "inactive"); err != nil {
+	if _, err := s.SetLifecycleState(t.Context(), s.ID("bob"), "inactive"); err != nil {
 		t.Fatal(err)
 	}
 	s.Process()

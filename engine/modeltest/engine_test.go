@@ -256,7 +256,7 @@ func (w *world) Revoke(r *rapid.T) {
 func (w *world) SetState(r *rapid.T) {
 	who := w.anybody(r)
 	state := rapid.SampledFrom([]string{"active", "inactive", "", "gone"}).Draw(r, "state")
-	err := w.SetLifecycleState(w.ctx, who.id, state)
+	_, err := w.SetLifecycleState(w.ctx, who.id, state)
 	w.refused(r, err, state == "gone", engine.NotFound)
 	if err != nil {
 		return

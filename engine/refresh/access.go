@@ -15,7 +15,9 @@ type Access struct {
 	Roles   map[ID]RoleAccess             // by the role; those that grant nothing need not be there
 	States  map[ID]map[string]StateAccess // by the profile and the technical name of the state
 	Sources map[ID]*TargetSource
-	keys    keyMemo
+	// Idle says that nothing is granted, done or synchronized: only what somebody asks for of an account concerns it.
+	Idle bool
+	keys keyMemo
 }
 
 // Entitlement is a value of an attribute of a source's accounts that stands for access.
@@ -160,6 +162,8 @@ type Operation struct {
 	// attributes until then.
 	Awaits bool
 	Cause  string
+	// Demanded says of a new one that somebody asked for it, and not the configuration.
+	Demanded bool
 }
 
 // target identifies what an operation is about. At most one operation on a target may be open.
@@ -186,6 +190,8 @@ func (o *Operation) Target() (name, value string) {
 		return "", "" // of no value
 	case connector.TargetStatus:
 		return "", "status"
+	case connector.TargetLock:
+		return "", "lock"
 	case connector.TargetAccount:
 		return "", "account"
 	case connector.TargetPassword:
@@ -230,6 +236,9 @@ type AccessChange struct {
 	// Left are grants whose accounts carry them for their next owners, Settled those that the identity's accounts carry
 	// no longer.
 	Left, Settled []Held
+	// DemandsHeld are demands that hold and of which something is to be recorded, DemandsEnded those that do not hold any
+	// more.
+	DemandsHeld, DemandsEnded []Demand
 	// Waiting says that something is to be done by operations that are open already.
 	Waiting bool
 }
@@ -237,5 +246,5 @@ type AccessChange struct {
 // Differs reports whether anything is to be written.
 func (c *AccessChange) Differs() bool {
 	return len(c.Open)+len(c.Fulfilled)+len(c.Cancelled)+len(c.Retried)+len(c.Granted)+len(c.Dropped)+
-		len(c.Left)+len(c.Settled) > 0
+		len(c.Left)+len(c.Settled)+len(c.DemandsHeld)+len(c.DemandsEnded) > 0
 }

@@ -16,6 +16,7 @@ func TestEveryKindHasItsTarget(t *testing.T) {
 		connector.RemoveValues:  "groups/sales\ncrm",
 		connector.Enable:        "/status",
 		connector.Disable:       "/status",
+		connector.Unlock:        "/lock",
 		connector.Delete:        "/account",
 		connector.SetPassword:   "/password",
 	}
@@ -41,6 +42,7 @@ func TestEveryKindIsFulfilledByTheAccounts(t *testing.T) {
 		connector.RemoveValues:  {false, true, false},
 		connector.Enable:        {true, false, false},
 		connector.Disable:       {true, false, false},
+		connector.Unlock:        {true, false, false},
 		connector.Delete:        {false, false, true},
 		connector.SetPassword:   {false, false, false},
 	}

@@ -81,7 +81,8 @@ func (a *Access) limitTarget(o *Operation) target {
 		if source := a.Sources[o.SourceID]; source != nil && source.Single[t.attribute] {
 			t.value = ""
 		}
-	case connector.TargetAttribute, connector.TargetStatus, connector.TargetAccount, connector.TargetPassword:
+	case connector.TargetAttribute, connector.TargetStatus, connector.TargetLock, connector.TargetAccount,
+		connector.TargetPassword:
 	}
 	return t
 }

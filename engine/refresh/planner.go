@@ -61,6 +61,7 @@ func (c *Change) planAccess(s *Snapshot, configuration *Configuration, profile *
 	p.state, _ = p.a.stateOf(c, profile)
 	p.wish()
 	p.actions()
+	p.demand()
 	p.give()
 	p.take()
 	p.synchronize()
@@ -69,8 +70,11 @@ func (c *Change) planAccess(s *Snapshot, configuration *Configuration, profile *
 
 // concerns reports whether there may be anything to plan for an identity. For most there is not, and it costs nothing.
 func (a *Access) concerns(c *Change, s *Snapshot, profile *Profile) bool {
-	if len(s.Grants)+len(s.Operations)+len(s.Strays)+len(s.Carried) > 0 {
+	if len(s.Grants)+len(s.Operations)+len(s.Strays)+len(s.Carried)+len(s.Demands) > 0 {
 		return true
+	}
+	if a.Idle {
+		return false
 	}
 	if _, acts := a.stateOf(c, profile); acts {
 		return true
@@ -186,7 +190,8 @@ func operation(kind connector.Kind, account *Account, reason string) Operation {
 
 // actions does what the lifecycle state says of accounts. An account that somebody enables again, against the state, is
 // disabled or deleted again. An account is enabled only once, when the identity enters the state: somebody who disables
-// it later has reasons.
+// it later has reasons. What somebody asked for while the identity was in the state comes before it, unless the state
+// deletes the account.
 func (p *planner) actions() {
 	reason := p.stateReason()
 	for _, source := range sortedIDs(p.state.Actions) {
@@ -195,7 +200,9 @@ func (p *planner) actions() {
 			continue
 		}
 		for _, account := range p.accounts[source] {
-			p.act(kind, target, account, reason)
+			if kind == connector.Delete || p.standing(account) == nil {
+				p.act(kind, target, account, reason)
+			}
 		}
 	}
 }

@@ -148,6 +148,8 @@ type Snapshot struct {
 	// was given on its accounts.
 	Strays  []Stray
 	Carried []Carried
+	// Demands are what somebody asked for of the identity's accounts.
+	Demands []Demand
 	// Fault is why the identity cannot be calculated, such as an operation that this version does not know; nil for
 	// nothing. Its change has the error.
 	Fault error

@@ -53,6 +53,11 @@ func (p *planner) keepSynchronizing() {
 // outranks returns what decides an attribute of an account, so that it is not synchronized; "" for nothing. Access
 // decides before synchronization, or the two would undo each other for ever.
 func (p *planner) outranks(account *Account, source *TargetSource, name string) string {
+	if name == source.Status {
+		if d := p.standing(account); d != nil {
+			return demandReason(d)
+		}
+	}
 	if _, acts := p.state.Actions[source.ID]; acts && name == source.Status {
 		return p.stateReason()
 	}

@@ -43,7 +43,7 @@ var (
 )
 
 // table has the operations, by ID.
-var table = sorted(identityRows, searchRows, transformRows, sourceRows, roleRows, accessProfileRows)
+var table = sorted(identityRows, searchRows, transformRows, sourceRows, roleRows, accessProfileRows, accountRows)
 
 // sorted joins the rows of the resources.
 func sorted(rows ...[]Operation) []Operation {

@@ -311,6 +311,7 @@ func (r *run) again(t *testing.T) {
 		r.operation(connector.RemoveValues, native, one(r.s.Entitlement, attribute.List(r.s.Values[:1:1]))),
 		r.operation(connector.Disable, native, r.s.Disabled),
 		r.operation(connector.Enable, native, r.s.Enabled),
+		r.operation(connector.Unlock, native, r.s.Enabled), // it sets attributes too
 		r.operation(connector.Delete, native, attribute.Set{}),
 	}
 	demandEveryKind(t, operations, connector.Create, connector.SetPassword)
@@ -345,6 +346,7 @@ func (r *run) nobody(t *testing.T) {
 		r.operation(connector.RemoveValues, native, one(r.s.Entitlement, attribute.List(r.s.Values[:1:1]))),
 		r.operation(connector.Disable, native, r.s.Disabled),
 		r.operation(connector.Enable, native, r.s.Enabled),
+		r.operation(connector.Unlock, native, r.s.Enabled), // it sets attributes too
 	}
 	demandEveryKind(t, operations, connector.Create, connector.SetPassword, connector.Delete)
 	for _, operation := range operations {

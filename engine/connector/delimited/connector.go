@@ -427,7 +427,8 @@ func (t *table) apply(operation *connector.Operation) (bool, error) {
 		return t.create(operation)
 	case connector.Delete:
 		return t.remove(operation)
-	case connector.SetAttributes, connector.AddValues, connector.RemoveValues, connector.Enable, connector.Disable:
+	case connector.SetAttributes, connector.AddValues, connector.RemoveValues, connector.Enable, connector.Disable,
+		connector.Unlock:
 		return t.change(operation)
 	}
 	return false, connector.Unsupported(operation.Kind)

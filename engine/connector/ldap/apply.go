@@ -47,7 +47,7 @@ func (d *directory) apply(conn *ldap.Conn, o *connector.Operation) (result conne
 	}
 	result.NativeIdentity = at.dn
 	switch o.Kind {
-	case connector.SetAttributes, connector.Enable, connector.Disable:
+	case connector.SetAttributes, connector.Enable, connector.Disable, connector.Unlock:
 		result.NativeIdentity, err = d.set(conn, at, o)
 	case connector.AddValues, connector.RemoveValues:
 		err = d.changeValues(conn, at, o)

@@ -51,7 +51,8 @@ func (t *tables) Apply(ctx context.Context, operation *connector.Operation) (con
 			return err
 		case connector.Delete:
 			return t.remove(ctx, tx, operation)
-		case connector.SetAttributes, connector.AddValues, connector.RemoveValues, connector.Enable, connector.Disable:
+		case connector.SetAttributes, connector.AddValues, connector.RemoveValues, connector.Enable, connector.Disable,
+			connector.Unlock:
 			native, err := t.change(ctx, tx, operation)
 			result.NativeIdentity = native
 			return err

@@ -136,7 +136,7 @@ func (s *server) assignments(ctx context.Context) {
 		id := s.somebody(random)
 		assigned, err := s.AssignRole(whole, engine.AssignRoleParams{Identity: id, Role: "Lead"})
 		if err == nil {
-			err = s.SetLifecycleState(whole, id, []string{"active", ""}[random.IntN(2)])
+			_, err = s.SetLifecycleState(whole, id, []string{"active", ""}[random.IntN(2)])
 		}
 		if err == nil {
 			err = s.RevokeRole(whole, id, assigned.ID)

@@ -34,6 +34,8 @@
 //	IDENTITY_ACCOUNTS_CHANGED        accounts               gained, lost and kept: lists of id, source, and
 //	                                                        manuallyCorrelated: accounts that were correlated or
 //	                                                        released by hand
+//	IDENTITY_ACCOUNT_DEMANDED        demanded               a list of operation (ENABLE, DISABLE or UNLOCK),
+//	                                                        account (its ID), source, nativeIdentity, forced
 //	IDENTITY_OWNERSHIP_CHANGED       ownership              gained and lost: lists of type, id, name, each of 100 at
 //	                                                        most; gainedCount and lostCount: of all
 //	IDENTITY_INVITED                 invited                message: its ID

@@ -23,6 +23,7 @@ const (
 	TypeProtectionChanged     = "IDENTITY_PROTECTION_CHANGED"
 	TypeUserLevelsChanged     = "IDENTITY_USER_LEVELS_CHANGED"
 	TypeAccountsChanged       = "IDENTITY_ACCOUNTS_CHANGED"
+	TypeAccountDemanded       = "IDENTITY_ACCOUNT_DEMANDED"
 	TypeOwnershipChanged      = "IDENTITY_OWNERSHIP_CHANGED"
 	TypeInvited               = "IDENTITY_INVITED"
 	TypeRegistered            = "IDENTITY_REGISTERED"
@@ -49,6 +50,7 @@ var types = []struct {
 	{TypeProtectionChanged, func(d *Detail) bool { return d.Protection != nil }},
 	{TypeUserLevelsChanged, func(d *Detail) bool { return d.UserLevels != nil }},
 	{TypeAccountsChanged, func(d *Detail) bool { return d.Accounts != nil }},
+	{TypeAccountDemanded, func(d *Detail) bool { return len(d.Demanded) > 0 }},
 	{TypeOwnershipChanged, func(d *Detail) bool { return d.Ownership != nil }},
 	{TypeInvited, func(d *Detail) bool { return d.Invited != nil }},
 	{TypeRegistered, func(d *Detail) bool { return d.Registered != nil }},
@@ -83,6 +85,7 @@ type Detail struct {
 	Protection            *Protection            `json:"protection,omitempty"`
 	UserLevels            *UserLevels            `json:"userLevels,omitempty"`
 	Accounts              *Accounts              `json:"accounts,omitempty"`
+	Demanded              []Demanded             `json:"demanded,omitempty"`
 	Ownership             *Ownership             `json:"ownership,omitempty"`
 	Invited               *Invited               `json:"invited,omitempty"`
 	Registered            *Registered            `json:"registered,omitempty"`
@@ -255,6 +258,15 @@ type Account struct {
 func AccountOf(row *store.Account, sourceName string, manually bool) Account {
 	return Account{row.ID.String(), configuration.Reference{Type: string(configuration.TypeSource),
 		ID: row.SourceID.String(), Name: sourceName}, manually}
+}
+
+// Demanded says what somebody asked for of an account.
+type Demanded struct {
+	Operation      string                  `json:"operation"` // ENABLE, DISABLE or UNLOCK
+	Account        string                  `json:"account"`   // its ID
+	Source         configuration.Reference `json:"source"`
+	NativeIdentity string                  `json:"nativeIdentity"`
+	Forced         bool                    `json:"forced"` // the source is written to also where the account looks right
 }
 
 // Ownership says which objects an identity owns now, or does not own any more. Its lists are never null, and name

@@ -42,6 +42,8 @@ var details = []struct {
 	{TypeUserLevelsChanged, Detail{UserLevels: LevelsChanged(nil, []string{"ADMIN"})}, `{"userLevels":{"oldValue":[],"newValue":["ADMIN"]}}`},
 	{TypeAccountsChanged, Detail{Accounts: &Accounts{[]Account{{"2", hr, true}}, []Account{}, []Account{}}},
 		`{"accounts":{"gained":[{"id":"2","source":{"type":"SOURCE","id":"1","name":"HR"},"manuallyCorrelated":true}],"lost":[],"kept":[]}}`},
+	{TypeAccountDemanded, Detail{Demanded: []Demanded{{Operation: "ENABLE", Account: "2", Source: hr, NativeIdentity: "ann", Forced: true}}},
+		`{"demanded":[{"operation":"ENABLE","account":"2","source":{"type":"SOURCE","id":"1","name":"HR"},"nativeIdentity":"ann","forced":true}]}`},
 	{TypeOwnershipChanged, Detail{Ownership: OwnershipOf([]configuration.Reference{hr}, nil)},
 		`{"ownership":{"gained":[{"type":"SOURCE","id":"1","name":"HR"}],"lost":[],"gainedCount":1,"lostCount":0}}`},
 	{TypeInvited, Detail{Invited: &Invited{"1"}}, `{"invited":{"message":"1"}}`},

@@ -14,8 +14,8 @@ import (
 
 // readAccess reads the access that the identities were given, and the operations that are open for them.
 func (r *Read) readAccess(ctx context.Context, synchronize []store.ID) error {
-	if r.Configuration.Refresh.Access == nil {
-		return nil
+	if idle, err := r.idle(ctx); err != nil || idle {
+		return err
 	}
 	grants, err := r.Store.GrantsOf(ctx, r.Tx, r.IDs)
 	if err != nil {
@@ -25,7 +25,7 @@ func (r *Read) readAccess(ctx context.Context, synchronize []store.ID) error {
 	if err != nil {
 		return err
 	}
-	if err := r.readCarried(ctx); err != nil {
+	if err := r.readOfAccounts(ctx); err != nil {
 		return err
 	}
 	taken, complete := (&names{ctx: ctx, read: r}).taken, r.sourceComplete(ctx)
@@ -92,8 +92,18 @@ func (r *Read) readStrays(ctx context.Context, strays []store.AccessGrant) error
 	return nil
 }
 
-// readCarried adds what the accounts carry of former owners.
-func (r *Read) readCarried(ctx context.Context) error {
+// idle reports whether there is nothing to read of access: nothing is granted, and nobody asked for anything of an
+// account.
+func (r *Read) idle(ctx context.Context) (bool, error) {
+	if !r.Configuration.Refresh.Access.Idle {
+		return false, nil
+	}
+	demanded, err := r.Store.HasDemands(ctx, r.Tx)
+	return !demanded, err
+}
+
+// readOfAccounts adds what the accounts carry of former owners, and what was asked for of them.
+func (r *Read) readOfAccounts(ctx context.Context) error {
 	var accounts []store.ID
 	for i := range r.Snapshots {
 		for k := range r.Snapshots[i].Accounts {
@@ -102,6 +112,13 @@ func (r *Read) readCarried(ctx context.Context) error {
 	}
 	if len(accounts) == 0 {
 		return nil
+	}
+	demands, err := r.Store.DemandsOf(ctx, r.Tx, accounts)
+	if err != nil {
+		return err
+	}
+	if err := r.addDemands(demands); err != nil {
+		return err
 	}
 	carried, err := r.Store.CarriedBy(ctx, r.Tx, accounts)
 	if err != nil || len(carried) == 0 {
@@ -116,6 +133,31 @@ func (r *Read) readCarried(ctx context.Context) error {
 		s := &r.Snapshots[i]
 		for k := range s.Accounts {
 			s.Carried = append(s.Carried, byAccount[s.Accounts[k].RowID]...)
+		}
+	}
+	return nil
+}
+
+// addDemands adds what was asked for of accounts to the snapshots of those who have them.
+func (r *Read) addDemands(rows []store.AccountDemand) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	byAccount := map[store.ID][]refresh.Demand{}
+	for i := range rows {
+		row := &rows[i]
+		kind, err := connector.ParseKind(row.Kind)
+		if err != nil {
+			return fmt.Errorf("the demand on account %s: %w", row.AccountID, err)
+		}
+		byAccount[row.AccountID] = append(byAccount[row.AccountID], refresh.Demand{AccountID: row.AccountID,
+			IdentityID: row.IdentityID, Kind: kind, State: row.LifecycleState, Forced: row.Forced, Asked: row.Asked,
+			Met: row.Met != nil})
+	}
+	for i := range r.Snapshots {
+		s := &r.Snapshots[i]
+		for k := range s.Accounts {
+			s.Demands = append(s.Demands, byAccount[s.Accounts[k].RowID]...)
 		}
 	}
 	return nil
@@ -162,7 +204,7 @@ func (c *Calculated) LimitOperations(ctx context.Context) error {
 			openers = append(openers, c.Changes[i].After.ID)
 		}
 	}
-	if access == nil || len(openers) == 0 {
+	if len(openers) == 0 {
 		return nil
 	}
 	since := beginOfDay(c.Cause.At, c.Configuration.Settings.Location)
@@ -204,7 +246,7 @@ func beginOfDay(t time.Time, location *time.Location) time.Time {
 // writeAccess writes what the identities are given and lose, settles their operations, and opens new ones, with a
 // delivery and its job for each source.
 func (w *writing) writeAccess(ctx context.Context) error {
-	if w.Configuration.Refresh.Access == nil {
+	if !slices.ContainsFunc(w.Changes, func(c refresh.Change) bool { return c.Access.Differs() }) {
 		return nil
 	}
 	if err := w.LimitOperations(ctx); err != nil {
@@ -268,6 +310,9 @@ func (w *writing) writeAccess(ctx context.Context) error {
 	if err := s.DropCarried(ctx, w.Tx, settledCarried); err != nil {
 		return err
 	}
+	if err := w.writeDemands(ctx); err != nil {
+		return err
+	}
 	for task, grants := range left {
 		if err := s.CarryGrants(ctx, w.Tx, grants, w.causeOf(task)); err != nil {
 			return err
@@ -285,6 +330,28 @@ func (w *writing) writeAccess(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// writeDemands writes what became of what was asked for of accounts.
+func (w *writing) writeDemands(ctx context.Context) error {
+	rows := func(demands []refresh.Demand, list []store.AccountDemand) []store.AccountDemand {
+		for i := range demands {
+			d := &demands[i]
+			row := store.AccountDemand{AccountID: d.AccountID, Kind: string(d.Kind), IdentityID: d.IdentityID,
+				LifecycleState: d.State, Forced: d.Forced, Asked: d.Asked}
+			if d.Met {
+				row.Met = &w.Cause.At
+			}
+			list = append(list, row)
+		}
+		return list
+	}
+	var held, ended []store.AccountDemand
+	for i := range w.Changes {
+		held = rows(w.Changes[i].Access.DemandsHeld, held)
+		ended = rows(w.Changes[i].Access.DemandsEnded, ended)
+	}
+	return w.Store.SettleDemands(ctx, w.Tx, held, ended)
 }
 
 // dropFound drops the creation of accounts that are there, and that find the identities by keys which these get now:

@@ -80,9 +80,10 @@ func (l *lost) collect() {
 	}
 }
 
-// addOperation adds what an operation takes away. One that was given up before and is tried again takes nothing more.
+// addOperation adds what an operation takes away. One that was given up before and is tried again takes nothing more,
+// and of one that somebody asked for it is known that it is meant.
 func (l *lost) addOperation(o *refresh.Operation) {
-	if l.again(o) {
+	if o.Demanded || l.again(o) {
 		return
 	}
 	switch o.Kind {

@@ -101,6 +101,11 @@ func (p *Provisioner) finish(ctx context.Context, tx pgx.Tx, t *target, row *sto
 		if err := p.AddEvents(ctx, tx, store.Cause{Task: row.TaskID, At: now, Actor: row.Actor}, events); err != nil {
 			return err
 		}
+		if !row.AccountID.IsZero() { // what was asked for of the account is done
+			if err := p.Store.MeetDemand(ctx, tx, row, now); err != nil {
+				return err
+			}
+		}
 	}
 	return p.followUp(ctx, tx, t, row, identities)
 }

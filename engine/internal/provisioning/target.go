@@ -48,9 +48,7 @@ func (p *Provisioner) openTarget(ctx context.Context, id store.ID) (*target, err
 		return nil, err
 	}
 	t := &target{Connector: opened, configuration: c, source: source, tasks: map[store.Actor]store.ID{}}
-	if c.Refresh.Access != nil {
-		t.policy = c.Refresh.Access.Sources[id]
-	}
+	t.policy = c.Refresh.Access.Sources[id]
 	return t, nil
 }
 

@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,6 +15,7 @@ const (
 	StatusWarning    = "WARNING"
 	StatusError      = "ERROR"
 	StatusTerminated = "TERMINATED"
+	StatusTempError  = "TEMPERROR" // only somebody who ends a task by hand gives it
 )
 
 // EndTask ends a task before all of it is done, in two transactions: the first keeps batches from committing, the
@@ -25,12 +27,18 @@ func (l *Ledger) EndTask(ctx context.Context, id store.ID, status string, messag
 	if status == StatusTerminated {
 		canceller = l.ActorOf(ctx)
 	}
+	return l.EndTaskBy(ctx, id, status, canceller, l.Now(), messages)
+}
+
+// EndTaskBy is [Ledger.EndTask] for an actor who ends the task by hand, at a time; the zero Actor for nobody.
+func (l *Ledger) EndTaskBy(ctx context.Context, id store.ID, status string, by store.Actor, at time.Time,
+	messages []store.TaskMessage,
+) error {
 	err := l.InTx(ctx, func(tx pgx.Tx) error {
-		now := l.Now()
-		if err := l.Store.EndTask(ctx, tx, id, status, canceller, now); err != nil {
+		if err := l.Store.EndTask(ctx, tx, id, status, by, at); err != nil {
 			return err
 		}
-		return l.Store.AddTaskMessages(ctx, tx, id, messages, now)
+		return l.Store.AddTaskMessages(ctx, tx, id, messages, at)
 	})
 	if err != nil {
 		return err

@@ -79,7 +79,8 @@ func (w *walk) published(level string, scopes ...string) bool {
 		if needed == nil {
 			return false
 		}
-	} else if !slices.Contains(w.levels(), level) && !slices.Contains(w.levels(), "USER") {
+	} else if !slices.Contains(w.levels(), level) && !slices.Contains(w.levels(), "USER") &&
+		!slices.Contains(w.levels(), "Any") {
 		return false
 	}
 	if slices.Contains(scopes, right.ScopeAll) {
