@@ -23,7 +23,8 @@ import (
 // for, whose actors do it.
 var noWrites = strings.Fields(`
 	Access AttributeSyncConfig ConfigurationObject ConfigurationObjects ConfigurationRevision ConfigurationRevisions CountTasks
-	DiffConfiguration DiscoverSource Engines EventLog Events IdentityAttributes IdentityNames
+	DiffConfiguration DiscoverSource Engines EventLog Events IdentityAttributes IdentityNames ProfileStatistics
+	DefaultAttributeConfig IdentityAttributeDefinitions PreviewAttributes
 	Explain ExplainCorrelation ListConfiguration
 	FindIdentity Follow GetAccount GetEntitlement GetIdentity GetOperation History
 	ListAccounts ListEntitlementHolders ListEntitlements ListIdentities ListOperations ListOwned ListRoleAssignments
@@ -190,6 +191,11 @@ roles:
 			func(engine.ConfigurationObject) (json.RawMessage, error) {
 				return json.RawMessage(`{"name": "Louder", "type": "upper", "attributes": {}}`), nil
 			})
+		return err
+	}},
+	{"DeleteConfigurationObjects", "revision task", func(ctx context.Context, w *actorWorld) error {
+		_, err := w.DeleteConfigurationObjects(ctx, []engine.ObjectName{{Type: engine.TypeTransform, Name: "Louder"}},
+			engine.WithTask("delete transforms"))
 		return err
 	}},
 	{"ConfirmTask", "confirmed", func(ctx context.Context, w *actorWorld) error {

@@ -104,7 +104,8 @@ var operations []operation
 
 // Each resource lists its operations beside its handlers. These look at the document, which is made of all of them.
 func init() {
-	operations = slices.Concat(identityOperations, publicOperations, transformOperations, taskOperations)
+	operations = slices.Concat(identityOperations, publicOperations, transformOperations, taskOperations,
+		profileOperations, stateOperations, attributeOperations)
 }
 
 // identityOperations are those of the Identities API.
