@@ -24,6 +24,7 @@ import (
 var noWrites = strings.Fields(`
 	Access AttributeSyncConfig ConfigurationObject ConfigurationObjects ConfigurationRevision ConfigurationRevisions CountTasks
 	DiffConfiguration DiscoverSource Engines EventLog Events IdentityAttributes IdentityNames ProfileStatistics
+	ConfigurationExport ConfigurationImport ExportConfiguration
 	DefaultAttributeConfig IdentityAttributeDefinitions PreviewAttributes
 	Explain ExplainCorrelation ListConfiguration
 	FindIdentity Follow GetAccount GetEntitlement GetIdentity GetOperation History
@@ -196,6 +197,11 @@ roles:
 	{"DeleteConfigurationObjects", "revision task", func(ctx context.Context, w *actorWorld) error {
 		_, err := w.DeleteConfigurationObjects(ctx, []engine.ObjectName{{Type: engine.TypeTransform, Name: "Louder"}},
 			engine.WithTask("delete transforms"))
+		return err
+	}},
+	{"ImportConfiguration", "revision", func(ctx context.Context, w *actorWorld) error {
+		_, err := w.ImportConfiguration(ctx, []engine.Document{{Type: engine.TypeTransform,
+			Object: json.RawMessage(`{"name": "Imported", "type": "upper", "attributes": {}}`)}}, engine.ImportOptions{})
 		return err
 	}},
 	{"ConfirmTask", "confirmed", func(ctx context.Context, w *actorWorld) error {

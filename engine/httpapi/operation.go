@@ -105,7 +105,7 @@ var operations []operation
 // Each resource lists its operations beside its handlers. These look at the document, which is made of all of them.
 func init() {
 	operations = slices.Concat(identityOperations, publicOperations, transformOperations, taskOperations,
-		profileOperations, stateOperations, attributeOperations)
+		profileOperations, stateOperations, attributeOperations, spConfigOperations)
 }
 
 // identityOperations are those of the Identities API.

@@ -330,7 +330,9 @@ func (r *importResult) add(applied *engine.ApplyResult) {
 	}
 	for i := range applied.Objects {
 		o := &applied.Objects[i]
-		r.Imported = append(r.Imported, selfReference{string(o.Type), identifier(o), o.Name})
+		if o.Type == engine.TypeIdentityProfile {
+			r.Imported = append(r.Imported, selfReference{string(o.Type), identifier(o), o.Name})
+		}
 		r.Infos = append(r.Infos, importMessage{strings.ToUpper(string(o.Action)),
 			string(o.Type) + " " + filterql.Quoted(o.Name) + " was " + string(o.Action), object{}})
 	}

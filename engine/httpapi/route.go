@@ -67,13 +67,20 @@ func (h *Handler) route() {
 		}
 	}
 	for p, calls := range byPath {
-		h.mux.HandleFunc(p, func(w http.ResponseWriter, r *http.Request) { h.dispatch(w, r, calls) })
+		pattern := inPath.ReplaceAllStringFunc(p, muxName)
+		h.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { h.dispatch(w, r, calls) })
 	}
 	h.mux.HandleFunc("/healthz", only(h.health))
 	h.mux.HandleFunc("/readyz", only(h.ready))
 	h.mux.HandleFunc("/openapi.json", only(serveDocument))
 	h.mux.HandleFunc("/", notFound)
 }
+
+// muxName returns the name of a parameter of a path as the mux takes it, which knows no hyphens.
+func muxName(parameter string) string { return strings.ReplaceAll(parameter, "-", "_") }
+
+// PathValue returns a parameter of the path, by its published name.
+func (c *call) PathValue(name string) string { return c.Request.PathValue(muxName(name)) }
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -170,10 +177,10 @@ func (h *Handler) serve(c *call) {
 	}
 }
 
-// target returns the ID of the identity or the task that a request is about, for the log: "" where it names none. A
+// target returns the ID of the identity, the task or the object that a request is about, for the log: "" where it names none. A
 // text that is no ID is left out, as it may be a name.
 func (c *call) target() string {
-	for _, parameter := range []string{"identityId", "id"} {
+	for _, parameter := range []string{"identityId", "lifecycle-state-id", "identity-profile-id", "id"} {
 		if id, known := store.IDOf(c.PathValue(parameter)); known {
 			return id.String()
 		}

@@ -31,6 +31,23 @@ const (
 	scopeAttributeEdit = "idn:identity-profile-attribute:manage"
 )
 
+// The scopes of exports and imports of the configuration.
+const (
+	scopeConfigRead = "sp:config:read"
+	scopeConfigEdit = "sp:config:manage"
+)
+
+// exportRows are the operations of exports and imports of the configuration.
+var exportRows = []Operation{
+	{ID: "exportSpConfig", Grants: to(owner, scopeConfigRead, scopeConfigEdit)},
+	{ID: "getSpConfigExport", Grants: to(owner, scopeConfigRead, scopeConfigEdit)},
+	{ID: "getSpConfigExportStatus", Grants: to(owner, scopeConfigRead, scopeConfigEdit)},
+	{ID: "getSpConfigImport", Grants: to(owner, scopeConfigEdit)},
+	{ID: "getSpConfigImportStatus", Grants: to(owner, scopeConfigEdit)},
+	{ID: "importSpConfig", Grants: to(owner, scopeConfigEdit)},
+	{ID: "listSpConfigObjects", Grants: to(owner, scopeConfigRead, scopeConfigEdit)},
+}
+
 // profileRows are the operations of identity profiles, lifecycle states and identity attributes.
 var profileRows = []Operation{
 	{ID: "createIdentityAttribute", Grants: to(owner, scopeAttributeEdit), Ours: true},

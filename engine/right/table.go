@@ -43,7 +43,7 @@ var (
 )
 
 // table has the operations, by ID.
-var table = sorted(identityRows, transformRows, profileRows)
+var table = sorted(identityRows, transformRows, profileRows, exportRows)
 
 // sorted joins the rows of the resources.
 func sorted(rows ...[]Operation) []Operation {
