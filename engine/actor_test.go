@@ -23,7 +23,9 @@ import (
 // for, whose actors do it.
 var noWrites = strings.Fields(`
 	Access AttributeSyncConfig ConfigurationObject ConfigurationObjects ConfigurationRevision ConfigurationRevisions CountTasks
-	DiffConfiguration DiscoverSource Engines EventLog Events IdentityAttributes IdentityNames
+	DiffConfiguration DiscoverSource Engines EventLog Events IdentityAttributes IdentityNames ProfileStatistics
+	ConfigurationExport ConfigurationImport ExportConfiguration
+	DefaultAttributeConfig IdentityAttributeDefinitions PreviewAttributes
 	Explain ExplainCorrelation ListConfiguration
 	FindIdentity Follow GetAccount GetAccountActivity GetEntitlement GetIdentity GetOperation History
 	ListAccountActivities ListAccounts ListEntitlementHolders ListEntitlements ListIdentities ListOperations ListOwned ListRoleAssignments
@@ -242,6 +244,16 @@ roles:
 			func(engine.ConfigurationObject) (json.RawMessage, error) {
 				return json.RawMessage(`{"name": "Louder", "type": "upper", "attributes": {}}`), nil
 			})
+		return err
+	}},
+	{"DeleteConfigurationObjects", "revision task", func(ctx context.Context, w *actorWorld) error {
+		_, err := w.DeleteConfigurationObjects(ctx, []engine.ObjectName{{Type: engine.TypeTransform, Name: "Louder"}},
+			engine.WithTask("delete transforms"))
+		return err
+	}},
+	{"ImportConfiguration", "revision", func(ctx context.Context, w *actorWorld) error {
+		_, err := w.ImportConfiguration(ctx, []engine.Document{{Type: engine.TypeTransform,
+			Object: json.RawMessage(`{"name": "Imported", "type": "upper", "attributes": {}}`)}}, engine.ImportOptions{})
 		return err
 	}},
 	{"ConfirmTask", "confirmed", func(ctx context.Context, w *actorWorld) error {

@@ -54,6 +54,10 @@ func Prune(kinds ...ObjectType) ApplyOption {
 	return func(o *applyOptions) { o.Prune, o.PruneGiven = kinds, len(kinds) == 0 }
 }
 
+// WithTask records a task that has ended, with a description, where a change leaves nothing to process, so that the
+// result always names one. It counts for changes of single objects, and not for [Engine.Apply].
+func WithTask(description string) ApplyOption { return func(o *applyOptions) { o.Task = description } }
+
 // ApplyResult says what applying did.
 type ApplyResult struct {
 	Objects []AppliedObject `json:"objects"`

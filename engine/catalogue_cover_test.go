@@ -164,6 +164,10 @@ func everything(t *testing.T, options ...enginetest.Option) (f *target, id strin
 	}
 	f.execute(`INSERT INTO muster.engines (id, host, process, version, started, seen, settings)
 		VALUES (gen_random_uuid(), 'host', 1, 'v', now(), now(), '{}')`)
+	for _, told := range []string{id, ann} {
+		f.execute(`INSERT INTO muster.configuration_jobs (id, kind, status, description, message, result, created, completed, expires)
+			VALUES (gen_random_uuid(), 'EXPORT', 'COMPLETE', '', '', '{"owner": "' || $1::text || '"}', now(), now(), now() + interval '1 day')`, told)
+	}
 	for _, user := range []string{id, ann} {
 		_, err = f.OpenSession(ctx, engine.Session{UserID: user, UserName: "user " + user[:8], Levels: []string{"HELPDESK"}})
 		must(err)

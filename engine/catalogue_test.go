@@ -257,6 +257,16 @@ var catalogue = []covered{
 		checks: "slot slot-missed",
 	},
 	{
+		table: "configuration_jobs", gone: "description message result",
+		none: "completed created expires id kind status",
+		hers: "strpos(result, replace($1::uuid::text, '-', '')) > 0",
+		// A purge removes what has expired, whatever it is told.
+		old: `expires <= $1`,
+		age: `UPDATE muster.configuration_jobs SET expires = $1::timestamptz - interval '1 second'
+			WHERE id IN ` + firstHalf("configuration_jobs", "id"),
+		checks: "rule:configuration_jobs_kind rule:configuration_jobs_status",
+	},
+	{
 		table: "sessions", gone: "digest levels user_id user_name", none: "created expires note seen",
 		hers: "user_id = replace($1::uuid::text, '-', '')",
 		// A purge removes what has expired, whatever it is told.

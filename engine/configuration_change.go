@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -121,22 +122,54 @@ func (e *Engine) DeleteConfigurationTx(ctx context.Context, tx pgx.Tx, kind Obje
 func (e *Engine) deleteConfiguration(kind ObjectType, name string, options []ApplyOption) writeOf[ApplyResult] {
 	const op = "delete from the configuration"
 	return e.changeConfiguration(op, name, options, func(context.Context, pgx.Tx) (change.Change, error) {
-		return askToDelete(op, kind, name), nil
+		return askToDelete(op, ObjectName{kind, name}), nil
 	})
 }
 
-// askToDelete asks for the removal of an object.
-func askToDelete(op string, kind ObjectType, name string) change.Change {
+// DeleteConfigurationObjects is [Engine.DeleteConfiguration] of several objects: all of them are removed, or none.
+// Objects that name each other may go together.
+func (e *Engine) DeleteConfigurationObjects(ctx context.Context, objects []ObjectName, options ...ApplyOption) (
+	ApplyResult, error,
+) {
+	return e.deleteConfigurationObjects(objects, options).run(ctx)
+}
+
+// DeleteConfigurationObjectsTx is [Engine.DeleteConfigurationObjects] in the caller's transaction. It keeps other
+// changes and runs waiting until that ends.
+func (e *Engine) DeleteConfigurationObjectsTx(ctx context.Context, tx pgx.Tx, objects []ObjectName,
+	options ...ApplyOption,
+) (ApplyResult, error) {
+	return e.deleteConfigurationObjects(objects, options).runIn(ctx, tx)
+}
+
+func (e *Engine) deleteConfigurationObjects(objects []ObjectName, options []ApplyOption) writeOf[ApplyResult] {
+	const op = "delete from the configuration"
+	return e.changeConfiguration(op, "", options, func(context.Context, pgx.Tx) (change.Change, error) {
+		return askToDelete(op, objects...), nil
+	})
+}
+
+// askToDelete asks for the removal of objects.
+func askToDelete(op string, names ...ObjectName) change.Change {
 	return func(present *change.Present) (change.Request, error) {
-		if err := removableType(op, kind); err != nil {
-			return change.Request{}, err
+		var request change.Request
+		for _, name := range names {
+			if err := removableType(op, name.Type); err != nil {
+				return request, err
+			}
+			objects, err := exportedObjects(&present.Rows, []ObjectType{name.Type})
+			if err != nil {
+				return request, err
+			}
+			object, err := pickObject(op, name.Type, name.Name, objects)
+			if err != nil {
+				return request, err
+			}
+			if key := keyOf(&object); !slices.Contains(request.Remove, key) {
+				request.Remove = append(request.Remove, key)
+			}
 		}
-		objects, err := exportedObjects(&present.Rows, []ObjectType{kind})
-		if err != nil {
-			return change.Request{}, err
-		}
-		object, err := pickObject(op, kind, name, objects)
-		return change.Request{Remove: []configuration.Key{keyOf(&object)}}, err
+		return request, nil
 	}
 }
 
@@ -196,6 +229,12 @@ func (e *Engine) changeConfiguration(op, subject string, options []ApplyOption,
 			return ApplyResult{}, err
 		}
 		result, err := e.applier.Change(ctx, tx, asked, o)
+		if err != nil || o.Task == "" || result.Task != "" {
+			return ApplyResult(result), err
+		}
+		cause := e.tenant.NewCause(ctx)
+		err = e.tasks.AddEnded(ctx, tx, cause, &store.Task{Description: o.Task})
+		result.Task = cause.Task.String()
 		return ApplyResult(result), err
 	}}
 }

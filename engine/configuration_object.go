@@ -158,11 +158,18 @@ func (e *Engine) DiffConfiguration(ctx context.Context, documents []Document, op
 	if err != nil {
 		return ConfigurationDifference{}, fault.Wrap(op, "", err)
 	}
-	before, err := e.tenant.Compile(rows)
+	return e.difference(op, &rows, documents, &o)
+}
+
+// difference returns what applying documents would change in a configuration.
+func (e *Engine) difference(op string, rows *store.Configuration, documents []Document, o *change.Options) (
+	ConfigurationDifference, error,
+) {
+	before, err := e.tenant.Compile(*rows)
 	if err != nil {
 		return ConfigurationDifference{}, fault.Wrap(op, "", err)
 	}
-	proposal, err := change.Propose(rows, before, &change.Request{Documents: documents, Accept: true,
+	proposal, err := change.Propose(*rows, before, &change.Request{Documents: documents, Accept: true,
 		Prune: o.PrunedTypes(documents), Compile: e.tenant.Compile}, e.tenant.Now())
 	if err != nil {
 		return ConfigurationDifference{}, fault.Wrap(op, "", err)
@@ -174,7 +181,7 @@ func (e *Engine) DiffConfiguration(ctx context.Context, documents []Document, op
 	if err != nil {
 		return ConfigurationDifference{}, &Error{Kind: Invalid, Op: op, Subject: change.PlacesOf(documents), Err: err}
 	}
-	objects, err := change.Differences(&rows, &proposal.Rows)
+	objects, err := change.Differences(rows, &proposal.Rows)
 	if err != nil {
 		return ConfigurationDifference{}, fault.Wrap(op, "", err)
 	}

@@ -93,7 +93,7 @@ func (p *preview) request(params *PreviewParams, present *change.Present) (chang
 	case asked > 1:
 		err = fault.Invalidf(op, "", "documents, an object to delete and a revision to revert exclude each other")
 	case params.Delete != ObjectName{}:
-		request, err = askToDelete(op, params.Delete.Type, params.Delete.Name)(present)
+		request, err = askToDelete(op, params.Delete)(present)
 	case params.Revert != 0:
 		var ask change.Change
 		if ask, err = p.e.askToRevert(p.ctx, p.tx, op, params.Revert); err == nil {

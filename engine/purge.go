@@ -51,6 +51,7 @@ func (o PurgeOptions) withDefaults() PurgeOptions {
 type PurgeResult struct {
 	Events     int64 `json:"events"`
 	Operations int64 `json:"operations"`
+	Jobs       int64 `json:"jobs"`     // exports and imports of the configuration that have expired
 	Sessions   int64 `json:"sessions"` // that have expired
 	Slots      int64 `json:"slots"`
 	Tasks      int64 `json:"tasks"`
@@ -171,6 +172,9 @@ func (p *purge) rest(ctx context.Context, tx pgx.Tx, now time.Time) (err error) 
 		return err
 	}
 	if p.result.Tokens, err = s.PurgeTokens(ctx, tx, now.Add(-registration.TokenRetention)); err != nil {
+		return err
+	}
+	if p.result.Jobs, err = s.PurgeConfigurationJobs(ctx, tx, now); err != nil {
 		return err
 	}
 	if p.result.Sessions, err = s.PurgeSessions(ctx, tx, now); err != nil {

@@ -49,3 +49,42 @@ func (e *Engine) Statistics(ctx context.Context) (Statistics, error) {
 	}
 	return s, nil
 }
+
+// ProfileStatistics are the counts of an identity profile.
+type ProfileStatistics struct {
+	Identities int
+	// Pending says that some of them wait to be processed.
+	Pending bool
+	// States counts them by the technical names of their lifecycle states.
+	States map[string]int
+}
+
+// ProfileStatistics counts the identities of the identity profiles, by the IDs of these. Profiles that have none may be
+// missing. It reads all identities.
+func (e *Engine) ProfileStatistics(ctx context.Context) (map[string]ProfileStatistics, error) {
+	const op = "count the identities of profiles"
+	counts, err := e.tenant.Store.CountStates(ctx, e.tenant.Pool)
+	if err != nil {
+		return nil, fault.Wrap(op, "", err)
+	}
+	pending, err := e.tenant.Store.PendingProfiles(ctx, e.tenant.Pool)
+	if err != nil {
+		return nil, fault.Wrap(op, "", err)
+	}
+	all := map[string]ProfileStatistics{}
+	for _, n := range counts {
+		s := all[n.ProfileID.String()]
+		if s.States == nil {
+			s.States = map[string]int{}
+		}
+		s.Identities += n.Count
+		s.States[n.State] += n.Count
+		all[n.ProfileID.String()] = s
+	}
+	for _, id := range pending {
+		s := all[id.String()]
+		s.Pending = true
+		all[id.String()] = s
+	}
+	return all, nil
+}

@@ -38,8 +38,20 @@ func (s *Store) MaskActors(ctx context.Context, tx pgx.Tx, id ID, names, texts [
 	if err != nil {
 		return nil, err
 	}
+	jobs, err := s.removeJobs(ctx, tx, id, texts)
+	if err != nil {
+		return nil, err
+	}
 	ended, err := s.endSessions(ctx, tx, id, texts)
-	return slices.Concat(erased, revised, written, ended), err
+	return slices.Concat(erased, revised, written, jobs, ended), err
+}
+
+// removeJobs removes the exports and imports of the configuration that tell of a person. They can be made again.
+func (s *Store) removeJobs(ctx context.Context, tx pgx.Tx, id ID, texts []string) ([]Erased, error) {
+	whole, part := traceForms(id, texts)
+	statement := `DELETE FROM muster.configuration_jobs WHERE ` + tellsOfPerson("result") + ` OR ` +
+		tellsOfPerson("description") + ` OR ` + tellsOfPerson("message")
+	return appendErased(ctx, tx, nil, "configuration_jobs", false, s.dynamic(statement), nonNil(part), nonNil(whole))
 }
 
 // endSessions removes the sessions whose user is a person.

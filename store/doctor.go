@@ -196,6 +196,8 @@ var Rules = []Rule{
 	{"identities_not_own_manager", "identities", "id", `manager_id <> id`},
 	{"identities_processing_state", "identities", "id", `processing_state IN ('OK', 'ERROR')`},
 	{"notifications_state", "notifications", "id", `state IN ('PENDING', 'SENT', 'FAILED', 'CANCELLED')`},
+	{"configuration_jobs_kind", "configuration_jobs", "id", `kind IN ('EXPORT', 'IMPORT')`},
+	{"configuration_jobs_status", "configuration_jobs", "id", `status IN ('COMPLETE', 'FAILED')`},
 	{"sessions_digest", "sessions", "user_id", `length(digest) = 32`},
 	{"one_time_tokens_digest", "one_time_tokens", "identity_id", `length(digest) = 32`},
 	{"one_time_tokens_purpose", "one_time_tokens", "identity_id", `purpose IN ('INVITATION', 'VERIFICATION')`},

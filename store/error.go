@@ -91,6 +91,8 @@ var constraintTexts = map[string]string{
 	"one_time_tokens_identity_fkey":          "the identity does not exist",
 	"one_time_tokens_purpose":                "the purpose of the token is unknown",
 	"one_time_tokens_digest":                 "a token's digest has 32 bytes",
+	"configuration_jobs_kind":                "the kind of the job is unknown",
+	"configuration_jobs_status":              "the status of the job is unknown",
 	"sessions_digest":                        "a session's digest has 32 bytes",
 	"notifications_identity_fkey":            "the identity does not exist",
 	"notifications_task_fkey":                "the task does not exist",

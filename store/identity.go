@@ -273,3 +273,33 @@ func (s *Store) IdentityNames(ctx context.Context, q Querier, ids []ID) ([]Named
 	return collect(ctx, q, s.sql(`SELECT id, name FROM muster.identities WHERE id = ANY($1)`),
 		pgx.RowToStructByPos[NamedID], ids)
 }
+
+// StateCount is how many identities of a profile are in a lifecycle state, "" for none.
+type StateCount struct {
+	ProfileID ID
+	State     string
+	Count     int
+}
+
+// CountStates counts the identities of each profile by lifecycle state. It reads all identities.
+func (s *Store) CountStates(ctx context.Context, q Querier) ([]StateCount, error) {
+	const statement = `
+		SELECT profile_id, coalesce(lifecycle_state, ''), count(*)
+		FROM muster.identities
+		WHERE profile_id IS NOT NULL
+		GROUP BY 1, 2`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByPos[StateCount])
+}
+
+// PendingProfiles returns the profiles of which an identity waits to be processed.
+func (s *Store) PendingProfiles(ctx context.Context, q Querier) ([]ID, error) {
+	const statement = `
+		SELECT p.id
+		FROM muster.identity_profiles p
+		WHERE EXISTS (
+		    SELECT 1
+		    FROM muster.refresh_requests r
+		    JOIN muster.identities i ON i.id = r.identity_id
+		    WHERE i.profile_id = p.id)`
+	return collect(ctx, q, s.sql(statement), pgx.RowTo[ID])
+}

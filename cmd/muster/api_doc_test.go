@@ -30,6 +30,8 @@ func TestDocumentedCalls(t *testing.T) {
 	s := newShell(t)
 	s.run(exitOK, "", "migrate", "up")
 	s.run(exitOK, "", "demo", "--people", "60")
+	s.run(exitOK, "sources: [{name: Contractors, connector: delimited-file, schemas: [{name: account, identityAttribute: "+
+		"id, attributes: [{name: id}]}]}]", "apply", "-f", "-")
 	w := s.serve("--dev-client", "demo:secret:ORG_ADMIN", "--rate-limit", "off", "--log-json")
 	script := "set -euo pipefail\ncd " + t.TempDir() + "\n"
 	for _, block := range shellBlock.FindAllStringSubmatch(string(page), -1) {

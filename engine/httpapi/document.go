@@ -111,6 +111,7 @@ func reference(kind, name string) object { return object{"$ref": "#/components/"
 // complete adds to the operations of a path what is not said in its part.
 func (d *published) complete(p string, item object, known map[string]*operation) {
 	var servers []string
+	narrow := map[string][]string{}
 	for method, given := range item {
 		described, ok := given.(object)
 		id, named := described["operationId"].(string)
@@ -125,7 +126,8 @@ func (d *published) complete(p string, item object, known map[string]*operation)
 			panic(fmt.Sprintf("openapi: %s is %s %s, and not %s %s", id, o.method, o.path, method, p))
 		}
 		d.operations[id] = described
-		servers = append(servers, o.describe(described)...)
+		narrow[id] = o.describe(described)
+		servers = append(servers, narrow[id]...)
 		described["parameters"] = d.parameters(o, item, described)
 		shareFailures(o.method, described)
 	}
@@ -133,7 +135,13 @@ func (d *published) complete(p string, item object, known map[string]*operation)
 		return
 	}
 	slices.Sort(servers)
-	item["servers"] = serversOf(slices.Compact(servers))
+	servers = slices.Compact(servers)
+	item["servers"] = serversOf(servers)
+	for id, own := range narrow {
+		if len(own) < len(servers) { // it is not under all versions of its path
+			d.operations[id]["servers"] = serversOf(own)
+		}
+	}
 	shared, _ := item["parameters"].([]any)
 	item["parameters"] = append(shared, reference("parameters", "AcceptLanguage"))
 }

@@ -74,6 +74,11 @@ func (c *call) asked() (asked, error) {
 // answerList answers with a page of the objects that a request asks for, of all that there are. They are objects of the
 // configuration, which are some hundreds. They come in the order that counts where the request asks for none.
 func (c *call) answerList(a *asked, objects []object) {
+	c.answerShapes(a, objects, func(o object) any { return o })
+}
+
+// answerShapes is answerList that answers with another shape of each object.
+func (c *call) answerShapes(a *asked, objects []object, shape func(object) any) {
 	var list []object
 	for _, o := range objects {
 		if a.filter == nil || a.filter.Eval(func(name string) any { return fieldOf(c.operation.list, o, name) }) {
@@ -93,9 +98,9 @@ func (c *call) answerList(a *asked, objects []object) {
 		c.total(len(list))
 	}
 	list = list[min(a.page.Offset, len(list)):]
-	page := list[:min(a.page.Limit, len(list))]
-	if page == nil {
-		page = []object{}
+	page := []any{}
+	for _, o := range list[:min(a.page.Limit, len(list))] {
+		page = append(page, shape(o))
 	}
 	c.respond(http.StatusOK, page)
 }

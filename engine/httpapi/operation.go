@@ -113,7 +113,8 @@ func init() {
 	operations = slices.Concat(identityOperations, publicOperations, searchOperations, transformOperations,
 		taskOperations, sourceOperations, sourceSchemaOperations, sourcePolicyOperations, sourceConfigOperations,
 		loadOperations, roleOperations, accessProfileOperations,
-		accountOperations, entitlementOperations, activityOperations, workgroupOperations)
+		accountOperations, entitlementOperations, activityOperations, workgroupOperations,
+		profileOperations, stateOperations, attributeOperations, spConfigOperations)
 }
 
 // identityOperations are those of the Identities API.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
@@ -317,12 +318,32 @@ func (r *resource) edited(o *engine.ConfigurationObject, before object, change f
 }
 
 // remove deletes an object that nothing uses.
-func (r *resource) remove(h *Handler, c *call) (engine.ApplyResult, error) {
+func (r *resource) remove(h *Handler, c *call, options ...engine.ApplyOption) (engine.ApplyResult, error) {
 	id, err := c.idIn(c.lastParameter())
 	if err != nil {
 		return engine.ApplyResult{}, err
 	}
-	result, err := h.engine.DeleteConfiguration(c.Context(), r.kind, id)
+	result, err := h.engine.DeleteConfiguration(c.Context(), r.kind, id, options...)
+	return result, r.failure(err)
+}
+
+// removeMany deletes the objects of IDs in a body: all of them, or none. What does not exist is a fault of the body.
+func (r *resource) removeMany(h *Handler, c *call, ids []string, options ...engine.ApplyOption) (engine.ApplyResult,
+	error,
+) {
+	names := make([]engine.ObjectName, len(ids))
+	for i, text := range ids {
+		id, known := knownID(text)
+		if !known {
+			return engine.ApplyResult{}, noReferenced.with("Referenced object " + strconv.Quote(text) + " was not found.")
+		}
+		names[i] = engine.ObjectName{Type: r.kind, Name: id}
+	}
+	result, err := h.engine.DeleteConfigurationObjects(c.Context(), names, options...)
+	var known *engine.Error
+	if errors.As(err, &known) && known.Kind == engine.NotFound {
+		return result, noReferenced.with("Referenced object " + strconv.Quote(known.Subject) + " was not found.")
+	}
 	return result, r.failure(err)
 }
 

@@ -179,10 +179,10 @@ func (h *Handler) serve(c *call) {
 	}
 }
 
-// target returns the ID of the identity or the task that a request is about, for the log: "" where it names none. A
-// text that is no ID is left out, as it may be a name.
+// target returns the ID of the identity, the task or the object that a request is about, for the log: "" where it names
+// none. A text that is no ID is left out, as it may be a name.
 func (c *call) target() string {
-	for _, parameter := range []string{"identityId", "identity-id", "id"} {
+	for _, parameter := range []string{"identityId", "identity-id", "lifecycle-state-id", "identity-profile-id", "id"} {
 		if id, known := store.IDOf(c.PathValue(parameter)); known {
 			return id.String()
 		}

@@ -20,3 +20,57 @@ var transformRows = []Operation{
 	{ID: "listTransforms", Grants: to(ownerAndApp, scopeTransformRead, scopeTransformEdit)},
 	{ID: "updateTransform", Grants: to(ownerAndApp, scopeTransformEdit)},
 }
+
+// The scopes of identity profiles, their lifecycle states and identity attributes.
+const (
+	scopeProfileRead   = "idn:identity-profile:read"
+	scopeProfileEdit   = "idn:identity-profile:manage"
+	scopeStateRead     = "idn:identity-profile-lifecycle-state:read"
+	scopeStateEdit     = "idn:identity-profile-lifecycle-state:manage"
+	scopeAttributeRead = "idn:identity-profile-attribute:read"
+	scopeAttributeEdit = "idn:identity-profile-attribute:manage"
+)
+
+// The scopes of exports and imports of the configuration.
+const (
+	scopeConfigRead = "sp:config:read"
+	scopeConfigEdit = "sp:config:manage"
+)
+
+// exportRows are the operations of exports and imports of the configuration.
+var exportRows = []Operation{
+	{ID: "exportSpConfig", Grants: to(owner, scopeConfigRead, scopeConfigEdit)},
+	{ID: "getSpConfigExport", Grants: to(owner, scopeConfigRead, scopeConfigEdit)},
+	{ID: "getSpConfigExportStatus", Grants: to(owner, scopeConfigRead, scopeConfigEdit)},
+	{ID: "getSpConfigImport", Grants: to(owner, scopeConfigEdit)},
+	{ID: "getSpConfigImportStatus", Grants: to(owner, scopeConfigEdit)},
+	{ID: "importSpConfig", Grants: to(owner, scopeConfigEdit)},
+	{ID: "listSpConfigObjects", Grants: to(owner, scopeConfigRead, scopeConfigEdit)},
+}
+
+// profileRows are the operations of identity profiles, lifecycle states and identity attributes.
+var profileRows = []Operation{
+	{ID: "createIdentityAttribute", Grants: to(owner, scopeAttributeEdit), Ours: true},
+	{ID: "createIdentityProfile", Grants: to(ownerAndApp, scopeProfileEdit)},
+	{ID: "createLifecycleState", Grants: to(ownerAndApp, scopeStateEdit)},
+	{ID: "deleteIdentityAttribute", Grants: to(owner, scopeAttributeEdit), Ours: true},
+	{ID: "deleteIdentityAttributesInBulk", Grants: to(owner, scopeAttributeEdit), Ours: true},
+	{ID: "deleteIdentityProfile", Grants: to(ownerAndApp, scopeProfileEdit)},
+	{ID: "deleteIdentityProfiles", Grants: to(ownerAndApp, scopeProfileEdit)},
+	{ID: "deleteLifecycleState", Grants: to(ownerAndApp, scopeStateEdit)},
+	{ID: "exportIdentityProfiles", Grants: to(ownerAndApp, scopeProfileRead), Ours: true},
+	{ID: "generateIdentityPreview", Grants: to(ownerAndApp, scopeProfileEdit)},
+	{ID: "getDefaultIdentityAttributeConfig", Grants: to(ownerAndApp, scopeProfileEdit)},
+	{ID: "getIdentityAttribute", Grants: to(ownerAndApp, scopeAttributeRead, scopeAttributeEdit), Ours: true},
+	{ID: "getIdentityProfile", Grants: to(ownerAndApp, scopeProfileRead)},
+	{ID: "getLifecycleState", Grants: to(ownerAndApp, scopeStateRead)},
+	{ID: "getLifecycleStates", Grants: to(ownerAndApp, scopeStateRead)},
+	{ID: "importIdentityProfiles", Grants: to(owner, scopeProfileEdit), Ours: true},
+	{ID: "listIdentityAttributes", Grants: to(ownerAndApp, scopeAttributeRead, scopeAttributeEdit), Ours: true},
+	{ID: "listIdentityProfiles", Grants: to(ownerAndApp, scopeProfileRead)},
+	{ID: "putIdentityAttribute", Grants: to(owner, scopeAttributeEdit), Ours: true},
+	{ID: "refreshIdentityProfile", Grants: to(ownerAndApp, scopeProfileEdit), Ours: true},
+	{ID: "syncIdentityProfile", Grants: to(ownerAndApp, scopeProfileEdit)},
+	{ID: "updateIdentityProfile", Grants: to(ownerAndApp, scopeProfileEdit)},
+	{ID: "updateLifecycleStates", Grants: to(ownerAndApp, scopeStateEdit)},
+}

@@ -43,7 +43,8 @@ var (
 )
 
 // table has the operations, by ID.
-var table = sorted(identityRows, searchRows, transformRows, sourceRows, roleRows, accessProfileRows, accountRows)
+var table = sorted(identityRows, searchRows, transformRows, sourceRows, roleRows, accessProfileRows, accountRows,
+	profileRows, exportRows)
 
 // sorted joins the rows of the resources.
 func sorted(rows ...[]Operation) []Operation {

@@ -68,6 +68,8 @@ type Options struct {
 	// documents.
 	Prune      []configuration.ObjectType
 	PruneGiven bool
+	// Task describes the task that is recorded where nothing is to be processed; "" for none.
+	Task string
 }
 
 // Present is the configuration of the tenant, locked, and compiled.
