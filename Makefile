@@ -146,6 +146,11 @@ test-smtp: postgres ## Run the tests of mail against the server Exim; install it
 	@.ci/smtpd
 	@CGO_ENABLED=1 go test -race -tags smtp ./engine/notify
 
+.PHONY: test-observe
+test-observe: postgres ## Ask every query of the dashboard and the alerts of a Prometheus that scrapes a server and a worker; install it where it is missing
+	@.ci/prometheus
+	@go test -tags observe -count=1 -run TestDashboardHasData ./cmd/muster
+
 .PHONY: test-containers
 test-containers: ## Run the tests against PostgreSQL in containers
 	@.ci/containers $(PACKAGES)

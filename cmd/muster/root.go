@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/muster-engine/muster/engine"
+	enginemetrics "github.com/muster-engine/muster/engine/metrics"
 	"github.com/muster-engine/muster/filterql"
 	"github.com/muster-engine/muster/migrations"
 )
@@ -59,6 +60,8 @@ type app struct {
 	log *slog.Logger
 	// tracer sees the statements of a command that sends traces.
 	tracer pgx.QueryTracer
+	// collector shows what the engine of a command does to Prometheus; nil for a command that serves no metrics.
+	collector *enginemetrics.Collector
 	// mail is the flags of the commands that send messages.
 	mail mailFlags
 }
