@@ -101,13 +101,9 @@ func (a *app) serve(ctx context.Context, s *server) (err error) {
 	if (s.certificate == "") != (s.key == "") {
 		return usage("--tls-cert and --tls-key belong together: one is given")
 	}
-	var cursorKey []byte
-	if s.cursorKey != "" {
-		text, err := secret.Read(s.cursorKey)
-		if err != nil {
-			return usage("--cursor-key: %w", err)
-		}
-		cursorKey = []byte(text)
+	cursorKey, err := s.readCursorKey()
+	if err != nil {
+		return err
 	}
 	issuer, clients, err := a.developers(s)
 	if err != nil {
@@ -152,18 +148,12 @@ func (a *app) serve(ctx context.Context, s *server) (err error) {
 		if err != nil {
 			return usageError{err}
 		}
-		root := beside{api: api}
-		if s.metrics == "" {
-			root.metrics = metrics.handler()
-		}
+		root := s.beside(api, metrics, issuer, clients)
 		var ui *pages
 		if hasConsole {
 			if ui, err = a.console(s, eng, clients); err != nil {
 				return err
 			}
-		}
-		if len(clients) > 0 {
-			root.token = issuer.Endpoint(clients)
 		}
 		handler := http.Handler(root)
 		if ui != nil {
@@ -171,6 +161,30 @@ func (a *app) serve(ctx context.Context, s *server) (err error) {
 		}
 		return a.listen(ctx, running, s, eng, ui, otelhttp.NewHandler(handler, "muster"))
 	})
+}
+
+// readCursorKey returns the secret that seals cursors, nil for one of this process.
+func (s *server) readCursorKey() ([]byte, error) {
+	if s.cursorKey == "" {
+		return nil, nil
+	}
+	text, err := secret.Read(s.cursorKey)
+	if err != nil {
+		return nil, usage("--cursor-key: %w", err)
+	}
+	return []byte(text), nil
+}
+
+// beside returns the API with what else the server has by its flags.
+func (s *server) beside(api http.Handler, m *metrics, issuer *devtoken.Issuer, clients []devtoken.Client) beside {
+	root := beside{api: api}
+	if s.metrics == "" {
+		root.metrics = m.handler()
+	}
+	if len(clients) > 0 {
+		root.token = issuer.Endpoint(clients)
+	}
+	return root
 }
 
 // beside is the API with what else the server has. It is no http.ServeMux, which would redirect paths with two slashes
