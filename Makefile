@@ -41,6 +41,14 @@ check: fmt-check vet cross lint tidy-check test test-bench race $(if $(MUSTER_CO
 build: ## Build bin/muster
 	@go build -trimpath -o bin/muster ./cmd/muster
 
+.PHONY: image
+image: ## Build the image muster:latest, with a Docker daemon
+	@.ci/image
+
+.PHONY: release-snapshot
+release-snapshot: ## Make in dist/ what a release has, without publishing it
+	@.ci/release
+
 .PHONY: postgres
 postgres: ## Install PostgreSQL where it is missing
 	@go run ./store/pglocal/internal/locate >/dev/null 2>&1 || .ci/postgres
@@ -138,6 +146,11 @@ test-smtp: postgres ## Run the tests of mail against the server Exim; install it
 	@.ci/smtpd
 	@CGO_ENABLED=1 go test -race -tags smtp ./engine/notify
 
+.PHONY: test-observe
+test-observe: postgres ## Ask every query of the dashboard and the alerts of a Prometheus that scrapes a server and a worker; install it where it is missing
+	@.ci/prometheus
+	@go test -tags observe -count=1 -run TestDashboardHasData ./cmd/muster
+
 .PHONY: test-containers
 test-containers: ## Run the tests against PostgreSQL in containers
 	@.ci/containers $(PACKAGES)
@@ -196,4 +209,4 @@ contract: postgres ## Run the tests against the published API's own documents, w
 
 .PHONY: clean
 clean: ## Remove the built files
-	@rm -rf bin
+	@rm -rf bin dist

@@ -282,6 +282,9 @@ roles:
 	{"DeleteIdentity", "event task", func(ctx context.Context, w *actorWorld) error {
 		return w.DeleteIdentity(ctx, w.ID("ayse"))
 	}},
+	{"DeleteIdentityReassigning", "event", func(ctx context.Context, w *actorWorld) error {
+		return w.DeleteIdentityReassigning(ctx, w.ID("cy"), w.ID("bob"))
+	}},
 	// The person is to be forgotten: only the processing of others that it asks for has an actor.
 	{"EraseIdentity", "", func(ctx context.Context, w *actorWorld) error {
 		_, err := w.EraseIdentity(ctx, w.ID("dee"), engine.EraseOptions{Accounts: true})

@@ -89,6 +89,10 @@ type Config struct {
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
 
+	// Observe is told of each batch and job that this engine has carried out: package metrics shows them to Prometheus.
+	// It is called by many goroutines at once, and must not wait. Defaults to none.
+	Observe func(context.Context, Observation)
+
 	// Objects is how many objects one aggregation reads at most: accounts, groups, and those that are gone. A source
 	// that has more is taken to be wrong, and nothing of it is stored. Zero stands for the tenant's setting.
 	Objects int
@@ -153,8 +157,12 @@ func (c Config) validate() error {
 
 // settings returns what the rooms see of c, which is complete. given are the tenant's settings that it gives.
 func (c *Config) settings(given configuration.Values) tenant.Settings {
+	var observe func(context.Context, tenant.Observation)
+	if c.Observe != nil {
+		observe = func(ctx context.Context, o tenant.Observation) { c.Observe(ctx, Observation(o)) }
+	}
 	return tenant.Settings{
-		Actor: tenant.CleanActor(store.Actor(c.Actor)), Allow: c.Allow, BatchSize: c.BatchSize,
+		Observe: observe, Actor: tenant.CleanActor(store.Actor(c.Actor)), Allow: c.Allow, BatchSize: c.BatchSize,
 		OperationsPerDay: c.OperationsPerDay, Clock: c.Now,
 		Connectors: c.Connectors, Given: given, JobSchema: c.JobSchema, Logger: c.Logger, Rules: c.Rules,
 		Schema: c.Schema, Secret: c.Secret, Workers: c.Workers,

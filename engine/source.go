@@ -44,6 +44,7 @@ func (e *Engine) AggregateSource(ctx context.Context, name string, options Aggre
 
 // SourceState is the state of the aggregation of a source.
 type SourceState struct {
+	ID        string          `json:"id"`
 	Source    string          `json:"source"`
 	Connector string          `json:"connector"`
 	Connected bool            `json:"connected"` // this engine has the connector
@@ -68,7 +69,7 @@ func (e *Engine) Sources(ctx context.Context) ([]SourceState, error) {
 	}
 	states := []SourceState{}
 	for id, source := range c.Sources {
-		state := SourceState{Source: source.Name, Connector: source.Connector, Schedule: source.Schedule(),
+		state := SourceState{ID: id.String(), Source: source.Name, Connector: source.Connector, Schedule: source.Schedule(),
 			Connected: e.tenant.Connectors[source.Connector] != nil}
 		if at := slices.IndexFunc(rows, func(r store.Aggregation) bool { return r.SourceID == id }); at >= 0 {
 			r := &rows[at]

@@ -61,6 +61,7 @@ func newJobs(e *Engine) (*river.Client[pgx.Tx], error) {
 		FetchPollInterval:           pollEvery,
 		JobTimeout:                  jobTimeout,
 		Logger:                      e.tenant.Logger,
+		Middleware:                  observers(e.tenant),
 		PeriodicJobs:                []*river.PeriodicJob{periodic},
 		Queues: map[string]river.QueueConfig{
 			tenant.QueueEvents:       {MaxWorkers: eventJobsMax},

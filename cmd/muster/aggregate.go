@@ -53,7 +53,6 @@ of.`,
 				if err != nil {
 					return err
 				}
-				a.keep("the accounts are kept; their identities wait to be processed: muster process")
 				if output == "text" {
 					a.printAggregation(result)
 				}
@@ -124,7 +123,11 @@ func (a *app) aggregate(cmd *cobra.Command, eng *engine.Engine, source, file str
 	bar := a.progressBar("aggregating "+source, size)
 	defer bar.finish()
 	a.keep("nothing of this aggregation is kept: the accounts of %s are as they were", source)
-	return eng.Aggregate(cmd.Context(), source, bar.reader(r), options)
+	result, err := eng.Aggregate(cmd.Context(), source, bar.reader(r), options)
+	if err == nil {
+		a.keep("the accounts are kept; their identities wait to be processed: muster process")
+	}
+	return result, err
 }
 
 // openAccounts opens a file with accounts, and returns its size or -1. Reading it ends with the context, also from a

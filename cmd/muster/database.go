@@ -166,6 +166,9 @@ func (a *app) migratePrivate(ctx context.Context, d *database) error {
 func (a *app) engineConfig() (engine.Config, error) {
 	config := engine.Config{Connectors: connectors, JobSchema: a.schemas.JobSchema, Logger: a.logger(),
 		Schema: a.schemas.Schema, Secret: secret.Read}
+	if a.collector != nil {
+		config.Observe = a.collector.Observe
+	}
 	var err error
 	if config.Allow, err = a.allowed(); err != nil {
 		return config, err

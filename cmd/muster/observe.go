@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -15,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
 	"go.opentelemetry.io/contrib/exporters/autoexport"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
@@ -23,6 +26,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.26.0"
 
 	"github.com/muster-engine/muster/engine/httpapi"
+	enginemetrics "github.com/muster-engine/muster/engine/metrics"
 )
 
 // metrics are what /metrics shows.
@@ -31,7 +35,7 @@ type metrics struct {
 	requests *prometheus.HistogramVec
 }
 
-func newMetrics(pool *pgxpool.Pool) *metrics {
+func newMetrics(pool *pgxpool.Pool, state prometheus.Collector) *metrics {
 	m := &metrics{registry: prometheus.NewRegistry(), requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "muster_http_request_duration_seconds", Help: "How long requests took, by operation and status.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
@@ -40,7 +44,7 @@ func newMetrics(pool *pgxpool.Pool) *metrics {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
 			func() float64 { return float64(value(pool.Stat())) })
 	}
-	m.registry.MustRegister(m.requests, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.requests, state, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		gauge("muster_database_connections", "Connections of the pool.", (*pgxpool.Stat).TotalConns),
 		gauge("muster_database_connections_used", "Connections in use.", (*pgxpool.Stat).AcquiredConns),
@@ -55,6 +59,47 @@ func (m *metrics) observe(_ context.Context, o httpapi.Observation) {
 
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// metricsFlag adds the flag for an address of the metrics' own.
+func metricsFlag(cmd *cobra.Command, address *string) {
+	cmd.Flags().StringVar(address, "metrics-listen", "", "address on which /metrics and /healthz are served, apart from "+
+		"everything else, such as 127.0.0.1:9464; whoever can reach it can read the metrics")
+}
+
+// collectMetrics makes the engine that is made next tell what it does.
+func (a *app) collectMetrics() {
+	a.collector = enginemetrics.New(enginemetrics.Config{Logger: a.log})
+}
+
+// serveMetrics serves the metrics on an address of their own, until the returned function is called.
+func (a *app) serveMetrics(ctx context.Context, address string, m *metrics) (stop func() error, err error) {
+	if address == "" {
+		return func() error { return nil }, nil
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("--metrics-listen: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", m.handler())
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		fmt.Fprintln(w, "ok")
+	})
+	web := &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
+		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerMax,
+		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn)}
+	ended := make(chan error, 1)
+	go func() { ended <- web.Serve(listener) }()
+	a.log.InfoContext(ctx, "metrics", "address", "http://"+listener.Addr().String()+"/metrics")
+	return func() error {
+		err := web.Close()
+		if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
+			err = errors.Join(err, served)
+		}
+		return err
+	}, nil
 }
 
 // traceVariables are the variables of OpenTelemetry that say where traces go. Without one of them there are no traces.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,11 +12,12 @@ import (
 )
 
 func (a *app) identitiesDeleteCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "delete ID|ALIAS...", Short: "Delete identities that are not protected and own nothing",
-		Long: `Delete deletes identities. If an identity owns objects, first give them to another one ("muster
-identities reassign"). Accounts stay uncorrelated. An account on an authoritative source becomes an identity again with
-the source's next aggregation.`,
+	var owner string
+	cmd := &cobra.Command{
+		Use: "delete ID|ALIAS...", Short: "Delete identities that are not protected",
+		Long: `Delete deletes identities. If an identity owns objects, --new-owner says who gets them in the same
+transaction; "muster identities reassign" gives some of them away before. Accounts stay uncorrelated. An account on an
+authoritative source becomes an identity again with the source's next aggregation.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage("%s takes identities, none is given", cmd.CommandPath())
@@ -26,8 +28,18 @@ the source's next aggregation.`,
 				if err != nil {
 					return err
 				}
+				remove := eng.DeleteIdentity
+				if owner != "" {
+					next, err := identityIDs(ctx, eng, []string{owner})
+					if err != nil {
+						return err
+					}
+					remove = func(ctx context.Context, id string) error {
+						return eng.DeleteIdentityReassigning(ctx, id, next[0])
+					}
+				}
 				for i, id := range ids {
-					err := eng.DeleteIdentity(ctx, id)
+					err := remove(ctx, id)
 					var blocked *engine.AssociationsError
 					if errors.As(err, &blocked) {
 						fmt.Fprintf(a.stderr, "muster: %s: %s\n", args[i], blocked.Message)
@@ -42,6 +54,8 @@ the source's next aggregation.`,
 			})
 		},
 	}
+	cmd.Flags().StringVar(&owner, "new-owner", "", "who gets what they own, ID or alias")
+	return cmd
 }
 
 // printAssociations writes what prevents a deletion, if anything does.

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/muster-engine/muster/engine"
+	enginemetrics "github.com/muster-engine/muster/engine/metrics"
 	"github.com/muster-engine/muster/filterql"
 	"github.com/muster-engine/muster/migrations"
 )
@@ -59,6 +60,8 @@ type app struct {
 	log *slog.Logger
 	// tracer sees the statements of a command that sends traces.
 	tracer pgx.QueryTracer
+	// collector shows what the engine of a command does to Prometheus; nil for a command that serves no metrics.
+	collector *enginemetrics.Collector
 	// mail is the flags of the commands that send messages.
 	mail mailFlags
 }
@@ -154,8 +157,7 @@ func (a *app) exitCode(err error) int {
 
 func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
-		Use:   "muster",
-		Short: "An identity engine on PostgreSQL",
+		Use: "muster", Short: "An identity engine on PostgreSQL",
 		Long: `Muster stores identities, their accounts on sources, their access and the objects that they own in
 PostgreSQL.
 
@@ -184,25 +186,7 @@ in the YAML file that --config or MUSTER_CONFIG names. A flag comes first, then 
 	}
 	root.SetVersionTemplate(thisBuild().String())
 	root.SetHelpTemplate(root.HelpTemplate() + "\nExit codes: " + exitCodes + "\n")
-	flags := root.PersistentFlags()
-	flags.StringVar(&a.configFile, "config", "", "file with values of flags, as YAML (default: $MUSTER_CONFIG)")
-	flags.StringVar(&a.databaseURL, "database-url", "",
-		"URL of the PostgreSQL database (default: $DATABASE_URL, or a private one)")
-	flags.StringVar(&a.dataDir, "data", "", "folder of the private PostgreSQL (default: the user's data folder)")
-	flags.StringVar(&a.schemas.Schema, "schema", migrations.SchemaDefault, "PostgreSQL schema of the data")
-	flags.StringVar(&a.schemas.JobSchema, "job-schema", "",
-		"PostgreSQL schema of the jobs (default: the schema of the data with \"_jobs\")")
-	flags.StringVar(&a.timeZone, "time-zone", "", "the tenant's time zone, such as Europe/Berlin "+
-		"(default: the tenant's setting)")
-	flags.StringVar(&a.guard, "guard", "", "share of a run's identities that may lose roles or change state before "+
-		"the run is held, such as 10%, or off (default: the tenant's setting)")
-	flags.StringArrayVar(&a.allow.Secrets, "allow-secret", nil, "reference to a secret that sources may name, such as "+
-		"env:LDAP_* or file:/run/secrets/*; may be repeated")
-	flags.StringArrayVar(&a.allow.Folders, "allow-folder", nil, "folder whose files sources may read and write; may "+
-		"be repeated")
-	flags.StringArrayVar(&a.allow.Hosts, "allow-host", nil, "host that sources may reach, such as ldap.example.com:636"+
-		" or *.example.com; may be repeated")
-	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log to stderr")
+	a.globalFlags(root)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		a.accountsCommand(),
@@ -240,6 +224,29 @@ in the YAML file that --config or MUSTER_CONFIG names. A flag comes first, then 
 	)
 	a.completeValues(root)
 	return root
+}
+
+// globalFlags adds the flags that all commands have.
+func (a *app) globalFlags(root *cobra.Command) {
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.configFile, "config", "", "file with values of flags, as YAML (default: $MUSTER_CONFIG)")
+	flags.StringVar(&a.databaseURL, "database-url", "",
+		"URL of the PostgreSQL database (default: $DATABASE_URL, or a private one)")
+	flags.StringVar(&a.dataDir, "data", "", "folder of the private PostgreSQL (default: the user's data folder)")
+	flags.StringVar(&a.schemas.Schema, "schema", migrations.SchemaDefault, "PostgreSQL schema of the data")
+	flags.StringVar(&a.schemas.JobSchema, "job-schema", "",
+		"PostgreSQL schema of the jobs (default: the schema of the data with \"_jobs\")")
+	flags.StringVar(&a.timeZone, "time-zone", "", "the tenant's time zone, such as Europe/Berlin "+
+		"(default: the tenant's setting)")
+	flags.StringVar(&a.guard, "guard", "", "share of a run's identities that may lose roles or change state before "+
+		"the run is held, such as 10%, or off (default: the tenant's setting)")
+	flags.StringArrayVar(&a.allow.Secrets, "allow-secret", nil, "reference to a secret that sources may name, such as "+
+		"env:LDAP_* or file:/run/secrets/*; may be repeated")
+	flags.StringArrayVar(&a.allow.Folders, "allow-folder", nil, "folder whose files sources may read and write; may "+
+		"be repeated")
+	flags.StringArrayVar(&a.allow.Hosts, "allow-host", nil, "host that sources may reach, such as ldap.example.com:636"+
+		" or *.example.com; may be repeated")
+	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log to stderr")
 }
 
 // exactArgs demands n arguments. names describes them for the error.

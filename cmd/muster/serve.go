@@ -40,6 +40,7 @@ type server struct {
 	rateLimit         string
 	logJSON, noWorker bool
 	console           string // auto, on or off
+	metrics           string // the address
 	externalURL       string
 }
 
@@ -57,7 +58,7 @@ one who started it signs in there once. Each --dev-client may sign in by its id 
 It verifies tokens with the keys of --jwks-url or --jwks-file. Without either it accepts development tokens. "muster
 token" makes them, and so does the endpoint POST /oauth/token for the clients of --dev-client.
 
-It serves /metrics for Prometheus, and sends traces to the destination in the standard variables of OpenTelemetry
+It serves /metrics for Prometheus, with --metrics-listen on an address of its own only, and sends traces to the destination in the standard variables of OpenTelemetry
 (OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT). It sends invitations and verifications with --smtp-host and its
 other flags, or logs them with --mail-log.
 
@@ -87,6 +88,7 @@ again that died. Other commands with the same --data work on the same private Po
 		"address at which browsers reach the console, where a proxy changes it")
 	flags.BoolVar(&s.logJSON, "log-json", false, "log as JSON")
 	flags.BoolVar(&s.noWorker, "no-worker", false, "leave tasks, messages and the schedule to other processes")
+	metricsFlag(cmd, &s.metrics)
 	a.mail.register(cmd)
 	return cmd
 }
@@ -99,13 +101,9 @@ func (a *app) serve(ctx context.Context, s *server) (err error) {
 	if (s.certificate == "") != (s.key == "") {
 		return usage("--tls-cert and --tls-key belong together: one is given")
 	}
-	var cursorKey []byte
-	if s.cursorKey != "" {
-		text, err := secret.Read(s.cursorKey)
-		if err != nil {
-			return usage("--cursor-key: %w", err)
-		}
-		cursorKey = []byte(text)
+	cursorKey, err := s.readCursorKey()
+	if err != nil {
+		return err
 	}
 	issuer, clients, err := a.developers(s)
 	if err != nil {
@@ -119,12 +117,13 @@ func (a *app) serve(ctx context.Context, s *server) (err error) {
 	if noConsole != "" {
 		a.log.Info("the console is off: " + noConsole)
 	}
+	a.collectMetrics()
 	flush, err := a.traces(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, flush(context.WithoutCancel(ctx))) }()
-	return a.withDaemon(ctx, func(d *database, eng *engine.Engine) error {
+	return a.withDaemon(ctx, func(d *database, eng *engine.Engine) (err error) {
 		// It outlives the interrupt, so that running requests and batches can finish.
 		// Nothing that it does is done by the user who began it.
 		running, cancel := context.WithCancel(engine.WithActor(context.WithoutCancel(ctx), engine.Actor{}))
@@ -137,21 +136,24 @@ func (a *app) serve(ctx context.Context, s *server) (err error) {
 		if err != nil {
 			return err
 		}
-		metrics := newMetrics(d.pool)
+		metrics := newMetrics(d.pool, a.collector)
+		a.collector.Follow(eng)
+		stop, err := a.serveMetrics(running, s.metrics, metrics)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, stop()) }()
 		api, err := httpapi.New(eng, httpapi.Config{Authenticator: verifier, Logger: a.log, Observe: metrics.observe,
 			RateLimit: limit, CORS: httpapi.CORS{Origins: s.origins}, CursorKey: cursorKey})
 		if err != nil {
 			return usageError{err}
 		}
-		root := beside{api: api, metrics: metrics.handler()}
+		root := s.beside(api, metrics, issuer, clients)
 		var ui *pages
 		if hasConsole {
 			if ui, err = a.console(s, eng, clients); err != nil {
 				return err
 			}
-		}
-		if len(clients) > 0 {
-			root.token = issuer.Endpoint(clients)
 		}
 		handler := http.Handler(root)
 		if ui != nil {
@@ -161,13 +163,37 @@ func (a *app) serve(ctx context.Context, s *server) (err error) {
 	})
 }
 
+// readCursorKey returns the secret that seals cursors, nil for one of this process.
+func (s *server) readCursorKey() ([]byte, error) {
+	if s.cursorKey == "" {
+		return nil, nil
+	}
+	text, err := secret.Read(s.cursorKey)
+	if err != nil {
+		return nil, usage("--cursor-key: %w", err)
+	}
+	return []byte(text), nil
+}
+
+// beside returns the API with what else the server has by its flags.
+func (s *server) beside(api http.Handler, m *metrics, issuer *devtoken.Issuer, clients []devtoken.Client) beside {
+	root := beside{api: api}
+	if s.metrics == "" {
+		root.metrics = m.handler()
+	}
+	if len(clients) > 0 {
+		root.token = issuer.Endpoint(clients)
+	}
+	return root
+}
+
 // beside is the API with what else the server has. It is no http.ServeMux, which would redirect paths with two slashes
 // before the API could answer them.
 type beside struct{ api, metrics, token http.Handler }
 
 func (b beside) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
-	case r.URL.Path == "/metrics":
+	case r.URL.Path == "/metrics" && b.metrics != nil:
 		b.metrics.ServeHTTP(w, r)
 	case r.URL.Path == "/oauth/token" && b.token != nil:
 		b.token.ServeHTTP(w, r)

@@ -338,6 +338,7 @@ func (a *app) printSchedule(s *engine.Schedule, output string) error {
 
 func (a *app) workerCommand() *cobra.Command {
 	var logJSON bool
+	var metrics string
 	cmd := &cobra.Command{
 		Use: "worker", Short: "Carry out tasks and the schedule until an interrupt",
 		Args: exactArgs(0, "no argument"),
@@ -351,18 +352,27 @@ It sends invitations and verifications with --smtp-host and its other flags, or 
 flags they wait.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.daemonLog(logJSON)
-			return a.work(cmd.Context())
+			return a.work(cmd.Context(), metrics)
 		},
 	}
 	cmd.Flags().BoolVar(&logJSON, "log-json", false, "log as JSON")
+	metricsFlag(cmd, &metrics)
 	a.mail.register(cmd)
 	return cmd
 }
 
-// work carries out tasks until ctx ends, and then finishes the running batches.
-func (a *app) work(ctx context.Context) error {
-	return a.withDaemon(ctx, func(_ *database, eng *engine.Engine) error {
+// work carries out tasks until ctx ends, and then finishes the running batches. metrics is the address of the metrics,
+// "" for none.
+func (a *app) work(ctx context.Context, metrics string) error {
+	a.collectMetrics()
+	return a.withDaemon(ctx, func(d *database, eng *engine.Engine) (err error) {
 		running := context.WithoutCancel(ctx)
+		a.collector.Follow(eng)
+		stop, err := a.serveMetrics(running, metrics, newMetrics(d.pool, a.collector))
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, stop()) }()
 		if err := eng.Start(running); err != nil {
 			return err
 		}
@@ -373,11 +383,11 @@ func (a *app) work(ctx context.Context) error {
 		a.log.InfoContext(running, "finishing the running batches")
 		stopping, cancel := context.WithTimeout(running, stopTimeout)
 		defer cancel()
-		err := stopWorkers(stopping, eng)
-		if err == nil {
-			a.log.InfoContext(running, "ended")
+		if err := stopWorkers(stopping, eng); err != nil {
+			return err
 		}
-		return err
+		a.log.InfoContext(running, "ended")
+		return nil
 	})
 }
 

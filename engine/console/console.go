@@ -116,6 +116,7 @@ type Handler struct {
 	languages *languages
 
 	mu       sync.Mutex
+	exports  map[string]int // that are open, by visitor
 	zone     *time.Location // of the tenant, as it was at zoneRead
 	zoneRead time.Time
 }
@@ -129,7 +130,8 @@ func New(eng *engine.Engine, config Config) (*Handler, error) {
 	if err := config.validate(); err != nil {
 		return nil, fmt.Errorf("console: %w", err)
 	}
-	h := &Handler{eng: eng, config: config, origins: http.NewCrossOriginProtection(), routes: routes()}
+	h := &Handler{eng: eng, config: config, origins: http.NewCrossOriginProtection(), routes: routes(),
+		exports: map[string]int{}}
 	var err error
 	if config.ExternalURL != "" {
 		h.external, err = url.Parse(config.ExternalURL)
@@ -150,12 +152,12 @@ func New(eng *engine.Engine, config Config) (*Handler, error) {
 	return h, nil
 }
 
-// Pages returns the patterns of all pages, below the mount and without their first slash, such as
+// Pages returns the patterns of all pages, without files, below the mount and without their first slash, such as
 // identities/{id}/access. It is for tests and monitors that look at each of them.
 func (h *Handler) Pages() []string {
 	var patterns []string
 	for i := range h.routes {
-		if h.routes[i].method == http.MethodGet {
+		if h.routes[i].method == http.MethodGet && !h.routes[i].file {
 			patterns = append(patterns, h.routes[i].pattern)
 		}
 	}

@@ -7,6 +7,7 @@ type Route struct {
 	Method, Pattern string
 	Levels          []string // of whom it is; nil for a public one
 	Public, Own     bool
+	File            bool // it answers with a file
 }
 
 // Path returns the path of the route below the mount, with an ID.
@@ -16,7 +17,8 @@ func (r *Route) Path(id string) string { return "/" + strings.ReplaceAll(r.Patte
 func Routes() []Route {
 	var list []Route
 	for _, r := range routes() {
-		shown := Route{Method: r.method, Pattern: r.pattern, Public: r.public, Own: r.own}
+		shown := Route{Method: r.method, Pattern: r.pattern, Public: r.public, Own: r.own,
+			File: r.file}
 		if !r.public {
 			shown.Levels = rights[r.right]
 		}

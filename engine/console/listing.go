@@ -34,6 +34,7 @@ type listing struct {
 	Sources   []string     // to which it can be narrowed; none where it cannot
 	Next      string       // the reference of the next page; "" for none
 	First     string       // that of the first page; "" on it
+	Export    string       // the reference of the whole list as a file; "" for none
 	Nothing   bool         // there is nothing at all, rather than nothing that matches
 	// NothingText says so, and what to do.
 	NothingText string
@@ -120,6 +121,9 @@ func (l *listing) paged(shown int, next string) {
 	}
 	if l.after != "" {
 		l.First = l.with("after", "")
+	}
+	if shown > 0 {
+		l.exportable()
 	}
 	l.Nothing = shown == 0 && l.Filters == "" && l.Source == "" && l.after == ""
 }

@@ -323,7 +323,8 @@ func (s *site) ids() map[string]string {
 	}
 	return map[string]string{"identities": s.ID("bob"), "runs": run.ID, "operations": operations[0].ID,
 		"accounts": accounts.Items[0].ID, "roles": roles.Items[0].ID, "entitlements": entitlements.Items[0].ID,
-		"identity-profiles": s.profileID("Employees")}
+		"identity-profiles": s.profileID("Employees"), "sources": s.sourceID("Directory"),
+		"configuration": s.firstRevision()}
 }
 
 // idFor returns the ID for a route.

@@ -241,27 +241,9 @@ func (v *visit) lifecycleStates() error {
 	if err != nil {
 		return err
 	}
-	objects, err := v.h.eng.ConfigurationObjects(ctx, engine.TypeLifecycleState, engine.TypeAccessProfile,
-		engine.TypeSource)
-	if err != nil {
-		return err
-	}
-	names := map[string]string{}
-	for i := range objects {
-		names[objects[i].ID] = objects[i].Name
-	}
 	view := &statesView{profileSubject: p}
-	for i := range objects {
-		if objects[i].Type != engine.TypeLifecycleState {
-			continue
-		}
-		var s shownState
-		if err := json.Unmarshal(objects[i].Object, &s.LifecycleState); err != nil {
-			return err
-		}
-		if plainID(s.IdentityProfile.ID) == p.ID {
-			view.States = append(view.States, v.shownState(s, names))
-		}
+	if view.States, err = v.shownStates(ctx, p.ID); err != nil {
+		return err
 	}
 	return v.render("lifecycle-states", view)
 }

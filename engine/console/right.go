@@ -21,6 +21,15 @@ const (
 	readIdentityProfiles right = "read identity profiles"
 	editIdentityProfiles right = "change identity profiles"
 
+	setState           right = "set lifecycle states"
+	remove             right = "delete identities"
+	configure          right = "change the configuration"
+	seeHealth          right = "see the health"
+	editSources        right = "change sources"
+	setUserLevels      right = "set user levels"
+	readConfiguration  right = "read the configuration"
+	synchronizeSources right = "synchronize sources"
+
 	process     right = "process identities"
 	invite      right = "invite identities"
 	verify      right = "send verifications"
@@ -37,6 +46,14 @@ const (
 // rights says which user levels have a right: those of an operation of the API, with all scopes of the level, or of an
 // action that the API does not serve.
 var rights = map[right][]string{
+	setState:             levelsOf("setLifecycleState"),
+	remove:               levelsOf("deleteIdentity"),
+	configure:            levelsOf("applyConfiguration"),
+	readConfiguration:    levelsOf("readConfiguration"),
+	seeHealth:            levelsOf("examineTenant"),
+	editSources:          levelsOf("updateSource"),
+	setUserLevels:        levelsOf("setUserLevels"),
+	synchronizeSources:   levelsOf("syncAttributesForSource"),
 	read:                 levelsOf("listIdentities"),
 	readAccounts:         levelsOf("listAccounts"),
 	readRoles:            levelsOf("listRoles"),

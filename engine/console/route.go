@@ -12,6 +12,7 @@ type route struct {
 	pattern string // below the mount, without its first slash; a {name} stands for one word
 	right   right
 	public  bool // also for who is not signed in
+	file    bool // a file, and no page
 	own     bool // an action on the visitor's own session and settings, which is there also in a ReadOnly console
 	serve   func(*visit) error
 }
@@ -24,6 +25,7 @@ func routes() []route {
 		{method: get, pattern: "find", right: read, serve: (*visit).findPage},
 
 		{method: get, pattern: "identities/", right: read, serve: (*visit).identityList},
+		{method: get, pattern: "identities/export.csv", right: read, file: true, serve: (*visit).identityExport},
 		{method: post, pattern: "identities/process", right: process, serve: (*visit).processSelected},
 		{method: post, pattern: "identities/invite", right: invite, serve: (*visit).inviteSelected},
 		{method: get, pattern: "identities/{id}/", right: read, serve: (*visit).overview},
@@ -41,10 +43,17 @@ func routes() []route {
 		{method: post, pattern: "identities/{id}/verify", right: verify, serve: (*visit).verify},
 		{method: get, pattern: "identities/{id}/reset", right: reset, serve: (*visit).resetPage},
 		{method: post, pattern: "identities/{id}/reset", right: reset, serve: (*visit).reset},
+		{method: get, pattern: "identities/{id}/lifecycle", right: setState, serve: (*visit).lifecyclePage},
+		{method: post, pattern: "identities/{id}/lifecycle", right: setState, serve: (*visit).setLifecycle},
+		{method: get, pattern: "identities/{id}/levels", right: setUserLevels, serve: (*visit).levelsPage},
+		{method: post, pattern: "identities/{id}/levels", right: setUserLevels, serve: (*visit).setLevels},
+		{method: get, pattern: "identities/{id}/delete", right: remove, serve: (*visit).deletePage},
+		{method: post, pattern: "identities/{id}/delete", right: remove, serve: (*visit).delete},
 		{method: post, pattern: "identities/{id}/protect", right: protect, serve: (*visit).protect},
 		{method: post, pattern: "identities/{id}/unprotect", right: protect, serve: (*visit).unprotect},
 
 		{method: get, pattern: "accounts/", right: readAccounts, serve: (*visit).accountList},
+		{method: get, pattern: "accounts/export.csv", right: readAccounts, file: true, serve: (*visit).accountExport},
 		{method: get, pattern: "accounts/{id}/", right: readAccounts, serve: (*visit).account},
 		{method: post, pattern: "accounts/{id}/correlate", right: correlate, serve: (*visit).correlate},
 		{method: post, pattern: "accounts/{id}/release", right: correlate, serve: (*visit).releaseAccount},
@@ -59,14 +68,23 @@ func routes() []route {
 			serve: (*visit).invitation},
 
 		{method: get, pattern: "roles/", right: readRoles, serve: (*visit).roleList},
+		{method: get, pattern: "roles/export.csv", right: readRoles, file: true, serve: (*visit).roleExport},
+		{method: get, pattern: "roles/{id}/export.csv", right: readRoles, file: true, serve: (*visit).memberExport},
 		{method: get, pattern: "roles/{id}/members", right: readRoles, serve: (*visit).roleMembers},
 		{method: post, pattern: "roles/{id}/assign", right: assign, serve: (*visit).assignRole},
 		{method: post, pattern: "roles/{id}/revoke", right: assign, serve: (*visit).revokeRole},
 		{method: get, pattern: "access-profiles/", right: readProfiles, serve: (*visit).accessProfiles},
 		{method: get, pattern: "entitlements/", right: read, serve: (*visit).entitlementList},
+		{method: get, pattern: "entitlements/export.csv", right: read, file: true, serve: (*visit).entitlementExport},
+		{method: get, pattern: "entitlements/{id}/export.csv", right: readAccounts, file: true,
+			serve: (*visit).holderExport},
 		{method: get, pattern: "entitlements/{id}/holders", right: readAccounts, serve: (*visit).holders},
 
 		{method: get, pattern: "sources/", right: read, serve: (*visit).sources},
+
+		{method: get, pattern: "sources/{id}/", right: read, serve: (*visit).source},
+		{method: post, pattern: "sources/{id}/test", right: editSources, serve: (*visit).testSource},
+		{method: post, pattern: "sources/{id}/synchronize", right: synchronizeSources, serve: (*visit).synchronizeSource},
 
 		{method: get, pattern: "runs/", right: seeRuns, serve: (*visit).runs},
 		{method: get, pattern: "runs/{id}/", right: seeRuns, serve: (*visit).run},
@@ -76,7 +94,20 @@ func routes() []route {
 		{method: post, pattern: "runs/{id}/cancel", right: endRuns, serve: (*visit).cancel},
 		{method: get, pattern: "operations/", right: read, serve: (*visit).operations},
 		{method: post, pattern: "operations/{id}/release", right: retry, serve: (*visit).release},
+		{method: get, pattern: "operations/retry", right: retry, serve: (*visit).retryPage},
+		{method: post, pattern: "operations/retry", right: retry, serve: (*visit).retryFailed},
+		{method: post, pattern: "operations/{id}/retry", right: retry, serve: (*visit).retryOperation},
 		{method: get, pattern: "history/", right: read, serve: (*visit).history},
+
+		{method: get, pattern: "configuration/", right: readConfiguration, serve: (*visit).objects},
+		{method: get, pattern: "configuration/object", right: readConfiguration, serve: (*visit).object},
+		{method: get, pattern: "configuration/revisions/", right: readConfiguration, serve: (*visit).revisions},
+		{method: get, pattern: "configuration/revisions/{id}/", right: readConfiguration, serve: (*visit).revision},
+		{method: post, pattern: "configuration/revisions/{id}/revert", right: configure, serve: (*visit).revert},
+		{method: get, pattern: "configuration/propose", right: configure, serve: (*visit).proposePage},
+		{method: post, pattern: "configuration/propose", right: configure, serve: (*visit).propose},
+		{method: post, pattern: "configuration/apply", right: configure, serve: (*visit).applyProposal},
+		{method: get, pattern: "health/", right: seeHealth, serve: (*visit).health},
 
 		{method: get, pattern: "settings", right: read, public: true, serve: (*visit).settingsPage},
 		{method: post, pattern: "settings", public: true, own: true, serve: (*visit).settings},

@@ -116,6 +116,9 @@ func (v *visit) At(part string) bool {
 	return first == part
 }
 
+// On reports whether the page is a route's, for the navigation.
+func (v *visit) On(pattern string) bool { return v.route != nil && v.route.pattern == pattern }
+
 // Here returns the page's own reference below the mount, with its query, to come back to.
 func (v *visit) Here() string {
 	here := strings.TrimPrefix(v.path, "/")
@@ -161,6 +164,9 @@ func (v *visit) List(filters string) string {
 func (v *visit) accountsOf(filters string) string {
 	return v.base + "accounts/?" + url.Values{"filters": {filters}}.Encode()
 }
+
+// urlQuery returns a text as the value of a parameter in an address.
+func urlQuery(text string) string { return url.QueryEscape(text) }
 
 // moment is a time as a page shows it.
 type moment struct {

@@ -144,6 +144,28 @@ func TestEngineIsSmall(t *testing.T) {
 	}
 }
 
+// Only the packages that are about them reach Prometheus and OpenTelemetry, so that a host is free to use others.
+func TestOnlyMetricsReachesPrometheus(t *testing.T) {
+	t.Parallel()
+	seen := false
+	for _, p := range packages(t) {
+		about := p.ImportPath == module+"/engine/metrics"
+		if within(p.ImportPath, module+"/cmd", module+"/store/storetest", module+"/engine/enginetest") {
+			continue // programs, and what tests use
+		}
+		for _, dependency := range p.Deps {
+			prometheus := within(dependency, "github.com/prometheus")
+			seen = seen || about && prometheus
+			if prometheus && !about || within(dependency, "go.opentelemetry.io") {
+				t.Errorf("%s reaches %s", p.ImportPath, dependency)
+			}
+		}
+	}
+	if !seen {
+		t.Error("engine/metrics does not reach Prometheus: this test looks at the wrong package")
+	}
+}
+
 // layers are the packages of the module, the lowest first. A package may import those of lower layers alone: the rooms
 // of one layer do not know each other.
 var layers = [][]string{
@@ -164,7 +186,7 @@ var layers = [][]string{
 	{"engine/internal/aggregation", "engine/internal/change", "engine/internal/doctor", "engine/internal/provisioning",
 		"engine/internal/registration"},
 	{"engine"},
-	{"engine/console", "engine/enginetest", "engine/httpapi", "engine/notify"},
+	{"engine/console", "engine/enginetest", "engine/httpapi", "engine/metrics", "engine/notify"},
 	{"engine/httpapi/devtoken"},
 	{"cmd/muster"},
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -202,7 +203,16 @@ func (b *browser) ids() map[string]string {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return map[string]string{"accounts": accounts.Items[0].ID, "entitlements": entitlements.Items[0].ID,
+	revisions, err := b.ConfigurationRevisions(ctx, 0, 1)
+	if err != nil || len(revisions) == 0 {
+		b.t.Fatalf("there is no revision: %v", err)
+	}
+	sources, err := b.Sources(ctx)
+	if err != nil || len(sources) == 0 {
+		b.t.Fatalf("there is no source: %v", err)
+	}
+	return map[string]string{"configuration": strconv.FormatInt(revisions[0].Version, 10), "sources": sources[0].ID,
+		"accounts": accounts.Items[0].ID, "entitlements": entitlements.Items[0].ID,
 		"identities": b.ID("bob"), "identity-profiles": profile.ID, "roles": roles.Items[0].ID}
 }
 
@@ -220,7 +230,9 @@ func (b *browser) addresses() []string {
 	ids := b.ids()
 	ids["runs"] = run.ID
 	list := []string{"/find?q=a", "/find?q=nobody", "/identities/?filters=" + url.QueryEscape(`name eqq "x"`),
-		"/identities/?filters=" + url.QueryEscape(`name eq "nobody"`), "/nothing", "/history/?since=x"}
+		"/identities/?filters=" + url.QueryEscape(`name eq "nobody"`), "/nothing", "/history/?since=x", "/health/?doctor=1",
+		"/configuration/object?type=ROLE&name=Sales", "/configuration/propose?type=ROLE&name=Sales",
+		"/identity-profiles/" + ids["identity-profiles"] + "/?person=bob"}
 	for _, pattern := range b.pages {
 		if pattern == "login" { // the host's
 			continue

@@ -102,8 +102,10 @@ func (w *Work) batches(ctx context.Context) (State, error) {
 // the rest. It returns how many identities the batch looked at.
 func (w *Work) batch(ctx context.Context) (size int, state State, err error) {
 	id := w.task
+	begun := time.Now()
 	counts, size, state, err := w.step(ctx, w.together)
 	var guard *task.HeldError
+	w.ObserveBatch(ctx, begun, size, err != nil && !errors.Is(err, task.ErrStopped) && !errors.As(err, &guard))
 	switch {
 	case errors.Is(err, task.ErrStopped):
 		state, err := w.stateOf(ctx, id)

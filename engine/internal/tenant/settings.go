@@ -1,6 +1,7 @@
 package tenant
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -24,6 +25,7 @@ type Settings struct {
 	Given     configuration.Values
 	JobSchema string
 	Logger    *slog.Logger
+	Observe   func(context.Context, Observation) // nil: nobody looks
 	Clock     func() time.Time
 	Rules     map[string]transform.Rule
 	Secret    func(reference string) (string, error) // nil: no connector gets a secret
