@@ -75,7 +75,7 @@ func (v *visit) setLifecycle() error {
 		v.status = http.StatusBadRequest
 		return v.showLifecycle(v.T("Choose a state."))
 	}
-	if err := v.h.eng.SetLifecycleState(v.ctx(), v.values["id"], state[0]); err != nil {
+	if _, err := v.h.eng.SetLifecycleState(v.ctx(), v.values["id"], state[0]); err != nil {
 		return err
 	}
 	n := note{Key: "The lifecycle state was set by hand. It holds until its mapping gives another value, or it is left " +

@@ -23,12 +23,12 @@ var transformRows = []Operation{
 
 // The scopes of identity profiles, their lifecycle states and identity attributes.
 const (
-	scopeProfileRead   = "idn:identity-profile:read"
-	scopeProfileEdit   = "idn:identity-profile:manage"
-	scopeStateRead     = "idn:identity-profile-lifecycle-state:read"
-	scopeStateEdit     = "idn:identity-profile-lifecycle-state:manage"
-	scopeAttributeRead = "idn:identity-profile-attribute:read"
-	scopeAttributeEdit = "idn:identity-profile-attribute:manage"
+	scopeIdentityProfileRead = "idn:identity-profile:read"
+	scopeIdentityProfileEdit = "idn:identity-profile:manage"
+	scopeStateRead           = "idn:identity-profile-lifecycle-state:read"
+	scopeStateEdit           = "idn:identity-profile-lifecycle-state:manage"
+	scopeAttributeRead       = "idn:identity-profile-attribute:read"
+	scopeAttributeEdit       = "idn:identity-profile-attribute:manage"
 )
 
 // The scopes of exports and imports of the configuration.
@@ -51,26 +51,26 @@ var exportRows = []Operation{
 // profileRows are the operations of identity profiles, lifecycle states and identity attributes.
 var profileRows = []Operation{
 	{ID: "createIdentityAttribute", Grants: to(owner, scopeAttributeEdit), Ours: true},
-	{ID: "createIdentityProfile", Grants: to(ownerAndApp, scopeProfileEdit)},
+	{ID: "createIdentityProfile", Grants: to(ownerAndApp, scopeIdentityProfileEdit)},
 	{ID: "createLifecycleState", Grants: to(ownerAndApp, scopeStateEdit)},
 	{ID: "deleteIdentityAttribute", Grants: to(owner, scopeAttributeEdit), Ours: true},
 	{ID: "deleteIdentityAttributesInBulk", Grants: to(owner, scopeAttributeEdit), Ours: true},
-	{ID: "deleteIdentityProfile", Grants: to(ownerAndApp, scopeProfileEdit)},
-	{ID: "deleteIdentityProfiles", Grants: to(ownerAndApp, scopeProfileEdit)},
+	{ID: "deleteIdentityProfile", Grants: to(ownerAndApp, scopeIdentityProfileEdit)},
+	{ID: "deleteIdentityProfiles", Grants: to(ownerAndApp, scopeIdentityProfileEdit)},
 	{ID: "deleteLifecycleState", Grants: to(ownerAndApp, scopeStateEdit)},
-	{ID: "exportIdentityProfiles", Grants: to(ownerAndApp, scopeProfileRead), Ours: true},
-	{ID: "generateIdentityPreview", Grants: to(ownerAndApp, scopeProfileEdit)},
-	{ID: "getDefaultIdentityAttributeConfig", Grants: to(ownerAndApp, scopeProfileEdit)},
+	{ID: "exportIdentityProfiles", Grants: to(ownerAndApp, scopeIdentityProfileRead), Ours: true},
+	{ID: "generateIdentityPreview", Grants: to(ownerAndApp, scopeIdentityProfileEdit)},
+	{ID: "getDefaultIdentityAttributeConfig", Grants: to(ownerAndApp, scopeIdentityProfileEdit)},
 	{ID: "getIdentityAttribute", Grants: to(ownerAndApp, scopeAttributeRead, scopeAttributeEdit), Ours: true},
-	{ID: "getIdentityProfile", Grants: to(ownerAndApp, scopeProfileRead)},
+	{ID: "getIdentityProfile", Grants: to(ownerAndApp, scopeIdentityProfileRead)},
 	{ID: "getLifecycleState", Grants: to(ownerAndApp, scopeStateRead)},
 	{ID: "getLifecycleStates", Grants: to(ownerAndApp, scopeStateRead)},
-	{ID: "importIdentityProfiles", Grants: to(owner, scopeProfileEdit), Ours: true},
+	{ID: "importIdentityProfiles", Grants: to(owner, scopeIdentityProfileEdit), Ours: true},
 	{ID: "listIdentityAttributes", Grants: to(ownerAndApp, scopeAttributeRead, scopeAttributeEdit), Ours: true},
-	{ID: "listIdentityProfiles", Grants: to(ownerAndApp, scopeProfileRead)},
+	{ID: "listIdentityProfiles", Grants: to(ownerAndApp, scopeIdentityProfileRead)},
 	{ID: "putIdentityAttribute", Grants: to(owner, scopeAttributeEdit), Ours: true},
-	{ID: "refreshIdentityProfile", Grants: to(ownerAndApp, scopeProfileEdit), Ours: true},
-	{ID: "syncIdentityProfile", Grants: to(ownerAndApp, scopeProfileEdit)},
-	{ID: "updateIdentityProfile", Grants: to(ownerAndApp, scopeProfileEdit)},
+	{ID: "refreshIdentityProfile", Grants: to(ownerAndApp, scopeIdentityProfileEdit), Ours: true},
+	{ID: "syncIdentityProfile", Grants: to(ownerAndApp, scopeIdentityProfileEdit)},
+	{ID: "updateIdentityProfile", Grants: to(ownerAndApp, scopeIdentityProfileEdit)},
 	{ID: "updateLifecycleStates", Grants: to(ownerAndApp, scopeStateEdit)},
 }
