@@ -144,7 +144,8 @@ func (e *Engine) addAccess(ctx context.Context, q store.Querier, setup *store.Se
 			continue
 		}
 		count := accessCounts[access[i].Type]
-		document[count], document["accessCount"] = document[count].(int)+1, document["accessCount"].(int)+1
+		document[count] = document[count].(int) + 1
+		document["accessCount"] = document["accessCount"].(int) + 1
 		if nested {
 			document["access"] = append(document["access"].([]any), accessDocument(&access[i]))
 		}
@@ -169,7 +170,8 @@ func identityDocument(row *store.SearchIdentity) (SearchHit, error) {
 		"protected": row.Protected, "correlated": row.Correlated, "status": row.CloudStatus,
 		"disabled": row.CloudStatus == "DISABLED", "locked": row.CloudStatus == "LOCKED", "isManager": row.IsManager,
 		"attributes": attributes, "accountCount": row.AccountCount, "appCount": 0, "accessCount": 0,
-		"entitlementCount": 0, "roleCount": 0, "accessProfileCount": 0, "owns": map[string]any{}, "ownsCount": 0, "tags": []any{},
+		"entitlementCount": 0, "roleCount": 0, "accessProfileCount": 0, "owns": map[string]any{}, "ownsCount": 0,
+		"tags":      []any{},
 		"tagsCount": 0, "visibleSegments": []any{}, "visibleSegmentCount": 0, "processingState": nil,
 		"processingDetails": nil, "manager": nil,
 	}

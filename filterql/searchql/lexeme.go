@@ -13,8 +13,8 @@ import (
 //	~tag~word   the same, for the fields whose words are found by their beginning
 //
 // No word has a tilde, and no two fields have the same tag. So what begins with "word" has a word that begins so in one
-// of the fields, what begins with "word~" has this very word, and words whose numbers follow each other stand one behind
-// the other. The parser of the text search is not involved: the words are those of [Words].
+// of the fields, what begins with "word~" has this very word, and words whose numbers follow each other stand one
+// behind the other. The parser of the text search is not involved: the words are those of [Words].
 const (
 	tagMark = "~"
 	// lexemeMax is how many bytes of a word are in a lexeme: PostgreSQL takes 2,046. beginningMax is how many of a

@@ -34,7 +34,10 @@ func served(n node) bool {
 	case *anywhereNode:
 		return true
 	case *valueNode:
-		if question, _ := n.field.lexemes(n.test); n.field.All != "" && n.field.Words == "" || len(n.field.OneOf) > 0 || question != "" {
+		if n.field.All != "" && n.field.Words == "" || len(n.field.OneOf) > 0 {
+			return true
+		}
+		if question, _ := n.field.lexemes(n.test); question != "" {
 			return true
 		}
 		if !n.field.Indexed {
