@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -44,18 +45,13 @@ func example(t *testing.T, server, key string, operation *openapi3.Operation, st
 	t.Helper()
 	method, path, _ := strings.Cut(key, " ")
 	path = regexp.MustCompile(`\{[^}]+\}`).ReplaceAllString(path, "0197a3c2f0b87d3e9a41c6d2e5f70812")
-	var body io.Reader
-	if operation.RequestBody != nil {
-		if content := operation.RequestBody.Value.Content.Get("application/json"); content != nil { // or else a form
-			body = bytes.NewReader(jsonOf(t, exampleOf(content)))
-		}
-	}
+	body, media := exampleBody(t, operation)
 	request, err := http.NewRequestWithContext(t.Context(), method, "http://localhost"+server+path, body)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if body != nil {
-		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set("Content-Type", media)
 	}
 	response := &http.Response{Header: http.Header{}, Body: http.NoBody}
 	if response.StatusCode, err = strconv.Atoi(status); err != nil {
@@ -73,6 +69,30 @@ func example(t *testing.T, server, key string, operation *openapi3.Operation, st
 		response.Body = io.NopCloser(bytes.NewReader(jsonOf(t, exampleOf(content))))
 	}
 	return &exchange{request, response}
+}
+
+// exampleBody returns the body of a request, and its media type; nil where the operation has none.
+func exampleBody(t *testing.T, operation *openapi3.Operation) (io.Reader, string) {
+	t.Helper()
+	if operation.RequestBody == nil {
+		return nil, ""
+	}
+	if content := operation.RequestBody.Value.Content.Get("application/json"); content != nil {
+		return bytes.NewReader(jsonOf(t, exampleOf(content))), "application/json"
+	}
+	var text bytes.Buffer
+	form := multipart.NewWriter(&text)
+	file, err := form.CreateFormFile("data", "data.json")
+	if err == nil {
+		_, err = file.Write([]byte("{}"))
+	}
+	if err == nil {
+		err = form.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &text, form.FormDataContentType()
 }
 
 func jsonOf(t *testing.T, value any) []byte {
