@@ -22,20 +22,18 @@ import (
 // noWrites are the methods of the engine that write nothing of their own: they read, or they carry out what tasks ask
 // for, whose actors do it.
 var noWrites = strings.Fields(`
-	Access AttributeSyncConfig ConfigurationObject ConfigurationObjects ConfigurationRevision ConfigurationRevisions CountTasks
-	DiffConfiguration DiscoverSource Engines EventLog Events IdentityAttributes IdentityNames ProfileStatistics
-	ConfigurationExport ConfigurationImport ExportConfiguration
-	DefaultAttributeConfig IdentityAttributeDefinitions PreviewAttributes
-	Explain ExplainCorrelation ListConfiguration
-	FindIdentity Follow GetAccount GetAccountActivity GetEntitlement GetIdentity GetOperation History
-	ListAccountActivities ListAccounts ListEntitlementHolders ListEntitlements ListIdentities ListOperations ListOwned ListRoleAssignments
-	ListRoleMembers ListTasks ListStatement Operations Ownership Owns ParkedTargets Preview Ready
-	ListAccessProfileEntitlements PublishedObjects ReferencesTo RoleAssignment RoleAssignments Schedule
-	Search SearchAggregate SearchCount SearchDocument SearchStatement SearchValues Settings Sources Statistics SyncJob Task TaskMessages Tasks TestSource UserLevels
-	Wait
-	ProcessPending ProcessTask ProvisionPending SendPending Start Stop
-	EndSession EndSessions NoteSession OpenSession Session
-	Doctor Purge RunSchedule`) // a session is the actor; repairs and launches as tests of their own show; a purge leaves nothing
+	Access AttributeSyncConfig ConfigurationExport ConfigurationImport ConfigurationObject ConfigurationObjects
+	ConfigurationRevision ConfigurationRevisions CountTasks DefaultAttributeConfig DiffConfiguration
+	DiscoverSource Doctor EndSession EndSessions Engines EventLog Events Explain ExplainCorrelation
+	ExportConfiguration FindIdentity Follow GetAccount GetAccountActivity GetEntitlement GetIdentity GetOperation
+	History IdentityAttributeDefinitions IdentityAttributes IdentityNames ListAccessProfileEntitlements
+	ListAccountActivities ListAccounts ListConfiguration ListEntitlementHolders ListEntitlements ListIdentities
+	ListOperations ListOwned ListRoleAssignments ListRoleMembers ListStatement ListTasks Metrics NoteSession
+	OpenSession Operations Ownership Owns ParkedTargets Preview PreviewAttributes ProcessPending ProcessTask
+	ProfileStatistics ProvisionPending PublishedObjects Purge Ready ReferencesTo RoleAssignment RoleAssignments
+	RunSchedule Schedule Search SearchAggregate SearchCount SearchDocument SearchStatement SearchValues
+	SendPending Session Settings Sources Start Statistics Stop SyncJob Task TaskMessages Tasks TestSource
+	UserLevels Wait`) // a session is the actor; repairs and launches as tests of their own show; a purge leaves nothing
 
 // actorWrite is a write of the engine, and where it leaves its actor: in the tables of this list, when everything that
 // follows from it was carried out by the engine itself.

@@ -284,23 +284,25 @@ func (e *Engine) eraseRows(ctx context.Context, tx pgx.Tx, subject *store.Subjec
 		for i := range subject.Accounts {
 			ids[i] = subject.Accounts[i].ID
 		}
-		keys, err := e.tenant.Store.CountAccountKeys(ctx, tx, ids)
-		if err != nil {
-			return nil, err
-		}
-		held, err := e.tenant.Store.CountAccountEntitlements(ctx, tx, ids)
-		if err != nil {
-			return nil, err
+		erased = append(erased, store.Erased{Table: "accounts", Rows: int64(len(ids))})
+		for _, gone := range []struct { // with its account, each of them
+			table string
+			count func(context.Context, store.Querier, []store.ID) (int64, error)
+		}{
+			{"account_keys", e.tenant.Store.CountAccountKeys},
+			{"account_entitlements", e.tenant.Store.CountAccountEntitlements},
+			{"account_demands", e.tenant.Store.CountAccountDemands},
+		} {
+			rows, err := gone.count(ctx, tx, ids)
+			if err != nil {
+				return nil, err
+			}
+			if rows > 0 {
+				erased = append(erased, store.Erased{Table: gone.table, Rows: rows})
+			}
 		}
 		if err := e.tenant.Store.DeleteAccounts(ctx, tx, ids); err != nil {
 			return nil, err
-		}
-		erased = append(erased, store.Erased{Table: "accounts", Rows: int64(len(ids))})
-		if keys > 0 {
-			erased = append(erased, store.Erased{Table: "account_keys", Rows: keys})
-		}
-		if held > 0 {
-			erased = append(erased, store.Erased{Table: "account_entitlements", Rows: held})
 		}
 	}
 	if exists {

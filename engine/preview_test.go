@@ -175,7 +175,7 @@ func TestPreviewSelects(t *testing.T) {
 	t.Parallel()
 	f := company(t)
 	role := f.documents(fmt.Sprintf(salesRole, true, "Sales"))
-	changes, totals := f.preview(engine.PreviewParams{Documents: role, Filters: `age isnull and department eq "sales" and name sw "d"`})
+	changes, totals := f.preview(engine.PreviewParams{Documents: role, Filters: `personalEmail isnull and department eq "sales" and name sw "d"`})
 	if changes != "dee: +Sales" || totals.Identities != 1 {
 		t.Errorf("got %s %+v, want changes == \"dee: +Sales\" && totals.Identities == 1", changes, totals)
 	}

@@ -117,3 +117,11 @@ func (s *Store) MeetDemand(ctx context.Context, tx pgx.Tx, o *Operation, now tim
 	batch.Queue(s.sql(end), o.AccountID, o.Kind, now)
 	return mapError(tx.SendBatch(ctx, &batch).Close())
 }
+
+// CountAccountDemands returns how many rows of account_demands accounts have.
+func (s *Store) CountAccountDemands(ctx context.Context, q Querier, accounts []ID) (int64, error) {
+	var count int64
+	const statement = `SELECT count(*) FROM muster.account_demands WHERE account_id = ANY ($1)`
+	err := q.QueryRow(ctx, s.sql(statement), accounts).Scan(&count)
+	return count, mapError(err)
+}

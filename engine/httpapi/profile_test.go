@@ -116,7 +116,7 @@ func TestProfilesComeAndGo(t *testing.T) {
 		t.Errorf("the priorities are %v and %v", first["priority"], second["priority"])
 	}
 	s.wrong("POST", "/v3/identity-profiles", profile("FIRST", "A"), "400.1 Bad request content", "has the name")
-	s.wrong("POST", "/v3/identity-profiles", profile("Third", "A"), illegal, "")
+	s.wrong("POST", "/v3/identity-profiles", profile("Third", "A"), "400.1 Bad request content", "authoritative source")
 	s.wrong("POST", "/v3/identity-profiles", profile("Third", "C"), illegal, "C")
 	s.wrong("POST", "/v3/identity-profiles", `{"name": "Third"}`, missing, "authoritativeSource: it is missing")
 	var exported []json.RawMessage
@@ -239,7 +239,7 @@ func TestLifecycleStates(t *testing.T) {
 	}
 	one := at + "/" + made["id"].(string)
 	patched := s.patch(one, `[{"op": "replace", "path": "/enabled", "value": true},
-		{"op": "add", "path": "/accountActions/-", "value": {"action": "ENABLE", "allSources": true}}]`).
+		{"op": "add", "path": "/accountActions/-", "value": {"action": "ENABLE", "allSources": true, "excludeSourceIds": ["`+directory+`"]}}]`).
 		demandObject(http.StatusOK)
 	if actions := patched["accountActions"].([]any); patched["enabled"] != true || len(actions) != 2 ||
 		actions[0].(object)["sourceIds"].([]any)[0] != directory {

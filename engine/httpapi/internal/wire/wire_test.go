@@ -82,9 +82,16 @@ func exampleBody(t *testing.T, operation *openapi3.Operation) (io.Reader, string
 	}
 	var text bytes.Buffer
 	form := multipart.NewWriter(&text)
-	file, err := form.CreateFormFile("data", "data.json")
-	if err == nil {
-		_, err = file.Write([]byte("{}"))
+	content := operation.RequestBody.Value.Content.Get("multipart/form-data")
+	var err error
+	for name, property := range content.Schema.Value.Properties {
+		if property.Value.Format != "binary" {
+			continue
+		}
+		var file io.Writer
+		if file, err = form.CreateFormFile(name, "file"); err == nil {
+			_, err = file.Write([]byte("{}"))
+		}
 	}
 	if err == nil {
 		err = form.Close()
