@@ -138,7 +138,8 @@ func (d *demanding) lock(ctx context.Context) error {
 	if found.IdentityID.IsZero() {
 		return d.conflict("no identity has the account: correlate it first")
 	}
-	if d.configuration, d.identity, err = d.tenant.LockIdentity(ctx, d.tx, d.op, found.IdentityID.String()); err != nil {
+	if d.configuration, d.identity, err = d.tenant.LockIdentity(ctx, d.tx, d.op,
+		found.IdentityID.String()); err != nil {
 		return err
 	}
 	if d.row, err = d.lockOwned(ctx, d.tx, d.op, d.account, d.identity); err != nil {

@@ -29,11 +29,11 @@ func OptionsBehind(read func(*AggregateOptions) error) StartOption {
 }
 
 // StartAggregation launches a task that aggregates a source, named by ID or by name: [Engine.Aggregate] of a delimited
-// text, or where that is nil [Engine.AggregateSource] by the source's connector. A worker of any process carries it out.
-// So the text is kept in the database until the task has ended; it has at most [AggregationTextMax] bytes, and is read
-// once. Of several tasks for one source the earliest comes first. The attributes of the task tell what was done, and
-// its messages which rows were left out. What keeps the accounts from being changed, such as the deletion limit, ends
-// the task with the status ERROR. Of the options Progress does not count: the task tells it.
+// text, or where that is nil [Engine.AggregateSource] by the source's connector. A worker of any process carries it
+// out. So the text is kept in the database until the task has ended; it has at most [AggregationTextMax] bytes, and is
+// read once. Of several tasks for one source the earliest comes first. The attributes of the task tell what was done,
+// and its messages which rows were left out. What keeps the accounts from being changed, such as the deletion limit,
+// ends the task with the status ERROR. Of the options Progress does not count: the task tells it.
 func (e *Engine) StartAggregation(ctx context.Context, source string, text io.Reader, options AggregateOptions,
 	more ...StartOption,
 ) (TaskStatus, error) {

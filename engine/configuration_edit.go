@@ -101,7 +101,7 @@ func sameID(a, b string) bool {
 func demandNew(op string, document *Document, objects []ConfigurationObject) error {
 	var names objectNames
 	if err := json.Unmarshal(document.Object, &names); err != nil {
-		return fault.Invalidf(op, document.Place, "%v", err)
+		return wrongMember(op, document.Place, err)
 	}
 	for i := range objects {
 		if o := &objects[i]; sameID(o.ID, names.ID) || names.isNamed(o) {
@@ -168,6 +168,15 @@ func (e *Engine) editConfiguration(kind ObjectType, name string,
 	})
 }
 
+// wrongMember says which member of a document has a value of another type than a text.
+func wrongMember(op, place string, err error) error {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) && wrong.Field != "" {
+		return fault.Invalidf(op, place, "%s: a text is expected, %s was found", wrong.Field, wrong.Value)
+	}
+	return fault.Invalidf(op, place, "a JSON object is expected")
+}
+
 // demandSame fails where an edited document is that of another object, or has a name that another one has. It returns
 // the document with the ID of its object.
 func demandSame(op string, object *ConfigurationObject, edited json.RawMessage, objects []ConfigurationObject) (
@@ -178,7 +187,7 @@ func demandSame(op string, object *ConfigurationObject, edited json.RawMessage, 
 		return nil, err
 	}
 	if err := json.Unmarshal(edited, &after); err != nil {
-		return nil, fault.Invalidf(op, "", "%v", err)
+		return nil, wrongMember(op, "", err)
 	}
 	switch {
 	case object.ID != "" && after.ID != "" && !sameID(before.ID, after.ID):

@@ -69,7 +69,8 @@ func (s *Selection) fill() {
 
 // Has reports whether an object is selected.
 func (s *Selection) Has(kind ObjectType, id, name string) bool {
-	if len(s.Include) > 0 && !slices.Contains(s.Include, kind) || len(s.Include) == 0 && slices.Contains(s.Exclude, kind) {
+	if len(s.Include) > 0 && !slices.Contains(s.Include, kind) || len(s.Include) == 0 && slices.Contains(s.Exclude,
+		kind) {
 		return false
 	}
 	only, limited := s.Objects[kind]

@@ -20,7 +20,8 @@ const DeletionsMax = 1000
 // [Engine.DeleteConfiguration] removes one. Each is named by its ID or its name. It fails at once where one of them is
 // not there (NotFound), is used by an object that stays (a Conflict that wraps an [*InUseError]), or is an identity
 // profile with identities. Where the guard holds the removal, the task waits for [Engine.ConfirmTask]. A worker of any
-// process carries it out; what is removed in the meantime is left out. Of the options [WithComment] and [Confirm] count.
+// process carries it out; what is removed in the meantime is left out. Of the options [WithComment] and [Confirm]
+// count.
 func (e *Engine) StartDeletion(ctx context.Context, kind ObjectType, names []string, options ...ApplyOption) (
 	TaskStatus, error,
 ) {

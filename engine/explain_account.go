@@ -32,8 +32,9 @@ type CorrelationExplanation struct {
 	// Values are the values by which the account looks for its identity now, in the order in which they count. An
 	// assignment of the source for which the account has no value is in it, without a value.
 	Values []CorrelationValue `json:"values"`
-	// Candidates are identities that have a value of the account in an attribute by which identities are found, whatever
-	// the source's assignments say: those with the most such values first. An account that is not uncorrelated has none.
+	// Candidates are identities that have a value of the account in an attribute by which identities are found,
+	// whatever the source's assignments say: those with the most such values first. An account that is not uncorrelated
+	// has none.
 	Candidates []CorrelationCandidate `json:"candidates"`
 }
 
@@ -46,8 +47,8 @@ type CorrelationValue struct {
 	// Identities are those that the value finds, at most [CandidatesMax].
 	Identities []Reference `json:"identities"`
 	More       bool        `json:"more"` // it finds others too
-	// Decides says that the value is the first one that finds anybody: it alone counts. The account becomes the identity's
-	// where it finds one, and stays uncorrelated where it finds several.
+	// Decides says that the value is the first one that finds anybody: it alone counts. The account becomes the
+	// identity's where it finds one, and stays uncorrelated where it finds several.
 	Decides bool `json:"decides"`
 }
 
@@ -186,7 +187,8 @@ func (x *correlating) reason(source *configuration.CompiledSource) string {
 	}
 	switch {
 	case a.ManuallyCorrelated:
-		return "it was given to the identity by hand or created for it: correlation does not move it until it is released"
+		return "it was given to the identity by hand or created for it: correlation does not move it until it is " +
+			"released"
 	case !a.Uncorrelated && decides == nil:
 		return "it has been the identity's since it found it: its values find nobody now"
 	case !a.Uncorrelated && len(decides.Identities) == 1 && decides.Identities[0].ID == *a.IdentityID:

@@ -126,8 +126,8 @@ func displayName(name string) string {
 	return strings.Join(words, " ")
 }
 
-// defaultMappings are the identity attributes that a new profile maps where the accounts of its source have an attribute
-// of one of the names, which are compared without regard to letter case and signs.
+// defaultMappings are the identity attributes that a new profile maps where the accounts of its source have an
+// attribute of one of the names, which are compared without regard to letter case and signs.
 var defaultMappings = []struct {
 	attribute string
 	accounts  []string
@@ -150,9 +150,9 @@ type AttributeConfig struct {
 	Transforms []AttributeMapping `json:"attributeTransforms"`
 }
 
-// DefaultAttributeConfig returns the mapping that a new profile of the same source as a profile's, which an ID or a name
-// stands for, would begin with: the native identity of accounts as uid, and the usual attributes where the schema of
-// the source has one of a usual name.
+// DefaultAttributeConfig returns the mapping that a new profile of the same source as a profile's, which an ID or a
+// name stands for, would begin with: the native identity of accounts as uid, and the usual attributes where the schema
+// of the source has one of a usual name.
 func (e *Engine) DefaultAttributeConfig(ctx context.Context, profile string) (AttributeConfig, error) {
 	const op = "get the default mapping"
 	object, err := e.ConfigurationObject(ctx, TypeIdentityProfile, profile)

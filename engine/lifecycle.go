@@ -53,14 +53,16 @@ func (e *Engine) setLifecycleState(identity, state string) writeOf[string] {
 					Err: errors.New("the identity has no identity profile, and so no lifecycle states")}
 			}
 			if technical = profile.StateByName(state); technical == "" {
-				return "", &Error{Kind: NotFound, Op: op, Subject: state, Err: fmt.Errorf("the identity profile %q has no "+
-					"such lifecycle state: those are %s%s", profile.Name, strings.Join(profile.StateNames(), ", "),
-					configuration.DidYouMean(state, profile.StateNames()))}
+				return "", &Error{Kind: NotFound, Op: op, Subject: state,
+					Err: fmt.Errorf("the identity profile %q has no "+
+						"such lifecycle state: those are %s%s", profile.Name, strings.Join(profile.StateNames(), ", "),
+						configuration.DidYouMean(state, profile.StateNames()))}
 			}
 			if !profile.StateEnabled(technical) {
-				return "", &Error{Kind: Conflict, Op: op, Subject: state, Err: fmt.Errorf("the lifecycle state %q of the "+
-					"identity profile %q is not enabled: the enabled ones are %s", technical, profile.Name,
-					strings.Join(profile.StateNames(), ", "))}
+				return "", &Error{Kind: Conflict, Op: op, Subject: state,
+					Err: fmt.Errorf("the lifecycle state %q of the "+
+						"identity profile %q is not enabled: the enabled ones are %s", technical, profile.Name,
+						strings.Join(profile.StateNames(), ", "))}
 			}
 			if basis, err = lifecycleBasis(before); err != nil {
 				return "", err

@@ -44,7 +44,8 @@ func (e *Engine) PreviewAttributes(ctx context.Context, identity string, config 
 		return AttributePreview{}, fault.Wrap(op, identity, err)
 	}
 	if row.ProfileID.IsZero() {
-		return AttributePreview{}, fault.Invalidf(op, identity, "the identity has no identity profile, and so no mapping")
+		return AttributePreview{}, fault.Invalidf(op, identity,
+			"the identity has no identity profile, and so no mapping")
 	}
 	names, params, err := e.previewedMapping(ctx, op, row.ProfileID, config)
 	if err != nil {

@@ -70,8 +70,8 @@ func (p *PublishedObjects) Object(kind ObjectType, id string) (ConfigurationObje
 		Err: fmt.Errorf("there is no object of the type %s with this ID", kind)}
 }
 
-// ListAccessProfileEntitlements returns a page of the entitlements of an access profile, which is named by its ID. Those
-// that no aggregation has found yet are not among them. Errors are those of [Engine.ListAccounts].
+// ListAccessProfileEntitlements returns a page of the entitlements of an access profile, which is named by its ID.
+// Those that no aggregation has found yet are not among them. Errors are those of [Engine.ListAccounts].
 func (e *Engine) ListAccessProfileEntitlements(ctx context.Context, profile string, params PageParams) (
 	Page[Entitlement], error,
 ) {
@@ -279,7 +279,7 @@ func (x *references) publish(members map[string]json.RawMessage, kind string, te
 			}
 		}
 	case string(TypeSource):
-		if source := x.compiled.SourceOf((*configuration.Reference)(&r)); source != nil {
+		if source := x.compiled.SourceOf(&r); source != nil {
 			r.ID, r.Name = source.IDText, source.Name
 		}
 		r.Type = kind

@@ -69,7 +69,8 @@ func (e *Engine) Sources(ctx context.Context) ([]SourceState, error) {
 	}
 	states := []SourceState{}
 	for id, source := range c.Sources {
-		state := SourceState{ID: id.String(), Source: source.Name, Connector: source.Connector, Schedule: source.Schedule(),
+		state := SourceState{ID: id.String(), Source: source.Name, Connector: source.Connector,
+			Schedule:  source.Schedule(),
 			Connected: e.tenant.Connectors[source.Connector] != nil}
 		if at := slices.IndexFunc(rows, func(r store.Aggregation) bool { return r.SourceID == id }); at >= 0 {
 			r := &rows[at]

@@ -88,8 +88,8 @@ type IDRange struct {
 	Has func(id any) bool
 }
 
-// AllOps returns all operators that make sense on a field like f. A collection contains (co) a string that is one of its
-// elements.
+// AllOps returns all operators that make sense on a field like f. A collection contains (co) a string that is one of
+// its elements.
 func AllOps(f Field) OpSet {
 	switch {
 	case f.Multi:

@@ -83,8 +83,10 @@ func (q *EntitlementQuery) conditions() []sq.Sqlizer {
 		conditions = append(conditions, sq.Expr(`e.id = ANY (?)`, q.IDs))
 	}
 	if q.Segmented {
-		conditions = append(conditions, sq.Expr(`(EXISTS (SELECT 1 FROM jsonb_array_elements_text(`+segmentsSQL+`) g (id)
-			WHERE g.id = ANY (?)) OR ? AND jsonb_array_length(`+segmentsSQL+`) = 0)`, nonNil(q.Segments), q.Unsegmented))
+		conditions = append(conditions,
+			sq.Expr(`(EXISTS (SELECT 1 FROM jsonb_array_elements_text(`+segmentsSQL+`) g (id)
+			WHERE g.id = ANY (?)) OR ? AND jsonb_array_length(`+segmentsSQL+`) = 0)`, nonNil(q.Segments),
+				q.Unsegmented))
 	}
 	return conditions
 }

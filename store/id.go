@@ -11,8 +11,9 @@ func NewID() ID { return id.New() }
 // ParseID reads an ID in either spelling: 32 hexadecimal digits, or 36 characters with dashes.
 func ParseID(text string) (ID, error) { return id.Parse(text) }
 
-// IDOf is [ParseID] for callers that treat a text which is not an ID as not found.
+// IDOf is [ParseID] for callers that treat a text which is not an ID as not found. The zero ID is none: no row has it,
+// and queries take it for an ID that is not given.
 func IDOf(text string) (id ID, ok bool) {
 	id, err := ParseID(text)
-	return id, err == nil
+	return id, err == nil && !id.IsZero()
 }

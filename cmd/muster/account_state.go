@@ -74,8 +74,8 @@ func (a *app) entitlementsSetCommand() *cobra.Command {
 	var segments []string
 	cmd := &cobra.Command{
 		Use: "set ENTITLEMENT", Short: "Change what people say of an entitlement",
-		Long: `Set changes what people say of an entitlement. Aggregations leave that alone. A name that was given by hand
-stays; with --name-from-source the next aggregation gives the entitlement the name that the source has.`,
+		Long: `Set changes what people say of an entitlement. Aggregations leave that alone. A name that was given by
+hand stays; with --name-from-source the next aggregation gives the entitlement the name that the source has.`,
 		Example: `  muster entitlements set ID --owner ann --requestable --privileged=false
   muster entitlements set ID --name Payroll --description 'Runs the payroll'`,
 		Args: exactArgs(1, "the ID of an ENTITLEMENT"),

@@ -23,8 +23,8 @@ func (a *app) accountsExplainCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use: "explain ACCOUNT", Short: "Explain how an account finds its identity, or why it finds nobody",
-		Long: `Explain shows the values by which an account looks for its identity, in the order in which they count, and
-whom each of them finds. For an account that is uncorrelated it names candidates: identities that have one of its
+		Long: `Explain shows the values by which an account looks for its identity, in the order in which they count,
+and whom each of them finds. For an account that is uncorrelated it names candidates: identities that have one of its
 values.`,
 		Args: exactArgs(1, "the ID of an ACCOUNT"),
 		RunE: func(cmd *cobra.Command, args []string) error {

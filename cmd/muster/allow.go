@@ -7,8 +7,8 @@ import (
 	"github.com/muster-engine/muster/engine"
 )
 
-// allowed returns what sources may name, by the flags, or nil if they say nothing: then the operator's own documents may
-// name everything, and others nothing.
+// allowed returns what sources may name, by the flags, or nil if they say nothing: then the operator's own documents
+// may name everything, and others nothing.
 func (a *app) allowed() (*engine.Allow, error) {
 	allow := engine.Allow{Secrets: slices.Clone(a.allow.Secrets), Folders: slices.Clone(a.allow.Folders),
 		Hosts: slices.Clone(a.allow.Hosts)}

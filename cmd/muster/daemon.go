@@ -66,7 +66,7 @@ func (a *app) awaitEngine(ctx context.Context, dir string) (*database, *engine.E
 			notice.over(ctx, "the database is there")
 			return d, eng, nil
 		case ctx.Err() != nil:
-			return nil, nil, nil
+			return nil, nil, nil //nolint:nilerr // whoever ended it need not be told what it waited for
 		case !worthWaiting(err):
 			return nil, nil, err
 		}

@@ -46,8 +46,8 @@ func (d *database) close(ctx context.Context) error {
 	return d.server.Stop(ctx)
 }
 
-// connect connects to the database that the flags name, or starts the private one, or joins it where it runs. dataDir is the
-// private one's folder; if it is empty, the server uses a folder that is removed when it stops.
+// connect connects to the database that the flags name, or starts the private one, or joins it where it runs. dataDir
+// is the private one's folder; if it is empty, the server uses a folder that is removed when it stops.
 func (a *app) connect(ctx context.Context, dataDir string) (*database, error) {
 	if err := a.schemas.Validate(); err != nil {
 		return nil, usageError{err}
@@ -137,9 +137,9 @@ func (a *app) engine(ctx context.Context, d *database) (*engine.Engine, error) {
 // migrationPatience is how long a command that joins a private server waits for its starter to migrate the tables.
 const migrationPatience = 10 * time.Second
 
-// migratePrivate migrates the tables of a private server. Beside others it makes tables that are not there, but does not
-// change those that the engine of another version may be working with: it waits for the one that started the server, and
-// then leaves it to the engine to say what to do.
+// migratePrivate migrates the tables of a private server. Beside others it makes tables that are not there, but does
+// not change those that the engine of another version may be working with: it waits for the one that started the
+// server, and then leaves it to the engine to say what to do.
 func (a *app) migratePrivate(ctx context.Context, d *database) error {
 	for deadline := time.Now().Add(migrationPatience); d.server.Joined(); {
 		version, err := migrations.Version(ctx, d.pool, a.schemas)

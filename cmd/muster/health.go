@@ -23,7 +23,8 @@ func (a *app) healthCommand() *cobra.Command {
 	var anyCertificate bool
 	cmd := &cobra.Command{
 		Use: "health [URL]", Short: "Ask whether a server is ready, as containers do",
-		Long: `Health asks the URL, by default ` + healthDefault + `, and exits with 0 if the server is ready, with 1 if it
+		Long: `Health asks the URL, by default ` + healthDefault +
+			`, and exits with 0 if the server is ready, with 1 if it
 is not or does not answer. It is for images without a shell.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -47,7 +48,8 @@ func (a *app) health(ctx context.Context, url string, anyCertificate bool) error
 		return usageError{err}
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true,
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: anyCertificate}}} //nolint:gosec // it sends nothing, and is asked for
+		// it sends nothing, and is asked for
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: anyCertificate}}} //nolint:gosec // see above
 	response, err := client.Do(request)
 	if err != nil {
 		return err

@@ -227,7 +227,8 @@ func (a *app) readConfigFile(root *cobra.Command) (*configFile, error) {
 // readSection reads the values and the sections of a command.
 func readSection(name string, node *yaml.Node, cmd *cobra.Command) (*configFile, error) {
 	if node.Kind != yaml.MappingNode {
-		return nil, usage("%s:%d: names of flags with their values are expected, such as time-zone: Europe/Berlin", name,
+		return nil, usage("%s:%d: names of flags with their values are expected, such as time-zone: Europe/Berlin",
+			name,
 			node.Line)
 	}
 	section := &configFile{name: name, values: map[string]*configEntry{}, sections: map[string]*configFile{}}

@@ -63,8 +63,9 @@ func (m *metrics) handler() http.Handler {
 
 // metricsFlag adds the flag for an address of the metrics' own.
 func metricsFlag(cmd *cobra.Command, address *string) {
-	cmd.Flags().StringVar(address, "metrics-listen", "", "address on which /metrics and /healthz are served, apart from "+
-		"everything else, such as 127.0.0.1:9464; whoever can reach it can read the metrics")
+	cmd.Flags().StringVar(address, "metrics-listen", "",
+		"address on which /metrics and /healthz are served, apart from "+
+			"everything else, such as 127.0.0.1:9464; whoever can reach it can read the metrics")
 }
 
 // collectMetrics makes the engine that is made next tell what it does.

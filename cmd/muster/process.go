@@ -238,7 +238,8 @@ func (a *app) processOnce(ctx context.Context, eng *engine.Engine) (engine.Proce
 func (a *app) processing(bar progress) func(done, waiting int) {
 	set := func(done, waiting int) {
 		bar.set(done, done+waiting)
-		a.keep("%d identities are processed and stay so; the others wait, and \"muster process\" goes on with them", done)
+		a.keep("%d identities are processed and stay so; the others wait, and \"muster process\" goes on with them",
+			done)
 	}
 	set(0, 0)
 	return set

@@ -58,7 +58,8 @@ one who started it signs in there once. Each --dev-client may sign in by its id 
 It verifies tokens with the keys of --jwks-url or --jwks-file. Without either it accepts development tokens. "muster
 token" makes them, and so does the endpoint POST /oauth/token for the clients of --dev-client.
 
-It serves /metrics for Prometheus, with --metrics-listen on an address of its own only, and sends traces to the destination in the standard variables of OpenTelemetry
+It serves /metrics for Prometheus, with --metrics-listen on an address of its own only, and
+sends traces to the destination in the standard variables of OpenTelemetry
 (OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT). It sends invitations and verifications with --smtp-host and its
 other flags, or logs them with --mail-log.
 

@@ -195,7 +195,8 @@ func showErrand(n *engine.TaskAttributes, line func(name, format string, argumen
 	if r := n.Removal; r != nil {
 		for i := range r.Removals {
 			gone := &r.Removals[i]
-			line(first(i, "removed"), "%s %q: %d identities lost something by it", gone.Type, gone.Name, gone.Identities)
+			line(first(i, "removed"), "%s %q: %d identities lost something by it", gone.Type, gone.Name,
+				gone.Identities)
 		}
 	}
 }

@@ -30,7 +30,7 @@ func (s *site) hostileIDs(count int) []map[string]string {
 	}
 	for i := range ids {
 		ids[i] = map[string]string{"accounts": page.Items[i].ID, "roles": roles.Items[i].ID,
-			"entitlements": entitlements.Items[i].ID, "identity-profiles": s.profileID("Employees"),
+			"entitlements": entitlements.Items[i].ID, "identity-profiles": s.profileID(),
 			"sources": s.sourceID("HR"), "configuration": s.firstRevision()}
 	}
 	return ids

@@ -78,8 +78,8 @@ func (v *visit) setLifecycle() error {
 	if _, err := v.h.eng.SetLifecycleState(v.ctx(), v.values["id"], state[0]); err != nil {
 		return err
 	}
-	n := note{Key: "The lifecycle state was set by hand. It holds until its mapping gives another value, or it is left " +
-		"to the calculation."}
+	n := note{Key: "The lifecycle state was set by hand. It holds until its mapping gives another value, or it is " +
+		"left to the calculation."}
 	if state[0] == "" {
 		n.Key = "The lifecycle state is calculated again."
 	}
@@ -215,7 +215,8 @@ func (v *visit) delete() error {
 	if err != nil {
 		return err
 	}
-	return v.tell(note{Key: "The identity was deleted. Its history stays, and its accounts are nobody's."}, "identities/")
+	return v.tell(note{Key: "The identity was deleted. Its history stays, and its accounts are nobody's."},
+		"identities/")
 }
 
 // shownStates returns the lifecycle states of a profile, with what each does.

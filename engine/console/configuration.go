@@ -263,5 +263,6 @@ func (v *visit) revert() error {
 	case err != nil:
 		return err
 	}
-	return v.tell(note{Key: "The change was reverted, by a new revision.", Run: result.Task}, "configuration/revisions/")
+	return v.tell(note{Key: "The change was reverted, by a new revision.", Run: result.Task},
+		"configuration/revisions/")
 }

@@ -44,7 +44,8 @@ func (v *visit) csv(name string, header []string,
 		return &pageError{status: http.StatusBadRequest, key: "The delimiter is a comma, a semicolon or the word tab."}
 	}
 	if !v.h.beginExport(v.visitorID()) {
-		return &pageError{status: http.StatusTooManyRequests, key: "You have %d exports open already: wait for one of them.",
+		return &pageError{status: http.StatusTooManyRequests,
+			key:       "You have %d exports open already: wait for one of them.",
 			arguments: []any{ExportsMax}}
 	}
 	defer v.h.endExport(v.visitorID())
@@ -245,7 +246,8 @@ func (v *visit) entitlementExport() error {
 				owner = e.Owner.Name
 			}
 			part.rows = append(part.rows, []string{e.ID, e.Name, e.Source.Name, e.Attribute, e.Value,
-				textOf(e.Description), flag(e.Privileged), flag(e.Requestable), owner, iso(&e.Created), iso(&e.Modified)})
+				textOf(e.Description), flag(e.Privileged), flag(e.Requestable), owner, iso(&e.Created),
+				iso(&e.Modified)})
 		}
 		return part, err
 	})

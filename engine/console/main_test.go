@@ -323,7 +323,7 @@ func (s *site) ids() map[string]string {
 	}
 	return map[string]string{"identities": s.ID("bob"), "runs": run.ID, "operations": operations[0].ID,
 		"accounts": accounts.Items[0].ID, "roles": roles.Items[0].ID, "entitlements": entitlements.Items[0].ID,
-		"identity-profiles": s.profileID("Employees"), "sources": s.sourceID("Directory"),
+		"identity-profiles": s.profileID(), "sources": s.sourceID("Directory"),
 		"configuration": s.firstRevision()}
 }
 

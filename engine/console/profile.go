@@ -145,7 +145,8 @@ func (v *visit) mappings() error {
 	view := &mappingsView{profileSubject: p, Person: strings.TrimSpace(v.r.URL.Query().Get("person"))}
 	for _, m := range p.Profile.AttributeConfig.Transforms {
 		from, document := transformText(m.TransformDefinition)
-		view.Mappings = append(view.Mappings, mapping{Attribute: m.IdentityAttributeName, From: from, Document: document})
+		view.Mappings = append(view.Mappings, mapping{Attribute: m.IdentityAttributeName, From: from,
+			Document: document})
 	}
 	slices.SortFunc(view.Mappings, func(a, b mapping) int { return strings.Compare(a.Attribute, b.Attribute) })
 	if view.Person != "" {
@@ -183,7 +184,8 @@ func (m *mappingsView) try(ctx context.Context) error {
 		row.Value, row.Stored = strings.Join(a.Value.Strings(), ", "), strings.Join(a.Stored.Strings(), ", ")
 		row.Differs, row.Error = !a.Stored.Equal(a.Value), a.Error
 		for _, step := range a.Steps {
-			row.Steps = append(row.Steps, shownStep{step, strings.Join(step.Value.Strings(), ", "), step.Value.IsNull()})
+			row.Steps = append(row.Steps, shownStep{step, strings.Join(step.Value.Strings(), ", "),
+				step.Value.IsNull()})
 		}
 	}
 	return nil
@@ -199,10 +201,8 @@ func transformText(definition json.RawMessage) (from, document string) {
 			ID            string `json:"id"`
 		} `json:"attributes"`
 	}
-	// Other transforms have attributes of other shapes: their type says enough.
-	if err := json.Unmarshal(definition, &d); err != nil {
-		from = ""
-	}
+	// Other transforms have attributes of other shapes: their type, which is read all the same, says enough.
+	_ = json.Unmarshal(definition, &d)
 	switch {
 	case d.Type == "accountAttribute" && d.Attributes.AttributeName != "":
 		from = strings.TrimPrefix(d.Attributes.SourceName+"."+d.Attributes.AttributeName, ".")

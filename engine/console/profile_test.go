@@ -12,10 +12,10 @@ import (
 	"github.com/muster-engine/muster/engine/enginetest"
 )
 
-// profileID returns the ID of an identity profile.
-func (s *site) profileID(name string) string {
+// profileID returns the ID of the company's identity profile.
+func (s *site) profileID() string {
 	s.t.Helper()
-	o, err := s.ConfigurationObject(s.t.Context(), engine.TypeIdentityProfile, name)
+	o, err := s.ConfigurationObject(s.t.Context(), engine.TypeIdentityProfile, "Employees")
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func TestIdentityProfiles(t *testing.T) {
 	list := s.get("/identity-profiles/").shows("Employees", "HR", "the work address")
 	page := s.get(s.resolve(list, list.link("Employees"))).shows("department", "HR.dept", "login", "Directory.sam")
 	page.hides("Sales")
-	at := "/identity-profiles/" + s.profileID("Employees") + "/"
+	at := "/identity-profiles/" + s.profileID() + "/"
 	s.AggregateText("HR", enginetest.PeopleHeader+"bob,Bob Twain,Bob,Twain,bob@example.com,Legal,ayse,41,leave\n",
 		engine.AggregateOptions{Delta: true})
 	s.get(at+"?person=bob").shows("As it is calculated now for Bob Twain", "Legal", "stored: Sales", "accountAttribute")
@@ -62,7 +62,7 @@ func TestInvitationOptions(t *testing.T) {
 		return members
 	}
 	before := profile()
-	at := "/identity-profiles/" + s.profileID("Employees") + "/invitation"
+	at := "/identity-profiles/" + s.profileID() + "/invitation"
 	checked := func(a *answer) (value string) {
 		for _, n := range a.elements("input") {
 			if attr(n, "type") == "radio" && hasAttr(n, "checked") {

@@ -136,14 +136,15 @@ func (p *proposalView) calculate(ctx context.Context, documents []engine.Documen
 		return err
 	}
 	p.Notes, p.Shown = difference.Notes, true
-	p.Totals, err = p.h.eng.Preview(ctx, engine.PreviewParams{Documents: documents}, func(c *engine.PreviewChange) error {
-		if len(p.People) == proposalPeople {
-			p.More = true
+	p.Totals, err = p.h.eng.Preview(ctx, engine.PreviewParams{Documents: documents},
+		func(c *engine.PreviewChange) error {
+			if len(p.People) == proposalPeople {
+				p.More = true
+				return nil
+			}
+			p.People = append(p.People, proposedChangeOf(c))
 			return nil
-		}
-		p.People = append(p.People, proposedChangeOf(c))
-		return nil
-	})
+		})
 	if err != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded)) {
 		p.TooLong = true
 		return nil

@@ -84,7 +84,8 @@ func routes() []route {
 
 		{method: get, pattern: "sources/{id}/", right: read, serve: (*visit).source},
 		{method: post, pattern: "sources/{id}/test", right: editSources, serve: (*visit).testSource},
-		{method: post, pattern: "sources/{id}/synchronize", right: synchronizeSources, serve: (*visit).synchronizeSource},
+		{method: post, pattern: "sources/{id}/synchronize", right: synchronizeSources,
+			serve: (*visit).synchronizeSource},
 
 		{method: get, pattern: "runs/", right: seeRuns, serve: (*visit).runs},
 		{method: get, pattern: "runs/{id}/", right: seeRuns, serve: (*visit).run},

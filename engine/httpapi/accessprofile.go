@@ -91,7 +91,8 @@ func adaptAccessProfile(before, after object) error {
 	is, _ := after["source"].(object)
 	moved := !sameReference(was, is) || is == nil
 	if moved && !slices.Contains(changed(before, after), "entitlements") {
-		return illegalValue.with("source: it changes only together with the entitlements, which are those of the source")
+		return illegalValue.with("source: it changes only together with the entitlements, which are those of the " +
+			"source")
 	}
 	return nil
 }

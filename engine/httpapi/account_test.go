@@ -115,6 +115,27 @@ func TestAccountStates(t *testing.T) {
 	hr := page.Items[0].ID
 	s.do(request{method: http.MethodPost, path: "/v3/accounts/" + hr + "/disable", faulty: true}).
 		refuses(http.StatusBadRequest, "400.1 Bad request content", "it does not have the feature ENABLE")
+	// Nothing reads a single account of a text.
+	s.do(request{method: http.MethodPost, path: "/v3/accounts/" + hr + "/reload", faulty: true}).
+		refuses(http.StatusBadRequest, "400.1 Bad request content", "aggregate the source")
+	// The ID of nothing is not the ID of everything, and what an account holds is for those who may see it.
+	nothing := strings.Repeat("0", 32)
+	for path, status := range map[string]int{
+		"/v2025/accounts/" + nothing + "/entitlements":                http.StatusNotFound,
+		"/v2025/entitlements/identities/" + nothing + "/entitlements": http.StatusNotFound,
+		"/v2025/entitlements?account-id=" + nothing:                   http.StatusBadRequest,
+	} {
+		if got := s.do(request{method: http.MethodGet, path: path, faulty: true}); got.StatusCode != status {
+			t.Errorf("%s: %d, want %d: %s", path, got.StatusCode, status, got.body)
+		}
+	}
+	for level, status := range map[string]int{"": http.StatusForbidden, "HELPDESK": http.StatusOK} {
+		got := s.do(request{method: http.MethodGet, path: "/v2025/entitlements?account-id=" + hr,
+			token: s.token(level, all)})
+		if got.StatusCode != status {
+			t.Errorf("account-id by %q: %d, want %d: %s", level, got.StatusCode, status, got.body)
+		}
+	}
 	for _, verb := range []string{"enable", "disable", "unlock", "reload"} {
 		s.do(request{method: http.MethodPost, path: "/v3/accounts/bob/" + verb, faulty: true}).refuses(http.StatusNotFound, "404 Not found", "")
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/right"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -65,6 +66,11 @@ func (h *Handler) listEntitlements(c *call) error {
 			return noReferenced.with(`Referenced account "` + params.Account + `" was not found.`)
 		}
 		params.Account = id
+		// What an account holds is seen with the right to see it, also by this way.
+		seen := right.Decide("getAccountEntitlements", editionOf(c.version), c.principal.caller())
+		if seen.Range == right.Nobody {
+			return &engine.Error{Kind: engine.Forbidden, Op: c.operation.id, Err: errors.New(seen.Reason)}
+		}
 	}
 	list, err := h.engine.ListEntitlements(c.Context(), params)
 	if params.Account != "" && engine.KindOf(err) == engine.NotFound {

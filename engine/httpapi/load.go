@@ -18,7 +18,8 @@ const (
 	UploadMax = 256 << 20
 	// UploadTimeout is the longest time of its request.
 	UploadTimeout = 15 * time.Minute
-	// UploadsMax is how many of its requests one handler reads at once. Each has a connection to the database meanwhile.
+	// UploadsMax is how many of its requests one handler reads at once. Each has a connection to the database
+	// meanwhile.
 	UploadsMax = 4
 	// fieldMax is the most bytes of a field beside the file.
 	fieldMax = 64
@@ -134,7 +135,7 @@ type upload struct {
 func (u *upload) next() error {
 	for u.form != nil {
 		part, err := u.form.NextPart()
-		if err == io.EOF { //nolint:errorlint // an error around it is a form that broke off
+		if err == io.EOF { // an error around it is a form that broke off
 			return nil
 		}
 		if err != nil {

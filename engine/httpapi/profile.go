@@ -14,7 +14,8 @@ import (
 
 // The filters and sorters of identity profiles. The published order by name of a text counts code points.
 var (
-	profileOps  = []filterql.Op{filterql.Eq, filterql.Ne, filterql.Ge, filterql.Gt, filterql.In, filterql.Le, filterql.Sw}
+	profileOps = []filterql.Op{filterql.Eq, filterql.Ne, filterql.Ge, filterql.Gt, filterql.In, filterql.Le,
+		filterql.Sw}
 	profileList = &listing{example: `name eq "Employees"`, schema: listOf(
 		sortable(idField("id", profileOps...)), sortable(textField("name", profileOps...)),
 		sortable(numberField("priority", filterql.Eq, filterql.Ne)), sortable(timeField("created")),
@@ -143,8 +144,8 @@ func adaptProfile(before, after object) error {
 	differing := changed(before, after)
 	if slices.Contains(differing, "authoritativeSource") {
 		if slices.Contains(differing, "identityAttributeConfig") {
-			return illegalValue.with("authoritativeSource and identityAttributeConfig cannot be changed by one request: " +
-				"change the source first")
+			return illegalValue.with("authoritativeSource and identityAttributeConfig cannot be changed by one " +
+				"request: change the source first")
 		}
 		followID(before["authoritativeSource"], after["authoritativeSource"])
 	}

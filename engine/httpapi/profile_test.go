@@ -21,15 +21,15 @@ func (s *server) list(path string) []object {
 	return list
 }
 
-// named returns the ID of the object of a list that has a name.
-func named(t testing.TB, list []object, name string) string {
+// employees returns the ID of the company's identity profile.
+func employees(t testing.TB, list []object) string {
 	t.Helper()
 	for _, o := range list {
-		if o["name"] == name {
+		if o["name"] == "Employees" {
 			return o["id"].(string)
 		}
 	}
-	t.Fatalf("nothing is called %q: %v", name, list)
+	t.Fatalf("nothing is called Employees: %v", list)
 	return ""
 }
 
@@ -50,7 +50,7 @@ func TestProfiles(t *testing.T) {
 	t.Parallel()
 	s := company(t)
 	list := s.list("/v2025/identity-profiles?count=true")
-	id := named(t, list, "Employees")
+	id := employees(t, list)
 	at := "/v2025/identity-profiles/" + id
 	one := s.get(at).demandObject(http.StatusOK)
 	if one["identityCount"] != 4.0 || one["identityRefreshRequired"] != false || one["owner"] != nil ||
@@ -158,7 +158,7 @@ func TestProfilesComeAndGo(t *testing.T) {
 func TestPatchesAtOnce(t *testing.T) {
 	t.Parallel()
 	s := company(t)
-	at := "/v2025/identity-profiles/" + named(t, s.list("/v3/identity-profiles"), "Employees")
+	at := "/v2025/identity-profiles/" + employees(t, s.list("/v3/identity-profiles"))
 	before := len(s.get(at).demandObject(http.StatusOK)["identityAttributeConfig"].(object)["attributeTransforms"].([]any))
 	var group sync.WaitGroup
 	const patches = 6
@@ -219,7 +219,7 @@ func TestIdentityPreview(t *testing.T) {
 func TestLifecycleStates(t *testing.T) {
 	t.Parallel()
 	s := company(t)
-	profile := "/v2025/identity-profiles/" + named(t, s.list("/v3/identity-profiles"), "Employees")
+	profile := "/v2025/identity-profiles/" + employees(t, s.list("/v3/identity-profiles"))
 	at := profile + "/lifecycle-states"
 	before := s.list(at)
 	directory := ""
@@ -313,7 +313,7 @@ func TestIdentityAttributes(t *testing.T) {
 	s.do(request{method: "DELETE", path: at + "/email"}).refuses(http.StatusBadRequest, illegal, "")
 	s.do(request{method: "DELETE", path: at + "/nothing"}).refuses(http.StatusNotFound, "404 Not found", "")
 	s.post(at, `{"name": "desk"}`).demandObject(http.StatusCreated)
-	profile := "/v2025/identity-profiles/" + named(t, s.list("/v3/identity-profiles"), "Employees")
+	profile := "/v2025/identity-profiles/" + employees(t, s.list("/v3/identity-profiles"))
 	s.patch(profile, `[{"op": "add", "path": "/identityAttributeConfig/attributeTransforms/-", "value":
 		{"identityAttributeName": "desk", "transformDefinition": {"type": "static", "attributes": {"value": "1"}}}}]`).
 		demandObject(http.StatusOK)
@@ -351,7 +351,7 @@ func neighbourFilters(t *testing.T, collection string) [][3]string {
 func TestDocumentedFilters(t *testing.T) {
 	t.Parallel()
 	s := company(t)
-	profile := named(t, s.list("/v3/identity-profiles"), "Employees")
+	profile := employees(t, s.list("/v3/identity-profiles"))
 	for collection, path := range map[string]string{
 		"identity-profiles": "/v2025/identity-profiles", "transforms": "/v2025/transforms",
 		"lifecycle-states":  "/v2025/identity-profiles/" + profile + "/lifecycle-states",

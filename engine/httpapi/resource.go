@@ -335,7 +335,8 @@ func (r *resource) removeMany(h *Handler, c *call, ids []string, options ...engi
 	for i, text := range ids {
 		id, known := knownID(text)
 		if !known {
-			return engine.ApplyResult{}, noReferenced.with("Referenced object " + strconv.Quote(text) + " was not found.")
+			return engine.ApplyResult{}, noReferenced.with("Referenced object " + strconv.Quote(text) +
+				" was not found.")
 		}
 		names[i] = engine.ObjectName{Type: r.kind, Name: id}
 	}
@@ -395,17 +396,6 @@ func (c *call) patch() (*patches, error) {
 		return nil, badSyntax.with("The body is no JSON Patch: " + err.Error())
 	}
 	return p, nil
-}
-
-// paths returns the paths that the operations name.
-func (p *patches) paths() []string {
-	var paths []string
-	for _, operation := range p.patch {
-		if path, err := operation.Path(); err == nil {
-			paths = append(paths, path)
-		}
-	}
-	return paths
 }
 
 // of returns an object as it is after the patch. An operation that cannot be carried out, a test among them, is a

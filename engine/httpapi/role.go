@@ -65,7 +65,8 @@ func prepareRoles(ctx context.Context, h *Handler, _ []engine.ConfigurationObjec
 
 // withStandards gives an object its published shape: the members of its document, and for those that it lacks what
 // counts then.
-func withStandards(published *engine.PublishedObjects, o *engine.ConfigurationObject, standards object) (object, error) {
+func withStandards(published *engine.PublishedObjects, o *engine.ConfigurationObject, standards object) (object,
+	error) {
 	text, err := published.Publish(*o)
 	if err != nil {
 		return nil, err
@@ -140,7 +141,8 @@ func adaptRole(before, after object) error {
 	renameRevocation(after)
 	membership, _ := after["membership"].(object)
 	if list, _ := membership["identities"].([]any); len(list) > membersMax {
-		if was, _ := before["membership"].(object); len(changed(object{"x": was["identities"]}, object{"x": list})) > 0 {
+		if was, _ := before["membership"].(object); len(changed(object{"x": was["identities"]},
+			object{"x": list})) > 0 {
 			return limitViolation.with(fmt.Sprintf("membership.identities: %d are given, at most %d are allowed",
 				len(list), membersMax))
 		}
@@ -228,7 +230,8 @@ func bulkIDs(member string, given []string) ([]string, error) {
 	case len(given) == 0:
 		return nil, dataMissing.with(member + ": it is missing or empty")
 	case len(given) > bulkMax:
-		return nil, illegalValue.with(fmt.Sprintf("%s count exceeded max limit of %d for bulk-delete.", member, bulkMax))
+		return nil, illegalValue.with(fmt.Sprintf("%s count exceeded max limit of %d for bulk-delete.", member,
+			bulkMax))
 	}
 	var ids []string
 	for i, text := range given {

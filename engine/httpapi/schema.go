@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,7 +21,8 @@ import (
 	"github.com/muster-engine/muster/filterql"
 )
 
-// Bodies and parameters are checked against the document, so that it says what the handler takes, and nothing else does.
+// Bodies and parameters are checked against the document, so that it says what the handler takes, and nothing else
+// does.
 
 // mediaTypes are those of bodies that are checked.
 var mediaTypes = []string{"application/json", "application/json-patch+json"}
@@ -174,11 +176,12 @@ func schemaFailure(err error) error {
 		text = "the text has not the format " + k.Want
 	case *kind.MinItems:
 		if k.Got == 0 {
-			return dataMissing.with(place + ": it is empty")
+			return dataMissing.with(cmp.Or(place, "body") + ": it is empty")
 		}
 		text = k.LocalizedString(printer)
 	case *kind.MaxItems:
-		return limitViolation.with(fmt.Sprintf("%s: %d are given, at most %d are allowed", place, k.Got, k.Want))
+		return limitViolation.with(fmt.Sprintf("%s: %d are given, at most %d are allowed", cmp.Or(place, "body"),
+			k.Got, k.Want))
 	case *kind.AdditionalProperties:
 		slices.Sort(k.Properties)
 		return illegalValue.with(joinPlace(place, k.Properties[0]) + ": there is no such member")

@@ -92,6 +92,9 @@ func (h *Handler) answerSearch(c *call, request *engine.SearchRequest) error {
 		if request.Count {
 			c.total(len(values))
 		}
+		if values == nil {
+			values = []string{}
+		}
 		c.respond(http.StatusOK, values)
 		return nil
 	}

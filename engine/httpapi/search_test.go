@@ -52,6 +52,11 @@ func TestSearch(t *testing.T) {
 		t.Errorf("%v are found: %v", found, r.Header)
 	}
 	var values []string
+	none := s.post("/v2025/search", `{"indices": ["identities"], "queryType": "TYPEAHEAD",
+		"typeAheadQuery": {"field": "name", "query": "nobody"}}`)
+	if strings.TrimSpace(string(none.body)) != "[]" {
+		t.Errorf("no value is %s, want []", none.body)
+	}
 	s.post("/v2025/search?count=true", `{"indices": ["identities"], "queryType": "TYPEAHEAD",
 		"typeAheadQuery": {"field": "displayName", "query": "b", "sortByValue": true, "sort": "asc", "maxExpansions": 50}}`).
 		demand(http.StatusOK, &values)

@@ -131,7 +131,8 @@ func (s *sourceShower) show(o *engine.ConfigurationObject) (object, error) {
 	for name, standard := range map[string]any{
 		"description": "", "cluster": nil, "accountCorrelationRule": nil, "managerCorrelationMapping": object{},
 		"managerCorrelationRule": nil, "beforeProvisioningRule": nil, "passwordPolicies": []any{}, "features": []any{},
-		"type": kind, "connectorClass": "", "connectorAttributes": object{}, "deleteThreshold": engine.DeleteThresholdDefault,
+		"type": kind, "connectorClass": "", "connectorAttributes": object{},
+		"deleteThreshold":     engine.DeleteThresholdDefault,
 		"managementWorkgroup": nil, "connectorId": connector, "connectorName": kind, "connectionType": connection,
 		"connectorImplementationId": "", "credentialProviderEnabled": false, "category": nil,
 	} {
@@ -245,7 +246,10 @@ func sameReferences(before, after any) bool {
 
 // sameReference is sameReferences for one.
 func sameReference(before, after any) bool {
-	return after == nil || slices.Equal(referencedIDs([]any{before}), referencedIDs([]any{after}))
+	if _, isReference := after.(object); !isReference {
+		return after == nil
+	}
+	return before != nil && slices.Equal(referencedIDs([]any{before}), referencedIDs([]any{after}))
 }
 
 // referencedIDs returns the IDs of references, sorted.

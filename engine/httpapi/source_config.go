@@ -76,7 +76,8 @@ func (h *Handler) putSyncConfig(c *call) error {
 	for i, a := range sent.Attributes {
 		if !can[[2]string{a.Name, a.Target}] {
 			return illegalValue.with(fmt.Sprintf("attributes[%d]: the policy of the source does not make the account "+
-				"attribute %q of the identity attribute %q alone, so that it cannot be synchronized", i, a.Target, a.Name))
+				"attribute %q of the identity attribute %q alone, so that it cannot be synchronized", i, a.Target,
+				a.Name))
 		}
 		attributes = append(attributes, object{"name": a.Name, "target": a.Target, "enabled": a.Enabled})
 	}

@@ -76,7 +76,8 @@ func schemaReferences(id string, source object) []any {
 
 // showSchema gives a schema its published shape.
 func showSchema(o *engine.ConfigurationObject, source, schema object) object {
-	shape := object{"id": schemaID(o.ID, schema), "name": nameOf(schema), "created": given(schema["created"], o.Created),
+	shape := object{"id": schemaID(o.ID, schema), "name": nameOf(schema), "created": given(schema["created"],
+		o.Created),
 		"modified": given(schema["modified"], o.Modified)}
 	for name, standard := range map[string]any{"nativeObjectType": nameOf(schema), "identityAttribute": "",
 		"displayAttribute": "", "hierarchyAttribute": nil, "includePermissions": false, "features": []any{},

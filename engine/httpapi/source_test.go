@@ -118,6 +118,10 @@ func TestSources(t *testing.T) {
 	}
 	patched["type"] = "Other"
 	s.wrong("PUT", at, asText(patched), illegal, "type")
+	for _, value := range []string{"7", `"x"`, `{"attributeAssignments": []}`} {
+		s.wrong("PATCH", at, `[{"op": "add", "path": "/accountCorrelationConfig", "value": `+value+`}]`, illegal,
+			"it is changed under")
+	}
 	s.wrong("POST", "/v3/sources", `{"name": "Spare", "connector": "x", "owner": null}`, "400.1 Bad request content", "has the name")
 	s.wrong("POST", "/v3/sources", `{"name": "New", "connector": "x"}`, missing, "owner")
 	s.wrong("POST", "/v3/sources", `{"name": "New", "connector": "x", "owner": null, "schemas": [{"id": "a", "name": "account"}]}`,

@@ -102,7 +102,8 @@ func taskEnd(before, after object) (engine.TaskEnd, error) {
 		text, ok := after[name].(string)
 		switch {
 		case name != "completionStatus" && name != "completed":
-			return end, illegalValue.with("/" + name + ": this cannot be changed: only completionStatus and completed can")
+			return end, illegalValue.with("/" + name +
+				": this cannot be changed: only completionStatus and completed can")
 		case !ok:
 			return end, illegalValue.with("/" + name + ": a text is expected")
 		case name == "completionStatus":

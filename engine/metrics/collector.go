@@ -66,7 +66,8 @@ func New(config Config) *Collector {
 		failures: prometheus.NewCounter(prometheus.CounterOpts{Name: "muster_batch_failures_total",
 			Help: "Batches of this process that ended with an error, and are tried again."}),
 		jobs: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "muster_job_duration_seconds",
-			Help: "How long jobs took that this process carried out, by kind and whether they failed.", Buckets: buckets},
+			Help:    "How long jobs took that this process carried out, by kind and whether they failed.",
+			Buckets: buckets},
 			[]string{"job", "failed"}),
 	}
 }

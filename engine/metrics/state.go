@@ -33,8 +33,9 @@ var (
 		"How long the slowest of them took from its launch to its end.", "kind", "status")
 	identities = describe("muster_tasks_identities", "Identities that they calculated.", "kind", "status")
 	changed    = describe("muster_tasks_identities_changed", "Identities that they changed.", "kind", "status")
-	failed     = describe("muster_tasks_identities_failed", "Identities that they could not calculate.", "kind", "status")
-	verdicts   = describe("muster_guard_verdicts", "Runs that the guard holds, and those of the last 24 hours that "+
+	failed     = describe("muster_tasks_identities_failed", "Identities that they could not calculate.", "kind",
+		"status")
+	verdicts = describe("muster_guard_verdicts", "Runs that the guard holds, and those of the last 24 hours that "+
 		"somebody confirmed or cancelled after it held them.", "verdict")
 
 	operations = describe("muster_operations", "Operations on sources: all that are open, for people or parked, and "+
@@ -128,8 +129,9 @@ func showTasks(m *engine.Metrics, write gauge, age func(time.Time) float64) {
 	}
 	for k, t := range ended {
 		for d, value := range map[*prometheus.Desc]float64{
-			tasksEnded: float64(t.Tasks), taskRan: t.Ran, taskRanMax: t.RanMost, taskTook: t.Took, taskTookMax: t.TookMost,
-			identities: float64(t.Identities), changed: float64(t.Changed), failed: float64(t.Errors),
+			tasksEnded: float64(t.Tasks), taskRan: t.Ran, taskRanMax: t.RanMost, taskTook: t.Took,
+			taskTookMax: t.TookMost,
+			identities:  float64(t.Identities), changed: float64(t.Changed), failed: float64(t.Errors),
 		} {
 			write(d, value, k.kind, k.state)
 		}

@@ -236,8 +236,8 @@ type AccessChange struct {
 	// Left are grants whose accounts carry them for their next owners, Settled those that the identity's accounts carry
 	// no longer.
 	Left, Settled []Held
-	// DemandsHeld are demands that hold and of which something is to be recorded, DemandsEnded those that do not hold any
-	// more.
+	// DemandsHeld are demands that hold and of which something is to be recorded, DemandsEnded those that do not hold
+	// any more.
 	DemandsHeld, DemandsEnded []Demand
 	// Waiting says that something is to be done by operations that are open already.
 	Waiting bool

@@ -349,15 +349,15 @@ func together(worded anyNode) node {
 		return nil
 	}
 	first := worded[0].(*valueNode)
-	any := &Field{Words: first.field.Words, Fold: first.field.Fold}
-	lexemes, _ := any.lexemes(first.test)
+	all := &Field{Words: first.field.Words, Fold: first.field.Fold}
+	lexemes, _ := all.lexemes(first.test)
 	if lexemes == "" {
 		return nil
 	}
 	words, ok := first.test.(wordsTest)
 	certain := ok && len(words.words) == 1 && len(words.words[0]) < beginningMax
 	rest := slices.ContainsFunc(worded, func(n node) bool { return n.(*valueNode).field.Tag == "" })
-	return &anywhereNode{terms: worded, column: any.Words, lexemes: lexemes, certain: certain && rest}
+	return &anywhereNode{terms: worded, column: all.Words, lexemes: lexemes, certain: certain && rest}
 }
 
 // test returns what a value of a field has to pass. It is nil where none can.

@@ -21,11 +21,11 @@
 // One program at a time uses a data folder, and a second one gets [ErrInUse], unless all of them set Config.Share: then
 // the second one joins the server of the first, over the same socket, and the last one that stops ends the server. The
 // guardian of a shared server watches a named pipe in the folder that every program holds open, so that kill -9 of any
-// of them leaves the server to the others, and of all of them ends it. [Server.Revive] starts a shared server again that
-// died itself.
+// of them leaves the server to the others, and of all of them ends it. [Server.Revive] starts a shared server again
+// that died itself.
 //
-// The files gate and lock of the folder are what the programs lock. Who starts, joins, revives or leaves the server holds
-// the gate meanwhile, alone. Who uses the server holds the lock: alone, or together with others that share it.
+// The files gate and lock of the folder are what the programs lock. Who starts, joins, revives or leaves the server
+// holds the gate meanwhile, alone. Who uses the server holds the lock: alone, or together with others that share it.
 //
 // After a crash of the program, the server or the machine, the next start recovers the folder. If the crash interrupted
 // its creation, the next start creates it again.

@@ -241,7 +241,8 @@ func (s *Server) launch(ctx context.Context) error {
 	return nil
 }
 
-// makeLife makes the pipe that the guardian reads. The one of a shared server has a name, so that others can hold it too.
+// makeLife makes the pipe that the guardian reads. The one of a shared server has a name, so that others can hold it
+// too.
 func (s *Server) makeLife() (read, write *os.File, err error) {
 	if !s.shared() {
 		return os.Pipe()

@@ -109,8 +109,8 @@ func (s *Server) adopt(pid int) error {
 	return s.holdLife()
 }
 
-// holdLife holds the pipe that the guardian of the running server reads. Where the guardian is gone, there is nothing to
-// hold: the last one that leaves ends the server all the same.
+// holdLife holds the pipe that the guardian of the running server reads. Where the guardian is gone, there is nothing
+// to hold: the last one that leaves ends the server all the same.
 func (s *Server) holdLife() (err error) {
 	s.life, err = openLife(s.folder.life())
 	if errors.Is(err, errNoReader) || errors.Is(err, os.ErrNotExist) {
@@ -119,7 +119,8 @@ func (s *Server) holdLife() (err error) {
 	return err
 }
 
-// callOffLast ends the guardian of the server that died. It would end the next one, and remove the folder of its socket.
+// callOffLast ends the guardian of the server that died. It would end the next one, and remove the folder of its
+// socket.
 func (s *Server) callOffLast() error {
 	if s.life == nil {
 		if err := s.holdLife(); err != nil {

@@ -64,9 +64,9 @@
 // # Aggregation on request
 //
 // An aggregation that somebody asks for is a task of its own, an errand of package task: [Asked] is what its worker has
-// to know. A text that is handed in is kept in pieces, in the transaction that launches the task ([Aggregator.Keep]), so
-// that a worker of any process reads it. [Aggregator.Carry] carries the task out, and ends it in the transaction that
-// merges the text. Of several tasks for one source the earliest comes first.
+// to know. A text that is handed in is kept in pieces, in the transaction that launches the task ([Aggregator.Keep]),
+// so that a worker of any process reads it. [Aggregator.Carry] carries the task out, and ends it in the transaction
+// that merges the text. Of several tasks for one source the earliest comes first.
 //
 // # Workers that are gone
 //

@@ -26,8 +26,8 @@ type Asked struct {
 const pieceSize = 256 << 10
 
 // Keep keeps a text for the worker of a task, in the transaction that launches the task. It reads the text piece by
-// piece, and returns how many bytes it has. It fails with a [*TextError] where the text has more than limit bytes, or is
-// not UTF-8.
+// piece, and returns how many bytes it has. It fails with a [*TextError] where the text has more than limit bytes, or
+// is not UTF-8.
 func (a *Aggregator) Keep(ctx context.Context, tx pgx.Tx, id store.ID, text io.Reader, limit int64) (int64, error) {
 	piece := make([]byte, pieceSize)
 	size, kept := int64(0), 0 // bytes of the text, and those in piece that are still to be written
@@ -68,7 +68,7 @@ func fill(into []byte, text io.Reader) (n int, ended bool, err error) {
 		var read int
 		read, err = text.Read(into[n:])
 		n += read
-		if ended = err == io.EOF; err != nil && !ended { //nolint:errorlint // an error around it broke off
+		if ended = err == io.EOF; err != nil && !ended { // an error around it broke off
 			return n, false, err
 		}
 	}
@@ -152,7 +152,8 @@ func (a *Aggregator) Carry(ctx context.Context, e *task.Errand) error {
 func (a *Aggregator) end(ctx context.Context, tx pgx.Tx, e *task.Errand, result *Result) error {
 	outcome := &task.Outcome{Result: result, Counts: store.TaskCounts{Correlated: int64(result.Correlated)}}
 	for _, note := range result.Notes {
-		outcome.Messages = append(outcome.Messages, store.TaskMessage{Type: "INFO", Key: "AGGREGATION_NOTE", Text: note})
+		outcome.Messages = append(outcome.Messages, store.TaskMessage{Type: "INFO", Key: "AGGREGATION_NOTE",
+			Text: note})
 	}
 	for _, row := range result.RowErrors {
 		text := row.Msg

@@ -17,6 +17,14 @@ import (
 // Reload reads the account of a source that has a native identity, and merges it as an aggregation of changes does. It
 // returns the ID of the task that processes who is concerned, or of one that has ended where nothing changed.
 func (a *Aggregator) Reload(ctx context.Context, op string, source store.ID, native string) (task string, err error) {
+	of, err := a.Tenant.SourceNamed(ctx, op, source.String())
+	if err != nil {
+		return "", err
+	}
+	if a.Tenant.Connectors[of.Connector] == nil {
+		return "", &fault.Error{Kind: fault.Conflict, Op: op, Subject: of.Name, Err: fmt.Errorf(
+			"the connector %q reads no single accounts: aggregate the source", of.Connector)}
+	}
 	err = a.WithConnector(ctx, op, source.String(), func(s *configuration.CompiledSource, c connector.Connector) error {
 		finder, can := c.(connector.Finder)
 		if !can {
@@ -50,9 +58,10 @@ func (a *Aggregator) reload(ctx context.Context, tx pgx.Tx, op string, source st
 		return "", err
 	}
 	if object == nil {
-		return "", &fault.Error{Kind: fault.Conflict, Op: op, Subject: r.source.Name, Err: errors.New("the source has " +
-			"no account with this native identity: aggregate the source, which tells whether it is gone or has " +
-			"another name")}
+		return "", &fault.Error{Kind: fault.Conflict, Op: op, Subject: r.source.Name,
+			Err: errors.New("the source has " +
+				"no account with this native identity: aggregate the source, which tells whether it is gone or has " +
+				"another name")}
 	}
 	result, err := r.aggregate(ctx, r.reader(func() (*connector.Object, error) {
 		next := object

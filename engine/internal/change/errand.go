@@ -50,7 +50,8 @@ func (a *Applier) Carry(ctx context.Context, e *task.Errand) error {
 		}
 		outcome := &task.Outcome{Result: &result}
 		for _, note := range result.Notes {
-			outcome.Messages = append(outcome.Messages, store.TaskMessage{Type: "INFO", Key: "REMOVAL_NOTE", Text: note})
+			outcome.Messages = append(outcome.Messages, store.TaskMessage{Type: "INFO", Key: "REMOVAL_NOTE",
+				Text: note})
 		}
 		return a.EndErrand(ctx, tx, e, outcome)
 	})

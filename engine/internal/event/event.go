@@ -266,7 +266,8 @@ type Demanded struct {
 	Account        string                  `json:"account"`   // its ID
 	Source         configuration.Reference `json:"source"`
 	NativeIdentity string                  `json:"nativeIdentity"`
-	Forced         bool                    `json:"forced"` // the source is written to also where the account looks right
+	// the source is written to also where the account looks right
+	Forced bool `json:"forced"`
 }
 
 // Ownership says which objects an identity owns now, or does not own any more. Its lists are never null, and name

@@ -46,8 +46,8 @@ func (l *Ledger) EndTaskBy(ctx context.Context, id store.ID, status string, by s
 	return l.Release(ctx, id)
 }
 
-// Release drops what an ended task did not come to: its parts, its messages and its text. The identities of its requests are due
-// at the next slot instead. It waits for the batches that hold some of these.
+// Release drops what an ended task did not come to: its parts, its messages and its text. The identities of its
+// requests are due at the next slot instead. It waits for the batches that hold some of these.
 func (l *Ledger) Release(ctx context.Context, id store.ID) error {
 	return l.InTx(ctx, func(tx pgx.Tx) error {
 		if err := l.Store.DropTaskParts(ctx, tx, id); err != nil {
