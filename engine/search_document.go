@@ -261,6 +261,9 @@ func (e *Engine) objectDocuments(ctx context.Context, q store.Querier, index *st
 		d := SearchHit{"id": row.ID.String(), "name": row.Name, "created": documentTime(row.Created),
 			"modified": documentTime(row.Modified), "synced": documentTime(row.Modified), "tags": []any{},
 			"segments": []any{}, "requestable": stored["requestable"] == true, "description": nil}
+		if _, said := stored["requestable"]; index.Name == "accessprofiles" && !said {
+			d["requestable"] = true // the default of access profiles alone
+		}
 		for _, name := range []string{"description", "owner", "requestCommentsRequired"} {
 			if value := stored[name]; value != nil {
 				d[name] = value

@@ -499,6 +499,7 @@ func TestSearchOtherIndexes(t *testing.T) {
 		{"a member of a list", "roles", `accessProfiles.name:"sales files"`, "Sales"},
 		{"a number", "roles", `accessProfileCount:>=1`, "Sales"},
 		{"a name", "accessprofiles", `name:sales`, "Sales files"},
+		{"what can be requested by default", "accessprofiles", `requestable:true AND name:sales`, "Sales files"},
 		{"the source", "accessprofiles", `source.name:'Directory'`, "Sales files"},
 		{"an entitlement of it", "accessprofiles", `entitlements.value:sales`, "Sales files"},
 		{"without an application", "accessprofiles", `NOT @apps(id:*)`, "Sales files"},

@@ -292,6 +292,11 @@ func flag(document, name string) string {
 	return `coalesce(` + document + ` -> '` + name + `' = 'true'::jsonb, false)`
 }
 
+// unlessFalse is flag of a member whose default is true.
+func unlessFalse(document, name string) string {
+	return `coalesce(` + document + ` -> '` + name + `' <> 'false'::jsonb, true)`
+}
+
 // NewSearchIndexes returns the kinds of documents that are searched, in the order in which they are found.
 func NewSearchIndexes(setup *SearchSetup) ([]*SearchIndex, error) {
 	var indexes []*SearchIndex
@@ -317,8 +322,8 @@ func (setup *SearchSetup) accessRows() string {
 		owner  = `(c.document -> 'owner' ->> 'id') AS owner_id, (c.document -> 'owner' ->> 'name') AS owner_name`
 	)
 	profile := `'ACCESS_PROFILE'::text COLLATE "C", ` + object + `, s.id, s.name, s.name_key, ` + null + `, ` + null +
-		`, false, ` + owner + `, coalesce(c.document -> 'enabled' <> 'false'::jsonb, true), ` +
-		flag(`c.document`, `requestable`)
+		`, false, ` + owner + `, ` + unlessFalse(`c.document`, `enabled`) + `, ` +
+		unlessFalse(`c.document`, `requestable`)
 	// The source of an access profile is named by its ID, or by its name.
 	const profileTables = ` JOIN muster.access_profiles c ON c.id = g.profile_id
 		LEFT JOIN LATERAL (

@@ -12,15 +12,15 @@ import (
 )
 
 // objectFields are the fields that the documents of roles, access profiles and entitlements have in common. The row o
-// has a document in the published shape.
-func objectFields() []searchql.Field {
+// has a document in the published shape. requestable is the SQL of whether it can be requested, whose default differs.
+func objectFields(requestable string) []searchql.Field {
 	return []searchql.Field{
 		with(searchID("id", "o.id"), bare, indexed, sorted, neverNull),
 		with(searchText("description", member("o.document", "description")), bare, sorted),
 		with(searchTime("created", "o.created"), neverNull),
 		with(searchTime("modified", "o.modified"), neverNull),
 		with(searchTime("synced", "o.modified"), neverNull),
-		searchFlag("requestable", flag("o.document", "requestable")),
+		searchFlag("requestable", requestable),
 		ownerField("owner.id", "(o.document -> 'owner' ->> 'id')"),
 		with(searchText("owner.name", "(o.document -> 'owner' ->> 'name')"), bare, sorted),
 	}
@@ -46,7 +46,7 @@ func elements(name string) string {
 func elementCount(name string) string { return `(SELECT count(*) FROM ` + elements(name) + `)` }
 
 func roleIndex(*SearchSetup) (*SearchIndex, error) {
-	schema, err := searchql.NewSchema(append(objectFields(),
+	schema, err := searchql.NewSchema(append(objectFields(flag("o.document", "requestable")),
 		with(searchKeyed("name", "o.name", "o.name_key"), bare, indexed, sorted, neverNull),
 		searchFlag("enabled", "o.enabled"),
 		with(ownerField("accessProfiles.id", "(e.value ->> 'id')"), each(elements("accessProfiles")), noSort),
@@ -75,7 +75,7 @@ func accessProfileIndex(*SearchSetup) (*SearchIndex, error) {
 	if err != nil {
 		return nil, err
 	}
-	schema, err := searchql.NewSchema(append(objectFields(),
+	schema, err := searchql.NewSchema(append(objectFields(unlessFalse("o.document", "requestable")),
 		with(searchKeyed("name", "o.name", "o.name_key"), bare, indexed, sorted, neverNull),
 		searchFlag("enabled", profileEnabled),
 		with(searchID("source.id", "s.id"), in(profileSource)),
@@ -95,7 +95,7 @@ func accessProfileIndex(*SearchSetup) (*SearchIndex, error) {
 const entitlementSource = `muster.sources s WHERE s.id = o.source_id`
 
 func entitlementIndex(*SearchSetup) (*SearchIndex, error) {
-	schema, err := searchql.NewSchema(append(objectFields(),
+	schema, err := searchql.NewSchema(append(objectFields(flag("o.document", "requestable")),
 		with(searchText("name", "o.name"), bare, sorted, neverNull),
 		with(searchText("displayName", "o.name"), bare, sorted, neverNull),
 		with(searchText("attribute", "o.attribute"), sorted, neverNull),
