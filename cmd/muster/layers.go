@@ -291,6 +291,9 @@ func unknownKey(name string, key *yaml.Node, cmd *cobra.Command, known []string)
 	if cmd.HasParent() {
 		place = fmt.Sprintf("%q has", cmd.CommandPath())
 	}
+	if childOf(cmd, key.Value) != nil {
+		return usage("%s:%d: %s a command %q: a section with its flags is expected", name, key.Line, place, key.Value)
+	}
 	if nearest := suggest.Nearest(key.Value, words); nearest != "" {
 		return usage("%s:%d: %s no flag or command %q; did you mean %q?", name, key.Line, place, key.Value, nearest)
 	}

@@ -170,7 +170,7 @@ func TestConfigFileFaults(t *testing.T) {
 		"confirm: true\n":                      `muster has no flag or command "confirm"`,
 		"time-zone: Mars/Olympus\n":            `muster.yaml:1: time-zone: "Mars/Olympus" is unknown`,
 		"guard: some\n":                        `muster.yaml:1: guard: "some" is given`,
-		"database-url: a\nconfig: other.yml\n": `no flag or command "config"`,
+		"database-url: a\nconfig: other.yml\n": `a command "config": a section with its flags is expected`,
 	} {
 		_, errOut := s.run(exitUsage, "", "tasks", "list", "--config", s.file("muster.yaml", text))
 		demand(t, errOut, want)
