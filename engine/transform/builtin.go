@@ -74,3 +74,6 @@ func newTemplateGenerator(d *definition) operation {
 	g.patterns, g.identity = []*velocity.Template{template}, true
 	return g
 }
+
+// BuiltIn reports whether every tenant has a saved transform of this name. One that a tenant saves counts in its place.
+func BuiltIn(name string) bool { return builtInTransforms[name] != "" }

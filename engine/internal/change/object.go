@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/muster-engine/muster/engine/configuration"
+	"github.com/muster-engine/muster/engine/transform"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -71,6 +72,10 @@ func (p *Proposal) putTransform(d configuration.Document) error {
 	p.record(configuration.TypeTransform, row.ID, row.Name, action)
 	if action == configuration.Unchanged {
 		return nil
+	}
+	if action == configuration.Created && transform.BuiltIn(row.Name) {
+		p.Notes = append(p.Notes, fmt.Sprintf("transform %q: it counts in place of the built-in one of this name",
+			row.Name))
 	}
 	p.Rows.Transforms = replaced(p.Rows.Transforms, at, row)
 	p.transforms = append(p.transforms, row.Name)

@@ -2,6 +2,7 @@ package change
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -106,15 +107,42 @@ func (p *Proposal) Changed() bool {
 // putAll brings the rows up to the documents, in the order in which objects refer to each other.
 func (p *Proposal) putAll(documents []configuration.Document) error {
 	for _, group := range configuration.Groups() {
+		places := map[string]string{}
 		for _, document := range documents {
 			if document.Type != group.Kind {
 				continue
 			}
 			p.document, p.kind = document.Place, document.Type
-			if err := p.put(document); err != nil {
+			recorded := len(p.Objects)
+			err := p.put(document)
+			if err == nil {
+				err = demandOnce(places, document, p.Objects[recorded:])
+			}
+			if err != nil {
 				return located(document.Place, err)
 			}
 		}
+	}
+	return nil
+}
+
+// demandOnce fails where a document changes an object that an earlier one has: one of the two would be lost. Lifecycle
+// states and identity attributes are parts of profiles too, and come twice in exports.
+func demandOnce(places map[string]string, d configuration.Document, put []configuration.AppliedObject) error {
+	if d.Type == configuration.TypeLifecycleState || d.Type == configuration.TypeIdentityAttribute {
+		return nil
+	}
+	for i := range put {
+		o := &put[i]
+		if o.Type != d.Type {
+			continue
+		}
+		key := cmp.Or(o.ID, o.Name) // of one type, since the types come one after another
+		if place, twice := places[key]; twice && o.Action != configuration.Unchanged {
+			return wrong("%s %q is given twice, and differs from that of %s: leave one of them out", o.Type, o.Name,
+				place)
+		}
+		places[key] = d.Place
 	}
 	return nil
 }

@@ -178,3 +178,27 @@ func TestPlacesOf(t *testing.T) {
 		t.Errorf("the places are %q, want %q", got, want)
 	}
 }
+
+// Of two documents for one object one would be lost, so they are refused, unless they say the same.
+func TestProposeTwice(t *testing.T) {
+	t.Parallel()
+	_, err := propose(t, store.Configuration{}, `transforms: [{name: Up, type: upper, attributes: {}},
+  {name: up, type: lower, attributes: {}}]`)
+	if err == nil || !strings.Contains(err.Error(), `TRANSFORM "up" is given twice, and differs from that of t.yaml`) {
+		t.Errorf("got the error %v, want that it is given twice", err)
+	}
+	p, err := propose(t, store.Configuration{}, `transforms: [{name: Up, type: upper, attributes: {}},
+  {name: Up, type: upper, attributes: {}}]`)
+	if err != nil || objects(p) != "created TRANSFORM Up; unchanged TRANSFORM Up" {
+		t.Errorf("got the error %v, want that the same twice is once", err)
+	}
+}
+
+// A transform of a built-in name takes its place, which may not be meant.
+func TestProposeBuiltIn(t *testing.T) {
+	t.Parallel()
+	p, err := propose(t, store.Configuration{}, `transforms: [{name: ToUpper, type: lower, attributes: {}}]`)
+	if err != nil || !strings.Contains(strings.Join(p.Notes, "\n"), `"ToUpper": it counts in place of the built-in one`) {
+		t.Errorf("got %v, want a note of the built-in one", err)
+	}
+}
