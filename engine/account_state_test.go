@@ -221,7 +221,7 @@ func TestReloadAccount(t *testing.T) {
 		t.Error("a reload removed the account")
 	}
 	_, err = f.ReloadAccount(t.Context(), f.accountOf("HR", f.ID("ann")))
-	demandKind(t, err, engine.Unavailable, "connector")
+	demandKind(t, err, engine.Conflict, "aggregate the source")
 	_, err = f.ReloadAccount(t.Context(), "nobody")
 	demandKind(t, err, engine.NotFound, "no account")
 }
