@@ -171,15 +171,7 @@ func (h *Handler) listProfileEntitlements(c *call) error {
 		return err
 	}
 	page, err := h.engine.ListAccessProfileEntitlements(c.Context(), id, a.params())
-	if err != nil {
-		return err
-	}
-	list := []object{}
-	for i := range page.Items {
-		list = append(list, showProfileEntitlement(&page.Items[i]))
-	}
-	c.answerPage(page.Total, list)
-	return nil
+	return answerPage(c, page, err, showProfileEntitlement)
 }
 
 func showProfileEntitlement(e *engine.Entitlement) object {

@@ -256,29 +256,14 @@ func (h *Handler) listAssigned(c *call) error {
 		return err
 	}
 	page, err := h.engine.ListRoleMembers(c.Context(), id, a.params())
-	if err != nil {
-		return err
-	}
-	list := []object{}
-	for i := range page.Items {
-		member := &page.Items[i]
-		list = append(list, object{"id": member.ID, "aliasName": member.AliasName, "name": member.Name,
-			"email": store.TextOf(member.Email), "roleAssignmentSource": member.RoleAssignmentSource})
-	}
-	c.answerPage(page.Total, list)
-	return nil
+	return answerPage(c, page, err, func(member *engine.RoleMember) object {
+		return object{"id": member.ID, "aliasName": member.AliasName, "name": member.Name,
+			"email": store.TextOf(member.Email), "roleAssignmentSource": member.RoleAssignmentSource}
+	})
 }
 
 // params returns what a request asks of a list of the engine's.
 func (a *asked) params() engine.PageParams {
 	return engine.PageParams{Filters: a.text("filters"), Sorters: a.text("sorters"), Limit: &a.page.Limit,
 		Offset: a.page.Offset, Count: a.page.Count}
-}
-
-// answerPage answers with a page of a list of the engine's.
-func (c *call) answerPage(total *int, list []object) {
-	if total != nil {
-		c.total(*total)
-	}
-	c.respond(http.StatusOK, list)
 }
