@@ -31,8 +31,12 @@ demo: postgres ## Show the engine at work on a sample company
 	@go run ./cmd/muster demo
 
 .PHONY: test
-test: postgres ## Run the tests
-	@go test -timeout 20m $(PACKAGES)
+test: postgres ## Run the tests, without those that take long
+	@go test -short -parallel 4 -timeout 20m $(PACKAGES)
+
+.PHONY: test-all
+test-all: postgres ## Run the tests, with those that take long
+	@go test -timeout 30m $(PACKAGES)
 
 .PHONY: check
 check: fmt-check vet cross lint tidy-check test test-bench race $(if $(MUSTER_CONTRACT_DIR),contract) ## Run what CI runs, without containers, fuzzing and benchmarks

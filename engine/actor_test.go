@@ -319,6 +319,9 @@ func (w *actorWorld) actorLeavings(actor engine.Actor) string {
 // engine fails here until it is a write with its leavings, or none.
 func TestEveryWriteLeavesItsActor(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	var listed []string
 	for _, write := range actorWrites {
 		listed = append(listed, write.name)
@@ -565,6 +568,9 @@ func TestConfigurationRevisions(t *testing.T) {
 // Who is erased did nothing any more: no actor names the person, and no document of a revision.
 func TestEraseActors(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	f, id := zelda(t)
 	ctx := engine.WithActor(t.Context(), engine.Actor{ID: id, Name: "ZQuist77", Via: "api"})
 	must := func(err error) {

@@ -431,6 +431,9 @@ type seekingReader struct {
 // those that were as the data has them when they were compared: what can be read again is, and what cannot was kept.
 func TestAggregateBesideChanges(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	for _, again := range []bool{false, true} {
 		f := newFixture(t)
 		f.ApplyText(plainConfig)
@@ -484,6 +487,9 @@ func TestAggregateTxTwice(t *testing.T) {
 // and does.
 func TestAggregateTxInDifferentOrders(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	f := newFixture(t)
 	f.ApplyText(enginetest.Documents)
 	texts := map[string]string{"HR": enginetest.People, "Directory": enginetest.DirectoryHeader + "annb,,ann,,true\n"}

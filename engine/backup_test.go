@@ -68,6 +68,9 @@ func command(t *testing.T, name string, arguments ...string) {
 // what belongs to the server, and the engine goes on.
 func TestBackupAndRestore(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	dump, restore := program(t, "pg_dump"), program(t, "pg_restore")
 	from, fromURL := ownServer(t)
 	before := tenantOf(t, from, "acme")

@@ -262,6 +262,9 @@ func (f *fixture) tellingColumns(terms ...string) []string {
 // An erasure does with each column what the catalogue says, and its report tells it.
 func TestCatalogueErasure(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	f, id := everything(t)
 	ctx := t.Context()
 	// Uncorrelated accounts alone have such rows, but for a moment.
@@ -375,6 +378,9 @@ func TestCatalogueErasure(t *testing.T) {
 // A purge removes the rows that the catalogue says are old, and no others.
 func TestCataloguePurge(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	f, id := everything(t)
 	// Everything that is done has a task that can be old.
 	f.settle()
@@ -651,6 +657,9 @@ func TestSchemaStandsAlone(t *testing.T) {
 // A backup has each row of each table, and a tenant can be moved to another server and to another name of its schemas.
 func TestCatalogueBackup(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	dump, restore := program(t, "pg_dump"), program(t, "pg_restore")
 	from, fromURL := ownServer(t)
 	if _, err := migrations.Up(t.Context(), from, migrations.Config{}); err != nil {

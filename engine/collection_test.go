@@ -235,6 +235,9 @@ func richCompany(t *testing.T) *fixture {
 // Every field of every collection selects, by SQL, the items whose published shape says so.
 func TestCollectionsFilterWhatTheyShow(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	f := richCompany(t)
 	ctx := t.Context()
 	for name, c := range f.collections() {
@@ -295,6 +298,9 @@ func TestCollectionsFilterWhatTheyShow(t *testing.T) {
 // The items of every collection come in the order of each sorter, and page by page the same.
 func TestCollectionsSortAndGoOn(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	f := richCompany(t)
 	ctx := t.Context()
 	for name, c := range f.collections() {

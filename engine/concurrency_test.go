@@ -414,6 +414,9 @@ func (w *worker) step() (string, error) {
 // change is lost, and what always holds of the data holds in the end.
 func TestEnginesAtOnce(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	c := newCrowd(t)
 	workers := make([]*worker, crowdLanes)
 	text := enginetest.PeopleHeader

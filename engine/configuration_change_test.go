@@ -694,6 +694,9 @@ func randomConfiguration(t *rapid.T) string {
 // each, byte for byte, and an export applied to an empty tenant gives the same tenant.
 func TestRevertRestoresExport(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	pools := []*enginetest.Company{enginetest.NewEmpty(t, enginetest.WithPool(storetest.Pool(t))), enginetest.NewEmpty(t, enginetest.WithPool(storetest.Pool(t)))}
 	kinds := []engine.ObjectType{engine.TypeRole, engine.TypeLifecycleState, engine.TypeAccessProfile, engine.TypeIdentityProfile,
 		engine.TypeIdentityAttribute, engine.TypeTransform, engine.TypeSource}

@@ -52,6 +52,9 @@ func patient(t *testing.T) *target {
 
 func TestDoctorFindsAHealthyTenantHealthy(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	f := patient(t)
 	d := f.doctor(engine.DoctorOptions{Thorough: true, Repair: true})
 	if got := notOK(&d); len(got) > 0 || len(d.Repairs) > 0 || len(d.Checks) < 80 {
@@ -482,6 +485,9 @@ func (f *fixture) identify(wants []string) []string {
 // Whatever is broken, exactly that is found, by its ID, and mended where that is said.
 func TestDoctorFindsAndMends(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	for _, test := range ills {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -529,6 +535,9 @@ func TestDoctorFindsAndMends(t *testing.T) {
 // While workers work and data changes, the doctor finds no fault with what is on its way.
 func TestDoctorBesideWorkers(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	f := patient(t)
 	if err := f.Start(t.Context()); err != nil {
 		t.Fatal(err)

@@ -197,6 +197,9 @@ func TestEraseIdentity(t *testing.T) {
 // Who was deleted before is erased from what the deletion left.
 func TestEraseWhoWasDeleted(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	f, id := zelda(t)
 	f.write(targetHeader)
 	if _, err := f.AggregateSource(t.Context(), "Files", engine.AggregateOptions{MaxDeletions: &engine.DeletionLimit{Percent: 100, IsPercent: true}}); err != nil {
@@ -222,6 +225,9 @@ func TestEraseWhoWasDeleted(t *testing.T) {
 // A batch that read the person before the erasure, and commits a message about them after it, leaves nothing.
 func TestErasureWaitsForBatches(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	f, id := zelda(t)
 	s, err := store.New("muster")
 	if err != nil {
@@ -301,6 +307,9 @@ func TestErasureReportsWhatIsLeft(t *testing.T) {
 
 func TestEraseRefuses(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	f, id := zelda(t)
 	ctx, all := t.Context(), engine.EraseOptions{Accounts: true}
 	refused := func(text string) {
@@ -411,6 +420,9 @@ func TestPurge(t *testing.T) {
 // nothing of those who were erased comes back.
 func TestEraseBesideEverythingElse(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	f, id := zelda(t)
 	dee := f.Identity("dee").ID
 	if _, err := f.ProcessAll(t.Context()); err != nil {

@@ -170,6 +170,9 @@ func TestErrandsInOrder(t *testing.T) {
 // Workers carry errands out, also where the job was lost.
 func TestWorkersRunErrands(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	f := company(t)
 	ctx := t.Context()
 	task, err := f.StartAggregation(ctx, "HR", strings.NewReader(hrText("\n", "zoe,Zoe,Zoe,Z,,Sales,ann,41,stay")),

@@ -86,6 +86,9 @@ func (f *fixture) aggregatedOne() bool {
 // not while the first is there.
 func TestScheduledAggregationOutlivesItsWorker(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	l := newLine(t)
 	hanging, goOn := make(chan struct{}), make(chan struct{})
 	var c enginetest.Clock
@@ -157,6 +160,9 @@ func TestScheduledAggregationThatKillsWorkers(t *testing.T) {
 // An aggregation by schedule that fails after another one has succeeded leaves no error behind: what it says is outdated.
 func TestScheduledAggregationFailsBehindASuccess(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	hanging, goOn := make(chan struct{}), make(chan struct{})
 	var first atomic.Bool
 	var c enginetest.Clock
@@ -187,6 +193,9 @@ func TestScheduledAggregationFailsBehindASuccess(t *testing.T) {
 // An engine that is stopped leaves the aggregation that it had begun to the next one.
 func TestScheduledAggregationOutlivesAStop(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	l := newLine(t)
 	hanging := make(chan struct{}, 1)
 	var first atomic.Bool
@@ -217,6 +226,9 @@ func TestScheduledAggregationOutlivesAStop(t *testing.T) {
 // A source that does not stop is refused at a limit, and its objects take no memory meanwhile. The test measures the
 // heap, and so runs alone.
 func TestConnectorReturnsTooMuch(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	const most, heapMost = 1_000_000, 64 << 20
 	groups := false
 	read := 0

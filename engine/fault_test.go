@@ -121,6 +121,9 @@ func (c *counter) WithGroup(string) slog.Handler { return c }
 // The database goes away under workers that are at work, and comes back: nobody spins meanwhile, and the work goes on.
 func TestDatabaseAwayForAWhile(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	l := newLine(t)
 	log := &counter{Handler: slog.DiscardHandler}
 	eng, err := engine.New(t.Context(), l.pool, engine.Config{BatchSize: 3, Logger: slog.New(log)})
@@ -160,6 +163,9 @@ func TestDatabaseAwayForAWhile(t *testing.T) {
 // A line that is cut in the middle of a batch is nothing that an identity is to blame for.
 func TestConnectionCutInTheMiddle(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	l := newLine(t)
 	eng, err := engine.New(t.Context(), l.pool, engine.Config{BatchSize: 1, Workers: 1})
 	if err != nil {

@@ -63,6 +63,9 @@ func (f *fixture) forgetAttributes() {
 // A batch for which the database has no time is done in parts for which it has.
 func TestBatchTooLargeForTheTimeout(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	f := newSlow(t)
 	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	f.slowDown("*", 0.4)
@@ -85,6 +88,9 @@ func TestBatchTooLargeForTheTimeout(t *testing.T) {
 // An identity that takes too long, while others do not, gets an error and holds up nobody.
 func TestIdentityThatTakesTooLong(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	f := newSlow(t)
 	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	f.Process()
@@ -115,6 +121,9 @@ func TestIdentityThatTakesTooLong(t *testing.T) {
 // is to blame.
 func TestDatabaseThatBecomesSlow(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	f := newSlow(t)
 	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	f.Process()
@@ -138,6 +147,9 @@ func TestDatabaseThatBecomesSlow(t *testing.T) {
 // Where everything takes too long nobody is to blame: callers get Unavailable, and what waits goes on waiting.
 func TestDatabaseThatTakesTooLong(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	f := newSlow(t)
 	f.AggregateText("HR", enginetest.People, engine.AggregateOptions{})
 	f.slowDown("*", 60)

@@ -202,6 +202,9 @@ func TestGrantOfAnAbsentAccount(t *testing.T) {
 // An account that was deleted and created again, by people with the access or by Muster, loses it with the role.
 func TestGrantOfAnAccountCreatedAgain(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	for name, again := range map[string]func(f *doors){
 		"by people, with another name": func(f *doors) { f.source("ada2,m1,lab\nbea,m2,lab\n") },
 		"by people, later":             func(f *doors) { f.source("bea,m2,lab\n"); f.source("ada2,m1,lab\nbea,m2,lab\n") },
@@ -288,6 +291,9 @@ func TestGrantOfAMovedAccountThatIsWanted(t *testing.T) {
 // An account whose owner was deleted carries what they were given: the doctor tells, and its next owner loses it.
 func TestGrantOfADeletedIdentity(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	for _, absent := range []bool{false, true} {
 		t.Run(fmt.Sprint("absent ", absent), func(t *testing.T) {
 			t.Parallel()

@@ -100,6 +100,9 @@ func (f *guarded) demandHeld(id string, reasons ...string) engine.TaskStatus {
 // of run it is, by several workers; a person can see what it would do, and lets it go on.
 func TestGuardHoldsBeforeAnythingIsWritten(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	const people, losers = 200, 80
 	const reason = "more than 20 of 200 identities would lose the attribute department: "
 	f := newGuarded(t, people, engine.Guard{}, engine.Config{BatchSize: 10, Workers: 3})
@@ -291,6 +294,9 @@ func (f *guarded) dumpStates() string {
 // What is expected is no loss: a role that ends on its date, with its access, and what a leaver loses beside the state.
 func TestGuardDoesNotCountWhatIsExpected(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	const people = 30
 	f := newGuarded(t, people, engine.Guard{Minimum: 5, Share: 0.2}, engine.Config{BatchSize: 4, Workers: 2})
 	f.ApplyText(`
@@ -387,6 +393,9 @@ func TestGuardLeavesTheFirstLoadAlone(t *testing.T) {
 // a day, until somebody confirms one of them.
 func TestGuardAddsUpByVersion(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	const people = 100
 	f := newGuarded(t, people, engine.Guard{Minimum: 10}, engine.Config{BatchSize: 50})
 	// few processes ten people, four of whom lose their last name.
@@ -444,6 +453,9 @@ func TestGuardAddsUpByVersion(t *testing.T) {
 // nobody is changed.
 func TestSurveyOutlivesItsWorker(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	const people = 120
 	f := newGuarded(t, people, engine.Guard{Minimum: 60, Share: 0.5}, engine.Config{BatchSize: 4, Workers: 1})
 	runs := []func() string{
@@ -501,6 +513,9 @@ func TestSurveyOutlivesItsWorker(t *testing.T) {
 // A survey that nobody needs any more ends: where the guard is turned off, and where the task is cancelled.
 func TestSurveyEnds(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	const people = 60
 	f := newGuarded(t, people, engine.Guard{}, engine.Config{BatchSize: 5})
 	all, err := f.ProcessAll(t.Context())

@@ -12,6 +12,9 @@ import (
 // calculated.
 func TestEndlessTransform(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	const failing = "Cy Self" // its account's name: it was never calculated
 	for name, test := range map[string]struct{ transform, want string }{
 		"a regular expression": {

@@ -157,6 +157,9 @@ func (f *target) contents(schema string) []string {
 // Two tenants in one database live at the same time, and each is then as if it had been alone.
 func TestTenantsDoNotMeet(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	pool := storetest.Empty(t)
 	names := []string{"acme", "globex"}
 	together, alone := make([]*target, len(names)), make([]*target, len(names))
@@ -199,6 +202,9 @@ func TestTenantsDoNotMeet(t *testing.T) {
 // The workers of two tenants in one database take no job of the other's: the task of each is carried out by its own.
 func TestWorkersOfTenantsDoNotMeet(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	pool := storetest.Empty(t)
 	acme, globex := tenantOf(t, pool, "acme"), tenantOf(t, pool, "globex")
 	for name, f := range map[string]*target{"acme": acme, "globex": globex} {
@@ -385,6 +391,9 @@ func (idle) Kind() string { return "idle" }
 // and nothing half built is left. From PostgreSQL 17 on it may, where that was granted.
 func TestReindexAsRunTimeRole(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	owner, run := storetest.NewRole(t), storetest.NewRole(t)
 	pool := storetest.Empty(t)
 	f := fixtureOf(t, nil, pool)

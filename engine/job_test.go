@@ -75,6 +75,9 @@ var waitingKinds = map[string]func(*testing.T, engine.Config) *waiting{
 // A job that is visible before what it names waits for it, and carries it out.
 func TestJobWaitsForWhatItNames(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	for name, begin := range waitingKinds {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -100,6 +103,9 @@ func TestJobWaitsForWhatItNames(t *testing.T) {
 // not wait for them.
 func TestOldJobOfNothingEnds(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	for name, begin := range waitingKinds {
 		for cause, change := range map[string]string{
 			"age": "created_at = created_at - interval '3 minutes'", "attempt": "attempt = 1",
@@ -182,6 +188,9 @@ func TestLostJobIsReplaced(t *testing.T) {
 // A started engine carries out what had lost its job, without a look at the clock by the queue.
 func TestStartedEngineReplacesLostJob(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	for name, begin := range waitingKinds {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

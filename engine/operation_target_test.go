@@ -173,6 +173,9 @@ func TestOperationReachesRenamedAccount(t *testing.T) {
 // exchange their names cannot, and say so.
 func TestNamesInAChain(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	for name, test := range map[string]struct {
 		after, want []string
 		failed      string
@@ -356,6 +359,9 @@ func TestCreationLinksWhatIsThere(t *testing.T) {
 // Workers carry creations out while the correlation of accounts that are there is still to come: nobody gets two.
 func TestNoSecondAccountByLateCorrelation(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	l := newLibrary(t)
 	var staff, accounts strings.Builder
 	const people = 30

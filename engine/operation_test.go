@@ -114,6 +114,9 @@ func TestParkedOperation(t *testing.T) {
 // A parked operation that is no longer wanted is cancelled, and one of somebody who is deleted too.
 func TestParkedOperationIsUnwanted(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	for name, end := range map[string]func(f *target, o *engine.Operation) error{
 		"revoked": func(f *target, o *engine.Operation) error {
 			list, err := f.RoleAssignments(f.t.Context(), o.Identity.ID, engine.RoleAssignmentQuery{})

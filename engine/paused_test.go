@@ -37,6 +37,9 @@ func (f *target) settleFully() {
 // meanwhile, and then the opposite. What the first one writes when it comes back is put right.
 func TestLateOperation(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	assign := func(f *target) {
 		if _, err := f.AssignRole(f.t.Context(), engine.AssignRoleParams{Identity: f.Identity("ann").ID,
 			Role: "Manager on duty"}); err != nil {
@@ -127,6 +130,9 @@ func TestLateOperation(t *testing.T) {
 // A worker that waits for a lock, however long, keeps its lease: nobody repeats what it has done.
 func TestWaitingWorker(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	clock := enginetest.NewClock(time.Now())
 	f := &target{folder: t.TempDir()}
 	f.setUp(t, engine.Config{Now: clock.Now})

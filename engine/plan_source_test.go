@@ -19,6 +19,9 @@ import (
 // all of something again for each row.
 func TestPlansOfNewSource(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	const people = 600
 	owners, _ := population(t, people, engine.Config{})
 	for _, statement := range []string{

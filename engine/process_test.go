@@ -42,6 +42,9 @@ func TestProcessStopsWithItsContext(t *testing.T) {
 // every identity its manager, and no request is left: the one that commits last sees the others.
 func TestConcurrentAggregationAndProcessing(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	f := newFixture(t)
 	f.ApplyText(enginetest.Documents)
 	const people, parts = 240, 4

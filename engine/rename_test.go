@@ -97,6 +97,9 @@ func (f *fixture) demandRenamed(before map[string]string, names map[string]strin
 // Renamed accounts are the same ones: also two that exchange their names, a chain, and names that new accounts took.
 func TestRenamedAccounts(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	start := []string{"a,1,k1", "b,2,k2", "c,3,k3"}
 	for name, test := range map[string]struct {
 		rows                            []string
@@ -222,6 +225,9 @@ func TestFaultyRowsAndRenames(t *testing.T) {
 // Whatever happens at a source, a row of an account follows its stable identity.
 func TestRandomRenames(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()

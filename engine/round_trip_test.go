@@ -220,6 +220,9 @@ func TestStrangeValues(t *testing.T) {
 // error, with the limit.
 func TestHugeValues(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	m := newMemory()
 	f := memoryEngine(t, m, engine.Config{})
 	list := make([]string, 10_000)
@@ -508,6 +511,9 @@ func TestBrokenTexts(t *testing.T) {
 // Numbers whose digits would fill the database, and halves of surrogate pairs, are refused with the place.
 func TestRefusedValues(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	m := newMemory()
 	f := memoryEngine(t, m, engine.Config{})
 	for _, number := range []string{"1e309", "-1E+99999", "1e-400", "1e99999999999999999999", strings.Repeat("9", 101)} {

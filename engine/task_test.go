@@ -242,6 +242,9 @@ func manyRows(people int, department string) string {
 
 func TestGuardHoldsAMistake(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	const people = 300
 	f := many(t, people, engine.Config{BatchSize: 7, Workers: 3})
 	members := func() int {
@@ -299,6 +302,9 @@ func TestGuardWatchesLifecycle(t *testing.T) {
 // Workers of several engines carry tasks out in the background, and stop without leaving anything half done.
 func TestWorkers(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	f := many(t, 120, engine.Config{BatchSize: 5})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

@@ -182,6 +182,9 @@ func TestNewcomerWithTheKeyOfAManager(t *testing.T) {
 // A circle of readers whose values agree ends by itself; one whose values grow for ever ends with a warning that names
 // it.
 func TestValuesInACircle(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	for _, size := range []int{1, 1000} {
 		t.Run(fmt.Sprintf("batches of %d", size), func(t *testing.T) {
 			c := enginetest.NewEmpty(t, enginetest.WithConfig(engine.Config{BatchSize: size}))

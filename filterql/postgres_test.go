@@ -104,6 +104,9 @@ func ids(rows [][]any) []int {
 
 // The rows that the SQL selects are those that Eval selects, and PostgreSQL prepares every statement.
 func TestSelectedRowsProperty(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	pool := storetest.Empty(t)
 	rapid.Check(t, func(t *rapid.T) {
 		tab := drawTable(t, pool)
@@ -222,6 +225,9 @@ func requireNullsLast(t *rapid.T, tab *table, order *filterql.Ordering, list []i
 const foldSQL = `replace(lower(upper(%s COLLATE "und-x-icu") COLLATE "und-x-icu"), 'ς', 'σ')`
 
 func TestFoldIsThatOfPostgreSQL(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	pool := storetest.Empty(t)
 	const statement = `
 		SELECT c, %s

@@ -207,6 +207,9 @@ func TestMendAccountEntitlements(t *testing.T) {
 // More accounts than are compared at once are all compared.
 func TestWriteManyAccountEntitlements(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	pool, s := storetest.Pool(t), newStore(t)
 	const many = 10_003
 	if err := inTx(t, pool, func(ctx context.Context, tx pgx.Tx) error {

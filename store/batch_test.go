@@ -105,6 +105,9 @@ const batchPeople = 4_000
 // when they were nearly empty, and the connection has its plans from then.
 func TestBatchReadsItsShare(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	for name, c := range map[string]struct {
 		early   int  // people when the server looks at the tables
 		kept    bool // whether the connection has plans from then, that were made outside of batches

@@ -45,6 +45,9 @@ func TestFold(t *testing.T) {
 // The server folds as the engine does: every letter alone, and letters within a text.
 func TestFoldSQL(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	pool := storetest.Empty(t)
 	var texts []string
 	for r := rune(1); r <= unicode.MaxRune; r++ {

@@ -17,6 +17,9 @@ import (
 // Of messages that are equal but for their identity one row is stored, which counts them and has the first identities.
 func TestTaskMessagesAreGrouped(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	people := map[string]store.ID{"nobody": {}}
 	names := map[store.ID]string{}
 	for _, name := range []string{"Ann", "Bob", "Cy", "Dee", "Eve", "Flo", "Gus"} {

@@ -9,6 +9,9 @@ import (
 // A text that is handed in is aggregated by whoever works on tasks next.
 func TestAggregateInBackground(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := newShell(t)
 	s.run(exitOK, "", "migrate", "up")
 	s.run(exitOK, "", "demo", "--people", "60")

@@ -11,6 +11,9 @@ import (
 // The operator's list is asked for by every command that opens a source, and by apply. Without one nothing is limited.
 func TestAllowFlags(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := newShell(t)
 	s.run(exitOK, "", "migrate", "up")
 	folder := filepath.Join(s.dir, "hr")
@@ -56,6 +59,9 @@ func TestAllowVariables(t *testing.T) {
 // A field or a column that there is not is told, with the one that may be meant.
 func TestMisspeltColumns(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := newShell(t)
 	s.run(exitOK, "", "migrate", "up")
 	s.run(exitOK, enginetest.Documents, "apply", "-f", "-")

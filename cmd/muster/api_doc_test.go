@@ -19,6 +19,9 @@ var shellBlock = regexp.MustCompile("(?s)\n```sh\n(.*?)\n```\n")
 // document.
 func TestDocumentedCalls(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	curl, err := exec.LookPath("curl")
 	if err != nil {
 		t.Skip("there is no curl: ", err)

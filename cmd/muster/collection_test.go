@@ -22,6 +22,9 @@ func idsOf(t *testing.T, text string) []string {
 
 func TestCollectionCommands(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := staffed(t, 2)
 	s.run(exitOK, "", "aggregate", "Directory", "--file", s.file("directory.csv", "sam,mail,emp,groups\nbobd,,bob,staff\n"))
 	out, errOut := s.run(exitOK, "", "accounts", "list", "--filters", `identity.name eq "BOB"`, "--count")
@@ -96,6 +99,9 @@ func TestCollectionCommands(t *testing.T) {
 
 func TestAccountsCorrelateAndRelease(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := staffed(t, 2)
 	s.run(exitOK, "", "aggregate", "Directory", "--file", s.file("directory.csv", "sam,mail,emp\nstray,,\n"))
 	out, _ := s.run(exitOK, "", "accounts", "list", "--uncorrelated", "-o", "json")

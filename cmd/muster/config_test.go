@@ -102,6 +102,9 @@ func TestYAMLLines(t *testing.T) {
 // The configuration is listed, shown and exported; what is exported applies, and a difference is shown.
 func TestConfigObjects(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := newShell(t)
 	s.run(exitOK, "", "migrate", "up")
 	_, errOut := s.run(exitOK, "", "config", "export")
@@ -137,6 +140,9 @@ func TestConfigObjects(t *testing.T) {
 // References, deletions with their previews, pruning and reverts, from the command line.
 func TestConfigChangeCommands(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := newShell(t)
 	s.run(exitOK, "", "migrate", "up")
 	s.run(exitOK, enginetest.Documents, "apply", "-f", "-", "--no-process")

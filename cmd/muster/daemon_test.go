@@ -107,6 +107,9 @@ func waitFor(t *testing.T, what string, done func() bool) {
 // away, and says what it waits for.
 func TestWorkerWaitsForItsDatabase(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := newShell(t)
 	way, url := newProxy(t, s.url)
 	log := &lockedText{}
@@ -171,6 +174,9 @@ func TestDaemonsWaitNoLongerThanUseful(t *testing.T) {
 
 func TestDownNeedsConsent(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := newShell(t)
 	s.run(exitOK, "", "migrate", "up")
 	before, _ := s.run(exitOK, "", "migrate", "version")
@@ -228,6 +234,9 @@ func (noReader) Write([]byte) (int, error) {
 
 func TestNobodyReadsTheOutput(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := newShell(t)
 	s.staff()
 	for _, line := range []string{"identities list", "identities list -o csv", "accounts list -o yaml", "tasks"} {

@@ -4,6 +4,9 @@ import "testing"
 
 func TestDemo(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := newShell(t)
 	s.run(exitOK, "", "migrate", "up")
 	out, _ := s.run(exitOK, "", "demo", "--people", "60")

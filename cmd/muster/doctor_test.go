@@ -46,6 +46,9 @@ func (s *shell) wellCode() int {
 
 func TestDoctorCommand(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := newShell(t)
 	out, _ := s.run(exitFailed, "", "doctor")
 	demand(t, out, "schema-version  failure  1", "muster migrate up", "1 checks: 0 ok, 0 warnings, 1 failures")

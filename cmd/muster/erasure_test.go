@@ -9,6 +9,9 @@ import (
 
 func TestEraseCommand(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := staffed(t, 2)
 	out, _ := s.run(exitOK, "", "identities", "get", "bob")
 	var identity struct{ ID string }
@@ -36,6 +39,9 @@ func TestEraseCommand(t *testing.T) {
 
 func TestPurgeCommand(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := staffed(t, 2)
 	out, _ := s.run(exitOK, "", "purge")
 	demand(t, out, "removed 0 events, 0 operations, 0 tasks, 0 slots, 0 tokens")

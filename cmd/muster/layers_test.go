@@ -30,6 +30,9 @@ func settled(t *testing.T, path string, env map[string]string, args ...string) (
 // Every flag of every command has a variable and may be in the file, except those of one command line alone.
 func TestEveryFlagIsLayered(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	a := newApp(os.Getenv, nil, nil, nil)
 	root := a.rootCommand()
 	samples := map[string]string{"bool": "true", "duration": "7m0s", "float64": "0.25", "int": "7", "int64": "7",

@@ -86,6 +86,9 @@ func demandNone(t *testing.T, text string, parts ...string) {
 
 func TestFirstRun(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := newShell(t)
 	_, errOut := s.run(exitFailed, "", "identities", "list")
 	demand(t, errOut, "schema too old", "`muster migrate up`")
@@ -156,6 +159,9 @@ func TestAggregateCommand(t *testing.T) {
 
 func TestBadInput(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := newShell(t)
 	s.run(exitOK, "", "migrate", "up")
 	s.run(exitOK, enginetest.Documents, "apply", "-f", "-")

@@ -38,6 +38,9 @@ func salesRoleOf(department string) string { return strings.ReplaceAll(salesRole
 // Every command that lists has the same forms.
 func TestEveryListHasEveryForm(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := newShell(t)
 	s.run(exitOK, "", "migrate", "up")
 	s.run(exitOK, enginetest.Documents+salesRoleOf("Sales"), "apply", "-f", "-")

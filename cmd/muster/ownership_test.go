@@ -9,6 +9,9 @@ import (
 
 func TestDeleteAndOwnershipCommands(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := staffed(t, 2)
 	out, _ := s.run(exitOK, "", "identities", "get", "bob")
 	var identity struct{ ID string }

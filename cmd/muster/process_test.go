@@ -42,6 +42,9 @@ func staffed(t *testing.T, people int) *shell {
 
 func TestProcessCommands(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := staffed(t, 3)
 	out, _ := s.run(exitOK, "", "process", "--all", "--wait")
 	demand(t, out, "WARNING, 100 %: Completed", "4 calculated, 0 changed, 0 errors, 4 warnings",
@@ -77,6 +80,9 @@ func TestProcessCommands(t *testing.T) {
 
 func TestPreviewExplainHistory(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := staffed(t, 3)
 	proposal := s.file("proposal.yaml", fmt.Sprintf(salesRole, "Board"))
 	out, _ := s.run(exitOK, "", "preview", "-f", proposal)
@@ -115,6 +121,9 @@ func TestPreviewExplainHistory(t *testing.T) {
 
 func TestGuardFromTheCommandLine(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := staffed(t, 60)
 	_, errOut := s.run(exitFailed, "", "apply", "-f", s.file("mistake.yaml", fmt.Sprintf(salesRole, "Sails")))
 	demand(t, errOut, "is held", "muster tasks confirm")
@@ -137,6 +146,9 @@ func TestGuardFromTheCommandLine(t *testing.T) {
 // A worker carries out what other commands launch, and ends at an interrupt.
 func TestWorkerCommand(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := staffed(t, 3)
 	ctx, interrupt := context.WithTimeout(t.Context(), time.Minute)
 	defer interrupt()

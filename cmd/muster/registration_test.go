@@ -51,6 +51,9 @@ func launcher() string {
 
 func TestInviteCommand(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := mailed(t)
 	out, errOut := s.run(exitOK, "", "identities", "invite", "ann")
 	if want := "task      ID\n          Invite 1 identity, launched by " + launcher() + "\nstatus    WAITING, 0 %: Waiting\n" +
@@ -87,6 +90,9 @@ var unreachable = []string{"--wait", "--smtp-host", "127.0.0.1", "--smtp-port", 
 
 func TestVerifyCommand(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := mailed(t)
 	out, errOut := s.run(exitOK, "", "identities", "verify", "ann", "--via", "EMAIL_WORK")
 	if want := "task      ID\n          Send a verification, launched by " + launcher() + "\nstatus    WAITING, 0 %: Waiting\n" +

@@ -8,6 +8,9 @@ import (
 
 func TestRolesAndLifecycleCommands(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := staffed(t, 2)
 	s.run(exitOK, "", "apply", "-f", s.file("lead.yaml", "roles: [{name: Lead, enabled: true}]\nsettings: {timeZone: Europe/Berlin}"))
 	out, _ := s.run(exitOK, "", "roles", "assign", "bob", "lead", "--assigner", "ann", "--comments", "stands in",

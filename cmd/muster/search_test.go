@@ -7,6 +7,9 @@ import (
 
 func TestSearchCommand(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := staffed(t, 2)
 	out, errOut := s.run(exitOK, "", "search", "--sort", "-name", "--count", "attributes.department:Sales")
 	demand(t, out, "ID ", "DISPLAYNAME", "cy ", "bob ")

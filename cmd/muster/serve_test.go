@@ -120,6 +120,9 @@ func (s *shell) staff() {
 // The console is there for a browser, and its link signs in the one who started the server.
 func TestServeConsole(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := newShell(t)
 	s.staff()
 	w := s.serve("--dev-client", "helen:sesame:HELPDESK")

@@ -34,6 +34,9 @@ roles:
 
 func TestSourceCommands(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := staffed(t, 2)
 	path := filepath.Join(s.dir, "accounts.csv")
 	read := func() string {
@@ -114,6 +117,9 @@ func TestSourceCommands(t *testing.T) {
 // What is parked is listed with the tasks, of which some may wait for somebody too.
 func TestTasksTellWhatIsParked(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := staffed(t, 2)
 	s.file("accounts.csv", "login,full,groups\n")
 	s.run(exitOK, "", "apply", "-f", s.file("files.yaml", fmt.Sprintf(filesConfig, s.dir)))

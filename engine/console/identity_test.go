@@ -400,6 +400,9 @@ func TestOperations(t *testing.T) {
 // Names that are markup, that turn the direction of writing, and that never end are text on every page.
 func TestHostileNames(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	hostile := []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, "\u202eevil\u202c \u2067rtl",
 		strings.Repeat("ä", 1000), `javascript:alert(1)`, `{{.Secret}} ${7*7} <!--`, "a/../../b?c#d&e=%00"}
 	c := enginetest.NewEmpty(t)

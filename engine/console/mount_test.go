@@ -18,6 +18,9 @@ import (
 // The console works wherever it is mounted: a crawler finds the same pages, and no link that leads nowhere.
 func TestMounts(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := newSite(t, console.Config{})
 	ids := s.ids()
 	s.hold(ids["runs"])
@@ -124,6 +127,9 @@ func (s *site) crawl() []string {
 // Nobody gets a link or a button that leads to what is not allowed.
 func TestNobodySeesForbiddenLinks(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := newSite(t, console.Config{})
 	s.hold(s.ids()["runs"])
 	for _, level := range console.Levels {

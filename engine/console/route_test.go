@@ -15,6 +15,9 @@ import (
 // Each route is open to the levels that the table of rights names, and to nobody else.
 func TestRoutesByLevel(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := newSite(t, console.Config{})
 	ids := s.ids()
 	levels := append([]string{"", "USER"}, console.Levels...)
@@ -176,6 +179,9 @@ func checkPage(t *testing.T, a *answer) {
 // Every page is well formed, with data and without.
 func TestPagesAreWellFormed(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := newSite(t, console.Config{})
 	ids := s.ids()
 	s.hold(ids["runs"])

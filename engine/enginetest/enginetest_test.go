@@ -100,6 +100,9 @@ func (property) Helper()                                {}
 // What fails says what was done, and to what.
 func TestFailures(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	p := property{t.Context()}
 	c := enginetest.NewEmpty(p, enginetest.WithPool(storetest.Pool(t)))
 	c.ApplyText(enginetest.Documents)

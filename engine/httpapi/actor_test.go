@@ -14,6 +14,9 @@ import (
 // log tells by IDs who did what to whom, and never the name of the user or a text that is no ID.
 func TestActors(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	const identity = "01890000000070008000000000000001"
 	for name, c := range map[string]struct {
 		caller httpapi.Principal

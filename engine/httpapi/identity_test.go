@@ -125,6 +125,9 @@ func TestListIdentitiesFaults(t *testing.T) {
 // Every operation does what it says under every version of the API.
 func TestOperations(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	for _, base := range bases {
 		t.Run(strings.Trim(strings.ReplaceAll(base.identities, "/", " "), " "), func(t *testing.T) {
 			t.Parallel()

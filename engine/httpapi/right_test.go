@@ -64,6 +64,9 @@ func table(beta bool) map[string]operation {
 // Every operation is open to whom the table opens it, by user level and scope, and to nobody else.
 func TestRights(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := newServer(t, httpapi.Config{})
 	callers := append([]string{"", "USER", "API", "org_admin"}, levels...)
 	scopes := []string{all, read, manage, report, "idn:identity:update", "idn:password:user-invite",

@@ -10,6 +10,9 @@ import (
 // The search is under every version that publishes it, in the older spellings too.
 func TestSearch(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := company(t)
 	var found []map[string]any
 	for _, prefix := range []string{"/v3/search", "/v2024/search", "/v2025/search", "/v2026/search", "/search/v1"} {

@@ -287,6 +287,9 @@ func documentedSearches(t *testing.T, known map[searchAsked]string) []searchAske
 // What a query string finds is what the evaluator of the language says of the documents that are answered.
 func TestSearchesAreTrueOfTheirDocuments(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := searchedServer(t)
 	setup := &store.SearchSetup{Now: time.Now()}
 	indexes, err := store.NewSearchIndexes(setup)

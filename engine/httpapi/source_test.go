@@ -382,6 +382,9 @@ func TestLoadAccounts(t *testing.T) {
 
 func TestLoadAccountsIsLimited(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := newServer(t, httpapi.Config{})
 	s.ApplyText(`sources: [{name: Spare, connector: delimited-file}]`)
 	line := []byte(strings.Repeat("x", 1<<20-1) + "\n")

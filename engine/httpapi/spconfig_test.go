@@ -35,6 +35,9 @@ func (s *server) upload(path, data, options string) *response {
 
 func TestExportAndImport(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := company(t)
 	const at = "/beta/sp-config"
 	types := ""

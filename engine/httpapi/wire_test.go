@@ -317,6 +317,9 @@ func TestCORS(t *testing.T) {
 // A cursor tells nobody what is in it, and is good for every server that has its key.
 func TestCursorsAreSealed(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := company(t)
 	authenticator := func() httpapi.Authenticator {
 		a, err := httpapi.NewJWT(t.Context(), s.issuer.Verifier())
@@ -383,6 +386,9 @@ func TestCursorsAreSealed(t *testing.T) {
 // The IDs of a page fit into one filter, however they are spelled.
 func TestIDsOfPageFitFilter(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	s := company(t)
 	bob := s.ID("bob")
 	for name, separator := range map[string]string{"without blanks": ",", "with blanks": ", "} {

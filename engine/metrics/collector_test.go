@@ -45,6 +45,9 @@ func demand(t *testing.T, text string, lines ...string) {
 
 func TestCollector(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	collector := metrics.New(metrics.Config{Interval: -1})
 	if text := scrape(t, collector); strings.Contains(text, "muster_database_up") {
 		t.Errorf("a collector that follows no engine shows the state of one:\n%s", text)
@@ -77,6 +80,9 @@ func TestCollector(t *testing.T) {
 // A database that cannot be asked is shown, and what the process did still is.
 func TestCollectorWithoutDatabase(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	c := enginetest.New(t)
 	collector := metrics.New(metrics.Config{Interval: -1, Timeout: time.Nanosecond})
 	collector.Follow(c.Engine)
@@ -90,6 +96,9 @@ func TestCollectorWithoutDatabase(t *testing.T) {
 // The state is read no more often than the interval allows.
 func TestCollectorInterval(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	c := enginetest.New(t)
 	collector := metrics.New(metrics.Config{Interval: time.Hour})
 	collector.Follow(c.Engine)

@@ -213,6 +213,9 @@ func changeStaff(r *rapid.T, staff map[string]*staffMember) {
 }
 
 func TestValuesAgreeWithEvaluator(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	rapid.Check(t, func(r *rapid.T) {
 		pool, drop := storetest.ExamplePool()
 		defer drop()

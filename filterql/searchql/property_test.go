@@ -341,6 +341,9 @@ const tables = `
 
 // The documents that the SQL finds are those that Eval finds, and a tree that is printed parses to itself.
 func TestFoundDocumentsProperty(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	pool := storetest.Empty(t)
 	exec(t, pool, tables)
 	rapid.Check(t, func(t *rapid.T) {

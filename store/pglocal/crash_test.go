@@ -15,6 +15,9 @@ import (
 
 func TestServerEndsWithItsProgram(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	program, url := startProgram(t, "temporary")
 	pid, dir := postmaster(t, url), socketDir(t, url)
 	kill(t, program)
@@ -24,6 +27,9 @@ func TestServerEndsWithItsProgram(t *testing.T) {
 
 func TestRecoversFromProgramCrash(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	dataDir := storetest.DataDir(t)
 	program, url := startProgram(t, dataDir)
 	do(t, url, "CREATE TABLE t AS SELECT 42 AS n")
@@ -41,6 +47,9 @@ func TestRecoversFromProgramCrash(t *testing.T) {
 
 func TestTakesOverFromOrphan(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	dataDir := storetest.DataDir(t)
 	server := start(t, pglocal.Config{DataDir: dataDir})
 	do(t, server.ConnString("postgres"), "CREATE TABLE t AS SELECT 42 AS n")

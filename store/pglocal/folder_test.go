@@ -13,6 +13,9 @@ import (
 
 func TestInterruptedInitIsRedone(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	dir := storetest.DataDir(t)
 	half := filepath.Join(dir, "initdb-123", "base")
 	if err := os.MkdirAll(half, 0o700); err != nil {
@@ -29,6 +32,9 @@ func TestInterruptedInitIsRedone(t *testing.T) {
 
 func TestFolderOfAnotherVersion(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	installed, err := pglocal.Find("")
 	if err != nil {
 		t.Fatal(err)

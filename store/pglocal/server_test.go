@@ -77,6 +77,9 @@ func TestServerIsPrivate(t *testing.T) {
 
 func TestKeptData(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	dir := filepath.Join(storetest.DataDir(t), "new", "folder")
 	server := start(t, pglocal.Config{DataDir: dir})
 	for _, setting := range []string{"fsync", "full_page_writes", "synchronous_commit"} {
@@ -100,6 +103,9 @@ func TestKeptData(t *testing.T) {
 
 func TestFolderInUse(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	dir := storetest.DataDir(t)
 	start(t, pglocal.Config{DataDir: dir})
 	second, err := pglocal.Start(t.Context(), pglocal.Config{DataDir: dir})
@@ -118,6 +124,9 @@ func TestFolderInUse(t *testing.T) {
 
 func TestRecoversFromServerCrash(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	dir := storetest.DataDir(t)
 	server := start(t, pglocal.Config{DataDir: dir})
 	url := server.ConnString("postgres")
@@ -144,6 +153,9 @@ func TestRecoversFromServerCrash(t *testing.T) {
 
 func TestRecoversFromAbort(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	dir := storetest.DataDir(t)
 	server := start(t, pglocal.Config{DataDir: dir})
 	url := server.ConnString("postgres")
@@ -164,6 +176,9 @@ func TestRecoversFromAbort(t *testing.T) {
 
 func TestStopCutShort(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	dir := storetest.DataDir(t)
 	server, err := pglocal.Start(t.Context(), pglocal.Config{DataDir: dir})
 	if err != nil {
@@ -198,6 +213,9 @@ func TestStopCutShort(t *testing.T) {
 
 func TestStopTellsOfADeath(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	server, err := pglocal.Start(t.Context(), pglocal.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -214,6 +232,9 @@ func TestStopTellsOfADeath(t *testing.T) {
 
 func TestStopFromEverywhere(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	server := start(t, pglocal.Config{})
 	connect(t, server.ConnString("postgres")) // an open connection does not hold it up
 	var all sync.WaitGroup
@@ -228,6 +249,9 @@ func TestStopFromEverywhere(t *testing.T) {
 
 func TestStartFails(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	occupied := t.TempDir()
 	if err := os.WriteFile(filepath.Join(occupied, "thesis.txt"), nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -264,6 +288,9 @@ func TestStartFails(t *testing.T) {
 
 func TestStartEndsWithItsContext(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	dir := storetest.DataDir(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

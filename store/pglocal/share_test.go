@@ -50,6 +50,9 @@ func TestShare(t *testing.T) {
 
 func TestShareWithOneAlone(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	dir := storetest.DataDir(t)
 	start(t, pglocal.Config{DataDir: dir})
 	joined, err := pglocal.Start(t.Context(), pglocal.Config{DataDir: dir, Share: true})
@@ -61,6 +64,9 @@ func TestShareWithOneAlone(t *testing.T) {
 // The one that started the server is killed: the server stays for the other one.
 func TestShareOutlivesItsStarter(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	dataDir := storetest.DataDir(t)
 	program, url := startProgram(t, "shared:"+dataDir)
 	server := start(t, pglocal.Config{DataDir: dataDir, Share: true})
@@ -79,6 +85,9 @@ func TestShareOutlivesItsStarter(t *testing.T) {
 // One that joined is killed: nothing happens to the others. All are killed: the server ends.
 func TestShareEndsWithTheLast(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	dataDir := storetest.DataDir(t)
 	programs := make([]*exec.Cmd, 3)
 	var url string
@@ -104,6 +113,9 @@ func TestShareEndsWithTheLast(t *testing.T) {
 
 func TestRevive(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	shared := pglocal.Config{DataDir: storetest.DataDir(t), Share: true}
 	first, second := start(t, shared), start(t, shared)
 	url := first.ConnString("postgres")
@@ -154,6 +166,9 @@ func TestRevive(t *testing.T) {
 // Many come and go at once: each finds a server, whoever starts and stops it.
 func TestShareComingAndGoing(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	shared := pglocal.Config{DataDir: storetest.DataDir(t), Share: true}
 	stop(t, start(t, shared))
 	var all sync.WaitGroup

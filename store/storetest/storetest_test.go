@@ -70,6 +70,9 @@ func TestDatabaseGoesWithItsTest(t *testing.T) {
 
 func TestConnString(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	for name, url := range map[string]string{
 		"migrated": storetest.ConnString(t), "empty": storetest.EmptyConnString(t),
 	} {

@@ -129,6 +129,9 @@ func TestAccountsInRanges(t *testing.T) {
 // A reading that may not be whole fails, whatever makes it so.
 func TestPartialReadings(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	isRange := func(s *ldaptest.Search) bool {
 		return slices.ContainsFunc(s.Attributes, func(name string) bool { return strings.Contains(name, ";range=") })
 	}

@@ -68,6 +68,9 @@ func set(values map[string]attribute.Value) attribute.Set { return attribute.Set
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	url, pool := database(t)
 	// The rows of these views break off behind some thousands, or repeat.
 	for _, statement := range []string{
@@ -210,6 +213,9 @@ func TestReadsGroupsArraysAndChanges(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	url, _ := database(t)
 	for attributes, want := range map[string]string{
 		`{}`: "connection, a reference to a URL, and table are expected",
@@ -319,6 +325,9 @@ func TestStableIdentity(t *testing.T) {
 // What names an account cannot be taken away, also where the table would allow it.
 func TestNameOfNullableColumn(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	url, pool := database(t)
 	for _, statement := range []string{
 		`CREATE TABLE crm.loose (login text UNIQUE, "full name" text, level int, active boolean, tags text[], changed timestamptz)`,

@@ -98,6 +98,9 @@ func genMembership(r *rapid.T, sources []store.ID, level int, parent string) map
 // The SQL of a criterion finds the identities for which the criterion holds, whatever the criterion and the values.
 func TestMembershipAgreesWithCriterion(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	pool := storetest.Pool(t)
 	eng, err := engine.New(t.Context(), pool, engine.Config{})
 	if err != nil {

@@ -18,6 +18,9 @@ import (
 // miss it.
 func TestManagersAcrossBatches(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	pool := storetest.Pool(t)
 	eng, err := engine.New(t.Context(), pool, engine.Config{})
 	if err != nil {

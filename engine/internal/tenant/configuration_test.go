@@ -27,6 +27,9 @@ func advance(t *testing.T, tables *tenant.Tenant, tx pgx.Tx) int64 {
 // Many readers of a new version compile it once, and later readers not at all.
 func TestConfigurationIsCompiledOnce(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	pool := storetest.Pool(t)
 	tables := newTenant(t, pool)
 	for version := int64(1); version <= 3; version++ {
@@ -56,6 +59,9 @@ func TestConfigurationIsCompiledOnce(t *testing.T) {
 // A change that is not committed takes the configuration from nobody.
 func TestUncommittedConfigurationIsBesideTheOther(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	pool := storetest.Pool(t)
 	tables := newTenant(t, pool)
 	committed, err := tables.CurrentConfiguration(t.Context())

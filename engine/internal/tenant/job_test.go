@@ -55,6 +55,9 @@ func insert(t *testing.T, tables *tenant.Tenant, tx pgx.Tx) int64 {
 // other one's transaction.
 func TestEveryCommitTellsTheWorkers(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	pool := storetest.Pool(t)
 	tables := newTenant(t, pool)
 	listener, err := pool.Acquire(t.Context())
@@ -96,6 +99,9 @@ func TestEveryCommitTellsTheWorkers(t *testing.T) {
 // A job is there for the workers that are told of it also where the engine's clock is a little ahead.
 func TestJobIsDueForASlowerClock(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	pool := storetest.Pool(t)
 	tables := newTenant(t, pool)
 	tx := begin(t, pool)

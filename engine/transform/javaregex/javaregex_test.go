@@ -248,6 +248,9 @@ func TestLimits(t *testing.T) {
 // Searches that share a budget take no more than it together: not by many slow ones, of which none is given up, and not
 // by going on after one that was.
 func TestBudget(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	compile := func(pattern string) *Regexp {
 		t.Helper()
 		re, err := Compile(pattern)
