@@ -52,8 +52,8 @@ func (b *bench) loadTimes(ctx context.Context, v vacuuming) (err error) {
 		if err != nil {
 			return err
 		}
-		b.say("%s: load %s, full run right after %s, settled %s", v.name, significant(t.load), significant(t.after),
-			significant(t.settled))
+		b.say("%s: load %s, full run right after %s, settled %s; history of %d rows, %d MB", v.name, significant(t.load),
+			significant(t.after), significant(t.settled), t.events, t.bytes>>20)
 		loads, after, settled = append(loads, t.load), append(after, t.after), append(settled, t.settled)
 	}
 	b.add(against(v.name+", slowest load", duration(slices.Max(loads)), "median load", duration(median(loads))).
@@ -63,7 +63,10 @@ func (b *bench) loadTimes(ctx context.Context, v vacuuming) (err error) {
 	return nil
 }
 
-type loadTime struct{ load, after, settled time.Duration }
+type loadTime struct {
+	load, after, settled time.Duration
+	events, bytes        int64 // of the history after the load, with its indexes
+}
 
 // loadOnce loads the population into a database of its own, and drops that.
 func (b *bench) loadOnce(ctx context.Context, s *server, i int) (t loadTime, err error) {
@@ -80,6 +83,10 @@ func (b *bench) loadOnce(ctx context.Context, s *server, i int) (t loadTime, err
 		return t, err
 	}
 	if t.load, err = timed(func() error { return p.load(ctx) }); err != nil {
+		return t, err
+	}
+	const history = `SELECT (SELECT count(*) FROM muster.identity_events), pg_total_relation_size('muster.identity_events')`
+	if err := p.pool.QueryRow(ctx, history).Scan(&t.events, &t.bytes); err != nil {
 		return t, err
 	}
 	if t.after, err = p.fullRun(ctx, 0); err != nil {
