@@ -52,8 +52,8 @@ func (b *bench) loadTimes(ctx context.Context, v vacuuming) (err error) {
 		if err != nil {
 			return err
 		}
-		b.say("%s: load %s, full run right after %s, settled %s; history of %d rows, %d MB", v.name, significant(t.load),
-			significant(t.after), significant(t.settled), t.events, t.bytes>>20)
+		b.say("%s: load %s, full run right after %s, settled %s; history of %d rows, %d MB", v.name,
+			significant(t.load), significant(t.after), significant(t.settled), t.events, t.bytes>>20)
 		loads, after, settled = append(loads, t.load), append(after, t.after), append(settled, t.settled)
 	}
 	b.add(against(v.name+", slowest load", duration(slices.Max(loads)), "median load", duration(median(loads))).
@@ -85,7 +85,8 @@ func (b *bench) loadOnce(ctx context.Context, s *server, i int) (t loadTime, err
 	if t.load, err = timed(func() error { return p.load(ctx) }); err != nil {
 		return t, err
 	}
-	const history = `SELECT (SELECT count(*) FROM muster.identity_events), pg_total_relation_size('muster.identity_events')`
+	const history = `
+		SELECT (SELECT count(*) FROM muster.identity_events), pg_total_relation_size('muster.identity_events')`
 	if err := p.pool.QueryRow(ctx, history).Scan(&t.events, &t.bytes); err != nil {
 		return t, err
 	}
