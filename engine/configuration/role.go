@@ -110,17 +110,19 @@ func (c *Configuration) isEntitlementName(key criteria.Key) bool {
 }
 
 // compileRoles compiles all roles, and the enabled ones into what calculates memberships.
-func (c *Configuration) compileRoles(rows []store.Role) error {
+func (c *Configuration) compileRoles(rows []store.Role) (faults []error) {
 	var list []*criteria.Criterion
 	compiled := &c.Refresh
 	for _, row := range rows {
 		var shape Role
 		if err := DecodeObject(row.Document, &shape); err != nil {
-			return fmt.Errorf("role %q: %w", row.Name, err)
+			faults = append(faults, fmt.Errorf("role %q: %w", row.Name, err))
+			continue
 		}
 		role, err := c.compileRole(row.ID, shape)
 		if err != nil {
-			return fmt.Errorf("role %q: %w", row.Name, err)
+			faults = append(faults, fmt.Errorf("role %q: %w", row.Name, err))
+			role = &CompiledRole{Role: shape, RowID: row.ID} // what it grants is judged too
 		}
 		c.Roles[row.ID] = role
 		if !role.Enabled || role.Criterion == nil && role.Identities == nil {
@@ -139,7 +141,7 @@ func (c *Configuration) compileRoles(rows []store.Role) error {
 	if slices.ContainsFunc(list, func(criterion *criteria.Criterion) bool { return criterion != nil }) {
 		compiled.Index = criteria.NewIndex(list)
 	}
-	return nil
+	return faults
 }
 
 // Members returns the members of a role by its membership, as SQL takes them.

@@ -117,16 +117,14 @@ func (p *Proposal) putSource(d configuration.Document) error {
 
 // findSource returns the source that a reference names. It may be one of the same documents.
 func (p *Proposal) findSource(r configuration.Reference) (store.ID, error) {
-	id, err := store.ParseID(r.ID)
-	known := err == nil
-	folded := store.Fold(r.Name)
-	for _, s := range p.Rows.Sources {
-		if known && s.ID == id || r.Name != "" && store.Fold(s.Name) == folded {
-			return s.ID, nil
-		}
-	}
-	if r.ID == "" && r.Name == "" {
+	id, _, err := p.targetsOf(configuration.TypeSource).find(configuration.TypeSource, r)
+	switch {
+	case err != nil || !id.IsZero():
+		return id, err
+	case r.ID == "" && r.Name == "":
 		return store.ID{}, wrong("it is missing: the id or the name of a source is expected")
+	case p.hasFaults(configuration.TypeSource, r):
+		return store.ID{}, errQuiet
 	}
 	var names, quoted []string
 	for _, s := range p.Rows.Sources {

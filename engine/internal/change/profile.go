@@ -175,13 +175,12 @@ func (p *Proposal) putLifecycleState(document json.RawMessage, profile store.ID)
 
 // findProfile returns the identity profile that a reference names. It may be one of the same documents.
 func (p *Proposal) findProfile(r configuration.Reference) (store.ID, error) {
-	id, err := store.ParseID(r.ID)
-	known := err == nil
-	folded := store.Fold(r.Name)
-	for _, profile := range p.Rows.Profiles {
-		if known && profile.ID == id || r.Name != "" && store.Fold(profile.Name) == folded {
-			return profile.ID, nil
-		}
+	id, _, err := p.targetsOf(configuration.TypeIdentityProfile).find(configuration.TypeIdentityProfile, r)
+	switch {
+	case err != nil || !id.IsZero():
+		return id, err
+	case p.hasFaults(configuration.TypeIdentityProfile, r):
+		return store.ID{}, errQuiet
 	}
 	var names []string
 	for _, profile := range p.Rows.Profiles {
