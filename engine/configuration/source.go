@@ -271,7 +271,7 @@ func (s *CompiledSource) syncAttributes() ([]AttributeSync, []error) {
 		case a.Enabled: // what is not enabled asks for nothing; a note says so
 			faults = append(faults, fmt.Errorf("attributeSyncConfig.attributes[%d]: the identity attribute %q is not "+
 				"what the account attribute %q is made of when an account is created, and so cannot be "+
-				"synchronized: what can be is %s%s", i, a.Name, a.Target, ListOrNone(names),
+				"synchronized: what can is %s%s", i, a.Name, a.Target, ListOrNone(names),
 				DidYouMean(a.Name+" to "+a.Target, names)))
 		}
 	}
