@@ -156,6 +156,7 @@ func (i *inspector) walk(shape *Shape, object map[string]any, steps []step) {
 		case !slices.Contains(usageTypes, usage):
 			i.find(&i.unknown, append(steps, step{member: "usageType"}), "%q is none: %s are%s", clipped(usage),
 				strings.Join(usageTypes, ", "), DidYouMean(usage, usageTypes))
+			i.repair(object, "usageType", suggest.Nearest(usage, usageTypes))
 		case !blank(object["fields"]):
 			i.find(&i.kept, append(steps, step{member: "fields"}), "usageType %s: %s", usage, whyUsage)
 		}
@@ -166,6 +167,7 @@ func (i *inspector) walk(shape *Shape, object map[string]any, steps []step) {
 		case !slices.Contains(scheduleTypes, kind):
 			i.find(&i.unknown, append(steps, step{member: "type"}), "%q is none: %s are%s", clipped(kind),
 				strings.Join(scheduleTypes, ", "), DidYouMean(kind, scheduleTypes))
+			i.repair(object, "type", suggest.Nearest(kind, scheduleTypes))
 		default:
 			i.find(&i.kept, append(steps, step{member: "cronExpression"}), "type %s: only ACCOUNT_AGGREGATION has a "+
 				"schedule, and reads groups too", kind)
@@ -214,6 +216,13 @@ func (i *inspector) member(shape *Shape, object map[string]any, name string, at 
 		i.inner(m, value, at)
 	default:
 		i.inner(m, value, at)
+	}
+}
+
+// repair gives a member that is a fault the value that is meant, where that is known.
+func (i *inspector) repair(object map[string]any, name, meant string) {
+	if meant != "" {
+		object[name], i.changed = meant, true
 	}
 }
 

@@ -61,6 +61,19 @@ func (f *faults) add(place string, err error) error {
 	return nil
 }
 
+// fault keeps a fault of the current document, which is applied as far as it goes, so that what else is wrong is found
+// too.
+func (p *Proposal) fault(err error) {
+	if err == nil {
+		return
+	}
+	var inner inputError
+	if !errors.As(err, &inner) {
+		err = inputError{err}
+	}
+	_ = p.faults.add(p.document, p.spelledIn(p.document, err)) // it is a fault of the document
+}
+
 // err returns the faults as one error: the only one as it is, and otherwise a list.
 func (f *faults) err() error {
 	if f.members == nil && f.parts == nil && len(f.objects) == 1 && !strings.Contains(f.objects[0].Error(), "\n") {

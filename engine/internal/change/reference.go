@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/muster-engine/muster/engine/configuration"
+	"github.com/muster-engine/muster/filterql/suggest"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -76,8 +78,8 @@ func (t *targets) find(kind configuration.ObjectType, r configuration.Reference)
 // stand for.
 type settler struct {
 	*Proposal
-	settled []string // the places of the references
-	faults  []error
+	settled  []string // the places of the references
+	repaired bool     // a fault was put right, so that the rest of the document is judged too
 }
 
 // settleReferences settles the references of a document. Those to people stay: their names are not unique, and people
@@ -110,19 +112,12 @@ func (p *Proposal) settleReferences(d *configuration.Document) error {
 		}
 		s.entitlements(object["entitlements"], store.ID{})
 	}
-	if len(s.faults) > 0 {
-		return s.joined()
+	if len(s.settled) > 0 {
+		p.noteSettled(d.Type, object, s.settled)
 	}
-	if len(s.settled) == 0 {
+	if len(s.settled) == 0 && !s.repaired {
 		return nil
 	}
-	name, _ := object["name"].(string)
-	names, objects := "the name stands", "the object's ID is"
-	if len(s.settled) > 1 {
-		names, objects = "the names stand", "the objects' IDs are"
-	}
-	p.Notes = append(p.Notes, fmt.Sprintf("%s %q: no object has the id of %s: what %s for is taken, and %s stored",
-		words(d.Type), name, someOf(s.settled), names, objects))
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
@@ -133,12 +128,15 @@ func (p *Proposal) settleReferences(d *configuration.Document) error {
 	return nil
 }
 
-func (s *settler) joined() error {
-	var lines []string
-	for _, err := range s.faults {
-		lines = append(lines, err.Error())
+// noteSettled notes which references of an object were settled.
+func (p *Proposal) noteSettled(kind configuration.ObjectType, object map[string]any, settled []string) {
+	name, _ := object["name"].(string)
+	names, objects := "the name stands", "the object's ID is"
+	if len(settled) > 1 {
+		names, objects = "the names stand", "the objects' IDs are"
 	}
-	return wrong("%s", strings.Join(lines, "\n"))
+	p.Notes = append(p.Notes, fmt.Sprintf("%s %q: no object has the id of %s: what %s for is taken, and %s stored",
+		words(kind), name, someOf(settled), names, objects))
 }
 
 // someMax is how many places a note lists.
@@ -161,14 +159,46 @@ func (s *settler) settle(kind configuration.ObjectType, value any, place string)
 	r.ID, _ = reference["id"].(string)
 	r.Name, _ = reference["name"].(string)
 	id, dead, err := s.targetsOf(kind).find(kind, r)
-	if err != nil {
-		s.faults = append(s.faults, inputError{fmt.Errorf("%s: %w", place, err)})
-	}
-	if dead {
+	switch {
+	case err != nil:
+		s.fault(fmt.Errorf("%s: %w", place, err))
+		delete(reference, "name")
+		s.repaired = true
+	case dead:
 		reference["id"] = id.String()
 		s.settled = append(s.settled, place)
+	case id.IsZero() && kind != configuration.TypeAccessProfile && r.Name != "" && !s.hasFaults(kind, r):
+		if meant := suggest.Nearest(r.Name, s.targetsOf(kind).list()); meant != "" {
+			s.fault(fmt.Errorf("%s: %w", place, s.noTarget(kind, r)))
+			delete(reference, "id")
+			reference["name"], s.repaired = meant, true
+			id = s.targetsOf(kind).ids[store.Fold(meant)]
+		}
 	}
 	return id
+}
+
+// list returns the names of the objects, sorted.
+func (t *targets) list() []string { return slices.Sorted(maps.Values(t.names)) }
+
+// noTarget says that a reference names nothing, and what may be meant.
+func (p *Proposal) noTarget(kind configuration.ObjectType, r configuration.Reference) error {
+	names := p.targetsOf(kind).list()
+	switch {
+	case p.hasFaults(kind, r):
+		return errQuiet
+	case kind != configuration.TypeSource:
+		return wrong("there is no %s %q with the id %q%s", words(kind), r.Name, r.ID,
+			configuration.DidYouMean(r.Name, names))
+	case r.ID == "" && r.Name == "":
+		return wrong("it is missing: the id or the name of a source is expected")
+	}
+	quoted := make([]string, len(p.Rows.Sources))
+	for i := range p.Rows.Sources {
+		quoted[i] = fmt.Sprintf("%q", p.Rows.Sources[i].Name)
+	}
+	return wrong("there is no source %q with the id %q: the sources are %s%s", r.Name, r.ID,
+		configuration.ListOrNone(quoted), configuration.DidYouMean(r.Name, names))
 }
 
 // entitlements settles references to entitlements. source is that of the access profile; it is zero for those of a role,
@@ -243,8 +273,7 @@ func (s *settler) entitlement(reference map[string]any, source store.ID, place s
 	case e == nil || e.SourceID != source || len(named) == 0 || slices.Contains(named, e):
 		// one of another source is a fault of its own
 	default:
-		s.faults = append(s.faults, wrong("%s: the id %s is that of the entitlement %s %q, and the %s that of "+
-			"another one, %s %q: give one of them", place, text("id"), e.Attribute, e.Value, what,
-			named[0].Attribute, named[0].Value))
+		s.fault(wrong("%s: the id %s is that of the entitlement %s %q, and the %s that of another one, %s %q: give "+
+			"one of them", place, text("id"), e.Attribute, e.Value, what, named[0].Attribute, named[0].Value))
 	}
 }
