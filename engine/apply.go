@@ -130,15 +130,19 @@ func changeOptions(op string, options []ApplyOption) (change.Options, error) {
 func CheckDocuments(documents []Document, rules map[string]transform.Rule) error {
 	const op = "check the configuration"
 	connected := func(string) bool { return true }
-	none, err := configuration.Compile(store.Configuration{}, rules, connected)
+	compile := func(rows store.Configuration) (*configuration.Configuration, error) {
+		return configuration.Compile(rows, rules, connected)
+	}
+	none, err := compile(store.Configuration{})
 	if err != nil {
 		return fault.Wrap(op, "", err)
 	}
-	proposal, err := change.Propose(store.Configuration{}, none, &change.Request{Documents: documents}, time.Now())
+	proposal, err := change.Propose(store.Configuration{}, none, &change.Request{Documents: documents, Compile: compile},
+		time.Now())
 	if err != nil {
 		return fault.Wrap(op, "", err)
 	}
-	c, err := configuration.Compile(proposal.Rows, rules, connected)
+	c, err := compile(proposal.Rows)
 	if err == nil {
 		err = c.Check()
 	}

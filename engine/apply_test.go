@@ -137,7 +137,7 @@ func TestApplyFaults(t *testing.T) {
 	for text, want := range map[string]string{
 		"sources: [{connector: x}]":                  "c.yaml:1: sources[0]: name is missing",
 		"sources: [{name: a, deleteThreshold: 120}]": "deleteThreshold: 120 is given where a percentage from 0 to 100 is expected",
-		"sources: [{name: a, schemas: 5}]":           "schemas: a number is given where a list is expected",
+		"sources: [{name: a, schemas: 5}]":           "schemas: a number is given where a list of objects is expected",
 		"sources: [{name: a, schemas: [{name: account, identityAttribute: k, attributes: [{name: v}]}]}]":                      `schemas["account"].identityAttribute: the schema has no attribute "k"`,
 		"sources: [{name: a, accountCorrelationConfig: {attributeAssignments: [{property: email, value: m, operation: LT}]}}]": `attributeAssignments[0].operation: "LT" is unknown`,
 		"identityProfiles: [{name: P, authoritativeSource: {name: HR}}]":                                                       `authoritativeSource: there is no source "HR"`,

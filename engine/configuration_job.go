@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/fault"
 	"github.com/muster-engine/muster/engine/internal/change"
 	"github.com/muster-engine/muster/engine/internal/tenant"
@@ -292,13 +294,26 @@ func (r *ImportResult) add(objects []AppliedObject, notes []string) {
 		t.Infos = append(t.Infos, ImportMessage{string(o.Action), fmt.Sprintf("%q is %s", o.Name, o.Action),
 			map[string]any{}})
 	}
+	other := TypeSource
+	if len(objects) > 0 {
+		other = objects[0].Type
+	}
+	said := map[string]bool{}
 	for _, note := range notes {
-		kind := TypeSource
-		if len(objects) > 0 {
-			kind = objects[0].Type
+		if said[note] {
+			continue
 		}
-		t := r.of(kind)
+		said[note] = true
+		t := r.of(cmp.Or(configuration.TypeOfNote(note), other))
 		t.Warnings = append(t.Warnings, ImportMessage{"NOTE", note, map[string]any{}})
+	}
+}
+
+// addErrors adds what an import would lose, or what was wrong, each under the type of the object that it is about.
+func (r *ImportResult) addErrors(key string, texts []string, other ObjectType) {
+	for _, text := range texts {
+		t := r.of(cmp.Or(configuration.TypeOfNote(text), other))
+		t.Errors = append(t.Errors, ImportMessage{key, text, map[string]any{}})
 	}
 }
 
@@ -394,9 +409,6 @@ func (e *Engine) previewImport(ctx context.Context, tx pgx.Tx, result *ImportRes
 		objects = append(objects, difference.Objects[i].AppliedObject)
 	}
 	result.add(objects, difference.Notes)
-	for _, text := range slices.Concat(difference.Losses, difference.Lacking) {
-		t := result.of(documents[0].Type)
-		t.Errors = append(t.Errors, ImportMessage{"LOST", text, map[string]any{}})
-	}
+	result.addErrors("LOST", slices.Concat(difference.Losses, difference.Lacking), documents[0].Type)
 	return nil
 }

@@ -2,6 +2,7 @@ package configuration
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,7 +37,8 @@ type Configuration struct {
 
 // Compile compiles the rows of a configuration. rules are the host's, by name, and connected reports whether there is a
 // connector of a name. Rows that were applied compile: an error says that something else wrote them, or that documents
-// that are being applied do not fit each other. It is for package engine.
+// that are being applied do not fit each other. It has a line for each fault, with those of [Configuration.Check]. It is
+// for package engine.
 func Compile(rows store.Configuration, rules map[string]transform.Rule, connected func(connector string) bool) (
 	*Configuration, error,
 ) {
@@ -61,20 +63,31 @@ func Compile(rows store.Configuration, rules map[string]transform.Rule, connecte
 		return nil, err
 	}
 	c.compileKeys()
+	var faults []error
 	for _, row := range rows.Transforms {
 		compiled, err := transform.Compile(row.Document, c)
 		if err != nil {
-			return nil, fmt.Errorf("transform %q: %w", row.Name, err)
+			faults = append(faults, fmt.Errorf("transform %q: %w", row.Name, err))
+			continue
 		}
 		c.savedAccounts[row.Name] = compiled.Dependencies().Accounts
 	}
-	if err := c.compileRoles(rows.Roles); err != nil {
-		return nil, err
+	faults = append(faults, c.compileRoles(rows.Roles)...)
+	faults = append(faults, c.compileAccess(&rows, connected)...)
+	faults = append(faults, c.compileRefresh()...)
+	if len(faults) > 0 {
+		return nil, errors.Join(append(faults, c.Check())...)
 	}
-	if err := c.compileAccess(&rows, connected); err != nil {
-		return nil, err
+	return c, nil
+}
+
+// each returns faults with the name of their object, or their place, before each.
+func each(faults []error, format string, arguments ...any) []error {
+	named := make([]error, len(faults))
+	for i, err := range faults {
+		named[i] = fmt.Errorf("%s: %w", fmt.Sprintf(format, arguments...), err)
 	}
-	return c, c.compileRefresh()
+	return named
 }
 
 // decodeSources reads the identity attributes, the saved transforms and the sources.
@@ -129,7 +142,7 @@ func (c *Configuration) decodeProfiles(rows *store.Configuration) error {
 }
 
 // compileRefresh compiles the profiles into what calculates identities.
-func (c *Configuration) compileRefresh() error {
+func (c *Configuration) compileRefresh() (faults []error) {
 	for i := range c.Profiles {
 		p := &c.Profiles[i]
 		profile := refresh.Profile{
@@ -144,9 +157,7 @@ func (c *Configuration) compileRefresh() error {
 			profile.States[name] = refresh.LifecycleState{Identity: store.TextOf(state.IdentityState),
 				Enabled: state.enabled()}
 		}
-		if err := c.compileMappings(p, &profile); err != nil {
-			return fmt.Errorf("identity profile %q: %w", p.Name, err)
-		}
+		faults = append(faults, each(c.compileMappings(p, &profile), "identity profile %q", p.Name)...)
 		if source := c.Sources[p.sourceID]; source != nil && source.ManagerCorrelation != nil {
 			m := *source.ManagerCorrelation
 			profile.ManagerAttribute = m.AccountAttributeName
@@ -159,15 +170,16 @@ func (c *Configuration) compileRefresh() error {
 	others := &c.Refresh.Others
 	slices.Sort(others.Attributes)
 	others.Attributes = slices.Compact(others.Attributes)
-	return nil
+	return faults
 }
 
 // compileMappings compiles the mappings of a profile and finds their order.
-func (c *Configuration) compileMappings(p *CompiledProfile, profile *refresh.Profile) error {
+func (c *Configuration) compileMappings(p *CompiledProfile, profile *refresh.Profile) (faults []error) {
 	for i, m := range p.AttributeConfig.Transforms {
 		compiled, err := transform.Compile(m.TransformDefinition, c)
 		if err != nil {
-			return fmt.Errorf("attribute %s: %w", m.IdentityAttributeName, err)
+			faults = append(faults, fmt.Errorf("attribute %s: %w", m.IdentityAttributeName, err))
+			continue
 		}
 		d := compiled.Dependencies()
 		if profile.Enabled {
@@ -191,7 +203,7 @@ func (c *Configuration) compileMappings(p *CompiledProfile, profile *refresh.Pro
 	if err := profile.Arrange(); err != nil {
 		c.fault("identity profile %q: identityAttributeConfig.attributeTransforms: %w", p.Name, err)
 	}
-	return nil
+	return faults
 }
 
 // readsOthers records what a mapping or a field of a policy reads of other identities.

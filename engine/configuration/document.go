@@ -181,27 +181,28 @@ func (r *documentReader) read(root *yaml.Node) error {
 	case isObject(node):
 		return r.readObject(node, "", "")
 	}
-	for i := 0; i < len(node.Content); i += 2 {
-		key, value := node.Content[i], node.Content[i+1]
-		at := slices.IndexFunc(groups, func(g Group) bool { return g.Member == key.Value })
-		if at < 0 {
-			return r.fault(key, "", "unknown member %q: lists of objects are expected under %s%s", key.Value,
-				knownMembers(), DidYouMean(key.Value, memberNames()))
-		}
-		if value.Kind == yaml.ScalarNode && value.Tag == "!!null" {
-			continue
-		}
-		if groups[at].Kind == TypeSettings && value.Kind != yaml.SequenceNode { // there is one such object
-			if err := r.readObject(value, groups[at].Member, TypeSettings); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := r.readList(value, groups[at].Member, groups[at].Kind); err != nil {
-			return err
+	var faults []error
+	for i := 0; i < len(node.Content) && len(faults) < linesMax; i += 2 {
+		if err := r.readGroup(node.Content[i], node.Content[i+1]); err != nil {
+			faults = append(faults, err)
 		}
 	}
-	return nil
+	return errors.Join(faults...)
+}
+
+// readGroup reads a member with a list of objects.
+func (r *documentReader) readGroup(key, value *yaml.Node) error {
+	at := slices.IndexFunc(groups, func(g Group) bool { return g.Member == key.Value })
+	switch {
+	case at < 0:
+		return r.fault(key, "", "unknown member %q: lists of objects are expected under %s%s", key.Value,
+			knownMembers(), DidYouMean(key.Value, memberNames()))
+	case value.Kind == yaml.ScalarNode && value.Tag == "!!null":
+		return nil
+	case groups[at].Kind == TypeSettings && value.Kind != yaml.SequenceNode: // there is one such object
+		return r.readObject(value, groups[at].Member, TypeSettings)
+	}
+	return r.readList(value, groups[at].Member, groups[at].Kind)
 }
 
 // readList reads a list of objects. kind is empty if the place does not tell it.
@@ -209,12 +210,20 @@ func (r *documentReader) readList(node *yaml.Node, path string, kind ObjectType)
 	if node.Kind != yaml.SequenceNode {
 		return r.fault(node, path, "a list of objects is expected")
 	}
+	var faults []error
 	for i, element := range node.Content {
 		if err := r.readObject(element, path+"["+strconv.Itoa(i)+"]", kind); err != nil {
-			return err
+			if faults = append(faults, err); r.isFull() || len(faults) == linesMax {
+				break
+			}
 		}
 	}
-	return nil
+	return errors.Join(faults...)
+}
+
+// isFull reports whether a limit of the text is reached, so that nothing more is read.
+func (r *documentReader) isFull() bool {
+	return r.nodes > configurationNodesMax || r.size > configurationJSONMax
 }
 
 // readObject reads one object, out of its envelope if it has one. kind is empty if the place does not tell it.

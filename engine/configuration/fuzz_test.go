@@ -172,6 +172,10 @@ sources:
   connector: delimited-folder
   connectorAttributes: {folder: ./portal, delimiter: ";", accountStatus: {attribute: state, enabled: A, disabled: D}}
   deleteThreshold: 25
+  healthy: true
+  since: "2021-09-28T15:48:29Z"
+  cluster: {type: CLUSTER, id: 2c91808568c529c60168cca6f90c1313, name: West}
+  passwordPolicies: [{type: PASSWORD_POLICY, name: Strong}]
   managerCorrelationMapping: {accountAttributeName: boss, identityAttributeName: uid}
   accountCorrelationConfig: {attributeAssignments: [{property: uid, value: login, ignoreCase: false}]}
   schedules: [{type: ACCOUNT_AGGREGATION, cronExpression: "0 0 5 * * ?"}]
@@ -190,7 +194,8 @@ identityProfiles:
     - {identityAttributeName: costCenter, transformDefinition: {type: reference, attributes: {id: Short, input: {type: accountAttribute, attributes: {sourceName: Register, attributeName: cost}}}}}
 accessProfiles: [{name: Basic, enabled: false, source: {name: Portal}, entitlements: [{attribute: groups, value: staff}], provisioningCriteria: {operation: EQUALS, attribute: state, value: A}}]
 lifecycleStates: [{name: Gone, technicalName: gone, enabled: false, identityState: INACTIVE_LONG_TERM, identityProfile: {name: Staff}, accessProfileIds: [Basic], accountActions: [{action: DISABLE, sourceIds: [Portal]}], accessActionConfiguration: {removeAllAccessEnabled: true}}]
-roles: [{name: Seller, enabled: true, accessProfiles: [{name: Basic}], entitlements: [{source: {name: Portal}, attribute: groups, value: x}], membership: {type: STANDARD, criteria: {operation: EQUALS, key: {type: IDENTITY, property: attribute.costCenter}, stringValue: C10}}}]
+roles: [{name: Seller, enabled: true, requestable: true, segments: [a], additionalOwners: [{type: IDENTITY, id: 2c91808568c529c60168cca6f90c1313}],
+  accessRequestConfig: {commentsRequired: true, approvalSchemes: [{approverType: MANAGER}], maxPermittedAccessDuration: {value: 6, timeUnit: MONTHS}}, accessProfiles: [{name: Basic}], entitlements: [{source: {name: Portal}, attribute: groups, value: x}], membership: {type: STANDARD, criteria: {operation: EQUALS, key: {type: IDENTITY, property: attribute.costCenter}, stringValue: C10}}}]
 `
 
 // place is a member somewhere in a document.

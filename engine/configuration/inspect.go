@@ -30,8 +30,9 @@ func (f *finding) line() string {
 
 // findings are what inspecting documents found.
 type findings struct {
-	unknown, refused, kept []finding
-	notes                  []string
+	unknown, wrong, refused, kept []finding
+	notes                         []string
+	spellings                     []Spelling
 }
 
 // inspector inspects one object, and brings it into the form in which it is stored.
@@ -40,24 +41,28 @@ type inspector struct {
 	document *Document
 	object   string
 	changed  bool // the object is not as it was given
+	// spelled are the spellings that the document uses, by the published names of members.
+	spelled map[string]string
 }
 
-// inspect inspects a document and returns its object as it is stored: exports' spellings become the published ones, and
-// refused members are left out. What is no object is left to the decoder to refuse.
-func (f *findings) inspect(d *Document) error {
+// inspect inspects a document and brings its object into the form in which it is stored: exports' spellings become the
+// published ones, and refused members are left out. What is a fault is repaired where it is clear what is meant, and
+// else left out, so that the rest can be judged too. What is no object is left to the decoder to refuse.
+func (f *findings) inspect(d *Document) {
 	shape := shapeOf(d.Type)
 	if shape == nil {
-		return nil
+		return
 	}
 	tree, err := decodeTree(d.Object)
 	object, isObject := tree.(map[string]any)
 	if err != nil || !isObject {
-		return nil //nolint:nilerr // the decoder of the type says what is expected
+		return // the decoder of the type says what is expected
 	}
 	i := inspector{findings: f, document: d, object: fmt.Sprintf("%s %q", typeWords(d.Type), nameIn(object))}
 	if d.Type == TypeSource {
-		if err := i.respell(object); err != nil {
-			return fmt.Errorf("%s: %w", i.object, err)
+		i.respell(object)
+		for _, published := range slices.Sorted(maps.Keys(i.spelled)) {
+			f.spellings = append(f.spellings, Spelling{d.Place, i.object, published, i.spelled[published]})
 		}
 	}
 	if d.Type == TypeIdentityAttribute {
@@ -71,7 +76,6 @@ func (f *findings) inspect(d *Document) error {
 	if i.changed {
 		d.Object = marshal(object)
 	}
-	return nil
 }
 
 // decodeTree decodes JSON; numbers keep their digits.
@@ -127,8 +131,12 @@ func paths(steps []step) (path, generic string) {
 	return p.String(), g.String()
 }
 
-// find records a finding.
+// find records a finding, under the spelling that the document uses.
 func (i *inspector) find(list *[]finding, steps []step, format string, arguments ...any) {
+	if len(steps) > 0 && i.spelled[steps[0].member] != "" {
+		steps = slices.Clone(steps)
+		steps[0].member = i.spelled[steps[0].member]
+	}
 	path, generic := paths(steps)
 	*list = append(*list, finding{i.document, i.object, path, generic, fmt.Sprintf(format, arguments...)})
 }
@@ -136,46 +144,7 @@ func (i *inspector) find(list *[]finding, steps []step, format string, arguments
 // walk inspects the members of an object.
 func (i *inspector) walk(shape *Shape, object map[string]any, steps []step) {
 	for _, name := range slices.Sorted(maps.Keys(object)) {
-		value, at := object[name], append(steps[:len(steps):len(steps)], step{member: name})
-		m := shape.member(name)
-		if m == nil {
-			i.unlisted(shape, name, value, at)
-			continue
-		}
-		if shape.Prefixed && m.Name != name { // of the file of another schema
-			if !m.isDefault(value) {
-				i.find(&i.kept, at, "%s", whyGroup)
-			}
-			continue
-		}
-		switch m.Use {
-		case Refused:
-			if !m.isDefault(value) {
-				i.find(&i.refused, at, "%s%s", namedIn(value), m.Why)
-				delete(object, name)
-				i.changed = true
-			}
-		case Kept:
-			if m.Shape == nil || value == nil {
-				if !m.isDefault(value) {
-					i.find(&i.kept, at, "%s", m.Why)
-				}
-				continue
-			}
-			if m.Kind == KindReference || m.Kind == KindReferences {
-				if !blank(value) {
-					i.find(&i.kept, at, "%s", m.Why)
-				}
-				continue
-			}
-			i.inner(m, value, at)
-		case Read:
-			object[name] = i.whole(m, value)
-			if expected := m.Kind.unlike(object[name]); expected != "" {
-				i.find(&i.kept, at, "%s is expected: as it is, it is not read", expected)
-			}
-			i.inner(m, object[name], at)
-		}
+		i.member(shape, object, name, append(steps[:len(steps):len(steps)], step{member: name}))
 	}
 	switch shape {
 	case sourceShape:
@@ -187,6 +156,7 @@ func (i *inspector) walk(shape *Shape, object map[string]any, steps []step) {
 		case !slices.Contains(usageTypes, usage):
 			i.find(&i.unknown, append(steps, step{member: "usageType"}), "%q is none: %s are%s", clipped(usage),
 				strings.Join(usageTypes, ", "), DidYouMean(usage, usageTypes))
+			i.repair(object, "usageType", suggest.Nearest(usage, usageTypes))
 		case !blank(object["fields"]):
 			i.find(&i.kept, append(steps, step{member: "fields"}), "usageType %s: %s", usage, whyUsage)
 		}
@@ -197,11 +167,69 @@ func (i *inspector) walk(shape *Shape, object map[string]any, steps []step) {
 		case !slices.Contains(scheduleTypes, kind):
 			i.find(&i.unknown, append(steps, step{member: "type"}), "%q is none: %s are%s", clipped(kind),
 				strings.Join(scheduleTypes, ", "), DidYouMean(kind, scheduleTypes))
+			i.repair(object, "type", suggest.Nearest(kind, scheduleTypes))
 		default:
 			i.find(&i.kept, append(steps, step{member: "cronExpression"}), "type %s: only ACCOUNT_AGGREGATION has a "+
 				"schedule, and reads groups too", kind)
 		}
 	}
+}
+
+// member inspects the member of an object that has a name.
+func (i *inspector) member(shape *Shape, object map[string]any, name string, at []step) {
+	m := shape.member(name)
+	if m == nil {
+		i.unlisted(shape, object, name, at)
+		return
+	}
+	value := object[name]
+	if m.Use == Refused {
+		if !m.isDefault(value) {
+			i.find(&i.refused, at, "%s%s", namedIn(value), m.Why)
+			i.leaveOut(object, name)
+		}
+		return
+	}
+	if m.Use == Read {
+		value = i.whole(m, value)
+		object[name] = value
+	}
+	if !i.fits(m, shape.Loose, object, name, at) {
+		return
+	}
+	value = object[name]
+	switch {
+	case shape.Prefixed && m.Name != name: // of the file of another schema
+		if !m.isDefault(value) {
+			i.find(&i.kept, at, "%s", whyGroup)
+		}
+	case m.Use == Read:
+		i.inner(m, value, at)
+	case m.Shape == nil || value == nil:
+		if !m.isDefault(value) {
+			i.find(&i.kept, at, "%s", m.Why)
+		}
+	case m.Kind == KindReference || m.Kind == KindReferences:
+		if !blank(value) {
+			i.find(&i.kept, at, "%s", m.Why)
+		}
+		i.inner(m, value, at)
+	default:
+		i.inner(m, value, at)
+	}
+}
+
+// repair gives a member that is a fault the value that is meant, where that is known.
+func (i *inspector) repair(object map[string]any, name, meant string) {
+	if meant != "" {
+		object[name], i.changed = meant, true
+	}
+}
+
+// leaveOut takes a member away.
+func (i *inspector) leaveOut(object map[string]any, name string) {
+	delete(object, name)
+	i.changed = true
 }
 
 // usageCreate is the usageType of policies for new accounts.
@@ -238,21 +266,27 @@ func (i *inspector) inner(m *Member, value any, steps []step) {
 	}
 }
 
-// unlisted inspects a member that a shape does not list.
-func (i *inspector) unlisted(shape *Shape, name string, value any, steps []step) {
-	names := shape.names()
+// unlisted inspects a member that a shape does not list. Where another one is meant, it is inspected as that.
+func (i *inspector) unlisted(shape *Shape, object map[string]any, name string, steps []step) {
+	value, names := object[name], shape.names()
 	nearest := suggest.Nearest(name, names)
 	switch {
-	case shape == fieldLimitsShape && nearest == "": // a variable: the compiler finds out who reads it
-	case shape.Open != "" && nearest == "":
+	case nearest != "":
+		i.find(&i.unknown, steps, "did you mean %q?", nearest)
+		i.leaveOut(object, name)
+		if _, given := object[nearest]; !given {
+			object[nearest] = value
+			i.member(shape, object, nearest, steps)
+		}
+	case shape == fieldLimitsShape: // a variable: the compiler finds out who reads it
+	case shape.Open != "":
 		if !blank(value) {
 			i.find(&i.kept, steps, "%s is not known here", strings.TrimSuffix(shape.Open, "s"))
 		}
-	case nearest != "":
-		i.find(&i.unknown, steps, "did you mean %q?", nearest)
 	default:
 		slices.Sort(names)
 		i.find(&i.unknown, steps, "%s has only %s", shape.Name, strings.Join(names, ", "))
+		i.leaveOut(object, name)
 	}
 }
 
@@ -420,35 +454,45 @@ func (i *inspector) disable(state map[string]any) {
 }
 
 // respell gives members of a source that exports spell otherwise their published names.
-func (i *inspector) respell(source map[string]any) error {
+func (i *inspector) respell(source map[string]any) {
+	i.spelled = map[string]string{}
 	if script, given := source["connectorScriptName"]; given {
 		switch connector := source["connector"]; {
 		case connector == nil || connector == "":
-			source["connector"] = script
+			source["connector"], i.spelled["connector"] = script, "connectorScriptName"
 		case script != nil && script != connector:
-			return fmt.Errorf("connectorScriptName and connector name different connectors: give one of them")
+			i.find(&i.wrong, []step{{member: "connectorScriptName"}}, "connectorScriptName and connector name different "+
+				"connectors: give one of them")
 		}
-		delete(source, "connectorScriptName")
-		i.changed = true
+		i.leaveOut(source, "connectorScriptName")
 	}
-	details, given := source["correlationConfigDetails"]
-	if !given {
-		return nil
+	const details, published = "correlationConfigDetails", "accountCorrelationConfig"
+	given, has := source[details]
+	if !has {
+		return
 	}
-	delete(source, "correlationConfigDetails")
-	i.changed = true
-	assigned, _ := source["accountCorrelationConfig"].(map[string]any)
-	detailed, _ := details.(map[string]any)
+	i.leaveOut(source, details)
+	if given == nil {
+		return
+	}
+	assigned, _ := source[published].(map[string]any)
+	detailed, isObject := given.(map[string]any)
 	switch {
-	case detailed == nil || blank(detailed["attributeAssignments"]):
-		if details != nil && detailed == nil {
-			return fmt.Errorf("correlationConfigDetails: an object is expected")
-		}
-	case assigned == nil || blank(assigned["attributeAssignments"]):
-		source["accountCorrelationConfig"] = details
-	case !bytes.Equal(marshal(assigned["attributeAssignments"]), marshal(detailed["attributeAssignments"])):
-		return fmt.Errorf("correlationConfigDetails and accountCorrelationConfig assign different attributes: give " +
-			"one of them")
+	case source[published] == nil:
+		source[published], i.spelled[published] = given, details
+	case !isObject:
+		i.find(&i.wrong, []step{{member: details}}, "%s is given where %s is expected", givenWord(given),
+			KindObject.expected())
+	case blank(detailed["attributeAssignments"]):
+		i.walk(correlationShape, detailed, []step{{member: details}}) // what stands beside it counts
+	case assigned != nil && blank(assigned["attributeAssignments"]):
+		i.walk(correlationShape, assigned, []step{{member: published}})
+		source[published], i.spelled[published] = given, details
+	case assigned != nil && !bytes.Equal(marshal(assigned["attributeAssignments"]),
+		marshal(detailed["attributeAssignments"])):
+		i.find(&i.wrong, []step{{member: details}}, "correlationConfigDetails and accountCorrelationConfig assign "+
+			"different attributes: give one of them")
+	default:
+		i.walk(correlationShape, detailed, []step{{member: details}})
 	}
-	return nil
 }

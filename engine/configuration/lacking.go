@@ -67,31 +67,3 @@ func (m *Member) says(value any) bool {
 	}
 	return false
 }
-
-// unlike returns what values of the kind are, such as "an object", where a value is none and says something; "" where
-// it is one. It lets pass what exports write otherwise: flags and numbers as texts, and a text for a list of one.
-func (k Kind) unlike(value any) string {
-	_, isText := value.(string)
-	_, isObject := value.(map[string]any)
-	_, isList := value.([]any)
-	switch k {
-	case KindText, KindTime, KindFlag, KindWhole:
-		if isObject || isList {
-			return "one value"
-		}
-	case KindTexts:
-		if !isList && !isText && value != nil {
-			return "a list of texts"
-		}
-	case KindObjects, KindReferences:
-		if !isList && value != nil {
-			return "a list"
-		}
-	case KindObject, KindReference, KindMap:
-		if !isObject && value != nil {
-			return "an object"
-		}
-	case KindAny, KindTransform: // whoever reads it says what is wrong
-	}
-	return ""
-}

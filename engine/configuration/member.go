@@ -70,6 +70,8 @@ type Shape struct {
 	Open string
 	// Prefixed says that a member may have the name of a schema and a dot before it, such as group.hasHeader.
 	Prefixed bool
+	// Loose says that a single value may be of any type, as flags and numbers are texts in exports.
+	Loose bool
 }
 
 // member returns the member of a name, or nil.

@@ -86,7 +86,7 @@ var managerCorrelationShape = &Shape{Name: "ManagerCorrelationMapping", Members:
 		"the identity attribute that it is looked for in; name means uid"),
 }}
 
-var fieldLimitsShape = &Shape{Name: "FieldAttributes", Open: "variables of the transform's templates",
+var fieldLimitsShape = &Shape{Name: "FieldAttributes", Loose: true, Open: "variables of the transform's templates",
 	Members: []Member{
 		read("template", KindText, "", `"${firstname}.${lastname}${uniqueCounter}"`,
 			"the template of a generated name"),
@@ -299,13 +299,13 @@ func delimitedSettings(files bool) []Member {
 
 // The settings of the connectors that the program has.
 var (
-	delimitedShape = &Shape{Name: "delimited text", Prefixed: true, Open: "settings of another product",
+	delimitedShape = &Shape{Name: "delimited text", Loose: true, Prefixed: true, Open: "settings of another product",
 		About: "A source without a connector here, whose text is handed to each aggregation: delimited-file, " +
 			"delimited-file-angularsc, or none.",
 		Members: delimitedSettings(false)}
-	folderShape = &Shape{Name: "delimited-folder", Prefixed: true, Open: "settings of another product",
+	folderShape = &Shape{Name: "delimited-folder", Loose: true, Prefixed: true, Open: "settings of another product",
 		About: "Text files in a folder, read and written.", Members: delimitedSettings(true)}
-	ldapShape = &Shape{Name: "ldap", About: "An LDAP directory.", Members: append([]Member{
+	ldapShape = &Shape{Name: "ldap", Loose: true, About: "An LDAP directory.", Members: append([]Member{
 		outside(namesHost, read("url", KindText, "", `"ldaps://ldap.example.com"`,
 			"ldap:// or ldaps://, with the host")),
 		read("startTLS", KindFlag, "false", `true`, "encrypt an ldap:// connection"),
@@ -329,7 +329,7 @@ var (
 		read("emptyMember", KindText, "", `"cn=nobody,dc=example,dc=com"`, "the last member of an empty group"),
 		read("pageSize", KindWhole, `500`, `1000`, "entries of one answer"),
 	}, commonSettings()...)}
-	postgresShape = &Shape{Name: "postgres", About: "Tables of a PostgreSQL database.", Members: append([]Member{
+	postgresShape = &Shape{Name: "postgres", Loose: true, About: "Tables of a PostgreSQL database.", Members: append([]Member{
 		secretly(read("connection", KindText, "", `"env:HR_DATABASE_URL"`, "a reference to the URL")),
 		read("table", KindText, "", `"people"`, "the table of the accounts"),
 		decides(read("memberships", KindObjects, "", `[]`, "tables with values of multi-valued attributes",
@@ -345,7 +345,7 @@ var (
 		read("value", KindText, "", `"group"`, "its column with the value"),
 	}}
 	// unknownShape is of connectors that are not the program's.
-	unknownShape = &Shape{Name: "any other connector", Open: "settings of the connector",
+	unknownShape = &Shape{Name: "any other connector", Loose: true, Open: "settings of the connector",
 		About:   "A connector of the host reads them; where there is none, people maintain the source.",
 		Members: commonSettings()}
 )

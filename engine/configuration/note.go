@@ -3,6 +3,7 @@ package configuration
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/muster-engine/muster/engine/attribute"
@@ -30,6 +31,33 @@ func (c *Configuration) Notes() []string {
 	notes = append(notes, c.choiceNotes...)
 	slices.Sort(notes)
 	return slices.Compact(notes)
+}
+
+// TypeOfNote returns the type of the objects that a note is about, as a tenant's or as an export's, or "" where it tells
+// none. Notes begin with their object, or with what was skipped. It is for package engine.
+func TypeOfNote(note string) ObjectType {
+	for _, group := range groups {
+		if rest, is := strings.CutPrefix(note, typeWords(group.Kind)); is && strings.HasPrefix(rest+" ", " ") ||
+			is && strings.HasPrefix(rest, ":") {
+			return group.Kind
+		}
+	}
+	switch {
+	case strings.HasPrefix(note, "identity attributes "):
+		return TypeIdentityAttribute
+	case strings.HasPrefix(note, "synchronization of "):
+		return typeAttributeSync
+	}
+	number, rest, _ := strings.Cut(note, " ")
+	word, _, found := strings.Cut(rest, " skipped: ")
+	if _, err := strconv.Atoi(number); err != nil || !found {
+		return ""
+	}
+	kind, one := strings.CutSuffix(word, " is")
+	if !one {
+		kind = strings.TrimSuffix(strings.TrimSuffix(word, " are"), "s")
+	}
+	return ObjectType(kind)
 }
 
 // syncNotes are about the synchronization of a source.

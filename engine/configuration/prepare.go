@@ -19,20 +19,43 @@ type Prepared struct {
 	Losses []string
 	// Synchronizations are parts of sources that stood in objects of their own.
 	Synchronizations []Synchronization
+	// Spellings are the members that documents spell otherwise than they are stored.
+	Spellings []Spelling
 }
 
-// Prepare inspects documents by the tables of members: one that no table lists is a fault, and so is a refused one,
-// unless accept says to leave those out. The error lists all of them; its kind is Invalid. The documents that it
-// returns have the published spellings. The ones it is given stay as they are. It is for package engine.
+// Spelling says that an object spells a member as exports do.
+type Spelling struct {
+	Place            string // of the document
+	object           string // such as: source "HR"
+	published, given string
+}
+
+// In returns what is said about an object by a text of its own, or by one about all objects, with the spelling that the
+// object's document uses.
+func (s *Spelling) In(text string, own bool) string {
+	if own {
+		rest, begins := strings.CutPrefix(text, s.published)
+		if begins && (rest == "" || strings.ContainsAny(rest[:1], ".:[ ")) {
+			return s.given + rest
+		}
+		return text
+	}
+	for _, end := range []string{".", ":", " "} {
+		text = strings.ReplaceAll(text, s.object+": "+s.published+end, s.object+": "+s.given+end)
+	}
+	return text
+}
+
+// Prepare inspects documents by the tables of members: one that no table lists is a fault, and so is a value of another
+// type than its member's, and a refused member, unless accept says to leave those out. The error lists all of them; its
+// kind is Invalid. Prepared is complete all the same: what is a fault is repaired where it is clear what is meant, and
+// else left out, so that the caller can find what else is wrong. The documents that it returns have the published
+// spellings. The ones it is given stay as they are. It is for package engine.
 func Prepare(documents []Document, accept bool) (Prepared, error) {
-	const op = "apply"
 	var p Prepared
 	var f findings
 	skipped := map[ObjectType][]skippedObject{}
-	documents, err := p.parts(documents)
-	if err != nil {
-		return p, err
-	}
+	documents, faults := p.parts(documents)
 	p.Documents = make([]Document, 0, len(documents)) // findings point into it
 	for _, d := range documents {
 		if !slices.ContainsFunc(groups, func(g Group) bool { return g.Kind == d.Type }) {
@@ -40,11 +63,8 @@ func Prepare(documents []Document, accept bool) (Prepared, error) {
 			continue
 		}
 		p.Documents = append(p.Documents, d)
-		if CheckJSON(d.Object) != nil {
-			continue // to be refused when it is applied
-		}
-		if err := f.inspect(&p.Documents[len(p.Documents)-1]); err != nil {
-			return p, &fault.Error{Kind: fault.Invalid, Op: op, Subject: d.Place, Err: err}
+		if CheckJSON(d.Object) == nil { // any other is refused when it is applied
+			f.inspect(&p.Documents[len(p.Documents)-1])
 		}
 	}
 	for i := range p.Synchronizations {
@@ -52,19 +72,9 @@ func Prepare(documents []Document, accept bool) (Prepared, error) {
 		inspector := inspector{findings: &f, document: &Document{Type: TypeSource, Place: s.Place},
 			object: fmt.Sprintf("synchronization of the source %q", clipped(s.Source.label()))}
 		inspector.walk(syncObjectShape, s.object, nil)
-	}
-	var faults []string
-	if len(f.unknown) > 0 {
-		faults = append(faults, fmt.Sprintf("%s in no published shape:\n%s", counted(len(f.unknown), "member is",
-			"members are"), lines(f.unknown)))
-	}
-	if len(f.refused) > 0 && !accept {
-		faults = append(faults, fmt.Sprintf("%s what the engine does not do, and would change a value, access or a "+
-			"person; remove them, or accept the losses (--accept-losses) to leave them out:\n%s",
-			counted(len(f.refused), "member asks for", "members ask for"), lines(f.refused)))
-	}
-	if len(faults) > 0 {
-		return p, fault.Invalidf(op, "", "%s", strings.Join(faults, "\n"))
+		if attributes := s.object["attributes"]; inspector.changed && attributes != nil {
+			s.Config = marshal(map[string]any{"attributes": attributes})
+		}
 	}
 	for i := range f.refused {
 		r := &f.refused[i]
@@ -72,13 +82,37 @@ func Prepare(documents []Document, accept bool) (Prepared, error) {
 	}
 	p.Notes = append(append(p.Notes, keptNotes(f.kept)...), f.notes...)
 	p.Notes = append(p.Notes, skippedNotes(skipped)...)
-	return p, nil
+	p.Spellings = f.spellings
+	return p, f.fault(faults, accept)
+}
+
+// fault returns an error that lists the findings that are faults, behind others.
+func (f *findings) fault(others []string, accept bool) error {
+	faults := slices.Clone(others)
+	if n := len(f.unknown); n > 0 {
+		faults = append(faults, fmt.Sprintf("%s in no published shape:\n%s", counted(n, "member is", "members are"),
+			lines(f.unknown)))
+	}
+	if n := len(f.wrong); n > 0 {
+		faults = append(faults, fmt.Sprintf("%s a value that does not fit:\n%s", counted(n, "member has",
+			"members have"), lines(f.wrong)))
+	}
+	if n := len(f.refused); n > 0 && !accept {
+		faults = append(faults, fmt.Sprintf("%s what the engine does not do, and would change a value, access or a "+
+			"person; remove them, or accept the losses (--accept-losses) to leave them out:\n%s",
+			counted(n, "member asks for", "members ask for"), lines(f.refused)))
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return fault.Invalidf("apply", "", "%s", strings.Join(faults, "\n"))
 }
 
 // parts returns documents without the objects of exports that are parts of others: definitions of identity attributes
-// become documents, and synchronizations are kept apart, since they belong to their sources.
-func (p *Prepared) parts(documents []Document) ([]Document, error) {
-	list := make([]Document, 0, len(documents))
+// become documents, and synchronizations are kept apart, since they belong to their sources. Faults are those of
+// objects that are left out.
+func (p *Prepared) parts(documents []Document) (list []Document, faults []string) {
+	list = make([]Document, 0, len(documents))
 	var system []string
 	for i := range documents {
 		d := &documents[i]
@@ -90,7 +124,8 @@ func (p *Prepared) parts(documents []Document) ([]Document, error) {
 		case d.Type == typeAttributeSync && CheckJSON(d.Object) == nil:
 			s, err := synchronization(d)
 			if err != nil {
-				return nil, &fault.Error{Kind: fault.Invalid, Op: "apply", Subject: d.Place, Err: err}
+				faults = append(faults, fmt.Sprintf("%s: %v", d.Place, err))
+				continue
 			}
 			p.Synchronizations = append(p.Synchronizations, s)
 			continue
@@ -107,7 +142,7 @@ func (p *Prepared) parts(documents []Document) ([]Document, error) {
 		p.Notes = append(p.Notes, fmt.Sprintf("identity attributes that the engine itself defines and writes are left "+
 			"out: %s", someOf(system)))
 	}
-	return list, nil
+	return list, faults
 }
 
 func counted(n int, one, many string) string {

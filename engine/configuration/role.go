@@ -8,6 +8,7 @@ import (
 	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/criteria"
 	"github.com/muster-engine/muster/engine/refresh"
+	"github.com/muster-engine/muster/filterql/suggest"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -95,11 +96,26 @@ func (c *Configuration) compileRole(id store.ID, role Role) (*CompiledRole, erro
 			}
 			r.Identities = append(r.Identities, member)
 		}
-	default:
-		return nil, fmt.Errorf("membership.type: %q is unknown: STANDARD and IDENTITY_LIST are known%s", m.Type,
-			DidYouMean(m.Type, []string{"STANDARD", "IDENTITY_LIST"}))
 	}
 	return r, nil
+}
+
+// repairMembership returns an error where the type of the membership is unknown, and puts it right where it is clear
+// what is meant, so that the rest is judged too.
+func (r *Role) repairMembership() error {
+	known := []string{"STANDARD", "IDENTITY_LIST"}
+	if r.Membership == nil || r.Membership.Type == "" || slices.Contains(known, r.Membership.Type) {
+		return nil
+	}
+	kind := r.Membership.Type
+	repaired := *r.Membership
+	repaired.Type = suggest.Nearest(kind, known)
+	r.Membership = &repaired
+	if repaired.Type == "" {
+		r.Membership = nil
+	}
+	return fmt.Errorf("membership.type: %q is unknown: STANDARD and IDENTITY_LIST are known%s", kind,
+		DidYouMean(kind, known))
 }
 
 // isEntitlementName reports whether a criterion's key is an entitlement attribute that holds distinguished names.
@@ -110,17 +126,22 @@ func (c *Configuration) isEntitlementName(key criteria.Key) bool {
 }
 
 // compileRoles compiles all roles, and the enabled ones into what calculates memberships.
-func (c *Configuration) compileRoles(rows []store.Role) error {
+func (c *Configuration) compileRoles(rows []store.Role) (faults []error) {
 	var list []*criteria.Criterion
 	compiled := &c.Refresh
 	for _, row := range rows {
 		var shape Role
 		if err := DecodeObject(row.Document, &shape); err != nil {
-			return fmt.Errorf("role %q: %w", row.Name, err)
+			faults = append(faults, fmt.Errorf("role %q: %w", row.Name, err))
+			continue
+		}
+		if err := shape.repairMembership(); err != nil {
+			faults = append(faults, fmt.Errorf("role %q: %w", row.Name, err))
 		}
 		role, err := c.compileRole(row.ID, shape)
 		if err != nil {
-			return fmt.Errorf("role %q: %w", row.Name, err)
+			faults = append(faults, fmt.Errorf("role %q: %w", row.Name, err))
+			role = &CompiledRole{Role: shape, RowID: row.ID} // what it grants is judged too
 		}
 		c.Roles[row.ID] = role
 		if !role.Enabled || role.Criterion == nil && role.Identities == nil {
@@ -139,7 +160,7 @@ func (c *Configuration) compileRoles(rows []store.Role) error {
 	if slices.ContainsFunc(list, func(criterion *criteria.Criterion) bool { return criterion != nil }) {
 		compiled.Index = criteria.NewIndex(list)
 	}
-	return nil
+	return faults
 }
 
 // Members returns the members of a role by its membership, as SQL takes them.

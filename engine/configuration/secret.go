@@ -47,9 +47,10 @@ func validateSecrets(connector string, attributes json.RawMessage) error {
 	return findSecret(settingsShape(connector), settings, false, []step{{member: "connectorAttributes"}})
 }
 
-// findSecret returns an error for the first secret in an object. shape is nil where no table lists its members, and
+// findSecret returns an error with a line for each secret in an object. shape is nil where no table lists its members, and
 // secretly says that the object has the name of a secret.
 func findSecret(shape *Shape, object map[string]any, secretly bool, steps []step) error {
+	var faults []error
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		var m *Member
 		if shape != nil {
@@ -62,11 +63,9 @@ func findSecret(shape *Shape, object map[string]any, secretly bool, steps []step
 			inner = m.Shape
 		}
 		at := append(steps[:len(steps):len(steps)], step{member: name})
-		if err := checkSecret(inner, object[name], isSecret, at); err != nil {
-			return err
-		}
+		faults = append(faults, checkSecret(inner, object[name], isSecret, at))
 	}
-	return nil
+	return errors.Join(faults...)
 }
 
 // checkSecret checks the value of a setting, and what is in it.
@@ -75,16 +74,16 @@ func checkSecret(shape *Shape, value any, isSecret bool, steps []step) error {
 	case map[string]any:
 		return findSecret(shape, v, isSecret, steps)
 	case []any:
+		var faults []error
 		for k, element := range v {
 			at := append(steps[:len(steps):len(steps)], step{at: k})
 			if object, isObject := element.(map[string]any); isObject {
-				if err := findSecret(shape, object, isSecret, at); err != nil {
-					return err
-				}
-			} else if err := checkSecret(nil, element, isSecret, at); err != nil {
-				return err
+				faults = append(faults, findSecret(shape, object, isSecret, at))
+			} else {
+				faults = append(faults, checkSecret(nil, element, isSecret, at))
 			}
 		}
+		return errors.Join(faults...)
 	case json.Number:
 		if isSecret {
 			return inClear(steps, errors.New("a secret is not written into the configuration, not as a number either: "+

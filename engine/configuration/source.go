@@ -235,15 +235,16 @@ func (s *CompiledSource) Schedule() string {
 // SyncAttributes returns the attributes of the source that can be synchronized, and whether they are. Those are, as
 // published, the attributes that its policy takes unchanged from an identity attribute.
 func (s *CompiledSource) SyncAttributes() ([]AttributeSync, error) {
-	candidates := []AttributeSync{}
-	if c := s.AttributeSyncConfig; c != nil {
-		for i, a := range c.Attributes {
-			if connector.HoldsPassword(a.Target) {
-				return nil, fmt.Errorf("attributeSyncConfig.attributes[%d]: the account attribute %q holds passwords, "+
-					"which are never read and so cannot be synchronized", i, a.Target)
-			}
-		}
+	attributes, faults := s.syncAttributes()
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
 	}
+	return attributes, nil
+}
+
+// syncAttributes is SyncAttributes with each fault by itself.
+func (s *CompiledSource) syncAttributes() ([]AttributeSync, []error) {
+	candidates := []AttributeSync{}
 	var names []string
 	if policy := s.createPolicy(); policy != nil {
 		for _, definition := range policy.Fields {
@@ -256,21 +257,25 @@ func (s *CompiledSource) SyncAttributes() ([]AttributeSync, error) {
 	if s.AttributeSyncConfig == nil {
 		return candidates, nil
 	}
+	var faults []error
 	for i, a := range s.AttributeSyncConfig.Attributes {
 		at := slices.IndexFunc(candidates, func(c AttributeSync) bool {
 			return c.Name == a.Name && c.Target == a.Target
 		})
-		if at < 0 && !a.Enabled {
-			continue // it asks for nothing; a note says so
+		switch {
+		case connector.HoldsPassword(a.Target):
+			faults = append(faults, fmt.Errorf("attributeSyncConfig.attributes[%d]: the account attribute %q holds "+
+				"passwords, which are never read and so cannot be synchronized", i, a.Target))
+		case at >= 0:
+			candidates[at].Enabled = a.Enabled
+		case a.Enabled: // what is not enabled asks for nothing; a note says so
+			faults = append(faults, fmt.Errorf("attributeSyncConfig.attributes[%d]: the identity attribute %q is not "+
+				"what the account attribute %q is made of when an account is created, and so cannot be "+
+				"synchronized: what can is %s%s", i, a.Name, a.Target, ListOrNone(names),
+				DidYouMean(a.Name+" to "+a.Target, names)))
 		}
-		if at < 0 {
-			return nil, fmt.Errorf("attributeSyncConfig.attributes[%d]: the identity attribute %q is not what the "+
-				"account attribute %q is made of when an account is created, and so cannot be synchronized: what can "+
-				"is %s%s", i, a.Name, a.Target, ListOrNone(names), DidYouMean(a.Name+" to "+a.Target, names))
-		}
-		candidates[at].Enabled = a.Enabled
 	}
-	return candidates, nil
+	return candidates, faults
 }
 
 // createPolicy returns the policy by which accounts are created, or nil if the source has none.

@@ -33,81 +33,80 @@ func ValidateName(name string) error {
 // hyphens.
 func ValidAttributeName(name string) bool { return store.ValidAttributeName(name) }
 
-// ValidateSource returns the first thing that is wrong with a source's own content. It is for package engine, which
+// ValidateSource says what is wrong with a source's own content, each fault on a line. It is for package engine, which
 // calls it for every source that is applied.
 func ValidateSource(s *Source) error {
-	if err := ValidateName(s.Name); err != nil {
-		return err
+	faults := []error{ValidateName(s.Name)}
+	add := func(place string, err error) {
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s.%w", place, err))
+		}
 	}
 	if s.DeleteThreshold != nil && (*s.DeleteThreshold < 0 || *s.DeleteThreshold > 100) {
-		return fmt.Errorf("deleteThreshold: %d is given where a percentage from 0 to 100 is expected",
-			*s.DeleteThreshold)
+		faults = append(faults, fmt.Errorf("deleteThreshold: %d is given where a percentage from 0 to 100 is expected",
+			*s.DeleteThreshold))
 	}
-	if _, err := delimited.ParseSettings(s.ConnectorAttributes); err != nil {
-		return fmt.Errorf("connectorAttributes.%w", err)
-	}
-	if err := validateSecrets(s.Connector, s.ConnectorAttributes); err != nil {
-		return err
-	}
+	_, err := delimited.ParseSettings(s.ConnectorAttributes)
+	add("connectorAttributes", err)
+	faults = append(faults, validateSecrets(s.Connector, s.ConnectorAttributes))
 	for i := range s.Schedules {
 		if _, err := s.Schedules[i].parse(); err != nil {
-			return fmt.Errorf("schedules[%d].cronExpression: %w", i, err)
+			add(fmt.Sprintf("schedules[%d]", i), fmt.Errorf("cronExpression: %w", err))
 		}
 	}
 	if schema := connector.AccountSchema(s.Schemas); schema != nil {
-		if err := validateSchema(schema); err != nil {
-			return fmt.Errorf("schemas[%s].%w", strconv.Quote(schema.Name), err)
+		for _, err := range validateSchema(schema) {
+			add(fmt.Sprintf("schemas[%s]", strconv.Quote(schema.Name)), err)
 		}
 	}
 	if c := s.AccountCorrelationConfig; c != nil {
 		for i, a := range c.Assignments {
-			if err := a.validate(); err != nil {
-				return fmt.Errorf("accountCorrelationConfig.attributeAssignments[%d].%w", i, err)
-			}
+			add(fmt.Sprintf("accountCorrelationConfig.attributeAssignments[%d]", i), a.validate())
 		}
 	}
 	if m := s.ManagerCorrelation; m != nil && *m != (ManagerCorrelation{}) {
-		switch {
-		case m.AccountAttributeName == "":
-			return errors.New("managerCorrelationMapping.accountAttributeName is missing")
-		case !ValidAttributeName(m.IdentityAttributeName):
-			return fmt.Errorf("managerCorrelationMapping.identityAttributeName: %q is no name of an identity attribute",
-				m.IdentityAttributeName)
+		if m.AccountAttributeName == "" {
+			faults = append(faults, errors.New("managerCorrelationMapping.accountAttributeName is missing"))
+		}
+		if !ValidAttributeName(m.IdentityAttributeName) {
+			faults = append(faults, fmt.Errorf("managerCorrelationMapping.identityAttributeName: %q is no name of an "+
+				"identity attribute", m.IdentityAttributeName))
 		}
 	}
-	return nil
+	return errors.Join(faults...)
 }
 
-// validateSchema returns the first thing that is wrong with the schema of accounts.
-func validateSchema(s *Schema) error {
+// validateSchema returns what is wrong with the schema of accounts.
+func validateSchema(s *Schema) (faults []error) {
 	seen := map[string]bool{}
+	fault := func(format string, arguments ...any) { faults = append(faults, fmt.Errorf(format, arguments...)) }
 	for i, a := range s.Attributes {
 		switch {
 		case a.Name == "":
-			return fmt.Errorf("attributes[%d].name is missing", i)
+			fault("attributes[%d].name is missing", i)
 		case seen[a.Name]:
-			return fmt.Errorf("attributes[%d]: the attribute %q is given twice", i, a.Name)
+			fault("attributes[%d]: the attribute %q is given twice", i, a.Name)
 		}
 		seen[a.Name] = true
 		if _, err := attribute.ParseEquality(string(a.Equality)); err != nil && a.Equality != "" {
-			return fmt.Errorf("attributes[%d].equality: %w", i, err)
+			fault("attributes[%d].equality: %w", i, err)
 		}
 		switch strings.ToUpper(a.Type) {
 		case "", "STRING", "LONG", "INT", "BOOLEAN", "DATE":
 		default:
-			return fmt.Errorf("attributes[%d].type: %q is unknown: STRING, LONG, INT, BOOLEAN and DATE are known%s", i,
-				a.Type, DidYouMean(a.Type, []string{"STRING", "LONG", "INT", "BOOLEAN", "DATE"}))
+			fault("attributes[%d].type: %q is unknown: STRING, LONG, INT, BOOLEAN and DATE are known%s", i, a.Type,
+				DidYouMean(a.Type, []string{"STRING", "LONG", "INT", "BOOLEAN", "DATE"}))
 		}
 	}
 	for _, reference := range []struct{ member, name string }{
 		{"identityAttribute", s.IdentityAttribute}, {"displayAttribute", s.DisplayAttribute},
 	} {
 		if reference.name != "" && len(seen) > 0 && !seen[reference.name] {
-			return fmt.Errorf("%s: the schema has no attribute %q%s", reference.member, reference.name,
+			fault("%s: the schema has no attribute %q%s", reference.member, reference.name,
 				DidYouMean(reference.name, slices.Sorted(maps.Keys(seen))))
 		}
 	}
-	return nil
+	return faults
 }
 
 // validate returns the first thing that is wrong with an assignment.

@@ -72,6 +72,8 @@ func TestRoles(t *testing.T) {
 	}
 	s.wrong("PATCH", at, `[{"op": "replace", "path": "/id", "value": "x"}]`, illegal, "/id")
 	s.wrong("PATCH", at, `[{"op": "replace", "path": "/dimensional", "value": true}]`, illegal, "/dimensional")
+	s.wrong("PATCH", at, `[{"op": "replace", "path": "/segments", "value": [5]}]`, illegal, "segments[0]: a number is given where a text is expected")
+	s.wrong("PATCH", at, `[{"op": "replace", "path": "/requestable", "value": []}]`, illegal, "requestable: a list is given where true or false is expected")
 	s.wrong("POST", "/v3/roles", `{"name": "Sellers", "owner": `+owner+`}`, "400.1 Bad request content", "has the name")
 	s.wrong("POST", "/v3/roles", `{"name": "Other", "id": "x", "owner": `+owner+`}`, illegal, "id")
 	s.wrong("POST", "/v3/roles", `{"name": "`+strings.Repeat("x", 129)+`", "owner": `+owner+`}`, illegal, "name")

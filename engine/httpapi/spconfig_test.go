@@ -120,3 +120,50 @@ func TestExportAndImport(t *testing.T) {
 		s.get(at+path).refuses(http.StatusNotFound, "404 Not found", "")
 	}
 }
+
+// What an import has to say stands under the type that it is about, once.
+func TestImportNotesByType(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, httpapi.Config{})
+	const text = `{"objects": [
+		{"self": {"type": "WORKFLOW", "name": "W"}, "object": {"name": "W"}},
+		{"self": {"type": "TRANSFORM", "name": "T"}, "object": {"name": "T", "type": "upper", "attributes": {}, "internal": true}},
+		{"self": {"type": "SOURCE", "name": "HR"}, "object": {"name": "HR", "healthy": true, "status": "SOURCE_STATE_HEALTHY",
+			"connectorAttributes": {"cloudDisplayName": "HR"}, "schemas": [{"name": "account", "attributes": [{"name": "id"}, {"name": "password"}]}]}},
+		{"self": {"type": "SOURCE", "name": "App"}, "object": {"name": "App", "healthy": true}},
+		{"self": {"type": "IDENTITY_PROFILE", "name": "P"}, "object": {"name": "P", "authoritativeSource": {"name": "HR"}, "identityCount": 5}},
+		{"self": {"type": "LIFECYCLE_STATE", "name": "L"}, "object": {"name": "L", "technicalName": "l", "identityProfile": {"name": "P"}}},
+		{"self": {"type": "ACCESS_PROFILE", "name": "A"}, "object": {"name": "A", "source": {"id": "2c91808568c529c60168cca6f90c1313", "name": "App"}}},
+		{"self": {"type": "ROLE", "name": "R"}, "object": {"name": "R", "requestable": true, "accessProfiles": [{"name": "A"}]}}]}`
+	for _, query := range []string{"?preview=true", ""} {
+		job := s.upload("/beta/sp-config/import"+query, text, `{"excludeBackup": true}`).demandObject(http.StatusAccepted)
+		var result struct {
+			Results map[string]struct{ Warnings []struct{ Key, Text string } }
+		}
+		s.get("/beta/sp-config/import/"+job["jobId"].(string)+"/download").demand(http.StatusOK, &result)
+		found := map[string]string{}
+		for kind, of := range result.Results {
+			for _, w := range of.Warnings {
+				if at := found[w.Text]; at != "" || w.Key != "NOTE" {
+					t.Errorf("%s%s: %s: also at %s", query, kind, w.Text, at)
+				}
+				found[w.Text] = kind
+			}
+		}
+		for text, want := range map[string]string{`1 WORKFLOW is skipped`: "WORKFLOW", `transform "T": internal`: "TRANSFORM",
+			`source "HR", source "App": healthy, status ha`: "SOURCE", `source "HR": connectorAttributes.cloudDisplayName`: "SOURCE",
+			`source "HR": the attribute "password"`: "SOURCE", `identity profile "P": identityCount`: "IDENTITY_PROFILE",
+			`lifecycle state "L": the export does not say enabled`: "LIFECYCLE_STATE", `access profile "A": no object has the id`: "ACCESS_PROFILE",
+			`role "R": requestable`: "ROLE"} {
+			got := ""
+			for note, kind := range found {
+				if strings.HasPrefix(note, text) {
+					got += kind
+				}
+			}
+			if got != want {
+				t.Errorf("%q%s: told at %q, want %s: %v", query, text, got, want, found)
+			}
+		}
+	}
+}

@@ -3,6 +3,7 @@ package change
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -130,13 +131,22 @@ func (a *Applier) Change(ctx context.Context, tx pgx.Tx, ask Change, o Options) 
 	request.Accept, request.Compile = o.AcceptLosses, a.Compile
 	cause := a.NewCause(ctx)
 	proposal, err := Propose(present.Rows, present.Before, &request, cause.At)
-	if err == nil && !o.Replace {
-		err = proposal.demandWhole()
-	}
-	if err != nil {
+	if err != nil && (proposal == nil || fault.KindOf(err) != fault.Invalid) {
 		return Result{}, err
 	}
-	if err := a.allowed(&present.Rows, proposal, o.Untrusted); err != nil {
+	faulty := err != nil
+	var lacking error
+	if !o.Replace {
+		lacking = proposal.demandWhole()
+	}
+	forbidden := a.allowed(&present.Rows, proposal, o.Untrusted)
+	if forbidden != nil && fault.KindOf(forbidden) != fault.Forbidden {
+		return Result{}, forbidden
+	}
+	if !faulty && (lacking != nil || forbidden != nil) {
+		err = proposal.fit(&request)
+	}
+	if err := together(err, lacking, forbidden); err != nil {
 		return Result{}, err
 	}
 	return a.carryOut(ctx, tx, &present, proposal, request.Documents, cause, o)
@@ -209,7 +219,8 @@ func (a *application) advance(ctx context.Context, documents []configuration.Doc
 		err = a.after.Check()
 	}
 	if err != nil {
-		err = &fault.Error{Kind: fault.Invalid, Op: "apply", Subject: PlacesOf(documents), Err: err}
+		err = &fault.Error{Kind: fault.Invalid, Op: "apply", Subject: PlacesOf(documents),
+			Err: errors.New(a.proposal.spelled(err.Error()))}
 	}
 	return version, err
 }

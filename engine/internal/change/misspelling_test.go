@@ -167,43 +167,58 @@ var misspellings = []struct{ place, right, wrong, meant string }{
 	{"a list of objects", "accessProfiles:\n  - name: Basic", "accesProfiles:\n  - name: Basic", "accessProfiles"},
 }
 
-// said returns everything that applying a text to an empty tenant says: the fault, or the notes. Some entitlements of
-// the Directory are known.
+// unread is a fault that is told when a text is read.
+type unread struct{ error }
+
+// said returns everything that applying a text to an empty tenant says: the fault, or the notes.
 func said(t *testing.T, text string) string {
+	t.Helper()
+	notes, err := tell(t, text)
+	if err != nil {
+		return err.Error()
+	}
+	return strings.Join(notes, "\n")
+}
+
+// tell returns the notes of applying a text to an empty tenant, or its fault. Some entitlements of the Directory are
+// known.
+func tell(t *testing.T, text string) ([]string, error) {
 	t.Helper()
 	documents, err := configuration.ReadDocuments("t.yaml", strings.NewReader(text))
 	if err != nil {
-		return err.Error()
+		return nil, unread{err}
 	}
 	rules := map[string]transform.Rule{"Host rule": func(*transform.RuleInput) (attribute.Value, error) {
 		return attribute.Null, nil
 	}}
 	none := func(context.Context, connector.Config) (connector.Connector, error) { return nil, errors.New("none") }
 	connectors := map[string]connector.Factory{"ldap": none, "delimited-folder": none}
-	connected := func(name string) bool { return connectors[name] != nil }
-	before, err := configuration.Compile(store.Configuration{}, rules, connected)
+	compile := func(rows store.Configuration) (*configuration.Configuration, error) {
+		for _, source := range rows.Sources {
+			if source.Name == "Directory" {
+				rows.Entitlements = append(rows.Entitlements,
+					store.Entitlement{ID: store.NewID(), SourceID: source.ID, Attribute: "groups", Value: "cn=staff,dc=example,dc=com", Name: "Staff"},
+					store.Entitlement{ID: store.NewID(), SourceID: source.ID, Attribute: "groups", Value: "cn=sellers,dc=example,dc=com", Name: "Sellers"})
+			}
+		}
+		return configuration.Compile(rows, rules, func(name string) bool { return connectors[name] != nil })
+	}
+	before, err := compile(store.Configuration{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	proposal, err := Propose(store.Configuration{}, before, &Request{Documents: documents}, now)
+	proposal, err := Propose(store.Configuration{}, before, &Request{Documents: documents, Compile: compile}, now)
 	if err != nil {
-		return err.Error()
+		return nil, err
 	}
-	for _, source := range proposal.Rows.Sources {
-		if source.Name == "Directory" {
-			proposal.Rows.Entitlements = append(proposal.Rows.Entitlements,
-				store.Entitlement{ID: store.NewID(), SourceID: source.ID, Attribute: "groups", Value: "cn=staff,dc=example,dc=com", Name: "Staff"},
-				store.Entitlement{ID: store.NewID(), SourceID: source.ID, Attribute: "groups", Value: "cn=sellers,dc=example,dc=com", Name: "Sellers"})
-		}
-	}
-	after, err := configuration.Compile(proposal.Rows, rules, connected)
+	after, err := compile(proposal.Rows)
 	if err == nil {
 		err = after.Check()
 	}
 	if err != nil {
-		return err.Error()
+		return nil, err
 	}
-	return strings.Join(append(proposal.Notes, proposal.NotesOn(after, connectors)...), "\n")
+	return append(proposal.Notes, proposal.NotesOn(after, connectors)...), nil
 }
 
 // A name that is misspelt is a fault or a note, with the one that may be meant, at each place that names something; and
@@ -222,5 +237,51 @@ func TestMisspellingIsTold(t *testing.T) {
 				t.Errorf("got %s, want %s", text, want)
 			}
 		})
+	}
+}
+
+// inside returns what tells its faults one by one: a transform with what is in it, or a criterion; "" for anything else.
+func inside(place string) string {
+	kind, _, _ := strings.Cut(place, ":")
+	if kind == "transform" || kind == "criterion" {
+		return kind
+	}
+	return ""
+}
+
+// Of two misspellings that are faults both are listed, whatever finds each.
+func TestMisspellingsAreToldTogether(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
+	faulty := make([]bool, len(misspellings))
+	for i, m := range misspellings {
+		_, err := tell(t, strings.Replace(named, m.right, m.wrong, 1))
+		var earlier unread
+		faulty[i] = err != nil && !errors.As(err, &earlier)
+	}
+	pairs := 0
+	for i, a := range misspellings {
+		for _, step := range []int{1, 2, 5, 11, 23, 31} {
+			k := (i + step) % len(misspellings)
+			b := misspellings[k]
+			both := strings.Replace(strings.Replace(named, a.right, a.wrong, 1), b.right, b.wrong, 1)
+			if inside(a.place) != "" && inside(a.place) == inside(b.place) {
+				continue
+			}
+			if !faulty[i] || !faulty[k] || !strings.Contains(both, a.wrong) || !strings.Contains(both, b.wrong) {
+				continue
+			}
+			pairs++
+			text := said(t, both)
+			for _, m := range []string{a.meant, b.meant} {
+				if want := `did you mean "` + m + `"`; !strings.Contains(text, want) {
+					t.Errorf("%s, and %s: got %s, want %s", a.place, b.place, text, want)
+				}
+			}
+		}
+	}
+	if pairs < 100 {
+		t.Errorf("only %d pairs were tried", pairs)
 	}
 }

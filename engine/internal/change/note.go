@@ -28,6 +28,9 @@ func (p *Proposal) NotesOn(after *configuration.Configuration, connectors map[st
 			}
 		}
 	}
+	for i := range notes {
+		notes[i] = p.spelled(notes[i])
+	}
 	return notes
 }
 

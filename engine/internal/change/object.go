@@ -89,9 +89,10 @@ func (p *Proposal) putSource(d configuration.Document) error {
 	if err := configuration.DecodeObject(d.Object, &shape); err != nil {
 		return inputError{err}
 	}
-	if err := configuration.ValidateSource(&shape); err != nil {
+	if err := configuration.ValidateName(shape.Name); err != nil {
 		return inputError{err}
 	}
+	p.fault(configuration.ValidateSource(&shape))
 	if c := shape.AccountCorrelationConfig; c != nil && len(c.Assignments) == 0 {
 		p.Notes = append(p.Notes,
 			fmt.Sprintf("source %q: accountCorrelationConfig has no attributeAssignments, "+
@@ -117,23 +118,11 @@ func (p *Proposal) putSource(d configuration.Document) error {
 
 // findSource returns the source that a reference names. It may be one of the same documents.
 func (p *Proposal) findSource(r configuration.Reference) (store.ID, error) {
-	id, err := store.ParseID(r.ID)
-	known := err == nil
-	folded := store.Fold(r.Name)
-	for _, s := range p.Rows.Sources {
-		if known && s.ID == id || r.Name != "" && store.Fold(s.Name) == folded {
-			return s.ID, nil
-		}
+	id, _, err := p.targetsOf(configuration.TypeSource).find(configuration.TypeSource, r)
+	if err == nil && id.IsZero() {
+		err = p.noTarget(configuration.TypeSource, r)
 	}
-	if r.ID == "" && r.Name == "" {
-		return store.ID{}, wrong("it is missing: the id or the name of a source is expected")
-	}
-	var names, quoted []string
-	for _, s := range p.Rows.Sources {
-		names, quoted = append(names, s.Name), append(quoted, fmt.Sprintf("%q", s.Name))
-	}
-	return store.ID{}, wrong("there is no source %q with the id %q: the sources are %s%s", r.Name, r.ID,
-		configuration.ListOrNone(quoted), configuration.DidYouMean(r.Name, names))
+	return id, err
 }
 
 // putAccessProfile brings the rows up to an access profile, whose source must be there.

@@ -23,15 +23,15 @@ func (p *Proposal) putProfile(d configuration.Document) error {
 		return inputError{err}
 	}
 	if o := shape.InvitationOptions; o != nil && o.Address != "" && o.Address != "WORK" && o.Address != "PERSONAL" {
-		return wrong("invitationOptions.address: %q is unknown: WORK and PERSONAL are known%s", o.Address,
-			configuration.DidYouMean(o.Address, []string{"WORK", "PERSONAL"}))
+		p.fault(wrong("invitationOptions.address: %q is unknown: WORK and PERSONAL are known%s", o.Address,
+			configuration.DidYouMean(o.Address, []string{"WORK", "PERSONAL"})))
+	}
+	if err := p.validateMappings(&shape); err != nil {
+		return err
 	}
 	source, err := p.findSource(shape.AuthoritativeSource)
 	if err != nil {
 		return fmt.Errorf("authoritativeSource: %w", err)
-	}
-	if err := p.validateMappings(&shape); err != nil {
-		return err
 	}
 	objects := make([]store.Object, len(p.Rows.Profiles))
 	for i, other := range p.Rows.Profiles {
@@ -54,7 +54,7 @@ func (p *Proposal) putProfile(d configuration.Document) error {
 	}
 	for i, state := range shape.LifecycleStates {
 		if err := p.putLifecycleState(state, row.ID); err != nil {
-			return fmt.Errorf("lifecycleStates[%d]: %w", i, err)
+			p.fault(fmt.Errorf("lifecycleStates[%d]: %w", i, err))
 		}
 	}
 	return nil
@@ -76,8 +76,8 @@ func (p *Proposal) priority(shape *configuration.IdentityProfile, at int) int64 
 	return last
 }
 
-// validateMappings checks which attributes a profile maps, and defines those as texts that are not defined yet. That
-// the transforms compile is checked when all rows are compiled.
+// validateMappings checks which attributes a profile maps, and defines those as texts that are not defined yet. Faults
+// are kept. That the transforms compile is checked when all rows are compiled.
 func (p *Proposal) validateMappings(profile *configuration.IdentityProfile) error {
 	seen := map[string]bool{}
 	for i, m := range profile.AttributeConfig.Transforms {
@@ -85,12 +85,15 @@ func (p *Proposal) validateMappings(profile *configuration.IdentityProfile) erro
 		name := m.IdentityAttributeName
 		switch {
 		case !configuration.ValidAttributeName(name):
-			return wrong("%s: %q is no name of an identity attribute: letters, digits, underscores and hyphens are "+
-				"allowed", place, name)
+			p.fault(wrong("%s: %q is no name of an identity attribute: letters, digits, underscores and hyphens are "+
+				"allowed", place, name))
+			continue
 		case configuration.IsSystemAttribute(name):
-			return wrong("%s: %q is written by the system and cannot be mapped", place, name)
+			p.fault(wrong("%s: %q is written by the system and cannot be mapped", place, name))
+			continue
 		case seen[name]:
-			return wrong("%s: %q is mapped twice", place, name)
+			p.fault(wrong("%s: %q is mapped twice", place, name))
+			continue
 		}
 		seen[name] = true
 		standard := configuration.IsStandardAttribute(name)
@@ -132,8 +135,9 @@ func (p *Proposal) putLifecycleState(document json.RawMessage, profile store.ID)
 	if shape.TechnicalName == "" {
 		return wrong("technicalName is missing: the value of cloudLifecycleState that means the state")
 	}
+	var unknown error // told when the state is there, so that the rest of it is judged too
 	if s := shape.IdentityState; s != nil && *s != "" && !slices.Contains(store.IdentityStates, *s) {
-		return wrong("identityState: %q is unknown: %s are known%s", *s, strings.Join(store.IdentityStates, ", "),
+		unknown = wrong("identityState: %q is unknown: %s are known%s", *s, strings.Join(store.IdentityStates, ", "),
 			configuration.DidYouMean(*s, store.IdentityStates))
 	}
 	if profile.IsZero() {
@@ -166,27 +170,18 @@ func (p *Proposal) putLifecycleState(document json.RawMessage, profile store.ID)
 	p.Rows.LifecycleStates = replaced(p.Rows.LifecycleStates, at, row)
 	p.record(configuration.TypeLifecycleState, row.ID, row.TechnicalName, action)
 	if action == configuration.Unchanged {
-		return nil
+		return unknown
 	}
 	p.profiles[profile] = true
 	p.addWrite(func(ctx context.Context, s *store.Store, tx pgx.Tx) error { return s.PutLifecycleState(ctx, tx, row) })
-	return nil
+	return unknown
 }
 
 // findProfile returns the identity profile that a reference names. It may be one of the same documents.
 func (p *Proposal) findProfile(r configuration.Reference) (store.ID, error) {
-	id, err := store.ParseID(r.ID)
-	known := err == nil
-	folded := store.Fold(r.Name)
-	for _, profile := range p.Rows.Profiles {
-		if known && profile.ID == id || r.Name != "" && store.Fold(profile.Name) == folded {
-			return profile.ID, nil
-		}
+	id, _, err := p.targetsOf(configuration.TypeIdentityProfile).find(configuration.TypeIdentityProfile, r)
+	if err == nil && id.IsZero() {
+		err = p.noTarget(configuration.TypeIdentityProfile, r)
 	}
-	var names []string
-	for _, profile := range p.Rows.Profiles {
-		names = append(names, profile.Name)
-	}
-	return store.ID{}, wrong("there is no identity profile %q with the id %q%s", r.Name, r.ID,
-		configuration.DidYouMean(r.Name, names))
+	return id, err
 }

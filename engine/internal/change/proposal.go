@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -15,7 +14,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/muster-engine/muster/engine/configuration"
-	"github.com/muster-engine/muster/engine/fault"
 	"github.com/muster-engine/muster/store"
 )
 
@@ -38,7 +36,12 @@ type Proposal struct {
 	document   string            // the place of the current document
 	kind       configuration.ObjectType
 	writes     []write
-	touched    map[configuration.Key]bool // the objects that documents have, or ask for
+	touched    map[configuration.Key]bool                             // the objects that documents have, or ask for
+	faults     faults                                                 // of the documents
+	failed     map[configuration.ObjectType][]configuration.Reference // the new objects with faults, which are not there
+	spellings  []configuration.Spelling
+	targets    map[configuration.ObjectType]*targets // what references name; made where it is needed
+	catalogue  *catalogue                            // the same for entitlements
 }
 
 // Request is what changes a configuration.
@@ -49,7 +52,7 @@ type Request struct {
 	// Remove are objects that go, and Prune are the types of which those go that no document has.
 	Remove []configuration.Key
 	Prune  []configuration.ObjectType
-	// Compile compiles rows. It is called where objects go.
+	// Compile compiles rows. It is called where objects go, and where there are faults, to find what else is wrong.
 	Compile func(store.Configuration) (*configuration.Configuration, error)
 }
 
@@ -60,24 +63,31 @@ type write struct {
 }
 
 // Propose makes a proposal at a time. rows are the present configuration, and before is the same compiled. Neither is
-// changed.
+// changed. An error of the kind Invalid lists everything that is wrong with the documents; the proposal is there then
+// too, without what is wrong.
 func Propose(rows store.Configuration, before *configuration.Configuration, request *Request, now time.Time) (
 	*Proposal, error,
 ) {
 	prepared, err := configuration.Prepare(request.Documents, request.Accept)
-	if err != nil {
-		return nil, err
-	}
 	p := &Proposal{Rows: copyOf(rows), Notes: []string{}, Losses: prepared.Losses, before: before, now: now,
-		profiles: map[store.ID]bool{}, touched: map[configuration.Key]bool{}}
+		profiles: map[store.ID]bool{}, touched: map[configuration.Key]bool{}, spellings: prepared.Spellings,
+		failed: map[configuration.ObjectType][]configuration.Reference{}}
+	p.faults.members = err
 	p.Notes = append(p.Notes, prepared.Notes...)
 	if err := p.synchronize(&prepared); err != nil {
-		return p, err
+		return nil, err
 	}
 	if err := p.putAll(prepared.Documents); err != nil {
-		return p, err
+		return nil, err
 	}
-	return p, p.removeAll(request)
+	for i := range p.Notes {
+		p.Notes[i] = p.spelled(p.Notes[i])
+	}
+	if !p.faults.any() {
+		return p, p.removeAll(request)
+	}
+	p.faults.parts = p.fit(request)
+	return p, p.faults.err()
 }
 
 // copyOf returns rows with lists of their own, apart from that of the entitlements, which no document changes.
@@ -104,10 +114,12 @@ func (p *Proposal) Changed() bool {
 	})
 }
 
-// putAll brings the rows up to the documents, in the order in which objects refer to each other.
+// putAll brings the rows up to the documents, in the order in which objects refer to each other. Faults of documents are
+// kept; an error is none of theirs.
 func (p *Proposal) putAll(documents []configuration.Document) error {
 	for _, group := range configuration.Groups() {
 		places := map[string]string{}
+		p.targets = nil
 		for _, document := range documents {
 			if document.Type != group.Kind {
 				continue
@@ -117,9 +129,11 @@ func (p *Proposal) putAll(documents []configuration.Document) error {
 			err := p.put(document)
 			if err == nil {
 				err = demandOnce(places, document, p.Objects[recorded:])
+			} else {
+				p.missing(&document)
 			}
-			if err != nil {
-				return located(document.Place, err)
+			if err := p.faults.add(document.Place, p.spelledIn(document.Place, err)); err != nil {
+				return err
 			}
 		}
 	}
@@ -147,33 +161,13 @@ func demandOnce(places map[string]string, d configuration.Document, put []config
 	return nil
 }
 
-// located names the place of the document that an error is about.
-func located(place string, err error) error {
-	var known *fault.Error
-	if errors.As(err, &known) {
-		return err
-	}
-	var inner inputError
-	if errors.As(err, &inner) {
-		return &fault.Error{Kind: fault.Invalid, Op: "apply", Subject: place, Err: err}
-	}
-	return fault.Wrap("apply", place, err)
-}
-
-// inputError is an error in the documents. It becomes one of the kind Invalid.
-type inputError struct{ error }
-
-func (e inputError) Unwrap() error { return e.error }
-
-// wrong returns an error in the documents.
-func wrong(format string, arguments ...any) error {
-	return inputError{fmt.Errorf(format, arguments...)}
-}
-
 // put brings the rows up to one document.
 func (p *Proposal) put(d configuration.Document) error {
 	if err := configuration.CheckJSON(d.Object); err != nil {
 		return inputError{err}
+	}
+	if err := p.settleReferences(&d); err != nil {
+		return err
 	}
 	switch d.Type {
 	case configuration.TypeSettings:

@@ -10,7 +10,7 @@ import (
 )
 
 // synchronize puts the synchronizations that exports have as objects of their own into their sources: those of the same
-// documents, or else those that there are.
+// documents, or else those that there are. Faults are kept, as in putAll.
 func (p *Proposal) synchronize(prepared *configuration.Prepared) error {
 	for i := range prepared.Synchronizations {
 		s := &prepared.Synchronizations[i]
@@ -25,8 +25,8 @@ func (p *Proposal) synchronize(prepared *configuration.Prepared) error {
 		if err == nil {
 			err = putSynchronization(&prepared.Documents[at], s)
 		}
-		if err != nil {
-			return located(s.Place, err)
+		if err := p.faults.add(s.Place, err); err != nil {
+			return err
 		}
 	}
 	return nil
