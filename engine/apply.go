@@ -137,8 +137,8 @@ func CheckDocuments(documents []Document, rules map[string]transform.Rule) error
 	if err != nil {
 		return fault.Wrap(op, "", err)
 	}
-	proposal, err := change.Propose(store.Configuration{}, none, &change.Request{Documents: documents, Compile: compile},
-		time.Now())
+	request := change.Request{Documents: documents, Compile: compile}
+	proposal, err := change.Propose(store.Configuration{}, none, &request, time.Now())
 	if err != nil {
 		return fault.Wrap(op, "", err)
 	}

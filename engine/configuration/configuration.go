@@ -37,8 +37,8 @@ type Configuration struct {
 
 // Compile compiles the rows of a configuration. rules are the host's, by name, and connected reports whether there is a
 // connector of a name. Rows that were applied compile: an error says that something else wrote them, or that documents
-// that are being applied do not fit each other. It has a line for each fault, with those of [Configuration.Check]. It is
-// for package engine.
+// that are being applied do not fit each other. It has a line for each fault, with those of [Configuration.Check]. It
+// is for package engine.
 func Compile(rows store.Configuration, rules map[string]transform.Rule, connected func(connector string) bool) (
 	*Configuration, error,
 ) {

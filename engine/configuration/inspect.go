@@ -461,8 +461,8 @@ func (i *inspector) respell(source map[string]any) {
 		case connector == nil || connector == "":
 			source["connector"], i.spelled["connector"] = script, "connectorScriptName"
 		case script != nil && script != connector:
-			i.find(&i.wrong, []step{{member: "connectorScriptName"}}, "connectorScriptName and connector name different "+
-				"connectors: give one of them")
+			i.find(&i.wrong, []step{{member: "connectorScriptName"}}, "connectorScriptName and connector name "+
+				"different connectors: give one of them")
 		}
 		i.leaveOut(source, "connectorScriptName")
 	}

@@ -71,7 +71,8 @@ func (k Kind) isSingle(value any, kept, loose bool) bool {
 		return isText || loose
 	case KindFlag:
 		_, isFlag := value.(bool)
-		return isFlag || loose || kept && isText && (strings.EqualFold(text, "true") || strings.EqualFold(text, "false"))
+		says := isText && (strings.EqualFold(text, "true") || strings.EqualFold(text, "false"))
+		return isFlag || loose || kept && says
 	case KindWhole:
 		number, isNumber := value.(json.Number)
 		return isNumber && isWhole(string(number)) || loose || kept && isText && isWhole(text)
@@ -110,8 +111,11 @@ func (i *inspector) fits(m *Member, loose bool, object map[string]any, name stri
 		}
 		left := make([]any, 0, len(v))
 		for k, inner := range v {
-			_, isObject := inner.(map[string]any)
-			if isObject == (element != KindText) && (isObject || isScalar(inner) && element.isSingle(inner, kept, loose)) {
+			_, right := inner.(map[string]any)
+			if element == KindText {
+				right = isScalar(inner) && element.isSingle(inner, kept, loose)
+			}
+			if right {
 				left = append(left, inner)
 				continue
 			}

@@ -329,15 +329,16 @@ var (
 		read("emptyMember", KindText, "", `"cn=nobody,dc=example,dc=com"`, "the last member of an empty group"),
 		read("pageSize", KindWhole, `500`, `1000`, "entries of one answer"),
 	}, commonSettings()...)}
-	postgresShape = &Shape{Name: "postgres", Loose: true, About: "Tables of a PostgreSQL database.", Members: append([]Member{
-		secretly(read("connection", KindText, "", `"env:HR_DATABASE_URL"`, "a reference to the URL")),
-		read("table", KindText, "", `"people"`, "the table of the accounts"),
-		decides(read("memberships", KindObjects, "", `[]`, "tables with values of multi-valued attributes",
-			postgresMembershipShape)),
-		read("groups", KindMap, "", `{"group": "groups"}`, "the table of each other schema, by its name"),
-		read("modified", KindText, "", `"changed_at"`, "the column with the time of the last change"),
-		read("stableIdentityColumn", KindText, "", `"guid"`, "the column with what identifies an account for good"),
-	}, commonSettings()...)}
+	postgresShape = &Shape{Name: "postgres", Loose: true,
+		About: "Tables of a PostgreSQL database.", Members: append([]Member{
+			secretly(read("connection", KindText, "", `"env:HR_DATABASE_URL"`, "a reference to the URL")),
+			read("table", KindText, "", `"people"`, "the table of the accounts"),
+			decides(read("memberships", KindObjects, "", `[]`, "tables with values of multi-valued attributes",
+				postgresMembershipShape)),
+			read("groups", KindMap, "", `{"group": "groups"}`, "the table of each other schema, by its name"),
+			read("modified", KindText, "", `"changed_at"`, "the column with the time of the last change"),
+			read("stableIdentityColumn", KindText, "", `"guid"`, "the column with what identifies an account for good"),
+		}, commonSettings()...)}
 	postgresMembershipShape = &Shape{Name: "Membership", Members: []Member{
 		read("attribute", KindText, "", `"groups"`, "the multi-valued attribute"),
 		read("table", KindText, "", `"members"`, "the table"),

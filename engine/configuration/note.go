@@ -33,8 +33,8 @@ func (c *Configuration) Notes() []string {
 	return slices.Compact(notes)
 }
 
-// TypeOfNote returns the type of the objects that a note is about, as a tenant's or as an export's, or "" where it tells
-// none. Notes begin with their object, or with what was skipped. It is for package engine.
+// TypeOfNote returns the type of the objects that a note is about, as a tenant's or as an export's, or "" where it
+// tells none. Notes begin with their object, or with what was skipped. It is for package engine.
 func TypeOfNote(note string) ObjectType {
 	for _, group := range groups {
 		if rest, is := strings.CutPrefix(note, typeWords(group.Kind)); is && strings.HasPrefix(rest+" ", " ") ||

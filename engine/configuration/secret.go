@@ -47,8 +47,8 @@ func validateSecrets(connector string, attributes json.RawMessage) error {
 	return findSecret(settingsShape(connector), settings, false, []step{{member: "connectorAttributes"}})
 }
 
-// findSecret returns an error with a line for each secret in an object. shape is nil where no table lists its members, and
-// secretly says that the object has the name of a secret.
+// findSecret returns an error with a line for each secret in an object. shape is nil where no table lists its members,
+// and secretly says that the object has the name of a secret.
 func findSecret(shape *Shape, object map[string]any, secretly bool, steps []step) error {
 	var faults []error
 	for _, name := range slices.Sorted(maps.Keys(object)) {

@@ -214,8 +214,8 @@ func (p *Proposal) spelledIn(place string, err error) error {
 	return wrong("%s", strings.Join(lines, "\n"))
 }
 
-// missing keeps the names of a new object with faults, and puts a row without content in its place where others may name
-// it, so that they are no fault too.
+// missing keeps the names of a new object with faults, and puts a row without content in its place where others may
+// name it, so that they are no fault too.
 func (p *Proposal) missing(d *configuration.Document) {
 	var named configuration.Reference
 	if json.Unmarshal(d.Object, &named) != nil || configuration.ValidateName(named.Name) != nil {

@@ -36,12 +36,13 @@ type Proposal struct {
 	document   string            // the place of the current document
 	kind       configuration.ObjectType
 	writes     []write
-	touched    map[configuration.Key]bool                             // the objects that documents have, or ask for
-	faults     faults                                                 // of the documents
-	failed     map[configuration.ObjectType][]configuration.Reference // the new objects with faults, which are not there
-	spellings  []configuration.Spelling
-	targets    map[configuration.ObjectType]*targets // what references name; made where it is needed
-	catalogue  *catalogue                            // the same for entitlements
+	touched    map[configuration.Key]bool // the objects that documents have, or ask for
+	faults     faults                     // of the documents
+	// failed are the new objects with faults, which are not there.
+	failed    map[configuration.ObjectType][]configuration.Reference
+	spellings []configuration.Spelling
+	targets   map[configuration.ObjectType]*targets // what references name; made where it is needed
+	catalogue *catalogue                            // the same for entitlements
 }
 
 // Request is what changes a configuration.
@@ -114,8 +115,8 @@ func (p *Proposal) Changed() bool {
 	})
 }
 
-// putAll brings the rows up to the documents, in the order in which objects refer to each other. Faults of documents are
-// kept; an error is none of theirs.
+// putAll brings the rows up to the documents, in the order in which objects refer to each other. Faults of documents
+// are kept; an error is none of theirs.
 func (p *Proposal) putAll(documents []configuration.Document) error {
 	for _, group := range configuration.Groups() {
 		places := map[string]string{}

@@ -201,8 +201,8 @@ func (p *Proposal) noTarget(kind configuration.ObjectType, r configuration.Refer
 		configuration.ListOrNone(quoted), configuration.DidYouMean(r.Name, names))
 }
 
-// entitlements settles references to entitlements. source is that of the access profile; it is zero for those of a role,
-// which name their sources.
+// entitlements settles references to entitlements. source is that of the access profile; it is zero for those of a
+// role, which name their sources.
 func (s *settler) entitlements(value any, source store.ID) {
 	list, _ := value.([]any)
 	for i, element := range list {
