@@ -169,7 +169,7 @@ func TestNamesResolve(t *testing.T) {
 		policy("logn", "uid"):                                 `source "Portal": provisioningPolicies: fields[0]: there is no account attribute of the source "Portal" named "logn"; did you mean "login"?`,
 		policy("login", "costCentr"):                          `there is no identity attribute "costCentr"; did you mean "costCenter"?`,
 		`roles: [{name: R, accessProfiles: [{name: Basik}]}]`: `there is no access profile "Basik"; did you mean "Basic"?`,
-		`accessProfiles: [{name: X, source: {name: Portal}, entitlements: [{source: {name: Portl}, attribute: groups, value: v}]}]`:                                          `there is no source "Portl"; did you mean "Portal"?`,
+		`accessProfiles: [{name: X, source: {name: Portal}, entitlements: [{source: {name: Portl}, attribute: groups, value: v}]}]`:                                          `there is no source "Portl": the sources are "Portal", "Register"; did you mean "Portal"?`,
 		`roles: [{name: R, membership: {type: STANDARD, criteria: {operation: EQUALS, key: {type: ACCOUNT, property: attribute.group, sourceId: Portal}, stringValue: v}}}]`: `role "R": membership.criteria: there is no account attribute of the source "Portal" named "group"; did you mean "groups"?`,
 	} {
 		documents, err := engine.ReadDocuments("n.yaml", strings.NewReader(text))

@@ -3,7 +3,6 @@ package change
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -144,7 +143,7 @@ func (a *Applier) Change(ctx context.Context, tx pgx.Tx, ask Change, o Options) 
 		return Result{}, forbidden
 	}
 	if !faulty && (lacking != nil || forbidden != nil) {
-		err = proposal.fit(&request)
+		err = proposal.unlessLacking(proposal.fit(&request))
 	}
 	if err := together(err, lacking, forbidden); err != nil {
 		return Result{}, err
@@ -160,6 +159,25 @@ func (p *Proposal) demandWhole() error {
 	return &fault.Error{Kind: fault.Conflict, Op: "apply", Err: fmt.Errorf("the documents lack members that decide "+
 		"who has which value, access or account, and that the objects have: give them, give them as null to take "+
 		"them away, or replace the objects all the same (--replace):\n  %s", strings.Join(p.Lacking, "\n  "))}
+}
+
+// unlessLacking leaves out of what does not fit together the lines about objects whose documents lack members: they may
+// follow from that.
+func (p *Proposal) unlessLacking(err error) error {
+	if err == nil || len(p.Lacking) == 0 {
+		return err
+	}
+	lines := slices.DeleteFunc(strings.Split(bare(err), "\n"), func(line string) bool {
+		return slices.ContainsFunc(p.Lacking, func(lacking string) bool {
+			object, _, _ := strings.Cut(lacking, ": ")
+			return strings.Contains(line, object)
+		})
+	})
+	if len(lines) == 0 {
+		return nil
+	}
+	return &fault.Error{Kind: fault.Invalid, Op: "apply",
+		Err: &faultList{text: strings.Join(lines, "\n"), errs: []error{err}}}
 }
 
 // carryOut writes a proposal, and requests what follows from it.
@@ -220,7 +238,7 @@ func (a *application) advance(ctx context.Context, documents []configuration.Doc
 	}
 	if err != nil {
 		err = &fault.Error{Kind: fault.Invalid, Op: "apply", Subject: PlacesOf(documents),
-			Err: errors.New(a.proposal.spelled(err.Error()))}
+			Err: a.proposal.respelled(err)}
 	}
 	return version, err
 }

@@ -107,7 +107,7 @@ func (f *faults) err() error {
 	return &fault.Error{Kind: fault.Invalid, Op: "apply", Err: list}
 }
 
-// faultList is several errors under one text.
+// faultList is errors under one text.
 type faultList struct {
 	text string
 	errs []error
@@ -181,7 +181,7 @@ func (p *Proposal) fit(request *Request) error {
 		return nil
 	}
 	return &fault.Error{Kind: fault.Invalid, Op: "apply", Subject: PlacesOf(request.Documents),
-		Err: errors.New(p.spelled(err.Error()))}
+		Err: p.respelled(err)}
 }
 
 // spelled returns what is said about objects with the spellings that their documents use.
@@ -190,6 +190,11 @@ func (p *Proposal) spelled(text string) string {
 		text = p.spellings[i].In(text, false)
 	}
 	return text
+}
+
+// respelled returns what is wrong with objects with the spellings that their documents use.
+func (p *Proposal) respelled(err error) error {
+	return &faultList{text: p.spelled(err.Error()), errs: []error{err}}
 }
 
 // spelledIn returns an error of the document at a place with the spellings that it uses.

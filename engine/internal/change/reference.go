@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/muster-engine/muster/engine/configuration"
@@ -188,8 +189,7 @@ func (p *Proposal) noTarget(kind configuration.ObjectType, r configuration.Refer
 	case p.hasFaults(kind, r):
 		return errQuiet
 	case kind != configuration.TypeSource:
-		return wrong("there is no %s %q with the id %q%s", words(kind), r.Name, r.ID,
-			configuration.DidYouMean(r.Name, names))
+		return wrong("there is no %s %s%s", words(kind), labelled(r), configuration.DidYouMean(r.Name, names))
 	case r.ID == "" && r.Name == "":
 		return wrong("it is missing: the id or the name of a source is expected")
 	}
@@ -197,8 +197,19 @@ func (p *Proposal) noTarget(kind configuration.ObjectType, r configuration.Refer
 	for i := range p.Rows.Sources {
 		quoted[i] = fmt.Sprintf("%q", p.Rows.Sources[i].Name)
 	}
-	return wrong("there is no source %q with the id %q: the sources are %s%s", r.Name, r.ID,
-		configuration.ListOrNone(quoted), configuration.DidYouMean(r.Name, names))
+	return wrong("there is no source %s: the sources are %s%s", labelled(r), configuration.ListOrNone(quoted),
+		configuration.DidYouMean(r.Name, names))
+}
+
+// labelled returns what a reference gives, its name, its ID or both.
+func labelled(r configuration.Reference) string {
+	switch {
+	case r.ID == "":
+		return strconv.Quote(r.Name)
+	case r.Name == "":
+		return fmt.Sprintf("with the id %q", r.ID)
+	}
+	return fmt.Sprintf("%q with the id %q", r.Name, r.ID)
 }
 
 // entitlements settles references to entitlements. source is that of the access profile; it is zero for those of a
