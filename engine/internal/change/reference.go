@@ -95,8 +95,8 @@ func (p *Proposal) settleReferences(d *configuration.Document) error {
 	var object map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(d.Object))
 	decoder.UseNumber() // numbers keep their digits
-	if decoder.Decode(&object) != nil {
-		return nil // the decoder of the type says what is expected
+	if err := decoder.Decode(&object); err != nil {
+		return nil //nolint:nilerr // the decoder of the type says what is expected
 	}
 	s := settler{Proposal: p}
 	switch d.Type {
