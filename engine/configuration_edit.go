@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -273,9 +272,5 @@ func withMember(document json.RawMessage, name string, value any) (json.RawMessa
 		return nil, err
 	}
 	members[name] = text
-	var encoded bytes.Buffer
-	encoder := json.NewEncoder(&encoded)
-	encoder.SetEscapeHTML(false)
-	err = encoder.Encode(members)
-	return bytes.TrimSpace(encoded.Bytes()), err
+	return encodeMembers(members)
 }

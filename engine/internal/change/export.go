@@ -59,10 +59,8 @@ func exported(rows *store.Configuration, row *objectRow) (Object, error) {
 		return object, nil
 	}
 	object.ID = row.id.String()
-	members := map[string]any{}
-	decoder := json.NewDecoder(bytes.NewReader(row.document))
-	decoder.UseNumber() // numbers keep their digits
-	if err := decoder.Decode(&members); err != nil {
+	members, err := decodeMembers(row.document)
+	if err != nil {
 		return object, err
 	}
 	members["id"] = object.ID
@@ -83,12 +81,25 @@ func exported(rows *store.Configuration, row *objectRow) (Object, error) {
 			members["enabled"] = true
 		}
 	}
+	object.Document, err = encodeMembers(members)
+	return object, err
+}
+
+// decodeMembers returns the members of an object. Numbers keep their digits.
+func decodeMembers(text []byte) (members map[string]any, err error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	err = decoder.Decode(&members)
+	return members, err
+}
+
+// encodeMembers is the inverse of decodeMembers.
+func encodeMembers(members map[string]any) (json.RawMessage, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	err := encoder.Encode(members)
-	object.Document = bytes.TrimSpace(text.Bytes())
-	return object, err
+	return bytes.TrimSpace(text.Bytes()), err
 }
 
 // reference returns a reference to an object.

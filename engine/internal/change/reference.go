@@ -1,8 +1,6 @@
 package change
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -92,10 +90,8 @@ func (p *Proposal) settleReferences(d *configuration.Document) error {
 	default:
 		return nil
 	}
-	var object map[string]any
-	decoder := json.NewDecoder(bytes.NewReader(d.Object))
-	decoder.UseNumber() // numbers keep their digits
-	if err := decoder.Decode(&object); err != nil {
+	object, err := decodeMembers(d.Object)
+	if err != nil {
 		return nil //nolint:nilerr // the decoder of the type says what is expected
 	}
 	s := settler{Proposal: p}
@@ -116,17 +112,10 @@ func (p *Proposal) settleReferences(d *configuration.Document) error {
 	if len(s.settled) > 0 {
 		p.noteSettled(d.Type, object, s.settled)
 	}
-	if len(s.settled) == 0 && !s.repaired {
-		return nil
+	if len(s.settled) > 0 || s.repaired {
+		d.Object, err = encodeMembers(object)
 	}
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(object); err != nil {
-		return err
-	}
-	d.Object = bytes.TrimSpace(text.Bytes())
-	return nil
+	return err
 }
 
 // noteSettled notes which references of an object were settled.
