@@ -156,8 +156,8 @@ test-observe: postgres ## Ask every query of the dashboard and the alerts of a P
 	@go test -tags observe -count=1 -run TestDashboardHasData ./cmd/muster
 
 .PHONY: test-containers
-test-containers: ## Run the tests against PostgreSQL in containers
-	@.ci/containers $(PACKAGES)
+test-containers: ## Run the tests, without those that take long, against PostgreSQL in containers
+	@.ci/containers -short -parallel 4 $(PACKAGES)
 
 .PHONY: crash
 crash: postgres ## Kill and pause workers and PostgreSQL KILLS times (60) at random moments of SEED (1), and check that nothing is lost
