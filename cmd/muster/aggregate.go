@@ -192,8 +192,12 @@ func (a *app) printAggregation(r engine.AggregateResult) {
 		fmt.Fprintf(a.stdout, "%d accounts belong to another identity than before\n", r.Moved)
 	}
 	if r.Orphaned > 0 {
-		fmt.Fprintf(a.stdout, "%d people are not in the source any more: muster identities list --quick orphaned\n",
-			r.Orphaned)
+		are := "people are"
+		if r.Orphaned == 1 {
+			are = "person is"
+		}
+		fmt.Fprintf(a.stdout, "%d %s not in the source any more: muster identities list --quick orphaned\n", r.Orphaned,
+			are)
 	}
 	if r.Waiting > 0 {
 		fmt.Fprintf(a.stdout, "%d new accounts may belong to the people of others: they are correlated when these are "+

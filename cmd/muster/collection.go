@@ -149,8 +149,6 @@ func writeItems[T any](w io.Writer, output, columns string, items []T) error {
 	if output == outputCSV {
 		return writeCSV(w, rows)
 	}
-	for i := range names {
-		rows[0][i] = heading(names[i])
-	}
+	rows[0] = headingsOf(names)
 	return writeAligned(w, rows)
 }

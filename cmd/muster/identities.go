@@ -111,12 +111,23 @@ var headings = map[string]string{
 	"managerRef.name": "MANAGER",
 }
 
-// heading returns the heading of a column. The default is the last part of its name.
-func heading(name string) string {
-	if short, known := headings[name]; known {
-		return short
+// headingsOf returns the headings of columns. The default is the last part of a name; the whole name stands where two
+// columns would have the same heading.
+func headingsOf(names []string) []string {
+	list, used := make([]string, len(names)), map[string]int{}
+	for i, name := range names {
+		list[i] = headings[name]
+		if list[i] == "" {
+			list[i] = strings.ToUpper(name[strings.LastIndexByte(name, '.')+1:])
+		}
+		used[list[i]]++
 	}
-	return strings.ToUpper(name[strings.LastIndexByte(name, '.')+1:])
+	for i, name := range names {
+		if used[list[i]] > 1 {
+			list[i] = strings.ToUpper(name)
+		}
+	}
+	return list
 }
 
 // members returns the values of an item's members. The names are paths such as managerRef.name.

@@ -399,8 +399,12 @@ func (c *call) patch() (*patches, error) {
 }
 
 // of returns an object as it is after the patch. An operation that cannot be carried out, a test among them, is a
-// failure, and then none counts.
+// failure, and then none counts. Of an object without an owner a patch may set the members of one: the published API
+// knows no such object, and clients replace /owner/id alone.
 func (p *patches) of(before object) (object, error) {
+	if owner, has := before["owner"]; has && owner == nil && p.sets("/owner/id") {
+		before["owner"] = object{"type": "IDENTITY", "id": nil, "name": nil}
+	}
 	options := jsonpatch.NewApplyOptions()
 	options.SupportNegativeIndices, options.EscapeHTML = false, false
 	options.AccumulatedCopySizeLimit = BodyMax
@@ -413,6 +417,14 @@ func (p *patches) of(before object) (object, error) {
 		return nil, illegalValue.with("The patch leaves no object behind.")
 	}
 	return after, nil
+}
+
+// sets reports whether an operation of the patch adds or replaces a member.
+func (p *patches) sets(path string) bool {
+	return slices.ContainsFunc(p.patch, func(o jsonpatch.Operation) bool {
+		at, err := o.Path()
+		return err == nil && at == path && (o.Kind() == "add" || o.Kind() == "replace")
+	})
 }
 
 // lastParameter returns the name of the last parameter of the path.

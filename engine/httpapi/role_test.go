@@ -182,6 +182,17 @@ func TestAccessProfiles(t *testing.T) {
 			t.Errorf("%s: got %q (%s), want %q", text, got, total, want)
 		}
 	}
+	// An object without an owner gets one by its ID alone.
+	var ownerless []object
+	s.get("/v3/access-profiles"+query("filters", `name eq "Sales files"`)).demand(http.StatusOK, &ownerless)
+	if len(ownerless) != 1 || ownerless[0]["owner"] != nil {
+		t.Fatalf("the access profile without an owner is %v", ownerless)
+	}
+	to := "/v3/access-profiles/" + ownerless[0]["id"].(string)
+	owned := s.send("PATCH", to, `[{"op": "replace", "path": "/owner/id", "value": "`+ann+`"}]`).demandObject(http.StatusOK)
+	if owner, _ := owned["owner"].(object); owner["id"] != ann || owner["name"] != "Ann Boss" {
+		t.Errorf("the owner is %v", owned["owner"])
+	}
 	// What is in use stays.
 	s.ApplyText(`roles: [{name: Seller, accessProfiles: [{name: Selling}]}]`)
 	s.do(request{method: "DELETE", path: at}).refuses(http.StatusBadRequest, "400.2.1.0 Object in use by another", "Seller")

@@ -45,9 +45,9 @@
 //	IDENTITY_VERIFIED                verified               source: the ID
 //	IDENTITY_DELETED                 deleted                identity (type, id, name), attributes: those that it had
 //
-// A value that there was not, or is not any more, is null. manager and identityProfile are IDs; correlated is "true" or
-// "false". attribute and value of an operation are missing where its target has none, source where it is the host's own
-// password.
+// An oldValue or newValue that there was not, or is not any more, is missing. manager and identityProfile are IDs;
+// correlated is "true" or "false". attribute and value of an operation are missing where its target has none, source
+// where it is the host's own password.
 //
 // A new type needs its constant, its member, its lines in this list and in docs/processing.md, and an index
 // (migrations).

@@ -141,11 +141,12 @@ type Role struct {
 	Reason string `json:"reason"`
 }
 
-// AttributeChange is an attribute that has another value now. A value that there was not, or is not any more, is null.
+// AttributeChange is an attribute that has another value now. A value that there was not, or is not any more, is null;
+// as JSON it is left out, since most of a history is about identities that had no values before.
 type AttributeChange struct {
 	Attribute string          `json:"attribute"`
-	OldValue  attribute.Value `json:"oldValue"`
-	NewValue  attribute.Value `json:"newValue"`
+	OldValue  attribute.Value `json:"oldValue,omitzero"`
+	NewValue  attribute.Value `json:"newValue,omitzero"`
 }
 
 // AttributesOf returns the changes that a calculation found.
@@ -170,8 +171,8 @@ type States struct {
 
 // TextChange is a text that is another one now. A value is nil if there was, or is, none.
 type TextChange struct {
-	OldValue *string `json:"oldValue"`
-	NewValue *string `json:"newValue"`
+	OldValue *string `json:"oldValue,omitempty"`
+	NewValue *string `json:"newValue,omitempty"`
 }
 
 // Changed returns the change from one text to another, or nil if they are equal. An empty text stands for none.
