@@ -33,9 +33,12 @@ type Calculated struct {
 type IdentityState struct {
 	ID ID
 	Calculated
-	FirstName  *string // only written, as LastName
+	FirstName  *string // only written, as LastName and SameWords
 	LastName   *string
 	Attributes []byte
+	// SameWords says that the name, the alias, the e-mail address and the attributes are those that the row has. Its
+	// words are then not calculated and not written.
+	SameWords bool
 	// The rest is only read. Due is when processing may find something else though only time has passed. FoundManager
 	// is whom the key finds, where it finds exactly one identity. Requested says that its processing is requested.
 	Due          *time.Time
@@ -66,6 +69,13 @@ var stateColumns = columns[IdentityState]{
 	optionalColumn("manager_key", func(i *IdentityState) *string { return &i.ManagerKey }),
 	borrowedColumn("attributes", func(i *IdentityState) *[]byte { return &i.Attributes }),
 	wordsColumn(),
+	{sql: "same_words", kind: "boolean", array: func(rows []IdentityState) any {
+		list := make([]bool, len(rows))
+		for i := range rows {
+			list[i] = rows[i].SameWords
+		}
+		return list
+	}},
 }
 
 // IdentityStates returns the calculated state of identities, by ID.
@@ -91,7 +101,14 @@ func stateUpdate() string {
 	written := stateColumns.written()
 	var set []string
 	for _, c := range written[1:] {
-		set = append(set, c.sql+` = v.`+c.sql+c.cast)
+		switch c.sql {
+		case "same_words":
+		case "words":
+			// The words of the row are the very value that it has: no index is written then.
+			set = append(set, `words = CASE WHEN v.same_words THEN i.words ELSE v.words`+c.cast+` END`)
+		default:
+			set = append(set, c.sql+` = v.`+c.sql+c.cast)
+		}
 	}
 	return `
 		UPDATE muster.identities i

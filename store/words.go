@@ -92,6 +92,9 @@ func wordsColumn() column[IdentityState] {
 		list := make([]*string, len(rows))
 		for i := range rows {
 			r := &rows[i]
+			if r.SameWords {
+				continue
+			}
 			list[i] = identityWordsOf(r.Alias, r.Name, r.Email, r.Attributes)
 		}
 		return list
