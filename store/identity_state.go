@@ -33,11 +33,12 @@ type Calculated struct {
 type IdentityState struct {
 	ID ID
 	Calculated
-	FirstName  *string // only written, as LastName and SameWords
+	FirstName  *string // only written, as LastName, Words and SameWords
 	LastName   *string
 	Attributes []byte
-	// SameWords says that the name, the alias, the e-mail address and the attributes are those that the row has. Its
-	// words are then not calculated and not written.
+	// Words are [IdentityWords]. SameWords says that the row keeps those that it has, since its name, its alias, its
+	// e-mail address and its attributes stay.
+	Words     *string
 	SameWords bool
 	// The rest is only read. Due is when processing may find something else though only time has passed. FoundManager
 	// is whom the key finds, where it finds exactly one identity. Requested says that its processing is requested.
@@ -68,7 +69,13 @@ var stateColumns = columns[IdentityState]{
 	valueColumn("manager_id", "uuid", func(i *IdentityState) *ID { return &i.ManagerID }),
 	optionalColumn("manager_key", func(i *IdentityState) *string { return &i.ManagerKey }),
 	borrowedColumn("attributes", func(i *IdentityState) *[]byte { return &i.Attributes }),
-	wordsColumn(),
+	{sql: "words", kind: "text", cast: "::tsvector", array: func(rows []IdentityState) any {
+		list := make([]*string, len(rows))
+		for i := range rows {
+			list[i] = rows[i].Words
+		}
+		return list
+	}},
 	{sql: "same_words", kind: "boolean", array: func(rows []IdentityState) any {
 		list := make([]bool, len(rows))
 		for i := range rows {
