@@ -86,6 +86,7 @@ func (e *Engine) objectDocuments(ctx context.Context, q store.Querier, index *st
 				d[name] = value
 			}
 		}
+		sameIDs(d["owner"])
 		putObject(d, "source", reference(row.SourceID.String(), row.SourceName))
 		switch index.Name {
 		case "entitlements":
@@ -113,13 +114,34 @@ func (e *Engine) objectDocuments(ctx context.Context, q store.Querier, index *st
 	return nil
 }
 
-// listOf returns a list, which is empty where there is none, and its length.
+// listOf returns a list of references, which is empty where there is none, and its length.
 func listOf(value any) ([]any, int) {
 	list, ok := value.([]any)
 	if !ok {
 		list = []any{}
 	}
+	for _, element := range list {
+		sameIDs(element)
+	}
 	return list, len(list)
+}
+
+// sameIDs writes the ID in a reference as all IDs of documents are written. The reference is otherwise shown as the
+// configuration has it, also where what it names does not exist.
+func sameIDs(reference any) {
+	if object, is := reference.(map[string]any); is {
+		if text, is := object["id"].(string); is {
+			object["id"] = shownID(text)
+		}
+	}
+}
+
+// shownID is an ID as documents have it. A text that is no ID is shown as it is.
+func shownID(text string) string {
+	if id, err := store.ParseID(text); err == nil {
+		return id.String()
+	}
+	return text
 }
 
 // activityStatuses are the published results of requests, by the state of the operation.

@@ -229,7 +229,7 @@ func accessDocument(held heldAccess) map[string]any {
 	put(d, "attribute", row.Attribute)
 	put(d, "value", row.Value)
 	if row.OwnerID != nil {
-		putObject(d, "owner", reference(*row.OwnerID, row.OwnerName))
+		putObject(d, "owner", reference(shownID(*row.OwnerID), row.OwnerName))
 	}
 	if held.until != nil {
 		d["removeDate"] = documentTime(*held.until)
