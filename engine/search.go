@@ -112,7 +112,8 @@ type SearchResultFilter struct {
 	Excludes []string `json:"excludes,omitempty"`
 }
 
-// SearchHit is a document as it was found, in the published shape.
+// SearchHit is a document as it was found, in the published shape. It belongs to the caller. Numbers of attributes are
+// of the type [json.Number], with the digits that they have.
 type SearchHit map[string]any
 
 // SearchPage is what a search finds.
