@@ -17,8 +17,8 @@ import (
 	"github.com/muster-engine/muster/store"
 )
 
-// searchRichCompany has documents of every index, with and without most of their members, and with references to what does
-// not exist.
+// searchRichCompany has documents of every index, with and without most of their members, and with references to what
+// does not exist.
 func searchRichCompany(t *testing.T) *enginetest.Company {
 	t.Helper()
 	c := searchCompany(t)
@@ -55,7 +55,10 @@ roles:
     membership:
       type: STANDARD
       criteria: {operation: EQUALS, key: {type: IDENTITY, property: attribute.department}, stringValue: Sales}
-  - {name: Auditor, enabled: false, description: "Reads the books, and the sales_files", owner: {type: IDENTITY, id: 018f0000-0000-7000-8000-00000000abcd}}
+  - name: Auditor
+    enabled: false
+    description: "Reads the books, and the sales_files"
+    owner: {type: IDENTITY, id: 018f0000-0000-7000-8000-00000000abcd}
   - {name: auditor.night-shift, enabled: true}
 `, owner, value)
 }

@@ -85,7 +85,7 @@ func parseOptions(arguments []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.growCS, "csv", "growth.csv", "a file to write the main figures of each size of -growth to")
 	flags.StringVar(&o.profiles, "profile", "", "a folder to write a CPU profile of each figure to")
 	flags.BoolVar(&o.list, "list", false, "list the cases")
-	flags.BoolVar(&o.keep, "keep", false, "leave the populations on the server that is given, and use those of a run before")
+	flags.BoolVar(&o.keep, "keep", false, "leave the populations on the given server, and use those of a run before")
 	if err := flags.Parse(arguments); err != nil {
 		return o, err
 	}

@@ -19,13 +19,13 @@ import (
 const (
 	searchRatioMax = 1.2
 	searchPageMax  = 25 * time.Millisecond
-	// searchBoundMax is the most time of a count, of an aggregation, and of a search that no index serves, over a million
-	// people: a search ends after 10 s, and has to begin.
+	// searchBoundMax is the most time of a count, of an aggregation, and of a search that no index serves: a search ends
+	// after 10 s, and has to begin.
 	searchBoundMax = 11 * time.Second
 )
 
 // handAnywhere finds a word in what an identity has itself, and in the names of its manager, as a search does. The
-// states, profiles and sources, of which there are few, are left out, since they do not have the words of the questions.
+// states, profiles and sources are left out: there are few, and they do not have the words of the questions.
 const handAnywhere = `
 	SELECT id FROM (
 	    SELECT id FROM muster.identities WHERE to_tsvector('simple', name || ' ' || alias || ' ' ||
