@@ -112,7 +112,8 @@ type SearchResultFilter struct {
 	Excludes []string `json:"excludes,omitempty"`
 }
 
-// SearchHit is a document as it was found, in the published shape.
+// SearchHit is a document as it was found, in the published shape. It belongs to the caller. Numbers of attributes are
+// of the type [json.Number], with the digits that they have.
 type SearchHit map[string]any
 
 // SearchPage is what a search finds.
@@ -129,7 +130,7 @@ type SearchPage struct {
 
 // search is a request that was checked.
 type search struct {
-	setup   *store.SearchSetup
+	*searchBasis
 	queries []store.SearchQuery // one for each index
 	notes   []string
 	scanned bool
@@ -187,17 +188,13 @@ func (e *Engine) SearchCount(ctx context.Context, request SearchRequest) (int, e
 func (e *Engine) SearchDocument(ctx context.Context, index, id string) (SearchHit, error) {
 	const op = "get a document"
 	notFound := &Error{Kind: NotFound, Op: op, Subject: id, Err: store.ErrNotFound}
-	setup, err := e.searchSetup(ctx)
+	basis, err := e.searchBasis(ctx)
 	if err != nil {
 		return nil, fault.Wrap(op, "", err)
 	}
-	indexes, err := store.NewSearchIndexes(setup)
-	if err != nil {
-		return nil, fault.Wrap(op, "", err)
-	}
-	i := slices.IndexFunc(indexes, func(x *store.SearchIndex) bool { return x.Name == index })
+	i := slices.IndexFunc(basis.indexes, func(x *store.SearchIndex) bool { return x.Name == index })
 	if i < 0 {
-		return nil, unknownIndex(op, index, indexes)
+		return nil, unknownIndex(op, index, basis.indexes)
 	}
 	parsed, err := store.ParseID(id)
 	if err != nil {
@@ -205,7 +202,7 @@ func (e *Engine) SearchDocument(ctx context.Context, index, id string) (SearchHi
 	}
 	var documents map[store.ID]SearchHit
 	err = store.InSearchTx(ctx, e.tenant.Pool, SearchTimeDefault, func(tx pgx.Tx) (err error) {
-		documents, err = e.documentsOf(ctx, tx, indexes[i], setup, []store.ID{parsed}, true)
+		documents, err = e.documentsOf(ctx, tx, basis, basis.indexes[i], []store.ID{parsed}, true)
 		return err
 	})
 	if err != nil {
@@ -261,48 +258,6 @@ func SearchScanned(err error) bool {
 	return errors.As(err, &scanned)
 }
 
-// searchSetup returns what the fields of documents depend on.
-func (e *Engine) searchSetup(ctx context.Context) (*store.SearchSetup, error) {
-	c, err := e.tenant.CurrentConfiguration(ctx)
-	if err != nil {
-		return nil, err
-	}
-	setup := &store.SearchSetup{Now: e.tenant.Now()}
-	for _, name := range slices.Sorted(maps.Keys(c.Attributes)) {
-		setup.Attributes = append(setup.Attributes, store.AttributeField{Name: name, Multi: c.Attributes[name].Multi})
-	}
-	byID := func(a, b store.ID) int { return a.Compare(b) }
-	for _, role := range slices.SortedFunc(maps.Keys(c.Roles), byID) {
-		seen := map[store.ID]bool{{}: true}
-		for _, grant := range c.RoleAccess(role) {
-			if !seen[grant.Profile] {
-				seen[grant.Profile] = true
-				setup.RoleProfiles = append(setup.RoleProfiles,
-					store.RoleProfile{RoleID: role, ProfileID: grant.Profile})
-			}
-		}
-	}
-	for i := range c.Profiles {
-		states := c.StateAccess(c.Profiles[i].RowID)
-		for _, state := range slices.Sorted(maps.Keys(states)) {
-			seen := map[store.ID]bool{{}: true}
-			for _, grant := range states[state].Grants {
-				if !seen[grant.Profile] {
-					seen[grant.Profile] = true
-					setup.StateProfiles = append(setup.StateProfiles, store.StateProfile{
-						IdentityProfileID: c.Profiles[i].RowID, State: state, ProfileID: grant.Profile})
-				}
-			}
-		}
-	}
-	for _, id := range slices.SortedFunc(maps.Keys(c.Sources), byID) {
-		status := c.Sources[id].Status()
-		setup.Statuses = append(setup.Statuses, store.SourceStatus{SourceID: id, Attribute: status.Attribute,
-			Value: status.Disabled})
-	}
-	return setup, nil
-}
-
 func unknownIndex(op, name string, indexes []*store.SearchIndex) error {
 	names := make([]string, len(indexes))
 	for i, index := range indexes {
@@ -336,14 +291,10 @@ func (e *Engine) newSearch(ctx context.Context, op string, request *SearchReques
 		return nil, fault.Invalidf(op, "searchAfter", "it and an offset exclude each other")
 	}
 	var err error
-	if s.setup, err = e.searchSetup(ctx); err != nil {
+	if s.searchBasis, err = e.searchBasis(ctx); err != nil {
 		return nil, fault.Wrap(op, "", err)
 	}
-	all, err := store.NewSearchIndexes(s.setup)
-	if err != nil {
-		return nil, fault.Wrap(op, "", err)
-	}
-	indexes, err := chosenIndexes(op, request.Indices, all)
+	indexes, err := chosenIndexes(op, request.Indices, s.indexes)
 	if err != nil {
 		return nil, err
 	}
@@ -611,7 +562,7 @@ func (e *Engine) searchDocuments(ctx context.Context, tx pgx.Tx, s *search, foun
 			continue
 		}
 		var err error
-		if documents[i], err = e.documentsOf(ctx, tx, s.queries[i].Index, s.setup, ids, nested); err != nil {
+		if documents[i], err = e.documentsOf(ctx, tx, s.searchBasis, s.queries[i].Index, ids, nested); err != nil {
 			return nil, err
 		}
 	}

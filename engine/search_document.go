@@ -2,15 +2,15 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
+	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/store"
 )
 
 // documentsOf returns the documents of an index with some IDs. Those that are not there are left out.
-func (e *Engine) documentsOf(ctx context.Context, q store.Querier, index *store.SearchIndex, setup *store.SearchSetup,
+func (e *Engine) documentsOf(ctx context.Context, q store.Querier, basis *searchBasis, index *store.SearchIndex,
 	ids []store.ID, nested bool,
 ) (map[store.ID]SearchHit, error) {
 	documents := make(map[store.ID]SearchHit, len(ids))
@@ -23,7 +23,7 @@ func (e *Engine) documentsOf(ctx context.Context, q store.Querier, index *store.
 	case index.HasObjects():
 		err = e.objectDocuments(ctx, q, index, ids, documents)
 	default:
-		err = e.identityDocuments(ctx, q, setup, ids, nested, documents)
+		err = e.identityDocuments(ctx, q, basis, ids, nested, documents)
 	}
 	for _, document := range documents {
 		document["_type"], document["_version"] = index.Type, "v2"
@@ -61,189 +61,6 @@ func putObject(object map[string]any, name string, value map[string]any) {
 	}
 }
 
-// decoded reads a JSON object.
-func decoded(text []byte) (map[string]any, error) {
-	object := map[string]any{}
-	if len(text) == 0 {
-		return object, nil
-	}
-	err := json.Unmarshal(text, &object)
-	return object, err
-}
-
-func (e *Engine) identityDocuments(ctx context.Context, q store.Querier, setup *store.SearchSetup, ids []store.ID,
-	nested bool, documents map[store.ID]SearchHit,
-) error {
-	rows, err := e.tenant.Store.SearchIdentities(ctx, q, ids)
-	if err != nil {
-		return err
-	}
-	for i := range rows {
-		if documents[rows[i].ID], err = identityDocument(&rows[i]); err != nil {
-			return fmt.Errorf("identity %s: %w", rows[i].ID, err)
-		}
-	}
-	owned, err := e.tenant.Store.SearchOwnedBy(ctx, q, ids)
-	if err != nil {
-		return err
-	}
-	for _, o := range owned {
-		document := documents[o.OwnerID]
-		if document == nil {
-			continue
-		}
-		owns := document["owns"].(map[string]any)
-		list, _ := owns[o.List].([]any)
-		owns[o.List] = append(list, map[string]any{"id": o.ObjectID, "name": o.Name})
-		document["ownsCount"] = document["ownsCount"].(int) + 1
-	}
-	if err := e.addAccess(ctx, q, setup, ids, nested, documents); err != nil || !nested {
-		return err
-	}
-	accounts, err := e.tenant.Store.SearchAccountsOf(ctx, q, setup, ids)
-	if err != nil {
-		return err
-	}
-	for i := range accounts {
-		element, err := e.accountDocument(ctx, &accounts[i])
-		if err != nil {
-			return fmt.Errorf("account %s: %w", accounts[i].ID, err)
-		}
-		if document := documents[accounts[i].IdentityID]; document != nil {
-			document["accounts"] = append(document["accounts"].([]any), element)
-		}
-	}
-	return nil
-}
-
-// accessCounts are the members that count what an identity has, by its type.
-var accessCounts = map[string]string{"ENTITLEMENT": "entitlementCount", "ROLE": "roleCount",
-	"ACCESS_PROFILE": "accessProfileCount"}
-
-// addAccess counts what identities have, and with nested adds it to their documents, with empty lists beside.
-func (e *Engine) addAccess(ctx context.Context, q store.Querier, setup *store.SearchSetup, ids []store.ID, nested bool,
-	documents map[store.ID]SearchHit,
-) error {
-	if nested {
-		for _, document := range documents {
-			document["access"], document["accounts"], document["apps"] = []any{}, []any{}, []any{}
-		}
-	}
-	access, err := e.tenant.Store.SearchAccessOf(ctx, q, setup, ids)
-	if err != nil {
-		return err
-	}
-	for i := range access {
-		// What comes from two accounts, or from two assignments, is one element: that which ends first.
-		if i > 0 && access[i].IdentityID == access[i-1].IdentityID && access[i].Type == access[i-1].Type &&
-			access[i].ID == access[i-1].ID {
-			continue
-		}
-		document := documents[access[i].IdentityID]
-		if document == nil {
-			continue
-		}
-		count := accessCounts[access[i].Type]
-		document[count] = document[count].(int) + 1
-		document["accessCount"] = document["accessCount"].(int) + 1
-		if nested {
-			document["access"] = append(document["access"].([]any), accessDocument(&access[i]))
-		}
-	}
-	return nil
-}
-
-// identityDocument gives the row of an identity its published shape, without its nested lists.
-func identityDocument(row *store.SearchIdentity) (SearchHit, error) {
-	attributes, err := decoded(row.Attributes)
-	if err != nil {
-		return nil, err
-	}
-	for name, value := range attributes {
-		if value == nil {
-			delete(attributes, name)
-		}
-	}
-	d := SearchHit{
-		"id": row.ID.String(), "name": row.Alias, "displayName": row.Name, "created": documentTime(row.Created),
-		"modified": documentTime(row.Modified), "synced": documentTime(row.Modified), "inactive": row.Inactive,
-		"protected": row.Protected, "correlated": row.Correlated, "status": row.CloudStatus,
-		"disabled": row.CloudStatus == "DISABLED", "locked": row.CloudStatus == "LOCKED", "isManager": row.IsManager,
-		"attributes": attributes, "accountCount": row.AccountCount, "appCount": 0, "accessCount": 0,
-		"entitlementCount": 0, "roleCount": 0, "accessProfileCount": 0, "owns": map[string]any{}, "ownsCount": 0,
-		"tags":      []any{},
-		"tagsCount": 0, "visibleSegments": []any{}, "visibleSegmentCount": 0, "processingState": nil,
-		"processingDetails": nil, "manager": nil,
-	}
-	if row.FallbackApprover {
-		d["owns"].(map[string]any)["fallbackApprover"] = true
-	}
-	put(d, "email", row.Email)
-	put(d, "processingState", row.ProcessingState)
-	if row.ProcessingError != nil {
-		d["processingDetails"] = map[string]any{"message": *row.ProcessingError}
-	}
-	if manager := reference(row.ManagerID.String(), row.ManagerAlias); manager != nil {
-		put(manager, "displayName", row.ManagerName)
-		d["manager"] = manager
-	}
-	putObject(d, "identityProfile", reference(row.ProfileID.String(), row.ProfileName))
-	putObject(d, "source", reference(row.SourceID.String(), row.SourceName))
-	for member, attribute := range map[string]string{
-		"firstName": "firstname", "lastName": "lastname", "phone": "phone", "employeeNumber": "identificationNumber",
-	} {
-		if value, ok := attributes[attribute]; ok {
-			d[member] = value
-		}
-	}
-	return d, nil
-}
-
-func accessDocument(row *store.SearchAccess) map[string]any {
-	d := map[string]any{"id": row.ID.String(), "name": row.Name, "displayName": row.Name, "type": row.Type,
-		"description": nil, "enabled": row.Enabled, "disabled": !row.Enabled, "requestable": row.Requestable,
-		"privileged": row.Privileged}
-	put(d, "description", row.Description)
-	putObject(d, "source", reference(row.SourceID.String(), row.SourceName))
-	put(d, "attribute", row.Attribute)
-	put(d, "value", row.Value)
-	if row.OwnerID != nil {
-		putObject(d, "owner", reference(*row.OwnerID, row.OwnerName))
-	}
-	if row.RemoveDate != nil {
-		d["removeDate"] = documentTime(*row.RemoveDate)
-	}
-	return d
-}
-
-func (e *Engine) accountDocument(ctx context.Context, row *store.SearchAccount) (map[string]any, error) {
-	attributes, err := decoded(row.Attributes)
-	if err != nil {
-		return nil, err
-	}
-	c, err := e.tenant.CurrentConfiguration(ctx)
-	if err != nil {
-		return nil, err
-	}
-	entitlements := map[string]any{}
-	if source := c.Sources[row.SourceID]; source != nil {
-		for _, name := range source.Entitling("") {
-			if value, ok := attributes[name]; ok && value != nil {
-				entitlements[name] = value
-			}
-		}
-	}
-	source := reference(row.SourceID.String(), &row.SourceName)
-	put(source, "type", row.SourceType)
-	return map[string]any{
-		"id": row.ID.String(), "name": row.Name, "accountId": row.NativeIdentity, "source": source,
-		"disabled": row.Disabled, "locked": row.Locked, "privileged": false,
-		"manuallyCorrelated": row.ManuallyCorrelated, "created": documentTime(row.Created),
-		"modified": documentTime(row.Modified), "accountAttributes": attributes, "entitlementAttributes": entitlements,
-		"supportsPasswordChange": false,
-	}, nil
-}
-
 // objectDocuments gives the rows of roles, access profiles and entitlements their published shape.
 func (e *Engine) objectDocuments(ctx context.Context, q store.Querier, index *store.SearchIndex, ids []store.ID,
 	documents map[store.ID]SearchHit,
@@ -254,7 +71,7 @@ func (e *Engine) objectDocuments(ctx context.Context, q store.Querier, index *st
 	}
 	for i := range rows {
 		row := &rows[i]
-		stored, err := decoded(row.Document)
+		stored, err := attribute.Members(row.Document)
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", index.Type, row.ID, err)
 		}
@@ -269,6 +86,7 @@ func (e *Engine) objectDocuments(ctx context.Context, q store.Querier, index *st
 				d[name] = value
 			}
 		}
+		sameIDs(d["owner"])
 		putObject(d, "source", reference(row.SourceID.String(), row.SourceName))
 		switch index.Name {
 		case "entitlements":
@@ -296,13 +114,34 @@ func (e *Engine) objectDocuments(ctx context.Context, q store.Querier, index *st
 	return nil
 }
 
-// listOf returns a list, which is empty where there is none, and its length.
+// listOf returns a list of references, which is empty where there is none, and its length.
 func listOf(value any) ([]any, int) {
 	list, ok := value.([]any)
 	if !ok {
 		list = []any{}
 	}
+	for _, element := range list {
+		sameIDs(element)
+	}
 	return list, len(list)
+}
+
+// sameIDs writes the ID in a reference as all IDs of documents are written. The reference is otherwise shown as the
+// configuration has it, also where what it names does not exist.
+func sameIDs(reference any) {
+	if object, is := reference.(map[string]any); is {
+		if text, is := object["id"].(string); is {
+			object["id"] = shownID(text)
+		}
+	}
+}
+
+// shownID is an ID as documents have it. A text that is no ID is shown as it is.
+func shownID(text string) string {
+	if id, err := store.ParseID(text); err == nil {
+		return id.String()
+	}
+	return text
 }
 
 // activityStatuses are the published results of requests, by the state of the operation.

@@ -435,6 +435,39 @@ func TestSearchHasNoLag(t *testing.T) {
 	}
 }
 
+// A change that concerns no word writes no words, so that no index over them is written; one that does writes them.
+func TestWordsAreWrittenWhereTheyChange(t *testing.T) {
+	t.Parallel()
+	c := searchCompany(t)
+	wordsOfBob := func() (words string) {
+		t.Helper()
+		const statement = `SELECT words::text FROM muster.identities WHERE alias = 'bob'`
+		if err := c.Pool.QueryRow(t.Context(), statement).Scan(&words); err != nil {
+			t.Fatal(err)
+		}
+		return words
+	}
+	written := wordsOfBob()
+	if _, err := c.Pool.Exec(t.Context(), `UPDATE muster.identities SET words = 'marker'`); err != nil {
+		t.Fatal(err)
+	}
+	people := strings.Replace(enginetest.People, "Sales,ayse,41", "Sales,ann,41", 1)
+	c.AggregateText("HR", people, engine.AggregateOptions{})
+	c.Process()
+	if got := found(t, c, identitySearch(`manager.id:`+c.ID("ann")+` AND id:`+c.ID("bob"))); len(got) != 1 {
+		t.Fatalf("the manager has not changed: %v", got)
+	}
+	if words := wordsOfBob(); words != "'marker'" {
+		t.Errorf("another manager writes the words %s", words)
+	}
+	c.AggregateText("HR", strings.Replace(people, "Bob,Twain", "Robert,Twain", 1), engine.AggregateOptions{})
+	c.Process()
+	want := strings.NewReplacer("'bob~firstname'", "'robert~firstname'", "'~firstname~bob'", "'~firstname~robert'")
+	if words := wordsOfBob(); len(words) != len(want.Replace(written)) || !strings.Contains(words, "'robert~firstname'") {
+		t.Errorf("another first name writes the words %s in place of %s", words, written)
+	}
+}
+
 // The documented searches parse, and are accepted by the index that they are about.
 func TestDocumentedSearches(t *testing.T) {
 	t.Parallel()

@@ -15,9 +15,9 @@ func TestEveryFieldHasItsColumn(t *testing.T) {
 		"SourceID": "p.authoritative_source_id", "ManagerName": "m.name", "IsManager": isManagerSQL,
 		"LastRefresh": lastRefreshSQL,
 	})
-	aside := []string{"FirstName", "LastName", "Due", "FoundManager", "Requested"}
+	aside := []string{"FirstName", "LastName", "Words", "SameWords", "Due", "FoundManager", "Requested"}
 	demandRead(t, stateColumns, nil, aside...)
-	demandWritten(t, stateColumns, aside[2:]...)
+	demandWritten(t, stateColumns, aside[4:]...)
 	demandRead(t, operationColumns, map[string]string{"DeliveryID": "batch_id"})
 	demandWritten(t, operationColumns, "Attempts", "Error", "Begun", "Completed", "Outcome", "ParkerID", "ParkerName", "ParkerVia",
 		"Released")

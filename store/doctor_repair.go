@@ -24,7 +24,7 @@ type FoldedIdentity struct {
 	FirstNameKey *string
 	LastNameKey  *string
 	Words        []string // the lexemes of the index over words, with their numbers; nil where it has none
-	lexemes      []searchql.Lexeme
+	lexemes      *searchql.Lexemes
 }
 
 // FoldedIdentities returns a page of all identities, by ID, after a given one.
@@ -62,15 +62,16 @@ func (f *FoldedIdentity) reword() bool {
 	}
 	was := slices.Sorted(slices.Values(f.Words))
 	had := f.Words != nil
-	lexemes, ok := identityLexemes(f.Alias, f.Name, email, f.Attributes)
+	lexemes, ok := identityLexemes(f.Alias, f.Name, email, storedValues(f.Attributes))
 	f.Words = nil
+	var list []searchql.Lexeme
 	if ok {
-		f.lexemes, ok = lexemes.List()
+		list, ok = lexemes.List()
 	}
 	if ok {
-		f.Words = []string{}
+		f.Words, f.lexemes = []string{}, lexemes
 	}
-	for _, x := range f.lexemes {
+	for _, x := range list {
 		text := x.Text
 		for k, n := range x.Numbers {
 			text += string(":,"[min(k, 1)]) + strconv.Itoa(n)
@@ -101,7 +102,7 @@ func (s *Store) SetFolded(ctx context.Context, tx pgx.Tx, list []FoldedIdentity)
 		ids[k], names[k], aliases[k] = f.ID, f.NameKey, f.AliasKey
 		emails[k], first[k], last[k] = f.EmailKey, f.FirstNameKey, f.LastNameKey
 		if f.Words != nil {
-			text := searchql.LexemeText(f.lexemes)
+			text, _ := f.lexemes.Text()
 			words[k] = &text
 		}
 	}

@@ -33,9 +33,13 @@ type Calculated struct {
 type IdentityState struct {
 	ID ID
 	Calculated
-	FirstName  *string // only written, as LastName
+	FirstName  *string // only written, as LastName, Words and SameWords
 	LastName   *string
 	Attributes []byte
+	// Words are [IdentityWords]. SameWords says that the row keeps those that it has, since its name, its alias, its
+	// e-mail address and its attributes stay.
+	Words     *string
+	SameWords bool
 	// The rest is only read. Due is when processing may find something else though only time has passed. FoundManager
 	// is whom the key finds, where it finds exactly one identity. Requested says that its processing is requested.
 	Due          *time.Time
@@ -65,7 +69,20 @@ var stateColumns = columns[IdentityState]{
 	valueColumn("manager_id", "uuid", func(i *IdentityState) *ID { return &i.ManagerID }),
 	optionalColumn("manager_key", func(i *IdentityState) *string { return &i.ManagerKey }),
 	borrowedColumn("attributes", func(i *IdentityState) *[]byte { return &i.Attributes }),
-	wordsColumn(),
+	{sql: "words", kind: "text", cast: "::tsvector", array: func(rows []IdentityState) any {
+		list := make([]*string, len(rows))
+		for i := range rows {
+			list[i] = rows[i].Words
+		}
+		return list
+	}},
+	{sql: "same_words", kind: "boolean", array: func(rows []IdentityState) any {
+		list := make([]bool, len(rows))
+		for i := range rows {
+			list[i] = rows[i].SameWords
+		}
+		return list
+	}},
 }
 
 // IdentityStates returns the calculated state of identities, by ID.
@@ -91,7 +108,14 @@ func stateUpdate() string {
 	written := stateColumns.written()
 	var set []string
 	for _, c := range written[1:] {
-		set = append(set, c.sql+` = v.`+c.sql+c.cast)
+		switch c.sql {
+		case "same_words":
+		case "words":
+			// The words of the row are the very value that it has: no index is written then.
+			set = append(set, `words = CASE WHEN v.same_words THEN i.words ELSE v.words`+c.cast+` END`)
+		default:
+			set = append(set, c.sql+` = v.`+c.sql+c.cast)
+		}
 	}
 	return `
 		UPDATE muster.identities i

@@ -30,6 +30,15 @@ type SearchSetup struct {
 // RoleProfile is an access profile that a role grants.
 type RoleProfile struct{ RoleID, ProfileID ID }
 
+// ProfilesOfRoles returns the access profiles of each role.
+func (setup *SearchSetup) ProfilesOfRoles() map[ID][]ID {
+	profiles := map[ID][]ID{}
+	for _, p := range setup.RoleProfiles {
+		profiles[p.RoleID] = append(profiles[p.RoleID], p.ProfileID)
+	}
+	return profiles
+}
+
 // StateProfile is an access profile that a lifecycle state of an identity profile grants.
 type StateProfile struct {
 	IdentityProfileID ID
@@ -312,73 +321,6 @@ func NewSearchIndexes(setup *SearchSetup) ([]*SearchIndex, error) {
 	return indexes, nil
 }
 
-// accessRows are what identities have: entitlements of their accounts, roles that they hold, and the access profiles of
-// these and of their lifecycle states.
-func (setup *SearchSetup) accessRows() string {
-	const (
-		null = `NULL::text COLLATE "C"`
-		// The columns of a configured object c.
-		object = `c.id, c.name, c.name_key, (c.document ->> 'description') AS description`
-		owner  = `(c.document -> 'owner' ->> 'id') AS owner_id, (c.document -> 'owner' ->> 'name') AS owner_name`
-	)
-	profile := `'ACCESS_PROFILE'::text COLLATE "C", ` + object + `, s.id, s.name, s.name_key, ` + null + `, ` + null +
-		`, false, ` + owner + `, ` + unlessFalse(`c.document`, `enabled`) + `, ` +
-		unlessFalse(`c.document`, `requestable`)
-	// The source of an access profile is named by its ID, or by its name.
-	const profileTables = ` JOIN muster.access_profiles c ON c.id = g.profile_id
-		LEFT JOIN LATERAL (
-		    SELECT s.id, s.name, s.name_key FROM muster.sources s
-		    WHERE s.id::text = lower(c.document -> 'source' ->> 'id')
-		       OR replace(s.id::text, '-', '') = lower(c.document -> 'source' ->> 'id')
-		       OR s.name = c.document -> 'source' ->> 'name'
-		    ORDER BY s.id LIMIT 1) s ON true`
-	held := `(a.start_date IS NULL OR a.start_date <= '` + setup.Now.UTC().Format(time.RFC3339Nano) + `'::timestamptz)`
-	rows := `(SELECT a.identity_id, 'ENTITLEMENT'::text COLLATE "C" AS type, e.id, e.name, ` + foldSQL(`e.name`) +
-		` AS name_key, (e.document ->> 'description') AS description, s.id AS source_id, s.name AS source_name,
-		    s.name_key AS source_key, e.attribute, e.value, ` + flag(`e.document`, `privileged`) + ` AS privileged,
-		    (e.document -> 'owner' ->> 'id') AS owner_id, (e.document -> 'owner' ->> 'name') AS owner_name,
-		    true AS enabled, ` + flag(`e.document`, `requestable`) + ` AS requestable, NULL::timestamptz AS remove_date
-		FROM muster.accounts a
-		JOIN muster.account_entitlements k ON k.account_id = a.id
-		JOIN muster.entitlements e ON e.id = k.entitlement_id
-		JOIN muster.sources s ON s.id = e.source_id
-		WHERE a.identity_id IS NOT NULL
-		UNION ALL
-		SELECT a.identity_id, 'ROLE'::text COLLATE "C", ` + object + `, NULL::uuid, ` + null + `, ` + null + `, ` +
-		null + `, ` + null + `, false, ` + owner + `, c.enabled, ` + flag(`c.document`, `requestable`) + `,
-		    a.remove_date
-		FROM muster.role_assignments a
-		JOIN muster.roles c ON c.id = a.role_id
-		WHERE ` + held
-	if len(setup.RoleProfiles) > 0 {
-		roles, profiles := make([]ID, len(setup.RoleProfiles)), make([]ID, len(setup.RoleProfiles))
-		for i, p := range setup.RoleProfiles {
-			roles[i], profiles[i] = p.RoleID, p.ProfileID
-		}
-		rows += `
-		UNION ALL
-		SELECT a.identity_id, ` + profile + `, a.remove_date
-		FROM muster.role_assignments a
-		JOIN unnest(` + idList(roles) + `, ` + idList(profiles) + `) g (role_id, profile_id) ON g.role_id = a.role_id` +
-			profileTables + `
-		WHERE ` + held
-	}
-	if len(setup.StateProfiles) > 0 {
-		var given []string
-		for _, p := range setup.StateProfiles {
-			given = append(given, fmt.Sprintf(`('%s'::uuid, %s, '%s'::uuid)`, p.IdentityProfileID, literal(p.State),
-				p.ProfileID))
-		}
-		rows += `
-		UNION ALL
-		SELECT a.id, ` + profile + `, NULL::timestamptz
-		FROM muster.identities a
-		JOIN (VALUES ` + strings.Join(given, `, `) + `) g (identity_profile_id, state, profile_id)
-		  ON g.identity_profile_id = a.profile_id AND g.state = a.lifecycle_state` + profileTables
-	}
-	return rows + `)`
-}
-
 // idList returns IDs as an array in SQL.
 func idList(ids []ID) string {
 	texts := make([]string, len(ids))
@@ -391,26 +333,4 @@ func idList(ids []ID) string {
 // literal returns a text of the configuration in SQL. A question mark is written twice, as squirrel wants it.
 func literal(text string) string {
 	return `'` + strings.NewReplacer(`'`, `''`, `?`, `??`).Replace(text) + `'`
-}
-
-// accountRows are the accounts a of identities, with their source s and whether they are disabled.
-func (setup *SearchSetup) accountRows() string {
-	disabled := `false`
-	join := ``
-	if len(setup.Statuses) > 0 {
-		var given []string
-		for _, status := range setup.Statuses {
-			given = append(given, fmt.Sprintf(`('%s'::uuid, %s, %s)`, status.SourceID, literal(status.Attribute),
-				literal(status.Value)))
-		}
-		join = ` LEFT JOIN (VALUES ` + strings.Join(given, `, `) + `) t (source_id, attribute, value)
-		  ON t.source_id = a.source_id`
-		disabled = `coalesce(a.attributes ->> t.attribute = t.value, false)`
-	}
-	return `(SELECT a.identity_id, a.id, a.name, a.native_identity, a.source_id, s.name AS source_name,
-		    s.name_key AS source_key, (s.document ->> 'connector') AS source_type, ` + disabled + ` AS disabled,
-		    coalesce(a.attributes ->> 'IIQLocked' = 'true', false) AS locked, a.manually_correlated, a.attributes,
-		    a.created, a.modified
-		FROM muster.accounts a
-		JOIN muster.sources s ON s.id = a.source_id` + join + `)`
 }

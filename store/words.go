@@ -3,7 +3,8 @@ package store
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
+	"iter"
+	"strconv"
 	"strings"
 
 	"github.com/muster-engine/muster/filterql/searchql"
@@ -13,87 +14,90 @@ import (
 // column of a key has them.
 var wordedAttributes = map[string]bool{"firstname": true, "lastname": true}
 
-// identityWordsOf returns the words of an identity for the index over them, as a text of the type tsvector: those of
-// its alias, its name, its e-mail address, and of all its attributes. It is nil where they are too many, or where an
-// attribute has no plain values: the search then looks at the identity itself.
-func identityWordsOf(alias, name, email string, attributes []byte) *string {
+// ValueSeq yields the values of the attributes of an identity, as PostgreSQL writes them as texts. The name is empty
+// for a value that has no such text: see [IdentityWords].
+type ValueSeq = iter.Seq2[string, string]
+
+// IdentityWords returns the words of an identity for the index over them, as a text of the type tsvector: those of its
+// alias, its name, its e-mail address, and of all its attributes. It is nil where they are too many, or where a value
+// has no plain text: the search then looks at the identity itself.
+func IdentityWords(alias, name, email string, attributes ValueSeq) *string {
 	lexemes, ok := identityLexemes(alias, name, email, attributes)
 	if !ok {
 		return nil
 	}
-	list, ok := lexemes.List()
+	text, ok := lexemes.Text()
 	if !ok {
 		return nil
 	}
-	text := searchql.LexemeText(list)
 	return &text
 }
 
-func identityLexemes(alias, name, email string, attributes []byte) (*searchql.Lexemes, bool) {
+func identityLexemes(alias, name, email string, attributes ValueSeq) (*searchql.Lexemes, bool) {
 	lexemes := &searchql.Lexemes{}
 	lexemes.Add(FoldKey(alias), tagOf("name"), true)
 	lexemes.Add(FoldKey(name), tagOf("displayName"), true)
 	if email != "" {
 		lexemes.Add(FoldKey(email), tagOf("email"), true)
 	}
-	ok := eachAttribute(attributes, func(attribute, value string) bool {
+	for attribute, value := range attributes {
+		if attribute == "" {
+			return nil, false
+		}
 		folded := Fold(value)
 		lexemes.Add(folded, tagOf("attributes."+attribute), wordedAttributes[attribute])
-		return len(folded) <= KeyLengthMax || !wordedAttributes[attribute] && attribute != "email"
-	})
-	return lexemes, ok
+		if len(folded) > KeyLengthMax && (wordedAttributes[attribute] || attribute == "email") {
+			return nil, false
+		}
+	}
+	return lexemes, true
 }
 
 func tagOf(field string) string { return searchql.Tag(field) }
 
-// eachAttribute calls do for each value of each attribute, as PostgreSQL writes it as a text. It is false where a value
-// is none that PostgreSQL writes as it came, or where do is.
-func eachAttribute(attributes []byte, do func(attribute, value string) bool) bool {
-	if len(attributes) == 0 {
-		return true
-	}
-	decoder := json.NewDecoder(bytes.NewReader(attributes))
-	decoder.UseNumber()
-	var members map[string]any
-	if decoder.Decode(&members) != nil {
-		return false
-	}
-	one := func(attribute string, value any) bool {
-		switch v := value.(type) {
-		case nil:
-			return true
-		case string:
-			return do(attribute, v)
-		case bool:
-			if v {
-				return do(attribute, "true")
+// storedValues yields the values of attributes as the database has them.
+func storedValues(attributes []byte) ValueSeq {
+	return func(yield func(string, string) bool) {
+		if len(attributes) == 0 {
+			return
+		}
+		decoder := json.NewDecoder(bytes.NewReader(attributes))
+		decoder.UseNumber()
+		var members map[string]any
+		if decoder.Decode(&members) != nil {
+			yield("", "")
+			return
+		}
+		for attribute, value := range members {
+			list, isList := value.([]any)
+			if !isList {
+				list = []any{value}
 			}
-			return do(attribute, "false")
-		case json.Number:
-			return !strings.ContainsAny(v.String(), "eE") && do(attribute, v.String())
+			for _, element := range list {
+				if element == nil {
+					continue
+				}
+				text, ok := plainText(element)
+				if !ok {
+					attribute = ""
+				}
+				if !yield(attribute, text) {
+					return
+				}
+			}
 		}
-		return false
 	}
-	for attribute, value := range members {
-		list, isList := value.([]any)
-		if !isList {
-			list = []any{value}
-		}
-		if slices.ContainsFunc(list, func(element any) bool { return !one(attribute, element) }) {
-			return false
-		}
-	}
-	return true
 }
 
-// wordsColumn are the words of an identity, which are only written.
-func wordsColumn() column[IdentityState] {
-	return column[IdentityState]{sql: "words", kind: "text", cast: "::tsvector", array: func(rows []IdentityState) any {
-		list := make([]*string, len(rows))
-		for i := range rows {
-			r := &rows[i]
-			list[i] = identityWordsOf(r.Alias, r.Name, r.Email, r.Attributes)
-		}
-		return list
-	}}
+// plainText returns a value as PostgreSQL writes it as a text, unless it may write it in another way.
+func plainText(value any) (string, bool) {
+	switch v := value.(type) {
+	case string:
+		return v, true
+	case bool:
+		return strconv.FormatBool(v), true
+	case json.Number:
+		return v.String(), !strings.ContainsAny(v.String(), "eE")
+	}
+	return "", false
 }

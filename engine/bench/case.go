@@ -34,6 +34,7 @@ var cases = []benchCase{
 	{"preview", "preview of a changed role over everybody", previewCase, false},
 	{"memory", "memory of a forced full run", memoryCase, false},
 	{"processes", "two worker processes against one", processesCase, false},
+	{"search-load", "a first load, against one without what is there for the search alone", searchLoadCase, true},
 	{"load-times", "loads, and the full run after each, by when statistics are taken", loadTimesCase, true},
 }
 

@@ -29,6 +29,7 @@ type bench struct {
 	progress     io.Writer
 	server       *server
 	populations  map[int]*population
+	keep         bool   // the populations stay on the server, for the next run
 	current      string // the running case
 	lines        []line
 }
@@ -53,7 +54,7 @@ type options struct {
 	seed                        uint64
 	cases, json, growth, growCS string
 	profiles                    string
-	list                        bool
+	list, keep                  bool
 }
 
 func main() {
@@ -84,6 +85,7 @@ func parseOptions(arguments []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.growCS, "csv", "growth.csv", "a file to write the main figures of each size of -growth to")
 	flags.StringVar(&o.profiles, "profile", "", "a folder to write a CPU profile of each figure to")
 	flags.BoolVar(&o.list, "list", false, "list the cases")
+	flags.BoolVar(&o.keep, "keep", false, "leave the populations on the given server, and use those of a run before")
 	if err := flags.Parse(arguments); err != nil {
 		return o, err
 	}
@@ -94,6 +96,8 @@ func parseOptions(arguments []string, stderr io.Writer) (options, error) {
 		return o, fmt.Errorf("-people must be 100 or more, it is %d", o.people)
 	case o.rounds < 1:
 		return o, fmt.Errorf("-rounds must be 1 or more, it is %d", o.rounds)
+	case o.keep && os.Getenv(databaseURLVariable) == "":
+		return o, fmt.Errorf("-keep needs a server that stays: %s must name it", databaseURLVariable)
 	}
 	return o, nil
 }
@@ -180,7 +184,7 @@ func runSize(ctx context.Context, o *options, people int, selected []benchCase, 
 	err error,
 ) {
 	b := &bench{people: people, rounds: o.rounds, seed: o.seed, profiles: o.profiles, progress: progress,
-		populations: map[int]*population{}, current: "start"}
+		keep: o.keep, populations: map[int]*population{}, current: "start"}
 	var tracer pgx.QueryTracer
 	if b.profiles != "" {
 		b.stopwatch = new(stopwatch)

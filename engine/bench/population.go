@@ -52,20 +52,60 @@ func (b *bench) population(ctx context.Context, people int) (*population, error)
 	if p := b.populations[people]; p != nil {
 		return p, nil
 	}
-	b.say("bringing in %s people", grouped(float64(people)))
 	p := &population{company: company{people: people, seed: b.seed}, clock: newClock(time.Now().UTC())}
 	var err error
-	if p.url, p.pool, err = b.server.database(ctx, fmt.Sprint(people)); err != nil {
+	var there bool
+	if b.keep {
+		p.url, p.pool, there, err = b.kept(ctx, people)
+	} else {
+		p.url, p.pool, err = b.server.database(ctx, fmt.Sprint(people))
+	}
+	if err != nil {
 		return nil, err
 	}
 	b.populations[people] = p
 	if p.engine, err = engine.New(ctx, p.pool, p.engineConfig()); err != nil {
 		return nil, err
 	}
+	if there {
+		b.say("%s people are there", grouped(float64(people)))
+		return p, errors.Join(p.divide(ctx), p.settle(ctx))
+	}
+	b.say("bringing in %s people", grouped(float64(people)))
 	if err := p.bring(ctx); err != nil {
 		return nil, fmt.Errorf("bring in %d people: %w", people, err)
 	}
-	return p, nil
+	if b.keep {
+		_, err = p.pool.Exec(ctx, `CREATE TABLE bench.whole ()`)
+	}
+	return p, err
+}
+
+// kept opens the database of a population that stays on the server, and reports whether its people are there: whether
+// a run before brought them all in. What is there of an unfinished one goes.
+func (b *bench) kept(ctx context.Context, people int) (url string, pool *pgxpool.Pool, there bool, err error) {
+	name := fmt.Sprintf("muster_kept_%d_%d", people, b.seed)
+	if there, err = b.server.has(ctx, name); err != nil {
+		return "", nil, false, err
+	}
+	if there {
+		if url, pool, err = b.server.open(ctx, name); err != nil {
+			return "", nil, false, err
+		}
+		const whole = `SELECT to_regclass('bench.whole') IS NOT NULL`
+		if err := pool.QueryRow(ctx, whole).Scan(&there); err != nil || there {
+			return url, pool, there, err
+		}
+		pool.Close()
+		if err := b.server.dropOne(ctx, name); err != nil {
+			return "", nil, false, err
+		}
+	}
+	if err = b.server.create(ctx, name); err != nil {
+		return "", nil, false, err
+	}
+	url, pool, err = b.server.open(ctx, name)
+	return url, pool, false, err
 }
 
 // tenant returns a tenant of its own with a configuration and without people, for a case with people of its own.

@@ -77,17 +77,34 @@ func (s *server) do(ctx context.Context, work func(*pgx.Conn) error) error {
 	return errors.Join(work(conn), conn.Close(context.WithoutCancel(ctx)))
 }
 
-// database makes a migrated database and returns its URL and a pool.
+// database makes a migrated database and returns its URL and a pool. It is dropped at the end of the run.
 func (s *server) database(ctx context.Context, name string) (string, *pgxpool.Pool, error) {
 	name = fmt.Sprintf("muster_bench_%d_%s", os.Getpid(), name)
-	err := s.do(ctx, func(conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, `CREATE DATABASE `+pgx.Identifier{name}.Sanitize())
-		return err
-	})
-	if err != nil {
+	if err := s.create(ctx, name); err != nil {
 		return "", nil, err
 	}
 	s.made = append(s.made, name)
+	return s.open(ctx, name)
+}
+
+func (s *server) create(ctx context.Context, name string) error {
+	return s.do(ctx, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, `CREATE DATABASE `+pgx.Identifier{name}.Sanitize())
+		return err
+	})
+}
+
+// has reports whether a database is there.
+func (s *server) has(ctx context.Context, name string) (there bool, err error) {
+	err = s.do(ctx, func(conn *pgx.Conn) error {
+		const statement = `SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1)`
+		return conn.QueryRow(ctx, statement, name).Scan(&there)
+	})
+	return there, err
+}
+
+// open migrates a database and returns its URL and a pool.
+func (s *server) open(ctx context.Context, name string) (string, *pgxpool.Pool, error) {
 	u, err := url.Parse(s.url)
 	if err != nil {
 		return "", nil, fmt.Errorf("%s is no URL", databaseURLVariable)
@@ -117,15 +134,19 @@ func connect(ctx context.Context, url string, tracer pgx.QueryTracer) (*pgxpool.
 
 // drop drops the databases. The pools must be closed already.
 func (s *server) drop(ctx context.Context) error {
-	return s.do(ctx, func(conn *pgx.Conn) error {
-		for _, name := range s.made {
-			statement := `DROP DATABASE IF EXISTS ` + pgx.Identifier{name}.Sanitize() + ` WITH (FORCE)`
-			if _, err := conn.Exec(ctx, statement); err != nil {
-				return err
-			}
+	for _, name := range s.made {
+		if err := s.dropOne(ctx, name); err != nil {
+			return err
 		}
-		s.made = nil
-		return nil
+	}
+	s.made = nil
+	return nil
+}
+
+func (s *server) dropOne(ctx context.Context, name string) error {
+	return s.do(ctx, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, `DROP DATABASE IF EXISTS `+pgx.Identifier{name}.Sanitize()+` WITH (FORCE)`)
+		return err
 	})
 }
 

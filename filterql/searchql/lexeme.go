@@ -1,6 +1,8 @@
 package searchql
 
 import (
+	"bytes"
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,11 +38,16 @@ func Tag(field string) string {
 
 // Lexemes are the lexemes of a document. The zero value has none.
 type Lexemes struct {
-	list  []Lexeme
+	text  []byte // of all lexemes, one behind the other
+	list  []span
 	last  map[string]int // the number of the last word of a field, by its tag
-	size  int
+	words []string       // memory of Add
 	spilt bool
 }
+
+// span is the place of a lexeme in a text, and the number of the word that it is: 0 for a form that is found by its
+// beginning.
+type span struct{ start, end, number int }
 
 // Lexeme is a lexeme with the numbers of the words that it is.
 type Lexeme struct {
@@ -55,63 +62,95 @@ func (l *Lexemes) Add(folded, tag string, beginnings bool) {
 		return
 	}
 	if l.last == nil {
-		l.last = map[string]int{}
+		l.last = make(map[string]int, 32) //nolint:mnd // as many attributes are usual
 	}
 	n := l.last[tag]
 	if n > 0 {
 		n++ // the last word of a value and the first of the next are no neighbours
 	}
-	for _, word := range Words(folded) {
+	l.words = appendWords(l.words[:0], folded)
+	for _, word := range l.words {
 		word = cut(word, lexemeMax)
 		n++
-		l.add(Lexeme{word + tagMark + tag, []int{n}})
+		l.add(n, word, tagMark, tag)
 		if beginnings {
-			l.add(Lexeme{tagMark + tag + tagMark + word, nil})
+			l.add(0, tagMark, tag, tagMark, word)
 		}
 	}
 	l.last[tag] = n
-	l.spilt = l.spilt || n > numberMax || l.size > LexemesMax
+	l.spilt = l.spilt || n > numberMax || len(l.text) > LexemesMax
 }
 
-func (l *Lexemes) add(x Lexeme) {
-	l.list = append(l.list, x)
-	l.size += len(x.Text)
+func (l *Lexemes) add(number int, parts ...string) {
+	start := len(l.text)
+	for _, part := range parts {
+		l.text = append(l.text, part...)
+	}
+	l.list = append(l.list, span{start, len(l.text), number})
+}
+
+// each calls do with each lexeme once, in their order, and with the spans that are it. It is false where the lexemes
+// are too many for an index.
+func (l *Lexemes) each(do func(text []byte, same []span)) bool {
+	if l.spilt {
+		return false
+	}
+	slices.SortFunc(l.list, func(a, b span) int {
+		return cmp.Or(bytes.Compare(l.text[a.start:a.end], l.text[b.start:b.end]), cmp.Compare(a.number, b.number))
+	})
+	for i := 0; i < len(l.list); {
+		text := l.text[l.list[i].start:l.list[i].end]
+		k := i + 1
+		for k < len(l.list) && bytes.Equal(text, l.text[l.list[k].start:l.list[k].end]) {
+			k++
+		}
+		if k-i > numbersMax && l.list[k-1].number > 0 {
+			return false
+		}
+		do(text, l.list[i:k])
+		i = k
+	}
+	return true
 }
 
 // List returns the lexemes, sorted and each once. It is false where they are too many for an index.
 func (l *Lexemes) List() ([]Lexeme, bool) {
-	if l.spilt {
-		return nil, false
-	}
-	slices.SortStableFunc(l.list, func(a, b Lexeme) int { return strings.Compare(a.Text, b.Text) })
 	list := make([]Lexeme, 0, len(l.list))
-	for _, x := range l.list {
-		if n := len(list); n > 0 && list[n-1].Text == x.Text {
-			list[n-1].Numbers = append(list[n-1].Numbers, x.Numbers...)
-			if len(list[n-1].Numbers) > numbersMax {
-				return nil, false
+	ok := l.each(func(text []byte, same []span) {
+		x := Lexeme{Text: string(text)}
+		for _, s := range same {
+			if s.number > 0 {
+				x.Numbers = append(x.Numbers, s.number)
 			}
-			continue
 		}
-		list = append(list, Lexeme{x.Text, slices.Clone(x.Numbers)})
+		list = append(list, x)
+	})
+	if !ok {
+		return nil, false
 	}
 	return list, true
 }
 
-// LexemeText returns lexemes as a text of the type tsvector.
-func LexemeText(list []Lexeme) string {
-	var b strings.Builder
-	for i, x := range list {
-		if i > 0 {
-			b.WriteByte(' ')
+// Text returns the lexemes as a text of the type tsvector. It is false where they are too many for an index.
+func (l *Lexemes) Text() (string, bool) {
+	text := make([]byte, 0, len(l.text)+8*len(l.list)) //nolint:mnd // quotes and a number
+	ok := l.each(func(lexeme []byte, same []span) {
+		if len(text) > 0 {
+			text = append(text, ' ')
 		}
-		writeLexeme(&b, x.Text)
-		for k, n := range x.Numbers {
-			b.WriteByte(":,"[min(k, 1)])
-			b.WriteString(strconv.Itoa(n))
+		text = appendLexeme(text, lexeme)
+		between := byte(':')
+		for _, s := range same {
+			if s.number > 0 {
+				text = strconv.AppendInt(append(text, between), int64(s.number), 10)
+				between = ','
+			}
 		}
+	})
+	if !ok {
+		return "", false
 	}
-	return b.String()
+	return string(text), true
 }
 
 // cut cuts a word to so many bytes, between two characters.
@@ -126,16 +165,16 @@ func cut(word string, most int) string {
 	return word[:end]
 }
 
-// writeLexeme writes a lexeme in the quotes of the types tsvector and tsquery.
-func writeLexeme(b *strings.Builder, lexeme string) {
-	b.WriteByte('\'')
+// appendLexeme writes a lexeme in the quotes of the types tsvector and tsquery.
+func appendLexeme[T string | []byte](text []byte, lexeme T) []byte {
+	text = append(text, '\'')
 	for i := range len(lexeme) {
 		if c := lexeme[i]; c == '\'' || c == '\\' {
-			b.WriteByte(c)
+			text = append(text, c)
 		}
-		b.WriteByte(lexeme[i])
+		text = append(text, lexeme[i])
 	}
-	b.WriteByte('\'')
+	return append(text, '\'')
 }
 
 // operand is a part of a question to an index over words: a lexeme, or the beginning of one.
@@ -146,17 +185,17 @@ type operand struct {
 
 // lexemeQuery returns operands as a text of the type tsquery.
 func lexemeQuery(operands []operand, between string) string {
-	var b strings.Builder
+	var text []byte
 	for i, o := range operands {
 		if i > 0 {
-			b.WriteString(between)
+			text = append(text, between...)
 		}
-		writeLexeme(&b, o.lexeme)
+		text = appendLexeme(text, o.lexeme)
 		if o.beginning {
-			b.WriteString(":*")
+			text = append(text, ":*"...)
 		}
 	}
-	return b.String()
+	return string(text)
 }
 
 // whole asks for a whole word of the field, or of any field where it has no tag.

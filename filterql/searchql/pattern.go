@@ -32,7 +32,7 @@ func glob(pattern []rune, text string) bool {
 // isWordPattern reports whether a pattern can match a word: it has no separator. A joiner may stand anywhere in it.
 func isWordPattern(pattern []rune) bool {
 	for _, r := range pattern {
-		if r >= 0 && isSeparator(r) {
+		if r >= 0 && kindOf(r) == separator {
 			return false
 		}
 	}

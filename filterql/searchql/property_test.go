@@ -323,8 +323,8 @@ func wordsOf(doc map[string]any) string {
 			lexemes.Add(folding.Text(value.(string)), searchql.Tag(field), field == "name")
 		}
 	}
-	list, _ := lexemes.List()
-	return searchql.LexemeText(list)
+	text, _ := lexemes.Text()
+	return text
 }
 
 func exec(t rapid.TB, pool *pgxpool.Pool, statement string, arguments ...any) {

@@ -18,7 +18,39 @@ var separators = [][2]rune{
 	{0xFE30, 0xFE6F}, {0xFEFF, 0xFEFF}, {0xFF01, 0xFF0F}, {0xFF1A, 0xFF20}, {0xFF3B, 0xFF40}, {0xFF5B, 0xFF65},
 }
 
-func isSeparator(r rune) bool {
+// Kinds of characters below 0x80, which are the most.
+const (
+	ordinary = iota
+	separator
+	joiner
+)
+
+var asciiKinds = func() (kinds [0x80]byte) {
+	for r := range kinds {
+		switch {
+		case inSeparators(rune(r)):
+			kinds[r] = separator
+		case strings.ContainsRune(joiners, rune(r)):
+			kinds[r] = joiner
+		}
+	}
+	return kinds
+}()
+
+// kindOf returns whether a character is a separator, a joiner or an ordinary one.
+func kindOf(r rune) byte {
+	switch {
+	case r < 0x80:
+		return asciiKinds[r]
+	case inSeparators(r):
+		return separator
+	case strings.ContainsRune(joiners, r):
+		return joiner
+	}
+	return ordinary
+}
+
+func inSeparators(r rune) bool {
 	for _, s := range separators {
 		if r < s[0] {
 			return false
@@ -30,21 +62,20 @@ func isSeparator(r rune) bool {
 	return false
 }
 
-func isJoiner(r rune) bool { return strings.ContainsRune(joiners, r) }
-
 // Words returns the words of a text, in their order.
-func Words(text string) []string {
-	var words []string
+func Words(text string) []string { return appendWords(nil, text) }
+
+func appendWords(words []string, text string) []string {
 	start, last := -1, 0 // of the current word, and the end of its last character that is no joiner
 	pending := false     // a joiner stands behind that character
 	for i, r := range text {
-		switch {
-		case isSeparator(r):
+		switch kindOf(r) {
+		case separator:
 			if start >= 0 {
 				words = append(words, text[start:last])
 			}
 			start, pending = -1, false
-		case isJoiner(r):
+		case joiner:
 			if start >= 0 && pending {
 				words = append(words, text[start:last])
 				start, pending = -1, false

@@ -121,7 +121,13 @@ func (w *writing) writeStates(ctx context.Context) error {
 		if !c.StateDiffers() {
 			continue
 		}
-		states = append(states, encodeState(c.After))
+		state := encodeState(c.After)
+		state.SameWords = len(c.Attributes) == 0 && c.Before.Name == c.After.Name && c.Before.Alias == c.After.Alias &&
+			c.Before.Email == c.After.Email
+		if !state.SameWords {
+			state.Words = wordsOf(c.After)
+		}
+		states = append(states, state)
 	}
 	if err := w.writeAccess(ctx); err != nil {
 		return err
