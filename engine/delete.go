@@ -133,7 +133,8 @@ func (e *Engine) lockForDeletion(ctx context.Context, tx pgx.Tx, id store.ID) (d
 	if err := e.tenant.Store.LockDeletions(ctx, tx); err != nil {
 		return d, false, err
 	}
-	if err := e.tenant.Store.LockCorrelationShared(ctx, tx); err != nil {
+	// Batches write their managers before they take the key lock: none may be about to write the identity as one.
+	if err := e.tenant.Store.LockCorrelation(ctx, tx); err != nil {
 		return d, false, err
 	}
 	if d.reports, err = e.tenant.Store.ReportsOf(ctx, tx, id); err != nil {

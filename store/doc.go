@@ -26,13 +26,16 @@
 //  2. The deletion lock, advisory: shared by an aggregation that has read its data, by a change of the configuration
 //     that removes objects, and by a correlation by hand ([Store.LockDeletionsShared]), alone by the deletion of an
 //     identity ([Store.LockDeletions]), since each needs rows that the other has.
-//  3. The correlation lock, advisory: shared by a batch, by a deletion, and by the doctor where it writes keys
-//     ([Store.LockCorrelationShared]).
+//  3. The correlation lock, advisory: shared by a batch, and by the doctor where it writes keys
+//     ([Store.LockCorrelationShared]); alone by the deletion of an identity ([Store.LockCorrelation]), since a batch
+//     writes whose manager it is before it takes the key lock.
 //  4. Identities by ID: FOR NO KEY UPDATE ([Store.LockIdentities]) or FOR KEY SHARE ([Store.LockIdentitiesShared]),
 //     and with them their role assignments.
 //     Then the lock of the names of a source, advisory, alone: by a batch that generates names ([Store.LockNames]).
 //  5. The key lock, advisory, alone: by a batch that changes keys or looks for managers under new ones, by a
-//     deletion, and by the doctor where it writes keys ([Store.LockKeys]).
+//     deletion, and by the doctor where it writes keys ([Store.LockKeys]). A batch writes the keys, the access and the
+//     states of its identities before it: nobody who has the key lock waits for these rows, since only who has locked
+//     an identity writes them, and accounts, operations and deliveries are met before it by every batch alike.
 //  6. The lock of the source, advisory, alone: by an aggregation, and by the removal of the source
 //     ([Store.LockSource]).
 //  7. Accounts by ID, FOR UPDATE: by an aggregation that changes or removes them, by an operation that is recorded

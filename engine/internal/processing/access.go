@@ -379,6 +379,7 @@ func (w *writing) dropFound(ctx context.Context) error {
 	found, err := w.Store.FindingAccounts(ctx, w.Tx, keys)
 	for _, f := range found {
 		for _, c := range owners[f.Key] {
+			w.found = append(w.found, c.After.ID)
 			c.Access.Open = slices.DeleteFunc(c.Access.Open, func(o refresh.Operation) bool {
 				return creates(o) && o.SourceID == f.SourceID
 			})

@@ -71,6 +71,16 @@ func (c *Calculated) FindManagers(ctx context.Context) error {
 	return err
 }
 
+// guessManagers is FindManagers without warnings, before what others write is known.
+func (c *Calculated) guessManagers(ctx context.Context) error {
+	holders, err := c.managerHolders(ctx)
+	for i := range c.Changes {
+		manager, _ := pickManager(holders[c.Changes[i].After.ManagerKey], c.Changes[i].Before)
+		c.Changes[i].SetManager(manager)
+	}
+	return err
+}
+
 // setManager sets the manager of an identity, of those who have the key of its manager.
 func (c *Calculated) setManager(change *refresh.Change, holders []store.ID) {
 	manager, ambiguous := pickManager(holders, change.Before)

@@ -19,6 +19,9 @@ type writing struct {
 	removed, added []store.IdentityKey
 	readings       readings
 	parked         []store.Operation // that were opened and are held back
+	// found are the identities whose creations were dropped, as an account was found, before the key lock: another
+	// batch may have taken that account for somebody else meanwhile.
+	found []store.ID
 }
 
 // write writes what differs, and what follows from it for others. It adds what it does to a tally.
@@ -32,22 +35,89 @@ func (c *Calculated) write(ctx context.Context, t *tally) error {
 			return err
 		}
 	}
-	// Other batches wait for the key lock, so what depends on no key and on no manager is written before it.
 	if err := w.writeRoles(ctx); err != nil {
 		return err
 	}
+	if err := w.Store.ChangeIdentityKeys(ctx, w.Tx, w.removed, w.added); err != nil {
+		return err
+	}
 	if w.others == nil && w.changesLookups() {
-		if err := w.Store.LockKeys(ctx, w.Tx); err != nil {
+		if err := w.writeAhead(ctx); err != nil {
+			return err
+		}
+	} else {
+		if err := w.FindManagers(ctx); err != nil {
+			return err
+		}
+		if err := w.writeIdentities(ctx); err != nil {
 			return err
 		}
 	}
-	if err := w.Store.ChangeIdentityKeys(ctx, w.Tx, w.removed, w.added); err != nil {
+	return w.writeConsequences(ctx)
+}
+
+// writeAhead finds managers and writes the identities before it takes the key lock, for which other batches wait, and
+// finds the managers again under the lock: of two batches the later one sees the keys of the earlier one. It writes
+// those again whose manager is another one by then, which are few.
+func (w *writing) writeAhead(ctx context.Context) error {
+	if err := w.guessManagers(ctx); err != nil {
+		return err
+	}
+	if err := w.writeIdentities(ctx); err != nil {
+		return err
+	}
+	type written struct {
+		manager store.ID
+		differs bool
+	}
+	ahead := make([]written, len(w.Changes)) // by change
+	for i := range w.Changes {
+		ahead[i] = written{w.Changes[i].After.ManagerID, w.Changes[i].Differs()}
+	}
+	if err := w.Store.LockKeys(ctx, w.Tx); err != nil {
 		return err
 	}
 	if err := w.FindManagers(ctx); err != nil {
 		return err
 	}
-	return w.writeStates(ctx)
+	var states []store.IdentityState
+	for i := range w.Changes {
+		c := &w.Changes[i]
+		if c.After.ManagerID == ahead[i].manager {
+			continue
+		}
+		state := encodeState(c.After)
+		state.SameWords = true // they are written
+		states = append(states, state)
+		switch counts := &w.tally.of(w.tally.taskOf(c.After.ID)).Counts; {
+		case c.Differs() && !ahead[i].differs:
+			counts.Changed++
+		case ahead[i].differs && !c.Differs():
+			counts.Changed--
+		}
+	}
+	if len(states) > 0 {
+		if err := w.Store.UpdateIdentities(ctx, w.Tx, states, w.Cause.At); err != nil {
+			return err
+		}
+	}
+	return w.requestFound(ctx)
+}
+
+// requestFound requests the processing of those whose creations were dropped.
+func (w *writing) requestFound(ctx context.Context) error {
+	byTask := map[store.ID][]store.ID{}
+	for _, id := range w.found {
+		task := w.tally.taskOf(id)
+		byTask[task] = append(byTask[task], id)
+	}
+	for _, task := range slices.SortedFunc(maps.Keys(byTask), store.ID.Compare) {
+		err := w.Store.RequestRefresh(ctx, w.Tx, byTask[task], "an account was found for it", w.causeOf(task))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // changesLookups reports whether the batch changes what others find by keys, or by which key one of its identities
@@ -107,17 +177,18 @@ func (w *writing) writeRoles(ctx context.Context) error {
 	return w.Store.AddMemberships(ctx, w.Tx, identities, roles, w.Cause.At)
 }
 
-// writeStates writes what else differs: states, access and when each identity is due. Then it requests the processing
-// of others.
-func (w *writing) writeStates(ctx context.Context) error {
+// writeIdentities counts the changes, before operations are dropped or held back, and writes access and the identities
+// that differ.
+func (w *writing) writeIdentities(ctx context.Context) error {
+	for i := range w.Changes {
+		w.tally.count(&w.Changes[i], &w.Snapshots[i], w.Configuration)
+	}
+	if err := w.writeAccess(ctx); err != nil {
+		return err
+	}
 	var states []store.IdentityState
-	var managed []store.ID
 	for i := range w.Changes {
 		c := &w.Changes[i]
-		w.tally.count(c, &w.Snapshots[i], w.Configuration)
-		if c.After.ManagerID != c.Before.ManagerID && !c.After.ManagerID.IsZero() {
-			managed = append(managed, c.After.ID)
-		}
 		if !c.StateDiffers() {
 			continue
 		}
@@ -129,12 +200,19 @@ func (w *writing) writeStates(ctx context.Context) error {
 		}
 		states = append(states, state)
 	}
-	if err := w.writeAccess(ctx); err != nil {
-		return err
+	if len(states) == 0 {
+		return nil
 	}
-	if len(states) > 0 {
-		if err := w.Store.UpdateIdentities(ctx, w.Tx, states, w.Cause.At); err != nil {
-			return err
+	return w.Store.UpdateIdentities(ctx, w.Tx, states, w.Cause.At)
+}
+
+// writeConsequences writes the events, and when each identity is due. Then it requests the processing of others.
+func (w *writing) writeConsequences(ctx context.Context) error {
+	var managed []store.ID
+	for i := range w.Changes {
+		c := &w.Changes[i]
+		if c.After.ManagerID != c.Before.ManagerID && !c.After.ManagerID.IsZero() {
+			managed = append(managed, c.After.ID)
 		}
 	}
 	if err := w.writeEvents(ctx); err != nil {
