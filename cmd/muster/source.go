@@ -84,7 +84,7 @@ func (a *app) sourceAggregateCommand() *cobra.Command {
 	var maxDeletions string
 	var acceptMissing []string
 	var maxObjects int
-	var changes, noProcess bool
+	var changes, dryRun, noProcess bool
 	cmd := &cobra.Command{
 		Use: "aggregate SOURCE", Short: "Read the accounts of a source with its connector",
 		Long: `Aggregate reads a source with its connector, as "muster aggregate" reads a text. It reads everything, or
@@ -92,7 +92,8 @@ with --changes only the changes since the last time, if the source can tell them
 		Args: exactArgs(1, "one SOURCE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			options := engine.AggregateOptions{Delta: changes, MaxObjects: maxObjects, AcceptMissing: acceptMissing}
+			options := engine.AggregateOptions{Delta: changes, DryRun: dryRun, MaxObjects: maxObjects,
+				AcceptMissing: acceptMissing}
 			if maxObjects < 1 {
 				return usage("--max-objects: at least 1 is expected")
 			}
@@ -109,9 +110,11 @@ with --changes only the changes since the last time, if the source can tell them
 				if err != nil {
 					return err
 				}
-				a.keep("the accounts are kept; their identities wait to be processed: muster process")
+				if !dryRun {
+					a.keep("the accounts are kept; their identities wait to be processed: muster process")
+				}
 				a.printAggregation(result)
-				if noProcess {
+				if noProcess || dryRun {
 					return nil
 				}
 				return a.process(ctx, eng)
@@ -125,6 +128,7 @@ with --changes only the changes since the last time, if the source can tell them
 		"most accounts to remove, such as 25 or 10% (default: the source's deleteThreshold)")
 	flags.IntVar(&maxObjects, "max-objects", engine.ObjectsDefault,
 		"most objects to read; with more the aggregation is refused")
+	flags.BoolVar(&dryRun, "dry-run", false, "only say what the aggregation would do: change nothing")
 	flags.BoolVar(&noProcess, "no-process", false, "do not process the identities concerned now: leave their requests")
 	return cmd
 }

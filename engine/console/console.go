@@ -23,7 +23,7 @@ import (
 
 // The limits of requests.
 const (
-	// BodyMax is the most bytes of a form.
+	// BodyMax is the most bytes of a form, other than one with a file of accounts: see [UploadMax].
 	BodyMax = 1 << 20
 	// StatementTimeoutDefault is the longest time that the reads of one page take.
 	StatementTimeoutDefault = 10 * time.Second
@@ -115,6 +115,8 @@ type Handler struct {
 	templates map[string]*template.Template
 	languages *languages
 
+	uploads chan struct{} // that are read
+
 	mu       sync.Mutex
 	exports  map[string]int // that are open, by visitor
 	zone     *time.Location // of the tenant, as it was at zoneRead
@@ -131,7 +133,7 @@ func New(eng *engine.Engine, config Config) (*Handler, error) {
 		return nil, fmt.Errorf("console: %w", err)
 	}
 	h := &Handler{eng: eng, config: config, origins: http.NewCrossOriginProtection(), routes: routes(),
-		exports: map[string]int{}}
+		exports: map[string]int{}, uploads: make(chan struct{}, UploadsMax)}
 	var err error
 	if config.ExternalURL != "" {
 		h.external, err = url.Parse(config.ExternalURL)
@@ -247,9 +249,10 @@ func (v *visit) serve() error {
 		if err := v.h.checkOrigin(v.r); err != nil {
 			return err
 		}
-		v.r.Body = http.MaxBytesReader(v.w, v.r.Body, BodyMax)
-		if err := v.r.ParseForm(); err != nil {
-			return &pageError{status: http.StatusBadRequest, key: "The form could not be read."}
+		if !v.route.upload {
+			if err := v.readForm(); err != nil {
+				return err
+			}
 		}
 	}
 	if err := v.authenticate(); err != nil {
@@ -266,6 +269,16 @@ func (v *visit) serve() error {
 	}
 	return v.route.serve(v)
 }
+
+func (v *visit) readForm() error {
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, BodyMax)
+	if err := v.r.ParseForm(); err != nil {
+		return unreadable
+	}
+	return nil
+}
+
+var unreadable = &pageError{status: http.StatusBadRequest, key: "The form could not be read."}
 
 // render answers with a page.
 func (v *visit) render(name string, data any) error {

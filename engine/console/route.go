@@ -13,6 +13,7 @@ type route struct {
 	right   right
 	public  bool // also for who is not signed in
 	file    bool // a file, and no page
+	upload  bool // the action reads its own form, which may have a file
 	own     bool // an action on the visitor's own session and settings, which is there also in a ReadOnly console
 	serve   func(*visit) error
 }
@@ -84,6 +85,9 @@ func routes() []route {
 
 		{method: get, pattern: "sources/{id}/", right: read, serve: (*visit).source},
 		{method: post, pattern: "sources/{id}/test", right: editSources, serve: (*visit).testSource},
+		{method: get, pattern: "sources/{id}/aggregate", right: aggregateSources, serve: (*visit).aggregatePage},
+		{method: post, pattern: "sources/{id}/aggregate", right: aggregateSources, upload: true,
+			serve: (*visit).aggregate},
 		{method: post, pattern: "sources/{id}/synchronize", right: synchronizeSources,
 			serve: (*visit).synchronizeSource},
 
