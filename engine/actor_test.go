@@ -23,7 +23,7 @@ import (
 // for, whose actors do it.
 var noWrites = strings.Fields(`
 	Access AttributeSyncConfig ConfigurationExport ConfigurationImport ConfigurationObject ConfigurationObjects
-	ConfigurationRevision ConfigurationRevisions CountTasks DefaultAttributeConfig DiffConfiguration
+	ConfigurationRevision ConfigurationRevisions CountIdentities CountTasks DefaultAttributeConfig DiffConfiguration
 	DiscoverSource Doctor EndSession EndSessions Engines EventLog Events Explain ExplainCorrelation
 	ExportConfiguration FindIdentity Follow GetAccount GetAccountActivity GetEntitlement GetIdentity GetOperation
 	History IdentityAttributeDefinitions IdentityAttributes IdentityNames ListAccessProfileEntitlements
@@ -174,6 +174,14 @@ roles:
 	}},
 	{"ProcessIdentities", "task", func(ctx context.Context, w *actorWorld) error {
 		_, err := w.ProcessIdentities(ctx, []string{w.ann})
+		return err
+	}},
+	{"ProcessMatching", "task", func(ctx context.Context, w *actorWorld) error {
+		_, err := w.ProcessMatching(ctx, engine.ListParams{AnyField: true, Filters: `alias eq "ann"`})
+		return err
+	}},
+	{"SynchronizeMatching", "task", func(ctx context.Context, w *actorWorld) error {
+		_, err := w.SynchronizeMatching(ctx, engine.ListParams{AnyField: true, Filters: `alias eq "ann"`})
 		return err
 	}},
 	{"ProcessProfile", "task", func(ctx context.Context, w *actorWorld) error {

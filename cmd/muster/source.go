@@ -153,15 +153,15 @@ func (a *app) sourceSyncCommand() *cobra.Command {
 
 func (a *app) syncCommand() *cobra.Command {
 	var dryRun bool
-	var output string
+	var filters, output string
 	cmd := &cobra.Command{
-		Use: "sync ID|ALIAS...", Short: "Update the attributes of identities' accounts from the identities",
+		Use: "sync ID|ALIAS... | --filters FILTER", Short: "Update the attributes of identities' accounts from the identities",
 		Long: `Sync compares the accounts of identities with the identities, by the sources' attributeSyncConfig, and
 writes the differences to the sources. An identity can be synchronized once in ten seconds. With --dry-run it only shows
 what it would write.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usage("%s takes identities, none is given", cmd.CommandPath())
+			if (len(args) > 0) == (filters != "") {
+				return usage("%s takes either identities or --filters", cmd.CommandPath())
 			}
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
 				return err
@@ -173,7 +173,14 @@ what it would write.`,
 					return err
 				}
 				if dryRun {
-					return a.showPreview(ctx, eng, engine.PreviewParams{IDs: ids, Synchronize: true}, output, 0)
+					return a.showPreview(ctx, eng, engine.PreviewParams{IDs: ids, Filters: filters, Synchronize: true}, output, 0)
+				}
+				if filters != "" {
+					task, err := eng.SynchronizeMatching(ctx, matching(filters))
+					if err != nil {
+						return err
+					}
+					fmt.Fprintf(a.stdout, "%s: task %s\n", task.Description, task.ID)
 				}
 				for _, id := range ids {
 					job, err := synchronize(ctx, eng, id)
@@ -186,6 +193,7 @@ what it would write.`,
 			})
 		},
 	}
+	filtersFlag(cmd, &filters)
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only show what would be written")
 	cmd.Flags().StringVarP(&output, "output", "o", outputTable, "table or json, of a dry run")
 	return cmd
