@@ -155,7 +155,8 @@ func (a *app) syncCommand() *cobra.Command {
 	var dryRun bool
 	var filters, output string
 	cmd := &cobra.Command{
-		Use: "sync ID|ALIAS... | --filters FILTER", Short: "Update the attributes of identities' accounts from the identities",
+		Use:   "sync ID|ALIAS... | --filters FILTER",
+		Short: "Update the attributes of identities' accounts from the identities",
 		Long: `Sync compares the accounts of identities with the identities, by the sources' attributeSyncConfig, and
 writes the differences to the sources. An identity can be synchronized once in ten seconds. With --dry-run it only shows
 what it would write.`,
@@ -173,7 +174,8 @@ what it would write.`,
 					return err
 				}
 				if dryRun {
-					return a.showPreview(ctx, eng, engine.PreviewParams{IDs: ids, Filters: filters, Synchronize: true}, output, 0)
+					params := engine.PreviewParams{IDs: ids, Filters: filters, Synchronize: true}
+					return a.showPreview(ctx, eng, params, output, 0)
 				}
 				if filters != "" {
 					task, err := eng.SynchronizeMatching(ctx, matching(filters))
@@ -300,7 +302,8 @@ func (a *app) operationsCommand() *cobra.Command {
 	flags.IntVar(&query.Limit, "limit", operationsShown, "most operations to show, 1 to 1000")
 	flags.IntVar(&query.Offset, "offset", 0, "operations to skip")
 	listOutput(cmd, &output)
-	cmd.AddCommand(a.operationsListCommand(), a.parkCommand(), a.releaseCommand())
+	cmd.AddCommand(a.operationsListCommand(), a.operationErrorsCommand(), a.retryCommand(), a.parkCommand(),
+		a.releaseCommand())
 	return cmd
 }
 

@@ -116,6 +116,7 @@ type Handler struct {
 	languages *languages
 
 	uploads chan struct{} // that are read
+	runs    *runPoller
 
 	mu       sync.Mutex
 	exports  map[string]int // that are open, by visitor
@@ -133,7 +134,7 @@ func New(eng *engine.Engine, config Config) (*Handler, error) {
 		return nil, fmt.Errorf("console: %w", err)
 	}
 	h := &Handler{eng: eng, config: config, origins: http.NewCrossOriginProtection(), routes: routes(),
-		exports: map[string]int{}, uploads: make(chan struct{}, UploadsMax)}
+		exports: map[string]int{}, uploads: make(chan struct{}, UploadsMax), runs: newRunPoller(eng, config.Logger)}
 	var err error
 	if config.ExternalURL != "" {
 		h.external, err = url.Parse(config.ExternalURL)
@@ -166,9 +167,9 @@ func (h *Handler) Pages() []string {
 	return patterns
 }
 
-// Close ends what the console has open. Today it has nothing open; a host registers it all the same, by
-// http.Server.RegisterOnShutdown.
-func (h *Handler) Close() {}
+// Close ends the streams that tell of runs, so that a server need not wait for them: a host registers it by
+// [http.Server.RegisterOnShutdown]. The pages go on to be served.
+func (h *Handler) Close() { h.runs.close() }
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -267,6 +268,9 @@ func (v *visit) serve() error {
 	if v.route.method == http.MethodPost && v.h.config.ReadOnly && !v.route.own {
 		return &pageError{status: http.StatusForbidden, key: "This console is read-only: nothing was changed."}
 	}
+	if v.route.method == http.MethodPost && !v.route.own && !v.route.upload {
+		return v.once(v.r.PostForm, func() error { return v.route.serve(v) })
+	}
 	return v.route.serve(v)
 }
 
@@ -296,7 +300,7 @@ func (v *visit) render(name string, data any) error {
 	v.w.WriteHeader(v.status)
 	if v.r.Method != http.MethodHead {
 		// A visitor who is gone is no fault of the page.
-		_, _ = page.WriteTo(v.w)
+		_, _ = v.w.Write(keyed(page.Bytes()))
 	}
 	return nil
 }

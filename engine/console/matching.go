@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -25,7 +26,8 @@ var (
 	bulkProcess = bulk{"process-matching", text("Process all that match"), text("%d identity is processed."),
 		text("%d identities are processed."), text("More than %d identities are processed.")}
 	bulkSynchronize = bulk{"synchronize-matching", text("Synchronize the attributes of all that match"),
-		text("The accounts of %d identity get its attributes."), text("The accounts of %d identities get their attributes."),
+		text("The accounts of %d identity get its attributes."),
+		text("The accounts of %d identities get their attributes."),
 		text("The accounts of more than %d identities get their attributes.")}
 	bulkInvite = bulk{"invite-matching", text("Invite all that match"),
 		text("%d identity matches. It is invited unless it is registered."),
@@ -88,6 +90,9 @@ func (m *matchingView) Says() string {
 // Back returns the list that the page came from.
 func (m *matchingView) Back() string { return "./?filters=" + urlQuery(m.Filters) }
 
+// everybodyFilter matches every identity. An invitation demands some filter.
+const everybodyFilter = "pr name"
+
 func (v *visit) processMatchingPage() error     { return v.showMatching(bulkProcess, "") }
 func (v *visit) synchronizeMatchingPage() error { return v.showMatching(bulkSynchronize, "") }
 func (v *visit) inviteMatchingPage() error      { return v.showMatching(bulkInvite, "") }
@@ -105,7 +110,8 @@ func (v *visit) synchronizeMatching() error {
 }
 
 func (v *visit) inviteMatching() error {
-	run, err := v.h.eng.InviteIdentities(v.ctx(), engine.InviteParams{Filters: v.r.PostFormValue("filters")})
+	filters := cmp.Or(strings.TrimSpace(v.r.PostFormValue("filters")), everybodyFilter)
+	run, err := v.h.eng.InviteIdentities(v.ctx(), engine.InviteParams{Filters: filters})
 	return v.matchingAsked(bulkInvite, run.ID,
 		text("The invitation was asked for. The run tells who is not invited, and why."), err)
 }

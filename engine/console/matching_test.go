@@ -33,6 +33,11 @@ func TestMatching(t *testing.T) {
 		s.do(http.MethodPost, path, url.Values{"filters": {`name eqq "x"`}}).demand(http.StatusBadRequest)
 	}
 	s.Process()
+	everybody := s.get("/identities/")
+	s.get(s.resolve(everybody, everybody.link("Invite…"))).shows("identities match")
+	if note := s.post("/identities/invite-matching", url.Values{}).note(); !strings.Contains(note, "was asked for") {
+		t.Errorf("the invitation of everybody says %q", note)
+	}
 	s.level = "HELPDESK"
 	page := s.get("/identities/")
 	page.hides("Synchronize Attributes…")

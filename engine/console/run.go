@@ -117,7 +117,12 @@ func (v *visit) runOf() (*runView, error) {
 	if err != nil {
 		return nil, err
 	}
-	view := &runView{visit: v, Run: v.shownRun(&task)}
+	v.rows = len(task.Messages)
+	return v.viewOf(&task), nil
+}
+
+func (v *visit) viewOf(task *engine.TaskStatus) *runView {
+	view := &runView{visit: v, Run: v.shownRun(task)}
 	a := &task.Attributes
 	if a.Aggregation != nil {
 		view.Counts = v.countsOf(a.Aggregation)
@@ -130,8 +135,7 @@ func (v *visit) runOf() (*runView, error) {
 			count{text("Lifecycle states changed"), a.LifecycleChangedCount},
 			count{text("Deactivated"), a.DeactivatedCount})
 	}
-	v.rows = len(task.Messages)
-	return view, nil
+	return view
 }
 
 // Tried reports whether the run only says what an aggregation would do.

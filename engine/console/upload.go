@@ -87,6 +87,11 @@ func (v *visit) aggregate() error {
 	if err != nil {
 		return err
 	}
+	return v.once(form.fields, func() error { return v.aggregateBy(ctx, form) })
+}
+
+// aggregateBy aggregates the source as a form says.
+func (v *visit) aggregateBy(ctx context.Context, form *uploadForm) error {
 	reading, done := v.reading()
 	defer done()
 	view, err := v.aggregateViewOf(reading)
@@ -210,7 +215,8 @@ func (u *uploadForm) options(v *visit) (engine.AggregateOptions, string) {
 	if most := strings.TrimSpace(u.fields.Get("max")); most != "" {
 		limit, err := engine.ParseDeletionLimit(most)
 		if err != nil {
-			return options, v.T("Most accounts that may be removed: a number such as 25, or a share such as 10%% is expected.")
+			return options, v.T("Most accounts that may be removed: a number such as 25, or a share such as 10%% is " +
+				"expected.")
 		}
 		options.MaxDeletions = &limit
 	}
