@@ -22,17 +22,18 @@ import (
 // noWrites are the methods of the engine that write nothing of their own: they read, or they carry out what tasks ask
 // for, whose actors do it.
 var noWrites = strings.Fields(`
-	Access AttributeSyncConfig ConfigurationExport ConfigurationImport ConfigurationObject ConfigurationObjects
-	ConfigurationRevision ConfigurationRevisions CountTasks DefaultAttributeConfig DiffConfiguration
+	Access AttributeSyncConfig ClaimForm ConfigurationExport ConfigurationImport ConfigurationObject
+	ConfigurationObjects ConfigurationRevision ConfigurationRevisions CountIdentities CountTasks
+	DefaultAttributeConfig DiffConfiguration
 	DiscoverSource Doctor EndSession EndSessions Engines EventLog Events Explain ExplainCorrelation
 	ExportConfiguration FindIdentity Follow GetAccount GetAccountActivity GetEntitlement GetIdentity GetOperation
 	History IdentityAttributeDefinitions IdentityAttributes IdentityNames ListAccessProfileEntitlements
 	ListAccountActivities ListAccounts ListConfiguration ListEntitlementHolders ListEntitlements ListIdentities
 	ListOperations ListOwned ListRoleAssignments ListRoleMembers ListStatement ListTasks Metrics NoteSession
-	OpenSession Operations Ownership Owns ParkedTargets Preview PreviewAttributes ProcessPending ProcessTask
-	ProfileStatistics ProvisionPending PublishedObjects Purge Ready ReferencesTo RoleAssignment RoleAssignments
+	OpenSession OperationCounts Operations Ownership Owns ParkedTargets Preview PreviewAttributes ProcessPending ProcessTask
+	ProfileStatistics ProvisionPending PublishedObjects Purge Ready ReferencesTo ReleaseForm RoleAssignment RoleAssignments
 	RunSchedule Schedule Search SearchAggregate SearchCount SearchDocument SearchStatement SearchValues
-	SendPending Session Settings Sources Start Statistics Stop SyncJob Task TaskMessages Tasks TestSource
+	SendPending Session Settings Sources Start Statistics Stop SyncJob Task TaskMessages TaskProgress Tasks TestSource
 	UserLevels Wait`) // a session is the actor; repairs and launches as tests of their own show; a purge leaves nothing
 
 // actorWrite is a write of the engine, and where it leaves its actor: in the tables of this list, when everything that
@@ -174,6 +175,20 @@ roles:
 	}},
 	{"ProcessIdentities", "task", func(ctx context.Context, w *actorWorld) error {
 		_, err := w.ProcessIdentities(ctx, []string{w.ann})
+		return err
+	}},
+	{"RetryOperations", "task", func(ctx context.Context, w *actorWorld) error {
+		w.execute(`UPDATE muster.provisioning_operations SET state = 'FAILED', completed = now(), error = 'it is full'
+			WHERE id = (SELECT min(id::text)::uuid FROM muster.provisioning_operations WHERE state = 'DONE')`)
+		_, err := w.RetryOperations(ctx, engine.RetryParams{})
+		return err
+	}},
+	{"ProcessMatching", "task", func(ctx context.Context, w *actorWorld) error {
+		_, err := w.ProcessMatching(ctx, engine.ListParams{AnyField: true, Filters: `alias eq "ann"`})
+		return err
+	}},
+	{"SynchronizeMatching", "task", func(ctx context.Context, w *actorWorld) error {
+		_, err := w.SynchronizeMatching(ctx, engine.ListParams{AnyField: true, Filters: `alias eq "ann"`})
 		return err
 	}},
 	{"ProcessProfile", "task", func(ctx context.Context, w *actorWorld) error {

@@ -21,6 +21,9 @@ type AggregateOptions struct {
 	Delimiter string
 	// Delta says that the data holds only some of the accounts: none is removed for not being there.
 	Delta bool
+	// DryRun says in the result what the aggregation would do, and changes nothing. It takes the locks of an aggregation
+	// while it compares; the result has no Task.
+	DryRun bool
 	// Unchanged requests the processing of everybody with an account on the source, also of those in whose accounts
 	// nothing changed.
 	Unchanged bool
@@ -59,8 +62,10 @@ type AggregateResult struct {
 	Faulty       int        `json:"faulty"` // rows left out
 	RowErrors    []RowError `json:"rowErrors"`
 	// Task is the task that processes the identities concerned, "" when there are none.
-	Task  string   `json:"task,omitempty"`
-	Notes []string `json:"notes"`
+	Task string `json:"task,omitempty"`
+	// DryRun says that the aggregation would do this: it was a dry run.
+	DryRun bool     `json:"dryRun,omitempty"`
+	Notes  []string `json:"notes"`
 }
 
 // options returns the options as package aggregation takes them.
@@ -71,7 +76,7 @@ func aggregateResult(r *aggregation.Result) AggregateResult {
 	result := AggregateResult{Source: r.Source, Rows: r.Rows, Added: r.Added, Changed: r.Changed,
 		Unchanged: r.Unchanged, Removed: r.Removed, Correlated: r.Correlated, Moved: r.Moved, Ambiguous: r.Ambiguous,
 		Identities: r.Identities, Entitlements: r.Entitlements, Faulty: r.Faulty, Task: r.Task, Notes: r.Notes,
-		Renamed: r.Renamed, Waiting: r.Waiting, Orphaned: r.Orphaned}
+		Renamed: r.Renamed, Waiting: r.Waiting, Orphaned: r.Orphaned, DryRun: r.DryRun}
 	if r.RowErrors != nil {
 		result.RowErrors = []RowError{}
 	}

@@ -125,6 +125,9 @@ func (s *starting) do(ctx context.Context, tx pgx.Tx) (TaskStatus, error) {
 	asked := aggregation.Asked{Source: source.IDText, Text: s.text != nil}
 	row := &store.Task{Kind: TaskAggregation, TargetType: store.NullText("APPLICATION"), TargetID: source.RowID,
 		TargetName: &source.Name, Description: fmt.Sprintf("Aggregate the accounts of %q", source.Name)}
+	if s.options.DryRun {
+		row.Description = fmt.Sprintf("Try an aggregation of the accounts of %q", source.Name)
+	}
 	err = e.tasks.LaunchErrand(ctx, tx, e.tenant.NewCause(ctx), row, func() (any, error) {
 		options, err := s.keep(ctx, tx, row)
 		asked.Options = options.options()

@@ -172,6 +172,10 @@ func everything(t *testing.T, options ...enginetest.Option) (f *target, id strin
 		_, err = f.OpenSession(ctx, engine.Session{UserID: user, UserName: "user " + user[:8], Levels: []string{"HELPDESK"}})
 		must(err)
 	}
+	for _, key := range []string{"one", "another"} {
+		_, err = f.ClaimForm(ctx, key)
+		must(err)
+	}
 	f.execute(`INSERT INTO muster.entitlements (id, source_id, attribute, value, name, created, modified)
 		SELECT gen_random_uuid(), id, 'groups', 'a', 'A', now(), now() FROM muster.sources WHERE name = 'Files'`)
 	f.execute(`UPDATE muster.provisioning_operations SET state = 'PARKED', parked = now(), parked_cause = 'an audit', parker_via = 'host'

@@ -104,6 +104,11 @@ func (e *Engine) addErrand(ctx context.Context, row *store.Task, status *TaskSta
 		return err
 	}
 	errand := errands[row.ID]
+	return describeErrand(row, &errand, status)
+}
+
+// describeErrand adds to the status of a task what is known of its errand.
+func describeErrand(row *store.Task, errand *store.Errand, status *TaskStatus) error {
 	if row.Kind == TaskRemoval {
 		return decodeResult(errand.Result, &status.Attributes.Removal)
 	}

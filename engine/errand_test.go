@@ -53,6 +53,44 @@ func TestStartAggregation(t *testing.T) {
 	}
 }
 
+// A dry run says what an aggregation would do, and leaves everything as it was; so does one that is refused.
+func TestAggregateDryRun(t *testing.T) {
+	t.Parallel()
+	f := company(t)
+	ctx := t.Context()
+	text := hrText("\n", "zoe,Zoe,Zoe,Z,z@example.com,Sales,ann,41,stay")
+	state := func() string {
+		return f.text(`SELECT concat_ws(' ', (SELECT count(*) FROM muster.accounts), (SELECT count(*) FROM muster.identities),
+			(SELECT count(*) FROM muster.identity_events), (SELECT count(*) FROM muster.aggregation_stage),
+			(SELECT count(*) FROM muster.entitlements), (SELECT count(*) FROM muster.tasks WHERE kind = 'IDENTITY_REFRESH'))`)
+	}
+	before := state()
+	result, err := f.Aggregate(ctx, "HR", strings.NewReader(text), engine.AggregateOptions{Delta: true, DryRun: true})
+	if err != nil || result.Added != 1 || result.Identities != 1 || result.Task != "" || !result.DryRun {
+		t.Errorf("got %+v, %v", result, err)
+	}
+	task, err := f.StartAggregation(ctx, "HR", strings.NewReader(text), engine.AggregateOptions{Delta: true, DryRun: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Process()
+	if task, err = f.Task(ctx, task.ID); err != nil {
+		t.Fatal(err)
+	}
+	if a := task.Attributes.Aggregation; *task.CompletionStatus != "SUCCESS" || a == nil || a.Added != 1 || !a.DryRun {
+		t.Errorf("the task is %+v, %+v", task, task.Attributes.Aggregation)
+	}
+	_, err = f.Aggregate(ctx, "HR", strings.NewReader(text), engine.AggregateOptions{DryRun: true})
+	demandKind(t, err, engine.Conflict, "are not in the data any more")
+	if got := state(); got != before {
+		t.Errorf("there was %s, and is %s", before, got)
+	}
+	if result, err = f.Aggregate(ctx, "HR", strings.NewReader(text), engine.AggregateOptions{Delta: true}); err != nil ||
+		result.Added != 1 || result.DryRun {
+		t.Errorf("after it got %+v, %v", result, err)
+	}
+}
+
 // What an aggregation refuses ends the task, which tells it.
 func TestStartAggregationFails(t *testing.T) {
 	t.Parallel()

@@ -128,9 +128,7 @@ func (e *Engine) ProcessProfile(ctx context.Context, profile string) (TaskStatus
 
 // ProcessAll launches a task that processes all identities, also those that are long-term inactive.
 func (e *Engine) ProcessAll(ctx context.Context) (TaskStatus, error) {
-	return e.processParts("process everybody", func(*configuration.Configuration) (*store.Task, store.ID, error) {
-		return &store.Task{Description: "Process all identities", Everybody: true}, store.ID{}, nil
-	}).run(ctx)
+	return e.processParts("process everybody", everybody).run(ctx)
 }
 
 // processParts launches a task and divides the identities of a profile, or all of them, among its parts.

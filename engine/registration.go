@@ -54,6 +54,9 @@ type InviteParams struct {
 	// Uninvited, where no IDs are given, invites correlated identities that are UNREGISTERED, at most
 	// [InviteIdentitiesMax]. Those for whom it was never tried come first.
 	Uninvited bool
+	// Filters, where neither is given, invites the identities that match a filter over any field and are not
+	// registered: at most [InviteIdentitiesMax], more are an Invalid error.
+	Filters string
 }
 
 // VerificationParams say how a person proves who they are before they set a new password.
@@ -79,7 +82,15 @@ func (e *Engine) InviteIdentitiesTx(ctx context.Context, tx pgx.Tx, params Invit
 
 func (e *Engine) inviteIdentities(params InviteParams) writeOf[TaskStatus] {
 	return writeOf[TaskStatus]{e, "invite identities", "", func(ctx context.Context, tx pgx.Tx) (TaskStatus, error) {
-		row, messages, err := e.registrar.InviteIdentities(ctx, tx, registration.InviteParams(params))
+		wanted := registration.InviteParams{IDs: params.IDs, Uninvited: params.Uninvited}
+		if params.Filters != "" {
+			if len(params.IDs) > 0 || params.Uninvited {
+				return TaskStatus{}, fault.Invalidf("invite identities", "filters",
+					"IDs, Uninvited and Filters exclude each other")
+			}
+			wanted.Select = func() ([]store.ID, error) { return e.invitees(ctx, tx, params.Filters) }
+		}
+		row, messages, err := e.registrar.InviteIdentities(ctx, tx, wanted)
 		return taskStatus(&row, messages), err
 	}}
 }

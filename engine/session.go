@@ -68,6 +68,9 @@ func (e *Engine) openSession(s Session) writeOf[string] {
 		if _, err := e.tenant.Store.PurgeSessions(ctx, tx, now); err != nil {
 			return "", err
 		}
+		if err := e.tenant.Store.PurgeFormKeys(ctx, tx, now); err != nil {
+			return "", err
+		}
 		// An erasure finds the sessions of an identity by its ID as the engine writes it.
 		if id, is := store.IDOf(row.UserID); is {
 			row.UserID = id.String()

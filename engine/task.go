@@ -61,6 +61,47 @@ func (e *Engine) Task(ctx context.Context, id string) (TaskStatus, error) {
 	return status, fault.Wrap(op, id, err)
 }
 
+// TaskProgress returns how far tasks are, without their messages and losses: those that are there, in the order of
+// their IDs, and at most [TasksMax]. It asks once for all of them, so that one caller can follow many tasks.
+func (e *Engine) TaskProgress(ctx context.Context, ids []string) ([]TaskStatus, error) {
+	const op = "show the progress of tasks"
+	if len(ids) > TasksMax {
+		return nil, fault.Invalidf(op, "", "%d tasks are given where %d are allowed", len(ids), TasksMax)
+	}
+	var known []store.ID
+	for _, id := range ids {
+		if parsed, is := store.IDOf(id); is {
+			known = append(known, parsed)
+		}
+	}
+	rows, err := e.tenant.Store.TasksByID(ctx, e.tenant.Pool, known)
+	if err != nil {
+		return nil, fault.Wrap(op, "", err)
+	}
+	var asked []store.ID
+	for i := range rows {
+		if isErrand(rows[i].Kind) {
+			asked = append(asked, rows[i].ID)
+		}
+	}
+	errands := map[store.ID]store.Errand{}
+	if len(asked) > 0 {
+		if errands, err = e.tenant.Store.Errands(ctx, e.tenant.Pool, asked); err != nil {
+			return nil, fault.Wrap(op, "", err)
+		}
+	}
+	tasks := make([]TaskStatus, len(rows))
+	for i := range rows {
+		tasks[i] = taskStatus(&rows[i], nil)
+		if errand, is := errands[rows[i].ID]; is {
+			if err := describeErrand(&rows[i], &errand, &tasks[i]); err != nil {
+				return nil, fault.Wrap(op, tasks[i].ID, err)
+			}
+		}
+	}
+	return tasks, nil
+}
+
 // Tasks returns tasks without their messages, the latest first.
 func (e *Engine) Tasks(ctx context.Context, q TaskQuery) ([]TaskStatus, error) {
 	const op = "list the tasks"

@@ -199,6 +199,7 @@ var Rules = []Rule{
 	{"configuration_jobs_kind", "configuration_jobs", "id", `kind IN ('EXPORT', 'IMPORT')`},
 	{"configuration_jobs_status", "configuration_jobs", "id", `status IN ('COMPLETE', 'FAILED')`},
 	{"sessions_digest", "sessions", "user_id", `length(digest) = 32`},
+	{"form_keys_digest", "form_keys", "expires", `length(digest) = 32`},
 	{"one_time_tokens_digest", "one_time_tokens", "identity_id", `length(digest) = 32`},
 	{"one_time_tokens_purpose", "one_time_tokens", "identity_id", `purpose IN ('INVITATION', 'VERIFICATION')`},
 	{"provisioning_operations_kind", "provisioning_operations", "id", `kind IN ('CREATE', 'SET_ATTRIBUTES',

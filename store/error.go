@@ -93,6 +93,7 @@ var constraintTexts = map[string]string{
 	"one_time_tokens_digest":                 "a token's digest has 32 bytes",
 	"configuration_jobs_kind":                "the kind of the job is unknown",
 	"configuration_jobs_status":              "the status of the job is unknown",
+	"form_keys_digest":                       "a form key's digest has 32 bytes",
 	"sessions_digest":                        "a session's digest has 32 bytes",
 	"notifications_identity_fkey":            "the identity does not exist",
 	"notifications_task_fkey":                "the task does not exist",

@@ -137,6 +137,7 @@ type IdentityQuery struct {
 	Order          *filterql.Ordering // never nil; ends with the id
 	CorrelatedOnly bool
 	OrphanedOnly   bool
+	InvitableOnly  bool             // those who are not registered
 	After          *filterql.Cursor // the page begins behind this row; nil: with the first
 	Limit          int
 	Offset         int
@@ -164,6 +165,9 @@ func (q *IdentityQuery) conditions() []sq.Sqlizer {
 	}
 	if q.OrphanedOnly {
 		conditions = append(conditions, sq.Expr(isOrphanedSQL))
+	}
+	if q.InvitableOnly {
+		conditions = append(conditions, sq.Expr("i.cloud_status IN ('UNREGISTERED', 'PENDING')"))
 	}
 	return conditions
 }

@@ -380,6 +380,12 @@ func (s *Store) oneTask(ctx context.Context, q Querier, statement string, id ID)
 	return tasks[0], nil
 }
 
+// TasksByID returns those of the tasks that are there.
+func (s *Store) TasksByID(ctx context.Context, q Querier, ids []ID) ([]Task, error) {
+	const statement = `SELECT ` + taskColumns + ` FROM muster.tasks t WHERE t.id = ANY ($1) ORDER BY t.id`
+	return collect(ctx, q, s.sql(statement), pgx.RowToStructByName[Task], ids)
+}
+
 // Tasks returns the tasks created since a time, the latest first, or only those that have not ended.
 func (s *Store) Tasks(ctx context.Context, q Querier, since time.Time, pending bool, limit, offset int) ([]Task,
 	error,

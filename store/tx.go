@@ -32,6 +32,28 @@ func InTx(ctx context.Context, b Beginner, options pgx.TxOptions, work func(tx p
 	return mapError(tx.Commit(ctx))
 }
 
+// Try runs work in a transaction, and then undoes what it wrote and gives back the locks that it took; the transaction
+// goes on.
+func Try(ctx context.Context, tx pgx.Tx, work func() error) error {
+	attempt, err := tx.Begin(ctx) // a savepoint
+	if err != nil {
+		return mapError(err)
+	}
+	undone := false
+	defer func() {
+		if !undone { // work panics
+			// If this fails, so does the transaction.
+			_ = attempt.Rollback(ctx)
+		}
+	}()
+	worked := work()
+	undone = true
+	if err := attempt.Rollback(ctx); worked == nil {
+		return mapError(err)
+	}
+	return worked
+}
+
 const (
 	// plannedAnew has each statement planned when it is run, with its values and for the size that the tables have
 	// then. A connection would otherwise keep the plan that it made while a table was small, until the server looks at

@@ -13,7 +13,7 @@ import (
 
 func (a *app) aggregateCommand() *cobra.Command {
 	var file, delimiter, maxDeletions, output string
-	var delta, noProcess, background bool
+	var delta, dryRun, noProcess, background bool
 	var acceptMissing []string
 	var maxObjects int
 	cmd := &cobra.Command{
@@ -27,8 +27,8 @@ refused and changes nothing. So it is if no row can be read, or if the text lack
 of.`,
 		Args: exactArgs(1, "one SOURCE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			options := engine.AggregateOptions{Delimiter: delimiter, Delta: delta, MaxObjects: maxObjects,
-				AcceptMissing: acceptMissing}
+			options := engine.AggregateOptions{Delimiter: delimiter, Delta: delta, DryRun: dryRun,
+				MaxObjects: maxObjects, AcceptMissing: acceptMissing}
 			if maxObjects < 1 {
 				return usage("--max-objects: at least 1 is expected")
 			}
@@ -57,13 +57,16 @@ of.`,
 					a.printAggregation(result)
 				}
 				var processed processed
-				if !noProcess {
+				if !noProcess && !dryRun {
 					if processed, err = a.processPending(cmd.Context(), eng); err != nil {
 						return err
 					}
 				}
 				if output == "json" {
 					return a.printJSON(map[string]any{"aggregation": result, "processing": processed})
+				}
+				if dryRun {
+					return nil
 				}
 				a.printProcessed(&processed)
 				a.printProvisioned(processed.Provisioning)
@@ -75,6 +78,7 @@ of.`,
 	flags.StringVar(&file, "file", "", "file with the accounts, - for standard input")
 	flags.StringVar(&delimiter, "delimiter", "", "character between the columns, or \"tab\" (default: the source's)")
 	flags.BoolVar(&delta, "delta", false, "the text has only some of the accounts: remove none")
+	flags.BoolVar(&dryRun, "dry-run", false, "only say what the aggregation would do: change nothing")
 	flags.StringVar(&maxDeletions, "max-deletions", "",
 		"most accounts to remove, such as 25 or 10% (default: the source's deleteThreshold)")
 	acceptMissingFlag(cmd, &acceptMissing)
@@ -124,7 +128,7 @@ func (a *app) aggregate(cmd *cobra.Command, eng *engine.Engine, source, file str
 	defer bar.finish()
 	a.keep("nothing of this aggregation is kept: the accounts of %s are as they were", source)
 	result, err := eng.Aggregate(cmd.Context(), source, bar.reader(r), options)
-	if err == nil {
+	if err == nil && !options.DryRun {
 		a.keep("the accounts are kept; their identities wait to be processed: muster process")
 	}
 	return result, err
@@ -176,6 +180,9 @@ func (a *app) printAggregation(r engine.AggregateResult) {
 	}
 	for _, note := range r.Notes {
 		fmt.Fprintf(a.stderr, "note: %s\n", note)
+	}
+	if r.DryRun {
+		fmt.Fprintln(a.stdout, "dry run: nothing is changed")
 	}
 	fmt.Fprintf(a.stdout, "%s: %d rows", r.Source, r.Rows)
 	if r.Faulty > 0 {

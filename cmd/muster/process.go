@@ -11,16 +11,16 @@ import (
 )
 
 func (a *app) processCommand() *cobra.Command {
-	var profile, output string
+	var filters, profile, output string
 	var all, wait, dryRun bool
 	cmd := &cobra.Command{
-		Use:   "process [ID|ALIAS... | --profile PROFILE | --all]",
+		Use:   "process [ID|ALIAS... | --filters FILTER | --profile PROFILE | --all]",
 		Short: "Process the named identities, or everything that waits",
 		Long: `Process reads identities, calculates their attributes, lifecycle states, managers and roles, and writes
 what differs.
 
-Without arguments it carries out every waiting task to its end. With identities (1 to 250), a profile or --all it
-launches a task and prints its ID; a worker carries it out ("muster worker", or a host's engine). With --wait this
+Without arguments it carries out every waiting task to its end. With identities (1 to 250), a filter, a
+profile or --all it launches a task and prints its ID; a worker carries it out ("muster worker", or a host's engine). With --wait this
 command carries it out itself and shows the result. Errors and warnings are shown with how many identities they are
 about, and with examples.
 
@@ -28,18 +28,18 @@ With --dry-run it only shows what it would write, and what it would do on source
 profile, or all identities.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			chosen := 0
-			for _, given := range []bool{len(args) > 0, profile != "", all} {
+			for _, given := range []bool{len(args) > 0, filters != "", profile != "", all} {
 				if given {
 					chosen++
 				}
 			}
 			switch {
 			case chosen > 1:
-				return usage("identities, --profile and --all exclude each other")
+				return usage("identities, --filters, --profile and --all exclude each other")
 			case dryRun && wait:
 				return usage("--dry-run and --wait exclude each other")
 			case chosen == 0 && !dryRun && (wait || output != outputTable):
-				return usage("--wait and --output go with identities, --profile or --all")
+				return usage("--wait and --output go with identities, --filters, --profile or --all")
 			}
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
 				return err
@@ -47,12 +47,12 @@ profile, or all identities.`,
 			ctx := cmd.Context()
 			return a.withEngine(ctx, func(eng *engine.Engine) error {
 				if dryRun {
-					return a.dryRun(ctx, eng, args, profile, output)
+					return a.dryRun(ctx, eng, args, engine.PreviewParams{Filters: filters, Profile: profile}, output)
 				}
 				if chosen == 0 {
 					return a.process(ctx, eng)
 				}
-				task, err := launchProcess(ctx, eng, args, profile)
+				task, err := launchProcess(ctx, eng, args, filters, profile)
 				if err == nil && wait {
 					task, err = a.processTask(ctx, eng, task.ID)
 				}
@@ -67,6 +67,7 @@ profile, or all identities.`,
 		},
 	}
 	flags := cmd.Flags()
+	filtersFlag(cmd, &filters)
 	flags.StringVar(&profile, "profile", "", "process the identities of this identity profile, ID or name")
 	flags.BoolVar(&all, "all", false, "process all identities")
 	flags.BoolVar(&wait, "wait", false, "carry out the task now, and show the result")
@@ -76,8 +77,9 @@ profile, or all identities.`,
 }
 
 // dryRun shows what processing would do.
-func (a *app) dryRun(ctx context.Context, eng *engine.Engine, names []string, profile, output string) error {
-	params := engine.PreviewParams{Profile: profile}
+func (a *app) dryRun(ctx context.Context, eng *engine.Engine, names []string,
+	params engine.PreviewParams, output string,
+) error {
 	var err error
 	if params.IDs, err = identityIDs(ctx, eng, names); err != nil {
 		return err
@@ -102,8 +104,12 @@ func (a *app) showPreview(ctx context.Context, eng *engine.Engine, params engine
 }
 
 // launchProcess launches the task for the arguments.
-func launchProcess(ctx context.Context, eng *engine.Engine, names []string, profile string) (engine.TaskStatus, error) {
+func launchProcess(ctx context.Context, eng *engine.Engine, names []string, filters, profile string) (
+	engine.TaskStatus, error,
+) {
 	switch {
+	case filters != "":
+		return eng.ProcessMatching(ctx, matching(filters))
 	case profile != "":
 		return eng.ProcessProfile(ctx, profile)
 	case len(names) == 0:
@@ -114,6 +120,16 @@ func launchProcess(ctx context.Context, eng *engine.Engine, names []string, prof
 		return engine.TaskStatus{}, err
 	}
 	return eng.ProcessIdentities(ctx, ids)
+}
+
+// filtersFlag adds the flag that names identities by a filter.
+func filtersFlag(cmd *cobra.Command, filters *string) {
+	cmd.Flags().StringVar(filters, "filters", "", `all identities that match a filter, such as 'department eq "Sales"'`)
+}
+
+// matching returns the params of all identities that match a filter.
+func matching(filters string) engine.ListParams {
+	return engine.ListParams{AnyField: true, DefaultFilter: engine.NoDefault, Filters: filters}
 }
 
 // identityIDs returns the IDs of identities, which are named by ID or alias.

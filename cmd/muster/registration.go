@@ -15,16 +15,22 @@ func (a *app) identitiesInviteCommand() *cobra.Command {
 	var wait bool
 	var output string
 	cmd := &cobra.Command{
-		Use: "invite ID|ALIAS... | --uninvited", Short: "Invite identities to register, by mail",
+		Use: "invite ID|ALIAS... | --filters FILTER | --uninvited", Short: "Invite identities to register, by mail",
 		Long: `Invite launches a task that sends a message with a link to each identity that is not registered. The link
 is valid for 7 days, and replaces the previous one. With --uninvited it invites all identities that were not invited
-yet, at most 1,000 at a time.
+yet, at most 1,000 at a time; with --filters all that match a filter and are not registered, which may be 1,000.
 
 A worker with a mail server sends the messages ("muster worker --smtp-host ..."). With --wait this command tries every
 waiting message once, and shows the result.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if (len(args) > 0) == params.Uninvited {
-				return usage("%s takes either identities or --uninvited", cmd.CommandPath())
+			chosen := 0
+			for _, given := range []bool{len(args) > 0, params.Filters != "", params.Uninvited} {
+				if given {
+					chosen++
+				}
+			}
+			if chosen != 1 {
+				return usage("%s takes either identities, --filters or --uninvited", cmd.CommandPath())
 			}
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
 				return err
@@ -53,6 +59,7 @@ waiting message once, and shows the result.`,
 		},
 	}
 	flags := cmd.Flags()
+	filtersFlag(cmd, &params.Filters)
 	flags.BoolVar(&params.Uninvited, "uninvited", false,
 		"invite all identities that are not registered and not invited yet")
 	flags.BoolVar(&wait, "wait", false, "send the messages now, and show the result")

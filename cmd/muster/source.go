@@ -84,7 +84,7 @@ func (a *app) sourceAggregateCommand() *cobra.Command {
 	var maxDeletions string
 	var acceptMissing []string
 	var maxObjects int
-	var changes, noProcess bool
+	var changes, dryRun, noProcess bool
 	cmd := &cobra.Command{
 		Use: "aggregate SOURCE", Short: "Read the accounts of a source with its connector",
 		Long: `Aggregate reads a source with its connector, as "muster aggregate" reads a text. It reads everything, or
@@ -92,7 +92,8 @@ with --changes only the changes since the last time, if the source can tell them
 		Args: exactArgs(1, "one SOURCE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			options := engine.AggregateOptions{Delta: changes, MaxObjects: maxObjects, AcceptMissing: acceptMissing}
+			options := engine.AggregateOptions{Delta: changes, DryRun: dryRun, MaxObjects: maxObjects,
+				AcceptMissing: acceptMissing}
 			if maxObjects < 1 {
 				return usage("--max-objects: at least 1 is expected")
 			}
@@ -109,9 +110,11 @@ with --changes only the changes since the last time, if the source can tell them
 				if err != nil {
 					return err
 				}
-				a.keep("the accounts are kept; their identities wait to be processed: muster process")
+				if !dryRun {
+					a.keep("the accounts are kept; their identities wait to be processed: muster process")
+				}
 				a.printAggregation(result)
-				if noProcess {
+				if noProcess || dryRun {
 					return nil
 				}
 				return a.process(ctx, eng)
@@ -125,6 +128,7 @@ with --changes only the changes since the last time, if the source can tell them
 		"most accounts to remove, such as 25 or 10% (default: the source's deleteThreshold)")
 	flags.IntVar(&maxObjects, "max-objects", engine.ObjectsDefault,
 		"most objects to read; with more the aggregation is refused")
+	flags.BoolVar(&dryRun, "dry-run", false, "only say what the aggregation would do: change nothing")
 	flags.BoolVar(&noProcess, "no-process", false, "do not process the identities concerned now: leave their requests")
 	return cmd
 }
@@ -149,15 +153,16 @@ func (a *app) sourceSyncCommand() *cobra.Command {
 
 func (a *app) syncCommand() *cobra.Command {
 	var dryRun bool
-	var output string
+	var filters, output string
 	cmd := &cobra.Command{
-		Use: "sync ID|ALIAS...", Short: "Update the attributes of identities' accounts from the identities",
+		Use:   "sync ID|ALIAS... | --filters FILTER",
+		Short: "Update the attributes of identities' accounts from the identities",
 		Long: `Sync compares the accounts of identities with the identities, by the sources' attributeSyncConfig, and
 writes the differences to the sources. An identity can be synchronized once in ten seconds. With --dry-run it only shows
 what it would write.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usage("%s takes identities, none is given", cmd.CommandPath())
+			if (len(args) > 0) == (filters != "") {
+				return usage("%s takes either identities or --filters", cmd.CommandPath())
 			}
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
 				return err
@@ -169,7 +174,15 @@ what it would write.`,
 					return err
 				}
 				if dryRun {
-					return a.showPreview(ctx, eng, engine.PreviewParams{IDs: ids, Synchronize: true}, output, 0)
+					params := engine.PreviewParams{IDs: ids, Filters: filters, Synchronize: true}
+					return a.showPreview(ctx, eng, params, output, 0)
+				}
+				if filters != "" {
+					task, err := eng.SynchronizeMatching(ctx, matching(filters))
+					if err != nil {
+						return err
+					}
+					fmt.Fprintf(a.stdout, "%s: task %s\n", task.Description, task.ID)
 				}
 				for _, id := range ids {
 					job, err := synchronize(ctx, eng, id)
@@ -182,6 +195,7 @@ what it would write.`,
 			})
 		},
 	}
+	filtersFlag(cmd, &filters)
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only show what would be written")
 	cmd.Flags().StringVarP(&output, "output", "o", outputTable, "table or json, of a dry run")
 	return cmd
@@ -288,7 +302,8 @@ func (a *app) operationsCommand() *cobra.Command {
 	flags.IntVar(&query.Limit, "limit", operationsShown, "most operations to show, 1 to 1000")
 	flags.IntVar(&query.Offset, "offset", 0, "operations to skip")
 	listOutput(cmd, &output)
-	cmd.AddCommand(a.operationsListCommand(), a.parkCommand(), a.releaseCommand())
+	cmd.AddCommand(a.operationsListCommand(), a.operationErrorsCommand(), a.retryCommand(), a.parkCommand(),
+		a.releaseCommand())
 	return cmd
 }
 

@@ -111,7 +111,7 @@ func TestSourceCommands(t *testing.T) {
 	_, errOut = s.run(exitFailed, "", "source", "aggregate", "Nowhere")
 	demand(t, errOut, "the sources are")
 	_, errOut = s.run(exitUsage, "", "sync")
-	demand(t, errOut, "takes identities")
+	demand(t, errOut, "takes either identities or --filters")
 }
 
 // What is parked is listed with the tasks, of which some may wait for somebody too.

@@ -31,6 +31,7 @@ var cases = []benchCase{
 	{"list", "each published filter and sorter", listCase, false},
 	{"search", "searches against SQL by hand with its own indexes; pages, counts, aggregations", searchCase, false},
 	{"http", "get and list under 50 clients", httpCase, false},
+	{"console", "pages of the console", consoleCase, false},
 	{"preview", "preview of a changed role over everybody", previewCase, false},
 	{"memory", "memory of a forced full run", memoryCase, false},
 	{"processes", "two worker processes against one", processesCase, false},

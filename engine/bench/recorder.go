@@ -140,8 +140,14 @@ func (t *transaction) run(ctx context.Context, conn *pgxpool.Conn) error {
 	})
 }
 
+// sender is a transaction, or a connection of a pool.
+type sender interface {
+	querier
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
 // send sends statements as they were recorded, and reads their rows without decoding them.
-func send(ctx context.Context, tx pgx.Tx, statements []statement) error {
+func send(ctx context.Context, tx sender, statements []statement) error {
 	if len(statements) == 1 {
 		return discard(ctx, tx, statements[0].text, statements[0].arguments...)
 	}

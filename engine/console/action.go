@@ -75,6 +75,9 @@ func (v *visit) setLifecycle() error {
 		v.status = http.StatusBadRequest
 		return v.showLifecycle(v.T("Choose a state."))
 	}
+	if err := v.demandSeenIdentity(); err != nil {
+		return err
+	}
 	if _, err := v.h.eng.SetLifecycleState(v.ctx(), v.values["id"], state[0]); err != nil {
 		return err
 	}
@@ -125,6 +128,13 @@ func (v *visit) setLevels() error {
 	levels := slices.Clone(v.r.PostForm["level"])
 	if levels == nil {
 		levels = []string{}
+	}
+	given, err := v.h.eng.UserLevels(v.ctx(), v.values["id"])
+	if err == nil {
+		err = v.demandSeen(seenOfLevels(given))
+	}
+	if err != nil {
+		return err
 	}
 	if err := v.h.eng.SetUserLevels(v.ctx(), v.values["id"], levels); err != nil {
 		return err
@@ -183,6 +193,9 @@ func (v *visit) delete() error {
 		NewOwner: strings.TrimSpace(v.r.PostFormValue("owner"))}
 	identity, err := v.h.eng.GetIdentity(v.ctx(), v.values["id"])
 	if err != nil {
+		return err
+	}
+	if err := v.demandSeen((&subject{Identity: identity}).Seen()); err != nil {
 		return err
 	}
 	refuse := func(ofOwner bool, problem string) error {

@@ -100,8 +100,14 @@ func TestRetry(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := s.get("/operations/?state=FAILED").shows("the directory is full")
-	ask := s.get(s.resolve(list, list.link("Try all of them again…"))).shows("1 identity is processed.")
+	ask := s.get(s.resolve(list, list.link("Try all of them again…"))).shows("1 operation has failed.")
 	checkPage(t, ask)
+	errors := s.get(s.resolve(list, list.link("By error"))).shows("the directory is full")
+	group := s.get(s.resolve(errors, errors.link("Try again…"))).shows("1 operation has failed.", "the directory is full")
+	if got := group.fields("retry").Get("error"); got != "the directory is full" {
+		t.Errorf("the form is about %q", got)
+	}
+	checkPage(t, errors)
 	done := s.post(s.resolve(list, list.link("Try again")), url.Values{"back": {"operations/?state=FAILED"}})
 	if !strings.Contains(done.note(), "tried again") {
 		t.Errorf("the page says %q", done.note())
@@ -115,6 +121,15 @@ func TestRetry(t *testing.T) {
 		}
 	}
 	s.get("/operations/retry").shows("No operation has failed.")
+	s.get("/operations/errors").shows("No operation has failed.")
+	if _, err := s.Pool.Exec(t.Context(), fail, id); err != nil {
+		t.Fatal(err)
+	}
+	other := s.post("/operations/retry", url.Values{"error": {"something else"}})
+	group = s.post("/operations/retry", url.Values{"source": {"Directory"}, "error": {"the directory is full"}})
+	if !strings.Contains(other.note(), "No operation has failed.") || !strings.Contains(group.note(), "tried again") {
+		t.Errorf("another error says %q, and this one %q", other.note(), group.note())
+	}
 }
 
 // A list is exported whole, with its filter and its order, and no cell is a formula.

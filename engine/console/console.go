@@ -23,7 +23,7 @@ import (
 
 // The limits of requests.
 const (
-	// BodyMax is the most bytes of a form.
+	// BodyMax is the most bytes of a form, other than one with a file of accounts: see [UploadMax].
 	BodyMax = 1 << 20
 	// StatementTimeoutDefault is the longest time that the reads of one page take.
 	StatementTimeoutDefault = 10 * time.Second
@@ -115,6 +115,9 @@ type Handler struct {
 	templates map[string]*template.Template
 	languages *languages
 
+	uploads chan struct{} // that are read
+	runs    *runPoller
+
 	mu       sync.Mutex
 	exports  map[string]int // that are open, by visitor
 	zone     *time.Location // of the tenant, as it was at zoneRead
@@ -131,7 +134,7 @@ func New(eng *engine.Engine, config Config) (*Handler, error) {
 		return nil, fmt.Errorf("console: %w", err)
 	}
 	h := &Handler{eng: eng, config: config, origins: http.NewCrossOriginProtection(), routes: routes(),
-		exports: map[string]int{}}
+		exports: map[string]int{}, uploads: make(chan struct{}, UploadsMax), runs: newRunPoller(eng, config.Logger)}
 	var err error
 	if config.ExternalURL != "" {
 		h.external, err = url.Parse(config.ExternalURL)
@@ -164,9 +167,9 @@ func (h *Handler) Pages() []string {
 	return patterns
 }
 
-// Close ends what the console has open. Today it has nothing open; a host registers it all the same, by
-// http.Server.RegisterOnShutdown.
-func (h *Handler) Close() {}
+// Close ends the streams that tell of runs, so that a server need not wait for them: a host registers it by
+// [http.Server.RegisterOnShutdown]. The pages go on to be served.
+func (h *Handler) Close() { h.runs.close() }
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -247,9 +250,10 @@ func (v *visit) serve() error {
 		if err := v.h.checkOrigin(v.r); err != nil {
 			return err
 		}
-		v.r.Body = http.MaxBytesReader(v.w, v.r.Body, BodyMax)
-		if err := v.r.ParseForm(); err != nil {
-			return &pageError{status: http.StatusBadRequest, key: "The form could not be read."}
+		if !v.route.upload {
+			if err := v.readForm(); err != nil {
+				return err
+			}
 		}
 	}
 	if err := v.authenticate(); err != nil {
@@ -264,8 +268,21 @@ func (v *visit) serve() error {
 	if v.route.method == http.MethodPost && v.h.config.ReadOnly && !v.route.own {
 		return &pageError{status: http.StatusForbidden, key: "This console is read-only: nothing was changed."}
 	}
+	if v.route.method == http.MethodPost && !v.route.own && !v.route.upload {
+		return v.once(v.r.PostForm, func() error { return v.route.serve(v) })
+	}
 	return v.route.serve(v)
 }
+
+func (v *visit) readForm() error {
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, BodyMax)
+	if err := v.r.ParseForm(); err != nil {
+		return unreadable
+	}
+	return nil
+}
+
+var unreadable = &pageError{status: http.StatusBadRequest, key: "The form could not be read."}
 
 // render answers with a page.
 func (v *visit) render(name string, data any) error {
@@ -283,7 +300,7 @@ func (v *visit) render(name string, data any) error {
 	v.w.WriteHeader(v.status)
 	if v.r.Method != http.MethodHead {
 		// A visitor who is gone is no fault of the page.
-		_, _ = page.WriteTo(v.w)
+		_, _ = v.w.Write(keyed(page.Bytes()))
 	}
 	return nil
 }

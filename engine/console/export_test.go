@@ -10,8 +10,14 @@ type Route struct {
 	File            bool // it answers with a file
 }
 
-// Path returns the path of the route below the mount, with an ID.
-func (r *Route) Path(id string) string { return "/" + strings.ReplaceAll(r.Pattern, "{id}", id) }
+// Path returns the path of the route below the mount, with an ID. A stream is asked for its state alone.
+func (r *Route) Path(id string) string {
+	path := "/" + strings.ReplaceAll(r.Pattern, "{id}", id)
+	if strings.HasSuffix(path, "/events") {
+		path += "?once=1"
+	}
+	return path
+}
 
 // Routes returns the table of routes.
 func Routes() []Route {

@@ -16,6 +16,7 @@ type pageError struct {
 	key       string // what is wrong: an English text
 	arguments []any
 	detail    string // the engine's own words, in English; "" for none
+	again     bool   // the page that the form was on is to be looked at again
 	login     bool   // the visitor may sign in again
 	history   string // the identity whose history is still there
 }
@@ -29,6 +30,7 @@ type failure struct {
 	Status   int
 	Problem  string
 	Detail   string
+	Again    bool
 	Login    bool
 	History  string
 	Retry    bool
@@ -39,7 +41,8 @@ type failure struct {
 func (v *visit) fail(err error) {
 	page := v.failureOf(err)
 	shown := &failure{visit: v, Status: page.status, Problem: v.T(page.key, page.arguments...), Detail: page.detail,
-		Login: page.login, History: page.history, Retry: page.status == http.StatusServiceUnavailable,
+		Again: page.again, Login: page.login, History: page.history,
+		Retry:    page.status == http.StatusServiceUnavailable,
 		Tracking: v.tracking}
 	if page.status >= http.StatusInternalServerError {
 		v.h.config.Logger.LogAttrs(v.r.Context(), slog.LevelError, "console: a page failed",

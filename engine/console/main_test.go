@@ -111,6 +111,12 @@ func (s *site) do(method, path string, form url.Values) *answer {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set("Sec-Fetch-Site", "same-origin")
 	}
+	return s.send(r)
+}
+
+// send sends a request, and keeps the cookies.
+func (s *site) send(r *http.Request) *answer {
+	s.t.Helper()
 	if s.level != "" {
 		r.Header.Set("Test-Level", s.level)
 	}

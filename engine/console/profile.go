@@ -281,16 +281,18 @@ type invitationView struct {
 	*profileSubject
 
 	Address string
+	Seen    string // what the form keeps of the profile
 }
 
 func (v *visit) invitationPage() error {
 	ctx, cancel := v.reading()
 	defer cancel()
-	p, _, err := v.profileSubject(ctx)
+	p, object, err := v.profileSubject(ctx)
 	if err != nil {
 		return err
 	}
-	return v.render("invitation", &invitationView{profileSubject: p, Address: addressOf(&p.Profile)})
+	return v.render("invitation", &invitationView{profileSubject: p, Address: addressOf(&p.Profile),
+		Seen: seenOf(string(object.Object))})
 }
 
 // invitation sets the address to which the invitations of a profile go. It changes nothing else of the profile.
@@ -301,6 +303,9 @@ func (v *visit) invitation() error {
 	}
 	p, object, err := v.profileSubject(v.ctx())
 	if err != nil {
+		return err
+	}
+	if err := v.demandSeen(seenOf(string(object.Object))); err != nil {
 		return err
 	}
 	target := "identity-profiles/" + p.ID + "/invitation"

@@ -29,6 +29,7 @@ const (
 	setUserLevels      right = "set user levels"
 	readConfiguration  right = "read the configuration"
 	synchronizeSources right = "synchronize sources"
+	aggregateSources   right = "aggregate sources"
 
 	process     right = "process identities"
 	invite      right = "invite identities"
@@ -54,6 +55,7 @@ var rights = map[right][]string{
 	editSources:          levelsOf("updateSource"),
 	setUserLevels:        levelsOf("setUserLevels"),
 	synchronizeSources:   levelsOf("syncAttributesForSource"),
+	aggregateSources:     levelsOf("importAccounts"),
 	read:                 levelsOf("listIdentities"),
 	readAccounts:         levelsOf("listAccounts"),
 	readRoles:            levelsOf("listRoles"),

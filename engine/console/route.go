@@ -13,6 +13,7 @@ type route struct {
 	right   right
 	public  bool // also for who is not signed in
 	file    bool // a file, and no page
+	upload  bool // the action reads its own form, which may have a file
 	own     bool // an action on the visitor's own session and settings, which is there also in a ReadOnly console
 	serve   func(*visit) error
 }
@@ -28,6 +29,14 @@ func routes() []route {
 		{method: get, pattern: "identities/export.csv", right: read, file: true, serve: (*visit).identityExport},
 		{method: post, pattern: "identities/process", right: process, serve: (*visit).processSelected},
 		{method: post, pattern: "identities/invite", right: invite, serve: (*visit).inviteSelected},
+		{method: get, pattern: "identities/process-matching", right: process, serve: (*visit).processMatchingPage},
+		{method: post, pattern: "identities/process-matching", right: process, serve: (*visit).processMatching},
+		{method: get, pattern: "identities/synchronize-matching", right: synchronize,
+			serve: (*visit).synchronizeMatchingPage},
+		{method: post, pattern: "identities/synchronize-matching", right: synchronize,
+			serve: (*visit).synchronizeMatching},
+		{method: get, pattern: "identities/invite-matching", right: invite, serve: (*visit).inviteMatchingPage},
+		{method: post, pattern: "identities/invite-matching", right: invite, serve: (*visit).inviteMatching},
 		{method: get, pattern: "identities/{id}/", right: read, serve: (*visit).overview},
 		{method: get, pattern: "identities/{id}/attributes", right: read, serve: (*visit).attributes},
 		{method: get, pattern: "identities/{id}/accounts", right: readAccounts, serve: (*visit).identityAccounts},
@@ -84,17 +93,22 @@ func routes() []route {
 
 		{method: get, pattern: "sources/{id}/", right: read, serve: (*visit).source},
 		{method: post, pattern: "sources/{id}/test", right: editSources, serve: (*visit).testSource},
+		{method: get, pattern: "sources/{id}/aggregate", right: aggregateSources, serve: (*visit).aggregatePage},
+		{method: post, pattern: "sources/{id}/aggregate", right: aggregateSources, upload: true,
+			serve: (*visit).aggregate},
 		{method: post, pattern: "sources/{id}/synchronize", right: synchronizeSources,
 			serve: (*visit).synchronizeSource},
 
 		{method: get, pattern: "runs/", right: seeRuns, serve: (*visit).runs},
 		{method: get, pattern: "runs/{id}/", right: seeRuns, serve: (*visit).run},
+		{method: get, pattern: "runs/{id}/events", right: seeRuns, file: true, serve: (*visit).runEvents},
 		{method: get, pattern: "runs/{id}/confirm", right: endRuns, serve: (*visit).confirmPage},
 		{method: post, pattern: "runs/{id}/confirm", right: endRuns, serve: (*visit).confirm},
 		{method: get, pattern: "runs/{id}/cancel", right: endRuns, serve: (*visit).cancelPage},
 		{method: post, pattern: "runs/{id}/cancel", right: endRuns, serve: (*visit).cancel},
 		{method: get, pattern: "operations/", right: read, serve: (*visit).operations},
 		{method: post, pattern: "operations/{id}/release", right: retry, serve: (*visit).release},
+		{method: get, pattern: "operations/errors", right: read, serve: (*visit).operationErrors},
 		{method: get, pattern: "operations/retry", right: retry, serve: (*visit).retryPage},
 		{method: post, pattern: "operations/retry", right: retry, serve: (*visit).retryFailed},
 		{method: post, pattern: "operations/{id}/retry", right: retry, serve: (*visit).retryOperation},

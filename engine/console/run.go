@@ -117,21 +117,50 @@ func (v *visit) runOf() (*runView, error) {
 	if err != nil {
 		return nil, err
 	}
-	view := &runView{visit: v, Run: v.shownRun(&task)}
+	v.rows = len(task.Messages)
+	return v.viewOf(&task), nil
+}
+
+func (v *visit) viewOf(task *engine.TaskStatus) *runView {
+	view := &runView{visit: v, Run: v.shownRun(task)}
 	a := &task.Attributes
-	for i, c := range []count{
-		{text("Identities processed"), a.IdentityCount}, {text("Changed"), a.ChangedCount},
-		{text("Errors"), a.ErrorCount}, {text("Warnings"), a.WarningCount},
-		{text("Accounts correlated"), a.CorrelatedCount}, {text("Roles gained"), a.RolesGained},
-		{text("Roles lost"), a.RolesLost}, {text("Operations opened"), a.OperationCount},
-		{text("Lifecycle states changed"), a.LifecycleChangedCount}, {text("Deactivated"), a.DeactivatedCount},
-	} {
+	if a.Aggregation != nil {
+		view.Counts = v.countsOf(a.Aggregation)
+	} else {
+		view.Counts = v.counts(count{text("Identities processed"), a.IdentityCount},
+			count{text("Changed"), a.ChangedCount}, count{text("Errors"), a.ErrorCount},
+			count{text("Warnings"), a.WarningCount}, count{text("Accounts correlated"), a.CorrelatedCount},
+			count{text("Roles gained"), a.RolesGained}, count{text("Roles lost"), a.RolesLost},
+			count{text("Operations opened"), a.OperationCount},
+			count{text("Lifecycle states changed"), a.LifecycleChangedCount},
+			count{text("Deactivated"), a.DeactivatedCount})
+	}
+	return view
+}
+
+// Tried reports whether the run only says what an aggregation would do.
+func (r *runView) Tried() bool {
+	a := r.Run.Attributes.Aggregation
+	return a != nil && a.DryRun
+}
+
+// Processing returns the run that processes those whom an aggregation concerns; "" for none.
+func (r *runView) Processing() string {
+	if a := r.Run.Attributes.Aggregation; a != nil {
+		return a.Task
+	}
+	return ""
+}
+
+// counts returns the counts that a page shows, with their titles in the visitor's language.
+func (v *visit) counts(all ...count) []count {
+	var shown []count
+	for i, c := range all {
 		if c.Count != 0 || i < countsAlways {
-			view.Counts = append(view.Counts, count{v.T(c.Title), c.Count})
+			shown = append(shown, count{v.T(c.Title), c.Count})
 		}
 	}
-	v.rows = len(task.Messages)
-	return view, nil
+	return shown
 }
 
 func (v *visit) run() error {

@@ -96,21 +96,19 @@ func (s *sourceView) read(document json.RawMessage) error {
 	if err := json.Unmarshal(document, &r); err != nil {
 		return err
 	}
-	for i, c := range []count{
-		{text("Rows read"), int64(r.Rows)}, {text("Accounts added"), int64(r.Added)},
-		{text("Accounts changed"), int64(r.Changed)}, {text("Accounts removed"), int64(r.Removed)},
-		{text("Accounts correlated"), int64(r.Correlated)},
-		{text("Accounts that several identities fit"), int64(r.Ambiguous)},
-		{text("Identities created"), int64(r.Identities)},
-		{text("Identities that it does not have any more"), int64(r.Orphaned)},
-		{text("Rows left out"), int64(r.Faulty)},
-	} {
-		if c.Count != 0 || i < countsAlways {
-			s.Result = append(s.Result, count{s.T(c.Title), c.Count})
-		}
-	}
-	s.Notes = r.Notes
+	s.Result, s.Notes = s.countsOf(&r), r.Notes
 	return nil
+}
+
+// countsOf returns what an aggregation counted, in words.
+func (v *visit) countsOf(r *engine.AggregateResult) []count {
+	return v.counts(count{text("Rows read"), int64(r.Rows)}, count{text("Accounts added"), int64(r.Added)},
+		count{text("Accounts changed"), int64(r.Changed)}, count{text("Accounts removed"), int64(r.Removed)},
+		count{text("Accounts correlated"), int64(r.Correlated)},
+		count{text("Accounts that several identities fit"), int64(r.Ambiguous)},
+		count{text("Identities created"), int64(r.Identities)},
+		count{text("Identities that it does not have any more"), int64(r.Orphaned)},
+		count{text("Rows left out"), int64(r.Faulty)})
 }
 
 // Assignments returns how the accounts of the source find their identities.

@@ -347,3 +347,22 @@ func TestByKeyboard(t *testing.T) {
 	b.until(`document.querySelector("h1")?.textContent === "Help"`)
 	b.quiet()
 }
+
+// The page of a run that is open follows it to its end.
+func TestRunIsFollowed(t *testing.T) {
+	b := open(t)
+	run, err := b.ProcessIdentities(t.Context(), []string{b.ID("bob")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.open("/runs/" + run.ID + "/")
+	b.until(`document.querySelector("[data-run=state]").textContent === "Waiting"`)
+	b.Process()
+	b.until(`document.querySelector("[data-run=state]").textContent === "Done"`)
+	b.until(`document.querySelector("progress").value === 100`)
+	if counts := evaluate[string](b, `document.querySelector("[data-run=counts]").textContent`); !strings.Contains(counts,
+		"Identities processed1") {
+		t.Errorf("the counts are %q", counts)
+	}
+	b.quiet()
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/fault"
+	"github.com/muster-engine/muster/store"
 )
 
 // Aggregate aggregates a source, named by ID or by name, from delimited text. repeatable says that the caller runs the
@@ -75,6 +76,9 @@ func (r *run) aggregate(ctx context.Context, reader *reader) (Result, error) {
 		return Result{}, err
 	}
 	result, err := staged.merge(ctx)
+	if result.DryRun = r.options.DryRun; result.DryRun {
+		result.Task = "" // it was undone with the rest
+	}
 	if err != nil {
 		r.Store.AbandonStage(ctx, r.tx, staged.count.Run)
 		return result, err
@@ -82,8 +86,19 @@ func (r *run) aggregate(ctx context.Context, reader *reader) (Result, error) {
 	return result, r.Store.EndStage(ctx, r.tx, staged.count.Run)
 }
 
-// merge takes the locks of an aggregation, and brings the accounts up to the stage.
-func (s staged) merge(ctx context.Context) (Result, error) {
+// merge takes the locks of an aggregation, and brings the accounts up to the stage; a dry run undoes all of it.
+func (s staged) merge(ctx context.Context) (result Result, err error) {
+	if !s.options.DryRun {
+		return s.mergeLocked(ctx)
+	}
+	err = store.Try(ctx, s.tx, func() (err error) {
+		result, err = s.mergeLocked(ctx)
+		return err
+	})
+	return result, err
+}
+
+func (s staged) mergeLocked(ctx context.Context) (Result, error) {
 	m, err := s.lock(ctx)
 	if err != nil {
 		return Result{}, err

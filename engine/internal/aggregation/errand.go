@@ -136,7 +136,7 @@ func (a *Aggregator) Carry(ctx context.Context, e *task.Errand) error {
 		if err != nil {
 			return err
 		}
-		return a.InTx(ctx, func(tx pgx.Tx) error { return a.end(ctx, tx, e, &result) })
+		return a.InTx(ctx, func(tx pgx.Tx) error { return a.end(ctx, tx, e, &result, asked.Options.DryRun) })
 	}
 	return a.InTx(ctx, func(tx pgx.Tx) error {
 		text := &keptText{ctx: ctx, a: a, task: e.ID}
@@ -144,13 +144,16 @@ func (a *Aggregator) Carry(ctx context.Context, e *task.Errand) error {
 		if err != nil {
 			return err
 		}
-		return a.end(ctx, tx, e, &result)
+		return a.end(ctx, tx, e, &result, asked.Options.DryRun)
 	})
 }
 
 // end ends the task of an aggregation.
-func (a *Aggregator) end(ctx context.Context, tx pgx.Tx, e *task.Errand, result *Result) error {
-	outcome := &task.Outcome{Result: result, Counts: store.TaskCounts{Correlated: int64(result.Correlated)}}
+func (a *Aggregator) end(ctx context.Context, tx pgx.Tx, e *task.Errand, result *Result, dryRun bool) error {
+	outcome := &task.Outcome{Result: result}
+	if !dryRun {
+		outcome.Counts.Correlated = int64(result.Correlated)
+	}
 	for _, note := range result.Notes {
 		outcome.Messages = append(outcome.Messages, store.TaskMessage{Type: "INFO", Key: "AGGREGATION_NOTE",
 			Text: note})

@@ -15,6 +15,8 @@ type Options struct {
 	Delimiter string `json:"delimiter,omitempty"`
 	// Delta says that the data holds only some of the accounts: none is removed for not being there.
 	Delta bool `json:"delta,omitempty"`
+	// DryRun says what an aggregation would do, and undoes it.
+	DryRun bool `json:"dryRun,omitempty"`
 	// Unchanged says that the processing of everybody with an account on the source is requested, also of those in
 	// whose accounts nothing changed.
 	Unchanged bool `json:"unchanged,omitempty"`
@@ -55,8 +57,10 @@ type Result struct {
 	Faulty       int        `json:"faulty"` // rows left out
 	RowErrors    []RowError `json:"rowErrors"`
 	// Task is the task that processes the identities concerned, "" when there are none.
-	Task  string   `json:"task,omitempty"`
-	Notes []string `json:"notes"`
+	Task string `json:"task,omitempty"`
+	// DryRun says that all of it was undone.
+	DryRun bool     `json:"dryRun,omitempty"`
+	Notes  []string `json:"notes"`
 }
 
 // RowError says why a row of the data was left out.

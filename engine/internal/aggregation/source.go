@@ -79,7 +79,7 @@ func (r *run) aggregateFrom(ctx context.Context, c connector.Connector, since st
 		reader.columns = columner.Columns
 	}
 	result, err := r.aggregate(ctx, reader)
-	if err != nil {
+	if err != nil || r.options.DryRun {
 		return result, err
 	}
 	if err := r.Store.NameEntitlements(ctx, r.tx, r.source.RowID, reader.findings.names, r.Now()); err != nil {

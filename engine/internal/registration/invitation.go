@@ -22,6 +22,8 @@ type InviteParams struct {
 	// Uninvited, where no IDs are given, invites correlated identities that are UNREGISTERED, at most
 	// [InviteIdentitiesMax]: first those that it was never tried for.
 	Uninvited bool
+	// Select, where it is given, returns those to invite, at most [InviteIdentitiesMax].
+	Select func() ([]store.ID, error)
 }
 
 // InviteIdentities writes a task that invites identities, and returns it with its messages.
@@ -82,6 +84,8 @@ func (r *Registrar) invitees(ctx context.Context, tx pgx.Tx, params InviteParams
 	switch {
 	case len(params.IDs) > 0:
 		wanted, nobodys, err = tenant.ParseIDs(op, params.IDs, InviteIdentitiesMax)
+	case params.Select != nil:
+		wanted, err = params.Select()
 	case params.Uninvited:
 		wanted, err = r.Store.UninvitedIdentities(ctx, tx, InviteIdentitiesMax)
 	default:

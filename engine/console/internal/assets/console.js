@@ -1,4 +1,4 @@
-// The script of the console adds keys to pages that work without it. It makes no request, and writes no HTML.
+// The script of the console adds keys, and the progress of a run, to pages that work without it. It writes no HTML.
 "use strict";
 
 const base = document.body.dataset.base;
@@ -64,3 +64,59 @@ function press(event) {
 
 document.addEventListener("keydown", press);
 document.addEventListener("click", (event) => close(event.target));
+
+// follow shows how far a run is, while the page is seen and until the run has ended.
+function follow(bar) {
+  const address = new URL(bar.dataset.events, location.href);
+  const part = (name) => document.querySelector(`[data-run=${name}]`);
+  let stream, timer, failures = 0, ended = false;
+
+  function show(run) {
+    failures = 0;
+    if (part("state").textContent !== run.state) part("state").textContent = run.state;
+    part("state").className = `chip ${run.tone}`;
+    part("progress").textContent = run.progress;
+    bar.value = run.percent;
+    part("counts").replaceChildren(...run.counts.flatMap((c) => ["title", "count"].map((member) => {
+      const cell = document.createElement(member === "title" ? "dt" : "dd");
+      cell.textContent = c[member];
+      return cell;
+    })));
+    if (run.ended) {
+      ended = true;
+      close();
+    }
+  }
+  function close() {
+    stream?.close();
+    clearTimeout(timer);
+    stream = undefined;
+  }
+  // Where the stream does not get through, the page asks now and then.
+  async function ask() {
+    try {
+      const answer = await fetch(`${address}?once=1`);
+      if (answer.ok) show(await answer.json());
+    } catch { /* the next time */ }
+    if (!ended && document.visibilityState === "visible") timer = setTimeout(ask, 3000);
+  }
+  function open() {
+    if (ended || stream || document.visibilityState !== "visible") return;
+    if (failures >= 2) return void ask();
+    stream = new EventSource(address);
+    stream.onmessage = (event) => show(JSON.parse(event.data));
+    stream.onerror = () => {
+      failures++;
+      if (stream.readyState === EventSource.CLOSED || failures >= 2) {
+        close();
+        timer = setTimeout(open, 1000);
+      }
+    };
+  }
+  document.addEventListener("visibilitychange", () => { close(); open(); });
+  addEventListener("pagehide", close);
+  open();
+}
+
+const bar = document.querySelector("progress[data-events]");
+if (bar) follow(bar);
