@@ -70,13 +70,12 @@ such as a field that does not exist, is said on stderr.`,
 // hitRows returns documents as the rows of a table or of CSV.
 func hitRows(output, columns string, hits []engine.SearchHit) [][]string {
 	names := strings.Split(columns, ",")
-	rows := [][]string{make([]string, len(names))}
-	for i, name := range names {
-		names[i] = strings.TrimSpace(name)
-		rows[0][i] = heading(names[i])
-		if output == outputCSV {
-			rows[0][i] = names[i]
-		}
+	for i := range names {
+		names[i] = strings.TrimSpace(names[i])
+	}
+	rows := [][]string{names}
+	if output != outputCSV {
+		rows[0] = headingsOf(names)
 	}
 	for _, hit := range hits {
 		row := make([]string, len(names))
