@@ -14,6 +14,7 @@ type right string
 // The rights of the console.
 const (
 	read         right = "read identities, access and history"
+	readOwn      right = "read what there is about oneself"
 	readAccounts right = "read accounts"
 	readRoles    right = "read roles"
 	readProfiles right = "read access profiles"
@@ -56,6 +57,7 @@ var rights = map[right][]string{
 	synchronizeSources:   levelsOf("syncAttributesForSource"),
 	read:                 levelsOf("listIdentities"),
 	readAccounts:         levelsOf("listAccounts"),
+	readOwn:              levelsOf("readOwnIdentity"),
 	readRoles:            levelsOf("listRoles"),
 	readProfiles:         levelsOf("listAccessProfiles"),
 	readIdentityProfiles: levelsOf("listIdentityProfiles"),
