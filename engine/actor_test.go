@@ -26,14 +26,14 @@ var noWrites = strings.Fields(`
 	ConfigurationObjects ConfigurationRevision ConfigurationRevisions CountIdentities CountTasks
 	DefaultAttributeConfig DiffConfiguration
 	DiscoverSource Doctor EndSession EndSessions Engines EventLog Events Explain ExplainCorrelation
-	ExportConfiguration FindIdentity Follow GetAccount GetAccountActivity GetEntitlement GetIdentity GetOperation
+	ExportConfiguration FindIdentity FindToken Follow GetAccount GetAccountActivity GetEntitlement GetIdentity GetOperation
 	History IdentityAttributeDefinitions IdentityAttributes IdentityNames ListAccessProfileEntitlements
 	ListAccountActivities ListAccounts ListConfiguration ListEntitlementHolders ListEntitlements ListIdentities
 	ListOperations ListOwned ListRoleAssignments ListRoleMembers ListStatement ListTasks Metrics NoteSession
 	OpenSession OperationCounts Operations Ownership Owns ParkedTargets Preview PreviewAttributes ProcessPending ProcessTask
 	ProfileStatistics ProvisionPending PublishedObjects Purge Ready ReferencesTo ReleaseForm RoleAssignment RoleAssignments
 	RunSchedule Schedule Search SearchAggregate SearchCount SearchDocument SearchStatement SearchValues
-	SendPending Session Settings Sources Start Statistics Stop SyncJob Task TaskMessages TaskProgress Tasks TestSource
+	SendPending Session Settings SignIn Sources Start Statistics Stop SyncJob Task TaskMessages TaskProgress Tasks TestSource
 	UserLevels Wait`) // a session is the actor; repairs and launches as tests of their own show; a purge leaves nothing
 
 // actorWrite is a write of the engine, and where it leaves its actor: in the tables of this list, when everything that
@@ -213,6 +213,15 @@ roles:
 	}},
 	{"RedeemInvitation", "event", func(ctx context.Context, w *actorWorld) error {
 		_, err := w.RedeemInvitation(ctx, w.box.take()[0].Token)
+		return err
+	}},
+	{"ResetIdentity", "event", func(ctx context.Context, w *actorWorld) error { return w.ResetIdentity(ctx, w.ann) }},
+	{"InviteIdentities", "event task", func(ctx context.Context, w *actorWorld) error {
+		_, err := w.InviteIdentities(ctx, engine.InviteParams{IDs: []string{w.ann}})
+		return err
+	}},
+	{"Register", "event", func(ctx context.Context, w *actorWorld) error {
+		_, err := w.Register(ctx, w.box.take()[0].Token, goodPassword)
 		return err
 	}},
 	{"SendVerification", "event task", func(ctx context.Context, w *actorWorld) error {

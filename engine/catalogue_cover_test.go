@@ -176,6 +176,14 @@ func everything(t *testing.T, options ...enginetest.Option) (f *target, id strin
 		_, err = f.ClaimForm(ctx, key)
 		must(err)
 	}
+	f.execute(`INSERT INTO muster.credentials (identity_id, hash, changed)
+		SELECT id, '$argon2id$v=19$m=19456,t=2,p=1$x$x', now() FROM muster.identities WHERE id IN ($1, $2)`, id, ann)
+	for _, name := range []string{"bob", "ayse", "nobody"} {
+		if _, err = f.SignIn(engine.WithAddress(ctx, "192.0.2.7"), name, "wrong"); engine.KindOf(err) != engine.Forbidden {
+			t.Errorf("a wrong password of %s: %v", name, err)
+		}
+	}
+	f.execute(`UPDATE muster.attempts SET identity_id = $1 WHERE key = (SELECT key FROM muster.attempts ORDER BY key LIMIT 1)`, id)
 	f.execute(`INSERT INTO muster.entitlements (id, source_id, attribute, value, name, created, modified)
 		SELECT gen_random_uuid(), id, 'groups', 'a', 'A', now(), now() FROM muster.sources WHERE name = 'Files'`)
 	f.execute(`UPDATE muster.provisioning_operations SET state = 'PARKED', parked = now(), parked_cause = 'an audit', parker_via = 'host'

@@ -100,6 +100,18 @@ var catalogue = []covered{
 		stays: keptCurrent, checks: "carried-access carried-account",
 	},
 	{
+		table: "attempts", gone: "identity_id key", none: "expires failures spent",
+		// A purge removes what has expired, whatever it is told.
+		old: `expires <= $1`,
+		age: `UPDATE muster.attempts SET expires = $1::timestamptz - interval '1 second'
+			WHERE key IN ` + firstHalf("attempts", "key"),
+		checks: "reference:attempts.identity_id rule:attempts_key",
+	},
+	{
+		table: "credentials", gone: "identity_id hash", none: "changed", stays: keptCurrent,
+		checks: "reference:credentials.identity_id",
+	},
+	{
 		table: "configuration", reported: "settings", why: namedByPeople, none: "settled singleton version",
 		stays: "it is one row", checks: "configuration singleton sequence",
 	},

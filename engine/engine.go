@@ -66,6 +66,10 @@ type Config struct {
 	// must not be changed.
 	Connectors map[string]connector.Factory
 
+	// Credentials keep the passwords by which identities sign in to Muster itself. Give all engines of a tenant the
+	// same. Defaults to argon2id hashes in the tenant's database.
+	Credentials Credentials
+
 	// Guard limits what a run may take away before somebody confirms it. Zero stands for the tenant's setting.
 	Guard Guard
 
@@ -180,6 +184,7 @@ type Engine struct {
 	applier     *change.Applier
 	registrar   *registration.Registrar
 	doctor      *doctor.Doctor
+	credentials Credentials
 	// jobs works on the jobs of the queue while the engine is started.
 	jobs *river.Client[pgx.Tx]
 	// presence says that the engine is started, while it is.
@@ -215,6 +220,9 @@ func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Engine, error
 	e.applier = change.New(e.processor)
 	e.registrar = registration.New(e.tasks, notifierOf(config.Notifier))
 	e.doctor = doctor.New(e.tasks)
+	if e.credentials = config.Credentials; e.credentials == nil {
+		e.credentials = storedCredentials{t}
+	}
 	if e.jobs, err = newJobs(e); err != nil {
 		return nil, fault.Wrap(op, "", err)
 	}

@@ -51,6 +51,7 @@ func (o PurgeOptions) withDefaults() PurgeOptions {
 type PurgeResult struct {
 	Events     int64 `json:"events"`
 	Operations int64 `json:"operations"`
+	Attempts   int64 `json:"attempts"` // to sign in, that count no more
 	Jobs       int64 `json:"jobs"`     // exports and imports of the configuration that have expired
 	Sessions   int64 `json:"sessions"` // that have expired
 	Slots      int64 `json:"slots"`
@@ -60,9 +61,9 @@ type PurgeResult struct {
 }
 
 // Purge removes what is older than it is kept: events of the history, operations and tasks that have ended, slots,
-// sessions and keys of forms that have expired, tokens that expired more than 30 days ago, and the memory of accounts
-// that vanished, with what was given on them. What is open, held or waits stays, however old it is, and so do
-// operations that were given up for an identity that is there.
+// sessions and keys of forms that have expired, attempts to sign in that count no more, tokens that expired more than
+// 30 days ago, and the memory of accounts that vanished, with what was given on them. What is open, held or waits stays,
+// however old it is, and so do operations that were given up for an identity that is there.
 //
 // Events go in the order of [Engine.Events], whole writes, up to the first that is kept. A follower that has not read
 // them is told so: its cursor is a Conflict then.
@@ -181,6 +182,9 @@ func (p *purge) rest(ctx context.Context, tx pgx.Tx, now time.Time) (err error) 
 		return err
 	}
 	if err := s.PurgeFormKeys(ctx, tx, now); err != nil {
+		return err
+	}
+	if p.result.Attempts, err = s.PurgeAttempts(ctx, tx, now); err != nil {
 		return err
 	}
 	p.result.Vanished, err = s.PurgeVanished(ctx, tx, now.Add(-p.options.Vanished))

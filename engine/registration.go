@@ -113,8 +113,9 @@ func (e *Engine) sendVerification(identity string, params VerificationParams) wr
 	}}
 }
 
-// RedeemInvitation registers the identity to which an invitation's token was sent, and returns it. A token is good
-// once: one that is not known, was used, was replaced or has expired is Forbidden.
+// RedeemInvitation registers the identity to which an invitation's token was sent, and returns it. It is for hosts that
+// sign people in by their own means: [Engine.Register] sets a password too. A token is good once: one that is not
+// known, was used, was replaced or has expired is Forbidden, and wraps the error of a token that says which.
 func (e *Engine) RedeemInvitation(ctx context.Context, token string) (Identity, error) {
 	return e.redeemInvitation(token).run(ctx)
 }
@@ -128,48 +129,72 @@ func (e *Engine) RedeemInvitationTx(ctx context.Context, tx pgx.Tx, token string
 func (e *Engine) redeemInvitation(token string) writeOf[Identity] {
 	const op = "redeem the invitation"
 	return writeOf[Identity]{e, op, "", func(ctx context.Context, tx pgx.Tx) (Identity, error) {
-		t, err := e.registrar.UseToken(ctx, tx, op, token, PurposeInvitation)
+		row, err := e.redeem(ctx, tx, op, token)
 		if err != nil {
-			return Identity{}, err
-		}
-		before, err := e.tenant.Store.IdentityByID(ctx, tx, t.IdentityID)
-		if err != nil {
-			return Identity{}, err
-		}
-		cause := e.tenant.NewActionCause(ctx)
-		from := []string{"UNREGISTERED", "PENDING"}
-		_, err = e.tenant.Store.SetCloudStatus(ctx, tx, t.IdentityID, "REGISTERED", from, cause.At)
-		if err != nil {
-			return Identity{}, err
-		}
-		row, err := e.tenant.Store.IdentityByID(ctx, tx, t.IdentityID)
-		if err != nil {
-			return Identity{}, err
-		}
-		if err := e.addEvent(ctx, tx, cause, t.IdentityID, &event.Detail{Registered: &event.Registered{
-			CloudStatus: event.Changed(before.CloudStatus, row.CloudStatus)}}); err != nil {
 			return Identity{}, err
 		}
 		return identityOf(&row)
 	}}
 }
 
+// redeem uses the token of an invitation, and registers the identity to which it was sent.
+func (e *Engine) redeem(ctx context.Context, tx pgx.Tx, op, token string) (store.Identity, error) {
+	t, err := e.registrar.UseToken(ctx, tx, op, token, PurposeInvitation)
+	if err != nil {
+		return store.Identity{}, err
+	}
+	before, err := e.tenant.Store.IdentityByID(ctx, tx, t.IdentityID)
+	if err != nil {
+		return store.Identity{}, err
+	}
+	cause := e.tenant.NewActionCause(ctx)
+	from := []string{"UNREGISTERED", "PENDING"}
+	_, err = e.tenant.Store.SetCloudStatus(ctx, tx, t.IdentityID, "REGISTERED", from, cause.At)
+	if err != nil {
+		return store.Identity{}, err
+	}
+	row, err := e.tenant.Store.IdentityByID(ctx, tx, t.IdentityID)
+	if err != nil {
+		return store.Identity{}, err
+	}
+	return row, e.addEvent(ctx, tx, cause, t.IdentityID, &event.Detail{Registered: &event.Registered{
+		CloudStatus: event.Changed(before.CloudStatus, row.CloudStatus)}})
+}
+
 // RedeemVerification sets a new password for the identity to which a verification's token was sent, and returns the
-// identity. The source that the verification named gets the password by its connector. Without a source the password is
-// the host's to set. A token is good once: where the source cannot be reached, it can be tried again, unless it was
-// revoked meanwhile.
+// identity. The source that the verification named gets the password by its connector. Without a source it is the
+// password by which the identity signs in to Muster: one that [CheckPassword] refuses is Invalid, the token stays good,
+// and its sessions end. An empty password sets none there: it is for hosts that keep passwords by their own means. A
+// token is good once: where the source cannot be reached, it can be tried again, unless it was revoked meanwhile.
+// Attempts from one address are limited where the context names it: see [WithAddress].
 //
 // It has no twin in a caller's transaction: the password is set on the source between two transactions, and no
 // rolling back would take it from there.
 func (e *Engine) RedeemVerification(ctx context.Context, token, password string) (Identity, error) {
-	const op = "redeem the verification"
+	return limited(ctx, e, verifyOp, func() (Identity, error) { return e.redeemVerification(ctx, token, password) })
+}
+
+const verifyOp = "redeem the verification"
+
+func (e *Engine) redeemVerification(ctx context.Context, token, password string) (Identity, error) {
+	const op = verifyOp
 	used, err := tenant.Transact(ctx, e.tenant, func(tx pgx.Tx) (store.Token, error) {
 		used, err := e.registrar.UseToken(ctx, tx, op, token, PurposeVerification)
 		if err != nil {
 			return used, err
 		}
-		return used, e.addEvent(ctx, tx, e.tenant.NewActionCause(ctx), used.IdentityID,
-			&event.Detail{Verified: &event.Verified{Source: used.SourceID.String()}})
+		if err := e.addEvent(ctx, tx, e.tenant.NewActionCause(ctx), used.IdentityID,
+			&event.Detail{Verified: &event.Verified{Source: used.SourceID.String()}}); err != nil {
+			return used, err
+		}
+		if !used.SourceID.IsZero() || password == "" {
+			return used, nil
+		}
+		row, err := e.tenant.Store.IdentityByID(ctx, tx, used.IdentityID)
+		if err != nil {
+			return used, err
+		}
+		return used, e.setPassword(ctx, tx, op, &row, password)
 	})
 	if err != nil {
 		return Identity{}, fault.Wrap(op, "", err)
@@ -185,9 +210,9 @@ func (e *Engine) RedeemVerification(ctx context.Context, token, password string)
 	return e.GetIdentity(ctx, identity)
 }
 
-// ResetIdentity ends the registration of an identity: its status is UNREGISTERED, its user levels are removed, its open
-// tokens are revoked, its sessions end, and messages that wait to be sent to it are cancelled. It can be invited again
-// at once. One whose sign-in is disabled is refused as a Conflict.
+// ResetIdentity ends the registration of an identity: its status is UNREGISTERED, its password and its user levels are
+// removed, its open tokens are revoked, its sessions end, and messages that wait to be sent to it are cancelled. It can
+// be invited again at once. One whose sign-in is disabled is refused as a Conflict.
 func (e *Engine) ResetIdentity(ctx context.Context, identity string) error {
 	return e.resetIdentity(identity).run(ctx)
 }
@@ -236,7 +261,10 @@ func (e *Engine) resetIdentity(identity string) write {
 		if _, err := e.tenant.Store.DeleteSessionsOf(ctx, tx, id.String()); err != nil {
 			return err
 		}
-		return e.tenant.Store.CancelNotificationsOf(ctx, tx, id, now)
+		if err := e.tenant.Store.CancelNotificationsOf(ctx, tx, id, now); err != nil {
+			return err
+		}
+		return e.deletePassword(ctx, tx, id)
 	}}
 }
 

@@ -510,7 +510,7 @@ func TestVerificationAskedForAgain(t *testing.T) {
 		_, err := f.RedeemVerification(t.Context(), mail[i].Token, "x")
 		demandKind(t, err, engine.Forbidden, want)
 	}
-	if who, err := f.RedeemVerification(t.Context(), mail[2].Token, "x"); err != nil || who.ID != ann {
+	if who, err := f.RedeemVerification(t.Context(), mail[2].Token, goodPassword); err != nil || who.ID != ann {
 		t.Errorf("got %+v, %v, want err == nil && who.ID == ann", who, err)
 	}
 }

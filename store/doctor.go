@@ -69,6 +69,8 @@ var References = []Reference{
 	{"account_keys", "account_id", "accounts", "account_id", RemedyDrop},
 	{"accounts", "identity_id", "identities", "id", RemedyClear},
 	{"accounts", "source_id", "sources", "id", RemedyNone},
+	{"attempts", "identity_id", "identities", "identity_id", RemedyDrop},
+	{"credentials", "identity_id", "identities", "identity_id", RemedyDrop},
 	{"entitlements", "source_id", "sources", "id", RemedyDrop},
 	{"errand_texts", "task_id", "tasks", "task_id", RemedyDrop},
 	{"errands", "task_id", "tasks", "task_id", RemedyDrop},
@@ -188,6 +190,7 @@ type Rule struct{ Constraint, table, id, condition string }
 // Rules are the check constraints.
 var Rules = []Rule{
 	{"account_demands_kind", "account_demands", "account_id", `kind IN ('ENABLE', 'DISABLE', 'UNLOCK')`},
+	{"attempts_key", "attempts", "identity_id", `length(key) = 32`},
 	{"identities_cloud_status", "identities", "id", `cloud_status IN ('UNREGISTERED', 'REGISTERED', 'PENDING',
 		'WARNING', 'DISABLED', 'ACTIVE', 'DEACTIVATED', 'TERMINATED', 'ERROR', 'LOCKED')`},
 	{"identities_email_key", "identities", "id", `(email IS NULL) = (email_key IS NULL)`},

@@ -158,6 +158,8 @@ var erasures = []erasure{
 	{"refresh_state", `DELETE FROM muster.refresh_state WHERE identity_id = $1`, false},
 	{"one_time_tokens", `DELETE FROM muster.one_time_tokens WHERE identity_id = $1`, false},
 	{"notifications", `DELETE FROM muster.notifications WHERE identity_id = $1`, false},
+	{"attempts", `DELETE FROM muster.attempts WHERE identity_id = $1`, false},
+	{"credentials", `DELETE FROM muster.credentials WHERE identity_id = $1`, false},
 	{"provisioning_operations", `DELETE FROM muster.provisioning_operations WHERE identity_id = $1`, false},
 	{"identity_events", `DELETE FROM muster.identity_events WHERE identity_id = $1`, false},
 }

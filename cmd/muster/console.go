@@ -28,38 +28,53 @@ type pages struct {
 	login *console.Development
 }
 
-// checkConsole reports whether the server has the console, and why not. People sign in by the development login: on
-// this machine alone, and not beside a key set, which says that the server is no development server.
+// checkConsole reports whether the server has the console, and why not. The development login is for this machine
+// alone, and not beside a key set, which says that the server is no development server. Passwords go over TLS.
 func (s *server) checkConsole() (has bool, reason string, err error) {
 	switch {
 	case s.console != consoleAuto && s.console != consoleOn && s.console != consoleOff:
 		return false, "", usage("--console: %q is given where auto, on or off is expected", s.console)
 	case s.console == consoleOff:
 		return false, "", nil
-	case s.verify.JWKSFile != "" || s.verify.JWKSURL != "":
-		reason = "its sign-in is for development, and a key set is given"
-	case !listensLocally(s.listen):
-		reason = "its sign-in is for this machine, and --listen is not a loopback address"
+	case s.development, strings.HasPrefix(s.externalURL, "https:"):
+		return true, "", nil
+	case s.console == consoleOn && (s.certificate != "" || listensLocally(s.listen)):
+		return true, "", nil
+	case listensLocally(s.listen):
+		reason = "its sign-in for development is not there beside a key set, and people reach it by HTTPS: " +
+			"give --external-url, or --console on for this machine"
+	default:
+		reason = "people sign in by HTTPS, and --listen is not a loopback address: give --external-url or --tls-cert"
 	}
-	if reason != "" && s.console == consoleOn {
+	if s.console == consoleOn {
 		return false, "", usage("--console on: %s", reason)
 	}
-	return reason == "", reason, nil
+	return false, reason, nil
+}
+
+// forDevelopment reports whether people may sign in by the development login.
+func (s *server) forDevelopment() bool {
+	return s.verify.JWKSFile == "" && s.verify.JWKSURL == "" && listensLocally(s.listen)
 }
 
 // console makes the console of a server.
 func (a *app) console(s *server, eng *engine.Engine, clients []devtoken.Client) (*pages, error) {
-	accounts := make([]console.Account, len(clients))
-	for i, c := range clients {
-		accounts[i] = console.Account{Principal: console.Principal{ID: c.ID, Name: c.ID, Levels: c.Authorities},
-			Secret: c.Secret}
+	p := &pages{}
+	if s.development {
+		accounts := make([]console.Account, len(clients))
+		for i, c := range clients {
+			accounts[i] = console.Account{Principal: console.Principal{ID: c.ID, Name: c.ID, Levels: c.Authorities},
+				Secret: c.Secret}
+		}
+		p.login = console.NewDevelopment(accounts...)
 	}
-	login := console.NewDevelopment(accounts...)
-	handler, err := console.New(eng, console.Config{Development: login, ExternalURL: s.externalURL, Logger: a.log})
+	var err error
+	p.Handler, err = console.New(eng, console.Config{Address: s.clientAddress(), Development: p.login,
+		ExternalURL: s.externalURL, Logger: a.log, Passwords: true})
 	if err != nil {
 		return nil, usage("%w", err)
 	}
-	return &pages{handler, login}, nil
+	return p, nil
 }
 
 // listensLocally reports whether an address to listen on is reached from this machine alone.

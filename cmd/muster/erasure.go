@@ -131,8 +131,8 @@ anything that is open, held or waiting.`,
 					return a.printJSON(result)
 				}
 				fmt.Fprintf(a.stdout, "removed %d events, %d operations, %d tasks, %d slots, %d tokens, %d sessions, "+
-					"%d vanished accounts\n", result.Events, result.Operations, result.Tasks, result.Slots,
-					result.Tokens, result.Sessions, result.Vanished)
+					"%d attempts, %d vanished accounts\n", result.Events, result.Operations, result.Tasks, result.Slots,
+					result.Tokens, result.Sessions, result.Attempts, result.Vanished)
 				return nil
 			})
 		},

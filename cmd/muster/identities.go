@@ -13,11 +13,11 @@ import (
 
 func (a *app) identitiesCommand() *cobra.Command {
 	return group(&cobra.Command{Use: "identities", Aliases: []string{"identity"},
-		Short: "Show, invite, synchronize, delete, erase and protect identities"},
+		Short: "Show, invite, register, synchronize, delete, erase and protect identities"},
 		a.identitiesListCommand(), a.identitiesGetCommand(), a.identitiesOwnershipCommand(),
 		a.identitiesReassignCommand(), a.identitiesProtectCommand(), a.identitiesDeleteCommand(),
 		a.identitiesEraseCommand(), a.identitiesResetCommand(), a.identitiesInviteCommand(),
-		a.identitiesVerifyCommand(), a.identitiesRolesCommand(), a.identitiesSyncCommand(),
+		a.identitiesVerifyCommand(), a.identitiesRedeemCommand(), a.identitiesRolesCommand(), a.identitiesSyncCommand(),
 		a.identitiesAccessCommand(), a.identitiesOwnedCommand())
 }
 

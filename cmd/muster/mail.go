@@ -19,6 +19,7 @@ type mailFlags struct {
 	invitationURL, verificationURL             string
 	port                                       int
 	log                                        bool
+	pages                                      notify.Links // of this server; no flag
 }
 
 // register adds the flags to a command.
@@ -39,7 +40,7 @@ func (m *mailFlags) register(cmd *cobra.Command) {
 }
 
 // given reports whether messages can be sent.
-func (m *mailFlags) given() bool { return *m != mailFlags{} }
+func (m *mailFlags) given() bool { return *m != mailFlags{pages: m.pages} }
 
 // mailFlagOf maps the members of [notify.SMTPConfig] that errors name to flags.
 var mailFlagOf = map[string]string{
@@ -50,7 +51,8 @@ var mailFlagOf = map[string]string{
 // config returns the configuration of the mail server from the flags.
 func (m *mailFlags) config() (notify.SMTPConfig, error) {
 	config := notify.SMTPConfig{Host: m.host, Port: m.port, From: m.from, Username: m.username,
-		Encryption: m.encryption, Links: notify.Links{Invitation: m.invitationURL, Verification: m.verificationURL}}
+		Encryption: m.encryption, Pages: m.pages,
+		Links: notify.Links{Invitation: m.invitationURL, Verification: m.verificationURL}}
 	switch {
 	case m.encryption != "" && m.encryption != notify.StartTLS && m.encryption != notify.TLS:
 		return config, usage("--smtp-tls: %q is unknown: %s or %s is expected", m.encryption, notify.StartTLS,
@@ -77,7 +79,7 @@ func (a *app) notifier() (engine.Notifier, error) {
 		return nil, nil
 	}
 	if m.log {
-		if *m != (mailFlags{log: true}) {
+		if *m != (mailFlags{log: true, pages: m.pages}) {
 			return nil, usage("--mail-log sends nothing: it excludes the other flags of mail")
 		}
 		return &notify.Log{Logger: slog.New(slog.NewTextHandler(a.stderr, nil))}, nil

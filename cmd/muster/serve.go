@@ -42,6 +42,9 @@ type server struct {
 	console           string // auto, on or off
 	metrics           string // the address
 	externalURL       string
+	addressHeader     string
+	registration      string // on or off
+	development       bool   // people may sign in to the console by the development login
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -53,7 +56,11 @@ func (a *app) serveCommand() *cobra.Command {
 20:00 in the tenant's time zone. On an interrupt it finishes the running requests and batches, and ends.
 
 On a loopback address without a key set it also serves the console, below /console/, and prints a link by which the
-one who started it signs in there once. Each --dev-client may sign in by its id and secret.
+one who started it signs in there once. Each --dev-client may sign in by its id and secret. Registered people sign in by
+their account or e-mail address and their password, also elsewhere, where --external-url is an https address.
+
+Below /register/ and /password/ it serves the pages on which people register and set passwords. The links in messages
+lead there where neither --invitation-url and --verification-url nor the tenant's settings say another page.
 
 It verifies tokens with the keys of --jwks-url or --jwks-file. Without either it accepts development tokens. "muster
 token" makes them, and so does the endpoint POST /oauth/token for the clients of --dev-client.
@@ -86,7 +93,12 @@ again that died. Other commands with the same --data work on the same private Po
 	flags.StringVar(&s.rateLimit, "rate-limit", "100/10s", "most requests of each client in a time, or off")
 	flags.StringVar(&s.console, "console", consoleAuto, "serve the console: auto (where its sign-in allows), on or off")
 	flags.StringVar(&s.externalURL, "external-url", "",
-		"address at which browsers reach the console, where a proxy changes it")
+		"address at which browsers reach the server, such as https://people.example.com/: where a proxy changes it, "+
+			"and for the links in messages")
+	flags.StringVar(&s.registration, "registration", consoleOn,
+		"serve the pages on which people register and set passwords: on or off")
+	flags.StringVar(&s.addressHeader, "address-header", "", "header in which a proxy says the client's address, as "+
+		"X-Forwarded-For, of which the last one counts: it limits attempts to sign in (default: the connection's)")
 	flags.BoolVar(&s.logJSON, "log-json", false, "log as JSON")
 	flags.BoolVar(&s.noWorker, "no-worker", false, "leave tasks, messages and the schedule to other processes")
 	metricsFlag(cmd, &s.metrics)
@@ -106,6 +118,8 @@ func (a *app) serve(ctx context.Context, s *server) (err error) {
 	if err != nil {
 		return err
 	}
+	// The verifier of development tokens has a key set too.
+	s.development = s.forDevelopment()
 	issuer, clients, err := a.developers(s)
 	if err != nil {
 		return err
@@ -114,6 +128,10 @@ func (a *app) serve(ctx context.Context, s *server) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := s.checkRegistration(); err != nil {
+		return err
+	}
+	a.mail.pages = s.pageLinks()
 	a.daemonLog(s.logJSON)
 	if noConsole != "" {
 		a.log.Info("the console is off: " + noConsole)
@@ -156,9 +174,12 @@ func (a *app) serve(ctx context.Context, s *server) (err error) {
 				return err
 			}
 		}
-		handler := http.Handler(root)
+		handler, err := a.registration(s, eng, hasConsole, root)
+		if err != nil {
+			return err
+		}
 		if ui != nil {
-			handler = ui.beside(root)
+			handler = ui.beside(handler)
 		}
 		return a.listen(ctx, running, s, eng, ui, otelhttp.NewHandler(handler, "muster"))
 	})
@@ -285,6 +306,8 @@ func (a *app) listen(ctx, running context.Context, s *server, eng *engine.Engine
 	fmt.Fprintf(a.stdout, "listening on %s://%s\n", scheme, listener.Addr())
 	if ui != nil {
 		web.RegisterOnShutdown(ui.Close)
+	}
+	if ui != nil && ui.login != nil {
 		a.announce(ui, scheme, listener.Addr())
 	}
 	select {

@@ -117,21 +117,16 @@ func (s *shell) staff() {
 	s.run(exitOK, "id,name,dept,mgr\nann,Ann,Board,\nbob,Bob,Sales,ann\n", "aggregate", "HR", "--file", "-")
 }
 
-// The console is there for a browser, and its link signs in the one who started the server.
-func TestServeConsole(t *testing.T) {
-	t.Parallel()
-	if testing.Short() {
-		t.Skip("it takes long")
-	}
-	s := newShell(t)
-	s.staff()
-	w := s.serve("--dev-client", "helen:sesame:HELPDESK")
+// browse returns a function that asks for a page as a browser does, which keeps cookies and follows redirections. It
+// demands a text on the page, and returns the page's address.
+func (w *served) browse(t *testing.T) func(method, path string, form url.Values, want string) string {
+	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.client.Jar = jar
-	ask := func(method, path string, form url.Values, want string) string {
+	return func(method, path string, form url.Values, want string) string {
 		t.Helper()
 		request, err := http.NewRequestWithContext(t.Context(), method, w.url+path, strings.NewReader(form.Encode()))
 		if err != nil {
@@ -149,8 +144,20 @@ func TestServeConsole(t *testing.T) {
 		if err != nil || response.StatusCode != http.StatusOK || !strings.Contains(string(text), want) {
 			t.Fatalf("%s %s: %d, %v, want %q in %s", method, path, response.StatusCode, err, want, text)
 		}
-		return response.Request.URL.Path
+		return response.Request.URL.RequestURI()
 	}
+}
+
+// The console is there for a browser, and its link signs in the one who started the server.
+func TestServeConsole(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
+	s := newShell(t)
+	s.staff()
+	w := s.serve("--dev-client", "helen:sesame:HELPDESK")
+	ask := w.browse(t)
 	if path := ask(http.MethodGet, "/", nil, "Sign in"); path != "/console/login" {
 		t.Errorf("the root leads to %s", path)
 	}
@@ -165,7 +172,8 @@ func TestServeConsole(t *testing.T) {
 	ask(http.MethodPost, "/console/login", url.Values{"link": {link}, "next": {"identities/"}}, "Synchronize Attributes")
 	ask(http.MethodPost, "/console/login", url.Values{"name": {"helen"}, "secret": {"sesame"}}, "Home")
 	for args, want := range map[string]string{"--console maybe": "auto, on or off is expected",
-		"--console on --listen 0.0.0.0:0": "--listen", "--console on --jwks-file x": "a key set is given",
+		"--console on --listen 0.0.0.0:0": "--listen", "--console on --jwks-file x --listen 0.0.0.0:0": "HTTPS",
+		"--registration maybe":   "on or off is expected",
 		"--external-url nowhere": "ExternalURL"} {
 		_, out := s.run(exitUsage, "", append([]string{"serve"}, strings.Fields(args)...)...)
 		if !strings.Contains(out, want) {

@@ -10,7 +10,6 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"golang.org/x/text/language"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/internal/page"
 )
 
 // The limits of requests.
@@ -29,8 +29,13 @@ const (
 	StatementTimeoutDefault = 10 * time.Second
 )
 
-// Config configures a [Handler]. Exactly one of Authenticator and Development is required.
+// Config configures a [Handler]. An Authenticator is required, or else Development or Passwords or both, by which
+// people sign in to the console itself.
 type Config struct {
+	// Address returns the network address of the client of a request, by which attempts to sign in are limited: see
+	// [engine.WithAddress]. Defaults to that of the connection; behind a proxy give one that reads what the proxy says.
+	Address func(r *http.Request) string
+
 	// Authenticator identifies the visitor of each request, by the host's own means.
 	Authenticator Authenticator
 
@@ -54,6 +59,11 @@ type Config struct {
 
 	// Observe, if set, is called after each request for a route. Many goroutines call it.
 	Observe func(ctx context.Context, o Observation)
+
+	// Passwords lets registered identities sign in by their alias or e-mail address and their password:
+	// [engine.Engine.SignIn]. They have their user levels, as these are at each request. Without one they see what
+	// Muster has about them, and nothing else.
+	Passwords bool
 
 	// ReadOnly removes every action but signing in and out and the visitor's own settings.
 	ReadOnly bool
@@ -79,6 +89,9 @@ func (c Config) WithDefaults() Config {
 	c.Name = cmp.Or(c.Name, "Muster")
 	c.SessionName = cmp.Or(c.SessionName, "console")
 	c.StatementTimeout = cmp.Or(c.StatementTimeout, StatementTimeoutDefault)
+	if c.Address == nil {
+		c.Address = page.Address
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -92,10 +105,10 @@ var sessionName = regexp.MustCompile(`^[A-Za-z0-9]{1,32}$`)
 
 func (c Config) validate() error {
 	switch {
-	case c.Authenticator == nil && c.Development == nil:
-		return errors.New("Authenticator is missing: give one, or a Development login")
-	case c.Authenticator != nil && c.Development != nil:
-		return errors.New("Authenticator and Development exclude each other")
+	case c.Authenticator == nil && c.Development == nil && !c.Passwords:
+		return errors.New("Authenticator is missing: give one, a Development login, or Passwords")
+	case c.Authenticator != nil && (c.Development != nil || c.Passwords):
+		return errors.New("Authenticator excludes Development and Passwords, by which people sign in to the console")
 	case !sessionName.MatchString(c.SessionName):
 		return fmt.Errorf("SessionName: %q is given where 1 to 32 letters and digits are expected", c.SessionName)
 	case c.StatementTimeout < 0:
@@ -109,11 +122,10 @@ func (c Config) validate() error {
 type Handler struct {
 	eng       *engine.Engine
 	config    Config
-	external  *url.URL // nil where ExternalURL is not given
-	origins   *http.CrossOriginProtection
+	origin    *page.Origin
 	routes    []route
 	templates map[string]*template.Template
-	languages *languages
+	languages *page.Languages
 
 	uploads chan struct{} // that are read
 	runs    *runPoller
@@ -133,20 +145,13 @@ func New(eng *engine.Engine, config Config) (*Handler, error) {
 	if err := config.validate(); err != nil {
 		return nil, fmt.Errorf("console: %w", err)
 	}
-	h := &Handler{eng: eng, config: config, origins: http.NewCrossOriginProtection(), routes: routes(),
-		exports: map[string]int{}, uploads: make(chan struct{}, UploadsMax), runs: newRunPoller(eng, config.Logger)}
+	h := &Handler{eng: eng, config: config, routes: routes(), exports: map[string]int{},
+		uploads: make(chan struct{}, UploadsMax), runs: newRunPoller(eng, config.Logger)}
 	var err error
-	if config.ExternalURL != "" {
-		h.external, err = url.Parse(config.ExternalURL)
-		if err != nil || h.external.Host == "" || h.external.Scheme != "http" && h.external.Scheme != "https" {
-			return nil, fmt.Errorf("console: ExternalURL: %q is given where an address such as https://host/path/ is "+
-				"expected", config.ExternalURL)
-		}
-		if err := h.origins.AddTrustedOrigin(h.external.Scheme + "://" + h.external.Host); err != nil {
-			return nil, fmt.Errorf("console: ExternalURL: %w", err)
-		}
+	if h.origin, err = page.NewOrigin(config.ExternalURL); err != nil {
+		return nil, fmt.Errorf("console: %w", err)
 	}
-	if h.languages, err = newLanguages(config.Catalogues); err != nil {
+	if h.languages, err = page.NewLanguages(german, config.Catalogues); err != nil {
 		return nil, fmt.Errorf("console: Catalogues: %w", err)
 	}
 	if h.templates, err = parseTemplates(); err != nil {
@@ -175,8 +180,9 @@ func (h *Handler) Close() { h.runs.close() }
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	started := time.Now()
 	v := &visit{h: h, w: w, r: r, path: r.URL.Path, tracking: rand.Text(), status: http.StatusOK}
-	v.base = baseOf(v.path)
-	h.protect(w)
+	v.base = page.BaseOf(v.path)
+	// Browsers send forms with the origin null over plain HTTP where no page learns of another.
+	page.Protect(w.Header(), page.SameOrigin)
 	err := v.serve()
 	if err != nil {
 		v.fail(err)
@@ -204,7 +210,7 @@ type visit struct {
 	principal *Principal
 	token     string // of the session; "" for none
 	session   engine.Session
-	language  *speech
+	language  *page.Speech
 	tracking  string
 	status    int
 	rows      int // of personal data that were shown
@@ -231,14 +237,17 @@ func (v *visit) reading() (ctx context.Context, cancel context.CancelFunc) {
 }
 
 func (v *visit) serve() error {
-	v.language = v.h.languages.of(v.r)
+	v.language = v.h.languages.Of(v.r)
 	if v.path == "" {
 		// The mount without its slash. Only its last word tells where the pages are.
 		asked, _, _ := strings.Cut(v.r.RequestURI, "?")
 		return v.redirectTo(asked[strings.LastIndexByte(asked, '/')+1:]+"/", http.StatusFound)
 	}
-	if strings.HasPrefix(v.path, "/static/") {
-		return v.static()
+	if strings.HasPrefix(v.path, page.StaticPath) {
+		if page.ServeAsset(v.w, v.r, v.path) {
+			return nil
+		}
+		return &pageError{status: http.StatusNotFound, key: "There is no such page."}
 	}
 	if err := v.h.guardHost(v.r); err != nil {
 		return err
@@ -261,6 +270,9 @@ func (v *visit) serve() error {
 	}
 	if v.principal == nil && !v.route.public {
 		return v.askToSignIn()
+	}
+	if v.route.pattern == "" && !v.may(read) && v.may(readOwn) {
+		return v.redirect("me")
 	}
 	if !v.route.public && !v.may(v.route.right) {
 		return v.forbidden(v.route.right)
@@ -290,17 +302,17 @@ func (v *visit) render(name string, data any) error {
 	if !ok {
 		return fmt.Errorf("there is no template %s", name)
 	}
-	var page bytes.Buffer
-	if err := t.ExecuteTemplate(&page, "layout", data); err != nil {
+	var written bytes.Buffer
+	if err := t.ExecuteTemplate(&written, "layout", data); err != nil {
 		return fmt.Errorf("render %s: %w", name, err)
 	}
 	header := v.w.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
-	header.Set("Content-Language", v.language.tag.String())
+	header.Set("Content-Language", v.language.Tag.String())
 	v.w.WriteHeader(v.status)
 	if v.r.Method != http.MethodHead {
 		// A visitor who is gone is no fault of the page.
-		_, _ = v.w.Write(keyed(page.Bytes()))
+		_, _ = v.w.Write(keyed(written.Bytes()))
 	}
 	return nil
 }
@@ -317,14 +329,6 @@ func (v *visit) redirectTo(reference string, status int) error {
 	v.w.Header().Set("Location", reference)
 	v.w.WriteHeader(status)
 	return nil
-}
-
-// baseOf returns the mount as seen from a page.
-func baseOf(path string) string {
-	if depth := strings.Count(path, "/") - 1; depth > 0 {
-		return strings.Repeat("../", depth)
-	}
-	return "./"
 }
 
 // zoneMax is how long the tenant's time zone is taken from memory.

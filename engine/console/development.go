@@ -1,18 +1,14 @@
 package console
 
 import (
-	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"net/http"
 	"net/url"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
-
-	"github.com/muster-engine/muster/engine"
 )
 
 // LinkLifetime is how long a link of [Development.Link] is good: 10 minutes, for one use.
@@ -90,96 +86,4 @@ func (d *Development) check(name, secret string) (principal Principal, good bool
 		}
 	}
 	return principal, good
-}
-
-// loginView is what the page of the sign-in shows.
-type loginView struct {
-	*visit
-
-	Link    string // of the address, to be redeemed by the form; "" for none
-	Form    bool   // there are accounts
-	Next    string
-	Name    string
-	Problem string
-}
-
-func (v *visit) loginPage() error {
-	d := v.h.config.Development
-	if d == nil {
-		return &pageError{status: http.StatusNotFound, key: "There is no such page."}
-	}
-	if v.principal != nil && v.r.FormValue("link") == "" {
-		return v.redirect(ownReference(v.r.FormValue("next"), ""))
-	}
-	view := &loginView{visit: v, Link: v.r.FormValue("link"), Form: len(d.accounts) > 0,
-		Next: ownReference(v.r.FormValue("next"), "")}
-	if !v.canKeepSession() {
-		view.Problem = v.T("Signing in needs HTTPS, or a browser on this machine.")
-	}
-	return v.render("login", view)
-}
-
-// login signs the visitor in, by a link or by the form. The session is a new one.
-func (v *visit) login() error {
-	d := v.h.config.Development
-	if d == nil {
-		return &pageError{status: http.StatusNotFound, key: "There is no such page."}
-	}
-	view := &loginView{visit: v, Form: len(d.accounts) > 0, Next: ownReference(v.r.PostFormValue("next"), ""),
-		Name: v.r.PostFormValue("name")}
-	refuse := func(status int, key string) error {
-		v.status, view.Problem = status, v.T(key)
-		return v.render("login", view)
-	}
-	if !v.canKeepSession() {
-		return refuse(http.StatusForbidden, "Signing in needs HTTPS, or a browser on this machine.")
-	}
-	var principal Principal
-	var good bool
-	if token := v.r.PostFormValue("link"); token != "" {
-		if principal, good = d.follow(token); !good {
-			return refuse(http.StatusForbidden,
-				"The link is not good any more: it works once, for ten minutes. Start the server again for a new one.")
-		}
-	} else {
-		if !d.attempts.Allow() {
-			return refuse(http.StatusTooManyRequests, "Too many attempts: wait a moment, and try again.")
-		}
-		if principal, good = d.check(view.Name, v.r.PostFormValue("secret")); !good {
-			return refuse(http.StatusForbidden, "The name or the secret is wrong.")
-		}
-	}
-	if v.token != "" {
-		if err := v.h.eng.EndSession(v.r.Context(), v.token); err != nil {
-			return err
-		}
-	}
-	token, err := v.h.eng.OpenSession(v.r.Context(), engine.Session{UserID: principal.ID,
-		UserName: cmp.Or(principal.Name, principal.ID), Levels: principal.Levels})
-	if err != nil {
-		return err
-	}
-	v.setToken(token)
-	return v.redirect(view.Next)
-}
-
-// logout ends the session, or with everywhere all sessions of the visitor.
-func (v *visit) logout() error {
-	var err error
-	switch {
-	case v.token == "":
-	case v.r.PostFormValue("everywhere") != "":
-		_, err = v.h.eng.EndSessions(v.r.Context(), v.session.UserID)
-	default:
-		err = v.h.eng.EndSession(v.r.Context(), v.token)
-	}
-	if err != nil {
-		return err
-	}
-	v.setToken("")
-	v.w.Header().Set("Clear-Site-Data", `"cache"`)
-	if v.h.config.Development == nil {
-		return v.redirect("")
-	}
-	return v.redirect("login")
 }

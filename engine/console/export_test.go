@@ -1,6 +1,10 @@
 package console
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/muster-engine/muster/engine/internal/page"
+)
 
 // Route is a line of the table of routes, for tests.
 type Route struct {
@@ -37,7 +41,7 @@ func Routes() []Route {
 var Levels = rights[read]
 
 // Policy is the policy of every page.
-const Policy = policy
+const Policy = page.Policy
 
 // OwnReference is ownReference.
 var OwnReference = ownReference

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/internal/page"
 )
 
 type homeView struct {
@@ -188,12 +189,12 @@ var languageNames = map[string]string{"en": "English", "de": "Deutsch"}
 
 func (v *visit) settingsPage() error {
 	view := &settingsView{visit: v, Expires: v.Moment(&v.session.Expires)}
-	for _, tag := range v.h.languages.tags {
+	for _, tag := range v.h.languages.Tags {
 		name := tag.String()
 		if own := languageNames[name]; own != "" {
 			name = own
 		}
-		view.Languages = append(view.Languages, languageChoice{tag.String(), name, tag == v.language.tag})
+		view.Languages = append(view.Languages, languageChoice{tag.String(), name, tag == v.language.Tag})
 	}
 	return v.render("settings", view)
 }
@@ -204,7 +205,7 @@ const settingsAge = 365 * 24 * 60 * 60
 // settings keeps the visitor's settings in the browser.
 func (v *visit) settings() error {
 	keep := func(name, value string) {
-		cookie := &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, Secure: v.h.secure(v.r),
+		cookie := &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, Secure: v.h.origin.Secure(v.r),
 			SameSite: http.SameSiteLaxMode, MaxAge: settingsAge}
 		if value == "" {
 			cookie.MaxAge = -1
@@ -212,15 +213,15 @@ func (v *visit) settings() error {
 		http.SetCookie(v.w, cookie)
 	}
 	language := v.r.PostFormValue("language")
-	if !slices.ContainsFunc(v.h.languages.tags, func(t languageTag) bool { return t.String() == language }) {
+	if !v.h.languages.Have(language) {
 		language = ""
 	}
 	theme := v.r.PostFormValue("theme")
 	if theme != "light" && theme != "dark" {
 		theme = ""
 	}
-	keep(languageCookie, language)
-	keep(themeCookie, theme)
+	keep(page.LanguageCookie, language)
+	keep(page.ThemeCookie, theme)
 	return v.redirect("settings")
 }
 

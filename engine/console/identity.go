@@ -171,16 +171,23 @@ func (v *visit) attributes() error {
 	if view.Why, err = v.h.eng.Explain(ctx, engine.ExplainParams{Identity: s.Identity.ID}); err != nil {
 		return err
 	}
-	for _, a := range view.Why.Attributes {
+	view.Rows = attributeRows(view.Why.Attributes)
+	return v.render("attributes", view)
+}
+
+// attributeRows returns attributes with their steps.
+func attributeRows(attributes []engine.ExplainedAttribute) []attributeRow {
+	var rows []attributeRow
+	for _, a := range attributes {
 		row := attributeRow{ExplainedAttribute: a, Stored: strings.Join(a.Stored.Strings(), ", "),
 			Calculated: strings.Join(a.Value.Strings(), ", "), Differs: !a.Stored.Equal(a.Value)}
 		for _, step := range a.Steps {
 			row.Steps = append(row.Steps, shownStep{step, strings.Join(step.Value.Strings(), ", "),
 				step.Value.IsNull()})
 		}
-		view.Rows = append(view.Rows, row)
+		rows = append(rows, row)
 	}
-	return v.render("attributes", view)
+	return rows
 }
 
 type accessView struct {
@@ -236,16 +243,8 @@ func (v *visit) access() error {
 	}
 	asked := v.r.URL.Query().Get("role")
 	for i := range view.Why.Roles {
-		row := roleRow{ExplainedRole: view.Why.Roles[i]}
-		for k := range assignments {
-			if assignments[k].Role.ID == row.ID {
-				row.Assignments = append(row.Assignments, assignments[k])
-			}
-		}
-		if row.Criterion != nil {
-			row.Lines = v.criterionLines(nil, row.Criterion, 0)
-		}
-		if len(row.Assignments) > 0 || row.Assigned || row.Member {
+		row := v.roleRow(&view.Why.Roles[i], assignments)
+		if row.has() {
 			view.Roles = append(view.Roles, row)
 			continue
 		}
@@ -256,6 +255,23 @@ func (v *visit) access() error {
 	}
 	return v.render("access", view)
 }
+
+// roleRow returns a role with its assignments and why the identity has it or has it not.
+func (v *visit) roleRow(role *engine.ExplainedRole, assignments []engine.RoleAssignment) roleRow {
+	row := roleRow{ExplainedRole: *role}
+	for i := range assignments {
+		if assignments[i].Role.ID == row.ID {
+			row.Assignments = append(row.Assignments, assignments[i])
+		}
+	}
+	if row.Criterion != nil {
+		row.Lines = v.criterionLines(nil, row.Criterion, 0)
+	}
+	return row
+}
+
+// has reports whether the identity has the role, or has it with the next processing.
+func (r *roleRow) has() bool { return len(r.Assignments) > 0 || r.Assigned || r.Member }
 
 // valuesShown is how many values of the identity a comparison shows.
 const valuesShown = 5

@@ -77,7 +77,7 @@ func siteOf(t *testing.T, c *enginetest.Company, config console.Config) *site {
 	t.Helper()
 	s := &site{Company: c, t: t, logs: &logs{}, cookies: map[string]string{}, level: "ORG_ADMIN",
 		header: map[string]string{}}
-	if config.Authenticator == nil && config.Development == nil {
+	if config.Authenticator == nil && config.Development == nil && !config.Passwords {
 		config.Authenticator = console.AuthenticatorFunc(visitor)
 	}
 	config.Logger = slog.New(slog.NewTextHandler(s.logs, nil))

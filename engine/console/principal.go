@@ -3,13 +3,14 @@ package console
 import (
 	"cmp"
 	"errors"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/muster-engine/muster/engine"
+	"github.com/muster-engine/muster/engine/internal/page"
+	access "github.com/muster-engine/muster/engine/right"
 )
 
 // Authenticator identifies the visitor of a request.
@@ -51,11 +52,12 @@ func (v *visit) authenticate() error {
 			return err
 		}
 	}
-	if v.h.config.Development != nil {
-		if v.token != "" {
-			v.principal = &Principal{ID: v.session.UserID, Name: v.session.UserName, Levels: v.session.Levels}
+	if v.h.config.Authenticator == nil {
+		if v.token == "" {
+			return nil
 		}
-		return nil
+		v.principal = &Principal{ID: v.session.UserID, Name: v.session.UserName, Levels: v.session.Levels}
+		return v.levels()
 	}
 	principal, err := v.h.config.Authenticator.Authenticate(v.r)
 	if err != nil {
@@ -72,24 +74,31 @@ func (v *visit) authenticate() error {
 	return nil
 }
 
+// levels gives the visitor of a session without levels those that the identity has now, and that of every user.
+func (v *visit) levels() error {
+	if len(v.session.Levels) > 0 || !v.h.config.Passwords {
+		return nil
+	}
+	levels, err := v.h.eng.UserLevels(v.r.Context(), v.principal.ID)
+	switch {
+	case err == nil:
+		v.principal.Levels = append(levels, string(access.User))
+	case engine.KindOf(err) == engine.NotFound: // it is gone
+		v.principal, v.token, v.session = nil, "", engine.Session{}
+	default:
+		return err
+	}
+	return nil
+}
+
 // sameUser compares IDs, which may be those of identities in two spellings.
 func sameUser(a, b string) bool {
 	plain := func(id string) string { return strings.ToLower(strings.ReplaceAll(id, "-", "")) }
 	return a == b || len(plain(a)) == 32 && plain(a) == plain(b)
 }
 
-// cookieName returns the name of the session's cookie. The prefix __Host- has browsers refuse a cookie that another
-// host or a page without TLS has set.
 func (h *Handler) cookieName(r *http.Request) string {
-	if h.secure(r) {
-		return "__Host-muster-" + h.config.SessionName
-	}
-	return "muster-" + h.config.SessionName
-}
-
-// secure reports whether the browser reached the console by TLS.
-func (h *Handler) secure(r *http.Request) bool {
-	return r.TLS != nil || h.external != nil && h.external.Scheme == "https"
+	return h.origin.CookieName(r, h.config.SessionName)
 }
 
 func (v *visit) cookieToken() string {
@@ -103,7 +112,7 @@ func (v *visit) cookieToken() string {
 // setToken gives the browser the session's token; "" takes it away.
 func (v *visit) setToken(token string) {
 	cookie := &http.Cookie{Name: v.h.cookieName(v.r), Value: token, Path: "/", HttpOnly: true,
-		Secure: v.h.secure(v.r), SameSite: http.SameSiteLaxMode}
+		Secure: v.h.origin.Secure(v.r), SameSite: http.SameSiteLaxMode}
 	if token == "" {
 		cookie.MaxAge = -1
 	}
@@ -111,28 +120,14 @@ func (v *visit) setToken(token string) {
 	v.token = token
 }
 
-// canKeepSession reports whether the browser's cookie stays secret: it goes by TLS, or stays on this machine.
-func (v *visit) canKeepSession() bool { return v.h.secure(v.r) || isLoopback(v.r.Host) }
+// canKeepSession reports whether the browser's cookie stays secret.
+func (v *visit) canKeepSession() bool { return v.h.origin.KeepsSecrets(v.r) }
 
-// isLoopback reports whether a host, with or without a port, is this machine by a name that nobody else can give it.
-func isLoopback(host string) bool {
-	name := host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		name = h
-	}
-	return slices.Contains([]string{"localhost", "127.0.0.1", "[::1]", "::1"}, strings.ToLower(name))
-}
-
-// checkOrigin refuses a form that another site has sent. It is stricter than the standard library: a request that does
-// not say where it comes from is refused, because every browser says it.
+// checkOrigin refuses a form that another site has sent.
 func (h *Handler) checkOrigin(r *http.Request) error {
-	refused := &pageError{status: http.StatusForbidden,
-		key: "The form was not sent by a page of this console: nothing was changed."}
-	if r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "" {
-		return refused
-	}
-	if err := h.origins.Check(r); err != nil {
-		return refused
+	if h.origin.Check(r) != nil {
+		return &pageError{status: http.StatusForbidden,
+			key: "The form was not sent by a page of this console: nothing was changed."}
 	}
 	return nil
 }
@@ -140,8 +135,8 @@ func (h *Handler) checkOrigin(r *http.Request) error {
 // guardHost refuses a host's name that somebody else may have given this machine: a page of theirs could otherwise talk
 // to a development console as if it were its own (DNS rebinding).
 func (h *Handler) guardHost(r *http.Request) error {
-	if h.config.Development == nil || isLoopback(r.Host) || h.external != nil && strings.EqualFold(r.Host,
-		h.external.Host) {
+	if h.config.Development == nil || page.IsLoopback(r.Host) || h.origin.External != nil &&
+		strings.EqualFold(r.Host, h.origin.External.Host) {
 		return nil
 	}
 	return &pageError{status: http.StatusMisdirectedRequest,
@@ -150,7 +145,7 @@ func (h *Handler) guardHost(r *http.Request) error {
 
 // askToSignIn sends a visitor who is nobody to the page of the sign-in, from which it goes on to where it was.
 func (v *visit) askToSignIn() error {
-	if v.h.config.Development == nil {
+	if v.h.config.Authenticator != nil {
 		return &pageError{status: http.StatusUnauthorized, key: "You are not signed in."}
 	}
 	if v.r.Method == http.MethodPost {

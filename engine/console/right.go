@@ -14,6 +14,7 @@ type right string
 // The rights of the console.
 const (
 	read         right = "read identities, access and history"
+	readOwn      right = "read what there is about oneself"
 	readAccounts right = "read accounts"
 	readRoles    right = "read roles"
 	readProfiles right = "read access profiles"
@@ -58,6 +59,7 @@ var rights = map[right][]string{
 	aggregateSources:     levelsOf("importAccounts"),
 	read:                 levelsOf("listIdentities"),
 	readAccounts:         levelsOf("listAccounts"),
+	readOwn:              levelsOf("readOwnIdentity"),
 	readRoles:            levelsOf("listRoles"),
 	readProfiles:         levelsOf("listAccessProfiles"),
 	readIdentityProfiles: levelsOf("listIdentityProfiles"),

@@ -23,6 +23,7 @@ func routes() []route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []route{
 		{method: get, pattern: "", right: read, serve: (*visit).home},
+		{method: get, pattern: "me", right: readOwn, serve: (*visit).me},
 		{method: get, pattern: "find", right: read, serve: (*visit).findPage},
 
 		{method: get, pattern: "identities/", right: read, serve: (*visit).identityList},

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/muster-engine/muster/engine/console/internal/assets"
+	"github.com/muster-engine/muster/engine/internal/page"
 )
 
 //go:embed templates/*.html
@@ -37,14 +37,14 @@ func parseTemplates() (map[string]*template.Template, error) {
 		if file == layoutFile || file == partsFile {
 			continue
 		}
-		page, err := frame.Clone()
+		content, err := frame.Clone()
 		if err == nil {
-			page, err = page.ParseFS(templateFiles, file)
+			content, err = content.ParseFS(templateFiles, file)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
-		pages[strings.TrimSuffix(path.Base(file), ".html")] = page
+		pages[strings.TrimSuffix(path.Base(file), ".html")] = content
 	}
 	return pages, nil
 }
@@ -55,18 +55,13 @@ func parseTemplates() (map[string]*template.Template, error) {
 func (v *visit) Base() string { return v.base }
 
 // Asset returns the reference of an asset.
-func (v *visit) Asset(name string) string { return v.base + "static/" + assets.Hash() + "/" + name }
+func (v *visit) Asset(name string) string { return page.Asset(v.base, name) }
 
 // Lang returns the language of the page.
-func (v *visit) Lang() string { return v.language.tag.String() }
+func (v *visit) Lang() string { return v.language.Tag.String() }
 
 // Theme returns the visitor's choice of colours: light, dark, or empty for that of the system.
-func (v *visit) Theme() string {
-	if cookie, err := v.r.Cookie(themeCookie); err == nil && (cookie.Value == "light" || cookie.Value == "dark") {
-		return cookie.Value
-	}
-	return ""
-}
+func (v *visit) Theme() string { return page.Theme(v.r) }
 
 // Site returns the name of the installation.
 func (v *visit) Site() string { return v.h.config.Name }
@@ -75,7 +70,7 @@ func (v *visit) Site() string { return v.h.config.Name }
 func (v *visit) Visitor() *Principal { return v.principal }
 
 // SignsOut reports whether the console itself ends sessions.
-func (v *visit) SignsOut() bool { return v.h.config.Development != nil && v.principal != nil }
+func (v *visit) SignsOut() bool { return v.h.config.Authenticator == nil && v.principal != nil }
 
 // May reports whether the visitor may see what needs a right.
 func (v *visit) May(needed string) (bool, error) { return v.may(right(needed)), known(needed) }

@@ -15,7 +15,8 @@ import (
 	"text/template/parse"
 
 	"github.com/muster-engine/muster/engine"
-	"github.com/muster-engine/muster/engine/console/internal/assets"
+	"github.com/muster-engine/muster/engine/internal/page"
+	"github.com/muster-engine/muster/engine/internal/page/assets"
 )
 
 // texts returns every text that the pages show, in English: what templates and code give to T, N and text, and the
@@ -164,7 +165,7 @@ func literal(e ast.Expr) []string {
 // Every text of the pages has its German form, with the same places for values, and there is no other.
 func TestGermanIsComplete(t *testing.T) {
 	t.Parallel()
-	catalogue := readCatalogue(german)
+	catalogue := page.ReadCatalogue(german)
 	keys := texts(t)
 	if len(keys) < 200 {
 		t.Fatalf("only %d texts were found", len(keys))

@@ -38,8 +38,11 @@ type SMTPConfig struct {
 	Username, Password string
 	// From is the sender, such as "Muster <muster@example.com>", and Links are the host's pages. Both are settings of
 	// the tenant: see [engine.Config]. What is empty here is what the tenant's settings say.
-	From      string
-	Links     Links
+	From  string
+	Links Links
+	// Pages are where links lead for which neither Links nor the tenant's settings say anything, such as the pages of
+	// package registration. They are no settings of the tenant.
+	Pages     Links
 	Templates Templates
 	// Timeout defaults to 30 seconds.
 	Timeout time.Duration
@@ -77,7 +80,7 @@ func NewSMTP(config SMTPConfig) (*SMTP, error) {
 	if config.Timeout == 0 {
 		config.Timeout = timeoutDefault
 	}
-	composer, err := newComposer(config.Links, config.Templates)
+	composer, err := newComposer(config.Links, config.Pages, config.Templates)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	htmltemplate "html/template"
@@ -154,10 +155,12 @@ type composer struct {
 	templates map[string]compiled
 }
 
-func newComposer(links Links, templates Templates) (*composer, error) {
-	if err := links.validate(); err != nil {
+func newComposer(links, pages Links, templates Templates) (*composer, error) {
+	if err := errors.Join(links.validate(), pages.validate()); err != nil {
 		return nil, err
 	}
+	links = Links{Invitation: cmp.Or(links.Invitation, pages.Invitation),
+		Verification: cmp.Or(links.Verification, pages.Verification)}
 	invitation, err := compile("Invitation", templates.Invitation, defaults.Invitation)
 	if err != nil {
 		return nil, err
@@ -176,7 +179,7 @@ func (c *composer) compose(m *engine.Message) (rendered, error) {
 	// A name comes from a source, so it must not be able to add paragraphs to the message.
 	data := &Data{Name: oneLine(m.Identity.Name), Source: oneLine(m.Source), Expires: m.Expires.UTC()}
 	link := m.URL
-	switch { // of an engine that does not follow settings, such as a test's
+	switch { // the settings have none, or the engine does not follow them, as a test's
 	case link != "":
 	case m.Purpose == engine.PurposeVerification:
 		link = c.links.Verification

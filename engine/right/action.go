@@ -15,6 +15,7 @@ var actions = []Operation{
 	ours("listRoles", OrgAdmin, RoleAdmin, RoleSubadmin),
 	ours("protectIdentity", OrgAdmin),
 	ours("readConfiguration", OrgAdmin),
+	ours("readOwnIdentity", User),
 	ours("releaseOperation", OrgAdmin, Helpdesk, SourceAdmin),
 	ours("setLifecycleState", OrgAdmin),
 	ours("setUserLevels", OrgAdmin),

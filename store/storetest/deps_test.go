@@ -128,7 +128,7 @@ var leaves = []string{
 }
 
 // externalMax is how many packages from outside this module, the standard library's among them, a host gets with engine.
-const externalMax = 330
+const externalMax = 332
 
 // A host pays for what it links in.
 func TestEngineIsSmall(t *testing.T) {
@@ -169,11 +169,12 @@ func TestOnlyMetricsReachesPrometheus(t *testing.T) {
 // layers are the packages of the module, the lowest first. A package may import those of lower layers alone: the rooms
 // of one layer do not know each other.
 var layers = [][]string{
-	{"cmd/muster/company", "engine/attribute", "engine/connector/ldap/ldaptest", "engine/connector/secret", "engine/console/internal/assets",
+	{"cmd/muster/company", "engine/attribute", "engine/connector/ldap/ldaptest", "engine/connector/secret",
+		"engine/internal/page/assets", "engine/internal/password",
 		"engine/crashtest", "engine/disktest",
 		"engine/httpapi/internal/wire", "engine/modeltest", "engine/right", "engine/transform/javadate", "engine/transform/javaregex",
 		"engine/transform/lettercase", "filterql/folding", "filterql/jsontext", "filterql/suggest", "migrations", "store/id", "store/pglocal"},
-	{"engine/connector", "engine/transform/objectfilter", "engine/transform/velocity", "filterql",
+	{"engine/connector", "engine/internal/page", "engine/transform/objectfilter", "engine/transform/velocity", "filterql",
 		"store/pglocal/internal/locate"},
 	{"filterql/searchql"},
 	{"engine/connector/connectortest", "engine/connector/delimited", "engine/connector/ldap",
@@ -186,7 +187,7 @@ var layers = [][]string{
 	{"engine/internal/aggregation", "engine/internal/change", "engine/internal/doctor", "engine/internal/provisioning",
 		"engine/internal/registration"},
 	{"engine"},
-	{"engine/console", "engine/enginetest", "engine/httpapi", "engine/metrics", "engine/notify"},
+	{"engine/console", "engine/enginetest", "engine/httpapi", "engine/metrics", "engine/notify", "engine/registration"},
 	{"engine/httpapi/devtoken"},
 	{"cmd/muster"},
 }

@@ -40,23 +40,50 @@ func (r *Registrar) UseToken(ctx context.Context, tx pgx.Tx, op, token, purpose 
 		}
 		t, err = r.Store.LockToken(ctx, tx, sum[:])
 	}
-	refused := func(text string) error { return &fault.Error{Kind: fault.Forbidden, Op: op, Err: errors.New(text)} }
-	switch now := r.Now(); {
-	case errors.Is(err, store.ErrNotFound):
-		return t, refused("the token is not known")
-	case err != nil:
-		return t, err
-	case subtle.ConstantTimeCompare(t.Digest, sum[:]) != 1 || t.Purpose != purpose:
-		return t, refused("the token is not known")
-	case t.Used != nil:
-		return t, refused("the token was used already")
-	case t.Revoked != nil:
-		return t, refused("the token was replaced by a newer one, or revoked")
-	case !t.Expires.After(now):
-		return t, refused("the token has expired")
-	default:
-		return t, r.Store.UseToken(ctx, tx, t.Digest, now)
+	if err == nil && (subtle.ConstantTimeCompare(t.Digest, sum[:]) != 1 || t.Purpose != purpose) {
+		err = store.ErrNotFound
 	}
+	now := r.Now()
+	if err := refusal(op, &t, err, now); err != nil {
+		return t, err
+	}
+	return t, r.Store.UseToken(ctx, tx, t.Digest, now)
+}
+
+// Why a token is not good.
+var (
+	ErrTokenUnknown = errors.New("the token is not known")
+	ErrTokenUsed    = errors.New("the token was used already")
+	ErrTokenRevoked = errors.New("the token was replaced by a newer one, or revoked")
+	ErrTokenExpired = errors.New("the token has expired")
+)
+
+// refusal returns why a token is not good; nil where it is. failure is the error by which it was looked up.
+func refusal(op string, t *store.Token, failure error, now time.Time) error {
+	why := failure
+	switch {
+	case errors.Is(failure, store.ErrNotFound):
+		why = ErrTokenUnknown
+	case failure != nil:
+		return failure
+	case t.Used != nil:
+		why = ErrTokenUsed
+	case t.Revoked != nil:
+		why = ErrTokenRevoked
+	case !t.Expires.After(now):
+		why = ErrTokenExpired
+	}
+	if why == nil {
+		return nil
+	}
+	return &fault.Error{Kind: fault.Forbidden, Op: op, Err: why}
+}
+
+// FindToken returns a good token. It does not use it. Any other token is Forbidden.
+func (r *Registrar) FindToken(ctx context.Context, op, token string) (store.Token, error) {
+	sum := sha256.Sum256([]byte(token))
+	t, err := r.Store.FindToken(ctx, r.Pool, sum[:])
+	return t, refusal(op, &t, err, r.Now())
 }
 
 // ReturnToken makes a used token good again, because what it was used for did not succeed.
