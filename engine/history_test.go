@@ -413,9 +413,9 @@ func TestHistoryIsUpgraded(t *testing.T) {
 	want := []string{
 		`1 CREATED {"created":{"accountId":"1","sourceId":"2"}}`,
 		`2 CREATED {"created":{"accountId":"3","sourceId":"2"}}`,
-		`1 ATTRIBUTES_CHANGED ROLES_CHANGED STATE_CHANGED {"attributes":[{"attribute":"a","oldValue":null,"newValue":"1"}],` +
+		`1 ATTRIBUTES_CHANGED ROLES_CHANGED STATE_CHANGED {"attributes":[{"attribute":"a","newValue":"1"}],` +
 			`"roles":{"gained":[{"id":"r","name":"R","reason":"x"}],"lost":[]},` +
-			`"states":{"manager":{"oldValue":null,"newValue":"c"},"correlated":{"oldValue":"true","newValue":"false"}}}`,
+			`"states":{"manager":{"newValue":"c"},"correlated":{"oldValue":"true","newValue":"false"}}}`,
 		`2 PROVISIONED {"provisioned":[{"operation":"CREATE","source":{"type":"SOURCE","id":"2","name":"S"},"nativeIdentity":"b","reason":"x"}]}`,
 		`1 STATE_CHANGED {"states":{"manager":{"oldValue":"c","newValue":"d"}}}`,
 		`2 DELETED {"deleted":{"identity":{"type":"IDENTITY","id":"2","name":"Bob"},"attributes":{"a":1}}}`,

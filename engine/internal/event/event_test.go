@@ -25,11 +25,11 @@ var details = []struct {
 }{
 	{TypeCreated, Detail{Created: &Created{"1", "2"}}, `{"created":{"accountId":"1","sourceId":"2"}}`},
 	{TypeAttributesChanged, Detail{Attributes: AttributesOf([]refresh.AttributeChange{{Name: "email", To: attribute.String("a@x")}})},
-		`{"attributes":[{"attribute":"email","oldValue":null,"newValue":"a@x"}]}`},
+		`{"attributes":[{"attribute":"email","newValue":"a@x"}]}`},
 	{TypeRolesChanged, Detail{Roles: &Roles{Gained: []Role{{"1", "Seller", "r"}}, Lost: []Role{}}},
 		`{"roles":{"gained":[{"id":"1","name":"Seller","reason":"r"}],"lost":[]}}`},
 	{TypeStateChanged, Detail{States: &States{LifecycleState: Changed("", "active"), Correlated: Changed("true", "false"), Manager: Changed("1", "")}},
-		`{"states":{"lifecycleState":{"oldValue":null,"newValue":"active"},"manager":{"oldValue":"1","newValue":null},` +
+		`{"states":{"lifecycleState":{"newValue":"active"},"manager":{"oldValue":"1"},` +
 			`"correlated":{"oldValue":"true","newValue":"false"}}}`},
 	{TypeLifecycleStateSet, Detail{LifecycleState: &LifecycleState{}}, `{"lifecycleState":{"state":null}}`},
 	{TypeProvisioned, Detail{Provisioned: []Provisioned{{Operation: "CREATE", Source: hr, NativeIdentity: "ann", Reason: "r"}}},
