@@ -211,6 +211,7 @@ type visit struct {
 	token     string // of the session; "" for none
 	session   engine.Session
 	language  *page.Speech
+	said      map[string]string // the texts without arguments that the page has said, by their keys
 	tracking  string
 	status    int
 	rows      int // of personal data that were shown

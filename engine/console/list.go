@@ -109,7 +109,7 @@ func mistakeOf(err error) *filterql.Error {
 
 // chooseColumns reads the names of the columns, which come as a list or one by one.
 func (l *listView) chooseColumns(ctx context.Context, given []string) error {
-	attributes, err := l.h.eng.ConfigurationObjects(ctx, engine.TypeIdentityAttribute)
+	attributes, err := l.h.eng.IdentityAttributes(ctx)
 	if err != nil {
 		return err
 	}
@@ -117,9 +117,10 @@ func (l *listView) chooseColumns(ctx context.Context, given []string) error {
 	for i := range known {
 		known[i].Title = l.T(known[i].Title)
 	}
-	for i := range attributes {
-		known = append(known, column{Field: "attributes." + attributes[i].Name, Title: attributes[i].Name,
-			Attribute: true})
+	for _, name := range attributes {
+		if !slices.ContainsFunc(columns, func(c column) bool { return c.Field == name }) {
+			known = append(known, column{Field: "attributes." + name, Title: name, Attribute: true})
+		}
 	}
 	var names []string
 	for _, list := range given {

@@ -125,6 +125,17 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, calls []*call
 		version: calls[at].version, trackingID: newTrackingID()})
 }
 
+// moveDeadlines gives a request more time than the server gives others, which else would cut it off.
+func (c *call) moveDeadlines(until time.Time) error {
+	control := http.NewResponseController(c.w)
+	for _, move := range []func(time.Time) error{control.SetReadDeadline, control.SetWriteDeadline} {
+		if err := move(until); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return err
+		}
+	}
+	return nil
+}
+
 // serve carries out an operation, and logs the decision and the result.
 func (h *Handler) serve(c *call) {
 	started := time.Now()
@@ -167,6 +178,9 @@ func (h *Handler) serve(c *call) {
 	}
 	if target := c.target(); target != "" {
 		attributes = append(attributes, slog.String("target", target))
+	}
+	if err == nil && c.operation.timeout > 0 {
+		err = c.moveDeadlines(started.Add(timeout))
 	}
 	if err == nil {
 		c.Request = c.WithContext(engine.WithActor(c.Context(), c.principal.actor()))

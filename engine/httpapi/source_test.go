@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/engine/httpapi"
@@ -401,5 +402,42 @@ func TestLoadAccountsIsLimited(t *testing.T) {
 	s.handler.ServeHTTP(recorder, sent)
 	if recorder.Code != http.StatusRequestEntityTooLarge || s.CountRows("muster.errand_texts") != 0 {
 		t.Errorf("got %d %s, and %d pieces", recorder.Code, recorder.Body, s.CountRows("muster.errand_texts"))
+	}
+}
+
+// An upload may take longer than the server lets others take.
+func TestLoadAccountsOutlivesReadTimeout(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, httpapi.Config{})
+	s.ApplyText(`sources: [{name: Spare, connector: delimited-file}]`)
+	web := httptest.NewUnstartedServer(s.handler)
+	web.Config.ReadTimeout, web.Config.WriteTimeout = 200*time.Millisecond, 200*time.Millisecond
+	web.Start()
+	t.Cleanup(web.Close)
+	body, contentType := form(t, "file", "id\n1\n")
+	from, to := io.Pipe()
+	go func() {
+		for _, part := range [][]byte{body[:len(body)/2], body[len(body)/2:]} {
+			_, _ = to.Write(part) // the request fails where it cannot be written
+			time.Sleep(300 * time.Millisecond)
+		}
+		_ = to.Close()
+	}()
+	sent, err := http.NewRequestWithContext(t.Context(), http.MethodPost, web.URL+"/v2025/sources/"+s.sourceID("Spare")+"/load-accounts", from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent.Header.Set("Authorization", "Bearer "+s.token("ORG_ADMIN"))
+	sent.Header.Set("Content-Type", contentType)
+	got, err := web.Client().Do(sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(got.Body)
+	if err != nil || got.StatusCode != http.StatusAccepted {
+		t.Errorf("%s, %s, %v", got.Status, text, err)
+	}
+	if err := got.Body.Close(); err != nil {
+		t.Error(err)
 	}
 }
