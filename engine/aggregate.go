@@ -21,8 +21,8 @@ type AggregateOptions struct {
 	Delimiter string
 	// Delta says that the data holds only some of the accounts: none is removed for not being there.
 	Delta bool
-	// DryRun says in the result what the aggregation would do, and changes nothing. It takes the locks of an aggregation
-	// while it compares; the result has no Task.
+	// DryRun says in the result what the aggregation would do, and changes nothing. It takes the locks of an
+	// aggregation while it compares; the result has no Task.
 	DryRun bool
 	// Unchanged requests the processing of everybody with an account on the source, also of those in whose accounts
 	// nothing changed.

@@ -47,8 +47,8 @@ func (e *Engine) OperationCounts(ctx context.Context, q OperationQuery) ([]Opera
 	for i := range rows {
 		r := &rows[i]
 		source := Reference{Type: string(TypeSource), ID: r.SourceID.String(), Name: r.SourceName}
-		counts[i] = OperationCount{Source: source, Kind: r.Kind, State: r.State, ErrorClass: r.ErrorClass, Operations: int(r.Operations),
-			Identities: int(r.Identities), Latest: r.Latest.UTC()}
+		counts[i] = OperationCount{Source: source, Kind: r.Kind, State: r.State, ErrorClass: r.ErrorClass,
+			Operations: int(r.Operations), Identities: int(r.Identities), Latest: r.Latest.UTC()}
 	}
 	return counts, nil
 }

@@ -62,8 +62,8 @@ type PurgeResult struct {
 
 // Purge removes what is older than it is kept: events of the history, operations and tasks that have ended, slots,
 // sessions and keys of forms that have expired, attempts to sign in that count no more, tokens that expired more than
-// 30 days ago, and the memory of accounts that vanished, with what was given on them. What is open, held or waits stays,
-// however old it is, and so do operations that were given up for an identity that is there.
+// 30 days ago, and the memory of accounts that vanished, with what was given on them. What is open, held or waits
+// stays, however old it is, and so do operations that were given up for an identity that is there.
 //
 // Events go in the order of [Engine.Events], whole writes, up to the first that is kept. A follower that has not read
 // them is told so: its cursor is a Conflict then.

@@ -73,8 +73,8 @@ type SearchIdentityRows struct {
 
 var searchIdentities = unquestioned(`
 	SELECT i.id, i.alias, i.name, i.email, i.created, i.modified, i.protected, i.correlated, i.cloud_status,
-	       ` + inactiveSQL + `, i.lifecycle_state, i.processing_state, i.processing_error, i.manager_id, m.alias, m.name,
-	       ` + isManagerSQL + `, i.profile_id, p.name, s.id, s.name, i.attributes, ` + accountCountSQL + `,
+	       ` + inactiveSQL + `, i.lifecycle_state, i.processing_state, i.processing_error, i.manager_id, m.alias,
+	       m.name, ` + isManagerSQL + `, i.profile_id, p.name, s.id, s.name, i.attributes, ` + accountCountSQL + `,
 	       ` + fallbackApproverSQL + `
 	FROM muster.identities i
 	LEFT JOIN muster.identities m ON m.id = i.manager_id
@@ -120,8 +120,8 @@ func (s *Store) SearchIdentityRows(ctx context.Context, q Querier, setup *Search
 	if accounts {
 		// The text has the configuration's statuses of accounts.
 		statement := s.dynamic(unquestioned(`
-			SELECT x.identity_id, x.id, x.name, x.native_identity, x.source_id, x.source_name, x.source_type, x.disabled,
-			       x.locked, x.manually_correlated, x.attributes, x.created, x.modified
+			SELECT x.identity_id, x.id, x.name, x.native_identity, x.source_id, x.source_name, x.source_type,
+			       x.disabled, x.locked, x.manually_correlated, x.attributes, x.created, x.modified
 			FROM ` + setup.accountRows() + ` x
 			WHERE x.identity_id = ANY ($1)
 			ORDER BY x.identity_id, x.id`))

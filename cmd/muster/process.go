@@ -19,8 +19,8 @@ func (a *app) processCommand() *cobra.Command {
 		Long: `Process reads identities, calculates their attributes, lifecycle states, managers and roles, and writes
 what differs.
 
-Without arguments it carries out every waiting task to its end. With identities (1 to 250), a filter, a
-profile or --all it launches a task and prints its ID; a worker carries it out ("muster worker", or a host's engine). With --wait this
+Without arguments it carries out every waiting task to its end. With identities (1 to 250), a filter, a profile or --all
+it launches a task and prints its ID; a worker carries it out ("muster worker", or a host's engine). With --wait this
 command carries it out itself and shows the result. Errors and warnings are shown with how many identities they are
 about, and with examples.
 

@@ -31,13 +31,13 @@ func (s *site) followRun(server *httptest.Server, run string) *stream {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "text/event-stream" {
-		s.t.Fatalf("%s, %s", response.Status, response.Header.Get("Content-Type"))
-	}
 	end := func() {
 		if err := response.Body.Close(); err != nil {
 			s.t.Error(err)
 		}
+	}
+	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "text/event-stream" {
+		s.t.Fatalf("%s, %s", response.Status, response.Header.Get("Content-Type"))
 	}
 	return &stream{s.t, bufio.NewScanner(response.Body), end}
 }
@@ -68,7 +68,7 @@ func TestRunEvents(t *testing.T) {
 	server.Config.WriteTimeout = time.Second
 	server.Start()
 	t.Cleanup(server.Close)
-	run, other := s.ids()["runs"], ""
+	run := s.ids()["runs"]
 	page := s.get("/runs/" + run + "/")
 	if len(page.elements("progress")) != 1 {
 		t.Errorf("%s has no progress", page.url)
@@ -96,7 +96,7 @@ func TestRunEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other = task.ID
+	other := task.ID
 	once := s.get("/runs/" + other + "/events?once=1")
 	if !strings.Contains(once.body, `"state":"Waiting"`) {
 		t.Errorf("once it says %s", once.body)

@@ -185,7 +185,7 @@ func (v *visit) uploadForm() (*uploadForm, error) {
 func (u *uploadForm) next() error {
 	for {
 		part, err := u.parts.NextPart()
-		if err == io.EOF { // an error around it is a form that broke off
+		if err == io.EOF { //nolint:errorlint // an error around it is a form that broke off
 			return nil
 		}
 		if err != nil {

@@ -84,10 +84,11 @@ func (b *browser) token(ask func(ctx context.Context) error) string {
 	return b.box.mail[len(b.box.mail)-1].Token
 }
 
-func (b *browser) invite(alias string) string {
+// invite returns the token of a new invitation of bob.
+func (b *browser) invite() string {
 	b.t.Helper()
 	return b.token(func(ctx context.Context) error {
-		_, err := b.InviteIdentities(ctx, engine.InviteParams{IDs: []string{b.ID(alias)}})
+		_, err := b.InviteIdentities(ctx, engine.InviteParams{IDs: []string{b.ID("bob")}})
 		return err
 	})
 }
@@ -175,7 +176,7 @@ func passwords(password string) url.Values {
 func TestRegister(t *testing.T) {
 	t.Parallel()
 	b, _ := open(t, registration.Config{Name: "Acme", SignIn: "../console/"})
-	token := b.invite("bob")
+	token := b.invite()
 	for range 3 {
 		page := b.do(http.MethodGet, "?token="+token, nil).shows(http.StatusOK, "Register", `value="bob"`, "Acme", `autocomplete="new-password"`)
 		if page.path != prefix+"/" || strings.Contains(page.body, token) {
@@ -223,11 +224,11 @@ func TestRegister(t *testing.T) {
 func TestCodes(t *testing.T) {
 	t.Parallel()
 	b, clock := open(t, registration.Config{})
-	first := b.invite("bob")
+	first := b.invite()
 	b.do(http.MethodPost, "./", passwords(goodPassword)).shows(http.StatusForbidden, "has lost the link")
 	b.do(http.MethodPost, "code", url.Values{"code": {" " + first + "\n"}}).shows(http.StatusOK, "Register")
 	clock.Set(clock.Now().Add(2 * time.Minute))
-	second := b.invite("bob")
+	second := b.invite()
 	b.do(http.MethodPost, "./", passwords(goodPassword)).shows(http.StatusForbidden, "replaced by a newer one")
 	for _, unknown := range []string{"x", "a b", strings.Repeat("a", 500), "<b>"} {
 		b.do(http.MethodPost, "code", url.Values{"code": {unknown}}).shows(http.StatusForbidden, "not complete, or not known")
@@ -244,7 +245,7 @@ func TestCodes(t *testing.T) {
 func TestNewPassword(t *testing.T) {
 	t.Parallel()
 	b, _ := open(t, registration.Config{})
-	b.do(http.MethodGet, "?token="+b.invite("bob"), nil)
+	b.do(http.MethodGet, "?token="+b.invite(), nil)
 	b.do(http.MethodPost, "./", passwords(goodPassword)).shows(http.StatusOK, "You are registered")
 	session, err := b.OpenSession(t.Context(), engine.Session{UserID: b.ID("bob")})
 	if err != nil {
@@ -267,7 +268,7 @@ func TestNewPassword(t *testing.T) {
 func TestForeignForms(t *testing.T) {
 	t.Parallel()
 	b, _ := open(t, registration.Config{})
-	token := b.invite("bob")
+	token := b.invite()
 	b.do(http.MethodGet, "?token="+token, nil)
 	for _, header := range []map[string]string{{}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}, {"Origin": "http://evil.example"}} {
 		b.header = header
@@ -298,7 +299,7 @@ func TestForeignForms(t *testing.T) {
 func TestManyAttempts(t *testing.T) {
 	t.Parallel()
 	b, _ := open(t, registration.Config{})
-	b.do(http.MethodGet, "?token="+b.invite("bob"), nil)
+	b.do(http.MethodGet, "?token="+b.invite(), nil)
 	for range engine.AddressBurst {
 		b.do(http.MethodPost, "./", passwords("too short")).shows(http.StatusUnprocessableEntity)
 	}
