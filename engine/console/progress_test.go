@@ -27,7 +27,7 @@ func (s *site) followRun(server *httptest.Server, run string) *stream {
 		s.t.Fatal(err)
 	}
 	r.Header.Set("Test-Level", "ORG_ADMIN")
-	response, err := server.Client().Do(r)
+	response, err := server.Client().Do(r) //nolint:bodyclose // the end of the stream closes it
 	if err != nil {
 		s.t.Fatal(err)
 	}
