@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"net/netip"
 	"time"
@@ -71,10 +70,7 @@ func attemptsToSignIn(ctx context.Context, id store.ID, name string) []store.Att
 }
 
 // attemptKey returns the key of attempts, which does not show what it is of.
-func attemptKey(kind, text string) []byte {
-	sum := sha256.Sum256([]byte(kind + ":" + text))
-	return sum[:]
-}
+func attemptKey(kind, text string) []byte { return digestOf(kind + ":" + text) }
 
 // takeAttempts counts an attempt, and fails with a RateLimited error where there were too many. What was counted before
 // another limit was met stays counted.

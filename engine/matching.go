@@ -79,17 +79,25 @@ func (e *Engine) requestMatching(op, verb, reason string, synchronize bool, para
 		if err != nil {
 			return TaskStatus{}, err
 		}
-		task := &store.Task{Description: verb + tenant.Plural(int(count), "identity", "identities") + " by a filter",
-			Population: count, Requested: count}
-		launch := e.tasks.Launch
-		if count == 0 {
-			launch = e.tasks.AddEnded
-		}
-		if err := launch(ctx, tx, cause, task); err != nil {
-			return TaskStatus{}, err
-		}
-		return taskStatus(task, nil), nil
+		people := tenant.Plural(int(count), "identity", "identities")
+		return e.launchFor(ctx, tx, cause, verb+people+" by a filter", count)
 	}}
+}
+
+// launchFor launches a task for so many identities as were requested by its cause. Where there are none it has ended at
+// once.
+func (e *Engine) launchFor(ctx context.Context, tx pgx.Tx, cause store.Cause, description string, count int64) (
+	TaskStatus, error,
+) {
+	task := &store.Task{Description: description, Population: count, Requested: count}
+	launch := e.tasks.Launch
+	if count == 0 {
+		launch = e.tasks.AddEnded
+	}
+	if err := launch(ctx, tx, cause, task); err != nil {
+		return TaskStatus{}, err
+	}
+	return taskStatus(task, nil), nil
 }
 
 // everybody plans the task of [Engine.ProcessAll].

@@ -91,15 +91,6 @@ func (e *Engine) retryOperations(params RetryParams) writeOf[TaskStatus] {
 			return TaskStatus{}, err
 		}
 		people := tenant.Plural(int(count), "identity", "identities")
-		task := &store.Task{Description: "Try failed operations of " + people + " again", Population: count,
-			Requested: count}
-		launch := e.tasks.Launch
-		if count == 0 {
-			launch = e.tasks.AddEnded
-		}
-		if err := launch(ctx, tx, cause, task); err != nil {
-			return TaskStatus{}, err
-		}
-		return taskStatus(task, nil), nil
+		return e.launchFor(ctx, tx, cause, "Try failed operations of "+people+" again", count)
 	}}
 }

@@ -110,9 +110,9 @@ func checkNote(op, note string) error {
 	return nil
 }
 
-// digestOf is what is stored of a token.
-func digestOf(token string) []byte {
-	digest := sha256.Sum256([]byte(token))
+// digestOf is what is stored of a text that must not be read: a token, or a key that is made of names.
+func digestOf(text string) []byte {
+	digest := sha256.Sum256([]byte(text))
 	return digest[:]
 }
 

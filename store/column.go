@@ -127,14 +127,19 @@ func readColumn[T, V any](sql string, field func(*T) *V) column[T] {
 func valueColumn[T, V any](name, kind string, field func(*T) *V) column[T] {
 	c := readColumn(name, field)
 	c.kind = kind
-	c.array = func(rows []T) any {
+	c.array = arrayOf(field)
+	return c
+}
+
+// arrayOf returns what makes an array of the values of a field.
+func arrayOf[T, V any](field func(*T) *V) func(rows []T) any {
+	return func(rows []T) any {
 		values := make([]V, len(rows))
 		for i := range rows {
 			values[i] = *field(&rows[i])
 		}
 		return values
 	}
-	return c
 }
 
 // textColumn is a text that is never null.

@@ -69,20 +69,9 @@ var stateColumns = columns[IdentityState]{
 	valueColumn("manager_id", "uuid", func(i *IdentityState) *ID { return &i.ManagerID }),
 	optionalColumn("manager_key", func(i *IdentityState) *string { return &i.ManagerKey }),
 	borrowedColumn("attributes", func(i *IdentityState) *[]byte { return &i.Attributes }),
-	{sql: "words", kind: "text", cast: "::tsvector", array: func(rows []IdentityState) any {
-		list := make([]*string, len(rows))
-		for i := range rows {
-			list[i] = rows[i].Words
-		}
-		return list
-	}},
-	{sql: "same_words", kind: "boolean", array: func(rows []IdentityState) any {
-		list := make([]bool, len(rows))
-		for i := range rows {
-			list[i] = rows[i].SameWords
-		}
-		return list
-	}},
+	{sql: "words", kind: "text", cast: "::tsvector",
+		array: arrayOf(func(i *IdentityState) **string { return &i.Words })},
+	{sql: "same_words", kind: "boolean", array: arrayOf(func(i *IdentityState) *bool { return &i.SameWords })},
 }
 
 // IdentityStates returns the calculated state of identities, by ID.

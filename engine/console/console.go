@@ -307,14 +307,7 @@ func (v *visit) render(name string, data any) error {
 	if err := t.ExecuteTemplate(&written, "layout", data); err != nil {
 		return fmt.Errorf("render %s: %w", name, err)
 	}
-	header := v.w.Header()
-	header.Set("Content-Type", "text/html; charset=utf-8")
-	header.Set("Content-Language", v.language.Tag.String())
-	v.w.WriteHeader(v.status)
-	if v.r.Method != http.MethodHead {
-		// A visitor who is gone is no fault of the page.
-		_, _ = v.w.Write(keyed(written.Bytes()))
-	}
+	page.Write(v.w, v.r, v.status, v.language, keyed(written.Bytes()))
 	return nil
 }
 

@@ -355,14 +355,7 @@ func (v *visit) render() error {
 	if err := v.h.templates.ExecuteTemplate(&written, "layout", v); err != nil {
 		return fmt.Errorf("render: %w", err)
 	}
-	header := v.w.Header()
-	header.Set("Content-Type", "text/html; charset=utf-8")
-	header.Set("Content-Language", v.Lang())
-	v.w.WriteHeader(v.status)
-	if v.r.Method != http.MethodHead {
-		// A visitor who is gone is no fault of the page.
-		_, _ = written.WriteTo(v.w)
-	}
+	page.Write(v.w, v.r, v.status, v.speech, written.Bytes())
 	return nil
 }
 

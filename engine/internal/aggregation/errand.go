@@ -136,7 +136,7 @@ func (a *Aggregator) Carry(ctx context.Context, e *task.Errand) error {
 		if err != nil {
 			return err
 		}
-		return a.InTx(ctx, func(tx pgx.Tx) error { return a.end(ctx, tx, e, &result, asked.Options.DryRun) })
+		return a.InTx(ctx, func(tx pgx.Tx) error { return a.end(ctx, tx, e, &result) })
 	}
 	return a.InTx(ctx, func(tx pgx.Tx) error {
 		text := &keptText{ctx: ctx, a: a, task: e.ID}
@@ -144,14 +144,14 @@ func (a *Aggregator) Carry(ctx context.Context, e *task.Errand) error {
 		if err != nil {
 			return err
 		}
-		return a.end(ctx, tx, e, &result, asked.Options.DryRun)
+		return a.end(ctx, tx, e, &result)
 	})
 }
 
 // end ends the task of an aggregation.
-func (a *Aggregator) end(ctx context.Context, tx pgx.Tx, e *task.Errand, result *Result, dryRun bool) error {
+func (a *Aggregator) end(ctx context.Context, tx pgx.Tx, e *task.Errand, result *Result) error {
 	outcome := &task.Outcome{Result: result}
-	if !dryRun {
+	if !result.DryRun {
 		outcome.Counts.Correlated = int64(result.Correlated)
 	}
 	for _, note := range result.Notes {

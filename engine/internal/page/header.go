@@ -59,6 +59,18 @@ func ServeAsset(w http.ResponseWriter, r *http.Request, path string) bool {
 	return true
 }
 
+// Write answers with a page of HTML.
+func Write(w http.ResponseWriter, r *http.Request, status int, speech *Speech, text []byte) {
+	header := w.Header()
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("Content-Language", speech.Tag.String())
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		// A visitor who is gone is no fault of the page.
+		_, _ = w.Write(text)
+	}
+}
+
 // BaseOf returns the mount as seen from a page, by the page's path below the mount: "./", "../" and so on.
 func BaseOf(path string) string {
 	if depth := strings.Count(path, "/") - 1; depth > 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -116,7 +117,7 @@ func twoKnown(text string) bool {
 
 // known reports whether a text is on the list, or a row of keys.
 func known(text string) bool {
-	_, listed := slices.BinarySearch(list, text)
+	_, listed := slices.BinarySearch(list(), text)
 	return listed || slices.ContainsFunc(rows, func(row string) bool {
 		return len(text) >= wordLeast && strings.Contains(row, text)
 	})
@@ -140,8 +141,9 @@ var rows = func() []string {
 //go:embed common.txt
 var commonFile string
 
-// list has the common passwords, sorted.
-var list = func() []string {
+// list returns the common passwords, sorted. They are read when the first password is checked, and not by each program
+// that links the engine.
+var list = sync.OnceValue(func() []string {
 	var words []string
 	for line := range strings.Lines(commonFile) {
 		if !strings.HasPrefix(line, "#") {
@@ -150,4 +152,4 @@ var list = func() []string {
 	}
 	slices.Sort(words)
 	return words
-}()
+})
