@@ -19,8 +19,8 @@ import (
 const (
 	searchRatioMax = 1.2
 	searchPageMax  = 25 * time.Millisecond
-	// searchBoundMax is the most time of a count, of an aggregation, and of a search that no index serves: a search ends
-	// after 10 s, and has to begin.
+	// searchBoundMax is the most time of a count, of an aggregation, and of a search that no index serves: a search
+	// ends after 10 s, and has to begin.
 	searchBoundMax = 11 * time.Second
 )
 
