@@ -23,18 +23,19 @@ import (
 // for, whose actors do it.
 var noWrites = strings.Fields(`
 	Access AttributeSyncConfig ClaimForm ConfigurationExport ConfigurationImport ConfigurationObject
-	ConfigurationObjects ConfigurationRevision ConfigurationRevisions CountIdentities CountTasks
+	ConfigurationObjects ConfigurationRevision ConfigurationRevisions CountIdentities CountStatistics
+	CountTasks
 	DefaultAttributeConfig DiffConfiguration
 	DiscoverSource Doctor EndSession EndSessions Engines EventLog Events Explain ExplainCorrelation
 	ExportConfiguration FindIdentity FindToken Follow GetAccount GetAccountActivity GetEntitlement GetIdentity GetOperation
 	History IdentityAttributeDefinitions IdentityAttributes IdentityNames ListAccessProfileEntitlements
 	ListAccountActivities ListAccounts ListConfiguration ListEntitlementHolders ListEntitlements ListIdentities
 	ListOperations ListOwned ListRoleAssignments ListRoleMembers ListStatement ListTasks Metrics NoteSession
-	OpenSession OperationCounts Operations Ownership Owns ParkedTargets Preview PreviewAttributes ProcessPending ProcessTask
+	OpenSession OperationCounts Operations Ownership Owns ParkedTargets Population Preview PreviewAttributes ProcessPending ProcessTask
 	ProfileStatistics ProvisionPending PublishedObjects Purge Ready ReferencesTo ReleaseForm RoleAssignment RoleAssignments
 	RunSchedule Schedule Search SearchAggregate SearchCount SearchDocument SearchStatement SearchValues
 	SendPending Session Settings SignIn Sources Start Statistics Stop SyncJob Task TaskMessages TaskProgress Tasks TestSource
-	UserLevels Wait`) // a session is the actor; repairs and launches as tests of their own show; a purge leaves nothing
+	Trend UserLevels Wait`) // a session is the actor; repairs and launches as tests of their own show; a purge leaves nothing
 
 // actorWrite is a write of the engine, and where it leaves its actor: in the tables of this list, when everything that
 // follows from it was carried out by the engine itself.

@@ -205,6 +205,7 @@ func everything(t *testing.T, options ...enginetest.Option) (f *target, id strin
 	f.execute(`INSERT INTO muster.vanished_accounts (id, source_id, native_identity, stable_identity, identity_id, vanished)
 		SELECT gen_random_uuid(), a.source_id, a.native_identity || ' before', NULL, a.identity_id, now()
 		FROM muster.accounts a WHERE a.identity_id IS NOT NULL`)
+	must(f.CountStatistics(ctx))
 	return f, id
 }
 
@@ -438,7 +439,8 @@ func TestCataloguePurge(t *testing.T) {
 			t.Errorf("of %s %d rows are old and %d are not, so that the test shows nothing of it", c.table, len(old), len(young[i]))
 		}
 	}
-	if _, err := f.Purge(t.Context(), engine.PurgeOptions{Events: kept, Operations: kept, Slots: kept, Tasks: kept, Vanished: kept}); err != nil {
+	if _, err := f.Purge(t.Context(), engine.PurgeOptions{Events: kept, Operations: kept, Slots: kept,
+		Statistics: kept, Tasks: kept, Vanished: kept}); err != nil {
 		t.Fatal(err)
 	}
 	for i := range catalogue {

@@ -304,6 +304,22 @@ var catalogue = []covered{
 		none: "created id modified", stays: keptConfiguration, checks: "configuration unique:sources",
 	},
 	{
+		table: "daily_statistics", none: "count day kind name object_id state", // numbers tell of nobody
+		old:    `day < $1::timestamptz::date`,
+		age:    `UPDATE muster.daily_statistics SET day = $1::timestamptz::date - 1 WHERE kind = 'POPULATION'`,
+		checks: "rule:daily_statistics_count statistics-day",
+	},
+	{
+		table: "statistics_days", none: "counted day kind",
+		old:    `day < $1::timestamptz::date`,
+		age:    `UPDATE muster.statistics_days SET day = $1::timestamptz::date - 1 WHERE kind = 'POPULATION'`,
+		checks: "rule:statistics_days_kind statistics-day",
+	},
+	{
+		table: "statistics_state", none: "counted due since singleton through", stays: "it is one row",
+		checks: "singleton statistics-late statistics-position",
+	},
+	{
 		table: "synchronizations", gone: "identity_id", none: "at", stays: keptCurrent,
 		checks: "reference:synchronizations.identity_id",
 	},

@@ -339,6 +339,27 @@ var ills = []ill{
 		want: []string{"singleton: event_positions"},
 	},
 	{
+		name: "no state of the statistics", repaired: true,
+		do:   []string{"DELETE FROM muster.statistics_state"},
+		want: []string{"singleton: statistics_state"},
+	},
+	{
+		name: "numbers of a day that was not counted", repaired: true,
+		do: []string{"INSERT INTO muster.daily_statistics VALUES ('FAILED', '2026-01-31', gen_random_uuid(), '', '', 1)",
+			"INSERT INTO muster.statistics_days VALUES ('FAILED', '2999-01-31', now())"},
+		want: []string{"statistics-day: FAILED 2026-01-31 FAILED 2999-01-31"},
+	},
+	{
+		name: "changes of positions that nobody gave", repaired: true,
+		do:   []string{"UPDATE muster.statistics_state SET through = 1000000, counted = now(), due = now()"},
+		want: []string{"statistics-position: position 1000000"},
+	},
+	{
+		name: "nobody counts any more",
+		do:   []string{"UPDATE muster.statistics_state SET counted = now(), due = '2026-01-31 08:00Z'"},
+		want: []string{"statistics-late: due 2026-01-31T08:00:00Z"},
+	},
+	{
 		name: "a sequence that is behind", repaired: true,
 		do:   []string{"SELECT setval('muster.configuration_version', 1)", "SELECT setval(pg_get_serial_sequence('muster.event_writes', 'sequence'), 1)"},
 		want: []string{"sequence: configuration_version event_writes"},

@@ -29,6 +29,7 @@ type PurgeOptions struct {
 	Events     time.Duration // since they happened. Defaults to [EventRetention]
 	Operations time.Duration // since they ended. Defaults to [OperationRetention]
 	Slots      time.Duration // since their time. Defaults to [SlotRetention]
+	Statistics time.Duration // since the day. Defaults to [StatisticsRetention]
 	Tasks      time.Duration // since they ended. Defaults to [TaskRetention]
 	// Vanished is how long accounts are remembered that their sources do not have any more, with what was given on
 	// them. Defaults to [VanishedRetention].
@@ -38,7 +39,7 @@ type PurgeOptions struct {
 func (o PurgeOptions) withDefaults() PurgeOptions {
 	for field, usual := range map[*time.Duration]time.Duration{
 		&o.Events: EventRetention, &o.Operations: OperationRetention, &o.Slots: SlotRetention, &o.Tasks: TaskRetention,
-		&o.Vanished: VanishedRetention,
+		&o.Statistics: StatisticsRetention, &o.Vanished: VanishedRetention,
 	} {
 		if *field == 0 {
 			*field = usual
@@ -55,15 +56,16 @@ type PurgeResult struct {
 	Jobs       int64 `json:"jobs"`     // exports and imports of the configuration that have expired
 	Sessions   int64 `json:"sessions"` // that have expired
 	Slots      int64 `json:"slots"`
+	Statistics int64 `json:"statistics"` // days, each once for each measure
 	Tasks      int64 `json:"tasks"`
 	Tokens     int64 `json:"tokens"`
 	Vanished   int64 `json:"vanished"` // accounts that are not remembered any more
 }
 
 // Purge removes what is older than it is kept: events of the history, operations and tasks that have ended, slots,
-// sessions and keys of forms that have expired, attempts to sign in that count no more, tokens that expired more than
-// 30 days ago, and the memory of accounts that vanished, with what was given on them. What is open, held or waits
-// stays, however old it is, and so do operations that were given up for an identity that is there.
+// daily statistics, sessions and keys of forms that have expired, attempts to sign in that count no more, tokens that
+// expired more than 30 days ago, and the memory of accounts that vanished, with what was given on them. What is open,
+// held or waits stays, however old it is, and so do operations that were given up for an identity that is there.
 //
 // Events go in the order of [Engine.Events], whole writes, up to the first that is kept. A follower that has not read
 // them is told so: its cursor is a Conflict then.
@@ -131,7 +133,7 @@ func (p *purge) validate() error {
 		member string
 		time   time.Duration
 	}{{"Events", p.options.Events}, {"Operations", p.options.Operations}, {"Slots", p.options.Slots},
-		{"Tasks", p.options.Tasks}, {"Vanished", p.options.Vanished}} {
+		{"Statistics", p.options.Statistics}, {"Tasks", p.options.Tasks}, {"Vanished", p.options.Vanished}} {
 		if kept.time < 0 {
 			return fault.Invalidf(purgeOp, kept.member, "%s is negative: how long something is kept is expected",
 				kept.time)
@@ -162,7 +164,7 @@ func (p *purge) step(ctx context.Context, tx pgx.Tx) (err error) {
 	return err
 }
 
-// rest removes the tasks, slots, tokens, sessions and vanished accounts at once: there are few of them.
+// rest removes the tasks, slots, statistics, tokens, sessions and vanished accounts at once: there are few of them.
 func (p *purge) rest(ctx context.Context, tx pgx.Tx, now time.Time) (err error) {
 	s := p.e.tenant.Store
 	if p.result.Tasks, err = s.PurgeTasks(ctx, tx, now.Add(-p.options.Tasks)); err != nil {
@@ -170,6 +172,9 @@ func (p *purge) rest(ctx context.Context, tx pgx.Tx, now time.Time) (err error) 
 	}
 	// The rows of slots that were just begun keep those slots from being begun again.
 	if p.result.Slots, err = s.PurgeSlots(ctx, tx, now.Add(-max(p.options.Slots, 7*24*time.Hour))); err != nil {
+		return err
+	}
+	if p.result.Statistics, err = s.PurgeStatistics(ctx, tx, now.UTC().Add(-p.options.Statistics)); err != nil {
 		return err
 	}
 	if p.result.Tokens, err = s.PurgeTokens(ctx, tx, now.Add(-registration.TokenRetention)); err != nil {

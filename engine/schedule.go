@@ -24,9 +24,9 @@ type ScheduleResult struct {
 // RunSchedule does what is due by the clock. It begins the last slot, 08:00 or 20:00 in the tenant's time zone, unless
 // an engine has begun it, and launches the processing of the identities that are due. Between the slots it launches the
 // processing of the identities whose dates have come. It launches the aggregation of sources by their schedules, and
-// launches again the work whose job or worker is gone. It numbers the events of [Engine.Events]. A started engine calls
-// it every half minute; calling it more often, or from many processes at once, does no harm. Of several slots that were
-// missed, only the last one is made up for.
+// launches again the work whose job or worker is gone. It numbers the events of [Engine.Events], and counts the
+// statistics when that is due. A started engine calls it every half minute; calling it more often, or from many
+// processes at once, does no harm. Of several slots that were missed, only the last one is made up for.
 func (e *Engine) RunSchedule(ctx context.Context) (ScheduleResult, error) {
 	const op = "run the schedule"
 	ctx = tenant.WithActor(ctx, tenant.ScheduleActor)
@@ -56,7 +56,13 @@ func (e *Engine) RunSchedule(ctx context.Context) (ScheduleResult, error) {
 	if _, err := e.tenant.NumberEvents(ctx); err != nil {
 		return result, fault.Wrap(op, "", err)
 	}
-	return result, fault.Wrap(op, "", e.tidy(ctx, &due, quiet))
+	if err := e.tidy(ctx, &due, quiet); err != nil {
+		return result, fault.Wrap(op, "", err)
+	}
+	if due.Statistics { // last, because it may take some seconds
+		err = e.countTurn(ctx)
+	}
+	return result, fault.Wrap(op, "", err)
 }
 
 // runIdentities launches the processing of the identities that are due: at a slot that is to begin, or between two.

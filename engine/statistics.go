@@ -24,7 +24,8 @@ type SourceStatistics struct {
 	Uncorrelated int    `json:"uncorrelated"`
 }
 
-// Statistics counts. It reads everything, so it is for people to look at, not for a hot path.
+// Statistics counts. It reads everything, so it is for people to look at, not for a hot path: [Engine.Population] has
+// counts that are stored.
 func (e *Engine) Statistics(ctx context.Context) (Statistics, error) {
 	const op = "count"
 	counts, err := e.tenant.Store.CountIdentityStates(ctx, e.tenant.Pool)
@@ -60,7 +61,7 @@ type ProfileStatistics struct {
 }
 
 // ProfileStatistics counts the identities of the identity profiles, by the IDs of these. Profiles that have none may be
-// missing. It reads all identities.
+// missing. It reads all identities: [Engine.Population] does not.
 func (e *Engine) ProfileStatistics(ctx context.Context) (map[string]ProfileStatistics, error) {
 	const op = "count the identities of profiles"
 	counts, err := e.tenant.Store.CountStates(ctx, e.tenant.Pool)

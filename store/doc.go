@@ -56,7 +56,7 @@
 //     numberer, whose transaction does nothing else ([Store.NumberEvents]), by a purge, by an erasure, and by the
 //     doctor. Whoever adds to the history locks nothing of this.
 //
-// Three kinds of locks stand outside the order:
+// Four kinds of locks stand outside the order:
 //
 //   - Rows that are claimed with SKIP LOCKED, so that no claim waits: refresh requests, parts of tasks, the next
 //     message, and tasks and deliveries that have lost their job. A batch claims its requests or its part before
@@ -66,6 +66,7 @@
 //     shares it ([Store.LockReadingShared]), and [Store.TryLockReading] only tries to take it alone.
 //   - The row of source_aggregations whose schedule is due ([Store.TakeAggregation]): its transaction waits for
 //     nothing else.
+//   - The row of statistics_state ([Store.LockStatistics]), by whoever counts: nobody locks anything after it.
 //
 // A creation that looks for its account before it is carried out takes the locks of a batch: the configuration, the
 // correlation lock, the identity, and then accounts.

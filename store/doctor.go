@@ -191,6 +191,9 @@ type Rule struct{ Constraint, table, id, condition string }
 var Rules = []Rule{
 	{"account_demands_kind", "account_demands", "account_id", `kind IN ('ENABLE', 'DISABLE', 'UNLOCK')`},
 	{"attempts_key", "attempts", "identity_id", `length(key) = 32`},
+	{"daily_statistics_count", "daily_statistics", "object_id", `count >= 0`},
+	{"statistics_days_kind", "statistics_days", "kind",
+		`kind IN ('POPULATION', 'MEMBERS', 'ACCOUNTS', 'FAILED', 'CHANGES')`},
 	{"identities_cloud_status", "identities", "id", `cloud_status IN ('UNREGISTERED', 'REGISTERED', 'PENDING',
 		'WARNING', 'DISABLED', 'ACTIVE', 'DEACTIVATED', 'TERMINATED', 'ERROR', 'LOCKED')`},
 	{"identities_email_key", "identities", "id", `(email IS NULL) = (email_key IS NULL)`},
@@ -239,39 +242,42 @@ type Invariant string
 
 // The invariants. The comment of each statement says why it holds.
 const (
-	InvariantEntitlements      Invariant = "account-entitlements"
-	InvariantAccountKeys       Invariant = "account-keys"
-	InvariantCarriedAccess     Invariant = "carried-access"
-	InvariantCarriedAccount    Invariant = "carried-account"
-	InvariantGrantAccount      Invariant = "grant-account"
-	InvariantGrantVanished     Invariant = "grant-vanished"
-	InvariantOrphaned          Invariant = "orphaned"
-	InvariantStage             Invariant = "aggregation-stage"
-	InvariantDeliveryJob       Invariant = "batch-job"
-	InvariantDeliveryLease     Invariant = "batch-lease"
-	InvariantCorrelated        Invariant = "correlated"
-	InvariantDue               Invariant = "due"
-	InvariantErrorDue          Invariant = "error-due"
-	InvariantEventNumber       Invariant = "event-number"
-	InvariantEventPending      Invariant = "event-pending"
-	InvariantEventPosition     Invariant = "event-position"
-	InvariantIdentityRefresh   Invariant = "identity-refresh"
-	InvariantLateCorrelation   Invariant = "late-correlation"
-	InvariantManager           Invariant = "manager"
-	InvariantNotificationTask  Invariant = "notification-task"
-	InvariantMessageLease      Invariant = "notification-lease"
-	InvariantOperationAwaits   Invariant = "operation-awaits"
-	InvariantOperationDelivery Invariant = "operation-batch"
-	InvariantOperationOpen     Invariant = "operation-open"
-	InvariantOperationParked   Invariant = "operation-parked"
-	InvariantRefreshFuture     Invariant = "refresh-future"
-	InvariantRequestStale      Invariant = "request-stale"
-	InvariantRequestTask       Invariant = "request-task"
-	InvariantSequence          Invariant = "sequence"
-	InvariantSingleton         Invariant = "singleton"
-	InvariantTaskHeld          Invariant = "task-held"
-	InvariantTaskJob           Invariant = "task-job"
-	InvariantTaskPart          Invariant = "task-part"
+	InvariantEntitlements       Invariant = "account-entitlements"
+	InvariantAccountKeys        Invariant = "account-keys"
+	InvariantCarriedAccess      Invariant = "carried-access"
+	InvariantCarriedAccount     Invariant = "carried-account"
+	InvariantGrantAccount       Invariant = "grant-account"
+	InvariantGrantVanished      Invariant = "grant-vanished"
+	InvariantOrphaned           Invariant = "orphaned"
+	InvariantStage              Invariant = "aggregation-stage"
+	InvariantDeliveryJob        Invariant = "batch-job"
+	InvariantDeliveryLease      Invariant = "batch-lease"
+	InvariantCorrelated         Invariant = "correlated"
+	InvariantDue                Invariant = "due"
+	InvariantErrorDue           Invariant = "error-due"
+	InvariantEventNumber        Invariant = "event-number"
+	InvariantEventPending       Invariant = "event-pending"
+	InvariantEventPosition      Invariant = "event-position"
+	InvariantIdentityRefresh    Invariant = "identity-refresh"
+	InvariantLateCorrelation    Invariant = "late-correlation"
+	InvariantManager            Invariant = "manager"
+	InvariantNotificationTask   Invariant = "notification-task"
+	InvariantMessageLease       Invariant = "notification-lease"
+	InvariantOperationAwaits    Invariant = "operation-awaits"
+	InvariantOperationDelivery  Invariant = "operation-batch"
+	InvariantOperationOpen      Invariant = "operation-open"
+	InvariantOperationParked    Invariant = "operation-parked"
+	InvariantRefreshFuture      Invariant = "refresh-future"
+	InvariantRequestStale       Invariant = "request-stale"
+	InvariantRequestTask        Invariant = "request-task"
+	InvariantSequence           Invariant = "sequence"
+	InvariantSingleton          Invariant = "singleton"
+	InvariantStatisticsDay      Invariant = "statistics-day"
+	InvariantStatisticsLate     Invariant = "statistics-late"
+	InvariantStatisticsPosition Invariant = "statistics-position"
+	InvariantTaskHeld           Invariant = "task-held"
+	InvariantTaskJob            Invariant = "task-job"
+	InvariantTaskPart           Invariant = "task-part"
 )
 
 // settledSQL is the condition that no processing of an identity i is outstanding, so that what is stored of it agrees
@@ -465,9 +471,31 @@ var invariants = map[Invariant]string{
 	InvariantSingleton: `
 		SELECT 'event_positions' WHERE (SELECT count(*) FROM muster.event_positions) <> 1
 		UNION ALL
+		SELECT 'statistics_state' WHERE (SELECT count(*) FROM muster.statistics_state) <> 1
+		UNION ALL
 		SELECT 'configuration' WHERE (SELECT count(*) FROM muster.configuration) <> 1
 		UNION ALL
 		SELECT 'refresh_watermark' WHERE (SELECT count(*) FROM muster.refresh_watermark) <> 1`,
+	// A number is of a day that was counted, and no day is counted before it comes, in any time zone. Of the last days
+	// changes are added up before their day is marked.
+	InvariantStatisticsDay: `
+		SELECT d.kind || ' ' || d.day FROM muster.statistics_days d, given
+		WHERE d.day > (given.now AT TIME ZONE 'UTC')::date + 1
+		UNION
+		SELECT s.kind || ' ' || s.day FROM muster.daily_statistics s, given
+		WHERE s.day < (given.now AT TIME ZONE 'UTC')::date - 1
+		  AND NOT EXISTS (SELECT 1 FROM muster.statistics_days d WHERE d.kind = s.kind AND d.day = s.day)
+		   OR s.day > (given.now AT TIME ZONE 'UTC')::date + 1 AND s.kind <> 'CHANGES'`,
+	// The clock is looked at every half minute, and counting is due within an hour.
+	InvariantStatisticsLate: `
+		SELECT 'due ' || to_char(s.due AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+		FROM muster.statistics_state s, given
+		WHERE s.counted IS NOT NULL AND s.due < given.now - interval '1 day'`,
+	// An event is counted by its position, after it was given.
+	InvariantStatisticsPosition: `
+		SELECT 'position ' || s.through
+		FROM muster.statistics_state s, muster.event_positions p
+		WHERE s.through > p.last`,
 	// Somebody confirms or cancels a task that the guard holds.
 	InvariantTaskHeld: `
 		SELECT ` + idSQL("t.id") + `

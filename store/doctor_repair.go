@@ -283,9 +283,9 @@ func (s *Store) AdoptOperations(ctx context.Context, tx pgx.Tx, source, delivery
 	return int(tag.RowsAffected()), mapError(err)
 }
 
-// RestoreSingletons writes the configuration, the watermark and the positions of events, each of which is one row,
-// where they are missing. The configuration gets a version that none ever had, and events get positions behind those
-// that are there.
+// RestoreSingletons writes the configuration, the watermark, the positions of events and the state of the statistics,
+// each of which is one row, where they are missing. The configuration gets a version that none ever had, events get
+// positions behind those that are there, and changes are counted again from the history.
 func (s *Store) RestoreSingletons(ctx context.Context, tx pgx.Tx) (int, error) {
 	version, err := s.nextVersion(ctx, tx)
 	if err != nil {
@@ -306,7 +306,10 @@ func (s *Store) RestoreSingletons(ctx context.Context, tx pgx.Tx) (int, error) {
 		INSERT INTO muster.event_positions (last, purged)
 		SELECT coalesce(max(position + events - 1), 0), coalesce(min(position) - 1, 0) FROM muster.event_writes
 		HAVING NOT EXISTS (SELECT 1 FROM muster.event_positions)`
-	for _, statement := range []string{watermark, positions} {
+	const statistics = `
+		INSERT INTO muster.statistics_state (singleton)
+		SELECT true WHERE NOT EXISTS (SELECT 1 FROM muster.statistics_state)`
+	for _, statement := range []string{watermark, positions, statistics} {
 		if written, err = tx.Exec(ctx, s.sql(statement)); err != nil {
 			return 0, mapError(err)
 		}

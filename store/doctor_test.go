@@ -52,7 +52,7 @@ func TestDoctorKnowsEveryConstraint(t *testing.T) {
 	}
 	defer rows.Close()
 	known := map[string]bool{"configuration_singleton": true, "refresh_watermark_singleton": true,
-		"event_positions_singleton": true} // the check singleton
+		"event_positions_singleton": true, "statistics_state_singleton": true} // the check singleton
 	for _, r := range store.Rules {
 		known[r.Constraint] = true
 	}

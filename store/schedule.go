@@ -54,6 +54,7 @@ type Due struct {
 	Old        bool // tokens or tasks may be too old
 	Forsaken   bool // tasks ended and left requests or parts
 	Gone       bool // engines are gone, and are not forgotten
+	Statistics bool // it is time to count
 	// Quiet are tasks and deliveries that may have lost their job, as [Store.Quiet] finds them.
 	Quiet []Carried
 }
@@ -67,11 +68,15 @@ func (s *Store) FindDue(ctx context.Context, q Querier, at DueTimes) (Due, error
 		       coalesce((SELECT min(due) FROM muster.refresh_state) <= $1, false),
 		       EXISTS (SELECT 1 FROM muster.one_time_tokens WHERE expires < $3)
 		       OR coalesce((SELECT min(created) FROM muster.tasks) < $4, false),
-		       EXISTS (SELECT 1 FROM muster.engines WHERE seen < now() - $5::interval)`
+		       EXISTS (SELECT 1 FROM muster.engines WHERE seen < now() - $5::interval),
+		       EXISTS (SELECT 1 FROM muster.statistics_state
+		               WHERE due <= $1 OR due > $1::timestamptz + interval '2 hours')`
 	var d Due
 	var batch pgx.Batch
 	batch.Queue(s.sql(due), at.Now, at.Slot, at.TokensBefore, at.TasksBefore, at.Silent).QueryRow(
-		func(row pgx.Row) error { return row.Scan(&d.Slot, &d.Identities, &d.Old, &d.Gone) })
+		func(row pgx.Row) error {
+			return row.Scan(&d.Slot, &d.Identities, &d.Old, &d.Gone, &d.Statistics)
+		})
 	batch.Queue(s.sql(forsakenTasks)).Query(func(rows pgx.Rows) error {
 		forsaken, err := pgx.CollectRows(rows, pgx.RowTo[ID])
 		d.Forsaken = len(forsaken) > 0

@@ -86,8 +86,9 @@ func (a *app) demo(ctx context.Context, people int) (err error) {
 		kind = "a private server, started and migrated in " + seconds(started)
 	}
 	d.heading("PostgreSQL %s: %s", version, kind)
+	count := func() error { return eng.CountStatistics(ctx) }
 	for _, step := range []func() error{d.apply, d.aggregate, d.processAll, d.summary, d.explain, d.preview,
-		d.access, d.queries, d.statement} {
+		d.access, d.queries, d.statement, count} {
 		if err := step(); err != nil {
 			return err
 		}

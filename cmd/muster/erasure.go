@@ -107,8 +107,8 @@ func (a *app) purgeCommand() *cobra.Command {
 		Args: exactArgs(0, "no argument"),
 		Long: `Purge removes data that has ended and is older than --older-than: events of the history, operations on
 sources, tasks and slots, which are removed after 90 days in any case, and the memory of what was given on accounts that
-vanished. Without --older-than, events stay for two years, operations and vanished accounts for one. Purge never removes
-anything that is open, held or waiting.`,
+vanished. Without --older-than, events stay for two years, operations and vanished accounts for one. Daily statistics,
+which tell of nobody, stay for 400 days in any case. Purge never removes anything that is open, held or waiting.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
 				return err
@@ -131,8 +131,9 @@ anything that is open, held or waiting.`,
 					return a.printJSON(result)
 				}
 				fmt.Fprintf(a.stdout, "removed %d events, %d operations, %d tasks, %d slots, %d tokens, %d sessions, "+
-					"%d attempts, %d vanished accounts\n", result.Events, result.Operations, result.Tasks, result.Slots,
-					result.Tokens, result.Sessions, result.Attempts, result.Vanished)
+					"%d attempts, %d vanished accounts, %d days of statistics\n", result.Events, result.Operations,
+					result.Tasks, result.Slots, result.Tokens, result.Sessions, result.Attempts, result.Vanished,
+					result.Statistics)
 				return nil
 			})
 		},

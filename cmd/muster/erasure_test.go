@@ -44,7 +44,7 @@ func TestPurgeCommand(t *testing.T) {
 	}
 	s := staffed(t, 2)
 	out, _ := s.run(exitOK, "", "purge")
-	demand(t, out, "removed 0 events, 0 operations, 0 tasks, 0 slots, 0 tokens")
+	demand(t, out, "removed 0 events, 0 operations, 0 tasks, 0 slots, 0 tokens", "0 days of statistics")
 	s.exec("UPDATE muster.event_writes SET at = at - interval '40 days'")
 	out, _ = s.run(exitOK, "", "purge", "--older-than", "50d")
 	demand(t, out, "removed 0 events")

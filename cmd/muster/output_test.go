@@ -51,7 +51,8 @@ func TestEveryListHasEveryForm(t *testing.T) {
 		"identities owned", "identities ownership bob", "identities ownership bob --all", "identities roles bob",
 		"migrate status", "operations", "operations errors", "operations list", "roles assignments", "roles list bob",
 		"roles members Sales",
-		"schedule", "search bob", "settings", "source list", "tasks", "tasks list",
+		"schedule", "search bob", "settings", "source list", "statistics", "statistics changes", "statistics population --days 7", "tasks",
+		"tasks list",
 	} {
 		args := strings.Fields(line)
 		table, _ := s.run(exitOK, "", append(args, "-o", "table")...)

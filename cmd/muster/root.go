@@ -215,6 +215,7 @@ in the YAML file that --config or MUSTER_CONFIG names. A flag comes first, then 
 		a.serveCommand(),
 		a.settingsCommand(),
 		a.sourceCommand(),
+		a.statisticsCommand(),
 		a.syncCommand(),
 		a.tasksCommand(),
 		a.tokenCommand(),

@@ -20,7 +20,12 @@ type homeView struct {
 	OperationsCut bool // there are more than were counted
 	Sources       []shownSource
 	Next          []*moment
+	Population    engine.Population
+	Plots         []*plotted
 }
+
+// PopulationAt returns when the population was counted; nil where nobody has.
+func (h *homeView) PopulationAt() *moment { return h.MomentOf(h.Population.Counted) }
 
 // homeCount is a number of identities, and the list that has them.
 type homeCount struct {
@@ -80,6 +85,12 @@ func (v *visit) home() error {
 	}
 	for _, slot := range schedule.Next {
 		view.Next = append(view.Next, v.MomentOf(slot.Slot))
+	}
+	if view.Population, err = v.h.eng.Population(ctx); err != nil {
+		return err
+	}
+	if view.Plots, err = v.plots(ctx); err != nil {
+		return err
 	}
 	return v.render("home", view)
 }

@@ -255,6 +255,7 @@ type roleMembersView struct {
 	Role    shownRole
 	Members []shownMember
 	Typed   assignForm
+	Plot    *plotted // of their number; nil where nobody has counted it
 }
 
 // shownMember is a member of a role, and how each assignment came about.
@@ -295,6 +296,9 @@ func (v *visit) showMembers(typed assignForm) error {
 	view.Example = `department eq "Sales" and lastname sw "M"`
 	view.NothingText = v.T("Nobody has the role.")
 	view.columnsOf(memberColumns)
+	if view.Plot, err = v.objectPlot(ctx, engine.MeasureMembers, role.ID, v.T("Members")); err != nil {
+		return err
+	}
 	page, err := v.h.eng.ListRoleMembers(ctx, role.ID, view.page())
 	if view.mistaken(err) {
 		return v.render("members", view)

@@ -100,7 +100,9 @@ func routes() []route {
 		{method: post, pattern: "sources/{id}/synchronize", right: synchronizeSources,
 			serve: (*visit).synchronizeSource},
 
+		{method: get, pattern: "statistics/export.csv", right: read, file: true, serve: (*visit).statisticsExport},
 		{method: get, pattern: "runs/", right: seeRuns, serve: (*visit).runs},
+		{method: get, pattern: "runs/export.csv", right: seeRuns, file: true, serve: (*visit).runExport},
 		{method: get, pattern: "runs/{id}/", right: seeRuns, serve: (*visit).run},
 		{method: get, pattern: "runs/{id}/events", right: seeRuns, file: true, serve: (*visit).runEvents},
 		{method: get, pattern: "runs/{id}/confirm", right: endRuns, serve: (*visit).confirmPage},

@@ -22,7 +22,8 @@ type sourceView struct {
 	Notes     []string
 	Threshold int
 	Schema    *engine.Schema
-	Tested    string // why the source cannot be reached; "" where it was not asked, or can be
+	Tested    string   // why the source cannot be reached; "" where it was not asked, or can be
+	Plot      *plotted // of the number of accounts; nil where nobody has counted it
 }
 
 // sourceOf reads the source that the path names.
@@ -83,6 +84,10 @@ func (v *visit) showSource(ctx context.Context, view *sourceView) error {
 		if err := view.read(view.State.Result); err != nil {
 			return err
 		}
+	}
+	view.Plot, err = v.objectPlot(ctx, engine.MeasureAccounts, view.ID, v.T("Accounts"))
+	if err != nil {
+		return err
 	}
 	return v.render("source", view)
 }

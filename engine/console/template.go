@@ -105,6 +105,14 @@ func (v *visit) StepsOf(steps []shownStep) any {
 	}{v, steps}
 }
 
+// PlotOf gives the part "plot" its plot, and the visit that says its words.
+func (v *visit) PlotOf(p *plotted) any {
+	return struct {
+		V    *visit
+		Plot *plotted
+	}{v, p}
+}
+
 // At reports whether the page belongs to a part of the console, for the navigation.
 func (v *visit) At(part string) bool {
 	first, _, _ := strings.Cut(strings.TrimPrefix(v.path, "/"), "/")

@@ -170,7 +170,7 @@ func TestOnlyMetricsReachesPrometheus(t *testing.T) {
 // of one layer do not know each other.
 var layers = [][]string{
 	{"cmd/muster/company", "engine/attribute", "engine/connector/ldap/ldaptest", "engine/connector/secret",
-		"engine/internal/page/assets", "engine/internal/password",
+		"engine/console/internal/plot", "engine/internal/page/assets", "engine/internal/password",
 		"engine/crashtest", "engine/disktest",
 		"engine/httpapi/internal/wire", "engine/modeltest", "engine/right", "engine/transform/javadate", "engine/transform/javaregex",
 		"engine/transform/lettercase", "filterql/folding", "filterql/jsontext", "filterql/suggest", "migrations", "store/id", "store/pglocal"},

@@ -54,6 +54,9 @@ func open(t *testing.T) *browser {
 	b.AggregateText("Directory", enginetest.DirectoryHeader+"bobt,bob@example.com,,staff,true\n"+
 		"cy,else@example.com,,,true\n", engine.AggregateOptions{})
 	b.Process()
+	if err := b.CountStatistics(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	ui, err := console.New(b.Engine, console.Config{Authenticator: console.AuthenticatorFunc(
 		func(*http.Request) (*console.Principal, error) {
 			return &console.Principal{ID: "root", Name: "Root", Levels: []string{"ORG_ADMIN"}}, nil

@@ -75,6 +75,11 @@ var verdicts = []verdict{
 		"give the events positions of their own: readers get them again", (*examination).mendEventPositions},
 	{store.InvariantEventPending, SeverityWarning,
 		"number the events: every reader of them does, and a worker within a minute", (*examination).numberEvents},
+	{store.InvariantStatisticsDay, SeverityFailure, "remove the numbers that are of no day which was counted",
+		(*examination).dropStrayStatistics},
+	{store.InvariantStatisticsPosition, SeverityFailure, "count the changes again from the history",
+		(*examination).restartChanges},
+	{store.InvariantStatisticsLate, SeverityWarning, "run a worker, or muster statistics count from a timer", nil},
 }
 
 // examineInvariants looks for rows that break what no constraint can demand.
@@ -164,4 +169,17 @@ func (x *examination) numberEvents() repairFunc {
 		count, err := x.d.NumberEvents(ctx)
 		return count, "numbered writes of events", err
 	}
+}
+
+// dropStrayStatistics makes the repair of numbers that are of no day which was counted.
+func (x *examination) dropStrayStatistics() repairFunc {
+	return x.simple("removed numbers of no day that was counted", func(ctx context.Context, tx pgx.Tx) (int, error) {
+		return x.d.Store.DropStrayStatistics(ctx, tx, x.d.Now())
+	})
+}
+
+// restartChanges makes the repair of changes that were counted beyond the positions that were given.
+func (x *examination) restartChanges() repairFunc {
+	return x.simple("forgot the numbers of changes, which are counted again",
+		func(ctx context.Context, tx pgx.Tx) (int, error) { return x.d.Store.RestartChanges(ctx, tx, x.d.Now()) })
 }
