@@ -30,7 +30,7 @@ var noWrites = strings.Fields(`
 	ExportConfiguration FindIdentity FindToken Follow GetAccount GetAccountActivity GetEntitlement GetIdentity GetOperation
 	History IdentityAttributeDefinitions IdentityAttributes IdentityNames ListAccessProfileEntitlements
 	ListAccountActivities ListAccounts ListConfiguration ListEntitlementHolders ListEntitlements ListIdentities
-	ListOperations ListOwned ListRoleAssignments ListRoleMembers ListStatement ListTasks Metrics NoteSession
+	ListOperations ListOwned ListRoleAssignments ListRoleMembers ListStatement ListTasks Metrics Movements NoteSession
 	OpenSession OperationCounts Operations Ownership Owns ParkedTargets Population Preview PreviewAttributes ProcessPending ProcessTask
 	ProfileStatistics ProvisionPending PublishedObjects Purge Ready ReferencesTo ReleaseForm RoleAssignment RoleAssignments
 	RunSchedule Schedule Search SearchAggregate SearchCount SearchDocument SearchStatement SearchValues

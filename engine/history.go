@@ -132,7 +132,7 @@ func (e *Engine) addEvent(ctx context.Context, tx pgx.Tx, cause store.Cause, ide
 // eventOf gives a row its published shape.
 func eventOf(row *store.RecordedEvent) (Event, error) {
 	e := Event{
-		ID: fmt.Sprintf("%s-%d", row.Write, row.Number), Position: row.Position, IdentityID: row.IdentityID.String(),
+		ID: eventID(row.EventPlace), Position: row.Position, IdentityID: row.IdentityID.String(),
 		Types: row.Types, At: row.At.UTC(), Actor: Actor(row.Actor), TaskID: row.TaskID.String(),
 	}
 	if row.Position > 0 {
@@ -144,6 +144,9 @@ func eventOf(row *store.RecordedEvent) (Event, error) {
 	}
 	return e, nil
 }
+
+// eventID returns the ID of the event at a place.
+func eventID(place store.EventPlace) string { return fmt.Sprintf("%s-%d", place.Write, place.Number) }
 
 func eventsOf(rows []store.RecordedEvent) (events []Event, err error) {
 	events = make([]Event, len(rows))

@@ -45,7 +45,11 @@ INSERT INTO muster.statistics_state DEFAULT VALUES;
 CREATE INDEX provisioning_operations_failed ON muster.provisioning_operations (completed, source_id)
     WHERE state IN ('FAILED', 'RETRIED');
 
+-- The roles that begin in some days, as role_assignments_remove_date has those that end.
+CREATE INDEX role_assignments_start_date ON muster.role_assignments (start_date) WHERE start_date IS NOT NULL;
+
 -- +goose Down
+DROP INDEX muster.role_assignments_start_date;
 DROP INDEX muster.provisioning_operations_failed;
 DROP TABLE muster.statistics_state;
 DROP TABLE muster.daily_statistics;

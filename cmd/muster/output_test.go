@@ -49,7 +49,7 @@ func TestEveryListHasEveryForm(t *testing.T) {
 		"accounts list", "config list", "config log", "config references SOURCE HR", "engines", "entitlements list",
 		"history", "history bob", "identities access bob", "identities get bob", "identities list",
 		"identities owned", "identities ownership bob", "identities ownership bob --all", "identities roles bob",
-		"migrate status", "operations", "operations errors", "operations list", "roles assignments", "roles list bob",
+		"migrate status", "movements", "operations", "operations errors", "operations list", "roles assignments", "roles list bob",
 		"roles members Sales",
 		"schedule", "search bob", "settings", "source list", "statistics", "statistics changes", "statistics population --days 7", "tasks",
 		"tasks list",

@@ -205,6 +205,7 @@ in the YAML file that --config or MUSTER_CONFIG names. A flag comes first, then 
 		a.identitiesCommand(),
 		a.lifecycleCommand(),
 		a.migrateCommand(),
+		a.movementsCommand(),
 		a.operationsCommand(),
 		a.previewCommand(),
 		a.processCommand(),

@@ -68,6 +68,9 @@ func routes() []route {
 		{method: post, pattern: "accounts/{id}/correlate", right: correlate, serve: (*visit).correlate},
 		{method: post, pattern: "accounts/{id}/release", right: correlate, serve: (*visit).releaseAccount},
 
+		{method: get, pattern: "movements/", right: read, serve: (*visit).movements},
+		{method: get, pattern: "movements/export.csv", right: read, file: true, serve: (*visit).movementExport},
+
 		{method: get, pattern: "identity-profiles/", right: readIdentityProfiles, serve: (*visit).identityProfiles},
 		{method: get, pattern: "identity-profiles/{id}/", right: readIdentityProfiles, serve: (*visit).mappings},
 		{method: get, pattern: "identity-profiles/{id}/lifecycle-states", right: readIdentityProfiles,
