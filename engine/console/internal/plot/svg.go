@@ -12,14 +12,14 @@ const (
 	Width  = 480
 	Height = 240
 
-	left, right, top, bottom = 46, 112, 12, 26
+	left, right, top, bottom = 60, 118, 12, 26
 )
 
 // SeriesMax is how many series are told from each other.
 const SeriesMax = 6
 
 // labelMax is how many characters a label has.
-const labelMax = 18
+const labelMax = 16
 
 // drawing is an SVG that is made.
 type drawing struct{ strings.Builder }
