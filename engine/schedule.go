@@ -19,14 +19,16 @@ type ScheduleResult struct {
 	Slot time.Time
 	// Tasks are the tasks that were launched.
 	Tasks []string
+	// StatisticsDue says that [Engine.CountStatistics] is to be called. A started engine does it itself.
+	StatisticsDue bool
 }
 
 // RunSchedule does what is due by the clock. It begins the last slot, 08:00 or 20:00 in the tenant's time zone, unless
 // an engine has begun it, and launches the processing of the identities that are due. Between the slots it launches the
 // processing of the identities whose dates have come. It launches the aggregation of sources by their schedules, and
-// launches again the work whose job or worker is gone. It numbers the events of [Engine.Events], and counts the
-// statistics when that is due. A started engine calls it every half minute; calling it more often, or from many
-// processes at once, does no harm. Of several slots that were missed, only the last one is made up for.
+// launches again the work whose job or worker is gone. It numbers the events of [Engine.Events]. A started engine calls
+// it every half minute; calling it more often, or from many processes at once, does no harm. Of several slots that were
+// missed, only the last one is made up for.
 func (e *Engine) RunSchedule(ctx context.Context) (ScheduleResult, error) {
 	const op = "run the schedule"
 	ctx = tenant.WithActor(ctx, tenant.ScheduleActor)
@@ -56,13 +58,8 @@ func (e *Engine) RunSchedule(ctx context.Context) (ScheduleResult, error) {
 	if _, err := e.tenant.NumberEvents(ctx); err != nil {
 		return result, fault.Wrap(op, "", err)
 	}
-	if err := e.tidy(ctx, &due, quiet); err != nil {
-		return result, fault.Wrap(op, "", err)
-	}
-	if due.Statistics { // last, because it may take some seconds
-		err = e.countTurn(ctx)
-	}
-	return result, fault.Wrap(op, "", err)
+	result.StatisticsDue = due.Statistics // counting reads everybody, and this no more than what is due
+	return result, fault.Wrap(op, "", e.tidy(ctx, &due, quiet))
 }
 
 // runIdentities launches the processing of the identities that are due: at a slot that is to begin, or between two.

@@ -147,9 +147,6 @@ func TestCountStatisticsTogether(t *testing.T) {
 				if err := eng.CountStatistics(t.Context()); err != nil {
 					t.Error(err)
 				}
-				if _, err := eng.RunSchedule(t.Context()); err != nil {
-					t.Error(err)
-				}
 			}
 		})
 	}
@@ -178,8 +175,12 @@ func TestStatisticsOfDays(t *testing.T) {
 	schedule := func(at time.Time) {
 		t.Helper()
 		clock.Set(at)
-		if _, err := f.RunSchedule(t.Context()); err != nil {
+		result, err := f.RunSchedule(t.Context())
+		if err != nil {
 			t.Fatal(err)
+		}
+		if result.StatisticsDue {
+			f.countStatistics()
 		}
 	}
 	protect := func(protected bool) {
@@ -358,5 +359,31 @@ func TestStatisticsInTransaction(t *testing.T) {
 	cancel()
 	if err := f.CountStatistics(ended); err == nil {
 		t.Error("it counted although the context had ended")
+	}
+}
+
+// A started engine counts by itself.
+func TestStartedEngineCounts(t *testing.T) {
+	t.Parallel()
+	looked := make(chan engine.Observation, 100)
+	f := companyWith(t, engine.Config{Observe: func(_ context.Context, o engine.Observation) {
+		if o.Job == "muster_run_schedule" {
+			looked <- o
+		}
+	}})
+	if err := f.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	o := <-looked
+	if err := f.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p, err := f.Population(t.Context())
+	if err != nil || o.Failed || p.Identities != int64(f.CountRows("muster.identities")) {
+		t.Errorf("after a look at the clock (failed: %v) the population is %+v, %v", o.Failed, p, err)
+	}
+	result, err := f.RunSchedule(t.Context())
+	if err != nil || result.StatisticsDue {
+		t.Errorf("counting is due again: %+v, %v", result, err)
 	}
 }

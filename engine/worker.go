@@ -163,7 +163,7 @@ func (r *repeater) stop() {
 	}
 }
 
-// scheduleWorker does what is due by the clock, as [Engine.RunSchedule].
+// scheduleWorker does what is due by the clock, as [Engine.RunSchedule], and counts the statistics.
 type scheduleWorker struct {
 	river.WorkerDefaults[tenant.RunSchedule]
 	e *Engine
@@ -171,6 +171,9 @@ type scheduleWorker struct {
 
 // Work implements [river.Worker].
 func (w *scheduleWorker) Work(ctx context.Context, _ *river.Job[tenant.RunSchedule]) error {
-	_, err := w.e.RunSchedule(ctx)
+	result, err := w.e.RunSchedule(ctx)
+	if err == nil && result.StatisticsDue {
+		err = fault.Wrap(countOp, "", w.e.countTurn(ctx))
+	}
 	return err
 }

@@ -315,7 +315,10 @@ with a timer of their own.`,
 				if !result.Slot.IsZero() {
 					fmt.Fprintf(a.stdout, "begun: %s\n", result.Slot.Format(slotFormat))
 				}
-				return a.process(cmd.Context(), eng)
+				if err := a.process(cmd.Context(), eng); err != nil || !result.StatisticsDue {
+					return err
+				}
+				return eng.CountStatistics(cmd.Context())
 			})
 		},
 	})
