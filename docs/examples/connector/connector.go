@@ -1,4 +1,5 @@
-// Package badges is an example of a host's own connector: to the badge system of a building, which has a small HTTP API.
+// Package badges is an example of a host's own connector: to the badge system of a building, which has a small HTTP
+// API.
 //
 //	GET    /badges        all badges, and how many there are
 //	GET    /badges/{id}   one badge, or 404
@@ -148,8 +149,8 @@ func (b *badges) Apply(ctx context.Context, o *connector.Operation) (connector.R
 	return connector.Result{}, connector.Unsupported(o.Kind)
 }
 
-// idOf returns the ID of the badge that an operation is about. The stable identity counts: by now another badge may have
-// the native identity, where that can change.
+// idOf returns the ID of the badge that an operation is about. The stable identity counts: where the native identity
+// can change, another badge may have it by now.
 func idOf(o *connector.Operation) string { return cmp.Or(o.StableIdentity, o.NativeIdentity) }
 
 func (b *badges) create(ctx context.Context, o *connector.Operation) (connector.Result, error) {

@@ -104,26 +104,26 @@ func costCentre(in *transform.RuleInput) (attribute.Value, error) {
 
 // newMux returns the service's mux: its own pages, the API, and the console, which works below any path.
 func newMux(eng *engine.Engine) (*http.ServeMux, *console.Handler, error) {
-	api, err := httpapi.New(eng, httpapi.Config{Logger: slog.Default(), Authenticator: httpapi.AuthenticatorFunc(
-		func(r *http.Request) (*httpapi.Principal, error) {
-			person := signedIn(r)
-			if person == nil {
-				return nil, &httpapi.UnauthorizedError{Reason: "sign in first"}
-			}
-			return &httpapi.Principal{ClientID: person.name, UserName: person.name,
-				Authorities: []string{person.level}, Scopes: []string{"sp:scopes:all"}}, nil
-		})})
+	caller := httpapi.AuthenticatorFunc(func(r *http.Request) (*httpapi.Principal, error) {
+		person := signedIn(r)
+		if person == nil {
+			return nil, &httpapi.UnauthorizedError{Reason: "sign in first"}
+		}
+		return &httpapi.Principal{ClientID: person.name, UserName: person.name, Authorities: []string{person.level},
+			Scopes: []string{"sp:scopes:all"}}, nil
+	})
+	api, err := httpapi.New(eng, httpapi.Config{Logger: slog.Default(), Authenticator: caller})
 	if err != nil {
 		return nil, nil, err
 	}
-	ui, err := console.New(eng, console.Config{Logger: slog.Default(), Name: "Acme", Authenticator: console.AuthenticatorFunc(
-		func(r *http.Request) (*console.Principal, error) {
-			person := signedIn(r)
-			if person == nil {
-				return nil, nil // nobody: the console says that a sign-in is needed
-			}
-			return &console.Principal{ID: person.name, Name: person.name, Levels: []string{person.level}}, nil
-		})})
+	visitor := console.AuthenticatorFunc(func(r *http.Request) (*console.Principal, error) {
+		person := signedIn(r)
+		if person == nil {
+			return nil, nil // nobody: the console says that a sign-in is needed
+		}
+		return &console.Principal{ID: person.name, Name: person.name, Levels: []string{person.level}}, nil
+	})
+	ui, err := console.New(eng, console.Config{Logger: slog.Default(), Name: "Acme", Authenticator: visitor})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -30,12 +30,13 @@ const table = `
 	    created   timestamptz NOT NULL
 	)`
 
-// fields are what callers may ask for, and how each is stored. Nothing else of a filter reaches the database but values,
-// as parameters.
+// fields are what callers may ask for, and how each is stored. Of a filter nothing reaches the database but these
+// columns, and values as parameters.
 var fields = mustFields(
 	filterql.Field{Name: "title", Type: filterql.String, Ops: filterql.OpsOf(filterql.Eq, filterql.Sw, filterql.Co),
 		Sortable: true, Column: "t.title_key", NotNull: true, Fold: filterql.Fold},
-	filterql.Field{Name: "done", Type: filterql.Boolean, Ops: filterql.OpsOf(filterql.Eq), Column: "t.done", NotNull: true},
+	filterql.Field{Name: "done", Type: filterql.Boolean, Ops: filterql.OpsOf(filterql.Eq), Column: "t.done",
+		NotNull: true},
 	filterql.Field{Name: "created", Type: filterql.Time, Ops: filterql.OpsOf(filterql.Gt, filterql.Lt), Sortable: true,
 		Column: "t.created", NotNull: true},
 	filterql.Field{Name: "id", Type: filterql.ID, Ops: filterql.OpsOf(filterql.Eq, filterql.In), Column: "t.id",

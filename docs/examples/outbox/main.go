@@ -1,6 +1,6 @@
 // Command outbox follows what happens to identities and makes something of it exactly once: here a row of a table of
-// the host's for each person who comes or goes. The place up to which it has read commits together with what it made, so
-// a crash at any moment loses nothing and does nothing twice.
+// the host's for each person who comes or goes. The place up to which it has read commits together with what it made,
+// so a crash at any moment loses nothing and does nothing twice.
 //
 //	DATABASE_URL=... go run ./docs/examples/outbox
 package main
