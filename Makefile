@@ -155,10 +155,10 @@ test-smtp: postgres ## Run the tests of mail against the server Exim; install it
 NOT_POOLED := TestPagesAreOneStatement|TestRunTimeRole|TestDoctorLooksAtSettings|TestProcessingTwiceWritesNothing
 
 .PHONY: test-pgbouncer
-test-pgbouncer: postgres ## Run the tests of the engine through PgBouncer, in both of its modes; install it where it is missing
+test-pgbouncer: postgres ## Run the tests of the engine through PgBouncer, those of jobs in session mode too; install it where it is missing
 	@.ci/pgbouncer
 	@MUSTER_TEST_POOLER=transaction go test -count=1 -short -skip '$(NOT_POOLED)' ./store ./engine ./engine/console
-	@MUSTER_TEST_POOLER=session go test -count=1 -short -skip '$(NOT_POOLED)' ./engine
+	@MUSTER_TEST_POOLER=session go test -count=1 -short -run 'Job|Task|Aggregate|Engines|Events' ./engine
 
 .PHONY: test-observe
 test-observe: postgres ## Ask every query of the dashboard and the alerts of a Prometheus that scrapes a server and a worker; install it where it is missing

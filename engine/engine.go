@@ -103,7 +103,7 @@ type Config struct {
 
 	// PollOnly lets the workers ask for jobs once a second, where else the server tells them of new ones (LISTEN). Set
 	// it where the pool leads through a pooler that gives a connection of the server to one transaction after another,
-	// such as PgBouncer in transaction mode: there nobody is told. An event then waits for half a second on average.
+	// such as PgBouncer in transaction mode: there nobody is told. An event then waits for up to a second.
 	// Such a pool also needs DefaultQueryExecMode [pgx.QueryExecModeCacheDescribe], unless its pooler knows prepared
 	// statements. All else works the same: the engine keeps nothing in a connection beyond a transaction.
 	PollOnly bool
