@@ -151,6 +151,16 @@ test-smtp: postgres ## Run the tests of mail against the server Exim; install it
 	@.ci/smtpd
 	@CGO_ENABLED=1 go test -race -tags smtp ./engine/notify
 
+# These look at what a pooler has for itself: prepared statements, roles that it does not know, settings of a database
+# and statistics that a connection of the server reports when it ends.
+NOT_POOLED := TestPagesAreOneStatement|TestRunTimeRole|TestDoctorLooksAtSettings|TestProcessingTwiceWritesNothing
+
+.PHONY: test-pgbouncer
+test-pgbouncer: postgres ## Run the tests of the engine through PgBouncer, in both of its modes; install it where it is missing
+	@.ci/pgbouncer
+	@MUSTER_TEST_POOLER=transaction go test -count=1 -short -skip '$(NOT_POOLED)' ./store ./engine ./engine/console
+	@MUSTER_TEST_POOLER=session go test -count=1 -short -skip '$(NOT_POOLED)' ./engine
+
 .PHONY: test-observe
 test-observe: postgres ## Ask every query of the dashboard and the alerts of a Prometheus that scrapes a server and a worker; install it where it is missing
 	@.ci/prometheus

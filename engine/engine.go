@@ -101,6 +101,13 @@ type Config struct {
 	// that has more is taken to be wrong, and nothing of it is stored. Zero stands for the tenant's setting.
 	Objects int
 
+	// PollOnly lets the workers ask for jobs once a second, where else the server tells them of new ones (LISTEN). Set
+	// it where the pool leads through a pooler that gives a connection of the server to one transaction after another,
+	// such as PgBouncer in transaction mode: there nobody is told. An event then waits for half a second on average.
+	// Such a pool also needs DefaultQueryExecMode [pgx.QueryExecModeCacheDescribe], unless its pooler knows prepared
+	// statements. All else works the same: the engine keeps nothing in a connection beyond a transaction.
+	PollOnly bool
+
 	// Rules are the host's own calculations. Transforms of the type rule name them. The map must not be changed.
 	Rules map[string]transform.Rule
 
@@ -223,7 +230,7 @@ func New(ctx context.Context, pool *pgxpool.Pool, config Config) (*Engine, error
 	if e.credentials = config.Credentials; e.credentials == nil {
 		e.credentials = storedCredentials{t}
 	}
-	if e.jobs, err = newJobs(e); err != nil {
+	if e.jobs, err = newJobs(e, config.PollOnly); err != nil {
 		return nil, fault.Wrap(op, "", err)
 	}
 	if err := e.adoptSettings(ctx, op, given); err != nil {

@@ -68,6 +68,27 @@ func waitingMessages(t *testing.T, config engine.Config) *waiting {
 	}}
 }
 
+// With PollOnly jobs are found, though nobody listens.
+func TestPollOnly(t *testing.T) {
+	t.Parallel()
+	for name, pollOnly := range map[string]bool{"told": false, "asks": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if !pollOnly && storetest.PollOnly() {
+				t.Skip("through this pooler nobody is told")
+			}
+			f := waitingTask(t, engine.Config{PollOnly: pollOnly})
+			f.begin()
+			await(t, "the task", f.done)
+			listens := f.CountRows("pg_stat_activity WHERE datname = current_database() AND query ILIKE 'LISTEN %'")
+			if (listens == 0) != pollOnly {
+				t.Errorf("%d connections listen", listens)
+			}
+			f.stop()
+		})
+	}
+}
+
 var waitingKinds = map[string]func(*testing.T, engine.Config) *waiting{
 	"task": waitingTask, "delivery": waitingDelivery, "messages": waitingMessages,
 }

@@ -45,7 +45,8 @@ const (
 // readsAll are the statements that may read a whole table of the population, with the reason. One that no statement needs
 // is a fault too.
 var readsAll = []struct{ table, text, reason string }{
-	{"identities", "WITH whole AS", "everybody is divided among the workers"},
+	{"refresh_state", "WITH divided AS", "everybody is divided among the workers"},
+	{"refresh_requests", "WITH divided AS", "among them those who were never processed"},
 	{"refresh_requests", "SELECT id FROM (SELECT identity_id AS id FROM muster.refresh_requests",
 		"everybody for whom processing is requested is part of a preview"},
 	{"identities", "SELECT id FROM (SELECT identity_id AS id FROM muster.refresh_requests",

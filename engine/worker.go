@@ -43,8 +43,8 @@ const (
 	notifyJobsMax    = 2
 )
 
-// newJobs returns the client of the job queue that works on jobs when it is started.
-func newJobs(e *Engine) (*river.Client[pgx.Tx], error) {
+// newJobs returns the client of the job queue that works on jobs when it is started. pollOnly is that of [Config].
+func newJobs(e *Engine, pollOnly bool) (*river.Client[pgx.Tx], error) {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &processing.Worker{Processor: e.processor})
 	river.AddWorker(workers, &scheduleWorker{e: e})
@@ -63,6 +63,7 @@ func newJobs(e *Engine) (*river.Client[pgx.Tx], error) {
 		Logger:                      e.tenant.Logger,
 		Middleware:                  observers(e.tenant),
 		PeriodicJobs:                []*river.PeriodicJob{periodic},
+		PollOnly:                    pollOnly,
 		Queues: map[string]river.QueueConfig{
 			tenant.QueueEvents:       {MaxWorkers: eventJobsMax},
 			tenant.QueueBulk:         {MaxWorkers: bulkJobsMax},
@@ -78,7 +79,7 @@ func newJobs(e *Engine) (*river.Client[pgx.Tx], error) {
 
 // Start lets the engine carry out tasks and the schedule in the background, until [Engine.Stop] is called or the
 // context ends. The end of the context also ends the batches that run; they are processed again later. The pool must
-// have connections to spare: one for the queue's notifications, and one for each of up to 4 small tasks, Config.Workers
+// have connections to spare: one for the queue's notifications (none with Config.PollOnly), and one for each of up to 4 small tasks, Config.Workers
 // of a large one, 4 deliveries to sources and 2 aggregations of sources. With fewer, they wait for each other.
 func (e *Engine) Start(ctx context.Context) error {
 	const op = "start the workers"

@@ -215,11 +215,18 @@ func mapError(err error) error {
 		return &TextError{pgErr}
 	case slices.Contains(timeouts, pgErr.Code):
 		return &TimeoutError{pgErr}
+	case pgErr.Code == "26000" || pgErr.Code == "42P05":
+		return &UnavailableError{fmt.Errorf("%w: %w", errPreparedElsewhere, pgErr)}
 	case unavailable(pgErr.Code):
 		return &UnavailableError{pgErr}
 	}
 	return err
 }
+
+// errPreparedElsewhere is behind the SQLSTATEs of a prepared statement that is not there, or that another client made:
+// a connection of pgx prepares each of its statements once, and a pooler gave it another connection of the server.
+var errPreparedElsewhere = errors.New("a pooler in transaction mode stands before the database: use the mode " +
+	"cache_describe of pgx (default_query_exec_mode in the URL; the commands have --pooler)")
 
 // timeouts are the SQLSTATEs of statement_timeout (and of a cancelled statement), lock_timeout,
 // idle_in_transaction_session_timeout and transaction_timeout.
@@ -249,6 +256,8 @@ func Reason(err error) string {
 		return conflict.Error()
 	case errors.As(err, &text):
 		return text.Error()
+	case errors.Is(err, errPreparedElsewhere):
+		return errPreparedElsewhere.Error()
 	case errors.As(err, &pgErr):
 		return "the database refused it with SQLSTATE " + pgErr.Code
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -37,6 +38,8 @@ func TestMapError(t *testing.T) {
 		"a lock's time-out":        {&pgconn.PgError{Code: "55P03"}, &timeout},
 		"an idle transaction":      {&pgconn.PgError{Code: "25P03"}, &timeout},
 		"a transaction's time-out": {&pgconn.PgError{Code: "25P04"}, &timeout},
+		"prepared by another":      {&pgconn.PgError{Code: "42P05"}, &unavailable},
+		"prepared elsewhere":       {&pgconn.PgError{Code: "26000"}, &unavailable},
 		"serialization":            {&pgconn.PgError{Code: "40001"}, &retryable},
 		"deadlock":                 {&pgconn.PgError{Code: "40P01"}, &retryable},
 		"constraint":               {&pgconn.PgError{Code: "23505", ConstraintName: "sources_name_unique"}, &conflict},
@@ -55,6 +58,9 @@ func TestMapError(t *testing.T) {
 		case test.want != nil && !errors.As(got, test.want):
 			t.Errorf("%s: %T, want %T", name, got, test.want)
 		}
+	}
+	if got := Reason(MapError(&pgconn.PgError{Code: "26000"})); !strings.Contains(got, "--pooler") {
+		t.Errorf("a statement that is not there is told as %q", got)
 	}
 	if got := MapError(pgx.ErrNoRows); !errors.Is(got, ErrNotFound) || MapError(nil) != nil {
 		t.Errorf("no rows are %v", got)

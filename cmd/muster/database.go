@@ -12,6 +12,7 @@ import (
 	"time"
 	_ "time/tzdata" // --time-zone works on systems without a time zone database
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/muster-engine/muster/engine"
@@ -58,6 +59,9 @@ func (a *app) connect(ctx context.Context, dataDir string) (*database, error) {
 	url := a.databaseURL
 	d := &database{}
 	if url == "" {
+		if a.pooler {
+			return nil, usage("--pooler: name the database with --database-url: a private PostgreSQL has no pooler")
+		}
 		server, err := pglocal.Start(ctx, pglocal.Config{DataDir: dataDir, Logger: a.logger(), Share: true})
 		if err != nil {
 			return nil, fmt.Errorf("start the private PostgreSQL: %w", err)
@@ -68,6 +72,9 @@ func (a *app) connect(ctx context.Context, dataDir string) (*database, error) {
 	if err == nil {
 		config.MinConns = 0
 		config.ConnConfig.Tracer = a.tracer
+		if a.pooler && config.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+			config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+		}
 		d.pool, err = pgxpool.NewWithConfig(ctx, config)
 	}
 	if err == nil {
@@ -165,7 +172,7 @@ func (a *app) migratePrivate(ctx context.Context, d *database) error {
 // engineConfig returns the engine's Config from the flags.
 func (a *app) engineConfig() (engine.Config, error) {
 	config := engine.Config{Connectors: connectors, JobSchema: a.schemas.JobSchema, Logger: a.logger(),
-		Schema: a.schemas.Schema, Secret: secret.Read}
+		PollOnly: a.pooler, Schema: a.schemas.Schema, Secret: secret.Read}
 	if a.collector != nil {
 		config.Observe = a.collector.Observe
 	}

@@ -114,7 +114,7 @@ func TestFirstRun(t *testing.T) {
 		t.Errorf("the cursor goes back:\n%s", out)
 	}
 
-	out, _ = s.run(exitOK, "", "identities", "list", "-o", "csv", "--sorters", "name", "--columns", "name,attributes.department,managerRef.name")
+	out, _ = s.run(exitOK, "", "identities", "list", "-o", "csv", "--pooler", "--sorters", "name", "--columns", "name,attributes.department,managerRef.name")
 	rows, err := csv.NewReader(strings.NewReader(out)).ReadAll()
 	if err != nil || len(rows) != 4 || strings.Join(rows[3], "|") != "Bob, Jr|Sales|Ann" {
 		t.Errorf("got %v %v, want err == nil && len(rows) == 4 && strings.Join(rows[3], \"|\") == \"Bob, Jr|Sales|Ann\"", rows, err)
@@ -186,6 +186,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"apply"}, "nothing to apply"},
 		{[]string{"apply", "-f", "-"}, "standard input: there is no object in it"},
 		{[]string{"migrate", "to", "99"}, "versions go from 0 to"},
+		{[]string{"migrate", "up", "--pooler"}, "a pool in session mode, without --pooler"},
 		{[]string{"demo", "--people", "0"}, "--people: 0 is given"},
 		{[]string{"migrate", "version", "--schema", "A-B"}, "lower-case letters"},
 	} {

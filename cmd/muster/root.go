@@ -51,6 +51,7 @@ type app struct {
 
 	databaseURL string
 	dataDir     string
+	pooler      bool
 	schemas     migrations.Config
 	timeZone    string
 	guard       string
@@ -232,6 +233,8 @@ func (a *app) globalFlags(root *cobra.Command) {
 	flags.StringVar(&a.configFile, "config", "", "file with values of flags, as YAML (default: $MUSTER_CONFIG)")
 	flags.StringVar(&a.databaseURL, "database-url", "",
 		"URL of the PostgreSQL database (default: $DATABASE_URL, or a private one)")
+	flags.BoolVar(&a.pooler, "pooler", false, "the database is reached through a pooler in transaction mode, such as "+
+		"PgBouncer: statements are not prepared, and workers ask for jobs once a second")
 	flags.StringVar(&a.dataDir, "data", "", "folder of the private PostgreSQL (default: the user's data folder)")
 	flags.StringVar(&a.schemas.Schema, "schema", migrations.SchemaDefault, "PostgreSQL schema of the data")
 	flags.StringVar(&a.schemas.JobSchema, "job-schema", "",

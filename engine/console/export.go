@@ -195,9 +195,8 @@ func (v *visit) identityExport() error {
 			Filters: view.Filters, Sorters: view.sortersOrUsual(), Limit: &most, After: after})
 		part := exported{next: page.Next}
 		for i := range page.Identities {
-			p := view.person(&page.Identities[i])
-			row := []string{p.ID}
-			for _, c := range p.Cells {
+			row := []string{page.Identities[i].ID}
+			for _, c := range view.cells(&page.Identities[i]) {
 				if c.At != nil {
 					c.Text = c.At.ISO
 				}

@@ -60,19 +60,19 @@ type listView struct {
 	People []person
 }
 
-// person is a row of the list.
+// person is a row of the list. It has what the row shows: a template that asks for it takes several times as long.
 type person struct {
-	engine.Identity
-
-	Cells []cell
+	ID, Select, Actions string // the last two are names of its controls
+	Failed              bool
+	Cells               []cell
 }
 
-// cell is a value, and what kind of value.
+// cell is a value. Person is the ID of the person that it names, whose page it leads to; Heads says that it is that of
+// the row.
 type cell struct {
-	Kind string // name, manager, time, chip or text
-	Text string
-	At   *moment
-	ID   string
+	Text, Person      string
+	Heads, Time, Chip bool
+	At                *moment
 }
 
 func (v *visit) identityList() error {
@@ -150,43 +150,49 @@ func (l *listView) chooseColumns(ctx context.Context, given []string) error {
 }
 
 func (l *listView) person(i *engine.Identity) person {
-	p := person{Identity: *i}
+	return person{ID: i.ID, Select: l.T("Select %s", i.Name), Actions: l.T("Actions for %s", i.Name),
+		Failed: textOf(i.ProcessingState) == "ERROR", Cells: l.cells(i)}
+}
+
+// cells returns the values of an identity in the columns of the list.
+func (l *listView) cells(i *engine.Identity) []cell {
+	cells := make([]cell, len(l.Columns))
 	for n := range l.Columns {
-		p.Cells = append(p.Cells, l.cell(i, &l.Columns[n].column))
+		cells[n] = l.cell(i, &l.Columns[n].column)
 	}
-	return p
+	return cells
 }
 
 func (l *listView) cell(i *engine.Identity, c *column) cell {
 	switch c.Field {
 	case "name":
-		return cell{Kind: "name", Text: i.Name, ID: i.ID}
+		return cell{Text: i.Name, Person: i.ID, Heads: true}
 	case "alias":
-		return cell{Kind: "text", Text: i.Alias}
+		return cell{Text: i.Alias}
 	case "email":
-		return cell{Kind: "text", Text: textOf(i.EmailAddress)}
+		return cell{Text: textOf(i.EmailAddress)}
 	case "lifecycleState":
 		if i.LifecycleState == nil {
 			return cell{}
 		}
-		return cell{Kind: "chip", Text: i.LifecycleState.StateName}
+		return cell{Chip: true, Text: i.LifecycleState.StateName}
 	case "cloudStatus":
-		return cell{Kind: "chip", Text: i.IdentityStatus}
+		return cell{Chip: true, Text: i.IdentityStatus}
 	case "manager.name":
 		if i.ManagerRef == nil {
 			return cell{}
 		}
-		return cell{Kind: "manager", Text: i.ManagerRef.Name, ID: i.ManagerRef.ID}
+		return cell{Text: i.ManagerRef.Name, Person: i.ManagerRef.ID}
 	case "lastRefresh":
-		return cell{Kind: "time", At: l.Moment(i.LastRefresh)}
+		return cell{Time: true, At: l.Moment(i.LastRefresh)}
 	case "created":
-		return cell{Kind: "time", At: l.MomentOf(i.Created)}
+		return cell{Time: true, At: l.MomentOf(i.Created)}
 	case "modified":
-		return cell{Kind: "time", At: l.MomentOf(i.Modified)}
+		return cell{Time: true, At: l.MomentOf(i.Modified)}
 	case "identityState":
-		return cell{Kind: "chip", Text: i.Attributes.Get("identityState").Text()}
+		return cell{Chip: true, Text: i.Attributes.Get("identityState").Text()}
 	}
-	return cell{Kind: "text", Text: strings.Join(i.Attributes.Get(c.Title).Strings(), ", ")}
+	return cell{Text: strings.Join(i.Attributes.Get(c.Title).Strings(), ", ")}
 }
 
 func textOf(text *string) string {

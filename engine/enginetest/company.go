@@ -68,6 +68,7 @@ func NewEmpty(t TB, options ...Option) *Company {
 		s.config.Now = s.clock.Now
 	}
 	if s.pool == nil {
+		s.config.PollOnly = s.config.PollOnly || storetest.PollOnly()
 		full, ok := t.(testing.TB)
 		if !ok {
 			t.Fatalf("enginetest: a %T needs WithPool", t)

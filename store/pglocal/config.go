@@ -84,8 +84,8 @@ func (c Config) validate() error {
 	return nil
 }
 
-// settings returns the parameters for the command line.
-func (c Config) settings(socketDir string) []string {
+// settings returns the parameters for the command line. compression is how the server compresses its log.
+func (c Config) settings(socketDir, compression string) []string {
 	settings := map[string]string{"max_connections": "200"}
 	if c.DataDir == "" {
 		// No one reads the data after a crash.
@@ -94,6 +94,7 @@ func (c Config) settings(socketDir string) []string {
 			"wal_level": "minimal",
 		})
 	} else {
+		settings["wal_compression"] = compression
 		maps.Copy(settings, sized(memory()))
 	}
 	maps.Copy(settings, c.Settings)

@@ -26,7 +26,6 @@ func sized(memory int64) map[string]string {
 	settings := map[string]string{
 		"shared_buffers":       megabytes(min(max(memory/buffersShare, buffersMin), buffersMax)),
 		"effective_cache_size": megabytes(max(memory/2, buffersMin)),
-		"wal_compression":      "on",
 	}
 	if memory >= largeMemory {
 		settings["max_wal_size"] = megabytes(2 << 30)

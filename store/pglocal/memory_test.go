@@ -11,15 +11,13 @@ func TestSized(t *testing.T) {
 		memory int64
 		want   map[string]string
 	}{
-		"unknown": {0, nil},
-		"half a gigabyte": {512 << 20, map[string]string{"shared_buffers": "128MB", "effective_cache_size": "256MB",
-			"wal_compression": "on"}},
-		"two gigabytes": {2 << 30, map[string]string{"shared_buffers": "256MB", "effective_cache_size": "1024MB",
-			"wal_compression": "on"}},
+		"unknown":         {0, nil},
+		"half a gigabyte": {512 << 20, map[string]string{"shared_buffers": "128MB", "effective_cache_size": "256MB"}},
+		"two gigabytes":   {2 << 30, map[string]string{"shared_buffers": "256MB", "effective_cache_size": "1024MB"}},
 		"four gigabytes": {4 << 30, map[string]string{"shared_buffers": "512MB", "effective_cache_size": "2048MB",
-			"wal_compression": "on", "max_wal_size": "2048MB"}},
+			"max_wal_size": "2048MB"}},
 		"much": {64 << 30, map[string]string{"shared_buffers": "1024MB", "effective_cache_size": "32768MB",
-			"wal_compression": "on", "max_wal_size": "2048MB"}},
+			"max_wal_size": "2048MB"}},
 	} {
 		if got := sized(c.memory); !maps.Equal(got, c.want) {
 			t.Errorf("%s: got %v, want %v", name, got, c.want)

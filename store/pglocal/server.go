@@ -222,7 +222,7 @@ func (s *Server) launch(ctx context.Context) error {
 		"-c", guardian, "guardian", signal, s.runDir, s.folder.log(), s.binaries.Postgres, "-D", s.folder.cluster(),
 	}
 	// The server outlives ctx, which limits only the start.
-	arguments = append(arguments, s.config.settings(s.runDir)...)
+	arguments = append(arguments, s.config.settings(s.runDir, s.logCompression(ctx))...)
 	cmd := s.account.command(context.WithoutCancel(ctx), "/bin/sh", arguments...)
 	cmd.ExtraFiles = []*os.File{read}
 	err = cmd.Start()
@@ -239,6 +239,20 @@ func (s *Server) launch(ctx context.Context) error {
 		return errors.Join(err, s.end(context.WithoutCancel(ctx)))
 	}
 	return nil
+}
+
+// logCompression returns how the server compresses whole pages in its log: by LZ4 where it was built with that, which
+// takes a fraction of the time of PostgreSQL's own. A server without it refuses the value.
+func (s *Server) logCompression(ctx context.Context) string {
+	if _, set := s.config.Settings["wal_compression"]; set || s.config.DataDir == "" {
+		return "" // which is not used
+	}
+	err := s.account.command(ctx, s.binaries.Postgres, "-D", s.folder.cluster(), "-C", "wal_compression",
+		"-c", "wal_compression=lz4").Run()
+	if err != nil {
+		return "on"
+	}
+	return "lz4"
 }
 
 // makeLife makes the pipe that the guardian reads. The one of a shared server has a name, so that others can hold it

@@ -87,6 +87,13 @@ func TestKeptData(t *testing.T) {
 			t.Errorf("%s is %s for data that is kept", setting, value)
 		}
 	}
+	const compression = `
+		SELECT setting || ' where ' || CASE WHEN 'lz4' = ANY (enumvals) THEN 'lz4' ELSE 'pglz' END || ' can be had'
+		FROM pg_settings WHERE name = 'wal_compression'`
+	if got := ask(t, server.ConnString("postgres"), compression); got != "lz4 where lz4 can be had" &&
+		got != "pglz where pglz can be had" && got != "on where pglz can be had" {
+		t.Errorf("wal_compression is %s", got)
+	}
 	do(t, server.ConnString("postgres"), "CREATE DATABASE kept")
 	do(t, server.ConnString("kept"), "CREATE TABLE t AS SELECT 42 AS n")
 	run := socketDir(t, server.ConnString("kept"))

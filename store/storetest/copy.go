@@ -65,11 +65,15 @@ func (s *server) copyOf(t pgtestdb.TB, migrator pgtestdb.Migrator) (url string, 
 			t.Logf("the database of the test is kept: %s", config.URL())
 			return
 		}
-		if _, err := s.originals.pool.Exec(ctx, "DROP DATABASE "+name); err != nil {
+		drop := "DROP DATABASE " + name
+		if s.pooler != nil {
+			drop += " WITH (FORCE)" // a pooler keeps connections for a while
+		}
+		if _, err := s.originals.pool.Exec(ctx, drop); err != nil {
 			t.Fatalf("drop the database of the test, which must have closed its connections: %v", detail(err))
 		}
 	})
-	return config.URL(), nil
+	return s.pooler.through(config.URL()), nil
 }
 
 // detail adds to an error what the server said besides, such as how many connections are left.

@@ -34,6 +34,7 @@ type server struct {
 	config    pgtestdb.Config
 	stop      func(context.Context) error
 	originals originals
+	pooler    *pooler // before it; nil for none
 }
 
 // StartFunc starts a PostgreSQL. It returns the URL of a superuser, and a function that stops the server. Where it
@@ -63,7 +64,7 @@ func sharedServer() (*server, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 		defer cancel()
 		shared.started = true
-		shared.server, shared.err = startServer(ctx)
+		shared.server, shared.err = startPooledServer(ctx)
 	}
 	return shared.server, shared.err
 }
@@ -76,7 +77,19 @@ func stopSharedServer() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
-	return errors.Join(shared.server.dropOriginals(), shared.server.stop(ctx))
+	return errors.Join(shared.server.dropOriginals(), shared.server.pooler.stop(), shared.server.stop(ctx))
+}
+
+// startPooledServer starts the server, and the pooler before it where one is asked for.
+func startPooledServer(ctx context.Context) (*server, error) {
+	s, err := startServer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.pooler, err = startPooler(ctx, s.config.URL()); err != nil {
+		return nil, errors.Join(err, s.stop(ctx))
+	}
+	return s, nil
 }
 
 func startServer(ctx context.Context) (*server, error) {
