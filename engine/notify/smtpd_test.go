@@ -171,7 +171,7 @@ func TestRegistrationByMail(t *testing.T) {
 					}
 					token = found[1]
 				}
-				if who, err := o.RedeemVerification(t.Context(), token, "new"); err != nil || who.ID != o.person.ID {
+				if who, err := o.RedeemVerification(t.Context(), token, "a kettle on the seventh hill"); err != nil || who.ID != o.person.ID {
 					t.Errorf("got %s: %+v, %v, want err == nil && who.ID == o.person.ID", via, who, err)
 				}
 			}
