@@ -227,8 +227,8 @@ func (b *browser) follow(text string) {
 func (b *browser) followIn(place, text string) {
 	b.t.Helper()
 	b.until(fmt.Sprintf(`([...document.querySelectorAll(%q)].flatMap(e => [...e.querySelectorAll("a, button, summary")])
-		.find(e => e.textContent.trim() === %q)?.focus(), document.activeElement?.textContent.trim() === %[2]q)`,
-		place, text))
+		.find(e => e.textContent.trim() === %q)?.focus(),
+		document.activeElement?.textContent.trim() === %[2]q && document.activeElement.tabIndex >= 0)`, place, text))
 	b.press(kb.Enter)
 }
 
