@@ -79,8 +79,9 @@ func newJobs(e *Engine, pollOnly bool) (*river.Client[pgx.Tx], error) {
 
 // Start lets the engine carry out tasks and the schedule in the background, until [Engine.Stop] is called or the
 // context ends. The end of the context also ends the batches that run; they are processed again later. The pool must
-// have connections to spare: one for the queue's notifications (none with Config.PollOnly), and one for each of up to 4 small tasks, Config.Workers
-// of a large one, 4 deliveries to sources and 2 aggregations of sources. With fewer, they wait for each other.
+// have connections to spare: one for the queue's notifications (none with Config.PollOnly), and one for each of up to 4
+// small tasks, Config.Workers of a large one, 4 deliveries to sources and 2 aggregations of sources. With fewer, they
+// wait for each other.
 func (e *Engine) Start(ctx context.Context) error {
 	const op = "start the workers"
 	e.tenant.SetStopping(false)

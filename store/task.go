@@ -132,9 +132,9 @@ func (s *Store) CountCorrelated(ctx context.Context, q Querier, source ID) (int6
 	return count, mapError(err)
 }
 
-// everybodySQL has the ID of each identity once. It reads refresh_state, which has a short row for each identity that was
-// processed, and the requests, of which each other identity has one: the rows of identities are long, and to read them
-// right after a load, before anything is vacuumed, took as long as a third of the run.
+// everybodySQL has the ID of each identity once. It reads refresh_state, which has a short row for each identity that
+// was processed, and the requests, of which each other identity has one: the rows of identities are long, and to read
+// them right after a load, before anything is vacuumed, took as long as a third of the run.
 const everybodySQL = `
 	SELECT identity_id AS id FROM muster.refresh_state
 	UNION ALL

@@ -144,8 +144,8 @@ it asks before, or needs --yes where nobody can be asked.`,
 
 func (a *app) migrate(ctx context.Context, step migrationStep) error {
 	if a.pooler {
-		return usage("--pooler: a migration holds a lock in its connection: give --database-url of the server itself, " +
-			"or of a pool in session mode, without --pooler")
+		return usage("--pooler: a migration holds a lock in its connection: give --database-url of the server " +
+			"itself, or of a pool in session mode, without --pooler")
 	}
 	return a.withDatabase(ctx, func(d *database) error {
 		a.keep("the steps that were done stay done; the one that was under way is undone")

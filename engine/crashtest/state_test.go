@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -109,6 +110,23 @@ var faults = []struct{ name, query string }{
 // state is what a run leaves, by the name of the content.
 type state map[string][]string
 
+// lists are the values of an attribute that has several, in JSON and in the target's file.
+var lists = regexp.MustCompile(`\["[^][]*"\]|[a-z]+(;[a-z]+)+`)
+
+// unordered puts the values of each list of a line in order. They have none: two roles that are given one after the
+// other in one run may be given the other way round in another, and each adds its group.
+func unordered(line string) string {
+	return lists.ReplaceAllStringFunc(line, func(list string) string {
+		separator := ";"
+		if strings.HasPrefix(list, "[") {
+			list, separator = strings.ReplaceAll(strings.Trim(list, "[]"), `", "`, `","`), ","
+		}
+		values := strings.Split(list, separator)
+		slices.Sort(values)
+		return strings.Join(values, separator)
+	})
+}
+
 func (r *run) state() state {
 	r.t.Helper()
 	s := state{}
@@ -120,7 +138,6 @@ func (r *run) state() state {
 		r.t.Fatal(err)
 	}
 	s["the target's file"] = strings.Split(strings.TrimSpace(string(text)), "\n")
-	slices.Sort(s["the target's file"])
 	b := r.books()
 	for _, native := range b.natives {
 		s["the ledger's accounts"] = append(s["the ledger's accounts"], native+" | "+
@@ -143,9 +160,12 @@ func (r *run) state() state {
 				h.name, h.groups))
 		}
 	}
-	slices.Sort(s["what the targets hold"])
-	slices.Sort(s["the ledger's accounts"])
-	slices.Sort(s["the ledger's operations"])
+	for _, list := range s {
+		for i := range list {
+			list[i] = unordered(list[i])
+		}
+		slices.Sort(list)
+	}
 	return s
 }
 

@@ -51,7 +51,7 @@ func within(path string, roots ...string) bool {
 // What a host links in must not bring the command line, tests or servers along.
 func TestLibraryReachesNoProgramCode(t *testing.T) {
 	t.Parallel()
-	programs := []string{module + "/cmd", module + "/store/pglocal", module + "/store/storetest",
+	programs := []string{module + "/cmd", module + "/docs/examples", module + "/store/pglocal", module + "/store/storetest",
 		module + "/engine/connector/connectortest", module + "/engine/connector/ldap/ldaptest",
 		module + "/engine/notify/smtptest", module + "/engine/enginetest", module + "/engine/httpapi/internal/wire"}
 	forbidden := []string{
@@ -209,7 +209,8 @@ var layers = [][]string{
 	{"engine"},
 	{"engine/console", "engine/enginetest", "engine/httpapi", "engine/metrics", "engine/notify", "engine/registration"},
 	{"engine/console/oidclogin", "engine/httpapi/devtoken"},
-	{"cmd/muster"},
+	{"cmd/muster", "docs/examples/connector", "docs/examples/embed", "docs/examples/filter", "docs/examples/outbox",
+		"docs/examples/testing"},
 }
 
 // Imports point one way, and every package has its place.

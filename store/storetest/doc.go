@@ -18,8 +18,8 @@
 //     postgres:17-alpine. For this the test imports package storetest/container.
 //   - Without either, package pglocal runs an installed one.
 //
-// MUSTER_TEST_POOLER=transaction, or session, puts PgBouncer before the server, with pools in that mode: the tests reach
-// their databases through it (on Linux).
+// MUSTER_TEST_POOLER=transaction, or session, puts PgBouncer before the server, with pools in that mode: the tests
+// reach their databases through it (on Linux).
 //
 // MUSTER_RECORD_STATEMENTS names a folder into which the statements of Muster's own code go, for the check of their
 // shapes; see [Record].

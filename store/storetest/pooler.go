@@ -93,7 +93,8 @@ func startPooler(ctx context.Context, text string) (p *pooler, err error) {
 	password, _ := u.User.Password()
 	for name, content := range map[string]string{
 		config: strings.Join(settings, "\n"),
-		users:  fmt.Sprintf("%q %q\n%q %q\n", pgtestdb.DefaultRoleUsername, pgtestdb.DefaultRolePassword, u.User.Username(), password),
+		users: fmt.Sprintf("%q %q\n%q %q\n", pgtestdb.DefaultRoleUsername, pgtestdb.DefaultRolePassword,
+			u.User.Username(), password),
 	} {
 		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
 			return nil, err

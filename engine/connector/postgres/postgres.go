@@ -201,12 +201,18 @@ func isBinary(typ string) bool { return strings.TrimSuffix(typ, "[]") == "bytea"
 // Notes implements [connector.Noter].
 func (t *tables) Notes() []string { return t.notes }
 
-// loadTypes reads the types of the columns of the accounts' table, once.
-func (t *tables) loadTypes(ctx context.Context, conn *pgx.Conn) (err error) {
-	if t.types == nil {
-		t.types, _, err = columnTypes(ctx, conn, t.settings.Table)
+// loadTypes reads the types of the columns of the accounts' table, once. Where that fails nothing is kept: without types
+// the statements of later operations would be wrong, and be taken for refused.
+func (t *tables) loadTypes(ctx context.Context, conn *pgx.Conn) error {
+	if t.types != nil {
+		return nil
 	}
-	return err
+	types, _, err := columnTypes(ctx, conn, t.settings.Table)
+	if err != nil {
+		return err
+	}
+	t.types = types
+	return nil
 }
 
 // Test implements [connector.Connector].
@@ -246,7 +252,10 @@ func columnTypes(ctx context.Context, conn *pgx.Conn, table string) (types map[s
 		names = append(names, name)
 		return nil
 	})
-	return types, names, plain(err)
+	if err != nil {
+		return nil, nil, plain(err)
+	}
+	return types, names, nil
 }
 
 // Discover implements [connector.Connector].

@@ -351,3 +351,43 @@ func TestNameOfNullableColumn(t *testing.T) {
 		t.Errorf("the table has %q, want ann", names)
 	}
 }
+
+// A connection that is lost while the types of the columns are read leaves nothing behind: what comes next is carried out
+// as if nothing had happened.
+func TestConnectionLostWhileTypesAreRead(t *testing.T) {
+	t.Parallel()
+	url, pool := database(t)
+	if _, err := pool.Exec(t.Context(), `INSERT INTO crm.users (login) VALUES ('ann')`); err != nil {
+		t.Fatal(err)
+	}
+	c, err := open(t.Context(), url, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	read := func() error {
+		_, err := c.Read(t.Context(), "", func(*connector.Object) error { return nil })
+		return err
+	}
+	if err := read(); err != nil { // which prepares the statements: the next time it is their rows that do not come
+		t.Fatal(err)
+	}
+	const end = `SELECT count(*) FILTER (WHERE pg_terminate_backend(pid, 10000)) FROM pg_stat_activity
+		WHERE datname = current_database() AND pid <> pg_backend_pid()`
+	var ended int
+	if err := pool.QueryRow(t.Context(), end).Scan(&ended); err != nil || ended != 1 {
+		t.Fatalf("%d connections were ended: %v", ended, err)
+	}
+	if err := read(); err == nil || connector.IsPermanent(err) {
+		t.Errorf("without a connection: %v, want an error that passes", err)
+	}
+	_, err = c.Apply(t.Context(), &connector.Operation{Key: "k", Kind: connector.SetAttributes, NativeIdentity: "ann",
+		Attributes: set(map[string]attribute.Value{"full name": attribute.String("Ann")})})
+	if err != nil {
+		t.Errorf("after that: %v", err)
+	}
+}
