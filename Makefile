@@ -134,6 +134,7 @@ test-client: postgres ## Run the tests of the HTTP API with the vendor's TypeScr
 
 .PHONY: test-browser
 test-browser: postgres ## Run the tests of the console in Chromium, with axe-core on every page; install them where they are missing
+	@.ci/smtpd
 	@cd $(BROWSERTEST) && ../../../.ci/chromium go test -count=1 -timeout 20m ./...
 
 .PHONY: test-load

@@ -34,7 +34,7 @@ const sessionTouch = time.Minute
 // tenant serves it. The engine decides nothing by it: what its levels allow is the face's to say.
 type Session struct {
 	UserID   string    // what the face knows the person by; the ID of an identity where it is one
-	UserName string    // defaults to UserID
+	UserName string    // defaults to UserID; stored as the name of an [Actor] is
 	Levels   []string  // the user levels
 	Note     string    // what the face keeps for the next page; see [Engine.NoteSession]
 	Created  time.Time // set by [Engine.OpenSession], as Expires is
@@ -57,7 +57,9 @@ func (e *Engine) OpenSessionTx(ctx context.Context, tx pgx.Tx, s Session) (token
 func (e *Engine) openSession(s Session) writeOf[string] {
 	const op = "open the session"
 	return writeOf[string]{e, op, "", func(ctx context.Context, tx pgx.Tx) (string, error) {
-		row := store.Session{UserID: s.UserID, UserName: s.UserName, Levels: s.Levels, Note: s.Note}
+		// Names are what sources say: an odd one keeps nobody out.
+		name := store.Actor{Name: s.UserName}.Clean().Name
+		row := store.Session{UserID: s.UserID, UserName: name, Levels: s.Levels, Note: s.Note}
 		if row.UserName == "" {
 			row.UserName = row.UserID
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/engine/console"
+	"github.com/muster-engine/muster/engine/console/oidclogin"
 	"github.com/muster-engine/muster/engine/httpapi/devtoken"
 )
 
@@ -57,8 +59,21 @@ func (s *server) forDevelopment() bool {
 	return s.verify.JWKSFile == "" && s.verify.JWKSURL == "" && listensLocally(s.listen)
 }
 
-// console makes the console of a server.
-func (a *app) console(s *server, eng *engine.Engine, clients []devtoken.Client) (*pages, error) {
+// provider returns the sign-in at an OpenID provider; nil for none.
+func (a *app) provider(s *server, hasConsole bool, noConsole string) (*oidclogin.Login, error) {
+	if s.oidc.given() && !hasConsole {
+		return nil, usage("--oidc-issuer is for the console, which is off: %s", cmp.Or(noConsole, "--console off"))
+	}
+	back := s.base()
+	if back != "" {
+		back += consolePath
+	}
+	return s.oidc.login(a, back)
+}
+
+// console makes the console of a server. login is nil for none.
+func (a *app) console(s *server, eng *engine.Engine, clients []devtoken.Client, login *oidclogin.Login,
+) (*pages, error) {
 	p := &pages{}
 	if s.development {
 		accounts := make([]console.Account, len(clients))
@@ -68,9 +83,13 @@ func (a *app) console(s *server, eng *engine.Engine, clients []devtoken.Client) 
 		}
 		p.login = console.NewDevelopment(accounts...)
 	}
+	config := console.Config{Address: s.clientAddress(), Development: p.login, ExternalURL: s.externalURL,
+		Logger: a.log, Passwords: true}
+	if login != nil { // a nil one would be a Provider
+		config.Provider = login
+	}
 	var err error
-	p.Handler, err = console.New(eng, console.Config{Address: s.clientAddress(), Development: p.login,
-		ExternalURL: s.externalURL, Logger: a.log, Passwords: true})
+	p.Handler, err = console.New(eng, config)
 	if err != nil {
 		return nil, usage("%w", err)
 	}

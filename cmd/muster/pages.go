@@ -23,8 +23,8 @@ func (s *server) checkRegistration() error {
 	return nil
 }
 
-// pageLinks returns the links to the server's own pages, none where nobody knows its address.
-func (s *server) pageLinks() notify.Links {
+// base returns the address at which browsers reach the server, without a slash at its end; "" where nobody knows it.
+func (s *server) base() string {
 	base := s.externalURL
 	if port := strings.TrimPrefix(s.listen[strings.LastIndexByte(s.listen, ':')+1:], ":"); base == "" && port != "0" &&
 		listensLocally(s.listen) {
@@ -33,10 +33,15 @@ func (s *server) pageLinks() notify.Links {
 			base = "https://" + s.listen
 		}
 	}
+	return strings.TrimSuffix(strings.TrimSuffix(base, "/"), strings.TrimSuffix(consolePath, "/"))
+}
+
+// pageLinks returns the links to the server's own pages, none where nobody knows its address.
+func (s *server) pageLinks() notify.Links {
+	base := s.base()
 	if base == "" || s.registration == consoleOff {
 		return notify.Links{}
 	}
-	base = strings.TrimSuffix(strings.TrimSuffix(base, "/"), strings.TrimSuffix(consolePath, "/"))
 	return notify.Links{Invitation: base + registerPath + "?token={token}",
 		Verification: base + passwordPath + "?token={token}"}
 }

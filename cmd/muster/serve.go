@@ -45,6 +45,7 @@ type server struct {
 	addressHeader     string
 	registration      string // on or off
 	development       bool   // people may sign in to the console by the development login
+	oidc              oidcFlags
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -57,7 +58,9 @@ func (a *app) serveCommand() *cobra.Command {
 
 On a loopback address without a key set it also serves the console, below /console/, and prints a link by which the
 one who started it signs in there once. Each --dev-client may sign in by its id and secret. Registered people sign in by
-their account or e-mail address and their password, also elsewhere, where --external-url is an https address.
+their account or e-mail address and their password, also elsewhere, where --external-url is an https address. With
+--oidc-issuer they sign in at an OpenID provider, too, where ADDRESS/console/login/return and ADDRESS/console/login are
+to be registered for the client. It need not be there when the server starts.
 
 Below /register/ and /password/ it serves the pages on which people register and set passwords. The links in messages
 lead there where neither --invitation-url and --verification-url nor the tenant's settings say another page.
@@ -102,6 +105,7 @@ again that died. Other commands with the same --data work on the same private Po
 	flags.BoolVar(&s.logJSON, "log-json", false, "log as JSON")
 	flags.BoolVar(&s.noWorker, "no-worker", false, "leave tasks, messages and the schedule to other processes")
 	metricsFlag(cmd, &s.metrics)
+	s.oidc.register(cmd)
 	a.mail.register(cmd)
 	return cmd
 }
@@ -133,6 +137,10 @@ func (a *app) serve(ctx context.Context, s *server) (err error) {
 	}
 	a.mail.pages = s.pageLinks()
 	a.daemonLog(s.logJSON)
+	login, err := a.provider(s, hasConsole, noConsole)
+	if err != nil {
+		return err
+	}
 	if noConsole != "" {
 		a.log.Info("the console is off: " + noConsole)
 	}
@@ -170,7 +178,7 @@ func (a *app) serve(ctx context.Context, s *server) (err error) {
 		root := s.beside(api, metrics, issuer, clients)
 		var ui *pages
 		if hasConsole {
-			if ui, err = a.console(s, eng, clients); err != nil {
+			if ui, err = a.console(s, eng, clients, login); err != nil {
 				return err
 			}
 		}
@@ -180,6 +188,10 @@ func (a *app) serve(ctx context.Context, s *server) (err error) {
 		}
 		if ui != nil {
 			handler = ui.beside(handler)
+		}
+		if login != nil {
+			// It need not be there yet: the login has said so in the log, and asks again when somebody comes.
+			_ = login.Ready(running)
 		}
 		return a.listen(ctx, running, s, eng, ui, otelhttp.NewHandler(handler, "muster"))
 	})

@@ -29,8 +29,8 @@ const (
 	StatementTimeoutDefault = 10 * time.Second
 )
 
-// Config configures a [Handler]. An Authenticator is required, or else Development or Passwords or both, by which
-// people sign in to the console itself.
+// Config configures a [Handler]. An Authenticator is required, or else some of Development, Passwords and Provider, by
+// which people sign in to the console itself.
 type Config struct {
 	// Address returns the network address of the client of a request, by which attempts to sign in are limited: see
 	// [engine.WithAddress]. Defaults to that of the connection; behind a proxy give one that reads what the proxy says.
@@ -64,6 +64,10 @@ type Config struct {
 	// [engine.Engine.SignIn]. They have their user levels, as these are at each request. Without one they see what
 	// Muster has about them, and nothing else.
 	Passwords bool
+
+	// Provider lets people sign in at a provider of identities, such as that of package oidclogin. A registered
+	// identity has its user levels as with Passwords, unless the provider gives some.
+	Provider Provider
 
 	// ReadOnly removes every action but signing in and out and the visitor's own settings.
 	ReadOnly bool
@@ -105,10 +109,11 @@ var sessionName = regexp.MustCompile(`^[A-Za-z0-9]{1,32}$`)
 
 func (c Config) validate() error {
 	switch {
-	case c.Authenticator == nil && c.Development == nil && !c.Passwords:
-		return errors.New("Authenticator is missing: give one, a Development login, or Passwords")
-	case c.Authenticator != nil && (c.Development != nil || c.Passwords):
-		return errors.New("Authenticator excludes Development and Passwords, by which people sign in to the console")
+	case c.Authenticator == nil && c.Development == nil && !c.Passwords && c.Provider == nil:
+		return errors.New("Authenticator is missing: give one, a Development login, Passwords, or a Provider")
+	case c.Authenticator != nil && (c.Development != nil || c.Passwords || c.Provider != nil):
+		return errors.New("Authenticator excludes Development, Passwords and Provider, by which people sign in to " +
+			"the console")
 	case !sessionName.MatchString(c.SessionName):
 		return fmt.Errorf("SessionName: %q is given where 1 to 32 letters and digits are expected", c.SessionName)
 	case c.StatementTimeout < 0:

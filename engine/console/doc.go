@@ -10,8 +10,9 @@
 //
 // # Who is there
 //
-// The host identifies the visitor of each request by an [Authenticator], or a person signs in to the console itself by
-// a [Development] login, which is for the machine it runs on. What a visitor may do follows from the user levels. A
+// The host identifies the visitor of each request by an [Authenticator], or a person signs in to the console itself: by
+// a password, at a [Provider] such as that of package oidclogin, or by a [Development] login, which is for the machine
+// it runs on. What a visitor may do follows from the user levels. A
 // page has a button only where its request would be allowed, and the request is checked again. Everything that is done
 // through the console has the visitor as its actor, by engine.WithActor, via "console".
 //

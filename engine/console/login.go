@@ -12,23 +12,42 @@ import (
 type loginView struct {
 	*visit
 
-	Link    string // of the address, to be redeemed by the form; "" for none
-	Form    bool   // people sign in by a name
-	People  bool   // identities do
-	Next    string
-	Name    string
-	Problem string
+	Link     string // of the address, to be redeemed by the form; "" for none
+	Form     bool   // people sign in by a name
+	People   bool   // identities do
+	Prints   bool   // the server prints a link
+	Provider string // the name of the provider where people sign in too; "" for none
+	Away     bool   // it cannot be reached
+	Ends     bool   // the visitor may still be signed in there
+	Next     string
+	Name     string
+	Problem  string
 }
 
 func (v *visit) loginView(next, name string) *loginView {
 	d := v.h.config.Development
-	return &loginView{visit: v, Form: v.h.config.Passwords || d != nil && len(d.accounts) > 0,
-		People: v.h.config.Passwords, Next: ownReference(next, ""), Name: name}
+	view := &loginView{visit: v, Form: v.h.config.Passwords || d != nil && len(d.accounts) > 0,
+		People: v.h.config.Passwords, Prints: d != nil, Next: ownReference(next, ""), Name: name}
+	if p := v.h.config.Provider; p != nil {
+		view.Provider, view.Ends = p.Name(), v.principal == nil && v.kept(endCookie) != ""
+	}
+	return view
+}
+
+// refuse shows the page again, with what is wrong.
+func (l *loginView) refuse(status int, key string, arguments ...any) error {
+	l.status, l.Problem = status, l.T(key, arguments...)
+	return l.render("login", l)
+}
+
+// away says that the provider cannot be reached.
+func (l *loginView) away() error {
+	return l.refuse(http.StatusServiceUnavailable, "%s cannot be reached right now. Try again in a moment.", l.Provider)
 }
 
 func (v *visit) loginPage() error {
 	if v.h.config.Authenticator != nil {
-		return &pageError{status: http.StatusNotFound, key: "There is no such page."}
+		return noSuchPage
 	}
 	link := v.r.FormValue("link")
 	if v.h.config.Development == nil {
@@ -41,6 +60,9 @@ func (v *visit) loginPage() error {
 	if view.Link = link; !v.canKeepSession() {
 		view.Problem = v.T("Signing in needs HTTPS, or a browser on this machine.")
 	}
+	if p := v.h.config.Provider; p != nil {
+		view.Away = p.Ready(v.r.Context()) != nil
+	}
 	return v.render("login", view)
 }
 
@@ -48,21 +70,17 @@ func (v *visit) loginPage() error {
 func (v *visit) login() error {
 	d := v.h.config.Development
 	if v.h.config.Authenticator != nil {
-		return &pageError{status: http.StatusNotFound, key: "There is no such page."}
+		return noSuchPage
 	}
 	view := v.loginView(v.r.PostFormValue("next"), v.r.PostFormValue("name"))
-	refuse := func(status int, key string) error {
-		v.status, view.Problem = status, v.T(key)
-		return v.render("login", view)
-	}
 	if !v.canKeepSession() {
-		return refuse(http.StatusForbidden, "Signing in needs HTTPS, or a browser on this machine.")
+		return view.refuse(http.StatusForbidden, "Signing in needs HTTPS, or a browser on this machine.")
 	}
 	var session engine.Session
 	if token := v.r.PostFormValue("link"); token != "" && d != nil {
 		principal, good := d.follow(token)
 		if !good {
-			return refuse(http.StatusForbidden,
+			return view.refuse(http.StatusForbidden,
 				"The link is not good any more: it works once, for ten minutes. Start the server again for a new one.")
 		}
 		session = sessionOf(&principal)
@@ -74,11 +92,20 @@ func (v *visit) login() error {
 		case err != nil:
 			return err
 		case status == http.StatusTooManyRequests:
-			return refuse(status, "Too many attempts: wait a while, or set a new password.")
+			return view.refuse(status, "Too many attempts: wait a while, or set a new password.")
 		case status != http.StatusOK:
-			return refuse(status, "The name or the password is wrong.")
+			return view.refuse(status, "The name or the password is wrong.")
 		}
 	}
+	v.keep(endCookie, "", 0) // this session is not the provider's
+	if err := v.openSession(session); err != nil {
+		return err
+	}
+	return v.redirect(view.Next)
+}
+
+// openSession gives the browser a new session, and ends the one that it has.
+func (v *visit) openSession(session engine.Session) error {
 	if v.token != "" {
 		if err := v.h.eng.EndSession(v.r.Context(), v.token); err != nil {
 			return err
@@ -89,7 +116,7 @@ func (v *visit) login() error {
 		return err
 	}
 	v.setToken(token)
-	return v.redirect(view.Next)
+	return nil
 }
 
 func sessionOf(p *Principal) engine.Session {

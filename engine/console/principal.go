@@ -76,7 +76,7 @@ func (v *visit) authenticate() error {
 
 // levels gives the visitor of a session without levels those that the identity has now, and that of every user.
 func (v *visit) levels() error {
-	if len(v.session.Levels) > 0 || !v.h.config.Passwords {
+	if len(v.session.Levels) > 0 || !v.h.config.Passwords && v.h.config.Provider == nil {
 		return nil
 	}
 	levels, err := v.h.eng.UserLevels(v.r.Context(), v.principal.ID)

@@ -135,6 +135,9 @@ func routes() []route {
 		{method: get, pattern: "help", public: true, serve: (*visit).help},
 		{method: get, pattern: "login", public: true, serve: (*visit).loginPage},
 		{method: post, pattern: "login", public: true, own: true, serve: (*visit).login},
+		{method: get, pattern: "login/provider", public: true, serve: (*visit).beginSignIn},
+		{method: get, pattern: ProviderReturn, public: true, serve: (*visit).finishSignIn},
+		{method: get, pattern: "logout/provider", public: true, serve: (*visit).endSignIn},
 		{method: post, pattern: "logout", public: true, own: true, serve: (*visit).logout},
 	}
 }

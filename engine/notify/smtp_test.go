@@ -3,21 +3,12 @@ package notify_test
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"io"
 	"log"
 	"log/slog"
-	"math/big"
-	"mime"
-	"mime/multipart"
-	"mime/quotedprintable"
 	"net"
-	"net/mail"
 	"strings"
 	"sync"
 	"testing"
@@ -28,6 +19,7 @@ import (
 
 	"github.com/muster-engine/muster/engine"
 	"github.com/muster-engine/muster/engine/notify"
+	"github.com/muster-engine/muster/engine/notify/smtptest"
 )
 
 // server is a mail server on the loopback interface that keeps what it gets.
@@ -92,31 +84,9 @@ func (c *session) Data(r io.Reader) error {
 	return err
 }
 
-// newCertificate makes a certificate for 127.0.0.1 that signs itself, and a pool with it.
-func newCertificate(t *testing.T) (der []byte, key *ecdsa.PrivateKey, pool *x509.CertPool) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
-	if der, err = x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key); err != nil {
-		t.Fatal(err)
-	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool = x509.NewCertPool()
-	pool.AddCert(certificate)
-	return der, key, pool
-}
-
 func start(t *testing.T, immediate bool) *server {
 	t.Helper()
-	der, key, pool := newCertificate(t)
+	der, key, pool := smtptest.Certificate(t)
 	s := &server{pool: pool}
 	s.Server = smtp.NewServer(smtp.BackendFunc(func(conn *smtp.Conn) (smtp.Session, error) { return &session{s: s, conn: conn}, nil }))
 	s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
@@ -162,35 +132,6 @@ func message(change func(*engine.Message)) *engine.Message {
 	return m
 }
 
-// parts returns the subject, the plain text and the HTML of a mail.
-func parts(t *testing.T, text string) (header mail.Header, plain, html string) {
-	t.Helper()
-	m, err := mail.ReadMessage(strings.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	bodies := map[string]string{}
-	for reader := multipart.NewReader(m.Body, params["boundary"]); ; {
-		part, err := reader.NextRawPart()
-		if errors.Is(err, io.EOF) {
-			return m.Header, bodies["text/plain"], bodies["text/html"]
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(quotedprintable.NewReader(part))
-		if err != nil {
-			t.Fatal(err)
-		}
-		kind, _, _ := strings.Cut(part.Header.Get("Content-Type"), ";")
-		bodies[kind] = string(body)
-	}
-}
-
 func TestSMTP(t *testing.T) {
 	for _, encryption := range []string{notify.StartTLS, notify.TLS} {
 		t.Run(encryption, func(t *testing.T) {
@@ -199,7 +140,7 @@ func TestSMTP(t *testing.T) {
 			if err := n.Notify(t.Context(), message(func(*engine.Message) {})); err != nil {
 				t.Fatal(err)
 			}
-			header, plain, html := parts(t, s.mail[0])
+			header, plain, html := smtptest.Parts(t, s.mail[0])
 			to, err := header.AddressList("To")
 			if err != nil || to[0].Name != `Ayşe "A" Ünal <b>` || to[0].Address != "ayse@example.com" || s.rcpt[0] != "ayse@example.com" {
 				t.Errorf("got %v, %v, %q, want err == nil && to[0].Name == `Ayşe \"A\" Ünal <b>` && to[0].Address == \"ayse@example.com\" && s.rcpt[0] == \"ayse@example.com\"", to, err, s.rcpt)
@@ -219,7 +160,7 @@ func TestSMTP(t *testing.T) {
 			})); err != nil {
 				t.Fatal(err)
 			}
-			if _, plain, _ = parts(t, s.mail[1]); !strings.Contains(plain, "new password for CRM:\n\ngeheim-Token_1") &&
+			if _, plain, _ = smtptest.Parts(t, s.mail[1]); !strings.Contains(plain, "new password for CRM:\n\ngeheim-Token_1") &&
 				!strings.Contains(plain, "new password for CRM:\r\n\r\ngeheim-Token_1") || strings.Contains(plain, "https://") {
 				t.Errorf("the text is %q", plain)
 			}
@@ -241,10 +182,10 @@ func TestHostileAndRefused(t *testing.T) {
 	if err := n.Notify(t.Context(), message(func(m *engine.Message) { m.Identity.Name = "Ann\r\nBcc: x@example.com" })); err != nil {
 		t.Fatal(err)
 	}
-	if header, _, _ := parts(t, s.mail[0]); header.Get("Bcc") != "" || len(s.rcpt) != 1 || strings.Contains(header.Get("Subject"), "\n") {
+	if header, _, _ := smtptest.Parts(t, s.mail[0]); header.Get("Bcc") != "" || len(s.rcpt) != 1 || strings.Contains(header.Get("Subject"), "\n") {
 		t.Errorf("got %v, %q, want header.Get(\"Bcc\") == \"\" && len(s.rcpt) == 1 && !strings.Contains(header.Get(\"Subject\"), \"\\n\")", header, s.rcpt)
 	}
-	if _, plain, _ := parts(t, s.mail[0]); !strings.Contains(plain, "Hello Ann Bcc: x@example.com,") {
+	if _, plain, _ := smtptest.Parts(t, s.mail[0]); !strings.Contains(plain, "Hello Ann Bcc: x@example.com,") {
 		t.Errorf("the text is %q", plain)
 	}
 	s.refuses = &smtp.SMTPError{Code: 550, Message: "no ayse@example.com here"}

@@ -53,7 +53,7 @@ func TestLibraryReachesNoProgramCode(t *testing.T) {
 	t.Parallel()
 	programs := []string{module + "/cmd", module + "/docs/examples", module + "/store/pglocal", module + "/store/storetest",
 		module + "/engine/connector/connectortest", module + "/engine/connector/ldap/ldaptest",
-		module + "/engine/enginetest", module + "/engine/httpapi/internal/wire"}
+		module + "/engine/notify/smtptest", module + "/engine/enginetest", module + "/engine/httpapi/internal/wire"}
 	forbidden := []string{
 		"github.com/getkin/kin-openapi", "github.com/peterldowns/pgtestdb", "github.com/schollz/progressbar",
 		"github.com/spf13/cobra", "github.com/testcontainers", "go.uber.org/goleak", "golang.org/x/term",
@@ -166,6 +166,25 @@ func TestOnlyMetricsReachesPrometheus(t *testing.T) {
 	}
 }
 
+// Only who signs people in at an OpenID provider gets the client for it.
+func TestOnlyOIDCLoginReachesOpenID(t *testing.T) {
+	t.Parallel()
+	seen := false
+	for _, p := range packages(t) {
+		about := within(p.ImportPath, module+"/engine/console/oidclogin", module+"/cmd/muster")
+		for _, dependency := range p.Deps {
+			client := within(dependency, "github.com/coreos/go-oidc", "github.com/go-jose/go-jose", "golang.org/x/oauth2")
+			seen = seen || about && client
+			if client && !about {
+				t.Errorf("%s reaches %s", p.ImportPath, dependency)
+			}
+		}
+	}
+	if !seen {
+		t.Error("engine/console/oidclogin reaches no client: this test looks at the wrong package")
+	}
+}
+
 // layers are the packages of the module, the lowest first. A package may import those of lower layers alone: the rooms
 // of one layer do not know each other.
 var layers = [][]string{
@@ -179,7 +198,8 @@ var layers = [][]string{
 	{"filterql/searchql"},
 	{"engine/connector/connectortest", "engine/connector/delimited", "engine/connector/ldap",
 		"engine/connector/postgres", "engine/criteria", "engine/transform", "store", "store/storetest"},
-	{"engine/fault", "engine/refresh", "engine/transform/transformcases", "store/storetest/container"},
+	{"engine/fault", "engine/refresh", "engine/notify/smtptest", "engine/transform/transformcases",
+		"store/storetest/container"},
 	{"engine/configuration"},
 	{"engine/internal/event", "engine/internal/tenant"},
 	{"engine/internal/task"},
@@ -188,7 +208,7 @@ var layers = [][]string{
 		"engine/internal/registration"},
 	{"engine"},
 	{"engine/console", "engine/enginetest", "engine/httpapi", "engine/metrics", "engine/notify", "engine/registration"},
-	{"engine/httpapi/devtoken"},
+	{"engine/console/oidclogin", "engine/httpapi/devtoken"},
 	{"cmd/muster", "docs/examples/connector", "docs/examples/embed", "docs/examples/filter", "docs/examples/outbox",
 		"docs/examples/testing"},
 }

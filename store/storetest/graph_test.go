@@ -50,7 +50,8 @@ func importGraph(list []goPackage) string {
 	for _, p := range list {
 		if !within(p.ImportPath, module+"/store/storetest", module+"/store/pglocal", module+"/engine/enginetest",
 			module+"/engine/crashtest", module+"/engine/disktest", module+"/engine/modeltest",
-			module+"/engine/connector/connectortest", module+"/engine/connector/ldap/ldaptest", module+"/engine/httpapi/internal/wire",
+			module+"/engine/connector/connectortest", module+"/engine/connector/ldap/ldaptest",
+			module+"/engine/notify/smtptest", module+"/engine/httpapi/internal/wire",
 			module+"/engine/transform/transformcases", module+"/cmd/muster/company") {
 			ours[p.ImportPath] = p
 		}

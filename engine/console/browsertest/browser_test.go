@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
@@ -33,23 +35,27 @@ var screenshots = flag.String("screenshots", "", "folder for a picture of each p
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
-// browser is a browser on a console over the sample company, for an administrator.
+// browser is a browser on pages over the sample company.
 type browser struct {
 	*enginetest.Company
 	t       *testing.T
 	ctx     context.Context
-	url     string // of the console, which is below a prefix
+	url     string // of the pages, which are below a prefix
 	pages   []string
+	handler http.Handler // of the pages; it is there before the browser asks
 	mu      sync.Mutex
 	theme   string
+	others  []string // addresses elsewhere to which the browser may go
 	trouble []string // what the browser complained of
 }
 
 const prefix = "/a/b"
 
+// open opens a browser on a console for an administrator.
 func open(t *testing.T) *browser {
 	t.Helper()
-	b := &browser{Company: enginetest.New(t), t: t}
+	b := launch(t)
+	b.Company = enginetest.New(t)
 	b.ApplyText(enginetest.Roles)
 	b.AggregateText("Directory", enginetest.DirectoryHeader+"bobt,bob@example.com,,staff,true\n"+
 		"cy,else@example.com,,,true\n", engine.AggregateOptions{})
@@ -64,12 +70,19 @@ func open(t *testing.T) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.pages = ui.Pages()
+	b.pages, b.handler = ui.Pages(), ui
+	return b
+}
+
+// launch starts Chromium, and a server for pages that the test gives.
+func launch(t *testing.T) *browser {
+	t.Helper()
+	b := &browser{t: t}
 	server := httptest.NewServer(http.StripPrefix(prefix, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b.mu.Lock()
 		r.AddCookie(&http.Cookie{Name: "muster-theme", Value: b.theme})
 		b.mu.Unlock()
-		ui.ServeHTTP(w, r)
+		b.handler.ServeHTTP(w, r)
 	})))
 	t.Cleanup(server.Close)
 	b.url = server.URL + prefix
@@ -104,7 +117,10 @@ func (b *browser) hear(ev any) {
 		complaint = fmt.Sprintf("%+v", ev.ExceptionDetails)
 	case *network.EventRequestWillBeSent:
 		// The browser draws its own buttons, such as the calendar of a day's field.
-		if !strings.HasPrefix(ev.Request.URL, b.url) && !strings.HasPrefix(ev.Request.URL, "data:") {
+		may := slices.ContainsFunc(append([]string{b.url + "/", "data:"}, b.others...), func(address string) bool {
+			return strings.HasPrefix(ev.Request.URL, address)
+		})
+		if !may {
 			complaint = "a request for " + ev.Request.URL
 		}
 	}
@@ -186,6 +202,61 @@ func (b *browser) axe(source string) []violation {
 	return evaluate[[]violation](b, run, chromedp.EvalAwaitPromise)
 }
 
+// press presses keys.
+func (b *browser) press(keys ...string) {
+	b.t.Helper()
+	for _, key := range keys {
+		b.do(chromedp.KeyEvent(key))
+	}
+}
+
+// into types a text into a field, by the keyboard, in place of what it has.
+func (b *browser) into(field, text string) {
+	b.t.Helper()
+	b.until(fmt.Sprintf(`(document.querySelector(%q)?.focus(), document.activeElement?.matches(%[1]q))`, field))
+	evaluate[bool](b, `document.activeElement.select(); true`)
+	for _, key := range text {
+		b.press(string(key))
+	}
+}
+
+// follow puts the focus on the link, the button or the menu with a text, and presses Enter.
+func (b *browser) follow(text string) {
+	b.t.Helper()
+	b.followIn("body", text)
+}
+
+// followIn is follow for what is in an element.
+func (b *browser) followIn(place, text string) {
+	b.t.Helper()
+	b.until(fmt.Sprintf(`([...document.querySelectorAll(%q)].flatMap(e => [...e.querySelectorAll("a, button, summary")])
+		.find(e => e.textContent.trim() === %q)?.focus(),
+		document.activeElement?.textContent.trim() === %[2]q && document.activeElement.tabIndex >= 0)`, place, text))
+	b.press(kb.Enter)
+}
+
+// shows waits for a page with a heading, and demands texts on it.
+func (b *browser) shows(heading string, texts ...string) {
+	b.t.Helper()
+	b.until(fmt.Sprintf(`document.querySelector("h1")?.textContent === %q`, heading))
+	said := evaluate[string](b, `document.querySelector("main").innerText`)
+	for _, text := range texts {
+		if !strings.Contains(said, text) {
+			b.t.Errorf("%s does not say %q: %s", heading, text, said)
+		}
+	}
+}
+
+// script switches the pages' scripts on or off.
+func (b *browser) script(on bool) {
+	b.t.Helper()
+	b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetScriptExecutionDisabled,
+			emulation.SetScriptExecutionDisabledParams{Value: !on})
+		return err
+	}))
+}
+
 // ids returns the ID of an object of each kind that has a page.
 func (b *browser) ids() map[string]string {
 	b.t.Helper()
@@ -246,9 +317,9 @@ func (b *browser) addresses() []string {
 	return list
 }
 
-// No page breaks a rule of axe-core: light, dark and narrow. None asks for anything elsewhere, breaks its own policy or
-// moves while it is read.
-func TestAxe(t *testing.T) {
+// axeSource returns axe-core.
+func axeSource(t *testing.T) string {
+	t.Helper()
 	path := os.Getenv("MUSTER_AXE")
 	if path == "" {
 		t.Fatal("MUSTER_AXE is the file axe.min.js of axe-core: run make test-browser")
@@ -257,22 +328,32 @@ func TestAxe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return string(source)
+}
+
+// looks are the ways in which axe-core sees a page.
+var looks = []struct {
+	name, theme   string
+	width, height int64
+}{{"light", "light", 1360, 900}, {"dark", "dark", 1360, 900}, {"narrow", "light", 320, 700}}
+
+// No page breaks a rule of axe-core: light, dark and narrow. None asks for anything elsewhere, breaks its own policy or
+// moves while it is read.
+func TestAxe(t *testing.T) {
+	source := axeSource(t)
 	b := open(t)
 	addresses := b.addresses()
 	if len(addresses) < 25 {
 		t.Fatalf("there are %d pages", len(addresses))
 	}
-	for _, look := range []struct {
-		name, theme   string
-		width, height int64
-	}{{"light", "light", 1360, 900}, {"dark", "dark", 1360, 900}, {"narrow", "light", 320, 700}} {
+	for _, look := range looks {
 		b.mu.Lock()
 		b.theme = look.theme
 		b.mu.Unlock()
 		b.do(chromedp.EmulateViewport(look.width, look.height))
 		for _, address := range addresses {
 			b.open(address)
-			for _, v := range b.axe(string(source)) {
+			for _, v := range b.axe(source) {
 				for _, n := range v.Nodes {
 					t.Errorf("%s, %s: %s: %s\n%s\n%s", address, look.name, v.ID, v.Help, n.HTML, n.FailureSummary)
 				}
