@@ -322,13 +322,14 @@ func (r *run) struck(p *process, s *struck) {
 		}
 		p.paused, p.pausedIn = s.Moves, r.round
 		r.pauses++
-		r.allowBegun()
+		r.allowBegun(nil)
 	default:
+		at := r.clock.now()
 		if err := r.cluster.crash(s.Kind); err != nil {
 			r.t.Fatal(err)
 		}
 		r.pool.Reset() // connections that are dead
-		r.allowBegun()
+		r.allowBegun(&at)
 	}
 	if r.armed != nil && r.armed.ID == s.ID {
 		r.strikeNext()
@@ -682,15 +683,16 @@ func (r *run) allow() {
 // allowBegun counts the operations that a worker may have been about to carry out when it was paused, and the messages
 // that it may have been about to send: another one does it meanwhile, and then it does so itself.
 //
-// After a crash of the server they are those whose record may meet a connection that is dead.
-func (r *run) allowBegun() {
+// After a crash of the server, whose time is given, they are those whose record may have met a connection that is dead.
+// By now a worker may have repeated one, and recorded it.
+func (r *run) allowBegun(crash *time.Time) {
 	r.t.Helper()
 	for _, id := range r.lines(`SELECT replace(id::text, '-', '') FROM muster.provisioning_operations
-		WHERE state = 'OPEN' AND begun IS NOT NULL`) {
+		WHERE begun IS NOT NULL AND (state = 'OPEN' OR completed >= $1)`, crash) {
 		r.allowed.operations[id]++
 	}
 	for _, id := range r.lines(`SELECT replace(id::text, '-', '') FROM muster.notifications
-		WHERE state = 'PENDING' AND leased IS NOT NULL`) {
+		WHERE state = 'PENDING' AND leased IS NOT NULL OR attempts > 0 AND completed >= $1`, crash) {
 		r.allowed.mails[id]++
 	}
 }

@@ -181,9 +181,9 @@ func (r *run) books() *books {
 }
 
 // lines returns the rows of a query, in their order as texts.
-func (r *run) lines(query string) []string {
+func (r *run) lines(query string, arguments ...any) []string {
 	r.t.Helper()
-	rows, err := r.pool.Query(r.t.Context(), query)
+	rows, err := r.pool.Query(r.t.Context(), query, arguments...)
 	if err != nil {
 		r.t.Fatalf("%v: %s", err, query)
 	}
