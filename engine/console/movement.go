@@ -149,7 +149,8 @@ func (v *visit) movements() error {
 		view.Lists = append(view.Lists, movementList{v.T(l.title),
 			v.with("kind", l.word, "week", view.Week, "after", ""), l.word == view.List})
 	}
-	after, next := v.r.URL.Query().Get("after"), ""
+	after := v.r.URL.Query().Get("after")
+	var next string
 	if view.Roles {
 		page, err := view.roleDates(ctx, after, movementsLimit)
 		if err != nil {

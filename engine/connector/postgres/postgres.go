@@ -201,8 +201,8 @@ func isBinary(typ string) bool { return strings.TrimSuffix(typ, "[]") == "bytea"
 // Notes implements [connector.Noter].
 func (t *tables) Notes() []string { return t.notes }
 
-// loadTypes reads the types of the columns of the accounts' table, once. Where that fails nothing is kept: without types
-// the statements of later operations would be wrong, and be taken for refused.
+// loadTypes reads the types of the columns of the accounts' table, once. Where that fails nothing is kept: without
+// types the statements of later operations would be wrong, and be taken for refused.
 func (t *tables) loadTypes(ctx context.Context, conn *pgx.Conn) error {
 	if t.types != nil {
 		return nil
