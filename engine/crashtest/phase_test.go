@@ -74,6 +74,7 @@ type strike struct {
 // operation of a connector, or of the sending of a message.
 type meter struct {
 	report func(report)
+	now    func() time.Time // the clock of the company
 
 	mutex  sync.Mutex
 	steps  map[string]int
@@ -115,7 +116,8 @@ func (m *meter) step(phase, point string) {
 		return
 	}
 	hit := func() {
-		m.report(report{Struck: &struck{ID: due.ID, Kind: due.Kind, Phase: phase, Point: point, Moves: due.Moves}})
+		m.report(report{Struck: &struck{ID: due.ID, Kind: due.Kind, Phase: phase, Point: point, Moves: due.Moves,
+			At: m.now()}})
 		switch due.Kind {
 		case killWorker:
 			_ = syscall.Kill(syscall.Getpid(), syscall.SIGKILL) // it does not return

@@ -51,10 +51,11 @@ const (
 // process is a worker process.
 type process struct {
 	*exec.Cmd
-	stdin  io.WriteCloser
-	log    string
-	ready  bool
-	struck bool // it has said that it kills itself
+	stdin    io.WriteCloser
+	log      string
+	ready    bool
+	struck   bool      // it has said that it kills itself
+	struckAt time.Time // when, by the clock of the company
 	// paused is how often the clock is to be moved on before a worker that is paused goes on; 0 for one that is not.
 	paused   int
 	pausedIn int // which round
@@ -314,7 +315,7 @@ func (r *run) struck(p *process, s *struck) {
 	r.t.Logf("%s during %s, %s", s.Kind, s.Phase, s.Point)
 	switch s.Kind {
 	case killWorker:
-		p.struck = true // it dies by itself
+		p.struck, p.struckAt = true, s.At // it dies by itself
 	case pause:
 		var status syscall.WaitStatus // it is stopped a moment after it has said so
 		if _, err := syscall.Wait4(p.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
@@ -322,14 +323,13 @@ func (r *run) struck(p *process, s *struck) {
 		}
 		p.paused, p.pausedIn = s.Moves, r.round
 		r.pauses++
-		r.allowBegun(nil)
+		r.allowBegun(s.At)
 	default:
-		at := r.clock.now()
 		if err := r.cluster.crash(s.Kind); err != nil {
 			r.t.Fatal(err)
 		}
 		r.pool.Reset() // connections that are dead
-		r.allowBegun(&at)
+		r.allowBegun(s.At)
 	}
 	if r.armed != nil && r.armed.ID == s.ID {
 		r.strikeNext()
@@ -357,7 +357,7 @@ func (r *run) ended(p *process) {
 	if err := r.bury(p); !p.struck {
 		r.t.Fatalf("a worker ended by itself: %v", err)
 	}
-	r.allow()
+	r.allow(p.struckAt)
 	r.start()
 }
 
@@ -655,8 +655,9 @@ func (m *mailbox) received(ctx context.Context) (map[string]int, error) {
 	return maps.Clone(m.letters), nil
 }
 
-// allow counts the messages and operations that reached their target, and of which the database does not know it.
-func (r *run) allow() {
+// allow counts the messages and operations that reached their target, and of which the database did not know it when a
+// worker was killed at a time. By now another worker may have repeated one, and recorded it.
+func (r *run) allow(at time.Time) {
 	r.t.Helper()
 	var mails, operations []string
 	received, err := r.mail.received(r.t.Context())
@@ -675,31 +676,31 @@ func (r *run) allow() {
 			operations = append(operations, e.Key)
 		}
 	}
-	r.unknown(mails, `SELECT id FROM muster.notifications WHERE id = ANY ($1) AND state <> 'SENT'`, r.allowed.mails)
-	r.unknown(operations, `SELECT id FROM muster.provisioning_operations WHERE id = ANY ($1) AND state <> 'DONE'`,
-		r.allowed.operations)
+	r.unknown(mails, at, `SELECT id FROM muster.notifications
+		WHERE id = ANY ($1) AND (state <> 'SENT' OR completed >= $2)`, r.allowed.mails)
+	r.unknown(operations, at, `SELECT id FROM muster.provisioning_operations
+		WHERE id = ANY ($1) AND (state <> 'DONE' OR completed >= $2)`, r.allowed.operations)
 }
 
-// allowBegun counts the operations that a worker may have been about to carry out when it was paused, and the messages
-// that it may have been about to send: another one does it meanwhile, and then it does so itself.
-//
-// After a crash of the server, whose time is given, they are those whose record may have met a connection that is dead.
-// By now a worker may have repeated one, and recorded it.
-func (r *run) allowBegun(crash *time.Time) {
+// allowBegun counts the operations that a worker may have been about to carry out when it was paused at a time, and the
+// messages that it may have been about to send: another one does it meanwhile, and then it does so itself. After a crash
+// of the server they are those whose record may have met a connection that is dead. By now a worker may have repeated
+// one, and recorded it.
+func (r *run) allowBegun(at time.Time) {
 	r.t.Helper()
 	for _, id := range r.lines(`SELECT replace(id::text, '-', '') FROM muster.provisioning_operations
-		WHERE begun IS NOT NULL AND (state = 'OPEN' OR completed >= $1)`, crash) {
+		WHERE begun IS NOT NULL AND (state = 'OPEN' OR completed >= $1)`, at) {
 		r.allowed.operations[id]++
 	}
 	for _, id := range r.lines(`SELECT replace(id::text, '-', '') FROM muster.notifications
-		WHERE state = 'PENDING' AND leased IS NOT NULL OR attempts > 0 AND completed >= $1`, crash) {
+		WHERE state = 'PENDING' AND leased IS NOT NULL OR attempts > 0 AND completed >= $1`, at) {
 		r.allowed.mails[id]++
 	}
 }
 
-func (r *run) unknown(ids []string, query string, count map[string]int) {
+func (r *run) unknown(ids []string, at time.Time, query string, count map[string]int) {
 	r.t.Helper()
-	rows, err := r.pool.Query(r.t.Context(), query, ids)
+	rows, err := r.pool.Query(r.t.Context(), query, ids, at)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -62,6 +62,7 @@ type struck struct {
 	ID                 int
 	Kind, Phase, Point string
 	Moves              int
+	At                 time.Time // by the clock of the company
 }
 
 // answer says what became of an aggregation.
@@ -112,7 +113,7 @@ func work(text []byte) error {
 	w.clock.started = w.config.Started
 	w.clock.offset.Store(int64(w.config.Clock))
 	w.reports.Writer = os.NewFile(3, "reports")
-	w.meter = &meter{report: w.report, steps: map[string]int{}, begun: map[*time.Time]bool{}}
+	w.meter = &meter{report: w.report, now: w.clock.now, steps: map[string]int{}, begun: map[*time.Time]bool{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	commands := make(chan command)

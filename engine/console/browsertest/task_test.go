@@ -91,6 +91,7 @@ func tasks(t *testing.T, script bool) {
 			b.shows("Propose a change")
 			b.into("#documents", `roles: [{name: Auditor, description: Looks at books, enabled: true}]`)
 			b.follow("Show what it changes")
+			b.until(`document.querySelector("main").textContent.includes("What it changes")`) // under the same heading
 			b.shows("Propose a change", "What it changes", "Looks at books")
 			b.follow("Apply the change")
 			b.until(`document.querySelector(".note") !== null`)
