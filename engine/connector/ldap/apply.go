@@ -46,6 +46,12 @@ func (d *directory) apply(conn *ldap.Conn, o *connector.Operation) (result conne
 		return result, err
 	}
 	result.NativeIdentity = at.dn
+	// Somebody moved the entry, and the directory left its former name in groups: there it is still the account's.
+	if at.former != "" {
+		if err := d.moveMemberships(conn, at.former, at.dn); err != nil {
+			return result, err
+		}
+	}
 	switch o.Kind {
 	case connector.SetAttributes, connector.Enable, connector.Disable, connector.Unlock:
 		result.NativeIdentity, err = d.set(conn, at, o)

@@ -157,16 +157,36 @@ func (d *directory) Read(ctx context.Context, since string, each func(*connector
 			filter = "(&" + filter + "(" + modifiedAttribute + ">=" + ldap.EscapeFilter(since) + "))"
 		}
 		var object connector.Object
-		return d.search(ctx, conn, d.settings.UserBase, filter, d.wanted(), func(entry *ldap.Entry) error {
+		err = d.search(ctx, conn, d.settings.UserBase, filter, d.wanted(), func(entry *ldap.Entry) error {
 			seen(entry)
 			d.read(&object, entry, memberOf)
+			delete(memberOf, normal(entry.DN))
 			return each(&object)
 		})
+		if err == nil && since == "" {
+			d.noteStrangers(memberOf)
+		}
+		return err
 	})
 	if err != nil {
 		return "", err
 	}
 	return cursor, nil
+}
+
+// noteStrangers notes members of groups that are among the accounts by their names, and are no account that was read.
+// They may be former names of entries that were moved: whoever gets such a name has the access.
+func (d *directory) noteStrangers(memberOf map[string][]string) {
+	base, empty := ","+normal(d.settings.UserBase), normal(d.settings.EmptyMember)
+	for key, groups := range memberOf {
+		if !strings.HasSuffix(key, base) || key == empty {
+			continue
+		}
+		for range groups {
+			d.note("a member of a group is below userBase and is no account that is read: where an entry was moved or " +
+				"deleted, its former name still has the access")
+		}
+	}
 }
 
 // normal returns a DN in a normal form: all DNs of one entry give the same text.

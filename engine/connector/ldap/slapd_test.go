@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -341,6 +342,77 @@ func TestRename(t *testing.T) {
 		"(objectClass=*)", []string{"member"}, nil))
 	if err != nil || strings.Join(found.Entries[0].GetAttributeValues("member"), "|") != nobody {
 		t.Errorf("got %+v, %v, want err == nil && strings.Join(found.Entries[0].GetAttributeValues(\"member\"), \"|\") == nobody", found, err)
+	}
+}
+
+// Entries are moved by somebody else, and the directory does not follow in its groups. Whatever is done to such an
+// account next, its memberships come along: what is taken away is gone under both names.
+func TestMovedBySomebodyElse(t *testing.T) {
+	s := start(t)
+	c := s.open(t, nil)
+	defer c.Close()
+	admin := s.admin(t)
+	unit := goldap.NewAddRequest("ou=staff,"+people, nil)
+	unit.Attribute("objectClass", []string{"organizationalUnit"})
+	unit.Attribute("ou", []string{"staff"})
+	if err := admin.Add(unit); err != nil {
+		t.Fatal(err)
+	}
+	sales, all := "cn=Sales,"+groups, "cn=all staff,"+groups
+	members := func(group string) string {
+		t.Helper()
+		found, err := admin.Search(goldap.NewSearchRequest(group, goldap.ScopeBaseObject, goldap.NeverDerefAliases, 0, 0, false,
+			"(objectClass=*)", []string{"member"}, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := slices.Sorted(slices.Values(found.Entries[0].GetAttributeValues("member")))
+		return strings.ReplaceAll(strings.Join(slices.DeleteFunc(names, func(dn string) bool { return dn == nobody }), "|"), people, "P")
+	}
+	for _, test := range []struct {
+		uid        string
+		kind       connector.Kind
+		group      string
+		sales, all string
+	}{
+		{"ann", connector.RemoveValues, sales, "", ""},
+		{"bob", connector.AddValues, all, "uid=bob,ou=staff,P", "uid=bob,ou=staff,P"},
+		{"cy", connector.Delete, "", "uid=bob,ou=staff,P", "uid=bob,ou=staff,P"},
+	} {
+		native := "uid=" + test.uid + "," + people
+		result, err := c.Apply(t.Context(), &connector.Operation{Key: "k", Kind: connector.Create, Attributes: person(test.uid)})
+		if err != nil || result.StableIdentity == "" {
+			t.Fatalf("got %+v, %v", result, err)
+		}
+		apply(t, c, connector.AddValues, native, map[string]attribute.Value{"memberOf": attribute.List([]string{sales})})
+		if err := admin.ModifyDN(goldap.NewModifyDNRequest(native, "uid="+test.uid, false, "ou=staff,"+people)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Read(t.Context(), "", func(*connector.Object) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if notes := strings.Join(c.(connector.Noter).Notes(), "|"); !strings.Contains(notes, "its former name still has the access (1 times)") {
+			t.Errorf("%s was moved, and the notes are %s", test.uid, notes)
+		}
+		o := &connector.Operation{Key: "o", Kind: test.kind, NativeIdentity: native, StableIdentity: result.StableIdentity}
+		if test.group != "" {
+			o.Attributes = set(map[string]attribute.Value{"memberOf": attribute.List([]string{test.group})})
+		}
+		if _, err := c.Apply(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		if got := members(sales); got != test.sales {
+			t.Errorf("after %s of %s Sales has %q, want %q", test.kind, test.uid, got, test.sales)
+		}
+		if got := members(all); got != test.all {
+			t.Errorf("after %s of %s all staff has %q, want %q", test.kind, test.uid, got, test.all)
+		}
+		if _, err := c.Read(t.Context(), "", func(*connector.Object) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if notes := strings.Join(c.(connector.Noter).Notes(), "|"); strings.Contains(notes, "former name") {
+			t.Errorf("after %s of %s the notes are %s", test.kind, test.uid, notes)
+		}
 	}
 }
 
