@@ -165,8 +165,11 @@ func TestNamesResolve(t *testing.T) {
 			identityAttribute: login, attributes: [{name: login}, {name: groups, isMulti: true, isEntitlement: true}]}],
 			provisioningPolicies: [{usageType: CREATE, fields: [{name: ` + field + `, transform: {type: identityAttribute, attributes: {name: ` + attribute + `}}}]}]}]`
 	}
+	saved := func(definition string) string { return `transforms: [{name: T, ` + definition + `}]` }
 	for text, want := range map[string]string{
-		policy("logn", "uid"):                                 `source "Portal": provisioningPolicies: fields[0]: there is no account attribute of the source "Portal" named "logn"; did you mean "login"?`,
+		policy("logn", "uid"): `source "Portal": provisioningPolicies: fields[0]: there is no account attribute of the source "Portal" named "logn"; did you mean "login"?`,
+		saved(`type: rule, attributes: {name: Cloud Services Deployment Utility, operation: getReferenceIdentityAttribute, uid: manager, attributeName: costCentr}`): `transform "T": there is no identity attribute "costCentr"; did you mean "costCenter"?`,
+		saved(`type: static, attributes: {value: "$identity.getManager().getAttribute('costCentr')"}`):                                                               `transform "T": there is no identity attribute "costCentr"; did you mean "costCenter"?`,
 		policy("login", "costCentr"):                          `there is no identity attribute "costCentr"; did you mean "costCenter"?`,
 		`roles: [{name: R, accessProfiles: [{name: Basik}]}]`: `there is no access profile "Basik"; did you mean "Basic"?`,
 		`accessProfiles: [{name: X, source: {name: Portal}, entitlements: [{source: {name: Portl}, attribute: groups, value: v}]}]`:                                          `there is no source "Portl": the sources are "Portal", "Register"; did you mean "Portal"?`,

@@ -42,7 +42,7 @@ func (c *Configuration) checkReads(faults, later *unresolved) {
 		if err != nil {
 			return // the configuration did not compile then
 		}
-		for _, name := range compiled.Dependencies().Attributes {
+		for _, name := range readNames(compiled) {
 			c.checkRead(faults, later, name, object, member)
 		}
 	}
@@ -64,6 +64,12 @@ func (c *Configuration) checkReads(faults, later *unresolved) {
 	}) {
 		c.checkCriterion(faults, later, role)
 	}
+}
+
+// readNames returns the identity attributes that a transform reads, of the identity itself and of others.
+func readNames(compiled *transform.Transform) []string {
+	d := compiled.Dependencies()
+	return slices.Concat(d.Attributes, d.OtherAttributes)
 }
 
 // checkRead checks that an identity attribute which is read is there.
@@ -99,7 +105,7 @@ func (c *Configuration) checkPolicy(faults, later *unresolved, source *CompiledS
 		member := fmt.Sprintf("provisioningPolicies: fields[%d]", i)
 		c.checkDeclared(faults, later, source, field.Name, object, member)
 		if field.Transform != nil {
-			for _, name := range field.Transform.Dependencies().Attributes {
+			for _, name := range readNames(field.Transform) {
 				c.checkRead(faults, later, name, object, member)
 			}
 		}
