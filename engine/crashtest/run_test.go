@@ -409,6 +409,8 @@ func (r *run) rest(waiting bool) bool {
 	case err != nil || r.busy() || now.Left != r.last.Left || now.Ended != r.last.Ended:
 		r.last, r.lastMove = now, time.Now()
 	case time.Since(r.lastMove) > idleAfter:
+		// On a busy machine a worker that is only slow loses its leases too, and another one does what it has begun.
+		r.allowBegun(r.clock.now())
 		r.clockings++
 		r.stepping = clockSteps
 	default:

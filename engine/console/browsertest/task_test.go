@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
 
@@ -85,6 +86,22 @@ func tasks(t *testing.T, script bool) {
 		{"see what happened, and who did it", func() {
 			b.followIn(".side", "History")
 			b.shows("History", "Cy Self", "Root")
+		}},
+		{"see who would lose a role, and leave it at that", func() {
+			b.do(chromedp.EmulateViewport(looks[0].width, looks[0].height))
+			b.followIn(".side", "Propose")
+			b.shows("Propose a change")
+			b.into("#documents", `roles: [{name: Sales, enabled: true, accessProfiles: [{type: ACCESS_PROFILE, name: Sales files}], `+
+				`membership: {type: STANDARD, criteria: {operation: EQUALS, key: {type: IDENTITY, property: attribute.department}, `+
+				`stringValue: Legal}}}]`)
+			b.follow("Show what it changes")
+			b.until(`document.querySelector("main").textContent.includes("What it changes")`)
+			b.shows("Propose a change", "Bob Twain", "Cy Self")
+			b.until(`(document.querySelector("main h2").scrollIntoView(), true)`)
+			b.picture("task", "proposal")
+			if n := b.CountRows("muster.role_assignments a JOIN muster.roles r ON r.id = a.role_id WHERE r.name = 'Sales'"); n == 0 {
+				t.Error("what was only looked at was applied")
+			}
 		}},
 		{"see what a change of the configuration does, and apply it", func() {
 			b.followIn(".side", "Propose")
