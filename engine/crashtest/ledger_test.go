@@ -38,6 +38,8 @@ type entry struct {
 	Key, Kind, Native string
 	Attributes        json.RawMessage
 	Outcome           string
+	Worker            int       // its process
+	At                time.Time // by the real clock
 }
 
 // books is what a ledger has in it.
@@ -111,7 +113,8 @@ func (l *ledger) Apply(ctx context.Context, o *connector.Operation) (result conn
 	if !slices.ContainsFunc(b.entries, func(e entry) bool { return e.Key == o.Key && e.Outcome == executed }) {
 		outcome = b.post(o, l.schema)
 	}
-	line := append(encode(entry{o.Key, string(o.Kind), o.NativeIdentity, o.Attributes.AppendJSON(nil), outcome}), '\n')
+	line := append(encode(entry{o.Key, string(o.Kind), o.NativeIdentity, o.Attributes.AppendJSON(nil), outcome,
+		os.Getpid(), time.Now().UTC()}), '\n')
 	file, err := os.OpenFile(l.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return result, err

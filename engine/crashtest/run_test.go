@@ -312,7 +312,8 @@ func (r *run) take(e event) {
 func (r *run) struck(p *process, s *struck) {
 	r.t.Helper()
 	r.strikes.count(s)
-	r.t.Logf("%s during %s, %s", s.Kind, s.Phase, s.Point)
+	r.t.Logf("%s of process %d at %s during %s, %s", s.Kind, p.Process.Pid, time.Now().UTC().Format("15:04:05.000"),
+		s.Phase, s.Point)
 	switch s.Kind {
 	case killWorker:
 		p.struck, p.struckAt = true, s.At // it dies by itself

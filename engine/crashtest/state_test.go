@@ -280,6 +280,18 @@ func (r *run) diagnosis() []string {
 // tally is what was done more than once in a run.
 type tally struct{ mails, extraMails, operations, repeats int }
 
+// calls tells all calls of an operation.
+func (r *run) calls(key string) string {
+	var calls []string
+	for _, e := range r.books().entries {
+		if e.Key == key {
+			calls = append(calls, fmt.Sprintf("%s by process %d at %s", e.Outcome, e.Worker, e.At.Format("15:04:05.000")))
+		}
+	}
+	return strings.Join(append(calls, r.lines(`SELECT to_jsonb(o)::text FROM muster.provisioning_operations o
+		WHERE replace(o.id::text, '-', '') = $1`, key)...), "\n")
+}
+
 // check looks for what must not be, whatever happened.
 func (r *run) check() tally {
 	r.t.Helper()
@@ -318,8 +330,8 @@ func (r *run) check() tally {
 	}
 	for key, count := range repeats {
 		if count > r.allowed.operations[key] {
-			r.t.Errorf("the operation %s was repeated %d times, and %d interruptions came between", key, count,
-				r.allowed.operations[key])
+			r.t.Errorf("the operation %s was repeated %d times, and %d interruptions came between:\n%s", key, count,
+				r.allowed.operations[key], r.calls(key))
 		}
 	}
 	entries, err := os.ReadDir(filepath.Dir(r.targetFile()))
