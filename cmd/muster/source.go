@@ -161,6 +161,9 @@ func (a *app) syncCommand() *cobra.Command {
 writes the differences to the sources. An identity can be synchronized once in ten seconds. With --dry-run it only shows
 what it would write.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := demandFilter(cmd); err != nil {
+				return err
+			}
 			if (len(args) > 0) == (filters != "") {
 				return usage("%s takes either identities or --filters", cmd.CommandPath())
 			}
@@ -250,10 +253,10 @@ func (a *app) printSynchronized(id string, job *engine.IdentitySyncJob, result *
 		a.printProcessed(result)
 		a.printProvisioned(result.Provisioning)
 	}
-	if job.Status == "ERROR" || len(result.Held) > 0 {
+	if job.Status == "ERROR" {
 		return printedError{exitFailed}
 	}
-	return nil
+	return result.exit()
 }
 
 // synchronize requests the synchronization of an identity. If it is too early for that, the error says how long to
