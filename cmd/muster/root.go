@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -52,6 +53,7 @@ type app struct {
 	databaseURL string
 	dataDir     string
 	pooler      bool
+	makesTables bool // the command may make a tenant's tables on a private server
 	schemas     migrations.Config
 	timeZone    string
 	guard       string
@@ -172,6 +174,7 @@ in the YAML file that --config or MUSTER_CONFIG names. A flag comes first, then 
 			if strings.HasPrefix(cmd.Name(), cobra.ShellCompRequestCmd) {
 				return nil // the values that are offered settle the flags of their own command
 			}
+			a.makesTables = cmd.Parent() == cmd.Root() && slices.Contains(makers, cmd.Name())
 			return a.settle(cmd)
 		},
 		SilenceErrors: true,
