@@ -239,7 +239,8 @@ func TestNobodyReadsTheOutput(t *testing.T) {
 	}
 	s := newShell(t)
 	s.staff()
-	for _, line := range []string{"identities list", "identities list -o csv", "accounts list -o yaml", "tasks"} {
+	for _, line := range []string{"identities list", "identities list -o csv", "accounts list -o yaml", "tasks", "--help",
+		"tasks --help"} {
 		var errOut strings.Builder
 		code := newApp(s.getenv, strings.NewReader(""), noReader{}, &errOut).run(t.Context(),
 			append(strings.Fields(line), "--database-url", s.url))
