@@ -150,8 +150,8 @@ func (e *Engine) movementFilter(op string, q *MovementQuery) (*store.MovementFil
 	}
 	for _, kind := range q.Kinds {
 		if !slices.Contains(MovementKinds(), kind) {
-			return nil, fault.Invalidf(op, "kinds", "%q is unknown: %s, %s and %s are known", kind, MovementJoined, MovementMoved,
-				MovementLeft)
+			return nil, fault.Invalidf(op, "kinds", "%q is unknown: %s, %s and %s are known", kind, MovementJoined,
+				MovementMoved, MovementLeft)
 		}
 	}
 	if len(q.Attributes) == 0 {

@@ -164,8 +164,8 @@ func (a *app) migratePrivate(ctx context.Context, d *database) error {
 			break
 		}
 		if version == 0 && (!d.server.Joined() || time.Since(began) > makingPatience) {
-			return fmt.Errorf("there is no tenant %q on this private PostgreSQL: name another with --schema or --data; "+
-				"these commands make one: %s", a.schemas.WithDefaults().Schema, strings.Join(makers, ", "))
+			return fmt.Errorf("there is no tenant %q on this private PostgreSQL: name another with --schema or "+
+				"--data; these commands make one: %s", a.schemas.WithDefaults().Schema, strings.Join(makers, ", "))
 		}
 		if version >= migrations.Latest() || time.Since(began) > migrationPatience {
 			return nil

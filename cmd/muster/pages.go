@@ -22,7 +22,8 @@ func (s *server) checkRegistration() error {
 		return usage("--registration: %q is given where on or off is expected", s.registration)
 	}
 	if u, err := url.Parse(s.externalURL); err == nil && (u.RawQuery != "" || u.Fragment != "") {
-		return usage("--external-url: %q has a query or a fragment, where https://host/path/ is expected", s.externalURL)
+		return usage("--external-url: %q has a query or a fragment, where https://host/path/ is expected",
+			s.externalURL)
 	}
 	return nil
 }

@@ -138,7 +138,8 @@ func filtersFlag(cmd *cobra.Command, filters *string) {
 func demandFilter(cmd *cobra.Command) error {
 	flag := cmd.Flags().Lookup("filters")
 	if flag.Changed && strings.TrimSpace(flag.Value.String()) == "" {
-		return usage(`--filters: an empty filter is given: leave the flag out, or give one such as 'department eq "Sales"'`)
+		return usage("--filters: an empty filter is given: leave the flag out, or give one such as %s",
+			`'department eq "Sales"'`)
 	}
 	return nil
 }

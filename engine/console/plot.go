@@ -340,7 +340,8 @@ func outcomeText(t *engine.TaskStatus) string {
 	return textOf(t.CompletionStatus)
 }
 
-// lastedOf returns how long a run took, or takes until now or until it was held. A run that ended without work took no time.
+// lastedOf returns how long a run took, or takes until now or until it was held. A run that ended without work took
+// no time.
 func lastedOf(t *engine.TaskStatus) time.Duration {
 	switch {
 	case t.Launched == nil:
