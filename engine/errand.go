@@ -64,6 +64,9 @@ func (e *Engine) runErrands(ctx context.Context, result *ProcessResult) error {
 		if row.Held != nil {
 			result.Held = append(result.Held, id.String())
 		}
+		if store.TextOf(row.CompletionStatus) == task.StatusError {
+			result.Failed = append(result.Failed, id.String())
+		}
 		result.Tasks = append(result.Tasks, id.String())
 	}
 	return nil

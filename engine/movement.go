@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-engine/muster/engine/configuration"
 	"github.com/muster-engine/muster/engine/fault"
 	"github.com/muster-engine/muster/store"
 	"github.com/muster-engine/muster/store/id"
@@ -48,7 +49,8 @@ var movementAttributes = []string{"department"}
 // MovementQuery says which movements are wanted.
 type MovementQuery struct {
 	Kinds []MovementKind // empty for all
-	// Attributes are the identity attributes of which another value is a movement. Defaults to department.
+	// Attributes are the identity attributes of which another value is a movement, all known to the tenant. Defaults to
+	// department.
 	Attributes   []string
 	Since, Until time.Time // at or after Since, before Until, which defaults to now
 	After        string    // [MovementPage.Next] of the page before; empty for the first one
@@ -57,15 +59,18 @@ type MovementQuery struct {
 
 // Movement is a movement of one identity, by one write of the engine.
 type Movement struct {
-	Kind       MovementKind     `json:"kind"`
-	EventID    string           `json:"eventId"`
-	IdentityID string           `json:"identityId"`
-	Name       string           `json:"name"` // of now, or what it was when it was deleted; "" otherwise
-	Gone       bool             `json:"gone"` // there is no such identity any more
-	At         time.Time        `json:"at"`
-	Actor      Actor            `json:"actor"`   // who asked for it; zero for the engine itself
-	TaskID     string           `json:"taskId"`  // "" for none
-	Changes    []MovementChange `json:"changes"` // never nil
+	Kind       MovementKind `json:"kind"`
+	EventID    string       `json:"eventId"`
+	IdentityID string       `json:"identityId"`
+	Name       string       `json:"name"` // of now, or what it was when it was deleted; "" otherwise
+	Gone       bool         `json:"gone"` // there is no such identity any more
+	// Deleted says that somebody left by being deleted. Who left and is deleted later has two movements that left, and
+	// the later one has this.
+	Deleted bool             `json:"deleted"`
+	At      time.Time        `json:"at"`
+	Actor   Actor            `json:"actor"`   // who asked for it; zero for the engine itself
+	TaskID  string           `json:"taskId"`  // "" for none
+	Changes []MovementChange `json:"changes"` // never nil
 }
 
 // MovementChange is a value that is another one.
@@ -91,6 +96,9 @@ type MovementPage struct {
 func (e *Engine) Movements(ctx context.Context, q MovementQuery) (MovementPage, error) {
 	const op = "show the movements"
 	page := MovementPage{Items: []Movement{}}
+	if err := e.checkMovementAttributes(ctx, op, q.Attributes); err != nil {
+		return page, err
+	}
 	filter, err := e.movementFilter(op, &q)
 	if err != nil {
 		return page, err
@@ -116,6 +124,25 @@ func (e *Engine) Movements(ctx context.Context, q MovementQuery) (MovementPage, 
 	return page, fault.Wrap(op, "", e.nameMovements(ctx, page.Items))
 }
 
+// checkMovementAttributes refuses attributes that the tenant does not have.
+func (e *Engine) checkMovementAttributes(ctx context.Context, op string, names []string) error {
+	if len(names) == 0 || len(names) > MovementAttributesMax {
+		return nil // the default, or more than are allowed, of which the filter says so
+	}
+	c, err := e.tenant.CurrentConfiguration(ctx)
+	if err != nil {
+		return fault.Wrap(op, "", err)
+	}
+	known := c.AttributeNames()
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return fault.Invalidf(op, "attributes", "there is no identity attribute %q%s", name,
+				configuration.DidYouMean(name, known))
+		}
+	}
+	return nil
+}
+
 // movementFilter checks a query, gives it its defaults, and makes a filter of it.
 func (e *Engine) movementFilter(op string, q *MovementQuery) (*store.MovementFilter, error) {
 	if len(q.Kinds) == 0 {
@@ -123,7 +150,8 @@ func (e *Engine) movementFilter(op string, q *MovementQuery) (*store.MovementFil
 	}
 	for _, kind := range q.Kinds {
 		if !slices.Contains(MovementKinds(), kind) {
-			return nil, fault.Invalidf(op, "kinds", "%q is unknown: %v are known", kind, MovementKinds())
+			return nil, fault.Invalidf(op, "kinds", "%q is unknown: %s, %s and %s are known", kind, MovementJoined,
+				MovementMoved, MovementLeft)
 		}
 	}
 	if len(q.Attributes) == 0 {
@@ -132,9 +160,6 @@ func (e *Engine) movementFilter(op string, q *MovementQuery) (*store.MovementFil
 	if len(q.Attributes) > MovementAttributesMax {
 		return nil, fault.Invalidf(op, "attributes", "%d are given where %d are allowed", len(q.Attributes),
 			MovementAttributesMax)
-	}
-	if slices.ContainsFunc(q.Attributes, func(name string) bool { return !store.Storable(name) }) {
-		return nil, fault.Invalidf(op, "attributes", "%q: a name that can be stored is expected", q.Attributes)
 	}
 	q.Limit = cmp.Or(q.Limit, MovementsMax)
 	if q.Limit < 1 || q.Limit > MovementsMax {
@@ -182,7 +207,7 @@ func movementOf(e *Event, attributes []string) Movement {
 	}
 	switch {
 	case d.Deleted != nil:
-		m.Kind, m.Name = MovementLeft, d.Deleted.Identity.Name
+		m.Kind, m.Name, m.Deleted = MovementLeft, d.Deleted.Identity.Name, true
 	case d.Created != nil:
 		m.Kind = MovementJoined
 	}

@@ -22,6 +22,9 @@ func (f *fixture) movements(q engine.MovementQuery) (lines []string) {
 		}
 		for _, m := range page.Items {
 			line := fmt.Sprintf("%s %s", m.Kind, m.Name)
+			if m.Deleted {
+				line += " (deleted)"
+			}
 			if m.Gone {
 				line += " (gone)"
 			}
@@ -71,7 +74,7 @@ func TestMovements(t *testing.T) {
 	week := engine.MovementQuery{Since: began, Until: clock.Now()}
 	all := f.movements(week)
 	text := strings.Join(all, "\n")
-	for _, want := range []string{"LEFT Cy Self (gone)", "JOINED New One", "department Sales>Legal", "manager Ünal, Ayşe>Ann Boss",
+	for _, want := range []string{"LEFT Cy Self (deleted) (gone)", "LEFT  (gone); correlated true>false", "JOINED New One", "department Sales>Legal", "manager Ünal, Ayşe>Ann Boss",
 		"LEFT Ünal, Ayşe; ", "identityState ACTIVE>INACTIVE_LONG_TERM", "correlated true>false",
 		"MOVED Dee Strauß; lifecycleState inactive>leave"} {
 		if !strings.Contains(text, want) {
@@ -100,6 +103,11 @@ func TestMovements(t *testing.T) {
 	if total != len(all) {
 		t.Errorf("%d movements of one kind, want %d", total, len(all))
 	}
+	// Nothing is older than the first of all IDs.
+	ancient := engine.MovementQuery{Since: time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC), Until: clock.Now()}
+	if got := f.movements(ancient); len(got) < len(all) {
+		t.Errorf("since 1900 there are %d movements, want %d at least", len(got), len(all))
+	}
 	q := week
 	q.Attributes = []string{"lastname"}
 	if got := strings.Join(f.movements(q), "\n"); strings.Contains(got, "department") {
@@ -114,7 +122,8 @@ func TestMovements(t *testing.T) {
 		{engine.MovementQuery{Since: began, Limit: 251}, "1 to 250"},
 		{engine.MovementQuery{Since: began, After: "x"}, "no ID"},
 		{engine.MovementQuery{Since: began, Attributes: make([]string, 21)}, "20 are allowed"},
-		{engine.MovementQuery{Since: began, Attributes: []string{"\x00"}}, "stored"},
+		{engine.MovementQuery{Since: began, Attributes: []string{"\x00"}}, "there is no identity attribute"},
+		{engine.MovementQuery{Since: began, Attributes: []string{"departmen"}}, `did you mean "department"?`},
 	} {
 		_, err := f.Movements(t.Context(), q.query)
 		demandKind(t, err, engine.Invalid, q.text)

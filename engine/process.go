@@ -40,6 +40,9 @@ type ProcessResult struct {
 	Operations int `json:"operations"`
 	// Held are the tasks that wait for [Engine.ConfirmTask], because they would change more than the guard allows.
 	Held []string `json:"held,omitempty"`
+	// Failed are the aggregations and removals that ended in ERROR: [Engine.Task] says why. Identities whose
+	// calculation failed are counted by Errors.
+	Failed []string `json:"failed,omitempty"`
 	// Tasks are the tasks that were worked on: [Engine.TaskMessages] returns what they have to say.
 	Tasks []string `json:"tasks,omitempty"`
 }

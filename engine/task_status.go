@@ -39,6 +39,8 @@ type TaskStatus struct {
 	CancelledBy *Actor     `json:"-"`
 	// Held says why the task waits for a confirmation; empty when it does not.
 	Held string `json:"-"`
+	// HeldAt is since when it waits for a confirmation; nil when it does not.
+	HeldAt *time.Time `json:"-"`
 	// Remaining is how many identities are still to be processed.
 	Remaining int `json:"-"`
 }
@@ -168,7 +170,7 @@ func taskStatus(t *store.Task, messages []store.TaskMessageGroup) TaskStatus {
 	case t.Completed != nil:
 		progress = "Completed"
 	case t.Held != nil:
-		status.Held = store.TextOf(t.HeldReason)
+		status.Held, status.HeldAt = store.TextOf(t.HeldReason), t.Held
 		status.Attributes.Held = status.Held
 		progress = "Held: waits for a confirmation"
 	case t.Launched != nil && isErrand(t.Kind):

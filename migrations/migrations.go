@@ -176,7 +176,7 @@ func run(ctx context.Context, pool *pgxpool.Pool, config Config,
 	}
 	current, err := provider.GetDBVersion(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read the version of schema %q: %w", config.Schema, err)
+		return nil, fmt.Errorf("read the version of schema %q: %w", config.Schema, hinted(err))
 	}
 	if current > Latest() {
 		return nil, tooNew(config, current)
@@ -193,7 +193,7 @@ func run(ctx context.Context, pool *pgxpool.Pool, config Config,
 			Applied: time.Now(), Duration: result.Duration,
 		})
 	}
-	return steps, err
+	return steps, hinted(err)
 }
 
 func newProvider(db *sql.DB, pool *pgxpool.Pool, config Config) (*goose.Provider, error) {
@@ -220,7 +220,7 @@ func checkServer(ctx context.Context, pool *pgxpool.Pool) error {
 	const question = `SELECT current_setting('server_version_num')::int, current_setting('server_encoding'),
 		current_setting('server_version')`
 	if err := pool.QueryRow(ctx, question).Scan(&version, &encoding, &text); err != nil {
-		return fmt.Errorf("ask the server for its version: %w", err)
+		return fmt.Errorf("ask the server for its version: %w", hinted(err))
 	}
 	if version < MinServerVersion {
 		return fmt.Errorf("PostgreSQL %s is too old: version %d or later is needed", text, MinServerVersion/10000)

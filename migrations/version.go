@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/pressly/goose/v3"
 )
@@ -76,7 +77,7 @@ func appliedSteps(ctx context.Context, pool *pgxpool.Pool, config Config) (map[i
 	var exists bool
 	table := config.Schema + "." + versionTableName
 	if err := pool.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, table).Scan(&exists); err != nil {
-		return nil, fmt.Errorf("look for the version of schema %q: %w", config.Schema, err)
+		return nil, fmt.Errorf("look for the version of schema %q: %w", config.Schema, hinted(err))
 	}
 	if !exists {
 		return nil, nil
@@ -85,7 +86,7 @@ func appliedSteps(ctx context.Context, pool *pgxpool.Pool, config Config) (map[i
 	rows, err := pool.Query(ctx,
 		`SELECT version_id, tstamp::timestamptz FROM `+table+` WHERE is_applied AND version_id > 0`)
 	if err != nil {
-		return nil, fmt.Errorf("read the version of schema %q: %w", config.Schema, err)
+		return nil, fmt.Errorf("read the version of schema %q: %w", config.Schema, hinted(err))
 	}
 	applied := map[int64]time.Time{}
 	var version int64
@@ -95,9 +96,21 @@ func appliedSteps(ctx context.Context, pool *pgxpool.Pool, config Config) (map[i
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read the version of schema %q: %w", config.Schema, err)
+		return nil, fmt.Errorf("read the version of schema %q: %w", config.Schema, hinted(err))
 	}
 	return applied, nil
+}
+
+// hinted says what to do about an error that a pooler in transaction mode causes: a statement that was prepared on one
+// connection of the server is not there on another one, or is there already.
+func hinted(err error) error {
+	const noStatement, statementThere = "26000", "42P05"
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && (refused.Code == noStatement || refused.Code == statementThere) {
+		return fmt.Errorf("a pooler in transaction mode stands before the database: migrate against the server itself: "+
+			"%w", err)
+	}
+	return err
 }
 
 // Check returns an error if the schema does not have the version that this library needs. The error wraps [ErrTooOld]

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -47,11 +49,11 @@ of.`,
 			}
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
 				if background {
-					return a.startAggregation(cmd, eng, args[0], file, options)
+					return a.startAggregation(cmd, eng, args[0], file, output, options)
 				}
 				result, err := a.aggregate(cmd, eng, args[0], file, options)
 				if err != nil {
-					return err
+					return missingError(err)
 				}
 				if output == "text" {
 					a.printAggregation(result)
@@ -63,14 +65,18 @@ of.`,
 					}
 				}
 				if output == "json" {
-					return a.printJSON(map[string]any{"aggregation": result, "processing": processed})
+					value := map[string]any{"aggregation": result, "processing": processed}
+					if err := a.printJSON(value); err != nil {
+						return err
+					}
+					return processed.exit()
 				}
 				if dryRun {
 					return nil
 				}
 				a.printProcessed(&processed)
 				a.printProvisioned(processed.Provisioning)
-				return nil
+				return processed.exit()
 			})
 		},
 	}
@@ -92,7 +98,7 @@ of.`,
 }
 
 // startAggregation hands a text in, and prints the task that aggregates it.
-func (a *app) startAggregation(cmd *cobra.Command, eng *engine.Engine, source, file string,
+func (a *app) startAggregation(cmd *cobra.Command, eng *engine.Engine, source, file, output string,
 	options engine.AggregateOptions,
 ) error {
 	r, size, err := a.openAccounts(cmd.Context(), file)
@@ -104,7 +110,10 @@ func (a *app) startAggregation(cmd *cobra.Command, eng *engine.Engine, source, f
 	defer bar.finish()
 	task, err := eng.StartAggregation(cmd.Context(), source, bar.reader(r), options)
 	if err != nil {
-		return err
+		return missingError(err)
+	}
+	if output == "json" {
+		return a.printTask(&task, outputJSON)
 	}
 	fmt.Fprintf(a.stdout, "aggregating %q: task %s\n", source, task.ID)
 	return nil
@@ -114,6 +123,14 @@ func (a *app) startAggregation(cmd *cobra.Command, eng *engine.Engine, source, f
 func acceptMissingFlag(cmd *cobra.Command, names *[]string) {
 	cmd.Flags().StringSliceVar(names, "accept-missing", nil,
 		"attributes that the data may lack though accounts have values of them, which they lose")
+}
+
+// missingError names the flag where the engine names its option.
+func missingError(err error) error {
+	if text := err.Error(); engine.KindOf(err) == engine.Invalid && strings.Contains(text, "AcceptMissing:") {
+		return usageError{errors.New(strings.Replace(text, "AcceptMissing:", "--accept-missing:", 1))}
+	}
+	return err
 }
 
 func (a *app) aggregate(cmd *cobra.Command, eng *engine.Engine, source, file string,
@@ -199,12 +216,16 @@ func (a *app) printAggregation(r engine.AggregateResult) {
 		fmt.Fprintf(a.stdout, "%d accounts belong to another identity than before\n", r.Moved)
 	}
 	if r.Orphaned > 0 {
-		are := "people are"
+		people, are := "people", "are"
 		if r.Orphaned == 1 {
-			are = "person is"
+			people, are = "person", "is"
 		}
-		fmt.Fprintf(a.stdout, "%d %s not in the source any more: muster identities list --quick orphaned\n", r.Orphaned,
-			are)
+		if r.DryRun {
+			fmt.Fprintf(a.stdout, "%d %s would not be in the source any more\n", r.Orphaned, people)
+		} else {
+			fmt.Fprintf(a.stdout, "%d %s %s not in the source any more: muster identities list --quick orphaned\n",
+				r.Orphaned, people, are)
+		}
 	}
 	if r.Waiting > 0 {
 		fmt.Fprintf(a.stdout, "%d new accounts may belong to the people of others: they are correlated when these are "+

@@ -239,7 +239,8 @@ func TestNobodyReadsTheOutput(t *testing.T) {
 	}
 	s := newShell(t)
 	s.staff()
-	for _, line := range []string{"identities list", "identities list -o csv", "accounts list -o yaml", "tasks"} {
+	for _, line := range []string{"identities list", "identities list -o csv", "accounts list -o yaml", "tasks", "--help",
+		"tasks --help"} {
 		var errOut strings.Builder
 		code := newApp(s.getenv, strings.NewReader(""), noReader{}, &errOut).run(t.Context(),
 			append(strings.Fields(line), "--database-url", s.url))
@@ -293,7 +294,7 @@ func TestPrivateServerEndsWithoutReader(t *testing.T) {
 	}
 	read.Close()
 	var log lockedText
-	cmd := command(t, write, &log, "settings", "--data", data)
+	cmd := command(t, write, &log, "migrate", "status", "--data", data)
 	write.Close()
 	var exit *exec.ExitError
 	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitReaderGone || log.String() != "" {
@@ -347,6 +348,12 @@ func TestCommandsShareThePrivateServer(t *testing.T) {
 	if code := a.run(t.Context(), []string{"aggregate", "HR", "--file", "-", "--data", data}); code != exitOK {
 		t.Fatalf("exit %d: %s", code, errOut.String())
 	}
+	errOut.Reset()
+	a = newApp(here.getenv, strings.NewReader(""), &out, &errOut)
+	if code := a.run(t.Context(), []string{"identities", "list", "--schema", "other", "--data", data}); code != exitFailed {
+		t.Fatalf("a list of no tenant: exit %d: %s", code, errOut.String())
+	}
+	demand(t, errOut.String(), `there is no tenant "other"`, "apply, demo, migrate, serve, worker")
 	if n := list(); n != 1 || serverOf(t, data) != pid {
 		t.Fatalf("got %d identities, and process %d, want one, and that of the server, %d", n, serverOf(t, data), pid)
 	}

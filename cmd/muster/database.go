@@ -112,6 +112,9 @@ func (a *app) withDatabase(ctx context.Context, work func(d *database) error) (e
 	return work(d)
 }
 
+// makers are the commands that make the tables of a tenant on a private server where there are none.
+var makers = []string{"apply", "demo", "migrate", "serve", "worker"}
+
 // withEngine runs work on an engine. It migrates a private database. It does not migrate a database that the user
 // named; the engine says what to do if its version does not fit.
 func (a *app) withEngine(ctx context.Context, work func(eng *engine.Engine) error) error {
@@ -144,19 +147,27 @@ func (a *app) engine(ctx context.Context, d *database) (*engine.Engine, error) {
 // migrationPatience is how long a command that joins a private server waits for its starter to migrate the tables.
 const migrationPatience = 10 * time.Second
 
+// makingPatience is how long a command that makes no tables waits for the starter of the server to begin with them.
+const makingPatience = 2 * time.Second
+
 // migratePrivate migrates the tables of a private server. Beside others it makes tables that are not there, but does
 // not change those that the engine of another version may be working with: it waits for the one that started the
-// server, and then leaves it to the engine to say what to do.
+// server, and then leaves it to the engine to say what to do. A command that is no maker makes no tables: a misspelt
+// name of a tenant would look like an empty one.
 func (a *app) migratePrivate(ctx context.Context, d *database) error {
-	for deadline := time.Now().Add(migrationPatience); d.server.Joined(); {
+	for began := time.Now(); d.server.Joined() || !a.makesTables; {
 		version, err := migrations.Version(ctx, d.pool, a.schemas)
 		if err != nil {
 			return err
 		}
-		if version == 0 {
+		if version == 0 && a.makesTables || version > 0 && !d.server.Joined() {
 			break
 		}
-		if version >= migrations.Latest() || time.Now().After(deadline) {
+		if version == 0 && (!d.server.Joined() || time.Since(began) > makingPatience) {
+			return fmt.Errorf("there is no tenant %q on this private PostgreSQL: name another with --schema or "+
+				"--data; these commands make one: %s", a.schemas.WithDefaults().Schema, strings.Join(makers, ", "))
+		}
+		if version >= migrations.Latest() || time.Since(began) > migrationPatience {
 			return nil
 		}
 		select {

@@ -119,6 +119,13 @@ func (d *demonstration) demandOwnDatabase() error {
 				"name another database with --data or --schema", s.Name)
 		}
 	}
+	if len(statistics.Sources) > 0 {
+		where := "the schema " + d.schemas.WithDefaults().Schema
+		if d.databaseURL == "" {
+			where = d.dataDir
+		}
+		return fmt.Errorf("there is a company in %s already: remove it, or name another folder or --schema", where)
+	}
 	return nil
 }
 

@@ -17,4 +17,8 @@ func TestDemo(t *testing.T) {
 		"   * 100004,María José García Márquez,mariajose.garciamarquez@example.com,locked,minutes;strategy\n",
 		"   * 100002,Jürgen Öztürk-Strauß,oeztuerk@example.com,active,minutes;strategy\n",
 		"     auditor,External auditor,audit@example.org,active,minutes\n")
+	_, errOut := s.run(exitFailed, "", "demo", "--people", "60")
+	demand(t, errOut, "there is a company in the schema muster already: remove it")
+	_, errOut = s.run(exitUsage, "", "token", "--authority", "NOPE")
+	demand(t, errOut, `--authority: "NOPE" is no user level`)
 }

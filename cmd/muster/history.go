@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -21,7 +22,8 @@ func (a *app) historyCommand() *cobra.Command {
 an alias it is the history of one identity, which outlives it; without one it is that of all identities, which can be
 narrowed down by --type, --actor, --task, --since and --until.
 
-A time is a date (2026-01-31), a date with a time (2026-01-31T08:00:00Z), or how long ago it was (90m, 12h).`,
+A time is a date (2026-01-31), a date with a time (2026-01-31T08:00:00Z), or how long ago it was (90m,
+12h). A time without a zone is one of the tenant's time zone, in which tables show times.`,
 		Example: `  muster history walter.white
   muster history --type IDENTITY_DELETED,IDENTITY_RESET --since 24h
   muster history --actor ayse -o json`,
@@ -35,10 +37,7 @@ A time is a date (2026-01-31), a date with a time (2026-01-31T08:00:00Z), or how
 			if err := demandListOutput(output); err != nil {
 				return err
 			}
-			if query.Since, err = momentOf("--since", since); err != nil {
-				return err
-			}
-			if query.Until, err = momentOf("--until", until); err != nil {
+			if _, _, err = period(since, until, time.UTC); err != nil { // before anything is read
 				return err
 			}
 			narrowed := len(query.Types) > 0 || query.Actor+query.Task+since+until != ""
@@ -46,8 +45,14 @@ A time is a date (2026-01-31), a date with a time (2026-01-31T08:00:00Z), or how
 				return usage("--type, --actor, --task, --since and --until are for the history of all identities")
 			}
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				zone, err := zoneOf(cmd.Context(), eng)
+				if err != nil {
+					return err
+				}
+				if query.Since, query.Until, err = period(since, until, zone); err != nil {
+					return err
+				}
 				var events []engine.Event
-				var err error
 				if len(args) == 1 {
 					events, err = eng.History(cmd.Context(), args[0], query.Before, query.Limit)
 				} else {
@@ -56,7 +61,13 @@ A time is a date (2026-01-31), a date with a time (2026-01-31T08:00:00Z), or how
 				if err != nil {
 					return err
 				}
-				return a.printHistory(output, events, len(args) == 0)
+				if err := a.printHistory(output, events, len(args) == 0, zone); err != nil {
+					return err
+				}
+				if len(events) == query.Limit && len(events) > 0 {
+					fmt.Fprintf(a.stderr, "there may be more: --before %s\n", events[len(events)-1].ID)
+				}
+				return nil
 			})
 		},
 	}
@@ -72,34 +83,72 @@ A time is a date (2026-01-31), a date with a time (2026-01-31T08:00:00Z), or how
 	return cmd
 }
 
-// momentOf reads a time as a person writes it. The empty text is the zero time.
-func momentOf(flag, text string) (time.Time, error) {
+// zoneOf returns the tenant's time zone.
+func zoneOf(ctx context.Context, eng *engine.Engine) (*time.Location, error) {
+	settings, err := eng.Settings(ctx)
+	return settings.Location, err
+}
+
+// period reads the times of --since and --until.
+func period(since, until string, zone *time.Location) (from, to time.Time, err error) {
+	if from, err = momentOf("--since", since, zone); err == nil {
+		to, err = momentOf("--until", until, zone)
+	}
+	return from, to, err
+}
+
+// momentOf reads a time as a person writes it, in a zone where it names none. The empty text is the zero time. Nothing
+// is older than 1970: an older time is its beginning, so that no time that is given looks like none.
+func momentOf(flag, text string, zone *time.Location) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
 	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
-		return time.Now().Add(-ago), nil
+		return notBefore1970(time.Now().Add(-ago)), nil
 	}
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, nil
+		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
+			return notBefore1970(t), nil
 		}
 	}
 	return time.Time{}, usage("%s: %q is no time: 2026-01-31, 2026-01-31T08:00:00Z or 12h is expected", flag, text)
 }
 
+func notBefore1970(t time.Time) time.Time {
+	if first := time.Unix(0, 0); t.Before(first) {
+		return first
+	}
+	return t
+}
+
+// timeHeading is the heading of a column of times: that of a table names their zone.
+func timeHeading(output string, zone *time.Location) string {
+	if output == outputTable {
+		return "TIME (" + zone.String() + ")"
+	}
+	return "TIME"
+}
+
+// timeText writes a time of the tenant: in a table as people read it, in CSV for programs.
+func timeText(output string, t time.Time, zone *time.Location) string {
+	if output == outputTable {
+		return t.In(zone).Format("2006-01-02 15:04:05")
+	}
+	return t.In(zone).Format(time.RFC3339)
+}
+
 // printHistory writes a line for each thing that happened. ofAll says whose it was.
-func (a *app) printHistory(output string, events []engine.Event, ofAll bool) error {
-	header := []string{"TIME", "EVENT", "ACTOR", "WHAT"}
+func (a *app) printHistory(output string, events []engine.Event, ofAll bool, zone *time.Location) error {
+	header := []string{timeHeading(output, zone), "EVENT", "ACTOR", "WHAT"}
 	if ofAll {
-		header = []string{"TIME", "IDENTITY", "EVENT", "ACTOR", "WHAT"}
+		header = []string{header[0], "IDENTITY", "EVENT", "ACTOR", "WHAT"}
 	}
 	rows := [][]string{header}
 	for i := range events {
 		e := &events[i]
 		for k, line := range historyLines(e) {
-			row := []string{e.At.Format("2006-01-02 15:04:05"), e.IdentityID, line.kind, actorText(&e.Actor)}
-			if k > 0 {
+			row := []string{timeText(output, e.At, zone), e.IdentityID, line.kind, actorText(&e.Actor)}
+			if k > 0 && output == outputTable {
 				row = []string{"", "", "", ""}
 				if line.kind != historyLines(e)[k-1].kind {
 					row[2] = line.kind
@@ -111,11 +160,7 @@ func (a *app) printHistory(output string, events []engine.Event, ofAll bool) err
 			rows = append(rows, append(row, line.text))
 		}
 	}
-	if err := a.showRows(output, events, rows); err != nil || len(events) == 0 || output != outputTable {
-		return err
-	}
-	_, err := fmt.Fprintf(a.stdout, "before these: --before %s\n", events[len(events)-1].ID)
-	return err
+	return a.showRows(output, events, rows)
 }
 
 // historyLine is one thing that happened, and the type that it belongs to.

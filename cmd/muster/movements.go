@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,9 +28,11 @@ func (a *app) movementsCommand() *cobra.Command {
 		Long: `Movements shows from the history who joined, moved and left, the latest first: all three, or the kinds
 that are named. Somebody moves who gets another lifecycle state, manager or identity profile, or another value of one of
 the --attributes. Somebody leaves who becomes inactive, is in the authoritative source no more, or is deleted. What is
-coming is a list of its own: muster roles assignments --filters 'removeDate gt NOW'.
+coming is a list of its own: muster roles assignments --filters 'removeDate gt 2026-01-31T00:00:00Z'. Somebody who is
+deleted after leaving is shown twice, the second time as deleted.
 
-A time is a date (2026-01-31), a date with a time (2026-01-31T08:00:00Z), or how long ago it was (90m, 168h).`,
+A time is a date (2026-01-31), a date with a time (2026-01-31T08:00:00Z), or how long ago it was (90m,
+168h). A time without a zone is one of the tenant's time zone, in which tables show times.`,
 		Example: `  muster movements
   muster movements left --since 2026-01-01 -o csv
   muster movements moved --attributes department,location`,
@@ -38,20 +42,30 @@ A time is a date (2026-01-31), a date with a time (2026-01-31T08:00:00Z), or how
 				return err
 			}
 			for _, arg := range args {
+				if !slices.Contains(movementWords(), strings.ToLower(arg)) {
+					return usage("%q is unknown: %s is expected", arg, orList(movementWords()))
+				}
 				query.Kinds = append(query.Kinds, engine.MovementKind(strings.ToUpper(arg)))
 			}
-			if query.Since, err = momentOf("--since", since); err != nil {
-				return err
+			if query.Limit < 1 || query.Limit > engine.MovementsMax {
+				return usage("--limit: %d is given where 1 to %d is allowed", query.Limit, engine.MovementsMax)
 			}
-			if query.Until, err = momentOf("--until", until); err != nil {
+			if _, _, err = period(since, until, time.UTC); err != nil { // before anything is read
 				return err
 			}
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
+				zone, err := zoneOf(cmd.Context(), eng)
+				if err != nil {
+					return err
+				}
+				if query.Since, query.Until, err = period(since, until, zone); err != nil {
+					return err
+				}
 				page, err := eng.Movements(cmd.Context(), query)
 				if err != nil {
 					return err
 				}
-				return a.printMovements(output, &page)
+				return a.printMovements(output, &page, zone)
 			})
 		},
 	}
@@ -67,15 +81,18 @@ A time is a date (2026-01-31), a date with a time (2026-01-31T08:00:00Z), or how
 }
 
 // printMovements writes a line for each movement.
-func (a *app) printMovements(output string, page *engine.MovementPage) error {
-	rows := [][]string{{"TIME", "KIND", "IDENTITY", "NAME", "WHAT"}}
+func (a *app) printMovements(output string, page *engine.MovementPage, zone *time.Location) error {
+	rows := [][]string{{timeHeading(output, zone), "KIND", "IDENTITY", "NAME", "WHAT"}}
 	for i := range page.Items {
 		m := &page.Items[i]
 		var changes []string
+		if m.Deleted {
+			changes = append(changes, "deleted")
+		}
 		for _, c := range m.Changes {
 			changes = append(changes, c.Field+": "+arrow(c.From, c.To))
 		}
-		rows = append(rows, []string{m.At.Format("2006-01-02 15:04:05"), strings.ToLower(string(m.Kind)), m.IdentityID,
+		rows = append(rows, []string{timeText(output, m.At, zone), strings.ToLower(string(m.Kind)), m.IdentityID,
 			m.Name, strings.Join(changes, "; ")})
 	}
 	if err := a.showRows(output, page, rows); err != nil || page.Next == "" || structured(output) {

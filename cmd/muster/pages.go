@@ -3,6 +3,7 @@ package main
 import (
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/muster-engine/muster/engine"
@@ -19,6 +20,10 @@ const (
 func (s *server) checkRegistration() error {
 	if s.registration != consoleOn && s.registration != consoleOff {
 		return usage("--registration: %q is given where on or off is expected", s.registration)
+	}
+	if u, err := url.Parse(s.externalURL); err == nil && (u.RawQuery != "" || u.Fragment != "") {
+		return usage("--external-url: %q has a query or a fragment, where https://host/path/ is expected",
+			s.externalURL)
 	}
 	return nil
 }

@@ -32,6 +32,9 @@ is calculated, and why each role is gained or lost.`,
 			if err := demandOutput(output, outputTable, outputJSON); err != nil {
 				return err
 			}
+			if err := demandFilter(cmd); err != nil {
+				return err
+			}
 			if params.Task != "" && (len(files) > 0 || len(args) > 0 || params.Filters != "") {
 				return usage("--task excludes documents, identities and --filters")
 			}

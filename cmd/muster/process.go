@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -27,6 +30,9 @@ about, and with examples.
 With --dry-run it only shows what it would write, and what it would do on sources, for the named identities, the
 profile, or all identities.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := demandFilter(cmd); err != nil {
+				return err
+			}
 			chosen := 0
 			for _, given := range []bool{len(args) > 0, filters != "", profile != "", all} {
 				if given {
@@ -50,7 +56,7 @@ profile, or all identities.`,
 					return a.dryRun(ctx, eng, args, engine.PreviewParams{Filters: filters, Profile: profile}, output)
 				}
 				if chosen == 0 {
-					return a.process(ctx, eng)
+					return a.processWaiting(ctx, eng)
 				}
 				task, err := launchProcess(ctx, eng, args, filters, profile)
 				if err == nil && wait {
@@ -127,6 +133,17 @@ func filtersFlag(cmd *cobra.Command, filters *string) {
 	cmd.Flags().StringVar(filters, "filters", "", `all identities that match a filter, such as 'department eq "Sales"'`)
 }
 
+// demandFilter refuses an empty filter where a filter chooses whom something is done to. A script that lost its filter
+// would otherwise do it to everybody.
+func demandFilter(cmd *cobra.Command) error {
+	flag := cmd.Flags().Lookup("filters")
+	if flag.Changed && strings.TrimSpace(flag.Value.String()) == "" {
+		return usage("--filters: an empty filter is given: leave the flag out, or give one such as %s",
+			`'department eq "Sales"'`)
+	}
+	return nil
+}
+
 // matching returns the params of all identities that match a filter.
 func matching(filters string) engine.ListParams {
 	return engine.ListParams{AnyField: true, DefaultFilter: engine.NoDefault, Filters: filters}
@@ -181,10 +198,46 @@ func (a *app) process(ctx context.Context, eng *engine.Engine) error {
 	result, err := a.processPending(ctx, eng)
 	a.printProcessed(&result)
 	a.printProvisioned(result.Provisioning)
-	if err == nil && len(result.Held) > 0 {
-		err = printedError{exitFailed}
+	if err == nil {
+		err = result.exit()
 	}
 	return err
+}
+
+// processWaiting is process for a command that was asked for nothing else: it says so where nothing waits, and names
+// the tasks that are held.
+func (a *app) processWaiting(ctx context.Context, eng *engine.Engine) error {
+	result, err := a.processPending(ctx, eng)
+	a.printProcessed(&result)
+	a.printProvisioned(result.Provisioning)
+	if err != nil {
+		return err
+	}
+	if len(result.Tasks) == 0 && result.Provisioning == (engine.ProvisionResult{}) {
+		fmt.Fprintln(a.stdout, "nothing waits to be processed")
+	}
+	page, err := eng.ListTasks(ctx, engine.TaskListParams{Pending: true,
+		PageParams: engine.PageParams{AnyField: true, Filters: "held eq true"}})
+	if err != nil {
+		return err
+	}
+	for i := range page.Items {
+		if task := &page.Items[i]; !slices.Contains(result.Held, task.ID) {
+			a.printHeld(task.ID, task.Held)
+		}
+	}
+	if len(page.Items) > 0 {
+		return printedError{exitFailed}
+	}
+	return result.exit()
+}
+
+// exit returns the exit code for what did not succeed as a whole. Who has to decide or to look is named already.
+func (p *processed) exit() error {
+	if len(p.Held)+len(p.Failed) > 0 {
+		return printedError{exitFailed}
+	}
+	return nil
 }
 
 // processed is the result of processing and of the provisioning after it.
@@ -194,6 +247,7 @@ type processed struct {
 	Messages     []taskMessage          `json:"messages,omitempty"` // errors first
 
 	messages []engine.TaskStatusMessage
+	failed   []engine.TaskStatus // those that Failed names
 }
 
 // roundsMax is the most rounds of processing and provisioning. Each may cause the other; after that the rest waits for
@@ -204,6 +258,13 @@ const roundsMax = 10
 // operations that follow from that, and so on.
 func (a *app) processPending(ctx context.Context, eng *engine.Engine) (processed, error) {
 	total, err := a.processRounds(ctx, eng)
+	for _, id := range total.Failed {
+		task, fault := eng.Task(ctx, id)
+		if fault != nil {
+			return total, errors.Join(err, fault)
+		}
+		total.failed = append(total.failed, task)
+	}
 	if err != nil || total.Errors+total.Warnings == 0 {
 		return total, err
 	}
@@ -216,9 +277,7 @@ func (a *app) processRounds(ctx context.Context, eng *engine.Engine) (processed,
 	var total processed
 	for range roundsMax {
 		result, err := a.processOnce(ctx, eng)
-		held := result.Held
 		total.add(&result)
-		total.Held = held
 		if err != nil {
 			return total, err
 		}
@@ -241,6 +300,8 @@ func (p *processed) add(r *engine.ProcessResult) {
 	p.RolesGained += r.RolesGained
 	p.RolesLost += r.RolesLost
 	p.Operations += r.Operations
+	p.Held = append(p.Held, r.Held...)
+	p.Failed = append(p.Failed, r.Failed...)
 	p.Tasks = append(p.Tasks, r.Tasks...)
 }
 
@@ -277,6 +338,13 @@ func (a *app) printProcessed(result *processed) {
 			result.Identities, result.Changed, result.Errors, result.RolesGained, result.RolesLost)
 	}
 	a.printMessagesOf(result)
+	for i := range result.failed {
+		task := &result.failed[i]
+		fmt.Fprintf(a.stderr, "The task %s failed: %s\n", task.ID, oneLine(task.Description))
+		for k := range task.Messages {
+			fmt.Fprintf(a.stderr, "  %s\n", oneLine(task.Messages[k].LocalizedText.Message))
+		}
+	}
 	for _, id := range result.Held {
 		a.printHeld(id, "")
 	}

@@ -23,6 +23,9 @@ yet, at most 1,000 at a time; with --filters all that match a filter and are not
 A worker with a mail server sends the messages ("muster worker --smtp-host ..."). With --wait this command tries every
 waiting message once, and shows the result.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := demandFilter(cmd); err != nil {
+				return err
+			}
 			chosen := 0
 			for _, given := range []bool{len(args) > 0, params.Filters != "", params.Uninvited} {
 				if given {

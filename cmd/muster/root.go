@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -52,6 +53,7 @@ type app struct {
 	databaseURL string
 	dataDir     string
 	pooler      bool
+	makesTables bool // the command may make a tenant's tables on a private server
 	schemas     migrations.Config
 	timeZone    string
 	guard       string
@@ -101,10 +103,10 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
-	root.SetErr(a.stderr)
+	root.SetErr(untilGone{a.stderr, a.out})
 	err := root.ExecuteContext(engine.WithActor(running, osActor()))
 	switch {
-	case err != nil && a.out.isGone():
+	case a.out.isGone():
 		return exitReaderGone
 	case err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled):
 		fmt.Fprintln(a.stderr, strings.TrimSuffix("muster: interrupted: "+a.kept, ": "))
@@ -130,6 +132,19 @@ func (w *readerWatch) Write(p []byte) (int, error) {
 }
 
 func (w *readerWatch) isGone() bool { return w.closed.Load() }
+
+// untilGone is where the help says that it cannot be written: it is silent when nobody reads the output.
+type untilGone struct {
+	io.Writer
+	out *readerWatch
+}
+
+func (w untilGone) Write(p []byte) (int, error) {
+	if w.out.isGone() {
+		return len(p), nil
+	}
+	return w.Writer.Write(p)
+}
 
 // keep says what stays if an interrupt ends the command from here on.
 func (a *app) keep(format string, arguments ...any) { a.kept = fmt.Sprintf(format, arguments...) }
@@ -172,6 +187,7 @@ in the YAML file that --config or MUSTER_CONFIG names. A flag comes first, then 
 			if strings.HasPrefix(cmd.Name(), cobra.ShellCompRequestCmd) {
 				return nil // the values that are offered settle the flags of their own command
 			}
+			a.makesTables = cmd.Parent() == cmd.Root() && slices.Contains(makers, cmd.Name())
 			return a.settle(cmd)
 		},
 		SilenceErrors: true,

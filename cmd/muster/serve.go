@@ -259,6 +259,9 @@ func (a *app) developers(s *server) (*devtoken.Issuer, []devtoken.Client, error)
 		if err != nil {
 			return nil, nil, usage("--dev-client: %w", err)
 		}
+		if err := demandLevels("--dev-client", client.Authorities); err != nil {
+			return nil, nil, err
+		}
 		clients = append(clients, client)
 	}
 	issuer, err := a.tokenIssuer(s.tokenKey)

@@ -369,6 +369,7 @@ func TestServeFaults(t *testing.T) {
 		{exitUsage, []string{"--jwks-file", "x", "--jwks-url", "y"}, "exclude each other"},
 		{exitUsage, []string{"--jwks-file", "x", "--dev-client", "a:b"}, "they exclude a key set"},
 		{exitUsage, []string{"--issuer", "x"}, "belong to --jwks-url or --jwks-file"},
+		{exitUsage, []string{"--dev-client", "a:b:NOPE"}, `"NOPE" is no user level: USER, API, ORG_ADMIN,`},
 		{exitUsage, []string{"--dev-client", "hunter2"}, "id:secret:AUTHORITY,... is expected"},
 		{exitUsage, []string{"--listen", "0.0.0.0:0"}, "development tokens are for this machine"},
 		{exitUsage, []string{"--listen", ":0"}, "development tokens are for this machine"},

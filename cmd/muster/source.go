@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -161,6 +162,9 @@ func (a *app) syncCommand() *cobra.Command {
 writes the differences to the sources. An identity can be synchronized once in ten seconds. With --dry-run it only shows
 what it would write.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := demandFilter(cmd); err != nil {
+				return err
+			}
 			if (len(args) > 0) == (filters != "") {
 				return usage("%s takes either identities or --filters", cmd.CommandPath())
 			}
@@ -250,10 +254,10 @@ func (a *app) printSynchronized(id string, job *engine.IdentitySyncJob, result *
 		a.printProcessed(result)
 		a.printProvisioned(result.Provisioning)
 	}
-	if job.Status == "ERROR" || len(result.Held) > 0 {
+	if job.Status == "ERROR" {
 		return printedError{exitFailed}
 	}
-	return nil
+	return result.exit()
 }
 
 // synchronize requests the synchronization of an identity. If it is too early for that, the error says how long to
@@ -290,7 +294,13 @@ func (a *app) operationsCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.printOperations(operations, output)
+				if err := a.printOperations(operations, output); err != nil {
+					return err
+				}
+				if len(operations) > 0 && len(operations) == query.Limit {
+					fmt.Fprintf(a.stderr, "there may be more: --offset %d\n", query.Offset+len(operations))
+				}
+				return nil
 			})
 		},
 	}
@@ -394,7 +404,15 @@ func (a *app) printOperations(operations []engine.Operation, output string) erro
 		o := &operations[i]
 		var attributes []string
 		for name, value := range o.Attributes.All() {
-			attributes = append(attributes, fmt.Sprintf("%s=%s", name, shownValue(value)))
+			text := shownValue(value)
+			if output != outputTable {
+				text = string(value.AppendJSON(nil))
+			}
+			attributes = append(attributes, name+"="+text)
+		}
+		created, values := dateText(&o.Created), cut(strings.Join(attributes, " "), previewValueMax)
+		if output != outputTable { // a program reads it
+			created, values = o.Created.Format(time.RFC3339), strings.Join(attributes, " ")
 		}
 		trouble := o.Error
 		switch {
@@ -405,8 +423,8 @@ func (a *app) printOperations(operations []engine.Operation, output string) erro
 		case o.Parking != nil:
 			trouble = fmt.Sprintf("parked by %s: %s", actorText(&o.Parking.By), o.Parking.Cause)
 		}
-		rows = append(rows, []string{o.ID, dateText(&o.Created), o.State, o.Source.Name, o.NativeIdentity,
-			operationName(o.Kind), cut(strings.Join(attributes, " "), previewValueMax), o.Identity.Name, o.Reason,
+		rows = append(rows, []string{o.ID, created, o.State, o.Source.Name, o.NativeIdentity,
+			operationName(o.Kind), values, o.Identity.Name, o.Reason,
 			actorText(&o.Actor), strconv.Itoa(o.Attempts), trouble})
 	}
 	return a.showRows(output, operations, rows)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 
 	"github.com/muster-engine/muster/engine/connector/secret"
 	"github.com/muster-engine/muster/engine/httpapi/devtoken"
+	"github.com/muster-engine/muster/engine/right"
 )
 
 const tokenKeyUsage = "reference to the secret that signs development tokens, env:NAME or file:PATH " +
@@ -32,6 +34,9 @@ func (a *app) tokenCommand() *cobra.Command {
 
   curl -H "Authorization: Bearer $(muster token --authority ORG_ADMIN)" http://127.0.0.1:8080/beta/identities`,
 		RunE: func(*cobra.Command, []string) error {
+			if err := demandLevels("--authority", grant.Authorities); err != nil {
+				return err
+			}
 			issuer, err := a.tokenIssuer(key)
 			if err != nil {
 				return err
@@ -53,6 +58,20 @@ func (a *app) tokenCommand() *cobra.Command {
 	flags.DurationVar(&grant.TTL, "ttl", devtoken.TTLDefault, "how long the token is valid")
 	flags.StringVar(&key, "token-key", "", tokenKeyUsage)
 	return cmd
+}
+
+// demandLevels refuses what is no user level: a token with it would be good for nothing.
+func demandLevels(flag string, levels []string) error {
+	known := []string{string(right.User), string(right.API)}
+	for _, level := range right.Administrators() {
+		known = append(known, string(level))
+	}
+	for _, level := range levels {
+		if !slices.Contains(known, level) {
+			return usage("%s: %q is no user level: %s is expected", flag, level, orList(known))
+		}
+	}
+	return nil
 }
 
 // tokenIssuer returns the issuer of development tokens. Its key comes from a reference, or else from the file beside

@@ -19,6 +19,7 @@ import (
 	"github.com/muster-engine/muster/engine/attribute"
 	"github.com/muster-engine/muster/engine/transform"
 	"github.com/muster-engine/muster/engine/transform/transformcases"
+	"github.com/muster-engine/muster/store"
 )
 
 func (a *app) transformCommand() *cobra.Command {
@@ -122,7 +123,11 @@ func (e *evaluation) inputOf(a *app) (*transform.Input, error) {
 	}
 	in := &transform.Input{
 		Now: now, Location: location, Random: rand.Reader,
-		Taken: func(c transform.Candidate) (bool, error) { return slices.Contains(e.taken, c.Name), nil },
+		Taken: func(c transform.Candidate) (bool, error) { // the engine minds no letter case, either
+			return slices.ContainsFunc(e.taken, func(taken string) bool {
+				return store.Fold(taken) == store.Fold(c.Name)
+			}), nil
+		},
 	}
 	if in.Identity, err = e.identityOf(a); err != nil {
 		return nil, err

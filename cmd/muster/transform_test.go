@@ -71,7 +71,7 @@ func TestTransform(t *testing.T) {
 			"\"2026-03-02T00:00\"\n", ""},
 		{"time in UTC", "eval  -t  now.json  --now  2026-03-01T23:30:00Z", exitOK, "\"2026-03-01T00:00\"\n", ""},
 		{"reference", "eval  -t  shout.json  --library  saved.yaml  -i  x", exitOK, "\"X\"\n", ""},
-		{"names in use", "eval  -t  name.json  --identity  @ann.json  --taken  Ann,Ann1", exitOK, "\"Ann2\"\n", ""},
+		{"names in use", "eval  -t  name.json  --identity  @ann.json  --taken  aNN,Ann1", exitOK, "\"Ann2\"\n", ""},
 		{"trace", "eval  -t  grade.json  --identity  @ann.json  --trace", exitOK, "\"/ann\"\n",
 			"concat               null → \"/ann\"  \n" +
 				"  accountAttribute   null → null    attributes.values[0]\n" +

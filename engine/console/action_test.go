@@ -165,6 +165,10 @@ func TestExports(t *testing.T) {
 		!strings.HasSuffix(row, ";=Person aa;paa\n") {
 		t.Errorf("the file is %q", raw.body)
 	}
+	word := s.get("/identities/export.csv?columns=name,alias&delimiter=semicolon&raw=1&bom=1&filters=alias+eq+%22paa%22")
+	if word.body != raw.body {
+		t.Errorf("by the word the file is %q", word.body)
+	}
 	members := s.get("/roles/" + s.roleID("Sales") + "/export.csv")
 	if n := strings.Count(members.body, "ROLE_MEMBERSHIP"); n != count {
 		t.Errorf("the file has %d members", n)
@@ -179,7 +183,8 @@ func TestExports(t *testing.T) {
 			t.Errorf("%s is %q", path, a.body)
 		}
 	}
-	for _, wrong := range []string{"/identities/export.csv?delimiter=x", "/identities/export.csv?filters=x+eqq+1",
+	for _, wrong := range []string{"/identities/export.csv?delimiter=x",
+		"/identities/export.csv?delimiter=;", "/identities/export.csv?filters=x+eqq+1",
 		"/accounts/export.csv?sorters=nothing"} {
 		s.do(http.MethodGet, wrong, nil).demand(http.StatusBadRequest)
 	}

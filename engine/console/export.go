@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -24,7 +25,7 @@ const (
 )
 
 // delimiters are those of a CSV file, by the word in the address.
-var delimiters = map[string]rune{"": ',', ",": ',', ";": ';', "tab": '\t'}
+var delimiters = map[string]rune{"": ',', ",": ',', ";": ';', "semicolon": ';', "tab": '\t'}
 
 // exported is a page of rows, and the cursor of the next one; "" for none.
 type exported struct {
@@ -38,10 +39,14 @@ type exported struct {
 func (v *visit) csv(name string, header []string,
 	read func(ctx context.Context, after string) (exported, error),
 ) error {
-	query := v.r.URL.Query()
+	query, err := url.ParseQuery(v.r.URL.RawQuery)
+	if err != nil { // such as a semicolon that is not written as %3B, with which a part would be left out
+		return &pageError{status: http.StatusBadRequest, key: "This cannot be asked for.", detail: err.Error()}
+	}
 	delimiter, known := delimiters[query.Get("delimiter")]
 	if !known {
-		return &pageError{status: http.StatusBadRequest, key: "The delimiter is a comma, a semicolon or the word tab."}
+		return &pageError{status: http.StatusBadRequest,
+			key: "The delimiter is a comma, or the word semicolon or tab."}
 	}
 	if !v.h.beginExport(v.visitorID()) {
 		return &pageError{status: http.StatusTooManyRequests,

@@ -311,10 +311,14 @@ const (
 	runFailed
 	runCancelled
 	runGoesOn
+	runHeld
 )
 
 func outcomeOf(t *engine.TaskStatus) int {
-	if t.CompletionStatus == nil {
+	switch {
+	case t.CompletionStatus == nil && t.HeldAt != nil:
+		return runHeld
+	case t.CompletionStatus == nil:
 		return runGoesOn
 	}
 	switch *t.CompletionStatus {
@@ -328,11 +332,22 @@ func outcomeOf(t *engine.TaskStatus) int {
 	return runFailed
 }
 
-// lastedOf returns how long a run took, or takes until now. A run that ended without work took no time.
+// outcomeText is the outcome of a run in a file: "" for one that goes on.
+func outcomeText(t *engine.TaskStatus) string {
+	if outcomeOf(t) == runHeld {
+		return "HELD"
+	}
+	return textOf(t.CompletionStatus)
+}
+
+// lastedOf returns how long a run took, or takes until now or until it was held. A run that ended without work took
+// no time.
 func lastedOf(t *engine.TaskStatus) time.Duration {
 	switch {
 	case t.Launched == nil:
 		return 0
+	case t.Completed == nil && t.HeldAt != nil:
+		return t.HeldAt.Sub(*t.Launched)
 	case t.Completed == nil:
 		return time.Since(*t.Launched)
 	}
@@ -371,7 +386,7 @@ func (v *visit) runsPlot(ctx context.Context) (*plotted, error) {
 	}
 	now := time.Now()
 	t := plot.Times{From: now.AddDate(0, 0, -runsDays), To: now, Lasted: v.lasted, Kinds: []string{v.T("Done"),
-		v.T("with warnings"), v.T("Failed"), v.T("Cancelled"), v.T("Running")}}
+		v.T("with warnings"), v.T("Failed"), v.T("Cancelled"), v.T("Running"), v.T("Held")}}
 	counts := make([]int, len(t.Kinds))
 	p := &plotted{ID: "durations", Title: v.T("Runs by start and duration, %d days", runsDays),
 		Header: []string{v.T("Run"), v.T("Start"), v.T("Duration"), v.T("Outcome")},
@@ -481,7 +496,7 @@ func (v *visit) runExport() error {
 			a := &run.Attributes
 			part.rows = append(part.rows, []string{run.ID, run.Description, run.Launcher, iso(&run.Created),
 				iso(run.Launched), iso(run.Completed), strconv.FormatFloat(lastedOf(run).Seconds(), 'f', 3, 64),
-				textOf(run.CompletionStatus), strconv.FormatInt(a.IdentityCount, 10),
+				outcomeText(run), strconv.FormatInt(a.IdentityCount, 10),
 				strconv.FormatInt(a.ChangedCount, 10), strconv.FormatInt(a.ErrorCount, 10)})
 		}
 		return part, err

@@ -23,9 +23,13 @@ type ID [16]byte
 // New returns a new ID. IDs made later by the same process are greater.
 func New() ID { return ID(uuid.Must(uuid.NewV7())) }
 
-// First returns the ID before all others with a time, to the millisecond.
+// First returns the ID before all others with a time, to the millisecond. An ID has no time before 1970: for such a
+// time it is the first of all.
 func First(t time.Time) ID {
 	first := ID{6: 0x70, 8: 0x80}
+	if t.Unix() < 0 {
+		return first
+	}
 	return first.withTime(steps(t.Truncate(time.Millisecond)))
 }
 

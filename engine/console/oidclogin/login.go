@@ -113,8 +113,12 @@ func (c Config) WithDefaults() Config {
 var scopeToken = regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]+$`)
 
 func (c *Config) validate() error {
-	if _, err := secureURL(c.Issuer); err != nil {
+	issuer, err := secureURL(c.Issuer)
+	if err != nil {
 		return fmt.Errorf("Issuer: %w", err)
+	}
+	if issuer.RawQuery != "" || issuer.ForceQuery {
+		return fmt.Errorf("Issuer: %q is given where an address without a query is expected", c.Issuer)
 	}
 	if c.ClientID == "" {
 		return errors.New("ClientID is missing: the provider gives it")
