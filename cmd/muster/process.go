@@ -300,7 +300,11 @@ func (p *processed) add(r *engine.ProcessResult) {
 	p.RolesGained += r.RolesGained
 	p.RolesLost += r.RolesLost
 	p.Operations += r.Operations
-	p.Held = append(p.Held, r.Held...)
+	for _, id := range r.Held { // a later round may find the same run held
+		if !slices.Contains(p.Held, id) {
+			p.Held = append(p.Held, id)
+		}
+	}
 	p.Failed = append(p.Failed, r.Failed...)
 	p.Tasks = append(p.Tasks, r.Tasks...)
 }
