@@ -107,8 +107,8 @@ func hinted(err error) error {
 	const noStatement, statementThere = "26000", "42P05"
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) && (refused.Code == noStatement || refused.Code == statementThere) {
-		return fmt.Errorf("a pooler in transaction mode stands before the database: migrate against the server itself: "+
-			"%w", err)
+		return fmt.Errorf("a pooler in transaction mode stands before the database: migrate against the server "+
+			"itself: %w", err)
 	}
 	return err
 }

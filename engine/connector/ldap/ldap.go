@@ -183,8 +183,8 @@ func (d *directory) noteStrangers(memberOf map[string][]string) {
 			continue
 		}
 		for range groups {
-			d.note("a member of a group is below userBase and is no account that is read: where an entry was moved or " +
-				"deleted, its former name still has the access")
+			d.note("a member of a group is below userBase and is no account that is read: where an entry was moved " +
+				"or deleted, its former name still has the access")
 		}
 	}
 }
