@@ -94,7 +94,8 @@ type run struct {
 	last      progress
 	steps     map[string]int // that ended workers had made
 	allowed   allowances
-	stepping  int // how many steps of the clock are to come
+	strokes   []time.Time // when something was struck, by the real clock
+	stepping  int         // how many steps of the clock are to come
 	round     int
 	restarts  int
 	pauses    int
@@ -312,6 +313,7 @@ func (r *run) take(e event) {
 func (r *run) struck(p *process, s *struck) {
 	r.t.Helper()
 	r.strikes.count(s)
+	r.strokes = append(r.strokes, time.Now())
 	r.t.Logf("%s of process %d at %s during %s, %s", s.Kind, p.Process.Pid, time.Now().UTC().Format("15:04:05.000"),
 		s.Phase, s.Point)
 	switch s.Kind {
