@@ -46,7 +46,8 @@ func (d *directory) apply(conn *ldap.Conn, o *connector.Operation) (result conne
 		return result, err
 	}
 	result.NativeIdentity = at.dn
-	// Somebody moved the entry, and the directory left its former name in groups: there it is still the account's.
+	// Somebody moved the entry and the directory left its former name in groups, where it is still the account's; or an
+	// earlier attempt renamed it, and was cut off before it put the new name into the groups.
 	if at.former != "" {
 		if err := d.moveMemberships(conn, at.former, at.dn); err != nil {
 			return result, err
@@ -258,13 +259,8 @@ func (d *directory) rename(conn *ldap.Conn, at place, rdn string) (string, error
 	if err != nil {
 		return "", err
 	}
-	// The memberships of the name that the entry had are its own: also where an earlier attempt renamed it and was cut
-	// off before it put the new name into the groups.
-	for _, former := range slices.Compact([]string{dn, at.former}) {
-		if former == "" || normal(entry.DN) == normal(former) {
-			continue
-		}
-		if err := d.moveMemberships(conn, former, entry.DN); err != nil {
+	if normal(entry.DN) != normal(dn) { // the memberships of the name that the entry had are its own
+		if err := d.moveMemberships(conn, dn, entry.DN); err != nil {
 			return "", err
 		}
 	}
