@@ -45,11 +45,10 @@ A time is a date (2026-01-31), a date with a time (2026-01-31T08:00:00Z), or how
 				return usage("--type, --actor, --task, --since and --until are for the history of all identities")
 			}
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
-				zone, err := zoneOf(cmd.Context(), eng)
+				var zone *time.Location
+				var err error
+				query.Since, query.Until, zone, err = tenantPeriod(cmd.Context(), eng, since, until)
 				if err != nil {
-					return err
-				}
-				if query.Since, query.Until, err = period(since, until, zone); err != nil {
 					return err
 				}
 				var events []engine.Event
@@ -83,10 +82,16 @@ A time is a date (2026-01-31), a date with a time (2026-01-31T08:00:00Z), or how
 	return cmd
 }
 
-// zoneOf returns the tenant's time zone.
-func zoneOf(ctx context.Context, eng *engine.Engine) (*time.Location, error) {
+// tenantPeriod is period in the tenant's time zone, which it also returns.
+func tenantPeriod(ctx context.Context, eng *engine.Engine, since, until string) (from, to time.Time,
+	zone *time.Location, err error,
+) {
 	settings, err := eng.Settings(ctx)
-	return settings.Location, err
+	if err != nil {
+		return from, to, nil, err
+	}
+	from, to, err = period(since, until, settings.Location)
+	return from, to, settings.Location, err
 }
 
 // period reads the times of --since and --until.
@@ -146,11 +151,12 @@ func (a *app) printHistory(output string, events []engine.Event, ofAll bool, zon
 	rows := [][]string{header}
 	for i := range events {
 		e := &events[i]
-		for k, line := range historyLines(e) {
+		lines := historyLines(e)
+		for k, line := range lines {
 			row := []string{timeText(output, e.At, zone), e.IdentityID, line.kind, actorText(&e.Actor)}
 			if k > 0 && output == outputTable {
 				row = []string{"", "", "", ""}
-				if line.kind != historyLines(e)[k-1].kind {
+				if line.kind != lines[k-1].kind {
 					row[2] = line.kind
 				}
 			}

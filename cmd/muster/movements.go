@@ -54,11 +54,10 @@ A time is a date (2026-01-31), a date with a time (2026-01-31T08:00:00Z), or how
 				return err
 			}
 			return a.withEngine(cmd.Context(), func(eng *engine.Engine) error {
-				zone, err := zoneOf(cmd.Context(), eng)
+				var zone *time.Location
+				var err error
+				query.Since, query.Until, zone, err = tenantPeriod(cmd.Context(), eng, since, until)
 				if err != nil {
-					return err
-				}
-				if query.Since, query.Until, err = period(since, until, zone); err != nil {
 					return err
 				}
 				page, err := eng.Movements(cmd.Context(), query)

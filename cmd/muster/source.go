@@ -410,9 +410,9 @@ func (a *app) printOperations(operations []engine.Operation, output string) erro
 			}
 			attributes = append(attributes, name+"="+text)
 		}
-		created, values := dateText(&o.Created), cut(strings.Join(attributes, " "), previewValueMax)
-		if output != outputTable { // a program reads it
-			created, values = o.Created.Format(time.RFC3339), strings.Join(attributes, " ")
+		created, values := o.Created.Format(time.RFC3339), strings.Join(attributes, " ")
+		if output == outputTable { // a person reads it
+			created, values = dateText(&o.Created), cut(values, previewValueMax)
 		}
 		trouble := o.Error
 		switch {
